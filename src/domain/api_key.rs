@@ -1,0 +1,341 @@
+//! The credential's format: generate, parse, tag.
+//!
+//! ```text
+//! keyward_live_ 4fXq…22  Zr0…43  9bQ…11
+//! prefix_env_   id       secret  tag
+//! ```
+//!
+//! The tag is a keyed hash over everything before it. A forged or mistyped key fails on the tag,
+//! which costs no query and no Argon2. The key that the tag is made with is derived from the
+//! server's pepper, so a copy of the database alone is not enough to make or to test a key.
+
+use std::{fmt, str::FromStr};
+
+use hmac::{Hmac, KeyInit, Mac};
+use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{base62, secret::SecretString};
+
+const ID_LENGTH: usize = 22;
+/// 43 uniform base62 characters carry 256.03 bits.
+const SECRET_LENGTH: usize = 43;
+const TAG_LENGTH: usize = 11;
+const ENVIRONMENT_LENGTH: usize = 4;
+/// What an HMAC-SHA256 key needs so that guessing it is no easier than guessing the hash (RFC 2104 §3).
+const PEPPER_MIN_BYTES: usize = 32;
+
+/// The word that a key starts with: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix(String);
+
+/// The text is not `[a-z][a-z0-9]{1,15}`.
+#[derive(Debug, thiserror::Error)]
+#[error("must be 2 to 16 characters of a-z and 0-9, the first a letter")]
+pub struct InvalidPrefix;
+
+impl FromStr for Prefix {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+        let well_formed = (2..=16).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidPrefix) }
+    }
+}
+
+/// Which world a key belongs to. It stands in the key's text, so that a person sees it at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Real data.
+    Live,
+    /// Somewhere to try things.
+    Test,
+}
+
+impl Environment {
+    /// The word in the key's text and in the database; always four letters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// The text is neither `live` nor `test`.
+#[derive(Debug, thiserror::Error)]
+#[error("must be \"live\" or \"test\"")]
+pub struct UnknownEnvironment;
+
+impl FromStr for Environment {
+    type Err = UnknownEnvironment;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEnvironment> {
+        match text {
+            "live" => Ok(Self::Live),
+            "test" => Ok(Self::Test),
+            _ => Err(UnknownEnvironment),
+        }
+    }
+}
+
+/// A key's public name: a UUIDv7 (RFC 9562 §5.7), written as 22 base62 characters. It may stand in
+/// lists, logs and headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(Uuid);
+
+impl KeyId {
+    fn generate(now: OffsetDateTime) -> Self {
+        let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+        let random: [u8; 10] = system_random().random();
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    /// The id as the database keeps it.
+    pub fn as_uuid(self) -> Uuid {
+        self.0
+    }
+
+    fn to_text(self) -> [u8; ID_LENGTH] {
+        base62::encode(self.0.as_u128())
+    }
+
+    fn from_text(text: &[u8]) -> Option<Self> {
+        base62::decode(text).map(|value| Self(Uuid::from_u128(value)))
+    }
+}
+
+impl From<Uuid> for KeyId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_text().iter().try_for_each(|&digit| fmt::Write::write_char(formatter, char::from(digit)))
+    }
+}
+
+/// The secret part of a key. Shown once to its owner, never stored.
+pub struct KeySecret(Zeroizing<[u8; SECRET_LENGTH]>);
+
+impl KeySecret {
+    fn generate() -> Self {
+        let mut secret = Zeroizing::new([0; SECRET_LENGTH]);
+        let mut random = system_random();
+        secret.fill_with(|| random.sample(Alphanumeric));
+        Self(secret)
+    }
+
+    /// The secret itself, for the hasher. Never log, format or store what this returns.
+    pub fn expose(&self) -> &[u8] {
+        &*self.0
+    }
+}
+
+/// The full keyed hash of a key's text. Two proofs are equal only for one and the same key.
+pub struct Proof([u8; 32]);
+
+impl ConstantTimeEq for Proof {
+    fn ct_eq(&self, other: &Self) -> subtle::Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+/// A secret of the server, at least 32 bytes, that is never in the database.
+pub struct Pepper(SecretString);
+
+/// The pepper is under 32 bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("must be at least {PEPPER_MIN_BYTES} bytes")]
+pub struct WeakPepper;
+
+impl Pepper {
+    /// Takes a pepper of at least 32 bytes.
+    ///
+    /// # Errors
+    /// [`WeakPepper`] when it is shorter.
+    pub fn new(text: SecretString) -> Result<Self, WeakPepper> {
+        if text.expose().len() < PEPPER_MIN_BYTES { Err(WeakPepper) } else { Ok(Self(text)) }
+    }
+
+    /// A sub-key for one purpose. Different labels give independent keys (as in RFC 5869 §2.3, one block).
+    fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        let mut mac = keyed_hash(self.0.expose().as_bytes());
+        mac.update(label.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
+    }
+}
+
+type KeyedHash = Hmac<Sha256>;
+
+fn keyed_hash(key: &[u8]) -> KeyedHash {
+    KeyedHash::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104 §2)")
+}
+
+/// The system's generator. It can fail only before the kernel has gathered its first entropy,
+/// which a booted machine has.
+fn system_random() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
+}
+
+struct PepperKeys {
+    /// Keyed once; cloned for each key, which saves half of the hash's rounds.
+    tag: KeyedHash,
+    hash: Zeroizing<[u8; 32]>,
+}
+
+/// Which pepper of the list a key was made with. A key stays with its pepper for its life.
+#[derive(Clone, Copy)]
+pub struct PepperIndex(usize);
+
+/// A key as its owner gets it, once.
+pub struct IssuedKey {
+    /// The public name.
+    pub id: KeyId,
+    /// The environment in the key's text.
+    pub environment: Environment,
+    /// What the hasher stores a hash of.
+    pub secret: KeySecret,
+    /// Which pepper the hash needs.
+    pub pepper: PepperIndex,
+    /// The whole key.
+    pub text: SecretString,
+}
+
+/// A key as it arrives: well formed and tagged by us, but *unproven*. Only `auth` makes a
+/// [`Principal`](super::principal::Principal) of it.
+pub struct PresentedKey {
+    /// The public name.
+    pub id: KeyId,
+    /// The environment in the key's text.
+    pub environment: Environment,
+    /// What the stored hash must match.
+    pub secret: KeySecret,
+    /// Which pepper the hash was made with.
+    pub pepper: PepperIndex,
+    /// The keyed hash of the whole text, for recognising the very same key later.
+    pub proof: Proof,
+}
+
+/// The text is not a key of ours: of another form, or with a tag that we did not make.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a key of ours")]
+pub struct NotOurs;
+
+/// Makes and recognises keys: the configured prefix and the peppers.
+pub struct Keyring {
+    prefix: Prefix,
+    peppers: Vec<PepperKeys>,
+}
+
+/// There is no pepper to make keys with.
+#[derive(Debug, thiserror::Error)]
+#[error("at least one pepper is needed")]
+pub struct NoPepper;
+
+impl Keyring {
+    /// A keyring that makes keys with the first pepper and recognises keys of all of them.
+    ///
+    /// # Errors
+    /// [`NoPepper`] when the list is empty.
+    pub fn new(prefix: Prefix, peppers: &[Pepper]) -> Result<Self, NoPepper> {
+        if peppers.is_empty() {
+            return Err(NoPepper);
+        }
+        let derive = |pepper: &Pepper| PepperKeys {
+            tag: keyed_hash(&*pepper.derive("keyward v1 tag")),
+            hash: pepper.derive("keyward v1 argon2"),
+        };
+        Ok(Self { prefix, peppers: peppers.iter().map(derive).collect() })
+    }
+
+    /// Makes a new key. `now` becomes the time in its id.
+    pub fn generate(&self, environment: Environment, now: OffsetDateTime) -> IssuedKey {
+        let id = KeyId::generate(now);
+        let secret = KeySecret::generate();
+        let head = self.head(environment);
+        // One allocation of the final size: a growing string would leave copies behind.
+        let mut text = String::with_capacity(self.text_length());
+        text.push_str(&head);
+        push_ascii(&mut text, &id.to_text());
+        push_ascii(&mut text, secret.expose());
+        let tag = tag_of(&self.peppers[0].proof(text.as_bytes()));
+        push_ascii(&mut text, &tag);
+        IssuedKey { id, environment, secret, pepper: PepperIndex(0), text: text.into() }
+    }
+
+    /// Recognises a key by its form and its tag, without any I/O.
+    ///
+    /// # Errors
+    /// [`NotOurs`] for anything that this keyring did not make.
+    pub fn parse(&self, text: &[u8]) -> Result<PresentedKey, NotOurs> {
+        self.parse_form(text).ok_or(NotOurs)
+    }
+
+    /// The sub-key that a key's hash is made with.
+    pub fn hash_secret(&self, pepper: PepperIndex) -> &[u8; 32] {
+        &self.peppers[pepper.0].hash
+    }
+
+    fn parse_form(&self, text: &[u8]) -> Option<PresentedKey> {
+        if text.len() != self.text_length() {
+            return None;
+        }
+        let rest = text.strip_prefix(self.prefix.0.as_bytes())?.strip_prefix(b"_")?;
+        let (environment, rest) = rest.split_at(ENVIRONMENT_LENGTH);
+        let environment = std::str::from_utf8(environment).ok()?.parse().ok()?;
+        let (id, rest) = rest.strip_prefix(b"_")?.split_at(ID_LENGTH);
+        let id = KeyId::from_text(id)?;
+        let (secret, tag) = rest.split_at(SECRET_LENGTH);
+        if !secret.iter().copied().all(base62::is_digit) {
+            return None;
+        }
+        let (pepper, proof) = self.recognise(&text[..text.len() - TAG_LENGTH], tag)?;
+        let mut own = Zeroizing::new([0; SECRET_LENGTH]);
+        own.copy_from_slice(secret);
+        Some(PresentedKey { id, environment, secret: KeySecret(own), pepper, proof })
+    }
+
+    fn recognise(&self, signed: &[u8], tag: &[u8]) -> Option<(PepperIndex, Proof)> {
+        self.peppers.iter().enumerate().find_map(|(index, keys)| {
+            let proof = keys.proof(signed);
+            bool::from(tag_of(&proof).as_slice().ct_eq(tag)).then_some((PepperIndex(index), proof))
+        })
+    }
+
+    fn head(&self, environment: Environment) -> String {
+        format!("{}_{}_", self.prefix.0, environment.as_str())
+    }
+
+    fn text_length(&self) -> usize {
+        self.prefix.0.len() + 1 + ENVIRONMENT_LENGTH + 1 + ID_LENGTH + SECRET_LENGTH + TAG_LENGTH
+    }
+}
+
+impl PepperKeys {
+    fn proof(&self, signed: &[u8]) -> Proof {
+        let mut mac = self.tag.clone();
+        mac.update(signed);
+        Proof(mac.finalize().into_bytes().into())
+    }
+}
+
+fn tag_of(proof: &Proof) -> [u8; TAG_LENGTH] {
+    let (first, _) = proof.0.split_first_chunk::<8>().expect("a proof has 32 bytes");
+    base62::encode(u128::from(u64::from_be_bytes(*first)))
+}
+
+fn push_ascii(text: &mut String, ascii: &[u8]) {
+    text.extend(ascii.iter().copied().map(char::from));
+}
+
+#[cfg(test)]
+mod tests;

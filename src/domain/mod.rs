@@ -1,0 +1,10 @@
+//! What Keyward is about, and nothing else: no web framework, no database, no runtime and no clock.
+//! Time is an argument, so everything here can be tested at any instant.
+
+pub mod api_key;
+mod base62;
+pub mod key_record;
+pub mod ports;
+pub mod principal;
+pub mod secret;
+pub mod verdict;

@@ -1,0 +1,157 @@
+//! Who a request is from, and what they may do.
+
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+
+use super::{api_key::KeyId, key_record::KeyRecord};
+
+/// The longest scope that we take, in bytes.
+const SCOPE_MAX_BYTES: usize = 128;
+/// The most scopes that one credential may carry.
+const SCOPES_MAX: usize = 100;
+
+/// Who owns keys: a subject, as named by an issuer (RFC 7519 §4.1.1, §4.1.2). Neither alone is an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The `iss` of the owner's tokens; empty when the configured issuer sends none.
+    pub issuer: String,
+    /// The `sub` of the owner's tokens.
+    pub subject: String,
+}
+
+/// One right, in the grammar of RFC 6749 §3.3: printable ASCII without space, `"` and `\`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(String);
+
+/// The text is not a scope of RFC 6749 §3.3, or it is too long.
+#[derive(Debug, thiserror::Error)]
+#[error("a scope is 1 to {SCOPE_MAX_BYTES} printable ASCII characters without space, '\"' and '\\'")]
+pub struct InvalidScope;
+
+impl FromStr for Scope {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        if (1..=SCOPE_MAX_BYTES).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidScope)
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A set of scopes, sorted and without repetition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(BTreeSet<Scope>);
+
+/// A list of scopes could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidScopes {
+    /// One of them is malformed.
+    #[error(transparent)]
+    Scope(#[from] InvalidScope),
+    /// There are too many.
+    #[error("at most {SCOPES_MAX} scopes")]
+    TooMany,
+}
+
+impl Scopes {
+    /// Reads one scope from each item.
+    ///
+    /// # Errors
+    /// [`InvalidScopes`] when one is malformed or there are more than 100.
+    pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScopes> {
+        let scopes = items.into_iter().map(str::parse).collect::<Result<BTreeSet<_>, _>>()?;
+        if scopes.len() > SCOPES_MAX { Err(InvalidScopes::TooMany) } else { Ok(Self(scopes)) }
+    }
+
+    /// The scopes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|scope| scope.0.as_str())
+    }
+}
+
+/// What a verified token says of its bearer.
+#[derive(Clone, Debug)]
+pub struct TokenIdentity {
+    /// Who the bearer is.
+    pub owner: Owner,
+    /// What the token grants.
+    pub scopes: Scopes,
+}
+
+/// Who a request is from. Only the checks in `auth` make one, after the credential was proven;
+/// `tests/architecture.rs` holds them to it.
+#[derive(Clone, Debug)]
+pub struct Principal(Credential);
+
+#[derive(Clone, Debug)]
+enum Credential {
+    ApiKey(Arc<KeyRecord>),
+    Token(Arc<TokenIdentity>),
+}
+
+impl Principal {
+    /// The owner of a key whose secret was proven. For `auth` only.
+    pub(crate) fn proven_key(record: Arc<KeyRecord>) -> Self {
+        Self(Credential::ApiKey(record))
+    }
+
+    /// The bearer of a token whose signature and claims were verified. For `auth` only.
+    pub(crate) fn proven_token(identity: Arc<TokenIdentity>) -> Self {
+        Self(Credential::Token(identity))
+    }
+
+    /// Who it is.
+    pub fn owner(&self) -> &Owner {
+        match &self.0 {
+            Credential::ApiKey(record) => &record.owner,
+            Credential::Token(identity) => &identity.owner,
+        }
+    }
+
+    /// What they may do.
+    pub fn scopes(&self) -> &Scopes {
+        match &self.0 {
+            Credential::ApiKey(record) => &record.scopes,
+            Credential::Token(identity) => &identity.scopes,
+        }
+    }
+
+    /// The key that was presented; `None` when it was a token.
+    pub fn key_id(&self) -> Option<KeyId> {
+        match &self.0 {
+            Credential::ApiKey(record) => Some(record.id),
+            Credential::Token(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_follows_the_grammar_of_rfc_6749_section_3_3() {
+        for good in ["a", "orders:read", "https://example.com/x", "!", "~"] {
+            assert!(good.parse::<Scope>().is_ok(), "{good}");
+        }
+        for bad in ["", " ", "a b", "a\"b", "a\\b", "é", "a\0", &"x".repeat(129)] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_a_set_with_a_limit() {
+        let scopes = Scopes::parse(["b", "a", "b"]).expect("two scopes");
+        assert_eq!(scopes.iter().collect::<Vec<_>>(), ["a", "b"]);
+        let many: Vec<String> = (0..101).map(|number| format!("s{number}")).collect();
+        assert!(matches!(Scopes::parse(many.iter().map(String::as_str)), Err(InvalidScopes::TooMany)));
+    }
+}

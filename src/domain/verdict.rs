@@ -1,0 +1,130 @@
+//! What a check decides. A denial is a value with a private reason; what a stranger is told is a
+//! different and smaller type.
+
+use super::principal::Principal;
+
+/// The outcome of a check that could be decided.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The credential is good.
+    Granted(Principal),
+    /// It is not.
+    Denied(Denial),
+}
+
+/// Why a request was refused. For the log and the owner; a stranger gets [`PublicDenial`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// No credential came with the request.
+    Missing,
+    /// More than one credential came, or one that is no text at all.
+    Ambiguous,
+    /// Not a key of this server: another form, or a tag that we did not make.
+    KeyMalformed,
+    /// A genuine key whose row does not exist.
+    KeyUnknown,
+    /// The stored hash does not match the secret.
+    KeyWrongSecret,
+    /// The key was revoked.
+    KeyRevoked,
+    /// The key is switched off.
+    KeyDisabled,
+    /// The key's time is over.
+    KeyExpired,
+    /// The token was refused.
+    Token(TokenFault),
+}
+
+/// Why a token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// Not three base64url segments, or not the JSON that belongs in them (RFC 7515 §7.1).
+    Malformed,
+    /// The header names another algorithm than the key's (RFC 8725 §3.1).
+    Algorithm,
+    /// The header demands something that we do not implement (RFC 7515 §4.1.11, RFC 7797).
+    Critical,
+    /// The header's `typ` names another kind of token (RFC 8725 §3.11).
+    Type,
+    /// The header's `kid` is longer than we take.
+    KeyIdTooLong,
+    /// The signature does not match.
+    Signature,
+    /// `exp` is missing (RFC 7519 §4.1.4; we demand it).
+    ExpiryMissing,
+    /// `exp` has passed.
+    Expired,
+    /// `exp` is further away than the configured maximum lifetime.
+    LifetimeTooLong,
+    /// `nbf` has not come yet (RFC 7519 §4.1.5).
+    NotYetValid,
+    /// `iat` lies in the future (RFC 7519 §4.1.6).
+    IssuedInFuture,
+    /// `iss` is not the configured issuer (RFC 7519 §4.1.1).
+    Issuer,
+    /// `aud` does not hold us (RFC 7519 §4.1.3).
+    Audience,
+    /// `sub` is missing or empty (RFC 7519 §4.1.2).
+    Subject,
+    /// The scopes are malformed.
+    Scopes,
+}
+
+/// What a stranger is told. Unknown, revoked, expired and wrong look the same (OWASP ASVS 6.3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicDenial {
+    /// No credential came with the request.
+    MissingCredential,
+    /// The request carries credentials in a way that cannot be read (RFC 6750 §3.1 `invalid_request`).
+    InvalidRequest,
+    /// The credential is no good (RFC 6750 §3.1 `invalid_token`).
+    InvalidCredential,
+}
+
+impl Denial {
+    /// What of this a stranger may know.
+    pub fn public(self) -> PublicDenial {
+        match self {
+            Self::Missing => PublicDenial::MissingCredential,
+            Self::Ambiguous => PublicDenial::InvalidRequest,
+            _ => PublicDenial::InvalidCredential,
+        }
+    }
+
+    /// A stable word for logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "credential_missing",
+            Self::Ambiguous => "credential_ambiguous",
+            Self::KeyMalformed => "key_malformed",
+            Self::KeyUnknown => "key_unknown",
+            Self::KeyWrongSecret => "key_wrong_secret",
+            Self::KeyRevoked => "key_revoked",
+            Self::KeyDisabled => "key_disabled",
+            Self::KeyExpired => "key_expired",
+            Self::Token(fault) => fault.code(),
+        }
+    }
+}
+
+impl TokenFault {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "token_malformed",
+            Self::Algorithm => "token_algorithm",
+            Self::Critical => "token_critical_header",
+            Self::Type => "token_type",
+            Self::KeyIdTooLong => "token_kid_too_long",
+            Self::Signature => "token_signature",
+            Self::ExpiryMissing => "token_exp_missing",
+            Self::Expired => "token_expired",
+            Self::LifetimeTooLong => "token_lifetime_too_long",
+            Self::NotYetValid => "token_not_yet_valid",
+            Self::IssuedInFuture => "token_issued_in_future",
+            Self::Issuer => "token_issuer",
+            Self::Audience => "token_audience",
+            Self::Subject => "token_subject",
+            Self::Scopes => "token_scopes",
+        }
+    }
+}
