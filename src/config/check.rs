@@ -1,0 +1,189 @@
+//! Reads single settings, and collects what is wrong with them instead of stopping at the first.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+use serde::de::DeserializeOwned;
+
+use super::load::Settings;
+use super::names::{SECRETS, how_to_set};
+use super::problems::Problems;
+
+/// How much of a wrong value a message repeats, in characters.
+const MAX_QUOTED: usize = 60;
+
+/// Each reading method returns `None` after it has noted a problem.
+pub(super) struct Check<'a> {
+    settings: &'a Settings,
+    problems: Vec<String>,
+}
+
+impl<'a> Check<'a> {
+    /// Starts with what was found while loading.
+    pub(super) fn new(settings: &'a Settings) -> Self {
+        let problems = settings.problems.clone();
+        Self { settings, problems }
+    }
+
+    /// `value` if nothing was wrong.
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(Problems(self.problems)),
+        }
+    }
+
+    /// Notes that `setting` is wrong. `cause` continues a sentence that starts with its name, and must
+    /// not hold a secret.
+    pub(super) fn problem(&mut self, setting: &str, cause: impl Display) {
+        let value = self.settings.value(setting);
+        let origin = match value.origin() {
+            Some(origin) if origin != "default" => format!(" ({origin})"),
+            _ => String::new(),
+        };
+        self.problems.push(format!("{setting}{origin} {cause}; {}", how_to_set(setting)));
+    }
+
+    /// Anything that serde can read; `expected` describes it.
+    pub(super) fn value<T: DeserializeOwned>(&mut self, setting: &str, expected: &str) -> Option<T> {
+        let value = self.settings.value(setting);
+        let read = value.clone().try_deserialize().ok();
+        if read.is_none() {
+            self.not(setting, &value, expected);
+        }
+        read
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number<T>(&mut self, setting: &str, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let value = self.settings.value(setting);
+        // By way of text: asked for a number, the config crate would take "yes" for 1 and round 2.7.
+        let number = text_of(&value).and_then(|text| text.trim().parse().ok());
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let expected = format!("a whole number from {} to {}", range.start(), range.end());
+            self.not(setting, &value, &expected);
+        }
+        number
+    }
+
+    /// A duration from `shortest` to `longest`, which are written like settings ("500ms").
+    pub(super) fn duration(&mut self, setting: &str, shortest: &str, longest: &str) -> Option<Duration> {
+        let value = self.settings.value(setting);
+        let bound = |text| humantime::parse_duration(text).expect("the bounds are literals");
+        let range = bound(shortest)..=bound(longest);
+        let duration = text_of(&value)
+            .and_then(|text| humantime::parse_duration(text.trim()).ok())
+            .filter(|duration| range.contains(duration));
+        if duration.is_none() {
+            let expected = format!("a duration (number and unit) from {shortest} to {longest}");
+            self.not(setting, &value, &expected);
+        }
+        duration
+    }
+
+    /// Text of at most `longest` characters.
+    pub(super) fn text(&mut self, setting: &str, longest: usize) -> Option<String> {
+        let value = self.settings.value(setting);
+        let text = text_of(&value).filter(|text| is_sound(text, longest));
+        if text.is_none() {
+            let expected = format!("text of at most {longest} characters without control characters");
+            self.not(setting, &value, &expected);
+        }
+        text
+    }
+
+    /// A list of at most `most` texts of at most `longest` characters each.
+    pub(super) fn list(&mut self, setting: &str, most: usize, longest: usize) -> Option<Vec<String>> {
+        let value = self.settings.value(setting);
+        let list = list_of(&value)
+            .filter(|list| list.len() <= most && list.iter().all(|item| !item.is_empty() && is_sound(item, longest)));
+        if list.is_none() {
+            let expected = format!("a list of at most {most} texts of 1 to {longest} characters each");
+            self.not(setting, &value, &expected);
+        }
+        list
+    }
+
+    /// A secret text, empty when it isn't set.
+    pub(super) fn secret(&mut self, setting: &'static str) -> Option<String> {
+        self.readable(setting)?;
+        let text = text_of(&self.settings.value(setting)).filter(|text| is_utf8(text));
+        if text.is_none() {
+            self.problem(setting, "is not UTF-8 text");
+        }
+        text
+    }
+
+    /// A list of secret texts, empty when it isn't set.
+    pub(super) fn secrets(&mut self, setting: &'static str) -> Option<Vec<String>> {
+        self.readable(setting)?;
+        let list = list_of(&self.settings.value(setting)).filter(|list| list.iter().all(|item| is_utf8(item)));
+        if list.is_none() {
+            self.problem(setting, "is not a list of UTF-8 texts");
+        }
+        list
+    }
+
+    /// Notes it if the secret's file can't be read.
+    fn readable(&mut self, setting: &'static str) -> Option<()> {
+        let Some(cause) = self.settings.unreadable.get(setting) else {
+            return Some(());
+        };
+        let twin = super::names::file_twin(setting);
+        self.problem(&twin, format!("names a file that can't be read ({cause})"));
+        None
+    }
+
+    /// Notes that a value is not what was expected.
+    fn not(&mut self, setting: &str, value: &Value, expected: &str) {
+        self.problem(setting, format!("is {}, not {expected}", quoted(setting, value)));
+    }
+}
+
+/// A scalar as text.
+fn text_of(value: &Value) -> Option<String> {
+    value.clone().try_deserialize().ok()
+}
+
+/// A list, also one that is written as text with commas.
+fn list_of(value: &Value) -> Option<Vec<String>> {
+    match &value.kind {
+        ValueKind::Array(_) => value.clone().try_deserialize().ok(),
+        ValueKind::String(text) => Some(super::layer::items(text, ',')),
+        _ => None,
+    }
+}
+
+/// Whether text is short enough, and can't break a line of a log or a header.
+fn is_sound(text: &str, longest: usize) -> bool {
+    text.chars().count() <= longest && is_utf8(text) && !text.chars().any(char::is_control)
+}
+
+/// Whether text was UTF-8 when it was read: other bytes have become the replacement character.
+fn is_utf8(text: &str) -> bool {
+    !text.contains(char::REPLACEMENT_CHARACTER)
+}
+
+/// A wrong value as a message repeats it: on one line, cut short, and never a secret.
+fn quoted(setting: &str, value: &Value) -> String {
+    if SECRETS.contains(&setting) {
+        return "something else".to_owned();
+    }
+    match &value.kind {
+        ValueKind::Table(_) => "a table".to_owned(),
+        ValueKind::Array(_) => "another list".to_owned(),
+        kind => {
+            let text = kind.to_string();
+            let cut: String = text.chars().take(MAX_QUOTED).collect();
+            let dots = if cut.len() < text.len() { "…" } else { "" };
+            format!("{cut:?}{dots}")
+        }
+    }
+}

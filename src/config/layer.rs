@@ -1,0 +1,192 @@
+//! One layer of the configuration: what a single source gives, each value with where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+
+use super::names::{self, ALIASES, FILE_VARIABLE, LISTS, PREFIX, SECRETS, file_twin, nearest, variable};
+
+/// Settings by their dotted name.
+#[derive(Clone, Default)]
+pub(super) struct Layer(BTreeMap<String, Value>);
+
+impl Layer {
+    /// Adds a setting, or replaces it.
+    pub(super) fn set(&mut self, setting: &str, origin: &str, kind: impl Into<ValueKind>) {
+        let value = Value::new(Some(&origin.to_owned()), kind);
+        self.0.insert(setting.to_owned(), value);
+    }
+
+    /// The settings' names, in order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// Everything that a TOML text sets, known or not.
+    ///
+    /// # Errors
+    /// Where the text isn't TOML, without the line itself: a secret may stand there.
+    pub(super) fn from_toml(text: &str, origin: &str) -> Result<Self, String> {
+        let sections = File::from_str(text, FileFormat::Toml).collect().map_err(|error| without_excerpt(&error))?;
+        let mut layer = Self::default();
+        for (section, value) in sections {
+            match value.kind {
+                ValueKind::Table(settings) => {
+                    for (name, value) in settings {
+                        layer.set(&format!("{section}.{name}"), origin, value.kind);
+                    }
+                }
+                kind => layer.set(&section, origin, kind),
+            }
+        }
+        Ok(layer)
+    }
+
+    /// What the environment sets by the usual names (`PORT` …).
+    pub(super) fn from_aliases(env: &[(String, String)]) -> Self {
+        let mut layer = Self::default();
+        for (variable, value) in env.iter().filter(|(_, value)| !value.is_empty()) {
+            if let Some((_, setting)) = ALIASES.iter().find(|(alias, _)| alias == variable) {
+                layer.set_text(setting, &format!("env {variable}"), value);
+            }
+        }
+        layer
+    }
+
+    /// What the environment sets by our names (`KEYWARD__JWT__SECRET` …). An empty variable counts as
+    /// not set, since that is what `${JWT_SECRET:-}` in a compose file makes.
+    pub(super) fn from_env(env: &[(String, String)], known: &[String], problems: &mut Vec<String>) -> Self {
+        let mut layer = Self::default();
+        for (name, value) in env {
+            match known.iter().find(|setting| variable(setting) == *name) {
+                Some(_) if value.is_empty() => {}
+                Some(setting) => layer.set_text(setting, &format!("env {name}"), value),
+                None => problems.extend(unknown_variable(name, value, known)),
+            }
+        }
+        layer
+    }
+
+    /// Sets a setting from plain text, taking a list apart.
+    pub(super) fn set_text(&mut self, setting: &str, origin: &str, text: &str) {
+        if LISTS.contains(&setting) {
+            self.set(setting, origin, items(text, ','));
+        } else {
+            self.set(setting, origin, text);
+        }
+    }
+
+    /// Takes out what isn't a setting, and reports it with the nearest name that is.
+    pub(super) fn refuse_unknown(&mut self, known: &[String], problems: &mut Vec<String>) {
+        self.0.retain(|name, value| {
+            let is_known = known.contains(name);
+            if !is_known {
+                let hint = match nearest(name, known) {
+                    Some(setting) => format!("did you mean {setting}?"),
+                    None => "docs/configuration.md lists every setting".to_owned(),
+                };
+                let origin = value.origin().unwrap_or_default();
+                let name = name.escape_debug();
+                problems.push(format!("{name} ({origin}) is not a setting: {hint}"));
+            }
+            is_known
+        });
+    }
+
+    /// Makes each secret and its `…_file` twin exclude each other: the one that this layer gives unsets
+    /// the other, so that whatever a lower layer said of either is overruled. An empty one counts as
+    /// not given, so that a copy of the defaults with one line filled in means what it seems to mean.
+    pub(super) fn settle_secrets(&mut self, problems: &mut Vec<String>) {
+        for secret in SECRETS {
+            let twin = file_twin(secret);
+            match (self.take_given(secret), self.take_given(&twin)) {
+                (None, None) => {}
+                (Some(value), None) => {
+                    self.set(&twin, value.origin().unwrap_or_default(), "");
+                    self.0.insert(secret.to_owned(), value);
+                }
+                (None, Some(path)) => {
+                    self.set(secret, path.origin().unwrap_or_default(), "");
+                    self.0.insert(twin, path);
+                }
+                (Some(value), Some(path)) => {
+                    problems.push(format!(
+                        "{secret} ({}) and {twin} ({}) are both set: remove one of them",
+                        value.origin().unwrap_or_default(),
+                        path.origin().unwrap_or_default()
+                    ));
+                    // Kept, or "not set" would be reported as well.
+                    self.0.insert(secret.to_owned(), value);
+                }
+            }
+        }
+    }
+
+    /// Takes out a setting; `None` also when it is empty.
+    fn take_given(&mut self, setting: &str) -> Option<Value> {
+        let value = self.0.remove(setting)?;
+        let is_empty = match &value.kind {
+            ValueKind::String(text) => text.is_empty(),
+            ValueKind::Array(items) => items.is_empty(),
+            _ => false,
+        };
+        (!is_empty).then_some(value)
+    }
+}
+
+/// The parts of a list, without blanks around them; empty ones are left out.
+pub(super) fn items(text: &str, separator: char) -> Vec<String> {
+    text.split(separator).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// What to say of an environment variable that isn't a setting's, if it looks as if it should be.
+///
+/// With a single underscore only exact matches count (`KEYWARD_JWT_SECRET`): other such names are not
+/// ours. Kubernetes makes `KEYWARD_PORT=tcp://…` and more for a service that is called keyward.
+fn unknown_variable(name: &str, value: &str, known: &[String]) -> Option<String> {
+    let meant = if let Some(rest) = name.strip_prefix(PREFIX) {
+        nearest(&rest.to_lowercase().replace("__", "."), known)
+    } else {
+        let single = |name: &str| name.replace("__", "_");
+        let meant = known.iter().find(|setting| single(&variable(setting)) == single(name))?;
+        if name == FILE_VARIABLE || value.contains("://") {
+            return None;
+        }
+        Some(meant)
+    };
+    let hint = match meant {
+        Some(setting) => format!("did you mean {}?", names::variable(setting)),
+        None => "docs/configuration.md lists every setting".to_owned(),
+    };
+    let name = name.escape_debug();
+    Some(format!("{name} in the environment is not a setting: {hint}"))
+}
+
+/// The parser's message without the source line that it quotes: position, then cause.
+fn without_excerpt(error: &ConfigError) -> String {
+    let text = error.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.as_slice() {
+        // position, gutter, the line itself, the marker under it, cause
+        [position, _, _, _, cause @ ..] => format!("{position}: {}", cause.join(" ")),
+        other => other.join(" "),
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone().into_iter().collect())
+    }
+}
+
+/// `Source` demands it; names only, since values may be secret.
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

@@ -1,0 +1,163 @@
+//! Reads the sources, puts the layers over each other, and reads the secrets that stand in files.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use config::{Config as Merged, Value};
+
+use super::DEFAULTS;
+use super::layer::{Layer, items};
+use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
+use super::problems::Problems;
+
+/// Largest file a secret is read from, in bytes; ends the reading of what isn't a file at all.
+const MAX_SECRET_FILE: u64 = 64 * 1024;
+
+/// Where the configuration comes from, besides the defaults.
+#[derive(Default)]
+pub struct Sources {
+    /// The configuration file. `None`: the one that `KEYWARD_CONFIG` names, else none.
+    pub file: Option<PathBuf>,
+    /// The environment, as name and value.
+    pub env: Vec<(String, String)>,
+    /// What `keyward dev` generates, by dotted name: over the defaults, under everything else.
+    pub base: Vec<(&'static str, String)>,
+}
+
+impl Sources {
+    /// The environment of this process, and the file given on the command line.
+    pub fn of_this_process(file: Option<PathBuf>) -> Self {
+        // Lossy: a variable of someone else's that isn't UTF-8 must not stop us. In one of ours the
+        // replacement character is refused later.
+        let env = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .collect();
+        Self { file, env, base: Vec::new() }
+    }
+
+    /// The configuration file to read, if any.
+    fn file_to_read(&self) -> Option<PathBuf> {
+        let from_env = || {
+            let (_, path) = self.env.iter().find(|(name, _)| name == FILE_VARIABLE)?;
+            (!path.is_empty()).then(|| PathBuf::from(path))
+        };
+        self.file.clone().or_else(from_env)
+    }
+}
+
+/// Every setting's raw value and where it came from. Not yet valid: see [`validate`](Self::validate).
+pub struct Settings {
+    merged: Merged,
+    /// The settings' names, in order.
+    pub(super) known: Vec<String>,
+    /// Found while loading; reported together with what validation finds.
+    pub(super) problems: Vec<String>,
+    /// Secrets whose file can't be read, and why. A problem only for who needs that secret: a migration
+    /// must not fail because the JWT secret is mounted elsewhere.
+    pub(super) unreadable: BTreeMap<&'static str, String>,
+}
+
+impl Settings {
+    /// Reads all sources. Mistyped names and secrets given twice are kept, for validation to report
+    /// together with wrong values.
+    ///
+    /// # Errors
+    /// When the configuration file can't be read or isn't TOML: nothing more can be said then.
+    pub fn load(sources: Sources) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let defaults = Layer::from_toml(DEFAULTS, "default").map_err(|cause| Problems(vec![cause]))?;
+        let known = defaults.names();
+
+        let mut base = Layer::default();
+        for (setting, value) in &sources.base {
+            base.set_text(setting, "keyward dev", value);
+        }
+        let file = match sources.file_to_read() {
+            Some(path) => read_layer(&path).map_err(|cause| Problems(vec![cause]))?,
+            None => Layer::default(),
+        };
+        let aliases = Layer::from_aliases(&sources.env);
+        let env = Layer::from_env(&sources.env, &known, &mut problems);
+
+        let mut builder = Merged::builder().add_source(defaults);
+        for mut layer in [base, file, aliases, env] {
+            layer.refuse_unknown(&known, &mut problems);
+            layer.settle_secrets(&mut problems);
+            builder = builder.add_source(layer);
+        }
+        let cannot_merge = |error: config::ConfigError| Problems(vec![error.to_string()]);
+        let without_files = builder.build_cloned().map_err(cannot_merge)?;
+        let (from_files, unreadable) = read_secrets(&without_files);
+        let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
+        Ok(Self { merged, known, problems, unreadable })
+    }
+
+    /// A setting's raw value, with its origin.
+    pub(super) fn value(&self, setting: &str) -> Value {
+        value_of(&self.merged, setting)
+    }
+}
+
+/// A setting's value; nil for a name that the defaults don't have.
+fn value_of(merged: &Merged, setting: &str) -> Value {
+    let (section, name) = setting.split_once('.').unwrap_or_default();
+    merged.get_table(section).ok().and_then(|mut settings| settings.remove(name)).unwrap_or_default()
+}
+
+/// The configuration file as a layer.
+fn read_layer(path: &Path) -> Result<Layer, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!("configuration file {shown} can't be read ({error}): correct --config or {FILE_VARIABLE}")
+    })?;
+    Layer::from_toml(&text, &format!("file {shown}"))
+        .map_err(|cause| format!("configuration file {shown} is not valid TOML: {cause}"))
+}
+
+/// Reads each secret of which a file is named. Returns those read, and why others can't be.
+fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
+    let mut layer = Layer::default();
+    let mut unreadable = BTreeMap::new();
+    for secret in SECRETS {
+        let named = value_of(merged, &file_twin(secret));
+        let given_by = named.origin().unwrap_or_default().to_owned();
+        let Ok(path) = named.into_string() else {
+            continue;
+        };
+        if path.is_empty() {
+            continue;
+        }
+        match read_secret(Path::new(&path)) {
+            Ok(text) => {
+                let origin = format!("file {path} via {given_by}");
+                if LISTS.contains(&secret) {
+                    layer.set(secret, &origin, items(&text, '\n'));
+                } else {
+                    layer.set(secret, &origin, text);
+                }
+            }
+            Err(cause) => {
+                unreadable.insert(secret, cause);
+            }
+        }
+    }
+    (layer, unreadable)
+}
+
+/// A secret's file without the newline at its end. The error doesn't name the path: a secret may have
+/// been put there by mistake.
+fn read_secret(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_SECRET_FILE {
+        return Err(format!("it is larger than {MAX_SECRET_FILE} bytes"));
+    }
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(text)
+}

@@ -1,0 +1,175 @@
+//! The configuration: read once at start, reported on as a whole, validated into domain types.
+//!
+//! Layers, lowest first: `keyward.default.toml` (built in), what `keyward dev` generates, the
+//! configuration file, the environment's usual names (`PORT`, `DATABASE_URL`, `JWT_SECRET`), and the
+//! environment's own names (`KEYWARD__SECTION__NAME`).
+//!
+//! - `names`: what a setting is called, and which settings are secret
+//! - `layer`: what one source gives
+//! - `load`: the layers put over each other, the secret files read
+//! - `check`: reads single settings and collects what is wrong with them
+//! - `validate`: which values are allowed
+//! - `weak`: secrets that protect nothing
+//! - `show`: the effective configuration as text, without its secrets
+
+mod check;
+mod layer;
+mod load;
+mod names;
+mod problems;
+mod show;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod weak;
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::domain::api_key::{Environment, Pepper, Prefix};
+use crate::domain::secret::SecretString;
+
+pub use load::{Settings, Sources};
+pub use problems::Problems;
+
+/// The commented defaults, as text.
+pub const DEFAULTS: &str = include_str!("../../keyward.default.toml");
+
+/// Everything that `keyward serve` needs, valid. Why each default is what it is stands in
+/// `keyward.default.toml`.
+pub struct Config {
+    /// HTTP.
+    pub server: Server,
+    /// Postgres.
+    pub database: Database,
+    /// Which JWTs are accepted.
+    pub jwt: Jwt,
+    /// What our API keys look like and are keyed by.
+    pub keys: Keys,
+    /// What a hash costs.
+    pub hashing: Hashing,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// HTTP: where to listen, and how much a client may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// Port to listen on; 0 lets the system choose.
+    pub port: u16,
+    /// Threads that serve HTTP.
+    pub workers: NonZeroUsize,
+    /// Connections open at once, in the whole process.
+    pub max_connections: usize,
+    /// Largest request head, in bytes.
+    pub max_header_bytes: usize,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Time to receive a request head.
+    pub header_timeout: Duration,
+    /// Time to receive a request body.
+    pub body_timeout: Duration,
+    /// How long an idle connection stays open.
+    pub keep_alive: Duration,
+    /// How long readiness is denied before draining starts.
+    pub unready_period: Duration,
+    /// How long requests under way may take to end.
+    pub drain_timeout: Duration,
+}
+
+/// Where Postgres is, and how long we wait for it.
+pub struct Database {
+    /// The connection's URL. Secret, since a password may be inside.
+    pub url: SecretString,
+    /// The password on its own; wins over one inside the URL.
+    pub password: Option<SecretString>,
+    /// Connections in the pool.
+    pub pool_size: u32,
+    /// How long a request may wait for a connection of the pool.
+    pub acquire_timeout: Duration,
+    /// How long one statement may run.
+    pub statement_timeout: Duration,
+    /// How long a new connection may take.
+    pub connect_timeout: Duration,
+    /// Whether `serve` brings the schema up to date first.
+    pub migrate_on_start: bool,
+}
+
+/// Which JWTs are accepted.
+pub struct Jwt {
+    /// The signing secret; its UTF-8 bytes are the HMAC key. Long enough for the algorithm.
+    pub secret: SecretString,
+    /// The one algorithm accepted.
+    pub algorithm: JwtAlgorithm,
+    /// What `iss` must be, exactly. `None`: `iss` is not demanded.
+    pub issuer: Option<String>,
+    /// Names of which `aud` must hold one. Empty: a token with `aud` is refused.
+    pub audience: Vec<String>,
+    /// Tolerated difference between the issuer's clock and ours.
+    pub leeway: Duration,
+    /// The longest life a token may claim.
+    pub max_lifetime: Duration,
+}
+
+/// The HMAC algorithms of RFC 7518, 3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+}
+
+/// What our API keys look like, and what they are keyed by.
+pub struct Keys {
+    /// First part of every key.
+    pub prefix: Prefix,
+    /// Second part of every key.
+    pub environment: Environment,
+    /// At least one; the current one first, the others only to check older keys.
+    pub peppers: Vec<Pepper>,
+}
+
+/// What one Argon2id hash costs, and how many run at once. At or above a set of OWASP's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashing {
+    /// Memory of one hash, in KiB.
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    pub iterations: u32,
+    /// Lanes of one hash.
+    pub parallelism: u32,
+    /// Hashes at once.
+    pub concurrency: NonZeroUsize,
+    /// How long a request may wait for its turn.
+    pub max_wait: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The shape of a line.
+    pub format: LogFormat,
+    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them. Not parsed here.
+    pub level: String,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, else JSON.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}

@@ -1,0 +1,62 @@
+//! What settings are called: in files (`jwt.secret`), in the environment (`KEYWARD__JWT__SECRET`), in
+//! messages; and the nearest name to a mistyped one.
+
+/// Prefix of a setting's environment variable.
+pub(super) const PREFIX: &str = "KEYWARD__";
+
+/// The environment variable that names the configuration file.
+pub(super) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
+
+/// Settings whose value is never shown. Each has a twin `…_file` that names a file to read it from.
+pub(super) const SECRETS: [&str; 4] = ["database.url", "database.password", "jwt.secret", "keys.peppers"];
+
+/// Settings with many values: separated by commas in the environment, one a line in a secret's file.
+pub(super) const LISTS: [&str; 2] = ["jwt.audience", "keys.peppers"];
+
+/// Names that platforms and people use anyway.
+pub(super) const ALIASES: [(&str, &str); 5] = [
+    ("PORT", "server.port"),
+    ("DATABASE_URL", "database.url"),
+    ("DATABASE_URL_FILE", "database.url_file"),
+    ("JWT_SECRET", "jwt.secret"),
+    ("JWT_SECRET_FILE", "jwt.secret_file"),
+];
+
+/// `jwt.secret` to `KEYWARD__JWT__SECRET`.
+pub(super) fn variable(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.to_uppercase().replace('.', "__"))
+}
+
+/// `jwt.secret` to `jwt.secret_file`.
+pub(super) fn file_twin(secret: &str) -> String {
+    format!("{secret}_file")
+}
+
+/// How to set `setting`, in the environment and in the file.
+pub(super) fn how_to_set(setting: &str) -> String {
+    let mut variables = vec![variable(setting)];
+    variables.extend(ALIASES.iter().filter(|(_, target)| *target == setting).map(|(alias, _)| (*alias).to_owned()));
+    if SECRETS.contains(&setting) {
+        variables.push(variable(&file_twin(setting)));
+    }
+    let (section, name) = setting.split_once('.').unwrap_or(("", setting));
+    format!("set {} in the environment or `{name}` under [{section}] in the configuration file", variables.join(" or "))
+}
+
+/// The known setting that `wrong` most likely means, if any is near.
+pub(super) fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a String> {
+    known
+        .iter()
+        .map(|name| (likeness(wrong, name), name))
+        .filter(|(likeness, _)| *likeness >= 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// From 0 to 1. The right name in a wrong section, or in none, counts as near.
+fn likeness(wrong: &str, known: &str) -> f64 {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let whole = strsim::normalized_damerau_levenshtein(wrong, known);
+    let name_only = strsim::normalized_damerau_levenshtein(&last(wrong), &last(known));
+    whole.max(0.9 * name_only)
+}

@@ -1,0 +1,109 @@
+//! The effective configuration as text: what holds, and where it came from. Without secrets.
+
+use config::{Value, ValueKind};
+
+use super::load::Settings;
+use super::names::{SECRETS, file_twin};
+
+/// Stands for a secret that is set, whatever its length.
+const MASK: &str = "********";
+
+/// Column of the origins, if the value before is short enough.
+const ORIGIN_COLUMN: usize = 40;
+
+impl Settings {
+    /// Every setting with its value, secrets masked, and its origin as a comment. Like TOML, for people
+    /// to read; says nothing about whether the values are valid.
+    pub fn show(&self) -> String {
+        let mut text = String::new();
+        let mut current = "";
+        for setting in &self.known {
+            let (section, name) = setting.split_once('.').unwrap_or_default();
+            if section != current {
+                let gap = if current.is_empty() { "" } else { "\n" };
+                text.push_str(&format!("{gap}[{section}]\n"));
+                current = section;
+            }
+            let value = self.value(setting);
+            let line = format!("{name} = {}", self.shown(setting, &value));
+            let origin = value.origin().unwrap_or_default().escape_debug();
+            text.push_str(&format!("{line:ORIGIN_COLUMN$} # {origin}\n"));
+        }
+        text
+    }
+
+    /// A value as it may be shown.
+    fn shown(&self, setting: &str, value: &Value) -> String {
+        if self.unreadable.keys().any(|secret| file_twin(secret) == setting) {
+            // Somebody may have put the secret itself where its file's name belongs.
+            return format!("{MASK:?} (can't be read)");
+        }
+        match &value.kind {
+            ValueKind::String(url) if setting == "database.url" => format!("{:?}", masked_url(url)),
+            kind if SECRETS.contains(&setting) => masked(kind),
+            kind => plain(kind),
+        }
+    }
+}
+
+/// A value like TOML.
+fn plain(kind: &ValueKind) -> String {
+    match kind {
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| plain(&item.kind)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A secret: only whether it is set, and how many there are.
+fn masked(kind: &ValueKind) -> String {
+    match kind {
+        ValueKind::String(text) if text.is_empty() => "\"\"".to_owned(),
+        ValueKind::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| masked(&item.kind)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => format!("{MASK:?}"),
+    }
+}
+
+/// A database URL without its password, which stands between the user's name and the last `@` (an
+/// unescaped `/`, `?` or `@` in a password is a common mistake, so cautiously the last), or in the query.
+/// What doesn't look like a URL is masked altogether.
+fn masked_url(url: &str) -> String {
+    if url.is_empty() {
+        return String::new();
+    }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return MASK.to_owned();
+    };
+    let (user, host) = match rest.rsplit_once('@') {
+        Some((user_info, host)) => match user_info.split_once(':') {
+            Some((user, _)) => (format!("{user}:{MASK}@"), host),
+            // That `@` belongs to the query.
+            None if user_info.contains('?') => return MASK.to_owned(),
+            None => (format!("{user_info}@"), host),
+        },
+        None => (String::new(), rest),
+    };
+    format!("{scheme}://{user}{}", masked_query(host))
+}
+
+/// Masks each parameter of a query whose name isn't known to be harmless.
+fn masked_query(host: &str) -> String {
+    const HARMLESS: [&str; 7] = ["application_name", "dbname", "host", "port", "sslmode", "sslrootcert", "user"];
+    let Some((host, query)) = host.split_once('?') else {
+        return host.to_owned();
+    };
+    let parameters: Vec<String> = query
+        .split('&')
+        .map(|parameter| match parameter.split_once('=') {
+            Some((name, _)) if !HARMLESS.contains(&name) => format!("{name}={MASK}"),
+            _ => parameter.to_owned(),
+        })
+        .collect();
+    format!("{host}?{}", parameters.join("&"))
+}

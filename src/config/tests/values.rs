@@ -1,0 +1,135 @@
+use super::super::{JwtAlgorithm, LogFormat};
+use super::*;
+use std::time::Duration;
+
+#[test]
+fn valid_values_arrive_in_their_types() {
+    let config = config_with(&[
+        ("KEYWARD__SERVER__HOST", "::1"),
+        ("KEYWARD__SERVER__WORKERS", "3"),
+        ("KEYWARD__SERVER__BODY_TIMEOUT", "1m 30s"),
+        ("KEYWARD__DATABASE__MIGRATE_ON_START", "false"),
+        ("KEYWARD__DATABASE__PASSWORD", "hunter3"),
+        ("KEYWARD__JWT__ALGORITHM", "HS256"),
+        ("KEYWARD__JWT__ISSUER", "https://issuer.example"),
+        ("KEYWARD__JWT__LEEWAY", "0s"),
+        ("KEYWARD__LOG__FORMAT", "json"),
+    ]);
+    assert_eq!(config.server.host.to_string(), "::1");
+    assert_eq!(config.server.workers.get(), 3);
+    assert_eq!(config.server.body_timeout, Duration::from_secs(90));
+    assert!(!config.database.migrate_on_start);
+    assert_eq!(config.database.password.expect("set").expose(), "hunter3");
+    assert_eq!(config.jwt.algorithm, JwtAlgorithm::Hs256);
+    assert_eq!(config.jwt.issuer.as_deref(), Some("https://issuer.example"));
+    assert_eq!(config.jwt.leeway, Duration::ZERO);
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn all_problems_are_reported_at_once_one_line_each() {
+    let problems = load(env(&[
+        ("PORT", "99999"),
+        ("KEYWARD__SERVER__HOST", "localhost"),
+        ("KEYWARD__SERVER__KEEP_ALIVE", "75"),
+        ("KEYWARD__JWT__ALGORITHM", "RS256"),
+        ("KEYWARD__JWT__LEEWAY", "2m"),
+        ("KEYWARD__KEYS__PREFIX", "No"),
+        ("KEYWARD__HASHING__ITERATIONS", "two\nlines"),
+        ("KEYWARD__LOG__FORMAT", "xml"),
+        ("KEYWARD__SEVER__PORT", "1"),
+    ]))
+    .validate()
+    .err()
+    .expect("invalid");
+    let text = problems.to_string();
+    // The eight above that are wrong, the unknown one, and the three missing secrets.
+    assert_eq!(text.lines().count(), 12, "{text}");
+    assert_eq!(problems.lines().len(), 12);
+}
+
+#[test]
+fn a_problem_names_the_setting_its_origin_the_cause_and_how_to_set_it() {
+    assert_eq!(
+        problems_with(&[("PORT", "99999")]),
+        ["server.port (env PORT) is \"99999\", not a whole number from 0 to 65535; set \
+             KEYWARD__SERVER__PORT or PORT in the environment or `port` under [server] in the \
+             configuration file"]
+    );
+}
+
+#[test]
+fn a_number_is_neither_rounded_nor_guessed() {
+    for wrong in ["yes", "2.5", "-1", "1e3", ""] {
+        let folder = Folder::new("numbers");
+        let file = folder.file("keyward.toml", &format!("server.workers = {wrong:?}"));
+        assert_eq!(problems_of(load_with(Some(file), Vec::new()).server()).len(), 1);
+    }
+    let folder = Folder::new("float");
+    let file = folder.file("keyward.toml", "server.workers = 2.5");
+    assert_eq!(problems_of(load_with(Some(file), Vec::new()).server()).len(), 1);
+}
+
+#[test]
+fn values_of_the_wrong_shape_are_refused() {
+    let folder = Folder::new("shapes");
+    let text = "[server]\nport = [1]\nhost = { a = 1 }\n[log]\nlevel = \"a\\u0007\"\n\
+                [jwt]\naudience = [\"a\", \"\"]\nissuer = [\"a\"]\n";
+    let file = folder.file("keyward.toml", text);
+    let settings = load_with(Some(file), good_env_and(&[]));
+    let problems = problems_of(settings.validate());
+    assert_eq!(problems.len(), 5, "{problems:#?}");
+}
+
+#[test]
+fn a_wrong_value_is_quoted_on_one_line_and_cut_short() {
+    let long = "x\n".repeat(500);
+    let problems = problems_with(&[("KEYWARD__LOG__FORMAT", &long)]);
+    assert_eq!(problems[0].lines().count(), 1);
+    assert!(problems[0].len() < 400, "{}", problems[0]);
+}
+
+#[test]
+fn log_directives_are_capped_in_length() {
+    let long = "a".repeat(1025);
+    assert_eq!(problems_with(&[("KEYWARD__LOG__LEVEL", &long)]).len(), 1);
+    config_with(&[("KEYWARD__LOG__LEVEL", &long[..1024])]);
+}
+
+#[test]
+fn hashing_must_reach_one_of_owasps_sets() {
+    for (memory, iterations, good) in [
+        ("47104", "1", true),
+        ("47103", "1", false),
+        ("19456", "1", false),
+        ("19455", "2", false),
+        ("12288", "3", true),
+        ("9216", "4", true),
+        ("7168", "5", true),
+        ("7168", "4", false),
+        ("65536", "4", true),
+    ] {
+        let variables = [("KEYWARD__HASHING__MEMORY_KIB", memory), ("KEYWARD__HASHING__ITERATIONS", iterations)];
+        let result = load(good_env_and(&variables)).validate();
+        assert_eq!(result.is_ok(), good, "{memory}/{iterations}");
+    }
+}
+
+#[test]
+fn a_database_url_must_be_one_of_postgres() {
+    for wrong in ["mysql://u:hunter2@h/d", "postgres://", "hunter2"] {
+        let problems = problems_with(&[("KEYWARD__DATABASE__URL", wrong)]);
+        assert_eq!(problems.len(), 1);
+        assert!(!problems[0].contains("hunter2"), "{problems:?}");
+    }
+    config_with(&[("KEYWARD__DATABASE__URL", "postgresql://h/d")]);
+}
+
+#[test]
+fn a_section_needs_only_its_own_settings() {
+    let settings = load(env(&[("DATABASE_URL", URL)]));
+    assert!(settings.database().is_ok());
+    assert!(settings.server().is_ok());
+    assert!(settings.log().is_ok());
+    assert!(settings.jwt().is_err());
+}

@@ -1,0 +1,93 @@
+//! Secrets that protect nothing: copied from a tutorial, or made by leaning on a key.
+
+/// Secrets that documentation and tutorials print, long enough to pass for real ones.
+const PUBLISHED: [&str; 10] = [
+    // jwt.io
+    "a-string-secret-at-least-256-bits-long",
+    "a-valid-string-secret-that-is-at-least-384-bits-long",
+    "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+    // PostgREST's tutorial
+    "reallyreallyreallyreallyverysafe",
+    // FastAPI's manual
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    // tutorials for Spring Boot
+    "404e635266556a586e3272357538782f413f4428472b4b6250645367566b5970",
+    // other manuals
+    "qwertyuiopasdfghjklzxcvbnm123456",
+    "0123456789abcdefghijklmnopqrstuvwxyz",
+    // Supabase's self-hosting files
+    "your-super-secret-jwt-token-with-at-least-32-characters-long",
+    "super-secret-jwt-token-with-at-least-32-characters-long",
+];
+
+/// Words of a placeholder, compared without case and punctuation. A secret that has enough beside them
+/// is let through: "my-jwt-secret-" before random text takes nothing from the randomness.
+const PLACEHOLDERS: [&str; 13] = [
+    "changeme",
+    "changethis",
+    "replaceme",
+    "replacethis",
+    "yoursecret",
+    "yourjwtsecret",
+    "your256bitsecret",
+    "yourpepper",
+    "supersecret",
+    "secretkey",
+    "jwtsecret",
+    "atleast32",
+    "passwordpassword",
+];
+
+/// Whole secrets that are no secret, compared likewise.
+const WORDS: [&str; 7] = ["secret", "mysecret", "password", "pepper", "test", "example", "your384bitsecret"];
+
+/// How many letters and digits beside a placeholder's words may make up a real secret.
+const ENOUGH_BESIDE: usize = 32;
+
+/// Fewest different bytes; 32 random bytes, even written in hexadecimal, all but never have so few.
+const MIN_DISTINCT: usize = 8;
+
+/// A secret that repeats itself sooner than this, in bytes, is as weak as the part it repeats.
+const MIN_PERIOD: usize = 16;
+
+/// Why `secret` protects nothing, if so. Judges the kind of secret, not its length.
+pub(super) fn weakness(secret: &str) -> Option<&'static str> {
+    let plain: String =
+        secret.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    if PUBLISHED.contains(&secret.trim().to_ascii_lowercase().as_str())
+        || WORDS.contains(&plain.as_str())
+        || PLACEHOLDERS.iter().any(|words| plain.contains(words) && plain.len() - words.len() < ENOUGH_BESIDE)
+    {
+        return Some("is a well-known example");
+    }
+    let bytes = secret.as_bytes();
+    if distinct(bytes) < MIN_DISTINCT {
+        return Some("is made of too few different characters");
+    }
+    if repeats_within(bytes, MIN_PERIOD) {
+        return Some("repeats a short text");
+    }
+    if counts(bytes) {
+        return Some("is a mere sequence of characters");
+    }
+    None
+}
+
+/// How many different bytes there are.
+fn distinct(bytes: &[u8]) -> usize {
+    let mut sorted = bytes.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    sorted.len()
+}
+
+/// Whether a part shorter than `limit` bytes, over and over, makes up all of it.
+fn repeats_within(bytes: &[u8], limit: usize) -> bool {
+    (1..limit.min(bytes.len())).any(|period| bytes[period..] == bytes[..bytes.len() - period])
+}
+
+/// Whether most bytes follow from the one before ("abcdefgh…", "0011223344…").
+fn counts(bytes: &[u8]) -> bool {
+    let steps = bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
+    steps * 2 > bytes.len()
+}
