@@ -1,0 +1,288 @@
+//! Argon2id (RFC 9106) on a bounded pool.
+//!
+//! One hash costs `memory_kib` of memory and some ten milliseconds of a core, on purpose. Permits
+//! bound both: at most `concurrency` hashes run at once, so the memory is `concurrency × memory_kib`.
+//! A permit travels into the blocking closure, so a client that hangs up cannot free a slot whose
+//! thread is still at work.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
+use rand::{TryRng, rngs::SysRng};
+use subtle::ConstantTimeEq;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use zeroize::Zeroizing;
+
+use crate::{
+    config::Hashing,
+    domain::{api_key::KeySecret, ports::StoredHash},
+};
+
+const SALT_BYTES: usize = 16;
+const OUTPUT_BYTES: usize = 32;
+/// What a stored hash may ask for. A row that asks for more is not one of ours, and would be a way
+/// for whoever can write to the database to exhaust the memory.
+const MEMORY_KIB_MAX: u32 = 1024 * 1024;
+const ITERATIONS_MAX: u32 = 100;
+const PARALLELISM_MAX: u32 = 16;
+
+/// A hash could not be made or compared.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// Too many hashes are under way.
+    #[error("no turn to hash came within {0:?}; if this lasts, raise hashing.concurrency or add replicas")]
+    Busy(Duration),
+    /// The hash in the database is not one that we make.
+    #[error("the stored hash cannot be used: {0}")]
+    Unusable(String),
+    /// The system did not do what it must.
+    #[error("hashing failed: {0}")]
+    Failed(String),
+}
+
+/// Makes and compares Argon2id hashes.
+pub struct Hasher {
+    params: Params,
+    permits: Arc<Semaphore>,
+    max_wait: Duration,
+    memory: Arc<MemoryPool>,
+}
+
+impl Hasher {
+    /// A hasher with these settings.
+    ///
+    /// # Errors
+    /// [`HashError::Unusable`] for parameters that Argon2 itself refuses.
+    pub fn new(settings: &Hashing) -> Result<Self, HashError> {
+        let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT_BYTES))
+            .map_err(unusable)?;
+        Ok(Self {
+            params,
+            permits: Arc::new(Semaphore::new(settings.concurrency.get())),
+            max_wait: settings.max_wait,
+            memory: Arc::default(),
+        })
+    }
+
+    /// Hashes `secret` with a fresh salt.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`] and [`HashError::Failed`].
+    pub async fn hash(&self, secret: KeySecret, pepper: &[u8; 32]) -> Result<StoredHash, HashError> {
+        let mut salt = [0; SALT_BYTES];
+        SysRng.try_fill_bytes(&mut salt).map_err(failed)?;
+        let params = self.params.clone();
+        let output = self.run(secret, pepper, params.clone(), salt.to_vec()).await?;
+        let phc = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: (&params).try_into().map_err(failed)?,
+            salt: Some(salt.as_slice().try_into().map_err(failed)?),
+            hash: Some(output.as_slice().try_into().map_err(failed)?),
+        };
+        Ok(StoredHash::new(phc.to_string()))
+    }
+
+    /// Whether `stored` is the hash of `secret`.
+    ///
+    /// # Errors
+    /// [`HashError`]; never for a secret that is merely wrong.
+    pub async fn verify(&self, secret: KeySecret, pepper: &[u8; 32], stored: &StoredHash) -> Result<bool, HashError> {
+        let Expected { params, salt, output } = Expected::parse(stored)?;
+        let computed = self.run(secret, pepper, params, salt).await?;
+        Ok(computed.ct_eq(&output).into())
+    }
+
+    async fn run(
+        &self,
+        secret: KeySecret,
+        pepper: &[u8; 32],
+        params: Params,
+        salt: Vec<u8>,
+    ) -> Result<Zeroizing<[u8; OUTPUT_BYTES]>, HashError> {
+        let permit = self.permit().await?;
+        let pepper = Zeroizing::new(*pepper);
+        let memory = Arc::clone(&self.memory);
+        let work = move || {
+            let output = memory
+                .with_blocks(params.block_count(), |blocks| argon2id(&params, &pepper, secret.expose(), &salt, blocks));
+            drop(permit);
+            output
+        };
+        tokio::task::spawn_blocking(work).await.map_err(failed)?
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, HashError> {
+        match tokio::time::timeout(self.max_wait, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(permit) => permit.map_err(failed),
+            Err(_) => Err(HashError::Busy(self.max_wait)),
+        }
+    }
+}
+
+fn argon2id(
+    params: &Params,
+    pepper: &[u8; 32],
+    secret: &[u8],
+    salt: &[u8],
+    blocks: &mut [Block],
+) -> Result<Zeroizing<[u8; OUTPUT_BYTES]>, HashError> {
+    let mut output = Zeroizing::new([0; OUTPUT_BYTES]);
+    Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params.clone())
+        .and_then(|argon2| argon2.hash_password_into_with_memory(secret, salt, &mut *output, blocks))
+        .map_err(failed)?;
+    Ok(output)
+}
+
+/// What a stored hash says: how it was made, and what must come out.
+struct Expected {
+    params: Params,
+    salt: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Expected {
+    fn parse(stored: &StoredHash) -> Result<Self, HashError> {
+        let hash = PasswordHash::new(stored.expose()).map_err(unusable)?;
+        let params = Params::try_from(&hash).map_err(unusable)?;
+        let ours = hash.algorithm == Algorithm::Argon2id.ident()
+            && hash.version == Some(Version::V0x13.into())
+            && params.m_cost() <= MEMORY_KIB_MAX
+            && params.t_cost() <= ITERATIONS_MAX
+            && params.p_cost() <= PARALLELISM_MAX;
+        match (hash.salt, hash.hash) {
+            (Some(salt), Some(output)) if ours && output.len() == OUTPUT_BYTES => {
+                Ok(Self { params, salt: salt.to_vec(), output: output.as_bytes().to_vec() })
+            }
+            _ => Err(unusable("not an Argon2id hash within our limits")),
+        }
+    }
+}
+
+/// Memory blocks that were used before. Taking fresh ones from the system for each hash costs page
+/// faults worth a tenth of the hash. There are never more of them than permits.
+#[derive(Default)]
+struct MemoryPool(Mutex<Vec<Vec<Block>>>);
+
+impl MemoryPool {
+    fn with_blocks<T>(&self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let mut blocks = self.lock().pop().unwrap_or_default();
+        if blocks.len() < count {
+            blocks.resize(count, Block::default());
+        }
+        let result = work(&mut blocks[..count]);
+        self.lock().push(blocks);
+        result
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        // A panic while the list was locked leaves a valid list.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> HashError {
+    HashError::Failed(error.to_string())
+}
+
+fn unusable(error: impl std::fmt::Display) -> HashError {
+    HashError::Unusable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::domain::api_key::{Environment, IssuedKey, Keyring, Pepper};
+
+    const SETTINGS: Hashing = Hashing {
+        memory_kib: 64,
+        iterations: 1,
+        parallelism: 1,
+        concurrency: NonZeroUsize::MIN,
+        max_wait: Duration::from_secs(5),
+    };
+    const PEPPER: &[u8; 32] = &[7; 32];
+
+    fn issue() -> IssuedKey {
+        let pepper = Pepper::new("p".repeat(32).into()).expect("32 bytes");
+        let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper]).expect("a pepper");
+        keyring.generate(Environment::Live, OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// The same secret twice, which a `KeySecret` on purpose does not allow.
+    fn issue_twice() -> [KeySecret; 2] {
+        let pepper = || Pepper::new("p".repeat(32).into()).expect("32 bytes");
+        let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper()]).expect("a pepper");
+        let issued = keyring.generate(Environment::Live, OffsetDateTime::UNIX_EPOCH);
+        let presented = keyring.parse(issued.text.expose().as_bytes()).expect("our own key");
+        [issued.secret, presented.secret]
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_an_argon2id_phc_string_with_a_16_byte_salt() {
+        let hasher = Hasher::new(&SETTINGS).expect("valid settings");
+        let hash = hasher.hash(issue().secret, PEPPER).await.expect("a hash");
+        let parts: Vec<&str> = hash.expose().split('$').collect();
+        assert_eq!(parts[..4], ["", "argon2id", "v=19", "m=64,t=1,p=1"]);
+        assert_eq!((parts[4].len(), parts[5].len()), (22, 43));
+    }
+
+    #[tokio::test]
+    async fn two_hashes_of_one_secret_have_different_salts() {
+        let hasher = Hasher::new(&SETTINGS).expect("valid settings");
+        let [one, two] = issue_twice();
+        let one = hasher.hash(one, PEPPER).await.expect("a hash");
+        let two = hasher.hash(two, PEPPER).await.expect("a hash");
+        assert_ne!(one.expose(), two.expose());
+    }
+
+    #[tokio::test]
+    async fn the_right_secret_matches_and_another_does_not() {
+        let hasher = Hasher::new(&SETTINGS).expect("valid settings");
+        let [secret, again] = issue_twice();
+        let hash = hasher.hash(secret, PEPPER).await.expect("a hash");
+        assert!(hasher.verify(again, PEPPER, &hash).await.expect("an answer"));
+        assert!(!hasher.verify(issue().secret, PEPPER, &hash).await.expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn the_right_secret_with_another_pepper_does_not_match() {
+        let hasher = Hasher::new(&SETTINGS).expect("valid settings");
+        let [secret, again] = issue_twice();
+        let hash = hasher.hash(secret, PEPPER).await.expect("a hash");
+        assert!(!hasher.verify(again, &[8; 32], &hash).await.expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn a_hash_made_with_other_parameters_still_verifies() {
+        let [secret, again] = issue_twice();
+        let hash = Hasher::new(&SETTINGS).expect("valid settings").hash(secret, PEPPER).await.expect("a hash");
+        let raised = Hasher::new(&Hashing { memory_kib: 128, ..SETTINGS }).expect("valid settings");
+        assert!(raised.verify(again, PEPPER, &hash).await.expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn a_stored_hash_that_would_exhaust_the_memory_is_an_error_and_not_a_refusal() {
+        let hasher = Hasher::new(&SETTINGS).expect("valid settings");
+        let greedy =
+            "$argon2id$v=19$m=4194304,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        for bad in [greedy, &greedy.replace("argon2id", "argon2i"), &greedy.replace("v=19", "v=16"), "", "x"] {
+            let answer = hasher.verify(issue().secret, PEPPER, &StoredHash::new(bad.to_owned())).await;
+            assert!(matches!(answer, Err(HashError::Unusable(_))), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_free_permit_the_answer_is_busy() {
+        let hasher = Hasher::new(&Hashing { max_wait: Duration::ZERO, ..SETTINGS }).expect("valid settings");
+        let _permit = Arc::clone(&hasher.permits).acquire_owned().await.expect("an open semaphore");
+        assert!(matches!(hasher.hash(issue().secret, PEPPER).await, Err(HashError::Busy(_))));
+    }
+}

@@ -1,0 +1,76 @@
+//! Tokens for trying Keyward and for scripts, signed with the configured secret.
+
+use std::time::Duration;
+
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::algorithm;
+use crate::{
+    config::Jwt,
+    domain::{principal::Scopes, secret::SecretString},
+};
+
+/// What a minted token is to say.
+pub struct TokenRequest {
+    /// The `sub`.
+    pub subject: String,
+    /// The `scope`.
+    pub scopes: Scopes,
+    /// How long it is to live.
+    pub lifetime: Duration,
+}
+
+/// A token could not be minted.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// This server would refuse the token.
+    #[error("a lifetime of {0:?} is over jwt.max_lifetime ({1:?}), so the token would be refused")]
+    LifetimeTooLong(Duration, Duration),
+    /// The crypto library failed.
+    #[error("the token could not be signed: {0}")]
+    Signing(#[from] jsonwebtoken::errors::Error),
+}
+
+/// Mints tokens that a [`TokenVerifier`](super::TokenVerifier) with the same settings accepts.
+pub struct TokenMinter<'a> {
+    settings: &'a Jwt,
+}
+
+impl<'a> TokenMinter<'a> {
+    /// A minter that signs with the configured secret.
+    pub fn new(settings: &'a Jwt) -> Self {
+        Self { settings }
+    }
+
+    /// Mints a token that starts to live at `now`.
+    ///
+    /// # Errors
+    /// [`MintError`].
+    pub fn mint(&self, request: &TokenRequest, now: OffsetDateTime) -> Result<SecretString, MintError> {
+        let settings = self.settings;
+        if request.lifetime > settings.max_lifetime {
+            return Err(MintError::LifetimeTooLong(request.lifetime, settings.max_lifetime));
+        }
+        let issued_at = now.unix_timestamp();
+        let mut claims = json!({
+            "sub": request.subject,
+            "iat": issued_at,
+            "exp": issued_at.saturating_add_unsigned(request.lifetime.as_secs()),
+        });
+        if let Some(issuer) = &settings.issuer {
+            claims["iss"] = json!(issuer);
+        }
+        if let Some(audience) = settings.audience.first() {
+            claims["aud"] = json!(audience);
+        }
+        let scopes: Vec<&str> = request.scopes.iter().collect();
+        if !scopes.is_empty() {
+            claims["scope"] = json!(scopes.join(" "));
+        }
+        let (algorithm, _) = algorithm(settings.algorithm);
+        let key = EncodingKey::from_secret(settings.secret.expose().as_bytes());
+        Ok(jsonwebtoken::encode(&Header::new(algorithm), &claims, &key)?.into())
+    }
+}
