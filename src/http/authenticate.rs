@@ -1,0 +1,95 @@
+//! The middleware that stands before every protected route. It hands the handler a [`Principal`],
+//! or answers in its place.
+
+use std::future::{Ready, ready};
+
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    middleware::Next,
+    web::Data,
+};
+use time::OffsetDateTime;
+
+use super::{
+    Services,
+    credentials::{self, BearerScheme},
+    failure::{CredentialKind, Failure, Reason},
+};
+use crate::{
+    auth::Undecided,
+    domain::{
+        principal::Principal,
+        verdict::{Denial, Verdict},
+    },
+};
+
+/// Lets a request through that carries a good JWT, with or without the word `Bearer`.
+pub(super) async fn require_token_as_the_guide_does(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let verdict = match credentials::bearer_token(request.headers(), BearerScheme::Optional) {
+        Ok(token) => services(&request).tokens.verify(token, OffsetDateTime::now_utc()),
+        Err(denial) => Verdict::Denied(denial),
+    };
+    proceed(CredentialKind::Token, Ok(verdict), request, next).await
+}
+
+/// Lets a request through that carries a good API key.
+pub(super) async fn require_api_key(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let verdict = match credentials::api_key(request.headers()) {
+        Ok(key) => services(&request).keys.check(key, OffsetDateTime::now_utc()).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
+    };
+    proceed(CredentialKind::ApiKey, verdict, request, next).await
+}
+
+async fn proceed(
+    kind: CredentialKind,
+    verdict: Result<Verdict, Undecided>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let reason = match verdict {
+        Ok(Verdict::Granted(principal)) => {
+            request.extensions_mut().insert(principal);
+            return Ok(next.call(request).await?.map_into_boxed_body());
+        }
+        Ok(Verdict::Denied(denial)) => {
+            log_denial(denial);
+            Reason::Denied(kind, denial.public())
+        }
+        Err(undecided) => {
+            tracing::error!(error = %undecided, "could not decide on a credential; answering 503");
+            Reason::Unavailable
+        }
+    };
+    let failure = Failure::new(request.path(), reason);
+    Ok(request.into_response(HttpResponse::from_error(failure)))
+}
+
+fn log_denial(denial: Denial) {
+    tracing::info!(reason = denial.code(), "refused a request");
+}
+
+fn services(request: &ServiceRequest) -> &Services {
+    request.app_data::<Data<Services>>().expect("server.rs gives every application its services")
+}
+
+impl FromRequest for Principal {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let principal = request.extensions().get::<Self>().cloned();
+        ready(principal.ok_or_else(|| {
+            tracing::error!(route = ?request.match_pattern(), "a route without a check asked who the request is from");
+            Failure::new(request.path(), Reason::Internal)
+        }))
+    }
+}

@@ -1,0 +1,86 @@
+//! Reads credentials from headers. Never from the query string: addresses end up in logs
+//! (RFC 6750 §2.3, §5.3).
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+
+use crate::domain::verdict::Denial;
+
+/// Where an API key is sent.
+pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Whether a token may come without the word `Bearer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BearerScheme {
+    /// It must stand before the token (RFC 6750 §2.1).
+    #[cfg_attr(not(test), expect(dead_code, reason = "the routes beyond the guide's demand it"))]
+    Required,
+    /// The guide takes the bare token too.
+    Optional,
+}
+
+/// The token in `Authorization`, unverified.
+pub(super) fn bearer_token(headers: &HeaderMap, scheme: BearerScheme) -> Result<&[u8], Denial> {
+    let value = only_value(headers, &AUTHORIZATION)?;
+    match strip_bearer(value) {
+        Some(token) => Ok(token),
+        None if scheme == BearerScheme::Optional => Ok(value),
+        None => Err(Denial::Missing),
+    }
+}
+
+/// The key in `x-api-key`, unverified.
+pub(super) fn api_key(headers: &HeaderMap) -> Result<&[u8], Denial> {
+    only_value(headers, &API_KEY_HEADER)
+}
+
+/// A header that must not be repeated: two readers could choose different ones (RFC 9110 §5.3).
+fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denial> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Err(Denial::Missing),
+        (Some(value), None) if value.is_empty() => Err(Denial::Missing),
+        (Some(value), None) => Ok(value.as_bytes()),
+        (Some(_), Some(_)) => Err(Denial::Ambiguous),
+    }
+}
+
+/// What follows the scheme, which is matched without regard to case (RFC 9110 §11.1).
+fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_str(value).expect("a header value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_scheme_is_matched_without_regard_to_case() {
+        for value in ["Bearer t", "bearer t", "BEARER t", "bEaReR   t"] {
+            assert_eq!(bearer_token(&headers(&[value]), BearerScheme::Required), Ok(b"t".as_slice()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_bare_token_is_taken_only_where_the_scheme_is_optional() {
+        assert_eq!(bearer_token(&headers(&["t"]), BearerScheme::Optional), Ok(b"t".as_slice()));
+        assert_eq!(bearer_token(&headers(&["t"]), BearerScheme::Required), Err(Denial::Missing));
+    }
+
+    #[test]
+    fn no_value_is_missing_and_two_are_ambiguous() {
+        assert_eq!(bearer_token(&headers(&[]), BearerScheme::Optional), Err(Denial::Missing));
+        assert_eq!(bearer_token(&headers(&[""]), BearerScheme::Optional), Err(Denial::Missing));
+        assert_eq!(bearer_token(&headers(&["Bearer a", "Bearer a"]), BearerScheme::Optional), Err(Denial::Ambiguous));
+    }
+}

@@ -1,0 +1,53 @@
+//! The two routes of the guide. Their paths, statuses and bodies are exact for ever.
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::CACHE_CONTROL,
+    web::{Bytes, Data},
+};
+use serde::Serialize;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{
+    Services,
+    failure::{Failure, Reason},
+};
+use crate::domain::principal::Principal;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatedKey<'a> {
+    api_key: &'a str,
+    /// The public name, which stands in lists and logs.
+    id: String,
+}
+
+/// `POST /api/create-api-key`: a new key for the bearer of the token. The body does not matter, but
+/// one that says it is JSON must be.
+pub(super) async fn create_api_key(
+    request: HttpRequest,
+    principal: Principal,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    if request.content_type() == "application/json" && !is_json_or_empty(&body) {
+        return Err(Failure::new(request.path(), Reason::InvalidJson));
+    }
+    let key = services.issuer.issue(&principal, OffsetDateTime::now_utc()).await.map_err(|undecided| {
+        tracing::error!(error = %undecided, "could not issue a key; answering 503");
+        Failure::new(request.path(), Reason::Unavailable)
+    })?;
+    tracing::info!(key_id = %key.record.id, "issued a key");
+    let created = CreatedKey { api_key: key.text.expose(), id: key.record.id.to_string() };
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+}
+
+/// `GET /api/protected-resource`: something worth a key.
+pub(super) async fn protected_resource(_principal: Principal) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "message": "Access granted to protected resource" }))
+}
+
+fn is_json_or_empty(body: &[u8]) -> bool {
+    body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}

@@ -1,0 +1,78 @@
+//! Is the process alive, and does this replica want requests?
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::Services;
+use crate::domain::ports::Health;
+
+/// How long one answer of the database serves. Readiness is public, so it must not be a way to make
+/// the database work.
+const ANSWER_SERVES: Duration = Duration::from_millis(500);
+
+/// Whether this replica wants requests: the database answers, the schema is up to date, and the
+/// process is not about to stop.
+pub struct Readiness {
+    stopping: AtomicBool,
+    store: Arc<dyn Health>,
+    /// The last answer and when it came. Held while the database is asked, so that many askers cost one query.
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Readiness {
+    /// Readiness that depends on `store`.
+    pub fn new(store: Arc<dyn Health>) -> Self {
+        Self { stopping: AtomicBool::new(false), store, last: Mutex::new(None) }
+    }
+
+    /// From now on this replica is unready. Requests that come nevertheless are still answered.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    async fn is_ready(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && self.store_is_ready().await
+    }
+
+    async fn store_is_ready(&self) -> bool {
+        let mut last = self.last.lock().await;
+        if let Some((at, ready)) = *last
+            && at.elapsed() < ANSWER_SERVES
+        {
+            return ready;
+        }
+        let ready = self.store.is_ready().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "not ready");
+            false
+        });
+        *last = Some((Instant::now(), ready));
+        ready
+    }
+}
+
+/// `GET /healthz`: the process answers. Restart it when it does not.
+pub(super) async fn healthz() -> HttpResponse {
+    status(HttpResponse::Ok(), "ok")
+}
+
+/// `GET /readyz`: send requests here, or not.
+pub(super) async fn readyz(services: Data<Services>) -> HttpResponse {
+    if services.readiness.is_ready().await {
+        status(HttpResponse::Ok(), "ready")
+    } else {
+        status(HttpResponse::ServiceUnavailable(), "unready")
+    }
+}
+
+fn status(mut response: actix_web::HttpResponseBuilder, word: &str) -> HttpResponse {
+    response.insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": word }))
+}

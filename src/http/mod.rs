@@ -1,0 +1,29 @@
+//! The adapter for HTTP: the only place with actix.
+
+mod authenticate;
+mod credentials;
+mod failure;
+mod guide;
+mod health;
+mod limits;
+mod root_span;
+pub mod routes;
+pub mod server;
+
+use std::sync::Arc;
+
+use crate::auth::{api_key::KeyChecker, jwt::TokenVerifier, lifecycle::KeyIssuer};
+
+pub use self::health::Readiness;
+
+/// What the handlers and the middleware work with. Shared by all workers.
+pub struct Services {
+    /// Decides on tokens.
+    pub tokens: TokenVerifier,
+    /// Decides on keys.
+    pub keys: KeyChecker,
+    /// Issues keys.
+    pub issuer: KeyIssuer,
+    /// Whether this replica wants requests.
+    pub readiness: Arc<Readiness>,
+}

@@ -1,0 +1,91 @@
+//! One span a request, which every log line of the request stands in, and the request id.
+//!
+//! The span names the route's pattern and never the address or a header as it came: either may hold
+//! a credential.
+
+use actix_web::{
+    Error, HttpMessage,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderName, HeaderValue},
+    middleware::Next,
+};
+use tracing::{Span, field};
+use tracing_actix_web::{RequestId, RootSpanBuilder};
+
+/// Where a request id is taken from and given back.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_MAX_BYTES: usize = 128;
+
+/// Tells `tracing-actix-web` what a request's span holds.
+pub(super) struct RootSpan;
+
+impl RootSpanBuilder for RootSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let span = tracing::info_span!(
+            "request",
+            method = %request.method(),
+            route = field::Empty,
+            status = field::Empty,
+            request_id = field::Empty,
+        );
+        if !span.is_disabled() {
+            span.record("request_id", request_id(request).to_str().unwrap_or_default());
+            span.record("route", request.match_pattern().as_deref().unwrap_or("none"));
+        }
+        span
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        let status = match outcome {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        span.record("status", status.as_u16());
+        if status.is_server_error() {
+            tracing::warn!("answered");
+        } else {
+            tracing::debug!("answered");
+        }
+    }
+}
+
+/// Gives the request id back with every answer.
+pub(super) async fn return_request_id(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = request_id(&request);
+    let mut response = next.call(request).await?;
+    response.headers_mut().insert(REQUEST_ID, id);
+    Ok(response)
+}
+
+/// The id that came with the request where it is a plain word (a load balancer's), else our own.
+fn request_id(request: &ServiceRequest) -> HeaderValue {
+    let taken = request.headers().get(REQUEST_ID).filter(|value| is_plain_word(value.as_bytes()));
+    taken.cloned().unwrap_or_else(|| {
+        let made = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+        HeaderValue::from_str(&made).unwrap_or(HeaderValue::from_static(""))
+    })
+}
+
+fn is_plain_word(text: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=REQUEST_ID_MAX_BYTES).contains(&text.len()) && text.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_words_are_taken_as_request_ids() {
+        for good in ["a", "0190b3c4-7c0e-7cc3-98c4-dc0c0c07398f", "Root=1".trim_start_matches("Root=")] {
+            assert!(is_plain_word(good.as_bytes()), "{good}");
+        }
+        for bad in ["", "a b", "a\nb", "é", &"x".repeat(129)] {
+            assert!(!is_plain_word(bad.as_bytes()), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The server: one application a worker, all bounds set, graceful stop.
+
+use std::{io, net::TcpListener, sync::Arc};
+
+use actix_web::{App, HttpServer, dev::Server as RunningServer, middleware::from_fn, web::Data};
+use tracing_actix_web::TracingLogger;
+
+use super::{
+    Services,
+    limits::{self, Limits},
+    root_span::{self, RootSpan},
+    routes,
+};
+use crate::config::Server;
+
+/// Starts to serve on `listener`. The server runs while the result is polled, and stops through its handle.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) -> io::Result<RunningServer> {
+    let services = Data::from(services);
+    let limits = Data::new(Limits {
+        header_bytes: settings.max_header_bytes,
+        body_bytes: settings.max_body_bytes,
+        body_timeout: settings.body_timeout,
+    });
+    let application = move || {
+        App::new()
+            .app_data(services.clone())
+            .app_data(limits.clone())
+            .configure(routes::configure)
+            .wrap(from_fn(limits::enforce))
+            .wrap(from_fn(root_span::return_request_id))
+            .wrap(TracingLogger::<RootSpan>::new())
+    };
+    let workers = settings.workers.get();
+    Ok(HttpServer::new(application)
+        .workers(workers)
+        .max_connections(settings.max_connections.div_ceil(workers))
+        .client_request_timeout(settings.header_timeout)
+        .keep_alive(settings.keep_alive)
+        .shutdown_timeout(settings.drain_timeout.as_secs())
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
