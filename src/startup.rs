@@ -1,0 +1,112 @@
+//! The composition root: the only file that knows every adapter.
+
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::dev::{Server as HttpServer, ServerHandle};
+use anyhow::Context;
+
+use crate::{
+    auth::{api_key::KeyChecker, hasher::Hasher, jwt::TokenVerifier, lifecycle::KeyIssuer},
+    config::{Config, Server},
+    domain::api_key::Keyring,
+    http::{self, Readiness, Services},
+    store::Store,
+};
+
+/// How long closing the database's connections may take before the process ends without it. Nothing
+/// is lost then: what was acknowledged is on disk.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Be unready for `server.unready_period` first, so that load balancers look away.
+    AfterUnready,
+    /// Start draining at once: nobody balances load over this replica.
+    AtOnce,
+}
+
+/// A replica that is listening.
+pub struct Replica {
+    address: SocketAddr,
+    server: HttpServer,
+    readiness: Arc<Readiness>,
+    store: Store,
+    settings: Server,
+}
+
+impl Replica {
+    /// Opens the database, brings its schema up to date where configured, and listens.
+    ///
+    /// # Errors
+    /// When one of these cannot be done; the message says what to do.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let Config { server: settings, database, jwt, keys, hashing, log: _ } = config;
+        let listener = listen(&settings)?;
+        let address = listener.local_addr().context("the address that we listen on")?;
+        let store = Store::open(&database).await?;
+        if database.migrate_on_start {
+            store.migrate().await?;
+        }
+
+        let keyring = Arc::new(Keyring::new(keys.prefix, &keys.peppers)?);
+        let hasher = Arc::new(Hasher::new(&hashing)?);
+        let readiness = Arc::new(Readiness::new(store.health()));
+        let services = Arc::new(Services {
+            tokens: TokenVerifier::new(&jwt),
+            keys: KeyChecker::new(Arc::clone(&keyring), store.keys(), Arc::clone(&hasher)),
+            issuer: KeyIssuer::new(keyring, store.keys(), hasher, keys.environment),
+            readiness: Arc::clone(&readiness),
+        });
+        let server = http::server::start(listener, services, &settings)?;
+        tracing::info!("Server running on port {}", address.port());
+        Ok(Self { address, server, readiness, store, settings })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` says how to stop, then drains and closes in bounded time.
+    ///
+    /// # Errors
+    /// When the server fails while it runs.
+    pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
+        let Self { server, readiness, store, settings, .. } = self;
+        let stopper = wind_down(stop, server.handle(), readiness, settings.unready_period);
+        let (result, ()) = tokio::join!(server, stopper);
+        if tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await.is_err() {
+            tracing::warn!("the database's connections did not close in time; ending without");
+        }
+        tracing::info!("stopped");
+        result.context("the HTTP server failed")
+    }
+}
+
+async fn wind_down(
+    stop: impl Future<Output = Stop>,
+    server: ServerHandle,
+    readiness: Arc<Readiness>,
+    unready_period: Duration,
+) {
+    let stop = stop.await;
+    readiness.stop();
+    if stop == Stop::AfterUnready {
+        tracing::info!("stopping: unready for {unready_period:?}, then draining");
+        tokio::time::sleep(unready_period).await;
+    }
+    server.stop(true).await;
+}
+
+fn listen(settings: &Server) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(settings.host, settings.port);
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}. Is something else running there? Set server.port (PORT) to another port")
+    })
+}
