@@ -1,0 +1,103 @@
+//! `keyward dev`: everything, with nothing configured.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use keyward::{
+    auth::jwt::{TokenMinter, TokenRequest},
+    config::{Config, Settings, Sources},
+    domain::principal::Scopes,
+    embedded_postgres::{self, EmbeddedPostgres, Options},
+    startup::{Replica, Stop},
+    telemetry,
+};
+use time::OffsetDateTime;
+
+use super::{secrets, serve};
+
+/// Long enough for an evening of trying.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyward dev
+  PORT=8080 keyward dev --data-dir ./keyward-data")]
+pub(super) struct Dev {
+    /// Where the database and the secrets are kept between starts.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Dev {
+    pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
+        let data_dir = data_dir(self.data_dir)?;
+        let postgres = EmbeddedPostgres::start(&Options::new(&data_dir))?;
+        sources.base = secrets(&data_dir)?;
+        sources.base.push(("database.url", postgres.url("postgres")));
+        // Not the world's business.
+        sources.base.push(("server.host", "127.0.0.1".to_owned()));
+        let config = Settings::load(sources)?.validate()?;
+        telemetry::init(&config.log)?;
+        super::runtime()?.block_on(serve(config, &data_dir))?;
+        Ok(postgres.stop()?)
+    }
+}
+
+async fn serve(config: Config, data_dir: &Path) -> anyhow::Result<()> {
+    let stop = serve::stop_signal()?;
+    let request = TokenRequest {
+        subject: "alice".to_owned(),
+        scopes: Scopes::default(),
+        lifetime: TOKEN_LIFETIME.min(config.jwt.max_lifetime),
+    };
+    let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
+    let replica = Replica::start(config).await?;
+    println!("{}", welcome(replica.address(), token.expose(), data_dir));
+    replica
+        .run_until(async {
+            stop.await;
+            Stop::AtOnce
+        })
+        .await
+}
+
+/// The data directory: the given one, else the usual one of this user.
+pub(super) fn data_dir(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let data_dir = given.map_or_else(|| Ok(embedded_postgres::default_data_dir()?), anyhow::Ok)?;
+    std::path::absolute(&data_dir).with_context(|| format!("cannot use the data directory {}", data_dir.display()))
+}
+
+/// The settings that hold the secrets of a data directory, which are generated at first.
+pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let folder = data_dir.join("secrets");
+    [("jwt.secret", secrets::JWT_SECRET), ("keys.peppers", secrets::PEPPER)]
+        .into_iter()
+        .map(|(setting, name)| {
+            secrets::generate_if_absent(&folder, name)?;
+            let path = folder.join(name);
+            let secret = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok((setting, secret.trim_end().to_owned()))
+        })
+        .collect()
+}
+
+fn welcome(address: SocketAddr, token: &str, data_dir: &Path) -> String {
+    format!(
+        r#"
+Keyward is running. Two lines to try in another terminal: make a key, use it.
+
+  KEY=$(curl -s -X POST http://{address}/api/create-api-key -H 'Authorization: Bearer {token}' | cut -d'"' -f4)
+
+  curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
+
+The data and the secrets are in {data_dir}. Ctrl-C stops everything and loses nothing.
+"#,
+        data_dir = data_dir.display(),
+    )
+}

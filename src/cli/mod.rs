@@ -1,0 +1,113 @@
+//! What can be typed after `keyward`. Each command has a file of its own, or a few lines here.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod dev;
+mod healthcheck;
+mod secrets;
+mod serve;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use keyward::{
+    config::{Settings, Sources},
+    store::Store,
+    telemetry,
+};
+
+/// Issues API keys to people who hold a JWT and checks both on every request, in front of any API.
+#[derive(Parser)]
+#[command(name = "keyward", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    /// A configuration file, over the built-in defaults and under KEYWARD__SECTION__NAME variables.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  keyward dev                               try it: database, secrets and a token included
+  keyward token mint --dev --subject alice  another token for the running `keyward dev`
+  keyward serve                             production; `keyward config` shows what it would use
+  keyward completions bash > /etc/bash_completion.d/keyward";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything with nothing configured: a database of its own, secrets, a token to start with.
+    Dev(dev::Dev),
+    /// Run in production, with database and secrets from the configuration.
+    Serve,
+    /// Bring the database's schema up to date, and end.
+    Migrate,
+    /// Make tokens for trying and for scripts.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Make the secrets that `serve` needs.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
+    /// Ask the server on this machine whether it is ready; the exit code is the answer.
+    Healthcheck,
+    /// Print the effective configuration: every setting, where it comes from, secrets masked.
+    Config,
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
+    let sources = Sources::of_this_process(arguments.config);
+    match arguments.command {
+        Command::Dev(dev) => dev.run(sources),
+        Command::Serve => serve::run(&Settings::load(sources)?),
+        Command::Migrate => migrate(&Settings::load(sources)?),
+        Command::Token(token) => token.run(sources),
+        Command::Secrets(secrets) => secrets.run(),
+        Command::Healthcheck => healthcheck::run(&Settings::load(sources)?.server()?),
+        Command::Config => show_config(&Settings::load(sources)?),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "keyward", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+/// Prints what there is even when something is wrong with it: that is when one wants to see it.
+fn show_config(settings: &Settings) -> anyhow::Result<()> {
+    print!("{}", settings.show());
+    settings.validate().map(drop).context("`keyward serve` would not start with this")
+}
+
+fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    telemetry::init(&settings.log()?)?;
+    let database = settings.database()?;
+    runtime()?.block_on(async {
+        let store = Store::open(&database).await?;
+        store.migrate().await?;
+        store.close().await;
+        println!("The schema is up to date.");
+        Ok(())
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}

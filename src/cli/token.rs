@@ -1,0 +1,54 @@
+//! `keyward token`: tokens for trying and for scripts.
+
+use std::{path::PathBuf, time::Duration};
+
+use keyward::{
+    auth::jwt::{TokenMinter, TokenRequest},
+    config::{Settings, Sources},
+    domain::principal::Scopes,
+};
+use time::OffsetDateTime;
+
+use super::dev;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Token {
+    /// Sign a JWT with the configured secret and print it.
+    #[command(after_help = "\
+Examples:
+  keyward token mint --subject alice
+  keyward token mint --dev --subject alice --scope orders:read --expires-in 15m
+  curl -X POST -H \"Authorization: Bearer $(keyward token mint --dev --subject alice)\" localhost:3000/api/create-api-key")]
+    Mint {
+        /// Whom the token is about: its `sub`.
+        #[arg(long)]
+        subject: String,
+        /// A right that it grants; may be repeated.
+        #[arg(long, value_name = "SCOPE")]
+        scope: Vec<String>,
+        /// How long it lives, such as 15m, 1h or 7d.
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+        expires_in: Duration,
+        /// Sign with the secret of `keyward dev`.
+        #[arg(long)]
+        dev: bool,
+        /// The data directory of that `keyward dev`, where it is not the usual one.
+        #[arg(long, value_name = "DIR", requires = "dev")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+impl Token {
+    pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
+        let Self::Mint { subject, scope, expires_in, dev, data_dir } = self;
+        if dev {
+            sources.base = dev::secrets(&dev::data_dir(data_dir)?)?;
+        }
+        let scopes = Scopes::parse(scope.iter().map(String::as_str))?;
+        let jwt = Settings::load(sources)?.jwt()?;
+        let request = TokenRequest { subject, scopes, lifetime: expires_in };
+        let token = TokenMinter::new(&jwt).mint(&request, OffsetDateTime::now_utc())?;
+        println!("{}", token.expose());
+        Ok(())
+    }
+}
