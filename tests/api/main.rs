@@ -1,0 +1,11 @@
+//! Keyward as its clients meet it: a real process, real HTTP, a real Postgres.
+//!
+//! Each test has a database and a `keyward serve` of its own ([`replica`]), and speaks through
+//! people who hold credentials ([`actors`]). What a test proves is its name.
+
+mod actors;
+mod guide;
+mod replica;
+mod routes;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,195 @@
+//! A `keyward serve` of one's own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{TestDatabase, database};
+
+/// Long enough that only a defect reaches it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What the tests' tokens are signed with, unless a test says otherwise.
+pub(crate) const JWT_SECRET: &str = "0f3c1e9b7a5d2468ace13579bdf02468-for-tests";
+/// What the tests' keys are made with.
+pub(crate) const PEPPER: &str = "9e107d9d372bb6826bd81d3542a419d6-for-tests";
+
+/// A running `keyward serve`. It is killed when dropped.
+pub(crate) struct Replica {
+    process: Child,
+    output: Arc<Output>,
+    address: String,
+    /// The database that came with it; `None` when a test brought its own.
+    database: Option<TestDatabase>,
+}
+
+impl Replica {
+    /// One on a new database, with the settings of the tests.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further environment variables.
+    pub(crate) async fn start_with(env: &[(&str, &str)]) -> Self {
+        let database = database().await;
+        let mut replica = Self::start_on(database.url(), env).await;
+        replica.database = Some(database);
+        replica
+    }
+
+    /// One on the database at `url`, with further environment variables.
+    pub(crate) async fn start_on(url: &str, env: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command.arg("serve").env("DATABASE_URL", url).envs(env.iter().copied());
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
+        let output = Output::collect(&mut process);
+        let listening = output.line_with("Server running on port ").await;
+        let (_, port) = listening.split_once("Server running on port ").expect("the line that was waited for");
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        Self { process, output, address: format!("127.0.0.1:{port}"), database: None }
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The address of `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Its database.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        self.database.as_ref().expect("a replica that was started with a database of its own")
+    }
+
+    /// Everything it has printed so far.
+    pub(crate) fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Waits for a printed line that holds `text`.
+    pub(crate) async fn prints(&self, text: &str) -> String {
+        self.output.line_with(text).await
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends it a signal such as `TERM` or `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// Waits for its end; gives the exit code, `None` after a signal.
+    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            if let Some(status) = self.process.try_wait().expect("the process can be asked") {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("keyward did not end; it printed:\n{}", self.output());
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `keyward` with the settings of the tests, cheap hashes among them, and nothing else in its environment.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.env_clear();
+    for (name, value) in [
+        ("PATH", std::env::var("PATH").unwrap_or_default().as_str()),
+        ("JWT_SECRET", JWT_SECRET),
+        ("KEYWARD__KEYS__PEPPERS", PEPPER),
+        ("KEYWARD__SERVER__HOST", "127.0.0.1"),
+        ("KEYWARD__SERVER__PORT", "0"),
+        ("KEYWARD__SERVER__UNREADY_PERIOD", "0s"),
+        // The cheapest set that the configuration takes: the tests are not about the price.
+        ("KEYWARD__HASHING__MEMORY_KIB", "7168"),
+        ("KEYWARD__HASHING__ITERATIONS", "5"),
+        ("KEYWARD__HASHING__MAX_WAIT", "20s"),
+    ] {
+        command.env(name, value);
+    }
+    command
+}
+
+/// Sends a signal such as `TERM`, `KILL` or `STOP`.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(sent.expect("kill runs").success(), "kill -{name} {pid}");
+}
+
+/// What a process has printed on both of its outputs.
+#[derive(Default)]
+pub(crate) struct Output {
+    lines: Mutex<Lines>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    text: Vec<String>,
+    closed: usize,
+}
+
+impl Output {
+    /// Collects both outputs of `process`, which must be pipes.
+    pub(crate) fn collect(process: &mut Child) -> Arc<Self> {
+        let output = Arc::new(Self::default());
+        let stdout = process.stdout.take().expect("a piped standard output");
+        let stderr = process.stderr.take().expect("a piped standard error");
+        output.read(stdout);
+        output.read(stderr);
+        output
+    }
+
+    fn read(self: &Arc<Self>, source: impl std::io::Read + Send + 'static) {
+        let output = Arc::clone(self);
+        thread::spawn(move || {
+            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
+                output.lines.lock().expect("no panic").text.push(String::from_utf8_lossy(&line).into_owned());
+                output.changed.notify_all();
+            }
+            output.lines.lock().expect("no panic").closed += 1;
+            output.changed.notify_all();
+        });
+    }
+
+    /// Everything so far.
+    pub(crate) fn text(&self) -> String {
+        self.lines.lock().expect("no panic").text.join("\n")
+    }
+
+    /// Waits for the first line that holds `text`.
+    pub(crate) async fn line_with(self: &Arc<Self>, text: &str) -> String {
+        let (output, text) = (Arc::clone(self), text.to_owned());
+        let wait = move || {
+            let give_up = Instant::now() + PATIENCE;
+            let mut lines = output.lines.lock().expect("no panic");
+            loop {
+                if let Some(line) = lines.text.iter().find(|line| line.contains(&text)) {
+                    return line.clone();
+                }
+                let left = give_up.saturating_duration_since(Instant::now());
+                assert!(lines.closed < 2 && !left.is_zero(), "no line with {text:?} in:\n{}", lines.text.join("\n"));
+                lines = output.changed.wait_timeout(lines, left).expect("no panic").0;
+            }
+        };
+        tokio::task::spawn_blocking(wait).await.expect("the line was printed")
+    }
+}

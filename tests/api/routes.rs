@@ -1,0 +1,53 @@
+//! Every route there is, by the table that serves them.
+
+use keyward::http::routes::{Access, ENDPOINTS};
+use reqwest::Method;
+
+use crate::{actors::stranger, replica::Replica};
+
+#[tokio::test]
+async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
+    let replica = Replica::start().await;
+    for endpoint in ENDPOINTS {
+        let method: Method = endpoint.method.as_str().parse().expect("a method");
+        let status = stranger(&replica, method, endpoint.path).send().await.expect("an answer").status();
+        match endpoint.access {
+            Access::Public(reason) => assert!(!reason.is_empty() && status.is_success(), "{}", endpoint.path),
+            Access::GuideToken | Access::ApiKey => assert!(matches!(status.as_u16(), 401 | 403), "{}", endpoint.path),
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_405_with_allow() {
+    let replica = Replica::start().await;
+    for endpoint in ENDPOINTS {
+        let answer = stranger(&replica, Method::DELETE, endpoint.path).send().await.expect("an answer");
+        assert_eq!(answer.status(), 405, "{}", endpoint.path);
+        let allowed = answer.headers()["allow"].to_str().expect("text").to_owned();
+        assert!(allowed.split(", ").any(|name| name == endpoint.method.as_str()), "{}: {allowed}", endpoint.path);
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_wherever_get_is_and_has_no_body() {
+    let replica = Replica::start().await;
+    let answer = stranger(&replica, Method::HEAD, "/healthz").send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.expect("a body"), "");
+}
+
+#[tokio::test]
+async fn an_unknown_route_is_404_in_the_language_of_its_neighbours() {
+    let replica = Replica::start().await;
+    let answer = stranger(&replica, Method::GET, "/api/unknown").send().await.expect("an answer");
+    assert_eq!(answer.status(), 404);
+    assert_eq!(answer.text().await.expect("a body"), r#"{"message":"Not found"}"#);
+
+    let answer = stranger(&replica, Method::GET, "/unknown").send().await.expect("an answer");
+    assert_eq!(answer.status(), 404);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let problem: serde_json::Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["status"], 404);
+    assert_eq!(problem["type"], "/problems/not_found");
+}

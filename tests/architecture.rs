@@ -1,0 +1,158 @@
+//! The arrow rule: which part of the program may know which.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A part, and what of the crate it may import. Every part may import itself.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("config", &["domain"]),
+    ("embedded_postgres", &[]),
+    ("telemetry", &["config", "domain"]),
+    ("auth", &["config", "domain"]),
+    ("store", &["config", "domain"]),
+    ("http", &["auth", "config", "domain"]),
+    ("startup", &["auth", "config", "domain", "http", "store"]),
+];
+
+/// A crate, and the parts that may use it.
+const BELONGS_TO: &[(&str, &[&str])] = &[
+    ("actix_web", &["http", "startup"]),
+    ("tracing_actix_web", &["http"]),
+    ("sqlx", &["store"]),
+    ("argon2", &["auth"]),
+    ("jsonwebtoken", &["auth"]),
+    ("tokio", &["auth", "http", "startup", "store", "cli"]),
+    ("anyhow", &["startup", "cli"]),
+    ("clap", &["cli"]),
+];
+
+struct Source {
+    path: PathBuf,
+    part: String,
+    /// Without comments and unit tests.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    let sources: Vec<_> = paths
+        .into_iter()
+        .map(|path| {
+            let inside = path.strip_prefix(&root).expect("below src");
+            let part = inside.iter().next().expect("a name").to_string_lossy().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).expect("a readable file");
+            let code = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part");
+            let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            Source { path, part, code }
+        })
+        .collect();
+    assert!(sources.len() > 20, "the sources were not found");
+    sources
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a readable folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
+    }
+}
+
+/// The parts that `code` imports: what follows `crate::`, alone or in braces.
+fn imported_parts(code: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(group) => top_level_names(group),
+            None => vec![leading_name(rest)],
+        };
+        parts.extend(names);
+    }
+    parts
+}
+
+fn leading_name(text: &str) -> String {
+    text.trim_start().chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect()
+}
+
+/// The first name of each member of a `{…}` group, which may hold further groups.
+fn top_level_names(group: &str) -> Vec<String> {
+    let mut names = vec![leading_name(group)];
+    let mut depth = 0;
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(leading_name(&group[at + 1..])),
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn imports_run_one_way() {
+    for source in sources() {
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(part, _)| *part == source.part) else { continue };
+        for imported in imported_parts(&source.code) {
+            let fine = imported == source.part || allowed.contains(&imported.as_str());
+            assert!(fine, "{} must not import crate::{imported}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn every_part_has_a_rule() {
+    for source in sources() {
+        let known = matches!(source.part.as_str(), "main" | "lib" | "cli")
+            || MAY_IMPORT.iter().any(|(part, _)| *part == source.part);
+        assert!(known, "{} belongs to no part that MAY_IMPORT knows", source.path.display());
+    }
+}
+
+#[test]
+fn a_library_stays_in_the_parts_it_belongs_to() {
+    for source in sources() {
+        for (library, parts) in BELONGS_TO {
+            // `sqlx::` but not `some_sqlx::`.
+            let uses = source.code.match_indices(&format!("{library}::")).any(|(at, _)| {
+                !source.code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
+            });
+            assert!(!uses || parts.contains(&source.part.as_str()), "{} must not use {library}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn the_domain_reads_no_clock() {
+    for source in sources().iter().filter(|source| source.part == "domain") {
+        for clock in ["now_utc", "SystemTime", "Instant::now"] {
+            assert!(!source.code.contains(clock), "{} reads a clock: {clock}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn only_auth_makes_a_principal() {
+    for source in sources() {
+        let makes = source.code.contains("Principal::proven_");
+        assert!(!makes || source.part == "auth", "{} makes a Principal", source.path.display());
+    }
+}
+
+#[test]
+fn the_rule_finds_what_breaks_it() {
+    let code = "use crate::{\n    http::{server, routes},\n    domain::x,\n};\nfn f() { crate::store::open(); }";
+    assert_eq!(imported_parts(code), ["http", "domain", "store"]);
+}
