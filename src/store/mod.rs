@@ -1,5 +1,6 @@
 //! The adapter for Postgres: the only place with SQL.
 
+mod announcements;
 mod api_keys;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -13,16 +14,26 @@ use sqlx::{
 
 use crate::{
     config::Database,
-    domain::ports::{Health, KeyStore, StoreError},
+    domain::{
+        ports::{Announcements, Health, KeyStore, StoreError},
+        secret::SecretString,
+    },
 };
 
 /// The schema, embedded in the program.
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// One for heartbeats, one for acknowledgements.
+const SIGNAL_CONNECTIONS: u32 = 2;
+
 /// A pool of connections to the primary. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    /// Connections for heartbeats and acknowledgements: a full pool must not cost a replica its lease.
+    signals: PgPool,
+    /// Where and how to listen for changes.
+    listen_options: PgConnectOptions,
     /// What one operation may take in all: getting a connection, and the statement. The server's own
     /// timeout cannot fire while the server is paused or unreachable, so this one is ours.
     deadline: Duration,
@@ -48,9 +59,15 @@ impl Store {
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Unreachable`].
     pub async fn open(settings: &Database) -> Result<Self, OpenError> {
-        let pool = pool_options(settings).connect_lazy_with(connect_options(settings)?);
+        let options = connect_options(settings, &settings.url)?;
+        let listen_options = connect_options(settings, settings.listen_url.as_ref().unwrap_or(&settings.url))?;
+        let pool = pool_options(settings, settings.pool_size).connect_lazy_with(options.clone());
         wait_until_reachable(&pool, settings.connect_timeout).await?;
-        Ok(Self { pool, deadline: settings.acquire_timeout + settings.statement_timeout })
+        // What is lost when the database crashes is of no use after it.
+        let signals = options.options([("synchronous_commit", "off")]);
+        let signals = pool_options(settings, SIGNAL_CONNECTIONS).connect_lazy_with(signals);
+        let deadline = settings.acquire_timeout + settings.statement_timeout;
+        Ok(Self { pool, signals, listen_options, deadline })
     }
 
     /// Brings the schema up to date. Safe when many replicas do it at once: sqlx holds an advisory
@@ -72,8 +89,14 @@ impl Store {
         Arc::new(self.clone())
     }
 
+    /// What replicas tell each other.
+    pub fn announcements(&self) -> Arc<dyn Announcements> {
+        Arc::new(self.clone())
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
+        self.signals.close().await;
         self.pool.close().await;
     }
 
@@ -96,12 +119,12 @@ impl Health for Store {
     }
 }
 
-fn pool_options(settings: &Database) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(settings.pool_size).acquire_timeout(settings.acquire_timeout)
+fn pool_options(settings: &Database, connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(settings.acquire_timeout)
 }
 
-fn connect_options(settings: &Database) -> Result<PgConnectOptions, OpenError> {
-    let mut options: PgConnectOptions = settings.url.expose().parse().map_err(|_| OpenError::Address)?;
+fn connect_options(settings: &Database, url: &SecretString) -> Result<PgConnectOptions, OpenError> {
+    let mut options: PgConnectOptions = url.expose().parse().map_err(|_| OpenError::Address)?;
     if let Some(password) = &settings.password {
         options = options.password(password.expose());
     }
