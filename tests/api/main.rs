@@ -6,6 +6,7 @@
 mod actors;
 mod guide;
 mod replica;
+mod revocation;
 mod routes;
 #[path = "../support/mod.rs"]
 mod support;
