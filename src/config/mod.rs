@@ -118,7 +118,7 @@ pub struct Jwt {
     pub audience: Vec<String>,
     /// Tolerated difference between the issuer's clock and ours.
     pub leeway: Duration,
-    /// The longest life a token may claim.
+    /// How far ahead `exp` may lie.
     pub max_lifetime: Duration,
 }
 

@@ -5,6 +5,7 @@
 
 mod actors;
 mod guide;
+mod readme;
 mod replica;
 mod revocation;
 mod routes;
