@@ -39,7 +39,7 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
         .max_connections(settings.max_connections.div_ceil(workers))
         .client_request_timeout(settings.header_timeout)
         .keep_alive(settings.keep_alive)
-        .shutdown_timeout(settings.drain_timeout.as_secs())
+        .shutdown_timeout(settings.drain_timeout.as_secs_f64().ceil() as u64)
         .disable_signals()
         .listen(listener)?
         .run())
