@@ -151,13 +151,16 @@ impl World {
         self.checker.check(key.as_bytes(), OffsetDateTime::now_utc()).await.expect("a decision")
     }
 
-    /// Nanoseconds a check, by batches, sorted.
+    /// Nanoseconds a check, by batches, sorted. The texts stand side by side: a request's has just
+    /// arrived, so it is in the processor's cache, which a list of a million strings is not.
     async fn measure(&self, keys: &[&str]) -> Vec<f64> {
+        let length = keys[0].len();
         let mut nanos = Vec::with_capacity(keys.len() / BATCH);
         for batch in keys.chunks_exact(BATCH) {
+            let texts = batch.concat();
             let begin = Instant::now();
-            for key in batch {
-                black_box(self.check(key).await);
+            for text in texts.as_bytes().chunks_exact(length) {
+                black_box(self.checker.check(black_box(text), OffsetDateTime::now_utc()).await.expect("a decision"));
             }
             nanos.push(begin.elapsed().as_nanos() as f64 / BATCH as f64);
         }

@@ -69,6 +69,6 @@ impl KeyChecker {
         {
             return Ok(finding.verdict(now));
         }
-        Ok(self.cold.find_out(presented).await?.verdict(now))
+        Ok(self.cold.find_out(&presented).await?.verdict(now))
     }
 }

@@ -36,8 +36,8 @@ pub(super) enum Standing {
 
 impl Finding {
     /// What follows at `now`.
-    pub(super) fn verdict(&self, now: OffsetDateTime) -> Verdict {
-        match &self.standing {
+    pub(super) fn verdict(self, now: OffsetDateTime) -> Verdict {
+        match self.standing {
             Standing::Absent { .. } => Verdict::Denied(Denial::KeyUnknown),
             Standing::WrongSecret => Verdict::Denied(Denial::KeyWrongSecret),
             Standing::Proven { record, .. } => judge(record, now),
@@ -65,10 +65,10 @@ impl Finding {
 }
 
 /// The policy, which depends on the time and so is applied on every request.
-fn judge(record: &Arc<KeyRecord>, now: OffsetDateTime) -> Verdict {
+fn judge(record: Arc<KeyRecord>, now: OffsetDateTime) -> Verdict {
     match record.refusal(now) {
         Some(denial) => Verdict::Denied(denial),
-        None => Verdict::Granted(Principal::proven_key(Arc::clone(record))),
+        None => Verdict::Granted(Principal::proven_key(record)),
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
+use zeroize::Zeroizing;
+
 use super::{
     Undecided,
     cache::{Finding, KeyCache, Standing, record_id},
@@ -22,7 +24,7 @@ use super::{
     key_reader::KeyReader,
 };
 use crate::domain::{
-    api_key::{KeyId, KeySecret, Keyring, PresentedKey},
+    api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
     ports::{KeyStore, StoredKey},
 };
 
@@ -47,32 +49,38 @@ pub(super) struct ColdChecks {
 
 impl ColdChecks {
     /// What a read that is new enough for this request has found.
-    pub(super) async fn find_out(self: &Arc<Self>, presented: PresentedKey) -> Outcome {
-        let (id, proof) = (presented.id, presented.proof.clone());
+    pub(super) async fn find_out(self: &Arc<Self>, presented: &PresentedKey<'_>) -> Outcome {
+        let id = presented.id;
         let flight = match self.flights.join_or_list(id) {
             Boarding::Own(landing) => return self.take_off(presented, landing).await,
             Boarding::Joined(flight) => flight,
         };
         let finding = landed(flight).await?;
         // It may have begun before this request did, so it is memory, too.
-        if finding.is_about(&proof) && finding.may_be_believed(id, &self.freshness, clock::now()) {
+        if finding.is_about(&presented.proof) && finding.may_be_believed(id, &self.freshness, clock::now()) {
             return Ok(finding);
         }
         let landing = self.flights.list(id);
         self.take_off(presented, landing).await
     }
 
-    async fn take_off(self: &Arc<Self>, presented: PresentedKey, landing: Landing) -> Outcome {
+    async fn take_off(self: &Arc<Self>, presented: &PresentedKey<'_>, landing: Landing) -> Outcome {
         let flight = landing.subscribe();
         let slot = Slot { checks: Arc::clone(self), id: presented.id, flight: flight.clone() };
         let permit = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| Undecided::Busy)?;
-        self.runtime.spawn(Arc::clone(self).fly(presented, landing, slot, permit));
+        let question = Question {
+            id: presented.id,
+            proof: presented.proof.clone(),
+            secret: presented.secret(),
+            pepper: Zeroizing::new(*self.keyring.hash_secret(presented.pepper)),
+        };
+        self.runtime.spawn(Arc::clone(self).fly(question, landing, slot, permit));
         landed(flight).await
     }
 
-    async fn fly(self: Arc<Self>, presented: PresentedKey, landing: Landing, slot: Slot, permit: OwnedSemaphorePermit) {
-        let id = presented.id;
-        let (outcome, outdated) = match self.prove(presented).await {
+    async fn fly(self: Arc<Self>, question: Question, landing: Landing, slot: Slot, permit: OwnedSemaphorePermit) {
+        let id = question.id;
+        let (outcome, outdated) = match self.prove(question).await {
             Ok((finding, outdated)) => (Ok(finding), outdated),
             Err(undecided) => (Err(undecided), None),
         };
@@ -88,8 +96,8 @@ impl ColdChecks {
         }
     }
 
-    async fn prove(&self, presented: PresentedKey) -> Result<(Finding, Option<OutdatedHash>), Undecided> {
-        let PresentedKey { id, secret, pepper, proof, .. } = presented;
+    async fn prove(&self, question: Question) -> Result<(Finding, Option<OutdatedHash>), Undecided> {
+        let Question { id, proof, secret, pepper } = question;
         // A flight may have landed between this request's look at the cache and its take-off.
         if let Some(finding) = self.cache.believed(id, &self.freshness, clock::now())
             && finding.is_about(&proof)
@@ -106,7 +114,6 @@ impl ColdChecks {
         if self.cache.has_proof(id, &proof) {
             return Ok((found(Standing::Proven { proof, record }), None));
         }
-        let pepper = *self.keyring.hash_secret(pepper);
         let (matches, secret) = self.hasher.verify(secret, &pepper, &stored.hash, Lane::Check).await?;
         if !matches {
             return Ok((found(Standing::WrongSecret), None));
@@ -134,10 +141,18 @@ impl ColdChecks {
 /// after so long.
 const ABSENCE_LASTS: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// A presented key's own copy of what a task needs.
+struct Question {
+    id: KeyId,
+    proof: Proof,
+    secret: KeySecret,
+    pepper: Zeroizing<[u8; 32]>,
+}
+
 /// What is needed to hash a secret anew.
 struct OutdatedHash {
     secret: KeySecret,
-    pepper: [u8; 32],
+    pepper: Zeroizing<[u8; 32]>,
     stored: Arc<StoredKey>,
 }
 

@@ -259,7 +259,8 @@ mod tests {
         let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper()]).expect("a pepper");
         let issued = keyring.generate(Environment::Live, OffsetDateTime::UNIX_EPOCH);
         let presented = keyring.parse(issued.text.expose().as_bytes()).expect("our own key");
-        [issued.secret, presented.secret]
+        let again = presented.secret();
+        [issued.secret, again]
     }
 
     #[tokio::test]

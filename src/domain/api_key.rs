@@ -103,11 +103,11 @@ impl KeyId {
     }
 
     fn to_text(self) -> [u8; ID_LENGTH] {
-        base62::encode(self.0.as_u128())
+        base62::encode_u128(self.0.as_u128())
     }
 
     fn from_text(text: &[u8]) -> Option<Self> {
-        base62::decode(text).map(|value| Self(Uuid::from_u128(value)))
+        base62::decode_u128(text.try_into().ok()?).map(|value| Self(Uuid::from_u128(value)))
     }
 }
 
@@ -126,8 +126,7 @@ impl FromStr for KeyId {
     type Err = InvalidKeyId;
 
     fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
-        let id = (text.len() == ID_LENGTH).then(|| Self::from_text(text.as_bytes()));
-        id.flatten().ok_or(InvalidKeyId)
+        Self::from_text(text.as_bytes()).ok_or(InvalidKeyId)
     }
 }
 
@@ -228,17 +227,24 @@ pub struct IssuedKey {
 
 /// A key as it arrives: well formed and tagged by us, but *unproven*. Only `auth` makes a
 /// [`Principal`](super::principal::Principal) of it.
-pub struct PresentedKey {
+pub struct PresentedKey<'a> {
     /// The public name.
     pub id: KeyId,
     /// The environment in the key's text.
     pub environment: Environment,
-    /// What the stored hash must match.
-    pub secret: KeySecret,
+    /// What the stored hash must match, where it arrived: most checks need no copy of it.
+    secret: &'a [u8; SECRET_LENGTH],
     /// Which pepper the hash was made with.
     pub pepper: PepperIndex,
     /// The keyed hash of the whole text, for recognising the very same key later.
     pub proof: Proof,
+}
+
+impl PresentedKey<'_> {
+    /// The secret, for the hasher.
+    pub fn secret(&self) -> KeySecret {
+        KeySecret(Zeroizing::new(*self.secret))
+    }
 }
 
 /// The text is not a key of ours: of another form, or with a tag that we did not make.
@@ -292,7 +298,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`NotOurs`] for anything that this keyring did not make.
-    pub fn parse(&self, text: &[u8]) -> Result<PresentedKey, NotOurs> {
+    pub fn parse<'a>(&self, text: &'a [u8]) -> Result<PresentedKey<'a>, NotOurs> {
         self.parse_form(text).ok_or(NotOurs)
     }
 
@@ -301,7 +307,7 @@ impl Keyring {
         &self.peppers[pepper.0].hash
     }
 
-    fn parse_form(&self, text: &[u8]) -> Option<PresentedKey> {
+    fn parse_form<'a>(&self, text: &'a [u8]) -> Option<PresentedKey<'a>> {
         if text.len() != self.text_length() {
             return None;
         }
@@ -310,14 +316,12 @@ impl Keyring {
         let environment = std::str::from_utf8(environment).ok()?.parse().ok()?;
         let (id, rest) = rest.strip_prefix(b"_")?.split_at(ID_LENGTH);
         let id = KeyId::from_text(id)?;
-        let (secret, tag) = rest.split_at(SECRET_LENGTH);
+        let (secret, tag) = rest.split_first_chunk()?;
         if !secret.iter().copied().all(base62::is_digit) {
             return None;
         }
         let (pepper, proof) = self.recognise(&text[..text.len() - TAG_LENGTH], tag)?;
-        let mut own = Zeroizing::new([0; SECRET_LENGTH]);
-        own.copy_from_slice(secret);
-        Some(PresentedKey { id, environment, secret: KeySecret(own), pepper, proof })
+        Some(PresentedKey { id, environment, secret, pepper, proof })
     }
 
     fn recognise(&self, signed: &[u8], tag: &[u8]) -> Option<(PepperIndex, Proof)> {
@@ -346,7 +350,7 @@ impl PepperKeys {
 
 fn tag_of(proof: &Proof) -> [u8; TAG_LENGTH] {
     let (first, _) = proof.0.split_first_chunk::<8>().expect("a proof has 32 bytes");
-    base62::encode(u128::from(u64::from_be_bytes(*first)))
+    base62::encode_u64(u64::from_be_bytes(*first))
 }
 
 fn push_ascii(text: &mut String, ascii: &[u8]) {

@@ -5,22 +5,41 @@
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Writes `value` with exactly `N` digits; digits that do not fit are cut off at the top.
-pub(super) fn encode<const N: usize>(mut value: u128) -> [u8; N] {
-    let mut text = [b'0'; N];
+/// The value of one further digit, for 64 and for 128 bits.
+const BASE: u64 = DIGITS.len() as u64;
+/// As many digits as always fit into 64 bits, where arithmetic is several times faster than in 128.
+const CHUNK: usize = 10;
+
+/// Writes 64 bits as 11 digits.
+pub(super) fn encode_u64(mut value: u64) -> [u8; 11] {
+    let mut text = [b'0'; 11];
     for digit in text.iter_mut().rev() {
-        *digit = DIGITS[(value % 62) as usize];
-        value /= 62;
+        *digit = DIGITS[(value % BASE) as usize];
+        value /= BASE;
     }
     text
 }
 
-/// Reads digits; `None` for a foreign character or a value over 128 bits.
-pub(super) fn decode(text: &[u8]) -> Option<u128> {
-    text.iter().try_fold(0u128, |value, &character| {
-        let digit = digit_value(character)?;
-        value.checked_mul(62)?.checked_add(u128::from(digit))
+/// Writes 128 bits as 22 digits.
+pub(super) fn encode_u128(mut value: u128) -> [u8; 22] {
+    let mut text = [b'0'; 22];
+    for digit in text.iter_mut().rev() {
+        *digit = DIGITS[(value % u128::from(BASE)) as usize];
+        value /= u128::from(BASE);
+    }
+    text
+}
+
+/// Reads 22 digits; `None` for a foreign character or a value over 128 bits.
+pub(super) fn decode_u128(text: &[u8; 22]) -> Option<u128> {
+    text.chunks(CHUNK).try_fold(0u128, |value, digits| {
+        let weight = BASE.pow(digits.len() as u32);
+        value.checked_mul(weight.into())?.checked_add(decode_chunk(digits)?.into())
     })
+}
+
+fn decode_chunk(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |value, &digit| Some(value * BASE + u64::from(digit_value(digit)?)))
 }
 
 fn digit_value(character: u8) -> Option<u8> {
@@ -44,19 +63,31 @@ mod tests {
     proptest! {
         #[test]
         fn every_128_bit_value_survives_a_round_trip(value: u128) {
-            prop_assert_eq!(decode(&encode::<22>(value)), Some(value));
+            prop_assert_eq!(decode_u128(&encode_u128(value)), Some(value));
+        }
+
+        #[test]
+        fn both_widths_write_the_same_digits(value: u64) {
+            let wide = encode_u128(value.into());
+            prop_assert_eq!(&encode_u64(value)[..], &wide[11..]);
         }
     }
 
     #[test]
     fn a_value_over_128_bits_is_refused() {
-        assert_eq!(decode(&[b'z'; 22]), None);
-        assert_eq!(decode(&encode::<22>(u128::MAX)), Some(u128::MAX));
+        assert_eq!(decode_u128(&[b'z'; 22]), None);
+        assert_eq!(decode_u128(&encode_u128(u128::MAX)), Some(u128::MAX));
+        let mut one_more = encode_u128(u128::MAX);
+        one_more[21] += 1;
+        assert_eq!(decode_u128(&one_more), None);
     }
 
     #[test]
     fn a_foreign_character_is_refused() {
-        assert_eq!(decode(b"00-0"), None);
-        assert_eq!(decode("00é0".as_bytes()), None);
+        for foreign in [b'-', b'_', b' ', 0, 0xC3] {
+            let mut text = [b'0'; 22];
+            text[13] = foreign;
+            assert_eq!(decode_u128(&text), None, "{foreign}");
+        }
     }
 }
