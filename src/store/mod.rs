@@ -6,7 +6,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    PgPool,
+    ConnectOptions, Connection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -23,6 +23,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    /// How the migrator connects: outside of the pool, for it may take as long as it needs.
+    migrator: PgConnectOptions,
     /// What one operation may take in all: getting a connection, and the statement. The server's own
     /// timeout cannot fire while the server is paused or unreachable, so this one is ours.
     deadline: Duration,
@@ -48,18 +50,26 @@ impl Store {
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Unreachable`].
     pub async fn open(settings: &Database) -> Result<Self, OpenError> {
-        let pool = pool_options(settings).connect_lazy_with(connect_options(settings)?);
+        let options = connect_options(settings)?;
+        let pool = pool_options(settings)
+            .connect_lazy_with(with_statement_timeout(options.clone(), settings.statement_timeout));
         wait_until_reachable(&pool, settings.connect_timeout).await?;
-        Ok(Self { pool, deadline: settings.acquire_timeout + settings.statement_timeout })
+        let migrator = with_statement_timeout(options, Duration::ZERO);
+        Ok(Self { pool, migrator, deadline: settings.acquire_timeout + settings.statement_timeout })
     }
 
     /// Brings the schema up to date. Safe when many replicas do it at once: sqlx holds an advisory
-    /// lock meanwhile, and the later ones find nothing left to do.
+    /// lock meanwhile, and the later ones find nothing left to do. No timeout cuts it short: neither a
+    /// migration that is slow nor the wait for another replica's.
     ///
     /// # Errors
     /// [`OpenError::Migration`].
     pub async fn migrate(&self) -> Result<(), OpenError> {
-        Ok(MIGRATIONS.run(&self.pool).await?)
+        let mut connection = self.migrator.connect().await.map_err(MigrateError::from)?;
+        let result = MIGRATIONS.run(&mut connection).await;
+        // Frees the lock too, which the migrator keeps when it fails.
+        let _ = connection.close().await;
+        Ok(result?)
     }
 
     /// The keys.
@@ -105,8 +115,12 @@ fn connect_options(settings: &Database) -> Result<PgConnectOptions, OpenError> {
     if let Some(password) = &settings.password {
         options = options.password(password.expose());
     }
-    let statement_timeout = settings.statement_timeout.as_millis().to_string();
-    Ok(options.application_name("keyward").options([("statement_timeout", statement_timeout.as_str())]))
+    Ok(options.application_name("keyward"))
+}
+
+/// Zero means none, whatever the server or the database's user has been given as a default.
+fn with_statement_timeout(options: PgConnectOptions, timeout: Duration) -> PgConnectOptions {
+    options.options([("statement_timeout", timeout.as_millis().to_string())])
 }
 
 async fn wait_until_reachable(pool: &PgPool, limit: Duration) -> Result<(), OpenError> {
