@@ -2,7 +2,11 @@
 
 mod api_keys;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -16,8 +20,14 @@ use crate::{
     domain::ports::{Health, KeyStore, StoreError},
 };
 
-/// The schema, embedded in the program.
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// The schema, embedded in the program. Migrations that it doesn't know are a newer Keyward's, beside
+/// which this one must be able to start and serve: while replicas are replaced one by one, and when
+/// somebody goes back.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_ignore_missing(true);
+    migrations
+});
 
 /// A pool of connections to the primary. Cheap to clone.
 #[derive(Clone)]
