@@ -94,7 +94,7 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
-    /// How long a new connection may take.
+    /// At start, how long to wait in all for a database that cannot be reached yet.
     pub connect_timeout: Duration,
     /// Whether `serve` brings the schema up to date first.
     pub migrate_on_start: bool,
@@ -158,7 +158,7 @@ pub struct Hashing {
 pub struct Log {
     /// The shape of a line.
     pub format: LogFormat,
-    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them. Not parsed here.
+    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them: levels, alone or for a module.
     pub level: String,
 }
 
