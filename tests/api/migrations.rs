@@ -77,14 +77,14 @@ async fn a_replica_that_may_not_migrate_is_unready_until_somebody_has() {
     eventually("ready", ready).await;
 }
 
-/// How many connections of Keyward have been waiting for a lock for 300 ms.
-async fn waiting_for_a_lock(observer: &PgPool) -> i64 {
+/// How many connections of Keyward have been waiting for a lock for as long as that.
+async fn waiting_for_a_lock(observer: &PgPool, as_long_as: &str) -> i64 {
     let count = sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity
          WHERE datname = current_database() AND application_name = 'keyward' AND wait_event_type = 'Lock'
-           AND query_start < clock_timestamp() - interval '300 ms'",
+           AND query_start < clock_timestamp() - $1::interval",
     );
-    count.fetch_one(observer).await.expect("a count")
+    count.bind(as_long_as).fetch_one(observer).await.expect("a count")
 }
 
 /// A migration waits for somebody else's lock, a second one for the first one's, both longer than any
@@ -105,7 +105,7 @@ async fn neither_a_slow_migration_nor_the_wait_for_it_is_cut_by_the_statement_ti
     let observer = empty.superuser_pool().await;
     eventually("both wait for a lock for longer than the timeout", async || {
         assert!(!first.is_finished() && !second.is_finished(), "one was cut");
-        waiting_for_a_lock(&observer).await == 2
+        waiting_for_a_lock(&observer, "300 ms").await == 2
     })
     .await;
     transaction.rollback().await.expect("out of the way");
@@ -126,17 +126,14 @@ async fn a_replica_that_waits_for_a_migration_ends_when_told_to() {
         let mut serve = command();
         serve.arg("serve").env("DATABASE_URL", empty.url()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = serve.spawn().expect("keyward starts");
-        let own = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()
-                   AND application_name = 'keyward' AND state = 'active' AND wait_event_type = 'Lock'";
-        let waits = async || sqlx::query_scalar(own).fetch_one(&observer).await.expect("a row");
-        eventually("it waits", waits).await;
+        eventually("it waits", async || waiting_for_a_lock(&observer, "0").await == 1).await;
         signal(process.id(), name);
         assert_eq!(exit_code(&mut process).await, Some(0), "{name}");
         // PostgreSQL does not notice by itself that a client which waits for a lock has gone.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
                    AND application_name = 'keyward'";
         sqlx::query(end).execute(&observer).await.expect("ended");
-        eventually("gone", async || !waits().await).await;
+        eventually("gone", async || waiting_for_a_lock(&observer, "0").await == 0).await;
     }
 }
 
@@ -149,6 +146,9 @@ async fn a_statement_that_is_no_migration_is_cut_by_the_statement_timeout() {
     let answer = Person::named("alice").asks_for_a_key(&replica).await;
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "1");
+    // On the server too: no statement is left there to pile up.
+    let observer = replica.database().superuser_pool().await;
+    eventually("the statement has ended", async || waiting_for_a_lock(&observer, "0").await == 0).await;
     transaction.rollback().await.expect("out of the way");
     Person::named("alice").makes_a_key(&replica).await;
 }

@@ -16,7 +16,7 @@ use crate::{
     actors::{CREATE, KeyHolder, PROTECTED, Person, stranger},
     program::eventually,
     replica::Replica,
-    support::{PrivateCluster, database},
+    support::{PrivateCluster, database, database::superuser_pool},
 };
 
 /// The promise is 2 s; the machine that the tests run on may be busy.
@@ -113,6 +113,26 @@ async fn more_requests_than_connections_to_a_paused_database_are_503_in_time_too
     }
     requests.join_all().await;
     scene.cluster.resume();
+    scene.comes_back().await;
+}
+
+/// The server can't cut it short: only a deadline of our own can.
+#[tokio::test]
+async fn a_statement_that_is_under_way_when_the_database_freezes_is_503_in_time_too() {
+    let scene = Scene::set().await;
+    let rows = superuser_pool(&scene.cluster.url("postgres")).await;
+    let mut transaction = rows.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE api_keys").execute(&mut *transaction).await.expect("a lock");
+    let freeze = async {
+        let waiting = "SELECT count(*) > 0 FROM pg_stat_activity
+                       WHERE application_name = 'keyward' AND wait_event_type = 'Lock'";
+        let waits = async || sqlx::query_scalar(waiting).fetch_one(&rows).await.expect("a row");
+        eventually("it waits for the lock", waits).await;
+        scene.cluster.pause();
+    };
+    tokio::join!(unavailable(scene.check()), freeze);
+    scene.cluster.resume();
+    transaction.rollback().await.expect("out of the way");
     scene.comes_back().await;
 }
 
