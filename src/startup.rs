@@ -9,9 +9,16 @@ use std::{
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use anyhow::Context;
+use tokio::runtime::Handle;
 
 use crate::{
-    auth::{api_key::KeyChecker, hasher::Hasher, jwt::TokenVerifier, lifecycle::KeyIssuer},
+    auth::{
+        api_key::KeyChecker,
+        coherence::{Link, ReplicaId, Settings},
+        hasher::Hasher,
+        jwt::TokenVerifier,
+        lifecycle::Lifecycle,
+    },
     config::{Config, Server},
     domain::api_key::Keyring,
     http::{self, Readiness, Services},
@@ -36,6 +43,7 @@ pub struct Replica {
     address: SocketAddr,
     server: HttpServer,
     readiness: Arc<Readiness>,
+    link: Arc<Link>,
     store: Store,
     settings: Server,
 }
@@ -46,7 +54,7 @@ impl Replica {
     /// # Errors
     /// When one of these cannot be done; the message says what to do.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let Config { server: settings, database, jwt, keys, hashing, log: _ } = config;
+        let Config { server: settings, database, jwt, keys, hashing, checks, coherence, log: _ } = config;
         let listener = listen(&settings)?;
         let address = listener.local_addr().context("the address that we listen on")?;
         let store = Store::open(&database).await?;
@@ -57,15 +65,34 @@ impl Replica {
         let keyring = Arc::new(Keyring::new(keys.prefix, &keys.peppers)?);
         let hasher = Arc::new(Hasher::new(&hashing)?);
         let readiness = Arc::new(Readiness::new(store.health()));
+        // Of the threads that serve nothing else: hot checks must not wait behind cold ones.
+        let runtime = Handle::current();
+        let replica = ReplicaId(rand::random());
+        let link = Arc::new(Link::new(replica, Settings::for_lease(coherence.lease)?, store.announcements()));
+        runtime.spawn(Arc::clone(&link).run());
         let services = Arc::new(Services {
             tokens: TokenVerifier::new(&jwt),
-            keys: KeyChecker::new(Arc::clone(&keyring), store.keys(), Arc::clone(&hasher)),
-            issuer: KeyIssuer::new(keyring, store.keys(), hasher, keys.environment),
+            keys: KeyChecker::new(
+                Arc::clone(&keyring),
+                store.keys(),
+                Arc::clone(&hasher),
+                link.freshness(),
+                &checks,
+                runtime.clone(),
+            ),
+            lifecycle: Arc::new(Lifecycle {
+                keyring,
+                store: store.keys(),
+                hasher,
+                environment: keys.environment,
+                link: Arc::clone(&link),
+                runtime: runtime.clone(),
+            }),
             readiness: Arc::clone(&readiness),
         });
         let server = http::server::start(listener, services, &settings)?;
         tracing::info!("Server running on port {}", address.port());
-        Ok(Self { address, server, readiness, store, settings })
+        Ok(Self { address, server, readiness, link, store, settings })
     }
 
     /// Where it listens.
@@ -78,10 +105,14 @@ impl Replica {
     /// # Errors
     /// When the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { server, readiness, store, settings, .. } = self;
+        let Self { server, readiness, link, store, settings, .. } = self;
         let stopper = wind_down(stop, server.handle(), readiness, settings.unready_period);
         let (result, ()) = tokio::join!(server, stopper);
-        if tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await.is_err() {
+        let close = async {
+            link.leave().await;
+            store.close().await;
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
             tracing::warn!("the database's connections did not close in time; ending without");
         }
         tracing::info!("stopped");

@@ -1,61 +1,74 @@
-//! One check of an API key: parse, read the row, prove the secret, apply the policy.
+//! One check of an API key: parse, look up, prove, apply the policy.
 
 use std::sync::Arc;
 
 use time::OffsetDateTime;
+use tokio::{runtime::Handle, sync::Semaphore};
 
-use super::{Undecided, hasher::Hasher};
-use crate::domain::{
-    api_key::{Keyring, PresentedKey},
-    key_record::KeyRecord,
-    ports::KeyStore,
-    principal::Principal,
-    verdict::{Denial, Verdict},
+use super::{
+    Undecided,
+    cache::KeyCache,
+    clock,
+    coherence::Freshness,
+    cold_check::{ColdChecks, Flights},
+    hasher::Hasher,
+    key_reader::KeyReader,
+};
+use crate::{
+    config::Checks,
+    domain::{
+        api_key::Keyring,
+        ports::KeyStore,
+        verdict::{Denial, Verdict},
+    },
 };
 
 /// Decides whether a key is good.
 pub struct KeyChecker {
     keyring: Arc<Keyring>,
-    store: Arc<dyn KeyStore>,
-    hasher: Arc<Hasher>,
+    freshness: Arc<Freshness>,
+    cold: Arc<ColdChecks>,
 }
 
 impl KeyChecker {
-    /// A checker of the keys in `store`.
-    pub fn new(keyring: Arc<Keyring>, store: Arc<dyn KeyStore>, hasher: Arc<Hasher>) -> Self {
-        Self { keyring, store, hasher }
+    /// A checker of the keys in `store`, which believes its memory as far as `freshness` allows. What
+    /// memory cannot answer is worked on by `runtime`.
+    pub fn new(
+        keyring: Arc<Keyring>,
+        store: Arc<dyn KeyStore>,
+        hasher: Arc<Hasher>,
+        freshness: Arc<Freshness>,
+        settings: &Checks,
+        runtime: Handle,
+    ) -> Self {
+        let cold = Arc::new(ColdChecks {
+            keyring: Arc::clone(&keyring),
+            reader: KeyReader::start(Arc::clone(&store), settings.max_cold, &runtime),
+            store,
+            hasher,
+            cache: KeyCache::new(settings.cached_keys),
+            freshness: Arc::clone(&freshness),
+            admission: Arc::new(Semaphore::new(settings.max_cold)),
+            flights: Flights::default(),
+            runtime,
+        });
+        Self { keyring, freshness, cold }
     }
 
     /// Decides whether `text` is a key that is good at `now`. A key that is not ours is denied
-    /// without a query and without a hash.
+    /// without a query and without a hash; one that is known is decided without any I/O.
     ///
     /// # Errors
-    /// [`Undecided`] when the store or the hasher could not answer.
+    /// [`Undecided`] when memory cannot answer, and the store or the hasher could not either.
     pub async fn check(&self, text: &[u8], now: OffsetDateTime) -> Result<Verdict, Undecided> {
         let Ok(presented) = self.keyring.parse(text) else {
             return Ok(Verdict::Denied(Denial::KeyMalformed));
         };
-        Ok(match self.proven(presented).await? {
-            Ok(record) => judge(Arc::new(record), now),
-            Err(denial) => Verdict::Denied(denial),
-        })
-    }
-
-    /// The record of a key whose secret matches the stored hash.
-    async fn proven(&self, presented: PresentedKey) -> Result<Result<KeyRecord, Denial>, Undecided> {
-        let Some(stored) = self.store.find(presented.id).await? else {
-            return Ok(Err(Denial::KeyUnknown));
-        };
-        let pepper = self.keyring.hash_secret(presented.pepper);
-        let matches = self.hasher.verify(presented.secret, pepper, &stored.hash).await?;
-        Ok(if matches { Ok(stored.record) } else { Err(Denial::KeyWrongSecret) })
-    }
-}
-
-/// The policy, which depends on the time and so is applied on every request.
-fn judge(record: Arc<KeyRecord>, now: OffsetDateTime) -> Verdict {
-    match record.refusal(now) {
-        Some(denial) => Verdict::Denied(denial),
-        None => Verdict::Granted(Principal::proven_key(record)),
+        if let Some(finding) = self.cold.cache.believed(presented.id, &self.freshness, clock::now())
+            && finding.is_about(&presented.proof)
+        {
+            return Ok(finding.verdict(now));
+        }
+        Ok(self.cold.find_out(presented).await?.verdict(now))
     }
 }

@@ -30,7 +30,7 @@ const ITERATIONS_MAX: u32 = 100;
 const PARALLELISM_MAX: u32 = 16;
 
 /// A hash could not be made or compared.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum HashError {
     /// Too many hashes are under way.
     #[error("no turn to hash came within {0:?}; if this lasts, raise hashing.concurrency or add replicas")]
@@ -43,13 +43,28 @@ pub enum HashError {
     Failed(String),
 }
 
+/// Who wants a hash. Each lane may have only so many requests in the one queue for permits, so
+/// neither a flood of cold keys nor one of new keys makes the other wait for more than its own share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Somebody presents a key.
+    Check,
+    /// Somebody makes a key, or a hash is made stronger.
+    Issue,
+}
+
 /// Makes and compares Argon2id hashes.
 pub struct Hasher {
     params: Params,
     permits: Arc<Semaphore>,
+    /// Who of each lane may stand in the queue for `permits`.
+    lanes: [Arc<Semaphore>; 2],
     max_wait: Duration,
     memory: Arc<MemoryPool>,
 }
+
+/// The right to hash, and the place in the lane.
+type Turn = [OwnedSemaphorePermit; 2];
 
 impl Hasher {
     /// A hasher with these settings.
@@ -59,9 +74,11 @@ impl Hasher {
     pub fn new(settings: &Hashing) -> Result<Self, HashError> {
         let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT_BYTES))
             .map_err(unusable)?;
+        let permits = || Arc::new(Semaphore::new(settings.concurrency.get()));
         Ok(Self {
             params,
-            permits: Arc::new(Semaphore::new(settings.concurrency.get())),
+            permits: permits(),
+            lanes: [permits(), permits()],
             max_wait: settings.max_wait,
             memory: Arc::default(),
         })
@@ -71,11 +88,11 @@ impl Hasher {
     ///
     /// # Errors
     /// [`HashError::Busy`] and [`HashError::Failed`].
-    pub async fn hash(&self, secret: KeySecret, pepper: &[u8; 32]) -> Result<StoredHash, HashError> {
+    pub async fn hash(&self, secret: KeySecret, pepper: &[u8; 32], lane: Lane) -> Result<StoredHash, HashError> {
         let mut salt = [0; SALT_BYTES];
         SysRng.try_fill_bytes(&mut salt).map_err(failed)?;
         let params = self.params.clone();
-        let output = self.run(secret, pepper, params.clone(), salt.to_vec()).await?;
+        let (output, _) = self.run(secret, pepper, params.clone(), salt.to_vec(), lane).await?;
         let phc = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
@@ -86,14 +103,28 @@ impl Hasher {
         Ok(StoredHash::new(phc.to_string()))
     }
 
-    /// Whether `stored` is the hash of `secret`.
+    /// Whether `stored` is the hash of `secret`; gives the secret back.
     ///
     /// # Errors
     /// [`HashError`]; never for a secret that is merely wrong.
-    pub async fn verify(&self, secret: KeySecret, pepper: &[u8; 32], stored: &StoredHash) -> Result<bool, HashError> {
+    pub async fn verify(
+        &self,
+        secret: KeySecret,
+        pepper: &[u8; 32],
+        stored: &StoredHash,
+        lane: Lane,
+    ) -> Result<(bool, KeySecret), HashError> {
         let Expected { params, salt, output } = Expected::parse(stored)?;
-        let computed = self.run(secret, pepper, params, salt).await?;
-        Ok(computed.ct_eq(&output).into())
+        let (computed, secret) = self.run(secret, pepper, params, salt, lane).await?;
+        Ok((computed.ct_eq(&output).into(), secret))
+    }
+
+    /// Whether `stored` was made with other parameters than those of today.
+    pub fn is_outdated(&self, stored: &StoredHash) -> bool {
+        Expected::parse(stored).is_ok_and(|expected| {
+            let of = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+            of(&expected.params) != of(&self.params)
+        })
     }
 
     async fn run(
@@ -102,22 +133,28 @@ impl Hasher {
         pepper: &[u8; 32],
         params: Params,
         salt: Vec<u8>,
-    ) -> Result<Zeroizing<[u8; OUTPUT_BYTES]>, HashError> {
-        let permit = self.permit().await?;
+        lane: Lane,
+    ) -> Result<(Zeroizing<[u8; OUTPUT_BYTES]>, KeySecret), HashError> {
+        let turn = self.turn(lane).await?;
         let pepper = Zeroizing::new(*pepper);
         let memory = Arc::clone(&self.memory);
         let work = move || {
             let output = memory
                 .with_blocks(params.block_count(), |blocks| argon2id(&params, &pepper, secret.expose(), &salt, blocks));
-            drop(permit);
-            output
+            drop(turn);
+            output.map(|output| (output, secret))
         };
         tokio::task::spawn_blocking(work).await.map_err(failed)?
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, HashError> {
-        match tokio::time::timeout(self.max_wait, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(permit) => permit.map_err(failed),
+    async fn turn(&self, lane: Lane) -> Result<Turn, HashError> {
+        let lane = &self.lanes[lane as usize];
+        let both = async {
+            let place = Arc::clone(lane).acquire_owned().await?;
+            Ok([place, Arc::clone(&self.permits).acquire_owned().await?])
+        };
+        match tokio::time::timeout(self.max_wait, both).await {
+            Ok(turn) => turn.map_err(|closed: tokio::sync::AcquireError| failed(closed)),
             Err(_) => Err(HashError::Busy(self.max_wait)),
         }
     }
@@ -228,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_is_an_argon2id_phc_string_with_a_16_byte_salt() {
         let hasher = Hasher::new(&SETTINGS).expect("valid settings");
-        let hash = hasher.hash(issue().secret, PEPPER).await.expect("a hash");
+        let hash = hasher.hash(issue().secret, PEPPER, Lane::Issue).await.expect("a hash");
         let parts: Vec<&str> = hash.expose().split('$').collect();
         assert_eq!(parts[..4], ["", "argon2id", "v=19", "m=64,t=1,p=1"]);
         assert_eq!((parts[4].len(), parts[5].len()), (22, 43));
@@ -238,8 +275,8 @@ mod tests {
     async fn two_hashes_of_one_secret_have_different_salts() {
         let hasher = Hasher::new(&SETTINGS).expect("valid settings");
         let [one, two] = issue_twice();
-        let one = hasher.hash(one, PEPPER).await.expect("a hash");
-        let two = hasher.hash(two, PEPPER).await.expect("a hash");
+        let one = hasher.hash(one, PEPPER, Lane::Issue).await.expect("a hash");
+        let two = hasher.hash(two, PEPPER, Lane::Issue).await.expect("a hash");
         assert_ne!(one.expose(), two.expose());
     }
 
@@ -247,25 +284,26 @@ mod tests {
     async fn the_right_secret_matches_and_another_does_not() {
         let hasher = Hasher::new(&SETTINGS).expect("valid settings");
         let [secret, again] = issue_twice();
-        let hash = hasher.hash(secret, PEPPER).await.expect("a hash");
-        assert!(hasher.verify(again, PEPPER, &hash).await.expect("an answer"));
-        assert!(!hasher.verify(issue().secret, PEPPER, &hash).await.expect("an answer"));
+        let hash = hasher.hash(secret, PEPPER, Lane::Issue).await.expect("a hash");
+        assert!(hasher.verify(again, PEPPER, &hash, Lane::Check).await.expect("an answer").0);
+        assert!(!hasher.verify(issue().secret, PEPPER, &hash, Lane::Check).await.expect("an answer").0);
     }
 
     #[tokio::test]
     async fn the_right_secret_with_another_pepper_does_not_match() {
         let hasher = Hasher::new(&SETTINGS).expect("valid settings");
         let [secret, again] = issue_twice();
-        let hash = hasher.hash(secret, PEPPER).await.expect("a hash");
-        assert!(!hasher.verify(again, &[8; 32], &hash).await.expect("an answer"));
+        let hash = hasher.hash(secret, PEPPER, Lane::Issue).await.expect("a hash");
+        assert!(!hasher.verify(again, &[8; 32], &hash, Lane::Check).await.expect("an answer").0);
     }
 
     #[tokio::test]
     async fn a_hash_made_with_other_parameters_still_verifies() {
         let [secret, again] = issue_twice();
-        let hash = Hasher::new(&SETTINGS).expect("valid settings").hash(secret, PEPPER).await.expect("a hash");
+        let hash =
+            Hasher::new(&SETTINGS).expect("valid settings").hash(secret, PEPPER, Lane::Issue).await.expect("a hash");
         let raised = Hasher::new(&Hashing { memory_kib: 128, ..SETTINGS }).expect("valid settings");
-        assert!(raised.verify(again, PEPPER, &hash).await.expect("an answer"));
+        assert!(raised.verify(again, PEPPER, &hash, Lane::Check).await.expect("an answer").0);
     }
 
     #[tokio::test]
@@ -274,7 +312,7 @@ mod tests {
         let greedy =
             "$argon2id$v=19$m=4194304,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         for bad in [greedy, &greedy.replace("argon2id", "argon2i"), &greedy.replace("v=19", "v=16"), "", "x"] {
-            let answer = hasher.verify(issue().secret, PEPPER, &StoredHash::new(bad.to_owned())).await;
+            let answer = hasher.verify(issue().secret, PEPPER, &StoredHash::new(bad.to_owned()), Lane::Check).await;
             assert!(matches!(answer, Err(HashError::Unusable(_))), "{bad}");
         }
     }
@@ -283,6 +321,6 @@ mod tests {
     async fn without_a_free_permit_the_answer_is_busy() {
         let hasher = Hasher::new(&Hashing { max_wait: Duration::ZERO, ..SETTINGS }).expect("valid settings");
         let _permit = Arc::clone(&hasher.permits).acquire_owned().await.expect("an open semaphore");
-        assert!(matches!(hasher.hash(issue().secret, PEPPER).await, Err(HashError::Busy(_))));
+        assert!(matches!(hasher.hash(issue().secret, PEPPER, Lane::Issue).await, Err(HashError::Busy(_))));
     }
 }

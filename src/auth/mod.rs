@@ -1,15 +1,20 @@
 //! The use cases: is this credential good, and what becomes of keys. No web framework and no SQL.
 
 pub mod api_key;
+mod cache;
+mod clock;
+pub mod coherence;
+mod cold_check;
 pub mod hasher;
 pub mod jwt;
+mod key_reader;
 pub mod lifecycle;
 mod strict_json;
 
 use crate::domain::ports::StoreError;
 
 /// A check or a change could not be decided or done. Becomes 503, never a grant and never a refusal.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Undecided {
     /// The store could not answer.
     #[error(transparent)]
@@ -17,4 +22,10 @@ pub enum Undecided {
     /// The hasher could not answer.
     #[error(transparent)]
     Hasher(#[from] hasher::HashError),
+    /// Too many checks are waiting for the store or the hasher.
+    #[error("too many keys are being checked for the first time; if this lasts, raise checks.max_cold or add replicas")]
+    Busy,
+    /// The process is stopping.
+    #[error("the process is stopping")]
+    Stopped,
 }

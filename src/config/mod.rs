@@ -51,6 +51,10 @@ pub struct Config {
     pub keys: Keys,
     /// What a hash costs.
     pub hashing: Hashing,
+    /// Checks of keys.
+    pub checks: Checks,
+    /// What keeps replicas of one mind.
+    pub coherence: Coherence,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -94,7 +98,9 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
-    /// At start, how long to wait in all for a database that cannot be reached yet.
+    /// Where to listen for revocations; `None`: at `url`.
+    pub listen_url: Option<SecretString>,
+    /// How long a start waits for a database that does not answer yet.
     pub connect_timeout: Duration,
     /// Whether `serve` brings the schema up to date first.
     pub migrate_on_start: bool,
@@ -112,7 +118,7 @@ pub struct Jwt {
     pub audience: Vec<String>,
     /// Tolerated difference between the issuer's clock and ours.
     pub leeway: Duration,
-    /// The longest life a token may claim.
+    /// How far ahead `exp` may lie.
     pub max_lifetime: Duration,
 }
 
@@ -132,7 +138,7 @@ pub enum JwtAlgorithm {
 pub struct Keys {
     /// First part of every key.
     pub prefix: Prefix,
-    /// Second part of every key.
+    /// Second part of the keys that are made without saying which.
     pub environment: Environment,
     /// At least one; the current one first, the others only to check older keys.
     pub peppers: Vec<Pepper>,
@@ -153,12 +159,28 @@ pub struct Hashing {
     pub max_wait: Duration,
 }
 
+/// Checks of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checks {
+    /// Keys that a replica remembers.
+    pub cached_keys: usize,
+    /// Checks that memory can't answer, under way or waiting, at most.
+    pub max_cold: usize,
+}
+
+/// What keeps replicas of one mind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coherence {
+    /// How long a replica may believe its memory without hearing from the database.
+    pub lease: Duration,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// The shape of a line.
     pub format: LogFormat,
-    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them: levels, alone or for a module.
+    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them. Levels, alone or for a module.
     pub level: String,
 }
 

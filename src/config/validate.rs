@@ -8,7 +8,7 @@ use super::check::Check;
 use super::load::Settings;
 use super::problems::Problems;
 use super::weak::weakness;
-use super::{Config, Database, Hashing, Jwt, JwtAlgorithm, Keys, Log, Server};
+use super::{Checks, Coherence, Config, Database, Hashing, Jwt, JwtAlgorithm, Keys, Log, Server};
 use crate::domain::api_key::Pepper;
 use crate::domain::secret::SecretString;
 
@@ -36,9 +36,20 @@ impl Settings {
         let jwt = jwt(&mut check);
         let keys = keys(&mut check, jwt.as_ref().map(|jwt| jwt.secret.expose()));
         let hashing = hashing(&mut check);
+        let checks = checks(&mut check);
+        let coherence = coherence(&mut check);
         let log = log(&mut check);
         let all = (|| {
-            Some(Config { server: server?, database: database?, jwt: jwt?, keys: keys?, hashing: hashing?, log: log? })
+            Some(Config {
+                server: server?,
+                database: database?,
+                jwt: jwt?,
+                keys: keys?,
+                hashing: hashing?,
+                checks: checks?,
+                coherence: coherence?,
+                log: log?,
+            })
         })();
         check.finish(all)
     }
@@ -112,7 +123,8 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
 }
 
 fn database(check: &mut Check<'_>) -> Option<Database> {
-    let url = database_url(check);
+    let url = database_url(check, "database.url");
+    let listen_url = optional_database_url(check, "database.listen_url");
     let password = check.secret("database.password");
     let pool_size = check.number("database.pool_size", 1..=1_000);
     let acquire_timeout = check.duration("database.acquire_timeout", "10ms", "30s");
@@ -121,6 +133,7 @@ fn database(check: &mut Check<'_>) -> Option<Database> {
     let migrate_on_start = check.value("database.migrate_on_start", "true or false");
     Some(Database {
         url: SecretString::new(url?),
+        listen_url: listen_url?.map(SecretString::new),
         password: Some(password?).filter(|password| !password.is_empty()).map(SecretString::new),
         pool_size: pool_size?,
         acquire_timeout: acquire_timeout?,
@@ -131,21 +144,25 @@ fn database(check: &mut Check<'_>) -> Option<Database> {
 }
 
 /// Only the scheme is judged here; the rest is for who connects.
-fn database_url(check: &mut Check<'_>) -> Option<String> {
+fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<String> {
     let example = "postgres://user:password@host:5432/name";
-    let url = check.secret("database.url")?;
+    let url = check.secret(setting)?;
     let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
     match rest {
         Some(rest) if !rest.is_empty() => Some(url),
         _ if url.is_empty() => {
-            check.problem("database.url", format!("is not set (like {example})"));
+            check.problem(setting, format!("is not set (like {example})"));
             None
         }
         _ => {
-            check.problem("database.url", format!("is not a URL like {example}"));
+            check.problem(setting, format!("is not a URL like {example}"));
             None
         }
     }
+}
+
+fn optional_database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Option<String>> {
+    if check.secret(setting)?.is_empty() { Some(None) } else { database_url(check, setting).map(Some) }
 }
 
 fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
@@ -238,6 +255,17 @@ fn peppers(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Vec<Pepper
         }
     }
     (peppers.len() == texts.len()).then_some(peppers)
+}
+
+fn checks(check: &mut Check<'_>) -> Option<Checks> {
+    let cached_keys = check.number("checks.cached_keys", 1_000..=50_000_000);
+    let max_cold = check.number("checks.max_cold", 1..=65_536);
+    Some(Checks { cached_keys: cached_keys?, max_cold: max_cold? })
+}
+
+fn coherence(check: &mut Check<'_>) -> Option<Coherence> {
+    let lease = check.duration("coherence.lease", "1s", "1m");
+    Some(Coherence { lease: lease? })
 }
 
 fn hashing(check: &mut Check<'_>) -> Option<Hashing> {

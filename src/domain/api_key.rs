@@ -117,6 +117,20 @@ impl From<Uuid> for KeyId {
     }
 }
 
+/// The text is not the id of a key.
+#[derive(Debug, thiserror::Error)]
+#[error("an id is {ID_LENGTH} letters and digits")]
+pub struct InvalidKeyId;
+
+impl FromStr for KeyId {
+    type Err = InvalidKeyId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
+        let id = (text.len() == ID_LENGTH).then(|| Self::from_text(text.as_bytes()));
+        id.flatten().ok_or(InvalidKeyId)
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to_text().iter().try_for_each(|&digit| fmt::Write::write_char(formatter, char::from(digit)))
@@ -140,7 +154,9 @@ impl KeySecret {
     }
 }
 
-/// The full keyed hash of a key's text. Two proofs are equal only for one and the same key.
+/// The full keyed hash of a key's text. Two proofs are equal only for one and the same key. It is no
+/// secret: without the pepper, nothing follows from it.
+#[derive(Clone)]
 pub struct Proof([u8; 32]);
 
 impl ConstantTimeEq for Proof {

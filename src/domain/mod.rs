@@ -3,6 +3,7 @@
 
 pub mod api_key;
 mod base62;
+pub mod coherence;
 pub mod key_record;
 pub mod ports;
 pub mod principal;

@@ -1,8 +1,16 @@
 //! The traits that the adapters fill. One method is one transaction.
 
-use async_trait::async_trait;
+use std::{sync::Arc, time::Duration};
 
-use super::{api_key::KeyId, key_record::KeyRecord};
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use super::{
+    api_key::KeyId,
+    coherence::{ChangeId, Notification},
+    key_record::KeyRecord,
+    principal::Owner,
+};
 
 /// A key's row: what is known of it, and the hash that proves it.
 pub struct StoredKey {
@@ -28,7 +36,7 @@ impl StoredHash {
 }
 
 /// The store could not answer. Never a reason to refuse or to accept anyone.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database could not be reached, or did not answer in time.
     #[error("the database could not be reached: {0}")]
@@ -38,20 +46,98 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+/// Which key to revoke, and why.
+pub struct Revoke {
+    /// The key.
+    pub id: KeyId,
+    /// Only if it is this owner's; `None` for whoever may revoke any key.
+    pub owner: Option<Owner>,
+    /// For the owner and the operator.
+    pub reason: Option<String>,
+    /// When, unless it was revoked before.
+    pub at: OffsetDateTime,
+}
+
+/// A key is revoked: this time, or it was before.
+#[derive(Clone, Copy, Debug)]
+pub struct Revoked {
+    /// Since when.
+    pub at: OffsetDateTime,
+    /// The change whose effect on all replicas is to be awaited, also when the key was revoked
+    /// before: the first revoker may have failed while it waited.
+    pub change: ChangeId,
+    /// The longest lease of any replica, read after the commit.
+    pub longest_lease: Duration,
+}
+
 /// Where keys are kept.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// The key's row, `None` when there is none.
+    /// The rows of these keys, in any order; those that do not exist are missing from the answer.
+    /// Read from the primary, in a transaction that begins after the call.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    async fn find(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError>;
+    async fn find(&self, ids: &[KeyId]) -> Result<Vec<Arc<StoredKey>>, StoreError>;
 
-    /// Adds a new key. When this returns, the row is on disk.
+    /// Adds a new key, made at `created_at`. When this returns, the row is on disk.
     ///
     /// # Errors
     /// [`StoreError`] when the row may not have been written.
-    async fn insert(&self, key: &StoredKey) -> Result<(), StoreError>;
+    async fn insert(&self, key: &StoredKey, created_at: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// Revokes a key; `None` when there is no such key, or it is not the owner's. `before_commit` is
+    /// told the change while nobody else can know of it yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it may not have been revoked.
+    async fn revoke(
+        &self,
+        revoke: &Revoke,
+        before_commit: &(dyn Fn(ChangeId) + Send + Sync),
+    ) -> Result<Option<Revoked>, StoreError>;
+
+    /// Puts a stronger hash of the same secret in the place of `old`, unless another one has come there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it may not have been written.
+    async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError>;
+}
+
+/// How replicas tell each other what has changed.
+#[async_trait]
+pub trait Announcements: Send + Sync {
+    /// Enters this replica's lease among those that revokers reckon with, and begins to listen.
+    /// Listening has taken effect when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be done.
+    async fn listen(&self, lease: Duration) -> Result<Listening, StoreError>;
+
+    /// Tells every listener. When this returns, it is committed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it may not have been committed.
+    async fn send(&self, notification: &Notification) -> Result<(), StoreError>;
+}
+
+/// A new listening connection.
+pub struct Listening {
+    /// Where the notifications arrive.
+    pub listener: Box<dyn Listener>,
+    /// The longest lease of any replica, read after listening took effect.
+    pub longest_lease: Duration,
+}
+
+/// A listening connection.
+#[async_trait]
+pub trait Listener: Send {
+    /// The next notification, in the order in which they were committed. Dropping the future loses none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the connection is lost, or brings what cannot be read: what came between
+    /// then and a new connection is not known.
+    async fn next(&mut self) -> Result<Notification, StoreError>;
 }
 
 /// Whether the store can be worked with.

@@ -13,14 +13,14 @@ const SCOPES_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The `iss` of the owner's tokens; empty when the configured issuer sends none.
-    pub issuer: String,
+    pub issuer: Box<str>,
     /// The `sub` of the owner's tokens.
-    pub subject: String,
+    pub subject: Box<str>,
 }
 
 /// One right, in the grammar of RFC 6749 §3.3: printable ASCII without space, `"` and `\`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope(String);
+pub struct Scope(Box<str>);
 
 /// The text is not a scope of RFC 6749 §3.3, or it is too long.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ impl FromStr for Scope {
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         if (1..=SCOPE_MAX_BYTES).contains(&text.len()) && text.bytes().all(allowed) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidScope)
         }
@@ -48,7 +48,7 @@ impl fmt::Display for Scope {
 
 /// A set of scopes, sorted and without repetition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scopes(BTreeSet<Scope>);
+pub struct Scopes(Box<[Scope]>);
 
 /// A list of scopes could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +68,12 @@ impl Scopes {
     /// [`InvalidScopes`] when one is malformed or there are more than 100.
     pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScopes> {
         let scopes = items.into_iter().map(str::parse).collect::<Result<BTreeSet<_>, _>>()?;
-        if scopes.len() > SCOPES_MAX { Err(InvalidScopes::TooMany) } else { Ok(Self(scopes)) }
+        if scopes.len() > SCOPES_MAX { Err(InvalidScopes::TooMany) } else { Ok(Self(scopes.into_iter().collect())) }
     }
 
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|scope| scope.0.as_str())
+        self.0.iter().map(|scope| &*scope.0)
     }
 }
 

@@ -8,23 +8,20 @@
 //! postgres.log   what `initdb` and the server said since the last start
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, thread};
 
 use super::locks;
+use super::log;
 use super::programs::Programs;
 use super::server_user::ServerUser;
 use super::socket_dir::SocketDir;
 use super::{Deadline, Options, POLL, StartError};
-
-const LOG: &str = "postgres.log";
-/// How much of the log an error shows.
-const TAIL_BYTES: u64 = 4096;
 
 /// A data directory that is ours to start a server on: locked, and with database files in it.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ impl DataDirectory {
         let server_lock = locks::wait_for_server(&path, deadline)?;
         let socket_dir = SocketDir::prepare(&path, &user)?;
         let directory = Self { path, programs, user, socket_dir, deadline, in_use, server_lock };
-        directory.start_a_new_log()?;
+        log::start_new(&directory.path)?;
         if directory.data().exists() {
             directory.check_version()?;
             directory.remove_stale_pid_files()?;
@@ -137,10 +134,10 @@ impl DataDirectory {
                 return Ok(());
             }
             if let Ok(Some(status)) = shell.try_wait() {
-                return Err(failed(&self.path, "postgres", status.to_string()));
+                return Err(log::failed(&self.path, "postgres", status.to_string()));
             }
             if self.deadline.has_passed() {
-                return Err(timed_out(&self.path, "the server's start", self.deadline));
+                return Err(log::timed_out(&self.path, "the server's start", self.deadline));
             }
             thread::sleep(POLL);
         }
@@ -162,7 +159,7 @@ impl DataDirectory {
 
     /// A command that runs as the server's user with its output in our log.
     fn command(&self, program: &Path) -> Result<Command, StartError> {
-        let path = self.path.join(LOG);
+        let path = log::path(&self.path);
         let log = File::options().append(true).open(&path);
         let log = log.map_err(StartError::io("open", &path))?;
         let mut command = Command::new(program);
@@ -178,13 +175,6 @@ impl DataDirectory {
         command.env("LC_ALL", "C").env("TZ", "UTC");
         command.stderr(log);
         Ok(command)
-    }
-
-    fn start_a_new_log(&self) -> Result<(), StartError> {
-        let path = self.path.join(LOG);
-        let mut new = OpenOptions::new();
-        new.write(true).create(true).truncate(true).mode(0o600);
-        new.open(&path).map(drop).map_err(StartError::io("make", &path))
     }
 
     fn check_version(&self) -> Result<(), StartError> {
@@ -255,12 +245,12 @@ impl DataDirectory {
             let ended = child.try_wait();
             match ended.map_err(StartError::io("wait for", Path::new("initdb")))? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(failed(&self.path, "initdb", status.to_string())),
+                Some(status) => return Err(log::failed(&self.path, "initdb", status.to_string())),
                 None if self.deadline.has_passed() => {
                     // What it leaves behind is removed by the next start. If it can't be killed,
                     // it still holds the lock, and the next start waits for it.
                     let _ = child.kill();
-                    return Err(timed_out(&self.path, "initdb", self.deadline));
+                    return Err(log::timed_out(&self.path, "initdb", self.deadline));
                 }
                 None => thread::sleep(POLL),
             }
@@ -286,27 +276,4 @@ pub(super) fn make_private_folder(path: &Path, user: &ServerUser) -> Result<(), 
     }
     fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(StartError::io("set the permissions of", path))?;
     user.own(path)
-}
-
-fn failed(data_dir: &Path, program: &'static str, outcome: String) -> StartError {
-    let log = data_dir.join(LOG);
-    StartError::Failed { program, outcome, tail: tail(&log), log }
-}
-
-pub(super) fn timed_out(data_dir: &Path, waiting_for: &'static str, deadline: Deadline) -> StartError {
-    let log = data_dir.join(LOG);
-    StartError::TimedOut { waiting_for, after: deadline.after, tail: tail(&log), log }
-}
-
-/// The end of a file, or nothing if it can't be read: it only decorates an error.
-fn tail(path: &Path) -> String {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-        let mut end = Vec::new();
-        file.read_to_end(&mut end)?;
-        Ok(end)
-    };
-    String::from_utf8_lossy(&read().unwrap_or_default()).trim().to_owned()
 }

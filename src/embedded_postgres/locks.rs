@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 
-use super::data_directory::timed_out;
+use super::log::timed_out;
 use super::{Deadline, POLL, StartError};
 
 const SERVER_LOCK: &str = "server.lock";

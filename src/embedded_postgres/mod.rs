@@ -11,6 +11,7 @@
 pub mod data_directory;
 mod error;
 mod locks;
+mod log;
 pub mod programs;
 pub mod server_user;
 mod socket_dir;

@@ -25,12 +25,28 @@ use crate::{
     },
 };
 
-/// Lets a request through that carries a good JWT, with or without the word `Bearer`.
+/// Lets a request through that carries a good JWT.
+pub(super) async fn require_token(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    with_token(BearerScheme::Required, request, next).await
+}
+
+/// The same, with or without the word `Bearer`.
 pub(super) async fn require_token_as_the_guide_does(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = match credentials::bearer_token(request.headers(), BearerScheme::Optional) {
+    with_token(BearerScheme::Optional, request, next).await
+}
+
+async fn with_token(
+    scheme: BearerScheme,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let verdict = match credentials::bearer_token(request.headers(), scheme) {
         Ok(token) => services(&request).tokens.verify(token, OffsetDateTime::now_utc()),
         Err(denial) => Verdict::Denied(denial),
     };

@@ -12,7 +12,6 @@ pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BearerScheme {
     /// It must stand before the token (RFC 6750 §2.1).
-    #[cfg_attr(not(test), expect(dead_code, reason = "the routes beyond the guide's demand it"))]
     Required,
     /// The guide takes the bare token too.
     Optional,

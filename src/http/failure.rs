@@ -206,3 +206,35 @@ impl ResponseError for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../docs/problems.md");
+
+    #[test]
+    fn every_problem_is_documented_with_its_statuses() {
+        let denied = |denial| Reason::Denied(CredentialKind::ApiKey, denial);
+        for reason in [
+            denied(PublicDenial::MissingCredential),
+            denied(PublicDenial::InvalidRequest),
+            denied(PublicDenial::InvalidCredential),
+            Reason::InvalidJson,
+            Reason::NotFound,
+            Reason::MethodNotAllowed(""),
+            Reason::BodyTimeout,
+            Reason::BodyUnreadable,
+            Reason::BodyTooLarge,
+            Reason::HeadersTooLarge,
+            Reason::Unavailable,
+            Reason::Internal,
+        ] {
+            let standard = Failure::new("/", reason);
+            let (here, there) = (standard.status().as_u16(), Failure::new("/api/", reason).status().as_u16());
+            let statuses = if here == there { here.to_string() } else { format!("{here}, below `/api/` {there}") };
+            let row = format!("| `{}` | {statuses} | ", standard.code());
+            assert!(DOCUMENT.contains(&row), "docs/problems.md has no row {row}");
+        }
+    }
+}

@@ -34,7 +34,7 @@ pub(super) async fn create_api_key(
     if request.content_type() == "application/json" && !is_json_or_empty(&body) {
         return Err(Failure::new(request.path(), Reason::InvalidJson));
     }
-    let key = services.issuer.issue(&principal, OffsetDateTime::now_utc()).await.map_err(|undecided| {
+    let key = services.lifecycle.issue(&principal, OffsetDateTime::now_utc()).await.map_err(|undecided| {
         tracing::error!(error = %undecided, "could not issue a key; answering 503");
         Failure::new(request.path(), Reason::Unavailable)
     })?;

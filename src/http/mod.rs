@@ -5,6 +5,7 @@ mod credentials;
 mod failure;
 mod guide;
 mod health;
+mod keys;
 mod limits;
 mod root_span;
 pub mod routes;
@@ -12,7 +13,7 @@ pub mod server;
 
 use std::sync::Arc;
 
-use crate::auth::{api_key::KeyChecker, jwt::TokenVerifier, lifecycle::KeyIssuer};
+use crate::auth::{api_key::KeyChecker, jwt::TokenVerifier, lifecycle::Lifecycle};
 
 pub use self::health::Readiness;
 
@@ -22,8 +23,8 @@ pub struct Services {
     pub tokens: TokenVerifier,
     /// Decides on keys.
     pub keys: KeyChecker,
-    /// Issues keys.
-    pub issuer: KeyIssuer,
+    /// Issues and ends keys.
+    pub lifecycle: Arc<Lifecycle>,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
 }

@@ -11,7 +11,7 @@ use actix_web::{
 use super::{
     authenticate,
     failure::{Failure, Reason},
-    guide, health,
+    guide, health, keys,
 };
 
 /// Who may call a route.
@@ -21,6 +21,8 @@ pub enum Access {
     Public(&'static str),
     /// Who holds a JWT, with or without the word `Bearer`, as in the guide.
     GuideToken,
+    /// Who holds a JWT.
+    Token,
     /// Who holds an API key.
     ApiKey,
 }
@@ -49,6 +51,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/api/protected-resource",
         access: Access::ApiKey,
         handler: |route| route.to(guide::protected_resource),
+    },
+    Endpoint {
+        method: Method::DELETE,
+        path: "/v1/keys/{id}",
+        access: Access::Token,
+        handler: |route| route.to(keys::revoke),
     },
     Endpoint {
         method: Method::GET,
@@ -94,6 +102,7 @@ fn route(endpoint: &Endpoint) -> Route {
     match endpoint.access {
         Access::Public(_) => route,
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
+        Access::Token => route.wrap(from_fn(authenticate::require_token)),
         Access::ApiKey => route.wrap(from_fn(authenticate::require_api_key)),
     }
 }

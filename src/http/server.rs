@@ -1,6 +1,6 @@
 //! The server: one application a worker, all bounds set, graceful stop.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{io, net::TcpListener, sync::Arc};
 
 use actix_web::{App, HttpServer, dev::Server as RunningServer, middleware::from_fn, web::Data};
 use tracing_actix_web::TracingLogger;
@@ -39,13 +39,8 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
         .max_connections(settings.max_connections.div_ceil(workers))
         .client_request_timeout(settings.header_timeout)
         .keep_alive(settings.keep_alive)
-        .shutdown_timeout(whole_seconds(settings.drain_timeout))
+        .shutdown_timeout(settings.drain_timeout.as_secs_f64().ceil() as u64)
         .disable_signals()
         .listen(listener)?
         .run())
-}
-
-/// Rounded up: actix counts in seconds, and must not cut a request off before its time.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

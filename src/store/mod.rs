@@ -1,5 +1,6 @@
 //! The adapter for Postgres: the only place with SQL.
 
+mod announcements;
 mod api_keys;
 
 use std::{
@@ -17,7 +18,10 @@ use sqlx::{
 
 use crate::{
     config::Database,
-    domain::ports::{Health, KeyStore, StoreError},
+    domain::{
+        ports::{Announcements, Health, KeyStore, StoreError},
+        secret::SecretString,
+    },
 };
 
 /// The schema, embedded in the program. Migrations that it doesn't know are a newer Keyward's, beside
@@ -29,12 +33,19 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
+/// One for heartbeats, one for acknowledgements.
+const SIGNAL_CONNECTIONS: u32 = 2;
+
 /// A pool of connections to the primary. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    /// Connections for heartbeats and acknowledgements: a full pool must not cost a replica its lease.
+    signals: PgPool,
     /// How the migrator connects: outside of the pool, for it may take as long as it needs.
-    migrator: PgConnectOptions,
+    migrator_options: PgConnectOptions,
+    /// Where and how to listen for changes.
+    listen_options: PgConnectOptions,
     /// What one operation may take in all: getting a connection, and the statement. The server's own
     /// timeout cannot fire while the server is paused or unreachable, so this one is ours.
     deadline: Duration,
@@ -60,12 +71,17 @@ impl Store {
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Unreachable`].
     pub async fn open(settings: &Database) -> Result<Self, OpenError> {
-        let options = connect_options(settings)?;
-        let pool = pool_options(settings)
-            .connect_lazy_with(with_statement_timeout(options.clone(), settings.statement_timeout));
+        let options = connect_options(settings, &settings.url)?;
+        let listen_options = connect_options(settings, settings.listen_url.as_ref().unwrap_or(&settings.url))?;
+        let pool = pool_options(settings, settings.pool_size).connect_lazy_with(options.clone());
         wait_until_reachable(&pool, settings.connect_timeout).await?;
-        let migrator = with_statement_timeout(options, Duration::ZERO);
-        Ok(Self { pool, migrator, deadline: settings.acquire_timeout + settings.statement_timeout })
+        // The last one wins; zero means none.
+        let migrator_options = options.clone().options([("statement_timeout", "0")]);
+        // What is lost when the database crashes is of no use after it.
+        let signals = options.options([("synchronous_commit", "off")]);
+        let signals = pool_options(settings, SIGNAL_CONNECTIONS).connect_lazy_with(signals);
+        let deadline = settings.acquire_timeout + settings.statement_timeout;
+        Ok(Self { pool, signals, migrator_options, listen_options, deadline })
     }
 
     /// Brings the schema up to date. Safe when many replicas do it at once: sqlx holds an advisory
@@ -75,7 +91,7 @@ impl Store {
     /// # Errors
     /// [`OpenError::Migration`].
     pub async fn migrate(&self) -> Result<(), OpenError> {
-        let mut connection = self.migrator.connect().await.map_err(MigrateError::from)?;
+        let mut connection = self.migrator_options.connect().await.map_err(MigrateError::from)?;
         let result = MIGRATIONS.run(&mut connection).await;
         // Frees the lock too, which the migrator keeps when it fails.
         let _ = connection.close().await;
@@ -92,8 +108,14 @@ impl Store {
         Arc::new(self.clone())
     }
 
+    /// What replicas tell each other.
+    pub fn announcements(&self) -> Arc<dyn Announcements> {
+        Arc::new(self.clone())
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
+        self.signals.close().await;
         self.pool.close().await;
     }
 
@@ -116,21 +138,17 @@ impl Health for Store {
     }
 }
 
-fn pool_options(settings: &Database) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(settings.pool_size).acquire_timeout(settings.acquire_timeout)
+fn pool_options(settings: &Database, connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(settings.acquire_timeout)
 }
 
-fn connect_options(settings: &Database) -> Result<PgConnectOptions, OpenError> {
-    let mut options: PgConnectOptions = settings.url.expose().parse().map_err(|_| OpenError::Address)?;
+fn connect_options(settings: &Database, url: &SecretString) -> Result<PgConnectOptions, OpenError> {
+    let mut options: PgConnectOptions = url.expose().parse().map_err(|_| OpenError::Address)?;
     if let Some(password) = &settings.password {
         options = options.password(password.expose());
     }
-    Ok(options.application_name("keyward"))
-}
-
-/// Zero means none, whatever the server or the database's user has been given as a default.
-fn with_statement_timeout(options: PgConnectOptions, timeout: Duration) -> PgConnectOptions {
-    options.options([("statement_timeout", timeout.as_millis().to_string())])
+    let statement_timeout = settings.statement_timeout.as_millis().to_string();
+    Ok(options.application_name("keyward").options([("statement_timeout", statement_timeout.as_str())]))
 }
 
 async fn wait_until_reachable(pool: &PgPool, limit: Duration) -> Result<(), OpenError> {

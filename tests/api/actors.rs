@@ -58,6 +58,23 @@ impl KeyHolder {
         Self { key: key.into() }
     }
 
+    /// The key's public name.
+    pub(crate) fn id(&self) -> &str {
+        &self.key["keyward_live_".len()..][..22]
+    }
+
+    /// Asks until the answer is not 200 any more: a change behind Keyward's back takes a moment to
+    /// arrive. (One that Keyward makes does not: see `revocation.rs`.)
+    pub(crate) async fn is_refused(&self, replica: &Replica) -> Response {
+        for _ in 0..10_000 {
+            let answer = self.asks_for_the_resource(replica).await;
+            if answer.status() != 200 {
+                return answer;
+            }
+        }
+        panic!("the key is still accepted");
+    }
+
     /// Asks for the protected resource.
     pub(crate) async fn asks_for_the_resource(&self, replica: &Replica) -> Response {
         let request = stranger(replica, Method::GET, PROTECTED).header("x-api-key", &self.key);

@@ -96,7 +96,7 @@ async fn a_key_that_ended_is_401_invalid_api_key() {
         let holder = Person::named("alice").makes_a_key(&replica).await;
         assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
         sqlx::query(change).execute(&rows).await.expect("the row changes");
-        let answer = holder.asks_for_the_resource(&replica).await;
+        let answer = holder.is_refused(&replica).await;
         assert_eq!(answer.headers()["www-authenticate"], r#"ApiKey realm="keyward", error="invalid_token""#);
         assert_answer(answer, 401, "Invalid API key").await;
     }

@@ -93,13 +93,16 @@ impl Story {
         story.good_and_bad_credentials(&replica, &alice, &holder).await;
         story.credentials_in_wrong_places(&replica, &alice, &holder).await;
         story.raw_bytes(&replica, &alice, &holder).await;
+        // One that the replica does not remember, so that it has to look at what is damaged.
+        let forgotten = alice.makes_a_key(&replica).await;
+        story.secrets.add_key(&forgotten.key);
         for damage in [
             "UPDATE api_keys SET secret_hash = replace(secret_hash, 'm=7168', 'm=2097152')",
             "UPDATE api_keys SET scopes = ARRAY[E'two\\nINJECTED lines']",
             "ALTER TABLE api_keys RENAME TO gone",
         ] {
             sqlx::query(damage).execute(&rows).await.expect("damage");
-            story.send(stranger(&replica, Method::GET, PROTECTED).header("x-api-key", &holder.key), &[503]).await;
+            story.send(stranger(&replica, Method::GET, PROTECTED).header("x-api-key", &forgotten.key), &[503]).await;
         }
         story.send(stranger(&replica, Method::POST, CREATE).bearer_auth(&alice.token), &[503]).await;
         story.output = end(replica).await;

@@ -22,21 +22,25 @@ use crate::{
 /// The promise is 2 s; the machine that the tests run on may be busy.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(4);
 
-/// A replica on a server of its own, with somebody who holds a key.
+/// A replica on a server of its own, with somebody who holds two keys.
 struct Scene {
     cluster: PrivateCluster,
     replica: Replica,
     alice: Person,
+    /// Whose key the replica has not been asked about yet.
     holder: KeyHolder,
+    /// Whose key it remembers.
+    remembered: KeyHolder,
 }
 
 impl Scene {
     async fn set() -> Self {
         let cluster = PrivateCluster::start().await;
-        let replica = Replica::start_on(&cluster.url("postgres"), &[]).await;
+        let replica = Replica::start_on(&cluster.url("postgres"), &[("KEYWARD__COHERENCE__LEASE", "1s")]).await;
         let alice = Person::named("alice");
-        let holder = alice.makes_a_key(&replica).await;
-        Self { cluster, replica, alice, holder }
+        let (holder, remembered) = (alice.makes_a_key(&replica).await, alice.makes_a_key(&replica).await);
+        assert_eq!(remembered.asks_for_the_resource(&replica).await.status(), 200);
+        Self { cluster, replica, alice, holder, remembered }
     }
 
     fn check(&self) -> RequestBuilder {
@@ -51,11 +55,19 @@ impl Scene {
         stranger(&self.replica, Method::GET, path).send().await.expect("an answer").status().as_u16()
     }
 
-    /// Live but unready; checks and creations are 503 with Retry-After, in time, and so again.
+    /// Live but unready; checks and creations are 503 with Retry-After, in time, and so again. What is
+    /// remembered is believed until the lease has run out, and no longer.
     async fn is_out(&self) {
         for _ in 0..2 {
             tokio::join!(unavailable(self.check()), unavailable(self.creation()));
         }
+        eventually("what is remembered is not believed any more", async || {
+            let request = stranger(&self.replica, Method::GET, PROTECTED).header("x-api-key", &self.remembered.key);
+            let answer = request.timeout(ANSWERED_WITHIN).send().await.expect("an answer in time");
+            assert!(answer.status() == 200 || answer.status() == 503, "{}", answer.status());
+            answer.status() == 503
+        })
+        .await;
         assert_eq!(self.status("/healthz").await, 200);
         eventually("unready", async || self.status("/readyz").await == 503).await;
     }
@@ -64,6 +76,7 @@ impl Scene {
     async fn comes_back(&self) {
         let status = async |request: RequestBuilder| request.send().await.expect("an answer").status();
         eventually("a check succeeds", async || status(self.check()).await == 200).await;
+        assert_eq!(self.remembered.asks_for_the_resource(&self.replica).await.status(), 200);
         eventually("a creation succeeds", async || status(self.creation()).await == 201).await;
         eventually("ready", async || self.status("/readyz").await == 200).await;
     }

@@ -42,6 +42,9 @@ const SETTINGS: [(&str, &str); 8] = [
     ("min_wal_size", "32MB"),
 ];
 
+/// A file system in memory, where Linux has it.
+const SHARED_MEMORY: &str = "/dev/shm";
+
 /// Below this the clusters don't go to shared memory (containers often have 64 MiB of it).
 const SHARED_MEMORY_NEEDED_KIB: u64 = 1024 * 1024;
 
@@ -70,6 +73,9 @@ kill -KILL "$watcher" 2>/dev/null
 cd / && rm -rf "$folder"
 "#;
 
+/// Stands for the database's name in [`Cluster::url`].
+const PLACEHOLDER: &str = "DATABASE";
+
 /// The cluster that this process has joined.
 pub(crate) struct Cluster {
     folder: PathBuf,
@@ -78,8 +84,6 @@ pub(crate) struct Cluster {
     /// While this is open, the cluster lives.
     _user: File,
 }
-
-const PLACEHOLDER: &str = "DATABASE";
 
 impl Cluster {
     /// The run's cluster, started if there is none. Blocks for about a second in that case.
@@ -229,8 +233,6 @@ impl Names {
         }
     }
 }
-
-const SHARED_MEMORY: &str = "/dev/shm";
 
 /// As `df` reports it; 0 where there is no such thing.
 fn shared_memory_free_kib() -> u64 {

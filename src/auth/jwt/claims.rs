@@ -39,7 +39,8 @@ impl Policy {
     ) -> Result<TokenIdentity, TokenFault> {
         self.check_dates(claims, now.unix_timestamp_nanos() as f64 / 1e9)?;
         self.check_audience(claims.get("aud"))?;
-        let owner = Owner { issuer: self.issuer(claims.get("iss"))?, subject: subject(claims.get("sub"))? };
+        let owner =
+            Owner { issuer: self.issuer(claims.get("iss"))?.into(), subject: subject(claims.get("sub"))?.into() };
         Ok(TokenIdentity { owner, scopes: scopes(claims.get("scope"))? })
     }
 

@@ -1,0 +1,222 @@
+//! What a check costs in this process, without HTTP: `cargo bench --bench warm_check [-- KEYS]`.
+//!
+//! Fills the cache with a million keys, then asks for them in random order, one thread.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
+
+use std::{
+    collections::HashMap,
+    fs,
+    hint::black_box,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use keyward::{
+    auth::{
+        api_key::KeyChecker,
+        coherence::{ChangeId, Link, Notification, ReplicaId, Settings},
+        hasher::{Hasher, Lane},
+    },
+    config::{Checks, Hashing},
+    domain::{
+        api_key::{Environment, KeyId, Keyring, Pepper},
+        key_record::KeyRecord,
+        ports::{Announcements, KeyStore, Listener, Listening, Revoke, Revoked, StoreError, StoredHash, StoredKey},
+        principal::{Owner, Scopes},
+        verdict::Verdict,
+    },
+};
+use rand::seq::SliceRandom;
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+
+const LEASE: Duration = Duration::from_secs(60);
+const BATCH: usize = 1_000;
+
+fn main() {
+    let keys = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(1_000_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run(keys));
+}
+
+async fn run(keys: usize) {
+    let world = World::new(keys);
+    let made = world.make_keys(keys).await;
+    let before = resident_bytes();
+    world.warm_up(&made).await;
+    let per_key = (resident_bytes() - before) as f64 / keys as f64;
+    println!("{keys} keys cached: {per_key:.0} bytes of resident memory each");
+
+    let mut order: Vec<&str> = made.iter().map(String::as_str).collect();
+    order.shuffle(&mut rand::rng());
+    report("a warm key, any of them", &world.measure(&order).await);
+    report("a warm key, one of a thousand", &world.measure(&order[..1_000].repeat(order.len() / 1_000)).await);
+    let forged: Vec<String> = order[..1_000].iter().map(|key| forge(key)).collect();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    report("a forged key", &world.measure(&forged.repeat(1_000)).await);
+}
+
+/// The key with the first character of its secret changed.
+fn forge(key: &str) -> String {
+    let at = "keyward_live_".len() + 22;
+    let other = if &key[at..=at] == "x" { "y" } else { "x" };
+    format!("{}{other}{}", &key[..at], &key[at + 1..])
+}
+
+fn report(what: &str, nanos: &[f64]) {
+    let at = |part: f64| nanos[((nanos.len() - 1) as f64 * part) as usize];
+    println!("{what}: median {:.0} ns, p99 of batches {:.0} ns", at(0.5), at(0.99));
+}
+
+fn resident_bytes() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|word| word.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
+
+/// A checker over a store in memory and a link that only hears itself.
+struct World {
+    keyring: Arc<Keyring>,
+    hasher: Arc<Hasher>,
+    store: Arc<MemoryStore>,
+    checker: KeyChecker,
+}
+
+impl World {
+    fn new(keys: usize) -> Self {
+        let pepper = Pepper::new("p".repeat(32).into()).expect("32 bytes");
+        let keyring = Arc::new(Keyring::new("keyward".parse().expect("a prefix"), &[pepper]).expect("a pepper"));
+        // As cheap as Argon2 goes: this is not about the hash.
+        let hashing = Hashing {
+            memory_kib: 8,
+            iterations: 1,
+            parallelism: 1,
+            concurrency: NonZeroUsize::new(2).expect("two"),
+            max_wait: Duration::from_secs(60),
+        };
+        let hasher = Arc::new(Hasher::new(&hashing).expect("valid settings"));
+        let store = Arc::new(MemoryStore::default());
+        let settings = Settings::for_lease(LEASE).expect("a lease in bounds");
+        let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::new(Echo::default())));
+        tokio::spawn(Arc::clone(&link).run());
+        let checker = KeyChecker::new(
+            Arc::clone(&keyring),
+            Arc::clone(&store) as Arc<dyn KeyStore>,
+            Arc::clone(&hasher),
+            link.freshness(),
+            &Checks { cached_keys: keys * 2, max_cold: 1024 },
+            tokio::runtime::Handle::current(),
+        );
+        Self { keyring, hasher, store, checker }
+    }
+
+    async fn make_keys(&self, count: usize) -> Vec<String> {
+        let now = OffsetDateTime::now_utc();
+        let mut made = Vec::with_capacity(count);
+        for number in 0..count {
+            let issued = self.keyring.generate(Environment::Live, now);
+            let pepper = self.keyring.hash_secret(issued.pepper);
+            let hash = self.hasher.hash(issued.secret, pepper, Lane::Issue).await.expect("a hash");
+            let owner = Owner { issuer: "https://issuer.example".into(), subject: format!("user-{number:08}").into() };
+            let record = KeyRecord {
+                id: issued.id,
+                owner,
+                environment: Environment::Live,
+                scopes: Scopes::default(),
+                expires_at: None,
+                enabled: true,
+                revoked_at: None,
+            };
+            self.store.0.lock().expect("no panic").insert(issued.id, (record, hash.expose().to_owned()));
+            made.push(issued.text.expose().to_owned());
+        }
+        made
+    }
+
+    async fn warm_up(&self, keys: &[String]) {
+        for key in keys {
+            self.check(key).await;
+        }
+        // The store's copies are not the cache's.
+        let mut seen = 0;
+        for key in keys.iter().take(1000) {
+            seen += usize::from(matches!(self.check(key).await, Verdict::Granted(_)));
+        }
+        assert_eq!(seen, keys.len().min(1000), "the keys are good");
+    }
+
+    async fn check(&self, key: &str) -> Verdict {
+        self.checker.check(key.as_bytes(), OffsetDateTime::now_utc()).await.expect("a decision")
+    }
+
+    /// Nanoseconds a check, by batches, sorted.
+    async fn measure(&self, keys: &[&str]) -> Vec<f64> {
+        let mut nanos = Vec::with_capacity(keys.len() / BATCH);
+        for batch in keys.chunks_exact(BATCH) {
+            let begin = Instant::now();
+            for key in batch {
+                black_box(self.check(key).await);
+            }
+            nanos.push(begin.elapsed().as_nanos() as f64 / BATCH as f64);
+        }
+        nanos.sort_by(f64::total_cmp);
+        nanos
+    }
+}
+
+#[derive(Default)]
+struct MemoryStore(Mutex<HashMap<KeyId, (KeyRecord, String)>>);
+
+#[async_trait]
+impl KeyStore for MemoryStore {
+    async fn find(&self, ids: &[KeyId]) -> Result<Vec<Arc<StoredKey>>, StoreError> {
+        let rows = self.0.lock().expect("no panic");
+        let found = ids.iter().filter_map(|id| rows.get(id));
+        Ok(found
+            .map(|(record, hash)| Arc::new(StoredKey { record: record.clone(), hash: StoredHash::new(hash.clone()) }))
+            .collect())
+    }
+
+    async fn insert(&self, _: &StoredKey, _: OffsetDateTime) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn revoke(&self, _: &Revoke, _: &(dyn Fn(ChangeId) + Send + Sync)) -> Result<Option<Revoked>, StoreError> {
+        Ok(None)
+    }
+
+    async fn replace_hash(&self, _: KeyId, _: &StoredHash, _: &StoredHash) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Gives back to its one listener whatever is sent.
+#[derive(Default)]
+struct Echo(Mutex<Option<mpsc::UnboundedSender<Notification>>>);
+
+#[async_trait]
+impl Announcements for Echo {
+    async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *self.0.lock().expect("no panic") = Some(sender);
+        Ok(Listening { listener: Box::new(EchoListener(receiver)), longest_lease: lease })
+    }
+
+    async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
+        if let Some(listener) = &*self.0.lock().expect("no panic") {
+            let _ = listener.send(notification.clone());
+        }
+        Ok(())
+    }
+}
+
+struct EchoListener(mpsc::UnboundedReceiver<Notification>);
+
+#[async_trait]
+impl Listener for EchoListener {
+    async fn next(&mut self) -> Result<Notification, StoreError> {
+        self.0.recv().await.ok_or_else(|| StoreError::Unavailable("closed".to_owned()))
+    }
+}

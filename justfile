@@ -1,0 +1,33 @@
+# For people who use just (https://just.systems); each line can be typed by hand as well.
+
+# What there is
+default:
+    @just --list
+
+# Keyward with a database of its own and nothing to configure
+dev *arguments:
+    cargo run -- dev {{ arguments }}
+
+# The tests, or those whose name contains FILTER
+test *filter:
+    cargo test --locked {{ filter }}
+
+# Everything that a change must pass
+ci:
+    scripts/check.sh
+
+# Some of it: fmt, lint, docs, sqlx, test
+check *steps:
+    scripts/check.sh {{ steps }}
+
+# Write .sqlx anew, after a change to a query or a migration
+sqlx:
+    scripts/sqlx-prepare.sh
+
+# The container image
+image:
+    docker build -t keyward:local .
+
+# The compose file with three replicas, for real
+containers:
+    tests/containers.sh

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# What a change must pass, the cheapest first. `.ci/run` and the justfile run this and nothing else.
+#
+#   scripts/check.sh              every step
+#   scripts/check.sh fmt lint     only these: fmt, lint, docs, sqlx, test
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step_fmt() { cargo fmt --all --check; }
+step_lint() { cargo clippy --all-targets --locked -- -D warnings; }
+step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked; }
+step_sqlx() { scripts/sqlx-prepare.sh --check; }
+step_test() { cargo test --locked; }
+
+steps=("$@")
+((${#steps[@]})) || steps=(fmt lint docs sqlx test)
+for step in "${steps[@]}"; do
+  case $step in
+    fmt | lint | docs | sqlx | test) ;;
+    *) echo "check.sh: no step '$step'; there are fmt, lint, docs, sqlx and test" >&2; exit 2 ;;
+  esac
+done
+
+number=0
+for step in "${steps[@]}"; do
+  number=$((number + 1)) began=$SECONDS
+  printf '\n== %s/%s %s: %s\n' "$number" "${#steps[@]}" "$step" "$(declare -f "step_$step" | sed -n '3s/^ *//p')"
+  # Not `|| fail`: inside such a list, bash ignores `set -e`.
+  "step_$step"
+  echo "== $step passed in $((SECONDS - began)) s"
+done
+printf '\nAll %s steps passed in %s s.\n' "${#steps[@]}" "$SECONDS"

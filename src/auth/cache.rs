@@ -1,0 +1,112 @@
+//! What this replica knows of keys. Whether it may believe it is [`Freshness`]'s word.
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
+
+use super::coherence::{FillTicket, Freshness, MonotonicTime, RecordId};
+use crate::domain::{
+    api_key::{KeyId, Proof},
+    key_record::KeyRecord,
+    principal::Principal,
+    verdict::{Denial, Verdict},
+};
+
+/// What a read of a key's row has found.
+#[derive(Clone)]
+pub(super) struct Finding {
+    /// From before the read: whether it may still be believed.
+    pub(super) ticket: FillTicket,
+    pub(super) standing: Standing,
+}
+
+/// How a key stands.
+#[derive(Clone)]
+pub(super) enum Standing {
+    /// Genuine, but there is no row. Rows are added without a notification, so this is known only
+    /// until then.
+    Absent { until: MonotonicTime },
+    /// Its secret was proven, once, for the key with this very text.
+    Proven { proof: Proof, record: Arc<KeyRecord> },
+    /// The stored hash is not of this secret. Never kept.
+    WrongSecret,
+}
+
+impl Finding {
+    /// What follows at `now`.
+    pub(super) fn verdict(&self, now: OffsetDateTime) -> Verdict {
+        match &self.standing {
+            Standing::Absent { .. } => Verdict::Denied(Denial::KeyUnknown),
+            Standing::WrongSecret => Verdict::Denied(Denial::KeyWrongSecret),
+            Standing::Proven { record, .. } => judge(record, now),
+        }
+    }
+
+    /// Whether it was found for this very key.
+    pub(super) fn is_about(&self, presented: &Proof) -> bool {
+        match &self.standing {
+            Standing::Proven { proof, .. } => proof.ct_eq(presented).into(),
+            Standing::Absent { .. } => true,
+            Standing::WrongSecret => false,
+        }
+    }
+
+    /// Whether this may be answered from memory at `now`.
+    pub(super) fn may_be_believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> bool {
+        let lasts = match self.standing {
+            Standing::Absent { until } => now < until,
+            Standing::Proven { .. } => true,
+            Standing::WrongSecret => false,
+        };
+        lasts && freshness.may_believe(&self.ticket, record_id(id), now)
+    }
+}
+
+/// The policy, which depends on the time and so is applied on every request.
+fn judge(record: &Arc<KeyRecord>, now: OffsetDateTime) -> Verdict {
+    match record.refusal(now) {
+        Some(denial) => Verdict::Denied(denial),
+        None => Verdict::Granted(Principal::proven_key(Arc::clone(record))),
+    }
+}
+
+/// A key's name in the protocol.
+pub(super) fn record_id(id: KeyId) -> RecordId {
+    RecordId(id.as_uuid().as_u128())
+}
+
+/// Findings by key, at most so many. An entry must be asked for twice before it can displace one
+/// that is in use (S3-FIFO), so a flood of one-off ids does not purge the keys that are hot.
+pub(super) struct KeyCache {
+    findings: Cache<KeyId, Finding>,
+}
+
+impl KeyCache {
+    /// Room for `entries` keys. Memory grows with use, not at the start.
+    pub(super) fn new(entries: usize) -> Self {
+        /// What is made room for at once.
+        const AT_FIRST: usize = 1024;
+        Self { findings: Cache::with_weighter(entries.min(AT_FIRST), entries as u64, quick_cache::UnitWeighter) }
+    }
+
+    /// What is known of a key and may be answered from memory at `now`.
+    pub(super) fn believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> Option<Finding> {
+        self.findings.get(&id).filter(|finding| finding.may_be_believed(id, freshness, now))
+    }
+
+    /// Whether this very key was proven before. A proof outlives a change of the row.
+    pub(super) fn has_proof(&self, id: KeyId, presented: &Proof) -> bool {
+        let known = self.findings.get(&id);
+        known.is_some_and(|finding| matches!(finding.standing, Standing::Proven { .. }) && finding.is_about(presented))
+    }
+
+    /// Keeps a finding that nothing has invalidated since the read behind it began.
+    pub(super) fn keep(&self, id: KeyId, finding: &Finding, freshness: &Freshness) {
+        let worth_it = !matches!(finding.standing, Standing::WrongSecret);
+        if worth_it && freshness.is_current(&finding.ticket, record_id(id)) {
+            self.findings.insert(id, finding.clone());
+        }
+    }
+}

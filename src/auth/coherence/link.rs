@@ -1,0 +1,201 @@
+//! Drives the protocol: the one task that listens, sends heartbeats and acknowledgements, and wakes
+//! those who wait for a change to be settled.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::MissedTickBehavior};
+
+use super::{
+    ChangeId, Connection, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, Settings, Settled,
+    settled_unheard_at,
+};
+use crate::{
+    auth::clock,
+    domain::ports::{Announcements, Listener, Listening, StoreError},
+};
+
+/// Counters of invalidations: 2 MB. With a million keys in memory, a change costs the four that
+/// share its counter a read each.
+const STRIPES: usize = 1 << 18;
+/// Heartbeats in one lease: some may be late before the lease is gone.
+const HEARTBEATS_A_LEASE: u32 = 5;
+const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// How long to wait before listening again after it failed; doubled up to the maximum.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// This replica's link to the others.
+pub struct Link {
+    replica: Mutex<Replica>,
+    freshness: Arc<Freshness>,
+    announcements: Arc<dyn Announcements>,
+    lease: Duration,
+    /// Something was heard that may settle a change.
+    progressed: watch::Sender<()>,
+    /// A heartbeat is on its way to the database. A second one would only queue up behind it.
+    heartbeat_on_its_way: AtomicBool,
+}
+
+impl Link {
+    /// A link that does nothing yet.
+    pub fn new(id: ReplicaId, settings: Settings, announcements: Arc<dyn Announcements>) -> Self {
+        Self {
+            lease: settings.lease,
+            replica: Mutex::new(Replica::new(id, settings)),
+            freshness: Arc::new(Freshness::new(STRIPES)),
+            announcements,
+            progressed: watch::channel(()).0,
+            heartbeat_on_its_way: AtomicBool::new(false),
+        }
+    }
+
+    /// What the checks may believe.
+    pub fn freshness(&self) -> Arc<Freshness> {
+        Arc::clone(&self.freshness)
+    }
+
+    /// Listens for ever, on one connection after the other.
+    pub async fn run(self: Arc<Self>) {
+        let mut pause = RECONNECT_PAUSE;
+        loop {
+            match self.announcements.listen(self.lease).await {
+                Ok(listening) => {
+                    pause = RECONNECT_PAUSE;
+                    let lost = self.follow(listening).await;
+                    tracing::warn!(error = %lost, "stopped hearing of changes; keys are read on each check until that is mended");
+                }
+                Err(error) => tracing::warn!(%error, "cannot listen for changes; trying again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT_PAUSE_MAX);
+        }
+    }
+
+    /// Gives up the lease and tells the others, so that no revoker waits for a replica that has stopped.
+    pub async fn leave(&self) {
+        let left = self.replica().leave(&self.freshness);
+        if let Err(error) = self.announcements.send(&left).await {
+            tracing::warn!(%error, "could not say good-bye; revokes may wait for this replica for one lease");
+        }
+    }
+
+    /// Follows a change from before its commit.
+    pub fn announce(self: &Arc<Self>, change: ChangeId) -> Announced {
+        self.replica().announce_change(change);
+        Announced { link: Arc::clone(self), change }
+    }
+
+    async fn follow(self: &Arc<Self>, listening: Listening) -> StoreError {
+        let Listening { mut listener, longest_lease } = listening;
+        let connection = self.replica().listener_connected(clock::now(), longest_lease, &self.freshness);
+        let lost = self.hear(&mut *listener, connection).await;
+        self.replica().listener_lost(connection);
+        lost
+    }
+
+    async fn hear(self: &Arc<Self>, listener: &mut dyn Listener, connection: Connection) -> StoreError {
+        let interval = (self.lease / HEARTBEATS_A_LEASE).min(HEARTBEAT_INTERVAL_MAX);
+        let mut heartbeats = tokio::time::interval(interval);
+        heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                // What has arrived comes first: it may be what a heartbeat would ask about.
+                biased;
+                arrived = listener.next() => match arrived {
+                    Ok(notification) => self.heard(connection, &notification),
+                    Err(error) => return error,
+                },
+                _ = heartbeats.tick() => {
+                    if self.tick() {
+                        return StoreError::Unavailable("the listening connection is deaf".to_owned());
+                    }
+                }
+            }
+            self.acknowledge();
+        }
+    }
+
+    fn heard(&self, connection: Connection, notification: &Notification) {
+        self.replica().heard(connection, notification, clock::now(), &self.freshness);
+        self.progressed.send_replace(());
+    }
+
+    /// Sends a heartbeat. Says whether the listening connection is to be given up.
+    fn tick(self: &Arc<Self>) -> bool {
+        let ticked = self.replica().tick(clock::now());
+        if let Some(heartbeat) = ticked.heartbeat
+            && !self.heartbeat_on_its_way.swap(true, Ordering::Relaxed)
+        {
+            let link = Arc::clone(self);
+            tokio::spawn(async move {
+                match link.announcements.send(&heartbeat).await {
+                    Ok(()) => link.replica().heartbeat_sent(&heartbeat, clock::now()),
+                    Err(error) => tracing::warn!(%error, "could not send a heartbeat"),
+                }
+                link.heartbeat_on_its_way.store(false, Ordering::Relaxed);
+            });
+        }
+        ticked.reconnect
+    }
+
+    /// Sends the acknowledgement that is due, if one is. One that fails is due again at the next tick.
+    fn acknowledge(self: &Arc<Self>) {
+        let Some(acknowledgement) = self.replica().acknowledgement_due() else { return };
+        let link = Arc::clone(self);
+        tokio::spawn(async move {
+            let sent = link.announcements.send(&acknowledgement).await;
+            link.replica().acknowledgement_finished(sent.is_ok());
+            match sent {
+                // Further changes may have been applied meanwhile.
+                Ok(()) => link.acknowledge(),
+                Err(error) => tracing::warn!(%error, "could not acknowledge a change"),
+            }
+        });
+    }
+
+    fn replica(&self) -> MutexGuard<'_, Replica> {
+        // Held for a few instructions and never across I/O. A panic in between would leave the
+        // protocol's state undecided, but its worst outcome is a longer wait.
+        self.replica.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A change that is followed until this is dropped.
+pub struct Announced {
+    link: Arc<Link>,
+    change: ChangeId,
+}
+
+impl Announced {
+    /// Waits until no check that starts from now on believes what the change has ended, on any
+    /// replica. `committed_at` was read after the commit's reply, `longest_lease` after that from the
+    /// database.
+    pub async fn settled(&self, committed_at: MonotonicTime, longest_lease: Duration) -> Settled {
+        let unheard_until = settled_unheard_at(committed_at, longest_lease);
+        let mut progressed = self.link.progressed.subscribe();
+        loop {
+            let now = clock::now();
+            let progress = self.link.replica().progress(self.change, unheard_until, now);
+            match progress {
+                Progress::Done(settled) => return settled,
+                Progress::Waiting { until } => {
+                    let left = Duration::from_nanos(until.as_nanos().saturating_sub(now.as_nanos()));
+                    // Either way the question is asked again, by the right clock.
+                    let _ = tokio::time::timeout(left, progressed.changed()).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.link.replica().forget_change(self.change);
+    }
+}

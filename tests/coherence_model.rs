@@ -1,0 +1,302 @@
+//! The revocation promise, explored: every order of events in small worlds, and long random runs in
+//! bigger ones. Each safeguard is then taken away, and the checker must find out.
+//!
+//! A failing test prints the steps that lead to the violation, one a line.
+//! `KEYWARD_SIMULATION_SEED=17 cargo test --test coherence_model simulation` repeats one random run.
+
+#![allow(clippy::print_stdout)] // the counterexamples and state counts, for `--nocapture`
+
+#[path = "coherence_model/explore.rs"]
+mod explore;
+#[path = "coherence_model/rules.rs"]
+mod rules;
+#[path = "coherence_model/simulate.rs"]
+mod simulate;
+#[path = "coherence_model/world.rs"]
+mod world;
+
+use std::time::Duration;
+
+use keyward::auth::coherence::Settings;
+
+use explore::{Explored, explore};
+use rules::{Budget, Fault, Rules, settings};
+use simulate::simulate;
+use world::Tally;
+
+/// Random runs, and the steps of each.
+const RUNS: u64 = 24;
+const STEPS: usize = 3_000;
+
+const NOTHING: Budget = Budget { connections: 0, heartbeats: 0, fills: 0, leaves: 0, restarts: 0, pauses: 0 };
+
+const REVOKER: Budget = Budget { connections: 1, ..NOTHING };
+
+const HOLDER: Budget = Budget { connections: 1, heartbeats: 2, fills: 1, ..NOTHING };
+
+/// One key, one revoke, leases of two ticks, clocks at one rate.
+fn small_world(budgets: &[Budget], revoker: Option<usize>) -> Rules {
+    Rules {
+        settings: vec![settings(2, 0); budgets.len()],
+        longest_lease: Duration::from_nanos(2),
+        fault: None,
+        connected: vec![true; budgets.len()],
+        budgets: budgets.to_vec(),
+        clock_rates: vec![1; budgets.len()],
+        keys: 1,
+        revokers: vec![revoker],
+        revokes: 1,
+        ticks: 4,
+        caches_later: false,
+    }
+}
+
+/// The revoker's own lease is shorter than the holder's: it must go by the holder's.
+fn steady() -> Rules {
+    Rules { settings: vec![settings(1, 0), settings(2, 0)], ..small_world(&[REVOKER, HOLDER], Some(0)) }
+}
+
+fn one_heartbeat() -> Rules {
+    let holder = Budget { heartbeats: 1, ..HOLDER };
+    small_world(&[REVOKER, holder], Some(0))
+}
+
+fn holder_reconnects() -> Rules {
+    let holder = Budget { connections: 2, heartbeats: 1, ..HOLDER };
+    small_world(&[REVOKER, holder], Some(0))
+}
+
+fn revoker_begins_to_listen() -> Rules {
+    Rules { connected: vec![false, true], ..one_heartbeat() }
+}
+
+fn revoker_reconnects() -> Rules {
+    let revoker = Budget { connections: 2, ..REVOKER };
+    let holder = Budget { heartbeats: 1, ..HOLDER };
+    small_world(&[revoker, holder], Some(0))
+}
+
+fn command_line() -> Rules {
+    small_world(&[HOLDER], None)
+}
+
+fn revoker_holds() -> Rules {
+    let alone = Budget { connections: 2, ..HOLDER };
+    small_world(&[alone], Some(0))
+}
+
+fn holder_leaves() -> Rules {
+    let holder = Budget { heartbeats: 1, leaves: 1, ..HOLDER };
+    small_world(&[REVOKER, holder], Some(0))
+}
+
+fn two_changes() -> Rules {
+    Rules { revokes: 2, ..one_heartbeat() }
+}
+
+fn too_many_to_follow() -> Rules {
+    let mut rules = one_heartbeat();
+    rules.settings[0].most_replicas = 0;
+    rules
+}
+
+fn too_many_changes_to_follow() -> Rules {
+    let mut rules = one_heartbeat();
+    rules.settings[0].most_waiting = 0;
+    rules
+}
+
+fn must_hold(rules: &Rules) -> Explored {
+    let explored = explore(rules);
+    if let Some(story) = &explored.counterexample {
+        panic!("the promise is broken:\n{story}");
+    }
+    assert!(explored.tally.believed > 0, "no cached entry was ever believed");
+    let heard = explored.tally.settled_by_acknowledgement + explored.tally.settled_by_expiry;
+    assert!(heard + explored.tally.settled_unheard > 0, "no revoke ever returned");
+    println!("{} states, {:?}", explored.states, explored.tally);
+    explored
+}
+
+#[test]
+fn the_promise_holds_when_all_listen() {
+    let tally = must_hold(&steady()).tally;
+    assert!(tally.settled_by_acknowledgement > 0 && tally.settled_by_expiry > 0);
+}
+
+#[test]
+fn the_promise_holds_when_a_holder_loses_its_listener() {
+    must_hold(&holder_reconnects());
+}
+
+#[test]
+fn the_promise_holds_when_the_revoker_has_only_just_begun_to_listen() {
+    must_hold(&revoker_begins_to_listen());
+}
+
+#[test]
+fn the_promise_holds_when_the_revoker_loses_its_listener() {
+    must_hold(&revoker_reconnects());
+}
+
+#[test]
+fn the_promise_holds_for_a_revoke_from_the_command_line() {
+    must_hold(&command_line());
+}
+
+#[test]
+fn the_promise_holds_in_the_replica_that_revokes() {
+    must_hold(&revoker_holds());
+}
+
+#[test]
+fn the_promise_holds_when_a_holder_leaves() {
+    must_hold(&holder_leaves());
+}
+
+#[test]
+fn the_promise_holds_for_two_changes_at_once() {
+    must_hold(&two_changes());
+}
+
+#[test]
+fn the_promise_holds_when_there_are_more_replicas_than_are_followed() {
+    must_hold(&too_many_to_follow());
+}
+
+#[test]
+fn the_promise_holds_when_there_are_more_changes_than_are_followed() {
+    must_hold(&too_many_changes_to_follow());
+}
+
+/// The checker must find what the missing safeguard lets through.
+fn must_be_found(fault: Fault, rules: Rules) {
+    let rules = Rules { fault: Some(fault), ..rules };
+    let explored = explore(&rules);
+    let story = explored.counterexample;
+    let story = story.unwrap_or_else(|| panic!("{fault:?} makes no difference"));
+    println!("{fault:?}, after {} states:\n{story}", explored.states);
+}
+
+#[test]
+fn without_the_epoch_guard_a_racing_fill_is_believed() {
+    let rules = Rules { caches_later: true, ..steady() };
+    must_be_found(Fault::TicketTakenAfterRead, rules);
+}
+
+#[test]
+fn without_the_lease_a_deaf_replica_believes_for_ever() {
+    must_be_found(Fault::NoLeaseCheck, steady());
+}
+
+#[test]
+fn without_acknowledgements_a_slow_replica_still_believes() {
+    must_be_found(Fault::NoWaitForAcknowledgements, steady());
+}
+
+#[test]
+fn without_generations_what_changed_between_two_connections_is_missed() {
+    must_be_found(Fault::NoGenerationCheck, holder_reconnects());
+}
+
+#[test]
+fn an_acknowledgement_before_the_change_is_applied_lies() {
+    must_be_found(Fault::AcknowledgedBeforeApplied, one_heartbeat());
+}
+
+#[test]
+fn a_revoker_that_has_just_begun_to_listen_does_not_know_everyone() {
+    must_be_found(Fault::NewListenerTrusted, revoker_begins_to_listen());
+}
+
+#[test]
+fn before_its_own_notification_is_back_a_revoker_does_not_know_everyone() {
+    must_be_found(Fault::OwnNotificationNotAwaited, steady());
+}
+
+#[test]
+fn looking_at_the_entry_before_the_lease_is_too_early() {
+    must_be_found(Fault::EntryBeforeLease, steady());
+}
+
+#[test]
+fn a_lease_that_counts_from_the_return_outlives_the_wait() {
+    must_be_found(Fault::LeaseFromReturn, steady());
+}
+
+#[test]
+fn a_replica_that_leaves_must_give_up_its_lease() {
+    must_be_found(Fault::LeaveKeepsLease, holder_leaves());
+}
+
+#[test]
+fn a_read_begun_before_the_revoke_must_not_be_shared_unasked() {
+    let rules = Rules { caches_later: true, ..steady() };
+    must_be_found(Fault::ReadSharedUnasked, rules);
+}
+
+#[test]
+fn a_revoker_that_cannot_hear_must_wait() {
+    must_be_found(Fault::DeafRevokerReturns, command_line());
+}
+
+/// Three different leases; the margin is a `margin_part`th of each, or nothing.
+fn big_settings(margin_part: u64) -> Vec<Settings> {
+    let with = |lease: u64| settings(lease, lease.checked_div(margin_part).unwrap_or(0));
+    vec![with(200), with(300), with(150)]
+}
+
+/// Three replicas, two keys, a command line; connections lost, pauses, restarts, leaves; clocks whose
+/// rates differ by a quarter, which is all that a margin of a fifth allows.
+fn big_world() -> Rules {
+    let endless = Budget {
+        connections: u32::MAX,
+        heartbeats: u32::MAX,
+        fills: u32::MAX,
+        leaves: u32::MAX,
+        restarts: u32::MAX,
+        pauses: u32::MAX,
+    };
+    Rules {
+        settings: big_settings(5),
+        longest_lease: Duration::from_nanos(300),
+        fault: None,
+        connected: vec![true; 3],
+        budgets: vec![endless; 3],
+        clock_rates: vec![10, 8, 9],
+        keys: 2,
+        revokers: vec![Some(0), Some(1), Some(2), None],
+        revokes: u32::MAX,
+        ticks: u64::MAX,
+        caches_later: true,
+    }
+}
+
+#[test]
+fn the_promise_holds_in_long_random_simulations() {
+    let rules = big_world();
+    let seeds = match std::env::var("KEYWARD_SIMULATION_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("KEYWARD_SIMULATION_SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..RUNS,
+    };
+    let mut tally = Tally::default();
+    for seed in seeds {
+        match simulate(&rules, seed, STEPS) {
+            Ok(run) => tally.add(&run),
+            Err(story) => panic!("the promise is broken: {story}"),
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.settled_by_acknowledgement > 0 && tally.settled_by_expiry > 0);
+    assert!(tally.settled_unheard > 0 && tally.believed > 0);
+}
+
+#[test]
+fn without_a_margin_a_random_simulation_finds_that_clocks_differ() {
+    let rules = Rules { settings: big_settings(0), longest_lease: Duration::from_nanos(300), ..big_world() };
+    let found = (0..RUNS).find_map(|seed| simulate(&rules, seed, STEPS).err());
+    println!("{}", found.expect("clocks at different rates make no difference"));
+}

@@ -1,0 +1,220 @@
+//! The documents name only what exists: links, files, Rust names, command lines, problem codes.
+//! That the README's session is what happens is proven in `tests/api/readme.rs`.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Folders that a named file may be in. What a document names otherwise is not ours.
+const FOLDERS: [&str; 8] = ["src/", "tests/", "docs/", "migrations/", "scripts/", "deploy/", ".ci/", ".cargo/"];
+/// Ends of names that make a word a file of ours.
+const EXTENSIONS: [&str; 8] = [".rs", ".md", ".toml", ".yml", ".sql", ".sh", ".svg", ".cfg"];
+
+/// A document in Markdown.
+struct Page {
+    path: PathBuf,
+    text: String,
+}
+
+impl Page {
+    fn read(path: PathBuf) -> Self {
+        let text = fs::read_to_string(&path).expect("a readable page");
+        Self { path, text }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().expect("a file is in a folder")
+    }
+
+    fn name(&self) -> String {
+        self.path.strip_prefix(root()).expect("below the root").display().to_string()
+    }
+
+    /// The lines of blocks of code of these languages, without the prompt.
+    fn code(&self, languages: &[&str]) -> Vec<&str> {
+        let mut language = None;
+        let mut lines = Vec::new();
+        for line in self.text.lines() {
+            match (line.trim_start().strip_prefix("```"), language) {
+                (Some(opened), None) => language = Some(opened),
+                (Some(_), Some(_)) => language = None,
+                (None, Some(language)) if languages.contains(&language) => {
+                    lines.push(line.strip_prefix("$ ").unwrap_or(line));
+                }
+                _ => {}
+            }
+        }
+        lines
+    }
+
+    /// The text outside of blocks of code.
+    fn prose(&self) -> String {
+        let mut in_code = false;
+        let mut lines = Vec::new();
+        for line in self.text.lines() {
+            if line.trim_start().starts_with("```") {
+                in_code = !in_code;
+            } else if !in_code {
+                lines.push(line);
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// What stands between backticks in the prose.
+    fn quoted(&self) -> Vec<String> {
+        let prose = self.prose();
+        prose.split('`').skip(1).step_by(2).map(|span| span.replace('\n', " ")).collect()
+    }
+
+    /// Where the links lead, but for those to other sites.
+    fn links(&self) -> Vec<String> {
+        let prose = self.prose();
+        let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
+    }
+
+    fn has_heading(&self, anchor: &str) -> bool {
+        self.prose().lines().filter(|line| line.starts_with('#')).any(|line| anchor_of(line) == anchor)
+    }
+}
+
+/// What a heading is called in a link.
+fn anchor_of(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every page in the repository.
+fn pages() -> Vec<Page> {
+    let mut paths = Vec::new();
+    collect(root(), ".md", &mut paths);
+    let pages: Vec<Page> = paths.into_iter().map(Page::read).collect();
+    assert!(pages.len() > 10, "the pages were not found");
+    pages
+}
+
+fn collect(folder: &Path, extension: &str, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a readable folder").flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if path.is_dir() && name != "target" && name != ".git" {
+            collect(&path, extension, paths);
+        } else if name.ends_with(extension) {
+            paths.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading_that_exist() {
+    for page in pages() {
+        for link in page.links() {
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { page.path.clone() } else { page.folder().join(file) };
+            assert!(target.exists(), "{} links to {link}, which is not there", page.name());
+            let found = anchor.is_empty() || Page::read(target).has_heading(anchor);
+            assert!(found, "{} links to {link}, but there is no such heading", page.name());
+        }
+    }
+}
+
+#[test]
+fn every_file_that_is_named_exists() {
+    for page in pages() {
+        for word in page.quoted().iter().filter(|word| is_a_file(word)) {
+            let places = [page.folder().to_owned(), root().to_owned(), root().join("src")];
+            let exists = places.iter().any(|place| place.join(word).exists());
+            assert!(exists, "{} names {word}, which is not there", page.name());
+        }
+    }
+}
+
+fn is_a_file(word: &str) -> bool {
+    let plain = word.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-/".contains(letter));
+    let ours = FOLDERS.iter().any(|folder| word.starts_with(folder));
+    plain && (ours || EXTENSIONS.iter().any(|extension| word.ends_with(extension)))
+}
+
+#[test]
+fn every_rust_name_in_the_architecture_exists() {
+    let mut paths = Vec::new();
+    collect(&root().join("src"), ".rs", &mut paths);
+    let sources: String = paths.iter().map(|path| fs::read_to_string(path).expect("a readable file")).collect();
+    let words: BTreeSet<&str> = sources.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+    let page = Page::read(root().join("docs/ARCHITECTURE.md"));
+    let is_rust = |name: &&String| name.contains("::") && !name.contains(' ');
+    for name in page.quoted().iter().filter(is_rust) {
+        let parts =
+            name.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|part| !part.is_empty());
+        for part in parts {
+            assert!(words.contains(part), "docs/ARCHITECTURE.md speaks of {name}, but there is no {part} in src");
+        }
+    }
+}
+
+#[test]
+fn every_command_line_of_keyward_is_understood() {
+    let mut commands = BTreeSet::new();
+    for page in pages() {
+        let quoted = page.quoted();
+        let lines = page.code(&["sh", "console"]).into_iter().chain(quoted.iter().map(String::as_str));
+        commands.extend(lines.filter_map(keyward_arguments).map(|arguments| (arguments, page.name())));
+    }
+    assert!(commands.len() > 5, "the command lines were not found");
+    for (arguments, page) in commands {
+        // `--help` comes last, so what is before it is read and judged, but not done.
+        let output = Command::new(env!("CARGO_BIN_EXE_keyward")).args(&arguments).arg("--help").output();
+        let output = output.expect("keyward starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{page} shows `keyward {}`:\n{error}", arguments.join(" "));
+    }
+}
+
+/// The arguments of `keyward`, or of `cargo run --`, in a command line; `None` if neither is in there.
+fn keyward_arguments(line: &str) -> Option<Vec<String>> {
+    let line = line.replace("cargo run -q -- ", "keyward ").replace("cargo run -- ", "keyward ");
+    // In `docker compose exec keyward keyward serve` the first is a service.
+    let (before, rest) = line.rsplit_once("keyward ")?;
+    if !before.is_empty() && !before.ends_with([' ', '(']) {
+        return None;
+    }
+    let end = rest.find([')', '|', ';', '>', '<', '#', '&', '"']).unwrap_or(rest.len());
+    let arguments: Vec<String> = rest[..end].split_whitespace().map(str::to_owned).collect();
+    (!arguments.is_empty()).then_some(arguments)
+}
+
+#[test]
+fn a_command_line_is_found_where_it_is_one() {
+    for (line, arguments) in [
+        ("keyward serve", Some("serve")),
+        ("cargo run -- dev     # try it", Some("dev")),
+        ("TOKEN=$(cargo run -q -- token mint --subject alice)", Some("token mint --subject alice")),
+        ("docker compose exec -T keyward keyward config | less", Some("config")),
+        ("docker compose up --scale keyward=3", None),
+        ("cargo test", None),
+    ] {
+        assert_eq!(keyward_arguments(line).map(|found| found.join(" ")).as_deref(), arguments, "{line}");
+    }
+}
+
+#[test]
+fn every_problem_code_is_documented_and_no_other() {
+    let source = fs::read_to_string(root().join("src/http/failure.rs")).expect("a readable file");
+    let (_, from_codes) = source.split_once("fn code(self)").expect("the codes are in a function of that name");
+    let (codes, _) = from_codes.split_once("\n    }\n").expect("the function ends");
+    let actual: BTreeSet<&str> = codes.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(actual.len() > 5, "the codes were not found");
+
+    let page = Page::read(root().join("docs/problems.md"));
+    let rows = page.text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let documented: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(actual, documented);
+}
