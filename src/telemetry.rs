@@ -17,7 +17,8 @@ const CAPPED: &[(&str, LevelFilter)] = &[
     ("actix_web", LevelFilter::INFO),
     ("hyper", LevelFilter::INFO),
     ("rustls", LevelFilter::INFO),
-    ("sqlx", LevelFilter::INFO),
+    // At INFO it passes on that a relation "already exists, skipping", at each start.
+    ("sqlx", LevelFilter::WARN),
 ];
 
 /// Logging could not be set up.

@@ -37,34 +37,37 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
         let data_dir = data_dir(self.data_dir)?;
-        let postgres = EmbeddedPostgres::start(&Options::new(&data_dir))?;
+        let postgres = if Settings::load(sources.clone())?.names_a_database() {
+            None
+        } else {
+            Some(EmbeddedPostgres::start(&Options::new(&data_dir))?)
+        };
         sources.base = secrets(&data_dir)?;
-        sources.base.push(("database.url", postgres.url("postgres")));
+        sources.base.extend(postgres.as_ref().map(|postgres| ("database.url", postgres.url("postgres"))));
         // Not the world's business.
         sources.base.push(("server.host", "127.0.0.1".to_owned()));
         let config = Settings::load(sources)?.validate()?;
         telemetry::init(&config.log)?;
-        super::runtime()?.block_on(serve(config, &data_dir))?;
-        Ok(postgres.stop()?)
+        let kept = if postgres.is_some() { "The data and the secrets are" } else { "The secrets are" };
+        super::runtime()?.block_on(serve(config, &format!("{kept} in {}", data_dir.display())))?;
+        postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))
     }
 }
 
-async fn serve(config: Config, data_dir: &Path) -> anyhow::Result<()> {
+async fn serve(config: Config, what_is_kept: &str) -> anyhow::Result<()> {
     let stop = serve::stop_signal()?;
+    let at_once = async {
+        stop.await;
+        Stop::AtOnce
+    };
     let request = TokenRequest {
         subject: "alice".to_owned(),
         scopes: Scopes::default(),
         lifetime: TOKEN_LIFETIME.min(config.jwt.max_lifetime),
     };
     let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
-    let replica = Replica::start(config).await?;
-    println!("{}", welcome(replica.address(), token.expose(), data_dir));
-    replica
-        .run_until(async {
-            stop.await;
-            Stop::AtOnce
-        })
-        .await
+    let greet = |replica: &Replica| println!("{}", welcome(replica.address(), token.expose(), what_is_kept));
+    serve::start_and_run(config, at_once, greet).await
 }
 
 /// The data directory: the given one, else the usual one of this user.
@@ -87,7 +90,7 @@ pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, Stri
         .collect()
 }
 
-fn welcome(address: SocketAddr, token: &str, data_dir: &Path) -> String {
+fn welcome(address: SocketAddr, token: &str, what_is_kept: &str) -> String {
     format!(
         r#"
 Keyward is running. Two lines to try in another terminal: make a key, use it.
@@ -96,8 +99,7 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
 
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
-The data and the secrets are in {data_dir}. Ctrl-C stops everything and loses nothing.
+{what_is_kept}. Ctrl-C stops everything and loses nothing.
 "#,
-        data_dir = data_dir.display(),
     )
 }

@@ -43,6 +43,11 @@ enum Command {
     /// Run everything with nothing configured: a database of its own, secrets, a token to start with.
     Dev(dev::Dev),
     /// Run in production, with database and secrets from the configuration.
+    #[command(after_help = "\
+Examples:
+  keyward serve --config /etc/keyward.toml
+  DATABASE_URL=postgres://keyward@db/keyward KEYWARD__DATABASE__PASSWORD_FILE=/run/secrets/database_password \\
+    JWT_SECRET_FILE=/run/secrets/jwt_secret KEYWARD__KEYS__PEPPERS_FILE=/run/secrets/pepper keyward serve")]
     Serve,
     /// Bring the database's schema up to date, and end.
     Migrate,
@@ -56,10 +61,21 @@ enum Command {
     #[command(subcommand)]
     Secrets(secrets::Secrets),
     /// Ask the server on this machine whether it is ready; the exit code is the answer.
+    #[command(after_help = "\
+Examples:
+  keyward healthcheck && echo ready
+  PORT=8080 keyward healthcheck
+In a compose file:
+  healthcheck: { test: [\"CMD\", \"keyward\", \"healthcheck\"], interval: 5s }")]
     Healthcheck,
     /// Print the effective configuration: every setting, where it comes from, secrets masked.
     Config,
     /// Print completions for a shell.
+    #[command(after_help = "\
+Examples:
+  keyward completions bash > /etc/bash_completion.d/keyward
+  keyward completions zsh > \"${fpath[1]}/_keyward\"
+  keyward completions fish > ~/.config/fish/completions/keyward.fish")]
     Completions {
         /// Which shell.
         shell: Shell,

@@ -28,6 +28,9 @@ pub(super) enum Secrets {
     /// Writes jwt_secret, pepper and database_password, each 256 random bits, readable by the owner
     /// only. Point KEYWARD__JWT__SECRET_FILE, KEYWARD__KEYS__PEPPERS_FILE and
     /// KEYWARD__DATABASE__PASSWORD_FILE at them. Back them up: without the pepper no key works any more.
+    #[command(after_help = "\
+Examples:
+  keyward secrets init --dir /var/lib/keyward/secrets")]
     Init {
         /// The folder to keep them in.
         #[arg(long, value_name = "DIR")]

@@ -1,7 +1,9 @@
 //! `keyward serve`: production.
 
+use std::pin::pin;
+
 use keyward::{
-    config::Settings,
+    config::{Config, Settings},
     startup::{Replica, Stop},
     telemetry,
 };
@@ -12,8 +14,24 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(&config.log)?;
     super::runtime()?.block_on(async {
         let stop = stop_signal()?;
-        Replica::start(config).await?.run_until(stop).await
+        start_and_run(config, stop, |_| ()).await
     })
+}
+
+/// Serves until `stop`, and calls `started` when it begins to. A stop that comes before, while the
+/// database is waited for or migrated, ends it at once.
+pub(super) async fn start_and_run(
+    config: Config,
+    stop: impl Future<Output = Stop>,
+    started: impl FnOnce(&Replica),
+) -> anyhow::Result<()> {
+    let mut stop = pin!(stop);
+    let replica = tokio::select! {
+        replica = Replica::start(config) => replica?,
+        _ = &mut stop => return Ok(()),
+    };
+    started(&replica);
+    replica.run_until(stop).await
 }
 
 /// SIGTERM comes from an orchestrator, which balances load; SIGINT from a person at a terminal, who

@@ -21,7 +21,7 @@ Examples:
   curl -X POST -H \"Authorization: Bearer $(keyward token mint --dev --subject alice)\" localhost:3000/api/create-api-key")]
     Mint {
         /// Whom the token is about: its `sub`.
-        #[arg(long)]
+        #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
         subject: String,
         /// A right that it grants; may be repeated.
         #[arg(long, value_name = "SCOPE")]

@@ -15,7 +15,7 @@ use super::problems::Problems;
 const MAX_SECRET_FILE: u64 = 64 * 1024;
 
 /// Where the configuration comes from, besides the defaults.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The configuration file. `None`: the one that `KEYWARD_CONFIG` names, else none.
     pub file: Option<PathBuf>,
@@ -91,6 +91,12 @@ impl Settings {
         let (from_files, unreadable) = read_secrets(&without_files);
         let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
         Ok(Self { merged, known, problems, unreadable })
+    }
+
+    /// Whether a database is named, rightly or wrongly; `keyward dev` then starts none of its own.
+    pub fn names_a_database(&self) -> bool {
+        let is_set = |setting: &str| !self.value(setting).into_string().unwrap_or_default().is_empty();
+        is_set("database.url") || is_set("database.url_file")
     }
 
     /// A setting's raw value, with its origin.

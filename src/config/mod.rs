@@ -180,7 +180,7 @@ pub struct Coherence {
 pub struct Log {
     /// The shape of a line.
     pub format: LogFormat,
-    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them. Not parsed here.
+    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them. Levels, alone or for a module.
     pub level: String,
 }
 

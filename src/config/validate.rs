@@ -299,7 +299,21 @@ fn hashing(check: &mut Check<'_>) -> Option<Hashing> {
 fn log(check: &mut Check<'_>) -> Option<Log> {
     let format = check.value("log.format", "auto, json or pretty");
     let level = check.text("log.level", 1024);
+    if level.as_ref().is_some_and(|level| !level.split(',').all(is_log_directive)) {
+        let grammar = "error, warn, info, debug, trace or off, also for modules (info,keyward::auth=debug)";
+        check.problem("log.level", format!("is not understood: use {grammar}"));
+        return None;
+    }
     Some(Log { format: format?, level: level? })
+}
+
+/// Stricter than `EnvFilter`, which takes a mistyped level for the name of a module and then logs
+/// nothing at all.
+fn is_log_directive(directive: &str) -> bool {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let (module, level) = directive.trim().rsplit_once('=').unwrap_or(("keyward", directive.trim()));
+    let is_module = !module.is_empty() && module.chars().all(|c| c.is_alphanumeric() || matches!(c, ':' | '_' | '-'));
+    is_module && LEVELS.contains(&level.to_ascii_lowercase().as_str())
 }
 
 /// 0 in the configuration means one per core, as many as this process may use.

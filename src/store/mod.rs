@@ -3,11 +3,15 @@
 mod announcements;
 mod api_keys;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{
-    PgPool,
+    ConnectOptions, Connection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -20,8 +24,14 @@ use crate::{
     },
 };
 
-/// The schema, embedded in the program.
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// The schema, embedded in the program. Migrations that it doesn't know are a newer Keyward's, beside
+/// which this one must be able to start and serve: while replicas are replaced one by one, and when
+/// somebody goes back.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_ignore_missing(true);
+    migrations
+});
 
 /// One for heartbeats, one for acknowledgements.
 const SIGNAL_CONNECTIONS: u32 = 2;
@@ -32,6 +42,8 @@ pub struct Store {
     pool: PgPool,
     /// Connections for heartbeats and acknowledgements: a full pool must not cost a replica its lease.
     signals: PgPool,
+    /// How the migrator connects: outside of the pool, for it may take as long as it needs.
+    migrator_options: PgConnectOptions,
     /// Where and how to listen for changes.
     listen_options: PgConnectOptions,
     /// What one operation may take in all: getting a connection, and the statement. The server's own
@@ -63,20 +75,27 @@ impl Store {
         let listen_options = connect_options(settings, settings.listen_url.as_ref().unwrap_or(&settings.url))?;
         let pool = pool_options(settings, settings.pool_size).connect_lazy_with(options.clone());
         wait_until_reachable(&pool, settings.connect_timeout).await?;
+        // The last one wins; zero means none.
+        let migrator_options = options.clone().options([("statement_timeout", "0")]);
         // What is lost when the database crashes is of no use after it.
         let signals = options.options([("synchronous_commit", "off")]);
         let signals = pool_options(settings, SIGNAL_CONNECTIONS).connect_lazy_with(signals);
         let deadline = settings.acquire_timeout + settings.statement_timeout;
-        Ok(Self { pool, signals, listen_options, deadline })
+        Ok(Self { pool, signals, migrator_options, listen_options, deadline })
     }
 
     /// Brings the schema up to date. Safe when many replicas do it at once: sqlx holds an advisory
-    /// lock meanwhile, and the later ones find nothing left to do.
+    /// lock meanwhile, and the later ones find nothing left to do. No timeout cuts it short: neither a
+    /// migration that is slow nor the wait for another replica's.
     ///
     /// # Errors
     /// [`OpenError::Migration`].
     pub async fn migrate(&self) -> Result<(), OpenError> {
-        Ok(MIGRATIONS.run(&self.pool).await?)
+        let mut connection = self.migrator_options.connect().await.map_err(MigrateError::from)?;
+        let result = MIGRATIONS.run(&mut connection).await;
+        // Frees the lock too, which the migrator keeps when it fails.
+        let _ = connection.close().await;
+        Ok(result?)
     }
 
     /// The keys.

@@ -4,10 +4,18 @@
 //! people who hold credentials ([`actors`]). What a test proves is its name.
 
 mod actors;
+mod command_line;
+mod dev;
 mod guide;
+mod logs;
+mod migrations;
+mod outages;
+mod program;
 mod readme;
 mod replica;
 mod revocation;
 mod routes;
+mod shutdown;
+mod starting;
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{TestDatabase, database};
+use crate::{
+    program::PATIENCE,
+    support::{TestDatabase, database},
+};
 
-/// Long enough that only a defect reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// What the tests' tokens are signed with, unless a test says otherwise.
 pub(crate) const JWT_SECRET: &str = "0f3c1e9b7a5d2468ace13579bdf02468-for-tests";
 /// What the tests' keys are made with.
@@ -89,14 +90,7 @@ impl Replica {
 
     /// Waits for its end; gives the exit code, `None` after a signal.
     pub(crate) async fn exit_code(&mut self) -> Option<i32> {
-        let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
-            if let Some(status) = self.process.try_wait().expect("the process can be asked") {
-                return status.code();
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("keyward did not end; it printed:\n{}", self.output());
+        exit_code(&mut self.process).await
     }
 }
 
@@ -126,6 +120,19 @@ pub(crate) fn command() -> Command {
         command.env(name, value);
     }
     command
+}
+
+/// Waits for the end of `process`, which is killed if it does not come; gives the exit code.
+pub(crate) async fn exit_code(process: &mut Child) -> Option<i32> {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if let Some(status) = process.try_wait().expect("the process can be asked") {
+            return status.code();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let _ = process.kill();
+    panic!("keyward did not end");
 }
 
 /// Sends a signal such as `TERM`, `KILL` or `STOP`.

@@ -52,6 +52,18 @@ impl TestDatabase {
         Self { name, url }
     }
 
+    /// A database without any migration, for a test of those.
+    pub(crate) async fn empty() -> Self {
+        let create = || {
+            let cluster = Cluster::get();
+            let name = format!("t_{}", unique());
+            let create = format!("CREATE DATABASE {name} STRATEGY FILE_COPY");
+            in_own_runtime(|| administer(cluster, &create)).expect("making an empty database failed");
+            Self { url: cluster.url(&name), name }
+        };
+        tokio::task::spawn_blocking(create).await.expect("making the test's database failed")
+    }
+
     /// Its URL, as the configuration of Keyward takes it.
     pub(crate) fn url(&self) -> &str {
         &self.url

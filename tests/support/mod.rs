@@ -18,7 +18,7 @@ pub(crate) use self::{
 
 /// Twelve random hexadecimal digits, for names that must not meet. Short, for they become part of
 /// a socket's path.
-fn unique() -> String {
+pub(crate) fn unique() -> String {
     uuid::Uuid::now_v7().simple().to_string()[20..].to_owned()
 }
 

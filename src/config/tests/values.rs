@@ -91,9 +91,21 @@ fn a_wrong_value_is_quoted_on_one_line_and_cut_short() {
 
 #[test]
 fn log_directives_are_capped_in_length() {
-    let long = "a".repeat(1025);
-    assert_eq!(problems_with(&[("KEYWARD__LOG__LEVEL", &long)]).len(), 1);
-    config_with(&[("KEYWARD__LOG__LEVEL", &long[..1024])]);
+    let of_length = |length: usize| format!("{}=info", "a".repeat(length - "=info".len()));
+    assert_eq!(problems_with(&[("KEYWARD__LOG__LEVEL", &of_length(1025))]).len(), 1);
+    config_with(&[("KEYWARD__LOG__LEVEL", &of_length(1024))]);
+}
+
+#[test]
+fn a_mistyped_log_level_is_refused_and_not_taken_for_a_module() {
+    for good in ["info", "WARN", "off", "info,keyward::auth=debug", "warn, sqlx=trace", "tracing_actix_web=info"] {
+        config_with(&[("KEYWARD__LOG__LEVEL", good)]);
+    }
+    for bad in ["inof", "verbose", "info,", "info,keyward=", "keyward=3", "=info", "keyward::auth", "[span]=info"] {
+        let problems = problems_with(&[("KEYWARD__LOG__LEVEL", bad)]);
+        assert_eq!(problems.len(), 1, "{bad}");
+        assert!(problems[0].starts_with("log.level (env KEYWARD__LOG__LEVEL) is not understood"), "{problems:?}");
+    }
 }
 
 #[test]

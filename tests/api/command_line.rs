@@ -1,0 +1,207 @@
+//! The commands that are not a server.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use crate::{
+    actors::Person,
+    program::{Folder, bare, eventually, run, run_beside},
+    replica::{JWT_SECRET, PEPPER, Replica, command},
+};
+
+/// What a token says, unverified.
+fn claims_in(token: &str) -> Value {
+    let segment = token.trim().split('.').nth(1).expect("three segments");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).expect("base64url")).expect("JSON")
+}
+
+#[test]
+fn config_shows_each_value_with_its_origin_and_no_secret() {
+    let folder = Folder::new();
+    let file = folder.file("keyward.toml", "[server]\nkeep_alive = \"33s\"\n");
+    let mut command = command();
+    command.args(["config", "--config", &file]).envs([
+        ("DATABASE_URL", "postgres://keyward:hunter2hunter2@db:5432/keyward?sslmode=require&password=hunter2"),
+        ("KEYWARD__DATABASE__PASSWORD", "hunter2-on-its-own"),
+        ("KEYWARD__SERVER__PORT", ""),
+        ("PORT", "4321"),
+    ]);
+    let shown = run(&mut command).succeeded();
+    let has = |name: &str, value: &str, origin: &str| {
+        let line = format!("{name} = {value}");
+        shown.lines().any(|shown| shown.split_once(" # ").is_some_and(|(l, o)| l.trim_end() == line && o == origin))
+    };
+    let url = r#""postgres://keyward:********@db:5432/keyward?sslmode=require&password=********""#;
+    assert!(has("port", r#""4321""#, "env PORT"), "{shown}");
+    assert!(has("keep_alive", r#""33s""#, &format!("file {file}")), "{shown}");
+    assert!(has("workers", "0", "default"), "{shown}");
+    assert!(has("url", url, "env DATABASE_URL"), "{shown}");
+    assert!(has("password", r#""********""#, "env KEYWARD__DATABASE__PASSWORD"), "{shown}");
+    assert!(has("secret", r#""********""#, "env JWT_SECRET"), "{shown}");
+    assert!(has("peppers", r#"["********"]"#, "env KEYWARD__KEYS__PEPPERS"), "{shown}");
+    for secret in ["hunter2", JWT_SECRET, PEPPER] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn config_fails_where_serve_would_and_still_shows_what_there_is() {
+    let ended = run(bare().arg("config").env("PORT", "4321"));
+    assert!(ended.stdout.contains("# env PORT"), "{ended:#?}");
+    let message = ended.failed();
+    assert!(message.contains("`keyward serve` would not start with this"), "{message}");
+    for setting in ["database.url", "jwt.secret", "keys.peppers"] {
+        assert!(message.contains(&format!("{setting} is not set")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_minted_token_makes_a_key() {
+    let replica = Replica::start().await;
+    let mut mint = command();
+    mint.args(["token", "mint", "--subject", "alice"]);
+    let token = run_beside(mint).await.succeeded().trim_end().to_owned();
+    let holder = Person { token }.makes_a_key(&replica).await;
+    assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
+}
+
+#[test]
+fn a_minted_token_says_what_was_asked_for() {
+    let mut mint = command();
+    mint.args(["token", "mint", "--subject", "alice", "--scope", "orders:read", "--scope", "orders:write"]);
+    mint.args(["--expires-in", "15m"]);
+    mint.envs([("KEYWARD__JWT__ISSUER", "https://issuer.example"), ("KEYWARD__JWT__AUDIENCE", "keyward,other")]);
+    let claims = claims_in(&run(&mut mint).succeeded());
+    assert_eq!(claims["sub"], "alice");
+    assert_eq!(claims["scope"], "orders:read orders:write");
+    assert_eq!(claims["iss"], "https://issuer.example");
+    assert_eq!(claims["aud"], "keyward");
+    let seconds = |claim: &str| claims[claim].as_u64().expect("a number");
+    assert_eq!(seconds("exp") - seconds("iat"), 15 * 60);
+}
+
+#[test]
+fn a_token_that_would_be_refused_is_not_minted() {
+    let mint = |arguments: &[&str]| run(command().args(["token", "mint"]).args(arguments));
+    let message = mint(&["--subject", "alice", "--expires-in", "31d"]).failed();
+    assert!(message.contains("jwt.max_lifetime"), "{message}");
+    for misuse in [&["--subject", ""][..], &["--subject", "alice", "--expires-in", "soon"], &[]] {
+        let ended = mint(misuse);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{misuse:?}");
+    }
+    mint(&["--subject", "alice", "--scope", "two words"]).failed();
+    let message = run(bare().args(["token", "mint", "--subject", "alice"])).failed();
+    assert!(message.contains("jwt.secret is not set"), "{message}");
+}
+
+#[tokio::test]
+async fn a_token_for_dev_is_signed_with_the_secret_in_its_data_directory() {
+    let folder = Folder::new();
+    let mut mint = bare();
+    mint.args(["token", "mint", "--dev", "--subject", "alice", "--data-dir"]).arg(folder.path());
+    let token = run_beside(mint).await.succeeded().trim_end().to_owned();
+    let secret = fs::read_to_string(folder.path().join("secrets/jwt_secret")).expect("the secret was made");
+    let replica = Replica::start_with(&[("JWT_SECRET", secret.trim_end())]).await;
+    assert_eq!(Person { token }.asks_for_a_key(&replica).await.status(), 201);
+}
+
+#[tokio::test]
+async fn healthcheck_succeeds_only_while_the_server_is_ready() {
+    let mut replica = Replica::start_with(&[("KEYWARD__SERVER__UNREADY_PERIOD", "1m")]).await;
+    let port = replica.address().rsplit_once(':').expect("a port").1.to_owned();
+    let healthcheck = || {
+        let mut command = bare();
+        command.arg("healthcheck").env("PORT", &port);
+        run_beside(command)
+    };
+    // The default host is every address, which is asked on the loopback one.
+    healthcheck().await.succeeded();
+    replica.signal("TERM");
+    eventually("not ready any more", async || healthcheck().await.code != Some(0)).await;
+    let message = healthcheck().await.failed();
+    assert!(message.contains(&format!("127.0.0.1:{port} is not ready")), "{message}");
+    replica.signal("KILL");
+    replica.exit_code().await;
+    let message = healthcheck().await.failed();
+    assert!(message.contains(&format!("no answer from 127.0.0.1:{port}")), "{message}");
+}
+
+const SECRETS: [&str; 3] = ["jwt_secret", "pepper", "database_password"];
+
+fn secrets_in(folder: &Path) -> Vec<String> {
+    SECRETS.iter().map(|name| fs::read_to_string(folder.join(name)).expect("a secret")).collect()
+}
+
+#[test]
+fn secrets_are_generated_once_for_the_owner_alone_and_never_overwritten() {
+    let folder = Folder::new();
+    let dir = folder.path().join("new/secrets");
+    let init = || run(bare().args(["secrets", "init", "--dir"]).arg(&dir)).succeeded();
+    assert_eq!(init().matches("generated ").count(), 3);
+    let first = secrets_in(&dir);
+    for (name, secret) in SECRETS.iter().zip(&first) {
+        assert!(secret.trim_end().len() >= 43, "{name} has fewer than 256 bits");
+        let mode = fs::metadata(dir.join(name)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(fs::metadata(&dir).expect("a folder").permissions().mode() & 0o777, 0o700);
+    assert!(first[0] != first[1] && first[1] != first[2]);
+
+    assert_eq!(init().matches("kept ").count(), 3);
+    fs::remove_file(dir.join("database_password")).expect("removed");
+    assert_eq!(init().matches("kept ").count(), 2);
+    assert_eq!(secrets_in(&dir)[..2], first[..2]);
+    assert_eq!(fs::read_dir(&dir).expect("a folder").count(), 3, "nothing else is left there");
+}
+
+#[test]
+fn of_processes_that_generate_secrets_at_once_one_wins_and_all_agree() {
+    for _ in 0..5 {
+        let folder = Folder::new();
+        let dir = folder.path().join("secrets");
+        let outputs: Vec<String> = std::thread::scope(|scope| {
+            let init = || run(bare().args(["secrets", "init", "--dir"]).arg(&dir)).succeeded();
+            let running: Vec<_> = (0..4).map(|_| scope.spawn(init)).collect();
+            running.into_iter().map(|init| init.join().expect("it succeeds")).collect()
+        });
+        let generated: usize = outputs.iter().map(|output| output.matches("generated ").count()).sum();
+        assert_eq!(generated, 3, "each secret by one process: {outputs:#?}");
+        assert_eq!(fs::read_dir(&dir).expect("a folder").count(), 3, "nothing else is left there");
+    }
+}
+
+#[test]
+fn the_generated_secrets_are_strong_enough_for_serve() {
+    let folder = Folder::new();
+    run(bare().args(["secrets", "init", "--dir"]).arg(folder.path())).succeeded();
+    let file = |name: &str| folder.path().join(name);
+    let mut config = bare();
+    config.arg("config").env("DATABASE_URL", "postgres://keyward@db/keyward");
+    config.env("JWT_SECRET_FILE", file("jwt_secret")).env("KEYWARD__KEYS__PEPPERS_FILE", file("pepper"));
+    config.env("KEYWARD__DATABASE__PASSWORD_FILE", file("database_password"));
+    let shown = run(&mut config).succeeded();
+    for secret in secrets_in(folder.path()) {
+        assert!(!shown.contains(secret.trim_end()));
+    }
+}
+
+#[test]
+fn completions_are_printed_for_the_usual_shells() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(bare().args(["completions", shell])).succeeded();
+        for word in ["dev", "serve", "migrate", "token", "secrets", "healthcheck", "config", "completions"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn help_has_examples_for_every_command_that_takes_something() {
+    for words in ["", "dev", "serve", "token mint", "secrets init", "healthcheck", "completions"] {
+        let help = run(bare().args(words.split_whitespace()).arg("--help")).succeeded();
+        let examples = help.split_once("Examples:\n").unwrap_or_else(|| panic!("keyward {words}:\n{help}")).1;
+        assert!(examples.contains(&format!("keyward {words}")), "{help}");
+    }
+}

@@ -1,0 +1,207 @@
+//! `keyward dev`: everything with nothing configured. Each start costs half a second, so there are few.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use keyward::embedded_postgres::{StartError, data_directory::DataDirectory};
+
+use crate::{
+    program::{Folder, PATIENCE, bare, run, run_beside, wait_until},
+    replica::{Output, Replica, command, signal},
+    support::database,
+};
+
+/// A running `keyward dev`. It is killed when dropped.
+struct Dev {
+    process: Child,
+    output: Arc<Output>,
+    data_dir: PathBuf,
+}
+
+impl Dev {
+    fn command(data_dir: &Path) -> Command {
+        let mut command = bare();
+        command.args(["dev", "--data-dir"]).arg(data_dir).env("PORT", "0");
+        command
+    }
+
+    /// Starts one that has a terminal's process group to itself, and waits for its welcome.
+    async fn start(data_dir: &Path) -> Self {
+        let mut command = Self::command(data_dir);
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("keyward starts");
+        let output = Output::collect(&mut process);
+        output.line_with("Ctrl-C stops everything").await;
+        Self { process, output, data_dir: data_dir.to_owned() }
+    }
+
+    /// The lines of the welcome that are meant to be pasted.
+    fn lines_to_paste(&self) -> Vec<String> {
+        self.output.text().lines().filter(|line| line.contains("curl ")).map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// `http://host:port`.
+    fn origin(&self) -> String {
+        let line = self.lines_to_paste().pop().expect("a line to paste");
+        let (_, rest) = line.split_once("http://").expect("an address");
+        format!("http://{}", rest.split('/').next().expect("a host"))
+    }
+
+    /// Waits for its end, and until no process of its database is left.
+    fn has_ended(&mut self) -> Option<i32> {
+        let status = self.process.wait().expect("it ends");
+        wait_until("no process of the database is left", || {
+            !is_named_by_a_process(&self.data_dir) && !DataDirectory::is_in_use(&self.data_dir)
+        });
+        status.code()
+    }
+
+    async fn accepts(&self, key: &str) -> bool {
+        let request = reqwest::Client::new().get(format!("{}/api/protected-resource", self.origin()));
+        request.header("x-api-key", key).send().await.expect("an answer").status() == 200
+    }
+
+    /// A key for the bearer of `token`.
+    async fn makes_a_key(&self, token: &str) -> String {
+        let request = reqwest::Client::new().post(format!("{}/api/create-api-key", self.origin()));
+        let answer = request.bearer_auth(token.trim()).send().await.expect("an answer");
+        assert_eq!(answer.status(), 201);
+        let body: serde_json::Value = answer.json().await.expect("JSON");
+        body["apiKey"].as_str().expect("a key").to_owned()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // Or it would go on writing into a folder that is about to be removed.
+        let give_up = Instant::now() + PATIENCE;
+        while DataDirectory::is_in_use(&self.data_dir) && Instant::now() < give_up {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Whether a process has `path` on its command line, as the server and its shell do.
+fn is_named_by_a_process(path: &Path) -> bool {
+    let output = Command::new("ps").args(["-A", "-o", "args="]).output();
+    let output = output.expect("the program `ps` (Debian: apt-get install procps)");
+    let name = path.to_str().expect("UTF-8");
+    // A defunct process has no command line any more.
+    String::from_utf8_lossy(&output.stdout).lines().any(|line| line.contains(name) && line.contains("postgres"))
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
+}
+
+#[tokio::test]
+#[allow(clippy::print_stdout, reason = "who skips a test says why")]
+async fn the_welcomes_two_lines_work_as_they_are_when_pasted() {
+    if !Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: the program `curl` is not installed");
+        return;
+    }
+    let folder = Folder::new();
+    let dev = Dev::start(&folder.path().join("data")).await;
+    let lines = dev.lines_to_paste();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    let script = format!("{}\necho \"$KEY\" >&2\n{}\n", lines[0], lines[1]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]);
+    let ended = run_beside(shell).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(ended.stdout, r#"{"message":"Access granted to protected resource"}"#, "{ended:#?}");
+    assert!(ended.stderr.lines().any(|line| line.starts_with("keyward_live_")), "{ended:#?}");
+}
+
+#[tokio::test]
+async fn the_data_directory_is_private_and_every_way_to_end_keeps_the_keys_and_leaves_no_postgres() {
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    let mut keys: Vec<String> = Vec::new();
+    // A Ctrl-C at a terminal reaches the whole process group; an orchestrator's TERM only us.
+    for (to_group, name) in [(true, "INT"), (false, "TERM"), (false, "KILL")] {
+        let mut dev = Dev::start(&data).await;
+        for key in &keys {
+            assert!(dev.accepts(key).await, "a key from before is lost before {name}");
+        }
+        let mut mint = bare();
+        mint.args(["token", "mint", "--dev", "--subject", "bob", "--data-dir"]).arg(&data);
+        let token = run_beside(mint).await.succeeded();
+        keys.push(dev.makes_a_key(&token).await);
+        let pid = dev.process.id();
+        if to_group {
+            let sent = Command::new("kill").args(["-s", name, "--", &format!("-{pid}")]).status();
+            assert!(sent.expect("kill runs").success());
+        } else {
+            signal(pid, name);
+        }
+        let code = dev.has_ended();
+        assert_eq!(code, (name != "KILL").then_some(0), "after {name}: {}", dev.output.text());
+    }
+    let dev = Dev::start(&data).await;
+    for key in &keys {
+        assert!(dev.accepts(key).await, "a key is lost after KILL");
+    }
+    // As root the server is another user, who has to pass through; nobody may look around.
+    assert_eq!(mode(&data) & 0o766, 0o700);
+    assert_eq!(mode(&data.join("secrets")), 0o700);
+    assert_eq!(mode(&data.join("secrets/jwt_secret")), 0o600);
+    assert_eq!(mode(&data.join("secrets/pepper")), 0o600);
+    assert_eq!(mode(&data.join("postgres")), 0o700);
+    assert_eq!(mode(&data.join("socket")), 0o700);
+}
+
+#[tokio::test]
+async fn a_second_one_on_the_same_directory_is_told_what_to_do_and_disturbs_nothing() {
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    let dev = Dev::start(&data).await;
+    let message = run_beside(Dev::command(&data)).await.failed();
+    let expected = format!("is in use by process {}: stop that one, or use another data directory", dev.process.id());
+    assert!(message.contains(&expected), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(!dev.accepts("keyward_live_no").await, "it still answers");
+}
+
+#[test]
+fn without_postgres_programs_one_line_says_how_to_get_them() {
+    let folder = Folder::new();
+    let mut command = Dev::command(&folder.path().join("data"));
+    let message = run(command.env("PG_BIN_DIR", folder.path())).failed();
+    assert!(message.contains("PG_BIN_DIR") && message.contains("correct or unset it"), "{message}");
+    assert!(message.contains("KEYWARD__DATABASE__URL"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    // On a machine that has them this one can't be had by a command.
+    let message = StartError::ProgramsMissing.to_string();
+    for hint in ["apt-get install postgresql", "dnf install", "brew install", "KEYWARD__DATABASE__URL"] {
+        assert!(message.contains(hint), "{message}");
+    }
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+/// As that message advises.
+#[tokio::test]
+async fn with_a_database_configured_dev_needs_no_postgres_programs() {
+    let folder = Folder::new();
+    let database = database().await;
+    let mut command = command();
+    command.args(["dev", "--data-dir"]).arg(folder.path().join("data"));
+    command.env("PG_BIN_DIR", folder.path()).env("KEYWARD__DATABASE__URL", database.url());
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
+    let output = Output::collect(&mut process);
+    let kept = output.line_with("Ctrl-C stops everything").await;
+    assert!(kept.starts_with("The secrets are in "), "{kept}");
+    signal(process.id(), "INT");
+    assert!(process.wait().expect("it ends").success(), "{}", output.text());
+    // The database is a good one for `serve` too.
+    Replica::start_on(database.url(), &[]).await;
+}

@@ -1,0 +1,167 @@
+//! How the schema comes into a database, and that it does so once.
+
+use std::process::{Command, Stdio};
+
+use sqlx::{Connection, PgConnection, PgPool, Row};
+
+use crate::{
+    actors::Person,
+    program::{Ended, eventually, run_beside},
+    replica::{Replica, command, exit_code, signal},
+    support::{TestDatabase, database},
+};
+
+fn migrate(database: &TestDatabase) -> Command {
+    let mut command = command();
+    command.arg("migrate").env("DATABASE_URL", database.url());
+    command
+}
+
+/// What `pg_catalog` says of our tables: columns, constraints and indexes, as text.
+async fn schema(database: &TestDatabase) -> Vec<String> {
+    let mut connection = PgConnection::connect(database.url()).await.expect("the database answers");
+    let rows = sqlx::query(
+        "SELECT table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' '
+                || coalesce(column_default, '') AS line
+         FROM information_schema.columns WHERE table_schema = 'public'
+         UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+         FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+         UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+         UNION ALL SELECT version || ' ' || description || ' ' || success || ' ' || encode(checksum, 'hex')
+         FROM _sqlx_migrations
+         ORDER BY 1",
+    );
+    let rows = rows.fetch_all(&mut connection).await.expect("the catalogue");
+    rows.iter().map(|row| row.get("line")).collect()
+}
+
+#[tokio::test]
+async fn migrate_prepares_an_empty_database_and_does_nothing_more_when_repeated() {
+    let (empty, reference) = (TestDatabase::empty().await, database().await);
+    for _ in 0..2 {
+        let told = run_beside(migrate(&empty)).await.succeeded();
+        assert_eq!(told, "The schema is up to date.\n");
+        assert_eq!(schema(&empty).await, schema(&reference).await);
+    }
+}
+
+#[tokio::test]
+async fn four_processes_that_migrate_an_empty_database_at_once_all_succeed() {
+    let (empty, reference) = (TestDatabase::empty().await, database().await);
+    let run = || async { run_beside(migrate(&empty)).await };
+    let (a, b, c, d) = tokio::join!(run(), run(), run(), run());
+    for ended in [a, b, c, d] {
+        ended.succeeded();
+    }
+    assert_eq!(schema(&empty).await, schema(&reference).await);
+}
+
+#[tokio::test]
+async fn three_replicas_that_start_on_an_empty_database_at_once_all_serve() {
+    let empty = TestDatabase::empty().await;
+    let start = || Replica::start_on(empty.url(), &[]);
+    let (a, b, c) = tokio::join!(start(), start(), start());
+    let holder = Person::named("alice").makes_a_key(&a).await;
+    for replica in [&a, &b, &c] {
+        assert_eq!(holder.asks_for_the_resource(replica).await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_may_not_migrate_is_unready_until_somebody_has() {
+    let empty = TestDatabase::empty().await;
+    let replica = Replica::start_on(empty.url(), &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
+    let ready = async || reqwest::get(replica.url("/readyz")).await.expect("an answer").status() == 200;
+    assert!(!ready().await);
+    run_beside(migrate(&empty)).await.succeeded();
+    eventually("ready", ready).await;
+}
+
+/// How many connections of Keyward have been waiting for a lock for as long as that.
+async fn waiting_for_a_lock(observer: &PgPool, as_long_as: &str) -> i64 {
+    let count = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'keyward' AND wait_event_type = 'Lock'
+           AND query_start < clock_timestamp() - $1::interval",
+    );
+    count.bind(as_long_as).fetch_one(observer).await.expect("a count")
+}
+
+/// A migration waits for somebody else's lock, a second one for the first one's, both longer than any
+/// statement of ours may otherwise take.
+#[tokio::test]
+async fn neither_a_slow_migration_nor_the_wait_for_it_is_cut_by_the_statement_timeout() {
+    let empty = TestDatabase::empty().await;
+    let mut other = PgConnection::connect(empty.url()).await.expect("the database answers");
+    let mut transaction = other.begin().await.expect("a transaction");
+    sqlx::query("CREATE TABLE api_keys (in_the_way int)").execute(&mut *transaction).await.expect("a table");
+
+    let run = || {
+        let mut command = migrate(&empty);
+        command.env("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "100ms");
+        tokio::spawn(run_beside(command))
+    };
+    let (first, second) = (run(), run());
+    let observer = empty.superuser_pool().await;
+    eventually("both wait for a lock for longer than the timeout", async || {
+        assert!(!first.is_finished() && !second.is_finished(), "one was cut");
+        waiting_for_a_lock(&observer, "300 ms").await == 2
+    })
+    .await;
+    transaction.rollback().await.expect("out of the way");
+    for ended in [first, second] {
+        let ended: Ended = ended.await.expect("it ended");
+        ended.succeeded();
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_waits_for_a_migration_ends_when_told_to() {
+    let empty = TestDatabase::empty().await;
+    let mut other = PgConnection::connect(empty.url()).await.expect("the database answers");
+    let mut transaction = other.begin().await.expect("a transaction");
+    sqlx::query("CREATE TABLE api_keys (in_the_way int)").execute(&mut *transaction).await.expect("a table");
+    let observer = empty.superuser_pool().await;
+    for name in ["TERM", "INT"] {
+        let mut serve = command();
+        serve.arg("serve").env("DATABASE_URL", empty.url()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = serve.spawn().expect("keyward starts");
+        eventually("it waits", async || waiting_for_a_lock(&observer, "0").await == 1).await;
+        signal(process.id(), name);
+        assert_eq!(exit_code(&mut process).await, Some(0), "{name}");
+        // PostgreSQL does not notice by itself that a client which waits for a lock has gone.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+                   AND application_name = 'keyward'";
+        sqlx::query(end).execute(&observer).await.expect("ended");
+        eventually("gone", async || waiting_for_a_lock(&observer, "0").await == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_is_no_migration_is_cut_by_the_statement_timeout() {
+    let replica = Replica::start_with(&[("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "100ms")]).await;
+    let mut other = PgConnection::connect(replica.database().url()).await.expect("the database answers");
+    let mut transaction = other.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE api_keys").execute(&mut *transaction).await.expect("a lock");
+    let answer = Person::named("alice").asks_for_a_key(&replica).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    // On the server too: no statement is left there to pile up.
+    let observer = replica.database().superuser_pool().await;
+    eventually("the statement has ended", async || waiting_for_a_lock(&observer, "0").await == 0).await;
+    transaction.rollback().await.expect("out of the way");
+    Person::named("alice").makes_a_key(&replica).await;
+}
+
+/// A row that only a newer Keyward knows: rolling back, or a rolling upgrade half-way.
+#[tokio::test]
+async fn an_older_keyward_starts_on_the_schema_of_a_newer_one() {
+    let database = database().await;
+    let mut connection = PgConnection::connect(database.url()).await.expect("the database answers");
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'from the future', true, '', 0)";
+    sqlx::query(newer).execute(&mut connection).await.expect("a row");
+    let replica = Replica::start_on(database.url(), &[]).await;
+    assert_eq!(reqwest::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
+    Person::named("alice").makes_a_key(&replica).await;
+}
