@@ -49,7 +49,7 @@ pub(super) async fn enforce(
 }
 
 async fn admit(head: &RequestHead, payload: &mut Payload, limits: Limits) -> Result<Bytes, Reason> {
-    if header_bytes(head.headers()) > limits.header_bytes {
+    if head_bytes(head) > limits.header_bytes {
         return Err(Reason::HeadersTooLarge);
     }
     if !announces_body(head.headers()) {
@@ -79,8 +79,15 @@ fn unreadable(error: PayloadError) -> Reason {
     Reason::BodyUnreadable
 }
 
-fn header_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+/// The head as it stood on the wire, give or take the white space that HTTP allows.
+fn head_bytes(head: &RequestHead) -> usize {
+    const REQUEST_LINE: usize = "  HTTP/1.1\r\n".len();
+    const HEADER_LINE: usize = ": \r\n".len();
+    const END: usize = "\r\n".len();
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let headers: usize =
+        head.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_LINE).sum();
+    head.method.as_str().len() + target + REQUEST_LINE + headers + END
 }
 
 fn announces_body(headers: &HeaderMap) -> bool {
