@@ -11,6 +11,8 @@ use crate::config::{Log, LogFormat};
 /// setting away from a log.
 const CAPPED: &[(&str, LevelFilter)] = &[
     ("actix_http", LevelFilter::INFO),
+    // It calls each malformed request an error; strangers must not fill our log or wake anyone.
+    ("actix_http::h1::dispatcher", LevelFilter::OFF),
     // Starts and stops, which we tell ourselves in fewer lines.
     ("actix_server", LevelFilter::WARN),
     ("actix_web", LevelFilter::INFO),
