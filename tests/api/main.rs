@@ -4,8 +4,11 @@
 //! people who hold credentials ([`actors`]). What a test proves is its name.
 
 mod actors;
+mod bad_keys;
 mod guide;
 mod replica;
 mod routes;
+mod scene;
 #[path = "../support/mod.rs"]
 mod support;
+mod wire;
