@@ -5,6 +5,7 @@
 
 mod actors;
 mod bad_keys;
+mod bad_requests;
 mod bad_tokens;
 mod guide;
 mod replica;
