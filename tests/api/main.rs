@@ -4,6 +4,7 @@
 //! people who hold credentials ([`actors`]). What a test proves is its name.
 
 mod actors;
+mod bad_bodies;
 mod bad_keys;
 mod bad_requests;
 mod bad_tokens;
