@@ -10,6 +10,7 @@ mod bad_requests;
 mod bad_tokens;
 mod guide;
 mod replica;
+mod request_ids;
 mod routes;
 mod scene;
 #[path = "../support/mod.rs"]
