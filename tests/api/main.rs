@@ -9,6 +9,7 @@ mod bad_keys;
 mod bad_requests;
 mod bad_tokens;
 mod guide;
+mod naughty_strings;
 mod replica;
 mod request_ids;
 mod routes;
