@@ -10,8 +10,9 @@ use crate::config::{Log, LogFormat};
 /// the most that we let them say. It stands above any configured level: a key must not be one
 /// setting away from a log.
 const CAPPED: &[(&str, LevelFilter)] = &[
-    // Whoever sends nonsense could write our log full of errors.
-    ("actix_http", LevelFilter::OFF),
+    ("actix_http", LevelFilter::INFO),
+    // It calls each malformed request an error; strangers must not fill our log or wake anyone.
+    ("actix_http::h1::dispatcher", LevelFilter::OFF),
     // Starts and stops, which we tell ourselves in fewer lines.
     ("actix_server", LevelFilter::WARN),
     ("actix_web", LevelFilter::INFO),

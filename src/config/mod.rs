@@ -74,7 +74,7 @@ pub struct Server {
     pub max_header_bytes: usize,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
-    /// Time to receive a request head.
+    /// Time to receive a connection's first request head.
     pub header_timeout: Duration,
     /// Time to receive a request body.
     pub body_timeout: Duration,

@@ -100,7 +100,7 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     let port = check.number("server.port", 0..=65_535);
     let workers = check.number("server.workers", 0..=256);
     let max_connections = check.number("server.max_connections", 1..=1_000_000);
-    let max_header_bytes = check.number("server.max_header_bytes", 4_096..=262_144);
+    let max_header_bytes = check.number("server.max_header_bytes", 4_096..=131_072);
     let max_body_bytes = check.number("server.max_body_bytes", 1_024..=16_777_216);
     let header_timeout = check.duration("server.header_timeout", "1s", "1m");
     let body_timeout = check.duration("server.body_timeout", "1s", "5m");

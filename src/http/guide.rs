@@ -31,7 +31,7 @@ pub(super) async fn create_api_key(
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
-    if request.content_type() == "application/json" && !is_json_or_empty(&body) {
+    if request.content_type().eq_ignore_ascii_case("application/json") && !is_json_or_empty(&body) {
         return Err(Failure::new(request.path(), Reason::InvalidJson));
     }
     let key = services.lifecycle.issue(&principal, OffsetDateTime::now_utc()).await.map_err(|undecided| {
@@ -48,6 +48,8 @@ pub(super) async fn protected_resource(_principal: Principal) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "message": "Access granted to protected resource" }))
 }
 
+/// JSON is UTF-8 (RFC 8259 §8.1), which `serde_json` does not look for in text that it skips.
 fn is_json_or_empty(body: &[u8]) -> bool {
-    body.is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    body.is_empty() || str::from_utf8(body).is_ok_and(is_json)
 }

@@ -1,11 +1,15 @@
 //! Bounds on what a client may send: header bytes, body bytes, and the time the body may take.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use actix_web::{
-    Error, HttpResponse,
-    body::{BoxBody, MessageBody},
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    Error, HttpMessage, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, RequestHead, ServiceRequest, ServiceResponse},
     error::PayloadError,
     http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
     middleware::Next,
@@ -29,31 +33,36 @@ pub(super) async fn enforce(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let limits = ***request.app_data::<Data<Limits>>().expect("server.rs gives every application its limits");
-    if let Err(reason) = admit(&mut request, limits).await {
-        let failure = Failure::new(request.path(), reason);
-        return Ok(request.into_response(HttpResponse::from_error(failure)));
+    let mut payload = request.take_payload();
+    match admit(request.head(), &mut payload, limits).await {
+        Ok(body) => {
+            // Replaced even where no body was announced: an upgrade's payload ends only with the connection.
+            request.set_payload(Payload::from(body));
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
+        Err(reason) => {
+            let refusal = HttpResponse::from_error(Failure::new(request.path(), reason));
+            let refusal = refusal.map_body(|_, body| BoxBody::new(LastWord { body, _unread: payload }));
+            Ok(request.into_response(refusal))
+        }
     }
-    Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-async fn admit(request: &mut ServiceRequest, limits: Limits) -> Result<(), Reason> {
-    if header_bytes(request.headers()) > limits.header_bytes {
+async fn admit(head: &RequestHead, payload: &mut Payload, limits: Limits) -> Result<Bytes, Reason> {
+    if head_bytes(head) > limits.header_bytes {
         return Err(Reason::HeadersTooLarge);
     }
-    if !announces_body(request.headers()) {
-        return Ok(());
+    if !announces_body(head.headers()) {
+        return Ok(Bytes::new());
     }
-    if announced_length(request.headers()).is_some_and(|length| length > limits.body_bytes as u64) {
+    if announced_length(head.headers()).is_some_and(|length| length > limits.body_bytes as u64) {
         return Err(Reason::BodyTooLarge);
     }
-    let body = tokio::time::timeout(limits.body_timeout, read_body(request.parts_mut().1.take(), limits.body_bytes))
-        .await
-        .unwrap_or(Err(Reason::BodyTimeout))?;
-    request.set_payload(Payload::from(body));
-    Ok(())
+    let body = read_body(payload, limits.body_bytes);
+    tokio::time::timeout(limits.body_timeout, body).await.unwrap_or(Err(Reason::BodyTimeout))
 }
 
-async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, Reason> {
+async fn read_body(payload: &mut Payload, limit: usize) -> Result<Bytes, Reason> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(unreadable)?;
@@ -70,8 +79,15 @@ fn unreadable(error: PayloadError) -> Reason {
     Reason::BodyUnreadable
 }
 
-fn header_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+/// The head as it stood on the wire, give or take the white space that HTTP allows.
+fn head_bytes(head: &RequestHead) -> usize {
+    const REQUEST_LINE: usize = "  HTTP/1.1\r\n".len();
+    const HEADER_LINE: usize = ": \r\n".len();
+    const END: usize = "\r\n".len();
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let headers: usize =
+        head.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_LINE).sum();
+    head.method.as_str().len() + target + REQUEST_LINE + headers + END
 }
 
 fn announces_body(headers: &HeaderMap) -> bool {
@@ -80,4 +96,24 @@ fn announces_body(headers: &HeaderMap) -> bool {
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A body that holds on to the request's unread payload until it is sent. Of a chunked payload that
+/// was dropped, actix-http reads the rest, however long and slow, before it closes the connection;
+/// one that is still held it reads for a second at most.
+struct LastWord {
+    body: BoxBody,
+    _unread: Payload,
+}
+
+impl MessageBody for LastWord {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
 }

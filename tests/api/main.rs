@@ -4,18 +4,26 @@
 //! people who hold credentials ([`actors`]). What a test proves is its name.
 
 mod actors;
+mod bad_bodies;
+mod bad_keys;
+mod bad_requests;
+mod bad_tokens;
 mod command_line;
 mod dev;
 mod guide;
 mod logs;
 mod migrations;
+mod naughty_strings;
 mod outages;
 mod program;
 mod readme;
 mod replica;
+mod request_ids;
 mod revocation;
 mod routes;
+mod scene;
 mod shutdown;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;
+mod wire;

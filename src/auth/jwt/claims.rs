@@ -49,14 +49,17 @@ impl Policy {
         if now >= expiry + self.leeway {
             return Err(TokenFault::Expired);
         }
-        if expiry > now + self.max_lifetime + self.leeway {
+        let issued_at = date(claims.get("iat"))?;
+        // Where a token does not say when its life began, only the rest of it can be judged.
+        let begin = issued_at.map_or(now, |issued_at| issued_at.min(now));
+        if expiry > begin + self.max_lifetime + self.leeway {
             return Err(TokenFault::LifetimeTooLong);
         }
         let in_future = |instant: f64| instant > now + self.leeway;
         if date(claims.get("nbf"))?.is_some_and(in_future) {
             return Err(TokenFault::NotYetValid);
         }
-        if date(claims.get("iat"))?.is_some_and(in_future) {
+        if issued_at.is_some_and(in_future) {
             return Err(TokenFault::IssuedInFuture);
         }
         Ok(())

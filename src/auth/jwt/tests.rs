@@ -1,1 +1,87 @@
+//! Tokens that are no good, one by one. The good token that each of them differs from by one thing
+//! is [`good`]; that it is accepted is what makes the refusals mean something.
 
+mod claims;
+mod headers;
+mod spelling;
+mod vectors;
+
+use std::time::Duration;
+
+use jsonwebtoken::EncodingKey;
+use serde_json::json;
+use time::macros::datetime;
+
+use super::*;
+
+const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+/// [`NOW`] as a NumericDate.
+const NOW_SECONDS: i64 = NOW.unix_timestamp();
+const HOUR: i64 = 3600;
+/// Long enough for every algorithm.
+const SECRET: &str = "8f14e45fceea167a5a36dedd4bea2543-c9f0f895fb98ab9159f51fd0297e236d";
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+fn settings() -> Jwt {
+    Jwt {
+        secret: SECRET.to_owned().into(),
+        algorithm: JwtAlgorithm::Hs256,
+        issuer: None,
+        audience: Vec::new(),
+        leeway: Duration::from_secs(30),
+        max_lifetime: Duration::from_secs(86_400),
+    }
+}
+
+/// The claims of a good token.
+fn good() -> Value {
+    json!({ "sub": "alice", "exp": NOW_SECONDS + HOUR })
+}
+
+/// [`good`] with one claim put in or replaced.
+fn good_with(name: &str, value: Value) -> Value {
+    let mut claims = good();
+    claims[name] = value;
+    claims
+}
+
+/// A token of these texts as they are, well signed.
+fn signed(header: &str, claims: &str) -> String {
+    signed_segments(&URL_SAFE_NO_PAD.encode(header), &URL_SAFE_NO_PAD.encode(claims), Algorithm::HS256)
+}
+
+/// A token of these encoded segments as they are, well signed.
+fn signed_segments(header: &str, claims: &str, algorithm: Algorithm) -> String {
+    let message = format!("{header}.{claims}");
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).expect("a signature");
+    format!("{message}.{signature}")
+}
+
+/// The bearer's identity as issuer and subject, or why the token is refused.
+fn judged(settings: &Jwt, token: &str) -> Result<(String, String), TokenFault> {
+    match TokenVerifier::new(settings).verify(token.as_bytes(), NOW) {
+        Verdict::Granted(principal) => {
+            Ok((principal.owner().issuer.to_string(), principal.owner().subject.to_string()))
+        }
+        Verdict::Denied(Denial::Token(fault)) => Err(fault),
+        Verdict::Denied(other) => panic!("a token was refused as {other:?}"),
+    }
+}
+
+fn judged_header(header: &str) -> Result<(String, String), TokenFault> {
+    judged(&settings(), &signed(header, &good().to_string()))
+}
+
+fn judged_claims(settings: &Jwt, claims: &Value) -> Result<(String, String), TokenFault> {
+    judged(settings, &signed(HEADER, &claims.to_string()))
+}
+
+fn accepted(subject: &str) -> Result<(String, String), TokenFault> {
+    Ok((String::new(), subject.to_owned()))
+}
+
+#[test]
+fn the_good_token_is_accepted() {
+    assert_eq!(judged_claims(&settings(), &good()), accepted("alice"));
+}
