@@ -16,13 +16,11 @@ use super::{
     Services,
     credentials::{self, BearerScheme},
     failure::{CredentialKind, Failure, Reason},
+    root_span::in_request,
 };
 use crate::{
     auth::Undecided,
-    domain::{
-        principal::Principal,
-        verdict::{Denial, Verdict},
-    },
+    domain::{principal::Principal, verdict::Verdict},
 };
 
 /// Lets a request through that carries a good JWT.
@@ -77,20 +75,18 @@ async fn proceed(
             return Ok(next.call(request).await?.map_into_boxed_body());
         }
         Ok(Verdict::Denied(denial)) => {
-            log_denial(denial);
+            in_request(request.request(), || tracing::info!(reason = denial.code(), "refused a request"));
             Reason::Denied(kind, denial.public())
         }
         Err(undecided) => {
-            tracing::error!(error = %undecided, "could not decide on a credential; answering 503");
+            in_request(request.request(), || {
+                tracing::error!(error = %undecided, "could not decide on a credential; answering 503");
+            });
             Reason::Unavailable
         }
     };
     let failure = Failure::new(request.path(), reason);
     Ok(request.into_response(HttpResponse::from_error(failure)))
-}
-
-fn log_denial(denial: Denial) {
-    tracing::info!(reason = denial.code(), "refused a request");
 }
 
 fn services(request: &ServiceRequest) -> &Services {
@@ -104,7 +100,7 @@ impl FromRequest for Principal {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let principal = request.extensions().get::<Self>().cloned();
         ready(principal.ok_or_else(|| {
-            tracing::error!(route = ?request.match_pattern(), "a route without a check asked who the request is from");
+            in_request(request, || tracing::error!("a route without a check asked who the request is from"));
             Failure::new(request.path(), Reason::Internal)
         }))
     }

@@ -2,16 +2,16 @@
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
+    http::header::{CACHE_CONTROL, ContentType},
     web::{Bytes, Data},
 };
 use serde::Serialize;
-use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{
     Services,
     failure::{Failure, Reason},
+    root_span::in_request,
 };
 use crate::domain::principal::Principal;
 
@@ -35,17 +35,19 @@ pub(super) async fn create_api_key(
         return Err(Failure::new(request.path(), Reason::InvalidJson));
     }
     let key = services.lifecycle.issue(&principal, OffsetDateTime::now_utc()).await.map_err(|undecided| {
-        tracing::error!(error = %undecided, "could not issue a key; answering 503");
+        in_request(&request, || tracing::error!(error = %undecided, "could not issue a key; answering 503"));
         Failure::new(request.path(), Reason::Unavailable)
     })?;
-    tracing::info!(key_id = %key.record.id, "issued a key");
+    in_request(&request, || tracing::info!(key_id = %key.record.id, "issued a key"));
     let created = CreatedKey { api_key: key.text.expose(), id: key.record.id.to_string() };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
 }
 
+const ACCESS_GRANTED: &str = r#"{"message":"Access granted to protected resource"}"#;
+
 /// `GET /api/protected-resource`: something worth a key.
 pub(super) async fn protected_resource(_principal: Principal) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "message": "Access granted to protected resource" }))
+    HttpResponse::Ok().content_type(ContentType::json()).body(ACCESS_GRANTED)
 }
 
 /// JSON is UTF-8 (RFC 8259 §8.1), which `serde_json` does not look for in text that it skips.

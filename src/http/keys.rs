@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::{
     Services,
     failure::{Failure, Reason},
+    root_span::in_request,
 };
 use crate::{
     auth::{coherence::Settled, lifecycle::RevokedEverywhere},
@@ -60,10 +61,14 @@ pub(super) async fn revoke(
     let id: KeyId = id.parse().map_err(|_| fail(Reason::NotFound))?;
     let revoke = Revoke { id, owner: Some(principal.owner().clone()), reason: None, at: OffsetDateTime::now_utc() };
     let revoked = services.lifecycle.revoke(revoke).await.map_err(|undecided| {
-        tracing::error!(error = %undecided, key_id = %id, "could not revoke a key everywhere; answering 503");
+        in_request(&request, || {
+            tracing::error!(error = %undecided, key_id = %id, "could not revoke a key everywhere; answering 503");
+        });
         fail(Reason::Unavailable)
     })?;
     let revoked = revoked.ok_or_else(|| fail(Reason::NotFound))?;
-    tracing::info!(key_id = %id, took = ?revoked.took, settled = ?revoked.settled, "revoked a key");
+    in_request(&request, || {
+        tracing::info!(key_id = %id, took = ?revoked.took, settled = ?revoked.settled, "revoked a key");
+    });
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(id, &revoked)))
 }

@@ -4,7 +4,7 @@
 //! a credential.
 
 use actix_web::{
-    Error, HttpMessage,
+    Error, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -13,7 +13,7 @@ use actix_web::{
     },
     middleware::Next,
 };
-use tracing::{Span, field};
+use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 /// Where a request id is taken from and given back.
@@ -26,33 +26,35 @@ const REQUEST_ID_MAX_BYTES: usize = 64;
 pub(super) struct RootSpan;
 
 impl RootSpanBuilder for RootSpan {
+    /// A span costs more than a check does, and most requests have nothing to log. So it is opened
+    /// at once only where the log has a line for every request; else [`in_request`] opens it.
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let span = tracing::info_span!(
-            "request",
-            method = method_name(request.method()),
-            route = field::Empty,
-            status = field::Empty,
-            request_id = field::Empty,
-        );
-        if !span.is_disabled() {
-            span.record("request_id", request_id(request).to_str().unwrap_or_default());
-            span.record("route", request.match_pattern().as_deref().unwrap_or("none"));
-        }
-        span
+        if tracing::enabled!(Level::DEBUG) { span(request.request()) } else { Span::none() }
     }
 
-    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
-        let status = match outcome {
-            Ok(response) => response.status(),
-            Err(error) => error.as_response_error().status_code(),
-        };
-        span.record("status", status.as_u16());
-        if status.is_server_error() {
-            tracing::warn!("answered");
-        } else {
-            tracing::debug!("answered");
+    fn on_request_end<B: MessageBody>(_: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        match outcome {
+            Ok(response) if response.status().is_server_error() => {
+                in_request(response.request(), || tracing::warn!(status = response.status().as_u16(), "answered"));
+            }
+            Ok(response) => tracing::debug!(status = response.status().as_u16(), "answered"),
+            Err(error) => tracing::warn!(status = error.as_response_error().status_code().as_u16(), "answered"),
         }
     }
+}
+
+/// Logs within the request's span, so that every line tells which request it is about.
+pub(super) fn in_request<T>(request: &HttpRequest, log: impl FnOnce() -> T) -> T {
+    if Span::current().is_none() { span(request).in_scope(log) } else { log() }
+}
+
+fn span(request: &HttpRequest) -> Span {
+    tracing::info_span!(
+        "request",
+        method = method_name(request.method()),
+        route = request.match_pattern().as_deref().unwrap_or("none"),
+        request_id = request_id(request).to_str().unwrap_or_default(),
+    )
 }
 
 /// A method of the standards by its name. Others are the client's own words, which do not belong in a log.
@@ -76,14 +78,14 @@ pub(super) async fn return_request_id(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = request_id(&request);
+    let id = request_id(request.request());
     let mut response = next.call(request).await?;
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
 }
 
 /// The id that came with the request where it is a plain word (a load balancer's), else our own.
-fn request_id(request: &ServiceRequest) -> HeaderValue {
+fn request_id(request: &HttpRequest) -> HeaderValue {
     let taken = request.headers().get(REQUEST_ID).filter(|value| is_plain_word(value.as_bytes()));
     taken.cloned().unwrap_or_else(|| {
         let made = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
