@@ -37,7 +37,7 @@ pub(super) async fn enforce(
     match admit(request.head(), &mut payload, limits).await {
         Ok(body) => {
             // Replaced even where no body was announced: an upgrade's payload ends only with the connection.
-            request.set_payload(Payload::from(body));
+            request.set_payload(if body.is_empty() { Payload::None } else { Payload::from(body) });
             Ok(next.call(request).await?.map_into_boxed_body())
         }
         Err(reason) => {

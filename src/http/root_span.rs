@@ -11,13 +11,12 @@ use actix_web::{
         Method,
         header::{HeaderName, HeaderValue},
     },
-    middleware::Next,
 };
 use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 /// Where a request id is taken from and given back.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Shorter than any key (84 bytes or more) and any signed token, so that neither becomes part of a
 /// log line by standing in the wrong header; longer than the usual ids (a UUID has 36).
 const REQUEST_ID_MAX_BYTES: usize = 64;
@@ -73,19 +72,8 @@ fn method_name(method: &Method) -> &str {
     }
 }
 
-/// Gives the request id back with every answer.
-pub(super) async fn return_request_id(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = request_id(request.request());
-    let mut response = next.call(request).await?;
-    response.headers_mut().insert(REQUEST_ID, id);
-    Ok(response)
-}
-
 /// The id that came with the request where it is a plain word (a load balancer's), else our own.
-fn request_id(request: &HttpRequest) -> HeaderValue {
+pub(super) fn request_id(request: &HttpRequest) -> HeaderValue {
     let taken = request.headers().get(REQUEST_ID).filter(|value| is_plain_word(value.as_bytes()));
     taken.cloned().unwrap_or_else(|| {
         let made = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();

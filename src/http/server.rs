@@ -2,7 +2,13 @@
 
 use std::{io, net::TcpListener, sync::Arc};
 
-use actix_web::{App, HttpServer, dev::Server as RunningServer, middleware::from_fn, web::Data};
+use actix_web::{
+    App, Error, HttpServer,
+    body::{BoxBody, MessageBody},
+    dev::{Server as RunningServer, ServiceRequest, ServiceResponse},
+    middleware::{Next, from_fn},
+    web::Data,
+};
 use tracing_actix_web::TracingLogger;
 
 use super::{
@@ -29,8 +35,7 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
             .app_data(services.clone())
             .app_data(limits.clone())
             .configure(routes::configure)
-            .wrap(from_fn(limits::enforce))
-            .wrap(from_fn(root_span::return_request_id))
+            .wrap(from_fn(at_the_edge))
             .wrap(TracingLogger::<RootSpan>::new())
     };
     let workers = settings.workers.get();
@@ -43,4 +48,15 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
         .disable_signals()
         .listen(listener)?
         .run())
+}
+
+/// What every request passes first. One layer for both, for each costs an allocation a request.
+async fn at_the_edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = root_span::request_id(request.request());
+    let mut response = limits::enforce(request, next).await?;
+    response.headers_mut().insert(root_span::REQUEST_ID, id);
+    Ok(response)
 }
