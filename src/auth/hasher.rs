@@ -129,11 +129,14 @@ impl Hasher {
         Ok((computed.ct_eq(&output).into(), secret))
     }
 
-    /// Whether `stored` was made with other parameters than those of today.
+    /// Whether the parameters have risen since `stored` was made: some are higher today, and none is
+    /// lower. A hash that is stronger than today's stays, or replicas with different settings would
+    /// undo each other's work.
     pub fn is_outdated(&self, stored: &StoredHash) -> bool {
         Expected::parse(stored).is_ok_and(|expected| {
-            let of = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-            of(&expected.params) != of(&self.params)
+            let of = |params: &Params| [params.m_cost(), params.t_cost(), params.p_cost()];
+            let (then, today) = (of(&expected.params), of(&self.params));
+            then != today && then.iter().zip(&today).all(|(then, today)| then <= today)
         })
     }
 
