@@ -60,6 +60,16 @@ impl ColdChecks {
         if finding.is_about(&presented.proof) && finding.may_be_believed(id, &self.freshness, clock::now()) {
             return Ok(finding);
         }
+        // All who waited with this request are here now. One of them takes off, and the others join: a
+        // flight that is listed only now begins after they came, so they need no lease to believe it.
+        let flight = match self.flights.join_or_list(id) {
+            Boarding::Own(landing) => return self.take_off(presented, landing).await,
+            Boarding::Joined(flight) => flight,
+        };
+        let finding = landed(flight).await?;
+        if finding.is_about(&presented.proof) {
+            return Ok(finding);
+        }
         let landing = self.flights.list(id);
         self.take_off(presented, landing).await
     }
@@ -67,14 +77,16 @@ impl ColdChecks {
     async fn take_off(self: &Arc<Self>, presented: &PresentedKey<'_>, landing: Landing) -> Outcome {
         let flight = landing.subscribe();
         let slot = Slot { checks: Arc::clone(self), id: presented.id, flight: flight.clone() };
-        let permit = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| Undecided::Busy)?;
         let question = Question {
             id: presented.id,
             proof: presented.proof.clone(),
             secret: presented.secret(),
             pepper: Zeroizing::new(*self.keyring.hash_secret(presented.pepper)),
         };
-        self.runtime.spawn(Arc::clone(self).fly(question, landing, slot, permit));
+        match Arc::clone(&self.admission).try_acquire_owned() {
+            Ok(permit) => drop(self.runtime.spawn(Arc::clone(self).fly(question, landing, slot, permit))),
+            Err(_) => land(slot, &landing, Err(Undecided::Busy)),
+        }
         landed(flight).await
     }
 
@@ -87,10 +99,9 @@ impl ColdChecks {
         if let Ok(finding) = &outcome {
             self.cache.keep(id, finding, &self.freshness);
         }
-        // The slot goes after the cache has the finding, so that nobody finds neither.
-        drop(slot);
-        landing.send_replace(Some(outcome));
+        // Whoever has the answer may ask for another key at once.
         drop(permit);
+        land(slot, &landing, outcome);
         if let Some(outdated) = outdated {
             self.strengthen(id, outdated).await;
         }
@@ -154,6 +165,13 @@ struct OutdatedHash {
     secret: KeySecret,
     pepper: Zeroizing<[u8; 32]>,
     stored: Arc<StoredKey>,
+}
+
+/// Tells those who wait. The slot goes before that, so that they can take off again, and after the cache
+/// has the finding, so that nobody finds neither.
+fn land(slot: Slot, landing: &Landing, outcome: Outcome) {
+    drop(slot);
+    landing.send_replace(Some(outcome));
 }
 
 async fn landed(mut flight: Flight) -> Outcome {

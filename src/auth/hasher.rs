@@ -6,7 +6,10 @@
 //! thread is still at work.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -61,6 +64,7 @@ pub struct Hasher {
     lanes: [Arc<Semaphore>; 2],
     max_wait: Duration,
     memory: Arc<MemoryPool>,
+    done: Arc<AtomicU64>,
 }
 
 /// The right to hash, and the place in the lane.
@@ -81,7 +85,13 @@ impl Hasher {
             lanes: [permits(), permits()],
             max_wait: settings.max_wait,
             memory: Arc::default(),
+            done: Arc::default(),
         })
+    }
+
+    /// Hashes computed since the start, to make and to compare; for metrics.
+    pub fn hashes_done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Hashes `secret` with a fresh salt.
@@ -119,11 +129,14 @@ impl Hasher {
         Ok((computed.ct_eq(&output).into(), secret))
     }
 
-    /// Whether `stored` was made with other parameters than those of today.
+    /// Whether the parameters have risen since `stored` was made: some are higher today, and none is
+    /// lower. A hash that is stronger than today's stays, or replicas with different settings would
+    /// undo each other's work.
     pub fn is_outdated(&self, stored: &StoredHash) -> bool {
         Expected::parse(stored).is_ok_and(|expected| {
-            let of = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-            of(&expected.params) != of(&self.params)
+            let of = |params: &Params| [params.m_cost(), params.t_cost(), params.p_cost()];
+            let (then, today) = (of(&expected.params), of(&self.params));
+            then != today && then.iter().zip(&today).all(|(then, today)| then <= today)
         })
     }
 
@@ -138,9 +151,11 @@ impl Hasher {
         let turn = self.turn(lane).await?;
         let pepper = Zeroizing::new(*pepper);
         let memory = Arc::clone(&self.memory);
+        let done = Arc::clone(&self.done);
         let work = move || {
             let output = memory
                 .with_blocks(params.block_count(), |blocks| argon2id(&params, &pepper, secret.expose(), &salt, blocks));
+            done.fetch_add(1, Ordering::Relaxed);
             drop(turn);
             output.map(|output| (output, secret))
         };

@@ -64,13 +64,30 @@ async fn answer_all(store: Arc<dyn KeyStore>, mut questions: mpsc::Receiver<Ques
     }
 }
 
-async fn answer(store: &dyn KeyStore, batch: Vec<Question>) {
+async fn answer(store: &dyn KeyStore, mut batch: Vec<Question>) {
     let mut ids: Vec<KeyId> = batch.iter().map(|question| question.id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let found =
-        store.find(&ids).await.map(|keys| keys.into_iter().map(|key| (key.record.id, key)).collect::<HashMap<_, _>>());
-    for Question { id, reply } in batch {
+    match find(store, &ids).await {
+        // One row that cannot be read must not take the others with it.
+        Err(StoreError::Corrupt(_)) if ids.len() > 1 => {
+            for id in ids {
+                reply(batch.extract_if(.., |question| question.id == id), &find(store, &[id]).await);
+            }
+        }
+        found => reply(batch, &found),
+    }
+}
+
+type Found = Result<HashMap<KeyId, Arc<StoredKey>>, StoreError>;
+
+async fn find(store: &dyn KeyStore, ids: &[KeyId]) -> Found {
+    let keys = store.find(ids).await?;
+    Ok(keys.into_iter().map(|key| (key.record.id, key)).collect())
+}
+
+fn reply(questions: impl IntoIterator<Item = Question>, found: &Found) {
+    for Question { id, reply } in questions {
         let answer = found.as_ref().map(|keys| keys.get(&id).cloned()).map_err(Clone::clone);
         // Whoever has hung up does not want it any more.
         let _ = reply.send(answer);

@@ -1,0 +1,20 @@
+//! The check itself, in one process: what it costs, what it believes, and what it survives.
+//!
+//! The checker, the hasher and the link to the other replicas are the real ones. The store and the
+//! channel of notifications count, wait, fail and answer on command ([`world`]); only where the SQL is
+//! the point, there is a real Postgres ([`triggers`]). What a test proves is its name.
+
+mod admission;
+mod belief;
+mod cancelled;
+mod costs;
+mod hashing_lanes;
+mod memory;
+mod races;
+mod rehash;
+mod revoking;
+mod simultaneous;
+#[path = "../support/mod.rs"]
+mod support;
+mod triggers;
+mod world;

@@ -1,0 +1,94 @@
+//! The parameters were raised since a key was made.
+
+use keyward::config::Hashing;
+
+use crate::world::{
+    CHEAP, NOTHING, ONE_QUERY_AND_HASH, Plan, World, assert_granted, eventually, hashing_thread::HashingThread, in_time,
+};
+
+const RAISED: Hashing = Hashing { iterations: 2, ..CHEAP };
+
+async fn raised() -> World {
+    World::start(Plan { hashing: RAISED, ..Plan::default() }).await
+}
+
+#[tokio::test]
+async fn after_the_parameters_were_raised_the_first_use_makes_the_hash_stronger_once() {
+    let world = raised().await;
+    let key = world.key().await;
+    let weak = world.store.row(key.id).expect("a row");
+    assert!(weak.hash.expose().contains("$m=64,t=1,p=1$"));
+    assert_granted(&world.check(&key).await);
+    eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+    let strong = world.store.row(key.id).expect("a row");
+    assert!(strong.hash.expose().contains("$m=64,t=2,p=1$"));
+    for _ in 0..3 {
+        assert_granted(&world.check(&key).await);
+        world.invalidate(&key).await;
+    }
+    // One to check it, one to make it stronger.
+    assert_eq!(world.costs().hashes, 2);
+
+    let later = world.restarted(Plan { hashing: RAISED, ..Plan::default() }).await;
+    let before = later.costs();
+    assert_granted(&later.check(&key).await);
+    assert_eq!(later.costs() - before, ONE_QUERY_AND_HASH);
+    assert_eq!(world.store.hashes_replaced(), 1);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_stronger_hash() {
+    let world = raised().await;
+    let key = world.key().await;
+    world.store.replacements.close();
+    in_time("the answer", async { assert_granted(&world.check(&key).await) }).await;
+    world.store.replacements.has_stopped(1).await;
+    let before = world.costs();
+    assert_granted(&world.check(&key).await);
+    assert_eq!(world.costs() - before, NOTHING);
+    world.store.replacements.open();
+    eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+}
+
+#[tokio::test]
+async fn a_stronger_hash_that_cannot_be_written_harms_nobody_and_the_next_first_use_tries_again() {
+    let world = raised().await;
+    let key = world.key().await;
+    world.store.replacements.close();
+    assert_granted(&world.check(&key).await);
+    world.store.replacements.has_stopped(1).await;
+    world.store.set_down(true);
+    world.store.replacements.open();
+    eventually("a failure", || world.store.replacements_failed() == 1).await;
+    assert_granted(&world.check(&key).await);
+    world.store.set_down(false);
+    let later = world.restarted(Plan { hashing: RAISED, ..Plan::default() }).await;
+    assert_granted(&later.check(&key).await);
+    eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+}
+
+#[tokio::test]
+async fn a_key_whose_hash_has_the_parameters_of_today_is_not_hashed_anew() {
+    let world = World::usual().await;
+    let key = world.key().await;
+    assert_granted(&world.check(&key).await);
+    assert_granted(&world.check(&world.key().await).await);
+    assert_eq!(world.costs().hashes, 2);
+}
+
+/// While replicas are restarted one by one, some still have the old settings: they must not undo what
+/// the new ones do.
+#[test]
+fn a_hash_that_is_stronger_than_the_parameters_of_today_stays() {
+    HashingThread::test(async |_thread| {
+        let world = raised().await;
+        let key = world.key().await;
+        assert_granted(&world.check(&key).await);
+        eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+        let older = world.restarted(Plan::default()).await;
+        assert_granted(&older.check(&key).await);
+        // One hash after the other: one to make the first key's weaker would come before this one.
+        assert_granted(&older.check(&older.key().await).await);
+        assert_eq!(older.costs().hashes, 2);
+    });
+}

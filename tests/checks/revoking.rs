@@ -1,0 +1,86 @@
+//! The revocation as a use case: what its client, its store and the other replicas can do to it.
+
+use keyward::{
+    auth::{
+        Undecided,
+        coherence::{Notification, ReplicaId, Settings, Settled},
+        lifecycle::RevokedEverywhere,
+    },
+    domain::{
+        ports::Revoke,
+        verdict::{Denial, Verdict},
+    },
+};
+
+use crate::world::{LONG_LEASE, NOW, Plan, TestKey, World, assert_denied, assert_granted, in_time, poll_once};
+
+fn of(key: &TestKey) -> Revoke {
+    Revoke { id: key.id, owner: None, reason: None, at: NOW }
+}
+
+async fn revoke(world: &World, key: &TestKey) -> Result<Option<RevokedEverywhere>, Undecided> {
+    in_time("the revocation", world.lifecycle().revoke(of(key))).await
+}
+
+#[tokio::test]
+async fn when_a_revoke_returns_a_warm_key_is_refused() {
+    let world = World::usual().await;
+    let key = world.warm_key().await;
+    let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
+    assert_denied(&world.check(&key).await, Denial::KeyRevoked);
+    assert_eq!(revoked.at, NOW);
+    assert_eq!(revoked.settled, Settled::Heard { confirmed: 0, expired: 0 });
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_stop_its_revocation() {
+    let world = World::usual().await;
+    let key = world.warm_key().await;
+    world.store.revokes.close();
+    let lifecycle = world.lifecycle();
+    let mut client = Box::pin(lifecycle.revoke(of(&key)));
+    assert!(poll_once(&mut client).is_none());
+    world.store.revokes.has_stopped(1).await;
+    drop(client);
+    assert_granted(&world.check(&key).await);
+    world.store.revokes.open();
+    world.eventually(&key, |verdict| matches!(verdict, Verdict::Denied(Denial::KeyRevoked))).await;
+}
+
+#[tokio::test]
+async fn a_revoke_waits_for_every_replica_that_may_hold_a_lease() {
+    const OTHER: ReplicaId = ReplicaId(1);
+    let world = World::usual().await;
+    let key = world.warm_key().await;
+    world.channel.deliver(&Notification::Heartbeat { replica: OTHER, sequence: 1, lease: LONG_LEASE });
+    let lifecycle = world.lifecycle();
+    let revoking = tokio::spawn(async move { lifecycle.revoke(of(&key)).await });
+    world.channel.applied(world.channel.first_change().await).await;
+    assert!(!revoking.is_finished());
+    world.channel.deliver(&Notification::Applied { replica: OTHER, up_to: world.channel.last_change() });
+    let revoked = in_time("the revocation", revoking).await.expect("no panic").expect("an answer").expect("a key");
+    assert_eq!(revoked.settled, Settled::Heard { confirmed: 1, expired: 0 });
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_an_error_and_its_change_is_forgotten() {
+    // Room for one change that is followed: one that is not forgotten makes the next wait for a lease.
+    let settings = Settings { most_waiting: 1, ..Settings::for_lease(LONG_LEASE).expect("a valid lease") };
+    let world = World::start(Plan { settings, ..Plan::default() }).await;
+    let key = world.warm_key().await;
+    world.store.set_down(true);
+    for _ in 0..3 {
+        assert!(matches!(revoke(&world, &key).await, Err(Undecided::Store(_))));
+    }
+    world.store.set_down(false);
+    assert_granted(&world.check(&key).await);
+    let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
+    assert_eq!(revoked.settled, Settled::Heard { confirmed: 0, expired: 0 });
+    assert_denied(&world.check(&key).await, Denial::KeyRevoked);
+}
+
+#[tokio::test]
+async fn revoking_a_key_that_does_not_exist_finds_none() {
+    let world = World::usual().await;
+    assert!(revoke(&world, &world.deleted_key()).await.expect("an answer").is_none());
+}

@@ -1,0 +1,197 @@
+//! What the schema tells the replicas, whoever makes the change.
+
+use std::{sync::Arc, time::Duration};
+
+use keyward::{
+    config::Database,
+    domain::{
+        api_key::KeyId,
+        ports::{KeyStore, StoredHash},
+    },
+    store::Store,
+};
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgListener};
+use uuid::Uuid;
+
+use crate::{
+    support::{TestDatabase, database},
+    world::in_time,
+};
+
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const STRONGER: &str =
+    "$argon2id$v=19$m=19456,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// Sent last, so that what did not arrive before it was never sent.
+const END: &str = "end of test";
+
+/// A database with somebody who listens.
+struct Schema {
+    database: TestDatabase,
+    rows: PgPool,
+    listener: PgListener,
+}
+
+impl Schema {
+    async fn new() -> Self {
+        let database = database().await;
+        let rows = database.superuser_pool().await;
+        let mut listener = PgListener::connect(database.url()).await.expect("a connection");
+        listener.listen("keyward").await.expect("listening");
+        Self { database, rows, listener }
+    }
+
+    async fn run(&self, statement: &str) {
+        let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&self.rows).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    async fn add_keys(&self, count: u32) -> Vec<Uuid> {
+        let ids: Vec<Uuid> = (0..count).map(|_| Uuid::now_v7()).collect();
+        let insert = "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash)
+                      SELECT id, '', 'alice', 'live', now(), now(), $2 FROM unnest($1) AS id";
+        sqlx::query(insert).bind(&ids).bind(HASH).execute(&self.rows).await.expect("rows");
+        ids
+    }
+
+    /// What has been announced since the last call: the keys, or `*`.
+    async fn announced(&mut self) -> Vec<String> {
+        sqlx::query("SELECT pg_notify('keyward', $1)").bind(END).execute(&self.rows).await.expect("a notification");
+        let mut announced = Vec::new();
+        loop {
+            let arrived = in_time("a notification", self.listener.recv()).await.expect("a notification");
+            if arrived.payload() == END {
+                return announced;
+            }
+            let (head, keys) = arrived.payload().rsplit_once(' ').expect("three words");
+            assert!(head.starts_with("changed "), "{head}");
+            announced.push(keys.to_owned());
+        }
+    }
+
+    async fn store(&self) -> Arc<dyn KeyStore> {
+        let settings = Database {
+            url: self.database.url().to_owned().into(),
+            password: None,
+            pool_size: 2,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(10),
+            listen_url: None,
+            connect_timeout: Duration::from_secs(10),
+            migrate_on_start: false,
+        };
+        Store::open(&settings).await.expect("a store").keys()
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_a_right_is_announced_once() {
+    let mut schema = Schema::new().await;
+    let id = schema.add_keys(1).await[0];
+    schema.add_keys(3).await;
+    for change in [
+        "enabled = false",
+        "expires_at = now()",
+        "scopes = ARRAY['a']",
+        "metadata = '{\"a\": 1}'",
+        "revoked_at = now()",
+        "revoked_reason = 'leaked'",
+        "issuer = 'https://issuer.example'",
+        "subject = 'bob'",
+        "environment = 'test'",
+        "name = 'a name'",
+        "created_at = '2000-01-01'",
+        "updated_at = '2000-01-01'",
+        "expires_at = NULL",
+        "enabled = true, last_used_at = now()",
+    ] {
+        schema.run(&format!("UPDATE api_keys SET {change} WHERE id = '{id}'")).await;
+        assert_eq!(schema.announced().await, [id.to_string()], "{change}");
+    }
+}
+
+#[tokio::test]
+async fn use_and_a_stronger_hash_are_not_announced() {
+    let mut schema = Schema::new().await;
+    schema.add_keys(3).await;
+    for change in ["last_used_at = now()", &format!("secret_hash = '{STRONGER}'"), "enabled = enabled"] {
+        schema.run(&format!("UPDATE api_keys SET {change}")).await;
+        assert_eq!(schema.announced().await, [] as [String; 0], "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_and_a_statement_that_changes_nothing_are_not_announced() {
+    let mut schema = Schema::new().await;
+    schema.run("UPDATE api_keys SET enabled = false; DELETE FROM api_keys").await;
+    schema.add_keys(3).await;
+    assert_eq!(schema.announced().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_deleted_or_gets_another_id_is_announced() {
+    let mut schema = Schema::new().await;
+    let ids = schema.add_keys(3).await;
+    schema.run(&format!("DELETE FROM api_keys WHERE id = '{}'", ids[0])).await;
+    assert_eq!(schema.announced().await, [ids[0].to_string()]);
+    schema.run(&format!("UPDATE api_keys SET id = '{}' WHERE id = '{}'", Uuid::now_v7(), ids[1])).await;
+    assert_eq!(schema.announced().await, [ids[1].to_string()]);
+}
+
+#[tokio::test]
+async fn a_truncation_announces_all_keys() {
+    let mut schema = Schema::new().await;
+    schema.add_keys(3).await;
+    schema.run("TRUNCATE api_keys").await;
+    assert_eq!(schema.announced().await, ["*"]);
+}
+
+#[tokio::test]
+async fn a_statement_that_changes_many_keys_sends_one_notification() {
+    let mut schema = Schema::new().await;
+    let ids = schema.add_keys(200).await;
+    schema.run("UPDATE api_keys SET enabled = false").await;
+    let announced = schema.announced().await;
+    assert_eq!(announced.len(), 1);
+    let mut named: Vec<&str> = announced[0].split(',').collect();
+    named.sort_unstable();
+    assert_eq!(named, ids.iter().map(Uuid::to_string).collect::<Vec<_>>());
+
+    schema.add_keys(800).await;
+    for statement in ["UPDATE api_keys SET enabled = NOT enabled", "DELETE FROM api_keys"] {
+        schema.run(statement).await;
+        assert_eq!(schema.announced().await, ["*"], "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_is_rolled_back_is_not_announced() {
+    let mut schema = Schema::new().await;
+    schema.add_keys(1).await;
+    schema.run("BEGIN; UPDATE api_keys SET enabled = false; ROLLBACK").await;
+    assert_eq!(schema.announced().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn the_store_replaces_only_the_hash_it_was_told_of_and_tells_nobody() {
+    let mut schema = Schema::new().await;
+    let id = KeyId::from(schema.add_keys(1).await[0]);
+    let store = schema.store().await;
+    let hash = |text: &str| StoredHash::new(text.to_owned());
+    store.replace_hash(id, &hash(HASH), &hash(STRONGER)).await.expect("an answer");
+    assert_eq!(store.find(&[id]).await.expect("rows")[0].hash.expose(), STRONGER);
+    store.replace_hash(id, &hash(HASH), &hash(HASH)).await.expect("an answer");
+    assert_eq!(store.find(&[id]).await.expect("rows")[0].hash.expose(), STRONGER);
+    assert_eq!(schema.announced().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn one_statement_reads_many_rows_and_leaves_out_those_that_are_missing() {
+    let schema = Schema::new().await;
+    let present: Vec<KeyId> = schema.add_keys(300).await.into_iter().map(KeyId::from).collect();
+    let missing = (0..10).map(|_| KeyId::from(Uuid::now_v7()));
+    let asked: Vec<KeyId> = missing.chain(present.iter().copied()).collect();
+    let mut found: Vec<KeyId> =
+        schema.store().await.find(&asked).await.expect("rows").iter().map(|key| key.record.id).collect();
+    found.sort_unstable();
+    assert_eq!(found, present);
+}

@@ -1,0 +1,295 @@
+//! Everything around a check, in one process: a store and a channel of notifications that count, wait,
+//! fail and answer on command, and between them the real checker, hasher and link.
+
+#![allow(dead_code, reason = "each test binary uses only a part of it")]
+
+pub(crate) mod channel;
+pub(crate) mod gate;
+pub(crate) mod hashing_thread;
+pub(crate) mod store;
+
+use std::{num::NonZeroUsize, ops::Sub, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use keyward::{
+    auth::{
+        Undecided,
+        api_key::KeyChecker,
+        coherence::{Freshness, Link, RecordId, Records, ReplicaId, Settings},
+        hasher::{Hasher, Lane},
+        lifecycle::Lifecycle,
+    },
+    config::{Checks, Hashing},
+    domain::{
+        api_key::{Environment, IssuedKey, KeyId, Keyring, Pepper},
+        key_record::KeyRecord,
+        ports::{Announcements, KeyStore, StoredKey},
+        principal::{Owner, Scopes},
+        verdict::{Denial, Verdict},
+    },
+};
+use time::{OffsetDateTime, macros::datetime};
+use tokio::runtime::Handle;
+
+use channel::Channel;
+use store::FakeStore;
+
+/// Long enough that only a defect reaches it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at what nobody announces.
+const POLL: Duration = Duration::from_millis(1);
+/// When the tests happen.
+pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+/// A lease that no test outlives.
+pub(crate) const LONG_LEASE: Duration = Duration::from_secs(60);
+
+/// How a world is to be.
+pub(crate) struct Plan {
+    pub(crate) cached_keys: usize,
+    pub(crate) max_cold: usize,
+    pub(crate) hashing: Hashing,
+    pub(crate) settings: Settings,
+    /// Whether the replica's own heartbeats come back to it, which gives it a lease.
+    pub(crate) with_lease: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            cached_keys: 1000,
+            max_cold: 1024,
+            hashing: CHEAP,
+            settings: Settings::for_lease(LONG_LEASE).expect("a valid lease"),
+            with_lease: true,
+        }
+    }
+}
+
+/// The cheapest hash there is. Two at once, however many cores there are.
+pub(crate) const CHEAP: Hashing = Hashing {
+    memory_kib: 64,
+    iterations: 1,
+    parallelism: 1,
+    concurrency: NonZeroUsize::new(2).expect("not zero"),
+    max_wait: PATIENCE,
+};
+
+/// One replica, and what is around it.
+pub(crate) struct World {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) store: Arc<FakeStore>,
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) checker: Arc<KeyChecker>,
+    /// Makes the hashes of keys that were "there before", so that the replica's own count from 0.
+    foreign_hasher: Hasher,
+}
+
+/// A key and its text.
+#[derive(Clone)]
+pub(crate) struct TestKey {
+    pub(crate) id: KeyId,
+    pub(crate) text: String,
+}
+
+/// What checks have cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Costs {
+    pub(crate) queries: usize,
+    pub(crate) hashes: usize,
+}
+
+pub(crate) const NOTHING: Costs = Costs { queries: 0, hashes: 0 };
+pub(crate) const ONE_QUERY: Costs = Costs { queries: 1, hashes: 0 };
+pub(crate) const ONE_QUERY_AND_HASH: Costs = Costs { queries: 1, hashes: 1 };
+
+impl Sub for Costs {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self { queries: self.queries - earlier.queries, hashes: self.hashes - earlier.hashes }
+    }
+}
+
+impl World {
+    /// A replica with a lease, if that is in the plan.
+    pub(crate) async fn start(plan: Plan) -> Self {
+        let channel = Arc::new(Channel::new(plan.with_lease));
+        let store = Arc::new(FakeStore::new(Arc::clone(&channel)));
+        let world = Self::replica(plan, keyring(), store, channel);
+        tokio::spawn(Arc::clone(&world.link).run());
+        world.channel.listening(1).await;
+        if world.channel.heartbeats_come_back() {
+            eventually("a lease", || world.freshness().lease_until().as_nanos() > 0).await;
+        }
+        world
+    }
+
+    /// One with the usual plan.
+    pub(crate) async fn usual() -> Self {
+        Self::start(Plan::default()).await
+    }
+
+    /// Another replica with another plan, on the same rows.
+    pub(crate) async fn restarted(&self, plan: Plan) -> Self {
+        let world =
+            Self::replica(plan, Arc::clone(&self.keyring), Arc::clone(&self.store), Arc::new(Channel::new(true)));
+        tokio::spawn(Arc::clone(&world.link).run());
+        eventually("a lease", || world.freshness().lease_until().as_nanos() > 0).await;
+        world
+    }
+
+    fn replica(plan: Plan, keyring: Arc<Keyring>, store: Arc<FakeStore>, channel: Arc<Channel>) -> Self {
+        let announcements = Arc::clone(&channel) as Arc<dyn Announcements>;
+        let link = Arc::new(Link::new(ReplicaId(rand::random()), plan.settings, announcements));
+        let hasher = Arc::new(Hasher::new(&plan.hashing).expect("valid settings"));
+        let checks = Checks { cached_keys: plan.cached_keys, max_cold: plan.max_cold };
+        let keys = Arc::clone(&store) as Arc<dyn KeyStore>;
+        let (ring, hashes, runtime) = (Arc::clone(&keyring), Arc::clone(&hasher), Handle::current());
+        let checker = KeyChecker::new(ring, keys, hashes, link.freshness(), &checks, runtime);
+        let foreign_hasher = Hasher::new(&CHEAP).expect("valid settings");
+        Self { checker: Arc::new(checker), keyring, store, channel, hasher, link, foreign_hasher }
+    }
+
+    pub(crate) fn freshness(&self) -> Arc<Freshness> {
+        self.link.freshness()
+    }
+
+    /// A replica that listens, but never gets a lease.
+    pub(crate) async fn without_lease(plan: Plan) -> Self {
+        Self::start(Plan { with_lease: false, ..plan }).await
+    }
+
+    /// A key that is in the store.
+    pub(crate) async fn key(&self) -> TestKey {
+        let IssuedKey { id, environment, secret, pepper, text } = self.keyring.generate(Environment::Live, NOW);
+        let hash = self.foreign_hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await;
+        let record = KeyRecord {
+            id,
+            owner: Owner { issuer: "".into(), subject: "alice".into() },
+            environment,
+            scopes: Scopes::default(),
+            expires_at: None,
+            enabled: true,
+            revoked_at: None,
+        };
+        self.store.put(StoredKey { record, hash: hash.expect("a hash") });
+        TestKey { id, text: text.expose().to_owned() }
+    }
+
+    /// Many of them.
+    pub(crate) async fn keys(&self, count: usize) -> Vec<TestKey> {
+        let mut keys = Vec::new();
+        for _ in 0..count {
+            keys.push(self.key().await);
+        }
+        keys
+    }
+
+    /// A key that we made, and that has no row (any more).
+    pub(crate) fn deleted_key(&self) -> TestKey {
+        let IssuedKey { id, text, .. } = self.keyring.generate(Environment::Live, NOW);
+        TestKey { id, text: text.expose().to_owned() }
+    }
+
+    /// A key that this replica has checked before.
+    pub(crate) async fn warm_key(&self) -> TestKey {
+        let key = self.key().await;
+        assert_granted(&self.check(&key).await);
+        key
+    }
+
+    pub(crate) async fn check(&self, key: &TestKey) -> Result<Verdict, Undecided> {
+        self.checker.check(key.text.as_bytes(), NOW).await
+    }
+
+    /// Checks again and again until the outcome is `wanted`.
+    pub(crate) async fn eventually(&self, key: &TestKey, wanted: impl Fn(&Verdict) -> bool) {
+        let checks = async {
+            while !self.check(key).await.is_ok_and(|verdict| wanted(&verdict)) {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        in_time("another verdict", checks).await;
+    }
+
+    /// Changes the row, and waits until the replica has applied the change.
+    pub(crate) async fn change(&self, key: &TestKey, change: impl FnOnce(&mut KeyRecord)) {
+        self.store.change(key.id, change);
+        self.invalidate(key).await;
+    }
+
+    /// Tells the replica that the row has changed, and waits until it has acknowledged that.
+    pub(crate) async fn invalidate(&self, key: &TestKey) {
+        let change = self.channel.announce(Records::These(vec![record(key)]));
+        self.channel.applied(change).await;
+    }
+
+    pub(crate) fn costs(&self) -> Costs {
+        let hashes = usize::try_from(self.hasher.hashes_done()).expect("a small number");
+        Costs { queries: self.store.queries(), hashes }
+    }
+
+    /// Issues and revokes, on the same store and link.
+    pub(crate) fn lifecycle(&self) -> Arc<Lifecycle> {
+        Arc::new(Lifecycle {
+            keyring: Arc::clone(&self.keyring),
+            store: Arc::clone(&self.store) as Arc<dyn KeyStore>,
+            hasher: Arc::clone(&self.hasher),
+            environment: Environment::Live,
+            link: Arc::clone(&self.link),
+            runtime: Handle::current(),
+        })
+    }
+}
+
+/// A key's name in the protocol.
+pub(crate) fn record(key: &TestKey) -> RecordId {
+    RecordId(key.id.as_uuid().as_u128())
+}
+
+/// Any server's, when `pepper` is any text.
+pub(crate) fn keyring_of(prefix: &str, pepper: &str) -> Keyring {
+    let pepper = Pepper::new(pepper.repeat(32).into()).expect("32 bytes");
+    Keyring::new(prefix.parse().expect("a prefix"), &[pepper]).expect("a pepper")
+}
+
+fn keyring() -> Arc<Keyring> {
+    Arc::new(keyring_of("keyward", "p"))
+}
+
+/// Waits for `condition`, which nobody announces.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    in_time(what, waiting).await;
+}
+
+/// What `work` gives; a failed test when it does not end.
+pub(crate) async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// Lets `work` go as far as it can without waiting.
+pub(crate) fn poll_once<F: Future + Unpin>(work: &mut F) -> Option<F::Output> {
+    work.now_or_never()
+}
+
+#[track_caller]
+pub(crate) fn assert_granted(outcome: &Result<Verdict, Undecided>) {
+    assert!(matches!(outcome, Ok(Verdict::Granted(_))), "{outcome:?}");
+}
+
+#[track_caller]
+pub(crate) fn assert_denied(outcome: &Result<Verdict, Undecided>, why: Denial) {
+    assert!(matches!(outcome, Ok(Verdict::Denied(denial)) if *denial == why), "{outcome:?}");
+}
+
+#[track_caller]
+pub(crate) fn assert_busy(outcome: &Result<Verdict, Undecided>) {
+    assert!(matches!(outcome, Err(Undecided::Busy)), "{outcome:?}");
+}

@@ -1,0 +1,52 @@
+//! A check that memory can answer takes nothing from the heap. In a binary of its own, because its
+//! allocator counts.
+
+#[path = "checks/world/mod.rs"]
+mod world;
+
+use allocation_counter::measure;
+use keyward::{
+    auth::Undecided,
+    domain::verdict::{Denial, Verdict},
+};
+
+use world::{NOW, World, assert_denied, assert_granted, poll_once};
+
+/// How often one check allocates, and what comes out if it does not have to wait.
+fn allocations(world: &World, text: &[u8]) -> (u64, Option<Result<Verdict, Undecided>>) {
+    let mut outcome = None;
+    let counted = measure(|| outcome = poll_once(&mut std::pin::pin!(world.checker.check(text, NOW))));
+    (counted.count_total, outcome)
+}
+
+#[tokio::test]
+async fn a_warm_check_allocates_nothing() {
+    let world = World::usual().await;
+    let key = world.warm_key().await;
+    for _ in 0..100 {
+        let (allocations, outcome) = allocations(&world, key.text.as_bytes());
+        assert_granted(&outcome.expect("an answer at once"));
+        assert_eq!(allocations, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_from_memory_allocates_nothing() {
+    let world = World::usual().await;
+    let (absent, forged) = (world.deleted_key(), world.key().await.text + "x");
+    assert_denied(&world.check(&absent).await, Denial::KeyUnknown);
+    for (text, why) in [(&absent.text, Denial::KeyUnknown), (&forged, Denial::KeyMalformed)] {
+        let (allocations, outcome) = allocations(&world, text.as_bytes());
+        assert_denied(&outcome.expect("an answer at once"), why);
+        assert_eq!(allocations, 0);
+    }
+}
+
+#[tokio::test]
+async fn the_allocations_of_a_cold_check_are_counted() {
+    let world = World::usual().await;
+    let key = world.key().await;
+    let (allocations, outcome) = allocations(&world, key.text.as_bytes());
+    assert!(outcome.is_none());
+    assert!(allocations > 0);
+}
