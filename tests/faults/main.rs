@@ -7,7 +7,7 @@
 //!
 //! > No check that starts after a revoke has returned is accepted, by any replica.
 //!
-//! * [`short`]: one test for each fault; these run with all others
+//! * [`short`] and [`amid_a_revoke`]: one test for each fault; these run with all others
 //! * [`planted`]: defects put there on purpose, which the checker must find
 //! * [`long`]: a random sequence of faults from a seed, for as long as you like. By hand:
 //!
@@ -20,6 +20,7 @@
 #[allow(dead_code, reason = "only a part of it is used here")]
 #[path = "../api/actors.rs"]
 mod actors;
+mod amid_a_revoke;
 mod checker;
 mod client;
 mod fleet;
