@@ -36,6 +36,29 @@ async fn connections_lost_without_a_word_amid_revokes_are_replaced_and_hold_up_n
     scene.passes("connections forgotten", &demands).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoke_whose_replica_loses_the_database_after_the_commit_returns_soon_after_it_is_back() {
+    let (scene, [key]) = Scene::open(3).await;
+    let database = superuser_pool(scene.url()).await;
+    scene.members[VICTIM].listening.hold();
+    let mut lock = database.begin().await.expect("a transaction");
+    sqlx::raw_sql("LOCK TABLE coherence IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
+    let outage = async {
+        let asks = async || waiting_statements(&database, "SELECT longest_lease_ms%").await > 0;
+        until("the revoker asks how long to wait", &asks).await;
+        until("the database's answer is that it took too long", async || !asks().await).await;
+        lock.rollback().await.expect("no lock");
+        scene.recorder.now()
+    };
+    let (revoked, back) = tokio::join!(scene.revoke(&key, VICTIM), outage);
+    assert_eq!(revoked.status(), Some(200));
+    scene.members[VICTIM].mend();
+    let demands = scene.demands(1);
+    assert!(revoked.log.end < back + demands.revoke_within, "{revoked:?}, back at {back:?}");
+    let demands = Demands { revoke_within: revoked.log.end - revoked.log.start, ..demands };
+    scene.passes("lost after the commit", &demands).await;
+}
+
 /// How many statements like this wait for a lock.
 async fn waiting_statements(database: &PgPool, like: &str) -> i64 {
     let count = "SELECT count(*) FROM pg_stat_activity
