@@ -24,6 +24,9 @@ use crate::domain::{
 /// The trigger of `migrations/0002_coherence.sql` sends to the same.
 const CHANNEL: &str = "keyward";
 
+/// A connection that was reset is replaced at once; a database that is away is asked so often.
+const PAUSE_BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(50);
+
 #[async_trait]
 impl Announcements for Store {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
@@ -54,17 +57,21 @@ impl Store {
         self.within_deadline(query.execute(&self.pool)).await.map(drop)
     }
 
-    /// The longest lease of any replica; the longest possible when the database does not say. The
-    /// change is committed by now, so an error must not make it look undone.
+    /// The longest lease of any replica. Asks until the database says: the change is committed by
+    /// now, and an error must not make it look undone. Should the database be away for a long time, it
+    /// is the longest possible one.
     pub(super) async fn longest_lease(&self) -> Duration {
-        let query = sqlx::query_scalar!("SELECT longest_lease_ms FROM coherence");
-        match self.within_deadline(query.fetch_one(&self.pool)).await {
-            Ok(millis) => Duration::from_millis(millis.unsigned_abs().into()),
-            Err(error) => {
-                tracing::warn!(%error, "could not read the longest lease; waiting for the longest possible one");
-                LONGEST_LEASE
+        let answer = async {
+            loop {
+                let query = sqlx::query_scalar!("SELECT longest_lease_ms FROM coherence");
+                match self.within_deadline(query.fetch_one(&self.pool)).await {
+                    Ok(millis) => return Duration::from_millis(millis.unsigned_abs().into()),
+                    Err(error) => tracing::warn!(%error, "could not read the longest lease; asking again"),
+                }
+                tokio::time::sleep(PAUSE_BEFORE_ASKING_AGAIN).await;
             }
-        }
+        };
+        tokio::time::timeout(LONGEST_LEASE, answer).await.unwrap_or(LONGEST_LEASE)
     }
 }
 

@@ -139,7 +139,16 @@ impl Health for Store {
 }
 
 fn pool_options(settings: &Database, connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(connections).acquire_timeout(settings.acquire_timeout)
+    let limit = settings.acquire_timeout;
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(limit).after_release(move |connection, _| {
+        Box::pin(async move {
+            // sqlx asks the same of a connection that is given back, but waits for the answer as long
+            // as it takes. One that was lost without a word, after the deadline had ended the wait for
+            // its statement, would then keep its place in the pool until TCP gives up: a quarter hour.
+            let answer = tokio::time::timeout(limit, connection.ping()).await;
+            answer.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())).map(|()| true)
+        })
+    })
 }
 
 fn connect_options(settings: &Database, url: &SecretString) -> Result<PgConnectOptions, OpenError> {
@@ -147,8 +156,13 @@ fn connect_options(settings: &Database, url: &SecretString) -> Result<PgConnectO
     if let Some(password) = &settings.password {
         options = options.password(password.expose());
     }
-    let statement_timeout = settings.statement_timeout.as_millis().to_string();
-    Ok(options.application_name("keyward").options([("statement_timeout", statement_timeout.as_str())]))
+    let limit = settings.statement_timeout.as_millis().to_string();
+    Ok(options.application_name("keyward").options([
+        ("statement_timeout", limit.as_str()),
+        // Else a replica that vanishes amid a revoke leaves the key's row locked, and nobody can revoke
+        // the key until the server gives up the connection: hours.
+        ("idle_in_transaction_session_timeout", limit.as_str()),
+    ]))
 }
 
 async fn wait_until_reachable(pool: &PgPool, limit: Duration) -> Result<(), OpenError> {

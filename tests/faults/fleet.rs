@@ -1,0 +1,139 @@
+//! Replicas, each on two wires of its own to the one database: for its work, and for listening.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+
+use crate::{proxy::Proxy, replica::Replica};
+
+/// The shortest lease there is, so that the tests are fast.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// Connections of a replica for everything but heartbeats, acknowledgements and listening.
+pub(crate) const POOL_SIZE: usize = 4;
+
+/// At info it logs each denial, which here is hundreds a second.
+const LOG_LEVEL: &str = "warn,keyward::startup=info";
+
+/// A replica's place, which may be empty for a while.
+pub(crate) struct Member {
+    pub(crate) number: usize,
+    /// Its connections for everything but listening.
+    pub(crate) main: Proxy,
+    /// Its listening connection.
+    pub(crate) listening: Proxy,
+    database: String,
+    replica: Mutex<Option<Replica>>,
+    address: watch::Sender<Option<SocketAddr>>,
+}
+
+/// `count` replicas on the database at `url`.
+pub(crate) async fn start(count: usize, url: &str) -> Vec<Member> {
+    join_all((0..count).map(|number| Member::start(number, url))).await
+}
+
+impl Member {
+    /// A replica in place `number`, with its wires.
+    pub(crate) async fn start(number: usize, url: &str) -> Self {
+        let (socket, database) = socket_and_database(url);
+        let member = Self {
+            number,
+            main: Proxy::to(socket.clone()).await,
+            listening: Proxy::to(socket).await,
+            database,
+            replica: Mutex::default(),
+            address: watch::Sender::new(None),
+        };
+        member.restart().await;
+        member
+    }
+
+    /// Where it is to be reached; `None` while it is dead.
+    pub(crate) fn address(&self) -> watch::Receiver<Option<SocketAddr>> {
+        self.address.subscribe()
+    }
+
+    /// Kills the process, if there is one, without a word of warning.
+    pub(crate) fn kill(&self) {
+        self.address.send_replace(None);
+        drop(self.replica().take());
+    }
+
+    /// Starts a new process in the place of the present one.
+    pub(crate) async fn restart(&self) {
+        self.kill();
+        let url =
+            |proxy: &Proxy| format!("postgres://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port(), self.database);
+        let env = [
+            ("KEYWARD__COHERENCE__LEASE", "1s"),
+            ("KEYWARD__DATABASE__LISTEN_URL", &url(&self.listening)),
+            ("KEYWARD__DATABASE__POOL_SIZE", &POOL_SIZE.to_string()),
+            ("KEYWARD__SERVER__WORKERS", "1"),
+            ("KEYWARD__LOG__LEVEL", LOG_LEVEL),
+        ];
+        let replica = Replica::start_on(&url(&self.main), &env).await;
+        self.address.send_replace(Some(replica.address().parse().expect("an address")));
+        *self.replica() = Some(replica);
+    }
+
+    /// Stops the process where it stands.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Ends [`pause`](Self::pause).
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Everything the process has printed.
+    pub(crate) fn output(&self) -> String {
+        self.replica().as_ref().map(Replica::output).unwrap_or_default()
+    }
+
+    fn signal(&self, name: &str) {
+        self.replica().as_ref().expect("it runs").signal(name);
+    }
+
+    fn replica(&self) -> MutexGuard<'_, Option<Replica>> {
+        self.replica.lock().expect("nobody panics meanwhile")
+    }
+
+    /// Cuts it off from the database: nothing passes.
+    pub(crate) fn partition(&self) {
+        self.main.hold();
+        self.listening.hold();
+    }
+
+    /// Resets all its connections to the database.
+    pub(crate) fn cut(&self) {
+        self.main.cut();
+        self.listening.cut();
+    }
+
+    /// Loses all its connections to the database without a word.
+    pub(crate) fn forget(&self) {
+        self.main.forget();
+        self.listening.forget();
+    }
+
+    /// Ends whatever its wires suffer.
+    pub(crate) fn mend(&self) {
+        self.main.mend();
+        self.listening.mend();
+    }
+}
+
+fn socket_and_database(url: &str) -> (PathBuf, String) {
+    let options: PgConnectOptions = url.parse().expect("a Postgres address");
+    let folder = options.get_socket().expect("the tests' servers listen on a socket");
+    let socket = folder.join(format!(".s.PGSQL.{}", options.get_port()));
+    (socket, options.get_database().expect("a database").to_owned())
+}

@@ -1,0 +1,42 @@
+//! The revocation promise, on real replicas, with a real Postgres and real faults.
+//!
+//! Three `keyward serve` processes share one database, each through two wires of its own that can be
+//! held, cut and delayed ([`proxy`]). Clients present keys to all of them without a break and log
+//! each answer ([`load`], [`log`]), while somebody revokes the keys and a fault does its worst. Then a
+//! checker reads the log ([`checker`]):
+//!
+//! > No check that starts after a revoke has returned is accepted, by any replica.
+//!
+//! * [`short`] and [`amid_a_revoke`]: one test for each fault; these run with all others
+//! * [`planted`]: defects put there on purpose, which the checker must find
+//! * [`long`]: a random sequence of faults from a seed, for as long as you like. By hand:
+//!
+//! ```sh
+//! KEYWARD_FAULTS_SECONDS=600 KEYWARD_FAULTS_SEED=7 cargo test --test faults -- --ignored --nocapture
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/actors.rs"]
+mod actors;
+mod amid_a_revoke;
+mod checker;
+mod client;
+mod fleet;
+mod frames;
+mod load;
+mod log;
+mod long;
+mod planted;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/program.rs"]
+mod program;
+mod proxy;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/replica.rs"]
+mod replica;
+mod scene;
+mod short;
+#[path = "../support/mod.rs"]
+mod support;
