@@ -213,6 +213,10 @@ impl Announcements for Echo {
         }
         Ok(())
     }
+
+    async fn longest_lease(&self) -> Duration {
+        LEASE
+    }
 }
 
 struct EchoListener(mpsc::UnboundedReceiver<Notification>);

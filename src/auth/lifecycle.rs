@@ -97,7 +97,7 @@ impl Lifecycle {
         // Read after the commit, so later than the change; the wait can only get longer by it.
         let committed_at = clock::now();
         let announced = announced.get_or_init(|| self.link.announce(revoked.change));
-        let settled = announced.settled(committed_at, revoked.longest_lease).await;
+        let settled = announced.settled(committed_at).await;
         let took = Duration::from_nanos(clock::now().as_nanos().saturating_sub(committed_at.as_nanos()));
         Ok(Some(RevokedEverywhere { at: revoked.at, settled, took }))
     }

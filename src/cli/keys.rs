@@ -36,10 +36,13 @@ impl Keys {
         let longest_lease = super::runtime()?.block_on(async {
             let store = Store::open(&database).await?;
             let revoked = store.keys().revoke(&revoke, &|_| ()).await.context("the key may not be revoked")?;
+            if revoked.is_none() {
+                bail!("there is no key {id}");
+            }
+            let longest_lease = store.announcements().longest_lease().await;
             store.close().await;
-            anyhow::Ok(revoked.map(|revoked| revoked.longest_lease))
+            Ok(longest_lease)
         })?;
-        let Some(longest_lease) = longest_lease else { bail!("there is no key {id}") };
         wait_for_leases(longest_lease);
         println!("Revoked {id}: no replica accepts it any more.");
         Ok(())

@@ -66,8 +66,6 @@ pub struct Revoked {
     /// The change whose effect on all replicas is to be awaited, also when the key was revoked
     /// before: the first revoker may have failed while it waited.
     pub change: ChangeId,
-    /// The longest lease of any replica, read after the commit.
-    pub longest_lease: Duration,
 }
 
 /// Where keys are kept.
@@ -119,6 +117,10 @@ pub trait Announcements: Send + Sync {
     /// # Errors
     /// [`StoreError`] when it may not have been committed.
     async fn send(&self, notification: &Notification) -> Result<(), StoreError>;
+
+    /// The longest lease of any replica that has begun to listen before this call. Asks until the
+    /// database says; should it be away for a long time, it is the longest possible one.
+    async fn longest_lease(&self) -> Duration;
 }
 
 /// A new listening connection.

@@ -48,19 +48,8 @@ impl Announcements for Store {
         let query = sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, payload);
         self.within_deadline(query.execute(&self.signals)).await.map(drop)
     }
-}
 
-impl Store {
-    async fn enter_lease(&self, lease: Duration) -> Result<(), StoreError> {
-        let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
-        let query = sqlx::query!("UPDATE coherence SET longest_lease_ms = $1 WHERE longest_lease_ms < $1", millis,);
-        self.within_deadline(query.execute(&self.pool)).await.map(drop)
-    }
-
-    /// The longest lease of any replica. Asks until the database says: the change is committed by
-    /// now, and an error must not make it look undone. Should the database be away for a long time, it
-    /// is the longest possible one.
-    pub(super) async fn longest_lease(&self) -> Duration {
+    async fn longest_lease(&self) -> Duration {
         let answer = async {
             loop {
                 let query = sqlx::query_scalar!("SELECT longest_lease_ms FROM coherence");
@@ -72,6 +61,14 @@ impl Store {
             }
         };
         tokio::time::timeout(LONGEST_LEASE, answer).await.unwrap_or(LONGEST_LEASE)
+    }
+}
+
+impl Store {
+    async fn enter_lease(&self, lease: Duration) -> Result<(), StoreError> {
+        let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
+        let query = sqlx::query!("UPDATE coherence SET longest_lease_ms = $1 WHERE longest_lease_ms < $1", millis,);
+        self.within_deadline(query.execute(&self.pool)).await.map(drop)
     }
 }
 

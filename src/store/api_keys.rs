@@ -94,11 +94,7 @@ impl KeyStore for PgKeyStore {
         revoke: &Revoke,
         before_commit: &(dyn Fn(ChangeId) + Send + Sync),
     ) -> Result<Option<Revoked>, StoreError> {
-        let Some((at, change)) = self.store.within_deadline(self.mark_revoked(revoke, before_commit)).await? else {
-            return Ok(None);
-        };
-        let longest_lease = self.store.longest_lease().await;
-        Ok(Some(Revoked { at, change, longest_lease }))
+        self.store.within_deadline(self.mark_revoked(revoke, before_commit)).await
     }
 
     async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError> {
@@ -119,7 +115,7 @@ impl PgKeyStore {
         &self,
         revoke: &Revoke,
         before_commit: &(dyn Fn(ChangeId) + Send + Sync),
-    ) -> Result<Option<(OffsetDateTime, ChangeId)>, sqlx::Error> {
+    ) -> Result<Option<Revoked>, sqlx::Error> {
         let (issuer, subject) = revoke.owner.as_ref().map(|owner| (&*owner.issuer, &*owner.subject)).unzip();
         let mut transaction = self.store.pool.begin().await?;
         let at = sqlx::query_scalar!(
@@ -141,6 +137,6 @@ impl PgKeyStore {
         let change = ChangeId(change.fetch_one(&mut *transaction).await?.unsigned_abs());
         before_commit(change);
         transaction.commit().await?;
-        Ok(Some((at, change)))
+        Ok(Some(Revoked { at, change }))
     }
 }

@@ -12,8 +12,8 @@ use std::{
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::{
-    ChangeId, Connection, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, Settings, Settled,
-    settled_unheard_at,
+    ChangeId, Connection, Freshness, LONGEST_LEASE, MonotonicTime, Notification, Progress, Replica, ReplicaId,
+    Settings, Settled, settled_unheard_at,
 };
 use crate::{
     auth::clock,
@@ -174,9 +174,21 @@ pub struct Announced {
 
 impl Announced {
     /// Waits until no check that starts from now on believes what the change has ended, on any
-    /// replica. `committed_at` was read after the commit's reply, `longest_lease` after that from the
-    /// database.
-    pub async fn settled(&self, committed_at: MonotonicTime, longest_lease: Duration) -> Settled {
+    /// replica. `committed_at` was read after the commit's reply.
+    pub async fn settled(&self, committed_at: MonotonicTime) -> Settled {
+        // The others' acknowledgements usually come first. The database must not be able to hold those
+        // up, so it is asked beside them, and until it answers the longest possible lease holds.
+        let by_lease_in_use = async {
+            let longest_lease = self.link.announcements.longest_lease().await;
+            self.settled_within(committed_at, longest_lease).await
+        };
+        tokio::select! {
+            settled = self.settled_within(committed_at, LONGEST_LEASE) => settled,
+            settled = by_lease_in_use => settled,
+        }
+    }
+
+    async fn settled_within(&self, committed_at: MonotonicTime, longest_lease: Duration) -> Settled {
         let unheard_until = settled_unheard_at(committed_at, longest_lease);
         let mut progressed = self.link.progressed.subscribe();
         loop {

@@ -114,6 +114,10 @@ impl Announcements for Channel {
         }
         Ok(())
     }
+
+    async fn longest_lease(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 struct Line(mpsc::UnboundedReceiver<Notification>);

@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -162,7 +161,7 @@ impl KeyStore for FakeStore {
         let records = Records::These(vec![RecordId(revoke.id.as_uuid().as_u128())]);
         self.channel.deliver(&Notification::Changed { change, records });
         // So long that no test waits for it.
-        Ok(Some(Revoked { at: revoke.at, change, longest_lease: Duration::from_secs(60) }))
+        Ok(Some(Revoked { at: revoke.at, change }))
     }
 
     async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError> {
