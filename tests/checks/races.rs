@@ -6,35 +6,41 @@ use std::sync::{
 };
 
 use keyward::domain::verdict::Verdict;
+use tokio::task::JoinHandle;
 
-use crate::world::{TestKey, World};
+use crate::world::{TestKey, World, in_time};
 
-const CHANGES: usize = 3000;
 const READERS: usize = 3;
+/// Checks that have read a row, and as many that have not: with less of either there was no race.
+const ENOUGH: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_a_change_was_applied_no_check_returns_the_old_row() {
     let world = Arc::new(World::usual().await);
     let key = world.key().await;
     world.store.change(key.id, |record| record.owner.subject = "0".into());
-    let race =
-        Arc::new(Race { applied: AtomicUsize::new(0), over: AtomicBool::new(false), checks: AtomicUsize::new(0) });
+    let race = Arc::new(Race::default());
     let readers: Vec<_> =
         (0..READERS).map(|_| tokio::spawn(Arc::clone(&race).read(world.clone(), key.clone()))).collect();
-    for version in 1..=CHANGES {
-        world.change(&key, |record| record.owner.subject = version.to_string().into()).await;
-        race.applied.store(version, Ordering::SeqCst);
-    }
+    let changes = async {
+        for version in 1.. {
+            world.change(&key, |record| record.owner.subject = version.to_string().into()).await;
+            race.applied.store(version, Ordering::SeqCst);
+            let (checks, queries) = (race.checks.load(Ordering::SeqCst), world.costs().queries);
+            let a_reader_has_failed = readers.iter().any(JoinHandle::is_finished);
+            if a_reader_has_failed || queries >= ENOUGH && checks >= queries + ENOUGH {
+                break;
+            }
+        }
+    };
+    in_time("a race", changes).await;
     race.over.store(true, Ordering::SeqCst);
     for reader in readers {
         reader.await.expect("no check returned an old row");
     }
-    // Otherwise there was no race: either nothing was cached, or nothing was read again.
-    let (checks, queries) = (race.checks.load(Ordering::SeqCst), world.costs().queries);
-    assert!(queries > 100, "{queries} queries");
-    assert!(checks > 2 * queries, "{checks} checks, {queries} queries");
 }
 
+#[derive(Default)]
 struct Race {
     /// The latest version whose change the replica has applied.
     applied: AtomicUsize,
