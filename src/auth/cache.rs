@@ -78,17 +78,16 @@ pub(super) fn record_id(id: KeyId) -> RecordId {
 }
 
 /// Findings by key, at most so many. An entry must be asked for twice before it can displace one
-/// that is in use (S3-FIFO), so a flood of one-off ids does not purge the keys that are hot.
+/// that is in use (a form of CLOCK-Pro), so a flood of one-off ids does not purge the keys that are hot.
 pub(super) struct KeyCache {
     findings: Cache<KeyId, Finding>,
 }
 
 impl KeyCache {
-    /// Room for `entries` keys. Memory grows with use, not at the start.
+    /// Room for `entries` keys. The room is set aside at once, so that it never has to grow while
+    /// requests wait, but the system gives the memory only as it is used.
     pub(super) fn new(entries: usize) -> Self {
-        /// What is made room for at once.
-        const AT_FIRST: usize = 1024;
-        Self { findings: Cache::with_weighter(entries.min(AT_FIRST), entries as u64, quick_cache::UnitWeighter) }
+        Self { findings: Cache::new(entries) }
     }
 
     /// What is known of a key and may be answered from memory at `now`.
