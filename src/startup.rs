@@ -21,7 +21,7 @@ use crate::{
     },
     config::{Config, Server},
     domain::api_key::Keyring,
-    http::{self, Readiness, Services},
+    http::{self, Readiness, RefusalLog, Services},
     store::Store,
 };
 
@@ -88,6 +88,7 @@ impl Replica {
                 link: Arc::clone(&link),
                 runtime: runtime.clone(),
             }),
+            refusals: RefusalLog::default(),
             readiness: Arc::clone(&readiness),
         });
         let server = http::server::start(listener, services, &settings)?;

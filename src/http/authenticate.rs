@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     auth::Undecided,
-    domain::{principal::Principal, verdict::Verdict},
+    domain::{
+        principal::Principal,
+        verdict::{Denial, Verdict},
+    },
 };
 
 /// Lets a request through that carries a good JWT.
@@ -75,7 +78,7 @@ async fn proceed(
             return Ok(next.call(request).await?.map_into_boxed_body());
         }
         Ok(Verdict::Denied(denial)) => {
-            in_request(request.request(), || tracing::info!(reason = denial.code(), "refused a request"));
+            log_refusal(&request, denial);
             Reason::Denied(kind, denial.public())
         }
         Err(undecided) => {
@@ -87,6 +90,13 @@ async fn proceed(
     };
     let failure = Failure::new(request.path(), reason);
     Ok(request.into_response(HttpResponse::from_error(failure)))
+}
+
+fn log_refusal(request: &ServiceRequest, denial: Denial) {
+    let second = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
+    if let Some(untold) = services(request).refusals.admit(second) {
+        in_request(request.request(), || tracing::info!(reason = denial.code(), untold, "refused a request"));
+    }
 }
 
 fn services(request: &ServiceRequest) -> &Services {

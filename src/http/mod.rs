@@ -7,6 +7,7 @@ mod guide;
 mod health;
 mod keys;
 mod limits;
+mod refusal_log;
 mod root_span;
 pub mod routes;
 pub mod server;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use crate::auth::{api_key::KeyChecker, jwt::TokenVerifier, lifecycle::Lifecycle};
 
-pub use self::health::Readiness;
+pub use self::{health::Readiness, refusal_log::RefusalLog};
 
 /// What the handlers and the middleware work with. Shared by all workers.
 pub struct Services {
@@ -25,6 +26,8 @@ pub struct Services {
     pub keys: KeyChecker,
     /// Issues and ends keys.
     pub lifecycle: Arc<Lifecycle>,
+    /// Which refusals are logged.
+    pub refusals: RefusalLog,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
 }
