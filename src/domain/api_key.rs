@@ -290,7 +290,7 @@ impl Keyring {
         push_ascii(&mut text, &id.to_text());
         push_ascii(&mut text, secret.expose());
         let tag = tag_of(&self.peppers[0].proof(text.as_bytes()));
-        push_ascii(&mut text, &tag);
+        push_ascii(&mut text, &base62::encode_u64(tag));
         IssuedKey { id, environment, secret, pepper: PepperIndex(0), text: text.into() }
     }
 
@@ -317,17 +317,16 @@ impl Keyring {
         let (id, rest) = rest.strip_prefix(b"_")?.split_at(ID_LENGTH);
         let id = KeyId::from_text(id)?;
         let (secret, tag) = rest.split_first_chunk()?;
-        if !secret.iter().copied().all(base62::is_digit) {
-            return None;
-        }
+        // That the secret is base62 need not be asked: we tag no other.
+        let tag = base62::decode_u64(tag.try_into().ok()?)?;
         let (pepper, proof) = self.recognise(&text[..text.len() - TAG_LENGTH], tag)?;
         Some(PresentedKey { id, environment, secret, pepper, proof })
     }
 
-    fn recognise(&self, signed: &[u8], tag: &[u8]) -> Option<(PepperIndex, Proof)> {
+    fn recognise(&self, signed: &[u8], tag: u64) -> Option<(PepperIndex, Proof)> {
         self.peppers.iter().enumerate().find_map(|(index, keys)| {
             let proof = keys.proof(signed);
-            bool::from(tag_of(&proof).as_slice().ct_eq(tag)).then_some((PepperIndex(index), proof))
+            bool::from(tag_of(&proof).ct_eq(&tag)).then_some((PepperIndex(index), proof))
         })
     }
 
@@ -348,9 +347,9 @@ impl PepperKeys {
     }
 }
 
-fn tag_of(proof: &Proof) -> [u8; TAG_LENGTH] {
-    let (first, _) = proof.0.split_first_chunk::<8>().expect("a proof has 32 bytes");
-    base62::encode_u64(u64::from_be_bytes(*first))
+fn tag_of(proof: &Proof) -> u64 {
+    let (first, _) = proof.0.split_first_chunk().expect("a proof has 32 bytes");
+    u64::from_be_bytes(*first)
 }
 
 fn push_ascii(text: &mut String, ascii: &[u8]) {

@@ -30,6 +30,12 @@ pub(super) fn encode_u128(mut value: u128) -> [u8; 22] {
     text
 }
 
+/// Reads 11 digits; `None` for a foreign character or a value over 64 bits.
+pub(super) fn decode_u64(text: &[u8; 11]) -> Option<u64> {
+    let (last, digits) = text.split_last()?;
+    decode_chunk(digits)?.checked_mul(BASE)?.checked_add(decode_chunk(&[*last])?)
+}
+
 /// Reads 22 digits; `None` for a foreign character or a value over 128 bits.
 pub(super) fn decode_u128(text: &[u8; 22]) -> Option<u128> {
     text.chunks(CHUNK).try_fold(0u128, |value, digits| {
@@ -39,21 +45,24 @@ pub(super) fn decode_u128(text: &[u8; 22]) -> Option<u128> {
 }
 
 fn decode_chunk(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0, |value, &digit| Some(value * BASE + u64::from(digit_value(digit)?)))
+    digits.iter().try_fold(0, |value, &digit| match VALUES[usize::from(digit)] {
+        FOREIGN => None,
+        digit => Some(value * BASE + u64::from(digit)),
+    })
 }
 
-fn digit_value(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'A'..=b'Z' => Some(character - b'A' + 10),
-        b'a'..=b'z' => Some(character - b'a' + 36),
-        _ => None,
+const FOREIGN: u8 = u8::MAX;
+
+/// The value of each character. A table, because this is read for every request.
+const VALUES: [u8; 256] = {
+    let mut values = [FOREIGN; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
     }
-}
-
-pub(super) fn is_digit(character: u8) -> bool {
-    character.is_ascii_alphanumeric()
-}
+    values
+};
 
 #[cfg(test)]
 mod tests {
@@ -67,10 +76,24 @@ mod tests {
         }
 
         #[test]
+        fn every_64_bit_value_survives_a_round_trip(value: u64) {
+            prop_assert_eq!(decode_u64(&encode_u64(value)), Some(value));
+        }
+
+        #[test]
         fn both_widths_write_the_same_digits(value: u64) {
             let wide = encode_u128(value.into());
             prop_assert_eq!(&encode_u64(value)[..], &wide[11..]);
         }
+    }
+
+    #[test]
+    fn a_value_over_64_bits_is_refused() {
+        assert_eq!(decode_u64(&[b'z'; 11]), None);
+        assert_eq!(decode_u64(&encode_u64(u64::MAX)), Some(u64::MAX));
+        let mut one_more = encode_u64(u64::MAX);
+        one_more[10] += 1;
+        assert_eq!(decode_u64(&one_more), None);
     }
 
     #[test]
