@@ -17,14 +17,16 @@ use async_trait::async_trait;
 use keyward::{
     auth::{
         api_key::KeyChecker,
-        coherence::{ChangeId, Link, Notification, ReplicaId, Settings},
+        coherence::{Link, Notification, ReplicaId, Settings},
         hasher::{Hasher, Lane},
+        last_uses::LastUses,
     },
-    config::{Checks, Hashing},
+    config::{Checks, Hashing, LastUsed},
     domain::{
         api_key::{Environment, KeyId, Keyring, Pepper},
-        key_record::KeyRecord,
-        ports::{Announcements, KeyStore, Listener, Listening, Revoke, Revoked, StoreError, StoredHash, StoredKey},
+        key_record::{AllowedIps, KeyRecord, NotedMinute},
+        metadata::Metadata,
+        ports::{Announcements, KeyStore, KeyUse, Listener, Listening, StoreError, StoredHash, StoredKey},
         principal::{Owner, Scopes},
         verdict::Verdict,
     },
@@ -101,11 +103,14 @@ impl World {
         let settings = Settings::for_lease(LEASE).expect("a lease in bounds");
         let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::new(Echo::default())));
         tokio::spawn(Arc::clone(&link).run());
+        let settings = LastUsed { write_every: LEASE, max_pending: 100_000 };
+        let uses = Arc::new(LastUses::new(Arc::clone(&store) as Arc<dyn KeyStore>, settings));
         let checker = KeyChecker::new(
             Arc::clone(&keyring),
             Arc::clone(&store) as Arc<dyn KeyStore>,
             Arc::clone(&hasher),
             link.freshness(),
+            uses,
             &Checks { cached_keys: keys * 2, max_cold: 1024 },
             tokio::runtime::Handle::current(),
         );
@@ -125,9 +130,13 @@ impl World {
                 owner,
                 environment: Environment::Live,
                 scopes: Scopes::default(),
+                metadata: Metadata::default(),
+                allowed_ips: AllowedIps::default(),
                 expires_at: None,
                 enabled: true,
+                owner_disabled: false,
                 revoked_at: None,
+                noted: NotedMinute::default(),
             };
             self.store.0.lock().expect("no panic").insert(issued.id, (record, hash.expose().to_owned()));
             made.push(issued.text.expose().to_owned());
@@ -148,7 +157,7 @@ impl World {
     }
 
     async fn check(&self, key: &str) -> Verdict {
-        self.checker.check(key.as_bytes(), OffsetDateTime::now_utc()).await.expect("a decision")
+        self.checker.check(key.as_bytes(), OffsetDateTime::now_utc(), None).await.expect("a decision")
     }
 
     /// Nanoseconds a check, by batches, sorted. The texts stand side by side: a request's has just
@@ -160,7 +169,9 @@ impl World {
             let texts = batch.concat();
             let begin = Instant::now();
             for text in texts.as_bytes().chunks_exact(length) {
-                black_box(self.checker.check(black_box(text), OffsetDateTime::now_utc()).await.expect("a decision"));
+                black_box(
+                    self.checker.check(black_box(text), OffsetDateTime::now_utc(), None).await.expect("a decision"),
+                );
             }
             nanos.push(begin.elapsed().as_nanos() as f64 / BATCH as f64);
         }
@@ -182,12 +193,8 @@ impl KeyStore for MemoryStore {
             .collect())
     }
 
-    async fn insert(&self, _: &StoredKey, _: OffsetDateTime) -> Result<(), StoreError> {
+    async fn note_uses(&self, _: &[KeyUse]) -> Result<(), StoreError> {
         Ok(())
-    }
-
-    async fn revoke(&self, _: &Revoke, _: &(dyn Fn(ChangeId) + Send + Sync)) -> Result<Option<Revoked>, StoreError> {
-        Ok(None)
     }
 
     async fn replace_hash(&self, _: KeyId, _: &StoredHash, _: &StoredHash) -> Result<(), StoreError> {

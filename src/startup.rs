@@ -17,16 +17,17 @@ use crate::{
         coherence::{Link, ReplicaId, Settings},
         hasher::Hasher,
         jwt::TokenVerifier,
-        lifecycle::Lifecycle,
+        last_uses::LastUses,
+        lifecycle::{Issuer, Lifecycle, OwnersStopped},
     },
     config::{Config, Server},
     domain::api_key::Keyring,
-    http::{self, Readiness, RefusalLog, Services},
+    http::{self, Readiness, RefusalLog, Services, TrustedProxies},
     store::Store,
 };
 
-/// How long closing the database's connections may take before the process ends without it. Nothing
-/// is lost then: what was acknowledged is on disk.
+/// How long writing the last uses and closing the database's connections may take before the process ends
+/// without it. No change is lost then: what was acknowledged is on disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How to stop.
@@ -44,6 +45,7 @@ pub struct Replica {
     server: HttpServer,
     readiness: Arc<Readiness>,
     link: Arc<Link>,
+    uses: Arc<LastUses>,
     store: Store,
     settings: Server,
 }
@@ -54,12 +56,13 @@ impl Replica {
     /// # Errors
     /// When one of these cannot be done; the message says what to do.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let Config { server: settings, database, jwt, keys, hashing, checks, coherence, log: _ } = config;
+        let Config { server: settings, database, jwt, keys, hashing, checks, coherence, last_used, audit, log: _ } =
+            config;
         let listener = listen(&settings)?;
         let address = listener.local_addr().context("the address that we listen on")?;
         let store = Store::open(&database).await?;
         if database.migrate_on_start {
-            store.migrate().await?;
+            store.migrate(&database, &audit).await?;
         }
 
         let keyring = Arc::new(Keyring::new(keys.prefix, &keys.peppers)?);
@@ -70,30 +73,42 @@ impl Replica {
         let replica = ReplicaId(rand::random());
         let link = Arc::new(Link::new(replica, Settings::for_lease(coherence.lease)?, store.announcements()));
         runtime.spawn(Arc::clone(&link).run());
+        let uses = Arc::new(LastUses::new(store.keys(), last_used));
+        runtime.spawn(Arc::clone(&uses).run());
+        let lifecycle = Arc::new(Lifecycle {
+            ledger: store.ledger(),
+            policy: keys.policy,
+            scope_bearing: jwt.scope_bearing,
+            link: Some(Arc::clone(&link)),
+            runtime: runtime.clone(),
+            stopped: OwnersStopped::default(),
+        });
+        let issuer = Arc::new(Issuer {
+            lifecycle: Arc::clone(&lifecycle),
+            keyring: Arc::clone(&keyring),
+            hasher: Arc::clone(&hasher),
+            environment: keys.environment,
+        });
         let services = Arc::new(Services {
             tokens: TokenVerifier::new(&jwt),
             keys: KeyChecker::new(
-                Arc::clone(&keyring),
+                keyring,
                 store.keys(),
-                Arc::clone(&hasher),
+                hasher,
                 link.freshness(),
+                Arc::clone(&uses),
                 &checks,
                 runtime.clone(),
             ),
-            lifecycle: Arc::new(Lifecycle {
-                keyring,
-                store: store.keys(),
-                hasher,
-                environment: keys.environment,
-                link: Arc::clone(&link),
-                runtime: runtime.clone(),
-            }),
+            issuer,
+            lifecycle,
+            proxies: TrustedProxies::new(settings.trusted_proxies.clone(), settings.client_address_header),
             refusals: RefusalLog::default(),
             readiness: Arc::clone(&readiness),
         });
         let server = http::server::start(listener, services, &settings)?;
         tracing::info!("Server running on port {}", address.port());
-        Ok(Self { address, server, readiness, link, store, settings })
+        Ok(Self { address, server, readiness, link, uses, store, settings })
     }
 
     /// Where it listens.
@@ -106,11 +121,12 @@ impl Replica {
     /// # Errors
     /// When the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { server, readiness, link, store, settings, .. } = self;
+        let Self { server, readiness, link, uses, store, settings, .. } = self;
         let stopper = wind_down(stop, server.handle(), readiness, settings.unready_period);
         let (result, ()) = tokio::join!(server, stopper);
         let close = async {
             link.leave().await;
+            uses.write().await;
             store.close().await;
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {

@@ -15,7 +15,7 @@ use world::{NOW, World, assert_denied, assert_granted, poll_once};
 /// How often one check allocates, and what comes out if it does not have to wait.
 fn allocations(world: &World, text: &[u8]) -> (u64, Option<Result<Verdict, Undecided>>) {
     let mut outcome = None;
-    let counted = measure(|| outcome = poll_once(&mut std::pin::pin!(world.checker.check(text, NOW))));
+    let counted = measure(|| outcome = poll_once(&mut std::pin::pin!(world.checker.check(text, NOW, None))));
     (counted.count_total, outcome)
 }
 

@@ -1,23 +1,25 @@
 //! One check of an API key: parse, look up, prove, apply the policy.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
     Undecided,
-    cache::KeyCache,
+    cache::{Finding, KeyCache},
     clock,
     coherence::Freshness,
     cold_check::{ColdChecks, Flights},
     hasher::Hasher,
     key_reader::KeyReader,
+    last_uses::LastUses,
 };
 use crate::{
     config::Checks,
     domain::{
-        api_key::Keyring,
+        api_key::{Keyring, PresentedKey},
+        key_record::KeyRecord,
         ports::KeyStore,
         verdict::{Denial, Verdict},
     },
@@ -28,6 +30,15 @@ pub struct KeyChecker {
     keyring: Arc<Keyring>,
     freshness: Arc<Freshness>,
     cold: Arc<ColdChecks>,
+    uses: Arc<LastUses>,
+}
+
+/// What is known of a text that somebody presents as a key.
+pub enum Examined {
+    /// It is no key that works, whoever asks and whatever for.
+    No(Denial),
+    /// It is the very key that this is known of. Whether it is good for anything is not said.
+    Proven(Arc<KeyRecord>),
 }
 
 impl KeyChecker {
@@ -38,6 +49,7 @@ impl KeyChecker {
         store: Arc<dyn KeyStore>,
         hasher: Arc<Hasher>,
         freshness: Arc<Freshness>,
+        uses: Arc<LastUses>,
         settings: &Checks,
         runtime: Handle,
     ) -> Self {
@@ -52,23 +64,49 @@ impl KeyChecker {
             flights: Flights::default(),
             runtime,
         });
-        Self { keyring, freshness, cold }
+        Self { keyring, freshness, cold, uses }
     }
 
-    /// Decides whether `text` is a key that is good at `now`. A key that is not ours is denied
-    /// without a query and without a hash; one that is known is decided without any I/O.
+    /// Decides whether `text` is a key that is good at `now` for somebody at `address`. A key that is not
+    /// ours is denied without a query and without a hash; one that is known is decided without any I/O.
     ///
     /// # Errors
     /// [`Undecided`] when memory cannot answer, and the store or the hasher could not either.
-    pub async fn check(&self, text: &[u8], now: OffsetDateTime) -> Result<Verdict, Undecided> {
+    pub async fn check(&self, text: &[u8], now: OffsetDateTime, address: Option<IpAddr>) -> Result<Verdict, Undecided> {
         let Ok(presented) = self.keyring.parse(text) else {
             return Ok(Verdict::Denied(Denial::KeyMalformed));
         };
+        let verdict = self.finding(&presented).await?.verdict(now, address);
+        if let Verdict::Granted(principal) = &verdict
+            && let Some(record) = principal.key()
+        {
+            self.uses.note(record, now, address);
+        }
+        Ok(verdict)
+    }
+
+    /// What is known of `text`, for a service that wants to know more than yes or no.
+    ///
+    /// # Errors
+    /// The same as for [`check`](Self::check).
+    pub async fn examine(&self, text: &[u8]) -> Result<Examined, Undecided> {
+        match self.keyring.parse(text) {
+            Ok(presented) => Ok(self.finding(&presented).await?.examined()),
+            Err(_) => Ok(Examined::No(Denial::KeyMalformed)),
+        }
+    }
+
+    /// Notes that a service has found the key good.
+    pub fn note_use(&self, record: &KeyRecord, now: OffsetDateTime, address: Option<IpAddr>) {
+        self.uses.note(record, now, address);
+    }
+
+    async fn finding(&self, presented: &PresentedKey<'_>) -> Result<Finding, Undecided> {
         if let Some(finding) = self.cold.cache.believed(presented.id, &self.freshness, clock::now())
             && finding.is_about(&presented.proof)
         {
-            return Ok(finding.verdict(now));
+            return Ok(finding);
         }
-        Ok(self.cold.find_out(&presented).await?.verdict(now))
+        self.cold.find_out(presented).await
     }
 }

@@ -1,12 +1,15 @@
 //! What this replica knows of keys. Whether it may believe it is [`Freshness`]'s word.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use quick_cache::sync::Cache;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
-use super::coherence::{FillTicket, Freshness, MonotonicTime, RecordId};
+use super::{
+    api_key::Examined,
+    coherence::{FillTicket, Freshness, MonotonicTime, RecordId},
+};
 use crate::domain::{
     api_key::{KeyId, Proof},
     key_record::KeyRecord,
@@ -35,12 +38,20 @@ pub(super) enum Standing {
 }
 
 impl Finding {
-    /// What follows at `now`.
-    pub(super) fn verdict(self, now: OffsetDateTime) -> Verdict {
+    /// What follows at `now` for somebody at `address`.
+    pub(super) fn verdict(self, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
+        match self.examined() {
+            Examined::No(denial) => Verdict::Denied(denial),
+            Examined::Proven(record) => judge(record, now, address),
+        }
+    }
+
+    /// What follows at any time.
+    pub(super) fn examined(self) -> Examined {
         match self.standing {
-            Standing::Absent { .. } => Verdict::Denied(Denial::KeyUnknown),
-            Standing::WrongSecret => Verdict::Denied(Denial::KeyWrongSecret),
-            Standing::Proven { record, .. } => judge(record, now),
+            Standing::Absent { .. } => Examined::No(Denial::KeyUnknown),
+            Standing::WrongSecret => Examined::No(Denial::KeyWrongSecret),
+            Standing::Proven { record, .. } => Examined::Proven(record),
         }
     }
 
@@ -65,8 +76,8 @@ impl Finding {
 }
 
 /// The policy, which depends on the time and so is applied on every request.
-fn judge(record: Arc<KeyRecord>, now: OffsetDateTime) -> Verdict {
-    match record.refusal(now) {
+fn judge(record: Arc<KeyRecord>, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
+    match record.refusal(now, address) {
         Some(denial) => Verdict::Denied(denial),
         None => Verdict::Granted(Principal::proven_key(record)),
     }

@@ -8,8 +8,9 @@ mod cold_check;
 pub mod hasher;
 pub mod jwt;
 mod key_reader;
+pub mod last_uses;
 pub mod lifecycle;
-mod strict_json;
+pub mod strict_json;
 
 use crate::domain::ports::StoreError;
 

@@ -62,6 +62,7 @@ async fn serve(config: Config, what_is_kept: &str) -> anyhow::Result<()> {
     };
     let request = TokenRequest {
         subject: "alice".to_owned(),
+        tenant: None,
         scopes: Scopes::default(),
         lifetime: TOKEN_LIFETIME.min(config.jwt.max_lifetime),
     };

@@ -119,10 +119,10 @@ fn show_config(settings: &Settings) -> anyhow::Result<()> {
 
 fn migrate(settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.log()?)?;
-    let database = settings.database()?;
+    let (database, audit) = (settings.database()?, settings.audit()?);
     runtime()?.block_on(async {
         let store = Store::open(&database).await?;
-        store.migrate().await?;
+        store.migrate(&database, &audit).await?;
         store.close().await;
         println!("The schema is up to date.");
         Ok(())

@@ -23,6 +23,9 @@ Examples:
         /// Whom the token is about: its `sub`.
         #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
         subject: String,
+        /// The organisation that they belong to, where jwt.tenant_claim is set.
+        #[arg(long)]
+        tenant: Option<String>,
         /// A right that it grants; may be repeated.
         #[arg(long, value_name = "SCOPE")]
         scope: Vec<String>,
@@ -40,13 +43,13 @@ Examples:
 
 impl Token {
     pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
-        let Self::Mint { subject, scope, expires_in, dev, data_dir } = self;
+        let Self::Mint { subject, tenant, scope, expires_in, dev, data_dir } = self;
         if dev {
             sources.base = dev::secrets(&dev::data_dir(data_dir)?)?;
         }
         let scopes = Scopes::parse(scope.iter().map(String::as_str))?;
         let jwt = Settings::load(sources)?.jwt()?;
-        let request = TokenRequest { subject, scopes, lifetime: expires_in };
+        let request = TokenRequest { subject, tenant, scopes, lifetime: expires_in };
         let token = TokenMinter::new(&jwt).mint(&request, OffsetDateTime::now_utc())?;
         println!("{}", token.expose());
         Ok(())

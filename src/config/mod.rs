@@ -27,6 +27,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::domain::api_key::{Environment, Pepper, Prefix};
@@ -55,6 +56,10 @@ pub struct Config {
     pub checks: Checks,
     /// What keeps replicas of one mind.
     pub coherence: Coherence,
+    /// What is kept of keys' uses.
+    pub last_used: LastUsed,
+    /// What is kept of changes.
+    pub audit: Audit,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -84,6 +89,20 @@ pub struct Server {
     pub unready_period: Duration,
     /// How long requests under way may take to end.
     pub drain_timeout: Duration,
+    /// Networks whose word on a client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they give it.
+    pub client_address_header: ClientAddressHeader,
+}
+
+/// The header in which proxies tell a client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAddressHeader {
+    /// `X-Forwarded-For`, the usual one.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// Where Postgres is, and how long we wait for it.
@@ -100,6 +119,8 @@ pub struct Database {
     pub statement_timeout: Duration,
     /// Where to listen for revocations; `None`: at `url`.
     pub listen_url: Option<SecretString>,
+    /// How the role that owns the tables connects; `None`: at `url`, as the same role as the service.
+    pub migrate_url: Option<SecretString>,
     /// How long a start waits for a database that does not answer yet.
     pub connect_timeout: Duration,
     /// Whether `serve` brings the schema up to date first.
@@ -120,6 +141,12 @@ pub struct Jwt {
     pub leeway: Duration,
     /// How far ahead `exp` may lie.
     pub max_lifetime: Duration,
+    /// The claim that names the organisation whose keys a bearer manages; `None`: keys belong to subjects.
+    pub tenant_claim: Option<String>,
+    /// The claim that, when `true`, says that the owner is disabled.
+    pub disabled_claim: Option<String>,
+    /// Whether a key may only get scopes that its maker's token carries.
+    pub scope_bearing: bool,
 }
 
 /// The HMAC algorithms of RFC 7518, 3.2.
@@ -142,6 +169,19 @@ pub struct Keys {
     pub environment: Environment,
     /// At least one; the current one first, the others only to check older keys.
     pub peppers: Vec<Pepper>,
+    /// What keys may be made.
+    pub policy: KeyPolicy,
+}
+
+/// What keys may be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// The longest life; `None`: without end, too.
+    pub max_lifetime: Option<Duration>,
+    /// How many live keys an owner may have; `None`: any number.
+    pub max_per_owner: Option<u32>,
+    /// Whether each needs a name.
+    pub require_name: bool,
 }
 
 /// What one Argon2id hash costs, and how many run at once. At or above a set of OWASP's.
@@ -173,6 +213,22 @@ pub struct Checks {
 pub struct Coherence {
     /// How long a replica may believe its memory without hearing from the database.
     pub lease: Duration,
+}
+
+/// What is kept of keys' uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUsed {
+    /// How often it is written.
+    pub write_every: Duration,
+    /// Keys whose use waits to be written, at most.
+    pub max_pending: usize,
+}
+
+/// What is kept of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// For how long; `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 /// What is logged, and how.

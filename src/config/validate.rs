@@ -1,14 +1,19 @@
 //! Which values are allowed. The ranges also stand in `keyward.default.toml`; a test compares them.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use super::check::Check;
 use super::load::Settings;
 use super::problems::Problems;
 use super::weak::weakness;
-use super::{Checks, Coherence, Config, Database, Hashing, Jwt, JwtAlgorithm, Keys, Log, Server};
+use super::{
+    Audit, Checks, Coherence, Config, Database, Hashing, Jwt, JwtAlgorithm, KeyPolicy, Keys, LastUsed, Log, Server,
+};
 use crate::domain::api_key::Pepper;
 use crate::domain::secret::SecretString;
 
@@ -38,6 +43,8 @@ impl Settings {
         let hashing = hashing(&mut check);
         let checks = checks(&mut check);
         let coherence = coherence(&mut check);
+        let last_used = last_used(&mut check);
+        let audit = audit(&mut check);
         let log = log(&mut check);
         let all = (|| {
             Some(Config {
@@ -48,6 +55,8 @@ impl Settings {
                 hashing: hashing?,
                 checks: checks?,
                 coherence: coherence?,
+                last_used: last_used?,
+                audit: audit?,
                 log: log?,
             })
         })();
@@ -76,6 +85,38 @@ impl Settings {
     /// What is wrong in it, and settings that don't exist.
     pub fn jwt(&self) -> Result<Jwt, Problems> {
         self.section(jwt)
+    }
+
+    /// The setting `jwt.issuer` alone.
+    ///
+    /// # Errors
+    /// What is wrong with it, and settings that don't exist.
+    pub fn jwt_issuer(&self) -> Result<Option<String>, Problems> {
+        self.section(|check| Some(Some(check.text("jwt.issuer", 512)?).filter(|issuer| !issuer.is_empty())))
+    }
+
+    /// The section `[keys]` alone.
+    ///
+    /// # Errors
+    /// What is wrong in it, and settings that don't exist.
+    pub fn keys(&self) -> Result<Keys, Problems> {
+        self.section(|check| keys(check, None))
+    }
+
+    /// The section `[hashing]` alone.
+    ///
+    /// # Errors
+    /// What is wrong in it, and settings that don't exist.
+    pub fn hashing(&self) -> Result<Hashing, Problems> {
+        self.section(hashing)
+    }
+
+    /// The section `[audit]` alone.
+    ///
+    /// # Errors
+    /// What is wrong in it, and settings that don't exist.
+    pub fn audit(&self) -> Result<Audit, Problems> {
+        self.section(audit)
     }
 
     /// The section `[log]` alone.
@@ -107,6 +148,8 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     let keep_alive = check.duration("server.keep_alive", "1s", "1h");
     let unready_period = check.duration("server.unready_period", "0s", "1m");
     let drain_timeout = check.duration("server.drain_timeout", "0s", "5m");
+    let trusted_proxies = trusted_proxies(check);
+    let client_address_header = check.value("server.client_address_header", "x-forwarded-for or forwarded");
     Some(Server {
         host: host?,
         port: port?,
@@ -119,12 +162,32 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
         keep_alive: keep_alive?,
         unready_period: unready_period?,
         drain_timeout: drain_timeout?,
+        trusted_proxies: trusted_proxies?,
+        client_address_header: client_address_header?,
     })
+}
+
+fn trusted_proxies(check: &mut Check<'_>) -> Option<Vec<IpNet>> {
+    let setting = "server.trusted_proxies";
+    let networks = check.list(setting, 64, 64)?;
+    // An address alone is the network of that address.
+    let parse = |text: &String| {
+        let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
+        network.ok_or_else(|| text.clone())
+    };
+    match networks.iter().map(parse).collect() {
+        Ok(networks) => Some(networks),
+        Err(text) => {
+            check.problem(setting, format!("holds {text:?}, which is no address and no network such as 10.0.0.0/8"));
+            None
+        }
+    }
 }
 
 fn database(check: &mut Check<'_>) -> Option<Database> {
     let url = database_url(check, "database.url");
     let listen_url = optional_database_url(check, "database.listen_url");
+    let migrate_url = optional_database_url(check, "database.migrate_url");
     let password = check.secret("database.password");
     let pool_size = check.number("database.pool_size", 1..=1_000);
     let acquire_timeout = check.duration("database.acquire_timeout", "10ms", "30s");
@@ -134,6 +197,7 @@ fn database(check: &mut Check<'_>) -> Option<Database> {
     Some(Database {
         url: SecretString::new(url?),
         listen_url: listen_url?.map(SecretString::new),
+        migrate_url: migrate_url?.map(SecretString::new),
         password: Some(password?).filter(|password| !password.is_empty()).map(SecretString::new),
         pool_size: pool_size?,
         acquire_timeout: acquire_timeout?,
@@ -172,6 +236,9 @@ fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let audience = check.list("jwt.audience", 16, 256);
     let leeway = check.duration("jwt.leeway", "0s", "1m");
     let max_lifetime = check.duration("jwt.max_lifetime", "1m", "365d");
+    let tenant_claim = check.text("jwt.tenant_claim", 256);
+    let disabled_claim = check.text("jwt.disabled_claim", 256);
+    let scope_bearing = check.value("jwt.scope_bearing", "true or false");
     Some(Jwt {
         secret: SecretString::new(secret?),
         algorithm: algorithm?,
@@ -179,6 +246,9 @@ fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
         audience: audience?,
         leeway: leeway?,
         max_lifetime: max_lifetime?,
+        tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
+        disabled_claim: Some(disabled_claim?).filter(|claim| !claim.is_empty()),
+        scope_bearing: scope_bearing?,
     })
 }
 
@@ -209,7 +279,15 @@ fn keys(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Keys> {
     let prefix = parsed(check, "keys.prefix");
     let environment = parsed(check, "keys.environment");
     let peppers = peppers(check, jwt_secret);
-    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers? })
+    let max_lifetime = check.duration("keys.max_lifetime", "0s", "3650d");
+    let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
+    let require_name = check.value("keys.require_name", "true or false");
+    let policy = KeyPolicy {
+        max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
+        max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
+        require_name: require_name?,
+    };
+    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy })
 }
 
 /// A short text that the domain parses.
@@ -294,6 +372,17 @@ fn hashing(check: &mut Check<'_>) -> Option<Hashing> {
         concurrency: one_per_core_if_zero(concurrency?),
         max_wait: max_wait?,
     })
+}
+
+fn last_used(check: &mut Check<'_>) -> Option<LastUsed> {
+    let write_every = check.duration("last_used.write_every", "1s", "1h");
+    let max_pending = check.number("last_used.max_pending", 1_000..=10_000_000);
+    Some(LastUsed { write_every: write_every?, max_pending: max_pending? })
+}
+
+fn audit(check: &mut Check<'_>) -> Option<Audit> {
+    let retention = check.duration("audit.retention", "0s", "36500d");
+    Some(Audit { retention: Some(retention?).filter(|span| !span.is_zero()) })
 }
 
 fn log(check: &mut Check<'_>) -> Option<Log> {

@@ -205,6 +205,7 @@ struct PepperKeys {
     /// Keyed once; cloned for each key, which saves half of the hash's rounds.
     tag: KeyedHash,
     hash: Zeroizing<[u8; 32]>,
+    seal: KeyedHash,
 }
 
 /// Which pepper of the list a key was made with. A key stays with its pepper for its life.
@@ -275,6 +276,7 @@ impl Keyring {
         let derive = |pepper: &Pepper| PepperKeys {
             tag: keyed_hash(&*pepper.derive("keyward v1 tag")),
             hash: pepper.derive("keyward v1 argon2"),
+            seal: keyed_hash(&*pepper.derive("keyward v1 seal")),
         };
         Ok(Self { prefix, peppers: peppers.iter().map(derive).collect() })
     }
@@ -305,6 +307,16 @@ impl Keyring {
     /// The sub-key that a key's hash is made with.
     pub fn hash_secret(&self, pepper: PepperIndex) -> &[u8; 32] {
         &self.peppers[pepper.0].hash
+    }
+
+    /// Seals a text of ours, so that it is recognised when it comes back: 64 bits of a keyed hash.
+    pub fn seal(&self, message: &[u8]) -> [u8; 8] {
+        self.peppers[0].seal(message)
+    }
+
+    /// Whether `seal` is one of ours over `message`, with any of the peppers.
+    pub fn has_sealed(&self, message: &[u8], seal: &[u8]) -> bool {
+        self.peppers.iter().any(|keys| keys.seal(message).ct_eq(seal).into())
     }
 
     fn parse_form<'a>(&self, text: &'a [u8]) -> Option<PresentedKey<'a>> {
@@ -344,6 +356,13 @@ impl PepperKeys {
         let mut mac = self.tag.clone();
         mac.update(signed);
         Proof(mac.finalize().into_bytes().into())
+    }
+
+    fn seal(&self, message: &[u8]) -> [u8; 8] {
+        let mut mac = self.seal.clone();
+        mac.update(message);
+        let whole: [u8; 32] = mac.finalize().into_bytes().into();
+        *whole.first_chunk().expect("32 bytes hold 8")
     }
 }
 

@@ -1,15 +1,28 @@
-//! What is known of a key: owner, scopes, state, expiry.
+//! What is known of a key: owner, scopes, state, expiry. [`KeyRecord`] is the part that decides a check;
+//! [`ManagedKey`] is all that its owner may see.
 
+use std::{
+    net::IpAddr,
+    num::NonZeroI64,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use ipnet::IpNet;
 use time::OffsetDateTime;
 
 use super::{
     api_key::{Environment, KeyId},
+    metadata::Metadata,
     principal::{Owner, Scopes},
+    text::KeyName,
     verdict::Denial,
 };
 
+/// The most networks that one key may be bound to.
+pub const ALLOWED_IPS_MAX: usize = 50;
+
 /// What decides a check, without the hash. A replica keeps a million of these in memory, so only
-/// what a check needs stands here.
+/// what a check or its answer needs stands here.
 #[derive(Clone, Debug)]
 pub struct KeyRecord {
     /// The public name.
@@ -20,25 +33,206 @@ pub struct KeyRecord {
     pub environment: Environment,
     /// What it may do.
     pub scopes: Scopes,
+    /// The owner's notes, handed back by a verification.
+    pub metadata: Metadata,
+    /// From where it may be used.
+    pub allowed_ips: AllowedIps,
     /// From when on it is refused; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
     /// Switched off, reversibly, when `false`.
     pub enabled: bool,
+    /// Whether all keys of its owner are switched off.
+    pub owner_disabled: bool,
     /// When it was ended for good, if it was.
     pub revoked_at: Option<OffsetDateTime>,
+    /// When this copy's use was last noted.
+    pub noted: NotedMinute,
+}
+
+/// The minute in which a use was last noted, so that further uses within it need not be.
+#[derive(Debug, Default)]
+pub struct NotedMinute(AtomicU32);
+
+impl NotedMinute {
+    /// Whether a use at `now` is to be noted; says so once a minute.
+    pub fn is_due(&self, now: OffsetDateTime) -> bool {
+        // Enough until the year 10136.
+        let minute = (now.unix_timestamp() / 60) as u32;
+        self.0.load(Relaxed) != minute && self.0.swap(minute, Relaxed) != minute
+    }
+}
+
+impl Clone for NotedMinute {
+    fn clone(&self) -> Self {
+        Self(AtomicU32::new(self.0.load(Relaxed)))
+    }
 }
 
 impl KeyRecord {
-    /// Why this key must be refused at `now`, if it must. Evaluated on every request, cached or not.
-    pub fn refusal(&self, now: OffsetDateTime) -> Option<Denial> {
+    /// Why this key must be refused to somebody at `address` at `now`, if it must. Evaluated on every
+    /// request, cached or not.
+    pub fn refusal(&self, now: OffsetDateTime, address: Option<IpAddr>) -> Option<Denial> {
+        if let Some(denial) = self.standing_refusal(now) {
+            return Some(denial);
+        }
+        (!self.allowed_ips.allow(address)).then_some(Denial::KeyAddress)
+    }
+
+    /// Every reason that [`refusal`](Self::refusal) could give, the first one first.
+    pub fn refusals(&self, now: OffsetDateTime, address: Option<IpAddr>) -> Vec<Denial> {
+        let reasons = [
+            (self.revoked_at.is_some(), Denial::KeyRevoked),
+            (!self.enabled, Denial::KeyDisabled),
+            (self.owner_disabled, Denial::KeyOwnerDisabled),
+            (self.has_expired(now), Denial::KeyExpired),
+            (!self.allowed_ips.allow(address), Denial::KeyAddress),
+        ];
+        reasons.into_iter().filter_map(|(holds, denial)| holds.then_some(denial)).collect()
+    }
+
+    /// How the key stands at `now`, wherever it is used from.
+    pub fn state(&self, now: OffsetDateTime) -> KeyState {
+        match self.standing_refusal(now) {
+            None => KeyState::Active,
+            Some(Denial::KeyRevoked) => KeyState::Revoked,
+            Some(Denial::KeyExpired) => KeyState::Expired,
+            Some(_) => KeyState::Disabled,
+        }
+    }
+
+    fn standing_refusal(&self, now: OffsetDateTime) -> Option<Denial> {
         if self.revoked_at.is_some() {
             Some(Denial::KeyRevoked)
         } else if !self.enabled {
             Some(Denial::KeyDisabled)
-        } else if self.expires_at.is_some_and(|end| end <= now) {
+        } else if self.owner_disabled {
+            Some(Denial::KeyOwnerDisabled)
+        } else if self.has_expired(now) {
             Some(Denial::KeyExpired)
         } else {
             None
         }
+    }
+
+    fn has_expired(&self, now: OffsetDateTime) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Bytes that this record takes beside itself, for bounding memory.
+    pub fn bytes_besides(&self) -> usize {
+        let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
+        self.owner.issuer.len()
+            + self.owner.subject.len()
+            + scopes
+            + self.metadata.as_json().len()
+            + size_of_val(self.allowed_ips.networks())
+    }
+}
+
+/// Networks that a key may be used from; none at all means from anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedIps(Box<[IpNet]>);
+
+/// A list of networks is too long.
+#[derive(Debug, thiserror::Error)]
+#[error("at most {ALLOWED_IPS_MAX} networks")]
+pub struct TooManyNetworks;
+
+impl AllowedIps {
+    /// Takes networks; bits beyond a network's prefix are cleared.
+    ///
+    /// # Errors
+    /// [`TooManyNetworks`] for more than [`ALLOWED_IPS_MAX`].
+    pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Result<Self, TooManyNetworks> {
+        let networks: Box<[IpNet]> = networks.into_iter().map(|network| network.trunc()).collect();
+        if networks.len() > ALLOWED_IPS_MAX { Err(TooManyNetworks) } else { Ok(Self(networks)) }
+    }
+
+    /// The networks.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
+
+    /// Whether a client at `address` is in one of them. One whose address is not known is not.
+    fn allow(&self, address: Option<IpAddr>) -> bool {
+        self.0.is_empty() || address.is_some_and(|address| self.0.iter().any(|network| network.contains(&address)))
+    }
+}
+
+/// How a key stands, as lists show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It is accepted.
+    Active,
+    /// It, or its owner, is switched off.
+    Disabled,
+    /// Its time is over.
+    Expired,
+    /// It was ended for good.
+    Revoked,
+}
+
+impl KeyState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Disabled, Self::Expired, Self::Revoked];
+
+    /// The word for it in answers and filters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// A key as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct ManagedKey {
+    /// What decides a check.
+    pub record: KeyRecord,
+    /// What the owner calls it.
+    pub name: Option<KeyName>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When somebody last changed it.
+    pub updated_at: OffsetDateTime,
+    /// Why it was revoked, if somebody said so.
+    pub revoked_reason: Option<String>,
+    /// The key that took its place.
+    pub successor: Option<KeyId>,
+    /// Counts the changes, for `ETag` (RFC 9110 §8.8.3).
+    pub version: NonZeroI64,
+    /// When it was last used, as far as that has been written; within minutes of the truth.
+    pub last_use: Option<LastUse>,
+}
+
+/// A use of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastUse {
+    /// When.
+    pub at: OffsetDateTime,
+    /// From where; `None` when that was not known.
+    pub from: Option<IpAddr>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn allowed(networks: &[&str]) -> AllowedIps {
+        AllowedIps::new(networks.iter().map(|network| network.parse().expect("a network"))).expect("few networks")
+    }
+
+    #[test]
+    fn no_networks_allow_everybody_and_any_others_only_their_members() {
+        let home = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+        assert!(allowed(&[]).allow(home) && allowed(&[]).allow(None));
+        assert!(allowed(&["192.0.2.99/24", "2001:db8::/32"]).allow(home));
+        assert!(!allowed(&["198.51.100.0/24"]).allow(home));
+        assert!(!allowed(&["0.0.0.0/0"]).allow(None), "an unknown address is in no network");
     }
 }

@@ -2,10 +2,14 @@
 //! Time is an argument, so everything here can be tested at any instant.
 
 pub mod api_key;
+pub mod audit;
 mod base62;
 pub mod coherence;
 pub mod key_record;
+pub mod ledger;
+pub mod metadata;
 pub mod ports;
 pub mod principal;
 pub mod secret;
+pub mod text;
 pub mod verdict;

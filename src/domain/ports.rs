@@ -3,13 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use time::OffsetDateTime;
 
 use super::{
     api_key::KeyId,
-    coherence::{ChangeId, Notification},
-    key_record::KeyRecord,
-    principal::Owner,
+    coherence::Notification,
+    key_record::{KeyRecord, LastUse},
 };
 
 /// A key's row: what is known of it, and the hash that proves it.
@@ -46,29 +44,16 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-/// Which key to revoke, and why.
-pub struct Revoke {
-    /// The key.
-    pub id: KeyId,
-    /// Only if it is this owner's; `None` for whoever may revoke any key.
-    pub owner: Option<Owner>,
-    /// For the owner and the operator.
-    pub reason: Option<String>,
-    /// When, unless it was revoked before.
-    pub at: OffsetDateTime,
+/// A use of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Which key.
+    pub key: KeyId,
+    /// When and from where.
+    pub last: LastUse,
 }
 
-/// A key is revoked: this time, or it was before.
-#[derive(Clone, Copy, Debug)]
-pub struct Revoked {
-    /// Since when.
-    pub at: OffsetDateTime,
-    /// The change whose effect on all replicas is to be awaited, also when the key was revoked
-    /// before: the first revoker may have failed while it waited.
-    pub change: ChangeId,
-}
-
-/// Where keys are kept.
+/// What checks need of where keys are kept.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// The rows of these keys, in any order; those that do not exist are missing from the answer.
@@ -78,28 +63,17 @@ pub trait KeyStore: Send + Sync {
     /// [`StoreError`] when the store could not answer.
     async fn find(&self, ids: &[KeyId]) -> Result<Vec<Arc<StoredKey>>, StoreError>;
 
-    /// Adds a new key, made at `created_at`. When this returns, the row is on disk.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the row may not have been written.
-    async fn insert(&self, key: &StoredKey, created_at: OffsetDateTime) -> Result<(), StoreError>;
-
-    /// Revokes a key; `None` when there is no such key, or it is not the owner's. `before_commit` is
-    /// told the change while nobody else can know of it yet.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it may not have been revoked.
-    async fn revoke(
-        &self,
-        revoke: &Revoke,
-        before_commit: &(dyn Fn(ChangeId) + Send + Sync),
-    ) -> Result<Option<Revoked>, StoreError>;
-
     /// Puts a stronger hash of the same secret in the place of `old`, unless another one has come there.
     ///
     /// # Errors
     /// [`StoreError`] when it may not have been written.
     async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError>;
+
+    /// Writes when keys were last used, unless a later use has been written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it may not have been written.
+    async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError>;
 }
 
 /// How replicas tell each other what has changed.

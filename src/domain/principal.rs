@@ -2,19 +2,27 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
-use super::{api_key::KeyId, key_record::KeyRecord};
+use super::{audit::Actor, key_record::KeyRecord};
 
 /// The longest scope that we take, in bytes.
-const SCOPE_MAX_BYTES: usize = 128;
+pub const SCOPE_MAX_BYTES: usize = 128;
 /// The most scopes that one credential may carry.
-const SCOPES_MAX: usize = 100;
+pub const SCOPES_MAX: usize = 100;
+
+/// May see and change every owner's keys. Only a token can carry it.
+pub const ADMIN_SCOPE: &str = "keyward:admin";
+/// May ask whether a key is good. For services; a token or a key carries it.
+pub const VERIFY_SCOPE: &str = "keyward:verify";
+/// Scopes that begin so are rights on Keyward itself, which nobody passes on without having them.
+const RESERVED: &str = "keyward:";
 
 /// Who owns keys: a subject, as named by an issuer (RFC 7519 §4.1.1, §4.1.2). Neither alone is an identity.
+/// Where keys belong to organisations (`jwt.tenant_claim`), the organisation stands for the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The `iss` of the owner's tokens; empty when the configured issuer sends none.
     pub issuer: Box<str>,
-    /// The `sub` of the owner's tokens.
+    /// The `sub` of the owner's tokens, or the organisation that they name.
     pub subject: Box<str>,
 }
 
@@ -71,19 +79,48 @@ impl Scopes {
         if scopes.len() > SCOPES_MAX { Err(InvalidScopes::TooMany) } else { Ok(Self(scopes.into_iter().collect())) }
     }
 
+    /// Whether `scope` is among them.
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.binary_search_by(|own| (*own.0).cmp(scope)).is_ok()
+    }
+
+    /// Those that are not in `others`.
+    pub fn beyond<'a>(&'a self, others: &'a Self) -> impl Iterator<Item = &'a str> {
+        self.iter().filter(|scope| !others.contains(scope))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|scope| &*scope.0)
     }
 }
 
+/// Whether a scope is a right on Keyward itself.
+pub fn is_reserved(scope: &str) -> bool {
+    scope.starts_with(RESERVED)
+}
+
 /// What a verified token says of its bearer.
 #[derive(Clone, Debug)]
 pub struct TokenIdentity {
-    /// Who the bearer is.
+    /// Whose keys the bearer may manage.
     pub owner: Owner,
+    /// The bearer: the token's `sub`.
+    pub subject: Box<str>,
     /// What the token grants.
     pub scopes: Scopes,
+    /// Whether the token says that its owner is disabled.
+    pub disabled: bool,
 }
 
 /// Who a request is from. Only the checks in `auth` make one, after the credential was proven;
@@ -124,11 +161,21 @@ impl Principal {
         }
     }
 
-    /// The key that was presented; `None` when it was a token.
-    pub fn key_id(&self) -> Option<KeyId> {
+    /// What is known of the key that was presented; `None` when it was a token.
+    pub fn key(&self) -> Option<&KeyRecord> {
         match &self.0 {
-            Credential::ApiKey(record) => Some(record.id),
+            Credential::ApiKey(record) => Some(record),
             Credential::Token(_) => None,
+        }
+    }
+
+    /// As whom they are remembered for what they do.
+    pub fn actor(&self) -> Actor {
+        match &self.0 {
+            Credential::ApiKey(record) => Actor::Key(record.id),
+            Credential::Token(identity) => {
+                Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() }
+            }
         }
     }
 }
@@ -151,6 +198,8 @@ mod tests {
     fn scopes_are_a_set_with_a_limit() {
         let scopes = Scopes::parse(["b", "a", "b"]).expect("two scopes");
         assert_eq!(scopes.iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(scopes.contains("a") && !scopes.contains("ab"));
+        assert_eq!(scopes.beyond(&Scopes::parse(["a"]).expect("one")).collect::<Vec<_>>(), ["b"]);
         let many: Vec<String> = (0..101).map(|number| format!("s{number}")).collect();
         assert!(matches!(Scopes::parse(many.iter().map(String::as_str)), Err(InvalidScopes::TooMany)));
     }

@@ -1,7 +1,9 @@
 //! What a check decides. A denial is a value with a private reason; what a stranger is told is a
 //! different and smaller type.
 
-use super::principal::Principal;
+use std::sync::Arc;
+
+use super::principal::{Principal, TokenIdentity};
 
 /// The outcome of a check that could be decided.
 #[derive(Debug)]
@@ -10,6 +12,9 @@ pub enum Verdict {
     Granted(Principal),
     /// It is not.
     Denied(Denial),
+    /// It is a good token, and says that its owner is disabled: it is refused, and the owner's keys are
+    /// to be stopped.
+    OwnerDisabled(Arc<TokenIdentity>),
 }
 
 /// Why a request was refused. For the log and the owner; a stranger gets [`PublicDenial`].
@@ -29,8 +34,14 @@ pub enum Denial {
     KeyRevoked,
     /// The key is switched off.
     KeyDisabled,
+    /// All keys of its owner are switched off.
+    KeyOwnerDisabled,
     /// The key's time is over.
     KeyExpired,
+    /// The key may not be used from this address.
+    KeyAddress,
+    /// The credential is good, but lacks a scope that is asked for.
+    Scope(&'static str),
     /// The token was refused.
     Token(TokenFault),
 }
@@ -68,6 +79,10 @@ pub enum TokenFault {
     Subject,
     /// The scopes are malformed.
     Scopes,
+    /// The claim that names the organisation is missing or empty, where keys belong to organisations.
+    Tenant,
+    /// The token says that its owner is disabled.
+    OwnerDisabled,
 }
 
 /// What a stranger is told. Unknown, revoked, expired and wrong look the same (OWASP ASVS 6.3.8).
@@ -79,6 +94,8 @@ pub enum PublicDenial {
     InvalidRequest,
     /// The credential is no good (RFC 6750 §3.1 `invalid_token`).
     InvalidCredential,
+    /// The credential is good, and not enough (RFC 6750 §3.1 `insufficient_scope`).
+    InsufficientScope(&'static str),
 }
 
 impl Denial {
@@ -87,6 +104,7 @@ impl Denial {
         match self {
             Self::Missing => PublicDenial::MissingCredential,
             Self::Ambiguous => PublicDenial::InvalidRequest,
+            Self::Scope(scope) => PublicDenial::InsufficientScope(scope),
             _ => PublicDenial::InvalidCredential,
         }
     }
@@ -101,7 +119,10 @@ impl Denial {
             Self::KeyWrongSecret => "key_wrong_secret",
             Self::KeyRevoked => "key_revoked",
             Self::KeyDisabled => "key_disabled",
+            Self::KeyOwnerDisabled => "key_owner_disabled",
             Self::KeyExpired => "key_expired",
+            Self::KeyAddress => "key_address",
+            Self::Scope(_) => "insufficient_scope",
             Self::Token(fault) => fault.code(),
         }
     }
@@ -125,6 +146,8 @@ impl TokenFault {
             Self::Audience => "token_audience",
             Self::Subject => "token_subject",
             Self::Scopes => "token_scopes",
+            Self::Tenant => "token_tenant",
+            Self::OwnerDisabled => "token_owner_disabled",
         }
     }
 }

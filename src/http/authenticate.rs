@@ -7,22 +7,24 @@ use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header::AUTHORIZATION,
     middleware::Next,
-    web::Data,
 };
 use time::OffsetDateTime;
 
 use super::{
-    Services,
-    credentials::{self, BearerScheme},
+    credentials::{self, API_KEY_HEADER, BearerScheme},
+    editor::{self, Administrator},
     failure::{CredentialKind, Failure, Reason},
     root_span::in_request,
+    services,
 };
 use crate::{
     auth::Undecided,
     domain::{
-        principal::Principal,
-        verdict::{Denial, Verdict},
+        audit::Actor,
+        principal::{ADMIN_SCOPE, Principal, TokenIdentity, VERIFY_SCOPE},
+        verdict::{Denial, TokenFault, Verdict},
     },
 };
 
@@ -47,11 +49,51 @@ async fn with_token(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = match credentials::bearer_token(request.headers(), scheme) {
-        Ok(token) => services(&request).tokens.verify(token, OffsetDateTime::now_utc()),
-        Err(denial) => Verdict::Denied(denial),
-    };
+    let verdict = token_verdict(&request, scheme);
     proceed(CredentialKind::Token, Ok(verdict), request, next).await
+}
+
+fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Verdict {
+    match credentials::bearer_token(request.headers(), scheme) {
+        Ok(token) => services(request.request()).tokens.verify(token, OffsetDateTime::now_utc()),
+        Err(denial) => Verdict::Denied(denial),
+    }
+}
+
+/// Lets a request through that carries a good JWT with the scope of administrators.
+pub(super) async fn require_administrator(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let verdict = with_scope(token_verdict(&request, BearerScheme::Required), ADMIN_SCOPE);
+    if matches!(verdict, Verdict::Granted(_)) {
+        request.extensions_mut().insert(Administrator);
+    }
+    proceed(CredentialKind::Token, Ok(verdict), request, next).await
+}
+
+/// Lets a request of a service through: with a JWT or an API key that may ask about keys.
+pub(super) async fn require_verifier(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let carries_key = request.headers().contains_key(&API_KEY_HEADER);
+    let (kind, verdict) = if !carries_key {
+        (CredentialKind::Token, Ok(token_verdict(&request, BearerScheme::Required)))
+    } else if request.headers().contains_key(&AUTHORIZATION) {
+        // Two kinds of credential at once (RFC 6750 §3.1).
+        (CredentialKind::Token, Ok(Verdict::Denied(Denial::Ambiguous)))
+    } else {
+        (CredentialKind::ApiKey, key_verdict(&request).await)
+    };
+    proceed(kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
+}
+
+fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
+    match verdict {
+        Verdict::Granted(principal) if !principal.scopes().contains(scope) => Verdict::Denied(Denial::Scope(scope)),
+        verdict => verdict,
+    }
 }
 
 /// Lets a request through that carries a good API key.
@@ -59,11 +101,19 @@ pub(super) async fn require_api_key(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = match credentials::api_key(request.headers()) {
-        Ok(key) => services(&request).keys.check(key, OffsetDateTime::now_utc()).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    };
+    let verdict = key_verdict(&request).await;
     proceed(CredentialKind::ApiKey, verdict, request, next).await
+}
+
+async fn key_verdict(request: &ServiceRequest) -> Result<Verdict, Undecided> {
+    match credentials::api_key(request.headers()) {
+        Ok(key) => {
+            let services = services(request.request());
+            let address = services.proxies.client_address(request.head());
+            services.keys.check(key, OffsetDateTime::now_utc(), address).await
+        }
+        Err(denial) => Ok(Verdict::Denied(denial)),
+    }
 }
 
 async fn proceed(
@@ -77,9 +127,10 @@ async fn proceed(
             request.extensions_mut().insert(principal);
             return Ok(next.call(request).await?.map_into_boxed_body());
         }
-        Ok(Verdict::Denied(denial)) => {
-            log_refusal(&request, denial);
-            Reason::Denied(kind, denial.public())
+        Ok(Verdict::Denied(denial)) => refused(&request, kind, denial),
+        Ok(Verdict::OwnerDisabled(identity)) => {
+            stop_owner(&request, &identity).await;
+            refused(&request, kind, Denial::Token(TokenFault::OwnerDisabled))
         }
         Err(undecided) => {
             in_request(request.request(), || {
@@ -92,15 +143,27 @@ async fn proceed(
     Ok(request.into_response(HttpResponse::from_error(failure)))
 }
 
+fn refused(request: &ServiceRequest, kind: CredentialKind, denial: Denial) -> Reason {
+    log_refusal(request, denial);
+    Reason::Denied(kind, denial.public())
+}
+
 fn log_refusal(request: &ServiceRequest, denial: Denial) {
     let second = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
-    if let Some(untold) = services(request).refusals.admit(second) {
+    if let Some(untold) = services(request.request()).refusals.admit(second) {
         in_request(request.request(), || tracing::info!(reason = denial.code(), untold, "refused a request"));
     }
 }
 
-fn services(request: &ServiceRequest) -> &Services {
-    request.app_data::<Data<Services>>().expect("server.rs gives every application its services")
+/// The issuer says that this owner is disabled, so the owner's keys must stop, too. The bearer is refused
+/// in any case; what could not be done now is done when such a token comes again.
+async fn stop_owner(request: &ServiceRequest, identity: &TokenIdentity) {
+    let services = services(request.request());
+    let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
+    let author = editor::author(request.request(), services, actor);
+    if let Err(error) = services.lifecycle.stop_owner(identity, author, OffsetDateTime::now_utc()).await {
+        in_request(request.request(), || tracing::error!(%error, "could not stop the keys of a disabled owner"));
+    }
 }
 
 impl FromRequest for Principal {

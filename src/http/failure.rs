@@ -11,13 +11,19 @@ use actix_web::{
         header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
+use serde::Serialize;
 use serde_json::json;
 
-use crate::domain::verdict::PublicDenial;
+use crate::domain::{
+    ledger::{Refusal, Violation},
+    verdict::PublicDenial,
+};
 
 /// Seconds after which a client may try again. An outage of the database is over, or it is not, in
 /// about that time; a longer wait would only hold up the recovery.
 const RETRY_AFTER_SECONDS: &str = "1";
+/// Wrong fields that one answer lists.
+const PROBLEMS_MAX: usize = 50;
 
 /// Which language a route answers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,25 +57,69 @@ impl CredentialKind {
         };
         let error = match denial {
             // No error code when nothing was presented (RFC 6750 §3.1).
-            PublicDenial::MissingCredential => "",
-            PublicDenial::InvalidRequest => r#", error="invalid_request""#,
-            PublicDenial::InvalidCredential => r#", error="invalid_token""#,
+            PublicDenial::MissingCredential => String::new(),
+            PublicDenial::InvalidRequest => r#", error="invalid_request""#.to_owned(),
+            PublicDenial::InvalidCredential => r#", error="invalid_token""#.to_owned(),
+            PublicDenial::InsufficientScope(scope) => format!(r#", error="insufficient_scope", scope="{scope}""#),
         };
         format!(r#"{scheme} realm="keyward"{error}"#)
     }
 }
 
+/// What is wrong with one field of a body, one parameter of the query, or one header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct FieldProblem {
+    /// Where in the body (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pointer: Option<String>,
+    /// Which parameter or header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parameter: Option<&'static str>,
+    /// A stable word for programs.
+    pub(super) code: &'static str,
+    /// For people.
+    pub(super) detail: String,
+}
+
+impl FieldProblem {
+    pub(super) fn of_field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
+    }
+
+    pub(super) fn of_parameter(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: None, parameter: Some(name), code, detail: detail.into() }
+    }
+}
+
 /// What went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// The credential was refused.
     Denied(CredentialKind, PublicDenial),
     /// The body is declared as JSON and is not.
     InvalidJson,
-    /// There is no such route.
+    /// Fields of the body are wrong: all of them.
+    InvalidFields(Vec<FieldProblem>),
+    /// Parameters or headers are wrong: all of them.
+    InvalidParameters(Vec<FieldProblem>),
+    /// The body is of another kind than the route takes.
+    UnsupportedMediaType,
+    /// There is no such route, or no such thing.
     NotFound,
     /// The route exists, with these methods.
     MethodNotAllowed(&'static str),
+    /// Somebody has changed the key meanwhile.
+    VersionMismatch,
+    /// The key was revoked, which is final.
+    KeyRevoked,
+    /// The key has expired.
+    KeyExpired,
+    /// The key has a successor.
+    AlreadyRotated,
+    /// The owner has as many keys as one may have.
+    TooManyKeys,
+    /// The `Idempotency-Key` came with another request before.
+    IdempotencyKeyReused,
     /// The body did not arrive in time.
     BodyTimeout,
     /// The body could not be read.
@@ -84,86 +134,118 @@ pub(super) enum Reason {
     Internal,
 }
 
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::NotFound,
+            Refusal::VersionMismatch => Self::VersionMismatch,
+            Refusal::KeyRevoked => Self::KeyRevoked,
+            Refusal::KeyExpired => Self::KeyExpired,
+            Refusal::AlreadyRotated => Self::AlreadyRotated,
+            Refusal::TooManyKeys(_) => Self::TooManyKeys,
+            Refusal::OtherRequest => Self::IdempotencyKeyReused,
+            Refusal::Against(violations) => Self::InvalidFields(violations.into_iter().map(violation).collect()),
+        }
+    }
+}
+
+fn violation(violation: Violation) -> FieldProblem {
+    match violation {
+        Violation::NameRequired => FieldProblem::of_field("/name", "required", "a key needs a name here"),
+        Violation::LifetimeTooLong(longest) => {
+            let longest = humantime::format_duration(longest);
+            FieldProblem::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
+        }
+        Violation::ScopeNotHeld(scope) => {
+            let detail = format!("your token does not carry the scope {scope}, so a key of yours cannot either");
+            FieldProblem::of_field("/scopes", "scope_not_held", detail)
+        }
+        Violation::ScopeNotForKeys(scope) => {
+            FieldProblem::of_field("/scopes", "scope_not_for_keys", format!("only a token may carry {scope}"))
+        }
+        Violation::Metadata(error) => FieldProblem::of_field("/metadata", "invalid", error.to_string()),
+    }
+}
+
 /// A failure and the language to tell it in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     dialect: Dialect,
     reason: Reason,
 }
 
 impl Failure {
-    pub(super) fn new(path: &str, reason: Reason) -> Self {
-        Self { dialect: Dialect::of_path(path), reason }
+    pub(super) fn new(path: &str, reason: impl Into<Reason>) -> Self {
+        Self { dialect: Dialect::of_path(path), reason: reason.into() }
     }
 
-    fn status(self) -> StatusCode {
-        match self.reason {
-            Reason::Denied(_, denial) => self.denial_status(denial),
-            Reason::InvalidJson | Reason::BodyUnreadable => StatusCode::BAD_REQUEST,
-            Reason::NotFound => StatusCode::NOT_FOUND,
-            Reason::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Reason::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Reason::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Reason::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Reason::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
+    fn facts(&self) -> (StatusCode, &'static str, &'static str) {
+        match &self.reason {
+            Reason::Denied(kind, denial) => self.denial(*kind, *denial),
+            Reason::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
+            Reason::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Fields are not valid"),
+            Reason::InvalidParameters(_) => (StatusCode::BAD_REQUEST, "invalid_parameters", "Parameters are not valid"),
+            Reason::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send the body as JSON")
+            }
+            Reason::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+            Reason::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
+            Reason::VersionMismatch => {
+                (StatusCode::PRECONDITION_FAILED, "version_mismatch", "The key was changed meanwhile")
+            }
+            Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
+            Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
+            Reason::AlreadyRotated => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
+            Reason::TooManyKeys => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
+            Reason::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "The Idempotency-Key came with another request before",
+            ),
+            Reason::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time"),
+            Reason::BodyUnreadable => (StatusCode::BAD_REQUEST, "body_unreadable", "The body could not be read"),
+            Reason::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+            Reason::HeadersTooLarge => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The headers are too large")
+            }
+            Reason::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
+            Reason::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
 
     /// The guide says 403 for a missing credential and 401 for a bad one; RFC 9110 §15.5.2 and
     /// RFC 6750 §3.1 say 401 for both, and 400 for a request that cannot be read.
-    fn denial_status(self, denial: PublicDenial) -> StatusCode {
-        match (self.dialect, denial) {
-            (Dialect::Guide, PublicDenial::MissingCredential) => StatusCode::FORBIDDEN,
-            (Dialect::Standard, PublicDenial::InvalidRequest) => StatusCode::BAD_REQUEST,
-            _ => StatusCode::UNAUTHORIZED,
+    fn denial(&self, kind: CredentialKind, denial: PublicDenial) -> (StatusCode, &'static str, &'static str) {
+        let (missing, invalid) = match kind {
+            CredentialKind::Token => ("No token provided", "Failed to authenticate token"),
+            CredentialKind::ApiKey => ("No API key provided", "Invalid API key"),
+        };
+        let guide = self.dialect == Dialect::Guide;
+        match denial {
+            PublicDenial::MissingCredential => {
+                let status = if guide { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
+                (status, "missing_credential", missing)
+            }
+            PublicDenial::InvalidRequest => {
+                let status = if guide { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+                (status, "invalid_request", invalid)
+            }
+            PublicDenial::InvalidCredential => (StatusCode::UNAUTHORIZED, "invalid_token", invalid),
+            PublicDenial::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope"),
         }
     }
 
-    /// A stable word for programs, the last part of the problem's `type`.
-    fn code(self) -> &'static str {
-        match self.reason {
-            Reason::Denied(_, PublicDenial::MissingCredential) => "missing_credential",
-            Reason::Denied(_, PublicDenial::InvalidRequest) => "invalid_request",
-            Reason::Denied(_, PublicDenial::InvalidCredential) => "invalid_token",
-            Reason::InvalidJson => "invalid_json",
-            Reason::NotFound => "not_found",
-            Reason::MethodNotAllowed(_) => "method_not_allowed",
-            Reason::BodyTimeout => "body_timeout",
-            Reason::BodyUnreadable => "body_unreadable",
-            Reason::BodyTooLarge => "body_too_large",
-            Reason::HeadersTooLarge => "headers_too_large",
-            Reason::Unavailable => "unavailable",
-            Reason::Internal => "internal",
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self.reason {
-            Reason::Denied(CredentialKind::Token, PublicDenial::MissingCredential) => "No token provided",
-            Reason::Denied(CredentialKind::Token, _) => "Failed to authenticate token",
-            Reason::Denied(CredentialKind::ApiKey, PublicDenial::MissingCredential) => "No API key provided",
-            Reason::Denied(CredentialKind::ApiKey, _) => "Invalid API key",
-            Reason::InvalidJson => "The body is not valid JSON",
-            Reason::NotFound => "Not found",
-            Reason::MethodNotAllowed(_) => "Method not allowed",
-            Reason::BodyTimeout => "The body did not arrive in time",
-            Reason::BodyUnreadable => "The body could not be read",
-            Reason::BodyTooLarge => "The body is too large",
-            Reason::HeadersTooLarge => "The headers are too large",
-            Reason::Unavailable => "Temporarily unavailable",
-            Reason::Internal => "Internal error",
-        }
-    }
-
-    fn add_headers(self, response: &mut HttpResponseBuilder) {
+    fn add_headers(&self, status: StatusCode, response: &mut HttpResponseBuilder) {
         response.insert_header((CACHE_CONTROL, "no-store"));
-        match self.reason {
-            Reason::Denied(kind, denial) if self.status() == StatusCode::UNAUTHORIZED => {
-                response.insert_header((WWW_AUTHENTICATE, kind.challenge(denial)));
+        match &self.reason {
+            Reason::Denied(kind, denial)
+                if status == StatusCode::UNAUTHORIZED || matches!(denial, PublicDenial::InsufficientScope(_)) =>
+            {
+                response.insert_header((WWW_AUTHENTICATE, kind.challenge(*denial)));
             }
             Reason::MethodNotAllowed(allowed) => {
-                response.insert_header((ALLOW, allowed));
+                response.insert_header((ALLOW, *allowed));
             }
             Reason::Unavailable => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -179,31 +261,28 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.title())
+        formatter.write_str(self.facts().2)
     }
 }
 
 impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
-        self.status()
+        self.facts().0
     }
 
     fn error_response(&self) -> HttpResponse {
-        let status = self.status();
+        let (status, code, title) = self.facts();
         let mut response = HttpResponse::build(status);
-        self.add_headers(&mut response);
-        match self.dialect {
-            Dialect::Guide => response.json(json!({ "message": self.title() })),
-            Dialect::Standard => response.content_type("application/problem+json").body(
-                json!({
-                    "type": format!("/problems/{}", self.code()),
-                    "title": self.title(),
-                    "status": status.as_u16(),
-                    "code": self.code(),
-                })
-                .to_string(),
-            ),
+        self.add_headers(status, &mut response);
+        if self.dialect == Dialect::Guide {
+            return response.json(json!({ "message": title }));
         }
+        let mut problem =
+            json!({ "type": format!("/problems/{code}"), "title": title, "status": status.as_u16(), "code": code });
+        if let Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) = &self.reason {
+            problem["errors"] = json!(problems[..problems.len().min(PROBLEMS_MAX)]);
+        }
+        response.content_type("application/problem+json").body(problem.to_string())
     }
 }
 
@@ -220,9 +299,19 @@ mod tests {
             denied(PublicDenial::MissingCredential),
             denied(PublicDenial::InvalidRequest),
             denied(PublicDenial::InvalidCredential),
+            denied(PublicDenial::InsufficientScope("")),
             Reason::InvalidJson,
+            Reason::InvalidFields(Vec::new()),
+            Reason::InvalidParameters(Vec::new()),
+            Reason::UnsupportedMediaType,
             Reason::NotFound,
             Reason::MethodNotAllowed(""),
+            Reason::VersionMismatch,
+            Reason::KeyRevoked,
+            Reason::KeyExpired,
+            Reason::AlreadyRotated,
+            Reason::TooManyKeys,
+            Reason::IdempotencyKeyReused,
             Reason::BodyTimeout,
             Reason::BodyUnreadable,
             Reason::BodyTooLarge,
@@ -230,10 +319,11 @@ mod tests {
             Reason::Unavailable,
             Reason::Internal,
         ] {
-            let standard = Failure::new("/", reason);
-            let (here, there) = (standard.status().as_u16(), Failure::new("/api/", reason).status().as_u16());
-            let statuses = if here == there { here.to_string() } else { format!("{here}, below `/api/` {there}") };
-            let row = format!("| `{}` | {statuses} | ", standard.code());
+            let (status, code, _) = Failure::new("/", reason.clone()).facts();
+            let below = Failure::new("/api/", reason).facts().0.as_u16();
+            let here = status.as_u16();
+            let statuses = if here == below { here.to_string() } else { format!("{here}, below `/api/` {below}") };
+            let row = format!("| `{code}` | {statuses} | ");
             assert!(DOCUMENT.contains(&row), "docs/problems.md has no row {row}");
         }
     }

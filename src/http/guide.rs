@@ -6,14 +6,18 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use serde::Serialize;
-use time::OffsetDateTime;
 
 use super::{
     Services,
     failure::{Failure, Reason},
+    keys,
     root_span::in_request,
+    undone,
 };
-use crate::domain::principal::Principal;
+use crate::{
+    auth::lifecycle::{Editor, Expiry, Issued, Order},
+    domain::principal::Principal,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,18 +32,23 @@ struct CreatedKey<'a> {
 pub(super) async fn create_api_key(
     request: HttpRequest,
     principal: Principal,
+    editor: Editor,
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     if request.content_type().eq_ignore_ascii_case("application/json") && !is_json_or_empty(&body) {
         return Err(Failure::new(request.path(), Reason::InvalidJson));
     }
-    let key = services.lifecycle.issue(&principal, OffsetDateTime::now_utc()).await.map_err(|undecided| {
-        in_request(&request, || tracing::error!(error = %undecided, "could not issue a key; answering 503"));
-        Failure::new(request.path(), Reason::Unavailable)
-    })?;
-    in_request(&request, || tracing::info!(key_id = %key.record.id, "issued a key"));
-    let created = CreatedKey { api_key: key.text.expose(), id: key.record.id.to_string() };
+    // It has no place for a name or an expiry, so the policies of others do not stop it.
+    let order = Order { expiry: Expiry::Latest, ..Order::plain(principal.owner().clone()) };
+    let issued = services.issuer.issue_unnamed(order, &editor, keys::now()).await;
+    let issued = issued.map_err(|undecided| undone(&request, &undecided, "issue a key"))?;
+    let new = match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
+        Issued::Now(new) => new,
+        Issued::Before(_) => return Err(Failure::new(request.path(), Reason::Internal)),
+    };
+    in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
+    let created = CreatedKey { api_key: new.text.expose(), id: new.key.record.id.to_string() };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
 }
 

@@ -1,22 +1,49 @@
 //! The adapter for HTTP: the only place with actix.
 
+mod audit;
 mod authenticate;
+mod client_address;
 mod credentials;
+mod editor;
 mod failure;
+mod fields;
 mod guide;
 mod health;
 mod keys;
 mod limits;
+mod owner_id;
+mod owners;
+mod parameters;
 mod refusal_log;
 mod root_span;
 pub mod routes;
 pub mod server;
+mod verify;
 
 use std::sync::Arc;
 
-use crate::auth::{api_key::KeyChecker, jwt::TokenVerifier, lifecycle::Lifecycle};
+use actix_web::{HttpRequest, web::Data};
 
-pub use self::{health::Readiness, refusal_log::RefusalLog};
+use crate::{
+    auth::{
+        Undecided,
+        api_key::KeyChecker,
+        jwt::TokenVerifier,
+        lifecycle::{Issuer, Lifecycle},
+    },
+    domain::ports::StoreError,
+};
+
+pub use self::{
+    client_address::TrustedProxies,
+    health::Readiness,
+    keys::representation::{CreatedKey, Key, RotatedKey},
+    refusal_log::RefusalLog,
+};
+use self::{
+    failure::{Failure, Reason},
+    root_span::in_request,
+};
 
 /// What the handlers and the middleware work with. Shared by all workers.
 pub struct Services {
@@ -24,10 +51,29 @@ pub struct Services {
     pub tokens: TokenVerifier,
     /// Decides on keys.
     pub keys: KeyChecker,
-    /// Issues and ends keys.
+    /// Makes keys.
+    pub issuer: Arc<Issuer>,
+    /// Changes and ends them.
     pub lifecycle: Arc<Lifecycle>,
+    /// Whose word on a client's address is taken.
+    pub proxies: TrustedProxies,
     /// Which refusals are logged.
     pub refusals: RefusalLog,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
+}
+
+fn services(request: &HttpRequest) -> &Services {
+    request.app_data::<Data<Services>>().expect("server.rs gives every application its services")
+}
+
+/// The answer when something could not be done; the cause goes to the log.
+fn undone(request: &HttpRequest, undecided: &Undecided, what: &str) -> Failure {
+    in_request(request, || tracing::error!(error = %undecided, "could not {what}; answering 503"));
+    Failure::new(request.path(), Reason::Unavailable)
+}
+
+/// The same for what could not be read.
+fn unread(request: &HttpRequest, error: &StoreError) -> Failure {
+    undone(request, &Undecided::Store(error.clone()), "read what was asked for")
 }

@@ -9,9 +9,9 @@ use actix_web::{
 };
 
 use super::{
-    authenticate,
+    audit, authenticate,
     failure::{Failure, Reason},
-    guide, health, keys,
+    guide, health, keys, owners, verify,
 };
 
 /// Who may call a route.
@@ -25,6 +25,10 @@ pub enum Access {
     Token,
     /// Who holds an API key.
     ApiKey,
+    /// Services: who holds a JWT or an API key with the scope `keyward:verify`.
+    Verifier,
+    /// Who holds a JWT with the scope `keyward:admin`.
+    Administrator,
 }
 
 /// One route.
@@ -38,38 +42,49 @@ pub struct Endpoint {
     handler: fn(Route) -> Route,
 }
 
-/// Every route there is.
+const fn endpoint(method: Method, path: &'static str, access: Access, handler: fn(Route) -> Route) -> Endpoint {
+    Endpoint { method, path, access, handler }
+}
+
+/// Every route there is. Of two that fit, the first one counts: words stand before `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
-    Endpoint {
-        method: Method::POST,
-        path: "/api/create-api-key",
-        access: Access::GuideToken,
-        handler: |route| route.to(guide::create_api_key),
-    },
-    Endpoint {
-        method: Method::GET,
-        path: "/api/protected-resource",
-        access: Access::ApiKey,
-        handler: |route| route.to(guide::protected_resource),
-    },
-    Endpoint {
-        method: Method::DELETE,
-        path: "/v1/keys/{id}",
-        access: Access::Token,
-        handler: |route| route.to(keys::revoke),
-    },
-    Endpoint {
-        method: Method::GET,
-        path: "/healthz",
-        access: Access::Public("asked by the container engine, which has no credential; tells nothing"),
-        handler: |route| route.to(health::healthz),
-    },
-    Endpoint {
-        method: Method::GET,
-        path: "/readyz",
-        access: Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
-        handler: |route| route.to(health::readyz),
-    },
+    endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
+    endpoint(Method::GET, "/api/protected-resource", Access::ApiKey, |route| route.to(guide::protected_resource)),
+    endpoint(Method::DELETE, "/v1/keys/self", Access::ApiKey, |route| route.to(keys::revoke_self)),
+    endpoint(Method::POST, "/v1/keys/verify", Access::Verifier, |route| route.to(verify::verify)),
+    endpoint(Method::POST, "/v1/keys", Access::Token, |route| route.to(keys::create)),
+    endpoint(Method::GET, "/v1/keys", Access::Token, |route| route.to(keys::list)),
+    endpoint(Method::GET, "/v1/keys/{id}", Access::Token, |route| route.to(keys::show)),
+    endpoint(Method::PATCH, "/v1/keys/{id}", Access::Token, |route| route.to(keys::update)),
+    endpoint(Method::DELETE, "/v1/keys/{id}", Access::Token, |route| route.to(keys::revoke)),
+    endpoint(Method::POST, "/v1/keys/{id}/rotate", Access::Token, |route| route.to(keys::rotate)),
+    endpoint(Method::POST, "/v1/keys/{id}/disable", Access::Token, |route| route.to(keys::disable)),
+    endpoint(Method::POST, "/v1/keys/{id}/enable", Access::Token, |route| route.to(keys::enable)),
+    endpoint(Method::GET, "/v1/audit", Access::Token, |route| route.to(audit::list)),
+    endpoint(Method::POST, "/v1/admin/keys/revoke", Access::Administrator, |route| route.to(keys::revoke_together)),
+    endpoint(Method::POST, "/v1/admin/keys", Access::Administrator, |route| route.to(keys::create)),
+    endpoint(Method::GET, "/v1/admin/keys", Access::Administrator, |route| route.to(keys::list)),
+    endpoint(Method::GET, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::show)),
+    endpoint(Method::PATCH, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::update)),
+    endpoint(Method::DELETE, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::revoke)),
+    endpoint(Method::POST, "/v1/admin/keys/{id}/rotate", Access::Administrator, |route| route.to(keys::rotate)),
+    endpoint(Method::POST, "/v1/admin/keys/{id}/disable", Access::Administrator, |route| route.to(keys::disable)),
+    endpoint(Method::POST, "/v1/admin/keys/{id}/enable", Access::Administrator, |route| route.to(keys::enable)),
+    endpoint(Method::GET, "/v1/admin/audit", Access::Administrator, |route| route.to(audit::list)),
+    endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
+    endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
+    endpoint(
+        Method::GET,
+        "/healthz",
+        Access::Public("asked by the container engine, which has no credential; tells nothing"),
+        |route| route.to(health::healthz),
+    ),
+    endpoint(
+        Method::GET,
+        "/readyz",
+        Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
+        |route| route.to(health::readyz),
+    ),
 ];
 
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
@@ -104,6 +119,8 @@ fn route(endpoint: &Endpoint) -> Route {
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
         Access::ApiKey => route.wrap(from_fn(authenticate::require_api_key)),
+        Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
+        Access::Administrator => route.wrap(from_fn(authenticate::require_administrator)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod announcements;
 mod api_keys;
+mod ledger;
+mod rows;
 
 use std::{
     future::Future,
@@ -11,14 +13,15 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, Connection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, types::PgInterval},
 };
 
 use crate::{
-    config::Database,
+    config::{Audit, Database},
     domain::{
+        ledger::KeyLedger,
         ports::{Announcements, Health, KeyStore, StoreError},
         secret::SecretString,
     },
@@ -42,8 +45,6 @@ pub struct Store {
     pool: PgPool,
     /// Connections for heartbeats and acknowledgements: a full pool must not cost a replica its lease.
     signals: PgPool,
-    /// How the migrator connects: outside of the pool, for it may take as long as it needs.
-    migrator_options: PgConnectOptions,
     /// Where and how to listen for changes.
     listen_options: PgConnectOptions,
     /// What one operation may take in all: getting a connection, and the statement. The server's own
@@ -71,36 +72,54 @@ impl Store {
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Unreachable`].
     pub async fn open(settings: &Database) -> Result<Self, OpenError> {
-        let options = connect_options(settings, &settings.url)?;
-        let listen_options = connect_options(settings, settings.listen_url.as_ref().unwrap_or(&settings.url))?;
+        let options = connect_options(settings, &settings.url, settings.password.as_ref())?;
+        let listen_url = settings.listen_url.as_ref().unwrap_or(&settings.url);
+        let listen_options = connect_options(settings, listen_url, settings.password.as_ref())?;
         let pool = pool_options(settings, settings.pool_size).connect_lazy_with(options.clone());
         wait_until_reachable(&pool, settings.connect_timeout).await?;
-        // The last one wins; zero means none.
-        let migrator_options = options.clone().options([("statement_timeout", "0")]);
         // What is lost when the database crashes is of no use after it.
         let signals = options.options([("synchronous_commit", "off")]);
         let signals = pool_options(settings, SIGNAL_CONNECTIONS).connect_lazy_with(signals);
         let deadline = settings.acquire_timeout + settings.statement_timeout;
-        Ok(Self { pool, signals, migrator_options, listen_options, deadline })
+        Ok(Self { pool, signals, listen_options, deadline })
     }
 
-    /// Brings the schema up to date. Safe when many replicas do it at once: sqlx holds an advisory
-    /// lock meanwhile, and the later ones find nothing left to do. No timeout cuts it short: neither a
-    /// migration that is slow nor the wait for another replica's.
+    /// Brings the schema up to date, makes room for the audit of the months to come, and drops what of it
+    /// is too old. Safe when many replicas do it at once: sqlx holds an advisory lock meanwhile, and the
+    /// later ones find nothing left to do. No timeout cuts it short: neither a migration that is slow nor
+    /// the wait for another replica's.
+    ///
+    /// Connects as `database.migrate_url` says, outside of the pool, for it may take as long as it needs.
+    /// Where that is not the service's own role, the latter gets what it needs.
     ///
     /// # Errors
-    /// [`OpenError::Migration`].
-    pub async fn migrate(&self) -> Result<(), OpenError> {
-        let mut connection = self.migrator_options.connect().await.map_err(MigrateError::from)?;
-        let result = MIGRATIONS.run(&mut connection).await;
+    /// [`OpenError::Address`] and [`OpenError::Migration`].
+    pub async fn migrate(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
+        let as_service = connect_options(settings, &settings.url, settings.password.as_ref())?;
+        let service = as_service.get_username().to_owned();
+        let options = match &settings.migrate_url {
+            // Another role, with a password of its own.
+            Some(url) => connect_options(settings, url, None)?,
+            None => as_service,
+        };
+        // The last one wins; zero means none.
+        let options = options.options([("statement_timeout", "0")]);
+        let service = Some(service).filter(|name| name != options.get_username());
+        let mut connection = options.connect().await.map_err(MigrateError::from)?;
+        let result = bring_up_to_date(&mut connection, service, audit).await;
         // Frees the lock too, which the migrator keeps when it fails.
         let _ = connection.close().await;
         Ok(result?)
     }
 
-    /// The keys.
+    /// The keys, for checks.
     pub fn keys(&self) -> Arc<dyn KeyStore> {
-        Arc::new(api_keys::PgKeyStore::new(self.clone()))
+        Arc::new(self.clone())
+    }
+
+    /// The keys, for those who manage them.
+    pub fn ledger(&self) -> Arc<dyn KeyLedger> {
+        Arc::new(self.clone())
     }
 
     /// Whether it can be worked with.
@@ -127,6 +146,27 @@ impl Store {
     }
 }
 
+async fn bring_up_to_date(
+    connection: &mut PgConnection,
+    service: Option<String>,
+    audit: &Audit,
+) -> Result<(), MigrateError> {
+    MIGRATIONS.run(&mut *connection).await?;
+    let keep = audit.retention.map(|span| PgInterval {
+        months: 0,
+        days: i32::try_from(span.as_secs() / 86_400).unwrap_or(i32::MAX),
+        microseconds: 0,
+    });
+    // One replica at a time: a table can't be made twice.
+    let mut transaction = connection.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('keyward audit'))").execute(&mut *transaction).await?;
+    sqlx::query!("SELECT maintain_audit_events($1)", keep).execute(&mut *transaction).await?;
+    if let Some(service) = service {
+        sqlx::query!("SELECT grant_to_service($1::text::name)", service).execute(&mut *transaction).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
 #[async_trait]
 impl Health for Store {
     async fn is_ready(&self) -> Result<bool, StoreError> {
@@ -151,9 +191,13 @@ fn pool_options(settings: &Database, connections: u32) -> PgPoolOptions {
     })
 }
 
-fn connect_options(settings: &Database, url: &SecretString) -> Result<PgConnectOptions, OpenError> {
+fn connect_options(
+    settings: &Database,
+    url: &SecretString,
+    password: Option<&SecretString>,
+) -> Result<PgConnectOptions, OpenError> {
     let mut options: PgConnectOptions = url.expose().parse().map_err(|_| OpenError::Address)?;
-    if let Some(password) = &settings.password {
+    if let Some(password) = password {
         options = options.password(password.expose());
     }
     let limit = settings.statement_timeout.as_millis().to_string();

@@ -20,7 +20,7 @@ async fn without_a_lease_each_check_reads_the_row_and_hashes_once() {
         assert_granted(&world.check(&key).await);
         assert_eq!(world.costs(), Costs { queries: checks, hashes: 1 });
     }
-    world.store.change(key.id, |record| record.enabled = false);
+    world.store.set(key.id, |record| record.enabled = false);
     assert_denied(&world.check(&key).await, Denial::KeyDisabled);
 }
 
@@ -61,7 +61,7 @@ async fn when_the_lease_is_over_the_row_is_read() {
     let world = World::start(Plan { settings, ..Plan::default() }).await;
     let key = world.warm_key().await;
     world.channel.return_heartbeats(false);
-    world.store.change(key.id, |record| record.enabled = false);
+    world.store.set(key.id, |record| record.enabled = false);
     world.eventually(&key, |verdict| matches!(verdict, Verdict::Denied(Denial::KeyDisabled))).await;
     let before = world.costs();
     assert_denied(&world.check(&key).await, Denial::KeyDisabled);
@@ -102,7 +102,7 @@ async fn what_was_read_while_the_line_was_cut_is_not_remembered() {
     let mut began_before = Box::pin(world.check(&key));
     assert!(poll_once(&mut began_before).is_none());
     world.store.reads.has_stopped(1).await;
-    world.store.change(key.id, |record| record.enabled = false);
+    world.store.set(key.id, |record| record.enabled = false);
     reconnect(&world).await;
     world.store.reads.open();
     began_before.await.expect("a verdict");
@@ -135,7 +135,7 @@ async fn without_a_lease_a_request_does_not_believe_a_read_that_began_before_it(
     assert!(poll_once(&mut began_before).is_none());
     world.store.reads.has_stopped(1).await;
     // Nobody tells: that is what the lease is for.
-    world.store.change(key.id, |record| record.enabled = false);
+    world.store.set(key.id, |record| record.enabled = false);
     let mut began_after = Box::pin(world.check(&key));
     assert!(poll_once(&mut began_after).is_none());
     world.store.reads.open();

@@ -21,7 +21,7 @@ async fn a_mistyped_key_costs_no_query_and_no_hash() {
     mistyped.extend([key[1..].to_owned(), key[..key.len() - 1].to_owned(), key.repeat(2), format!("{key} ")]);
     mistyped.extend(["".to_owned(), " ".repeat(key.len()), "\0".repeat(key.len()), "🔑".repeat(key.len() / 4)]);
     for text in mistyped {
-        assert_denied(&world.checker.check(text.as_bytes(), NOW).await, Denial::KeyMalformed);
+        assert_denied(&world.checker.check(text.as_bytes(), NOW, None).await, Denial::KeyMalformed);
     }
     assert_eq!(world.costs(), NOTHING);
 }
@@ -34,10 +34,10 @@ async fn a_forged_or_foreign_key_costs_no_query_and_no_hash() {
     let another_product = keyring_of("stripe", "p");
     for foreign in [another_server, another_product] {
         let key = foreign.generate(Environment::Live, NOW).text;
-        assert_denied(&world.checker.check(key.expose().as_bytes(), NOW).await, Denial::KeyMalformed);
+        assert_denied(&world.checker.check(key.expose().as_bytes(), NOW, None).await, Denial::KeyMalformed);
         // The id of a key that exists, with a secret and a tag of one's own.
         let forged = key.expose().replacen(&foreign_id(key.expose()), &own.id.to_string(), 1);
-        assert_denied(&world.checker.check(forged.as_bytes(), NOW).await, Denial::KeyMalformed);
+        assert_denied(&world.checker.check(forged.as_bytes(), NOW, None).await, Denial::KeyMalformed);
     }
     assert_eq!(world.costs(), NOTHING);
 }
@@ -63,9 +63,9 @@ async fn the_policy_is_applied_to_what_is_cached() {
     let world = World::usual().await;
     let key = world.key().await;
     let end = NOW + Duration::hours(1);
-    world.store.change(key.id, |record| record.expires_at = Some(end));
+    world.store.set(key.id, |record| record.expires_at = Some(end));
     assert_granted(&world.check(&key).await);
-    let check_at = |now| world.checker.check(key.text.as_bytes(), now);
+    let check_at = |now| world.checker.check(key.text.as_bytes(), now, None);
     assert_granted(&check_at(end - Duration::NANOSECOND).await);
     assert_denied(&check_at(end).await, Denial::KeyExpired);
     assert_eq!(world.costs(), ONE_QUERY_AND_HASH);
@@ -75,7 +75,7 @@ async fn the_policy_is_applied_to_what_is_cached() {
 async fn a_refusal_is_cached_as_well() {
     let world = World::usual().await;
     let key = world.key().await;
-    world.store.change(key.id, |record| record.enabled = false);
+    world.store.set(key.id, |record| record.enabled = false);
     for _ in 0..3 {
         assert_denied(&world.check(&key).await, Denial::KeyDisabled);
     }

@@ -5,9 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use keyward::{config::Hashing, domain::principal::Principal, domain::verdict::Verdict};
+use keyward::{
+    auth::lifecycle::Order as KeyOrder, config::Hashing, domain::principal::Principal, domain::verdict::Verdict,
+};
 
-use crate::world::{CHEAP, NOW, Plan, TestKey, World, assert_granted, hashing_thread::HashingThread, in_time};
+use crate::world::{
+    CHEAP, NOW, Plan, TestKey, World, assert_granted, hashing_thread::HashingThread, in_time, operator,
+};
 
 /// Far more than a lane may have in the queue at once.
 const MANY: usize = 40;
@@ -42,7 +46,9 @@ async fn check(world: Arc<World>, key: TestKey, order: Order) {
 }
 
 async fn issue(world: Arc<World>, maker: Principal, order: Order) {
-    world.lifecycle().issue(&maker, NOW).await.expect("a key");
+    let wanted = KeyOrder::plain(maker.owner().clone());
+    let issued = world.issuer().issue(wanted, None, &operator(), NOW).await.expect("an answer");
+    assert!(issued.is_ok());
     order.done("issued");
 }
 

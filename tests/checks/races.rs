@@ -18,7 +18,7 @@ const ENOUGH: usize = 1000;
 async fn after_a_change_was_applied_no_check_returns_the_old_row() {
     let world = Arc::new(World::usual().await);
     let key = world.key().await;
-    world.store.change(key.id, |record| record.owner.subject = "0".into());
+    world.store.set(key.id, |record| record.owner.subject = "0".into());
     let race = Arc::new(Race::default());
     let readers: Vec<_> =
         (0..READERS).map(|_| tokio::spawn(Arc::clone(&race).read(world.clone(), key.clone()))).collect();

@@ -2,24 +2,21 @@
 
 use keyward::{
     auth::{
-        Undecided,
         coherence::{Notification, ReplicaId, Settings, Settled},
-        lifecycle::RevokedEverywhere,
+        lifecycle::{ChangedKey, Done},
     },
     domain::{
-        ports::Revoke,
+        ledger::Refusal,
         verdict::{Denial, Verdict},
     },
 };
 
-use crate::world::{LONG_LEASE, NOW, Plan, TestKey, World, assert_denied, assert_granted, in_time, poll_once};
+use crate::world::{
+    LONG_LEASE, NOW, Plan, TestKey, World, assert_denied, assert_granted, in_time, operator, poll_once,
+};
 
-fn of(key: &TestKey) -> Revoke {
-    Revoke { id: key.id, owner: None, reason: None, at: NOW }
-}
-
-async fn revoke(world: &World, key: &TestKey) -> Result<Option<RevokedEverywhere>, Undecided> {
-    in_time("the revocation", world.lifecycle().revoke(of(key))).await
+async fn revoke(world: &World, key: &TestKey) -> Done<ChangedKey> {
+    in_time("the revocation", world.lifecycle().revoke(key.id, None, operator(), NOW)).await
 }
 
 #[tokio::test]
@@ -28,22 +25,22 @@ async fn when_a_revoke_returns_a_warm_key_is_refused() {
     let key = world.warm_key().await;
     let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
     assert_denied(&world.check(&key).await, Denial::KeyRevoked);
-    assert_eq!(revoked.at, NOW);
-    assert_eq!(revoked.settled, Settled::Heard { confirmed: 0, expired: 0 });
+    assert_eq!(revoked.key.record.revoked_at, Some(NOW));
+    assert_eq!(revoked.everywhere.settled, Settled::Heard { confirmed: 0, expired: 0 });
 }
 
 #[tokio::test]
 async fn a_client_that_hangs_up_does_not_stop_its_revocation() {
     let world = World::usual().await;
     let key = world.warm_key().await;
-    world.store.revokes.close();
+    world.store.changes.close();
     let lifecycle = world.lifecycle();
-    let mut client = Box::pin(lifecycle.revoke(of(&key)));
+    let mut client = Box::pin(lifecycle.revoke(key.id, None, operator(), NOW));
     assert!(poll_once(&mut client).is_none());
-    world.store.revokes.has_stopped(1).await;
+    world.store.changes.has_stopped(1).await;
     drop(client);
     assert_granted(&world.check(&key).await);
-    world.store.revokes.open();
+    world.store.changes.open();
     world.eventually(&key, |verdict| matches!(verdict, Verdict::Denied(Denial::KeyRevoked))).await;
 }
 
@@ -54,12 +51,12 @@ async fn a_revoke_waits_for_every_replica_that_may_hold_a_lease() {
     let key = world.warm_key().await;
     world.channel.deliver(&Notification::Heartbeat { replica: OTHER, sequence: 1, lease: LONG_LEASE });
     let lifecycle = world.lifecycle();
-    let revoking = tokio::spawn(async move { lifecycle.revoke(of(&key)).await });
+    let revoking = tokio::spawn(async move { lifecycle.revoke(key.id, None, operator(), NOW).await });
     world.channel.applied(world.channel.first_change().await).await;
     assert!(!revoking.is_finished());
     world.channel.deliver(&Notification::Applied { replica: OTHER, up_to: world.channel.last_change() });
     let revoked = in_time("the revocation", revoking).await.expect("no panic").expect("an answer").expect("a key");
-    assert_eq!(revoked.settled, Settled::Heard { confirmed: 1, expired: 0 });
+    assert_eq!(revoked.everywhere.settled, Settled::Heard { confirmed: 1, expired: 0 });
 }
 
 #[tokio::test]
@@ -70,17 +67,17 @@ async fn a_commit_that_fails_is_an_error_and_its_change_is_forgotten() {
     let key = world.warm_key().await;
     world.store.set_down(true);
     for _ in 0..3 {
-        assert!(matches!(revoke(&world, &key).await, Err(Undecided::Store(_))));
+        assert!(matches!(revoke(&world, &key).await, Err(keyward::auth::Undecided::Store(_))));
     }
     world.store.set_down(false);
     assert_granted(&world.check(&key).await);
     let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
-    assert_eq!(revoked.settled, Settled::Heard { confirmed: 0, expired: 0 });
+    assert_eq!(revoked.everywhere.settled, Settled::Heard { confirmed: 0, expired: 0 });
     assert_denied(&world.check(&key).await, Denial::KeyRevoked);
 }
 
 #[tokio::test]
 async fn revoking_a_key_that_does_not_exist_finds_none() {
     let world = World::usual().await;
-    assert!(revoke(&world, &world.deleted_key()).await.expect("an answer").is_none());
+    assert_eq!(revoke(&world, &world.deleted_key()).await.expect("an answer").err(), Some(Refusal::NotFound));
 }

@@ -42,7 +42,7 @@ async fn without_a_lease_simultaneous_requests_share_one_read_that_begins_after_
     let mut first = Box::pin(world.check(&key));
     assert!(poll_once(&mut first).is_none());
     world.store.reads.has_stopped(1).await;
-    world.store.change(key.id, |record| record.enabled = false);
+    world.store.set(key.id, |record| record.enabled = false);
     let mut others: Vec<_> = (0..REQUESTS).map(|_| Box::pin(world.check(&key))).collect();
     assert!(others.iter_mut().all(|request| poll_once(request).is_none()));
     world.store.reads.open();

@@ -76,6 +76,7 @@ impl Schema {
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
             listen_url: None,
+            migrate_url: None,
             connect_timeout: Duration::from_secs(10),
             migrate_on_start: false,
         };
@@ -141,7 +142,7 @@ async fn a_key_that_is_deleted_or_gets_another_id_is_announced() {
 async fn a_truncation_announces_all_keys() {
     let mut schema = Schema::new().await;
     schema.add_keys(3).await;
-    schema.run("TRUNCATE api_keys").await;
+    schema.run("TRUNCATE api_keys CASCADE").await;
     assert_eq!(schema.announced().await, ["*"]);
 }
 

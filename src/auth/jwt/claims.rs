@@ -20,6 +20,8 @@ pub(super) struct Policy {
     audience: Vec<String>,
     leeway: f64,
     max_lifetime: f64,
+    tenant_claim: Option<String>,
+    disabled_claim: Option<String>,
 }
 
 impl Policy {
@@ -29,6 +31,8 @@ impl Policy {
             audience: settings.audience.clone(),
             leeway: settings.leeway.as_secs_f64(),
             max_lifetime: settings.max_lifetime.as_secs_f64(),
+            tenant_claim: settings.tenant_claim.clone(),
+            disabled_claim: settings.disabled_claim.clone(),
         }
     }
 
@@ -39,9 +43,19 @@ impl Policy {
     ) -> Result<TokenIdentity, TokenFault> {
         self.check_dates(claims, now.unix_timestamp_nanos() as f64 / 1e9)?;
         self.check_audience(claims.get("aud"))?;
-        let owner =
-            Owner { issuer: self.issuer(claims.get("iss"))?.into(), subject: subject(claims.get("sub"))?.into() };
-        Ok(TokenIdentity { owner, scopes: scopes(claims.get("scope"))? })
+        let subject: Box<str> = identifier(claims.get("sub")).ok_or(TokenFault::Subject)?.into();
+        let owner = match &self.tenant_claim {
+            None => subject.clone(),
+            Some(name) => identifier(claims.get(name)).ok_or(TokenFault::Tenant)?.into(),
+        };
+        let owner = Owner { issuer: self.issuer(claims.get("iss"))?.into(), subject: owner };
+        Ok(TokenIdentity { owner, subject, scopes: scopes(claims.get("scope"))?, disabled: self.is_disabled(claims) })
+    }
+
+    /// Anything but a plain `false` in the claim counts: an issuer that says something there means it.
+    fn is_disabled(&self, claims: &Map<String, Value>) -> bool {
+        let claim = self.disabled_claim.as_ref().and_then(|name| claims.get(name));
+        claim.is_some_and(|value| !matches!(value, Value::Bool(false) | Value::Null))
     }
 
     fn check_dates(&self, claims: &Map<String, Value>, now: f64) -> Result<(), TokenFault> {
@@ -89,9 +103,9 @@ impl Policy {
     }
 }
 
-fn subject(claim: Option<&Value>) -> Result<String, TokenFault> {
-    let subject = claim.and_then(Value::as_str).filter(|subject| !subject.is_empty());
-    subject.and_then(storable).map(str::to_owned).ok_or(TokenFault::Subject)
+/// A name of somebody: a text that is not empty.
+fn identifier(claim: Option<&Value>) -> Option<&str> {
+    claim.and_then(Value::as_str).filter(|name| !name.is_empty()).and_then(storable)
 }
 
 /// Postgres keeps no NUL in a text, and an index entry has its limits.

@@ -16,6 +16,8 @@ use crate::{
 pub struct TokenRequest {
     /// The `sub`.
     pub subject: String,
+    /// The organisation, where keys belong to organisations; `None` for one of the subject's name.
+    pub tenant: Option<String>,
     /// The `scope`.
     pub scopes: Scopes,
     /// How long it is to live.
@@ -64,6 +66,9 @@ impl<'a> TokenMinter<'a> {
         }
         if let Some(audience) = settings.audience.first() {
             claims["aud"] = json!(audience);
+        }
+        if let Some(claim) = &settings.tenant_claim {
+            claims[claim] = json!(request.tenant.as_ref().unwrap_or(&request.subject));
         }
         let scopes: Vec<&str> = request.scopes.iter().collect();
         if !scopes.is_empty() {

@@ -50,6 +50,7 @@ impl TokenVerifier {
     /// Decides whether `token` is good at `now`. Works without I/O, so it always can decide.
     pub fn verify(&self, token: &[u8], now: OffsetDateTime) -> Verdict {
         match self.verified_claims(token).and_then(|claims| self.policy.identity(&claims, now)) {
+            Ok(identity) if identity.disabled => Verdict::OwnerDisabled(Arc::new(identity)),
             Ok(identity) => Verdict::Granted(Principal::proven_token(Arc::new(identity))),
             Err(fault) => Verdict::Denied(Denial::Token(fault)),
         }

@@ -30,6 +30,9 @@ fn settings() -> Jwt {
         audience: Vec::new(),
         leeway: Duration::from_secs(30),
         max_lifetime: Duration::from_secs(86_400),
+        tenant_claim: None,
+        disabled_claim: None,
+        scope_bearing: false,
     }
 }
 
@@ -66,6 +69,7 @@ fn judged(settings: &Jwt, token: &str) -> Result<(String, String), TokenFault> {
         }
         Verdict::Denied(Denial::Token(fault)) => Err(fault),
         Verdict::Denied(other) => panic!("a token was refused as {other:?}"),
+        Verdict::OwnerDisabled(_) => Err(TokenFault::OwnerDisabled),
     }
 }
 

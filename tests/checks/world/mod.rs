@@ -17,12 +17,16 @@ use keyward::{
         api_key::KeyChecker,
         coherence::{Freshness, Link, RecordId, Records, ReplicaId, Settings},
         hasher::{Hasher, Lane},
-        lifecycle::Lifecycle,
+        last_uses::LastUses,
+        lifecycle::{Editor, Issuer, Lifecycle, OwnersStopped},
     },
-    config::{Checks, Hashing},
+    config::{Checks, Hashing, KeyPolicy, LastUsed},
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring, Pepper},
-        key_record::KeyRecord,
+        audit::Author,
+        key_record::{AllowedIps, KeyRecord, NotedMinute},
+        ledger::{KeyLedger, Reach},
+        metadata::Metadata,
         ports::{Announcements, KeyStore, StoredKey},
         principal::{Owner, Scopes},
         verdict::{Denial, Verdict},
@@ -47,6 +51,7 @@ pub(crate) const LONG_LEASE: Duration = Duration::from_secs(60);
 pub(crate) struct Plan {
     pub(crate) cached_keys: usize,
     pub(crate) max_cold: usize,
+    pub(crate) max_noted_uses: usize,
     pub(crate) hashing: Hashing,
     pub(crate) settings: Settings,
     /// Whether the replica's own heartbeats come back to it, which gives it a lease.
@@ -58,6 +63,7 @@ impl Default for Plan {
         Self {
             cached_keys: 1000,
             max_cold: 1024,
+            max_noted_uses: 1000,
             hashing: CHEAP,
             settings: Settings::for_lease(LONG_LEASE).expect("a valid lease"),
             with_lease: true,
@@ -82,6 +88,7 @@ pub(crate) struct World {
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) link: Arc<Link>,
     pub(crate) checker: Arc<KeyChecker>,
+    pub(crate) uses: Arc<LastUses>,
     /// Makes the hashes of keys that were "there before", so that the replica's own count from 0.
     foreign_hasher: Hasher,
 }
@@ -147,9 +154,12 @@ impl World {
         let checks = Checks { cached_keys: plan.cached_keys, max_cold: plan.max_cold };
         let keys = Arc::clone(&store) as Arc<dyn KeyStore>;
         let (ring, hashes, runtime) = (Arc::clone(&keyring), Arc::clone(&hasher), Handle::current());
-        let checker = KeyChecker::new(ring, keys, hashes, link.freshness(), &checks, runtime);
+        let uses =
+            LastUses::new(Arc::clone(&keys), LastUsed { write_every: PATIENCE, max_pending: plan.max_noted_uses });
+        let uses = Arc::new(uses);
+        let checker = KeyChecker::new(ring, keys, hashes, link.freshness(), Arc::clone(&uses), &checks, runtime);
         let foreign_hasher = Hasher::new(&CHEAP).expect("valid settings");
-        Self { checker: Arc::new(checker), keyring, store, channel, hasher, link, foreign_hasher }
+        Self { checker: Arc::new(checker), keyring, store, channel, hasher, link, uses, foreign_hasher }
     }
 
     pub(crate) fn freshness(&self) -> Arc<Freshness> {
@@ -170,9 +180,13 @@ impl World {
             owner: Owner { issuer: "".into(), subject: "alice".into() },
             environment,
             scopes: Scopes::default(),
+            metadata: Metadata::default(),
+            allowed_ips: AllowedIps::default(),
             expires_at: None,
             enabled: true,
+            owner_disabled: false,
             revoked_at: None,
+            noted: NotedMinute::default(),
         };
         self.store.put(StoredKey { record, hash: hash.expect("a hash") });
         TestKey { id, text: text.expose().to_owned() }
@@ -201,7 +215,7 @@ impl World {
     }
 
     pub(crate) async fn check(&self, key: &TestKey) -> Result<Verdict, Undecided> {
-        self.checker.check(key.text.as_bytes(), NOW).await
+        self.checker.check(key.text.as_bytes(), NOW, None).await
     }
 
     /// Checks again and again until the outcome is `wanted`.
@@ -216,7 +230,7 @@ impl World {
 
     /// Changes the row, and waits until the replica has applied the change.
     pub(crate) async fn change(&self, key: &TestKey, change: impl FnOnce(&mut KeyRecord)) {
-        self.store.change(key.id, change);
+        self.store.set(key.id, change);
         self.invalidate(key).await;
     }
 
@@ -231,17 +245,32 @@ impl World {
         Costs { queries: self.store.queries(), hashes }
     }
 
-    /// Issues and revokes, on the same store and link.
+    /// Changes and revokes, on the same store and link.
     pub(crate) fn lifecycle(&self) -> Arc<Lifecycle> {
         Arc::new(Lifecycle {
-            keyring: Arc::clone(&self.keyring),
-            store: Arc::clone(&self.store) as Arc<dyn KeyStore>,
-            hasher: Arc::clone(&self.hasher),
-            environment: Environment::Live,
-            link: Arc::clone(&self.link),
+            ledger: Arc::clone(&self.store) as Arc<dyn KeyLedger>,
+            policy: KeyPolicy::default(),
+            scope_bearing: false,
+            link: Some(Arc::clone(&self.link)),
             runtime: Handle::current(),
+            stopped: OwnersStopped::default(),
         })
     }
+
+    /// Makes keys, on the same store.
+    pub(crate) fn issuer(&self) -> Issuer {
+        Issuer {
+            lifecycle: self.lifecycle(),
+            keyring: Arc::clone(&self.keyring),
+            hasher: Arc::clone(&self.hasher),
+            environment: Environment::Live,
+        }
+    }
+}
+
+/// Somebody who may do everything.
+pub(crate) fn operator() -> Editor {
+    Editor { reach: Reach::Any, scopes: None, author: Author::command_line() }
 }
 
 /// A key's name in the protocol.

@@ -13,8 +13,14 @@ use keyward::{
     auth::coherence::{ChangeId, Notification, RecordId, Records},
     domain::{
         api_key::KeyId,
-        key_record::KeyRecord,
-        ports::{KeyStore, Revoke, Revoked, StoreError, StoredHash, StoredKey},
+        audit::{AuditEvent, Author},
+        key_record::{KeyRecord, ManagedKey},
+        ledger::{
+            BeforeCommit, Change, Decision, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger,
+            Outcome, OwnerSwitch, Page, Reach, Refusal, RevokedTogether,
+        },
+        ports::{KeyStore, KeyUse, StoreError, StoredHash, StoredKey},
+        text::ChangeReason,
     },
 };
 use time::OffsetDateTime;
@@ -32,8 +38,9 @@ pub(crate) struct FakeStore {
     corrupt: Mutex<Vec<KeyId>>,
     /// Between the reading and the answer: what waits here has read what may be old by then.
     pub(crate) reads: Gate,
-    /// Before a revocation.
-    pub(crate) revokes: Gate,
+    uses: Mutex<Vec<KeyUse>>,
+    /// Before a change by the ledger.
+    pub(crate) changes: Gate,
     /// Before a hash is replaced.
     pub(crate) replacements: Gate,
 }
@@ -50,7 +57,8 @@ impl FakeStore {
             down: AtomicBool::new(false),
             corrupt: Mutex::default(),
             reads: Gate::new(),
-            revokes: Gate::new(),
+            uses: Mutex::default(),
+            changes: Gate::new(),
             replacements: Gate::new(),
         }
     }
@@ -98,8 +106,13 @@ impl FakeStore {
         StoredKey { record: row.record.clone(), hash: copy(&row.hash) }
     }
 
+    /// Uses that were written.
+    pub(crate) fn uses(&self) -> Vec<KeyUse> {
+        self.uses.lock().expect("no test panics with it").clone()
+    }
+
     /// Changes a row, and tells nobody.
-    pub(crate) fn change(&self, id: KeyId, change: impl FnOnce(&mut KeyRecord)) {
+    pub(crate) fn set(&self, id: KeyId, change: impl FnOnce(&mut KeyRecord)) {
         let mut rows = self.rows();
         let row = rows.get_mut(&id).expect("a row");
         let mut record = row.record.clone();
@@ -138,32 +151,6 @@ impl KeyStore for FakeStore {
         }
     }
 
-    async fn insert(&self, key: &StoredKey, _created_at: OffsetDateTime) -> Result<(), StoreError> {
-        self.answers()?;
-        self.put(StoredKey { record: key.record.clone(), hash: copy(&key.hash) });
-        Ok(())
-    }
-
-    async fn revoke(
-        &self,
-        revoke: &Revoke,
-        before_commit: &(dyn Fn(ChangeId) + Send + Sync),
-    ) -> Result<Option<Revoked>, StoreError> {
-        self.revokes.pass().await;
-        if self.row(revoke.id).is_none() {
-            return Ok(None);
-        }
-        let change = self.channel.next_change();
-        before_commit(change);
-        // What fails here is the commit.
-        self.answers()?;
-        self.change(revoke.id, |record| record.revoked_at = Some(revoke.at));
-        let records = Records::These(vec![RecordId(revoke.id.as_uuid().as_u128())]);
-        self.channel.deliver(&Notification::Changed { change, records });
-        // So long that no test waits for it.
-        Ok(Some(Revoked { at: revoke.at, change }))
-    }
-
     async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError> {
         self.replacements.pass().await;
         if let Err(error) = self.answers() {
@@ -177,5 +164,83 @@ impl KeyStore for FakeStore {
             self.hashes_replaced.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        self.answers()?;
+        self.uses.lock().expect("no test panics with it").extend_from_slice(uses);
+        Ok(())
+    }
+}
+
+/// Only what the tests here do with keys: make them, and change one.
+#[async_trait]
+impl KeyLedger for FakeStore {
+    async fn insert(&self, insertion: &Insertion<'_>, _: &Author) -> Result<Inserted, StoreError> {
+        self.answers()?;
+        self.put(StoredKey { record: insertion.key.record.clone(), hash: copy(insertion.hash) });
+        Ok(Inserted::Now)
+    }
+
+    async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError> {
+        self.changes.pass().await;
+        let Some(row) = self.row(change.id) else { return Ok(Outcome::Refused(Refusal::NotFound)) };
+        let Decision { key, .. } = match (change.decide)(&managed(&row.record)) {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+        };
+        let announced = self.channel.next_change();
+        before_commit(announced);
+        // What fails here is the commit.
+        self.answers()?;
+        self.set(change.id, |record| *record = key.record.clone());
+        let records = Records::These(vec![RecordId(change.id.as_uuid().as_u128())]);
+        self.channel.deliver(&Notification::Changed { change: announced, records });
+        Ok(Outcome::Changed { key: Box::new(key), change: announced })
+    }
+
+    async fn earlier(&self, _: &IdempotentRequest, _: OffsetDateTime) -> Result<Option<Inserted>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn show(&self, _: KeyId, _: &Reach) -> Result<Option<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn list(&self, _: &KeyFilter, _: Page, _: OffsetDateTime) -> Result<Vec<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn revoke_together(
+        &self,
+        _: &KeyFilter,
+        _: u32,
+        _: Option<&ChangeReason>,
+        _: OffsetDateTime,
+        _: &Author,
+        _: &BeforeCommit<'_>,
+    ) -> Result<RevokedTogether, StoreError> {
+        unimplemented!()
+    }
+
+    async fn switch_owner(&self, _: &OwnerSwitch, _: &Author, _: &BeforeCommit<'_>) -> Result<ChangeId, StoreError> {
+        unimplemented!()
+    }
+
+    async fn events(&self, _: &EventFilter, _: Page) -> Result<Vec<AuditEvent>, StoreError> {
+        unimplemented!()
+    }
+}
+
+fn managed(record: &KeyRecord) -> ManagedKey {
+    ManagedKey {
+        record: record.clone(),
+        name: None,
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        updated_at: OffsetDateTime::UNIX_EPOCH,
+        revoked_reason: None,
+        successor: None,
+        version: std::num::NonZeroI64::MIN,
+        last_use: None,
     }
 }

@@ -1,0 +1,279 @@
+//! A key is made; a key gets a successor.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{ChangedKey, Done, Editor, Everywhere, Lifecycle, policy::after};
+use crate::{
+    auth::hasher::{Hasher, Lane},
+    domain::{
+        api_key::{Environment, IssuedKey, KeyId, Keyring},
+        audit::Action,
+        key_record::{AllowedIps, KeyRecord, ManagedKey, NotedMinute},
+        ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Refusal},
+        metadata::Metadata,
+        ports::StoredHash,
+        principal::{Owner, Scopes},
+        secret::SecretString,
+        text::KeyName,
+    },
+};
+
+/// Makes keys.
+pub struct Issuer {
+    /// What becomes of them.
+    pub lifecycle: Arc<Lifecycle>,
+    /// Makes their texts.
+    pub keyring: Arc<Keyring>,
+    /// Hashes their secrets.
+    pub hasher: Arc<Hasher>,
+    /// The environment of keys that name none.
+    pub environment: Environment,
+}
+
+/// A key that somebody wants.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Whose it is to be.
+    pub owner: Owner,
+    /// What the owner calls it.
+    pub name: Option<KeyName>,
+    /// Which world it is for; `None` for the configured one.
+    pub environment: Option<Environment>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The owner's notes.
+    pub metadata: Metadata,
+    /// From where it may be used.
+    pub allowed_ips: AllowedIps,
+    /// When its life ends.
+    pub expiry: Expiry,
+    /// Whether it works at once.
+    pub enabled: bool,
+}
+
+/// When a key's life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At this instant.
+    At(OffsetDateTime),
+    /// Never, if that is allowed.
+    Never,
+    /// As late as is allowed.
+    Latest,
+}
+
+impl Order {
+    /// A key that proves who its owner is, and grants nothing that was not asked for.
+    pub fn plain(owner: Owner) -> Self {
+        Self {
+            owner,
+            name: None,
+            environment: None,
+            scopes: Scopes::default(),
+            metadata: Metadata::default(),
+            allowed_ips: AllowedIps::default(),
+            expiry: Expiry::Never,
+            enabled: true,
+        }
+    }
+}
+
+/// A key that was just issued, and its text for the only time.
+pub struct NewKey {
+    /// The key.
+    pub key: ManagedKey,
+    /// The whole key, for its owner.
+    pub text: SecretString,
+}
+
+/// What became of an [`Order`].
+pub enum Issued {
+    /// The key is made.
+    Now(Box<NewKey>),
+    /// The same request has made it before. Its text was shown then.
+    Before(Box<ManagedKey>),
+}
+
+/// How a key is to be replaced.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Which key.
+    pub id: KeyId,
+    /// For how long the old key goes on working. Zero: not at all.
+    pub grace_period: Duration,
+    /// When the successor's life ends; `None`: as long after now as the old key's was after its making.
+    pub expiry: Option<Expiry>,
+}
+
+/// A key that has a successor now.
+pub struct Rotated {
+    /// The successor.
+    pub new: NewKey,
+    /// The old key.
+    pub old: ManagedKey,
+    /// How that became true.
+    pub everywhere: Everywhere,
+}
+
+impl Issuer {
+    /// Issues a key. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// [`Undecided`](crate::auth::Undecided) when the store or the hasher could not answer.
+    pub async fn issue(
+        &self,
+        order: Order,
+        request: Option<&IdempotentRequest>,
+        editor: &Editor,
+        now: OffsetDateTime,
+    ) -> Done<Issued> {
+        // Before the policy: what was allowed and made stays so. And before the hash, which a retry need not cost.
+        if let Some(request) = request
+            && let Some(earlier) = self.lifecycle.ledger.earlier(request, now).await?
+        {
+            return Ok(issued(earlier, None));
+        }
+        let IssuedKey { id, environment, secret, pepper, text } =
+            self.keyring.generate(order.environment.unwrap_or(self.environment), now);
+        let key = self.ordered(order, id, environment, now);
+        if let Err(refusal) = self.lifecycle.allow(&key, &Scopes::default(), editor, now) {
+            return Ok(Err(refusal));
+        }
+        let hash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
+        let insertion =
+            Insertion { key: &key, hash: &hash, request, max_per_owner: self.lifecycle.policy.max_per_owner };
+        let inserted = self.lifecycle.ledger.insert(&insertion, &editor.author).await?;
+        Ok(issued(inserted, Some(NewKey { key, text })))
+    }
+
+    /// The same for the guide's route, which has no place for a name.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn issue_unnamed(&self, order: Order, editor: &Editor, now: OffsetDateTime) -> Done<Issued> {
+        // Whoever has no scopes to show is not asked for a name; the order asks for none.
+        self.issue(order, None, &Editor { scopes: None, ..editor.clone() }, now).await
+    }
+
+    /// Makes a successor with the rights of a key, which itself ends after the grace period. When this
+    /// returns, that is true everywhere.
+    ///
+    /// # Errors
+    /// [`Undecided`](crate::auth::Undecided) when it may not have been done, or not everywhere.
+    pub async fn rotate(self: &Arc<Self>, rotation: Rotation, editor: Editor, now: OffsetDateTime) -> Done<Rotated> {
+        let issuer = Arc::clone(self);
+        let work = async move { issuer.rotate_and_wait(&rotation, &editor, now).await };
+        self.lifecycle.to_its_end(work).await
+    }
+
+    async fn rotate_and_wait(&self, rotation: &Rotation, editor: &Editor, now: OffsetDateTime) -> Done<Rotated> {
+        let Some(old) = self.lifecycle.ledger.show(rotation.id, &editor.reach).await? else {
+            return Ok(Err(Refusal::NotFound));
+        };
+        // Asked again when the row is held; here it spares a hash.
+        if let Err(refusal) = can_be_rotated(&old, now) {
+            return Ok(Err(refusal));
+        }
+        let IssuedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
+        let hash: StoredHash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
+        let decide = |old: &ManagedKey| {
+            can_be_rotated(old, now)?;
+            self.lifecycle.allow_successor(&old.record.scopes, editor)?;
+            let new = self.successor(old, id, rotation, now);
+            self.lifecycle.allow(&new, &old.record.scopes, editor, now)?;
+            Ok(replaced(old, new, rotation.grace_period, now))
+        };
+        let ChangedKey { key: old, everywhere } =
+            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash)).await? {
+                Ok(changed) => changed,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+        let new = NewKey { key: self.successor(&old, id, rotation, now), text };
+        Ok(Ok(Rotated { new, old, everywhere }))
+    }
+
+    fn ordered(&self, order: Order, id: KeyId, environment: Environment, now: OffsetDateTime) -> ManagedKey {
+        let expires_at = match order.expiry {
+            Expiry::At(end) => Some(end),
+            Expiry::Never => None,
+            Expiry::Latest => self.lifecycle.latest_end(now),
+        };
+        let record = KeyRecord {
+            id,
+            owner: order.owner,
+            environment,
+            scopes: order.scopes,
+            metadata: order.metadata,
+            allowed_ips: order.allowed_ips,
+            expires_at,
+            enabled: order.enabled,
+            owner_disabled: false,
+            revoked_at: None,
+            noted: NotedMinute::default(),
+        };
+        first_version(record, order.name, now)
+    }
+
+    fn successor(&self, old: &ManagedKey, id: KeyId, rotation: &Rotation, now: OffsetDateTime) -> ManagedKey {
+        let expires_at = match rotation.expiry {
+            Some(Expiry::At(end)) => Some(end),
+            Some(Expiry::Never) => None,
+            Some(Expiry::Latest) => self.lifecycle.latest_end(now),
+            None => old.record.expires_at.map(|end| now.saturating_add(end - old.created_at)),
+        };
+        first_version(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
+    }
+}
+
+fn issued(inserted: Inserted, new: Option<NewKey>) -> Result<Issued, Refusal> {
+    match (inserted, new) {
+        (Inserted::Now, Some(new)) => Ok(Issued::Now(Box::new(new))),
+        (Inserted::Before(key), _) => Ok(Issued::Before(key)),
+        (Inserted::Refused(refusal), _) => Err(refusal),
+        (Inserted::Now, None) => Err(Refusal::NotFound),
+    }
+}
+
+fn first_version(record: KeyRecord, name: Option<KeyName>, now: OffsetDateTime) -> ManagedKey {
+    ManagedKey {
+        record,
+        name,
+        created_at: now,
+        updated_at: now,
+        revoked_reason: None,
+        successor: None,
+        version: std::num::NonZeroI64::MIN,
+        last_use: None,
+    }
+}
+
+fn can_be_rotated(key: &ManagedKey, now: OffsetDateTime) -> Result<(), Refusal> {
+    if key.successor.is_some() {
+        Err(Refusal::AlreadyRotated)
+    } else if key.record.revoked_at.is_some() {
+        Err(Refusal::KeyRevoked)
+    } else if key.record.expires_at.is_some_and(|end| end <= now) {
+        Err(Refusal::KeyExpired)
+    } else {
+        Ok(())
+    }
+}
+
+fn replaced(old: &ManagedKey, new: ManagedKey, grace_period: Duration, now: OffsetDateTime) -> Decision {
+    let mut key = old.clone();
+    key.successor = Some(new.record.id);
+    if grace_period.is_zero() {
+        key.record.revoked_at = Some(now);
+        key.revoked_reason = Some("rotated".to_owned());
+    } else if let Some(end) = after(now, grace_period) {
+        key.record.expires_at = Some(key.record.expires_at.map_or(end, |earlier| earlier.min(end)));
+    }
+    let details = Map::from_iter([
+        ("successor".to_owned(), Value::String(new.record.id.to_string())),
+        ("gracePeriod".to_owned(), grace_period.as_secs().into()),
+    ]);
+    Decision { key, event: Some(Event { action: Action::KeyRotated, details }), successor: Some(new) }
+}

@@ -1,0 +1,136 @@
+//! Many keys at once: by filter, by owner.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+
+use super::{Editor, Everywhere, Lifecycle, Watch};
+use crate::{
+    auth::Undecided,
+    domain::{
+        audit::Author,
+        ledger::{KeyFilter, OwnerSwitch},
+        principal::TokenIdentity,
+        text::ChangeReason,
+    },
+};
+
+/// Keys that one transaction revokes: its statements stay far below their time limit.
+const TOGETHER: u32 = 500;
+/// How long it is remembered that an owner's keys were stopped because a token said so, and of how
+/// many owners: a client that goes on sending such a token must not make the database work each time.
+const STOPPED_REMEMBERED: Duration = Duration::from_secs(60);
+const STOPPED_MAX: usize = 1024;
+
+/// What a revocation of many keys has done, everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct ManyRevoked {
+    /// How many keys it has revoked.
+    pub count: u64,
+    /// How the last of it became true.
+    pub everywhere: Option<Everywhere>,
+}
+
+/// Whose keys were stopped lately, because a token said so.
+#[derive(Default)]
+pub struct OwnersStopped(Mutex<HashMap<crate::domain::principal::Owner, OffsetDateTime>>);
+
+impl OwnersStopped {
+    fn is_recent(&self, identity: &TokenIdentity, now: OffsetDateTime) -> bool {
+        let stopped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.get(&identity.owner).is_some_and(|at| now - *at < STOPPED_REMEMBERED)
+    }
+
+    fn remember(&self, identity: &TokenIdentity, now: OffsetDateTime) {
+        let mut stopped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopped.len() >= STOPPED_MAX {
+            stopped.retain(|_, at| now - *at < STOPPED_REMEMBERED);
+        }
+        if stopped.len() < STOPPED_MAX {
+            stopped.insert(identity.owner.clone(), now);
+        }
+    }
+}
+
+impl Lifecycle {
+    /// Revokes every key that `filter` names. When this returns, no replica accepts one of them.
+    ///
+    /// # Errors
+    /// [`Undecided`] when some may not be revoked, or not everywhere; asking again is safe.
+    pub async fn revoke_many(
+        self: &Arc<Self>,
+        filter: KeyFilter,
+        reason: Option<ChangeReason>,
+        editor: Editor,
+        now: OffsetDateTime,
+    ) -> Result<ManyRevoked, Undecided> {
+        let lifecycle = Arc::clone(self);
+        let work = async move { lifecycle.revoke_batches(&filter, reason.as_ref(), &editor.author, now).await };
+        self.to_its_end(work).await
+    }
+
+    /// Changes become true in the order of their commits, so the last batch is the one to wait for.
+    async fn revoke_batches(
+        &self,
+        filter: &KeyFilter,
+        reason: Option<&ChangeReason>,
+        author: &Author,
+        now: OffsetDateTime,
+    ) -> Result<ManyRevoked, Undecided> {
+        let mut count = 0;
+        let mut last = None;
+        loop {
+            let watch = Watch::new(self.link.as_ref());
+            let begin = |change| watch.begin(change);
+            let batch = self.ledger.revoke_together(filter, TOGETHER, reason, now, author, &begin).await?;
+            count += u64::from(batch.count);
+            last = batch.change.map(|change| (watch, change)).or(last);
+            if batch.count < TOGETHER {
+                break;
+            }
+        }
+        let everywhere = match last {
+            Some((watch, change)) => Some(watch.settled(change).await),
+            None => None,
+        };
+        Ok(ManyRevoked { count, everywhere })
+    }
+
+    /// Switches all keys of an owner, those of the future too. When this returns, that is true everywhere.
+    ///
+    /// # Errors
+    /// [`Undecided`] when it may not be so, or not everywhere; asking again is safe.
+    pub async fn switch_owner(self: &Arc<Self>, switch: OwnerSwitch, author: Author) -> Result<Everywhere, Undecided> {
+        let lifecycle = Arc::clone(self);
+        let work = async move {
+            let watch = Watch::new(lifecycle.link.as_ref());
+            let change = lifecycle.ledger.switch_owner(&switch, &author, &|change| watch.begin(change)).await?;
+            Ok(watch.settled(change).await)
+        };
+        self.to_its_end(work).await
+    }
+
+    /// Stops all keys of an owner of whom a token says that they are disabled.
+    ///
+    /// # Errors
+    /// [`Undecided`] when they may still work.
+    pub async fn stop_owner(
+        self: &Arc<Self>,
+        identity: &TokenIdentity,
+        author: Author,
+        now: OffsetDateTime,
+    ) -> Result<(), Undecided> {
+        if self.stopped.is_recent(identity, now) {
+            return Ok(());
+        }
+        let reason = "a token of the issuer says so".parse().ok();
+        let switch = OwnerSwitch { owner: identity.owner.clone(), disabled: true, reason, at: now };
+        self.switch_owner(switch, author).await?;
+        self.stopped.remember(identity, now);
+        Ok(())
+    }
+}

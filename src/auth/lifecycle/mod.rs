@@ -1,0 +1,181 @@
+//! What becomes of keys: issue, change, rotate, revoke.
+//!
+//! - `issue`: a key is made, and a key gets a successor
+//! - `edit`: a key is changed, switched, revoked
+//! - `many`: the same for many keys at once: by filter, by owner
+//! - `policy`: what the operator allows, and what nobody may pass on
+
+mod edit;
+mod issue;
+mod many;
+mod policy;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+use tokio::runtime::Handle;
+
+pub use self::{
+    edit::{Edit, Merge, Seen},
+    issue::{Expiry, Issued, Issuer, NewKey, Order, Rotated, Rotation},
+    many::{ManyRevoked, OwnersStopped},
+};
+use super::{
+    Undecided, clock,
+    coherence::{Announced, Link, Settled},
+};
+use crate::{
+    config::KeyPolicy,
+    domain::{
+        api_key::KeyId,
+        audit::{AuditEvent, Author},
+        coherence::ChangeId,
+        key_record::ManagedKey,
+        ledger::{Change, Decide, EventFilter, KeyFilter, KeyLedger, Outcome, Page, Reach, Refusal},
+        ports::{StoreError, StoredHash},
+        principal::Scopes,
+    },
+};
+
+/// Changes and ends keys.
+pub struct Lifecycle {
+    /// Keeps them.
+    pub ledger: Arc<dyn KeyLedger>,
+    /// What keys may be made.
+    pub policy: KeyPolicy,
+    /// Whether a key may only get scopes that its maker holds.
+    pub scope_bearing: bool,
+    /// To the other replicas; `None` for a process that is no replica and waits for leases instead.
+    pub link: Option<Arc<Link>>,
+    /// Where a change goes on when its client hangs up.
+    pub runtime: Handle,
+    /// Whose keys were stopped lately, because a token said so.
+    pub stopped: OwnersStopped,
+}
+
+/// Somebody who changes keys: how far they reach, what they hold, and how they are remembered.
+#[derive(Clone, Debug)]
+pub struct Editor {
+    /// Whose keys they may change.
+    pub reach: Reach,
+    /// What their token carries; `None` for the command line, which may give any right.
+    pub scopes: Option<Scopes>,
+    /// How they are remembered.
+    pub author: Author,
+}
+
+/// A change that is true on all replicas.
+#[derive(Clone, Copy, Debug)]
+pub struct Everywhere {
+    /// How it became true everywhere.
+    pub settled: Settled,
+    /// How long that took, from the commit.
+    pub took: Duration,
+}
+
+/// A key as it is after a change that is true everywhere.
+#[derive(Debug)]
+pub struct ChangedKey {
+    /// The key.
+    pub key: ManagedKey,
+    /// How the change became true.
+    pub everywhere: Everywhere,
+}
+
+/// What was asked for is done, or refused; `Err` outside of it is an outage.
+pub type Done<T> = Result<Result<T, Refusal>, Undecided>;
+
+impl Lifecycle {
+    /// A key within reach.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    pub async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError> {
+        self.ledger.show(id, reach).await
+    }
+
+    /// Keys, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    pub async fn list(
+        &self,
+        filter: &KeyFilter,
+        page: Page,
+        now: OffsetDateTime,
+    ) -> Result<Vec<ManagedKey>, StoreError> {
+        self.ledger.list(filter, page, now).await
+    }
+
+    /// Events, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    pub async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<AuditEvent>, StoreError> {
+        self.ledger.events(filter, page).await
+    }
+
+    /// Runs `work` to its end even when whoever waits for it goes away: a change that was begun is
+    /// finished, and its effect awaited.
+    async fn to_its_end<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = Result<T, Undecided>> + Send + 'static,
+    ) -> Result<T, Undecided> {
+        self.runtime.spawn(work).await.map_err(|_| Undecided::Stopped)?
+    }
+
+    /// Changes one key, and waits until that is true everywhere.
+    async fn change(
+        &self,
+        id: KeyId,
+        editor: &Editor,
+        at: OffsetDateTime,
+        decide: &Decide<'_>,
+        successor_hash: Option<&StoredHash>,
+    ) -> Done<ChangedKey> {
+        let change = Change { id, reach: &editor.reach, author: &editor.author, at, decide, successor_hash };
+        let watch = Watch::new(self.link.as_ref());
+        match self.ledger.change(&change, &|change| watch.begin(change)).await? {
+            Outcome::Changed { key, change } => {
+                Ok(Ok(ChangedKey { key: *key, everywhere: watch.settled(change).await }))
+            }
+            Outcome::Refused(refusal) => Ok(Err(refusal)),
+        }
+    }
+}
+
+/// Follows a change from before its commit until it is true everywhere.
+struct Watch<'a> {
+    link: Option<&'a Arc<Link>>,
+    announced: OnceLock<Announced>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(link: Option<&'a Arc<Link>>) -> Self {
+        Self { link, announced: OnceLock::new() }
+    }
+
+    fn begin(&self, change: ChangeId) {
+        if let Some(link) = self.link {
+            let _ = self.announced.set(link.announce(change));
+        }
+    }
+
+    /// To be called as soon as the commit is known.
+    async fn settled(self, change: ChangeId) -> Everywhere {
+        // Read after the commit, so later than the change; the wait can only get longer by it.
+        let committed_at = clock::now();
+        let settled = match self.link {
+            Some(link) => {
+                let announced = self.announced.get_or_init(|| link.announce(change));
+                announced.settled(committed_at).await
+            }
+            None => Settled::Unheard,
+        };
+        let took = Duration::from_nanos(clock::now().as_nanos().saturating_sub(committed_at.as_nanos()));
+        Everywhere { settled, took }
+    }
+}

@@ -1,0 +1,77 @@
+//! Keys for people.
+
+use keyward::domain::key_record::ManagedKey;
+use time::{OffsetDateTime, macros::format_description};
+
+/// A line a key, in columns.
+pub(super) fn of_keys(keys: &[ManagedKey], now: OffsetDateTime) -> String {
+    let header = ["ID", "STATE", "ENV", "OWNER", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED"];
+    let mut rows = vec![header.map(str::to_owned)];
+    rows.extend(keys.iter().map(|key| {
+        let record = &key.record;
+        [
+            record.id.to_string(),
+            record.state(now).as_str().to_owned(),
+            record.environment.as_str().to_owned(),
+            record.owner.subject.to_string(),
+            name(key),
+            scopes(key),
+            minute(Some(key.created_at)),
+            minute(record.expires_at),
+            minute(key.last_use.map(|last| last.at)),
+        ]
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A line a fact.
+pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
+    let record = &key.record;
+    let networks: Vec<String> = record.allowed_ips.networks().iter().map(ToString::to_string).collect();
+    let metadata = if record.metadata.as_json().is_empty() { "{}" } else { record.metadata.as_json() };
+    let facts = [
+        ("id", record.id.to_string()),
+        ("name", name(key)),
+        ("state", record.state(now).as_str().to_owned()),
+        ("environment", record.environment.as_str().to_owned()),
+        ("issuer", or_dash(&record.owner.issuer)),
+        ("subject", record.owner.subject.to_string()),
+        ("scopes", scopes(key)),
+        ("metadata", metadata.to_owned()),
+        ("allowed ips", or_dash(&networks.join(" "))),
+        ("created", minute(Some(key.created_at))),
+        ("updated", minute(Some(key.updated_at))),
+        ("expires", minute(record.expires_at)),
+        ("revoked", minute(record.revoked_at)),
+        ("reason", or_dash(key.revoked_reason.as_deref().unwrap_or_default())),
+        ("successor", key.successor.map_or("-".to_owned(), |id| id.to_string())),
+        ("last used", minute(key.last_use.map(|last| last.at))),
+        ("from", key.last_use.and_then(|last| last.from).map_or("-".to_owned(), |from| from.to_string())),
+    ];
+    facts.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect()
+}
+
+fn name(key: &ManagedKey) -> String {
+    or_dash(key.name.as_ref().map_or("", |name| name.as_str()))
+}
+
+fn scopes(key: &ManagedKey) -> String {
+    or_dash(&key.record.scopes.iter().collect::<Vec<_>>().join(" "))
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+}
+
+fn minute(instant: Option<OffsetDateTime>) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]Z");
+    instant.and_then(|instant| instant.format(format).ok()).unwrap_or_else(|| "-".to_owned())
+}

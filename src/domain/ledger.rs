@@ -1,0 +1,285 @@
+//! The port to where keys are kept, for those who manage them. One method is one transaction, and every
+//! change is written together with the event that tells of it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    api_key::{Environment, KeyId},
+    audit::{Action, AuditEvent, Author},
+    coherence::ChangeId,
+    key_record::{KeyState, ManagedKey},
+    metadata::InvalidMetadata,
+    ports::{StoreError, StoredHash},
+    principal::Owner,
+    text::{ChangeReason, KeyName},
+};
+
+/// Whose keys somebody may see and change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those of this owner. Any other key does not exist for them.
+    Own(Owner),
+    /// Everybody's.
+    Any,
+}
+
+impl Reach {
+    /// The one owner whose keys these are, if it is one.
+    pub fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Own(owner) => Some(owner),
+            Self::Any => None,
+        }
+    }
+}
+
+/// Why something that was asked for is not done. The one who asked may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such key within reach.
+    NotFound,
+    /// Somebody has changed the key meanwhile.
+    VersionMismatch,
+    /// The key was revoked, which is final.
+    KeyRevoked,
+    /// The key has expired.
+    KeyExpired,
+    /// The key has a successor already.
+    AlreadyRotated,
+    /// The owner has as many keys as one may have.
+    TooManyKeys(u32),
+    /// The `Idempotency-Key` came with another request before.
+    OtherRequest,
+    /// What was asked for is against the operator's policies.
+    Against(Vec<Violation>),
+}
+
+/// How a request is against a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// `keys.require_name`.
+    NameRequired,
+    /// `keys.max_lifetime`.
+    LifetimeTooLong(Duration),
+    /// The one who asks does not hold this scope.
+    ScopeNotHeld(String),
+    /// Only tokens may carry this scope.
+    ScopeNotForKeys(String),
+    /// The notes, once merged, are not ones that we keep.
+    Metadata(InvalidMetadata),
+}
+
+/// A key to be made.
+pub struct Insertion<'a> {
+    /// The key.
+    pub key: &'a ManagedKey,
+    /// What proves it.
+    pub hash: &'a StoredHash,
+    /// The request, where a repetition of it must not make another key.
+    pub request: Option<&'a IdempotentRequest>,
+    /// How many keys that are neither revoked nor expired its owner may have; `None` for any number.
+    pub max_per_owner: Option<u32>,
+}
+
+/// A request that carried an `Idempotency-Key`.
+#[derive(Clone, Debug)]
+pub struct IdempotentRequest {
+    /// Who asked, as the key is theirs: issuer and subject of the token.
+    pub by: Owner,
+    /// The header's value.
+    pub key: String,
+    /// SHA-256 of what was asked for.
+    pub hash: [u8; 32],
+}
+
+/// What became of an [`Insertion`], or of the same request before.
+pub enum Inserted {
+    /// The key is there now.
+    Now,
+    /// It was made by the same request before.
+    Before(Box<ManagedKey>),
+    /// It is not made.
+    Refused(Refusal),
+}
+
+/// A change of one key.
+pub struct Change<'a> {
+    /// Which key.
+    pub id: KeyId,
+    /// Whose keys may be changed.
+    pub reach: &'a Reach,
+    /// Who changes it.
+    pub author: &'a Author,
+    /// When.
+    pub at: OffsetDateTime,
+    /// Decides what becomes of the key, which nobody else changes meanwhile.
+    pub decide: &'a Decide<'a>,
+    /// What proves the successor that `decide` may make.
+    pub successor_hash: Option<&'a StoredHash>,
+}
+
+/// From a key as it stands to what becomes of it.
+pub type Decide<'a> = dyn Fn(&ManagedKey) -> Result<Decision, Refusal> + Send + Sync + 'a;
+
+/// Is told of a change before it is committed, while nobody else can know of it yet.
+pub type BeforeCommit<'a> = dyn Fn(ChangeId) + Send + Sync + 'a;
+
+/// What becomes of a key.
+pub struct Decision {
+    /// The key as it is to be. Id, owner, environment and time of creation stay.
+    pub key: ManagedKey,
+    /// What is remembered of it; `None` when nothing changes.
+    pub event: Option<Event>,
+    /// A key to be made beside it.
+    pub successor: Option<ManagedKey>,
+}
+
+/// What is remembered of a change.
+pub struct Event {
+    /// What was done.
+    pub action: Action,
+    /// What exactly.
+    pub details: Map<String, Value>,
+}
+
+/// What became of a [`Change`].
+pub enum Outcome {
+    /// It is done.
+    Changed {
+        /// The key as it is now.
+        key: Box<ManagedKey>,
+        /// What is to be awaited on all replicas, also when nothing has changed: whoever made the change
+        /// before may have failed while they waited.
+        change: ChangeId,
+    },
+    /// It is not done.
+    Refused(Refusal),
+}
+
+/// Which keys somebody wants; everything that is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct KeyFilter {
+    /// Of this owner.
+    pub owner: Option<Owner>,
+    /// That stand so.
+    pub state: Option<KeyState>,
+    /// Of this world.
+    pub environment: Option<Environment>,
+    /// With exactly this name.
+    pub name: Option<KeyName>,
+    /// With this text under this name in their notes.
+    pub tag: Option<(String, String)>,
+    /// That expire before this instant.
+    pub expiring_before: Option<OffsetDateTime>,
+    /// Made at or after this instant.
+    pub created_since: Option<OffsetDateTime>,
+}
+
+/// Which events somebody wants.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// About keys of this owner.
+    pub owner: Option<Owner>,
+    /// About this key.
+    pub key: Option<KeyId>,
+}
+
+/// A part of something that is read along its ids, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Only what is older than this one.
+    pub before: Option<Uuid>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Whether an owner's keys work.
+#[derive(Clone, Debug)]
+pub struct OwnerSwitch {
+    /// Whose.
+    pub owner: Owner,
+    /// Off when `true`.
+    pub disabled: bool,
+    /// Why.
+    pub reason: Option<ChangeReason>,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// Keys that were revoked together.
+pub struct RevokedTogether {
+    /// How many.
+    pub count: u32,
+    /// What is to be awaited; `None` when there were none.
+    pub change: Option<ChangeId>,
+}
+
+/// Where keys are managed.
+#[async_trait]
+pub trait KeyLedger: Send + Sync {
+    /// Makes a key. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it may not have been made.
+    async fn insert(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError>;
+
+    /// What the same request has made before, if it has; `None` when it is new.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn earlier(&self, request: &IdempotentRequest, now: OffsetDateTime) -> Result<Option<Inserted>, StoreError>;
+
+    /// A key within reach.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError>;
+
+    /// Keys, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn list(&self, filter: &KeyFilter, page: Page, now: OffsetDateTime) -> Result<Vec<ManagedKey>, StoreError>;
+
+    /// Changes a key as `change` decides.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it may not have been changed.
+    async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError>;
+
+    /// Revokes the newest `most` of the keys that `filter` names and that are not revoked.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they may not have been revoked.
+    async fn revoke_together(
+        &self,
+        filter: &KeyFilter,
+        most: u32,
+        reason: Option<&ChangeReason>,
+        at: OffsetDateTime,
+        author: &Author,
+        before_commit: &BeforeCommit<'_>,
+    ) -> Result<RevokedTogether, StoreError>;
+
+    /// Switches all keys of an owner, those of the future too. Gives what is to be awaited.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it may not have been switched.
+    async fn switch_owner(
+        &self,
+        switch: &OwnerSwitch,
+        author: &Author,
+        before_commit: &BeforeCommit<'_>,
+    ) -> Result<ChangeId, StoreError>;
+
+    /// Events, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<AuditEvent>, StoreError>;
+}

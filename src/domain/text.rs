@@ -1,0 +1,77 @@
+//! Free text from people, in one line and of bounded length.
+
+/// The longest name of a key, in characters.
+pub const NAME_MAX: usize = 200;
+/// The longest reason for a revocation, in characters.
+pub const REASON_MAX: usize = 500;
+
+/// The text is empty, too long, or has a control character (Postgres keeps no NUL, and a line of a
+/// log or a table must stay one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("1 to {max} characters, none of them a control character")]
+pub struct InvalidText {
+    max: usize,
+}
+
+fn line(text: &str, max: usize) -> Result<Box<str>, InvalidText> {
+    let sound = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    if sound { Ok(text.into()) } else { Err(InvalidText { max }) }
+}
+
+/// What an owner calls a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyName(Box<str>);
+
+impl KeyName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A name as the database has kept it.
+    pub fn from_stored(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::str::FromStr for KeyName {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        line(text, NAME_MAX).map(Self)
+    }
+}
+
+/// Why somebody ended a key or switched an owner off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeReason(Box<str>);
+
+impl ChangeReason {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for ChangeReason {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        line(text, REASON_MAX).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_unicode_is_a_name_but_control_characters_are_not() {
+        for good in ["a", "Zoë’s ключ 鍵 🔑", &"é".repeat(NAME_MAX)] {
+            assert_eq!(good.parse::<KeyName>().expect("a name").as_str(), good);
+        }
+        for bad in ["", "a\0", "a\nb", "\u{7f}", "\u{85}", &"é".repeat(NAME_MAX + 1)] {
+            assert!(bad.parse::<KeyName>().is_err(), "{bad:?}");
+        }
+    }
+}

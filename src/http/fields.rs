@@ -1,0 +1,168 @@
+//! Reads the fields of a JSON body, and collects all that is wrong with them instead of stopping at the first.
+
+use actix_web::{HttpMessage, HttpRequest, web::Bytes};
+use serde_json::{Map, Value};
+
+use super::failure::{FieldProblem, Reason};
+use crate::auth::strict_json;
+
+/// The fields of a body. Each is taken out when it is read; what is left in the end is unknown.
+pub(super) struct Fields {
+    members: Map<String, Value>,
+    problems: Vec<FieldProblem>,
+    /// The pointer to this object within the body.
+    at: String,
+}
+
+/// What is wrong with a value: where in it (empty for the whole), a stable word, and a sentence.
+pub(super) type Wrong = (String, &'static str, String);
+
+/// One thing that is wrong with a whole value.
+pub(super) fn wrong<T>(code: &'static str, detail: impl Into<String>) -> Result<T, Vec<Wrong>> {
+    Err(vec![(String::new(), code, detail.into())])
+}
+
+impl Fields {
+    /// The fields of a body that must be there.
+    pub(super) fn of(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
+        if !is_json(&request.content_type().to_ascii_lowercase()) {
+            return Err(Reason::UnsupportedMediaType);
+        }
+        let members = strict_json::object(body).ok_or(Reason::InvalidJson)?;
+        Ok(Self { members, problems: Vec::new(), at: String::new() })
+    }
+
+    /// The same where no body means no fields.
+    pub(super) fn of_optional(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
+        if body.is_empty() {
+            Ok(Self { members: Map::new(), problems: Vec::new(), at: String::new() })
+        } else {
+            Self::of(request, body)
+        }
+    }
+
+    /// The fields of an object within the body; `problems` of it are told with the others'.
+    pub(super) fn within(members: Map<String, Value>, at: String) -> Self {
+        Self { members, problems: Vec::new(), at }
+    }
+
+    /// A field that may be missing or `null`.
+    pub(super) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+        self.take_nullable(name, read).flatten()
+    }
+
+    /// A field of a merge patch: `Some(None)` where it is `null`.
+    pub(super) fn take_nullable<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>,
+    ) -> Option<Option<T>> {
+        match self.members.remove(name)? {
+            Value::Null => Some(None),
+            value => match read(value) {
+                Ok(value) => Some(Some(value)),
+                Err(wrongs) => {
+                    for (within, code, detail) in wrongs {
+                        let pointer = format!("{}/{name}{within}", self.at);
+                        self.problems.push(FieldProblem::of_field(pointer, code, detail));
+                    }
+                    None
+                }
+            },
+        }
+    }
+
+    /// A field that must be there.
+    pub(super) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+        if self.members.get(name).is_none_or(Value::is_null) {
+            self.members.remove(name);
+            self.problem(name, "required", "must be there");
+            return None;
+        }
+        self.take(name, read)
+    }
+
+    /// Whether the field is there, be it `null`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// Notes that a field is wrong.
+    pub(super) fn problem(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
+        self.problems.push(FieldProblem::of_field(format!("{}/{name}", self.at), code, detail));
+    }
+
+    /// All that was wrong, unknown fields among it.
+    pub(super) fn problems(self) -> Vec<FieldProblem> {
+        let Self { members, mut problems, at } = self;
+        problems.extend(members.keys().map(|name| {
+            // RFC 6901 §3.
+            let name: String = name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1");
+            FieldProblem::of_field(format!("{at}/{name}"), "unknown_field", "there is no such field here")
+        }));
+        problems
+    }
+
+    /// `value`, if nothing was wrong.
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Reason> {
+        let problems = self.problems();
+        match value {
+            Some(value) if problems.is_empty() => Ok(value),
+            _ => Err(Reason::InvalidFields(problems)),
+        }
+    }
+}
+
+fn is_json(media_type: &str) -> bool {
+    matches!(media_type, "application/json" | "application/merge-patch+json")
+}
+
+/// A text.
+pub(super) fn text(value: Value) -> Result<String, Vec<Wrong>> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => wrong("wrong_type", "must be a text"),
+    }
+}
+
+/// A text that the domain parses.
+pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Result<T, Vec<Wrong>> {
+    text(value)?.parse().or_else(|error: T::Err| wrong("invalid", error.to_string()))
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(value: Value) -> Result<bool, Vec<Wrong>> {
+    value.as_bool().map_or_else(|| wrong("wrong_type", "must be true or false"), Ok)
+}
+
+/// An object.
+pub(super) fn object(value: Value) -> Result<Map<String, Value>, Vec<Wrong>> {
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => wrong("wrong_type", "must be an object"),
+    }
+}
+
+/// A list of at most `most` items, each of which `read` reads.
+pub(super) fn list<T>(
+    value: Value,
+    most: usize,
+    read: impl Fn(Value) -> Result<T, Vec<Wrong>>,
+) -> Result<Vec<T>, Vec<Wrong>> {
+    let Value::Array(items) = value else { return wrong("wrong_type", "must be a list") };
+    if items.len() > most {
+        return wrong("too_many", format!("at most {most} items"));
+    }
+    let mut read_items = Vec::new();
+    let mut wrongs = Vec::new();
+    for (position, item) in items.into_iter().enumerate() {
+        match read(item) {
+            Ok(item) => read_items.push(item),
+            Err(more) => {
+                let located = |(within, code, detail)| (format!("/{position}{within}"), code, detail);
+                wrongs.extend(more.into_iter().map(located));
+            }
+        }
+    }
+    if wrongs.is_empty() { Ok(read_items) } else { Err(wrongs) }
+}

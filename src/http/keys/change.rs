@@ -1,0 +1,152 @@
+//! A key is changed, switched, revoked.
+
+use std::num::NonZeroI64;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, IF_MATCH},
+    web::{Bytes, Data, Path},
+};
+
+use super::{key_id, now, representation::RevokedKey, requests, shown};
+use crate::{
+    auth::lifecycle::{ChangedKey, Done, Editor},
+    domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
+    http::{
+        Services, editor,
+        failure::{Failure, FieldProblem, Reason},
+        fields::Fields,
+        parameters::Parameters,
+        root_span::in_request,
+        undone,
+    },
+};
+
+/// `PATCH /v1/keys/{id}`
+pub(in crate::http) async fn update(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let (id, now) = (key_id(&request, &id)?, now());
+    let seen = seen(&request).map_err(fail)?;
+    let edit = Fields::of(&request, &body).and_then(|fields| requests::edit(fields, now)).map_err(fail)?;
+    let changed = done(&request, services.lifecycle.edit(id, edit, seen, editor, now).await, "change a key")?;
+    Ok(shown(&changed.key, now))
+}
+
+/// `POST /v1/keys/{id}/disable`
+pub(in crate::http) async fn disable(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    switch(&request, editor, &services, key_id(&request, &id)?, false).await
+}
+
+/// `POST /v1/keys/{id}/enable`
+pub(in crate::http) async fn enable(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    switch(&request, editor, &services, key_id(&request, &id)?, true).await
+}
+
+async fn switch(
+    request: &HttpRequest,
+    editor: Editor,
+    services: &Services,
+    id: KeyId,
+    enabled: bool,
+) -> Result<HttpResponse, Failure> {
+    let now = now();
+    let changed = done(request, services.lifecycle.switch(id, enabled, editor, now).await, "switch a key")?;
+    Ok(shown(&changed.key, now))
+}
+
+/// `DELETE /v1/keys/{id}`: when the answer comes, no replica accepts the key.
+pub(in crate::http) async fn revoke(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let id = key_id(&request, &id)?;
+    let reason = reason(&request)?;
+    revoke_it(&request, editor, &services, id, reason).await
+}
+
+/// `DELETE /v1/keys/self`: the key that the request carries. Whoever has found it can end it.
+pub(in crate::http) async fn revoke_self(
+    request: HttpRequest,
+    principal: Principal,
+    services: Data<Services>,
+) -> Result<HttpResponse, Failure> {
+    let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
+    let reason = reason(&request)?;
+    let editor = Editor {
+        reach: Reach::Own(record.owner.clone()),
+        scopes: Some(record.scopes.clone()),
+        author: editor::author(&request, &services, principal.actor()),
+    };
+    revoke_it(&request, editor, &services, record.id, reason).await
+}
+
+async fn revoke_it(
+    request: &HttpRequest,
+    editor: Editor,
+    services: &Services,
+    id: KeyId,
+    reason: Option<ChangeReason>,
+) -> Result<HttpResponse, Failure> {
+    let now = now();
+    let revoked = done(request, services.lifecycle.revoke(id, reason, editor, now).await, "revoke a key")?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(&revoked, now)))
+}
+
+/// What was done, logged; or the answer why not.
+fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) -> Result<ChangedKey, Failure> {
+    let changed = outcome.map_err(|undecided| undone(request, &undecided, what))?;
+    let changed = changed.map_err(|refusal| Failure::new(request.path(), refusal))?;
+    in_request(request, || {
+        let everywhere = &changed.everywhere;
+        tracing::info!(key_id = %changed.key.record.id, took = ?everywhere.took, settled = ?everywhere.settled, "did {what}");
+    });
+    Ok(changed)
+}
+
+/// `?reason=`
+fn reason(request: &HttpRequest) -> Result<Option<ChangeReason>, Failure> {
+    let mut parameters = Parameters::of(request);
+    let reason = parameters.take_parsed("reason");
+    parameters.finish().map_err(|reason| Failure::new(request.path(), reason))?;
+    Ok(reason)
+}
+
+/// The versions in `If-Match` (RFC 9110 §13.1.1); `None` where any will do. A weak tag matches nothing.
+fn seen(request: &HttpRequest) -> Result<Option<Vec<NonZeroI64>>, Reason> {
+    let mut versions = Vec::new();
+    let mut given = false;
+    for line in request.headers().get_all(IF_MATCH) {
+        given = true;
+        let line = line.to_str().unwrap_or("?");
+        for tag in line.split(',').map(str::trim) {
+            match tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+                Some(version) if !tag.starts_with("W/") => versions.extend(version.parse::<NonZeroI64>()),
+                Some(_) => {}
+                None if tag == "*" => return Ok(None),
+                None => {
+                    let problem = FieldProblem::of_parameter("If-Match", "invalid", "entity tags such as \"3\", or *");
+                    return Err(Reason::InvalidParameters(vec![problem]));
+                }
+            }
+        }
+    }
+    Ok(given.then_some(versions))
+}

@@ -1,0 +1,196 @@
+//! Keys as answers show them.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use crate::{
+    auth::{
+        coherence::Settled,
+        lifecycle::{ChangedKey, Everywhere, NewKey, Rotated},
+    },
+    domain::{key_record::ManagedKey, principal},
+    http::owner_id,
+};
+
+/// A key, without its secret.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// The public name: it may stand in logs and lists.
+    id: String,
+    /// What its owner calls it.
+    name: Option<String>,
+    /// Which world it belongs to.
+    environment: &'static str,
+    /// How it stands.
+    state: &'static str,
+    /// Switched on, whatever else holds.
+    enabled: bool,
+    /// Whose key it is.
+    owner: Owner,
+    /// What it may do.
+    scopes: Vec<String>,
+    /// The owner's notes.
+    metadata: Map<String, Value>,
+    /// Networks that it may be used from; none means from anywhere.
+    allowed_ips: Vec<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+    /// From when on it is refused.
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    revoked_at: Option<OffsetDateTime>,
+    revoked_reason: Option<String>,
+    /// The key that took its place.
+    successor_id: Option<String>,
+    /// When it was last used, within minutes of the truth.
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_used_at: Option<OffsetDateTime>,
+    /// From where it was last used.
+    last_used_from: Option<String>,
+}
+
+/// Who owns a key.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct Owner {
+    /// Issuer and subject in one word, for addresses.
+    id: String,
+    /// The `iss` of the owner's tokens; empty when they carry none.
+    issuer: String,
+    /// The `sub` of the owner's tokens, or their organisation.
+    subject: String,
+}
+
+impl Owner {
+    pub(in crate::http) fn new(owner: &principal::Owner) -> Self {
+        Self {
+            id: owner_id::write(owner),
+            issuer: owner.issuer.clone().into_string(),
+            subject: owner.subject.clone().into_string(),
+        }
+    }
+}
+
+impl Key {
+    /// The key as it stands at `now`.
+    pub fn new(key: &ManagedKey, now: OffsetDateTime) -> Self {
+        let record = &key.record;
+        Self {
+            id: record.id.to_string(),
+            name: key.name.as_ref().map(|name| name.as_str().to_owned()),
+            environment: record.environment.as_str(),
+            state: record.state(now).as_str(),
+            enabled: record.enabled,
+            owner: Owner::new(&record.owner),
+            scopes: record.scopes.iter().map(str::to_owned).collect(),
+            metadata: record.metadata.members(),
+            allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
+            created_at: key.created_at,
+            updated_at: key.updated_at,
+            expires_at: record.expires_at,
+            revoked_at: record.revoked_at,
+            revoked_reason: key.revoked_reason.clone(),
+            successor_id: key.successor.map(|id| id.to_string()),
+            last_used_at: key.last_use.map(|last| last.at),
+            last_used_from: key.last_use.and_then(|last| last.from).map(|address| address.to_string()),
+        }
+    }
+}
+
+/// A key that was just made, with its secret.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedKey {
+    #[serde(flatten)]
+    pub(super) key: Key,
+    /// The whole key, for the only time; `null` when the same request has made it before.
+    pub(super) api_key: Option<String>,
+    /// Why there is no secret, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) notice: Option<&'static str>,
+}
+
+impl CreatedKey {
+    /// The one place where a secret leaves: the answer to whoever asked for the key.
+    pub fn new(NewKey { key, text }: NewKey) -> Self {
+        Self { key: Key::new(&key, key.created_at), api_key: Some(text.expose().to_owned()), notice: None }
+    }
+}
+
+/// A key that took another one's place, with its secret, and that other one.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotatedKey {
+    #[serde(flatten)]
+    pub(super) created: CreatedKey,
+    /// The old key as it is now.
+    pub(super) predecessor: Key,
+}
+
+impl RotatedKey {
+    /// A rotation that was done at `now`.
+    pub fn new(rotated: Rotated, now: OffsetDateTime) -> Self {
+        Self { created: CreatedKey::new(rotated.new), predecessor: Key::new(&rotated.old, now) }
+    }
+}
+
+/// A page of keys, newest first.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct KeyList {
+    pub(super) keys: Vec<Key>,
+    /// To be given as `cursor` for the next page; `null` on the last.
+    pub(super) next_cursor: Option<String>,
+}
+
+/// A key that no replica accepts any more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RevokedKey {
+    id: String,
+    #[serde(with = "time::serde::rfc3339")]
+    revoked_at: OffsetDateTime,
+    #[serde(flatten)]
+    confirmation: Confirmation,
+}
+
+/// How a change became true on all replicas.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct Confirmation {
+    /// Replicas that have said that they know of it, this one among them.
+    replicas_confirmed: usize,
+    /// Replicas that said nothing until they could not have known better any more.
+    replicas_expired: usize,
+    /// Milliseconds from the commit until it was true everywhere.
+    took_ms: f64,
+}
+
+impl Confirmation {
+    pub(in crate::http) fn new(everywhere: &Everywhere) -> Self {
+        let (confirmed, expired) = match everywhere.settled {
+            Settled::Heard { confirmed, expired } => (confirmed, expired),
+            // Nobody was heard, so all that could have accepted it were waited for.
+            Settled::Unheard => (0, 0),
+        };
+        Self {
+            replicas_confirmed: confirmed + 1,
+            replicas_expired: expired,
+            took_ms: (everywhere.took.as_secs_f64() * 1e6).round() / 1e3,
+        }
+    }
+}
+
+impl RevokedKey {
+    pub(super) fn new(revoked: &ChangedKey, now: OffsetDateTime) -> Self {
+        Self {
+            id: revoked.key.record.id.to_string(),
+            revoked_at: revoked.key.record.revoked_at.unwrap_or(now),
+            confirmation: Confirmation::new(&revoked.everywhere),
+        }
+    }
+}

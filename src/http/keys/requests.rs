@@ -1,0 +1,169 @@
+//! Bodies about keys, read into what the use cases take.
+
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+use serde_json::Value;
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use crate::{
+    auth::lifecycle::{Edit, Expiry, Merge, Order},
+    domain::{
+        key_record::{ALLOWED_IPS_MAX, AllowedIps},
+        metadata::Metadata,
+        principal::{Owner, SCOPES_MAX, Scopes},
+    },
+    http::{
+        failure::{FieldProblem, Reason},
+        fields::{Fields, Wrong, boolean, list, object, parsed, text, wrong},
+    },
+};
+
+/// The longest that a life or a grace period can be given in seconds: a hundred years.
+const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+
+/// What a new key is to be like. `owner`: whose, where the body does not say.
+pub(super) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
+    let owner = match owner {
+        Some(owner) => Some(owner.clone()),
+        None => self::owner(&mut fields),
+    };
+    let name = fields.take("name", parsed);
+    let environment = fields.take("environment", parsed);
+    let scopes = fields.take("scopes", scopes);
+    let metadata = fields.take("metadata", metadata);
+    let allowed_ips = fields.take("allowedIps", allowed_ips);
+    let expiry = expiry(&mut fields, now);
+    let enabled = fields.take("enabled", boolean);
+    let order = owner.map(|owner| Order {
+        name,
+        environment,
+        scopes: scopes.unwrap_or_default(),
+        metadata: metadata.unwrap_or_default(),
+        allowed_ips: allowed_ips.unwrap_or_default(),
+        expiry: expiry.flatten().unwrap_or(Expiry::Never),
+        enabled: enabled.unwrap_or(true),
+        ..Order::plain(owner)
+    });
+    fields.finish(order)
+}
+
+/// What of a key is to change, by a merge patch (RFC 7396): `null` takes a field back to its default.
+pub(super) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
+    for name in ["id", "environment", "owner", "createdAt", "revokedAt"] {
+        if fields.take_nullable(name, Ok).is_some() {
+            fields.problem(name, "immutable", "cannot be changed");
+        }
+    }
+    let edit = Edit {
+        name: fields.take_nullable("name", parsed),
+        scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
+        metadata: fields.take_nullable("metadata", object).flatten().map(Merge),
+        allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
+        expiry: expiry(&mut fields, now).map(|expiry| expiry.unwrap_or(Expiry::Never)),
+        enabled: fields.take_nullable("enabled", boolean).map(|enabled| enabled.unwrap_or(true)),
+    };
+    fields.finish(Some(edit))
+}
+
+/// For how long the old key goes on working, and when the new one's life ends.
+pub(super) fn rotation(mut fields: Fields, now: OffsetDateTime) -> Result<(Duration, Option<Expiry>), Reason> {
+    let grace = fields.take("gracePeriod", |value| whole_seconds(&value, 0));
+    let expiry = expiry(&mut fields, now);
+    let rotation = (grace.unwrap_or_default(), expiry.map(|expiry| expiry.unwrap_or(Expiry::Never)));
+    fields.finish(Some(rotation))
+}
+
+/// `owner: {issuer, subject}`.
+fn owner(fields: &mut Fields) -> Option<Owner> {
+    let members = fields.require("owner", object)?;
+    let mut inner = Fields::within(members, String::new());
+    let issuer = inner.take("issuer", identifier(0));
+    let subject = inner.require("subject", identifier(1));
+    let problems = inner.problems();
+    let faultless = problems.is_empty();
+    for FieldProblem { pointer, code, detail, .. } in problems {
+        fields.problem(&format!("owner{}", pointer.unwrap_or_default()), code, detail);
+    }
+    let owner = Owner { issuer: issuer.unwrap_or_default().into(), subject: subject?.into() };
+    faultless.then_some(owner)
+}
+
+/// The limits that tokens' `iss` and `sub` have.
+fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
+    const MAX_BYTES: usize = 1024;
+    move |value| {
+        let text = text(value)?;
+        if (shortest..=MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+            Ok(text)
+        } else {
+            wrong("invalid", format!("{shortest} to {MAX_BYTES} bytes without NUL"))
+        }
+    }
+}
+
+pub(in crate::http) fn scopes(value: Value) -> Result<Scopes, Vec<Wrong>> {
+    // Each by itself first, so that each wrong one is named.
+    let texts = list(value, SCOPES_MAX, |item| {
+        let text = text(item)?;
+        Scopes::parse([text.as_str()]).or_else(|error| wrong("invalid", error.to_string()))?;
+        Ok(text)
+    })?;
+    Scopes::parse(texts.iter().map(String::as_str)).or_else(|error| wrong("invalid", error.to_string()))
+}
+
+fn metadata(value: Value) -> Result<Metadata, Vec<Wrong>> {
+    Metadata::new(object(value)?).or_else(|error| wrong("invalid", error.to_string()))
+}
+
+fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<Wrong>> {
+    let networks = list(value, ALLOWED_IPS_MAX, |item| {
+        let text = text(item)?;
+        let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
+        network.map_or_else(|| wrong("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
+    })?;
+    AllowedIps::new(networks).or_else(|error| wrong("too_many", error.to_string()))
+}
+
+/// `expiresAt` or `expiresIn`; `Some(None)` where one of them is `null`.
+fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
+    let given = fields.has("expiresAt") && fields.has("expiresIn");
+    let at = fields.take_nullable("expiresAt", |value| instant_after(value, now));
+    let within = fields.take_nullable("expiresIn", |value| {
+        let span = whole_seconds(&value, 1)?;
+        now.checked_add(time::Duration::seconds(span.as_secs() as i64))
+            .map_or_else(|| wrong("invalid", "is too far away"), Ok)
+    });
+    if given {
+        fields.problem("expiresIn", "conflict", "give expiresAt or expiresIn, not both");
+    }
+    at.or(within).map(|end| end.map(Expiry::At))
+}
+
+/// An instant of RFC 3339, in any time zone, kept to the microsecond.
+pub(in crate::http) fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    let expected = "must be a time such as 2030-01-31T12:00:00Z";
+    let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| expected.to_owned())?;
+    let instant = instant.checked_to_offset(UtcOffset::UTC).ok_or(expected)?;
+    Ok(to_microseconds(instant))
+}
+
+/// As exact as the database is, so that what is answered now is what is answered later.
+pub(in crate::http) fn to_microseconds(instant: OffsetDateTime) -> OffsetDateTime {
+    instant.replace_nanosecond(instant.microsecond() * 1000).unwrap_or(instant)
+}
+
+fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Vec<Wrong>> {
+    match instant(&text(value)?) {
+        Ok(instant) if instant <= now => wrong("in_the_past", "must be in the future"),
+        Ok(instant) => Ok(instant),
+        Err(detail) => wrong("invalid", detail),
+    }
+}
+
+fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<Wrong>> {
+    match value.as_u64() {
+        Some(seconds) if (shortest..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => wrong("invalid", format!("must be a whole number of seconds from {shortest} to {SECONDS_MAX}")),
+    }
+}

@@ -1,0 +1,87 @@
+//! Many keys are ended at once, by an administrator.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::CACHE_CONTROL,
+    web::{Bytes, Data},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{list, now, representation::Confirmation, requests};
+use crate::{
+    auth::lifecycle::Editor,
+    domain::{key_record::KeyState, ledger::KeyFilter, text::ChangeReason},
+    http::{
+        Services,
+        failure::{Failure, Reason},
+        fields::{Fields, parsed, text, wrong},
+        root_span::in_request,
+        undone,
+    },
+};
+
+/// Keys that were revoked together; no replica accepts one of them any more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RevokedTogether {
+    /// How many.
+    revoked: u64,
+    /// How that became true; missing where there was nothing to revoke.
+    #[serde(flatten)]
+    confirmation: Option<Confirmation>,
+}
+
+/// `POST /v1/admin/keys/revoke`
+pub(in crate::http) async fn revoke_together(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let now = now();
+    let fields = Fields::of(&request, &body).map_err(fail)?;
+    let (filter, reason) = which(fields).map_err(fail)?;
+    let revoked = services.lifecycle.revoke_many(filter, reason, editor, now).await;
+    let revoked = revoked.map_err(|undecided| undone(&request, &undecided, "revoke keys"))?;
+    in_request(&request, || tracing::info!(count = revoked.count, "revoked keys"));
+    let confirmation = revoked.everywhere.as_ref().map(Confirmation::new);
+    let answer = RevokedTogether { revoked: revoked.count, confirmation };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// At least one condition, so that a forgotten one does not end every key there is.
+fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
+    let by_text = |read: fn(&str) -> Result<_, String>| {
+        move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
+    };
+    let filter = KeyFilter {
+        owner: fields.take("owner", |value| list::owner(&text(value)?).or_else(|detail| wrong("invalid", detail))),
+        state: fields.take("state", |value| {
+            let text = text(value)?;
+            let known = KeyState::ALL.into_iter().find(|state| state.as_str() == text && *state != KeyState::Revoked);
+            known.map_or_else(|| wrong("invalid", "active, disabled or expired"), Ok)
+        }),
+        environment: fields.take("environment", parsed),
+        name: fields.take("name", parsed),
+        tag: fields.take("tag", |value| list::tag(&text(value)?).or_else(|detail| wrong("invalid", detail))),
+        expiring_before: fields.take("expiringBefore", by_text(requests::instant)),
+        created_since: fields.take("createdSince", by_text(requests::instant)),
+    };
+    let reason = fields.take("reason", parsed);
+    let KeyFilter { owner, state, environment, name, tag, expiring_before, created_since } = &filter;
+    let conditions = [
+        owner.is_some(),
+        state.is_some(),
+        environment.is_some(),
+        name.is_some(),
+        tag.is_some(),
+        expiring_before.is_some(),
+        created_since.is_some(),
+    ];
+    if !conditions.contains(&true) {
+        fields.problem("owner", "required", "name an owner, or another condition");
+    }
+    fields.finish(Some((filter, reason)))
+}

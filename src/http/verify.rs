@@ -1,0 +1,199 @@
+//! `POST /v1/keys/verify`: is this key good for that? For services, which are told why not.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::CACHE_CONTROL,
+    web::{Bytes, Data},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{
+    Services,
+    failure::{Failure, FieldProblem, Reason},
+    fields::{Fields, boolean, list, object, text, wrong},
+    keys::{now, representation::Owner, requests::scopes},
+    undone,
+};
+use crate::{
+    auth::api_key::Examined,
+    domain::{key_record::KeyRecord, principal::Scopes, secret::SecretString, verdict::Denial},
+};
+
+/// Keys in one request.
+const CHECKS_MAX: usize = 100;
+/// What a key that is good for what was asked is told to be.
+const VALID: &str = "valid";
+/// What a text is told to be that is no key, whatever the reason: another form, a forgery, a key that is gone.
+const NOT_FOUND: &str = "not_found";
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
+
+/// A question about one key.
+struct Question {
+    key: SecretString,
+    scopes: Scopes,
+    client_address: Option<IpAddr>,
+}
+
+/// What a service is told of a key.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Verification {
+    /// Whether the key is good for what was asked.
+    valid: bool,
+    /// `valid`, or the first reason why not.
+    code: &'static str,
+    /// The key's public name; missing when the text is no key.
+    #[serde(flatten)]
+    known: Option<KnownKey>,
+    /// Every reason why not, if `explain` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<Vec<CheckFailure>>,
+}
+
+/// What is known of a key whose secret was proven.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KnownKey {
+    key_id: String,
+    owner: Owner,
+    environment: &'static str,
+    scopes: Vec<String>,
+    metadata: Map<String, Value>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+}
+
+/// One check that a key does not pass.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckFailure {
+    code: &'static str,
+    /// The scopes that the key lacks, where that is the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_scopes: Vec<String>,
+}
+
+/// Answers to many questions, in their order.
+#[derive(Debug, Serialize)]
+struct Verifications {
+    results: Vec<Verification>,
+}
+
+/// `POST /v1/keys/verify`
+pub(super) async fn verify(
+    request: HttpRequest,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let asked = Fields::of(&request, &body).and_then(read);
+    let (questions, explain, batch) = asked.map_err(|reason| Failure::new(request.path(), reason))?;
+    let mut results = Vec::with_capacity(questions.len());
+    let now = now();
+    // One after the other: each that memory can't answer takes a turn of the hasher, which others want, too.
+    for question in &questions {
+        let examined = services.keys.examine(question.key.expose().as_bytes()).await;
+        let examined = examined.map_err(|undecided| undone(&request, &undecided, "decide on a key"))?;
+        let verification = judge(&examined, question, explain, now);
+        if let (true, Examined::Proven(record)) = (verification.valid, &examined) {
+            services.keys.note_use(record, now, question.client_address);
+        }
+        results.push(verification);
+    }
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(match results.pop() {
+        Some(one) if !batch => response.json(one),
+        last => {
+            results.extend(last);
+            response.json(Verifications { results })
+        }
+    })
+}
+
+fn judge(examined: &Examined, question: &Question, explain: bool, now: OffsetDateTime) -> Verification {
+    let (known, failures) = match examined {
+        Examined::No(_) => (None, vec![failure(NOT_FOUND)]),
+        Examined::Proven(record) => (Some(KnownKey::new(record)), failures(record, question, now)),
+    };
+    Verification {
+        valid: failures.is_empty(),
+        code: failures.first().map_or(VALID, |first| first.code),
+        known,
+        failures: explain.then_some(failures),
+    }
+}
+
+fn failures(record: &KeyRecord, question: &Question, now: OffsetDateTime) -> Vec<CheckFailure> {
+    let denials = record.refusals(now, question.client_address);
+    let mut failures: Vec<CheckFailure> = denials.into_iter().map(|denial| failure(code(denial))).collect();
+    let missing_scopes: Vec<String> = question.scopes.beyond(&record.scopes).map(str::to_owned).collect();
+    if !missing_scopes.is_empty() {
+        failures.push(CheckFailure { code: INSUFFICIENT_SCOPE, missing_scopes });
+    }
+    failures
+}
+
+fn failure(code: &'static str) -> CheckFailure {
+    CheckFailure { code, missing_scopes: Vec::new() }
+}
+
+/// The words for services; the log has its own.
+fn code(denial: Denial) -> &'static str {
+    match denial {
+        Denial::KeyRevoked => "revoked",
+        Denial::KeyDisabled => "disabled",
+        Denial::KeyOwnerDisabled => "owner_disabled",
+        Denial::KeyExpired => "expired",
+        Denial::KeyAddress => "address_not_allowed",
+        _ => NOT_FOUND,
+    }
+}
+
+impl KnownKey {
+    fn new(record: &Arc<KeyRecord>) -> Self {
+        Self {
+            key_id: record.id.to_string(),
+            owner: Owner::new(&record.owner),
+            environment: record.environment.as_str(),
+            scopes: record.scopes.iter().map(str::to_owned).collect(),
+            metadata: record.metadata.members(),
+            expires_at: record.expires_at,
+        }
+    }
+}
+
+/// The questions, whether to explain, and whether there may be many.
+fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Reason> {
+    let explain = fields.take("explain", boolean).unwrap_or(false);
+    if !fields.has("checks") {
+        let question = question(&mut fields);
+        return fields.finish(question.map(|question| (vec![question], explain, false)));
+    }
+    let items = fields.require("checks", |value| {
+        let items = list(value, CHECKS_MAX, object)?;
+        if items.is_empty() { wrong("invalid", "must hold at least one") } else { Ok(items) }
+    });
+    let mut questions = Vec::new();
+    let mut problems: Vec<FieldProblem> = Vec::new();
+    for (position, members) in items.unwrap_or_default().into_iter().enumerate() {
+        let mut fields = Fields::within(members, format!("/checks/{position}"));
+        questions.extend(question(&mut fields));
+        problems.extend(fields.problems());
+    }
+    problems.extend(fields.problems());
+    if problems.is_empty() { Ok((questions, explain, true)) } else { Err(Reason::InvalidFields(problems)) }
+}
+
+fn question(fields: &mut Fields) -> Option<Question> {
+    let key = fields.require("key", text);
+    let scopes = fields.take("scopes", scopes);
+    let client_address = fields.take("clientAddress", |value| {
+        let address = text(value)?.parse::<IpAddr>();
+        address.map(|address| address.to_canonical()).or_else(|_| wrong("invalid", "must be an IP address"))
+    });
+    Some(Question { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), client_address })
+}

@@ -1,0 +1,93 @@
+//! A key is changed, by whoever holds its row.
+
+use ipnet::IpNet;
+use sqlx::{PgConnection, types::Json};
+use time::OffsetDateTime;
+
+use super::{Store, announce, audit, insert::write_key, managed_rows, owner_parts};
+use crate::domain::{
+    key_record::ManagedKey,
+    ledger::{BeforeCommit, Change, Decision, Outcome, Refusal},
+    ports::StoreError,
+};
+
+impl Store {
+    /// A change is announced also when nothing changes: whoever made it before may have failed after the
+    /// commit, while they waited for the replicas.
+    pub(super) async fn change_key(
+        &self,
+        change: &Change<'_>,
+        before_commit: &BeforeCommit<'_>,
+    ) -> Result<Result<Outcome, StoreError>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        let key = match locked(&mut transaction, change).await? {
+            Ok(Some(key)) => key,
+            Ok(None) => return Ok(Ok(Outcome::Refused(Refusal::NotFound))),
+            Err(error) => return Ok(Err(error)),
+        };
+        let Decision { key: mut changed, event, successor } = match (change.decide)(&key) {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Ok(Outcome::Refused(refusal))),
+        };
+        if let (Some(successor), Some(hash)) = (&successor, change.successor_hash) {
+            write_key(&mut transaction, successor, hash).await?;
+        }
+        let id = changed.record.id.as_uuid();
+        if let Some(event) = &event {
+            changed.version = overwrite(&mut transaction, &changed, change.at).await?;
+            changed.updated_at = change.at;
+            audit::write(&mut transaction, change.at, &[id], &changed.record.owner, change.author, event).await?;
+        }
+        let announced = announce(&mut transaction, &[id]).await?;
+        before_commit(announced);
+        transaction.commit().await?;
+        Ok(Ok(Outcome::Changed { key: Box::new(changed), change: announced }))
+    }
+}
+
+/// The key, which nobody else changes until the transaction ends.
+async fn locked(
+    connection: &mut PgConnection,
+    change: &Change<'_>,
+) -> Result<Result<Option<ManagedKey>, StoreError>, sqlx::Error> {
+    let (issuer, subject) = owner_parts(change.reach);
+    let query = managed_rows!(
+        "WHERE api_keys.id = $1
+           AND (api_keys.issuer = $2 OR $2 IS NULL) AND (api_keys.subject = $3 OR $3 IS NULL)
+         FOR NO KEY UPDATE OF api_keys",
+        change.id.as_uuid(),
+        issuer,
+        subject,
+    );
+    Ok(query.fetch_optional(connection).await?.map(ManagedKey::try_from).transpose())
+}
+
+/// Writes what can change, and gives the new version.
+async fn overwrite(
+    connection: &mut PgConnection,
+    key: &ManagedKey,
+    at: OffsetDateTime,
+) -> Result<std::num::NonZeroI64, sqlx::Error> {
+    let record = &key.record;
+    let scopes: Vec<String> = record.scopes.iter().map(str::to_owned).collect();
+    let query = sqlx::query_scalar!(
+        "UPDATE api_keys
+         SET name = $2, scopes = $3, metadata = $4, allowed_ips = $5, expires_at = $6, enabled = $7,
+             revoked_at = $8, revoked_reason = $9, successor_id = $10, updated_at = $11
+         WHERE id = $1
+         RETURNING version",
+        record.id.as_uuid(),
+        key.name.as_ref().map(|name| name.as_str()),
+        &scopes,
+        Json(record.metadata.members()) as _,
+        record.allowed_ips.networks() as &[IpNet],
+        record.expires_at,
+        record.enabled,
+        record.revoked_at,
+        key.revoked_reason,
+        key.successor.map(|successor| successor.as_uuid()),
+        at,
+    );
+    let version = query.fetch_one(connection).await?;
+    Ok(version.try_into().unwrap_or(std::num::NonZeroI64::MIN))
+}

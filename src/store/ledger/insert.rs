@@ -1,0 +1,140 @@
+//! A key is made, once for each request.
+
+use ipnet::IpNet;
+use serde_json::Map;
+use sqlx::{PgConnection, types::Json};
+use time::{Duration, OffsetDateTime};
+
+use super::{Store, audit, managed_rows};
+use crate::domain::{
+    audit::{Action, Author},
+    key_record::ManagedKey,
+    ledger::{Event, IdempotentRequest, Inserted, Insertion, Refusal},
+    ports::{StoreError, StoredHash},
+    principal::Owner,
+};
+
+/// How long a request is remembered by its `Idempotency-Key`: a client that retries later than that has
+/// lost its context anyway.
+const REMEMBERED: Duration = Duration::DAY;
+
+/// What a statement gives, or why what it gave cannot be used.
+type Read<T> = Result<Result<T, StoreError>, sqlx::Error>;
+
+impl Store {
+    pub(super) async fn insert_key(&self, insertion: &Insertion<'_>, author: &Author) -> Read<Inserted> {
+        let now = insertion.key.created_at;
+        let mut transaction = self.pool.begin().await?;
+        let owner = &insertion.key.record.owner;
+        sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(&mut *transaction).await?;
+        if let Some(request) = insertion.request {
+            match earlier(&mut transaction, request, now).await? {
+                Ok(None) => {}
+                Ok(Some(before)) => return Ok(Ok(before)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if let Some(most) = insertion.max_per_owner
+            && live_keys(&mut transaction, owner, now).await? >= i64::from(most)
+        {
+            return Ok(Ok(Inserted::Refused(Refusal::TooManyKeys(most))));
+        }
+        write_key(&mut transaction, insertion.key, insertion.hash).await?;
+        if let Some(request) = insertion.request {
+            remember(&mut transaction, request, insertion.key).await?;
+        }
+        let event = Event { action: Action::KeyCreated, details: Map::new() };
+        audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
+        transaction.commit().await?;
+        Ok(Ok(Inserted::Now))
+    }
+}
+
+/// What the same request has made before.
+pub(super) async fn earlier(
+    connection: &mut PgConnection,
+    request: &IdempotentRequest,
+    now: OffsetDateTime,
+) -> Read<Option<Inserted>> {
+    let remembered = sqlx::query!(
+        "SELECT request_hash, key_id FROM idempotency_keys
+         WHERE issuer = $1 AND subject = $2 AND idempotency_key = $3 AND created_at > $4",
+        &*request.by.issuer,
+        &*request.by.subject,
+        request.key,
+        now - REMEMBERED,
+    );
+    let Some(remembered) = remembered.fetch_optional(&mut *connection).await? else { return Ok(Ok(None)) };
+    if remembered.request_hash != request.hash {
+        return Ok(Ok(Some(Inserted::Refused(Refusal::OtherRequest))));
+    }
+    let row = managed_rows!("WHERE api_keys.id = $1", remembered.key_id).fetch_optional(connection).await?;
+    Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(|key| Inserted::Before(Box::new(key)))))
+}
+
+async fn live_keys(connection: &mut PgConnection, owner: &Owner, now: OffsetDateTime) -> Result<i64, sqlx::Error> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM api_keys
+           WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)"#,
+        &*owner.issuer,
+        &*owner.subject,
+        now,
+    );
+    count.fetch_one(connection).await
+}
+
+/// Adds the row.
+pub(super) async fn write_key(
+    connection: &mut PgConnection,
+    key: &ManagedKey,
+    hash: &StoredHash,
+) -> Result<(), sqlx::Error> {
+    let record = &key.record;
+    let scopes: Vec<String> = record.scopes.iter().map(str::to_owned).collect();
+    let query = sqlx::query!(
+        "INSERT INTO api_keys (id, issuer, subject, name, environment, scopes, metadata, allowed_ips, expires_at,
+                               enabled, created_at, updated_at, secret_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
+        record.id.as_uuid(),
+        &*record.owner.issuer,
+        &*record.owner.subject,
+        key.name.as_ref().map(|name| name.as_str()),
+        record.environment.as_str(),
+        &scopes,
+        Json(record.metadata.members()) as _,
+        record.allowed_ips.networks() as &[IpNet],
+        record.expires_at,
+        record.enabled,
+        key.created_at,
+        hash.expose(),
+    );
+    query.execute(connection).await.map(drop)
+}
+
+async fn remember(
+    connection: &mut PgConnection,
+    request: &IdempotentRequest,
+    key: &ManagedKey,
+) -> Result<(), sqlx::Error> {
+    // One that is there is older than we remember, or it would have been found.
+    let query = sqlx::query!(
+        "INSERT INTO idempotency_keys (issuer, subject, idempotency_key, request_hash, key_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (issuer, subject, idempotency_key) DO UPDATE
+         SET request_hash = excluded.request_hash, key_id = excluded.key_id, created_at = excluded.created_at",
+        &*request.by.issuer,
+        &*request.by.subject,
+        request.key,
+        request.hash.as_slice(),
+        key.record.id.as_uuid(),
+        key.created_at,
+    );
+    query.execute(&mut *connection).await?;
+    // What is forgotten goes a little at a time: at least as fast as it comes.
+    let query = sqlx::query!(
+        "DELETE FROM idempotency_keys WHERE ctid IN
+             (SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 2 FOR UPDATE SKIP LOCKED)",
+        key.created_at - REMEMBERED,
+    );
+    query.execute(connection).await.map(drop)
+}

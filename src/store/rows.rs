@@ -1,0 +1,136 @@
+//! Rows of keys, read into the domain's types.
+
+use ipnet::IpNet;
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::{
+    api_key::KeyId,
+    key_record::{AllowedIps, KeyRecord, LastUse, ManagedKey, NotedMinute},
+    metadata::Metadata,
+    ports::{StoreError, StoredHash, StoredKey},
+    principal::{Owner, Scopes},
+    text::KeyName,
+};
+
+/// What a check reads.
+pub(super) struct CheckedRow {
+    pub(super) id: Uuid,
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) environment: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) metadata: Json<Map<String, Value>>,
+    pub(super) allowed_ips: Vec<IpNet>,
+    pub(super) expires_at: Option<OffsetDateTime>,
+    pub(super) enabled: bool,
+    pub(super) owner_disabled: bool,
+    pub(super) revoked_at: Option<OffsetDateTime>,
+    pub(super) secret_hash: String,
+}
+
+impl TryFrom<CheckedRow> for StoredKey {
+    type Error = StoreError;
+
+    fn try_from(row: CheckedRow) -> Result<Self, StoreError> {
+        let corrupt = |what: String| corrupt(row.id, &what);
+        let record = KeyRecord {
+            id: row.id.into(),
+            owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
+            environment: row.environment.parse().map_err(|error| corrupt(format!("environment {error}")))?,
+            scopes: Scopes::parse(row.scopes.iter().map(String::as_str)).map_err(|error| corrupt(error.to_string()))?,
+            metadata: Metadata::from_stored(row.metadata.0),
+            allowed_ips: AllowedIps::new(row.allowed_ips).map_err(|error| corrupt(error.to_string()))?,
+            expires_at: row.expires_at,
+            enabled: row.enabled,
+            owner_disabled: row.owner_disabled,
+            revoked_at: row.revoked_at,
+            noted: NotedMinute::default(),
+        };
+        Ok(Self { record, hash: StoredHash::new(row.secret_hash) })
+    }
+}
+
+/// What an owner sees. The hash stays in the database.
+pub(super) struct ManagedRow {
+    pub(super) id: Uuid,
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) name: Option<String>,
+    pub(super) environment: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) metadata: Json<Map<String, Value>>,
+    pub(super) allowed_ips: Vec<IpNet>,
+    pub(super) expires_at: Option<OffsetDateTime>,
+    pub(super) enabled: bool,
+    pub(super) owner_disabled: bool,
+    pub(super) revoked_at: Option<OffsetDateTime>,
+    pub(super) revoked_reason: Option<String>,
+    pub(super) successor_id: Option<Uuid>,
+    pub(super) version: i64,
+    pub(super) created_at: OffsetDateTime,
+    pub(super) updated_at: OffsetDateTime,
+    pub(super) last_used_at: Option<OffsetDateTime>,
+    pub(super) last_used_from: Option<IpNet>,
+}
+
+impl TryFrom<ManagedRow> for ManagedKey {
+    type Error = StoreError;
+
+    fn try_from(row: ManagedRow) -> Result<Self, StoreError> {
+        let version = row.version.try_into().map_err(|_| corrupt(row.id, "version 0"))?;
+        let checked = CheckedRow {
+            id: row.id,
+            issuer: row.issuer,
+            subject: row.subject,
+            environment: row.environment,
+            scopes: row.scopes,
+            metadata: row.metadata,
+            allowed_ips: row.allowed_ips,
+            expires_at: row.expires_at,
+            enabled: row.enabled,
+            owner_disabled: row.owner_disabled,
+            revoked_at: row.revoked_at,
+            secret_hash: String::new(),
+        };
+        Ok(Self {
+            record: StoredKey::try_from(checked)?.record,
+            name: row.name.map(KeyName::from_stored),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            revoked_reason: row.revoked_reason,
+            successor: row.successor_id.map(KeyId::from),
+            version,
+            last_use: row.last_used_at.map(|at| LastUse { at, from: row.last_used_from.map(|network| network.addr()) }),
+        })
+    }
+}
+
+pub(super) fn corrupt(id: Uuid, what: &str) -> StoreError {
+    StoreError::Corrupt(format!("api_keys {}: {what}", KeyId::from(id)))
+}
+
+/// `query_as!` of [`ManagedRow`]s with what follows `FROM`'s joins.
+macro_rules! managed_rows {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            crate::store::rows::ManagedRow,
+            // Told that they are never NULL, because the planner may turn the joins around, and the compiler goes by
+            // its plan.
+            r#"SELECT api_keys.id AS "id!", api_keys.issuer AS "issuer!", api_keys.subject AS "subject!", name,
+                      environment AS "environment!", scopes AS "scopes!", metadata AS "metadata!: _",
+                      allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!",
+                      disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at, revoked_reason,
+                      successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
+                      key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?"
+               FROM api_keys
+               LEFT JOIN disabled_owners USING (issuer, subject)
+               LEFT JOIN key_uses ON key_uses.key_id = api_keys.id "#
+                + $rest
+            $(, $argument)*
+        )
+    };
+}
+pub(super) use managed_rows;
