@@ -172,7 +172,7 @@ BEGIN
     END LOOP;
 END
 $$;
-SELECT maintain_audit_events(NULL);
+DO $$ BEGIN PERFORM maintain_audit_events(NULL); END $$;
 
 -- Gives a role what `keyward serve` needs, where it is not the role that owns the tables. It can add audit events, and
 -- neither change nor delete them.
