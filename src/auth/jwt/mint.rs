@@ -6,7 +6,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::algorithm;
+use super::SignatureAlgorithm;
 use crate::{
     config::Jwt,
     domain::{principal::Scopes, secret::SecretString},
@@ -74,7 +74,7 @@ impl<'a> TokenMinter<'a> {
         if !scopes.is_empty() {
             claims["scope"] = json!(scopes.join(" "));
         }
-        let (algorithm, _) = algorithm(settings.algorithm);
+        let algorithm = SignatureAlgorithm::from(settings.algorithm).of_library();
         let key = EncodingKey::from_secret(settings.secret.expose().as_bytes());
         Ok(jsonwebtoken::encode(&Header::new(algorithm), &claims, &key)?.into())
     }

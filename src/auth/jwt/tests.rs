@@ -8,11 +8,13 @@ mod vectors;
 
 use std::time::Duration;
 
-use jsonwebtoken::EncodingKey;
-use serde_json::json;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::*;
+use crate::config::JwtAlgorithm;
 
 const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 /// [`NOW`] as a NumericDate.
