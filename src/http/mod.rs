@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod credentials;
+mod edge;
 mod failure;
 mod guide;
 mod health;
