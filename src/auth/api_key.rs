@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::Checks,
     domain::{
-        api_key::Keyring,
+        api_key::{Keyring, PresentedKey},
         ports::KeyStore,
         verdict::{Denial, Verdict},
     },
@@ -61,14 +61,25 @@ impl KeyChecker {
     /// # Errors
     /// [`Undecided`] when memory cannot answer, and the store or the hasher could not either.
     pub async fn check(&self, text: &[u8], now: OffsetDateTime) -> Result<Verdict, Undecided> {
+        match self.recall(text, now) {
+            Ok(verdict) => Ok(verdict),
+            Err(presented) => Ok(self.cold.find_out(&presented).await?.verdict(now)),
+        }
+    }
+
+    /// The same without waiting for anything; `None` where memory cannot answer, and [`check`](Self::check) must.
+    pub fn check_from_memory(&self, text: &[u8], now: OffsetDateTime) -> Option<Verdict> {
+        self.recall(text, now).ok()
+    }
+
+    /// What memory says of a text, or the key in it that it says nothing of.
+    fn recall<'a>(&self, text: &'a [u8], now: OffsetDateTime) -> Result<Verdict, PresentedKey<'a>> {
         let Ok(presented) = self.keyring.parse(text) else {
             return Ok(Verdict::Denied(Denial::KeyMalformed));
         };
-        if let Some(finding) = self.cold.cache.believed(presented.id, &self.freshness, clock::now())
-            && finding.is_about(&presented.proof)
-        {
-            return Ok(finding.verdict(now));
+        match self.cold.cache.believed(presented.id, &self.freshness, clock::now()) {
+            Some(finding) if finding.is_about(&presented.proof) => Ok(finding.verdict(now)),
+            _ => Err(presented),
         }
-        Ok(self.cold.find_out(&presented).await?.verdict(now))
     }
 }

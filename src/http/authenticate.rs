@@ -1,5 +1,5 @@
 //! The middleware that stands before every protected route. It hands the handler a [`Principal`],
-//! or answers in its place.
+//! or answers in its place. The one for keys, which is asked most, is `key_check.rs`.
 
 use std::future::{Ready, ready};
 
@@ -54,31 +54,31 @@ async fn with_token(
     proceed(CredentialKind::Token, Ok(verdict), request, next).await
 }
 
-/// Lets a request through that carries a good API key.
-pub(super) async fn require_api_key(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = match credentials::api_key(request.headers()) {
-        Ok(key) => services(&request).keys.check(key, OffsetDateTime::now_utc()).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    };
-    proceed(CredentialKind::ApiKey, verdict, request, next).await
-}
-
 async fn proceed(
     kind: CredentialKind,
     verdict: Result<Verdict, Undecided>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    match admit(kind, verdict, &request) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(failure) => Ok(request.into_response(HttpResponse::from_error(failure))),
+    }
+}
+
+/// Puts the [`Principal`] into the request, or says (and logs) why there is none.
+pub(super) fn admit(
+    kind: CredentialKind,
+    verdict: Result<Verdict, Undecided>,
+    request: &ServiceRequest,
+) -> Result<(), Failure> {
     let reason = match verdict {
         Ok(Verdict::Granted(principal)) => {
             request.extensions_mut().insert(principal);
-            return Ok(next.call(request).await?.map_into_boxed_body());
+            return Ok(());
         }
         Ok(Verdict::Denied(denial)) => {
-            log_refusal(&request, denial);
+            log_refusal(request, denial);
             Reason::Denied(kind, denial.public())
         }
         Err(undecided) => {
@@ -88,8 +88,7 @@ async fn proceed(
             Reason::Unavailable
         }
     };
-    let failure = Failure::new(request.path(), reason);
-    Ok(request.into_response(HttpResponse::from_error(failure)))
+    Err(Failure::new(request.path(), reason))
 }
 
 fn log_refusal(request: &ServiceRequest, denial: Denial) {
@@ -99,7 +98,7 @@ fn log_refusal(request: &ServiceRequest, denial: Denial) {
     }
 }
 
-fn services(request: &ServiceRequest) -> &Services {
+pub(super) fn services(request: &ServiceRequest) -> &Services {
     request.app_data::<Data<Services>>().expect("server.rs gives every application its services")
 }
 

@@ -6,6 +6,7 @@ mod edge;
 mod failure;
 mod guide;
 mod health;
+mod key_check;
 mod keys;
 mod limits;
 mod refusal_log;

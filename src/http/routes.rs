@@ -11,7 +11,9 @@ use actix_web::{
 use super::{
     authenticate,
     failure::{Failure, Reason},
-    guide, health, keys,
+    guide, health,
+    key_check::KeyCheck,
+    keys,
 };
 
 /// Who may call a route.
@@ -103,7 +105,7 @@ fn route(endpoint: &Endpoint) -> Route {
         Access::Public(_) => route,
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
-        Access::ApiKey => route.wrap(from_fn(authenticate::require_api_key)),
+        Access::ApiKey => route.wrap(KeyCheck),
     }
 }
 
