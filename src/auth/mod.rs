@@ -9,6 +9,7 @@ pub mod hasher;
 pub mod jwt;
 mod key_reader;
 pub mod lifecycle;
+mod priority;
 mod strict_json;
 
 use crate::domain::ports::StoreError;
