@@ -52,9 +52,10 @@ CREATE TABLE disabled_owners (
 
 -- Held to the end of the transaction by whoever makes a key for this owner, or switches the owner. So a key is either
 -- there when its owner is switched off, and announced; or it is read after that, and refused. It also makes "at most
--- so many keys" exact.
+-- so many keys" exact. A thousand locks serve all owners, so that a transaction which makes keys for a million of
+-- them does not need a million.
 CREATE FUNCTION lock_owner(issuer text, subject text) RETURNS void LANGUAGE sql AS $$
-    SELECT pg_advisory_xact_lock(hashtextextended(issuer || chr(1) || subject, 0))
+    SELECT pg_advisory_xact_lock(hashtext('keyward owners'), hashtext(issuer || chr(1) || subject) & 1023)
 $$;
 
 CREATE FUNCTION api_keys_lock_owner() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -10,6 +10,7 @@ pub mod jwt;
 mod key_reader;
 pub mod last_uses;
 pub mod lifecycle;
+mod priority;
 pub mod strict_json;
 
 use crate::domain::ports::StoreError;

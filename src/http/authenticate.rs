@@ -1,5 +1,5 @@
 //! The middleware that stands before every protected route. It hands the handler a [`Principal`],
-//! or answers in its place.
+//! or answers in its place. The one for keys, which is asked most, is `key_check.rs`.
 
 use std::future::{Ready, ready};
 
@@ -96,16 +96,20 @@ fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
     }
 }
 
-/// Lets a request through that carries a good API key.
-pub(super) async fn require_api_key(
+/// Lets a request through that carries an API key, whatever may be done with it: it is to be ended.
+pub(super) async fn require_key_holder(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = key_verdict(&request).await;
+    let verdict = match credentials::api_key(request.headers()) {
+        Ok(key) => services(request.request()).keys.check_holder(key).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
+    };
     proceed(CredentialKind::ApiKey, verdict, request, next).await
 }
 
-async fn key_verdict(request: &ServiceRequest) -> Result<Verdict, Undecided> {
+/// What becomes of the key that a request carries.
+pub(super) async fn key_verdict(request: &ServiceRequest) -> Result<Verdict, Undecided> {
     match credentials::api_key(request.headers()) {
         Ok(key) => {
             let services = services(request.request());
@@ -122,16 +126,28 @@ async fn proceed(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Ok(Verdict::OwnerDisabled(identity)) = &verdict {
+        stop_owner(&request, identity).await;
+    }
+    match admit(kind, verdict, &request) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(failure) => Ok(request.into_response(HttpResponse::from_error(failure))),
+    }
+}
+
+/// Puts the [`Principal`] into the request, or says (and logs) why there is none.
+pub(super) fn admit(
+    kind: CredentialKind,
+    verdict: Result<Verdict, Undecided>,
+    request: &ServiceRequest,
+) -> Result<(), Failure> {
     let reason = match verdict {
         Ok(Verdict::Granted(principal)) => {
             request.extensions_mut().insert(principal);
-            return Ok(next.call(request).await?.map_into_boxed_body());
+            return Ok(());
         }
-        Ok(Verdict::Denied(denial)) => refused(&request, kind, denial),
-        Ok(Verdict::OwnerDisabled(identity)) => {
-            stop_owner(&request, &identity).await;
-            refused(&request, kind, Denial::Token(TokenFault::OwnerDisabled))
-        }
+        Ok(Verdict::Denied(denial)) => refused(request, kind, denial),
+        Ok(Verdict::OwnerDisabled(_)) => refused(request, kind, Denial::Token(TokenFault::OwnerDisabled)),
         Err(undecided) => {
             in_request(request.request(), || {
                 tracing::error!(error = %undecided, "could not decide on a credential; answering 503");
@@ -139,8 +155,7 @@ async fn proceed(
             Reason::Unavailable
         }
     };
-    let failure = Failure::new(request.path(), reason);
-    Ok(request.into_response(HttpResponse::from_error(failure)))
+    Err(Failure::new(request.path(), reason))
 }
 
 fn refused(request: &ServiceRequest, kind: CredentialKind, denial: Denial) -> Reason {
