@@ -83,6 +83,8 @@ pub enum TokenFault {
     Subject,
     /// The scopes are malformed.
     Scopes,
+    /// A claim that the configuration demands is missing, or says something else.
+    RequiredClaim,
     /// The claim that names the organisation is missing or empty, where keys belong to organisations.
     Tenant,
     /// The token says that its owner is disabled.
@@ -153,6 +155,7 @@ impl TokenFault {
             Self::Audience => "token_audience",
             Self::Subject => "token_subject",
             Self::Scopes => "token_scopes",
+            Self::RequiredClaim => "token_required_claim",
             Self::Tenant => "token_tenant",
             Self::OwnerDisabled => "token_owner_disabled",
         }

@@ -49,14 +49,14 @@ async fn with_token(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = token_verdict(&request, scheme);
-    proceed(CredentialKind::Token, Ok(verdict), request, next).await
+    let verdict = token_verdict(&request, scheme).await;
+    proceed(CredentialKind::Token, verdict, request, next).await
 }
 
-fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Verdict {
+async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result<Verdict, Undecided> {
     match credentials::bearer_token(request.headers(), scheme) {
-        Ok(token) => services(request.request()).tokens.verify(token, OffsetDateTime::now_utc()),
-        Err(denial) => Verdict::Denied(denial),
+        Ok(token) => services(request.request()).tokens.verify(token, OffsetDateTime::now_utc()).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
     }
 }
 
@@ -65,11 +65,12 @@ pub(super) async fn require_administrator(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = with_scope(token_verdict(&request, BearerScheme::Required), ADMIN_SCOPE);
-    if matches!(verdict, Verdict::Granted(_)) {
+    let verdict = token_verdict(&request, BearerScheme::Required).await;
+    let verdict = verdict.map(|verdict| with_scope(verdict, ADMIN_SCOPE));
+    if matches!(verdict, Ok(Verdict::Granted(_))) {
         request.extensions_mut().insert(Administrator);
     }
-    proceed(CredentialKind::Token, Ok(verdict), request, next).await
+    proceed(CredentialKind::Token, verdict, request, next).await
 }
 
 /// Lets a request of a service through: with a JWT or an API key that may ask about keys.
@@ -79,7 +80,7 @@ pub(super) async fn require_verifier(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let carries_key = request.headers().contains_key(&API_KEY_HEADER);
     let (kind, verdict) = if !carries_key {
-        (CredentialKind::Token, Ok(token_verdict(&request, BearerScheme::Required)))
+        (CredentialKind::Token, token_verdict(&request, BearerScheme::Required).await)
     } else if request.headers().contains_key(&AUTHORIZATION) {
         // Two kinds of credential at once (RFC 6750 §3.1).
         (CredentialKind::Token, Ok(Verdict::Denied(Denial::Ambiguous)))

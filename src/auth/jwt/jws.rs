@@ -36,16 +36,8 @@ pub struct SignedPayload(pub Vec<u8>);
 /// Why it is refused.
 pub fn verify(token: &[u8], keys: &KeySet, policy: &HeaderPolicy) -> Result<SignedPayload, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
-    let header = token.header()?;
-    check_header(&header, policy)?;
-    let algorithm = header.get("alg").and_then(Value::as_str).and_then(SignatureAlgorithm::named);
-    let (key, algorithm) = keys.find(key_id(&header)?, algorithm)?;
-    // Before the signature, so that the costly part comes last.
-    let payload = URL_SAFE_NO_PAD.decode(token.payload).map_err(|_| TokenFault::Malformed)?;
-    match jsonwebtoken::crypto::verify(token.signature, token.signed, key, algorithm.of_library()) {
-        Ok(true) => Ok(SignedPayload(payload)),
-        _ => Err(TokenFault::Signature),
-    }
+    token.check_signature(keys, policy)?;
+    URL_SAFE_NO_PAD.decode(token.payload).map(SignedPayload).map_err(|_| TokenFault::Malformed)
 }
 
 fn check_header(header: &Map<String, Value>, policy: &HeaderPolicy) -> Result<(), TokenFault> {
@@ -72,7 +64,7 @@ fn key_id(header: &Map<String, Value>) -> Result<Option<&str>, TokenFault> {
 }
 
 /// A token in the compact form (RFC 7515 §7.1) of which nothing is verified.
-struct UnverifiedToken<'a> {
+pub(super) struct UnverifiedToken<'a> {
     header: &'a str,
     payload: &'a str,
     signature: &'a str,
@@ -81,7 +73,7 @@ struct UnverifiedToken<'a> {
 
 impl<'a> UnverifiedToken<'a> {
     /// The JSON serialisation and a JWE's five segments are no such form.
-    fn parse(token: &'a [u8]) -> Result<Self, TokenFault> {
+    pub(super) fn parse(token: &'a [u8]) -> Result<Self, TokenFault> {
         let token = str::from_utf8(token).map_err(|_| TokenFault::Malformed)?;
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenFault::Malformed)?;
@@ -91,10 +83,27 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { header, payload, signature, signed: signed.as_bytes() })
     }
 
-    /// Padding, white space, the other base64 alphabet and stray bits are refused by this decoder, so
-    /// that a token has one spelling (RFC 7515 §2).
-    fn header(&self) -> Result<Map<String, Value>, TokenFault> {
-        let bytes = URL_SAFE_NO_PAD.decode(self.header).map_err(|_| TokenFault::Malformed)?;
-        strict_json::object(&bytes).ok_or(TokenFault::Malformed)
+    /// What it claims, signed or not.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
+        json_segment(self.payload)
     }
+
+    /// Whether header and payload are signed with the key that the header means.
+    pub(super) fn check_signature(&self, keys: &KeySet, policy: &HeaderPolicy) -> Result<(), TokenFault> {
+        let header = json_segment(self.header)?;
+        check_header(&header, policy)?;
+        let algorithm = header.get("alg").and_then(Value::as_str).and_then(SignatureAlgorithm::named);
+        let (key, algorithm) = keys.find(key_id(&header)?, algorithm)?;
+        match jsonwebtoken::crypto::verify(self.signature, self.signed, key, algorithm.of_library()) {
+            Ok(true) => Ok(()),
+            _ => Err(TokenFault::Signature),
+        }
+    }
+}
+
+/// Padding, white space, the other base64 alphabet and stray bits are refused by this decoder, so
+/// that a token has one spelling (RFC 7515 §2).
+fn json_segment(segment: &str) -> Result<Map<String, Value>, TokenFault> {
+    let bytes = URL_SAFE_NO_PAD.decode(segment).map_err(|_| TokenFault::Malformed)?;
+    strict_json::object(&bytes).ok_or(TokenFault::Malformed)
 }

@@ -52,10 +52,23 @@ pub struct ReadKeySet {
 }
 
 impl KeySet {
-    /// The set of one shared secret, used with one algorithm.
-    pub fn of_secret(secret: &SecretString, algorithm: SignatureAlgorithm) -> Self {
+    /// The set of one shared secret, used with these algorithms.
+    pub fn of_secret(secret: &SecretString, algorithms: &[SignatureAlgorithm]) -> Self {
         let key = DecodingKey::from_secret(secret.expose().as_bytes());
-        Self { keys: vec![VerificationKey { kid: None, algorithms: vec![algorithm], key }] }
+        Self::of(vec![VerificationKey { kid: None, algorithms: algorithms.to_vec(), key }])
+    }
+
+    pub(super) fn of(keys: Vec<VerificationKey>) -> Self {
+        Self { keys }
+    }
+
+    /// The same, used with no other algorithms than these.
+    pub(super) fn only(mut self, allowed: &[SignatureAlgorithm]) -> Self {
+        for key in &mut self.keys {
+            key.algorithms.retain(|algorithm| allowed.contains(algorithm));
+        }
+        self.keys.retain(|key| !key.algorithms.is_empty());
+        self
     }
 
     /// Reads a JSON Web Key Set (RFC 7517 §5). A key that can't be used does not take the others with it.
@@ -109,7 +122,7 @@ impl KeySet {
 
     /// Whether no token can be verified with it.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.iter().all(|key| key.algorithms.is_empty())
     }
 
     /// The one key that a header can mean. Where several could be meant, none is: to try all of them

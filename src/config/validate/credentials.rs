@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::config::{Jwt, JwtAlgorithm, KeyPolicy, Keys, check::Check, weak::weakness};
+use crate::config::{Jwt, JwtAlgorithm, KeyPolicy, Keys, check::Check, issuers::issuers, weak::weakness};
 use crate::domain::api_key::Pepper;
 use crate::domain::secret::SecretString;
 
@@ -25,8 +25,12 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let tenant_claim = check.text("jwt.tenant_claim", 256);
     let disabled_claim = check.text("jwt.disabled_claim", 256);
     let scope_bearing = check.value("jwt.scope_bearing", "true or false");
+    let issuers = issuers(check);
+    let key_set_refresh = check.duration("jwt.key_set_refresh", "10s", "1d");
+    let key_set_cool_down = check.duration("jwt.key_set_cool_down", "1s", "1h");
+    let key_set_keep = check.duration("jwt.key_set_keep", "1m", "30d");
     Some(Jwt {
-        secret: SecretString::new(secret?),
+        secret: secret?.map(SecretString::new),
         algorithm: algorithm?,
         issuer: Some(issuer?).filter(|issuer| !issuer.is_empty()),
         audience: audience?,
@@ -35,11 +39,15 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
         tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
         disabled_claim: Some(disabled_claim?).filter(|claim| !claim.is_empty()),
         scope_bearing: scope_bearing?,
+        issuers: issuers?,
+        key_set_refresh: key_set_refresh?,
+        key_set_cool_down: key_set_cool_down?,
+        key_set_keep: key_set_keep?,
     })
 }
 
 /// A secret at least as long as the algorithm's hash (RFC 7518, 3.2), and not a well-known one.
-fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<String> {
+fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<Option<String>> {
     let (bytes, name, remedy) = match algorithm {
         Some(JwtAlgorithm::Hs512) => (64, "HS512", MAKE_LONGER),
         Some(JwtAlgorithm::Hs384) => (48, "HS384", MAKE_ONE),
@@ -48,14 +56,17 @@ fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<
     };
     let secret = check.secret("jwt.secret")?;
     let cause = if secret.is_empty() {
-        "is not set".to_owned()
+        if check.names_issuers() {
+            return Some(None);
+        }
+        "is not set, and there are no jwt.issuers".to_owned()
     } else if secret.len() < bytes {
         let length = secret.len();
         format!("has {length} bytes, but {name} needs {bytes} (RFC 7518, 3.2)")
     } else if let Some(weakness) = weakness(&secret) {
         weakness.to_owned()
     } else {
-        return Some(secret);
+        return Some(Some(secret));
     };
     check.problem("jwt.secret", format!("{cause}: {remedy}"));
     None

@@ -28,7 +28,7 @@ impl Settings {
         let server = server(&mut check);
         let database = database(&mut check);
         let jwt = jwt(&mut check);
-        let keys = keys(&mut check, jwt.as_ref().map(|jwt| jwt.secret.expose()));
+        let keys = keys(&mut check, jwt.as_ref().and_then(|jwt| jwt.secret.as_ref()).map(|secret| secret.expose()));
         let hashing = hashing(&mut check);
         let checks = checks(&mut check);
         let coherence = coherence(&mut check);

@@ -237,7 +237,6 @@ impl World {
         Arc::new(Lifecycle {
             ledger: Arc::clone(&self.store) as Arc<dyn KeyLedger>,
             policy: KeyPolicy::default(),
-            scope_bearing: false,
             link: Some(Arc::clone(&self.link)),
             runtime: Handle::current(),
             stopped: OwnersStopped::default(),
@@ -257,7 +256,7 @@ impl World {
 
 /// Somebody who may do everything.
 pub(crate) fn operator() -> Editor {
-    Editor { reach: Reach::Any, scopes: None, author: Author::command_line() }
+    Editor { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
 }
 
 /// A key's name in the protocol.
