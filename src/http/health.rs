@@ -61,7 +61,7 @@ impl Readiness {
 
 /// `GET /healthz`: the process answers. Restart it when it does not.
 pub(super) async fn healthz() -> HttpResponse {
-    answer(&mut HttpResponse::Ok(), &Health { status: "ok", issuers_without_keys: None })
+    answer(&mut HttpResponse::Ok(), &State { status: "ok", issuers_without_keys: None })
 }
 
 /// `GET /readyz`: send requests here, or not. An issuer whose keys have never come makes no replica unready:
@@ -73,18 +73,18 @@ pub(super) async fn readyz(services: Data<Services>) -> HttpResponse {
         (HttpResponse::ServiceUnavailable(), "unready")
     };
     let without_keys = Some(services.tokens.issuers_without_keys()).filter(|count| *count > 0);
-    answer(&mut response, &Health { status, issuers_without_keys: without_keys })
+    answer(&mut response, &State { status, issuers_without_keys: without_keys })
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Health {
+struct State {
     status: &'static str,
     /// Issuers whose tokens are answered 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     issuers_without_keys: Option<usize>,
 }
 
-fn answer(response: &mut HttpResponseBuilder, health: &Health) -> HttpResponse {
-    response.insert_header((CACHE_CONTROL, "no-store")).json(health)
+fn answer(response: &mut HttpResponseBuilder, state: &State) -> HttpResponse {
+    response.insert_header((CACHE_CONTROL, "no-store")).json(state)
 }
