@@ -187,6 +187,9 @@ impl KeyState {
     }
 }
 
+/// What a key's changes are counted from.
+pub const FIRST_VERSION: NonZeroI64 = NonZeroI64::new(1).expect("one is not zero");
+
 /// A key as its owner sees it.
 #[derive(Clone, Debug)]
 pub struct ManagedKey {

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring},
         audit::Action,
-        key_record::{AllowedIps, KeyRecord, ManagedKey, NotedMinute},
+        key_record::{AllowedIps, FIRST_VERSION, KeyRecord, ManagedKey, NotedMinute},
         ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Refusal},
         metadata::Metadata,
         ports::StoredHash,
@@ -245,7 +245,7 @@ fn first_version(record: KeyRecord, name: Option<KeyName>, now: OffsetDateTime) 
         updated_at: now,
         revoked_reason: None,
         successor: None,
-        version: std::num::NonZeroI64::MIN,
+        version: FIRST_VERSION,
         last_use: None,
     }
 }

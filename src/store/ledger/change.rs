@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{Store, announce, audit, insert::write_key, managed_rows, owner_parts};
 use crate::domain::{
-    key_record::ManagedKey,
+    key_record::{FIRST_VERSION, ManagedKey},
     ledger::{BeforeCommit, Change, Decision, Outcome, Refusal},
     ports::StoreError,
 };
@@ -89,5 +89,5 @@ async fn overwrite(
         at,
     );
     let version = query.fetch_one(connection).await?;
-    Ok(version.try_into().unwrap_or(std::num::NonZeroI64::MIN))
+    Ok(version.try_into().unwrap_or(FIRST_VERSION))
 }

@@ -14,7 +14,7 @@ use keyward::{
     domain::{
         api_key::KeyId,
         audit::{AuditEvent, Author},
-        key_record::{KeyRecord, ManagedKey},
+        key_record::{FIRST_VERSION, KeyRecord, ManagedKey},
         ledger::{
             BeforeCommit, Change, Decision, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger,
             Outcome, OwnerSwitch, Page, Reach, Refusal, RevokedTogether,
@@ -240,7 +240,7 @@ fn managed(record: &KeyRecord) -> ManagedKey {
         updated_at: OffsetDateTime::UNIX_EPOCH,
         revoked_reason: None,
         successor: None,
-        version: std::num::NonZeroI64::MIN,
+        version: FIRST_VERSION,
         last_use: None,
     }
 }
