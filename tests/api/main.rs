@@ -4,6 +4,7 @@
 //! people who hold credentials ([`actors`]). What a test proves is its name.
 
 mod actors;
+mod asking;
 mod bad_bodies;
 mod bad_keys;
 mod bad_requests;
@@ -11,6 +12,7 @@ mod bad_tokens;
 mod command_line;
 mod dev;
 mod guide;
+mod key_life;
 mod logs;
 mod migrations;
 mod naughty_strings;
@@ -20,6 +22,7 @@ mod readme;
 mod replica;
 mod request_ids;
 mod revocation;
+mod rotation;
 mod routes;
 mod scene;
 mod shutdown;

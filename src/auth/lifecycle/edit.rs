@@ -23,8 +23,8 @@ pub struct Edit {
     pub name: Option<Option<KeyName>>,
     /// The scopes, all of them.
     pub scopes: Option<Scopes>,
-    /// The notes, merged into those that are there (RFC 7396).
-    pub metadata: Option<Merge>,
+    /// The notes, merged into those that are there (RFC 7396), or none.
+    pub metadata: Option<Option<Merge>>,
     /// The networks, all of them.
     pub allowed_ips: Option<AllowedIps>,
     /// When its life ends.
@@ -140,8 +140,10 @@ fn apply(key: &ManagedKey, edit: &Edit) -> Result<(ManagedKey, Vec<&'static str>
     if let Some(scopes) = &edit.scopes {
         record.scopes.clone_from(scopes);
     }
-    if let Some(merge) = &edit.metadata {
-        record.metadata = merged(&record.metadata, merge)?;
+    match &edit.metadata {
+        Some(Some(merge)) => record.metadata = merged(&record.metadata, merge)?,
+        Some(None) => record.metadata = Metadata::default(),
+        None => {}
     }
     if let Some(allowed_ips) = &edit.allowed_ips {
         record.allowed_ips.clone_from(allowed_ips);

@@ -58,7 +58,7 @@ pub(super) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reas
     let edit = Edit {
         name: fields.take_nullable("name", parsed),
         scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
-        metadata: fields.take_nullable("metadata", object).flatten().map(Merge),
+        metadata: fields.take_nullable("metadata", object).map(|members| members.map(Merge)),
         allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
         expiry: expiry(&mut fields, now).map(|expiry| expiry.unwrap_or(Expiry::Never)),
         enabled: fields.take_nullable("enabled", boolean).map(|enabled| enabled.unwrap_or(true)),
