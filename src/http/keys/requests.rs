@@ -125,19 +125,19 @@ fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<Wrong>> {
     AllowedIps::new(networks).or_else(|error| wrong("too_many", error.to_string()))
 }
 
-/// `expiresAt` or `expiresIn`; `Some(None)` where one of them is `null`.
+/// `expiresAt` or `expiresIn`; `Some(None)` where what is there is `null`.
 fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
-    let given = fields.has("expiresAt") && fields.has("expiresIn");
     let at = fields.take_nullable("expiresAt", |value| instant_after(value, now));
     let within = fields.take_nullable("expiresIn", |value| {
         let span = whole_seconds(&value, 1)?;
         now.checked_add(time::Duration::seconds(span.as_secs() as i64))
             .map_or_else(|| wrong("invalid", "is too far away"), Ok)
     });
-    if given {
+    if let (Some(Some(_)), Some(Some(_))) = (at, within) {
         fields.problem("expiresIn", "conflict", "give expiresAt or expiresIn, not both");
     }
-    at.or(within).map(|end| end.map(Expiry::At))
+    let given = at.is_some() || within.is_some();
+    given.then(|| at.flatten().or(within.flatten()).map(Expiry::At))
 }
 
 /// An instant of RFC 3339, in any time zone, kept to the microsecond.
