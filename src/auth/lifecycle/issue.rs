@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::datetime};
 
 use super::{ChangedKey, Done, Editor, Everywhere, Lifecycle, policy::after};
 use crate::{
@@ -227,10 +227,16 @@ impl Issuer {
             Some(Expiry::At(end)) => Some(end),
             Some(Expiry::Never) => None,
             Some(Expiry::Latest) => self.lifecycle.latest_end(now),
-            None => old.record.expires_at.map(|end| now.saturating_add(end - old.created_at)),
+            None => old.record.expires_at.map(|end| later(now, end - old.created_at)),
         };
         first_version(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
     }
+}
+
+/// The last instant that there is, to the microsecond as the database keeps it, when that would be too late.
+fn later(now: OffsetDateTime, life: time::Duration) -> OffsetDateTime {
+    const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999999 UTC);
+    now.checked_add(life).map_or(LAST, |end| end.min(LAST))
 }
 
 fn issued(inserted: Inserted, new: Option<NewKey>) -> Result<Issued, Refusal> {
