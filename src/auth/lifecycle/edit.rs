@@ -56,7 +56,7 @@ impl Lifecycle {
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &seen, &editor, now);
+            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &seen, &editor);
             lifecycle.change(id, &editor, now, &decide, None).await
         };
         self.to_its_end(work).await
@@ -98,14 +98,7 @@ impl Lifecycle {
         self.to_its_end(work).await
     }
 
-    fn edited(
-        &self,
-        key: &ManagedKey,
-        edit: &Edit,
-        seen: &Seen,
-        editor: &Editor,
-        now: OffsetDateTime,
-    ) -> Result<Decision, Refusal> {
+    fn edited(&self, key: &ManagedKey, edit: &Edit, seen: &Seen, editor: &Editor) -> Result<Decision, Refusal> {
         if seen.as_ref().is_some_and(|versions| !versions.contains(&key.version)) {
             return Err(Refusal::VersionMismatch);
         }
@@ -116,10 +109,7 @@ impl Lifecycle {
         if fields.is_empty() {
             return Ok(Decision { key: changed, event: None, successor: None });
         }
-        // The policy of today is for what is changed today.
-        if fields.iter().any(|field| matches!(*field, "name" | "scopes" | "expiresAt")) {
-            self.allow(&changed, &key.record.scopes, editor, now)?;
-        }
+        self.allow(&changed, Some(key), editor)?;
         let action = match *fields {
             ["enabled"] if changed.record.enabled => Action::KeyEnabled,
             ["enabled"] => Action::KeyDisabled,

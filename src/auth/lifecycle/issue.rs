@@ -107,7 +107,8 @@ pub struct Rotation {
     pub id: KeyId,
     /// For how long the old key goes on working. Zero: not at all.
     pub grace_period: Duration,
-    /// When the successor's life ends; `None`: as long after now as the old key's was after its making.
+    /// When the successor's life ends; `None`: as long after now as the old key's was after its making, or as late as
+    /// is allowed if that is earlier.
     pub expiry: Option<Expiry>,
 }
 
@@ -142,7 +143,7 @@ impl Issuer {
         let IssuedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
         let key = self.ordered(order, id, environment, now);
-        if let Err(refusal) = self.lifecycle.allow(&key, &Scopes::default(), editor, now) {
+        if let Err(refusal) = self.lifecycle.allow(&key, None, editor) {
             return Ok(Err(refusal));
         }
         let hash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
@@ -188,7 +189,7 @@ impl Issuer {
             can_be_rotated(old, now)?;
             self.lifecycle.allow_successor(&old.record.scopes, editor)?;
             let new = successor.get_or_init(|| self.successor(old, id, rotation, now));
-            self.lifecycle.allow(new, &old.record.scopes, editor, now)?;
+            self.lifecycle.allow(new, Some(old), editor)?;
             Ok(replaced(old, new.clone(), rotation.grace_period, now))
         };
         let ChangedKey { key: old, everywhere } =
@@ -227,7 +228,10 @@ impl Issuer {
             Some(Expiry::At(end)) => Some(end),
             Some(Expiry::Never) => None,
             Some(Expiry::Latest) => self.lifecycle.latest_end(now),
-            None => old.record.expires_at.map(|end| later(now, end - old.created_at)),
+            None => {
+                let as_long = old.record.expires_at.map(|end| later(now, end - old.created_at));
+                as_long.into_iter().chain(self.lifecycle.latest_end(now)).min()
+            }
         };
         first_version(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
     }
