@@ -114,6 +114,11 @@ impl KeyRecord {
         }
     }
 
+    /// Whether it has neither been revoked nor expired: those that have don't count against an owner's limit.
+    pub fn is_alive(&self, now: OffsetDateTime) -> bool {
+        self.revoked_at.is_none() && !self.has_expired(now)
+    }
+
     fn has_expired(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }

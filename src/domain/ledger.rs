@@ -121,6 +121,9 @@ pub struct Change<'a> {
     pub decide: &'a Decide<'a>,
     /// What proves the successor that `decide` may make.
     pub successor_hash: Option<&'a StoredHash>,
+    /// The same as for an [`Insertion`], where the change brings a key back to life. A key and its successor may
+    /// live side by side, so of those an owner may have twice as many.
+    pub max_per_owner: Option<u32>,
 }
 
 /// From a key as it stands to what becomes of it.

@@ -26,7 +26,7 @@ impl Store {
         let now = insertion.key.created_at;
         let mut transaction = self.pool.begin().await?;
         let owner = &insertion.key.record.owner;
-        sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(&mut *transaction).await?;
+        lock(&mut transaction, owner).await?;
         if let Some(request) = insertion.request {
             match earlier(&mut transaction, request, now).await? {
                 Ok(None) => {}
@@ -35,7 +35,7 @@ impl Store {
             }
         }
         if let Some(most) = insertion.max_per_owner
-            && live_keys(&mut transaction, owner, now).await? >= i64::from(most)
+            && !has_room(&mut transaction, owner, most, now).await?
         {
             return Ok(Ok(Inserted::Refused(Refusal::TooManyKeys(most))));
         }
@@ -72,7 +72,19 @@ pub(super) async fn earlier(
     Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(|key| Inserted::Before(Box::new(key)))))
 }
 
-async fn live_keys(connection: &mut PgConnection, owner: &Owner, now: OffsetDateTime) -> Result<i64, sqlx::Error> {
+/// Nobody else makes keys for this owner until the transaction ends.
+async fn lock(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
+}
+
+/// Whether the owner has fewer than `most` living keys, which stays so until the transaction ends.
+pub(super) async fn has_room(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    most: u32,
+    now: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    lock(connection, owner).await?;
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM api_keys
            WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)"#,
@@ -80,7 +92,7 @@ async fn live_keys(connection: &mut PgConnection, owner: &Owner, now: OffsetDate
         &*owner.subject,
         now,
     );
-    count.fetch_one(connection).await
+    Ok(count.fetch_one(connection).await? < i64::from(most))
 }
 
 /// Adds the row.
