@@ -98,7 +98,8 @@ async fn a_merge_patch_changes_what_it_names_and_null_takes_a_field_back_rfc_739
         .await;
     let patch = async |body: Value| alice.patches(&replica, &made.path(), body).await.is(200);
 
-    let changed = patch(json!({ "name": "two", "metadata": { "a": { "c": null, "e": { "f": null } }, "d": "x" } })).await;
+    let changed =
+        patch(json!({ "name": "two", "metadata": { "a": { "c": null, "e": { "f": null } }, "d": "x" } })).await;
     assert_eq!(changed["name"], "two");
     assert_eq!(changed["metadata"], json!({ "a": { "b": 1, "e": {} }, "d": "x" }));
     for same in ["scopes", "allowedIps", "expiresAt", "enabled", "createdAt", "owner", "id"] {
