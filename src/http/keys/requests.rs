@@ -22,6 +22,21 @@ use crate::{
 /// The longest that a life or a grace period can be given in seconds: a hundred years.
 const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
+/// What a key shows and nobody writes.
+const READ_ONLY: [&str; 11] = [
+    "id",
+    "environment",
+    "state",
+    "owner",
+    "createdAt",
+    "updatedAt",
+    "revokedAt",
+    "revokedReason",
+    "successorId",
+    "lastUsedAt",
+    "lastUsedFrom",
+];
+
 /// What a new key is to be like. `owner`: whose, where the body does not say.
 pub(super) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
     let owner = match owner {
@@ -50,7 +65,7 @@ pub(super) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTi
 
 /// What of a key is to change, by a merge patch (RFC 7396): `null` takes a field back to its default.
 pub(super) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
-    for name in ["id", "environment", "owner", "createdAt", "revokedAt"] {
+    for name in READ_ONLY {
         if fields.take_nullable(name, Ok).is_some() {
             fields.problem(name, "immutable", "cannot be changed");
         }
