@@ -6,12 +6,14 @@
 mod actors;
 mod asking;
 mod bad_bodies;
+mod bad_fields;
 mod bad_keys;
 mod bad_requests;
 mod bad_tokens;
 mod command_line;
 mod dev;
 mod guide;
+mod idempotency;
 mod key_life;
 mod logs;
 mod migrations;
@@ -33,4 +35,5 @@ mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod two_owners;
+mod verification;
 mod wire;
