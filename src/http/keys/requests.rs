@@ -11,7 +11,7 @@ use crate::{
     domain::{
         key_record::{ALLOWED_IPS_MAX, AllowedIps},
         metadata::Metadata,
-        principal::{Owner, SCOPES_MAX, Scopes},
+        principal::{IDENTIFIER_MAX_BYTES, Owner, SCOPES_MAX, Scopes},
     },
     http::{
         failure::{FieldProblem, Reason},
@@ -106,13 +106,12 @@ fn owner(fields: &mut Fields) -> Option<Owner> {
 
 /// The limits that tokens' `iss` and `sub` have.
 fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
-    const MAX_BYTES: usize = 1024;
     move |value| {
         let text = text(value)?;
-        if (shortest..=MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+        if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
             Ok(text)
         } else {
-            wrong("invalid", format!("{shortest} to {MAX_BYTES} bytes without NUL"))
+            wrong("invalid", format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
         }
     }
 }
