@@ -80,7 +80,7 @@ fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason
         expiring_before.is_some(),
         created_since.is_some(),
     ];
-    if !conditions.contains(&true) {
+    if !conditions.contains(&true) && fields.are_sound() {
         fields.problem("owner", "required", "name an owner, or another condition");
     }
     fields.finish(Some((filter, reason)))
