@@ -218,8 +218,9 @@ pub struct OwnerSwitch {
 pub struct RevokedTogether {
     /// How many.
     pub count: u32,
-    /// What is to be awaited; `None` when there were none.
-    pub change: Option<ChangeId>,
+    /// What is to be awaited, also when there were none: they may have been revoked before by somebody who failed
+    /// after the commit, while they waited for the replicas.
+    pub change: ChangeId,
 }
 
 /// Where keys are managed.
