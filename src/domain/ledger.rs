@@ -99,8 +99,8 @@ pub struct IdempotentRequest {
 
 /// What became of an [`Insertion`], or of the same request before.
 pub enum Inserted {
-    /// The key is there now.
-    Now,
+    /// The key is there now, as it is kept.
+    Now(Box<ManagedKey>),
     /// It was made by the same request before.
     Before(Box<ManagedKey>),
     /// It is not made.

@@ -150,7 +150,7 @@ impl Issuer {
         let insertion =
             Insertion { key: &key, hash: &hash, request, max_per_owner: self.lifecycle.policy.max_per_owner };
         let inserted = self.lifecycle.ledger.insert(&insertion, &editor.author).await?;
-        Ok(issued(inserted, Some(NewKey { key, text })))
+        Ok(issued(inserted, Some(text)))
     }
 
     /// The same for the guide's route, which has no place for a name.
@@ -243,12 +243,11 @@ fn later(now: OffsetDateTime, life: time::Duration) -> OffsetDateTime {
     now.checked_add(life).map_or(LAST, |end| end.min(LAST))
 }
 
-fn issued(inserted: Inserted, new: Option<NewKey>) -> Result<Issued, Refusal> {
-    match (inserted, new) {
-        (Inserted::Now, Some(new)) => Ok(Issued::Now(Box::new(new))),
-        (Inserted::Before(key), _) => Ok(Issued::Before(key)),
+fn issued(inserted: Inserted, text: Option<SecretString>) -> Result<Issued, Refusal> {
+    match (inserted, text) {
+        (Inserted::Now(key), Some(text)) => Ok(Issued::Now(Box::new(NewKey { key: *key, text }))),
+        (Inserted::Now(key) | Inserted::Before(key), _) => Ok(Issued::Before(key)),
         (Inserted::Refused(refusal), _) => Err(refusal),
-        (Inserted::Now, None) => Err(Refusal::NotFound),
     }
 }
 

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use serde_json::Map;
 use sqlx::{PgConnection, types::Json};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use super::{Store, audit, managed_rows};
 use crate::domain::{
@@ -45,8 +46,12 @@ impl Store {
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
         audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
+        // Read once more: whether the owner is switched off stands elsewhere.
+        let key = written(&mut transaction, insertion.key.record.id.as_uuid()).await?;
         transaction.commit().await?;
-        Ok(Ok(Inserted::Now))
+        Ok(key
+            .and_then(|key| key.ok_or_else(|| StoreError::Corrupt("a new key has no row".to_owned())))
+            .map(Inserted::Now))
     }
 }
 
@@ -68,8 +73,13 @@ pub(super) async fn earlier(
     if remembered.request_hash != request.hash {
         return Ok(Ok(Some(Inserted::Refused(Refusal::OtherRequest))));
     }
-    let row = managed_rows!("WHERE api_keys.id = $1", remembered.key_id).fetch_optional(connection).await?;
-    Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(|key| Inserted::Before(Box::new(key)))))
+    Ok(written(connection, remembered.key_id).await?.map(|key| key.map(Inserted::Before)))
+}
+
+/// The key as it is kept.
+async fn written(connection: &mut PgConnection, id: Uuid) -> Read<Option<Box<ManagedKey>>> {
+    let row = managed_rows!("WHERE api_keys.id = $1", id).fetch_optional(connection).await?;
+    Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(Box::new)))
 }
 
 /// Nobody else makes keys for this owner until the transaction ends.
