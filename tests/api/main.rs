@@ -5,21 +5,25 @@
 
 mod actors;
 mod asking;
+mod audit;
 mod bad_bodies;
 mod bad_fields;
 mod bad_keys;
 mod bad_requests;
 mod bad_tokens;
+mod bulk_revoke;
 mod command_line;
 mod dev;
 mod guide;
 mod idempotency;
 mod key_life;
+mod lists;
 mod logs;
 mod migrations;
 mod narrowing;
 mod naughty_strings;
 mod outages;
+mod owners;
 mod policies;
 mod program;
 mod readme;
@@ -30,6 +34,7 @@ mod rotation;
 mod routes;
 mod scene;
 mod scopes;
+mod service_role;
 mod shutdown;
 mod starting;
 #[path = "../support/mod.rs"]

@@ -51,8 +51,12 @@ impl TwoRoles {
 
 #[tokio::test]
 async fn a_service_of_little_power_works_completely_and_cannot_rewrite_the_audit() {
-    let roles = TwoRoles::make().await;
-    let env = [SHORT_LEASE, ("KEYWARD__DATABASE__MIGRATE_URL", roles.owner.1.as_str()), ("KEYWARD__LAST_USED__WRITE_EVERY", "1s")];
+    let mut roles = TwoRoles::make().await;
+    let env = [
+        SHORT_LEASE,
+        ("KEYWARD__DATABASE__MIGRATE_URL", roles.owner.1.as_str()),
+        ("KEYWARD__LAST_USED__WRITE_EVERY", "1s"),
+    ];
     let replica = Replica::start_on(&roles.service.1, &env).await;
     // A second start finds everything as it should be.
     let other = Replica::start_on(&roles.service.1, &env).await;
@@ -77,11 +81,17 @@ async fn a_service_of_little_power_works_completely_and_cannot_rewrite_the_audit
         alice.gets(&replica, &key.path()).await.is(200)["lastUsedAt"].is_string()
     })
     .await;
-    assert_eq!(root.posts(&replica, "/v1/admin/keys/revoke", json!({ "owner": "AGFsaWNl" })).await.is(200)["revoked"], 3);
+    assert_eq!(
+        root.posts(&replica, "/v1/admin/keys/revoke", json!({ "owner": "AGFsaWNl" })).await.is(200)["revoked"],
+        3
+    );
     new.is_everywhere(std::slice::from_ref(&other), 401).await;
     let events = alice.gets(&replica, "/v1/audit?limit=100").await.is(200);
     assert_eq!(events["events"].as_array().map(Vec::len), Some(11));
 
+    let old = "CREATE TABLE audit_events_2001_02 PARTITION OF audit_events
+               FOR VALUES FROM ('2001-02-01 00:00:00+00') TO ('2001-03-01 00:00:00+00')";
+    sqlx::query(old).execute(&mut roles.as_superuser).await.expect("an old month");
     let mut service = PgConnection::connect(&roles.service.1).await.expect("a connection");
     for statement in [
         "UPDATE audit_events SET action = 'x'",
@@ -91,7 +101,7 @@ async fn a_service_of_little_power_works_completely_and_cannot_rewrite_the_audit
         "ALTER TABLE audit_events DISABLE TRIGGER ALL",
         "DROP TRIGGER audit_events_are_final ON audit_events",
         "DELETE FROM audit_events_other",
-        "SELECT maintain_audit_events(interval '0')",
+        "SELECT maintain_audit_events(interval '1 day')",
         "SET session_replication_role = replica",
         "DELETE FROM api_keys",
         "CREATE TABLE mine ()",
