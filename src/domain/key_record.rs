@@ -144,12 +144,13 @@ pub struct AllowedIps(Box<[IpNet]>);
 pub struct TooManyNetworks;
 
 impl AllowedIps {
-    /// Takes networks; bits beyond a network's prefix are cleared.
+    /// Takes networks; bits beyond a network's prefix are cleared. IPv4 in the form of IPv6 becomes IPv4, as
+    /// clients' addresses do.
     ///
     /// # Errors
     /// [`TooManyNetworks`] for more than [`ALLOWED_IPS_MAX`].
     pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Result<Self, TooManyNetworks> {
-        let networks: Box<[IpNet]> = networks.into_iter().map(|network| network.trunc()).collect();
+        let networks: Box<[IpNet]> = networks.into_iter().map(canonical).collect();
         if networks.len() > ALLOWED_IPS_MAX { Err(TooManyNetworks) } else { Ok(Self(networks)) }
     }
 
@@ -162,6 +163,16 @@ impl AllowedIps {
     fn allow(&self, address: Option<IpAddr>) -> bool {
         self.0.is_empty() || address.is_some_and(|address| self.0.iter().any(|network| network.contains(&address)))
     }
+}
+
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let as_ipv4 = match network {
+        IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(MAPPED_BITS)),
+        IpNet::V4(_) => None,
+    };
+    let network = as_ipv4.and_then(|(address, bits)| IpNet::new(address.into(), bits).ok()).unwrap_or(network);
+    network.trunc()
 }
 
 /// How a key stands, as lists show it.
