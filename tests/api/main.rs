@@ -4,6 +4,7 @@
 //! people who hold credentials ([`actors`]). What a test proves is its name.
 
 mod actors;
+mod addresses;
 mod asking;
 mod audit;
 mod bad_bodies;
@@ -17,10 +18,12 @@ mod dev;
 mod guide;
 mod idempotency;
 mod key_life;
+mod last_use;
 mod lists;
 mod logs;
 mod migrations;
 mod narrowing;
+mod naughty_fields;
 mod naughty_strings;
 mod outages;
 mod owners;
