@@ -128,9 +128,6 @@ impl Store {
             i64::from(most),
         );
         let rows = rows.fetch_all(&mut *transaction).await?;
-        if rows.is_empty() {
-            return Ok(RevokedTogether { count: 0, change: None });
-        }
         let mut details = Map::from_iter([("together".to_owned(), Value::Bool(true))]);
         details.extend(reason.map(|reason| ("reason".to_owned(), reason.as_str().into())));
         let event = Event { action: Action::KeyRevoked, details };
@@ -146,7 +143,7 @@ impl Store {
         let change = announce(&mut transaction, &ids).await?;
         before_commit(change);
         transaction.commit().await?;
-        Ok(RevokedTogether { count: u32::try_from(ids.len()).unwrap_or(u32::MAX), change: Some(change) })
+        Ok(RevokedTogether { count: u32::try_from(ids.len()).unwrap_or(u32::MAX), change })
     }
 }
 
