@@ -1,6 +1,9 @@
 //! A key is made; a key gets a successor.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -179,20 +182,22 @@ impl Issuer {
         }
         let IssuedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
         let hash: StoredHash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
+        // Of the old key as it was: afterwards its life ends with the grace period.
+        let successor = OnceLock::new();
         let decide = |old: &ManagedKey| {
             can_be_rotated(old, now)?;
             self.lifecycle.allow_successor(&old.record.scopes, editor)?;
-            let new = self.successor(old, id, rotation, now);
-            self.lifecycle.allow(&new, &old.record.scopes, editor, now)?;
-            Ok(replaced(old, new, rotation.grace_period, now))
+            let new = successor.get_or_init(|| self.successor(old, id, rotation, now));
+            self.lifecycle.allow(new, &old.record.scopes, editor, now)?;
+            Ok(replaced(old, new.clone(), rotation.grace_period, now))
         };
         let ChangedKey { key: old, everywhere } =
             match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash)).await? {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-        let new = NewKey { key: self.successor(&old, id, rotation, now), text };
-        Ok(Ok(Rotated { new, old, everywhere }))
+        let key = successor.into_inner().expect("nothing changes without the decision that makes it");
+        Ok(Ok(Rotated { new: NewKey { key, text }, old, everywhere }))
     }
 
     fn ordered(&self, order: Order, id: KeyId, environment: Environment, now: OffsetDateTime) -> ManagedKey {
