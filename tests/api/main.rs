@@ -22,6 +22,7 @@ mod request_ids;
 mod revocation;
 mod routes;
 mod scene;
+mod session;
 mod shutdown;
 mod starting;
 #[path = "../support/mod.rs"]
