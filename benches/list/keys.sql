@@ -1,6 +1,6 @@
 -- Fills an empty table with :keys keys of :owners owners, made in turn, so that one owner's keys lie scattered among
 -- the others'. Of each ten of an owner, one is disabled, one has expired, one was revoked; every second has a tag, and
--- has been used. As a superuser, with psql.
+-- has been used. Of ten owners, one is disabled. As a superuser, with psql.
 \set ON_ERROR_STOP on
 SET session_replication_role = replica; -- no triggers: nobody is listening
 SET statement_timeout = 0;
@@ -21,7 +21,7 @@ FROM (SELECT number, number / :owners AS turn, 1750000000000 + number AS made
 INSERT INTO key_uses (key_id, last_used_at, last_used_from)
 SELECT id, now(), '192.0.2.7' FROM api_keys WHERE metadata <> '{}';
 INSERT INTO disabled_owners (issuer, subject, disabled_at)
-SELECT '', 'owner-' || number, now() FROM generate_series(1, :owners::bigint, 100) AS number WHERE number > 1;
+SELECT '', 'owner-' || number, now() FROM generate_series(1, :owners::bigint, 10) AS number WHERE number > 1;
 COMMIT;
 -- What autovacuum would do soon.
 VACUUM ANALYZE;
