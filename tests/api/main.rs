@@ -18,6 +18,7 @@ mod dev;
 mod guide;
 mod idempotency;
 mod key_life;
+mod keys_command;
 mod last_use;
 mod lists;
 mod logs;
@@ -38,6 +39,7 @@ mod routes;
 mod scene;
 mod scopes;
 mod service_role;
+mod session;
 mod shutdown;
 mod starting;
 #[path = "../support/mod.rs"]

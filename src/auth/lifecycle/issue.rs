@@ -197,7 +197,7 @@ impl Issuer {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-        let Some(key) = successor.into_inner() else { return Ok(Err(Refusal::NotFound)) };
+        let key = successor.into_inner().expect("nothing changes without the decision that makes it");
         Ok(Ok(Rotated { new: NewKey { key, text }, old, everywhere }))
     }
 
