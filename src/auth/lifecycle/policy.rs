@@ -24,7 +24,7 @@ impl Lifecycle {
         }
         if let Some(longest) = self.policy.max_lifetime
             && before.is_none_or(|before| ends_later(key, before))
-            && !key.record.expires_at.is_some_and(|end| end - key.created_at <= longest)
+            && key.record.expires_at.is_none_or(|end| end - key.created_at > longest)
         {
             violations.push(Violation::LifetimeTooLong(longest));
         }
