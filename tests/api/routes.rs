@@ -13,7 +13,12 @@ async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
         let status = stranger(&replica, method, endpoint.path).send().await.expect("an answer").status();
         match endpoint.access {
             Access::Public(reason) => assert!(!reason.is_empty() && status.is_success(), "{}", endpoint.path),
-            Access::GuideToken | Access::Token | Access::ApiKey | Access::Verifier | Access::Administrator => {
+            Access::GuideToken
+            | Access::Token
+            | Access::ApiKey
+            | Access::KeyHolder
+            | Access::Verifier
+            | Access::Administrator => {
                 assert!(matches!(status.as_u16(), 401 | 403), "{}", endpoint.path)
             }
         }

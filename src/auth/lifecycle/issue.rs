@@ -14,7 +14,7 @@ use crate::{
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring},
         audit::Action,
-        key_record::{AllowedIps, FIRST_VERSION, KeyRecord, ManagedKey, NotedMinute},
+        key_record::{AllowedIps, KeyRecord, ManagedKey},
         ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Refusal},
         metadata::Metadata,
         ports::StoredHash,
@@ -208,19 +208,14 @@ impl Issuer {
             Expiry::Latest => self.lifecycle.latest_end(now),
         };
         let record = KeyRecord {
-            id,
-            owner: order.owner,
-            environment,
             scopes: order.scopes,
             metadata: order.metadata,
             allowed_ips: order.allowed_ips,
             expires_at,
             enabled: order.enabled,
-            owner_disabled: false,
-            revoked_at: None,
-            noted: NotedMinute::default(),
+            ..KeyRecord::new(id, order.owner, environment)
         };
-        first_version(record, order.name, now)
+        ManagedKey::new(record, order.name, now)
     }
 
     fn successor(&self, old: &ManagedKey, id: KeyId, rotation: &Rotation, now: OffsetDateTime) -> ManagedKey {
@@ -233,7 +228,7 @@ impl Issuer {
                 as_long.into_iter().chain(self.lifecycle.latest_end(now)).min()
             }
         };
-        first_version(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
+        ManagedKey::new(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
     }
 }
 
@@ -248,19 +243,6 @@ fn issued(inserted: Inserted, text: Option<SecretString>) -> Result<Issued, Refu
         (Inserted::Now(key), Some(text)) => Ok(Issued::Now(Box::new(NewKey { key: *key, text }))),
         (Inserted::Now(key) | Inserted::Before(key), _) => Ok(Issued::Before(key)),
         (Inserted::Refused(refusal), _) => Err(refusal),
-    }
-}
-
-fn first_version(record: KeyRecord, name: Option<KeyName>, now: OffsetDateTime) -> ManagedKey {
-    ManagedKey {
-        record,
-        name,
-        created_at: now,
-        updated_at: now,
-        revoked_reason: None,
-        successor: None,
-        version: FIRST_VERSION,
-        last_use: None,
     }
 }
 

@@ -17,7 +17,7 @@ impl Lifecycle {
     pub(super) fn allow(&self, key: &ManagedKey, before: Option<&ManagedKey>, editor: &Editor) -> Result<(), Refusal> {
         let none = Scopes::default();
         let had = before.map_or(&none, |before| &before.record.scopes);
-        let mut violations = self.scope_violations(&key.record.scopes, had, editor);
+        let mut violations = scope_violations(&key.record.scopes, had, editor);
         let is_renamed = before.is_none_or(|before| before.name != key.name);
         if self.policy.require_name && key.name.is_none() && is_renamed && editor.scopes.is_some() {
             violations.push(Violation::NameRequired);
@@ -33,21 +33,8 @@ impl Lifecycle {
 
     /// The successor of a key gives all of its rights to whoever rotates it.
     pub(super) fn allow_successor(&self, rights: &Scopes, editor: &Editor) -> Result<(), Refusal> {
-        let violations = self.scope_violations(rights, &Scopes::default(), editor);
+        let violations = scope_violations(rights, &Scopes::default(), editor);
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
-    }
-
-    fn scope_violations(&self, asked: &Scopes, before: &Scopes, editor: &Editor) -> Vec<Violation> {
-        let added = asked.beyond(before);
-        let refuse = |scope: &str| {
-            if scope == ADMIN_SCOPE {
-                return Some(Violation::ScopeNotForKeys(scope.to_owned()));
-            }
-            let held = editor.scopes.as_ref().is_none_or(|own| own.contains(scope));
-            let must_be_held = self.scope_bearing || is_reserved(scope);
-            (must_be_held && !held).then(|| Violation::ScopeNotHeld(scope.to_owned()))
-        };
-        added.filter_map(refuse).collect()
     }
 
     /// The end of a key's life where nobody has chosen one: none, or the latest that is allowed.
@@ -69,4 +56,17 @@ fn ends_later(key: &ManagedKey, before: &ManagedKey) -> bool {
 /// `None` when that is beyond any date.
 pub(super) fn after(now: OffsetDateTime, span: Duration) -> Option<OffsetDateTime> {
     now.checked_add(span.try_into().ok()?)
+}
+
+fn scope_violations(asked: &Scopes, before: &Scopes, editor: &Editor) -> Vec<Violation> {
+    let added = asked.beyond(before);
+    let refuse = |scope: &str| {
+        if scope == ADMIN_SCOPE {
+            return Some(Violation::ScopeNotForKeys(scope.to_owned()));
+        }
+        let held = editor.scopes.as_ref().is_none_or(|own| own.contains(scope));
+        let must_be_held = editor.scope_bearing || is_reserved(scope);
+        (must_be_held && !held).then(|| Violation::ScopeNotHeld(scope.to_owned()))
+    };
+    added.filter_map(refuse).collect()
 }
