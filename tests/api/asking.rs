@@ -1,5 +1,6 @@
 //! How people ask Keyward's own API, and what they are answered.
 
+use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -106,11 +107,10 @@ impl MadeKey {
         self.holder.asks_for_the_resource(replica).await.status().as_u16()
     }
 
-    /// What every one of `replicas` answers for this key.
+    /// What every one of `replicas` answers for this key, all asked at once: none gets time to learn of a change.
     pub(crate) async fn is_everywhere(&self, replicas: &[Replica], status: u16) {
-        for replica in replicas {
-            assert_eq!(self.status(replica).await, status);
-        }
+        let statuses = join_all(replicas.iter().map(|replica| self.status(replica))).await;
+        assert!(statuses.iter().all(|found| *found == status), "{statuses:?} and not {status}");
     }
 }
 

@@ -21,7 +21,7 @@ fn time_of(value: &Value) -> OffsetDateTime {
 async fn a_rotation_without_grace_ends_the_old_key_on_every_replica_at_once() {
     let (_database, replicas) = three_replicas(&[]).await;
     let alice = Person::named("alice");
-    for _ in 0..3 {
+    for _ in 0..5 {
         let old = alice.creates(&replicas[0], json!({})).await;
         old.is_everywhere(&replicas, 200).await;
         let new = MadeKey::of(rotate(&alice, &replicas[1], &old, json!({})).await.is(201));
