@@ -25,7 +25,7 @@ impl Lifecycle {
             violations.push(Violation::NameRequired);
         }
         if let Some(longest) = self.policy.max_lifetime
-            && !key.record.expires_at.is_some_and(|end| end - now <= longest)
+            && key.record.expires_at.is_none_or(|end| end - now > longest)
         {
             violations.push(Violation::LifetimeTooLong(longest));
         }
