@@ -12,7 +12,7 @@ use actix_web::{
     },
 };
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::domain::{
     ledger::{Refusal, Violation},
@@ -24,6 +24,33 @@ use crate::domain::{
 const RETRY_AFTER_SECONDS: &str = "1";
 /// Wrong fields that one answer lists.
 const PROBLEMS_MAX: usize = 50;
+
+/// An error as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
+    /// Names the kind of problem, for ever.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// The last part of `type`, for programs.
+    #[schema(pattern = "^[a-z_]+$")]
+    code: &'static str,
+    /// What is wrong with each field, parameter or header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 50)]
+    errors: Option<&'a [FieldProblem]>,
+}
+
+/// An error in the guide's words.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Message {
+    message: &'static str,
+}
 
 /// Which language a route answers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +94,15 @@ impl CredentialKind {
 }
 
 /// What is wrong with one field of a body, one parameter of the query, or one header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldProblem {
     /// Where in the body (RFC 6901).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "/allowedIps/0")]
     pub(super) pointer: Option<String>,
     /// Which parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "limit")]
     pub(super) parameter: Option<&'static str>,
     /// A stable word for programs.
     pub(super) code: &'static str,
@@ -180,7 +209,7 @@ impl Failure {
     }
 
     /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
-    fn facts(&self) -> (StatusCode, &'static str, &'static str) {
+    pub(super) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         match &self.reason {
             Reason::Denied(kind, denial) => self.denial(*kind, *denial),
             Reason::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
@@ -275,14 +304,16 @@ impl ResponseError for Failure {
         let mut response = HttpResponse::build(status);
         self.add_headers(status, &mut response);
         if self.dialect == Dialect::Guide {
-            return response.json(json!({ "message": title }));
+            return response.json(Message { message: title });
         }
-        let mut problem =
-            json!({ "type": format!("/problems/{code}"), "title": title, "status": status.as_u16(), "code": code });
-        if let Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) = &self.reason {
-            problem["errors"] = json!(problems[..problems.len().min(PROBLEMS_MAX)]);
-        }
-        response.content_type("application/problem+json").body(problem.to_string())
+        let errors = match &self.reason {
+            Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) => {
+                Some(&problems[..problems.len().min(PROBLEMS_MAX)])
+            }
+            _ => None,
+        };
+        let problem = Problem { kind: format!("/problems/{code}"), title, status: status.as_u16(), code, errors };
+        response.content_type("application/problem+json").json(problem)
     }
 }
 

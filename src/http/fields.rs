@@ -57,6 +57,8 @@ impl Fields {
         name: &str,
         read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>,
     ) -> Option<Option<T>> {
+        #[cfg(test)]
+        super::asked::note(format!("{}/{name}", self.at));
         match self.members.remove(name)? {
             Value::Null => Some(None),
             value => match read(value) {
@@ -74,6 +76,8 @@ impl Fields {
 
     /// A field that must be there.
     pub(super) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+        #[cfg(test)]
+        super::asked::note(format!("{}/{name}", self.at));
         if self.members.get(name).is_none_or(Value::is_null) {
             self.members.remove(name);
             self.problem(name, "required", "must be there");

@@ -9,8 +9,9 @@ use std::{
 };
 
 use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 
 use super::Services;
 use crate::domain::ports::Health;
@@ -73,6 +74,14 @@ pub(super) async fn readyz(services: Data<Services>) -> HttpResponse {
     }
 }
 
-fn status(mut response: actix_web::HttpResponseBuilder, word: &str) -> HttpResponse {
-    response.insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": word }))
+/// How this replica stands.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Status {
+    /// `ok`, `ready` or `unready`.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+fn status(mut response: actix_web::HttpResponseBuilder, word: &'static str) -> HttpResponse {
+    response.insert_header((CACHE_CONTROL, "no-store")).json(Status { status: word })
 }

@@ -1,5 +1,7 @@
 //! The adapter for HTTP: the only place with actix.
 
+#[cfg(test)]
+mod asked;
 mod audit;
 mod authenticate;
 mod client_address;
@@ -11,6 +13,7 @@ mod guide;
 mod health;
 mod keys;
 mod limits;
+mod openapi;
 mod owner_id;
 mod owners;
 mod parameters;

@@ -11,7 +11,9 @@ use actix_web::{
 use super::{
     audit, authenticate,
     failure::{Failure, Reason},
-    guide, health, keys, owners, verify,
+    guide, health, keys,
+    openapi::{self, page},
+    owners, verify,
 };
 
 /// Who may call a route.
@@ -45,6 +47,8 @@ pub struct Endpoint {
 const fn endpoint(method: Method, path: &'static str, access: Access, handler: fn(Route) -> Route) -> Endpoint {
     Endpoint { method, path, access, handler }
 }
+
+const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
 
 /// Every route there is. Of two that fit, the first one counts: words stand before `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
@@ -85,6 +89,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
         |route| route.to(health::readyz),
     ),
+    endpoint(Method::GET, "/openapi.json", Access::Public(DOCUMENTS), |route| route.to(openapi::openapi_json)),
+    endpoint(Method::GET, "/docs", Access::Public(DOCUMENTS), |route| route.to(page::docs)),
+    endpoint(Method::GET, "/docs/", Access::Public(DOCUMENTS), |route| route.to(page::index)),
+    endpoint(Method::GET, "/docs/{file}", Access::Public(DOCUMENTS), |route| route.to(page::part)),
 ];
 
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.

@@ -14,6 +14,7 @@ mod guide;
 mod logs;
 mod migrations;
 mod naughty_strings;
+mod openapi;
 mod outages;
 mod program;
 mod readme;

@@ -20,10 +20,15 @@ use crate::{
 };
 
 /// The longest that a life or a grace period can be given in seconds: a hundred years.
-const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+pub(in crate::http) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+
+/// The longest issuer or subject: the limit that tokens' `iss` and `sub` have.
+pub(in crate::http) const IDENTIFIER_MAX_BYTES: usize = 1024;
+/// What a patch may name only to be told that it cannot be changed.
+pub(in crate::http) const IMMUTABLE: [&str; 5] = ["id", "environment", "owner", "createdAt", "revokedAt"];
 
 /// What a new key is to be like. `owner`: whose, where the body does not say.
-pub(super) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
+pub(in crate::http) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
     let owner = match owner {
         Some(owner) => Some(owner.clone()),
         None => self::owner(&mut fields),
@@ -49,8 +54,8 @@ pub(super) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTi
 }
 
 /// What of a key is to change, by a merge patch (RFC 7396): `null` takes a field back to its default.
-pub(super) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
-    for name in ["id", "environment", "owner", "createdAt", "revokedAt"] {
+pub(in crate::http) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
+    for name in IMMUTABLE {
         if fields.take_nullable(name, Ok).is_some() {
             fields.problem(name, "immutable", "cannot be changed");
         }
@@ -67,7 +72,7 @@ pub(super) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reas
 }
 
 /// For how long the old key goes on working, and when the new one's life ends.
-pub(super) fn rotation(mut fields: Fields, now: OffsetDateTime) -> Result<(Duration, Option<Expiry>), Reason> {
+pub(in crate::http) fn rotation(mut fields: Fields, now: OffsetDateTime) -> Result<(Duration, Option<Expiry>), Reason> {
     let grace = fields.take("gracePeriod", |value| whole_seconds(&value, 0));
     let expiry = expiry(&mut fields, now);
     let rotation = (grace.unwrap_or_default(), expiry.map(|expiry| expiry.unwrap_or(Expiry::Never)));
@@ -91,13 +96,12 @@ fn owner(fields: &mut Fields) -> Option<Owner> {
 
 /// The limits that tokens' `iss` and `sub` have.
 fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
-    const MAX_BYTES: usize = 1024;
     move |value| {
         let text = text(value)?;
-        if (shortest..=MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+        if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
             Ok(text)
         } else {
-            wrong("invalid", format!("{shortest} to {MAX_BYTES} bytes without NUL"))
+            wrong("invalid", format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
         }
     }
 }

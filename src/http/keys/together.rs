@@ -7,6 +7,7 @@ use actix_web::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{list, now, representation::Confirmation, requests};
 use crate::{
@@ -22,13 +23,14 @@ use crate::{
 };
 
 /// Keys that were revoked together; no replica accepts one of them any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct RevokedTogether {
+pub(in crate::http) struct RevokedTogether {
     /// How many.
     revoked: u64,
     /// How that became true; missing where there was nothing to revoke.
     #[serde(flatten)]
+    #[schema(ignore)]
     confirmation: Option<Confirmation>,
 }
 
@@ -52,7 +54,7 @@ pub(in crate::http) async fn revoke_together(
 }
 
 /// At least one condition, so that a forgotten one does not end every key there is.
-fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
+pub(in crate::http) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
     };
