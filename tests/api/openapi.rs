@@ -172,3 +172,15 @@ async fn the_limits_in_the_document_are_those_that_are_enforced() {
         assert_eq!(status(bad.clone()).await, 422, "{bad}");
     }
 }
+
+/// JSON Schema's integers are numbers without a fraction, however they are written. Found by schemathesis.
+#[tokio::test]
+async fn a_whole_number_of_seconds_may_be_written_with_a_point() {
+    let replica = Replica::start().await;
+    let alice = Person::named("alice");
+    for (seconds, status) in [("60.0", 201), ("6e1", 201), ("60.5", 422), ("-1.0", 422), ("1e300", 422)] {
+        let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
+        let request = request.header("content-type", "application/json").body(format!(r#"{{"expiresIn":{seconds}}}"#));
+        assert_eq!(request.send().await.expect("an answer").status(), status, "{seconds}");
+    }
+}

@@ -166,7 +166,9 @@ fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Ve
 }
 
 fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<Wrong>> {
-    match value.as_u64() {
+    // To JSON, 60 and 60.0 are one number, and some clients write every number the second way.
+    let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
+    match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
         Some(seconds) if (shortest..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
         _ => wrong("invalid", format!("must be a whole number of seconds from {shortest} to {SECONDS_MAX}")),
     }
