@@ -91,6 +91,15 @@ impl Fields {
         self.members.contains_key(name)
     }
 
+    /// Notes each of these that is `null`, where that must not mean the same as missing.
+    pub(super) fn refuse_null(&mut self, names: &[&str]) {
+        for name in names {
+            if self.members.get(*name).is_some_and(Value::is_null) {
+                self.problem(name, "wrong_type", "must not be null; leave it out where it does not matter");
+            }
+        }
+    }
+
     /// Notes that a field is wrong.
     pub(super) fn problem(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
         self.problems.push(FieldProblem::of_field(format!("{}/{name}", self.at), code, detail));

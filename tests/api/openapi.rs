@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    actors::{Person, stranger},
+    actors::{Person, claims, stranger},
     replica::Replica,
 };
 
@@ -183,4 +183,20 @@ async fn a_whole_number_of_seconds_may_be_written_with_a_point() {
         let request = request.header("content-type", "application/json").body(format!(r#"{{"expiresIn":{seconds}}}"#));
         assert_eq!(request.send().await.expect("an answer").status(), status, "{seconds}");
     }
+}
+
+/// `null` is what a variable holds that nobody has set, and must not widen what is revoked. Found by schemathesis.
+#[tokio::test]
+async fn a_condition_that_is_null_revokes_nothing() {
+    let replica = Replica::start().await;
+    let mut claims = claims("root");
+    claims["scope"] = json!("keyward:admin");
+    let root = Person::with_claims(&claims);
+    let holder = Person::named("alice").makes_a_key(&replica).await;
+    let request = stranger(&replica, Method::POST, "/v1/admin/keys/revoke").bearer_auth(&root.token);
+    let answer = request.json(&json!({ "owner": null, "environment": "live" })).send().await.expect("an answer");
+    assert_eq!(answer.status(), 422);
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["errors"][0]["pointer"], "/owner");
+    assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
 }

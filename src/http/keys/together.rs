@@ -53,11 +53,16 @@ pub(in crate::http) async fn revoke_together(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
+/// What a key must be like to be revoked with others.
+const CONDITIONS: [&str; 7] = ["owner", "state", "environment", "name", "tag", "expiringBefore", "createdSince"];
+
 /// At least one condition, so that a forgotten one does not end every key there is.
 pub(in crate::http) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
     };
+    // A program whose owner happens to be null does not mean every owner.
+    fields.refuse_null(&CONDITIONS);
     let filter = KeyFilter {
         owner: fields.take("owner", |value| list::owner(&text(value)?).or_else(|detail| wrong("invalid", detail))),
         state: fields.take("state", |value| {

@@ -6,7 +6,10 @@ use actix_web::{ResponseError, body::MessageBody, http::header::HeaderMap};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::operations::{Answer, Occurs, Operation};
+use super::{
+    bodies::reference,
+    operations::{Answer, Occurs, Operation},
+};
 use crate::{
     domain::{
         principal::{ADMIN_SCOPE, VERIFY_SCOPE},
@@ -62,10 +65,6 @@ fn add<T: ToSchema>(schemas: &mut Map<String, Value>) {
     let mut all = vec![(T::name().into_owned(), T::schema())];
     T::schemas(&mut all);
     schemas.extend(all.into_iter().map(|(name, schema)| (name, json!(schema))));
-}
-
-fn reference(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 /// One object instead of `allOf`, which is how utoipa writes what serde flattens: clients get one type of it.

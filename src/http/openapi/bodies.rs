@@ -21,8 +21,6 @@ use crate::{
 pub(super) const CLEAN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 /// Postgres keeps no NUL.
 const NO_NUL: &str = r"^[^\u0000]*$";
-/// The worlds that keys belong to.
-pub(super) const ENVIRONMENTS: [&str; 2] = ["live", "test"];
 
 /// A body that must be there.
 pub(super) fn body(schema: &str) -> Value {
@@ -42,9 +40,18 @@ pub(super) fn merge_patch(schema: &str) -> Value {
 
 fn content(schema: &str) -> Value {
     json!({
-        "schema": { "$ref": format!("#/components/schemas/{schema}") },
+        "schema": reference(schema),
         "examples": { "usual": { "value": example(schema) } },
     })
+}
+
+/// Where a schema of that name stands.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn reference_or_null(name: &str) -> Value {
+    json!({ "anyOf": [reference(name), { "type": "null" }] })
 }
 
 fn example(schema: &str) -> Value {
@@ -75,13 +82,13 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("NewKeyOfAnOwner", new_key_of_an_owner()),
         ("KeyPatch", key_patch()),
         ("Rotation", rotation()),
-        ("Question", question()),
         ("Conditions", conditions()),
         ("Reason", object(&json!({ "reason": or_null(line(REASON_MAX)) }))),
         ("Notes", notes()),
     ];
+    let bodies = bodies.into_iter().chain(questions());
     let bodies = bodies.map(|(name, schema)| (name.to_owned(), schema));
-    bodies.into_iter().chain((0..METADATA_MAX_DEPTH).map(|levels| (format!("NoteOf{levels}Levels"), note(levels))))
+    bodies.chain((0..METADATA_MAX_DEPTH).map(|levels| (format!("NoteOf{levels}Levels"), note(levels))))
 }
 
 /// An object with these members and no other.
@@ -92,18 +99,15 @@ fn object(properties: &Value) -> Value {
 /// The same value, or `null`, which is what a missing member is.
 fn or_null(mut schema: Value) -> Value {
     schema["type"] = json!([schema["type"], "null"]);
-    if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
-        values.push(Value::Null);
-    }
     schema
 }
 
 fn new_key() -> Value {
     let mut schema = object(&json!({
         "name": or_null(line(NAME_MAX)),
-        "environment": or_null(json!({ "type": "string", "enum": ENVIRONMENTS })),
+        "environment": reference_or_null("Environment"),
         "scopes": scopes(),
-        "metadata": { "anyOf": [{ "$ref": "#/components/schemas/Notes" }, { "type": "null" }] },
+        "metadata": reference_or_null("Notes"),
         "allowedIps": allowed_ips(),
         "expiresAt": expires_at(),
         "expiresIn": seconds(1, "How long it lives, in seconds."),
@@ -153,41 +157,41 @@ fn rotation() -> Value {
     schema
 }
 
-fn question() -> Value {
-    let about_one_key = json!({
+/// A question about one key, or many of them: by names, of which clients make types.
+fn questions() -> [(&'static str, Value); 4] {
+    let address = [json!({ "type": "string", "format": "ipv4" }), json!({ "type": "string", "format": "ipv6" })];
+    let mut item = object(&json!({
         "key": { "type": "string" },
         "scopes": scopes(),
-        "clientAddress": { "anyOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }, { "type": "null" }] },
-    });
-    let explain = or_null(json!({ "type": "boolean", "default": false, "description": "Tell every reason why not." }));
-    let mut item = object(&about_one_key);
+        "clientAddress": { "anyOf": [address[0], address[1], { "type": "null" }] },
+    }));
     item["required"] = json!(["key"]);
+    let explain = or_null(json!({ "type": "boolean", "default": false, "description": "Tell every reason why not." }));
     let mut one = item.clone();
     one["properties"]["explain"] = explain.clone();
-    let checks = json!({ "type": "array", "minItems": 1, "maxItems": CHECKS_MAX, "items": item });
+    let items = reference("QuestionOfMany");
+    let checks = json!({ "type": "array", "minItems": 1, "maxItems": CHECKS_MAX, "items": items });
     let mut many = object(&json!({ "checks": checks, "explain": explain }));
     many["required"] = json!(["checks"]);
-    json!({ "oneOf": [one, many] })
+    let either = json!({ "oneOf": [reference("OneQuestion"), reference("ManyQuestions")] });
+    [("Question", either), ("OneQuestion", one), ("ManyQuestions", many), ("QuestionOfMany", item)]
 }
 
 fn conditions() -> Value {
     let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
     let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
-    let instant = || or_null(json!({ "type": "string", "format": "date-time" }));
+    let instant = || json!({ "type": "string", "format": "date-time" });
     let conditions = json!({
-        "owner": or_null(owner_id()),
-        "state": or_null(json!({ "type": "string", "enum": states })),
-        "environment": or_null(json!({ "type": "string", "enum": ENVIRONMENTS })),
-        "name": or_null(line(NAME_MAX)),
-        "tag": or_null(json!({ "type": "string", "pattern": r"^[^:\u0000]+:[^\u0000]*$" })),
+        "owner": owner_id(),
+        "state": { "type": "string", "enum": states },
+        "environment": reference("Environment"),
+        "name": line(NAME_MAX),
+        "tag": { "type": "string", "pattern": r"^[^:\u0000]+:[^\u0000]*$" },
         "expiringBefore": instant(),
         "createdSince": instant(),
     });
-    let one_at_least: Vec<_> = conditions.as_object().into_iter().flat_map(|members| members.keys()).collect();
-    let one_at_least: Vec<_> = one_at_least
-        .into_iter()
-        .map(|name| json!({ "required": [name], "properties": { name: { "not": { "type": "null" } } } }))
-        .collect();
+    let names = conditions.as_object().into_iter().flat_map(|members| members.keys());
+    let one_at_least: Vec<_> = names.map(|name| json!({ "required": [name] })).collect();
     let mut schema = object(&conditions);
     schema["properties"]["reason"] = or_null(line(REASON_MAX));
     schema["anyOf"] = one_at_least.into();
@@ -237,7 +241,7 @@ fn notes() -> Value {
 }
 
 fn nested(levels: usize) -> Value {
-    let inner = json!({ "$ref": format!("#/components/schemas/NoteOf{levels}Levels") });
+    let inner = reference(&format!("NoteOf{levels}Levels"));
     json!({ "type": "object", "propertyNames": { "pattern": NO_NUL }, "additionalProperties": inner })
 }
 
@@ -245,6 +249,6 @@ fn nested(levels: usize) -> Value {
 fn note(levels: usize) -> Value {
     let scalar = json!({ "type": ["string", "number", "boolean", "null"], "pattern": NO_NUL });
     let Some(below) = levels.checked_sub(1) else { return scalar };
-    let items = json!({ "$ref": format!("#/components/schemas/NoteOf{below}Levels") });
+    let items = reference(&format!("NoteOf{below}Levels"));
     json!({ "anyOf": [scalar, { "type": "array", "items": items }, nested(below)] })
 }

@@ -129,7 +129,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored();
         operation.body = Some(json!({
             "description": "Does not matter, but one that says it is JSON must be.",
-            "content": { "application/json": { "schema": true } },
+            "content": { "application/json": { "schema": {} } },
         }));
         operation
     }),

@@ -29,9 +29,7 @@ fn documented(body: &str) -> BTreeSet<String> {
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {
             names.insert(name.clone());
             collect(member, names);
-            collect(&member["items"], names);
         }
-        schema["oneOf"].as_array().into_iter().flatten().for_each(|choice| collect(choice, names));
     }
     let (_, schema) = bodies::schemas().find(|(name, _)| name == body).expect("a body of that name");
     let mut names = BTreeSet::new();
@@ -61,7 +59,8 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     assert_eq!(documented("KeyPatch"), edit);
     let mut question = read(nothing(), verify::read);
     question.extend(read(json!({ "checks": [{}] }), verify::read));
-    assert_eq!(documented("Question"), question);
+    let names = ["OneQuestion", "ManyQuestions", "QuestionOfMany"].map(documented);
+    assert_eq!(names.into_iter().flatten().collect::<BTreeSet<_>>(), question);
 }
 
 fn names_in_query(method: &str, path: &str) -> BTreeSet<String> {
@@ -94,7 +93,6 @@ fn words_are_documented_as_the_domain_has_them() {
     assert_eq!(schemas["State"]["enum"], json!(KeyState::ALL.map(KeyState::as_str)));
     let environments = [Environment::Live, Environment::Test].map(Environment::as_str);
     assert_eq!(schemas["Environment"]["enum"], json!(environments));
-    assert_eq!(bodies::ENVIRONMENTS, environments);
 }
 
 #[test]
