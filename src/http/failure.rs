@@ -4,6 +4,12 @@
 
 use std::fmt;
 
+pub(super) use super::problem::FieldProblem;
+use super::problem::{Message, Problem};
+use crate::domain::{
+    ledger::{Refusal, Violation},
+    verdict::PublicDenial,
+};
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{
@@ -11,46 +17,12 @@ use actix_web::{
         header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::domain::{
-    ledger::{Refusal, Violation},
-    verdict::PublicDenial,
-};
 
 /// Seconds after which a client may try again. An outage of the database is over, or it is not, in
 /// about that time; a longer wait would only hold up the recovery.
 const RETRY_AFTER_SECONDS: &str = "1";
 /// Wrong fields that one answer lists.
 const PROBLEMS_MAX: usize = 50;
-
-/// An error as RFC 9457 has it.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Problem<'a> {
-    /// Names the kind of problem, for ever.
-    #[serde(rename = "type")]
-    #[schema(format = "uri-reference")]
-    kind: String,
-    /// The kind in words.
-    title: &'static str,
-    /// The status of the answer.
-    #[schema(minimum = 400, maximum = 599)]
-    status: u16,
-    /// The last part of `type`, for programs.
-    #[schema(pattern = "^[a-z_]+$")]
-    code: &'static str,
-    /// What is wrong with each field, parameter or header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 50)]
-    errors: Option<&'a [FieldProblem]>,
-}
-
-/// An error in the guide's words.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Message {
-    message: &'static str,
-}
 
 /// Which language a route answers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,33 +62,6 @@ impl CredentialKind {
             PublicDenial::InsufficientScope(scope) => format!(r#", error="insufficient_scope", scope="{scope}""#),
         };
         format!(r#"{scheme} realm="keyward"{error}"#)
-    }
-}
-
-/// What is wrong with one field of a body, one parameter of the query, or one header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct FieldProblem {
-    /// Where in the body (RFC 6901).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "/allowedIps/0")]
-    pub(super) pointer: Option<String>,
-    /// Which parameter or header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "limit")]
-    pub(super) parameter: Option<&'static str>,
-    /// A stable word for programs.
-    pub(super) code: &'static str,
-    /// For people.
-    pub(super) detail: String,
-}
-
-impl FieldProblem {
-    pub(super) fn of_field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
-    }
-
-    pub(super) fn of_parameter(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: None, parameter: Some(name), code, detail: detail.into() }
     }
 }
 

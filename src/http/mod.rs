@@ -17,6 +17,7 @@ mod openapi;
 mod owner_id;
 mod owners;
 mod parameters;
+mod problem;
 mod refusal_log;
 mod root_span;
 pub mod routes;

@@ -17,13 +17,14 @@ use crate::{
     },
     http::{
         audit::EventList,
-        failure::{CredentialKind, Dialect, Failure, Message, Problem, Reason},
+        failure::{CredentialKind, Dialect, Failure, Reason},
         guide, health,
         keys::{
             RevokedTogether,
             representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
         },
         owners::SwitchedOwner,
+        problem::{Message, Problem},
         routes::{Access, Endpoint},
         verify::{KnownKey, Verification, Verifications},
     },
