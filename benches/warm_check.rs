@@ -24,10 +24,9 @@ use keyward::{
     config::{Checks, Hashing, LastUsed},
     domain::{
         api_key::{Environment, KeyId, Keyring, Pepper},
-        key_record::{AllowedIps, KeyRecord, NotedMinute},
-        metadata::Metadata,
+        key_record::KeyRecord,
         ports::{Announcements, KeyStore, KeyUse, Listener, Listening, StoreError, StoredHash, StoredKey},
-        principal::{Owner, Scopes},
+        principal::Owner,
         verdict::Verdict,
     },
 };
@@ -59,6 +58,26 @@ async fn run(keys: usize) {
     let forged: Vec<String> = order[..1_000].iter().map(|key| forge(key)).collect();
     let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
     report("a forged key", &world.measure(&forged.repeat(1_000)).await);
+    let bytes = (per_key * keys as f64) as usize;
+    println!("one load from as much memory, that the next has to wait for: {:.0} ns", dependent_load_nanos(bytes));
+}
+
+/// What a look-up is made of: each load tells where the next one goes. One random ring through all lines.
+fn dependent_load_nanos(bytes: usize) -> f64 {
+    const LOADS: usize = 2_000_000;
+    #[derive(Clone, Copy)]
+    #[repr(align(64))]
+    struct Line(usize);
+    let mut ring: Vec<usize> = (0..bytes / size_of::<Line>()).collect();
+    ring.shuffle(&mut rand::rng());
+    let mut lines = vec![Line(0); ring.len()];
+    for (from, to) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+        lines[*from] = Line(*to);
+    }
+    let begin = Instant::now();
+    let end = (0..LOADS).fold(0, |line, _| lines[line].0);
+    black_box(end);
+    begin.elapsed().as_nanos() as f64 / LOADS as f64
 }
 
 /// The key with the first character of its secret changed.
@@ -111,7 +130,8 @@ impl World {
             Arc::clone(&hasher),
             link.freshness(),
             uses,
-            &Checks { cached_keys: keys * 2, max_cold: 1024 },
+            // The room that ships, for a million; a little more, so that none displaces another.
+            &Checks { cached_keys: keys + keys / 20, max_cold: 1024 },
             tokio::runtime::Handle::current(),
         );
         Self { keyring, hasher, store, checker }
@@ -125,19 +145,7 @@ impl World {
             let pepper = self.keyring.hash_secret(issued.pepper);
             let hash = self.hasher.hash(issued.secret, pepper, Lane::Issue).await.expect("a hash");
             let owner = Owner { issuer: "https://issuer.example".into(), subject: format!("user-{number:08}").into() };
-            let record = KeyRecord {
-                id: issued.id,
-                owner,
-                environment: Environment::Live,
-                scopes: Scopes::default(),
-                metadata: Metadata::default(),
-                allowed_ips: AllowedIps::default(),
-                expires_at: None,
-                enabled: true,
-                owner_disabled: false,
-                revoked_at: None,
-                noted: NotedMinute::default(),
-            };
+            let record = KeyRecord::new(issued.id, owner, Environment::Live);
             self.store.0.lock().expect("no panic").insert(issued.id, (record, hash.expose().to_owned()));
             made.push(issued.text.expose().to_owned());
         }

@@ -2,7 +2,7 @@
 # Runs all checks of schemathesis (https://schemathesis.readthedocs.io) against a Keyward that it starts itself, and
 # validates the OpenAPI document.
 #
-#   scripts/schemathesis.sh                  some minutes; `--seed N` repeats a run, and any option of `st run` works
+#   scripts/schemathesis.sh                  about five minutes; `--seed N` repeats a run, and any option of `st run` works
 #   scripts/schemathesis.sh --short          about a minute, for CI
 #
 # Needs Python 3.10 or newer with venv; installs what it uses below target/. tests/contract/schemathesis.toml says what
@@ -20,7 +20,7 @@ if [[ ${1:-} == --inside ]]; then # Called by ourselves, with KEYWARD_URL set.
   exit
 fi
 
-options=(--max-examples 150)
+options=(--max-examples 100)
 if [[ ${1:-} == --short ]]; then
   shift
   # Always the same cases, so that a change fails for what it changes; few, so that it takes a minute.

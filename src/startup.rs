@@ -1,6 +1,7 @@
 //! The composition root: the only file that knows every adapter.
 
 use std::{
+    collections::HashMap,
     future::Future,
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -16,13 +17,14 @@ use crate::{
         api_key::KeyChecker,
         coherence::{Link, ReplicaId, Settings},
         hasher::Hasher,
-        jwt::TokenVerifier,
+        jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         last_uses::LastUses,
         lifecycle::{Issuer, Lifecycle, OwnersStopped},
     },
-    config::{Config, Server},
+    config::{Config, Jwt, Server},
     domain::api_key::Keyring,
     http::{self, Readiness, RefusalLog, Services, TrustedProxies},
+    jwks::HttpKeySet,
     store::Store,
 };
 
@@ -78,7 +80,6 @@ impl Replica {
         let lifecycle = Arc::new(Lifecycle {
             ledger: store.ledger(),
             policy: keys.policy,
-            scope_bearing: jwt.scope_bearing,
             link: Some(Arc::clone(&link)),
             runtime: runtime.clone(),
             stopped: OwnersStopped::default(),
@@ -90,7 +91,7 @@ impl Replica {
             environment: keys.environment,
         });
         let services = Arc::new(Services {
-            tokens: TokenVerifier::new(&jwt),
+            tokens: token_verifier(&jwt, &runtime)?,
             keys: KeyChecker::new(
                 keyring,
                 store.keys(),
@@ -135,6 +136,24 @@ impl Replica {
         tracing::info!("stopped");
         result.context("the HTTP server failed")
     }
+}
+
+/// Begins to fetch the keys of issuers that publish them.
+fn token_verifier(settings: &Jwt, runtime: &Handle) -> anyhow::Result<TokenVerifier> {
+    let mut remote = HashMap::new();
+    for issuer in &settings.issuers {
+        let Some(source) = HttpKeySet::of(issuer)? else { continue };
+        let fetching = RemoteKeysSettings {
+            refresh: settings.key_set_refresh,
+            cool_down: settings.key_set_cool_down,
+            keep: settings.key_set_keep,
+        };
+        let keys = RemoteKeys::new(issuer.issuer.clone(), Box::new(source), allowed_algorithms(issuer), fetching);
+        let keys = Arc::new(keys);
+        runtime.spawn(Arc::clone(&keys).run());
+        remote.insert(issuer.issuer.clone(), keys);
+    }
+    Ok(TokenVerifier::new(settings, &remote)?)
 }
 
 async fn wind_down(

@@ -13,8 +13,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "domain"]),
     ("auth", &["config", "domain"]),
     ("store", &["config", "domain"]),
+    ("jwks", &["config", "domain"]),
     ("http", &["auth", "config", "domain"]),
-    ("startup", &["auth", "config", "domain", "http", "store"]),
+    ("startup", &["auth", "config", "domain", "http", "jwks", "store"]),
 ];
 
 /// A crate, and the parts that may use it.
@@ -24,6 +25,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "startup"]),
     ("tracing_actix_web", &["http"]),
     ("sqlx", &["store"]),
+    ("reqwest", &["jwks"]),
     ("argon2", &["auth"]),
     ("jsonwebtoken", &["auth"]),
     ("tokio", &["auth", "http", "startup", "store", "cli"]),

@@ -7,7 +7,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
     Undecided,
-    cache::{Finding, KeyCache},
+    cache::KeyCache,
     clock,
     coherence::Freshness,
     cold_check::{ColdChecks, Flights},
@@ -21,6 +21,7 @@ use crate::{
         api_key::{Keyring, PresentedKey},
         key_record::KeyRecord,
         ports::KeyStore,
+        principal::Principal,
         verdict::{Denial, Verdict},
     },
 };
@@ -73,16 +74,24 @@ impl KeyChecker {
     /// # Errors
     /// [`Undecided`] when memory cannot answer, and the store or the hasher could not either.
     pub async fn check(&self, text: &[u8], now: OffsetDateTime, address: Option<IpAddr>) -> Result<Verdict, Undecided> {
-        let Ok(presented) = self.keyring.parse(text) else {
-            return Ok(Verdict::Denied(Denial::KeyMalformed));
-        };
-        let verdict = self.finding(&presented).await?.verdict(now, address);
-        if let Verdict::Granted(principal) = &verdict
-            && let Some(record) = principal.key()
-        {
-            self.uses.note(record, now, address);
-        }
-        Ok(verdict)
+        Ok(self.judge(self.examine(text).await?, now, address))
+    }
+
+    /// The same without waiting for anything; `None` where memory cannot answer, and [`check`](Self::check) must.
+    pub fn check_from_memory(&self, text: &[u8], now: OffsetDateTime, address: Option<IpAddr>) -> Option<Verdict> {
+        self.recall(text).ok().map(|examined| self.judge(examined, now, address))
+    }
+
+    /// Whether `text` is a key at all, be it revoked, expired or used from the wrong place. Good for nothing but
+    /// ending it.
+    ///
+    /// # Errors
+    /// The same as for [`check`](Self::check).
+    pub async fn check_holder(&self, text: &[u8]) -> Result<Verdict, Undecided> {
+        Ok(match self.examine(text).await? {
+            Examined::No(denial) => Verdict::Denied(denial),
+            Examined::Proven(record) => Verdict::Granted(Principal::proven_key(record)),
+        })
     }
 
     /// What is known of `text`, for a service that wants to know more than yes or no.
@@ -90,9 +99,9 @@ impl KeyChecker {
     /// # Errors
     /// The same as for [`check`](Self::check).
     pub async fn examine(&self, text: &[u8]) -> Result<Examined, Undecided> {
-        match self.keyring.parse(text) {
-            Ok(presented) => Ok(self.finding(&presented).await?.examined()),
-            Err(_) => Ok(Examined::No(Denial::KeyMalformed)),
+        match self.recall(text) {
+            Ok(examined) => Ok(examined),
+            Err(presented) => Ok(self.cold.find_out(&presented).await?.examined()),
         }
     }
 
@@ -101,12 +110,27 @@ impl KeyChecker {
         self.uses.note(record, now, address);
     }
 
-    async fn finding(&self, presented: &PresentedKey<'_>) -> Result<Finding, Undecided> {
-        if let Some(finding) = self.cold.cache.believed(presented.id, &self.freshness, clock::now())
-            && finding.is_about(&presented.proof)
-        {
-            return Ok(finding);
+    /// What memory says of a text, or the key in it that it says nothing of.
+    fn recall<'a>(&self, text: &'a [u8]) -> Result<Examined, PresentedKey<'a>> {
+        let Ok(presented) = self.keyring.parse(text) else {
+            return Ok(Examined::No(Denial::KeyMalformed));
+        };
+        match self.cold.cache.believed(presented.id, &self.freshness, clock::now()) {
+            Some(finding) if finding.is_about(&presented.proof) => Ok(finding.examined()),
+            _ => Err(presented),
         }
-        self.cold.find_out(presented).await
+    }
+
+    /// The policy, which depends on time and place and so is applied on every request.
+    fn judge(&self, examined: Examined, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
+        let record = match examined {
+            Examined::No(denial) => return Verdict::Denied(denial),
+            Examined::Proven(record) => record,
+        };
+        if let Some(denial) = record.refusal(now, address) {
+            return Verdict::Denied(denial);
+        }
+        self.uses.note(&record, now, address);
+        Verdict::Granted(Principal::proven_key(record))
     }
 }

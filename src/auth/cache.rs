@@ -1,10 +1,15 @@
 //! What this replica knows of keys. Whether it may believe it is [`Freshness`]'s word.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
 
-use quick_cache::sync::Cache;
+use quick_cache::{
+    UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use subtle::ConstantTimeEq;
-use time::OffsetDateTime;
 
 use super::{
     api_key::Examined,
@@ -13,8 +18,7 @@ use super::{
 use crate::domain::{
     api_key::{KeyId, Proof},
     key_record::KeyRecord,
-    principal::Principal,
-    verdict::{Denial, Verdict},
+    verdict::Denial,
 };
 
 /// What a read of a key's row has found.
@@ -38,15 +42,7 @@ pub(super) enum Standing {
 }
 
 impl Finding {
-    /// What follows at `now` for somebody at `address`.
-    pub(super) fn verdict(self, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
-        match self.examined() {
-            Examined::No(denial) => Verdict::Denied(denial),
-            Examined::Proven(record) => judge(record, now, address),
-        }
-    }
-
-    /// What follows at any time.
+    /// What follows, whenever and wherever the key is used.
     pub(super) fn examined(self) -> Examined {
         match self.standing {
             Standing::Absent { .. } => Examined::No(Denial::KeyUnknown),
@@ -75,14 +71,6 @@ impl Finding {
     }
 }
 
-/// The policy, which depends on the time and so is applied on every request.
-fn judge(record: Arc<KeyRecord>, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
-    match record.refusal(now, address) {
-        Some(denial) => Verdict::Denied(denial),
-        None => Verdict::Granted(Principal::proven_key(record)),
-    }
-}
-
 /// A key's name in the protocol.
 pub(super) fn record_id(id: KeyId) -> RecordId {
     RecordId(id.as_uuid().as_u128())
@@ -91,14 +79,35 @@ pub(super) fn record_id(id: KeyId) -> RecordId {
 /// Findings by key, at most so many. An entry must be asked for twice before it can displace one
 /// that is in use (a form of CLOCK-Pro), so a flood of one-off ids does not purge the keys that are hot.
 pub(super) struct KeyCache {
-    findings: Cache<KeyId, Finding>,
+    findings: Cache<KeyId, Finding, UnitWeighter, BuildHasherDefault<IdHasher>>,
+}
+
+/// Spreads ids over the table. Only ids that we have tagged come here, and we made their last 62 bits at
+/// random, so nobody can choose them to collide; to hash them with a key would be a waste.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, id: &[u8]) {
+        /// 2^64 divided by the golden ratio: carries the random bits into the high ones, two of which are fixed.
+        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let low = id.last_chunk().copied().map_or(0, u64::from_be_bytes);
+        self.0 = low.wrapping_mul(SPREAD);
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl KeyCache {
     /// Room for `entries` keys. The room is set aside at once, so that it never has to grow while
     /// requests wait, but the system gives the memory only as it is used.
     pub(super) fn new(entries: usize) -> Self {
-        Self { findings: Cache::new(entries) }
+        let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
+        Self { findings: Cache::with(entries, entries as u64, UnitWeighter, hasher, lifecycle) }
     }
 
     /// What is known of a key and may be answered from memory at `now`.

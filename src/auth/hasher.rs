@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
+use super::priority;
 use crate::{
     config::Hashing,
     domain::{api_key::KeySecret, ports::StoredHash},
@@ -153,6 +154,7 @@ impl Hasher {
         let memory = Arc::clone(&self.memory);
         let done = Arc::clone(&self.done);
         let work = move || {
+            priority::step_back();
             let output = memory
                 .with_blocks(params.block_count(), |blocks| argon2id(&params, &pepper, secret.expose(), &salt, blocks));
             done.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ pub mod jwt;
 mod key_reader;
 pub mod last_uses;
 pub mod lifecycle;
+mod priority;
 pub mod strict_json;
 
 use crate::domain::ports::StoreError;
@@ -23,6 +24,9 @@ pub enum Undecided {
     /// The hasher could not answer.
     #[error(transparent)]
     Hasher(#[from] hasher::HashError),
+    /// The keys of a token's issuer are not known.
+    #[error("the keys of the issuer {0} could not be fetched; see the lines about it before")]
+    IssuerKeys(String),
     /// Too many checks are waiting for the store or the hasher.
     #[error("too many keys are being checked for the first time; if this lasts, raise checks.max_cold or add replicas")]
     Busy,

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use config::{Value, ValueKind};
+use config::{Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::load::Settings;
@@ -109,6 +109,24 @@ impl<'a> Check<'a> {
             self.not(setting, &value, &expected);
         }
         list
+    }
+
+    /// The tables of `jwt.issuers`, each with what it holds.
+    pub(super) fn tables(&mut self, setting: &str) -> Option<Vec<Map<String, Value>>> {
+        let value = self.settings.value(setting);
+        let tables = match value.kind.clone() {
+            ValueKind::Array(items) => items.into_iter().map(|item| item.into_table().ok()).collect(),
+            _ => None,
+        };
+        if tables.is_none() {
+            self.not(setting, &value, "a list of tables: [[jwt.issuers]] in the configuration file");
+        }
+        tables
+    }
+
+    /// Whether there is any issuer beside the shared secret's.
+    pub(super) fn names_issuers(&self) -> bool {
+        !matches!(&self.settings.value("jwt.issuers").kind, ValueKind::Array(items) if items.is_empty())
     }
 
     /// A secret text, empty when it isn't set.

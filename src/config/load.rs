@@ -153,7 +153,7 @@ fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
 
 /// A secret's file without the newline at its end. The error doesn't name the path: a secret may have
 /// been put there by mistake.
-fn read_secret(path: &Path) -> Result<String, String> {
+pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_string(&mut text))

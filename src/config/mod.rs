@@ -13,6 +13,7 @@
 //! - `show`: the effective configuration as text, without its secrets
 
 mod check;
+mod issuers;
 mod layer;
 mod load;
 mod names;
@@ -129,8 +130,9 @@ pub struct Database {
 
 /// Which JWTs are accepted.
 pub struct Jwt {
-    /// The signing secret; its UTF-8 bytes are the HMAC key. Long enough for the algorithm.
-    pub secret: SecretString,
+    /// The signing secret; its UTF-8 bytes are the HMAC key. Long enough for the algorithm. `None` where
+    /// only `issuers` are accepted.
+    pub secret: Option<SecretString>,
     /// The one algorithm accepted.
     pub algorithm: JwtAlgorithm,
     /// What `iss` must be, exactly. `None`: `iss` is not demanded.
@@ -147,6 +149,57 @@ pub struct Jwt {
     pub disabled_claim: Option<String>,
     /// Whether a key may only get scopes that its maker's token carries.
     pub scope_bearing: bool,
+    /// Further issuers, each with keys and rules of its own.
+    pub issuers: Vec<Issuer>,
+    /// At the latest after so long, key sets are fetched again.
+    pub key_set_refresh: Duration,
+    /// Tokens with unknown keys cause at most one fetch in so long.
+    pub key_set_cool_down: Duration,
+    /// For so long the last good keys are used while an issuer cannot be reached.
+    pub key_set_keep: Duration,
+}
+
+/// An issuer of JWTs, and which of its tokens are accepted.
+pub struct Issuer {
+    /// What `iss` must be, exactly.
+    pub issuer: String,
+    /// Names of which `aud` must hold one. Empty: a token with `aud` is refused.
+    pub audience: Vec<String>,
+    /// What its tokens are verified with.
+    pub keys: IssuerKeys,
+    /// Algorithms that are accepted, as RFC 7518 and RFC 8037 name them; empty for all that its keys can be
+    /// used with.
+    pub algorithms: Vec<String>,
+    /// Claims that must be there with exactly this text.
+    pub required_claims: Vec<(String, String)>,
+    /// The claim that names the bearer.
+    pub subject_claim: String,
+    /// Claims that carry scopes; those of all of them count.
+    pub scope_claims: Vec<String>,
+    /// The claim that names the organisation whose keys a bearer manages.
+    pub tenant_claim: Option<String>,
+    /// The claim that, when `true`, says that the owner is disabled.
+    pub disabled_claim: Option<String>,
+    /// Whether a key may only get scopes that its maker's token carries.
+    pub scope_bearing: bool,
+    /// Whether `typ` must say that it is an access token (RFC 9068 §2.1).
+    pub at_jwt: bool,
+    /// Tolerated difference between the issuer's clock and ours.
+    pub leeway: Duration,
+    /// How far ahead `exp` may lie.
+    pub max_lifetime: Duration,
+}
+
+/// Where an issuer's keys come from.
+pub enum IssuerKeys {
+    /// A shared secret.
+    Secret(SecretString),
+    /// Public keys: PEM blocks, or a JSON Web Key Set, as text.
+    Public(String),
+    /// The address of a JSON Web Key Set.
+    KeySet(String),
+    /// The issuer's discovery document tells the address (OpenID Connect Discovery 1.0 §4).
+    Discovery,
 }
 
 /// The HMAC algorithms of RFC 7518, 3.2.

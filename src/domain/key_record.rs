@@ -69,6 +69,23 @@ impl Clone for NotedMinute {
 }
 
 impl KeyRecord {
+    /// A key that proves who its owner is, grants nothing, and works for ever from anywhere.
+    pub fn new(id: KeyId, owner: Owner, environment: Environment) -> Self {
+        Self {
+            id,
+            owner,
+            environment,
+            scopes: Scopes::default(),
+            metadata: Metadata::default(),
+            allowed_ips: AllowedIps::default(),
+            expires_at: None,
+            enabled: true,
+            owner_disabled: false,
+            revoked_at: None,
+            noted: NotedMinute::default(),
+        }
+    }
+
     /// Why this key must be refused to somebody at `address` at `now`, if it must. Evaluated on every
     /// request, cached or not.
     pub fn refusal(&self, now: OffsetDateTime, address: Option<IpAddr>) -> Option<Denial> {
@@ -206,6 +223,22 @@ pub struct ManagedKey {
     pub version: NonZeroI64,
     /// When it was last used, as far as that has been written; within minutes of the truth.
     pub last_use: Option<LastUse>,
+}
+
+impl ManagedKey {
+    /// A key that was just made.
+    pub fn new(record: KeyRecord, name: Option<KeyName>, created_at: OffsetDateTime) -> Self {
+        Self {
+            record,
+            name,
+            created_at,
+            updated_at: created_at,
+            revoked_reason: None,
+            successor: None,
+            version: NonZeroI64::MIN,
+            last_use: None,
+        }
+    }
 }
 
 /// A use of a key.

@@ -116,6 +116,29 @@ pub trait Listener: Send {
     async fn next(&mut self) -> Result<Notification, StoreError>;
 }
 
+/// An issuer's key set as it was fetched.
+pub struct FetchedKeySet {
+    /// The JSON text, not read yet.
+    pub json: Vec<u8>,
+    /// For how long it may be used without asking again (`Cache-Control`, RFC 9111 §5.2.2.1), where it says so.
+    pub max_age: Option<Duration>,
+}
+
+/// An issuer's key set could not be fetched.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct FetchError(pub String);
+
+/// Where an issuer's key set is fetched from.
+#[async_trait]
+pub trait KeySetSource: Send + Sync {
+    /// Fetches it. Bounded in time and size.
+    ///
+    /// # Errors
+    /// [`FetchError`] with what an operator can do about it.
+    async fn fetch(&self) -> Result<FetchedKeySet, FetchError>;
+}
+
 /// Whether the store can be worked with.
 #[async_trait]
 pub trait Health: Send + Sync {

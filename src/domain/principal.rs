@@ -119,6 +119,8 @@ pub struct TokenIdentity {
     pub subject: Box<str>,
     /// What the token grants.
     pub scopes: Scopes,
+    /// Whether the issuer's tokens carry all scopes that their bearers have.
+    pub scope_bearing: bool,
     /// Whether the token says that its owner is disabled.
     pub disabled: bool,
 }
@@ -158,6 +160,14 @@ impl Principal {
         match &self.0 {
             Credential::ApiKey(record) => &record.scopes,
             Credential::Token(identity) => &identity.scopes,
+        }
+    }
+
+    /// Whether what they may do is all that a key of theirs may do.
+    pub fn is_scope_bearing(&self) -> bool {
+        match &self.0 {
+            Credential::ApiKey(_) => false,
+            Credential::Token(identity) => identity.scope_bearing,
         }
     }
 

@@ -59,6 +59,10 @@ pub enum TokenFault {
     Type,
     /// The header's `kid` is longer than we take.
     KeyIdTooLong,
+    /// The header's `kid` names no key of the issuer.
+    KeyUnknown,
+    /// Several keys of the issuer could be meant.
+    KeyAmbiguous,
     /// The signature does not match.
     Signature,
     /// `exp` is missing (RFC 7519 §4.1.4; we demand it).
@@ -79,6 +83,8 @@ pub enum TokenFault {
     Subject,
     /// The scopes are malformed.
     Scopes,
+    /// A claim that the configuration demands is missing, or says something else.
+    RequiredClaim,
     /// The claim that names the organisation is missing or empty, where keys belong to organisations.
     Tenant,
     /// The token says that its owner is disabled.
@@ -129,13 +135,16 @@ impl Denial {
 }
 
 impl TokenFault {
-    fn code(self) -> &'static str {
+    /// A stable word for logs.
+    pub fn code(self) -> &'static str {
         match self {
             Self::Malformed => "token_malformed",
             Self::Algorithm => "token_algorithm",
             Self::Critical => "token_critical_header",
             Self::Type => "token_type",
             Self::KeyIdTooLong => "token_kid_too_long",
+            Self::KeyUnknown => "token_key_unknown",
+            Self::KeyAmbiguous => "token_key_ambiguous",
             Self::Signature => "token_signature",
             Self::ExpiryMissing => "token_exp_missing",
             Self::Expired => "token_expired",
@@ -146,6 +155,7 @@ impl TokenFault {
             Self::Audience => "token_audience",
             Self::Subject => "token_subject",
             Self::Scopes => "token_scopes",
+            Self::RequiredClaim => "token_required_claim",
             Self::Tenant => "token_tenant",
             Self::OwnerDisabled => "token_owner_disabled",
         }

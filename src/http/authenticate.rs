@@ -1,5 +1,5 @@
 //! The middleware that stands before every protected route. It hands the handler a [`Principal`],
-//! or answers in its place.
+//! or answers in its place. The one for keys, which is asked most, is `key_check.rs`.
 
 use std::future::{Ready, ready};
 
@@ -49,14 +49,14 @@ async fn with_token(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = token_verdict(&request, scheme);
-    proceed(CredentialKind::Token, Ok(verdict), request, next).await
+    let verdict = token_verdict(&request, scheme).await;
+    proceed(CredentialKind::Token, verdict, request, next).await
 }
 
-fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Verdict {
+async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result<Verdict, Undecided> {
     match credentials::bearer_token(request.headers(), scheme) {
-        Ok(token) => services(request.request()).tokens.verify(token, OffsetDateTime::now_utc()),
-        Err(denial) => Verdict::Denied(denial),
+        Ok(token) => services(request.request()).tokens.verify(token, OffsetDateTime::now_utc()).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
     }
 }
 
@@ -65,11 +65,12 @@ pub(super) async fn require_administrator(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = with_scope(token_verdict(&request, BearerScheme::Required), ADMIN_SCOPE);
-    if matches!(verdict, Verdict::Granted(_)) {
+    let verdict = token_verdict(&request, BearerScheme::Required).await;
+    let verdict = verdict.map(|verdict| with_scope(verdict, ADMIN_SCOPE));
+    if matches!(verdict, Ok(Verdict::Granted(_))) {
         request.extensions_mut().insert(Administrator);
     }
-    proceed(CredentialKind::Token, Ok(verdict), request, next).await
+    proceed(CredentialKind::Token, verdict, request, next).await
 }
 
 /// Lets a request of a service through: with a JWT or an API key that may ask about keys.
@@ -79,7 +80,7 @@ pub(super) async fn require_verifier(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let carries_key = request.headers().contains_key(&API_KEY_HEADER);
     let (kind, verdict) = if !carries_key {
-        (CredentialKind::Token, Ok(token_verdict(&request, BearerScheme::Required)))
+        (CredentialKind::Token, token_verdict(&request, BearerScheme::Required).await)
     } else if request.headers().contains_key(&AUTHORIZATION) {
         // Two kinds of credential at once (RFC 6750 §3.1).
         (CredentialKind::Token, Ok(Verdict::Denied(Denial::Ambiguous)))
@@ -96,16 +97,20 @@ fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
     }
 }
 
-/// Lets a request through that carries a good API key.
-pub(super) async fn require_api_key(
+/// Lets a request through that carries an API key, whatever may be done with it: it is to be ended.
+pub(super) async fn require_key_holder(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = key_verdict(&request).await;
+    let verdict = match credentials::api_key(request.headers()) {
+        Ok(key) => services(request.request()).keys.check_holder(key).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
+    };
     proceed(CredentialKind::ApiKey, verdict, request, next).await
 }
 
-async fn key_verdict(request: &ServiceRequest) -> Result<Verdict, Undecided> {
+/// What becomes of the key that a request carries.
+pub(super) async fn key_verdict(request: &ServiceRequest) -> Result<Verdict, Undecided> {
     match credentials::api_key(request.headers()) {
         Ok(key) => {
             let services = services(request.request());
@@ -122,16 +127,28 @@ async fn proceed(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Ok(Verdict::OwnerDisabled(identity)) = &verdict {
+        stop_owner(&request, identity).await;
+    }
+    match admit(kind, verdict, &request) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(failure) => Ok(request.into_response(HttpResponse::from_error(failure))),
+    }
+}
+
+/// Puts the [`Principal`] into the request, or says (and logs) why there is none.
+pub(super) fn admit(
+    kind: CredentialKind,
+    verdict: Result<Verdict, Undecided>,
+    request: &ServiceRequest,
+) -> Result<(), Failure> {
     let reason = match verdict {
         Ok(Verdict::Granted(principal)) => {
             request.extensions_mut().insert(principal);
-            return Ok(next.call(request).await?.map_into_boxed_body());
+            return Ok(());
         }
-        Ok(Verdict::Denied(denial)) => refused(&request, kind, denial),
-        Ok(Verdict::OwnerDisabled(identity)) => {
-            stop_owner(&request, &identity).await;
-            refused(&request, kind, Denial::Token(TokenFault::OwnerDisabled))
-        }
+        Ok(Verdict::Denied(denial)) => refused(request, kind, denial),
+        Ok(Verdict::OwnerDisabled(_)) => refused(request, kind, Denial::Token(TokenFault::OwnerDisabled)),
         Err(undecided) => {
             in_request(request.request(), || {
                 tracing::error!(error = %undecided, "could not decide on a credential; answering 503");
@@ -139,8 +156,7 @@ async fn proceed(
             Reason::Unavailable
         }
     };
-    let failure = Failure::new(request.path(), reason);
-    Ok(request.into_response(HttpResponse::from_error(failure)))
+    Err(Failure::new(request.path(), reason))
 }
 
 fn refused(request: &ServiceRequest, kind: CredentialKind, denial: Denial) -> Reason {

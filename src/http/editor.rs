@@ -37,6 +37,7 @@ impl FromRequest for Editor {
             Self {
                 reach: if administrator { Reach::Any } else { Reach::Own(principal.owner().clone()) },
                 scopes: Some(principal.scopes().clone()),
+                scope_bearing: principal.is_scope_bearing(),
                 author: author(request, super::services(request), principal.actor()),
             }
         }))

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ContentType},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -60,7 +60,7 @@ const ACCESS_GRANTED: &str = r#"{"message":"Access granted to protected resource
 
 /// `GET /api/protected-resource`: something worth a key.
 pub(super) async fn protected_resource(_principal: Principal) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(ACCESS_GRANTED)
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json"))).body(ACCESS_GRANTED)
 }
 
 /// JSON is UTF-8 (RFC 8259 §8.1), which `serde_json` does not look for in text that it skips.

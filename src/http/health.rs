@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
@@ -62,26 +62,35 @@ impl Readiness {
 
 /// `GET /healthz`: the process answers. Restart it when it does not.
 pub(super) async fn healthz() -> HttpResponse {
-    status(HttpResponse::Ok(), "ok")
+    answer(&mut HttpResponse::Ok(), &State { status: "ok", issuers_without_keys: None })
 }
 
-/// `GET /readyz`: send requests here, or not.
+/// `GET /readyz`: send requests here, or not. An issuer whose keys have never come makes no replica unready:
+/// it would take everybody else's tokens and all keys with it.
 pub(super) async fn readyz(services: Data<Services>) -> HttpResponse {
-    if services.readiness.is_ready().await {
-        status(HttpResponse::Ok(), "ready")
+    let (mut response, status) = if services.readiness.is_ready().await {
+        (HttpResponse::Ok(), "ready")
     } else {
-        status(HttpResponse::ServiceUnavailable(), "unready")
-    }
+        (HttpResponse::ServiceUnavailable(), "unready")
+    };
+    let without_keys = Some(services.tokens.issuers_without_keys()).filter(|count| *count > 0);
+    answer(&mut response, &State { status, issuers_without_keys: without_keys })
 }
 
 /// How this replica stands.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Status {
+#[serde(rename_all = "camelCase")]
+#[schema(as = Readiness)]
+pub(super) struct State {
     /// `ok`, `ready` or `unready`.
     #[schema(example = "ok")]
     status: &'static str,
+    /// Issuers whose tokens are answered 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    issuers_without_keys: Option<usize>,
 }
 
-fn status(mut response: actix_web::HttpResponseBuilder, word: &'static str) -> HttpResponse {
-    response.insert_header((CACHE_CONTROL, "no-store")).json(Status { status: word })
+fn answer(response: &mut HttpResponseBuilder, state: &State) -> HttpResponse {
+    response.insert_header((CACHE_CONTROL, "no-store")).json(state)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -9,10 +10,9 @@ use std::{
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
-    dev::{Payload, RequestHead, ServiceRequest, ServiceResponse},
+    dev::{Payload, RequestHead, Service, ServiceRequest, ServiceResponse},
     error::PayloadError,
     http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
-    middleware::Next,
     web::{Bytes, BytesMut, Data},
 };
 use futures_util::StreamExt;
@@ -27,18 +27,27 @@ pub(super) struct Limits {
     pub(super) body_timeout: Duration,
 }
 
+/// Whether a request can go on at once: no body is announced, and the head is not too large.
+pub(super) fn has_no_body(request: &mut ServiceRequest) -> bool {
+    let at_once = !announces_body(request.headers()) && head_bytes(request.head()) <= limits(request).header_bytes;
+    if at_once {
+        // Also where none was announced: an upgrade's payload ends only with the connection.
+        request.set_payload(Payload::None);
+    }
+    at_once
+}
+
 /// Refuses what is too large or too slow; everything behind this sees a whole body in memory.
-pub(super) async fn enforce(
-    mut request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let limits = ***request.app_data::<Data<Limits>>().expect("server.rs gives every application its limits");
+pub(super) async fn enforce<S>(mut request: ServiceRequest, behind: Rc<S>) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+{
+    let limits = limits(&request);
     let mut payload = request.take_payload();
     match admit(request.head(), &mut payload, limits).await {
         Ok(body) => {
-            // Replaced even where no body was announced: an upgrade's payload ends only with the connection.
             request.set_payload(if body.is_empty() { Payload::None } else { Payload::from(body) });
-            Ok(next.call(request).await?.map_into_boxed_body())
+            behind.call(request).await
         }
         Err(reason) => {
             let refusal = HttpResponse::from_error(Failure::new(request.path(), reason));
@@ -48,12 +57,13 @@ pub(super) async fn enforce(
     }
 }
 
+fn limits(request: &ServiceRequest) -> Limits {
+    ***request.app_data::<Data<Limits>>().expect("server.rs gives every application its limits")
+}
+
 async fn admit(head: &RequestHead, payload: &mut Payload, limits: Limits) -> Result<Bytes, Reason> {
     if head_bytes(head) > limits.header_bytes {
         return Err(Reason::HeadersTooLarge);
-    }
-    if !announces_body(head.headers()) {
-        return Ok(Bytes::new());
     }
     if announced_length(head.headers()).is_some_and(|length| length > limits.body_bytes as u64) {
         return Err(Reason::BodyTooLarge);

@@ -14,6 +14,7 @@ use actix_web::{
 };
 use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
+use uuid::Uuid;
 
 /// Where a request id is taken from and given back.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -76,8 +77,9 @@ fn method_name(method: &Method) -> &str {
 pub(super) fn request_id(request: &HttpRequest) -> HeaderValue {
     let taken = request.headers().get(REQUEST_ID).filter(|value| is_plain_word(value.as_bytes()));
     taken.cloned().unwrap_or_else(|| {
-        let made = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
-        HeaderValue::from_str(&made).unwrap_or(HeaderValue::from_static(""))
+        let made = request.extensions().get::<RequestId>().map(|id| **id).unwrap_or_default();
+        let mut text = Uuid::encode_buffer();
+        HeaderValue::from_str(made.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static(""))
     })
 }
 

@@ -11,7 +11,9 @@ use actix_web::{
 use super::{
     audit, authenticate,
     failure::{Failure, Reason},
-    guide, health, keys,
+    guide, health,
+    key_check::KeyCheck,
+    keys,
     openapi::{self, page},
     owners, verify,
 };
@@ -27,6 +29,8 @@ pub enum Access {
     Token,
     /// Who holds an API key.
     ApiKey,
+    /// Who holds an API key, be it revoked, expired or used from the wrong place: to end it.
+    KeyHolder,
     /// Services: who holds a JWT or an API key with the scope `keyward:verify`.
     Verifier,
     /// Who holds a JWT with the scope `keyward:admin`.
@@ -54,7 +58,7 @@ const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read 
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
     endpoint(Method::GET, "/api/protected-resource", Access::ApiKey, |route| route.to(guide::protected_resource)),
-    endpoint(Method::DELETE, "/v1/keys/self", Access::ApiKey, |route| route.to(keys::revoke_self)),
+    endpoint(Method::DELETE, "/v1/keys/self", Access::KeyHolder, |route| route.to(keys::revoke_self)),
     endpoint(Method::POST, "/v1/keys/verify", Access::Verifier, |route| route.to(verify::verify)),
     endpoint(Method::POST, "/v1/keys", Access::Token, |route| route.to(keys::create)),
     endpoint(Method::GET, "/v1/keys", Access::Token, |route| route.to(keys::list)),
@@ -126,7 +130,8 @@ fn route(endpoint: &Endpoint) -> Route {
         Access::Public(_) => route,
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
-        Access::ApiKey => route.wrap(from_fn(authenticate::require_api_key)),
+        Access::ApiKey => route.wrap(KeyCheck),
+        Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
         Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
         Access::Administrator => route.wrap(from_fn(authenticate::require_administrator)),
     }

@@ -2,21 +2,10 @@
 
 use std::{io, net::TcpListener, sync::Arc};
 
-use actix_web::{
-    App, Error, HttpServer,
-    body::{BoxBody, MessageBody},
-    dev::{Server as RunningServer, ServiceRequest, ServiceResponse},
-    middleware::{Next, from_fn},
-    web::Data,
-};
+use actix_web::{App, HttpServer, dev::Server as RunningServer, web::Data};
 use tracing_actix_web::TracingLogger;
 
-use super::{
-    Services,
-    limits::{self, Limits},
-    root_span::{self, RootSpan},
-    routes,
-};
+use super::{Services, edge::Edge, limits::Limits, root_span::RootSpan, routes};
 use crate::config::Server;
 
 /// Starts to serve on `listener`. The server runs while the result is polled, and stops through its handle.
@@ -35,7 +24,7 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
             .app_data(services.clone())
             .app_data(limits.clone())
             .configure(routes::configure)
-            .wrap(from_fn(at_the_edge))
+            .wrap(Edge)
             .wrap(TracingLogger::<RootSpan>::new())
     };
     let workers = settings.workers.get();
@@ -48,15 +37,4 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
         .disable_signals()
         .listen(listener)?
         .run())
-}
-
-/// What every request passes first. One layer for both, for each costs an allocation a request.
-async fn at_the_edge(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let id = root_span::request_id(request.request());
-    let mut response = limits::enforce(request, next).await?;
-    response.headers_mut().insert(root_span::REQUEST_ID, id);
-    Ok(response)
 }

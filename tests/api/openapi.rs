@@ -53,7 +53,7 @@ async fn every_operation_says_which_credential_it_wants() {
         let wanted = match endpoint.access {
             Access::Public(_) => json!([]),
             Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
-            Access::ApiKey => json!([{ "apiKey": [] }]),
+            Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
             Access::Verifier => json!([{ "token": [] }, { "apiKey": [] }]),
         };
         assert_eq!(operation["security"], wanted, "{}", endpoint.path);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    config::Jwt,
+    config::{Issuer, Jwt},
     domain::{
         principal::{Owner, Scopes, TokenIdentity},
         verdict::TokenFault,
@@ -20,19 +20,44 @@ pub(super) struct Policy {
     audience: Vec<String>,
     leeway: f64,
     max_lifetime: f64,
+    required: Vec<(String, String)>,
+    subject_claim: String,
+    scope_claims: Vec<String>,
     tenant_claim: Option<String>,
     disabled_claim: Option<String>,
+    scope_bearing: bool,
 }
 
 impl Policy {
-    pub(super) fn new(settings: &Jwt) -> Self {
+    /// For the tokens that are signed with the shared secret.
+    pub(super) fn shared(settings: &Jwt) -> Self {
         Self {
             issuer: settings.issuer.clone(),
             audience: settings.audience.clone(),
             leeway: settings.leeway.as_secs_f64(),
             max_lifetime: settings.max_lifetime.as_secs_f64(),
+            required: Vec::new(),
+            subject_claim: "sub".to_owned(),
+            scope_claims: vec!["scope".to_owned()],
             tenant_claim: settings.tenant_claim.clone(),
             disabled_claim: settings.disabled_claim.clone(),
+            scope_bearing: settings.scope_bearing,
+        }
+    }
+
+    /// For the tokens of an issuer.
+    pub(super) fn of(issuer: &Issuer) -> Self {
+        Self {
+            issuer: Some(issuer.issuer.clone()),
+            audience: issuer.audience.clone(),
+            leeway: issuer.leeway.as_secs_f64(),
+            max_lifetime: issuer.max_lifetime.as_secs_f64(),
+            required: issuer.required_claims.clone(),
+            subject_claim: issuer.subject_claim.clone(),
+            scope_claims: issuer.scope_claims.clone(),
+            tenant_claim: issuer.tenant_claim.clone(),
+            disabled_claim: issuer.disabled_claim.clone(),
+            scope_bearing: issuer.scope_bearing,
         }
     }
 
@@ -43,13 +68,31 @@ impl Policy {
     ) -> Result<TokenIdentity, TokenFault> {
         self.check_dates(claims, now.unix_timestamp_nanos() as f64 / 1e9)?;
         self.check_audience(claims.get("aud"))?;
-        let subject: Box<str> = identifier(claims.get("sub")).ok_or(TokenFault::Subject)?.into();
+        let has = |(name, text): &(String, String)| claims.get(name).and_then(Value::as_str) == Some(text);
+        if !self.required.iter().all(has) {
+            return Err(TokenFault::RequiredClaim);
+        }
+        let subject: Box<str> = identifier(claims.get(&self.subject_claim)).ok_or(TokenFault::Subject)?.into();
         let owner = match &self.tenant_claim {
             None => subject.clone(),
             Some(name) => identifier(claims.get(name)).ok_or(TokenFault::Tenant)?.into(),
         };
         let owner = Owner { issuer: self.issuer(claims.get("iss"))?.into(), subject: owner };
-        Ok(TokenIdentity { owner, subject, scopes: scopes(claims.get("scope"))?, disabled: self.is_disabled(claims) })
+        Ok(TokenIdentity {
+            owner,
+            subject,
+            scopes: self.scopes(claims)?,
+            scope_bearing: self.scope_bearing,
+            disabled: self.is_disabled(claims),
+        })
+    }
+
+    fn scopes(&self, claims: &Map<String, Value>) -> Result<Scopes, TokenFault> {
+        let mut words = Vec::new();
+        for claim in self.scope_claims.iter().filter_map(|name| claims.get(name)) {
+            words.extend(scope_words(claim)?);
+        }
+        Scopes::parse(words).map_err(|_| TokenFault::Scopes)
     }
 
     /// Anything but a plain `false` in the claim counts: an issuer that says something there means it.
@@ -114,18 +157,13 @@ fn storable(text: &str) -> Option<&str> {
     (text.len() <= MAX_BYTES && !text.contains('\0')).then_some(text)
 }
 
-/// The scopes of RFC 8693 §4.2, one string with spaces between; an array is taken too.
-fn scopes(claim: Option<&Value>) -> Result<Scopes, TokenFault> {
-    let parsed = match claim {
-        None => Ok(Scopes::default()),
-        Some(Value::String(list)) => Scopes::parse(list.split(' ').filter(|scope| !scope.is_empty())),
-        Some(Value::Array(items)) => {
-            let items: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
-            Scopes::parse(items.ok_or(TokenFault::Scopes)?)
-        }
-        Some(_) => return Err(TokenFault::Scopes),
-    };
-    parsed.map_err(|_| TokenFault::Scopes)
+/// Scopes as one text with spaces between (RFC 8693 §4.2), or as a list.
+fn scope_words(claim: &Value) -> Result<Vec<&str>, TokenFault> {
+    match claim {
+        Value::String(list) => Ok(list.split(' ').filter(|scope| !scope.is_empty()).collect()),
+        Value::Array(items) => items.iter().map(|item| item.as_str().ok_or(TokenFault::Scopes)).collect(),
+        _ => Err(TokenFault::Scopes),
+    }
 }
 
 /// A NumericDate: seconds since 1970, a fraction allowed (RFC 7519 §2).

@@ -6,7 +6,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::algorithm;
+use super::SignatureAlgorithm;
 use crate::{
     config::Jwt,
     domain::{principal::Scopes, secret::SecretString},
@@ -30,6 +30,9 @@ pub enum MintError {
     /// This server would refuse the token.
     #[error("a lifetime of {0:?} is over jwt.max_lifetime ({1:?}), so the token would be refused")]
     LifetimeTooLong(Duration, Duration),
+    /// Only other issuers' tokens are accepted here.
+    #[error("jwt.secret is not set, so there is nothing to sign with: get a token from one of the jwt.issuers")]
+    NoSecret,
     /// The crypto library failed.
     #[error("the token could not be signed: {0}")]
     Signing(#[from] jsonwebtoken::errors::Error),
@@ -74,8 +77,9 @@ impl<'a> TokenMinter<'a> {
         if !scopes.is_empty() {
             claims["scope"] = json!(scopes.join(" "));
         }
-        let (algorithm, _) = algorithm(settings.algorithm);
-        let key = EncodingKey::from_secret(settings.secret.expose().as_bytes());
+        let algorithm = SignatureAlgorithm::from(settings.algorithm).of_library();
+        let secret = settings.secret.as_ref().ok_or(MintError::NoSecret)?;
+        let key = EncodingKey::from_secret(secret.expose().as_bytes());
         Ok(jsonwebtoken::encode(&Header::new(algorithm), &claims, &key)?.into())
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring},
         audit::Action,
-        key_record::{AllowedIps, KeyRecord, ManagedKey, NotedMinute},
+        key_record::{AllowedIps, KeyRecord, ManagedKey},
         ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Refusal},
         metadata::Metadata,
         ports::StoredHash,
@@ -202,19 +202,14 @@ impl Issuer {
             Expiry::Latest => self.lifecycle.latest_end(now),
         };
         let record = KeyRecord {
-            id,
-            owner: order.owner,
-            environment,
             scopes: order.scopes,
             metadata: order.metadata,
             allowed_ips: order.allowed_ips,
             expires_at,
             enabled: order.enabled,
-            owner_disabled: false,
-            revoked_at: None,
-            noted: NotedMinute::default(),
+            ..KeyRecord::new(id, order.owner, environment)
         };
-        first_version(record, order.name, now)
+        ManagedKey::new(record, order.name, now)
     }
 
     fn successor(&self, old: &ManagedKey, id: KeyId, rotation: &Rotation, now: OffsetDateTime) -> ManagedKey {
@@ -224,7 +219,7 @@ impl Issuer {
             Some(Expiry::Latest) => self.lifecycle.latest_end(now),
             None => old.record.expires_at.map(|end| now.saturating_add(end - old.created_at)),
         };
-        first_version(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
+        ManagedKey::new(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
     }
 }
 
@@ -234,19 +229,6 @@ fn issued(inserted: Inserted, new: Option<NewKey>) -> Result<Issued, Refusal> {
         (Inserted::Before(key), _) => Ok(Issued::Before(key)),
         (Inserted::Refused(refusal), _) => Err(refusal),
         (Inserted::Now, None) => Err(Refusal::NotFound),
-    }
-}
-
-fn first_version(record: KeyRecord, name: Option<KeyName>, now: OffsetDateTime) -> ManagedKey {
-    ManagedKey {
-        record,
-        name,
-        created_at: now,
-        updated_at: now,
-        revoked_reason: None,
-        successor: None,
-        version: std::num::NonZeroI64::MIN,
-        last_use: None,
     }
 }
 

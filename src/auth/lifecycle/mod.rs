@@ -46,8 +46,6 @@ pub struct Lifecycle {
     pub ledger: Arc<dyn KeyLedger>,
     /// What keys may be made.
     pub policy: KeyPolicy,
-    /// Whether a key may only get scopes that its maker holds.
-    pub scope_bearing: bool,
     /// To the other replicas; `None` for a process that is no replica and waits for leases instead.
     pub link: Option<Arc<Link>>,
     /// Where a change goes on when its client hangs up.
@@ -63,6 +61,8 @@ pub struct Editor {
     pub reach: Reach,
     /// What their token carries; `None` for the command line, which may give any right.
     pub scopes: Option<Scopes>,
+    /// Whether a key of theirs may only get those.
+    pub scope_bearing: bool,
     /// How they are remembered.
     pub author: Author,
 }

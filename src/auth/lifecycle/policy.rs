@@ -20,7 +20,7 @@ impl Lifecycle {
         editor: &Editor,
         now: OffsetDateTime,
     ) -> Result<(), Refusal> {
-        let mut violations = self.scope_violations(&key.record.scopes, before, editor);
+        let mut violations = scope_violations(&key.record.scopes, before, editor);
         if self.policy.require_name && key.name.is_none() && editor.scopes.is_some() {
             violations.push(Violation::NameRequired);
         }
@@ -34,21 +34,8 @@ impl Lifecycle {
 
     /// The successor of a key gives all of its rights to whoever rotates it.
     pub(super) fn allow_successor(&self, rights: &Scopes, editor: &Editor) -> Result<(), Refusal> {
-        let violations = self.scope_violations(rights, &Scopes::default(), editor);
+        let violations = scope_violations(rights, &Scopes::default(), editor);
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
-    }
-
-    fn scope_violations(&self, asked: &Scopes, before: &Scopes, editor: &Editor) -> Vec<Violation> {
-        let added = asked.beyond(before);
-        let refuse = |scope: &str| {
-            if scope == ADMIN_SCOPE {
-                return Some(Violation::ScopeNotForKeys(scope.to_owned()));
-            }
-            let held = editor.scopes.as_ref().is_none_or(|own| own.contains(scope));
-            let must_be_held = self.scope_bearing || is_reserved(scope);
-            (must_be_held && !held).then(|| Violation::ScopeNotHeld(scope.to_owned()))
-        };
-        added.filter_map(refuse).collect()
     }
 
     /// The end of a key's life where nobody has chosen one: none, or the latest that is allowed.
@@ -60,4 +47,17 @@ impl Lifecycle {
 /// `None` when that is beyond any date.
 pub(super) fn after(now: OffsetDateTime, span: Duration) -> Option<OffsetDateTime> {
     now.checked_add(span.try_into().ok()?)
+}
+
+fn scope_violations(asked: &Scopes, before: &Scopes, editor: &Editor) -> Vec<Violation> {
+    let added = asked.beyond(before);
+    let refuse = |scope: &str| {
+        if scope == ADMIN_SCOPE {
+            return Some(Violation::ScopeNotForKeys(scope.to_owned()));
+        }
+        let held = editor.scopes.as_ref().is_none_or(|own| own.contains(scope));
+        let must_be_held = editor.scope_bearing || is_reserved(scope);
+        (must_be_held && !held).then(|| Violation::ScopeNotHeld(scope.to_owned()))
+    };
+    added.filter_map(refuse).collect()
 }

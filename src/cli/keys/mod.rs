@@ -286,7 +286,7 @@ fn owner(settings: &Settings, issuer: Option<String>, subject: String) -> anyhow
 
 /// Whoever has the database may give any right.
 fn operator() -> Editor {
-    Editor { reach: Reach::Any, scopes: None, author: Author::command_line() }
+    Editor { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
 }
 
 fn issuer(store: &Store, settings: &Settings) -> anyhow::Result<Issuer> {
@@ -304,7 +304,6 @@ fn lifecycle(store: &Store, policy: KeyPolicy) -> Arc<Lifecycle> {
     Arc::new(Lifecycle {
         ledger: store.ledger(),
         policy,
-        scope_bearing: false,
         link: None,
         runtime: tokio::runtime::Handle::current(),
         stopped: OwnersStopped::default(),

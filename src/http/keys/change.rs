@@ -93,6 +93,7 @@ pub(in crate::http) async fn revoke_self(
     let editor = Editor {
         reach: Reach::Own(record.owner.clone()),
         scopes: Some(record.scopes.clone()),
+        scope_bearing: false,
         author: editor::author(&request, &services, principal.actor()),
     };
     revoke_it(&request, editor, &services, record.id, reason).await

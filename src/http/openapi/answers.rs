@@ -47,7 +47,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<guide::CreatedKey<'_>>(&mut schemas);
     add::<Message>(&mut schemas);
     add::<Problem<'_>>(&mut schemas);
-    add::<health::Status>(&mut schemas);
+    add::<health::State>(&mut schemas);
     schemas.insert("Verdict".to_owned(), json!({ "oneOf": [reference("Verification"), reference("Verifications")] }));
     schemas.insert("Document".to_owned(), json!({ "type": "object", "required": ["openapi", "info", "paths"] }));
     for name in schemas.keys().cloned().collect::<Vec<_>>() {
@@ -123,10 +123,13 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     let mut reasons = match endpoint.access {
         Access::Public(_) => Vec::new(),
         Access::GuideToken | Access::Token => denied(token, &usual),
-        Access::ApiKey => [denied(CredentialKind::ApiKey, &usual), vec![Reason::Unavailable]].concat(),
+        Access::ApiKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
         Access::Verifier => [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat(),
         Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
     };
+    if !reasons.is_empty() {
+        reasons.push(Reason::Unavailable);
+    }
     reasons.extend([Reason::BodyUnreadable, Reason::BodyTimeout, Reason::BodyTooLarge, Reason::HeadersTooLarge]);
     reasons
 }

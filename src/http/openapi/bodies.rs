@@ -107,7 +107,7 @@ fn new_key() -> Value {
         "name": or_null(line(NAME_MAX)),
         "environment": reference_or_null("Environment"),
         "scopes": scopes(),
-        "metadata": reference_or_null("Notes"),
+        "metadata": reference("Notes"),
         "allowedIps": allowed_ips(),
         "expiresAt": expires_at(),
         "expiresIn": seconds(1, "How long it lives, in seconds."),
@@ -234,21 +234,23 @@ fn either_expiry() -> Value {
 }
 
 fn notes() -> Value {
-    let mut notes = nested(METADATA_MAX_DEPTH - 1);
+    let mut notes = note(METADATA_MAX_DEPTH);
+    notes["type"] = json!(["object", "null"]);
     notes["description"] =
         json!(format!("At most {METADATA_MAX_BYTES} bytes of compact JSON, {METADATA_MAX_DEPTH} levels deep."));
     notes
 }
 
-fn nested(levels: usize) -> Value {
-    let inner = reference(&format!("NoteOf{levels}Levels"));
-    json!({ "type": "object", "propertyNames": { "pattern": NO_NUL }, "additionalProperties": inner })
-}
-
-/// A value of so many levels at most.
+/// A value of so many levels at most. Each keyword is about values of one type and lets others pass.
 fn note(levels: usize) -> Value {
-    let scalar = json!({ "type": ["string", "number", "boolean", "null"], "pattern": NO_NUL });
-    let Some(below) = levels.checked_sub(1) else { return scalar };
-    let items = reference(&format!("NoteOf{below}Levels"));
-    json!({ "anyOf": [scalar, { "type": "array", "items": items }, nested(below)] })
+    let Some(below) = levels.checked_sub(1) else {
+        return json!({ "type": ["string", "number", "boolean", "null"], "pattern": NO_NUL });
+    };
+    let inner = reference(&format!("NoteOf{below}Levels"));
+    json!({
+        "pattern": NO_NUL,
+        "items": inner,
+        "propertyNames": { "pattern": NO_NUL },
+        "additionalProperties": inner,
+    })
 }

@@ -93,7 +93,7 @@ fn security(access: Access) -> Value {
     match access {
         Access::Public(_) => json!([]),
         Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
-        Access::ApiKey => json!([{ "apiKey": [] }]),
+        Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
         Access::Verifier => json!([{ "token": [] }, { "apiKey": [] }]),
     }
 }

@@ -223,9 +223,9 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Stops all keys of an owner")),
     ("POST /v1/owners/{id}/enable", |_| switch_owner("enableOwner", "Lets the keys of an owner work again")),
-    ("GET /healthz", |_| Operation::new("isAlive", "Does the process answer?").answers(200, "It does", "Status")),
+    ("GET /healthz", |_| Operation::new("isAlive", "Does the process answer?").answers(200, "It does", "Readiness")),
     ("GET /readyz", |_| {
-        Operation::new("isReady", "Does this replica want requests?").answers(200, "It does", "Status").answers(
+        Operation::new("isReady", "Does this replica want requests?").answers(200, "It does", "Readiness").answers(
             503,
             "It does not",
             "Status",

@@ -41,7 +41,11 @@ impl Store {
             let event = Event { action, details };
             audit::write(&mut transaction, switch.at, &[], &switch.owner, author, &event).await?;
         }
-        let ids = sqlx::query_scalar!("SELECT id FROM api_keys WHERE issuer = $1 AND subject = $2", issuer, subject);
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM api_keys WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL",
+            issuer,
+            subject,
+        );
         let ids = ids.fetch_all(&mut *transaction).await?;
         let change = announce(&mut transaction, &ids).await?;
         before_commit(change);

@@ -24,11 +24,10 @@ use keyward::{
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring, Pepper},
         audit::Author,
-        key_record::{AllowedIps, KeyRecord, NotedMinute},
+        key_record::KeyRecord,
         ledger::{KeyLedger, Reach},
-        metadata::Metadata,
         ports::{Announcements, KeyStore, StoredKey},
-        principal::{Owner, Scopes},
+        principal::Owner,
         verdict::{Denial, Verdict},
     },
 };
@@ -175,19 +174,7 @@ impl World {
     pub(crate) async fn key(&self) -> TestKey {
         let IssuedKey { id, environment, secret, pepper, text } = self.keyring.generate(Environment::Live, NOW);
         let hash = self.foreign_hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await;
-        let record = KeyRecord {
-            id,
-            owner: Owner { issuer: "".into(), subject: "alice".into() },
-            environment,
-            scopes: Scopes::default(),
-            metadata: Metadata::default(),
-            allowed_ips: AllowedIps::default(),
-            expires_at: None,
-            enabled: true,
-            owner_disabled: false,
-            revoked_at: None,
-            noted: NotedMinute::default(),
-        };
+        let record = KeyRecord::new(id, Owner { issuer: "".into(), subject: "alice".into() }, environment);
         self.store.put(StoredKey { record, hash: hash.expect("a hash") });
         TestKey { id, text: text.expose().to_owned() }
     }
@@ -250,7 +237,6 @@ impl World {
         Arc::new(Lifecycle {
             ledger: Arc::clone(&self.store) as Arc<dyn KeyLedger>,
             policy: KeyPolicy::default(),
-            scope_bearing: false,
             link: Some(Arc::clone(&self.link)),
             runtime: Handle::current(),
             stopped: OwnersStopped::default(),
@@ -270,7 +256,7 @@ impl World {
 
 /// Somebody who may do everything.
 pub(crate) fn operator() -> Editor {
-    Editor { reach: Reach::Any, scopes: None, author: Author::command_line() }
+    Editor { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
 }
 
 /// A key's name in the protocol.

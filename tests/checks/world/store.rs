@@ -185,10 +185,11 @@ impl KeyLedger for FakeStore {
     async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError> {
         self.changes.pass().await;
         let Some(row) = self.row(change.id) else { return Ok(Outcome::Refused(Refusal::NotFound)) };
-        let Decision { key, .. } = match (change.decide)(&managed(&row.record)) {
-            Ok(decision) => decision,
-            Err(refusal) => return Ok(Outcome::Refused(refusal)),
-        };
+        let Decision { key, .. } =
+            match (change.decide)(&ManagedKey::new(row.record.clone(), None, OffsetDateTime::UNIX_EPOCH)) {
+                Ok(decision) => decision,
+                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+            };
         let announced = self.channel.next_change();
         before_commit(announced);
         // What fails here is the commit.
@@ -229,18 +230,5 @@ impl KeyLedger for FakeStore {
 
     async fn events(&self, _: &EventFilter, _: Page) -> Result<Vec<AuditEvent>, StoreError> {
         unimplemented!()
-    }
-}
-
-fn managed(record: &KeyRecord) -> ManagedKey {
-    ManagedKey {
-        record: record.clone(),
-        name: None,
-        created_at: OffsetDateTime::UNIX_EPOCH,
-        updated_at: OffsetDateTime::UNIX_EPOCH,
-        revoked_reason: None,
-        successor: None,
-        version: std::num::NonZeroI64::MIN,
-        last_use: None,
     }
 }

@@ -142,11 +142,10 @@ fn the_json_serialisation_is_refused_rfc_7515_section_7_2() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused() {
-    let verifier = TokenVerifier::new(&settings());
     let token = signed(HEADER, &good().to_string());
     for bytes in [b"\xff.\xfe.\xfd".to_vec(), [token.as_bytes(), b"\xff"].concat(), vec![0; 1000], vec![b'.'; 100_000]]
     {
-        let verdict = verifier.verify(&bytes, NOW);
+        let verdict = verdict(&settings(), &bytes);
         assert!(matches!(verdict, Verdict::Denied(Denial::Token(TokenFault::Malformed))), "{verdict:?}");
     }
 }

@@ -1,30 +1,19 @@
 //! Which values are allowed. The ranges also stand in `keyward.default.toml`; a test compares them.
 
-use std::fmt::Display;
+mod credentials;
+mod database;
+
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use self::credentials::{jwt, keys};
+use self::database::database;
 use super::check::Check;
 use super::load::Settings;
 use super::problems::Problems;
-use super::weak::weakness;
-use super::{
-    Audit, Checks, Coherence, Config, Database, Hashing, Jwt, JwtAlgorithm, KeyPolicy, Keys, LastUsed, Log, Server,
-};
-use crate::domain::api_key::Pepper;
-use crate::domain::secret::SecretString;
-
-/// What to do when a secret is missing or bad.
-const MAKE_ONE: &str = "make one with `openssl rand -base64 48`";
-
-/// The same for an algorithm that needs 64 bytes (the text itself is the key).
-const MAKE_LONGER: &str = "make one with `openssl rand -base64 64 | tr -d '\\n'`";
-
-/// Most peppers: a forged key is checked against each of them.
-const MAX_PEPPERS: usize = 8;
+use super::{Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LastUsed, Log, Server};
 
 /// OWASP's equally strong sets for Argon2id: memory in KiB, iterations.
 const OWASP_SETS: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
@@ -39,7 +28,7 @@ impl Settings {
         let server = server(&mut check);
         let database = database(&mut check);
         let jwt = jwt(&mut check);
-        let keys = keys(&mut check, jwt.as_ref().map(|jwt| jwt.secret.expose()));
+        let keys = keys(&mut check, jwt.as_ref().and_then(|jwt| jwt.secret.as_ref()).map(|secret| secret.expose()));
         let hashing = hashing(&mut check);
         let checks = checks(&mut check);
         let coherence = coherence(&mut check);
@@ -182,157 +171,6 @@ fn trusted_proxies(check: &mut Check<'_>) -> Option<Vec<IpNet>> {
             None
         }
     }
-}
-
-fn database(check: &mut Check<'_>) -> Option<Database> {
-    let url = database_url(check, "database.url");
-    let listen_url = optional_database_url(check, "database.listen_url");
-    let migrate_url = optional_database_url(check, "database.migrate_url");
-    let password = check.secret("database.password");
-    let pool_size = check.number("database.pool_size", 1..=1_000);
-    let acquire_timeout = check.duration("database.acquire_timeout", "10ms", "30s");
-    let statement_timeout = check.duration("database.statement_timeout", "10ms", "1m");
-    let connect_timeout = check.duration("database.connect_timeout", "100ms", "1m");
-    let migrate_on_start = check.value("database.migrate_on_start", "true or false");
-    Some(Database {
-        url: SecretString::new(url?),
-        listen_url: listen_url?.map(SecretString::new),
-        migrate_url: migrate_url?.map(SecretString::new),
-        password: Some(password?).filter(|password| !password.is_empty()).map(SecretString::new),
-        pool_size: pool_size?,
-        acquire_timeout: acquire_timeout?,
-        statement_timeout: statement_timeout?,
-        connect_timeout: connect_timeout?,
-        migrate_on_start: migrate_on_start?,
-    })
-}
-
-/// Only the scheme is judged here; the rest is for who connects.
-fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<String> {
-    let example = "postgres://user:password@host:5432/name";
-    let url = check.secret(setting)?;
-    let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    match rest {
-        Some(rest) if !rest.is_empty() => Some(url),
-        _ if url.is_empty() => {
-            check.problem(setting, format!("is not set (like {example})"));
-            None
-        }
-        _ => {
-            check.problem(setting, format!("is not a URL like {example}"));
-            None
-        }
-    }
-}
-
-fn optional_database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Option<String>> {
-    if check.secret(setting)?.is_empty() { Some(None) } else { database_url(check, setting).map(Some) }
-}
-
-fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
-    let algorithm = check.value("jwt.algorithm", "HS256, HS384 or HS512");
-    let secret = jwt_secret(check, algorithm);
-    let issuer = check.text("jwt.issuer", 512);
-    let audience = check.list("jwt.audience", 16, 256);
-    let leeway = check.duration("jwt.leeway", "0s", "1m");
-    let max_lifetime = check.duration("jwt.max_lifetime", "1m", "365d");
-    let tenant_claim = check.text("jwt.tenant_claim", 256);
-    let disabled_claim = check.text("jwt.disabled_claim", 256);
-    let scope_bearing = check.value("jwt.scope_bearing", "true or false");
-    Some(Jwt {
-        secret: SecretString::new(secret?),
-        algorithm: algorithm?,
-        issuer: Some(issuer?).filter(|issuer| !issuer.is_empty()),
-        audience: audience?,
-        leeway: leeway?,
-        max_lifetime: max_lifetime?,
-        tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
-        disabled_claim: Some(disabled_claim?).filter(|claim| !claim.is_empty()),
-        scope_bearing: scope_bearing?,
-    })
-}
-
-/// A secret at least as long as the algorithm's hash (RFC 7518, 3.2), and not a well-known one.
-fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<String> {
-    let (bytes, name, remedy) = match algorithm {
-        Some(JwtAlgorithm::Hs512) => (64, "HS512", MAKE_LONGER),
-        Some(JwtAlgorithm::Hs384) => (48, "HS384", MAKE_ONE),
-        // Also if the algorithm is wrong, which is a problem of its own: the least of all.
-        Some(JwtAlgorithm::Hs256) | None => (32, "HS256", MAKE_ONE),
-    };
-    let secret = check.secret("jwt.secret")?;
-    let cause = if secret.is_empty() {
-        "is not set".to_owned()
-    } else if secret.len() < bytes {
-        let length = secret.len();
-        format!("has {length} bytes, but {name} needs {bytes} (RFC 7518, 3.2)")
-    } else if let Some(weakness) = weakness(&secret) {
-        weakness.to_owned()
-    } else {
-        return Some(secret);
-    };
-    check.problem("jwt.secret", format!("{cause}: {remedy}"));
-    None
-}
-
-fn keys(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Keys> {
-    let prefix = parsed(check, "keys.prefix");
-    let environment = parsed(check, "keys.environment");
-    let peppers = peppers(check, jwt_secret);
-    let max_lifetime = check.duration("keys.max_lifetime", "0s", "3650d");
-    let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
-    let require_name = check.value("keys.require_name", "true or false");
-    let policy = KeyPolicy {
-        max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
-        max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
-        require_name: require_name?,
-    };
-    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy })
-}
-
-/// A short text that the domain parses.
-fn parsed<T: FromStr<Err: Display>>(check: &mut Check<'_>, setting: &str) -> Option<T> {
-    match check.text(setting, 64)?.parse() {
-        Ok(value) => Some(value),
-        Err(cause) => {
-            check.problem(setting, format!("is not allowed ({cause})"));
-            None
-        }
-    }
-}
-
-fn peppers(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Vec<Pepper>> {
-    let setting = "keys.peppers";
-    let texts = check.secrets(setting)?;
-    if texts.is_empty() {
-        check.problem(setting, format!("is not set: {MAKE_ONE}"));
-        return None;
-    }
-    if texts.len() > MAX_PEPPERS {
-        let count = texts.len();
-        check.problem(setting, format!("holds {count} peppers, but at most {MAX_PEPPERS} are allowed"));
-        return None;
-    }
-    let mut peppers = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        let pepper = if texts[..index].contains(text) {
-            Err("is there twice: remove one of them".to_owned())
-        } else if jwt_secret == Some(text) {
-            Err(format!("is the same as jwt.secret, so whoever signs JWTs could forge keys: {MAKE_ONE}"))
-        } else if let Some(weakness) = weakness(text) {
-            Err(format!("{weakness}: {MAKE_ONE}"))
-        } else {
-            Pepper::new(SecretString::new(text.clone())).map_err(|cause| format!("is too weak ({cause}): {MAKE_ONE}"))
-        };
-        match pepper {
-            Ok(pepper) => peppers.push(pepper),
-            Err(cause) => {
-                let number = index + 1;
-                check.problem(setting, format!("is not allowed: pepper number {number} {cause}"));
-            }
-        }
-    }
-    (peppers.len() == texts.len()).then_some(peppers)
 }
 
 fn checks(check: &mut Check<'_>) -> Option<Checks> {

@@ -1,0 +1,148 @@
+//! One issuer: whose tokens, which keys, which rules.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::{
+    SignatureAlgorithm,
+    claims::Policy,
+    jws::{HeaderPolicy, Types, UnverifiedToken},
+    key_set::KeySet,
+    pem,
+    remote_keys::RemoteKeys,
+};
+use crate::{
+    auth::Undecided,
+    config::{self, IssuerKeys, Jwt},
+    domain::{principal::TokenIdentity, verdict::TokenFault},
+};
+
+/// The `typ` values that an access token may have (RFC 7519 §5.1, RFC 9068 §2.1). Others name tokens
+/// that were made for something else (RFC 8725 §3.11).
+const ACCESS_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
+/// Those of RFC 9068 §2.1 alone.
+const AT_JWT: &[&str] = &["at+jwt", "application/at+jwt"];
+
+/// An issuer's tokens, and how they are judged.
+pub(super) struct Issuer {
+    keys: Keys,
+    header: HeaderPolicy,
+    claims: Policy,
+}
+
+enum Keys {
+    Fixed(KeySet),
+    Remote(Arc<RemoteKeys>),
+}
+
+/// The configured keys of an issuer cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys of the issuer {issuer} cannot be used: {why}")]
+pub struct UnusableKeys {
+    issuer: String,
+    why: String,
+}
+
+impl Issuer {
+    /// The one whose tokens are signed with the shared secret.
+    pub(super) fn shared(settings: &Jwt) -> Option<Self> {
+        let secret = settings.secret.as_ref()?;
+        Some(Self {
+            keys: Keys::Fixed(KeySet::of_secret(secret, &[settings.algorithm.into()])),
+            header: header_policy(false),
+            claims: Policy::shared(settings),
+        })
+    }
+
+    /// One of the configured list, with its keys where they have to be fetched.
+    pub(super) fn of(settings: &config::Issuer, remote: Option<&Arc<RemoteKeys>>) -> Result<Self, UnusableKeys> {
+        let unusable = |why: String| UnusableKeys { issuer: settings.issuer.clone(), why };
+        let allowed = allowed(settings);
+        let keys = match &settings.keys {
+            IssuerKeys::Secret(secret) => {
+                let length = secret.expose().len();
+                let fitting: Vec<_> = SignatureAlgorithm::HMAC
+                    .into_iter()
+                    .filter(|algorithm| allowed.contains(algorithm) && length >= algorithm.shortest_secret())
+                    .collect();
+                Keys::Fixed(KeySet::of_secret(secret, &fitting))
+            }
+            IssuerKeys::Public(text) => Keys::Fixed(pem::read(text).map_err(unusable)?.only(&allowed)),
+            IssuerKeys::KeySet(_) | IssuerKeys::Discovery => {
+                let remote = remote.ok_or_else(|| unusable("nobody fetches them".to_owned()))?;
+                Keys::Remote(Arc::clone(remote))
+            }
+        };
+        if matches!(&keys, Keys::Fixed(keys) if keys.is_empty()) {
+            return Err(unusable("none of them is of an accepted kind and strength".to_owned()));
+        }
+        Ok(Self { keys, header: header_policy(settings.at_jwt), claims: Policy::of(settings) })
+    }
+
+    /// Whether its keys are known, or were once.
+    pub(super) fn has_keys(&self) -> bool {
+        match &self.keys {
+            Keys::Fixed(_) => true,
+            Keys::Remote(remote) => remote.have_come(),
+        }
+    }
+
+    /// Who the bearer is, or why the token is refused.
+    ///
+    /// # Errors
+    /// [`Undecided`] when the keys are not known.
+    pub(super) async fn identity(
+        &self,
+        token: &[u8],
+        unverified: &Map<String, Value>,
+        now: OffsetDateTime,
+    ) -> Result<Result<TokenIdentity, TokenFault>, Undecided> {
+        let remote = match &self.keys {
+            Keys::Fixed(keys) => return Ok(self.judge(token, unverified, keys, now)),
+            Keys::Remote(remote) => remote,
+        };
+        let keys = remote.current()?;
+        match self.judge(token, unverified, &keys, now) {
+            // Its issuer may have changed its keys since.
+            Err(TokenFault::KeyUnknown) if remote.fetched_anew().await => {
+                let keys = remote.current()?;
+                Ok(self.judge(token, unverified, &keys, now))
+            }
+            judged => Ok(judged),
+        }
+    }
+
+    fn judge(
+        &self,
+        token: &[u8],
+        unverified: &Map<String, Value>,
+        keys: &KeySet,
+        now: OffsetDateTime,
+    ) -> Result<TokenIdentity, TokenFault> {
+        UnverifiedToken::parse(token)?.check_signature(keys, &self.header)?;
+        // From here on, what it claims is what its issuer says.
+        self.claims.identity(unverified, now)
+    }
+}
+
+/// The algorithms that are accepted of an issuer. A shared secret and a public key never go together: a
+/// public key could then be taken for a secret (RFC 8725 §2.1).
+pub fn allowed(settings: &config::Issuer) -> Vec<SignatureAlgorithm> {
+    let with_secret = matches!(settings.keys, IssuerKeys::Secret(_));
+    let all = SignatureAlgorithm::ALL.into_iter();
+    let named: Vec<_> = settings.algorithms.iter().filter_map(|name| SignatureAlgorithm::named(name)).collect();
+    all.filter(|algorithm| SignatureAlgorithm::HMAC.contains(algorithm) == with_secret)
+        .filter(|algorithm| named.is_empty() || named.contains(algorithm))
+        .collect()
+}
+
+fn header_policy(at_jwt: bool) -> HeaderPolicy {
+    let types = if at_jwt {
+        Types { known: AT_JWT, may_be_missing: false }
+    } else {
+        Types { known: ACCESS_TOKEN_TYPES, may_be_missing: true }
+    };
+    HeaderPolicy { types: Some(types) }
+}

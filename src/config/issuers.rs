@@ -1,0 +1,242 @@
+//! The tables `[[jwt.issuers]]`.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use config::{Map, Value, ValueKind};
+use serde::de::DeserializeOwned;
+
+use super::{Issuer, IssuerKeys, check::Check, load::read_secret, weak::weakness};
+use crate::domain::secret::SecretString;
+
+const SETTING: &str = "jwt.issuers";
+const MOST: usize = 64;
+/// The shortest secret that any algorithm takes, in bytes; for the longer hashes the keys themselves decide.
+const SECRET_MIN: usize = 32;
+/// What may be given in a list of algorithms.
+const ALGORITHMS: [&str; 13] = [
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+    "Ed25519",
+];
+
+pub(super) fn issuers(check: &mut Check<'_>) -> Option<Vec<Issuer>> {
+    let tables = check.tables(SETTING)?;
+    if tables.len() > MOST {
+        check.problem(SETTING, format!("holds more than {MOST} issuers"));
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    let issuers: Vec<Option<Issuer>> = tables
+        .into_iter()
+        .enumerate()
+        .map(|(place, members)| {
+            let mut table = Table { members, place: place + 1, check };
+            let issuer = table.issuer();
+            table.refuse_unknown();
+            if let Some(issuer) = &issuer
+                && !names.insert(issuer.issuer.clone())
+            {
+                table.problem("issuer", "is another one's, too");
+            }
+            issuer
+        })
+        .collect();
+    issuers.into_iter().collect()
+}
+
+/// One table, whose members are taken out as they are read.
+struct Table<'a, 'b> {
+    members: Map<String, Value>,
+    place: usize,
+    check: &'a mut Check<'b>,
+}
+
+impl Table<'_, '_> {
+    /// All members are read before the first `?`, so that all problems are found.
+    fn issuer(&mut self) -> Option<Issuer> {
+        let issuer = self.text("issuer", "").filter(|issuer| self.is_there("issuer", issuer));
+        let audience = self.member("audience", Vec::new(), "a list of texts");
+        let keys = self.keys();
+        let algorithms = self.algorithms();
+        let required_claims = self.member("required_claims", Map::<String, String>::new(), "a table of texts");
+        let subject_claim = self.text("subject_claim", "sub").filter(|claim| self.is_there("subject_claim", claim));
+        let usual = vec!["scope".to_owned(), "scp".to_owned()];
+        let scope_claims = self.member("scope_claims", usual, "a list of texts");
+        let tenant_claim = self.text("tenant_claim", "");
+        let disabled_claim = self.text("disabled_claim", "");
+        let scope_bearing = self.member("scope_bearing", false, "true or false");
+        let at_jwt = self.member("at_jwt", false, "true or false");
+        let leeway = self.duration("leeway", "30s", Duration::ZERO, Duration::from_secs(60));
+        let max_lifetime =
+            self.duration("max_lifetime", "1d", Duration::from_secs(60), Duration::from_secs(365 * 86_400));
+        if matches!(keys, Some(IssuerKeys::Discovery)) && !issuer.as_deref().is_some_and(is_safe_address) {
+            self.problem("discovery", "asks at the issuer's address, which is not https://");
+            return None;
+        }
+        Some(Issuer {
+            issuer: issuer?,
+            audience: audience?,
+            keys: keys?,
+            algorithms: algorithms?,
+            required_claims: required_claims?.into_iter().collect(),
+            subject_claim: subject_claim?,
+            scope_claims: scope_claims?,
+            tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
+            disabled_claim: Some(disabled_claim?).filter(|claim| !claim.is_empty()),
+            scope_bearing: scope_bearing?,
+            at_jwt: at_jwt?,
+            leeway: leeway?,
+            max_lifetime: max_lifetime?,
+        })
+    }
+
+    /// Exactly one way to its keys.
+    fn keys(&mut self) -> Option<IssuerKeys> {
+        let secret = self.text("secret_file", "").filter(|path| !path.is_empty());
+        let public = self.text("public_keys_file", "").filter(|path| !path.is_empty());
+        let key_set = self.text("key_set", "").filter(|address| !address.is_empty());
+        let discovery = self.member("discovery", false, "true or false")?;
+        match (secret, public, key_set, discovery) {
+            (Some(path), None, None, false) => self.secret(&path).map(IssuerKeys::Secret),
+            (None, Some(path), None, false) => self.file("public_keys_file", &path).map(IssuerKeys::Public),
+            (None, None, Some(address), false) => self.address("key_set", address).map(IssuerKeys::KeySet),
+            (None, None, None, true) => Some(IssuerKeys::Discovery),
+            _ => {
+                let ways = "discovery = true, key_set, public_keys_file and secret_file";
+                self.problem("keys", format!("can't be found: give exactly one of {ways}"));
+                None
+            }
+        }
+    }
+
+    fn secret(&mut self, path: &str) -> Option<SecretString> {
+        let text = self.file("secret_file", path)?;
+        if text.len() < SECRET_MIN {
+            self.problem(
+                "secret_file",
+                format!("holds {} bytes, but HS256 needs {SECRET_MIN} (RFC 7518, 3.2)", text.len()),
+            );
+            return None;
+        }
+        if let Some(weakness) = weakness(&text) {
+            self.problem("secret_file", weakness);
+            return None;
+        }
+        Some(SecretString::new(text))
+    }
+
+    fn file(&mut self, name: &str, path: &str) -> Option<String> {
+        match read_secret(Path::new(path)) {
+            Ok(text) => Some(text),
+            Err(cause) => {
+                self.problem(name, format!("names a file that can't be read ({cause})"));
+                None
+            }
+        }
+    }
+
+    /// Keys come encrypted, but from this machine itself.
+    fn address(&mut self, name: &str, address: String) -> Option<String> {
+        if is_safe_address(&address) {
+            return Some(address);
+        }
+        self.problem(name, format!("is {address:?}, not an https:// address (http:// only on this machine)"));
+        None
+    }
+
+    fn algorithms(&mut self) -> Option<Vec<String>> {
+        let names: Vec<String> = self.member("algorithms", Vec::new(), "a list of texts")?;
+        match names.iter().find(|name| !ALGORITHMS.contains(&name.as_str())) {
+            None => Some(names),
+            Some(unknown) => {
+                self.problem("algorithms", format!("holds {unknown:?}, which is none of {}", ALGORITHMS.join(", ")));
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, name: &str, default: &str) -> Option<String> {
+        self.member(name, default.to_owned(), "a text").filter(|text| {
+            let sound = text.len() <= 1024 && !text.chars().any(char::is_control);
+            sound || {
+                self.problem(name, "is longer than 1024 bytes, or holds a control character");
+                false
+            }
+        })
+    }
+
+    fn is_there(&mut self, name: &str, text: &str) -> bool {
+        if text.is_empty() {
+            self.problem(name, "is not set");
+        }
+        !text.is_empty()
+    }
+
+    fn duration(&mut self, name: &str, default: &str, shortest: Duration, longest: Duration) -> Option<Duration> {
+        let text: String = self.member(name, default.to_owned(), "a duration such as \"30s\"")?;
+        let duration = humantime::parse_duration(&text).ok().filter(|span| (shortest..=longest).contains(span));
+        if duration.is_none() {
+            let (shortest, longest) = (humantime::format_duration(shortest), humantime::format_duration(longest));
+            self.problem(name, format!("is {text:?}, not a duration (number and unit) from {shortest} to {longest}"));
+        }
+        duration
+    }
+
+    fn member<T: DeserializeOwned>(&mut self, name: &str, default: T, expected: &str) -> Option<T> {
+        let Some(value) = self.members.remove(name) else { return Some(default) };
+        // The library would take a number for a text and the like.
+        let literal = !matches!(value.kind, ValueKind::Nil);
+        let read = value.try_deserialize().ok().filter(|_| literal);
+        if read.is_none() {
+            self.problem(name, format!("is not {expected}"));
+        }
+        read
+    }
+
+    fn refuse_unknown(&mut self) {
+        let unknown: Vec<String> = self.members.keys().cloned().collect();
+        for name in unknown {
+            self.problem(&name.escape_debug().to_string(), "is not a setting of an issuer");
+        }
+    }
+
+    fn problem(&mut self, name: &str, cause: impl std::fmt::Display) {
+        let place = self.place;
+        self.check.problem(SETTING, format!("number {place}: {name} {cause}"));
+    }
+}
+
+/// `https`, or `http` to this machine.
+fn is_safe_address(address: &str) -> bool {
+    if address.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) {
+        return true;
+    }
+    let Some(rest) = address.strip_prefix("http://") else { return false };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_this_machine_are_safe() {
+        for good in ["https://a.example/jwks", "http://127.0.0.1:8080/x", "http://[::1]/x", "http://localhost/x"] {
+            assert!(is_safe_address(good), "{good}");
+        }
+        for bad in [
+            "http://a.example/",
+            "http://127.0.0.1.a.example/",
+            "http://127.0.0.1@a.example/",
+            "ftp://x",
+            "https://",
+            "",
+        ] {
+            assert!(!is_safe_address(bad), "{bad}");
+        }
+    }
+}

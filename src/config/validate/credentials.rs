@@ -1,0 +1,133 @@
+//! The sections `[jwt]` and `[keys]`: which credentials are accepted, and which are made.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::config::{Jwt, JwtAlgorithm, KeyPolicy, Keys, check::Check, issuers::issuers, weak::weakness};
+use crate::domain::api_key::Pepper;
+use crate::domain::secret::SecretString;
+
+/// What to do when a secret is missing or bad.
+const MAKE_ONE: &str = "make one with `openssl rand -base64 48`";
+
+/// The same for an algorithm that needs 64 bytes (the text itself is the key).
+const MAKE_LONGER: &str = "make one with `openssl rand -base64 64 | tr -d '\\n'`";
+
+/// Most peppers: a forged key is checked against each of them.
+const MAX_PEPPERS: usize = 8;
+pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
+    let algorithm = check.value("jwt.algorithm", "HS256, HS384 or HS512");
+    let secret = jwt_secret(check, algorithm);
+    let issuer = check.text("jwt.issuer", 512);
+    let audience = check.list("jwt.audience", 16, 256);
+    let leeway = check.duration("jwt.leeway", "0s", "1m");
+    let max_lifetime = check.duration("jwt.max_lifetime", "1m", "365d");
+    let tenant_claim = check.text("jwt.tenant_claim", 256);
+    let disabled_claim = check.text("jwt.disabled_claim", 256);
+    let scope_bearing = check.value("jwt.scope_bearing", "true or false");
+    let issuers = issuers(check);
+    let key_set_refresh = check.duration("jwt.key_set_refresh", "10s", "1d");
+    let key_set_cool_down = check.duration("jwt.key_set_cool_down", "1s", "1h");
+    let key_set_keep = check.duration("jwt.key_set_keep", "1m", "30d");
+    Some(Jwt {
+        secret: secret?.map(SecretString::new),
+        algorithm: algorithm?,
+        issuer: Some(issuer?).filter(|issuer| !issuer.is_empty()),
+        audience: audience?,
+        leeway: leeway?,
+        max_lifetime: max_lifetime?,
+        tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
+        disabled_claim: Some(disabled_claim?).filter(|claim| !claim.is_empty()),
+        scope_bearing: scope_bearing?,
+        issuers: issuers?,
+        key_set_refresh: key_set_refresh?,
+        key_set_cool_down: key_set_cool_down?,
+        key_set_keep: key_set_keep?,
+    })
+}
+
+/// A secret at least as long as the algorithm's hash (RFC 7518, 3.2), and not a well-known one.
+fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<Option<String>> {
+    let (bytes, name, remedy) = match algorithm {
+        Some(JwtAlgorithm::Hs512) => (64, "HS512", MAKE_LONGER),
+        Some(JwtAlgorithm::Hs384) => (48, "HS384", MAKE_ONE),
+        // Also if the algorithm is wrong, which is a problem of its own: the least of all.
+        Some(JwtAlgorithm::Hs256) | None => (32, "HS256", MAKE_ONE),
+    };
+    let secret = check.secret("jwt.secret")?;
+    let cause = if secret.is_empty() {
+        if check.names_issuers() {
+            return Some(None);
+        }
+        "is not set, and there are no jwt.issuers".to_owned()
+    } else if secret.len() < bytes {
+        let length = secret.len();
+        format!("has {length} bytes, but {name} needs {bytes} (RFC 7518, 3.2)")
+    } else if let Some(weakness) = weakness(&secret) {
+        weakness.to_owned()
+    } else {
+        return Some(Some(secret));
+    };
+    check.problem("jwt.secret", format!("{cause}: {remedy}"));
+    None
+}
+
+pub(super) fn keys(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Keys> {
+    let prefix = parsed(check, "keys.prefix");
+    let environment = parsed(check, "keys.environment");
+    let peppers = peppers(check, jwt_secret);
+    let max_lifetime = check.duration("keys.max_lifetime", "0s", "3650d");
+    let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
+    let require_name = check.value("keys.require_name", "true or false");
+    let policy = KeyPolicy {
+        max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
+        max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
+        require_name: require_name?,
+    };
+    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy })
+}
+
+/// A short text that the domain parses.
+fn parsed<T: FromStr<Err: Display>>(check: &mut Check<'_>, setting: &str) -> Option<T> {
+    match check.text(setting, 64)?.parse() {
+        Ok(value) => Some(value),
+        Err(cause) => {
+            check.problem(setting, format!("is not allowed ({cause})"));
+            None
+        }
+    }
+}
+
+fn peppers(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Vec<Pepper>> {
+    let setting = "keys.peppers";
+    let texts = check.secrets(setting)?;
+    if texts.is_empty() {
+        check.problem(setting, format!("is not set: {MAKE_ONE}"));
+        return None;
+    }
+    if texts.len() > MAX_PEPPERS {
+        let count = texts.len();
+        check.problem(setting, format!("holds {count} peppers, but at most {MAX_PEPPERS} are allowed"));
+        return None;
+    }
+    let mut peppers = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let pepper = if texts[..index].contains(text) {
+            Err("is there twice: remove one of them".to_owned())
+        } else if jwt_secret == Some(text) {
+            Err(format!("is the same as jwt.secret, so whoever signs JWTs could forge keys: {MAKE_ONE}"))
+        } else if let Some(weakness) = weakness(text) {
+            Err(format!("{weakness}: {MAKE_ONE}"))
+        } else {
+            Pepper::new(SecretString::new(text.clone())).map_err(|cause| format!("is too weak ({cause}): {MAKE_ONE}"))
+        };
+        match pepper {
+            Ok(pepper) => peppers.push(pepper),
+            Err(cause) => {
+                let number = index + 1;
+                check.problem(setting, format!("is not allowed: pepper number {number} {cause}"));
+            }
+        }
+    }
+    (peppers.len() == texts.len()).then_some(peppers)
+}

@@ -1,0 +1,49 @@
+//! The section `[database]`.
+
+use crate::config::{Database, check::Check};
+use crate::domain::secret::SecretString;
+
+pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
+    let url = database_url(check, "database.url");
+    let listen_url = optional_database_url(check, "database.listen_url");
+    let migrate_url = optional_database_url(check, "database.migrate_url");
+    let password = check.secret("database.password");
+    let pool_size = check.number("database.pool_size", 1..=1_000);
+    let acquire_timeout = check.duration("database.acquire_timeout", "10ms", "30s");
+    let statement_timeout = check.duration("database.statement_timeout", "10ms", "1m");
+    let connect_timeout = check.duration("database.connect_timeout", "100ms", "1m");
+    let migrate_on_start = check.value("database.migrate_on_start", "true or false");
+    Some(Database {
+        url: SecretString::new(url?),
+        listen_url: listen_url?.map(SecretString::new),
+        migrate_url: migrate_url?.map(SecretString::new),
+        password: Some(password?).filter(|password| !password.is_empty()).map(SecretString::new),
+        pool_size: pool_size?,
+        acquire_timeout: acquire_timeout?,
+        statement_timeout: statement_timeout?,
+        connect_timeout: connect_timeout?,
+        migrate_on_start: migrate_on_start?,
+    })
+}
+
+/// Only the scheme is judged here; the rest is for who connects.
+fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<String> {
+    let example = "postgres://user:password@host:5432/name";
+    let url = check.secret(setting)?;
+    let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    match rest {
+        Some(rest) if !rest.is_empty() => Some(url),
+        _ if url.is_empty() => {
+            check.problem(setting, format!("is not set (like {example})"));
+            None
+        }
+        _ => {
+            check.problem(setting, format!("is not a URL like {example}"));
+            None
+        }
+    }
+}
+
+fn optional_database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Option<String>> {
+    if check.secret(setting)?.is_empty() { Some(None) } else { database_url(check, setting).map(Some) }
+}
