@@ -23,7 +23,8 @@ export JWT_SECRET KEYWARD__KEYS__PEPPERS KEYWARD__SERVER__HOST=127.0.0.1 KEYWARD
 export KEYWARD__HASHING__MEMORY_KIB=7168 KEYWARD__HASHING__ITERATIONS=5 KEYWARD__HASHING__MAX_WAIT=20s
 export KEYWARD__DATABASE__STATEMENT_TIMEOUT=10s KEYWARD__KEYS__MAX_PER_OWNER=0 KEYWARD__SERVER__UNREADY_PERIOD=0s
 
-"$keyward" serve >"$folder/log" 2>&1 &
+: >"$folder/log" # Before somebody looks into it.
+"$keyward" serve >>"$folder/log" 2>&1 &
 server=$!
 stop() {
   kill -TERM "$server" 2>/dev/null && wait "$server" || true
@@ -31,7 +32,8 @@ stop() {
 }
 trap stop EXIT
 until port=$(grep -om1 'Server running on port [0-9]*' "$folder/log" | grep -o '[0-9]*$'); do
-  kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; exit 1; }
+  # Half a minute is more than any start takes.
+  { kill -0 "$server" 2>/dev/null && ((SECONDS < 30)); } || { cat "$folder/log" >&2; exit 1; }
   sleep 0.1
 done
 

@@ -228,7 +228,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("isReady", "Does this replica want requests?").answers(200, "It does", "Readiness").answers(
             503,
             "It does not",
-            "Status",
+            "Readiness",
         )
     }),
     ("GET /openapi.json", |_| document("readOpenApi", "This document", "Document")),
