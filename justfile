@@ -16,13 +16,21 @@ test *filter:
 ci:
     scripts/check.sh
 
-# Some of it: fmt, lint, docs, sqlx, test
+# Some of it: fmt, lint, docs, sqlx, test, contract
 check *steps:
     scripts/check.sh {{ steps }}
 
 # Write .sqlx anew, after a change to a query or a migration
 sqlx:
     scripts/sqlx-prepare.sh
+
+# All checks of schemathesis against the OpenAPI document; --short for what the CI does
+schemathesis *options:
+    scripts/schemathesis.sh {{ options }}
+
+# A client generated from the OpenAPI document makes, verifies and revokes a key
+generated-client:
+    scripts/generated-client.sh
 
 # The container image
 image:

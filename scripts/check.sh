@@ -2,7 +2,7 @@
 # What a change must pass, the cheapest first. `.ci/run` and the justfile run this and nothing else.
 #
 #   scripts/check.sh              every step
-#   scripts/check.sh fmt lint     only these: fmt, lint, docs, sqlx, test
+#   scripts/check.sh fmt lint     only these: fmt, lint, docs, sqlx, test, contract
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,13 +11,14 @@ step_lint() { cargo clippy --all-targets --locked -- -D warnings; }
 step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked; }
 step_sqlx() { scripts/sqlx-prepare.sh --check; }
 step_test() { cargo test --locked; }
+step_contract() { scripts/schemathesis.sh --short && scripts/generated-client.sh; }
 
 steps=("$@")
-((${#steps[@]})) || steps=(fmt lint docs sqlx test)
+((${#steps[@]})) || steps=(fmt lint docs sqlx test contract)
 for step in "${steps[@]}"; do
   case $step in
-    fmt | lint | docs | sqlx | test) ;;
-    *) echo "check.sh: no step '$step'; there are fmt, lint, docs, sqlx and test" >&2; exit 2 ;;
+    fmt | lint | docs | sqlx | test | contract) ;;
+    *) echo "check.sh: no step '$step'; there are fmt, lint, docs, sqlx, test and contract" >&2; exit 2 ;;
   esac
 done
 

@@ -20,6 +20,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// A crate, and the parts that may use it.
 const BELONGS_TO: &[(&str, &[&str])] = &[
+    ("utoipa", &["http"]),
+    ("utoipa_swagger_ui", &["http"]),
     ("actix_web", &["http", "startup"]),
     ("tracing_actix_web", &["http"]),
     ("sqlx", &["store"]),

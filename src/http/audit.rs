@@ -8,20 +8,21 @@ use actix_web::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::{
     Services,
-    failure::Failure,
-    keys::representation::Owner,
-    owner_id,
+    failure::{Failure, Reason},
+    keys::{self, representation::Owner},
     parameters::{self, Parameters},
     unread,
 };
 use crate::{
     auth::lifecycle::Editor,
     domain::{
+        api_key::Keyring,
         audit::{Actor, AuditEvent},
-        ledger::{EventFilter, Page},
+        ledger::{EventFilter, Page, Reach},
     },
 };
 
@@ -29,44 +30,62 @@ use crate::{
 const LIST: &str = "audit";
 
 /// A page of events, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct EventList {
+pub(super) struct EventList {
     events: Vec<Event>,
     /// To be given as `cursor` for the next page; `null` on the last.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
 /// Something that was done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Event {
+    /// Ids grow with time.
+    #[schema(format = Uuid)]
     id: String,
+    /// When.
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     /// Such as `key.created`.
+    #[schema(example = "key.created")]
     action: String,
     /// The key that it was done to; `null` when it was done to an owner.
+    #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     key_id: Option<String>,
     /// Whose key it was.
     owner: Owner,
+    /// Who did it.
     actor: By,
     /// The client's address, as far as it is known.
+    #[schema(required, example = "192.0.2.7")]
     address: Option<String>,
     /// By which the log tells more.
+    #[schema(required)]
     request_id: Option<String>,
     /// What exactly: names of changed fields, a reason.
+    #[schema(value_type = Object, additional_properties, example = json!({"fields": ["name"]}))]
     details: Map<String, Value>,
 }
 
 /// Who did it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Actor)]
 struct By {
     /// `token`, `key` or `command_line`.
+    #[schema(example = "token")]
     kind: &'static str,
+    /// The `iss` of the token.
+    #[schema(required)]
     issuer: Option<String>,
+    /// The `sub` of the token.
+    #[schema(required)]
     subject: Option<String>,
+    /// The key that was the credential.
+    #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     key_id: Option<String>,
 }
 
@@ -76,17 +95,10 @@ pub(super) async fn list(
     editor: Editor,
     services: Data<Services>,
 ) -> Result<HttpResponse, Failure> {
-    let mut parameters = Parameters::of(&request);
-    let page = parameters.page(&services.issuer.keyring, LIST);
-    let key = parameters.take_parsed("keyId");
-    let owner = match editor.reach.owner() {
-        Some(owner) => Some(owner.clone()),
-        None => parameters
-            .take("owner", |text| owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned())),
-    };
-    parameters.finish().map_err(|reason| Failure::new(request.path(), reason))?;
+    let read = which_events(Parameters::of(&request), &services.issuer.keyring, &editor.reach);
+    let (filter, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
     let asked = Page { limit: page.limit + 1, ..page };
-    let found = services.lifecycle.events(&EventFilter { owner, key }, asked).await;
+    let found = services.lifecycle.events(&filter, asked).await;
     let mut events = found.map_err(|error| unread(&request, &error))?;
     let more = events.len() > page.limit as usize;
     events.truncate(page.limit as usize);
@@ -98,6 +110,22 @@ pub(super) async fn list(
         response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
     }
     Ok(response.json(EventList { events: events.into_iter().map(Event::from).collect(), next_cursor }))
+}
+
+/// Which events, and which page of them. Only who reaches any owner's keys may name one.
+pub(super) fn which_events(
+    mut parameters: Parameters,
+    keyring: &Keyring,
+    reach: &Reach,
+) -> Result<(EventFilter, Page), Reason> {
+    let page = parameters.page(keyring, LIST);
+    let key = parameters.take_parsed("keyId");
+    let owner = match reach.owner() {
+        Some(owner) => Some(owner.clone()),
+        None => parameters.take("owner", keys::owner),
+    };
+    parameters.finish()?;
+    Ok((EventFilter { owner, key }, page))
 }
 
 impl From<AuditEvent> for Event {

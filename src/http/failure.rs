@@ -4,19 +4,18 @@
 
 use std::fmt;
 
+pub(super) use super::problem::FieldProblem;
+use super::problem::{Message, Problem};
+use crate::domain::{
+    ledger::{Refusal, Violation},
+    verdict::PublicDenial,
+};
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{
         StatusCode,
         header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
-};
-use serde::Serialize;
-use serde_json::json;
-
-use crate::domain::{
-    ledger::{Refusal, Violation},
-    verdict::PublicDenial,
 };
 
 /// Seconds after which a client may try again. An outage of the database is over, or it is not, in
@@ -63,31 +62,6 @@ impl CredentialKind {
             PublicDenial::InsufficientScope(scope) => format!(r#", error="insufficient_scope", scope="{scope}""#),
         };
         format!(r#"{scheme} realm="keyward"{error}"#)
-    }
-}
-
-/// What is wrong with one field of a body, one parameter of the query, or one header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct FieldProblem {
-    /// Where in the body (RFC 6901).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) pointer: Option<String>,
-    /// Which parameter or header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) parameter: Option<&'static str>,
-    /// A stable word for programs.
-    pub(super) code: &'static str,
-    /// For people.
-    pub(super) detail: String,
-}
-
-impl FieldProblem {
-    pub(super) fn of_field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
-    }
-
-    pub(super) fn of_parameter(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: None, parameter: Some(name), code, detail: detail.into() }
     }
 }
 
@@ -180,7 +154,7 @@ impl Failure {
     }
 
     /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
-    fn facts(&self) -> (StatusCode, &'static str, &'static str) {
+    pub(super) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         match &self.reason {
             Reason::Denied(kind, denial) => self.denial(*kind, *denial),
             Reason::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
@@ -275,14 +249,16 @@ impl ResponseError for Failure {
         let mut response = HttpResponse::build(status);
         self.add_headers(status, &mut response);
         if self.dialect == Dialect::Guide {
-            return response.json(json!({ "message": title }));
+            return response.json(Message { message: title });
         }
-        let mut problem =
-            json!({ "type": format!("/problems/{code}"), "title": title, "status": status.as_u16(), "code": code });
-        if let Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) = &self.reason {
-            problem["errors"] = json!(problems[..problems.len().min(PROBLEMS_MAX)]);
-        }
-        response.content_type("application/problem+json").body(problem.to_string())
+        let errors = match &self.reason {
+            Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) => {
+                Some(&problems[..problems.len().min(PROBLEMS_MAX)])
+            }
+            _ => None,
+        };
+        let problem = Problem { kind: format!("/problems/{code}"), title, status: status.as_u16(), code, errors };
+        response.content_type("application/problem+json").json(problem)
     }
 }
 

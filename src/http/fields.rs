@@ -57,6 +57,8 @@ impl Fields {
         name: &str,
         read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>,
     ) -> Option<Option<T>> {
+        #[cfg(test)]
+        super::asked::note(format!("{}/{name}", self.at));
         match self.members.remove(name)? {
             Value::Null => Some(None),
             value => match read(value) {
@@ -74,6 +76,8 @@ impl Fields {
 
     /// A field that must be there.
     pub(super) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+        #[cfg(test)]
+        super::asked::note(format!("{}/{name}", self.at));
         if self.members.get(name).is_none_or(Value::is_null) {
             self.members.remove(name);
             self.problem(name, "required", "must be there");
@@ -85,6 +89,15 @@ impl Fields {
     /// Whether the field is there, be it `null`.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
+    }
+
+    /// Notes each of these that is `null`, where that must not mean the same as missing.
+    pub(super) fn refuse_null(&mut self, names: &[&str]) {
+        for name in names {
+            if self.members.get(*name).is_some_and(Value::is_null) {
+                self.problem(name, "wrong_type", "must not be null; leave it out where it does not matter");
+            }
+        }
     }
 
     /// Notes that a field is wrong.

@@ -6,6 +6,7 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Services,
@@ -19,9 +20,12 @@ use crate::{
     domain::principal::Principal,
 };
 
-#[derive(Serialize)]
+/// The key that was made.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct CreatedKey<'a> {
+#[schema(as = GuideKey)]
+pub(super) struct CreatedKey<'a> {
+    /// The whole key, for the only time.
     api_key: &'a str,
     /// The public name, which stands in lists and logs.
     id: String,

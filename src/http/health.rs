@@ -11,6 +11,7 @@ use std::{
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 
 use super::Services;
 use crate::domain::ports::Health;
@@ -76,12 +77,17 @@ pub(super) async fn readyz(services: Data<Services>) -> HttpResponse {
     answer(&mut response, &State { status, issuers_without_keys: without_keys })
 }
 
-#[derive(Serialize)]
+/// How this replica stands.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct State {
+#[schema(as = Readiness)]
+pub(super) struct State {
+    /// `ok`, `ready` or `unready`.
+    #[schema(example = "ok")]
     status: &'static str,
     /// Issuers whose tokens are answered 503.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
     issuers_without_keys: Option<usize>,
 }
 

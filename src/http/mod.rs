@@ -1,5 +1,7 @@
 //! The adapter for HTTP: the only place with actix.
 
+#[cfg(test)]
+mod asked;
 mod audit;
 mod authenticate;
 mod client_address;
@@ -13,9 +15,11 @@ mod health;
 mod key_check;
 mod keys;
 mod limits;
+mod openapi;
 mod owner_id;
 mod owners;
 mod parameters;
+mod problem;
 mod refusal_log;
 mod root_span;
 pub mod routes;

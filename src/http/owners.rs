@@ -6,6 +6,7 @@ use actix_web::{
     web::{Bytes, Data, Path},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Services,
@@ -22,9 +23,10 @@ use super::{
 use crate::{auth::lifecycle::Editor, domain::ledger::OwnerSwitch};
 
 /// An owner whose keys are all refused, or not any more, on every replica.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SwitchedOwner {
+pub(super) struct SwitchedOwner {
+    /// Who.
     owner: Owner,
     /// Whether all of the owner's keys are refused.
     disabled: bool,

@@ -9,7 +9,7 @@ use super::failure::{FieldProblem, Reason};
 use crate::domain::{api_key::Keyring, ledger::Page};
 
 /// What a page holds when nobody says how much.
-const LIMIT_DEFAULT: u32 = 25;
+pub(super) const LIMIT_DEFAULT: u32 = 25;
 /// The most that a page holds.
 pub(super) const LIMIT_MAX: u32 = 100;
 
@@ -32,6 +32,8 @@ impl Parameters {
 
     /// A parameter that may be missing.
     pub(super) fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        #[cfg(test)]
+        super::asked::note(name);
         let mut values = self.pairs.extract_if(.., |(own, _)| own == name);
         let value = values.next()?.1;
         let more = values.count();

@@ -13,7 +13,9 @@ use super::{
     failure::{Failure, Reason},
     guide, health,
     key_check::KeyCheck,
-    keys, owners, verify,
+    keys,
+    openapi::{self, page},
+    owners, verify,
 };
 
 /// Who may call a route.
@@ -49,6 +51,8 @@ pub struct Endpoint {
 const fn endpoint(method: Method, path: &'static str, access: Access, handler: fn(Route) -> Route) -> Endpoint {
     Endpoint { method, path, access, handler }
 }
+
+const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
 
 /// Every route there is. Of two that fit, the first one counts: words stand before `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
@@ -89,6 +93,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
         |route| route.to(health::readyz),
     ),
+    endpoint(Method::GET, "/openapi.json", Access::Public(DOCUMENTS), |route| route.to(openapi::openapi_json)),
+    endpoint(Method::GET, "/docs", Access::Public(DOCUMENTS), |route| route.to(page::docs)),
+    endpoint(Method::GET, "/docs/", Access::Public(DOCUMENTS), |route| route.to(page::index)),
+    endpoint(Method::GET, "/docs/{file}", Access::Public(DOCUMENTS), |route| route.to(page::part)),
 ];
 
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.

@@ -10,12 +10,17 @@ use actix_web::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::{
     Services,
     failure::{Failure, FieldProblem, Reason},
     fields::{Fields, boolean, list, object, text, wrong},
-    keys::{now, representation::Owner, requests::scopes},
+    keys::{
+        now,
+        representation::{Environment, Owner},
+        requests::scopes,
+    },
     undone,
 };
 use crate::{
@@ -24,53 +29,84 @@ use crate::{
 };
 
 /// Keys in one request.
-const CHECKS_MAX: usize = 100;
+pub(super) const CHECKS_MAX: usize = 100;
 /// What a key that is good for what was asked is told to be.
 const VALID: &str = "valid";
 /// What a text is told to be that is no key, whatever the reason: another form, a forgery, a key that is gone.
 const NOT_FOUND: &str = "not_found";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
+/// Every word for how a key was judged, as the document lists them.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum VerificationCode {
+    Valid,
+    NotFound,
+    Revoked,
+    Disabled,
+    OwnerDisabled,
+    Expired,
+    AddressNotAllowed,
+    InsufficientScope,
+}
+
 /// A question about one key.
-struct Question {
+pub(super) struct Question {
     key: SecretString,
     scopes: Scopes,
     client_address: Option<IpAddr>,
 }
 
 /// What a service is told of a key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Verification {
     /// Whether the key is good for what was asked.
     valid: bool,
     /// `valid`, or the first reason why not.
+    #[schema(value_type = VerificationCode)]
     code: &'static str,
     /// The key's public name; missing when the text is no key.
     #[serde(flatten)]
+    #[schema(ignore)]
     known: Option<KnownKey>,
     /// Every reason why not, if `explain` was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     failures: Option<Vec<CheckFailure>>,
 }
 
 /// What is known of a key whose secret was proven.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct KnownKey {
+pub(super) struct KnownKey {
+    /// The key's public name.
+    #[schema(pattern = "^[0-9A-Za-z]{22}$")]
     key_id: String,
+    /// Whose key it is.
     owner: Owner,
+    /// Which world it belongs to.
+    #[schema(value_type = Environment)]
     environment: &'static str,
+    /// What it may do.
+    #[schema(max_items = 100)]
     scopes: Vec<String>,
+    /// The owner's notes.
+    #[schema(value_type = Object, additional_properties)]
     metadata: Map<String, Value>,
+    /// From when on it is refused.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     expires_at: Option<OffsetDateTime>,
 }
 
 /// One check that a key does not pass.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CheckFailure {
+    /// Which check.
+    #[schema(value_type = VerificationCode)]
     code: &'static str,
     /// The scopes that the key lacks, where that is the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -78,8 +114,9 @@ struct CheckFailure {
 }
 
 /// Answers to many questions, in their order.
-#[derive(Debug, Serialize)]
-struct Verifications {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Verifications {
+    /// One answer for each question.
     results: Vec<Verification>,
 }
 
@@ -167,7 +204,7 @@ impl KnownKey {
 }
 
 /// The questions, whether to explain, and whether there may be many.
-fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Reason> {
+pub(super) fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Reason> {
     let explain = fields.take("explain", boolean).unwrap_or(false);
     if !fields.has("checks") {
         let question = question(&mut fields);

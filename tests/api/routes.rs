@@ -12,7 +12,10 @@ async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
         let method: Method = endpoint.method.as_str().parse().expect("a method");
         let status = stranger(&replica, method, endpoint.path).send().await.expect("an answer").status();
         match endpoint.access {
-            Access::Public(reason) => assert!(!reason.is_empty() && status.is_success(), "{}", endpoint.path),
+            // The placeholder of a path names nothing; that is 404 for everybody.
+            Access::Public(reason) => {
+                assert!(!reason.is_empty() && !matches!(status.as_u16(), 401 | 403), "{}", endpoint.path)
+            }
             Access::GuideToken
             | Access::Token
             | Access::ApiKey

@@ -123,7 +123,7 @@ fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) ->
 }
 
 /// `?reason=`
-fn reason(request: &HttpRequest) -> Result<Option<ChangeReason>, Failure> {
+pub(in crate::http) fn reason(request: &HttpRequest) -> Result<Option<ChangeReason>, Failure> {
     let mut parameters = Parameters::of(request);
     let reason = parameters.take_parsed("reason");
     parameters.finish().map_err(|reason| Failure::new(request.path(), reason))?;

@@ -14,8 +14,9 @@ use super::{
 use crate::{
     auth::lifecycle::Editor,
     domain::{
+        api_key::Keyring,
         key_record::KeyState,
-        ledger::{KeyFilter, Page},
+        ledger::{KeyFilter, Page, Reach},
     },
     http::{
         Services,
@@ -49,14 +50,8 @@ pub(in crate::http) async fn list(
     services: Data<Services>,
 ) -> Result<HttpResponse, Failure> {
     let now = now();
-    let mut parameters = Parameters::of(&request);
-    let page = parameters.page(&services.issuer.keyring, LIST);
-    let mut filter = filter(&mut parameters);
-    match editor.reach.owner() {
-        Some(owner) => filter.owner = Some(owner.clone()),
-        None => filter.owner = parameters.take("owner", owner),
-    }
-    parameters.finish().map_err(|reason| Failure::new(request.path(), reason))?;
+    let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &editor.reach);
+    let (filter, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
     // One more than asked for tells whether there is a next page.
     let asked = Page { limit: page.limit + 1, ..page };
     let mut keys = services.lifecycle.list(&filter, asked, now).await.map_err(|error| unread(&request, &error))?;
@@ -71,6 +66,22 @@ pub(in crate::http) async fn list(
         response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
     }
     Ok(response.json(KeyList { keys, next_cursor }))
+}
+
+/// Which keys, and which page of them. Only who reaches any owner's keys may name one.
+pub(in crate::http) fn which_keys(
+    mut parameters: Parameters,
+    keyring: &Keyring,
+    reach: &Reach,
+) -> Result<(KeyFilter, Page), Reason> {
+    let page = parameters.page(keyring, LIST);
+    let mut filter = filter(&mut parameters);
+    match reach.owner() {
+        Some(owner) => filter.owner = Some(owner.clone()),
+        None => filter.owner = parameters.take("owner", owner),
+    }
+    parameters.finish()?;
+    Ok((filter, page))
 }
 
 /// Which keys, by the parameters that every list of keys has.
@@ -97,6 +108,7 @@ pub(super) fn tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub(super) fn owner(text: &str) -> Result<crate::domain::principal::Owner, String> {
+/// An owner by the word for it.
+pub(in crate::http) fn owner(text: &str) -> Result<crate::domain::principal::Owner, String> {
     owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned())
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::{
     auth::{
@@ -13,55 +14,95 @@ use crate::{
     http::owner_id,
 };
 
+/// Which world a key belongs to, as answers say it.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
+pub(in crate::http) enum Environment {
+    Live,
+    Test,
+}
+
+/// How a key stands, as answers say it.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
+pub(in crate::http) enum State {
+    Active,
+    Disabled,
+    Expired,
+    Revoked,
+}
+
 /// A key, without its secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
     /// The public name: it may stand in logs and lists.
+    #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "01gk8yGvWq3Zr0Xb7LmT2c")]
     id: String,
     /// What its owner calls it.
+    #[schema(required, min_length = 1, max_length = 200, example = "billing worker")]
     name: Option<String>,
     /// Which world it belongs to.
+    #[schema(value_type = Environment)]
     environment: &'static str,
     /// How it stands.
+    #[schema(value_type = State)]
     state: &'static str,
     /// Switched on, whatever else holds.
     enabled: bool,
     /// Whose key it is.
     owner: Owner,
     /// What it may do.
+    #[schema(max_items = 100, example = json!(["orders:read"]))]
     scopes: Vec<String>,
     /// The owner's notes.
+    #[schema(value_type = Object, additional_properties, example = json!({"team": "payments"}))]
     metadata: Map<String, Value>,
     /// Networks that it may be used from; none means from anywhere.
+    #[schema(max_items = 50, example = json!(["192.0.2.0/24"]))]
     allowed_ips: Vec<String>,
+    /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When somebody last changed it.
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
     /// From when on it is refused.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     expires_at: Option<OffsetDateTime>,
+    /// When it was ended for good.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     revoked_at: Option<OffsetDateTime>,
+    /// What was said when it was revoked.
+    #[schema(required, min_length = 1, max_length = 500)]
     revoked_reason: Option<String>,
     /// The key that took its place.
+    #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     successor_id: Option<String>,
     /// When it was last used, within minutes of the truth.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
     last_used_at: Option<OffsetDateTime>,
     /// From where it was last used.
+    #[schema(required, example = "192.0.2.7")]
     last_used_from: Option<String>,
 }
 
 /// Who owns a key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Owner {
     /// Issuer and subject in one word, for addresses.
+    #[schema(format = "owner-id", pattern = "^[A-Za-z0-9_-]+$", example = "AGFsaWNl")]
     id: String,
     /// The `iss` of the owner's tokens; empty when they carry none.
+    #[schema(example = "https://issuer.example")]
     issuer: String,
     /// The `sub` of the owner's tokens, or their organisation.
+    #[schema(min_length = 1, example = "alice")]
     subject: String,
 }
 
@@ -102,15 +143,17 @@ impl Key {
 }
 
 /// A key that was just made, with its secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedKey {
     #[serde(flatten)]
     pub(super) key: Key,
     /// The whole key, for the only time; `null` when the same request has made it before.
+    #[schema(required, example = "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c…")]
     pub(super) api_key: Option<String>,
     /// Why there is no secret, where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(super) notice: Option<&'static str>,
 }
 
@@ -122,7 +165,7 @@ impl CreatedKey {
 }
 
 /// A key that took another one's place, with its secret, and that other one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotatedKey {
     #[serde(flatten)]
@@ -139,19 +182,23 @@ impl RotatedKey {
 }
 
 /// A page of keys, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct KeyList {
+pub(in crate::http) struct KeyList {
     pub(super) keys: Vec<Key>,
     /// To be given as `cursor` for the next page; `null` on the last.
+    #[schema(required)]
     pub(super) next_cursor: Option<String>,
 }
 
 /// A key that no replica accepts any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RevokedKey {
+pub(in crate::http) struct RevokedKey {
+    /// Which key.
+    #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "01gk8yGvWq3Zr0Xb7LmT2c")]
     id: String,
+    /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     revoked_at: OffsetDateTime,
     #[serde(flatten)]
@@ -159,14 +206,16 @@ pub(super) struct RevokedKey {
 }
 
 /// How a change became true on all replicas.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Confirmation {
     /// Replicas that have said that they know of it, this one among them.
+    #[schema(minimum = 1)]
     replicas_confirmed: usize,
     /// Replicas that said nothing until they could not have known better any more.
     replicas_expired: usize,
     /// Milliseconds from the commit until it was true everywhere.
+    #[schema(minimum = 0)]
     took_ms: f64,
 }
 

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// The longest that a life or a grace period can be given in seconds: a hundred years.
-const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+pub(in crate::http) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
 /// What a key shows and nobody writes.
-const READ_ONLY: [&str; 11] = [
+pub(in crate::http) const READ_ONLY: [&str; 11] = [
     "id",
     "environment",
     "state",
@@ -38,7 +38,7 @@ const READ_ONLY: [&str; 11] = [
 ];
 
 /// What a new key is to be like. `owner`: whose, where the body does not say.
-pub(super) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
+pub(in crate::http) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
     let owner = match owner {
         Some(owner) => Some(owner.clone()),
         None => self::owner(&mut fields),
@@ -64,7 +64,7 @@ pub(super) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTi
 }
 
 /// What of a key is to change, by a merge patch (RFC 7396): `null` takes a field back to its default.
-pub(super) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
+pub(in crate::http) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
     for name in READ_ONLY {
         if fields.take_nullable(name, Ok).is_some() {
             fields.problem(name, "immutable", "cannot be changed");
@@ -82,7 +82,7 @@ pub(super) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reas
 }
 
 /// For how long the old key goes on working, and when the new one's life ends.
-pub(super) fn rotation(mut fields: Fields, now: OffsetDateTime) -> Result<(Duration, Option<Expiry>), Reason> {
+pub(in crate::http) fn rotation(mut fields: Fields, now: OffsetDateTime) -> Result<(Duration, Option<Expiry>), Reason> {
     let grace = fields.take("gracePeriod", |value| whole_seconds(&value, 0));
     let expiry = expiry(&mut fields, now);
     let rotation = (grace.unwrap_or_default(), expiry.map(|expiry| expiry.unwrap_or(Expiry::Never)));
@@ -176,7 +176,9 @@ fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Ve
 }
 
 fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<Wrong>> {
-    match value.as_u64() {
+    // To JSON, 60 and 60.0 are one number, and some clients write every number the second way.
+    let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
+    match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
         Some(seconds) if (shortest..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
         _ => wrong("invalid", format!("must be a whole number of seconds from {shortest} to {SECONDS_MAX}")),
     }

@@ -7,6 +7,7 @@ use actix_web::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{list, now, representation::Confirmation, requests};
 use crate::{
@@ -22,9 +23,9 @@ use crate::{
 };
 
 /// Keys that were revoked together; no replica accepts one of them any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct RevokedTogether {
+pub(in crate::http) struct RevokedTogether {
     /// How many.
     revoked: u64,
     /// How that became true.
@@ -51,11 +52,16 @@ pub(in crate::http) async fn revoke_together(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
+/// What a key must be like to be revoked with others.
+const CONDITIONS: [&str; 7] = ["owner", "state", "environment", "name", "tag", "expiringBefore", "createdSince"];
+
 /// At least one condition, so that a forgotten one does not end every key there is.
-fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
+pub(in crate::http) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
     };
+    // A program whose owner happens to be null does not mean every owner.
+    fields.refuse_null(&CONDITIONS);
     let filter = KeyFilter {
         owner: fields.take("owner", |value| list::owner(&text(value)?).or_else(|detail| wrong("invalid", detail))),
         state: fields.take("state", |value| {

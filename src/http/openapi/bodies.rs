@@ -1,0 +1,253 @@
+//! What may stand in bodies. The readers are written by hand, so these are, too; the tests below compare the
+//! names, and the limits are the constants that the readers use.
+
+use serde_json::{Value, json};
+
+use super::parameters::{line, owner_id};
+use crate::{
+    domain::{
+        key_record::{ALLOWED_IPS_MAX, KeyState},
+        metadata::{METADATA_MAX_BYTES, METADATA_MAX_DEPTH},
+        principal::{IDENTIFIER_MAX_BYTES, SCOPE_MAX_BYTES, SCOPES_MAX},
+        text::{NAME_MAX, REASON_MAX},
+    },
+    http::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},
+};
+
+/// No control character in it (Unicode's category Cc).
+pub(super) const CLEAN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// Postgres keeps no NUL.
+const NO_NUL: &str = r"^[^\u0000]*$";
+
+/// A body that must be there.
+pub(super) fn body(schema: &str) -> Value {
+    json!({ "required": true, "content": { "application/json": content(schema) } })
+}
+
+/// A body that may be missing.
+pub(super) fn optional_body(schema: &str) -> Value {
+    json!({ "required": false, "content": { "application/json": content(schema) } })
+}
+
+/// A merge patch (RFC 7396), which may call itself plain JSON.
+pub(super) fn merge_patch(schema: &str) -> Value {
+    let content = content(schema);
+    json!({ "required": true, "content": { "application/merge-patch+json": content, "application/json": content } })
+}
+
+fn content(schema: &str) -> Value {
+    json!({
+        "schema": reference(schema),
+        "examples": { "usual": { "value": example(schema) } },
+    })
+}
+
+/// Where a schema of that name stands.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn reference_or_null(name: &str) -> Value {
+    json!({ "anyOf": [reference(name), { "type": "null" }] })
+}
+
+fn example(schema: &str) -> Value {
+    match schema {
+        "NewKey" => json!({
+            "name": "billing worker",
+            "environment": "test",
+            "scopes": ["orders:read"],
+            "expiresIn": 7_776_000,
+            "metadata": { "team": "payments" },
+            "allowedIps": ["192.0.2.0/24"],
+        }),
+        "NewKeyOfAnOwner" => json!({ "owner": { "subject": "alice" }, "name": "billing worker" }),
+        "KeyPatch" => json!({ "name": "billing worker 2", "metadata": { "team": null } }),
+        "Rotation" => json!({ "gracePeriod": 86_400 }),
+        "Question" => {
+            json!({ "key": "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c", "scopes": ["orders:read"], "explain": true })
+        }
+        "Conditions" => json!({ "name": "billing worker", "environment": "test", "reason": "left the company" }),
+        _ => json!({ "reason": "left the company" }),
+    }
+}
+
+/// The schemas of all bodies by name.
+pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
+    let bodies = [
+        ("NewKey", new_key()),
+        ("NewKeyOfAnOwner", new_key_of_an_owner()),
+        ("KeyPatch", key_patch()),
+        ("Rotation", rotation()),
+        ("Conditions", conditions()),
+        ("Reason", object(&json!({ "reason": or_null(line(REASON_MAX)) }))),
+        ("Notes", notes()),
+    ];
+    let bodies = bodies.into_iter().chain(questions());
+    let bodies = bodies.map(|(name, schema)| (name.to_owned(), schema));
+    bodies.chain((0..METADATA_MAX_DEPTH).map(|levels| (format!("NoteOf{levels}Levels"), note(levels))))
+}
+
+/// An object with these members and no other.
+fn object(properties: &Value) -> Value {
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+/// The same value, or `null`, which is what a missing member is.
+fn or_null(mut schema: Value) -> Value {
+    schema["type"] = json!([schema["type"], "null"]);
+    schema
+}
+
+fn new_key() -> Value {
+    let mut schema = object(&json!({
+        "name": or_null(line(NAME_MAX)),
+        "environment": reference_or_null("Environment"),
+        "scopes": scopes(),
+        "metadata": reference("Notes"),
+        "allowedIps": allowed_ips(),
+        "expiresAt": expires_at(),
+        "expiresIn": seconds(1, "How long it lives, in seconds."),
+        "enabled": or_null(json!({ "type": "boolean", "default": true })),
+    }));
+    schema["not"] = either_expiry();
+    schema
+}
+
+fn new_key_of_an_owner() -> Value {
+    let text = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
+    let mut owner = object(&json!({ "issuer": or_null(text.clone()), "subject": text }));
+    owner["properties"]["subject"]["minLength"] = json!(1);
+    owner["required"] = json!(["subject"]);
+    owner["description"] = json!(format!("Whose key it will be. Each at most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
+    let mut schema = new_key();
+    schema["properties"]["owner"] = owner;
+    schema["required"] = json!(["owner"]);
+    schema
+}
+
+fn key_patch() -> Value {
+    let mut schema = object(&json!({
+        "name": or_null(line(NAME_MAX)),
+        "scopes": scopes(),
+        "metadata": {
+            "type": ["object", "null"],
+            "additionalProperties": true,
+            "description": "Merged into the notes, all the way down; what comes out has the limits of `Notes`.",
+        },
+        "allowedIps": allowed_ips(),
+        "expiresAt": expires_at(),
+        "expiresIn": seconds(1, "How long it lives from now, in seconds."),
+        "enabled": or_null(json!({ "type": "boolean" })),
+    }));
+    schema["not"] = either_expiry();
+    schema
+}
+
+fn rotation() -> Value {
+    let mut schema = object(&json!({
+        "gracePeriod": seconds(0, "How long the old key goes on working, in seconds; 0 ends it now."),
+        "expiresAt": expires_at(),
+        "expiresIn": seconds(1, "How long the new key lives, in seconds."),
+    }));
+    schema["not"] = either_expiry();
+    schema
+}
+
+/// A question about one key, or many of them: by names, of which clients make types.
+fn questions() -> [(&'static str, Value); 4] {
+    let address = [json!({ "type": "string", "format": "ipv4" }), json!({ "type": "string", "format": "ipv6" })];
+    let mut item = object(&json!({
+        "key": { "type": "string" },
+        "scopes": scopes(),
+        "clientAddress": { "anyOf": [address[0], address[1], { "type": "null" }] },
+    }));
+    item["required"] = json!(["key"]);
+    let explain = or_null(json!({ "type": "boolean", "default": false, "description": "Tell every reason why not." }));
+    let mut one = item.clone();
+    one["properties"]["explain"] = explain.clone();
+    let items = reference("QuestionOfMany");
+    let checks = json!({ "type": "array", "minItems": 1, "maxItems": CHECKS_MAX, "items": items });
+    let mut many = object(&json!({ "checks": checks, "explain": explain }));
+    many["required"] = json!(["checks"]);
+    let either = json!({ "oneOf": [reference("OneQuestion"), reference("ManyQuestions")] });
+    [("Question", either), ("OneQuestion", one), ("ManyQuestions", many), ("QuestionOfMany", item)]
+}
+
+fn conditions() -> Value {
+    let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
+    let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
+    let instant = || json!({ "type": "string", "format": "date-time" });
+    let conditions = json!({
+        "owner": owner_id(),
+        "state": { "type": "string", "enum": states },
+        "environment": reference("Environment"),
+        "name": line(NAME_MAX),
+        "tag": { "type": "string", "pattern": r"^[^:\u0000]+:[^\u0000]*$" },
+        "expiringBefore": instant(),
+        "createdSince": instant(),
+    });
+    let names = conditions.as_object().into_iter().flat_map(|members| members.keys());
+    let one_at_least: Vec<_> = names.map(|name| json!({ "required": [name] })).collect();
+    let mut schema = object(&conditions);
+    schema["properties"]["reason"] = or_null(line(REASON_MAX));
+    schema["anyOf"] = one_at_least.into();
+    schema
+}
+
+fn scopes() -> Value {
+    let scope = json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": SCOPE_MAX_BYTES,
+        "pattern": r"^[!#-\[\]-~]+$",
+    });
+    json!({ "type": ["array", "null"], "maxItems": SCOPES_MAX, "items": scope })
+}
+
+fn allowed_ips() -> Value {
+    let kinds = ["ipv4", "ipv6", "ip-network"].map(|format| json!({ "type": "string", "format": format }));
+    json!({
+        "type": ["array", "null"],
+        "maxItems": ALLOWED_IPS_MAX,
+        "items": { "anyOf": kinds },
+        "description": "Addresses and networks such as 192.0.2.0/24 that it may be used from; none: from anywhere.",
+    })
+}
+
+fn expires_at() -> Value {
+    or_null(
+        json!({ "type": "string", "format": "date-time", "description": "When its life ends; must be in the future." }),
+    )
+}
+
+fn seconds(fewest: u64, about: &str) -> Value {
+    or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
+}
+
+/// One of the two at most.
+fn either_expiry() -> Value {
+    json!({ "required": ["expiresAt", "expiresIn"] })
+}
+
+fn notes() -> Value {
+    let mut notes = note(METADATA_MAX_DEPTH);
+    notes["type"] = json!(["object", "null"]);
+    notes["description"] =
+        json!(format!("At most {METADATA_MAX_BYTES} bytes of compact JSON, {METADATA_MAX_DEPTH} levels deep."));
+    notes
+}
+
+/// A value of so many levels at most. Each keyword is about values of one type and lets others pass.
+fn note(levels: usize) -> Value {
+    let Some(below) = levels.checked_sub(1) else {
+        return json!({ "type": ["string", "number", "boolean", "null"], "pattern": NO_NUL });
+    };
+    let inner = reference(&format!("NoteOf{below}Levels"));
+    json!({
+        "pattern": NO_NUL,
+        "items": inner,
+        "propertyNames": { "pattern": NO_NUL },
+        "additionalProperties": inner,
+    })
+}

@@ -1,0 +1,263 @@
+//! What each route does, takes and answers, apart from what its `Access` and the server's bounds say.
+
+use serde_json::{Value, json};
+
+use super::{
+    bodies::{body, merge_patch, optional_body},
+    parameters::{self, header, query},
+};
+use crate::http::{
+    failure::{FieldProblem, Reason},
+    routes::{Access, Endpoint},
+};
+
+/// What the document says of a route.
+pub(super) struct Operation {
+    id: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) parameters: Vec<Value>,
+    pub(super) body: Option<Value>,
+    /// Status, what it means, the schema of the answer (`""`: the answer is no JSON of ours), and headers.
+    pub(super) answers: Vec<Answer>,
+    /// What can go wrong in the handler.
+    pub(super) reasons: Vec<Reason>,
+}
+
+/// An answer that is no problem.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) means: &'static str,
+    /// The name of the schema; `None` where no JSON of ours is sent.
+    pub(super) schema: Option<&'static str>,
+    pub(super) headers: &'static [(&'static str, Occurs)],
+}
+
+/// Whether a header is always there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occurs {
+    Always,
+    Sometimes,
+}
+
+const TAG: &[(&str, Occurs)] = &[("ETag", Occurs::Always)];
+const PAGE: &[(&str, Occurs)] = &[("Link", Occurs::Sometimes)];
+
+impl Operation {
+    fn new(id: &'static str, summary: &'static str) -> Self {
+        Self { id, summary, parameters: Vec::new(), body: None, answers: Vec::new(), reasons: Vec::new() }
+    }
+
+    fn answers(self, status: u16, means: &'static str, schema: &'static str) -> Self {
+        self.answers_with(status, means, schema, &[])
+    }
+
+    fn answers_with(
+        mut self,
+        status: u16,
+        means: &'static str,
+        schema: &'static str,
+        headers: &'static [(&'static str, Occurs)],
+    ) -> Self {
+        self.answers.push(Answer { status, means, schema: Some(schema), headers });
+        self
+    }
+
+    fn fails(mut self, reasons: impl IntoIterator<Item = Reason>) -> Self {
+        self.reasons.extend(reasons);
+        self
+    }
+
+    /// It asks the database.
+    fn stored(self) -> Self {
+        self.fails([Reason::Unavailable])
+    }
+
+    fn takes(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// It has parameters or headers that can be wrong.
+    fn takes_checked(self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        let wrong = FieldProblem::of_parameter("limit", "invalid", "a whole number from 1 to 100");
+        self.takes(parameters).fails([Reason::InvalidParameters(vec![wrong])])
+    }
+
+    /// It is about one key.
+    fn of_a_key(self) -> Self {
+        self.takes([parameters::key_id_in_path()]).fails([Reason::NotFound]).stored()
+    }
+
+    /// It reads a body.
+    fn reads(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
+        self.fails([Reason::InvalidJson, Reason::UnsupportedMediaType, Reason::InvalidFields(vec![wrong])])
+    }
+
+    /// Unique among all: administrators' routes do the same as owners' do.
+    pub(super) fn id(&self, endpoint: &Endpoint) -> String {
+        if !endpoint.path.starts_with("/v1/admin/") {
+            return self.id.to_owned();
+        }
+        let (first, rest) = self.id.split_at(1);
+        format!("admin{}{rest}", first.to_ascii_uppercase())
+    }
+}
+
+/// How a route is called here: owners' and administrators' routes to the same end have one name.
+pub(super) fn name(endpoint: &Endpoint) -> String {
+    format!("{} {}", endpoint.method, endpoint.path.replacen("/v1/admin/", "/v1/", 1))
+}
+
+/// What is said of a route.
+pub(super) fn of(endpoint: &Endpoint) -> Option<Operation> {
+    let name = name(endpoint);
+    let (_, describe) = OPERATIONS.iter().find(|(own, _)| *own == name)?;
+    Some(describe(endpoint.access == Access::Administrator))
+}
+
+/// Describes a route: for administrators, or for others.
+type Describe = fn(bool) -> Operation;
+
+/// Every operation by the name of its route.
+pub(super) const OPERATIONS: &[(&str, Describe)] = &[
+    ("POST /api/create-api-key", |_| {
+        let mut operation = Operation::new("createApiKey", "Makes a key with no name, scopes or notes")
+            .answers(201, "The key, for the only time", "GuideKey")
+            .fails([Reason::InvalidJson, Reason::TooManyKeys])
+            .stored();
+        operation.body = Some(json!({
+            "description": "Does not matter, but one that says it is JSON must be.",
+            "content": { "application/json": { "schema": {} } },
+        }));
+        operation
+    }),
+    ("GET /api/protected-resource", |_| {
+        Operation::new("readProtectedResource", "Something worth a key").answers(200, "Granted", "Message")
+    }),
+    ("DELETE /v1/keys/self", |_| {
+        Operation::new("revokeOwnKey", "Revokes the key that the request carries: whoever has found it can end it")
+            .answers(200, "No replica accepts it any more", "RevokedKey")
+            .takes_checked(query(&["reason"]))
+            .fails([Reason::NotFound])
+            .stored()
+    }),
+    ("POST /v1/keys/verify", |_| {
+        Operation::new("verifyKeys", "Is this key good for that? Asked by services, of one key or of up to 100")
+            .reads(body("Question"))
+            .answers(200, "Good or not, and what is known of it", "Verdict")
+            .stored()
+    }),
+    ("POST /v1/keys", |admin| {
+        let body = if admin { body("NewKeyOfAnOwner") } else { optional_body("NewKey") };
+        const MADE: &[(&str, Occurs)] = &[("ETag", Occurs::Always), ("Location", Occurs::Always)];
+        Operation::new("createKey", "Makes a key")
+            .takes_checked([header("Idempotency-Key")])
+            .reads(body)
+            .answers_with(201, "The key with its secret, for the only time", "CreatedKey", MADE)
+            .answers_with(
+                200,
+                "The same request has made this key before; its secret is not shown again",
+                "CreatedKey",
+                TAG,
+            )
+            .fails([Reason::TooManyKeys, Reason::IdempotencyKeyReused])
+            .stored()
+    }),
+    ("GET /v1/keys", |admin| {
+        Operation::new("listKeys", "Keys, newest first, by the page")
+            .takes_checked(query(parameters::OF_KEYS))
+            .takes(admin.then(|| query(&["owner"])).into_iter().flatten())
+            .answers_with(200, "A page", "KeyList", PAGE)
+            .stored()
+    }),
+    ("GET /v1/keys/{id}", |_| {
+        Operation::new("showKey", "A key, without its secret").of_a_key().answers_with(200, "The key", "Key", TAG)
+    }),
+    ("PATCH /v1/keys/{id}", |_| {
+        Operation::new("updateKey", "Changes a key by a merge patch (RFC 7396)")
+            .of_a_key()
+            .takes_checked([header("If-Match")])
+            .reads(merge_patch("KeyPatch"))
+            .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
+            .fails([Reason::VersionMismatch, Reason::KeyRevoked])
+    }),
+    ("DELETE /v1/keys/{id}", |_| {
+        Operation::new("revokeKey", "Revokes a key; asking again changes nothing")
+            .of_a_key()
+            .takes_checked(query(&["reason"]))
+            .answers(200, "No replica accepts it any more", "RevokedKey")
+    }),
+    ("POST /v1/keys/{id}/rotate", |_| {
+        Operation::new("rotateKey", "Makes a successor with the same rights; the old key ends after a grace period")
+            .of_a_key()
+            .reads(optional_body("Rotation"))
+            .answers_with(201, "The successor with its secret, for the only time, and the old key", "RotatedKey", TAG)
+            .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated])
+    }),
+    ("POST /v1/keys/{id}/disable", |_| {
+        Operation::new("disableKey", "Switches a key off")
+            .of_a_key()
+            .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
+            .fails([Reason::KeyRevoked])
+    }),
+    ("POST /v1/keys/{id}/enable", |_| {
+        Operation::new("enableKey", "Switches a key on again")
+            .of_a_key()
+            .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
+            .fails([Reason::KeyRevoked])
+    }),
+    ("GET /v1/audit", |admin| {
+        Operation::new("listEvents", "Who did what to which key, newest first, by the page")
+            .takes_checked(query(parameters::OF_EVENTS))
+            .takes(admin.then(|| query(&["owner"])).into_iter().flatten())
+            .answers_with(200, "A page", "EventList", PAGE)
+            .stored()
+    }),
+    ("POST /v1/keys/revoke", |_| {
+        Operation::new("revokeKeys", "Revokes every key that meets all of the conditions")
+            .reads(body("Conditions"))
+            .answers(200, "No replica accepts one of them any more", "RevokedTogether")
+            .stored()
+    }),
+    ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Stops all keys of an owner")),
+    ("POST /v1/owners/{id}/enable", |_| switch_owner("enableOwner", "Lets the keys of an owner work again")),
+    ("GET /healthz", |_| Operation::new("isAlive", "Does the process answer?").answers(200, "It does", "Readiness")),
+    ("GET /readyz", |_| {
+        Operation::new("isReady", "Does this replica want requests?").answers(200, "It does", "Readiness").answers(
+            503,
+            "It does not",
+            "Readiness",
+        )
+    }),
+    ("GET /openapi.json", |_| document("readOpenApi", "This document", "Document")),
+    ("GET /docs", |_| {
+        let mut operation = Operation::new("readDocs", "Leads to the page for people");
+        let headers = &[("Location", Occurs::Always)];
+        operation.answers.push(Answer { status: 308, means: "It is there", schema: None, headers });
+        operation
+    }),
+    ("GET /docs/", |_| document("readDocsPage", "This document as a page for people", "")),
+    ("GET /docs/{file}", |_| {
+        document("readDocsFile", "A part of that page", "").takes([parameters::file()]).fails([Reason::NotFound])
+    }),
+];
+
+fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, summary)
+        .takes([parameters::owner_id_in_path()])
+        .reads(optional_body("Reason"))
+        .answers(200, "So it is, on every replica", "SwitchedOwner")
+        .fails([Reason::NotFound])
+        .stored()
+}
+
+/// Something that is the same for everybody until the next release.
+fn document(id: &'static str, summary: &'static str, schema: &'static str) -> Operation {
+    let mut operation = Operation::new(id, summary).takes([header("If-None-Match")]);
+    let schema = (!schema.is_empty()).then_some(schema);
+    operation.answers.push(Answer { status: 200, means: "Here it is", schema, headers: TAG });
+    operation.answers.push(Answer { status: 304, means: "You have it", schema: None, headers: TAG });
+    operation
+}

@@ -1,0 +1,122 @@
+//! The document as a page for people: Swagger UI from within the program, so that it needs no network.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, LOCATION},
+    web::{Bytes, Path},
+};
+use sha2::{Digest, Sha256};
+
+use crate::http::failure::{Failure, Reason};
+
+/// What the page loads; the rest of the distribution (source maps, other builds) is not served.
+pub(super) const FILES: [&str; 8] = [
+    INDEX,
+    "index.css",
+    "swagger-ui.css",
+    "swagger-ui-bundle.js",
+    "swagger-ui-standalone-preset.js",
+    "swagger-initializer.js",
+    "favicon-16x16.png",
+    "favicon-32x32.png",
+];
+const INDEX: &str = "index.html";
+/// Nothing from anywhere else. Swagger UI writes styles into its elements, and has images within its style sheet.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// A client asks every time, and mostly hears that it has it: so nobody reads the last release's document.
+const ASK_AGAIN: &str = "no-cache";
+
+static PAGE: LazyLock<BTreeMap<&'static str, File>> =
+    LazyLock::new(|| FILES.into_iter().filter_map(|name| Some((name, file(name)?))).collect());
+
+/// Something that is the same for everybody until the next release.
+pub(super) struct File {
+    media_type: String,
+    content: Bytes,
+    tag: String,
+}
+
+impl File {
+    pub(super) fn new(media_type: impl Into<String>, content: Bytes) -> Self {
+        let hash = Sha256::digest(&content);
+        let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { media_type: media_type.into(), content, tag: format!("\"{tag}\"") }
+    }
+
+    /// The file, or that the client has it (RFC 9110 §13.1.2, where the comparison is the weak one).
+    pub(super) fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
+        let known = known
+            .flat_map(|line| line.split(',').map(str::trim))
+            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag);
+        let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response.insert_header((CACHE_CONTROL, ASK_AGAIN)).insert_header((ETAG, self.tag.as_str()));
+        if known {
+            return response.finish();
+        }
+        response
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+            .insert_header(("x-content-type-options", "nosniff"))
+            .content_type(self.media_type.as_str())
+            .body(self.content.clone())
+    }
+}
+
+/// `GET /docs`: relative, because a proxy may serve us below a path of its own.
+pub(in crate::http) async fn docs() -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, "docs/"))
+        .insert_header((CACHE_CONTROL, ASK_AGAIN))
+        .finish()
+}
+
+/// `GET /docs/`
+pub(in crate::http) async fn index(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    named(&request, INDEX)
+}
+
+/// `GET /docs/{file}`
+pub(in crate::http) async fn part(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Failure> {
+    named(&request, &name)
+}
+
+fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
+    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound))?;
+    Ok(file.answer(request))
+}
+
+fn file(name: &str) -> Option<File> {
+    // The badge of the validator would send the document's address to a service on the network.
+    let config = utoipa_swagger_ui::Config::from("../openapi.json").validator_url("none");
+    let file = utoipa_swagger_ui::serve(name, Arc::new(config)).ok()??;
+    let content = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    Some(File::new(file.content_type, content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_and_all_that_it_loads_are_in_the_program() {
+        assert_eq!(PAGE.len(), FILES.len(), "{:?}", PAGE.keys());
+        let index = std::str::from_utf8(&PAGE[INDEX].content).expect("text");
+        let loaded =
+            index.split(['"']).filter(|word| word.ends_with(".js") || word.ends_with(".css") || word.ends_with(".png"));
+        let loaded: Vec<_> = loaded.map(|word| word.trim_start_matches("./")).collect();
+        assert!(loaded.len() > 5, "{index}");
+        for name in loaded {
+            assert!(PAGE.contains_key(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Every route is described, and what may be sent is documented as it is read, name by name.
+
+use std::collections::BTreeSet;
+
+use actix_web::test::TestRequest;
+use serde_json::{Map, Value, json};
+
+use super::{answers, bodies, document, operations, parameters, paths};
+use crate::{
+    domain::{
+        api_key::{Environment, Keyring, Pepper},
+        key_record::KeyState,
+        ledger::Reach,
+        principal::Owner,
+    },
+    http::{
+        asked, audit,
+        fields::{Fields, parsed},
+        keys::{self, requests},
+        parameters::Parameters,
+        routes::ENDPOINTS,
+        verify,
+    },
+};
+
+/// The names of all members that a body may have, but for those within the owner's notes.
+fn documented(body: &str) -> BTreeSet<String> {
+    fn collect(schema: &Value, names: &mut BTreeSet<String>) {
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            names.insert(name.clone());
+            collect(member, names);
+        }
+    }
+    let (_, schema) = bodies::schemas().find(|(name, _)| name == body).expect("a body of that name");
+    let mut names = BTreeSet::new();
+    collect(&schema, &mut names);
+    assert!(!names.is_empty(), "{body}");
+    names
+}
+
+fn read<T>(body: Value, read: impl FnOnce(Fields) -> T) -> BTreeSet<String> {
+    let Value::Object(members) = body else { panic!("a body is an object") };
+    let asked = asked::by(|| read(Fields::within(members, String::new())));
+    asked.iter().filter_map(|pointer| pointer.rsplit('/').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn bodies_are_documented_with_the_names_that_are_read() {
+    let (now, alice) = (keys::now(), Owner { issuer: "".into(), subject: "alice".into() });
+    let nothing = || Value::Object(Map::new());
+    assert_eq!(documented("NewKey"), read(nothing(), |fields| requests::order(fields, Some(&alice), now)));
+    let with_owner = json!({ "owner": {} });
+    assert_eq!(documented("NewKeyOfAnOwner"), read(with_owner, |fields| requests::order(fields, None, now)));
+    assert_eq!(documented("Rotation"), read(nothing(), |fields| requests::rotation(fields, now)));
+    assert_eq!(documented("Conditions"), read(nothing(), keys::which));
+    assert_eq!(documented("Reason"), read(nothing(), |mut fields| fields.take("reason", parsed::<String>)));
+    let mut edit = read(nothing(), |fields| requests::edit(fields, now));
+    edit.retain(|name| !requests::READ_ONLY.contains(&name.as_str()));
+    assert_eq!(documented("KeyPatch"), edit);
+    let mut question = read(nothing(), verify::read);
+    question.extend(read(json!({ "checks": [{}] }), verify::read));
+    let names = ["OneQuestion", "ManyQuestions", "QuestionOfMany"].map(documented);
+    assert_eq!(names.into_iter().flatten().collect::<BTreeSet<_>>(), question);
+}
+
+fn names_in_query(method: &str, path: &str) -> BTreeSet<String> {
+    let operation = &document()["paths"][path][method];
+    let parameters = operation["parameters"].as_array().expect("parameters");
+    let names = parameters.iter().filter(|parameter| parameter["in"] == "query").filter_map(|it| it["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn queries_are_documented_with_the_names_that_are_read() {
+    let pepper = Pepper::new("p".repeat(32).into()).expect("a pepper");
+    let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper]).expect("a keyring");
+    let request = TestRequest::default().to_http_request();
+    let own = Reach::Own(Owner { issuer: "".into(), subject: "alice".into() });
+    for (reach, list, log) in [(own, "/v1/keys", "/v1/audit"), (Reach::Any, "/v1/admin/keys", "/v1/admin/audit")] {
+        let read = asked::by(|| keys::which_keys(Parameters::of(&request), &keyring, &reach));
+        assert_eq!(names_in_query("get", list), read, "{list}");
+        let read = asked::by(|| audit::which_events(Parameters::of(&request), &keyring, &reach));
+        assert_eq!(names_in_query("get", log), read, "{log}");
+    }
+    for path in ["/v1/keys/self", "/v1/keys/{id}", "/v1/admin/keys/{id}"] {
+        assert_eq!(names_in_query("delete", path), asked::by(|| keys::reason(&request)), "{path}");
+    }
+}
+
+#[test]
+fn words_are_documented_as_the_domain_has_them() {
+    let schemas = answers::schemas();
+    assert_eq!(schemas["State"]["enum"], json!(KeyState::ALL.map(KeyState::as_str)));
+    let environments = [Environment::Live, Environment::Test].map(Environment::as_str);
+    assert_eq!(schemas["Environment"]["enum"], json!(environments));
+}
+
+#[test]
+fn the_id_of_a_key_is_documented_in_one_form() {
+    let schemas = answers::schemas();
+    let keys = [&schemas["Key"]["properties"]["id"], &schemas["RevokedKey"]["properties"]["id"]];
+    let others = [&schemas["Key"]["properties"]["successorId"], &schemas["Event"]["properties"]["keyId"]];
+    for id in keys.into_iter().chain(others) {
+        assert_eq!(id["pattern"], parameters::KEY_ID);
+    }
+}
+
+#[test]
+fn every_route_is_described_and_nothing_else_is() {
+    for endpoint in ENDPOINTS {
+        assert!(operations::of(endpoint).is_some(), "{} {} is not described", endpoint.method, endpoint.path);
+    }
+    let routes: BTreeSet<_> = ENDPOINTS.iter().map(operations::name).collect();
+    for (name, _) in operations::OPERATIONS {
+        assert!(routes.contains(*name), "{name} is described, but there is no such route");
+    }
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let paths = paths();
+    let ids: Vec<_> =
+        paths.values().flat_map(|methods| methods.values()).map(|written| &written["operationId"]).collect();
+    let different: BTreeSet<_> = ids.iter().map(|id| id.as_str()).collect();
+    assert_eq!(different.len(), ids.len(), "{ids:?}");
+    assert_eq!(ids.len(), ENDPOINTS.len());
+}
+
+#[test]
+fn every_reference_leads_to_a_schema() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.len() > 10, "the references were not found");
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}

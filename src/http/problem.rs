@@ -1,0 +1,58 @@
+//! How errors are written: problem details (RFC 9457), or the guide's `{"message": …}`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
+    /// Names the kind of problem, for ever.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    pub(super) kind: String,
+    /// The kind in words.
+    pub(super) title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    pub(super) status: u16,
+    /// The last part of `type`, for programs.
+    #[schema(pattern = "^[a-z_]+$")]
+    pub(super) code: &'static str,
+    /// What is wrong with each field, parameter or header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 50)]
+    pub(super) errors: Option<&'a [FieldProblem]>,
+}
+
+/// An error in the guide's words.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Message {
+    pub(super) message: &'static str,
+}
+
+/// What is wrong with one field of a body, one parameter of the query, or one header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct FieldProblem {
+    /// Where in the body (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "/allowedIps/0")]
+    pub(super) pointer: Option<String>,
+    /// Which parameter or header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "limit")]
+    pub(super) parameter: Option<&'static str>,
+    /// A stable word for programs.
+    pub(super) code: &'static str,
+    /// For people.
+    pub(super) detail: String,
+}
+
+impl FieldProblem {
+    pub(super) fn of_field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
+    }
+
+    pub(super) fn of_parameter(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { pointer: None, parameter: Some(name), code, detail: detail.into() }
+    }
+}

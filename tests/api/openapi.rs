@@ -1,0 +1,202 @@
+//! The OpenAPI document is served, is of version 3.1, and says what the routes do.
+
+use std::collections::BTreeSet;
+
+use keyward::http::routes::{Access, ENDPOINTS};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    actors::{Person, claims, stranger},
+    replica::Replica,
+};
+
+async fn document(replica: &Replica) -> Value {
+    let answer = stranger(replica, Method::GET, "/openapi.json").send().await.expect("an answer");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &"application/json".parse().expect("a value"))
+    );
+    answer.json().await.expect("JSON")
+}
+
+/// Method, path and description of every operation.
+fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("methods");
+        methods.iter().map(|(method, operation)| (method.to_ascii_uppercase(), path.clone(), operation))
+    });
+    operations.collect()
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_and_nothing_else() {
+    let replica = Replica::start().await;
+    let document = document(&replica).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let documented: BTreeSet<_> = operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
+    let served: BTreeSet<_> =
+        ENDPOINTS.iter().map(|endpoint| (endpoint.method.to_string(), endpoint.path.to_owned())).collect();
+    assert_eq!(documented, served);
+}
+
+#[tokio::test]
+async fn every_operation_says_which_credential_it_wants() {
+    let replica = Replica::start().await;
+    let document = document(&replica).await;
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!((&schemes["token"]["scheme"], &schemes["token"]["bearerFormat"]), (&json!("bearer"), &json!("JWT")));
+    assert_eq!((&schemes["apiKey"]["in"], &schemes["apiKey"]["name"]), (&json!("header"), &json!("x-api-key")));
+    for endpoint in ENDPOINTS {
+        let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
+        let wanted = match endpoint.access {
+            Access::Public(_) => json!([]),
+            Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
+            Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
+            Access::Verifier => json!([{ "token": [] }, { "apiKey": [] }]),
+        };
+        assert_eq!(operation["security"], wanted, "{}", endpoint.path);
+        assert_eq!(!operation["responses"]["401"].is_null(), wanted != json!([]), "{}", endpoint.path);
+    }
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem_with_an_example_that_says_its_status() {
+    let replica = Replica::start().await;
+    let document = document(&replica).await;
+    let mut seen = BTreeSet::new();
+    for (method, path, operation) in operations(&document) {
+        let responses = operation["responses"].as_object().expect("responses");
+        for status in ["400", "408", "413", "431"] {
+            assert!(responses.contains_key(status), "{method} {path} has no {status}");
+        }
+        for (status, response) in responses {
+            assert!(response["headers"]["x-request-id"]["required"].as_bool().expect("said"), "{method} {path}");
+            if !status.starts_with(['4', '5']) || (path == "/readyz" && status == "503") {
+                continue;
+            }
+            let guide = path.starts_with("/api/");
+            let media_type = if guide { "application/json" } else { "application/problem+json" };
+            let content = &response["content"][media_type];
+            let schema = if guide { "Message" } else { "Problem" };
+            assert_eq!(content["schema"]["$ref"], format!("#/components/schemas/{schema}"), "{method} {path} {status}");
+            let examples = content["examples"].as_object().expect("examples");
+            for (code, example) in examples {
+                if !guide {
+                    assert_eq!(
+                        (&example["value"]["code"], &example["value"]["status"].to_string()),
+                        (&json!(code), status)
+                    );
+                }
+                seen.insert(code.clone());
+            }
+        }
+    }
+    for code in ["insufficient_scope", "version_mismatch", "already_rotated", "idempotency_key_reused", "unavailable"] {
+        assert!(seen.contains(code), "{code} is nowhere");
+    }
+}
+
+#[tokio::test]
+async fn who_has_the_document_is_told_so() {
+    let replica = Replica::start().await;
+    for path in ["/openapi.json", "/docs/", "/docs/swagger-ui-bundle.js"] {
+        let answer = stranger(&replica, Method::GET, path).send().await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["cache-control"]),
+            (200, &"no-cache".parse().expect("a value"))
+        );
+        let tag = answer.headers()["etag"].clone();
+        let again = stranger(&replica, Method::GET, path).header("if-none-match", &tag);
+        let again = again.send().await.expect("an answer");
+        assert_eq!((again.status().as_u16(), &again.headers()["etag"]), (304, &tag), "{path}");
+        let changed = stranger(&replica, Method::GET, path).header("if-none-match", "\"another\"");
+        assert_eq!(changed.send().await.expect("an answer").status(), 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_found_with_and_without_the_slash_and_needs_no_other_server() {
+    let replica = Replica::start().await;
+    let bare = stranger(&replica, Method::GET, "/docs").send().await.expect("an answer");
+    assert_eq!((bare.status().as_u16(), &bare.headers()["location"]), (308, &"docs/".parse().expect("a value")));
+    let page = stranger(&replica, Method::GET, "/docs/").send().await.expect("an answer");
+    let policy = page.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("http"), "{policy}");
+    let page = page.text().await.expect("text");
+    assert!(!page.contains("http") && !page.contains("<script>") && !page.contains("style="), "{page}");
+
+    let start = stranger(&replica, Method::GET, "/docs/swagger-initializer.js").send().await.expect("an answer");
+    let start = start.text().await.expect("text");
+    assert!(start.contains("../openapi.json") && start.contains(r#""validatorUrl": "none""#), "{start}");
+    assert!(!start.contains("://"), "{start}");
+
+    let missing = stranger(&replica, Method::GET, "/docs/swagger-ui.js.map").send().await.expect("an answer");
+    assert_eq!(missing.status(), 404);
+}
+
+/// The limits in the document are those that are enforced: a value at each is taken, one beyond is refused.
+#[tokio::test]
+async fn the_limits_in_the_document_are_those_that_are_enforced() {
+    let replica = Replica::start().await;
+    let document = document(&replica).await;
+    let fields = &document["components"]["schemas"]["NewKey"]["properties"];
+    let limit = |pointer: &str| fields.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer}"));
+    let alice = Person::named("alice");
+    let status = |body: Value| {
+        let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token).json(&body);
+        async move { request.send().await.expect("an answer").status().as_u16() }
+    };
+    let text = |length: u64| "é".repeat(length as usize);
+    let word = |length: u64| "x".repeat(length as usize);
+    let name = limit("/name/maxLength");
+    let scopes = limit("/scopes/maxItems");
+    let scope = limit("/scopes/items/maxLength");
+    let networks = limit("/allowedIps/maxItems");
+    let seconds = limit("/expiresIn/maximum");
+    let many_scopes = |count: u64| (0..count).map(|number| format!("s{number}")).collect::<Vec<_>>();
+    let many_networks = |count: u64| (0..count).map(|number| format!("10.0.{number}.0/24")).collect::<Vec<_>>();
+    for (good, bad) in [
+        (json!({ "name": text(name) }), json!({ "name": text(name + 1) })),
+        (json!({ "scopes": many_scopes(scopes) }), json!({ "scopes": many_scopes(scopes + 1) })),
+        (json!({ "scopes": [word(scope)] }), json!({ "scopes": [word(scope + 1)] })),
+        (json!({ "allowedIps": many_networks(networks) }), json!({ "allowedIps": many_networks(networks + 1) })),
+        (json!({ "expiresIn": seconds }), json!({ "expiresIn": seconds + 1 })),
+        (json!({ "expiresIn": limit("/expiresIn/minimum") }), json!({ "expiresIn": limit("/expiresIn/minimum") - 1 })),
+        (json!({ "environment": "test" }), json!({ "environment": "staging" })),
+        (json!({ "metadata": { "a": [[[[1]]]] } }), json!({ "metadata": { "a": [[[[[1]]]]] } })),
+        (json!({ "name": null }), json!({ "unknown": null })),
+    ] {
+        assert_eq!(status(good.clone()).await, 201, "{good}");
+        assert_eq!(status(bad.clone()).await, 422, "{bad}");
+    }
+}
+
+/// JSON Schema's integers are numbers without a fraction, however they are written. Found by schemathesis.
+#[tokio::test]
+async fn a_whole_number_of_seconds_may_be_written_with_a_point() {
+    let replica = Replica::start().await;
+    let alice = Person::named("alice");
+    for (seconds, status) in [("60.0", 201), ("6e1", 201), ("60.5", 422), ("-1.0", 422), ("1e300", 422)] {
+        let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
+        let request = request.header("content-type", "application/json").body(format!(r#"{{"expiresIn":{seconds}}}"#));
+        assert_eq!(request.send().await.expect("an answer").status(), status, "{seconds}");
+    }
+}
+
+/// `null` is what a variable holds that nobody has set, and must not widen what is revoked. Found by schemathesis.
+#[tokio::test]
+async fn a_condition_that_is_null_revokes_nothing() {
+    let replica = Replica::start().await;
+    let mut claims = claims("root");
+    claims["scope"] = json!("keyward:admin");
+    let root = Person::with_claims(&claims);
+    let holder = Person::named("alice").makes_a_key(&replica).await;
+    let request = stranger(&replica, Method::POST, "/v1/admin/keys/revoke").bearer_auth(&root.token);
+    let answer = request.json(&json!({ "owner": null, "environment": "live" })).send().await.expect("an answer");
+    assert_eq!(answer.status(), 422);
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["errors"][0]["pointer"], "/owner");
+    assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
+}
