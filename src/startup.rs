@@ -104,6 +104,7 @@ impl Replica {
             issuer,
             lifecycle,
             proxies: TrustedProxies::new(settings.trusted_proxies.clone(), settings.client_address_header),
+            public_url: settings.public_url.clone(),
             refusals: RefusalLog::default(),
             readiness: Arc::clone(&readiness),
         });

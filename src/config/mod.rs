@@ -90,6 +90,8 @@ pub struct Server {
     pub unready_period: Duration,
     /// How long requests under way may take to end.
     pub drain_timeout: Duration,
+    /// Under which address clients know us; `None`: the one that they ask for.
+    pub public_url: Option<String>,
     /// Networks whose word on a client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Where they give it.

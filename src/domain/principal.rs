@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
+use time::OffsetDateTime;
+
 use super::{audit::Actor, key_record::KeyRecord};
 
 /// The longest scope that we take, in bytes.
@@ -121,6 +123,8 @@ pub struct TokenIdentity {
     pub subject: Box<str>,
     /// What the token grants.
     pub scopes: Scopes,
+    /// When its life ends.
+    pub expires_at: OffsetDateTime,
     /// Whether the issuer's tokens carry all scopes that their bearers have.
     pub scope_bearing: bool,
     /// Whether the token says that its owner is disabled.
@@ -178,6 +182,14 @@ impl Principal {
         match &self.0 {
             Credential::ApiKey(record) => Some(record),
             Credential::Token(_) => None,
+        }
+    }
+
+    /// What is known of the token that was presented; `None` when it was a key.
+    pub fn token(&self) -> Option<&TokenIdentity> {
+        match &self.0 {
+            Credential::ApiKey(_) => None,
+            Credential::Token(identity) => Some(identity),
         }
     }
 

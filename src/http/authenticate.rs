@@ -90,6 +90,22 @@ pub(super) async fn require_verifier(
     proceed(kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
 
+/// The same in the way of OAuth's clients, too: `Basic` with a key as the password (RFC 6749 §2.3.1). Its user
+/// name does not matter: the key says whose it is.
+pub(super) async fn require_oauth_client(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(key) = credentials::basic_password(request.headers()) else {
+        return require_verifier(request, next).await;
+    };
+    let verdict = match key {
+        Ok(key) => check_key(&request, key.expose().as_bytes()).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
+    };
+    proceed(CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
+}
+
 fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
     match verdict {
         Verdict::Granted(principal) if !principal.scopes().contains(scope) => Verdict::Denied(Denial::Scope(scope)),
@@ -112,13 +128,15 @@ pub(super) async fn require_key_holder(
 /// What becomes of the key that a request carries.
 pub(super) async fn key_verdict(request: &ServiceRequest) -> Result<Verdict, Undecided> {
     match credentials::api_key(request.headers()) {
-        Ok(key) => {
-            let services = services(request.request());
-            let address = services.proxies.client_address(request.head());
-            services.keys.check(key, OffsetDateTime::now_utc(), address).await
-        }
+        Ok(key) => check_key(request, key).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     }
+}
+
+async fn check_key(request: &ServiceRequest, key: &[u8]) -> Result<Verdict, Undecided> {
+    let services = services(request.request());
+    let address = services.proxies.client_address(request.head());
+    services.keys.check(key, OffsetDateTime::now_utc(), address).await
 }
 
 async fn proceed(

@@ -3,7 +3,10 @@
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
-use crate::domain::verdict::Denial;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use crate::domain::{secret::SecretString, verdict::Denial};
 
 /// Where an API key is sent.
 pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -30,6 +33,26 @@ pub(super) fn bearer_token(headers: &HeaderMap, scheme: BearerScheme) -> Result<
 /// The key in `x-api-key`, unverified.
 pub(super) fn api_key(headers: &HeaderMap) -> Result<&[u8], Denial> {
     only_value(headers, &API_KEY_HEADER)
+}
+
+/// The password in `Authorization: Basic` (RFC 7617), unverified; `None` where another scheme is used, or none.
+pub(super) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString, Denial>> {
+    let value = match only_value(headers, &AUTHORIZATION) {
+        Ok(value) => value,
+        Err(Denial::Missing) => return None,
+        Err(denial) => return Some(Err(denial)),
+    };
+    let (scheme, encoded) = value.split_at_checked("Basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    if headers.contains_key(&API_KEY_HEADER) {
+        return Some(Err(Denial::Ambiguous));
+    }
+    let pair = STANDARD.decode(encoded.trim_ascii()).ok().and_then(|pair| String::from_utf8(pair).ok());
+    let pair = pair.map(Zeroizing::new);
+    let password = pair.as_ref().and_then(|pair| pair.split_once(':')).map(|(_, password)| password.to_owned());
+    Some(password.map(SecretString::new).ok_or(Denial::Ambiguous))
 }
 
 /// A header that must not be repeated: two readers could choose different ones (RFC 9110 §5.3).

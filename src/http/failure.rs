@@ -5,7 +5,10 @@
 use std::fmt;
 
 pub(super) use super::problem::FieldProblem;
-use super::problem::{Message, Problem};
+use super::{
+    oauth,
+    problem::{Message, OAuthError, Problem},
+};
 use crate::domain::{
     ledger::{Refusal, Violation},
     verdict::PublicDenial,
@@ -29,13 +32,19 @@ const PROBLEMS_MAX: usize = 50;
 pub(super) enum Dialect {
     /// The guide's routes: exact for ever.
     Guide,
+    /// The endpoints of OAuth: the errors of RFC 6749 §5.2.
+    OAuth,
     /// Everything else: the RFCs.
     Standard,
 }
 
 impl Dialect {
     pub(super) fn of_path(path: &str) -> Self {
-        if path.starts_with("/api/") { Self::Guide } else { Self::Standard }
+        match path {
+            oauth::INTROSPECT | oauth::REVOKE => Self::OAuth,
+            path if path.starts_with("/api/") => Self::Guide,
+            _ => Self::Standard,
+        }
     }
 }
 
@@ -46,6 +55,8 @@ pub(super) enum CredentialKind {
     Token,
     /// An API key in `x-api-key`.
     ApiKey,
+    /// An API key as the password of `Basic`.
+    Basic,
 }
 
 impl CredentialKind {
@@ -53,6 +64,7 @@ impl CredentialKind {
         let scheme = match self {
             Self::Token => "Bearer",
             Self::ApiKey => "ApiKey",
+            Self::Basic => "Basic",
         };
         let error = match denial {
             // No error code when nothing was presented (RFC 6750 §3.1).
@@ -76,6 +88,10 @@ pub(super) enum Reason {
     InvalidFields(Vec<FieldProblem>),
     /// Parameters or headers are wrong: all of them.
     InvalidParameters(Vec<FieldProblem>),
+    /// The form of a request of OAuth's is wrong, so.
+    InvalidForm(&'static str),
+    /// A token that is good, but not ours to revoke (RFC 7009 §2.2.1).
+    UnsupportedTokenType,
     /// The body is of another kind than the route takes.
     UnsupportedMediaType,
     /// There is no such route, or no such thing.
@@ -160,6 +176,10 @@ impl Failure {
             Reason::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
             Reason::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Fields are not valid"),
             Reason::InvalidParameters(_) => (StatusCode::BAD_REQUEST, "invalid_parameters", "Parameters are not valid"),
+            Reason::InvalidForm(what) => (StatusCode::BAD_REQUEST, "invalid_form", what),
+            Reason::UnsupportedTokenType => {
+                (StatusCode::BAD_REQUEST, "unsupported_token_type", "Only API keys can be revoked here")
+            }
             Reason::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send the body as JSON")
             }
@@ -193,7 +213,7 @@ impl Failure {
     fn denial(&self, kind: CredentialKind, denial: PublicDenial) -> (StatusCode, &'static str, &'static str) {
         let (missing, invalid) = match kind {
             CredentialKind::Token => ("No token provided", "Failed to authenticate token"),
-            CredentialKind::ApiKey => ("No API key provided", "Invalid API key"),
+            CredentialKind::ApiKey | CredentialKind::Basic => ("No API key provided", "Invalid API key"),
         };
         let guide = self.dialect == Dialect::Guide;
         match denial {
@@ -248,8 +268,10 @@ impl ResponseError for Failure {
         let (status, code, title) = self.facts();
         let mut response = HttpResponse::build(status);
         self.add_headers(status, &mut response);
-        if self.dialect == Dialect::Guide {
-            return response.json(Message { message: title });
+        match self.dialect {
+            Dialect::Guide => return response.json(Message { message: title }),
+            Dialect::OAuth => return response.json(OAuthError { error: oauth_code(code), error_description: title }),
+            Dialect::Standard => {}
         }
         let errors = match &self.reason {
             Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) => {
@@ -259,6 +281,17 @@ impl ResponseError for Failure {
         };
         let problem = Problem { kind: format!("/problems/{code}"), title, status: status.as_u16(), code, errors };
         response.content_type("application/problem+json").json(problem)
+    }
+}
+
+/// The words that RFC 6749 §5.2 and its relatives have for what we call so.
+fn oauth_code(code: &'static str) -> &'static str {
+    match code {
+        "missing_credential" | "invalid_token" => "invalid_client",
+        "insufficient_scope" | "unsupported_token_type" => code,
+        "unavailable" => "temporarily_unavailable",
+        "internal" => "server_error",
+        _ => "invalid_request",
     }
 }
 
@@ -279,6 +312,8 @@ mod tests {
             Reason::InvalidJson,
             Reason::InvalidFields(Vec::new()),
             Reason::InvalidParameters(Vec::new()),
+            Reason::InvalidForm(""),
+            Reason::UnsupportedTokenType,
             Reason::UnsupportedMediaType,
             Reason::NotFound,
             Reason::MethodNotAllowed(""),

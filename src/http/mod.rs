@@ -15,6 +15,7 @@ mod health;
 mod key_check;
 mod keys;
 mod limits;
+mod oauth;
 mod openapi;
 mod owner_id;
 mod owners;
@@ -63,6 +64,8 @@ pub struct Services {
     pub lifecycle: Arc<Lifecycle>,
     /// Whose word on a client's address is taken.
     pub proxies: TrustedProxies,
+    /// Under which address clients know us, where that is configured.
+    pub public_url: Option<String>,
     /// Which refusals are logged.
     pub refusals: RefusalLog,
     /// Whether this replica wants requests.

@@ -30,6 +30,15 @@ pub(super) struct Message {
     pub(super) message: &'static str,
 }
 
+/// An error as OAuth has it (RFC 6749 §5.2).
+#[derive(Serialize, ToSchema)]
+pub(super) struct OAuthError {
+    /// For programs.
+    pub(super) error: &'static str,
+    /// For people.
+    pub(super) error_description: &'static str,
+}
+
 /// What is wrong with one field of a body, one parameter of the query, or one header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldProblem {

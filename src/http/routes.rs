@@ -13,7 +13,7 @@ use super::{
     failure::{Failure, Reason},
     guide, health,
     key_check::KeyCheck,
-    keys,
+    keys, oauth,
     openapi::{self, page},
     owners, verify,
 };
@@ -33,6 +33,8 @@ pub enum Access {
     KeyHolder,
     /// Services: who holds a JWT or an API key with the scope `keyward:verify`.
     Verifier,
+    /// The same, in the way of OAuth's clients, too: with the key as the password of `Basic`.
+    OAuthClient,
     /// Who holds a JWT with the scope `keyward:admin`.
     Administrator,
 }
@@ -81,6 +83,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/v1/admin/audit", Access::Administrator, |route| route.to(audit::list)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
+    endpoint(Method::POST, oauth::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
+    endpoint(Method::POST, oauth::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),
+    endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {
+        route.to(oauth::metadata)
+    }),
     endpoint(
         Method::GET,
         "/healthz",
@@ -133,6 +140,7 @@ fn route(endpoint: &Endpoint) -> Route {
         Access::ApiKey => route.wrap(KeyCheck),
         Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
         Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
+        Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),
         Access::Administrator => route.wrap(from_fn(authenticate::require_administrator)),
     }
 }

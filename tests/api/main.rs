@@ -26,6 +26,7 @@ mod migrations;
 mod narrowing;
 mod naughty_fields;
 mod naughty_strings;
+mod oauth;
 mod openapi;
 mod outages;
 mod owners;

@@ -55,6 +55,7 @@ async fn every_operation_says_which_credential_it_wants() {
             Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
             Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
             Access::Verifier => json!([{ "token": [] }, { "apiKey": [] }]),
+            Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "basic": [] }]),
         };
         assert_eq!(operation["security"], wanted, "{}", endpoint.path);
         assert_eq!(!operation["responses"]["401"].is_null(), wanted != json!([]), "{}", endpoint.path);
@@ -76,14 +77,16 @@ async fn every_error_is_a_problem_with_an_example_that_says_its_status() {
             if !status.starts_with(['4', '5']) || (path == "/readyz" && status == "503") {
                 continue;
             }
-            let guide = path.starts_with("/api/");
-            let media_type = if guide { "application/json" } else { "application/problem+json" };
+            let (media_type, schema) = match path.as_str() {
+                path if path.starts_with("/api/") => ("application/json", "Message"),
+                "/v1/introspect" | "/v1/revoke" => ("application/json", "OAuthError"),
+                _ => ("application/problem+json", "Problem"),
+            };
             let content = &response["content"][media_type];
-            let schema = if guide { "Message" } else { "Problem" };
             assert_eq!(content["schema"]["$ref"], format!("#/components/schemas/{schema}"), "{method} {path} {status}");
             let examples = content["examples"].as_object().expect("examples");
             for (code, example) in examples {
-                if !guide {
+                if schema == "Problem" {
                     assert_eq!(
                         (&example["value"]["code"], &example["value"]["status"].to_string()),
                         (&json!(code), status)

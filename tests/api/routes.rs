@@ -21,6 +21,7 @@ async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
             | Access::ApiKey
             | Access::KeyHolder
             | Access::Verifier
+            | Access::OAuthClient
             | Access::Administrator => {
                 assert!(matches!(status.as_u16(), 401 | 403), "{}", endpoint.path)
             }

@@ -66,7 +66,7 @@ impl Policy {
         claims: &Map<String, Value>,
         now: OffsetDateTime,
     ) -> Result<TokenIdentity, TokenFault> {
-        self.check_dates(claims, now.unix_timestamp_nanos() as f64 / 1e9)?;
+        let expiry = self.check_dates(claims, now.unix_timestamp_nanos() as f64 / 1e9)?;
         self.check_audience(claims.get("aud"))?;
         let has = |(name, text): &(String, String)| claims.get(name).and_then(Value::as_str) == Some(text);
         if !self.required.iter().all(has) {
@@ -82,6 +82,7 @@ impl Policy {
             owner,
             subject,
             scopes: self.scopes(claims)?,
+            expires_at: OffsetDateTime::from_unix_timestamp(expiry as i64).map_err(|_| TokenFault::Malformed)?,
             scope_bearing: self.scope_bearing,
             disabled: self.is_disabled(claims),
         })
@@ -101,7 +102,8 @@ impl Policy {
         claim.is_some_and(|value| !matches!(value, Value::Bool(false) | Value::Null))
     }
 
-    fn check_dates(&self, claims: &Map<String, Value>, now: f64) -> Result<(), TokenFault> {
+    /// The end of its life, in seconds since 1970, if it is in force now.
+    fn check_dates(&self, claims: &Map<String, Value>, now: f64) -> Result<f64, TokenFault> {
         let expiry = date(claims.get("exp"))?.ok_or(TokenFault::ExpiryMissing)?;
         if now >= expiry + self.leeway {
             return Err(TokenFault::Expired);
@@ -119,7 +121,7 @@ impl Policy {
         if issued_at.is_some_and(in_future) {
             return Err(TokenFault::IssuedInFuture);
         }
-        Ok(())
+        Ok(expiry)
     }
 
     fn issuer(&self, claim: Option<&Value>) -> Result<String, TokenFault> {

@@ -137,6 +137,7 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     let keep_alive = check.duration("server.keep_alive", "1s", "1h");
     let unready_period = check.duration("server.unready_period", "0s", "1m");
     let drain_timeout = check.duration("server.drain_timeout", "0s", "5m");
+    let public_url = public_url(check);
     let trusted_proxies = trusted_proxies(check);
     let client_address_header = check.value("server.client_address_header", "x-forwarded-for or forwarded");
     Some(Server {
@@ -151,9 +152,22 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
         keep_alive: keep_alive?,
         unready_period: unready_period?,
         drain_timeout: drain_timeout?,
+        public_url: public_url?,
         trusted_proxies: trusted_proxies?,
         client_address_header: client_address_header?,
     })
+}
+
+fn public_url(check: &mut Check<'_>) -> Option<Option<String>> {
+    let setting = "server.public_url";
+    let url = check.text(setting, 512)?;
+    let is_url =
+        ["https://", "http://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if !url.is_empty() && !is_url {
+        check.problem(setting, "is not an address such as https://keys.example.com");
+        return None;
+    }
+    Some(Some(url).filter(|url| !url.is_empty()))
 }
 
 fn trusted_proxies(check: &mut Check<'_>) -> Option<Vec<IpNet>> {

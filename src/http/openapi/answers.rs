@@ -23,8 +23,9 @@ use crate::{
             RevokedTogether,
             representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
         },
+        oauth::Introspection,
         owners::SwitchedOwner,
-        problem::{Message, Problem},
+        problem::{Message, OAuthError, Problem},
         routes::{Access, Endpoint},
         verify::{KnownKey, Verification, Verifications},
     },
@@ -47,8 +48,14 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<guide::CreatedKey<'_>>(&mut schemas);
     add::<Message>(&mut schemas);
     add::<Problem<'_>>(&mut schemas);
+    add::<OAuthError>(&mut schemas);
+    add::<Introspection>(&mut schemas);
     add::<health::State>(&mut schemas);
     schemas.insert("Verdict".to_owned(), json!({ "oneOf": [reference("Verification"), reference("Verifications")] }));
+    schemas.insert(
+        "Metadata".to_owned(),
+        json!({ "type": "object", "required": ["issuer", "introspection_endpoint", "revocation_endpoint"] }),
+    );
     schemas.insert("Document".to_owned(), json!({ "type": "object", "required": ["openapi", "info", "paths"] }));
     for name in schemas.keys().cloned().collect::<Vec<_>>() {
         let flat = flattened(schemas[&name].clone(), &schemas);
@@ -123,7 +130,9 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         Access::Public(_) => Vec::new(),
         Access::GuideToken | Access::Token => denied(token, &usual),
         Access::ApiKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
-        Access::Verifier => [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat(),
+        Access::Verifier | Access::OAuthClient => {
+            [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
+        }
         Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
     };
     if !reasons.is_empty() {
@@ -137,7 +146,7 @@ fn success(endpoint: &Endpoint, answer: &Answer) -> Value {
     let described = answer.headers.iter().map(|(name, occurs)| ((*name).to_owned(), header(name, *occurs)));
     let mut headers: BTreeMap<String, Value> = described.collect();
     headers.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));
-    if Dialect::of_path(endpoint.path) == Dialect::Standard || answer.status == 201 {
+    if Dialect::of_path(endpoint.path) != Dialect::Guide || answer.status == 201 {
         headers.insert("Cache-Control".to_owned(), header("Cache-Control", Occurs::Always));
     }
     let mut response = json!({ "description": answer.means, "headers": headers });
@@ -151,6 +160,7 @@ fn success(endpoint: &Endpoint, answer: &Answer) -> Value {
 fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
     let (media_type, schema) = match Dialect::of_path(endpoint.path) {
         Dialect::Guide => ("application/json", "Message"),
+        Dialect::OAuth => ("application/json", "OAuthError"),
         Dialect::Standard => ("application/problem+json", "Problem"),
     };
     let mut titles = BTreeSet::new();
@@ -200,7 +210,7 @@ fn header(name: &str, occurs: Occurs) -> Value {
         "Retry-After" => ("Seconds after which to ask again.", json!({ "type": "integer", "minimum": 1 })),
         "WWW-Authenticate" => (
             "Which credential is asked for (RFC 6750 §3).",
-            json!({ "type": "string", "pattern": "^(Bearer|ApiKey) realm=" }),
+            json!({ "type": "string", "pattern": "^(Bearer|ApiKey|Basic) realm=" }),
         ),
         "x-request-id" => {
             ("By which the log tells more.", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }))

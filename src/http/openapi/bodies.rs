@@ -35,6 +35,11 @@ pub(super) fn merge_patch(schema: &str) -> Value {
     json!({ "required": true, "content": { "application/merge-patch+json": content, "application/json": content } })
 }
 
+/// A form.
+pub(super) fn form(schema: &str) -> Value {
+    json!({ "required": true, "content": { "application/x-www-form-urlencoded": { "schema": reference(schema) } } })
+}
+
 fn content(schema: &str) -> Value {
     json!({
         "schema": reference(schema),
@@ -82,6 +87,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("Conditions", conditions()),
         ("Reason", object(&json!({ "reason": or_null(line(REASON_MAX)) }))),
         ("Notes", notes()),
+        ("TokenForm", token_form()),
     ];
     let bodies = bodies.into_iter().chain(questions());
     let bodies = bodies.map(|(name, schema)| (name.to_owned(), schema));
@@ -172,6 +178,23 @@ fn questions() -> [(&'static str, Value); 4] {
     many["required"] = json!(["checks"]);
     let either = json!({ "oneOf": [reference("OneQuestion"), reference("ManyQuestions")] });
     [("Question", either), ("OneQuestion", one), ("ManyQuestions", many), ("QuestionOfMany", item)]
+}
+
+/// Further members are of no use, and no mistake (RFC 6749 §3.2).
+fn token_form() -> Value {
+    let address = [json!({ "type": "string", "format": "ipv4" }), json!({ "type": "string", "format": "ipv6" })];
+    json!({
+        "type": "object",
+        "required": ["token"],
+        "properties": {
+            "token": { "type": "string", "minLength": 1, "description": "An API key, or a JWT." },
+            "token_type_hint": { "type": "string", "description": "Not needed: the token itself tells." },
+            "client_address": {
+                "anyOf": address,
+                "description": "From where the token came, for keys that are bound to addresses.",
+            },
+        },
+    })
 }
 
 fn conditions() -> Value {

@@ -21,7 +21,10 @@ use actix_web::{HttpRequest, HttpResponse, web::Bytes};
 use serde_json::{Map, Value, json};
 
 use self::operations::Operation;
-use super::routes::{Access, ENDPOINTS, Endpoint};
+use super::{
+    oauth,
+    routes::{Access, ENDPOINTS, Endpoint},
+};
 
 const ABOUT: &str = "Issues API keys to people who hold a JWT, and checks both kinds of credential on every \
 request. Errors are problem details (RFC 9457), below `/api/` a `message`. Every answer carries `x-request-id`: \
@@ -55,6 +58,7 @@ fn document() -> Value {
                     "bearerFormat": "JWT",
                     "description": "A JWT of a configured issuer. `POST /api/create-api-key` takes it without the word Bearer, too.",
                 },
+                "basic": { "type": "http", "scheme": "basic", "description": "A key of Keyward's as the password, with any name." },
                 "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key", "description": "A key of Keyward's." },
             },
         },
@@ -95,13 +99,14 @@ fn security(access: Access) -> Value {
         Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
         Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
         Access::Verifier => json!([{ "token": [] }, { "apiKey": [] }]),
+        Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "basic": [] }]),
     }
 }
 
 fn tag(path: &str) -> &'static str {
     match path {
         path if path.starts_with("/v1/admin/") => "for administrators",
-        "/v1/keys/verify" => "for services",
+        "/v1/keys/verify" | oauth::INTROSPECT | oauth::REVOKE => "for services",
         path if path.starts_with("/v1/") => "for owners",
         path if path.starts_with("/api/") => "the guide's routes",
         _ => "for operators",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    bodies::{body, merge_patch, optional_body},
+    bodies::{body, form, merge_patch, optional_body},
     parameters::{self, header, query},
 };
 use crate::http::{
@@ -93,6 +93,12 @@ impl Operation {
         self.body = Some(body);
         let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
         self.fails([Reason::InvalidJson, Reason::UnsupportedMediaType, Reason::InvalidFields(vec![wrong])])
+    }
+
+    /// It reads a form.
+    fn reads_form(mut self) -> Self {
+        self.body = Some(form("TokenForm"));
+        self.fails([Reason::InvalidForm("token is missing")])
     }
 
     /// Unique among all: administrators' routes do the same as owners' do.
@@ -223,6 +229,21 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Stops all keys of an owner")),
     ("POST /v1/owners/{id}/enable", |_| switch_owner("enableOwner", "Lets the keys of an owner work again")),
+    ("POST /v1/introspect", |_| {
+        Operation::new("introspect", "What is this token good for? (RFC 7662)")
+            .reads_form()
+            .answers(200, "Active, and what it is good for; or not, and nothing else", "Introspection")
+            .stored()
+    }),
+    ("POST /v1/revoke", |_| {
+        let mut operation = Operation::new("revokeToken", "Revokes a key by its text (RFC 7009)").reads_form().stored();
+        let means = "No replica accepts it any more, if it was a key";
+        operation.answers.push(Answer { status: 200, means, schema: None, headers: &[] });
+        operation.fails([Reason::UnsupportedTokenType])
+    }),
+    ("GET /.well-known/oauth-authorization-server", |_| {
+        Operation::new("readMetadata", "Where both are (RFC 8414)").answers(200, "Here they are", "Metadata")
+    }),
     ("GET /healthz", |_| Operation::new("isAlive", "Does the process answer?").answers(200, "It does", "Readiness")),
     ("GET /readyz", |_| {
         Operation::new("isReady", "Does this replica want requests?").answers(200, "It does", "Readiness").answers(

@@ -1,0 +1,212 @@
+//! Keyward as OAuth knows such services: introspection (RFC 7662) and revocation (RFC 7009) of keys, for
+//! resource servers that treat them as opaque tokens, and the metadata that tells where both are (RFC 8414).
+
+use std::net::IpAddr;
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::CACHE_CONTROL,
+    web::{Bytes, Data, Query},
+};
+use serde::Serialize;
+use serde_json::json;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::{
+    Services,
+    failure::{Failure, Reason},
+    keys::now,
+    root_span::in_request,
+    undone,
+};
+use crate::{
+    auth::{Undecided, api_key::Examined, lifecycle::Editor},
+    domain::{
+        key_record::KeyRecord,
+        ledger::Reach,
+        principal::{Scopes, TokenIdentity},
+        secret::SecretString,
+        verdict::Verdict,
+    },
+};
+
+/// `POST /v1/introspect`
+pub(super) const INTROSPECT: &str = "/v1/introspect";
+/// `POST /v1/revoke`
+pub(super) const REVOKE: &str = "/v1/revoke";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What a token is good for (RFC 7662 §2.2). Of one that is good for nothing, `active` alone is told.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Introspection {
+    active: bool,
+    /// Its scopes, with spaces between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    scope: Option<String>,
+    /// Who owns the key, or bears the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sub: Option<String>,
+    /// By whom that is named so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    iss: Option<String>,
+    /// The key's public name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    jti: Option<String>,
+    /// `Bearer` for a JWT; missing for a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token_type: Option<&'static str>,
+    /// Seconds since 1970 at which its life ends; missing for a key that lives for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    exp: Option<i64>,
+    /// The key's environment, `live` or `test`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    environment: Option<&'static str>,
+}
+
+/// `POST /v1/introspect`
+pub(super) async fn introspect(
+    request: HttpRequest,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let form = Form::read(&request, &body)?;
+    let found = introspection(&services, &form, now()).await;
+    let found = found.map_err(|undecided| undone(&request, &undecided, "decide on a token"))?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(found.unwrap_or_default()))
+}
+
+/// What an active token is good for; `None` for any other.
+async fn introspection(
+    services: &Services,
+    form: &Form,
+    now: OffsetDateTime,
+) -> Result<Option<Introspection>, Undecided> {
+    let token = form.token.expose().as_bytes();
+    if let Examined::Proven(record) = services.keys.examine(token).await? {
+        if record.refusal(now, form.client_address).is_some() {
+            return Ok(None);
+        }
+        services.keys.note_use(&record, now, form.client_address);
+        return Ok(Some(Introspection::of_key(&record)));
+    }
+    match services.tokens.verify(token, now).await? {
+        Verdict::Granted(principal) => Ok(principal.token().map(Introspection::of_token)),
+        Verdict::Denied(_) | Verdict::OwnerDisabled(_) => Ok(None),
+    }
+}
+
+impl Introspection {
+    fn of_key(record: &KeyRecord) -> Self {
+        Self {
+            active: true,
+            scope: spaced(&record.scopes),
+            sub: Some(record.owner.subject.to_string()),
+            iss: Some(record.owner.issuer.to_string()).filter(|issuer| !issuer.is_empty()),
+            jti: Some(record.id.to_string()),
+            token_type: None,
+            exp: record.expires_at.map(OffsetDateTime::unix_timestamp),
+            environment: Some(record.environment.as_str()),
+        }
+    }
+
+    fn of_token(identity: &TokenIdentity) -> Self {
+        Self {
+            active: true,
+            scope: spaced(&identity.scopes),
+            sub: Some(identity.subject.to_string()),
+            iss: Some(identity.owner.issuer.to_string()).filter(|issuer| !issuer.is_empty()),
+            token_type: Some("Bearer"),
+            exp: Some(identity.expires_at.unix_timestamp()),
+            ..Self::default()
+        }
+    }
+}
+
+fn spaced(scopes: &Scopes) -> Option<String> {
+    (!scopes.is_empty()).then(|| scopes.iter().collect::<Vec<_>>().join(" "))
+}
+
+/// `POST /v1/revoke`: when the answer comes, no replica accepts the key. What is no key (any more) is
+/// answered the same (RFC 7009 §2.2).
+pub(super) async fn revoke(
+    request: HttpRequest,
+    services: Data<Services>,
+    editor: Editor,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let form = Form::read(&request, &body)?;
+    let fail = |undecided| undone(&request, &undecided, "revoke a key");
+    if let Examined::Proven(record) = services.keys.examine(form.token.expose().as_bytes()).await.map_err(fail)? {
+        // Who asks has shown the key itself, so it is theirs to end.
+        let editor = Editor { reach: Reach::Own(record.owner.clone()), ..editor };
+        let revoked = services.lifecycle.revoke(record.id, None, editor, now()).await.map_err(fail)?;
+        revoked.map_err(|refusal| Failure::new(request.path(), refusal))?;
+        in_request(&request, || tracing::info!(key_id = %record.id, "revoked a key"));
+    } else if is_token(&services, &form).await.map_err(fail)? {
+        return Err(Failure::new(request.path(), Reason::UnsupportedTokenType));
+    }
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
+}
+
+async fn is_token(services: &Services, form: &Form) -> Result<bool, Undecided> {
+    let verdict = services.tokens.verify(form.token.expose().as_bytes(), now()).await?;
+    Ok(matches!(verdict, Verdict::Granted(_)))
+}
+
+/// What both take, as a form (RFC 7662 §2.1, RFC 7009 §2.1). Other members are of no use to us.
+struct Form {
+    token: SecretString,
+    /// Our own: from where the token came, for keys that are bound to addresses.
+    client_address: Option<IpAddr>,
+}
+
+impl Form {
+    fn read(request: &HttpRequest, body: &[u8]) -> Result<Self, Failure> {
+        let invalid = |what| Failure::new(request.path(), Reason::InvalidForm(what));
+        if !request.content_type().eq_ignore_ascii_case(FORM) {
+            return Err(invalid("send a form: application/x-www-form-urlencoded"));
+        }
+        let text = str::from_utf8(body).map_err(|_| invalid("the form is not UTF-8"))?;
+        let members =
+            Query::<Vec<(String, String)>>::from_query(text).map_err(|_| invalid("the form can't be read"))?;
+        let one = |name: &str| {
+            let mut values = members.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone());
+            match (values.next(), values.next()) {
+                // RFC 6749 §3.2: not more than once.
+                (_, Some(_)) => Err(invalid("a parameter is repeated")),
+                (value, None) => Ok(value.filter(|value| !value.is_empty())),
+            }
+        };
+        let token = one("token")?.ok_or_else(|| invalid("token is missing"))?;
+        let client_address = match one("client_address")? {
+            Some(text) => Some(text.parse::<IpAddr>().map_err(|_| invalid("client_address is no address"))?),
+            None => None,
+        };
+        Ok(Self { token: token.into(), client_address: client_address.map(|address| address.to_canonical()) })
+    }
+}
+
+/// `GET /.well-known/oauth-authorization-server`
+pub(super) async fn metadata(request: HttpRequest, services: Data<Services>) -> HttpResponse {
+    let base = match &services.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", request.connection_info().host()),
+    };
+    let methods = ["client_secret_basic"];
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
+        "issuer": base,
+        "introspection_endpoint": format!("{base}{INTROSPECT}"),
+        "introspection_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint": format!("{base}{REVOKE}"),
+        "revocation_endpoint_auth_methods_supported": methods,
+        "response_types_supported": [],
+    }))
+}
