@@ -200,3 +200,15 @@ async fn a_condition_that_is_null_revokes_nothing() {
     assert_eq!(problem["errors"][0]["pointer"], "/owner");
     assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
 }
+
+/// The document's pattern for it has no tab, and the answer says printable.
+#[tokio::test]
+async fn an_idempotency_key_with_a_tab_is_refused() {
+    let replica = Replica::start().await;
+    let alice = Person::named("alice");
+    for (word, status) in [("a b", 201), ("a\tb", 400)] {
+        let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
+        let answer = request.header("Idempotency-Key", word).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{word:?}");
+    }
+}
