@@ -6,7 +6,7 @@ use std::{
 };
 
 use quick_cache::{
-    UnitWeighter,
+    Weighter,
     sync::{Cache, DefaultLifecycle},
 };
 use subtle::ConstantTimeEq;
@@ -76,10 +76,27 @@ pub(super) fn record_id(id: KeyId) -> RecordId {
     RecordId(id.as_uuid().as_u128())
 }
 
-/// Findings by key, at most so many. An entry must be asked for twice before it can displace one
+/// Findings by key, as many as there is room for. An entry must be asked for twice before it can displace one
 /// that is in use (a form of CLOCK-Pro), so a flood of one-off ids does not purge the keys that are hot.
 pub(super) struct KeyCache {
-    findings: Cache<KeyId, Finding, UnitWeighter, BuildHasherDefault<IdHasher>>,
+    findings: Cache<KeyId, Finding, ByRoom, BuildHasherDefault<IdHasher>>,
+}
+
+/// How much room a finding takes, in keys of the usual size: one with long notes or many scopes takes that of
+/// several, so that the memory is bounded whatever owners write into their keys.
+#[derive(Clone)]
+struct ByRoom;
+
+/// What a key of the usual size may hold beside its record: its owner, a few scopes, a short note. In bytes.
+const USUAL_BYTES: usize = 256;
+
+impl Weighter<KeyId, Finding> for ByRoom {
+    fn weight(&self, _: &KeyId, finding: &Finding) -> u64 {
+        match &finding.standing {
+            Standing::Proven { record, .. } => 1 + (record.bytes_besides() / USUAL_BYTES) as u64,
+            Standing::Absent { .. } | Standing::WrongSecret => 1,
+        }
+    }
 }
 
 /// Spreads ids over the table. Only ids that we have tagged come here, and we made their last 62 bits at
@@ -103,11 +120,11 @@ impl Hasher for IdHasher {
 }
 
 impl KeyCache {
-    /// Room for `entries` keys. The room is set aside at once, so that it never has to grow while
+    /// Room for `entries` keys of the usual size. The room is set aside at once, so that it never has to grow while
     /// requests wait, but the system gives the memory only as it is used.
     pub(super) fn new(entries: usize) -> Self {
         let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
-        Self { findings: Cache::with(entries, entries as u64, UnitWeighter, hasher, lifecycle) }
+        Self { findings: Cache::with(entries, entries as u64, ByRoom, hasher, lifecycle) }
     }
 
     /// What is known of a key and may be answered from memory at `now`.

@@ -12,7 +12,7 @@ use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Settings, Sources},
     domain::principal::Scopes,
-    embedded_postgres::{self, EmbeddedPostgres, Options},
+    embedded_postgres::{self, EmbeddedPostgres, Options, data_directory::DataDirectory},
     startup::{Replica, Stop},
     telemetry,
 };
@@ -89,6 +89,13 @@ pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, Stri
             Ok((setting, secret.trim_end().to_owned()))
         })
         .collect()
+}
+
+/// Where the database of the `keyward dev` is that runs on a data directory.
+pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
+    let url = DataDirectory::url_of_running(data_dir, "postgres");
+    let url = url.with_context(|| format!("no `keyward dev` with a database runs on {}", data_dir.display()))?;
+    Ok(("database.url", url))
 }
 
 fn welcome(address: SocketAddr, token: &str, what_is_kept: &str) -> String {

@@ -52,7 +52,6 @@ Examples:
     /// Bring the database's schema up to date, and end.
     Migrate,
     /// Work with keys, on the database directly.
-    #[command(subcommand)]
     Keys(keys::Keys),
     /// Make tokens for trying and for scripts.
     #[command(subcommand)]
@@ -99,7 +98,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Dev(dev) => dev.run(sources),
         Command::Serve => serve::run(&Settings::load(sources)?),
         Command::Migrate => migrate(&Settings::load(sources)?),
-        Command::Keys(keys) => keys.run(&Settings::load(sources)?),
+        Command::Keys(keys) => keys.run(sources),
         Command::Token(token) => token.run(sources),
         Command::Secrets(secrets) => secrets.run(),
         Command::Healthcheck => healthcheck::run(&Settings::load(sources)?.server()?),

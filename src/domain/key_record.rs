@@ -131,6 +131,11 @@ impl KeyRecord {
         }
     }
 
+    /// Whether it has neither been revoked nor expired: those that have don't count against an owner's limit.
+    pub fn is_alive(&self, now: OffsetDateTime) -> bool {
+        self.revoked_at.is_none() && !self.has_expired(now)
+    }
+
     fn has_expired(&self, now: OffsetDateTime) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -156,12 +161,13 @@ pub struct AllowedIps(Box<[IpNet]>);
 pub struct TooManyNetworks;
 
 impl AllowedIps {
-    /// Takes networks; bits beyond a network's prefix are cleared.
+    /// Takes networks; bits beyond a network's prefix are cleared. IPv4 in the form of IPv6 becomes IPv4, as
+    /// clients' addresses do.
     ///
     /// # Errors
     /// [`TooManyNetworks`] for more than [`ALLOWED_IPS_MAX`].
     pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Result<Self, TooManyNetworks> {
-        let networks: Box<[IpNet]> = networks.into_iter().map(|network| network.trunc()).collect();
+        let networks: Box<[IpNet]> = networks.into_iter().map(canonical).collect();
         if networks.len() > ALLOWED_IPS_MAX { Err(TooManyNetworks) } else { Ok(Self(networks)) }
     }
 
@@ -174,6 +180,16 @@ impl AllowedIps {
     fn allow(&self, address: Option<IpAddr>) -> bool {
         self.0.is_empty() || address.is_some_and(|address| self.0.iter().any(|network| network.contains(&address)))
     }
+}
+
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let as_ipv4 = match network {
+        IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(MAPPED_BITS)),
+        IpNet::V4(_) => None,
+    };
+    let network = as_ipv4.and_then(|(address, bits)| IpNet::new(address.into(), bits).ok()).unwrap_or(network);
+    network.trunc()
 }
 
 /// How a key stands, as lists show it.
@@ -203,6 +219,9 @@ impl KeyState {
         }
     }
 }
+
+/// What a key's changes are counted from.
+pub const FIRST_VERSION: NonZeroI64 = NonZeroI64::new(1).expect("one is not zero");
 
 /// A key as its owner sees it.
 #[derive(Clone, Debug)]
@@ -235,7 +254,7 @@ impl ManagedKey {
             updated_at: created_at,
             revoked_reason: None,
             successor: None,
-            version: NonZeroI64::MIN,
+            version: FIRST_VERSION,
             last_use: None,
         }
     }

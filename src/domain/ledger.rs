@@ -99,8 +99,8 @@ pub struct IdempotentRequest {
 
 /// What became of an [`Insertion`], or of the same request before.
 pub enum Inserted {
-    /// The key is there now.
-    Now,
+    /// The key is there now, as it is kept.
+    Now(Box<ManagedKey>),
     /// It was made by the same request before.
     Before(Box<ManagedKey>),
     /// It is not made.
@@ -121,6 +121,9 @@ pub struct Change<'a> {
     pub decide: &'a Decide<'a>,
     /// What proves the successor that `decide` may make.
     pub successor_hash: Option<&'a StoredHash>,
+    /// The same as for an [`Insertion`], where the change brings a key back to life. A key and its successor may
+    /// live side by side, so of those an owner may have twice as many.
+    pub max_per_owner: Option<u32>,
 }
 
 /// From a key as it stands to what becomes of it.
@@ -215,8 +218,9 @@ pub struct OwnerSwitch {
 pub struct RevokedTogether {
     /// How many.
     pub count: u32,
-    /// What is to be awaited; `None` when there were none.
-    pub change: Option<ChangeId>,
+    /// What is to be awaited, also when there were none: they may have been revoked before by somebody who failed
+    /// after the commit, while they waited for the replicas.
+    pub change: ChangeId,
 }
 
 /// Where keys are managed.

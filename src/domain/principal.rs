@@ -6,6 +6,8 @@ use super::{audit::Actor, key_record::KeyRecord};
 
 /// The longest scope that we take, in bytes.
 pub const SCOPE_MAX_BYTES: usize = 128;
+/// The longest issuer and the longest subject that we take, in bytes: an index entry holds both.
+pub const IDENTIFIER_MAX_BYTES: usize = 1024;
 /// The most scopes that one credential may carry.
 pub const SCOPES_MAX: usize = 100;
 

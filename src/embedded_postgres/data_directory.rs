@@ -82,6 +82,17 @@ impl DataDirectory {
         self.socket_dir.url(database)
     }
 
+    /// The same of a server that somebody else runs on the data directory `path`; `None` when none runs there.
+    #[must_use]
+    pub fn url_of_running(path: &Path, database: &str) -> Option<String> {
+        if !Self::is_in_use(path) {
+            return None;
+        }
+        // The fifth line is the folder of its socket, which may be outside of the directory.
+        let pid_file = fs::read_to_string(path.join("postgres/postmaster.pid")).ok()?;
+        Some(SocketDir::existing(pid_file.lines().nth(4)?).url(database))
+    }
+
     /// The server's process id as its pid file states it: there while it runs, and after a crash.
     #[must_use]
     pub fn server_pid(&self) -> Option<u32> {

@@ -39,6 +39,11 @@ impl SocketDir {
         Self::prepare_outside(&std::env::temp_dir(), &inside, user)
     }
 
+    /// The folder that a running server has its socket in.
+    pub(super) fn existing(path: &str) -> Self {
+        Self { path: path.to_owned(), is_outside: false }
+    }
+
     fn prepare_outside(temp: &Path, wanted: &Path, user: &ServerUser) -> Result<Self, StartError> {
         // Always the same folder for the same data directory, so that its URL stays the same.
         let mut hasher = DefaultHasher::new();

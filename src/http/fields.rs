@@ -105,6 +105,11 @@ impl Fields {
         self.problems.push(FieldProblem::of_field(format!("{}/{name}", self.at), code, detail));
     }
 
+    /// Whether nothing was wrong so far.
+    pub(super) fn are_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// All that was wrong, unknown fields among it.
     pub(super) fn problems(self) -> Vec<FieldProblem> {
         let Self { members, mut problems, at } = self;

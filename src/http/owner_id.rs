@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::domain::principal::Owner;
+use crate::domain::principal::{IDENTIFIER_MAX_BYTES, Owner};
 
 /// Between issuer and subject: neither holds a NUL.
 const BETWEEN: char = '\0';
@@ -12,11 +12,12 @@ pub(super) fn write(owner: &Owner) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}{BETWEEN}{}", owner.issuer, owner.subject))
 }
 
-/// The owner that a word stands for.
+/// The owner that a word stands for; none where no token could name such a one.
 pub(super) fn read(word: &str) -> Option<Owner> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(word).ok()?).ok()?;
     let (issuer, subject) = text.split_once(BETWEEN)?;
-    (!subject.is_empty() && !subject.contains(BETWEEN))
+    let fits = issuer.len() <= IDENTIFIER_MAX_BYTES && subject.len() <= IDENTIFIER_MAX_BYTES;
+    (fits && !subject.is_empty() && !subject.contains(BETWEEN))
         .then(|| Owner { issuer: issuer.into(), subject: subject.into() })
 }
 

@@ -206,6 +206,8 @@ fn connect_options(
         // Else a replica that vanishes amid a revoke leaves the key's row locked, and nobody can revoke
         // the key until the server gives up the connection: hours.
         ("idle_in_transaction_session_timeout", limit.as_str()),
+        // Our statements take a millisecond; compiling one takes hundreds, where its estimate is large.
+        ("jit", "off"),
     ]))
 }
 

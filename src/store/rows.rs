@@ -112,24 +112,38 @@ pub(super) fn corrupt(id: Uuid, what: &str) -> StoreError {
     StoreError::Corrupt(format!("api_keys {}: {what}", KeyId::from(id)))
 }
 
-/// `query_as!` of [`ManagedRow`]s with what follows `FROM`'s joins.
+/// `query_as!` of [`ManagedRow`]s with what follows `FROM`'s joins. After `of_owner`, these are keys of the owner
+/// `$1`, `$2` alone: whether that one is disabled is then looked up once, and not for each key.
 macro_rules! managed_rows {
-    ($rest:literal $(, $argument:expr)* $(,)?) => {
+    (of_owner $rest:literal $(, $argument:expr)* $(,)?) => {
+        managed_rows!(
+            @ "EXISTS (SELECT FROM disabled_owners AS disabled WHERE disabled.issuer = $1 AND disabled.subject = $2)",
+            "", $rest $(, $argument)*
+        )
+    };
+    (@ $owner_disabled:literal, $join:literal, $rest:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
             crate::store::rows::ManagedRow,
             // Told that they are never NULL, because the planner may turn the joins around, and the compiler goes by
             // its plan.
             r#"SELECT api_keys.id AS "id!", api_keys.issuer AS "issuer!", api_keys.subject AS "subject!", name,
                       environment AS "environment!", scopes AS "scopes!", metadata AS "metadata!: _",
-                      allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!",
-                      disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at, revoked_reason,
+                      allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!", revoked_at, revoked_reason,
                       successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
-                      key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?"
+                      key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?", "#
+                + $owner_disabled
+                + r#" AS "owner_disabled!"
                FROM api_keys
-               LEFT JOIN disabled_owners USING (issuer, subject)
                LEFT JOIN key_uses ON key_uses.key_id = api_keys.id "#
+                + $join
                 + $rest
             $(, $argument)*
+        )
+    };
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        managed_rows!(
+            @ "disabled_owners.subject IS NOT NULL",
+            "LEFT JOIN disabled_owners USING (issuer, subject) ", $rest $(, $argument)*
         )
     };
 }

@@ -199,7 +199,20 @@ fn completions_are_printed_for_the_usual_shells() {
 
 #[test]
 fn help_has_examples_for_every_command_that_takes_something() {
-    for words in ["", "dev", "serve", "token mint", "secrets init", "healthcheck", "completions"] {
+    for words in [
+        "",
+        "dev",
+        "serve",
+        "keys create",
+        "keys list",
+        "keys show",
+        "keys revoke",
+        "keys rotate",
+        "token mint",
+        "secrets init",
+        "healthcheck",
+        "completions",
+    ] {
         let help = run(bare().args(words.split_whitespace()).arg("--help")).succeeded();
         let examples = help.split_once("Examples:\n").unwrap_or_else(|| panic!("keyward {words}:\n{help}")).1;
         assert!(examples.contains(&format!("keyward {words}")), "{help}");

@@ -4,27 +4,47 @@
 //! people who hold credentials ([`actors`]). What a test proves is its name.
 
 mod actors;
+mod addresses;
+mod asking;
+mod audit;
 mod bad_bodies;
+mod bad_fields;
 mod bad_keys;
 mod bad_requests;
 mod bad_tokens;
+mod bulk_revoke;
 mod command_line;
 mod dev;
 mod guide;
+mod idempotency;
+mod key_life;
+mod keys_command;
+mod last_use;
+mod lists;
 mod logs;
 mod migrations;
+mod narrowing;
+mod naughty_fields;
 mod naughty_strings;
 mod openapi;
 mod outages;
+mod owners;
+mod policies;
 mod program;
 mod readme;
 mod replica;
 mod request_ids;
 mod revocation;
+mod rotation;
 mod routes;
 mod scene;
+mod scopes;
+mod service_role;
+mod session;
 mod shutdown;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;
+mod two_owners;
+mod verification;
 mod wire;

@@ -12,7 +12,7 @@ use crate::{
 /// See `tests/data/README.md`.
 const STRINGS: &str = include_str!("../data/naughty-strings.json");
 
-fn strings() -> Vec<String> {
+pub(crate) fn strings() -> Vec<String> {
     let strings: Vec<String> = serde_json::from_str(STRINGS).expect("a list of strings");
     assert_eq!(strings.len(), 515);
     strings

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::{
     actors::{KeyHolder, Person, stranger},
+    asking::{replica, three_replicas},
     replica::{Replica, command},
 };
 
@@ -17,9 +18,7 @@ impl Person {
 
 #[tokio::test]
 async fn when_a_revoke_returns_no_replica_accepts_the_key() {
-    let one = Replica::start().await;
-    let url = one.database().url();
-    let (two, three) = (Replica::start_on(url, &[]).await, Replica::start_on(url, &[]).await);
+    let (_database, [one, two, three]) = three_replicas(&[]).await;
     let alice = Person::named("alice");
     for _ in 0..10 {
         let key = alice.makes_a_key(&one).await;
@@ -35,7 +34,7 @@ async fn when_a_revoke_returns_no_replica_accepts_the_key() {
 
 #[tokio::test]
 async fn the_answer_says_how_many_replicas_confirmed_and_how_long_it_took() {
-    let replica = Replica::start().await;
+    let replica = replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await;
     let answer = alice.revokes(&key, &replica).await;
@@ -50,7 +49,7 @@ async fn the_answer_says_how_many_replicas_confirmed_and_how_long_it_took() {
 
 #[tokio::test]
 async fn a_second_revoke_says_the_same_and_the_first_time_stays() {
-    let replica = Replica::start().await;
+    let replica = replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await;
     let first: Value = alice.revokes(&key, &replica).await.json().await.expect("JSON");
@@ -60,7 +59,7 @@ async fn a_second_revoke_says_the_same_and_the_first_time_stays() {
 
 #[tokio::test]
 async fn anothers_key_and_a_missing_one_look_the_same_and_stay_as_they_are() {
-    let replica = Replica::start().await;
+    let replica = replica().await;
     let key = Person::named("alice").makes_a_key(&replica).await;
     let mallory = Person::named("mallory");
     let missing = KeyHolder::of(key.key.replacen(key.id(), "0000000000000000000001", 1));
@@ -77,7 +76,7 @@ async fn anothers_key_and_a_missing_one_look_the_same_and_stay_as_they_are() {
 
 #[tokio::test]
 async fn the_token_for_a_revoke_needs_its_scheme() {
-    let replica = Replica::start().await;
+    let replica = replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await;
     let request = stranger(&replica, Method::DELETE, &format!("/v1/keys/{}", key.id()));
@@ -88,7 +87,7 @@ async fn the_token_for_a_revoke_needs_its_scheme() {
 
 #[tokio::test]
 async fn a_revoke_by_the_command_line_counts_once_it_returns() {
-    let replica = Replica::start_with(&[("KEYWARD__COHERENCE__LEASE", "1s")]).await;
+    let replica = replica().await;
     let key = Person::named("alice").makes_a_key(&replica).await;
     assert_eq!(key.asks_for_the_resource(&replica).await.status(), 200);
     let mut revoke = command();
@@ -104,7 +103,7 @@ async fn a_revoke_by_the_command_line_counts_once_it_returns() {
 
 #[tokio::test]
 async fn revoking_a_key_that_does_not_exist_on_the_command_line_is_an_error() {
-    let replica = Replica::start().await;
+    let replica = replica().await;
     let mut revoke = command();
     revoke.args(["keys", "revoke", "0000000000000000000001"]).env("DATABASE_URL", replica.database().url());
     let output = tokio::task::spawn_blocking(move || revoke.output().expect("keyward runs")).await.expect("an end");

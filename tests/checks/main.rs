@@ -10,6 +10,7 @@ mod cancelled;
 mod costs;
 mod hashing_lanes;
 mod memory;
+mod noted_uses;
 mod races;
 mod rehash;
 mod revoking;

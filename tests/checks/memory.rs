@@ -1,5 +1,7 @@
 //! How much is remembered, and of whom.
 
+use keyward::domain::metadata::Metadata;
+
 use crate::world::{Plan, TestKey, World, assert_granted};
 
 const ROOM: usize = 200;
@@ -27,6 +29,20 @@ async fn more_keys_than_there_is_room_for_are_not_remembered() {
     queries_to_check(&world, &keys).await;
     let remembered = keys.len() - queries_to_check(&world, &keys).await;
     assert!(remembered <= ROOM, "{remembered} keys remembered");
+}
+
+#[tokio::test]
+async fn keys_with_long_notes_take_the_room_of_several() {
+    let world = world().await;
+    let keys = world.keys(ROOM / 2).await;
+    for key in &keys {
+        let notes = serde_json::json!({ "notes": "x".repeat(4000) });
+        let notes = Metadata::new(notes.as_object().expect("an object").clone()).expect("short enough");
+        world.store.set(key.id, |record| record.metadata = notes);
+    }
+    queries_to_check(&world, &keys).await;
+    let remembered = keys.len() - queries_to_check(&world, &keys).await;
+    assert!(remembered <= ROOM / (4000 / 256), "{remembered} keys remembered");
 }
 
 #[tokio::test]

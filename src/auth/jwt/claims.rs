@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::{
     config::{Issuer, Jwt},
     domain::{
-        principal::{Owner, Scopes, TokenIdentity},
+        principal::{IDENTIFIER_MAX_BYTES, Owner, Scopes, TokenIdentity},
         verdict::TokenFault,
     },
 };
@@ -153,8 +153,7 @@ fn identifier(claim: Option<&Value>) -> Option<&str> {
 
 /// Postgres keeps no NUL in a text, and an index entry has its limits.
 fn storable(text: &str) -> Option<&str> {
-    const MAX_BYTES: usize = 1024;
-    (text.len() <= MAX_BYTES && !text.contains('\0')).then_some(text)
+    (text.len() <= IDENTIFIER_MAX_BYTES && !text.contains('\0')).then_some(text)
 }
 
 /// Scopes as one text with spaces between (RFC 8693 §4.2), or as a list.

@@ -23,8 +23,8 @@ pub struct Edit {
     pub name: Option<Option<KeyName>>,
     /// The scopes, all of them.
     pub scopes: Option<Scopes>,
-    /// The notes, merged into those that are there (RFC 7396).
-    pub metadata: Option<Merge>,
+    /// The notes, merged into those that are there (RFC 7396), or none.
+    pub metadata: Option<Option<Merge>>,
     /// The networks, all of them.
     pub allowed_ips: Option<AllowedIps>,
     /// When its life ends.
@@ -56,7 +56,7 @@ impl Lifecycle {
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &seen, &editor, now);
+            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &seen, &editor);
             lifecycle.change(id, &editor, now, &decide, None).await
         };
         self.to_its_end(work).await
@@ -98,14 +98,7 @@ impl Lifecycle {
         self.to_its_end(work).await
     }
 
-    fn edited(
-        &self,
-        key: &ManagedKey,
-        edit: &Edit,
-        seen: &Seen,
-        editor: &Editor,
-        now: OffsetDateTime,
-    ) -> Result<Decision, Refusal> {
+    fn edited(&self, key: &ManagedKey, edit: &Edit, seen: &Seen, editor: &Editor) -> Result<Decision, Refusal> {
         if seen.as_ref().is_some_and(|versions| !versions.contains(&key.version)) {
             return Err(Refusal::VersionMismatch);
         }
@@ -116,10 +109,7 @@ impl Lifecycle {
         if fields.is_empty() {
             return Ok(Decision { key: changed, event: None, successor: None });
         }
-        // The policy of today is for what is changed today.
-        if fields.iter().any(|field| matches!(*field, "name" | "scopes" | "expiresAt")) {
-            self.allow(&changed, &key.record.scopes, editor, now)?;
-        }
+        self.allow(&changed, Some(key), editor)?;
         let action = match *fields {
             ["enabled"] if changed.record.enabled => Action::KeyEnabled,
             ["enabled"] => Action::KeyDisabled,
@@ -140,8 +130,10 @@ fn apply(key: &ManagedKey, edit: &Edit) -> Result<(ManagedKey, Vec<&'static str>
     if let Some(scopes) = &edit.scopes {
         record.scopes.clone_from(scopes);
     }
-    if let Some(merge) = &edit.metadata {
-        record.metadata = merged(&record.metadata, merge)?;
+    match &edit.metadata {
+        Some(Some(merge)) => record.metadata = merged(&record.metadata, merge)?,
+        Some(None) => record.metadata = Metadata::default(),
+        None => {}
     }
     if let Some(allowed_ips) = &edit.allowed_ips {
         record.allowed_ips.clone_from(allowed_ips);

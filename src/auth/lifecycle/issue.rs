@@ -1,9 +1,12 @@
 //! A key is made; a key gets a successor.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::datetime};
 
 use super::{ChangedKey, Done, Editor, Everywhere, Lifecycle, policy::after};
 use crate::{
@@ -104,7 +107,8 @@ pub struct Rotation {
     pub id: KeyId,
     /// For how long the old key goes on working. Zero: not at all.
     pub grace_period: Duration,
-    /// When the successor's life ends; `None`: as long after now as the old key's was after its making.
+    /// When the successor's life ends; `None`: as long after now as the old key's was after its making, or as late as
+    /// is allowed if that is earlier.
     pub expiry: Option<Expiry>,
 }
 
@@ -139,14 +143,14 @@ impl Issuer {
         let IssuedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
         let key = self.ordered(order, id, environment, now);
-        if let Err(refusal) = self.lifecycle.allow(&key, &Scopes::default(), editor, now) {
+        if let Err(refusal) = self.lifecycle.allow(&key, None, editor) {
             return Ok(Err(refusal));
         }
         let hash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
         let insertion =
             Insertion { key: &key, hash: &hash, request, max_per_owner: self.lifecycle.policy.max_per_owner };
         let inserted = self.lifecycle.ledger.insert(&insertion, &editor.author).await?;
-        Ok(issued(inserted, Some(NewKey { key, text })))
+        Ok(issued(inserted, Some(text)))
     }
 
     /// The same for the guide's route, which has no place for a name.
@@ -179,20 +183,22 @@ impl Issuer {
         }
         let IssuedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
         let hash: StoredHash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
+        // As it is decided on: the old key's end, from which its own follows, may change with the rotation.
+        let successor = OnceLock::new();
         let decide = |old: &ManagedKey| {
             can_be_rotated(old, now)?;
             self.lifecycle.allow_successor(&old.record.scopes, editor)?;
-            let new = self.successor(old, id, rotation, now);
-            self.lifecycle.allow(&new, &old.record.scopes, editor, now)?;
-            Ok(replaced(old, new, rotation.grace_period, now))
+            let new = successor.get_or_init(|| self.successor(old, id, rotation, now));
+            self.lifecycle.allow(new, Some(old), editor)?;
+            Ok(replaced(old, new.clone(), rotation.grace_period, now))
         };
         let ChangedKey { key: old, everywhere } =
             match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash)).await? {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-        let new = NewKey { key: self.successor(&old, id, rotation, now), text };
-        Ok(Ok(Rotated { new, old, everywhere }))
+        let key = successor.into_inner().expect("nothing changes without the decision that makes it");
+        Ok(Ok(Rotated { new: NewKey { key, text }, old, everywhere }))
     }
 
     fn ordered(&self, order: Order, id: KeyId, environment: Environment, now: OffsetDateTime) -> ManagedKey {
@@ -217,18 +223,26 @@ impl Issuer {
             Some(Expiry::At(end)) => Some(end),
             Some(Expiry::Never) => None,
             Some(Expiry::Latest) => self.lifecycle.latest_end(now),
-            None => old.record.expires_at.map(|end| now.saturating_add(end - old.created_at)),
+            None => {
+                let as_long = old.record.expires_at.map(|end| later(now, end - old.created_at));
+                as_long.into_iter().chain(self.lifecycle.latest_end(now)).min()
+            }
         };
         ManagedKey::new(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
     }
 }
 
-fn issued(inserted: Inserted, new: Option<NewKey>) -> Result<Issued, Refusal> {
-    match (inserted, new) {
-        (Inserted::Now, Some(new)) => Ok(Issued::Now(Box::new(new))),
-        (Inserted::Before(key), _) => Ok(Issued::Before(key)),
+/// The last instant that there is, to the microsecond as the database keeps it, when that would be too late.
+fn later(now: OffsetDateTime, life: time::Duration) -> OffsetDateTime {
+    const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999999 UTC);
+    now.checked_add(life).map_or(LAST, |end| end.min(LAST))
+}
+
+fn issued(inserted: Inserted, text: Option<SecretString>) -> Result<Issued, Refusal> {
+    match (inserted, text) {
+        (Inserted::Now(key), Some(text)) => Ok(Issued::Now(Box::new(NewKey { key: *key, text }))),
+        (Inserted::Now(key) | Inserted::Before(key), _) => Ok(Issued::Before(key)),
         (Inserted::Refused(refusal), _) => Err(refusal),
-        (Inserted::Now, None) => Err(Refusal::NotFound),
     }
 }
 

@@ -32,7 +32,7 @@ pub struct ManyRevoked {
     /// How many keys it has revoked.
     pub count: u64,
     /// How the last of it became true.
-    pub everywhere: Option<Everywhere>,
+    pub everywhere: Everywhere,
 }
 
 /// Whose keys were stopped lately, because a token said so.
@@ -82,22 +82,15 @@ impl Lifecycle {
         now: OffsetDateTime,
     ) -> Result<ManyRevoked, Undecided> {
         let mut count = 0;
-        let mut last = None;
         loop {
             let watch = Watch::new(self.link.as_ref());
             let begin = |change| watch.begin(change);
             let batch = self.ledger.revoke_together(filter, TOGETHER, reason, now, author, &begin).await?;
             count += u64::from(batch.count);
-            last = batch.change.map(|change| (watch, change)).or(last);
             if batch.count < TOGETHER {
-                break;
+                return Ok(ManyRevoked { count, everywhere: watch.settled(batch.change).await });
             }
         }
-        let everywhere = match last {
-            Some((watch, change)) => Some(watch.settled(change).await),
-            None => None,
-        };
-        Ok(ManyRevoked { count, everywhere })
     }
 
     /// Switches all keys of an owner, those of the future too. When this returns, that is true everywhere.

@@ -136,7 +136,8 @@ impl Lifecycle {
         decide: &Decide<'_>,
         successor_hash: Option<&StoredHash>,
     ) -> Done<ChangedKey> {
-        let change = Change { id, reach: &editor.reach, author: &editor.author, at, decide, successor_hash };
+        let (reach, author, max_per_owner) = (&editor.reach, &editor.author, self.policy.max_per_owner);
+        let change = Change { id, reach, author, at, decide, successor_hash, max_per_owner };
         let watch = Watch::new(self.link.as_ref());
         match self.ledger.change(&change, &|change| watch.begin(change)).await? {
             Outcome::Changed { key, change } => {

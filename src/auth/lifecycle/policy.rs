@@ -12,20 +12,19 @@ use crate::domain::{
 };
 
 impl Lifecycle {
-    /// Whether a key may be, or become, like this. `before`: what it could do already.
-    pub(super) fn allow(
-        &self,
-        key: &ManagedKey,
-        before: &Scopes,
-        editor: &Editor,
-        now: OffsetDateTime,
-    ) -> Result<(), Refusal> {
-        let mut violations = scope_violations(&key.record.scopes, before, editor);
-        if self.policy.require_name && key.name.is_none() && editor.scopes.is_some() {
+    /// Whether a key may be, or become, like this. `before`: what it, or its predecessor, was like. The policy of
+    /// today is for what is changed today: what a key has already is no reason against it.
+    pub(super) fn allow(&self, key: &ManagedKey, before: Option<&ManagedKey>, editor: &Editor) -> Result<(), Refusal> {
+        let none = Scopes::default();
+        let had = before.map_or(&none, |before| &before.record.scopes);
+        let mut violations = scope_violations(&key.record.scopes, had, editor);
+        let is_renamed = before.is_none_or(|before| before.name != key.name);
+        if self.policy.require_name && key.name.is_none() && is_renamed && editor.scopes.is_some() {
             violations.push(Violation::NameRequired);
         }
         if let Some(longest) = self.policy.max_lifetime
-            && key.record.expires_at.is_none_or(|end| end - now > longest)
+            && before.is_none_or(|before| ends_later(key, before))
+            && key.record.expires_at.is_none_or(|end| end - key.created_at > longest)
         {
             violations.push(Violation::LifetimeTooLong(longest));
         }
@@ -42,6 +41,16 @@ impl Lifecycle {
     pub(super) fn latest_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         self.policy.max_lifetime.and_then(|longest| after(now, longest))
     }
+}
+
+/// A successor's life is another one, so it counts as later.
+fn ends_later(key: &ManagedKey, before: &ManagedKey) -> bool {
+    key.record.id != before.record.id
+        || match (key.record.expires_at, before.record.expires_at) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(end), Some(earlier)) => end > earlier,
+        }
 }
 
 /// `None` when that is beyond any date.

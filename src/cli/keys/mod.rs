@@ -1,26 +1,28 @@
 //! `keyward keys`: what an operator does with keys, on the database directly. So the first key of a service
 //! can be made before anybody has a token.
 
+mod arguments;
+mod leases;
+mod refusal;
 mod table;
 
-use std::{net::IpAddr, sync::Arc, thread, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
-use ipnet::IpNet;
+use anyhow::{Context, bail};
 use keyward::{
     auth::{
         hasher::Hasher,
-        lifecycle::{Done, Editor, Expiry, Issued, Issuer, Lifecycle, Order, OwnersStopped, Rotation},
+        lifecycle::{Editor, Expiry, Issued, Issuer, Lifecycle, Order, OwnersStopped, Rotation},
     },
-    config::{KeyPolicy, Settings},
+    config::{KeyPolicy, Settings, Sources},
     domain::{
-        api_key::{Environment, KeyId, Keyring},
+        api_key::{KeyId, Keyring},
         audit::Author,
-        key_record::{AllowedIps, KeyState, ManagedKey},
-        ledger::{KeyFilter, Page, Reach, Refusal, Violation},
+        key_record::{AllowedIps, ManagedKey},
+        ledger::{KeyFilter, Page, Reach},
         metadata::Metadata,
         principal::{Owner, Scopes},
-        text::{ChangeReason, KeyName},
+        text::ChangeReason,
     },
     http::{CreatedKey, Key, RotatedKey},
     store::Store,
@@ -28,136 +30,48 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
+use self::{
+    arguments::{Command, Create, List},
+    refusal::granted,
+};
+use super::dev;
+
 /// Keys read from the database at a time.
 const PAGE: u32 = 500;
 
-#[derive(clap::Subcommand)]
-pub(super) enum Keys {
-    /// Make a key for somebody. Its text is printed once.
-    #[command(after_help = "\
-Examples:
-  keyward keys create --subject billing --name 'invoice service' --scope keyward:verify
-  keyward keys create --subject alice --issuer https://issuer.example --environment test --expires-in 90d
-  keyward keys create --subject alice --json | jq -r .apiKey")]
-    Create(Create),
-    /// List keys, newest first.
-    #[command(after_help = "\
-Examples:
-  keyward keys list
-  keyward keys list --subject alice --state active
-  keyward keys list --json | jq -r '.[].id'")]
-    List(List),
-    /// Show all that is known of a key.
-    #[command(after_help = "\
-Examples:
-  keyward keys show 0352mXAgJX8YoWA3E5sR9r")]
-    Show {
-        /// The key's id: the 22 characters after keyward_live_, as lists and logs show it.
-        id: KeyId,
-        /// Print JSON, as the API has it.
-        #[arg(long)]
-        json: bool,
-    },
-    /// End a key, whoever owns it. Returns when no replica accepts it any more.
-    #[command(after_help = "\
-Examples:
-  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r
-  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r --reason 'found in a public repository'")]
-    Revoke {
-        /// The key's id.
-        id: KeyId,
-        /// Why, for the owner and for later.
-        #[arg(long)]
-        reason: Option<ChangeReason>,
-        /// Print JSON, as the API has it.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make a successor with the same rights, and end the old key after a while.
-    #[command(after_help = "\
-Examples:
-  keyward keys rotate 0352mXAgJX8YoWA3E5sR9r --grace-period 7d
-  keyward keys rotate 0352mXAgJX8YoWA3E5sR9r      # the old key stops now")]
-    Rotate {
-        /// The key's id.
-        id: KeyId,
-        /// For how long the old key goes on working.
-        #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
-        grace_period: Duration,
-        /// Print JSON, as the API has it.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 #[derive(clap::Args)]
-pub(super) struct Create {
-    /// Whose key: the `sub` of the owner's tokens (or their organisation).
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    subject: String,
-    /// The `iss` of the owner's tokens; jwt.issuer where it is not given.
-    #[arg(long)]
-    issuer: Option<String>,
-    /// What to call it.
-    #[arg(long)]
-    name: Option<KeyName>,
-    /// A right that it gets; may be repeated.
-    #[arg(long, value_name = "SCOPE")]
-    scope: Vec<String>,
-    /// live or test; keys.environment where it is not given.
-    #[arg(long)]
-    environment: Option<Environment>,
-    /// How long it lives, such as 15m, 1h or 90d; for ever where it is not given.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    expires_in: Option<Duration>,
-    /// An address or network that it may be used from; may be repeated.
-    #[arg(long, value_name = "NETWORK", value_parser = network)]
-    allowed_ip: Vec<IpNet>,
-    /// Notes, as a JSON object.
-    #[arg(long, value_name = "JSON")]
-    metadata: Option<String>,
-    /// Print JSON, as the API has it.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(clap::Args)]
-pub(super) struct List {
-    /// Only keys of this subject (or organisation).
-    #[arg(long)]
-    subject: Option<String>,
-    /// Of this issuer; jwt.issuer where it is not given.
-    #[arg(long, requires = "subject")]
-    issuer: Option<String>,
-    /// Only keys that stand so: active, disabled, expired or revoked.
-    #[arg(long, value_parser = state)]
-    state: Option<KeyState>,
-    /// Only keys of this environment.
-    #[arg(long)]
-    environment: Option<Environment>,
-    /// Only keys with exactly this name.
-    #[arg(long)]
-    name: Option<KeyName>,
-    /// At most so many.
-    #[arg(long, default_value_t = 1000)]
-    limit: u32,
-    /// Print JSON, as the API has it.
-    #[arg(long)]
-    json: bool,
+pub(super) struct Keys {
+    #[command(subcommand)]
+    command: Command,
+    /// Work on the database of a running `keyward dev`.
+    #[arg(long, global = true)]
+    dev: bool,
+    /// The data directory of that `keyward dev`, where it is not the usual one.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 impl Keys {
-    pub(super) fn run(self, settings: &Settings) -> anyhow::Result<()> {
+    pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
+        if self.dev {
+            let data_dir = dev::data_dir(self.data_dir)?;
+            let database = dev::database(&data_dir)?;
+            sources.base = dev::secrets(&data_dir)?;
+            sources.base.push(database);
+        }
+        let settings = Settings::load(sources)?;
         telemetry::init(&settings.log()?)?;
         super::runtime()?.block_on(async {
             let store = Store::open(&settings.database()?).await?;
-            let done = self.run_on(&store, settings).await;
+            let done = self.command.run(&store, &settings).await;
             store.close().await;
             done
         })
     }
+}
 
-    async fn run_on(self, store: &Store, settings: &Settings) -> anyhow::Result<()> {
+impl Command {
+    async fn run(self, store: &Store, settings: &Settings) -> anyhow::Result<()> {
         match self {
             Self::Create(create) => create.run(store, settings).await,
             Self::List(list) => list.run(store, settings).await,
@@ -170,7 +84,20 @@ impl Keys {
 
 impl Create {
     async fn run(self, store: &Store, settings: &Settings) -> anyhow::Result<()> {
+        let json = self.json;
         let now = now();
+        let order = self.order(settings, now)?;
+        let issued = issuer(store, settings)?.issue(order, None, &operator(), now).await;
+        let Issued::Now(new) = granted("a new key", issued)? else { bail!("the key was made before") };
+        if json {
+            return print_json(&CreatedKey::new(*new));
+        }
+        println!("{}", new.text.expose());
+        eprintln!("This is the whole key, and the only time that it is shown. Its id is {}.", new.key.record.id);
+        Ok(())
+    }
+
+    fn order(self, settings: &Settings, now: OffsetDateTime) -> anyhow::Result<Order> {
         let metadata = match &self.metadata {
             Some(json) => Metadata::new(serde_json::from_str(json).context("--metadata is not a JSON object")?)?,
             None => Metadata::default(),
@@ -179,7 +106,7 @@ impl Create {
             Some(span) => Expiry::At(now.checked_add(span.try_into()?).context("--expires-in is too far away")?),
             None => Expiry::Latest,
         };
-        let order = Order {
+        Ok(Order {
             name: self.name,
             environment: self.environment,
             scopes: Scopes::parse(self.scope.iter().map(String::as_str))?,
@@ -187,17 +114,7 @@ impl Create {
             allowed_ips: AllowedIps::new(self.allowed_ip)?,
             expiry,
             ..Order::plain(owner(settings, self.issuer, self.subject)?)
-        };
-        let issuer = issuer(store, settings)?;
-        let Issued::Now(new) = granted("a new key", issuer.issue(order, None, &operator(), now).await)? else {
-            bail!("the key was made before");
-        };
-        if self.json {
-            return print_json(&CreatedKey::new(*new));
-        }
-        println!("{}", new.text.expose());
-        eprintln!("This is the whole key, and the only time that it is shown. Its id is {}.", new.key.record.id);
-        Ok(())
+        })
     }
 }
 
@@ -211,23 +128,31 @@ impl List {
             name: self.name,
             ..KeyFilter::default()
         };
-        let ledger = store.ledger();
-        let mut keys: Vec<ManagedKey> = Vec::new();
-        loop {
-            let left = self.limit.saturating_sub(u32::try_from(keys.len())?);
-            let page = Page { before: keys.last().map(|key| key.record.id.as_uuid()), limit: left.min(PAGE) };
-            let more = ledger.list(&filter, page, now).await?;
-            let complete = more.len() < page.limit as usize || page.limit == 0;
-            keys.extend(more);
-            if complete {
-                break;
-            }
-        }
+        let keys = read(store, &filter, self.limit, now).await?;
         if self.json {
-            return print_json(&keys.iter().map(|key| Key::new(key, now)).collect::<Vec<_>>());
+            print_json(&keys.iter().map(|key| Key::new(key, now)).collect::<Vec<_>>())?;
+        } else {
+            print!("{}", table::of_keys(&keys, now));
         }
-        print!("{}", table::of_keys(&keys, now));
+        if keys.len() >= self.limit as usize {
+            eprintln!("These are the newest {}; there may be more. --limit says how many to list.", self.limit);
+        }
         Ok(())
+    }
+}
+
+async fn read(store: &Store, filter: &KeyFilter, limit: u32, now: OffsetDateTime) -> anyhow::Result<Vec<ManagedKey>> {
+    let ledger = store.ledger();
+    let mut keys: Vec<ManagedKey> = Vec::new();
+    loop {
+        let left = limit.saturating_sub(u32::try_from(keys.len())?);
+        let page = Page { before: keys.last().map(|key| key.record.id.as_uuid()), limit: left.min(PAGE) };
+        let more = ledger.list(filter, page, now).await?;
+        let complete = more.len() < page.limit as usize || page.limit == 0;
+        keys.extend(more);
+        if complete {
+            return Ok(keys);
+        }
     }
 }
 
@@ -244,8 +169,8 @@ async fn show(store: &Store, id: KeyId, json: bool) -> anyhow::Result<()> {
 async fn revoke(store: &Store, id: KeyId, reason: Option<ChangeReason>, json: bool) -> anyhow::Result<()> {
     let now = now();
     let revoked = lifecycle(store, KeyPolicy::default()).revoke(id, reason, operator(), now).await;
-    let revoked = granted(id, revoked).context("the key may not be revoked")?;
-    wait_for_leases(store).await;
+    let revoked = granted(id, revoked)?;
+    leases::wait(leases::longest(store).await).await;
     if json {
         return print_json(&Key::new(&revoked.key, now));
     }
@@ -269,10 +194,15 @@ async fn rotate(
         print_json(&RotatedKey::new(rotated, now))?;
     } else {
         println!("{}", rotated.new.text.expose());
-        let old = rotated.old.record.expires_at.map_or("now".to_owned(), |end| format!("at {end}"));
-        eprintln!("This is the successor {}, shown only now. {id} stops {old}.", rotated.new.key.record.id);
+        let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());
+        let end = end.map_or("now".to_owned(), |end| format!("at {}", table::minute(Some(end))));
+        eprintln!("This is the successor {}, shown only now. {id} stops {end}.", rotated.new.key.record.id);
     }
-    wait_for_leases(store).await;
+    let longest_lease = leases::longest(store).await;
+    // Until a later end, all replicas will have heard of it.
+    if grace_period < longest_lease {
+        leases::wait(longest_lease).await;
+    }
     Ok(())
 }
 
@@ -310,41 +240,6 @@ fn lifecycle(store: &Store, policy: KeyPolicy) -> Arc<Lifecycle> {
     })
 }
 
-/// This process hears no replica, so it waits until none can believe what was before the change.
-/// Replicas that can be reached have applied it within milliseconds.
-async fn wait_for_leases(store: &Store) {
-    let longest_lease = store.announcements().longest_lease().await;
-    if longest_lease.is_zero() {
-        return;
-    }
-    eprintln!("Done. Waiting {longest_lease:?} until it is true for replicas that cannot be reached, too …");
-    thread::sleep(longest_lease);
-}
-
-/// What was done to the key that `which` names.
-fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow::Result<T> {
-    done?.map_err(|refusal| match refusal {
-        Refusal::NotFound => anyhow!("there is no key {which}"),
-        Refusal::KeyRevoked => anyhow!("{which} was revoked, which is final"),
-        Refusal::KeyExpired => anyhow!("{which} has expired"),
-        Refusal::AlreadyRotated => anyhow!("{which} has a successor already"),
-        Refusal::TooManyKeys(most) => anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows"),
-        Refusal::VersionMismatch | Refusal::OtherRequest => anyhow!("somebody else has changed {which}"),
-        Refusal::Against(violations) => anyhow!("{}", violations.iter().map(violation).collect::<Vec<_>>().join("; ")),
-    })
-}
-
-fn violation(violation: &Violation) -> String {
-    match violation {
-        Violation::NameRequired => "keys.require_name wants a name".to_owned(),
-        Violation::LifetimeTooLong(longest) => {
-            format!("keys.max_lifetime allows {} at most", humantime::format_duration(*longest))
-        }
-        Violation::ScopeNotHeld(scope) | Violation::ScopeNotForKeys(scope) => format!("only tokens may carry {scope}"),
-        Violation::Metadata(error) => format!("the metadata: {error}"),
-    }
-}
-
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
@@ -354,14 +249,4 @@ fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     // As exact as the database is.
     now.replace_nanosecond(now.microsecond() * 1000).unwrap_or(now)
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
-    network.ok_or_else(|| "an address or a network such as 192.0.2.0/24".to_owned())
-}
-
-fn state(text: &str) -> Result<KeyState, String> {
-    let known = KeyState::ALL.into_iter().find(|state| state.as_str() == text);
-    known.ok_or_else(|| "active, disabled, expired or revoked".to_owned())
 }

@@ -20,6 +20,7 @@ pub(super) fn of_keys(keys: &[ManagedKey], now: OffsetDateTime) -> String {
             minute(record.expires_at),
             minute(key.last_use.map(|last| last.at)),
         ]
+        .map(|cell| harmless(&cell))
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
@@ -56,7 +57,12 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("last used", minute(key.last_use.map(|last| last.at))),
         ("from", key.last_use.and_then(|last| last.from).map_or("-".to_owned(), |from| from.to_string())),
     ];
-    facts.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect()
+    facts.iter().map(|(name, value)| format!("{name:12} {}\n", harmless(value))).collect()
+}
+
+/// Subjects are the issuer's texts: one must neither break its line nor command the terminal.
+fn harmless(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 fn name(key: &ManagedKey) -> String {
@@ -71,7 +77,7 @@ fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
-fn minute(instant: Option<OffsetDateTime>) -> String {
+pub(super) fn minute(instant: Option<OffsetDateTime>) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]Z");
     instant.and_then(|instant| instant.format(format).ok()).unwrap_or_else(|| "-".to_owned())
 }

@@ -1,4 +1,4 @@
-use super::super::{JwtAlgorithm, LogFormat};
+use super::super::{ClientAddressHeader, JwtAlgorithm, LogFormat};
 use super::*;
 use std::time::Duration;
 
@@ -144,4 +144,66 @@ fn a_section_needs_only_its_own_settings() {
     assert!(settings.server().is_ok());
     assert!(settings.log().is_ok());
     assert!(settings.jwt().is_err());
+}
+
+#[test]
+fn what_keys_and_their_owners_may_be_arrives_in_its_types() {
+    let config = config_with(&[
+        ("KEYWARD__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::1 ,192.0.2.7"),
+        ("KEYWARD__SERVER__CLIENT_ADDRESS_HEADER", "forwarded"),
+        ("KEYWARD__DATABASE__MIGRATE_URL", "postgres://owner@localhost/keyward"),
+        ("KEYWARD__JWT__TENANT_CLAIM", "org_id"),
+        ("KEYWARD__JWT__DISABLED_CLAIM", "suspended"),
+        ("KEYWARD__JWT__SCOPE_BEARING", "true"),
+        ("KEYWARD__KEYS__MAX_LIFETIME", "90d"),
+        ("KEYWARD__KEYS__MAX_PER_OWNER", "5"),
+        ("KEYWARD__KEYS__REQUIRE_NAME", "true"),
+        ("KEYWARD__LAST_USED__WRITE_EVERY", "10s"),
+        ("KEYWARD__AUDIT__RETENTION", "30d"),
+    ]);
+    let networks: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "2001:db8::1/128", "192.0.2.7/32"]);
+    assert_eq!(config.server.client_address_header, ClientAddressHeader::Forwarded);
+    assert!(config.database.migrate_url.is_some_and(|url| url.expose().contains("owner@")));
+    assert_eq!(config.jwt.tenant_claim.as_deref(), Some("org_id"));
+    assert_eq!(config.jwt.disabled_claim.as_deref(), Some("suspended"));
+    assert!(config.jwt.scope_bearing);
+    let policy = config.keys.policy;
+    assert_eq!(policy.max_lifetime, Some(Duration::from_secs(90 * 86_400)));
+    assert_eq!((policy.max_per_owner, policy.require_name), (Some(5), true));
+    assert_eq!(config.last_used.write_every, Duration::from_secs(10));
+    assert_eq!(config.audit.retention, Some(Duration::from_secs(30 * 86_400)));
+}
+
+#[test]
+fn zero_and_nothing_mean_no_limit_and_no_claim() {
+    let config = config_with(&[
+        ("KEYWARD__KEYS__MAX_LIFETIME", "0s"),
+        ("KEYWARD__KEYS__MAX_PER_OWNER", "0"),
+        ("KEYWARD__AUDIT__RETENTION", "0s"),
+        ("KEYWARD__JWT__TENANT_CLAIM", ""),
+        ("KEYWARD__SERVER__TRUSTED_PROXIES", ""),
+    ]);
+    assert_eq!((config.keys.policy.max_lifetime, config.keys.policy.max_per_owner), (None, None));
+    assert_eq!((config.audit.retention, config.jwt.tenant_claim), (None, None));
+    assert!(config.server.trusted_proxies.is_empty());
+}
+
+#[test]
+fn proxies_headers_and_policies_that_are_none_are_problems() {
+    for (name, value) in [
+        ("KEYWARD__SERVER__TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("KEYWARD__SERVER__TRUSTED_PROXIES", "gateway.internal"),
+        ("KEYWARD__SERVER__CLIENT_ADDRESS_HEADER", "x-real-ip"),
+        ("KEYWARD__DATABASE__MIGRATE_URL", "mysql://localhost"),
+        ("KEYWARD__JWT__SCOPE_BEARING", "maybe"),
+        ("KEYWARD__KEYS__MAX_LIFETIME", "10y 1s"),
+        ("KEYWARD__KEYS__MAX_PER_OWNER", "-1"),
+        ("KEYWARD__KEYS__REQUIRE_NAME", "often"),
+        ("KEYWARD__LAST_USED__WRITE_EVERY", "0s"),
+        ("KEYWARD__LAST_USED__MAX_PENDING", "0"),
+        ("KEYWARD__AUDIT__RETENTION", "400"),
+    ] {
+        assert_eq!(problems_with(&[(name, value)]).len(), 1, "{name} {value}");
+    }
 }

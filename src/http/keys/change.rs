@@ -130,7 +130,8 @@ pub(in crate::http) fn reason(request: &HttpRequest) -> Result<Option<ChangeReas
     Ok(reason)
 }
 
-/// The versions in `If-Match` (RFC 9110 §13.1.1); `None` where any will do. A weak tag matches nothing.
+/// The versions in `If-Match` (RFC 9110 §13.1.1); `None` where any will do. A weak tag matches nothing, and neither
+/// does one that we have not written so.
 fn seen(request: &HttpRequest) -> Result<Option<Vec<NonZeroI64>>, Reason> {
     let mut versions = Vec::new();
     let mut given = false;
@@ -139,7 +140,9 @@ fn seen(request: &HttpRequest) -> Result<Option<Vec<NonZeroI64>>, Reason> {
         let line = line.to_str().unwrap_or("?");
         for tag in line.split(',').map(str::trim) {
             match tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-                Some(version) if !tag.starts_with("W/") => versions.extend(version.parse::<NonZeroI64>()),
+                Some(text) if !tag.starts_with("W/") => {
+                    versions.extend(text.parse::<NonZeroI64>().ok().filter(|version| version.to_string() == text));
+                }
                 Some(_) => {}
                 None if tag == "*" => return Ok(None),
                 None => {

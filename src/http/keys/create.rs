@@ -96,6 +96,11 @@ fn idempotent(request: &HttpRequest, editor: &Editor, body: &[u8]) -> Result<Opt
     };
     let Actor::Token { issuer, subject } = &editor.author.actor else { return Ok(None) };
     let by = Owner { issuer: issuer.clone(), subject: subject.clone() };
-    let hash = Sha256::new().chain_update(request.path()).chain_update([0]).chain_update(body).finalize().into();
+    let mut hash = Sha256::new().chain_update(request.path());
+    // Somebody may ask for one organisation now and for another later; what either has is not the other's to see.
+    if let Some(owner) = editor.reach.owner().filter(|owner| **owner != by) {
+        hash = hash.chain_update([0]).chain_update(&*owner.subject);
+    }
+    let hash = hash.chain_update([0]).chain_update(body).finalize().into();
     Ok(Some(IdempotentRequest { by, key: key.to_owned(), hash }))
 }

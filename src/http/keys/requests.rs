@@ -11,7 +11,7 @@ use crate::{
     domain::{
         key_record::{ALLOWED_IPS_MAX, AllowedIps},
         metadata::Metadata,
-        principal::{Owner, SCOPES_MAX, Scopes},
+        principal::{IDENTIFIER_MAX_BYTES, Owner, SCOPES_MAX, Scopes},
     },
     http::{
         failure::{FieldProblem, Reason},
@@ -22,10 +22,20 @@ use crate::{
 /// The longest that a life or a grace period can be given in seconds: a hundred years.
 pub(in crate::http) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
-/// The longest issuer or subject: the limit that tokens' `iss` and `sub` have.
-pub(in crate::http) const IDENTIFIER_MAX_BYTES: usize = 1024;
-/// What a patch may name only to be told that it cannot be changed.
-pub(in crate::http) const IMMUTABLE: [&str; 5] = ["id", "environment", "owner", "createdAt", "revokedAt"];
+/// What a key shows and nobody writes.
+pub(in crate::http) const READ_ONLY: [&str; 11] = [
+    "id",
+    "environment",
+    "state",
+    "owner",
+    "createdAt",
+    "updatedAt",
+    "revokedAt",
+    "revokedReason",
+    "successorId",
+    "lastUsedAt",
+    "lastUsedFrom",
+];
 
 /// What a new key is to be like. `owner`: whose, where the body does not say.
 pub(in crate::http) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
@@ -55,7 +65,7 @@ pub(in crate::http) fn order(mut fields: Fields, owner: Option<&Owner>, now: Off
 
 /// What of a key is to change, by a merge patch (RFC 7396): `null` takes a field back to its default.
 pub(in crate::http) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
-    for name in IMMUTABLE {
+    for name in READ_ONLY {
         if fields.take_nullable(name, Ok).is_some() {
             fields.problem(name, "immutable", "cannot be changed");
         }
@@ -63,7 +73,7 @@ pub(in crate::http) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<E
     let edit = Edit {
         name: fields.take_nullable("name", parsed),
         scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
-        metadata: fields.take_nullable("metadata", object).flatten().map(Merge),
+        metadata: fields.take_nullable("metadata", object).map(|members| members.map(Merge)),
         allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
         expiry: expiry(&mut fields, now).map(|expiry| expiry.unwrap_or(Expiry::Never)),
         enabled: fields.take_nullable("enabled", boolean).map(|enabled| enabled.unwrap_or(true)),
@@ -129,19 +139,19 @@ fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<Wrong>> {
     AllowedIps::new(networks).or_else(|error| wrong("too_many", error.to_string()))
 }
 
-/// `expiresAt` or `expiresIn`; `Some(None)` where one of them is `null`.
+/// `expiresAt` or `expiresIn`; `Some(None)` where what is there is `null`.
 fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
-    let given = fields.has("expiresAt") && fields.has("expiresIn");
     let at = fields.take_nullable("expiresAt", |value| instant_after(value, now));
     let within = fields.take_nullable("expiresIn", |value| {
         let span = whole_seconds(&value, 1)?;
         now.checked_add(time::Duration::seconds(span.as_secs() as i64))
             .map_or_else(|| wrong("invalid", "is too far away"), Ok)
     });
-    if given {
+    if let (Some(Some(_)), Some(Some(_))) = (at, within) {
         fields.problem("expiresIn", "conflict", "give expiresAt or expiresIn, not both");
     }
-    at.or(within).map(|end| end.map(Expiry::At))
+    let given = at.is_some() || within.is_some();
+    given.then(|| at.flatten().or(within.flatten()).map(Expiry::At))
 }
 
 /// An instant of RFC 3339, in any time zone, kept to the microsecond.

@@ -28,10 +28,9 @@ use crate::{
 pub(in crate::http) struct RevokedTogether {
     /// How many.
     revoked: u64,
-    /// How that became true; missing where there was nothing to revoke.
+    /// How that became true.
     #[serde(flatten)]
-    #[schema(ignore)]
-    confirmation: Option<Confirmation>,
+    confirmation: Confirmation,
 }
 
 /// `POST /v1/admin/keys/revoke`
@@ -48,7 +47,7 @@ pub(in crate::http) async fn revoke_together(
     let revoked = services.lifecycle.revoke_many(filter, reason, editor, now).await;
     let revoked = revoked.map_err(|undecided| undone(&request, &undecided, "revoke keys"))?;
     in_request(&request, || tracing::info!(count = revoked.count, "revoked keys"));
-    let confirmation = revoked.everywhere.as_ref().map(Confirmation::new);
+    let confirmation = Confirmation::new(&revoked.everywhere);
     let answer = RevokedTogether { revoked: revoked.count, confirmation };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
@@ -87,7 +86,7 @@ pub(in crate::http) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<Ch
         expiring_before.is_some(),
         created_since.is_some(),
     ];
-    if !conditions.contains(&true) {
+    if !conditions.contains(&true) && fields.are_sound() {
         fields.problem("owner", "required", "name an owner, or another condition");
     }
     fields.finish(Some((filter, reason)))

@@ -56,7 +56,6 @@ pub(super) fn schemas() -> Map<String, Value> {
     }
     // What is flattened there may also be missing as a whole.
     may_have(&mut schemas, "Verification", "KnownKey");
-    may_have(&mut schemas, "RevokedTogether", "Confirmation");
     schemas.remove("KnownKey");
     schemas.remove("Confirmation");
     schemas

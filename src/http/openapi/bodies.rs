@@ -8,13 +8,10 @@ use crate::{
     domain::{
         key_record::{ALLOWED_IPS_MAX, KeyState},
         metadata::{METADATA_MAX_BYTES, METADATA_MAX_DEPTH},
-        principal::{SCOPE_MAX_BYTES, SCOPES_MAX},
+        principal::{IDENTIFIER_MAX_BYTES, SCOPE_MAX_BYTES, SCOPES_MAX},
         text::{NAME_MAX, REASON_MAX},
     },
-    http::{
-        keys::requests::{IDENTIFIER_MAX_BYTES, SECONDS_MAX},
-        verify::CHECKS_MAX,
-    },
+    http::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},
 };
 
 /// No control character in it (Unicode's category Cc).

@@ -55,7 +55,7 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     assert_eq!(documented("Conditions"), read(nothing(), keys::which));
     assert_eq!(documented("Reason"), read(nothing(), |mut fields| fields.take("reason", parsed::<String>)));
     let mut edit = read(nothing(), |fields| requests::edit(fields, now));
-    edit.retain(|name| !requests::IMMUTABLE.contains(&name.as_str()));
+    edit.retain(|name| !requests::READ_ONLY.contains(&name.as_str()));
     assert_eq!(documented("KeyPatch"), edit);
     let mut question = read(nothing(), verify::read);
     question.extend(read(json!({ "checks": [{}] }), verify::read));

@@ -4,9 +4,13 @@ use ipnet::IpNet;
 use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 
-use super::{Store, announce, audit, insert::write_key, managed_rows, owner_parts};
+use super::{
+    Store, announce, audit,
+    insert::{has_room, write_key},
+    managed_rows, owner_parts,
+};
 use crate::domain::{
-    key_record::ManagedKey,
+    key_record::{FIRST_VERSION, ManagedKey},
     ledger::{BeforeCommit, Change, Decision, Outcome, Refusal},
     ports::StoreError,
 };
@@ -29,6 +33,12 @@ impl Store {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Ok(Outcome::Refused(refusal))),
         };
+        let limit = limit(change, &key, &changed, successor.is_some());
+        if let Some(most) = limit
+            && !has_room(&mut transaction, &key.record.owner, most, change.at).await?
+        {
+            return Ok(Ok(Outcome::Refused(Refusal::TooManyKeys(most))));
+        }
         if let (Some(successor), Some(hash)) = (&successor, change.successor_hash) {
             write_key(&mut transaction, successor, hash).await?;
         }
@@ -42,6 +52,16 @@ impl Store {
         before_commit(announced);
         transaction.commit().await?;
         Ok(Ok(Outcome::Changed { key: Box::new(changed), change: announced }))
+    }
+}
+
+/// How many living keys its owner may have after this change, where it makes them more.
+fn limit(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_successor: bool) -> Option<u32> {
+    let most = change.max_per_owner?;
+    match (before.record.is_alive(change.at), after.record.is_alive(change.at)) {
+        (_, true) if has_successor => Some(most.saturating_mul(2)),
+        (false, true) => Some(most),
+        _ => None,
     }
 }
 
@@ -89,5 +109,5 @@ async fn overwrite(
         at,
     );
     let version = query.fetch_one(connection).await?;
-    Ok(version.try_into().unwrap_or(std::num::NonZeroI64::MIN))
+    Ok(version.try_into().unwrap_or(FIRST_VERSION))
 }

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use serde_json::Map;
 use sqlx::{PgConnection, types::Json};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use super::{Store, audit, managed_rows};
 use crate::domain::{
@@ -26,7 +27,7 @@ impl Store {
         let now = insertion.key.created_at;
         let mut transaction = self.pool.begin().await?;
         let owner = &insertion.key.record.owner;
-        sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(&mut *transaction).await?;
+        lock(&mut transaction, owner).await?;
         if let Some(request) = insertion.request {
             match earlier(&mut transaction, request, now).await? {
                 Ok(None) => {}
@@ -35,7 +36,7 @@ impl Store {
             }
         }
         if let Some(most) = insertion.max_per_owner
-            && live_keys(&mut transaction, owner, now).await? >= i64::from(most)
+            && !has_room(&mut transaction, owner, most, now).await?
         {
             return Ok(Ok(Inserted::Refused(Refusal::TooManyKeys(most))));
         }
@@ -45,8 +46,12 @@ impl Store {
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
         audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
+        // Read once more: whether the owner is switched off stands elsewhere.
+        let key = written(&mut transaction, insertion.key.record.id.as_uuid()).await?;
         transaction.commit().await?;
-        Ok(Ok(Inserted::Now))
+        Ok(key
+            .and_then(|key| key.ok_or_else(|| StoreError::Corrupt("a new key has no row".to_owned())))
+            .map(Inserted::Now))
     }
 }
 
@@ -68,11 +73,28 @@ pub(super) async fn earlier(
     if remembered.request_hash != request.hash {
         return Ok(Ok(Some(Inserted::Refused(Refusal::OtherRequest))));
     }
-    let row = managed_rows!("WHERE api_keys.id = $1", remembered.key_id).fetch_optional(connection).await?;
-    Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(|key| Inserted::Before(Box::new(key)))))
+    Ok(written(connection, remembered.key_id).await?.map(|key| key.map(Inserted::Before)))
 }
 
-async fn live_keys(connection: &mut PgConnection, owner: &Owner, now: OffsetDateTime) -> Result<i64, sqlx::Error> {
+/// The key as it is kept.
+async fn written(connection: &mut PgConnection, id: Uuid) -> Read<Option<Box<ManagedKey>>> {
+    let row = managed_rows!("WHERE api_keys.id = $1", id).fetch_optional(connection).await?;
+    Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(Box::new)))
+}
+
+/// Nobody else makes keys for this owner until the transaction ends.
+async fn lock(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
+}
+
+/// Whether the owner has fewer than `most` living keys, which stays so until the transaction ends.
+pub(super) async fn has_room(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    most: u32,
+    now: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    lock(connection, owner).await?;
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM api_keys
            WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)"#,
@@ -80,7 +102,7 @@ async fn live_keys(connection: &mut PgConnection, owner: &Owner, now: OffsetDate
         &*owner.subject,
         now,
     );
-    count.fetch_one(connection).await
+    Ok(count.fetch_one(connection).await? < i64::from(most))
 }
 
 /// Adds the row.

@@ -179,7 +179,7 @@ impl KeyLedger for FakeStore {
     async fn insert(&self, insertion: &Insertion<'_>, _: &Author) -> Result<Inserted, StoreError> {
         self.answers()?;
         self.put(StoredKey { record: insertion.key.record.clone(), hash: copy(insertion.hash) });
-        Ok(Inserted::Now)
+        Ok(Inserted::Now(Box::new(insertion.key.clone())))
     }
 
     async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError> {

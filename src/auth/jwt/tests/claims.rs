@@ -200,3 +200,53 @@ fn claims_that_are_no_json_object_are_refused() {
         assert_eq!(judged(&settings(), &signed(HEADER, claims)), Err(TokenFault::Malformed), "{claims:.40}");
     }
 }
+
+#[test]
+fn where_keys_belong_to_organisations_the_claim_names_the_owner_and_the_subject_stays_the_bearer() {
+    let tenants = Jwt { tenant_claim: Some("org".to_owned()), ..settings() };
+    assert_eq!(judged_claims(&tenants, &good_with("org", json!("acme"))), accepted("acme"));
+    for bad in [
+        json!(null),
+        json!(""),
+        json!(1),
+        json!(["acme"]),
+        json!({ "id": "acme" }),
+        json!("a\0"),
+        json!("x".repeat(1025)),
+    ] {
+        assert_eq!(judged_claims(&tenants, &good_with("org", bad.clone())), Err(TokenFault::Tenant), "{bad:.40}");
+    }
+    assert_eq!(judged_claims(&tenants, &good()), Err(TokenFault::Tenant));
+    let mut nobody = good_with("org", json!("acme"));
+    nobody["sub"] = json!("");
+    assert_eq!(judged_claims(&tenants, &nobody), Err(TokenFault::Subject));
+    // Where nothing is configured, such a claim means nothing.
+    assert_eq!(judged_claims(&settings(), &good_with("org", json!("acme"))), accepted("alice"));
+}
+
+#[test]
+fn anything_but_false_in_the_claim_says_that_the_owner_is_disabled() {
+    let settings = Jwt { disabled_claim: Some("suspended".to_owned()), ..settings() };
+    for quiet in [json!(false), json!(null)] {
+        assert_eq!(judged_claims(&settings, &good_with("suspended", quiet)), accepted("alice"));
+    }
+    assert_eq!(judged_claims(&settings, &good()), accepted("alice"));
+    for loud in [json!(true), json!("false"), json!(0), json!(""), json!([]), json!({})] {
+        assert_eq!(
+            judged_claims(&settings, &good_with("suspended", loud.clone())),
+            Err(TokenFault::OwnerDisabled),
+            "{loud}"
+        );
+    }
+}
+
+/// Else whoever finds an old token could stop all keys of its owner.
+#[test]
+fn a_token_that_is_no_good_says_nothing_of_its_owner() {
+    let settings = Jwt { disabled_claim: Some("suspended".to_owned()), ..settings() };
+    let mut claims = good_with("suspended", json!(true));
+    claims["exp"] = json!(NOW_SECONDS - HOUR);
+    assert_eq!(judged_claims(&settings, &claims), Err(TokenFault::Expired));
+    let forged = format!("{}x", signed(HEADER, &good_with("suspended", json!(true)).to_string()));
+    assert!(matches!(judged(&settings, &forged), Err(TokenFault::Signature | TokenFault::Malformed)));
+}

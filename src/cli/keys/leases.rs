@@ -1,0 +1,41 @@
+//! How a change becomes true for who cannot be heard: by waiting until nobody can believe what was before.
+
+use std::{
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
+
+use keyward::store::Store;
+use tokio::time::{Instant, sleep};
+
+/// How often the seconds that are left are told on a terminal.
+const TICK: Duration = Duration::from_millis(200);
+
+/// For how long a replica that cannot be reached may believe what was before a change that is committed.
+pub(super) async fn longest(store: &Store) -> Duration {
+    store.announcements().longest_lease().await
+}
+
+/// This process hears no replica, so it waits until none can believe what was before the change.
+/// Replicas that can be reached have applied it within milliseconds.
+pub(super) async fn wait(lease: Duration) {
+    if lease.is_zero() {
+        return; // No replica has ever run on this database.
+    }
+    let end = Instant::now() + lease;
+    let told = "until it is true for replicas that cannot be reached, too …";
+    if !stderr().is_terminal() {
+        eprintln!("Done. Waiting {} {told}", humantime::format_duration(lease));
+        return sleep(lease).await;
+    }
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        eprint!("\rDone. Waiting {:2} s {told}", left.as_secs() + 1);
+        sleep(left.min(TICK)).await;
+    }
+    // Back to the beginning of the line, which is emptied.
+    eprint!("\r\x1b[K");
+}

@@ -1,0 +1,31 @@
+//! Why a key is not made or changed, for the operator.
+
+use anyhow::{Context, anyhow};
+use keyward::{
+    auth::lifecycle::Done,
+    domain::ledger::{Refusal, Violation},
+};
+
+/// What was done to the key that `which` names.
+pub(super) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow::Result<T> {
+    done.context("it may not have been done; look, and try again")?.map_err(|refusal| match refusal {
+        Refusal::NotFound => anyhow!("there is no key {which}"),
+        Refusal::KeyRevoked => anyhow!("{which} was revoked, which is final"),
+        Refusal::KeyExpired => anyhow!("{which} has expired"),
+        Refusal::AlreadyRotated => anyhow!("{which} has a successor already"),
+        Refusal::TooManyKeys(most) => anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows"),
+        Refusal::VersionMismatch | Refusal::OtherRequest => anyhow!("somebody else has changed {which}"),
+        Refusal::Against(violations) => anyhow!("{}", violations.iter().map(violation).collect::<Vec<_>>().join("; ")),
+    })
+}
+
+fn violation(violation: &Violation) -> String {
+    match violation {
+        Violation::NameRequired => "keys.require_name wants a name".to_owned(),
+        Violation::LifetimeTooLong(longest) => {
+            format!("keys.max_lifetime allows {} at most", humantime::format_duration(*longest))
+        }
+        Violation::ScopeNotHeld(scope) | Violation::ScopeNotForKeys(scope) => format!("only tokens may carry {scope}"),
+        Violation::Metadata(error) => format!("the metadata: {error}"),
+    }
+}

@@ -1,0 +1,123 @@
+//! `allowedIps` against the address of the client, as far as somebody trustworthy has seen it.
+
+use std::net::IpAddr;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    actors::{PROTECTED, Person, stranger},
+    asking::{KEYS, MadeKey, Reply, replica, replica_with},
+    replica::Replica,
+};
+
+const TRUSTED: (&str, &str) = ("KEYWARD__SERVER__TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8");
+const FORWARDED: (&str, &str) = ("KEYWARD__SERVER__CLIENT_ADDRESS_HEADER", "forwarded");
+
+async fn status(replica: &Replica, key: &MadeKey, headers: &[(&str, &str)]) -> u16 {
+    let mut request = stranger(replica, Method::GET, PROTECTED).header("x-api-key", &key.holder.key);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.expect("an answer").status().as_u16()
+}
+
+async fn bound_key(replica: &Replica, networks: Value) -> MadeKey {
+    Person::named("alice").creates(replica, json!({ "allowedIps": networks })).await
+}
+
+#[tokio::test]
+async fn without_trusted_proxies_the_client_is_whoever_connects() {
+    let replica = replica().await;
+    let here = bound_key(&replica, json!(["127.0.0.1"])).await;
+    let elsewhere = bound_key(&replica, json!(["192.0.2.0/24", "::/0"])).await;
+    for headers in [
+        &[][..],
+        &[("x-forwarded-for", "192.0.2.1")],
+        &[("forwarded", "for=192.0.2.1")],
+        &[("x-real-ip", "192.0.2.1"), ("true-client-ip", "192.0.2.1"), ("cf-connecting-ip", "192.0.2.1")],
+    ] {
+        assert_eq!(status(&replica, &here, headers).await, 200, "{headers:?}");
+        assert_eq!(status(&replica, &elsewhere, headers).await, 401, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn behind_trusted_proxies_the_rightmost_address_that_is_none_of_theirs_counts() {
+    let replica = replica_with(&[TRUSTED]).await;
+    let key = bound_key(&replica, json!(["192.0.2.0/24", "2001:db8::/32"])).await;
+    for (header, expected) in [
+        ("192.0.2.1", 200),
+        ("192.0.2.1:4711", 200),
+        ("2001:db8::7", 200),
+        ("[2001:db8::7]:4711", 200),
+        ("::ffff:192.0.2.1", 200),
+        ("198.51.100.1, 192.0.2.1", 200),
+        ("198.51.100.1, 192.0.2.1, 10.1.2.3", 200),
+        // What stands left of the client may be the client's own invention.
+        ("192.0.2.1, 198.51.100.1", 401),
+        ("192.0.2.1, 198.51.100.1, 10.1.2.3", 401),
+        ("198.51.100.1", 401),
+        ("2001:db9::1", 401),
+        ("10.1.2.3", 401),
+        ("unknown", 401),
+        ("192.0.2.1, unknown", 401),
+        ("192.0.2.1,", 401),
+        ("192.0.2", 401),
+        ("192.0.2.1 192.0.2.1", 401),
+        ("", 401),
+    ] {
+        assert_eq!(status(&replica, &key, &[("x-forwarded-for", header)]).await, expected, "{header}");
+    }
+    assert_eq!(status(&replica, &key, &[]).await, 401);
+    let lines = [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "198.51.100.1")];
+    assert_eq!(status(&replica, &key, &lines).await, 401);
+    assert_eq!(status(&replica, &key, &[lines[1], lines[0]]).await, 200);
+    // The header that is not configured is never read.
+    assert_eq!(status(&replica, &key, &[("forwarded", "for=192.0.2.1")]).await, 401);
+    assert_eq!(status(&replica, &key, &[("forwarded", "for=198.51.100.1"), lines[0]]).await, 200);
+}
+
+#[tokio::test]
+async fn forwarded_is_read_where_that_is_configured_rfc_7239() {
+    let replica = replica_with(&[TRUSTED, FORWARDED]).await;
+    let key = bound_key(&replica, json!(["192.0.2.0/24", "2001:db8::/32"])).await;
+    for (header, expected) in [
+        ("for=192.0.2.1", 200),
+        ("For=\"192.0.2.1:80\";proto=https", 200),
+        ("proto=http; by=10.0.0.1; for=192.0.2.1", 200),
+        ("for=\"[2001:db8::1]:4711\"", 200),
+        ("for=198.51.100.1, for=192.0.2.1, for=10.0.0.1", 200),
+        ("for=192.0.2.1, for=198.51.100.1", 401),
+        ("for=192.0.2.1, for=_hidden", 401),
+        ("for=unknown", 401),
+        ("by=192.0.2.1", 401),
+        ("192.0.2.1", 401),
+        // A quotation mark that the client leaves open hides nothing of what the proxy adds.
+        ("for=\"x, for=192.0.2.1", 200),
+        ("for=\"192.0.2.1, for=198.51.100.1", 401),
+    ] {
+        assert_eq!(status(&replica, &key, &[("forwarded", header)]).await, expected, "{header}");
+    }
+    assert_eq!(status(&replica, &key, &[("x-forwarded-for", "192.0.2.1")]).await, 401);
+}
+
+#[tokio::test]
+async fn the_audit_has_the_clients_address_from_the_proxy() {
+    let (replica, alice) = (replica_with(&[TRUSTED]).await, Person::named("alice"));
+    for address in ["192.0.2.1", "2001:db8::1", "unknown"] {
+        let request = alice.request(&replica, Method::POST, KEYS).header("x-forwarded-for", address);
+        Reply::to(request).await.is(201);
+        let events = alice.gets(&replica, "/v1/audit?limit=1").await.is(200);
+        let known = address.parse::<IpAddr>().map_or(Value::Null, |_| json!(address));
+        assert_eq!(events["events"][0]["address"], known);
+    }
+}
+
+#[tokio::test]
+async fn a_network_of_ipv4_addresses_in_ipv6_form_is_the_network_of_ipv4_addresses() {
+    let replica = replica().await;
+    let key = bound_key(&replica, json!(["::ffff:127.0.0.1", "::ffff:192.0.2.0/120"])).await;
+    assert_eq!(key.body["allowedIps"], json!(["127.0.0.1/32", "192.0.2.0/24"]));
+    assert_eq!(status(&replica, &key, &[]).await, 200);
+}

@@ -1,0 +1,147 @@
+//! `POST /v1/admin/keys/revoke`: many keys end at once.
+
+use serde_json::{Value, json};
+
+use crate::{
+    actors::Person,
+    asking::{ALL_KEYS, MadeKey, pairs, replica, three_replicas},
+    replica::Replica,
+};
+
+const REVOKE: &str = "/v1/admin/keys/revoke";
+
+async fn state(replica: &Replica, key: &MadeKey) -> Value {
+    Person::administrator().gets(replica, &format!("{ALL_KEYS}/{}", key.id)).await.is(200)["state"].clone()
+}
+
+#[tokio::test]
+async fn by_each_condition_exactly_the_keys_that_it_names_are_revoked() {
+    let (replica, root) = (replica().await, Person::administrator());
+    let (alice, bob) = (Person::named("alice"), Person::named("bob"));
+    let later = "2090-01-01T00:00:00Z";
+    let orders = [
+        json!({ "name": "mine" }),
+        json!({ "environment": "test" }),
+        json!({ "metadata": { "team": "x" } }),
+        json!({ "expiresAt": later }),
+        json!({ "enabled": false }),
+    ];
+    let conditions = [
+        (json!({ "name": "mine" }), vec![0]),
+        (json!({ "environment": "test" }), vec![1]),
+        (json!({ "tag": "team:x" }), vec![2]),
+        (json!({ "expiringBefore": "2091-01-01T00:00:00Z" }), vec![3]),
+        (json!({ "state": "disabled" }), vec![4]),
+        (json!({ "state": "active" }), vec![0, 1, 2, 3]),
+        (json!({ "state": "active", "environment": "live", "reason": "all of them" }), vec![0, 2, 3]),
+        (json!({ "createdSince": "2001-01-01T00:00:00Z" }), vec![0, 1, 2, 3, 4]),
+        (json!({ "createdSince": "2089-01-01T00:00:00Z" }), vec![]),
+    ];
+    let rows = replica.database().superuser_pool().await;
+    let mut keys = Vec::new();
+    for order in orders {
+        keys.push(alice.creates(&replica, order).await);
+    }
+    for (condition, expected) in conditions {
+        // Nobody does so but a test, which saves the hashes.
+        sqlx::query("UPDATE api_keys SET revoked_at = NULL, revoked_reason = NULL").execute(&rows).await.expect("done");
+        let mut body = condition.clone();
+        body["owner"] = json!("AGFsaWNl");
+        let answer = root.posts(&replica, REVOKE, body).await;
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.is(200)["revoked"], expected.len(), "{condition}");
+        for (position, key) in keys.iter().enumerate() {
+            assert_eq!(state(&replica, key).await == "revoked", expected.contains(&position), "{condition} {position}");
+        }
+    }
+    // By owner alone, and not those of others.
+    let (of_alice, of_bob) = (alice.creates(&replica, json!({})).await, bob.creates(&replica, json!({})).await);
+    let answer = root.posts(&replica, REVOKE, json!({ "owner": "AGFsaWNl", "reason": "left" })).await.is(200);
+    assert!(answer["revoked"].as_u64() > Some(0) && answer["replicasConfirmed"] == 1, "{answer}");
+    assert_eq!((of_alice.status(&replica).await, of_bob.status(&replica).await), (401, 200));
+    let shown = alice.gets(&replica, &of_alice.path()).await.is(200);
+    assert_eq!(shown["revokedReason"], "left");
+    // Without an owner, those of all; the condition alone is enough.
+    let answer = root.posts(&replica, REVOKE, json!({ "state": "active" })).await.is(200);
+    assert_eq!((&answer["revoked"], of_bob.status(&replica).await), (&json!(1), 401));
+}
+
+#[tokio::test]
+async fn no_condition_at_all_and_wrong_ones_are_refused() {
+    let (replica, root) = (replica().await, Person::administrator());
+    let key = root.creates(&replica, json!({})).await;
+    for none in [json!({}), json!({ "reason": "all" })] {
+        assert_eq!(root.posts(&replica, REVOKE, none).await.wrong_fields(), pairs(&[("/owner", "required")]));
+    }
+    let wrong = json!({
+        "owner": "alice", "state": "revoked", "environment": "x", "name": "", "tag": "x", "expiringBefore": 1,
+        "createdSince": "x", "reason": "a\nb", "ids": [],
+    });
+    let names = [
+        ("/createdSince", "invalid"),
+        ("/environment", "invalid"),
+        ("/expiringBefore", "wrong_type"),
+        ("/ids", "unknown_field"),
+        ("/name", "invalid"),
+        ("/owner", "invalid"),
+        ("/reason", "invalid"),
+        ("/state", "invalid"),
+        ("/tag", "invalid"),
+    ];
+    assert_eq!(root.posts(&replica, REVOKE, wrong).await.wrong_fields(), pairs(&names));
+    assert_eq!(key.status(&replica).await, 200);
+}
+
+#[tokio::test]
+async fn more_than_500_keys_are_revoked_on_every_replica_when_it_returns() {
+    let (database, replicas) = three_replicas(&[]).await;
+    let (alice, root) = (Person::named("alice"), Person::administrator());
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        keys.push(alice.creates(&replicas[0], json!({})).await);
+    }
+    let rows = database.superuser_pool().await;
+    let copy = "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash)
+                SELECT gen_random_uuid(), issuer, subject, environment, created_at, updated_at, secret_hash
+                FROM api_keys, generate_series(1, 400)";
+    sqlx::query(copy).execute(&rows).await.expect("copied");
+    for key in &keys {
+        key.is_everywhere(&replicas, 200).await;
+    }
+    let answer = root.posts(&replicas[2], REVOKE, json!({ "owner": "AGFsaWNl" })).await.is(200);
+    assert_eq!((&answer["revoked"], &answer["replicasExpired"]), (&json!(1203), &json!(0)));
+    for key in &keys {
+        key.is_everywhere(&replicas, 401).await;
+    }
+    let events = "SELECT count(*) FROM audit_events WHERE action = 'key.revoked' AND details = '{\"together\": true}'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(events).fetch_one(&rows).await.expect("a number"), 1203);
+    // A second time finds nothing, and waits until that is true everywhere all the same.
+    let again = root.posts(&replicas[2], REVOKE, json!({ "owner": "AGFsaWNl" })).await.is(200);
+    assert_eq!((&again["revoked"], &again["replicasConfirmed"]), (&json!(0), &json!(3)));
+}
+
+/// While it works, somebody else revokes some of the same keys: that must not look like the end of the list.
+#[tokio::test]
+async fn keys_that_others_revoke_meanwhile_do_not_keep_the_rest_alive() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let key = alice.creates(&replica, json!({})).await;
+    let rows = replica.database().superuser_pool().await;
+    let copy = "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash)
+                SELECT gen_random_uuid(), issuer, subject, environment, created_at, updated_at, secret_hash
+                FROM api_keys, generate_series(1, 600)";
+    sqlx::query(copy).execute(&rows).await.expect("copied");
+    // One of the first 500 is held by somebody who is about to revoke it.
+    let mut other = rows.begin().await.expect("a transaction");
+    let revoke = "UPDATE api_keys SET revoked_at = now() WHERE id = (SELECT id FROM api_keys ORDER BY id DESC LIMIT 1)";
+    sqlx::query(revoke).execute(&mut *other).await.expect("revoked");
+    let (answer, ()) = tokio::join!(root.posts(&replica, REVOKE, json!({ "owner": "AGFsaWNl" })), async {
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        crate::program::eventually("the revoke waits for the row", async || {
+            sqlx::query_scalar(waits).fetch_one(&rows).await.expect("a row")
+        })
+        .await;
+        other.commit().await.expect("committed");
+    });
+    assert_eq!(answer.is(200)["revoked"], 600);
+    assert_eq!(key.status(&replica).await, 401);
+}

@@ -1,0 +1,159 @@
+//! A key gets a successor.
+
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    actors::Person,
+    asking::{KEYS, MadeKey, Reply, pairs, replica, three_replicas},
+    replica::Replica,
+};
+
+async fn rotate(person: &Person, replica: &Replica, key: &MadeKey, body: Value) -> Reply {
+    person.posts(replica, &format!("{}/rotate", key.path()), body).await
+}
+
+fn time_of(value: &Value) -> OffsetDateTime {
+    OffsetDateTime::parse(value.as_str().expect("a text"), &Rfc3339).expect("a time")
+}
+
+#[tokio::test]
+async fn a_rotation_without_grace_ends_the_old_key_on_every_replica_at_once() {
+    let (_database, replicas) = three_replicas(&[]).await;
+    let alice = Person::named("alice");
+    for _ in 0..5 {
+        let old = alice.creates(&replicas[0], json!({})).await;
+        old.is_everywhere(&replicas, 200).await;
+        let new = MadeKey::of(rotate(&alice, &replicas[1], &old, json!({})).await.is(201));
+        old.is_everywhere(&replicas, 401).await;
+        new.is_everywhere(&replicas, 200).await;
+        let old = alice.gets(&replicas[2], &old.path()).await.is(200);
+        assert_eq!((&old["state"], &old["revokedReason"]), (&json!("revoked"), &json!("rotated")));
+        assert_eq!(old["successorId"], new.id);
+        assert_eq!(new.body["predecessor"], old);
+    }
+}
+
+#[tokio::test]
+async fn in_the_grace_period_both_keys_work_and_the_old_one_says_when_it_ends() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let old = alice.creates(&replica, json!({})).await;
+    let answer = rotate(&alice, &replica, &old, json!({ "gracePeriod": 3600 })).await;
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("etag"), Some("\"1\""));
+    let new = MadeKey::of(answer.is(201));
+    assert_eq!((old.status(&replica).await, new.status(&replica).await), (200, 200));
+    let before = alice.gets(&replica, &old.path()).await.is(200);
+    assert_eq!((&before["state"], &before["successorId"]), (&json!("active"), &json!(new.id)));
+    assert_eq!(time_of(&before["expiresAt"]) - time_of(&new.body["createdAt"]), Duration::HOUR);
+    rotate(&alice, &replica, &old, json!({})).await.is_problem(409, "already_rotated");
+    // The successor has a successor of its own.
+    let third = MadeKey::of(rotate(&alice, &replica, &new, json!({ "gracePeriod": 1 })).await.is(201));
+    assert_eq!(third.status(&replica).await, 200);
+}
+
+#[tokio::test]
+async fn a_grace_period_makes_no_life_longer() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let old = alice.creates(&replica, json!({ "expiresIn": 60 })).await;
+    rotate(&alice, &replica, &old, json!({ "gracePeriod": 3600 })).await.is(201);
+    assert_eq!(alice.gets(&replica, &old.path()).await.is(200)["expiresAt"], old.body["expiresAt"]);
+}
+
+#[tokio::test]
+async fn the_successor_has_the_same_rights() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let order = json!({
+        "name": "one", "environment": "test", "scopes": ["a", "b"], "metadata": { "team": "x" },
+        "allowedIps": ["127.0.0.0/8"], "enabled": false,
+    });
+    let old = alice.creates(&replica, order).await;
+    let new = MadeKey::of(rotate(&alice, &replica, &old, json!({})).await.is(201));
+    assert!(new.holder.key.starts_with("keyward_test_"));
+    for name in ["name", "environment", "scopes", "metadata", "allowedIps", "enabled", "owner", "expiresAt", "state"] {
+        assert_eq!(new.body[name], old.body[name], "{name}");
+    }
+    for name in ["revokedAt", "successorId", "lastUsedAt"] {
+        assert_eq!(new.body[name], Value::Null, "{name}");
+    }
+}
+
+/// What the answer says of a successor is what is kept of it.
+#[tokio::test]
+async fn the_successor_lives_as_long_as_the_old_key_was_made_to_unless_told_otherwise() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let never = json!({ "expiresAt": null });
+    for (order, rotation, life) in [
+        (json!({}), json!({}), None),
+        (json!({}), json!({ "gracePeriod": 60 }), None),
+        (json!({ "expiresIn": 7200 }), json!({}), Some(Duration::seconds(7200))),
+        (json!({ "expiresIn": 7200 }), json!({ "gracePeriod": 60 }), Some(Duration::seconds(7200))),
+        (json!({ "expiresIn": 7200 }), json!({ "expiresIn": 5, "gracePeriod": 1 }), Some(Duration::seconds(5))),
+        (json!({ "expiresIn": 7200 }), never, None),
+    ] {
+        let old = alice.creates(&replica, order.clone()).await;
+        let mut new = rotate(&alice, &replica, &old, rotation.clone()).await.is(201);
+        let made = MadeKey::of(new.clone());
+        let told = new["expiresAt"].as_str().map(|_| time_of(&new["expiresAt"]) - time_of(&new["createdAt"]));
+        assert_eq!(told, life, "{order} {rotation}");
+        let new = new.as_object_mut().expect("an object");
+        new.retain(|name, _| name != "apiKey" && name != "predecessor");
+        assert_eq!(alice.gets(&replica, &made.path()).await.is(200), json!(new), "{order} {rotation}");
+    }
+}
+
+#[tokio::test]
+async fn a_life_to_the_end_of_time_has_a_successor_of_which_the_truth_is_told() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let old = alice.creates(&replica, json!({ "expiresAt": "9999-12-31T23:59:59.999999Z" })).await;
+    let new = MadeKey::of(rotate(&alice, &replica, &old, json!({})).await.is(201));
+    assert_eq!(alice.gets(&replica, &new.path()).await.is(200)["expiresAt"], new.body["expiresAt"]);
+}
+
+#[tokio::test]
+async fn of_two_rotations_at_once_one_wins() {
+    let (_database, replicas) = three_replicas(&[]).await;
+    let alice = Person::named("alice");
+    for grace_period in [0, 60] {
+        let old = alice.creates(&replicas[0], json!({})).await;
+        let body = || json!({ "gracePeriod": grace_period });
+        let (one, two, three) = tokio::join!(
+            rotate(&alice, &replicas[0], &old, body()),
+            rotate(&alice, &replicas[1], &old, body()),
+            rotate(&alice, &replicas[2], &old, body()),
+        );
+        let (won, lost): (Vec<_>, Vec<_>) = [one, two, three].into_iter().partition(|reply| reply.status == 201);
+        assert_eq!((won.len(), lost.len()), (1, 2));
+        lost.iter().for_each(|reply| reply.is_problem(409, "already_rotated"));
+        let successor = MadeKey::of(won[0].is(201));
+        successor.is_everywhere(&replicas, 200).await;
+        assert_eq!(alice.gets(&replicas[0], &old.path()).await.is(200)["successorId"], successor.id);
+    }
+    // The losers have left nothing behind.
+    assert_eq!(alice.gets(&replicas[0], KEYS).await.is(200)["keys"].as_array().map(Vec::len), Some(4));
+}
+
+#[tokio::test]
+async fn a_key_that_has_ended_gets_no_successor() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let revoked = alice.creates(&replica, json!({})).await;
+    alice.deletes(&replica, &revoked.path()).await.is(200);
+    rotate(&alice, &replica, &revoked, json!({})).await.is_problem(409, "key_revoked");
+    let expired = alice.creates(&replica, json!({ "expiresIn": 1 })).await;
+    expired.holder.is_refused(&replica).await;
+    rotate(&alice, &replica, &expired, json!({})).await.is_problem(409, "key_expired");
+    // With more time it does.
+    alice.patches(&replica, &expired.path(), json!({ "expiresAt": null })).await.is(200);
+    rotate(&alice, &replica, &expired, json!({})).await.is(201);
+}
+
+#[tokio::test]
+async fn a_rotation_says_what_is_wrong_with_it() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let old = alice.creates(&replica, json!({})).await;
+    for bad in [json!(-1), json!(1.5), json!("60"), json!(4_000_000_000_u64), json!(1e30), json!([])] {
+        let answer = rotate(&alice, &replica, &old, json!({ "gracePeriod": bad, "name": "x" })).await;
+        assert_eq!(answer.wrong_fields(), pairs(&[("/gracePeriod", "invalid"), ("/name", "unknown_field")]));
+    }
+    assert_eq!(old.status(&replica).await, 200);
+}

@@ -1,0 +1,129 @@
+//! Two roles in the database: one owns the tables, and the other, by which the service works, cannot rewrite the audit.
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::{
+    actors::Person,
+    asking::{KEYS, SHORT_LEASE, VERIFY},
+    program::eventually,
+    replica::Replica,
+    support::{TestDatabase, unique},
+};
+
+/// A database that belongs to one role, and the addresses by which that one and another reach it.
+struct TwoRoles {
+    _database: TestDatabase,
+    owner: (String, String),
+    service: (String, String),
+    as_superuser: PgConnection,
+}
+
+impl TwoRoles {
+    async fn make() -> Self {
+        let database = TestDatabase::empty().await;
+        let mut as_superuser = PgConnection::connect(database.url()).await.expect("a connection");
+        let role = |kind: &str| {
+            let name = format!("{kind}_{}", unique());
+            assert!(database.url().contains("postgres@"), "{}", database.url());
+            (name.clone(), database.url().replacen("postgres@", &format!("{name}@"), 1))
+        };
+        let (owner, service) = (role("owner"), role("service"));
+        for statement in [
+            format!("CREATE ROLE {} LOGIN", owner.0),
+            format!("CREATE ROLE {} LOGIN", service.0),
+            format!("GRANT CREATE ON SCHEMA public TO {}", owner.0),
+        ] {
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut as_superuser).await.expect("done");
+        }
+        Self { _database: database, owner, service, as_superuser }
+    }
+
+    async fn drop_roles(mut self) {
+        for statement in [
+            format!("DROP OWNED BY {}, {} CASCADE", self.owner.0, self.service.0),
+            format!("DROP ROLE {}, {}", self.owner.0, self.service.0),
+        ] {
+            sqlx::query(AssertSqlSafe(statement)).execute(&mut self.as_superuser).await.expect("done");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_of_little_power_works_completely_and_cannot_rewrite_the_audit() {
+    let mut roles = TwoRoles::make().await;
+    let env = [
+        SHORT_LEASE,
+        ("KEYWARD__DATABASE__MIGRATE_URL", roles.owner.1.as_str()),
+        ("KEYWARD__LAST_USED__WRITE_EVERY", "1s"),
+    ];
+    let replica = Replica::start_on(&roles.service.1, &env).await;
+    // A second start finds everything as it should be.
+    let other = Replica::start_on(&roles.service.1, &env).await;
+    let (alice, root) = (Person::named("alice"), Person::with_scopes("root", "keyward:admin keyward:verify"));
+
+    let key = alice.creates(&replica, json!({ "metadata": { "team": "x" } })).await;
+    key.is_everywhere(std::slice::from_ref(&other), 200).await;
+    root.posts(&replica, VERIFY, json!({ "key": key.holder.key })).await.is(200);
+    alice.patches(&replica, &key.path(), json!({ "name": "x" })).await.is(200);
+    alice.posts(&replica, &format!("{}/disable", key.path()), json!({})).await.is(200);
+    alice.posts(&replica, &format!("{}/enable", key.path()), json!({})).await.is(200);
+    let new = crate::asking::MadeKey::of(
+        alice.posts(&replica, &format!("{}/rotate", key.path()), json!({ "gracePeriod": 60 })).await.is(201),
+    );
+    let once = alice.request(&replica, reqwest::Method::POST, KEYS).header("idempotency-key", "a");
+    crate::asking::Reply::to(once).await.is(201);
+    root.posts(&replica, "/v1/admin/owners/AGFsaWNl/disable", json!({})).await.is(200);
+    new.is_everywhere(std::slice::from_ref(&other), 401).await;
+    root.posts(&replica, "/v1/admin/owners/AGFsaWNl/enable", json!({})).await.is(200);
+    new.is_everywhere(std::slice::from_ref(&other), 200).await;
+    eventually("the use is written", async || {
+        alice.gets(&replica, &key.path()).await.is(200)["lastUsedAt"].is_string()
+    })
+    .await;
+    assert_eq!(
+        root.posts(&replica, "/v1/admin/keys/revoke", json!({ "owner": "AGFsaWNl" })).await.is(200)["revoked"],
+        3
+    );
+    new.is_everywhere(std::slice::from_ref(&other), 401).await;
+    let events = alice.gets(&replica, "/v1/audit?limit=100").await.is(200);
+    assert_eq!(events["events"].as_array().map(Vec::len), Some(11));
+
+    let old = "CREATE TABLE audit_events_2001_02 PARTITION OF audit_events
+               FOR VALUES FROM ('2001-02-01 00:00:00+00') TO ('2001-03-01 00:00:00+00')";
+    sqlx::query(old).execute(&mut roles.as_superuser).await.expect("an old month");
+    let mut service = PgConnection::connect(&roles.service.1).await.expect("a connection");
+    for statement in [
+        "UPDATE audit_events SET action = 'x'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "DROP TABLE audit_events",
+        "ALTER TABLE audit_events DISABLE TRIGGER ALL",
+        "DROP TRIGGER audit_events_are_final ON audit_events",
+        "DELETE FROM audit_events_other",
+        "SELECT maintain_audit_events(interval '1 day')",
+        "SET session_replication_role = replica",
+        "DELETE FROM api_keys",
+        "CREATE TABLE mine ()",
+    ] {
+        let error = sqlx::query(statement).execute(&mut service).await.expect_err(statement);
+        let code = error.as_database_error().and_then(|error| error.code().map(String::from));
+        assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
+    }
+    service.close().await.expect("closed");
+    drop((replica, other));
+    roles.drop_roles().await;
+}
+
+#[tokio::test]
+async fn a_service_that_may_not_migrate_starts_once_somebody_has_migrated() {
+    let roles = TwoRoles::make().await;
+    let mut migrate = crate::replica::command();
+    migrate.arg("migrate").env("DATABASE_URL", &roles.service.1);
+    migrate.env("KEYWARD__DATABASE__MIGRATE_URL", &roles.owner.1);
+    crate::program::run_beside(migrate).await.succeeded();
+    let replica = Replica::start_on(&roles.service.1, &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
+    assert_eq!(Person::named("alice").makes_a_key(&replica).await.asks_for_the_resource(&replica).await.status(), 200);
+    drop(replica);
+    roles.drop_roles().await;
+}
