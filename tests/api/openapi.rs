@@ -203,3 +203,31 @@ async fn a_condition_that_is_null_revokes_nothing() {
     assert_eq!(problem["errors"][0]["pointer"], "/owner");
     assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
 }
+
+/// The document's pattern for it has no tab, and the answer says printable.
+#[tokio::test]
+async fn an_idempotency_key_with_a_tab_is_refused() {
+    let replica = Replica::start().await;
+    let alice = Person::named("alice");
+    for (word, status) in [("a b", 201), ("a\tb", 400)] {
+        let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
+        let answer = request.header("Idempotency-Key", word).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{word:?}");
+    }
+}
+
+/// Postgres writes large numbers out digit by digit, so what comes back must be read exactly, or one key makes
+/// every list that holds it unreadable. Found by schemathesis.
+#[tokio::test]
+async fn notes_with_the_largest_numbers_come_back_as_they_were() {
+    let replica = Replica::start().await;
+    let alice = Person::named("alice");
+    let notes = json!({ "largest": f64::MAX, "least": f64::MIN, "smallest": f64::MIN_POSITIVE, "odd": 1.7144248410186604e-135 });
+    let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
+    let made = request.json(&json!({ "metadata": notes })).send().await.expect("an answer");
+    assert_eq!(made.status(), 201);
+    let list = stranger(&replica, Method::GET, "/v1/keys").bearer_auth(&alice.token).send().await.expect("an answer");
+    assert_eq!(list.status(), 200);
+    let list: Value = list.json().await.expect("JSON");
+    assert_eq!(list["keys"][0]["metadata"], notes);
+}

@@ -89,7 +89,7 @@ fn idempotent(request: &HttpRequest, editor: &Editor, body: &[u8]) -> Result<Opt
     const NAME: &str = "Idempotency-Key";
     let mut values = request.headers().get_all(NAME);
     let Some(value) = values.next() else { return Ok(None) };
-    let key = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+    let key = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()) && !text.contains('\t'));
     let (Some(key), None) = (key, values.next()) else {
         let detail = "one header of 1 to 255 printable ASCII characters";
         return Err(Reason::InvalidParameters(vec![FieldProblem::of_parameter(NAME, "invalid", detail)]));
