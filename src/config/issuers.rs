@@ -206,12 +206,16 @@ impl Table<'_, '_> {
 }
 
 /// `https`, or `http` to this machine.
-fn is_safe_address(address: &str) -> bool {
+pub(crate) fn is_safe_address(address: &str) -> bool {
     if address.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) {
         return true;
     }
     let Some(rest) = address.strip_prefix("http://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // The host stands behind a user's name, which may look like one.
+    if host.contains('@') {
+        return false;
+    }
     let name = match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
@@ -232,6 +236,8 @@ mod tests {
             "http://a.example/",
             "http://127.0.0.1.a.example/",
             "http://127.0.0.1@a.example/",
+            "http://127.0.0.1:80@a.example/",
+            "http://[::1]@a.example/",
             "ftp://x",
             "https://",
             "",
