@@ -11,6 +11,7 @@ mod bad_tokens;
 mod command_line;
 mod dev;
 mod guide;
+mod issuers;
 mod logs;
 mod migrations;
 mod naughty_strings;
