@@ -57,6 +57,16 @@ fn a_secret_or_a_private_key_in_a_remote_set_is_skipped_and_the_others_stay() {
     assert!(!read.keys.is_empty());
 }
 
+/// RFC 7518 §6.3.2: a prime alone gives the private key away.
+#[test]
+fn a_part_of_a_private_key_in_a_remote_set_is_as_bad_as_the_whole() {
+    for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        let set = json!({ "keys": [rsa(json!({ "kid": "a", name: "AQAB" }))] });
+        let read = KeySet::read(set.to_string().as_bytes(), Source::Remote).expect("a set");
+        assert_eq!(read.unusable, [(0, Unusable::Secret)], "{name}");
+    }
+}
+
 #[test]
 fn every_key_that_cannot_be_used_is_named_by_its_place() {
     let set = json!({ "keys": [

@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use config::{Map, Value, ValueKind};
-use serde::de::DeserializeOwned;
-
 use super::{Issuer, IssuerKeys, check::Check, load::read_secret, weak::weakness};
 use crate::domain::secret::SecretString;
+use config::{Map, Value, ValueKind};
 
 const SETTING: &str = "jwt.issuers";
 const MOST: usize = 64;
@@ -54,21 +52,23 @@ impl Table<'_, '_> {
     /// All members are read before the first `?`, so that all problems are found.
     fn issuer(&mut self) -> Option<Issuer> {
         let issuer = self.text("issuer", "").filter(|issuer| self.is_there("issuer", issuer));
-        let audience = self.member("audience", Vec::new(), "a list of texts");
+        let audience = self.member("audience", Vec::new(), "a list of texts", texts);
         let keys = self.keys();
         let algorithms = self.algorithms();
-        let required_claims = self.member("required_claims", Map::<String, String>::new(), "a table of texts");
+        let required_claims = self.member("required_claims", Vec::new(), "a table of texts", table_of_texts);
         let subject_claim = self.text("subject_claim", "sub").filter(|claim| self.is_there("subject_claim", claim));
         let usual = vec!["scope".to_owned(), "scp".to_owned()];
-        let scope_claims = self.member("scope_claims", usual, "a list of texts");
+        let scope_claims = self.member("scope_claims", usual, "a list of texts", texts);
         let tenant_claim = self.text("tenant_claim", "");
         let disabled_claim = self.text("disabled_claim", "");
-        let scope_bearing = self.member("scope_bearing", false, "true or false");
-        let at_jwt = self.member("at_jwt", false, "true or false");
+        let scope_bearing = self.member("scope_bearing", false, "true or false", flag);
+        let at_jwt = self.member("at_jwt", false, "true or false", flag);
         let leeway = self.duration("leeway", "30s", Duration::ZERO, Duration::from_secs(60));
         let max_lifetime =
             self.duration("max_lifetime", "1d", Duration::from_secs(60), Duration::from_secs(365 * 86_400));
-        if matches!(keys, Some(IssuerKeys::Discovery)) && !issuer.as_deref().is_some_and(is_safe_address) {
+        if matches!(keys, Some(IssuerKeys::Discovery))
+            && issuer.as_deref().is_some_and(|issuer| !is_safe_address(issuer))
+        {
             self.problem("discovery", "asks at the issuer's address, which is not https://");
             return None;
         }
@@ -77,7 +77,7 @@ impl Table<'_, '_> {
             audience: audience?,
             keys: keys?,
             algorithms: algorithms?,
-            required_claims: required_claims?.into_iter().collect(),
+            required_claims: required_claims?,
             subject_claim: subject_claim?,
             scope_claims: scope_claims?,
             tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
@@ -94,7 +94,7 @@ impl Table<'_, '_> {
         let secret = self.text("secret_file", "").filter(|path| !path.is_empty());
         let public = self.text("public_keys_file", "").filter(|path| !path.is_empty());
         let key_set = self.text("key_set", "").filter(|address| !address.is_empty());
-        let discovery = self.member("discovery", false, "true or false")?;
+        let discovery = self.member("discovery", false, "true or false", flag)?;
         match (secret, public, key_set, discovery) {
             (Some(path), None, None, false) => self.secret(&path).map(IssuerKeys::Secret),
             (None, Some(path), None, false) => self.file("public_keys_file", &path).map(IssuerKeys::Public),
@@ -144,7 +144,7 @@ impl Table<'_, '_> {
     }
 
     fn algorithms(&mut self) -> Option<Vec<String>> {
-        let names: Vec<String> = self.member("algorithms", Vec::new(), "a list of texts")?;
+        let names = self.member("algorithms", Vec::new(), "a list of texts", texts)?;
         match names.iter().find(|name| !ALGORITHMS.contains(&name.as_str())) {
             None => Some(names),
             Some(unknown) => {
@@ -155,7 +155,7 @@ impl Table<'_, '_> {
     }
 
     fn text(&mut self, name: &str, default: &str) -> Option<String> {
-        self.member(name, default.to_owned(), "a text").filter(|text| {
+        self.member(name, default.to_owned(), "a text", text).filter(|text| {
             let sound = text.len() <= 1024 && !text.chars().any(char::is_control);
             sound || {
                 self.problem(name, "is longer than 1024 bytes, or holds a control character");
@@ -172,7 +172,7 @@ impl Table<'_, '_> {
     }
 
     fn duration(&mut self, name: &str, default: &str, shortest: Duration, longest: Duration) -> Option<Duration> {
-        let text: String = self.member(name, default.to_owned(), "a duration such as \"30s\"")?;
+        let text = self.member(name, default.to_owned(), "a duration such as \"30s\"", text)?;
         let duration = humantime::parse_duration(&text).ok().filter(|span| (shortest..=longest).contains(span));
         if duration.is_none() {
             let (shortest, longest) = (humantime::format_duration(shortest), humantime::format_duration(longest));
@@ -181,11 +181,9 @@ impl Table<'_, '_> {
         duration
     }
 
-    fn member<T: DeserializeOwned>(&mut self, name: &str, default: T, expected: &str) -> Option<T> {
+    fn member<T>(&mut self, name: &str, default: T, expected: &str, read: fn(ValueKind) -> Option<T>) -> Option<T> {
         let Some(value) = self.members.remove(name) else { return Some(default) };
-        // The library would take a number for a text and the like.
-        let literal = !matches!(value.kind, ValueKind::Nil);
-        let read = value.try_deserialize().ok().filter(|_| literal);
+        let read = read(value.kind);
         if read.is_none() {
             self.problem(name, format!("is not {expected}"));
         }
@@ -205,13 +203,37 @@ impl Table<'_, '_> {
     }
 }
 
+// What is written must be of the very type: the library itself would take 1 for true and 5 for a text.
+
+fn text(kind: ValueKind) -> Option<String> {
+    if let ValueKind::String(text) = kind { Some(text) } else { None }
+}
+
+fn flag(kind: ValueKind) -> Option<bool> {
+    if let ValueKind::Boolean(flag) = kind { Some(flag) } else { None }
+}
+
+fn texts(kind: ValueKind) -> Option<Vec<String>> {
+    let ValueKind::Array(items) = kind else { return None };
+    items.into_iter().map(|item| text(item.kind).filter(|text| !text.is_empty())).collect()
+}
+
+fn table_of_texts(kind: ValueKind) -> Option<Vec<(String, String)>> {
+    let ValueKind::Table(members) = kind else { return None };
+    members.into_iter().map(|(name, value)| Some((name, text(value.kind)?))).collect()
+}
+
 /// `https`, or `http` to this machine.
-fn is_safe_address(address: &str) -> bool {
+pub(crate) fn is_safe_address(address: &str) -> bool {
     if address.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) {
         return true;
     }
     let Some(rest) = address.strip_prefix("http://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // The host stands behind a user's name, which may look like one.
+    if host.contains('@') {
+        return false;
+    }
     let name = match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
@@ -232,6 +254,8 @@ mod tests {
             "http://a.example/",
             "http://127.0.0.1.a.example/",
             "http://127.0.0.1@a.example/",
+            "http://127.0.0.1:80@a.example/",
+            "http://[::1]@a.example/",
             "ftp://x",
             "https://",
             "",

@@ -34,6 +34,7 @@ use serde::Deserialize;
 use crate::domain::api_key::{Environment, Pepper, Prefix};
 use crate::domain::secret::SecretString;
 
+pub(crate) use issuers::is_safe_address;
 pub use load::{Settings, Sources};
 pub use problems::Problems;
 

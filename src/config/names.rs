@@ -35,6 +35,10 @@ pub(super) fn file_twin(secret: &str) -> String {
 
 /// How to set `setting`, in the environment and in the file.
 pub(super) fn how_to_set(setting: &str) -> String {
+    if setting == "jwt.issuers" {
+        // A list of tables has no place in an environment variable.
+        return "give each issuer a table [[jwt.issuers]] in the configuration file".to_owned();
+    }
     let mut variables = vec![variable(setting)];
     variables.extend(ALIASES.iter().filter(|(_, target)| *target == setting).map(|(alias, _)| (*alias).to_owned()));
     if SECRETS.contains(&setting) {

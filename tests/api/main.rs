@@ -17,6 +17,7 @@ mod command_line;
 mod dev;
 mod guide;
 mod idempotency;
+mod issuers;
 mod key_life;
 mod keys_command;
 mod last_use;

@@ -105,10 +105,10 @@ impl Issuer {
         };
         let keys = remote.current()?;
         match self.judge(token, unverified, &keys, now) {
-            // Its issuer may have changed its keys since.
-            Err(TokenFault::KeyUnknown) if remote.fetched_anew().await => {
-                let keys = remote.current()?;
-                Ok(self.judge(token, unverified, &keys, now))
+            // Its issuer may have changed its keys since. If nothing is fetched now, they may have come meanwhile.
+            Err(TokenFault::KeyUnknown) => {
+                remote.fetch_anew().await;
+                Ok(self.judge(token, unverified, &*remote.current()?, now))
             }
             judged => Ok(judged),
         }

@@ -13,6 +13,10 @@ use super::{
 /// Moduli that we use, in bits: shorter ones are weak (RFC 7518 §3.3), longer ones a way to make us work.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
+/// Members that only private keys and secrets have (RFC 7518 §6.2.2, §6.3.2, §6.4.1). With one of them, the
+/// others can be computed.
+const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
 /// Why a key is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
@@ -42,7 +46,7 @@ pub enum Unusable {
 /// Reads a key, as far as it can be used.
 pub(super) fn read(jwk: &Map<String, Value>, source: Source) -> Result<VerificationKey, Unusable> {
     let kind = text(jwk, "kty")?.ok_or(Unusable::Malformed)?;
-    if source == Source::Remote && (kind == "oct" || jwk.contains_key("d")) {
+    if source == Source::Remote && (kind == "oct" || SECRET_MEMBERS.iter().any(|name| jwk.contains_key(*name))) {
         return Err(Unusable::Secret);
     }
     check_purpose(jwk)?;

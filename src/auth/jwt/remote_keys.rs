@@ -2,17 +2,11 @@
 //! token names one that is not known. Reading them costs one atomic load, and no lock is held while they
 //! are fetched.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use rand::RngExt;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::{
     SignatureAlgorithm,
@@ -47,12 +41,16 @@ pub struct RemoteKeys {
     allowed: Vec<SignatureAlgorithm>,
     settings: RemoteKeysSettings,
     current: ArcSwapOption<Fetched>,
-    /// Nanoseconds of [`clock::now`] at the end of the last fetch; 0 before the first.
-    last_attempt: AtomicU64,
-    /// Somebody needs them fetched now.
-    wanted: Notify,
-    /// Counts fetches.
-    attempts: watch::Sender<u64>,
+    demand: watch::Sender<Demand>,
+}
+
+/// Whether somebody needs the keys fetched now.
+struct Demand {
+    /// From the asking until a fetch has ended that began after it.
+    open: bool,
+    /// When a token asked last. Fetches that no token asked for don't count: a new key must work at once
+    /// although the keys have just been refreshed.
+    last: Option<MonotonicTime>,
 }
 
 struct Fetched {
@@ -75,9 +73,8 @@ impl RemoteKeys {
             allowed,
             settings,
             current: ArcSwapOption::empty(),
-            last_attempt: AtomicU64::new(0),
-            wanted: Notify::new(),
-            attempts: watch::channel(0).0,
+            // The first fetch is wanted by all tokens that come before it has ended.
+            demand: watch::channel(Demand { open: true, last: None }).0,
         }
     }
 
@@ -89,7 +86,9 @@ impl RemoteKeys {
     /// Fetches for ever: the only one who does, so there is never more than one fetch under way.
     pub async fn run(self: Arc<Self>) {
         let mut retry = RETRY_MIN;
+        let mut demand = self.demand.subscribe();
         loop {
+            let wanted = demand.borrow().open;
             let pause = match self.fetch().await {
                 Ok(pause) => {
                     retry = RETRY_MIN;
@@ -103,11 +102,14 @@ impl RemoteKeys {
                     pause
                 }
             };
-            self.last_attempt.store(clock::now().as_nanos(), Ordering::Relaxed);
-            self.attempts.send_modify(|attempts| *attempts += 1);
+            // A demand that came during the fetch may be about what the issuer has changed since it answered.
+            if wanted {
+                self.demand.send_modify(|demand| demand.open = false);
+            }
+            let demanded = async { demand.wait_for(|demand| demand.open).await.map(drop) };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.wanted.notified() => {}
+                _ = demanded => {}
             }
         }
     }
@@ -130,23 +132,36 @@ impl RemoteKeys {
             .clamp(REFRESH_MIN.min(self.settings.refresh), self.settings.refresh))
     }
 
-    /// The keys.
+    /// The keys. Where there are none, the next try may be far away, so they are asked for.
     pub(super) fn current(&self) -> Result<Arc<KeySet>, Undecided> {
         match &*self.current.load() {
             Some(fetched) if clock::now() < fetched.until => Ok(Arc::clone(&fetched.keys)),
-            _ => Err(Undecided::IssuerKeys(self.issuer.clone())),
+            _ => {
+                self.ask();
+                Err(Undecided::IssuerKeys(self.issuer.clone()))
+            }
         }
     }
 
-    /// Waits for a fetch, unless there was one so short a time ago that another would tell nothing new.
-    pub(super) async fn fetched_anew(&self) -> bool {
-        let last = MonotonicTime::from_nanos(self.last_attempt.load(Ordering::Relaxed));
-        if clock::now() < last.after(self.settings.cool_down) {
-            return false;
+    /// Waits for a fetch, unless a token caused one so short a time ago that another would tell nothing new.
+    pub(super) async fn fetch_anew(&self) {
+        if self.ask() {
+            // A fetch is bounded in time. It fails to end only when the process does.
+            let _ = self.demand.subscribe().wait_for(|demand| !demand.open).await;
         }
-        let mut attempts = self.attempts.subscribe();
-        self.wanted.notify_one();
-        // A fetch is bounded in time.
-        attempts.changed().await.is_ok()
+    }
+
+    /// Wants a fetch, at most once in a cool-down; gives whether one is awaited.
+    fn ask(&self) -> bool {
+        let now = clock::now();
+        self.demand.send_if_modified(|demand| {
+            let cools_down = demand.last.is_some_and(|last| now < last.after(self.settings.cool_down));
+            let asks = !demand.open && !cools_down;
+            if asks {
+                *demand = Demand { open: true, last: Some(now) };
+            }
+            asks
+        });
+        self.demand.borrow().open
     }
 }

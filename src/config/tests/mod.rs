@@ -1,6 +1,7 @@
 //! What is promised about the configuration. The environment is an argument here, never the process's.
 
 mod defaults;
+mod issuers;
 mod layers;
 mod secrets;
 mod showing;

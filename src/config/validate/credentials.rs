@@ -26,6 +26,12 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let disabled_claim = check.text("jwt.disabled_claim", 256);
     let scope_bearing = check.value("jwt.scope_bearing", "true or false");
     let issuers = issuers(check);
+    if let (Some(Some(_)), Some(shared), Some(issuers)) = (&secret, &issuer, &issuers)
+        && let Some(place) = issuers.iter().position(|listed| listed.issuer == *shared)
+    {
+        let place = place + 1;
+        check.problem("jwt.issuers", format!("number {place}: issuer is jwt.issuer, too, whose key is jwt.secret"));
+    }
     let key_set_refresh = check.duration("jwt.key_set_refresh", "10s", "1d");
     let key_set_cool_down = check.duration("jwt.key_set_cool_down", "1s", "1h");
     let key_set_keep = check.duration("jwt.key_set_keep", "1m", "30d");

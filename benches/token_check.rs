@@ -1,0 +1,216 @@
+//! What the first check of a token costs beside the crypto library's bare verify of it:
+//! `cargo bench --bench token_check`.
+//!
+//! The three are measured in turn, batch by batch, so that a busy machine is as unkind to each of them. One thread.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
+
+use std::{
+    collections::HashMap,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::{
+    hmac,
+    rand::SystemRandom,
+    rsa::KeySize,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+        ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
+    },
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::FutureExt;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use keyward::{
+    auth::jwt::TokenVerifier,
+    config::{Issuer, IssuerKeys, Jwt, JwtAlgorithm},
+    domain::verdict::Verdict,
+};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+const ISSUER: &str = "https://login.example.com/";
+const SECRET: &str = "8f14e45fceea167a5a36dedd4bea2543-c9f0f895fb98ab9159f51fd0297e236d";
+/// Batches of each, in turn.
+const ROUNDS: usize = 400;
+const BATCH: usize = 25;
+
+/// A token, and the three ways to verify it.
+struct Subject {
+    name: &'static str,
+    token: String,
+    verifier: TokenVerifier,
+    library: (DecodingKey, Algorithm),
+    bare: Bare,
+}
+
+/// The crypto library's own key, prepared once.
+enum Bare {
+    Hmac(Box<hmac::Key>),
+    Public(ParsedPublicKey),
+}
+
+fn main() {
+    println!("| | first check | jsonwebtoken's verify | aws-lc's verify | to jsonwebtoken's | to aws-lc's |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for subject in [hs256(), rs256(), es256(), eddsa()] {
+        report(&subject);
+    }
+}
+
+fn report(subject: &Subject) {
+    let (message, signature) = subject.token.rsplit_once('.').expect("three segments");
+    let (message, bytes) = (message.as_bytes(), URL_SAFE_NO_PAD.decode(signature).expect("base64url"));
+    let now = OffsetDateTime::now_utc();
+    let check = || {
+        let verdict = subject.verifier.verify(black_box(subject.token.as_bytes()), now).now_or_never();
+        assert!(matches!(verdict, Some(Ok(Verdict::Granted(_)))), "the token is good");
+    };
+    let library = || {
+        let (key, algorithm) = &subject.library;
+        assert!(jsonwebtoken::crypto::verify(black_box(signature), message, key, *algorithm).expect("a verdict"));
+    };
+    let bare = || match &subject.bare {
+        Bare::Hmac(key) => hmac::verify(key, black_box(message), &bytes).expect("verified"),
+        Bare::Public(key) => key.verify_sig(black_box(message), &bytes).expect("verified"),
+    };
+    let mut micros = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        micros[0].push(batch(&check));
+        micros[1].push(batch(&library));
+        micros[2].push(batch(&bare));
+    }
+    let [check, library, bare] = micros.map(median);
+    println!(
+        "| {} | {check:.2} us | {library:.2} us | {bare:.2} us | {:.2} | {:.2} |",
+        subject.name,
+        check / library,
+        check / bare
+    );
+}
+
+/// Microseconds for one.
+fn batch(work: &impl Fn()) -> f64 {
+    let begin = Instant::now();
+    for _ in 0..BATCH {
+        work();
+    }
+    begin.elapsed().as_secs_f64() * 1e6 / BATCH as f64
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn hs256() -> Subject {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    Subject {
+        name: "HS256",
+        token: token("HS256", |message| hmac::sign(&key, message).as_ref().to_vec()),
+        verifier: verifier(IssuerKeys::Secret(SECRET.to_owned().into())),
+        library: (DecodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256),
+        bare: Bare::Hmac(Box::new(key)),
+    }
+}
+
+fn rs256() -> Subject {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+    let sign = |message: &[u8]| {
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).expect("a signature");
+        signature
+    };
+    let public = pair.public_key();
+    let n = public.modulus().big_endian_without_leading_zero().to_vec();
+    let e = public.exponent().big_endian_without_leading_zero().to_vec();
+    let jwk = json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(&n), "e": URL_SAFE_NO_PAD.encode(&e) });
+    Subject {
+        name: "RS256",
+        token: token("RS256", sign),
+        verifier: verifier(published(jwk)),
+        library: (DecodingKey::from_rsa_raw_components(&n, &e), Algorithm::RS256),
+        bare: Bare::Public(ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.as_ref()).expect("a key")),
+    }
+}
+
+fn es256() -> Subject {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+    let point = pair.public_key().as_ref();
+    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+    let sign = |message: &[u8]| pair.sign(&SystemRandom::new(), message).expect("a signature").as_ref().to_vec();
+    Subject {
+        name: "ES256",
+        token: token("ES256", sign),
+        verifier: verifier(published(json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }))),
+        library: (DecodingKey::from_ec_der(point), Algorithm::ES256),
+        bare: Bare::Public(ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).expect("a key")),
+    }
+}
+
+fn eddsa() -> Subject {
+    let pair = Ed25519KeyPair::generate().expect("a key");
+    let point = pair.public_key().as_ref();
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(point) });
+    Subject {
+        name: "EdDSA",
+        token: token("EdDSA", |message| pair.sign(message).as_ref().to_vec()),
+        verifier: verifier(published(jwk)),
+        library: (DecodingKey::from_ed_der(point), Algorithm::EdDSA),
+        bare: Bare::Public(ParsedPublicKey::new(&ED25519, point).expect("a key")),
+    }
+}
+
+/// As an identity provider makes them.
+fn token(algorithm: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let header = json!({ "alg": algorithm, "kid": "key-1", "typ": "at+jwt" });
+    let claims = json!({
+        "iss": ISSUER, "sub": "auth0|5f7c8ec7c33c6c004bbafe82", "aud": ["https://api.example.com"], "iat": now,
+        "exp": now + 3600, "jti": "a5f1b2c3d4e5f60718293a4b", "client_id": "web", "scope": "openid read write",
+    });
+    let segment = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", segment(&header), segment(&claims));
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(sign(message.as_bytes())))
+}
+
+fn published(mut jwk: Value) -> IssuerKeys {
+    jwk["kid"] = json!("key-1");
+    IssuerKeys::Public(json!({ "keys": [jwk] }).to_string())
+}
+
+fn verifier(keys: IssuerKeys) -> TokenVerifier {
+    let issuer = Issuer {
+        issuer: ISSUER.to_owned(),
+        audience: vec!["https://api.example.com".to_owned()],
+        keys,
+        algorithms: Vec::new(),
+        required_claims: Vec::new(),
+        subject_claim: "sub".to_owned(),
+        scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
+        tenant_claim: None,
+        disabled_claim: None,
+        scope_bearing: false,
+        at_jwt: false,
+        leeway: Duration::from_secs(30),
+        max_lifetime: Duration::from_secs(86_400),
+    };
+    let settings = Jwt {
+        secret: None,
+        algorithm: JwtAlgorithm::Hs256,
+        issuer: None,
+        audience: Vec::new(),
+        leeway: Duration::from_secs(30),
+        max_lifetime: Duration::from_secs(86_400),
+        tenant_claim: None,
+        disabled_claim: None,
+        scope_bearing: false,
+        issuers: vec![issuer],
+        key_set_refresh: Duration::from_secs(600),
+        key_set_cool_down: Duration::from_secs(30),
+        key_set_keep: Duration::from_secs(86_400),
+    };
+    TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys")
+}
