@@ -27,5 +27,5 @@ for target in "${targets[@]}"; do
   echo "== $target: $seconds s"
   "$folder/build/$host/release/$target" "$folder/corpus/$target" "fuzz/seeds/$target" -max_total_time="$seconds" \
     -max_len=8192 -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$folder/broken/$target-" -print_final_stats=1 2>&1 |
-    grep -Ev '^#[0-9]+.(NEW|REDUCE|RELOAD|pulse)|^INFO'
+    grep -E '^==|^Done|^stat|ERROR|panicked|assertion'
 done
