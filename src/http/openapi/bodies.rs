@@ -116,7 +116,7 @@ fn new_key() -> Value {
         "expiresIn": seconds(1, "How long it lives, in seconds."),
         "enabled": or_null(json!({ "type": "boolean", "default": true })),
     }));
-    schema["not"] = either_expiry();
+    schema["not"] = both_expiries();
     schema
 }
 
@@ -146,7 +146,7 @@ fn key_patch() -> Value {
         "expiresIn": seconds(1, "How long it lives from now, in seconds."),
         "enabled": or_null(json!({ "type": "boolean" })),
     }));
-    schema["not"] = either_expiry();
+    schema["not"] = both_expiries();
     schema
 }
 
@@ -156,7 +156,7 @@ fn rotation() -> Value {
         "expiresAt": expires_at(),
         "expiresIn": seconds(1, "How long the new key lives, in seconds."),
     }));
-    schema["not"] = either_expiry();
+    schema["not"] = both_expiries();
     schema
 }
 
@@ -248,9 +248,10 @@ fn seconds(fewest: u64, about: &str) -> Value {
     or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
 }
 
-/// One of the two at most.
-fn either_expiry() -> Value {
-    json!({ "required": ["expiresAt", "expiresIn"] })
+/// What must not be: both at once. One that is `null` is as good as missing.
+fn both_expiries() -> Value {
+    let values = json!({ "expiresAt": { "type": "string" }, "expiresIn": { "type": "integer" } });
+    json!({ "required": ["expiresAt", "expiresIn"], "properties": values })
 }
 
 fn notes() -> Value {
