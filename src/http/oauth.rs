@@ -182,10 +182,10 @@ impl Form {
             match (values.next(), values.next()) {
                 // RFC 6749 §3.2: not more than once.
                 (_, Some(_)) => Err(invalid("a parameter is repeated")),
-                (value, None) => Ok(value.filter(|value| !value.is_empty())),
+                (value, None) => Ok(value),
             }
         };
-        let token = one("token")?.ok_or_else(|| invalid("token is missing"))?;
+        let token = one("token")?.filter(|token| !token.is_empty()).ok_or_else(|| invalid("token is missing"))?;
         let client_address = match one("client_address")? {
             Some(text) => Some(text.parse::<IpAddr>().map_err(|_| invalid("client_address is no address"))?),
             None => None,
