@@ -101,3 +101,21 @@ def missing_token_is_403_in_the_guide(ctx, response, case):
     """In place of `missing_required_header`, which knows only 401, for the one route where 403 was promised."""
     if case.operation.label == "POST /api/create-api-key" and "Authorization" not in response.request.headers:
         assert response.status_code == 403, f"the guide says 403, not {response.status_code}"
+
+
+REVOKED = set()
+
+
+@schemathesis.check
+def deleted_key_stays_revoked(ctx, response, case):
+    """In place of `use_after_free`, which knows only 404: a deleted key is never seen in any other state again."""
+    if response.status_code >= 300 or not response.headers.get("content-type", [""])[0].startswith("application/json"):
+        return
+    answer = response.json()
+    if not isinstance(answer, dict):
+        return
+    if case.method.upper() == "DELETE":
+        REVOKED.add(answer["id"])
+    for key in [answer, *answer.get("keys", [])]:
+        if isinstance(key, dict) and "state" in key and key.get("id") in REVOKED:
+            assert key["state"] == "revoked", f"the key {key['id']} was deleted, and is {key['state']}"
