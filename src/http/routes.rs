@@ -56,10 +56,23 @@ const fn endpoint(method: Method, path: &'static str, access: Access, handler: f
 
 const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
 
-/// Every route there is. Of two that fit, the first one counts: words stand before `{id}`.
+/// Every route there is. They are tried in this order, so what is asked most stands first; of two
+/// that fit, the first one counts: words stand before `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
     endpoint(Method::GET, "/api/protected-resource", Access::ApiKey, |route| route.to(guide::protected_resource)),
+    endpoint(
+        Method::GET,
+        "/healthz",
+        Access::Public("asked by the container engine, which has no credential; tells nothing"),
+        |route| route.to(health::healthz),
+    ),
+    endpoint(
+        Method::GET,
+        "/readyz",
+        Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
+        |route| route.to(health::readyz),
+    ),
     endpoint(Method::DELETE, "/v1/keys/self", Access::KeyHolder, |route| route.to(keys::revoke_self)),
     endpoint(Method::POST, "/v1/keys/verify", Access::Verifier, |route| route.to(verify::verify)),
     endpoint(Method::POST, "/v1/keys", Access::Token, |route| route.to(keys::create)),
@@ -88,18 +101,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {
         route.to(oauth::metadata)
     }),
-    endpoint(
-        Method::GET,
-        "/healthz",
-        Access::Public("asked by the container engine, which has no credential; tells nothing"),
-        |route| route.to(health::healthz),
-    ),
-    endpoint(
-        Method::GET,
-        "/readyz",
-        Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
-        |route| route.to(health::readyz),
-    ),
     endpoint(Method::GET, "/openapi.json", Access::Public(DOCUMENTS), |route| route.to(openapi::openapi_json)),
     endpoint(Method::GET, "/docs", Access::Public(DOCUMENTS), |route| route.to(page::docs)),
     endpoint(Method::GET, "/docs/", Access::Public(DOCUMENTS), |route| route.to(page::index)),
