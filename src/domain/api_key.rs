@@ -9,16 +9,18 @@
 //! which costs no query and no Argon2. The key that the tag is made with is derived from the
 //! server's pepper, so a copy of the database alone is not enough to make or to test a key.
 
+mod pepper;
+
 use std::{fmt, str::FromStr};
 
-use hmac::{Hmac, KeyInit, Mac};
 use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use self::pepper::PepperKeys;
+pub use self::pepper::{Pepper, WeakPepper};
 use super::{base62, secret::SecretString};
 
 const ID_LENGTH: usize = 22;
@@ -26,9 +28,6 @@ const ID_LENGTH: usize = 22;
 const SECRET_LENGTH: usize = 43;
 const TAG_LENGTH: usize = 11;
 const ENVIRONMENT_LENGTH: usize = 4;
-/// What an HMAC-SHA256 key needs so that guessing it is no easier than guessing the hash (RFC 2104 §3).
-const PEPPER_MIN_BYTES: usize = 32;
-
 /// The word that a key starts with: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
@@ -164,48 +163,10 @@ impl ConstantTimeEq for Proof {
     }
 }
 
-/// A secret of the server, at least 32 bytes, that is never in the database.
-pub struct Pepper(SecretString);
-
-/// The pepper is under 32 bytes.
-#[derive(Debug, thiserror::Error)]
-#[error("must be at least {PEPPER_MIN_BYTES} bytes")]
-pub struct WeakPepper;
-
-impl Pepper {
-    /// Takes a pepper of at least 32 bytes.
-    ///
-    /// # Errors
-    /// [`WeakPepper`] when it is shorter.
-    pub fn new(text: SecretString) -> Result<Self, WeakPepper> {
-        if text.expose().len() < PEPPER_MIN_BYTES { Err(WeakPepper) } else { Ok(Self(text)) }
-    }
-
-    /// A sub-key for one purpose. Different labels give independent keys (as in RFC 5869 §2.3, one block).
-    fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
-        let mut mac = keyed_hash(self.0.expose().as_bytes());
-        mac.update(label.as_bytes());
-        Zeroizing::new(mac.finalize().into_bytes().into())
-    }
-}
-
-type KeyedHash = Hmac<Sha256>;
-
-fn keyed_hash(key: &[u8]) -> KeyedHash {
-    KeyedHash::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104 §2)")
-}
-
 /// The system's generator. It can fail only before the kernel has gathered its first entropy,
 /// which a booted machine has.
 fn system_random() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
-}
-
-struct PepperKeys {
-    /// Keyed once; cloned for each key, which saves half of the hash's rounds.
-    tag: KeyedHash,
-    hash: Zeroizing<[u8; 32]>,
-    seal: KeyedHash,
 }
 
 /// Which pepper of the list a key was made with. A key stays with its pepper for its life.
@@ -273,12 +234,7 @@ impl Keyring {
         if peppers.is_empty() {
             return Err(NoPepper);
         }
-        let derive = |pepper: &Pepper| PepperKeys {
-            tag: keyed_hash(&*pepper.derive("keyward v1 tag")),
-            hash: pepper.derive("keyward v1 argon2"),
-            seal: keyed_hash(&*pepper.derive("keyward v1 seal")),
-        };
-        Ok(Self { prefix, peppers: peppers.iter().map(derive).collect() })
+        Ok(Self { prefix, peppers: peppers.iter().map(PepperKeys::of).collect() })
     }
 
     /// Makes a new key. `now` becomes the time in its id.
@@ -348,23 +304,6 @@ impl Keyring {
 
     fn text_length(&self) -> usize {
         self.prefix.0.len() + 1 + ENVIRONMENT_LENGTH + 1 + ID_LENGTH + SECRET_LENGTH + TAG_LENGTH
-    }
-}
-
-impl PepperKeys {
-    fn proof(&self, signed: &[u8]) -> Proof {
-        let mut mac = self.tag.clone();
-        mac.update(signed);
-        let hash = mac.finalize().into_bytes();
-        let (words, _) = hash.as_chunks();
-        Proof(std::array::from_fn(|word| u64::from_be_bytes(words[word])))
-    }
-
-    fn seal(&self, message: &[u8]) -> [u8; 8] {
-        let mut mac = self.seal.clone();
-        mac.update(message);
-        let whole: [u8; 32] = mac.finalize().into_bytes().into();
-        *whole.first_chunk().expect("32 bytes hold 8")
     }
 }
 

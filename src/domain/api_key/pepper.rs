@@ -1,0 +1,76 @@
+//! The server's own secret, and what is derived from it.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::Proof;
+use crate::domain::secret::SecretString;
+
+/// What an HMAC-SHA256 key needs so that guessing it is no easier than guessing the hash (RFC 2104 §3).
+const PEPPER_MIN_BYTES: usize = 32;
+
+/// A secret of the server, at least 32 bytes, that is never in the database.
+pub struct Pepper(SecretString);
+
+/// The pepper is under 32 bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("must be at least {PEPPER_MIN_BYTES} bytes")]
+pub struct WeakPepper;
+
+impl Pepper {
+    /// Takes a pepper of at least 32 bytes.
+    ///
+    /// # Errors
+    /// [`WeakPepper`] when it is shorter.
+    pub fn new(text: SecretString) -> Result<Self, WeakPepper> {
+        if text.expose().len() < PEPPER_MIN_BYTES { Err(WeakPepper) } else { Ok(Self(text)) }
+    }
+
+    /// A sub-key for one purpose. Different labels give independent keys (as in RFC 5869 §2.3, one block).
+    fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        let mut mac = keyed_hash(self.0.expose().as_bytes());
+        mac.update(label.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
+    }
+}
+
+type KeyedHash = Hmac<Sha256>;
+
+fn keyed_hash(key: &[u8]) -> KeyedHash {
+    KeyedHash::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104 §2)")
+}
+
+/// Independent keys that are derived from one pepper.
+pub(super) struct PepperKeys {
+    /// Keyed once; cloned for each key, which saves half of the hash's rounds.
+    tag: KeyedHash,
+    /// Argon2's own secret input.
+    pub(super) hash: Zeroizing<[u8; 32]>,
+    seal: KeyedHash,
+}
+
+impl PepperKeys {
+    pub(super) fn of(pepper: &Pepper) -> Self {
+        Self {
+            tag: keyed_hash(&*pepper.derive("keyward v1 tag")),
+            hash: pepper.derive("keyward v1 argon2"),
+            seal: keyed_hash(&*pepper.derive("keyward v1 seal")),
+        }
+    }
+
+    pub(super) fn proof(&self, signed: &[u8]) -> Proof {
+        let mut mac = self.tag.clone();
+        mac.update(signed);
+        let hash = mac.finalize().into_bytes();
+        let (words, _) = hash.as_chunks();
+        Proof(std::array::from_fn(|word| u64::from_be_bytes(words[word])))
+    }
+
+    pub(super) fn seal(&self, message: &[u8]) -> [u8; 8] {
+        let mut mac = self.seal.clone();
+        mac.update(message);
+        let whole: [u8; 32] = mac.finalize().into_bytes().into();
+        *whole.first_chunk().expect("32 bytes hold 8")
+    }
+}
