@@ -143,7 +143,8 @@ impl Key {
 }
 
 /// A key that was just made, with its secret.
-#[derive(Debug, Serialize, ToSchema)]
+// No `Debug`: a secret in a log is a secret that is lost.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedKey {
     #[serde(flatten)]
@@ -165,7 +166,7 @@ impl CreatedKey {
 }
 
 /// A key that took another one's place, with its secret, and that other one.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotatedKey {
     #[serde(flatten)]
