@@ -1,5 +1,6 @@
 //! The middleware that stands before every protected route. It hands the handler a [`Principal`],
-//! or answers in its place. The one for keys, which is asked most, is `key_check.rs`.
+//! or answers in its place. The one for keys, which is
+//! asked most, is `key_check.rs`.
 
 use std::future::{Ready, ready};
 
@@ -155,16 +156,20 @@ async fn proceed(
 }
 
 /// Puts the [`Principal`] into the request, or says (and logs) why there is none.
-pub(super) fn admit(
+fn admit(kind: CredentialKind, verdict: Result<Verdict, Undecided>, request: &ServiceRequest) -> Result<(), Failure> {
+    let principal = decide(kind, verdict, request)?;
+    request.extensions_mut().insert(principal);
+    Ok(())
+}
+
+/// Who the request is from; or the answer to it, the reason of which is logged.
+pub(super) fn decide(
     kind: CredentialKind,
     verdict: Result<Verdict, Undecided>,
     request: &ServiceRequest,
-) -> Result<(), Failure> {
+) -> Result<Principal, Failure> {
     let reason = match verdict {
-        Ok(Verdict::Granted(principal)) => {
-            request.extensions_mut().insert(principal);
-            return Ok(());
-        }
+        Ok(Verdict::Granted(principal)) => return Ok(principal),
         Ok(Verdict::Denied(denial)) => refused(request, kind, denial),
         Ok(Verdict::OwnerDisabled(_)) => refused(request, kind, Denial::Token(TokenFault::OwnerDisabled)),
         Err(undecided) => {

@@ -59,7 +59,7 @@ pub(super) async fn create_api_key(
 const ACCESS_GRANTED: &str = r#"{"message":"Access granted to protected resource"}"#;
 
 /// `GET /api/protected-resource`: something worth a key.
-pub(super) async fn protected_resource(_principal: Principal) -> HttpResponse {
+pub(super) fn protected_resource(_principal: &Principal) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json"))).body(ACCESS_GRANTED)
 }
 

@@ -5,14 +5,14 @@ use actix_web::{
     Resource, Responder, Route, guard,
     http::Method,
     middleware::from_fn,
-    web::{self, ServiceConfig},
+    web::{self, Data, ServiceConfig},
 };
 
 use super::{
-    audit, authenticate,
+    Services, audit, authenticate,
     failure::{Failure, Reason},
     guide, health,
-    key_check::KeyCheck,
+    key_check::{KeyedHandler, WithKey},
     keys, oauth,
     openapi::{self, page},
     owners, verify,
@@ -47,11 +47,23 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
-    handler: fn(Route) -> Route,
+    handler: Handler,
+}
+
+/// What answers a request.
+enum Handler {
+    /// A handler of actix, behind the middleware that `access` names.
+    Actix(fn(Route) -> Route),
+    /// One that its check calls, and nobody else.
+    Keyed(KeyedHandler),
 }
 
 const fn endpoint(method: Method, path: &'static str, access: Access, handler: fn(Route) -> Route) -> Endpoint {
-    Endpoint { method, path, access, handler }
+    Endpoint { method, path, access, handler: Handler::Actix(handler) }
+}
+
+const fn with_key(method: Method, path: &'static str, handler: KeyedHandler) -> Endpoint {
+    Endpoint { method, path, access: Access::ApiKey, handler: Handler::Keyed(handler) }
 }
 
 const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
@@ -60,7 +72,7 @@ const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read 
 /// that fit, the first one counts: words stand before `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
-    endpoint(Method::GET, "/api/protected-resource", Access::ApiKey, |route| route.to(guide::protected_resource)),
+    with_key(Method::GET, "/api/protected-resource", guide::protected_resource),
     endpoint(
         Method::GET,
         "/healthz",
@@ -108,37 +120,40 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
-pub(super) fn configure(app: &mut ServiceConfig) {
+pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
     let mut configured: Vec<&str> = Vec::new();
     for endpoint in ENDPOINTS {
         if !configured.contains(&endpoint.path) {
             configured.push(endpoint.path);
-            app.service(resource(endpoint.path));
+            app.service(resource(endpoint.path, services));
         }
     }
     app.default_service(web::to(not_found));
 }
 
-fn resource(path: &'static str) -> Resource {
+fn resource(path: &'static str, services: &Data<Services>) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
     endpoints()
-        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint)))
+        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint, services)))
         .default_service(web::to(move |request| method_not_allowed(request, allowed)))
 }
 
-fn route(endpoint: &Endpoint) -> Route {
+fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     let route = if endpoint.method == Method::GET {
         web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
     } else {
         web::method(endpoint.method.clone())
     };
-    let route = (endpoint.handler)(route);
+    let route = match endpoint.handler {
+        Handler::Actix(handler) => handler(route),
+        Handler::Keyed(handler) => return route.service(WithKey::new(services, handler)),
+    };
     match endpoint.access {
         Access::Public(_) => route,
+        Access::ApiKey => unreachable!("`endpoint` is for other routes than those of keys: `with_key` is theirs"),
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
-        Access::ApiKey => route.wrap(KeyCheck),
         Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
         Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
         Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),

@@ -23,7 +23,7 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
         App::new()
             .app_data(services.clone())
             .app_data(limits.clone())
-            .configure(routes::configure)
+            .configure(|app| routes::configure(app, &services))
             .wrap(Edge)
             .wrap(TracingLogger::<RootSpan>::new())
     };
