@@ -112,10 +112,20 @@ impl KeyChecker {
 
     /// What memory says of a text, or the key in it that it says nothing of.
     fn recall<'a>(&self, text: &'a [u8]) -> Result<Examined, PresentedKey<'a>> {
-        let Ok(presented) = self.keyring.parse(text) else {
+        let Ok(form) = self.keyring.form(text) else {
             return Ok(Examined::No(Denial::KeyMalformed));
         };
-        match self.cold.cache.believed(presented.id, &self.freshness, clock::now()) {
+        let believed = self.cold.cache.believed(form.id, &self.freshness, clock::now());
+        // Whose very text was proven before need not show the tag again, which costs more than all the rest.
+        if let Some(finding) = &believed
+            && let Some(record) = finding.proven(&form.proof)
+        {
+            return Ok(Examined::Proven(Arc::clone(record)));
+        }
+        let Ok(presented) = self.keyring.recognise(form) else {
+            return Ok(Examined::No(Denial::KeyMalformed));
+        };
+        match believed {
             Some(finding) if finding.is_about(&presented.proof) => Ok(finding.examined()),
             _ => Err(presented),
         }

@@ -51,13 +51,17 @@ impl Finding {
         }
     }
 
-    /// Whether it was found for this very key.
-    pub(super) fn is_about(&self, presented: &Proof) -> bool {
+    /// The record, if it was this very key that was proven.
+    pub(super) fn proven(&self, presented: &Proof) -> Option<&Arc<KeyRecord>> {
         match &self.standing {
-            Standing::Proven { proof, .. } => proof.ct_eq(presented).into(),
-            Standing::Absent { .. } => true,
-            Standing::WrongSecret => false,
+            Standing::Proven { proof, record } => bool::from(proof.ct_eq(presented)).then_some(record),
+            Standing::Absent { .. } | Standing::WrongSecret => None,
         }
+    }
+
+    /// Whether it holds for this very key, which has a good tag.
+    pub(super) fn is_about(&self, presented: &Proof) -> bool {
+        matches!(self.standing, Standing::Absent { .. }) || self.proven(presented).is_some()
     }
 
     /// Whether this may be answered from memory at `now`.
@@ -99,8 +103,9 @@ impl Weighter<KeyId, Finding> for ByRoom {
     }
 }
 
-/// Spreads ids over the table. Only ids that we have tagged come here, and we made their last 62 bits at
-/// random, so nobody can choose them to collide; to hash them with a key would be a waste.
+/// Spreads ids over the table. Only ids that we have tagged are kept, and we made their last 62 bits at
+/// random, so nobody can choose them to collide; to hash them with a key would be a waste. Anybody may look for an
+/// id of their choice, but finds a table that is as even as chance makes it.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -134,8 +139,7 @@ impl KeyCache {
 
     /// Whether this very key was proven before. A proof outlives a change of the row.
     pub(super) fn has_proof(&self, id: KeyId, presented: &Proof) -> bool {
-        let known = self.findings.get(&id);
-        known.is_some_and(|finding| matches!(finding.standing, Standing::Proven { .. }) && finding.is_about(presented))
+        self.findings.get(&id).is_some_and(|finding| finding.proven(presented).is_some())
     }
 
     /// Keeps a finding that nothing has invalidated since the read behind it began.

@@ -14,6 +14,7 @@ mod pepper;
 use std::{fmt, str::FromStr};
 
 use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
+use siphasher::sip128::SipHasher24;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -28,6 +29,7 @@ const ID_LENGTH: usize = 22;
 const SECRET_LENGTH: usize = 43;
 const TAG_LENGTH: usize = 11;
 const ENVIRONMENT_LENGTH: usize = 4;
+
 /// The word that a key starts with: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
@@ -65,6 +67,14 @@ impl Environment {
             Self::Test => "test",
         }
     }
+
+    fn from_ascii(word: &[u8]) -> Option<Self> {
+        match word {
+            b"live" => Some(Self::Live),
+            b"test" => Some(Self::Test),
+            _ => None,
+        }
+    }
 }
 
 /// The text is neither `live` nor `test`.
@@ -76,11 +86,7 @@ impl FromStr for Environment {
     type Err = UnknownEnvironment;
 
     fn from_str(text: &str) -> Result<Self, UnknownEnvironment> {
-        match text {
-            "live" => Ok(Self::Live),
-            "test" => Ok(Self::Test),
-            _ => Err(UnknownEnvironment),
-        }
+        Self::from_ascii(text.as_bytes()).ok_or(UnknownEnvironment)
     }
 }
 
@@ -152,10 +158,11 @@ impl KeySecret {
     }
 }
 
-/// The full keyed hash of a key's text. Two proofs are equal only for one and the same key. It is no
-/// secret: without the pepper, nothing follows from it.
+/// A keyed hash of a key's text, by which this process recognises the very same key: 128 bits of SipHash-2-4 under a
+/// key that no other process has. Two proofs are equal only for one and the same key. Without that key, nothing
+/// follows from a proof.
 #[derive(Clone)]
-pub struct Proof([u64; 4]); // as words, which are compared in constant time with an eighth of the steps
+pub struct Proof([u64; 2]);
 
 impl ConstantTimeEq for Proof {
     fn ct_eq(&self, other: &Self) -> subtle::Choice {
@@ -187,6 +194,18 @@ pub struct IssuedKey {
     pub text: SecretString,
 }
 
+/// A text of the form of a key. *Anybody may have made it.*
+pub struct KeyForm<'a> {
+    /// The public name that it claims.
+    pub id: KeyId,
+    /// Recognises the very same text, of which more may be known already.
+    pub proof: Proof,
+    environment: Environment,
+    text: &'a [u8],
+    secret: &'a [u8; SECRET_LENGTH],
+    tag: u64,
+}
+
 /// A key as it arrives: well formed and tagged by us, but *unproven*. Only `auth` makes a
 /// [`Principal`](super::principal::Principal) of it.
 pub struct PresentedKey<'a> {
@@ -198,7 +217,7 @@ pub struct PresentedKey<'a> {
     secret: &'a [u8; SECRET_LENGTH],
     /// Which pepper the hash was made with.
     pub pepper: PepperIndex,
-    /// The keyed hash of the whole text, for recognising the very same key later.
+    /// For recognising the very same key later.
     pub proof: Proof,
 }
 
@@ -218,6 +237,8 @@ pub struct NotOurs;
 pub struct Keyring {
     prefix: Prefix,
     peppers: Vec<PepperKeys>,
+    /// What proofs are made with. Drawn at each start, since they stay in this process.
+    recogniser: SipHasher24,
 }
 
 /// There is no pepper to make keys with.
@@ -234,7 +255,8 @@ impl Keyring {
         if peppers.is_empty() {
             return Err(NoPepper);
         }
-        Ok(Self { prefix, peppers: peppers.iter().map(PepperKeys::of).collect() })
+        let recogniser = SipHasher24::new_with_key(&system_random().random());
+        Ok(Self { prefix, peppers: peppers.iter().map(PepperKeys::of).collect(), recogniser })
     }
 
     /// Makes a new key. `now` becomes the time in its id.
@@ -247,7 +269,7 @@ impl Keyring {
         text.push_str(&head);
         push_ascii(&mut text, &id.to_text());
         push_ascii(&mut text, secret.expose());
-        let tag = tag_of(&self.peppers[0].proof(text.as_bytes()));
+        let tag = self.peppers[0].tag(text.as_bytes());
         push_ascii(&mut text, &base62::encode_u64(tag));
         IssuedKey { id, environment, secret, pepper: PepperIndex(0), text: text.into() }
     }
@@ -257,7 +279,26 @@ impl Keyring {
     /// # Errors
     /// [`NotOurs`] for anything that this keyring did not make.
     pub fn parse<'a>(&self, text: &'a [u8]) -> Result<PresentedKey<'a>, NotOurs> {
-        self.parse_form(text).ok_or(NotOurs)
+        self.form(text).and_then(|form| self.recognise(form))
+    }
+
+    /// Recognises the form of a key, whoever made it.
+    ///
+    /// # Errors
+    /// [`NotOurs`] for anything of another form.
+    pub fn form<'a>(&self, text: &'a [u8]) -> Result<KeyForm<'a>, NotOurs> {
+        self.form_of(text).ok_or(NotOurs)
+    }
+
+    /// Recognises a key by its tag.
+    ///
+    /// # Errors
+    /// [`NotOurs`] for a text that was not tagged with one of our peppers.
+    pub fn recognise<'a>(&self, form: KeyForm<'a>) -> Result<PresentedKey<'a>, NotOurs> {
+        let KeyForm { id, proof, environment, text, secret, tag } = form;
+        let tagged = &text[..text.len() - TAG_LENGTH];
+        let pepper = self.peppers.iter().position(|keys| keys.tag(tagged).ct_eq(&tag).into()).ok_or(NotOurs)?;
+        Ok(PresentedKey { id, environment, secret, pepper: PepperIndex(pepper), proof })
     }
 
     /// The sub-key that a key's hash is made with.
@@ -275,27 +316,20 @@ impl Keyring {
         self.peppers.iter().any(|keys| keys.seal(message).ct_eq(seal).into())
     }
 
-    fn parse_form<'a>(&self, text: &'a [u8]) -> Option<PresentedKey<'a>> {
+    fn form_of<'a>(&self, text: &'a [u8]) -> Option<KeyForm<'a>> {
         if text.len() != self.text_length() {
             return None;
         }
         let rest = text.strip_prefix(self.prefix.0.as_bytes())?.strip_prefix(b"_")?;
         let (environment, rest) = rest.split_at(ENVIRONMENT_LENGTH);
-        let environment = std::str::from_utf8(environment).ok()?.parse().ok()?;
+        let environment = Environment::from_ascii(environment)?;
         let (id, rest) = rest.strip_prefix(b"_")?.split_at(ID_LENGTH);
         let id = KeyId::from_text(id)?;
         let (secret, tag) = rest.split_first_chunk()?;
         // That the secret is base62 need not be asked: we tag no other.
         let tag = base62::decode_u64(tag.try_into().ok()?)?;
-        let (pepper, proof) = self.recognise(&text[..text.len() - TAG_LENGTH], tag)?;
-        Some(PresentedKey { id, environment, secret, pepper, proof })
-    }
-
-    fn recognise(&self, signed: &[u8], tag: u64) -> Option<(PepperIndex, Proof)> {
-        self.peppers.iter().enumerate().find_map(|(index, keys)| {
-            let proof = keys.proof(signed);
-            bool::from(tag_of(&proof).ct_eq(&tag)).then_some((PepperIndex(index), proof))
-        })
+        let proof = self.recogniser.hash(text);
+        Some(KeyForm { id, proof: Proof([proof.h1, proof.h2]), environment, text, secret, tag })
     }
 
     fn head(&self, environment: Environment) -> String {
@@ -305,10 +339,6 @@ impl Keyring {
     fn text_length(&self) -> usize {
         self.prefix.0.len() + 1 + ENVIRONMENT_LENGTH + 1 + ID_LENGTH + SECRET_LENGTH + TAG_LENGTH
     }
-}
-
-fn tag_of(proof: &Proof) -> u64 {
-    proof.0[0]
 }
 
 fn push_ascii(text: &mut String, ascii: &[u8]) {

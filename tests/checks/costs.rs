@@ -1,7 +1,7 @@
 //! What a check costs: nothing for what is not ours, nothing for what is known.
 
 use keyward::domain::{
-    api_key::Environment,
+    api_key::{Environment, KeyId},
     principal::Scopes,
     verdict::{Denial, Verdict},
 };
@@ -12,7 +12,16 @@ use crate::world::{NOTHING, NOW, ONE_QUERY, ONE_QUERY_AND_HASH, World, assert_de
 #[tokio::test]
 async fn a_mistyped_key_costs_no_query_and_no_hash() {
     let world = World::usual().await;
-    let key = world.key().await.text;
+    let key = world.key().await;
+    refuse_mistyped(&world, &key.text).await;
+    assert_eq!(world.costs(), NOTHING);
+    // Nor does it when the right key is known: then its tag is not the first thing that is looked at.
+    assert_granted(&world.check(&key).await);
+    refuse_mistyped(&world, &key.text).await;
+    assert_eq!(world.costs(), ONE_QUERY_AND_HASH);
+}
+
+async fn refuse_mistyped(world: &World, key: &str) {
     let wrong_character = |at: usize| {
         let other = if key.as_bytes()[at] == b'a' { "b" } else { "a" };
         format!("{}{other}{}", &key[..at], &key[at + 1..])
@@ -23,23 +32,29 @@ async fn a_mistyped_key_costs_no_query_and_no_hash() {
     for text in mistyped {
         assert_denied(&world.checker.check(text.as_bytes(), NOW, None).await, Denial::KeyMalformed);
     }
-    assert_eq!(world.costs(), NOTHING);
 }
 
 #[tokio::test]
 async fn a_forged_or_foreign_key_costs_no_query_and_no_hash() {
     let world = World::usual().await;
     let own = world.key().await;
+    refuse_forged(&world, own.id).await;
+    assert_eq!(world.costs(), NOTHING);
+    assert_granted(&world.check(&own).await);
+    refuse_forged(&world, own.id).await;
+    assert_eq!(world.costs(), ONE_QUERY_AND_HASH);
+}
+
+async fn refuse_forged(world: &World, own: KeyId) {
     let another_server = keyring_of("keyward", "q");
     let another_product = keyring_of("stripe", "p");
     for foreign in [another_server, another_product] {
         let key = foreign.generate(Environment::Live, NOW).text;
         assert_denied(&world.checker.check(key.expose().as_bytes(), NOW, None).await, Denial::KeyMalformed);
         // The id of a key that exists, with a secret and a tag of one's own.
-        let forged = key.expose().replacen(&foreign_id(key.expose()), &own.id.to_string(), 1);
+        let forged = key.expose().replacen(&foreign_id(key.expose()), &own.to_string(), 1);
         assert_denied(&world.checker.check(forged.as_bytes(), NOW, None).await, Denial::KeyMalformed);
     }
-    assert_eq!(world.costs(), NOTHING);
 }
 
 fn foreign_id(key: &str) -> String {

@@ -4,7 +4,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Proof;
 use crate::domain::secret::SecretString;
 
 /// What an HMAC-SHA256 key needs so that guessing it is no easier than guessing the hash (RFC 2104 §3).
@@ -59,18 +58,19 @@ impl PepperKeys {
         }
     }
 
-    pub(super) fn proof(&self, signed: &[u8]) -> Proof {
-        let mut mac = self.tag.clone();
-        mac.update(signed);
-        let hash = mac.finalize().into_bytes();
-        let (words, _) = hash.as_chunks();
-        Proof(std::array::from_fn(|word| u64::from_be_bytes(words[word])))
+    /// The tag of a key: the first 64 bits of a keyed hash.
+    pub(super) fn tag(&self, tagged: &[u8]) -> u64 {
+        u64::from_be_bytes(first_bytes(&self.tag, tagged))
     }
 
     pub(super) fn seal(&self, message: &[u8]) -> [u8; 8] {
-        let mut mac = self.seal.clone();
-        mac.update(message);
-        let whole: [u8; 32] = mac.finalize().into_bytes().into();
-        *whole.first_chunk().expect("32 bytes hold 8")
+        first_bytes(&self.seal, message)
     }
+}
+
+fn first_bytes(keyed: &KeyedHash, message: &[u8]) -> [u8; 8] {
+    let mut mac = keyed.clone();
+    mac.update(message);
+    let whole: [u8; 32] = mac.finalize().into_bytes().into();
+    *whole.first_chunk().expect("32 bytes hold 8")
 }
