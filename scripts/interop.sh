@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tokens of every algorithm, made by the JWT libraries of two other languages, are accepted by a running Keyward, and
-# refused with one bit changed.
+# refused with one bit changed; and an OAuth client of a third library introspects and revokes keys.
 #
 #   scripts/interop.sh
 #
@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-jose_version=6.2.18 pyjwt_version=2.15.1
+jose_version=6.2.18 pyjwt_version=2.15.1 authlib_version=1.9.10
 [[ ${1:-} == inside ]] || {
   folder=$PWD/target/interop
   mkdir -p "$folder"
@@ -17,7 +17,8 @@ jose_version=6.2.18 pyjwt_version=2.15.1
   cp scripts/interop/jose.mjs "$folder"
   timeout 300 npm install --prefix "$folder" --no-save --no-audit --no-fund --silent "jose@$jose_version"
   [[ -x $folder/python/bin/python ]] || python3 -m venv "$folder/python"
-  timeout 300 "$folder/python/bin/pip" install --quiet --disable-pip-version-check "PyJWT[crypto]==$pyjwt_version"
+  timeout 300 "$folder/python/bin/pip" install --quiet --disable-pip-version-check "PyJWT[crypto]==$pyjwt_version" \
+    "Authlib==$authlib_version" requests
   exec timeout 300 scripts/with-postgres.sh scripts/interop.sh inside
 }
 
@@ -42,12 +43,13 @@ await() { # PID FILE
 }
 
 # Each makes keys, publishes the public ones on loopback, writes down its tokens, and serves until it is ended.
-rm -f "$folder"/*.tokens.json "$folder"/keyward.{log,port}
+rm -f "$folder"/*.tokens.json
 node "$folder/jose.mjs" "$folder/jose" & pids+=($!)
 await $! "$folder/jose.tokens.json"
 "$folder/python/bin/python" scripts/interop/pyjwt.py "$folder/pyjwt" & pids+=($!)
 await $! "$folder/pyjwt.tokens.json"
 
+: >"$folder/keyward.log" # read below, perhaps before it is written
 cat "$folder/jose.toml" "$folder/pyjwt.toml" >"$folder/keyward.toml"
 env KEYWARD_CONFIG="$folder/keyward.toml" KEYWARD__KEYS__PEPPERS="$(head -c 48 /dev/urandom | base64)" \
   KEYWARD__SERVER__HOST=127.0.0.1 KEYWARD__SERVER__PORT=0 KEYWARD__SERVER__UNREADY_PERIOD=0s KEYWARD__LOG__FORMAT=json \
@@ -61,3 +63,4 @@ done
 [[ -n $port ]] || { cat "$folder/keyward.log" >&2; exit 1; }
 
 python3 scripts/interop/check.py "http://127.0.0.1:$port" "$folder"/*.tokens.json
+"$folder/python/bin/python" scripts/interop/introspection.py "http://127.0.0.1:$port" "$folder/pyjwt.tokens.json"

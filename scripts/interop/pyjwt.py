@@ -40,6 +40,7 @@ def private_key(algorithm):
 def token(issuer, algorithm, key, kid=None):
     now = int(time.time())
     claims = {"iss": issuer, "sub": "bob", "aud": ["other", "keyward"], "iat": now, "exp": now + 3600}
+    claims["scope"] = "orders:read keyward:verify"
     return {"alg": algorithm, "token": jwt.encode(claims, key, algorithm, headers={"kid": kid} if kid else None)}
 
 
