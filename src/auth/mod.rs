@@ -1,13 +1,13 @@
 //! The use cases: is this credential good, and what becomes of keys. No web framework and no SQL.
 
 pub mod api_key;
+mod batch_reader;
 mod cache;
 mod clock;
 pub mod coherence;
 mod cold_check;
 pub mod hasher;
 pub mod jwt;
-mod key_reader;
 pub mod last_uses;
 pub mod lifecycle;
 mod priority;
