@@ -131,6 +131,14 @@ pub struct TokenIdentity {
     pub disabled: bool,
 }
 
+impl TokenIdentity {
+    /// How many bytes it holds beside itself.
+    pub fn bytes_besides(&self) -> usize {
+        let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
+        self.owner.issuer.len() + self.owner.subject.len() + self.subject.len() + scopes
+    }
+}
+
 /// Who a request is from. Only the checks in `auth` make one, after the credential was proven;
 /// `tests/architecture.rs` holds them to it.
 #[derive(Clone, Debug)]
