@@ -55,7 +55,7 @@ async fn with_token(
 
 async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result<Verdict, Undecided> {
     match credentials::bearer_token(request.headers(), scheme) {
-        Ok(token) => services(request.request()).tokens.verify(token, OffsetDateTime::now_utc()).await,
+        Ok(token) => services(request.request()).tokens.check(token, OffsetDateTime::now_utc()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     }
 }

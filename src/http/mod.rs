@@ -35,8 +35,8 @@ use crate::{
     auth::{
         Undecided,
         api_key::KeyChecker,
-        jwt::TokenVerifier,
         lifecycle::{Issuer, Lifecycle},
+        token::TokenChecker,
     },
     domain::ports::StoreError,
 };
@@ -55,7 +55,7 @@ use self::{
 /// What the handlers and the middleware work with. Shared by all workers.
 pub struct Services {
     /// Decides on tokens.
-    pub tokens: TokenVerifier,
+    pub tokens: TokenChecker,
     /// Decides on keys.
     pub keys: KeyChecker,
     /// Makes keys.
