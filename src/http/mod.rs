@@ -25,6 +25,7 @@ mod refusal_log;
 mod root_span;
 pub mod routes;
 pub mod server;
+mod tokens;
 mod verify;
 
 use std::sync::Arc;
