@@ -1,7 +1,7 @@
-//! What the first check of a token costs beside the crypto library's bare verify of it:
-//! `cargo bench --bench token_check`.
+//! What the check of a token costs that was seen before, and the verify of one that was not, beside the crypto library's
+//! bare verify of it: `cargo bench --bench token_check`.
 //!
-//! The three are measured in turn, batch by batch, so that a busy machine is as unkind to each of them. One thread.
+//! The four are measured in turn, batch by batch, so that a busy machine is as unkind to each of them. One thread.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
@@ -31,13 +31,18 @@ use keyward::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use world::{World, tokens::ROOM};
+
+#[path = "../tests/checks/world/mod.rs"]
+mod world;
+
 const ISSUER: &str = "https://login.example.com/";
 const SECRET: &str = "8f14e45fceea167a5a36dedd4bea2543-c9f0f895fb98ab9159f51fd0297e236d";
 /// Batches of each, in turn.
 const ROUNDS: usize = 400;
 const BATCH: usize = 25;
 
-/// A token, and the three ways to verify it.
+/// A token, and the ways to verify it.
 struct Subject {
     name: &'static str,
     token: String,
@@ -53,20 +58,35 @@ enum Bare {
 }
 
 fn main() {
-    println!("| | first check | jsonwebtoken's verify | aws-lc's verify | to jsonwebtoken's | to aws-lc's |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    // The world's link goes on while this thread measures.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let world = runtime.block_on(World::usual());
+    println!(
+        "| | seen before | first verify | jsonwebtoken's verify | aws-lc's verify | to jsonwebtoken's | to aws-lc's |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     for subject in [hs256(), rs256(), es256(), eddsa()] {
-        report(&subject);
+        runtime.block_on(async { report(&world, subject).await });
     }
 }
 
-fn report(subject: &Subject) {
+async fn report(world: &World, subject: Subject) {
     let (message, signature) = subject.token.rsplit_once('.').expect("three segments");
     let (message, bytes) = (message.as_bytes(), URL_SAFE_NO_PAD.decode(signature).expect("base64url"));
+    let token = subject.token.as_bytes();
+    let checker = world.tokens_with(subject.verifier, ROOM);
+    let verdict = checker.check(token, OffsetDateTime::now_utc()).await;
+    assert!(matches!(verdict, Ok(Verdict::Granted(_))), "the token is good");
+    let seen_before = || {
+        // As a request does: it reads the clock.
+        let verdict = checker.check_from_memory(black_box(token), OffsetDateTime::now_utc());
+        assert!(matches!(black_box(verdict), Some(Verdict::Granted(_))), "the token is remembered");
+    };
     let now = OffsetDateTime::now_utc();
-    let check = || {
-        let verdict = subject.verifier.verify(black_box(subject.token.as_bytes()), now).now_or_never();
-        assert!(matches!(verdict, Some(Ok(Verdict::Granted(_)))), "the token is good");
+    let verify = || {
+        let verified = checker.verifier().verify(black_box(token), now).now_or_never();
+        assert!(matches!(verified, Some(Ok(Ok(_)))), "the token is good");
     };
     let library = || {
         let (key, algorithm) = &subject.library;
@@ -76,18 +96,19 @@ fn report(subject: &Subject) {
         Bare::Hmac(key) => hmac::verify(key, black_box(message), &bytes).expect("verified"),
         Bare::Public(key) => key.verify_sig(black_box(message), &bytes).expect("verified"),
     };
-    let mut micros = [Vec::new(), Vec::new(), Vec::new()];
+    let mut micros = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        micros[0].push(batch(&check));
-        micros[1].push(batch(&library));
-        micros[2].push(batch(&bare));
+        micros[0].push(batch(&seen_before));
+        micros[1].push(batch(&verify));
+        micros[2].push(batch(&library));
+        micros[3].push(batch(&bare));
     }
-    let [check, library, bare] = micros.map(median);
+    let [seen_before, verify, library, bare] = micros.map(median);
     println!(
-        "| {} | {check:.2} us | {library:.2} us | {bare:.2} us | {:.2} | {:.2} |",
+        "| {} | {seen_before:.2} us | {verify:.2} us | {library:.2} us | {bare:.2} us | {:.2} | {:.2} |",
         subject.name,
-        check / library,
-        check / bare
+        verify / library,
+        verify / bare
     );
 }
 
@@ -211,6 +232,7 @@ fn verifier(keys: IssuerKeys) -> TokenVerifier {
         key_set_refresh: Duration::from_secs(600),
         key_set_cool_down: Duration::from_secs(30),
         key_set_keep: Duration::from_secs(86_400),
+        cached_tokens: 1000,
     };
     TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys")
 }
