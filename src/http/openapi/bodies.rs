@@ -238,8 +238,8 @@ fn end_of_tokens() -> Value {
     }));
     let given = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
     schema["oneOf"] = json!([
-        { "allOf": [given("tokenId")], "not": given("notBefore") },
-        { "allOf": [given("subject")], "not": given("expiresAt") },
+        { "allOf": [given("tokenId")], "not": { "anyOf": [given("subject"), given("notBefore")] } },
+        { "allOf": [given("subject")], "not": { "anyOf": [given("tokenId"), given("expiresAt")] } },
     ]);
     schema
 }
