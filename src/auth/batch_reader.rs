@@ -11,14 +11,15 @@ use tokio::{
 
 use crate::domain::ports::StoreError;
 
-/// Statements under way at once. The pool has connections besides for writing.
-const BATCHES_AT_ONCE: usize = 4;
 /// Questions in one statement.
 const BATCH_MAX: usize = 256;
 
 /// Where the rows are.
 #[async_trait]
 pub(super) trait Rows: Send + Sync + 'static {
+    /// Statements under way at once. The pool has connections besides: for other rows, and for writing.
+    const BATCHES_AT_ONCE: usize;
+
     /// What is asked for.
     type Id: Copy + Ord + Hash + Send + Sync + 'static;
     /// What is there.
@@ -58,7 +59,7 @@ impl<R: Rows> BatchReader<R> {
 }
 
 async fn answer_all<R: Rows>(rows: Arc<R>, mut questions: mpsc::Receiver<Question<R>>) {
-    let turns = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
+    let turns = Arc::new(Semaphore::new(R::BATCHES_AT_ONCE));
     loop {
         // First the turn, then the questions: they gather while there is none.
         let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");

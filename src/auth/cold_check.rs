@@ -34,6 +34,8 @@ pub(super) struct KeyRows(pub(super) Arc<dyn KeyStore>);
 
 #[async_trait]
 impl Rows for KeyRows {
+    const BATCHES_AT_ONCE: usize = 4;
+
     type Id = KeyId;
     type Row = Arc<StoredKey>;
 

@@ -133,6 +133,9 @@ struct TokenRows(Arc<dyn EndedTokens>);
 
 #[async_trait]
 impl Rows for TokenRows {
+    /// They are shorter than keys', and read faster.
+    const BATCHES_AT_ONCE: usize = 2;
+
     type Id = TokenRecords;
     type Row = TokenStanding;
 
