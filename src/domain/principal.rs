@@ -123,6 +123,8 @@ pub struct TokenIdentity {
     pub subject: Box<str>,
     /// What the token grants.
     pub scopes: Scopes,
+    /// When its life began, where it says so; to the microsecond.
+    pub issued_at: Option<OffsetDateTime>,
     /// When its life ends.
     pub expires_at: OffsetDateTime,
     /// Whether the issuer's tokens carry all scopes that their bearers have.

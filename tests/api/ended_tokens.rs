@@ -150,6 +150,24 @@ async fn a_token_that_was_revoked_is_good_nowhere() {
 }
 
 #[tokio::test]
+async fn a_token_that_says_its_owner_is_disabled_ends_the_bearers_earlier_tokens_everywhere() {
+    let (_database, replicas) = three_replicas(&[("KEYWARD__JWT__DISABLED_CLAIM", "suspended")]).await;
+    let issued = |subject: &str, ago: i64, suspended: bool| {
+        bearer(subject, json!({ "iat": now() - ago, "jti": ago.to_string(), "suspended": suspended }))
+    };
+    let (earlier, later, bob) = (issued("alice", 20, false), issued("alice", 5, false), issued("bob", 20, false));
+    for person in [&earlier, &later, &bob] {
+        is_everywhere(person, &replicas, 200).await;
+    }
+    issued("alice", 10, true).gets(&replicas[1], KEYS).await.is_problem(401, "invalid_token");
+    is_everywhere(&earlier, &replicas, 401).await;
+    // Whoever is enabled again gets a new token, and it works.
+    for person in [&later, &bob] {
+        is_everywhere(person, &replicas, 200).await;
+    }
+}
+
+#[tokio::test]
 async fn what_psql_writes_counts_too() {
     let (database, replicas) = three_replicas(&[]).await;
     let rows = database.superuser_pool().await;

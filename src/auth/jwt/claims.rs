@@ -53,6 +53,11 @@ pub(super) fn seconds(instant: OffsetDateTime) -> f64 {
     instant.unix_timestamp_nanos() as f64 / 1e9
 }
 
+/// The last whole microsecond of a date, which is as exact as the database is.
+fn instant(seconds: f64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e6).floor() as i128 * 1000).ok()
+}
+
 impl Policy {
     /// For the tokens that are signed with the shared secret.
     pub(super) fn shared(settings: &Jwt) -> Self {
@@ -104,6 +109,7 @@ impl Policy {
             owner,
             subject,
             scopes: self.scopes(claims)?,
+            issued_at: dates.issued_at.and_then(instant),
             expires_at: OffsetDateTime::from_unix_timestamp(dates.expiry as i64).map_err(|_| TokenFault::Malformed)?,
             scope_bearing: self.scope_bearing,
             disabled: self.is_disabled(claims),
