@@ -1,7 +1,7 @@
-//! What the first check of a token costs beside the crypto library's bare verify of it:
-//! `cargo bench --bench token_check`.
+//! What the check of a token costs that was seen before, and the verify of one that was not, beside the crypto library's
+//! bare verify of it: `cargo bench --bench token_check`.
 //!
-//! The three are measured in turn, batch by batch, so that a busy machine is as unkind to each of them. One thread.
+//! The four are measured in turn, batch by batch, so that a busy machine is as unkind to each of them. One thread.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
@@ -24,20 +24,26 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use keyward::{
-    auth::jwt::TokenVerifier,
+    auth::{jwt::TokenVerifier, token::TokenRoom},
     config::{Issuer, IssuerKeys, Jwt, JwtAlgorithm},
     domain::verdict::Verdict,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use world::{World, tokens::ROOM};
+
+#[path = "../tests/checks/world/mod.rs"]
+mod world;
+
 const ISSUER: &str = "https://login.example.com/";
+const SUBJECT: &str = "auth0|5f7c8ec7c33c6c004bbafe82";
 const SECRET: &str = "8f14e45fceea167a5a36dedd4bea2543-c9f0f895fb98ab9159f51fd0297e236d";
 /// Batches of each, in turn.
 const ROUNDS: usize = 400;
 const BATCH: usize = 25;
 
-/// A token, and the three ways to verify it.
+/// A token, and the ways to verify it.
 struct Subject {
     name: &'static str,
     token: String,
@@ -53,20 +59,56 @@ enum Bare {
 }
 
 fn main() {
-    println!("| | first check | jsonwebtoken's verify | aws-lc's verify | to jsonwebtoken's | to aws-lc's |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    // The world's link goes on while this thread measures.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let world = runtime.block_on(World::usual());
+    println!(
+        "| | seen before | first verify | jsonwebtoken's verify | aws-lc's verify | to jsonwebtoken's | to aws-lc's |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     for subject in [hs256(), rs256(), es256(), eddsa()] {
-        report(&subject);
+        runtime.block_on(async { report(&world, subject).await });
     }
+    println!("resident memory of a remembered token: {:.0} bytes", runtime.block_on(bytes_of_a_token(&world)));
 }
 
-fn report(subject: &Subject) {
+/// Each of a subject of its own.
+async fn bytes_of_a_token(world: &World) -> f64 {
+    const TOKENS: usize = 100_000;
+    let checker = world.tokens_with(hs256().verifier, TokenRoom { cached: TOKENS + TOKENS / 20, ..ROOM });
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let before = resident_bytes();
+    for number in 0..TOKENS {
+        let subject = format!("auth0|{number:024x}");
+        let token = token("HS256", &subject, |message| hmac::sign(&key, message).as_ref().to_vec());
+        let verdict = checker.check(token.as_bytes(), OffsetDateTime::now_utc()).await;
+        assert!(matches!(verdict, Ok(Verdict::Granted(_))), "the token is good");
+    }
+    (resident_bytes() - before) as f64 / TOKENS as f64
+}
+
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split(' ').nth(1).and_then(|word| word.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
+
+async fn report(world: &World, subject: Subject) {
     let (message, signature) = subject.token.rsplit_once('.').expect("three segments");
     let (message, bytes) = (message.as_bytes(), URL_SAFE_NO_PAD.decode(signature).expect("base64url"));
+    let token = subject.token.as_bytes();
+    let checker = world.tokens_with(subject.verifier, ROOM);
+    let verdict = checker.check(token, OffsetDateTime::now_utc()).await;
+    assert!(matches!(verdict, Ok(Verdict::Granted(_))), "the token is good");
+    let seen_before = || {
+        // As a request does: it reads the clock.
+        let verdict = checker.check_from_memory(black_box(token), OffsetDateTime::now_utc());
+        assert!(matches!(black_box(verdict), Some(Verdict::Granted(_))), "the token is remembered");
+    };
     let now = OffsetDateTime::now_utc();
-    let check = || {
-        let verdict = subject.verifier.verify(black_box(subject.token.as_bytes()), now).now_or_never();
-        assert!(matches!(verdict, Some(Ok(Verdict::Granted(_)))), "the token is good");
+    let verify = || {
+        let verified = checker.verifier().verify(black_box(token), now).now_or_never();
+        assert!(matches!(verified, Some(Ok(Ok(_)))), "the token is good");
     };
     let library = || {
         let (key, algorithm) = &subject.library;
@@ -76,18 +118,19 @@ fn report(subject: &Subject) {
         Bare::Hmac(key) => hmac::verify(key, black_box(message), &bytes).expect("verified"),
         Bare::Public(key) => key.verify_sig(black_box(message), &bytes).expect("verified"),
     };
-    let mut micros = [Vec::new(), Vec::new(), Vec::new()];
+    let mut micros = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        micros[0].push(batch(&check));
-        micros[1].push(batch(&library));
-        micros[2].push(batch(&bare));
+        micros[0].push(batch(&seen_before));
+        micros[1].push(batch(&verify));
+        micros[2].push(batch(&library));
+        micros[3].push(batch(&bare));
     }
-    let [check, library, bare] = micros.map(median);
+    let [seen_before, verify, library, bare] = micros.map(median);
     println!(
-        "| {} | {check:.2} us | {library:.2} us | {bare:.2} us | {:.2} | {:.2} |",
+        "| {} | {seen_before:.2} us | {verify:.2} us | {library:.2} us | {bare:.2} us | {:.2} | {:.2} |",
         subject.name,
-        check / library,
-        check / bare
+        verify / library,
+        verify / bare
     );
 }
 
@@ -109,7 +152,7 @@ fn hs256() -> Subject {
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     Subject {
         name: "HS256",
-        token: token("HS256", |message| hmac::sign(&key, message).as_ref().to_vec()),
+        token: token("HS256", SUBJECT, |message| hmac::sign(&key, message).as_ref().to_vec()),
         verifier: verifier(IssuerKeys::Secret(SECRET.to_owned().into())),
         library: (DecodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256),
         bare: Bare::Hmac(Box::new(key)),
@@ -129,7 +172,7 @@ fn rs256() -> Subject {
     let jwk = json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(&n), "e": URL_SAFE_NO_PAD.encode(&e) });
     Subject {
         name: "RS256",
-        token: token("RS256", sign),
+        token: token("RS256", SUBJECT, sign),
         verifier: verifier(published(jwk)),
         library: (DecodingKey::from_rsa_raw_components(&n, &e), Algorithm::RS256),
         bare: Bare::Public(ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.as_ref()).expect("a key")),
@@ -143,7 +186,7 @@ fn es256() -> Subject {
     let sign = |message: &[u8]| pair.sign(&SystemRandom::new(), message).expect("a signature").as_ref().to_vec();
     Subject {
         name: "ES256",
-        token: token("ES256", sign),
+        token: token("ES256", SUBJECT, sign),
         verifier: verifier(published(json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }))),
         library: (DecodingKey::from_ec_der(point), Algorithm::ES256),
         bare: Bare::Public(ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).expect("a key")),
@@ -156,7 +199,7 @@ fn eddsa() -> Subject {
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(point) });
     Subject {
         name: "EdDSA",
-        token: token("EdDSA", |message| pair.sign(message).as_ref().to_vec()),
+        token: token("EdDSA", SUBJECT, |message| pair.sign(message).as_ref().to_vec()),
         verifier: verifier(published(jwk)),
         library: (DecodingKey::from_ed_der(point), Algorithm::EdDSA),
         bare: Bare::Public(ParsedPublicKey::new(&ED25519, point).expect("a key")),
@@ -164,11 +207,11 @@ fn eddsa() -> Subject {
 }
 
 /// As an identity provider makes them.
-fn token(algorithm: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+fn token(algorithm: &str, subject: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let header = json!({ "alg": algorithm, "kid": "key-1", "typ": "at+jwt" });
     let claims = json!({
-        "iss": ISSUER, "sub": "auth0|5f7c8ec7c33c6c004bbafe82", "aud": ["https://api.example.com"], "iat": now,
+        "iss": ISSUER, "sub": subject, "aud": ["https://api.example.com"], "iat": now,
         "exp": now + 3600, "jti": "a5f1b2c3d4e5f60718293a4b", "client_id": "web", "scope": "openid read write",
     });
     let segment = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -211,6 +254,7 @@ fn verifier(keys: IssuerKeys) -> TokenVerifier {
         key_set_refresh: Duration::from_secs(600),
         key_set_cool_down: Duration::from_secs(30),
         key_set_keep: Duration::from_secs(86_400),
+        cached_tokens: 1000,
     };
     TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys")
 }

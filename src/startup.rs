@@ -20,6 +20,7 @@ use crate::{
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         last_uses::LastUses,
         lifecycle::{Issuer, Lifecycle, OwnersStopped},
+        token::{TokenChecker, TokenRoom},
     },
     config::{Config, Jwt, Server},
     domain::api_key::Keyring,
@@ -91,7 +92,13 @@ impl Replica {
             environment: keys.environment,
         });
         let services = Arc::new(Services {
-            tokens: token_verifier(&jwt, &runtime)?,
+            tokens: TokenChecker::new(
+                token_verifier(&jwt, &runtime)?,
+                store.ended_tokens(),
+                link.freshness(),
+                TokenRoom { cached: jwt.cached_tokens, max_cold: checks.max_cold },
+                &runtime,
+            ),
             keys: KeyChecker::new(
                 keyring,
                 store.keys(),

@@ -10,7 +10,10 @@ use keyward::{
     domain::verdict::{Denial, Verdict},
 };
 
-use world::{NOW, World, assert_denied, assert_granted, poll_once};
+use world::{
+    NOW, World, assert_denied, assert_granted, poll_once,
+    tokens::{claims, signed},
+};
 
 /// How often one check allocates, and what comes out if it does not have to wait.
 fn allocations(world: &World, text: &[u8]) -> (u64, Option<Result<Verdict, Undecided>>) {
@@ -39,6 +42,19 @@ async fn a_refusal_from_memory_allocates_nothing() {
         let (allocations, outcome) = allocations(&world, text.as_bytes());
         assert_denied(&outcome.expect("an answer at once"), why);
         assert_eq!(allocations, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_token_seen_before_allocates_nothing() {
+    let world = World::usual().await;
+    let (tokens, token) = (world.tokens(), signed(&claims("1", "alice")));
+    assert_granted(&tokens.check(token.as_bytes(), NOW).await);
+    for _ in 0..100 {
+        let mut outcome = None;
+        let counted = measure(|| outcome = tokens.check_from_memory(token.as_bytes(), NOW));
+        assert!(matches!(outcome, Some(Verdict::Granted(_))));
+        assert_eq!(counted.count_total, 0);
     }
 }
 

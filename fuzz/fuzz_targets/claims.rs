@@ -11,7 +11,6 @@ use futures_util::FutureExt;
 use keyward::{
     auth::{jwt::TokenVerifier, strict_json},
     config::{Jwt, JwtAlgorithm},
-    domain::verdict::Verdict,
 };
 use libfuzzer_sys::fuzz_target;
 use time::{OffsetDateTime, macros::datetime};
@@ -34,6 +33,7 @@ static VERIFIER: LazyLock<TokenVerifier> = LazyLock::new(|| {
         key_set_refresh: Duration::from_secs(600),
         key_set_cool_down: Duration::from_secs(30),
         key_set_keep: Duration::from_secs(86_400),
+        cached_tokens: 1000,
     };
     TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys")
 });
@@ -43,9 +43,9 @@ fuzz_target!(|claims: &[u8]| {
     let message = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes())));
-    let verdict = VERIFIER.verify(token.as_bytes(), NOW).now_or_never().expect("nothing to wait for");
-    let Ok(Verdict::Granted(principal)) = verdict else { return };
-    let subject = &principal.owner().subject;
+    let verified = VERIFIER.verify(token.as_bytes(), NOW).now_or_never().expect("nothing to wait for");
+    let Ok(Ok(verified)) = verified else { return };
+    let subject = &verified.identity().owner.subject;
     assert!(!subject.is_empty() && subject.len() <= 1024 && !subject.contains('\0'));
     let claims = strict_json::object(claims).expect("an object without repeated members");
     let expiry = claims["exp"].as_f64().expect("a number");

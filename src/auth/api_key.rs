@@ -7,12 +7,12 @@ use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
     Undecided,
+    batch_reader::BatchReader,
     cache::KeyCache,
     clock,
     coherence::Freshness,
-    cold_check::{ColdChecks, Flights},
+    cold_check::{ColdChecks, Flights, KeyRows},
     hasher::Hasher,
-    key_reader::KeyReader,
     last_uses::LastUses,
 };
 use crate::{
@@ -56,7 +56,7 @@ impl KeyChecker {
     ) -> Self {
         let cold = Arc::new(ColdChecks {
             keyring: Arc::clone(&keyring),
-            reader: KeyReader::start(Arc::clone(&store), settings.max_cold, &runtime),
+            reader: BatchReader::start(KeyRows(Arc::clone(&store)), settings.max_cold, &runtime),
             store,
             hasher,
             cache: KeyCache::new(settings.cached_keys),

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use async_trait::async_trait;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -17,16 +18,32 @@ use zeroize::Zeroizing;
 
 use super::{
     Undecided,
+    batch_reader::{BatchReader, Rows},
     cache::{Finding, KeyCache, Standing, record_id},
     clock,
     coherence::Freshness,
     hasher::{Hasher, Lane},
-    key_reader::KeyReader,
 };
 use crate::domain::{
     api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
-    ports::{KeyStore, StoredKey},
+    ports::{KeyStore, StoreError, StoredKey},
 };
+
+/// The rows of keys.
+pub(super) struct KeyRows(pub(super) Arc<dyn KeyStore>);
+
+#[async_trait]
+impl Rows for KeyRows {
+    const BATCHES_AT_ONCE: usize = 4;
+
+    type Id = KeyId;
+    type Row = Arc<StoredKey>;
+
+    async fn find(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, Arc<StoredKey>>, StoreError> {
+        let keys = self.0.find(ids).await?;
+        Ok(keys.into_iter().map(|key| (key.record.id, key)).collect())
+    }
+}
 
 type Outcome = Result<Finding, Undecided>;
 type Flight = watch::Receiver<Option<Outcome>>;
@@ -36,7 +53,7 @@ type Landing = watch::Sender<Option<Outcome>>;
 pub(super) struct ColdChecks {
     pub(super) keyring: Arc<Keyring>,
     pub(super) store: Arc<dyn KeyStore>,
-    pub(super) reader: KeyReader,
+    pub(super) reader: BatchReader<KeyRows>,
     pub(super) hasher: Arc<Hasher>,
     pub(super) cache: KeyCache,
     pub(super) freshness: Arc<Freshness>,

@@ -1,17 +1,19 @@
 //! The use cases: is this credential good, and what becomes of keys. No web framework and no SQL.
 
 pub mod api_key;
+mod batch_reader;
 mod cache;
 mod clock;
 pub mod coherence;
 mod cold_check;
 pub mod hasher;
 pub mod jwt;
-mod key_reader;
 pub mod last_uses;
 pub mod lifecycle;
 mod priority;
 pub mod strict_json;
+pub mod token;
+mod token_cache;
 
 use crate::domain::ports::StoreError;
 
@@ -28,7 +30,10 @@ pub enum Undecided {
     #[error("the keys of the issuer {0} could not be fetched; see the lines about it before")]
     IssuerKeys(String),
     /// Too many checks are waiting for the store or the hasher.
-    #[error("too many keys are being checked for the first time; if this lasts, raise checks.max_cold or add replicas")]
+    #[error(
+        "too many keys or tokens are being checked for the first time; if this lasts, raise checks.max_cold or add \
+         replicas"
+    )]
     Busy,
     /// The process is stopping.
     #[error("the process is stopping")]

@@ -160,6 +160,8 @@ pub struct Jwt {
     pub key_set_cool_down: Duration,
     /// For so long the last good keys are used while an issuer cannot be reached.
     pub key_set_keep: Duration,
+    /// Verified tokens that a replica remembers.
+    pub cached_tokens: usize,
 }
 
 /// An issuer of JWTs, and which of its tokens are accepted.
@@ -260,7 +262,7 @@ pub struct Hashing {
 pub struct Checks {
     /// Keys that a replica remembers.
     pub cached_keys: usize,
-    /// Checks that memory can't answer, under way or waiting, at most.
+    /// Checks that memory can't answer, under way or waiting, at most: of keys, and as many of tokens.
     pub max_cold: usize,
 }
 

@@ -61,11 +61,15 @@ pub enum Action {
     OwnerDisabled,
     /// The keys of an owner were switched on again.
     OwnerEnabled,
+    /// A token was ended before it expired.
+    TokenRevoked,
+    /// All tokens of a subject that were issued before an instant were.
+    SubjectTokensRevoked,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::KeyCreated,
         Self::KeyUpdated,
         Self::KeyRotated,
@@ -74,6 +78,8 @@ impl Action {
         Self::KeyRevoked,
         Self::OwnerDisabled,
         Self::OwnerEnabled,
+        Self::TokenRevoked,
+        Self::SubjectTokensRevoked,
     ];
 
     /// The word for it in the database and in answers.
@@ -87,6 +93,8 @@ impl Action {
             Self::KeyRevoked => "key.revoked",
             Self::OwnerDisabled => "owner.disabled",
             Self::OwnerEnabled => "owner.enabled",
+            Self::TokenRevoked => "token.revoked",
+            Self::SubjectTokensRevoked => "subject.tokens_revoked",
         }
     }
 }
@@ -100,9 +108,9 @@ pub struct AuditEvent {
     pub at: OffsetDateTime,
     /// What, as an [`Action`] says it; a newer Keyward's events may say more.
     pub action: String,
-    /// To which key; `None` when it was about an owner.
+    /// To which key; `None` when it was about an owner, or about tokens.
     pub key: Option<KeyId>,
-    /// Whose key.
+    /// Whose key, or whose tokens; with an empty subject where only the token's issuer is known.
     pub owner: Owner,
     /// By whom.
     pub author: Author,

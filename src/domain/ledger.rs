@@ -1,4 +1,4 @@
-//! The port to where keys are kept, for those who manage them. One method is one transaction, and every
+//! The port to where keys, and ends of tokens, are kept, for those who manage them. One method is one transaction, and every
 //! change is written together with the event that tells of it.
 
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::{
     ports::{StoreError, StoredHash},
     principal::Owner,
     text::{ChangeReason, KeyName},
+    token::TokenRevocation,
 };
 
 /// Whose keys somebody may see and change.
@@ -223,6 +224,16 @@ pub struct RevokedTogether {
     pub change: ChangeId,
 }
 
+/// Tokens that were ended.
+#[derive(Clone, Copy, Debug)]
+pub struct TokensRevoked {
+    /// The instant before which those of the subject are refused, where they were ended so; it may have been a later
+    /// one already.
+    pub not_before: Option<OffsetDateTime>,
+    /// What is to be awaited, also when they were ended before.
+    pub change: ChangeId,
+}
+
 /// Where keys are managed.
 #[async_trait]
 pub trait KeyLedger: Send + Sync {
@@ -280,6 +291,17 @@ pub trait KeyLedger: Send + Sync {
         author: &Author,
         before_commit: &BeforeCommit<'_>,
     ) -> Result<ChangeId, StoreError>;
+
+    /// Ends tokens before they expire. Gives what is to be awaited.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they may not have been ended.
+    async fn revoke_tokens(
+        &self,
+        revocation: &TokenRevocation,
+        author: &Author,
+        before_commit: &BeforeCommit<'_>,
+    ) -> Result<TokensRevoked, StoreError>;
 
     /// Events, newest first.
     ///

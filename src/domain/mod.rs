@@ -12,4 +12,5 @@ pub mod ports;
 pub mod principal;
 pub mod secret;
 pub mod text;
+pub mod token;
 pub mod verdict;

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 
 use super::{
     api_key::KeyId,
-    coherence::Notification,
+    coherence::{Notification, RecordId},
     key_record::{KeyRecord, LastUse},
+    token::TokenEnd,
 };
 
 /// A key's row: what is known of it, and the hash that proves it.
@@ -74,6 +75,17 @@ pub trait KeyStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] when it may not have been written.
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError>;
+}
+
+/// What checks need of where it is kept which tokens were ended.
+#[async_trait]
+pub trait EndedTokens: Send + Sync {
+    /// Those of these rows that are there, in any order. Read from the primary, in a transaction that begins after
+    /// the call.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn find_ends(&self, records: &[RecordId]) -> Result<Vec<(RecordId, TokenEnd)>, StoreError>;
 }
 
 /// How replicas tell each other what has changed.

@@ -123,12 +123,22 @@ pub struct TokenIdentity {
     pub subject: Box<str>,
     /// What the token grants.
     pub scopes: Scopes,
+    /// When its life began, where it says so; to the microsecond.
+    pub issued_at: Option<OffsetDateTime>,
     /// When its life ends.
     pub expires_at: OffsetDateTime,
     /// Whether the issuer's tokens carry all scopes that their bearers have.
     pub scope_bearing: bool,
     /// Whether the token says that its owner is disabled.
     pub disabled: bool,
+}
+
+impl TokenIdentity {
+    /// How many bytes it holds beside itself.
+    pub fn bytes_besides(&self) -> usize {
+        let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
+        self.owner.issuer.len() + self.owner.subject.len() + self.subject.len() + scopes
+    }
 }
 
 /// Who a request is from. Only the checks in `auth` make one, after the credential was proven;

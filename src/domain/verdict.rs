@@ -89,6 +89,12 @@ pub enum TokenFault {
     Tenant,
     /// The token says that its owner is disabled.
     OwnerDisabled,
+    /// `jti` is no text that we could find it by (RFC 7519 §4.1.7).
+    TokenId,
+    /// The token was revoked, by its `jti`.
+    Revoked,
+    /// The subject's tokens were revoked up to an instant, and this one was issued before it, or does not say when.
+    BeforeNotBefore,
 }
 
 /// What a stranger is told. Unknown, revoked, expired and wrong look the same (OWASP ASVS 6.3.8).
@@ -158,6 +164,9 @@ impl TokenFault {
             Self::RequiredClaim => "token_required_claim",
             Self::Tenant => "token_tenant",
             Self::OwnerDisabled => "token_owner_disabled",
+            Self::TokenId => "token_jti",
+            Self::Revoked => "token_revoked",
+            Self::BeforeNotBefore => "token_before_not_before",
         }
     }
 }

@@ -56,7 +56,7 @@ async fn with_token(
 
 async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result<Verdict, Undecided> {
     match credentials::bearer_token(request.headers(), scheme) {
-        Ok(token) => services(request.request()).tokens.verify(token, OffsetDateTime::now_utc()).await,
+        Ok(token) => services(request.request()).tokens.check(token, OffsetDateTime::now_utc()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     }
 }
@@ -200,7 +200,9 @@ async fn stop_owner(request: &ServiceRequest, identity: &TokenIdentity) {
     let services = services(request.request());
     let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
     let author = editor::author(request.request(), services, actor);
-    if let Err(error) = services.lifecycle.stop_owner(identity, author, OffsetDateTime::now_utc()).await {
+    let longest_life = services.tokens.verifier().longest_life(&identity.owner.issuer).unwrap_or_default();
+    let now = OffsetDateTime::now_utc();
+    if let Err(error) = services.lifecycle.stop_owner(identity, longest_life, author, now).await {
         in_request(request.request(), || tracing::error!(%error, "could not stop the keys of a disabled owner"));
     }
 }

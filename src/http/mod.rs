@@ -25,6 +25,7 @@ mod refusal_log;
 mod root_span;
 pub mod routes;
 pub mod server;
+mod tokens;
 mod verify;
 
 use std::sync::Arc;
@@ -35,8 +36,8 @@ use crate::{
     auth::{
         Undecided,
         api_key::KeyChecker,
-        jwt::TokenVerifier,
         lifecycle::{Issuer, Lifecycle},
+        token::TokenChecker,
     },
     domain::ports::StoreError,
 };
@@ -55,7 +56,7 @@ use self::{
 /// What the handlers and the middleware work with. Shared by all workers.
 pub struct Services {
     /// Decides on tokens.
-    pub tokens: TokenVerifier,
+    pub tokens: TokenChecker,
     /// Decides on keys.
     pub keys: KeyChecker,
     /// Makes keys.

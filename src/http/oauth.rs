@@ -97,7 +97,7 @@ async fn introspection(
         services.keys.note_use(&record, now, form.client_address);
         return Ok(Some(Introspection::of_key(&record)));
     }
-    match services.tokens.verify(token, now).await? {
+    match services.tokens.check(token, now).await? {
         Verdict::Granted(principal) => Ok(principal.token().map(Introspection::of_token)),
         Verdict::Denied(_) | Verdict::OwnerDisabled(_) => Ok(None),
     }
@@ -157,7 +157,7 @@ pub(super) async fn revoke(
 }
 
 async fn is_token(services: &Services, form: &Form) -> Result<bool, Undecided> {
-    let verdict = services.tokens.verify(form.token.expose().as_bytes(), now()).await?;
+    let verdict = services.tokens.check(form.token.expose().as_bytes(), now()).await?;
     Ok(matches!(verdict, Verdict::Granted(_)))
 }
 

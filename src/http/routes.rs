@@ -15,7 +15,7 @@ use super::{
     key_check::{KeyedHandler, WithKey},
     keys, oauth,
     openapi::{self, page},
-    owners, verify,
+    owners, tokens, verify,
 };
 
 /// Who may call a route.
@@ -108,6 +108,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/v1/admin/audit", Access::Administrator, |route| route.to(audit::list)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
+    endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),
     endpoint(Method::POST, oauth::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
     endpoint(Method::POST, oauth::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),
     endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {

@@ -4,6 +4,7 @@ mod announcements;
 mod api_keys;
 mod ledger;
 mod rows;
+mod tokens;
 
 use std::{
     future::Future,
@@ -22,7 +23,7 @@ use crate::{
     config::{Audit, Database},
     domain::{
         ledger::KeyLedger,
-        ports::{Announcements, Health, KeyStore, StoreError},
+        ports::{Announcements, EndedTokens, Health, KeyStore, StoreError},
         secret::SecretString,
     },
 };
@@ -114,6 +115,11 @@ impl Store {
 
     /// The keys, for checks.
     pub fn keys(&self) -> Arc<dyn KeyStore> {
+        Arc::new(self.clone())
+    }
+
+    /// Which tokens were ended, for checks.
+    pub fn ended_tokens(&self) -> Arc<dyn EndedTokens> {
         Arc::new(self.clone())
     }
 

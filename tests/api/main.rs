@@ -15,6 +15,7 @@ mod bad_tokens;
 mod bulk_revoke;
 mod command_line;
 mod dev;
+mod ended_tokens;
 mod guide;
 mod idempotency;
 mod issuers;

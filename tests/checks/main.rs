@@ -17,5 +17,8 @@ mod revoking;
 mod simultaneous;
 #[path = "../support/mod.rs"]
 mod support;
+mod token_keys;
+mod token_races;
+mod tokens;
 mod triggers;
 mod world;

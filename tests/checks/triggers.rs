@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use keyward::{
+    auth::coherence::RecordId,
     config::Database,
     domain::{
         api_key::KeyId,
         ports::{KeyStore, StoredHash},
+        token::TokenRecords,
     },
     store::Store,
 };
@@ -161,6 +163,57 @@ async fn a_statement_that_changes_many_keys_sends_one_notification() {
     for statement in ["UPDATE api_keys SET enabled = NOT enabled", "DELETE FROM api_keys"] {
         schema.run(statement).await;
         assert_eq!(schema.announced().await, ["*"], "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn ends_of_tokens_are_announced_by_the_names_that_checks_ask_for() {
+    let mut schema = Schema::new().await;
+    let name = |record: RecordId| Uuid::from_u128(record.0).to_string();
+    let (issuer, other) = ("https://issuer.example/é", TokenRecords::of("", Some("☃"), "x"));
+    let records = TokenRecords::of(issuer, Some("1"), "alice");
+    let (token, subject) = (name(records.token.expect("it has an id")), name(records.subject));
+    let renamed = [token.clone(), name(other.token.expect("it has an id"))];
+    for (statement, announced) in [
+        (format!("INSERT INTO revoked_tokens (issuer, token_id) VALUES ('{issuer}', '1')"), vec![token.clone()]),
+        (
+            format!("INSERT INTO tokens_not_before (issuer, subject) VALUES ('{issuer}', 'alice')"),
+            vec![subject.clone()],
+        ),
+        ("UPDATE tokens_not_before SET not_before = '2026-01-01Z'".to_owned(), vec![subject.clone()]),
+        ("UPDATE revoked_tokens SET issuer = '', token_id = '☃'".to_owned(), renamed.to_vec()),
+        ("DELETE FROM revoked_tokens".to_owned(), vec![renamed[1].clone()]),
+        ("DELETE FROM tokens_not_before".to_owned(), vec![subject]),
+        ("TRUNCATE revoked_tokens".to_owned(), vec!["*".to_owned()]),
+        ("TRUNCATE tokens_not_before".to_owned(), vec!["*".to_owned()]),
+        ("DELETE FROM revoked_tokens".to_owned(), vec![]),
+    ] {
+        schema.run(&statement).await;
+        let mut heard: Vec<String> =
+            schema.announced().await.iter().flat_map(|ids| ids.split(',')).map(str::to_owned).collect();
+        heard.sort_unstable();
+        let mut announced = announced;
+        announced.sort_unstable();
+        assert_eq!(heard, announced, "{statement}");
+    }
+    for (count, one) in [(200, false), (201, true)] {
+        let many = "INSERT INTO revoked_tokens (issuer, token_id) SELECT '', number::text FROM generate_series(1,";
+        schema.run(&format!("DELETE FROM revoked_tokens; {many} {count}) AS number")).await;
+        let announced = schema.announced().await;
+        assert_eq!(announced.last().map(|ids| ids == "*"), Some(one), "{count}");
+    }
+}
+
+#[tokio::test]
+async fn ends_of_tokens_that_say_nothing_are_refused() {
+    let schema = Schema::new().await;
+    for statement in [
+        "INSERT INTO revoked_tokens (issuer, token_id) VALUES ('', '')",
+        "INSERT INTO tokens_not_before (issuer, subject) VALUES ('', '')",
+        "INSERT INTO tokens_not_before (issuer, subject, not_before) VALUES ('', 'alice', 'infinity')",
+        "INSERT INTO revoked_tokens (record_id, issuer, token_id) VALUES (gen_random_uuid(), '', '1')",
+    ] {
+        sqlx::query(statement).execute(&schema.rows).await.expect_err(statement);
     }
 }
 

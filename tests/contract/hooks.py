@@ -89,6 +89,9 @@ def before_call(context, case, kwargs):
     # An Idempotency-Key that came before with another body is refused.
     if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
+    # What has been revoked was issued in the past.
+    if isinstance(case.body, dict) and isinstance(case.body.get("notBefore"), str):
+        case.body["notBefore"] = "2026-01-01T00:00:00Z"
     # Lives end in the future; instants of earlier answers are over.
     if isinstance(case.body, dict) and isinstance(case.body.get("expiresAt"), str):
         end = datetime.datetime.fromisoformat(case.body["expiresAt"].upper().replace("Z", "+00:00"))

@@ -8,6 +8,7 @@
 //! > No check that starts after a revoke has returned is accepted, by any replica.
 //!
 //! * [`short`] and [`amid_a_revoke`]: one test for each fault; these run with all others
+//! * [`tokens`]: the same of tokens, with the faults that matter to them
 //! * [`planted`]: defects put there on purpose, which the checker must find
 //! * [`long`]: a random sequence of faults from a seed, for as long as you like. By hand:
 //!
@@ -40,3 +41,4 @@ mod scene;
 mod short;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;

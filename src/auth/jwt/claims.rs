@@ -1,5 +1,7 @@
 //! From verified claims to an identity, or the reason why not.
 
+use std::{ops::Range, sync::Arc, time::Duration};
+
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -7,6 +9,7 @@ use crate::{
     config::{Issuer, Jwt},
     domain::{
         principal::{IDENTIFIER_MAX_BYTES, Owner, Scopes, TokenIdentity},
+        token::TokenRecords,
         verdict::TokenFault,
     },
 };
@@ -26,6 +29,33 @@ pub(super) struct Policy {
     tenant_claim: Option<String>,
     disabled_claim: Option<String>,
     scope_bearing: bool,
+}
+
+/// What good claims say. Times are in seconds since 1970.
+pub(super) struct Claimed {
+    pub(super) identity: Arc<TokenIdentity>,
+    /// What the token could be ended by.
+    pub(super) records: TokenRecords,
+    pub(super) issued_at: Option<f64>,
+    /// When its dates are good: then, and no other claim can become bad.
+    pub(super) in_force: Range<f64>,
+}
+
+/// The claims that are dates.
+struct Dates {
+    expiry: f64,
+    not_before: Option<f64>,
+    issued_at: Option<f64>,
+}
+
+/// An instant as the dates of tokens are: in seconds since 1970.
+pub(super) fn seconds(instant: OffsetDateTime) -> f64 {
+    instant.unix_timestamp_nanos() as f64 / 1e9
+}
+
+/// The last whole microsecond of a date, which is as exact as the database is.
+fn instant(seconds: f64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e6).floor() as i128 * 1000).ok()
 }
 
 impl Policy {
@@ -61,12 +91,8 @@ impl Policy {
         }
     }
 
-    pub(super) fn identity(
-        &self,
-        claims: &Map<String, Value>,
-        now: OffsetDateTime,
-    ) -> Result<TokenIdentity, TokenFault> {
-        let expiry = self.check_dates(claims, now.unix_timestamp_nanos() as f64 / 1e9)?;
+    pub(super) fn judge(&self, claims: &Map<String, Value>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
+        let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;
         let has = |(name, text): &(String, String)| claims.get(name).and_then(Value::as_str) == Some(text);
         if !self.required.iter().all(has) {
@@ -78,14 +104,38 @@ impl Policy {
             Some(name) => identifier(claims.get(name)).ok_or(TokenFault::Tenant)?.into(),
         };
         let owner = Owner { issuer: self.issuer(claims.get("iss"))?.into(), subject: owner };
-        Ok(TokenIdentity {
+        let records = TokenRecords::of(&owner.issuer, token_id(claims.get("jti"))?, &subject);
+        let identity = TokenIdentity {
             owner,
             subject,
             scopes: self.scopes(claims)?,
-            expires_at: OffsetDateTime::from_unix_timestamp(expiry as i64).map_err(|_| TokenFault::Malformed)?,
+            issued_at: dates.issued_at.and_then(instant),
+            expires_at: OffsetDateTime::from_unix_timestamp(dates.expiry as i64).map_err(|_| TokenFault::Malformed)?,
             scope_bearing: self.scope_bearing,
             disabled: self.is_disabled(claims),
+        };
+        Ok(Claimed {
+            identity: Arc::new(identity),
+            records,
+            issued_at: dates.issued_at,
+            in_force: self.in_force(&dates),
         })
+    }
+
+    /// Whether tokens whose `iss` is this are judged by it.
+    pub(super) fn is_about(&self, issuer: &str) -> bool {
+        self.issuer.as_ref().is_none_or(|own| own == issuer)
+    }
+
+    /// The `iss` that tokens must have; empty where none is demanded.
+    pub(super) fn expected_issuer(&self) -> &str {
+        self.issuer.as_deref().unwrap_or_default()
+    }
+
+    /// For how long a token that was issued now may be accepted: the issuer's clock may be ahead when `iat` is judged,
+    /// and behind when `exp` is.
+    pub(super) fn longest_life(&self) -> Duration {
+        Duration::from_secs_f64(self.max_lifetime + 2.0 * self.leeway)
     }
 
     fn scopes(&self, claims: &Map<String, Value>) -> Result<Scopes, TokenFault> {
@@ -102,8 +152,8 @@ impl Policy {
         claim.is_some_and(|value| !matches!(value, Value::Bool(false) | Value::Null))
     }
 
-    /// The end of its life, in seconds since 1970, if it is in force now.
-    fn check_dates(&self, claims: &Map<String, Value>, now: f64) -> Result<f64, TokenFault> {
+    /// Its dates, if it is in force now.
+    fn check_dates(&self, claims: &Map<String, Value>, now: f64) -> Result<Dates, TokenFault> {
         let expiry = date(claims.get("exp"))?.ok_or(TokenFault::ExpiryMissing)?;
         if now >= expiry + self.leeway {
             return Err(TokenFault::Expired);
@@ -115,13 +165,22 @@ impl Policy {
             return Err(TokenFault::LifetimeTooLong);
         }
         let in_future = |instant: f64| instant > now + self.leeway;
-        if date(claims.get("nbf"))?.is_some_and(in_future) {
+        let not_before = date(claims.get("nbf"))?;
+        if not_before.is_some_and(in_future) {
             return Err(TokenFault::NotYetValid);
         }
         if issued_at.is_some_and(in_future) {
             return Err(TokenFault::IssuedInFuture);
         }
-        Ok(expiry)
+        Ok(Dates { expiry, not_before, issued_at })
+    }
+
+    /// The instants at which [`check_dates`](Self::check_dates) finds nothing wrong with dates of which it has found
+    /// them good once. The clock may be set back, so they have a beginning, too.
+    fn in_force(&self, dates: &Dates) -> Range<f64> {
+        let earliest = [dates.not_before, dates.issued_at, Some(dates.expiry - self.max_lifetime)];
+        let earliest = earliest.into_iter().flatten().fold(f64::MIN, f64::max);
+        earliest - self.leeway..dates.expiry + self.leeway
     }
 
     fn issuer(&self, claim: Option<&Value>) -> Result<String, TokenFault> {
@@ -145,6 +204,16 @@ impl Policy {
             Some(name) => is_us(name),
         };
         if good { Ok(()) } else { Err(TokenFault::Audience) }
+    }
+}
+
+/// The token's own name, by which it can be ended (RFC 7519 §4.1.7). One that we could not find it by would be a token
+/// that nobody can end.
+fn token_id(claim: Option<&Value>) -> Result<Option<&str>, TokenFault> {
+    match claim {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) if name.is_empty() => Ok(None),
+        claim => identifier(claim).map(Some).ok_or(TokenFault::TokenId),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{
-    SignatureAlgorithm,
+    SignatureAlgorithm, VerifiedToken,
     claims::Policy,
     jws::{HeaderPolicy, Types, UnverifiedToken},
     key_set::KeySet,
@@ -14,9 +14,9 @@ use super::{
     remote_keys::RemoteKeys,
 };
 use crate::{
-    auth::Undecided,
+    auth::{Undecided, coherence::MonotonicTime},
     config::{self, IssuerKeys, Jwt},
-    domain::{principal::TokenIdentity, verdict::TokenFault},
+    domain::verdict::TokenFault,
 };
 
 /// The `typ` values that an access token may have (RFC 7519 §5.1, RFC 9068 §2.1). Others name tokens
@@ -31,6 +31,9 @@ pub(super) struct Issuer {
     header: HeaderPolicy,
     claims: Policy,
 }
+
+/// The version of keys that never change.
+const FIXED: u64 = 0;
 
 enum Keys {
     Fixed(KeySet),
@@ -89,41 +92,57 @@ impl Issuer {
         }
     }
 
-    /// Who the bearer is, or why the token is refused.
+    /// What the token says, or why it is refused.
     ///
     /// # Errors
     /// [`Undecided`] when the keys are not known.
-    pub(super) async fn identity(
-        &self,
+    pub(super) async fn verify(
+        self: &Arc<Self>,
         token: &[u8],
         unverified: &Map<String, Value>,
         now: OffsetDateTime,
-    ) -> Result<Result<TokenIdentity, TokenFault>, Undecided> {
+    ) -> Result<Result<VerifiedToken, TokenFault>, Undecided> {
         let remote = match &self.keys {
-            Keys::Fixed(keys) => return Ok(self.judge(token, unverified, keys, now)),
+            Keys::Fixed(keys) => return Ok(self.judge(token, unverified, keys, FIXED, now)),
             Keys::Remote(remote) => remote,
         };
         let keys = remote.current()?;
-        match self.judge(token, unverified, &keys, now) {
+        match self.judge(token, unverified, &keys.set, keys.version, now) {
             // Its issuer may have changed its keys since. If nothing is fetched now, they may have come meanwhile.
             Err(TokenFault::KeyUnknown) => {
                 remote.fetch_anew().await;
-                Ok(self.judge(token, unverified, &*remote.current()?, now))
+                let keys = remote.current()?;
+                Ok(self.judge(token, unverified, &keys.set, keys.version, now))
             }
             judged => Ok(judged),
         }
     }
 
     fn judge(
-        &self,
+        self: &Arc<Self>,
         token: &[u8],
         unverified: &Map<String, Value>,
         keys: &KeySet,
+        keys_version: u64,
         now: OffsetDateTime,
-    ) -> Result<TokenIdentity, TokenFault> {
+    ) -> Result<VerifiedToken, TokenFault> {
         UnverifiedToken::parse(token)?.check_signature(keys, &self.header)?;
         // From here on, what it claims is what its issuer says.
-        self.claims.identity(unverified, now)
+        let claimed = self.claims.judge(unverified, now)?;
+        Ok(VerifiedToken { claimed, issuer: Arc::clone(self), keys_version })
+    }
+
+    /// Whether a token that the keys of this version have verified would be verified `now`.
+    pub(super) fn has_still(&self, keys_version: u64, now: MonotonicTime) -> bool {
+        match &self.keys {
+            Keys::Fixed(_) => true,
+            Keys::Remote(remote) => remote.are_still(keys_version, now),
+        }
+    }
+
+    /// How its tokens' claims are judged.
+    pub(super) fn claims(&self) -> &Policy {
+        &self.claims
     }
 }
 

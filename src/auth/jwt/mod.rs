@@ -11,11 +11,10 @@ mod mint;
 mod pem;
 mod remote_keys;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
-use self::issuer::Issuer;
 pub use self::{
     algorithm::SignatureAlgorithm,
     issuer::{UnusableKeys, allowed as allowed_algorithms},
@@ -25,24 +24,57 @@ pub use self::{
     mint::{MintError, TokenMinter, TokenRequest},
     remote_keys::{RemoteKeys, RemoteKeysSettings},
 };
-use super::Undecided;
+use self::{
+    claims::{Claimed, seconds},
+    issuer::Issuer,
+};
+use super::{Undecided, coherence::MonotonicTime};
 use crate::{
     config::Jwt,
-    domain::{
-        principal::{Principal, TokenIdentity},
-        verdict::{Denial, TokenFault, Verdict},
-    },
+    domain::{principal::TokenIdentity, token::TokenRecords, verdict::TokenFault},
 };
 
 /// A `kid` that is longer names no key; nothing of ours is so long.
 const KEY_ID_MAX_BYTES: usize = 256;
 
-/// Decides whether a token is good.
+/// Verifies what tokens say.
 pub struct TokenVerifier {
     /// By the `iss` of their tokens.
-    issuers: HashMap<Box<str>, Issuer>,
+    issuers: HashMap<Box<str>, Arc<Issuer>>,
     /// Whose tokens are signed with the shared secret of the configuration, where there is one.
-    shared: Option<Issuer>,
+    shared: Option<Arc<Issuer>>,
+}
+
+/// A token of which signature and claims are good. Whether it was ended before it expires is not said, so this lets
+/// nobody in: [`TokenChecker`](super::token::TokenChecker) does.
+pub struct VerifiedToken {
+    claimed: Claimed,
+    issuer: Arc<Issuer>,
+    /// Which of the issuer's sets of keys has verified it.
+    keys_version: u64,
+}
+
+impl VerifiedToken {
+    /// What it says of its bearer.
+    pub fn identity(&self) -> &Arc<TokenIdentity> {
+        &self.claimed.identity
+    }
+
+    /// What it could be ended by.
+    pub fn records(&self) -> TokenRecords {
+        self.claimed.records
+    }
+
+    /// Its `iat`, in seconds since 1970.
+    pub fn issued_at(&self) -> Option<f64> {
+        self.claimed.issued_at
+    }
+
+    /// Whether its signature and claims would be found good again at `now`, which is `instant` on this machine's own
+    /// clock: without any arithmetic but on dates.
+    pub(super) fn is_still_good(&self, now: OffsetDateTime, instant: MonotonicTime) -> bool {
+        self.claimed.in_force.contains(&seconds(now)) && self.issuer.has_still(self.keys_version, instant)
+    }
 }
 
 impl TokenVerifier {
@@ -54,9 +86,10 @@ impl TokenVerifier {
     pub fn new(settings: &Jwt, remote: &HashMap<String, Arc<RemoteKeys>>) -> Result<Self, UnusableKeys> {
         let issuers = settings.issuers.iter().map(|issuer| {
             let verifier = Issuer::of(issuer, remote.get(&issuer.issuer))?;
-            Ok((issuer.issuer.as_str().into(), verifier))
+            Ok((issuer.issuer.as_str().into(), Arc::new(verifier)))
         });
-        Ok(Self { issuers: issuers.collect::<Result<_, UnusableKeys>>()?, shared: Issuer::shared(settings) })
+        let shared = Issuer::shared(settings).map(Arc::new);
+        Ok(Self { issuers: issuers.collect::<Result<_, UnusableKeys>>()?, shared })
     }
 
     /// How many issuers have never answered with keys.
@@ -64,33 +97,40 @@ impl TokenVerifier {
         self.issuers.values().filter(|issuer| !issuer.has_keys()).count()
     }
 
-    /// Decides whether `token` is good at `now`.
+    /// For how long a token that `issuer` has issued may be accepted; `None` where none of its tokens is.
+    pub fn longest_life(&self, issuer: &str) -> Option<Duration> {
+        let policy = self.issuer(Some(issuer))?.claims();
+        policy.is_about(issuer).then(|| policy.longest_life())
+    }
+
+    /// The only issuer there is, where that goes without saying: empty, if its tokens need no `iss`.
+    pub fn only_issuer(&self) -> Option<&str> {
+        let shared = self.shared.as_ref().filter(|_| self.issuers.is_empty())?;
+        Some(shared.claims().expected_issuer())
+    }
+
+    /// Decides whether signature and claims of `token` are good at `now`. The issuer is found by what the token says,
+    /// unverified; so another issuer's keys never come into it.
     ///
     /// # Errors
     /// [`Undecided`] when the keys of its issuer are not known.
-    pub async fn verify(&self, token: &[u8], now: OffsetDateTime) -> Result<Verdict, Undecided> {
-        Ok(match self.identity(token, now).await? {
-            Ok(identity) if identity.disabled => Verdict::OwnerDisabled(Arc::new(identity)),
-            Ok(identity) => Verdict::Granted(Principal::proven_token(Arc::new(identity))),
-            Err(fault) => Verdict::Denied(Denial::Token(fault)),
-        })
-    }
-
-    /// The issuer is found by what the token says, unverified; so another issuer's keys never come into it.
-    async fn identity(
+    pub async fn verify(
         &self,
         token: &[u8],
         now: OffsetDateTime,
-    ) -> Result<Result<TokenIdentity, TokenFault>, Undecided> {
+    ) -> Result<Result<VerifiedToken, TokenFault>, Undecided> {
         let unverified = match jws::UnverifiedToken::parse(token).and_then(|token| token.claims()) {
             Ok(claims) => claims,
             Err(fault) => return Ok(Err(fault)),
         };
-        let named = unverified.get("iss").and_then(|issuer| issuer.as_str());
-        let Some(issuer) = named.and_then(|name| self.issuers.get(name)).or(self.shared.as_ref()) else {
-            return Ok(Err(TokenFault::Issuer));
-        };
-        issuer.identity(token, &unverified, now).await
+        match self.issuer(unverified.get("iss").and_then(|issuer| issuer.as_str())) {
+            Some(issuer) => issuer.verify(token, &unverified, now).await,
+            None => Ok(Err(TokenFault::Issuer)),
+        }
+    }
+
+    fn issuer(&self, named: Option<&str>) -> Option<&Arc<Issuer>> {
+        named.and_then(|name| self.issuers.get(name)).or(self.shared.as_ref())
     }
 }
 

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use rand::RngExt;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::{
@@ -54,9 +55,19 @@ struct Demand {
 }
 
 struct Fetched {
-    keys: Arc<KeySet>,
+    keys: CurrentKeys,
+    /// Of the text that they came in: the same text holds the same keys.
+    digest: [u8; 32],
     /// From then on they are too old to be used.
     until: MonotonicTime,
+}
+
+/// The keys of now.
+#[derive(Clone)]
+pub(super) struct CurrentKeys {
+    pub(super) set: Arc<KeySet>,
+    /// Counts the different sets that have come, so that what one of them has verified is known to be so.
+    pub(super) version: u64,
 }
 
 impl RemoteKeys {
@@ -125,22 +136,38 @@ impl RemoteKeys {
         if keys.is_empty() {
             return Err(FetchError("the set holds no key that can be used".to_owned()));
         }
+        let digest = Sha256::digest(&json).into();
+        let before = self.current.load();
+        let keys = match &*before {
+            // The same keys again: what they have verified stays verified.
+            Some(before) if before.digest == digest => before.keys.clone(),
+            before => {
+                let version = before.as_ref().map_or(0, |before| before.keys.version + 1);
+                CurrentKeys { set: Arc::new(keys), version }
+            }
+        };
         let until = clock::now().after(self.settings.keep);
-        self.current.store(Some(Arc::new(Fetched { keys: Arc::new(keys), until })));
+        self.current.store(Some(Arc::new(Fetched { keys, digest, until })));
         Ok(max_age
             .unwrap_or(self.settings.refresh)
             .clamp(REFRESH_MIN.min(self.settings.refresh), self.settings.refresh))
     }
 
     /// The keys. Where there are none, the next try may be far away, so they are asked for.
-    pub(super) fn current(&self) -> Result<Arc<KeySet>, Undecided> {
+    pub(super) fn current(&self) -> Result<CurrentKeys, Undecided> {
         match &*self.current.load() {
-            Some(fetched) if clock::now() < fetched.until => Ok(Arc::clone(&fetched.keys)),
+            Some(fetched) if clock::now() < fetched.until => Ok(fetched.keys.clone()),
             _ => {
                 self.ask();
                 Err(Undecided::IssuerKeys(self.issuer.clone()))
             }
         }
+    }
+
+    /// Whether the keys of `now` are those of this version.
+    pub(super) fn are_still(&self, version: u64, now: MonotonicTime) -> bool {
+        let current = self.current.load();
+        current.as_ref().is_some_and(|fetched| fetched.keys.version == version && now < fetched.until)
     }
 
     /// Waits for a fetch, unless a token caused one so short a time ago that another would tell nothing new.

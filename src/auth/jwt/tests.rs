@@ -40,6 +40,7 @@ fn settings() -> Jwt {
         key_set_refresh: Duration::from_secs(600),
         key_set_cool_down: Duration::from_secs(30),
         key_set_keep: Duration::from_secs(86_400),
+        cached_tokens: 1000,
     }
 }
 
@@ -69,21 +70,20 @@ fn signed_segments(header: &str, claims: &str, algorithm: Algorithm) -> String {
 }
 
 /// With a shared secret nothing has to be waited for.
-fn verdict(settings: &Jwt, token: &[u8]) -> Verdict {
+fn verified(settings: &Jwt, token: &[u8]) -> Result<VerifiedToken, TokenFault> {
     let verifier = TokenVerifier::new(settings, &HashMap::new()).expect("usable keys");
-    let verdict = verifier.verify(token, NOW).now_or_never().expect("an answer at once");
-    verdict.expect("a decision")
+    let verified = verifier.verify(token, NOW).now_or_never().expect("an answer at once");
+    verified.expect("a decision")
 }
 
 /// The bearer's identity as issuer and subject, or why the token is refused.
 fn judged(settings: &Jwt, token: &str) -> Result<(String, String), TokenFault> {
-    match verdict(settings, token.as_bytes()) {
-        Verdict::Granted(principal) => {
-            Ok((principal.owner().issuer.to_string(), principal.owner().subject.to_string()))
-        }
-        Verdict::Denied(Denial::Token(fault)) => Err(fault),
-        Verdict::Denied(other) => panic!("a token was refused as {other:?}"),
-        Verdict::OwnerDisabled(_) => Err(TokenFault::OwnerDisabled),
+    let verified = verified(settings, token.as_bytes())?;
+    let owner = &verified.identity().owner;
+    if verified.identity().disabled {
+        Err(TokenFault::OwnerDisabled)
+    } else {
+        Ok((owner.issuer.to_string(), owner.subject.to_string()))
     }
 }
 

@@ -14,8 +14,9 @@ use crate::{
     domain::{
         audit::Author,
         ledger::{KeyFilter, OwnerSwitch},
-        principal::TokenIdentity,
+        principal::{Owner, TokenIdentity},
         text::ChangeReason,
+        token::{TokenRevocation, WhichTokens},
     },
 };
 
@@ -35,14 +36,16 @@ pub struct ManyRevoked {
     pub everywhere: Everywhere,
 }
 
-/// Whose keys were stopped lately, because a token said so.
+/// Whose keys were stopped lately, because a token said so; and whose token.
 #[derive(Default)]
-pub struct OwnersStopped(Mutex<HashMap<crate::domain::principal::Owner, OffsetDateTime>>);
+pub struct OwnersStopped(Mutex<HashMap<(Owner, Box<str>), OffsetDateTime>>);
 
 impl OwnersStopped {
     fn is_recent(&self, identity: &TokenIdentity, now: OffsetDateTime) -> bool {
         let stopped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stopped.get(&identity.owner).is_some_and(|at| now - *at < STOPPED_REMEMBERED)
+        stopped
+            .get(&(identity.owner.clone(), identity.subject.clone()))
+            .is_some_and(|at| now - *at < STOPPED_REMEMBERED)
     }
 
     fn remember(&self, identity: &TokenIdentity, now: OffsetDateTime) {
@@ -51,7 +54,7 @@ impl OwnersStopped {
             stopped.retain(|_, at| now - *at < STOPPED_REMEMBERED);
         }
         if stopped.len() < STOPPED_MAX {
-            stopped.insert(identity.owner.clone(), now);
+            stopped.insert((identity.owner.clone(), identity.subject.clone()), now);
         }
     }
 }
@@ -107,22 +110,35 @@ impl Lifecycle {
         self.to_its_end(work).await
     }
 
-    /// Stops all keys of an owner of whom a token says that they are disabled.
+    /// Stops all keys of an owner of whom a token says that they are disabled, and ends the bearer's earlier tokens,
+    /// which say otherwise because they are older. A token of theirs is accepted for `longest_life`, at most.
     ///
     /// # Errors
     /// [`Undecided`] when they may still work.
     pub async fn stop_owner(
         self: &Arc<Self>,
         identity: &TokenIdentity,
+        longest_life: Duration,
         author: Author,
         now: OffsetDateTime,
     ) -> Result<(), Undecided> {
         if self.stopped.is_recent(identity, now) {
             return Ok(());
         }
-        let reason = "a token of the issuer says so".parse().ok();
-        let switch = OwnerSwitch { owner: identity.owner.clone(), disabled: true, reason, at: now };
-        self.switch_owner(switch, author).await?;
+        let reason: Option<ChangeReason> = "a token of the issuer says so".parse().ok();
+        let switch = OwnerSwitch { owner: identity.owner.clone(), disabled: true, reason: reason.clone(), at: now };
+        self.switch_owner(switch, author.clone()).await?;
+        // One that does not say when it was issued says of no other that it is older.
+        if let Some(not_before) = identity.issued_at {
+            let earlier = TokenRevocation {
+                issuer: identity.owner.issuer.clone(),
+                which: WhichTokens::OfSubject { subject: identity.subject.clone(), not_before },
+                reason,
+                at: now,
+                expires_at: now + longest_life,
+            };
+            self.revoke_tokens(earlier, author).await?;
+        }
         self.stopped.remember(identity, now);
         Ok(())
     }

@@ -3,12 +3,14 @@
 //! - `issue`: a key is made, and a key gets a successor
 //! - `edit`: a key is changed, switched, revoked
 //! - `many`: the same for many keys at once: by filter, by owner
+//! - `tokens`: tokens are ended
 //! - `policy`: what the operator allows, and what nobody may pass on
 
 mod edit;
 mod issue;
 mod many;
 mod policy;
+mod tokens;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -22,6 +24,7 @@ pub use self::{
     edit::{Edit, Merge, Seen},
     issue::{Expiry, Issued, Issuer, NewKey, Order, Rotated, Rotation},
     many::{ManyRevoked, OwnersStopped},
+    tokens::EndedEverywhere,
 };
 use super::{
     Undecided, clock,

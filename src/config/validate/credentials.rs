@@ -35,6 +35,7 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let key_set_refresh = check.duration("jwt.key_set_refresh", "10s", "1d");
     let key_set_cool_down = check.duration("jwt.key_set_cool_down", "1s", "1h");
     let key_set_keep = check.duration("jwt.key_set_keep", "1m", "30d");
+    let cached_tokens = check.number("jwt.cached_tokens", 1_000..=10_000_000);
     Some(Jwt {
         secret: secret?.map(SecretString::new),
         algorithm: algorithm?,
@@ -49,6 +50,7 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
         key_set_refresh: key_set_refresh?,
         key_set_cool_down: key_set_cool_down?,
         key_set_keep: key_set_keep?,
+        cached_tokens: cached_tokens?,
     })
 }
 

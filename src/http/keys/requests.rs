@@ -105,7 +105,7 @@ fn owner(fields: &mut Fields) -> Option<Owner> {
 }
 
 /// The limits that tokens' `iss` and `sub` have.
-fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
+pub(in crate::http) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
     move |value| {
         let text = text(value)?;
         if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {

@@ -27,6 +27,7 @@ use crate::{
         owners::SwitchedOwner,
         problem::{Message, OAuthError, Problem},
         routes::{Access, Endpoint},
+        tokens::RevokedTokens,
         verify::{KnownKey, Verification, Verifications},
     },
 };
@@ -41,6 +42,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<RevokedKey>(&mut schemas);
     add::<RevokedTogether>(&mut schemas);
     add::<SwitchedOwner>(&mut schemas);
+    add::<RevokedTokens>(&mut schemas);
     add::<EventList>(&mut schemas);
     add::<KnownKey>(&mut schemas);
     add::<Verification>(&mut schemas);

@@ -73,6 +73,7 @@ fn example(schema: &str) -> Value {
             json!({ "key": "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c", "scopes": ["orders:read"], "explain": true })
         }
         "Conditions" => json!({ "name": "billing worker", "environment": "test", "reason": "left the company" }),
+        "EndOfTokens" => json!({ "issuer": "https://login.example.com/", "subject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
         _ => json!({ "reason": "left the company" }),
     }
 }
@@ -85,6 +86,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("KeyPatch", key_patch()),
         ("Rotation", rotation()),
         ("Conditions", conditions()),
+        ("EndOfTokens", end_of_tokens()),
         ("Reason", object(&json!({ "reason": or_null(line(REASON_MAX)) }))),
         ("Notes", notes()),
         ("TokenForm", token_form()),
@@ -215,6 +217,30 @@ fn conditions() -> Value {
     let mut schema = object(&conditions);
     schema["properties"]["reason"] = or_null(line(REASON_MAX));
     schema["anyOf"] = one_at_least.into();
+    schema
+}
+
+fn end_of_tokens() -> Value {
+    let name = |shortest: usize, about: &str| {
+        let mut schema = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
+        schema["minLength"] = json!(shortest);
+        schema["description"] = json!(format!("{about} At most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
+        or_null(schema)
+    };
+    let instant = |about: &str| or_null(json!({ "type": "string", "format": "date-time", "description": about }));
+    let mut schema = object(&json!({
+        "issuer": name(0, "Their `iss`; may be missing where there is only one issuer."),
+        "tokenId": name(1, "The `jti` of the one token."),
+        "subject": name(1, "Who bears the tokens."),
+        "notBefore": instant("Those issued earlier end, and those that don't say when they were; now if missing."),
+        "expiresAt": instant("When the token expires, so that nothing has to be remembered for longer."),
+        "reason": or_null(line(REASON_MAX)),
+    }));
+    let given = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
+    schema["oneOf"] = json!([
+        { "allOf": [given("tokenId")], "not": { "anyOf": [given("subject"), given("notBefore")] } },
+        { "allOf": [given("subject")], "not": { "anyOf": [given("tokenId"), given("expiresAt")] } },
+    ]);
     schema
 }
 

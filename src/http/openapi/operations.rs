@@ -229,6 +229,12 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Stops all keys of an owner")),
     ("POST /v1/owners/{id}/enable", |_| switch_owner("enableOwner", "Lets the keys of an owner work again")),
+    ("POST /v1/tokens/revoke", |_| {
+        Operation::new("revokeTokens", "Ends tokens before they expire: one by its `jti`, or those of a subject")
+            .reads(body("EndOfTokens"))
+            .answers(200, "No replica accepts one of them any more", "RevokedTokens")
+            .stored()
+    }),
     ("POST /v1/introspect", |_| {
         Operation::new("introspect", "What is this token good for? (RFC 7662)")
             .reads_form()

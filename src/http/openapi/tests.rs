@@ -1,12 +1,14 @@
 //! Every route is described, and what may be sent is documented as it is read, name by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use actix_web::test::TestRequest;
 use serde_json::{Map, Value, json};
 
 use super::{answers, bodies, document, operations, parameters, paths};
 use crate::{
+    auth::jwt::TokenVerifier,
+    config::{Settings, Sources},
     domain::{
         api_key::{Environment, Keyring, Pepper},
         key_record::KeyState,
@@ -19,9 +21,16 @@ use crate::{
         keys::{self, requests},
         parameters::Parameters,
         routes::ENDPOINTS,
-        verify,
+        tokens, verify,
     },
 };
+
+/// Of tokens that are signed with a shared secret.
+fn verifier() -> TokenVerifier {
+    let base = vec![("jwt.secret", "Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u-jwt-signing".to_owned())];
+    let settings = Settings::load(Sources { base, ..Sources::default() }).expect("readable settings");
+    TokenVerifier::new(&settings.jwt().expect("valid settings"), &HashMap::new()).expect("usable keys")
+}
 
 /// The names of all members that a body may have, but for those within the owner's notes.
 fn documented(body: &str) -> BTreeSet<String> {
@@ -53,6 +62,8 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     assert_eq!(documented("NewKeyOfAnOwner"), read(with_owner, |fields| requests::order(fields, None, now)));
     assert_eq!(documented("Rotation"), read(nothing(), |fields| requests::rotation(fields, now)));
     assert_eq!(documented("Conditions"), read(nothing(), keys::which));
+    let verifier = verifier();
+    assert_eq!(documented("EndOfTokens"), read(nothing(), |fields| tokens::which(fields, &verifier, now)));
     assert_eq!(documented("Reason"), read(nothing(), |mut fields| fields.take("reason", parsed::<String>)));
     let mut edit = read(nothing(), |fields| requests::edit(fields, now));
     edit.retain(|name| !requests::READ_ONLY.contains(&name.as_str()));

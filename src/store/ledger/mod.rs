@@ -1,11 +1,12 @@
 //! What owners and administrators do with keys: the tables `api_keys`, `idempotency_keys`,
-//! `disabled_owners` and `audit_events`.
+//! `disabled_owners`, `revoked_tokens`, `tokens_not_before` and `audit_events`.
 
 mod audit;
 mod change;
 mod insert;
 mod list;
 mod owners;
+mod tokens;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -18,10 +19,11 @@ use crate::domain::{
     key_record::ManagedKey,
     ledger::{
         BeforeCommit, Change, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger, Outcome,
-        OwnerSwitch, Page, Reach, RevokedTogether,
+        OwnerSwitch, Page, Reach, RevokedTogether, TokensRevoked,
     },
     ports::StoreError,
     text::ChangeReason,
+    token::TokenRevocation,
 };
 
 #[async_trait]
@@ -80,6 +82,15 @@ impl KeyLedger for Store {
         self.within_deadline(self.switch(switch, author, before_commit)).await
     }
 
+    async fn revoke_tokens(
+        &self,
+        revocation: &TokenRevocation,
+        author: &Author,
+        before_commit: &BeforeCommit<'_>,
+    ) -> Result<TokensRevoked, StoreError> {
+        self.within_deadline(self.end_tokens(revocation, author, before_commit)).await
+    }
+
     async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<AuditEvent>, StoreError> {
         self.list_events(filter, page).await
     }
@@ -90,7 +101,7 @@ fn owner_parts(reach: &Reach) -> (Option<&str>, Option<&str>) {
     reach.owner().map(|owner| (&*owner.issuer, &*owner.subject)).unzip()
 }
 
-/// Tells all replicas to read these keys again when the transaction commits.
+/// Tells all replicas to read these records again when the transaction commits.
 async fn announce(transaction: &mut sqlx::PgConnection, keys: &[uuid::Uuid]) -> Result<ChangeId, sqlx::Error> {
     // There must be something to announce, or there is nothing to wait for; no key has this id.
     const NONE: &[uuid::Uuid] = &[uuid::Uuid::nil()];

@@ -7,6 +7,7 @@ pub(crate) mod channel;
 pub(crate) mod gate;
 pub(crate) mod hashing_thread;
 pub(crate) mod store;
+pub(crate) mod tokens;
 
 use std::{num::NonZeroUsize, ops::Sub, sync::Arc, time::Duration};
 

@@ -17,10 +17,11 @@ use keyward::{
         key_record::{KeyRecord, ManagedKey},
         ledger::{
             BeforeCommit, Change, Decision, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger,
-            Outcome, OwnerSwitch, Page, Reach, Refusal, RevokedTogether,
+            Outcome, OwnerSwitch, Page, Reach, Refusal, RevokedTogether, TokensRevoked,
         },
-        ports::{KeyStore, KeyUse, StoreError, StoredHash, StoredKey},
+        ports::{EndedTokens, KeyStore, KeyUse, StoreError, StoredHash, StoredKey},
         text::ChangeReason,
+        token::{TokenEnd, TokenRecords, TokenRevocation},
     },
 };
 use time::OffsetDateTime;
@@ -39,6 +40,7 @@ pub(crate) struct FakeStore {
     /// Between the reading and the answer: what waits here has read what may be old by then.
     pub(crate) reads: Gate,
     uses: Mutex<Vec<KeyUse>>,
+    ends: Mutex<HashMap<RecordId, TokenEnd>>,
     /// Before a change by the ledger.
     pub(crate) changes: Gate,
     /// Before a hash is replaced.
@@ -58,6 +60,7 @@ impl FakeStore {
             corrupt: Mutex::default(),
             reads: Gate::new(),
             uses: Mutex::default(),
+            ends: Mutex::default(),
             changes: Gate::new(),
             replacements: Gate::new(),
         }
@@ -109,6 +112,15 @@ impl FakeStore {
     /// Uses that were written.
     pub(crate) fn uses(&self) -> Vec<KeyUse> {
         self.uses.lock().expect("no test panics with it").clone()
+    }
+
+    /// Ends tokens, and tells nobody.
+    pub(crate) fn end(&self, records: TokenRecords, end: TokenEnd) {
+        let record = match end {
+            TokenEnd::Revoked => records.token.expect("a token with an id"),
+            TokenEnd::NotBefore(_) => records.subject,
+        };
+        self.ends.lock().expect("no test panics with it").insert(record, end);
     }
 
     /// Changes a row, and tells nobody.
@@ -173,6 +185,22 @@ impl KeyStore for FakeStore {
     }
 }
 
+#[async_trait]
+impl EndedTokens for FakeStore {
+    async fn find_ends(&self, records: &[RecordId]) -> Result<Vec<(RecordId, TokenEnd)>, StoreError> {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        self.rows_asked_for.fetch_add(records.len(), Ordering::SeqCst);
+        let found = {
+            let ends = self.ends.lock().expect("no test panics with it");
+            records.iter().filter_map(|record| Some((*record, *ends.get(record)?))).collect()
+        };
+        self.reads.pass().await;
+        tokio::task::yield_now().await;
+        self.answers()?;
+        Ok(found)
+    }
+}
+
 /// Only what the tests here do with keys: make them, and change one.
 #[async_trait]
 impl KeyLedger for FakeStore {
@@ -225,6 +253,15 @@ impl KeyLedger for FakeStore {
     }
 
     async fn switch_owner(&self, _: &OwnerSwitch, _: &Author, _: &BeforeCommit<'_>) -> Result<ChangeId, StoreError> {
+        unimplemented!()
+    }
+
+    async fn revoke_tokens(
+        &self,
+        _: &TokenRevocation,
+        _: &Author,
+        _: &BeforeCommit<'_>,
+    ) -> Result<TokensRevoked, StoreError> {
         unimplemented!()
     }
 

@@ -1,0 +1,102 @@
+//! Reads rows in batches: while the database is answering, further questions gather into one. After
+//! a lost connection, when every row must be read again, this makes few statements of many.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc, oneshot},
+};
+
+use crate::domain::ports::StoreError;
+
+/// Questions in one statement.
+const BATCH_MAX: usize = 256;
+
+/// Where the rows are.
+#[async_trait]
+pub(super) trait Rows: Send + Sync + 'static {
+    /// Statements under way at once. The pool has connections besides: for other rows, and for writing.
+    const BATCHES_AT_ONCE: usize;
+
+    /// What is asked for.
+    type Id: Copy + Ord + Hash + Send + Sync + 'static;
+    /// What is there.
+    type Row: Clone + Send + Sync + 'static;
+
+    /// What there is of these, in one statement that begins after the call.
+    async fn find(&self, ids: &[Self::Id]) -> Result<HashMap<Self::Id, Self::Row>, StoreError>;
+}
+
+type Answer<R> = Result<Option<<R as Rows>::Row>, StoreError>;
+
+struct Question<R: Rows> {
+    id: R::Id,
+    reply: oneshot::Sender<Answer<R>>,
+}
+
+/// Reads rows of one kind.
+pub(super) struct BatchReader<R: Rows> {
+    questions: mpsc::Sender<Question<R>>,
+}
+
+impl<R: Rows> BatchReader<R> {
+    /// A reader that works on `runtime`. At most `capacity` questions wait.
+    pub(super) fn start(rows: R, capacity: usize, runtime: &Handle) -> Self {
+        let (questions, receiver) = mpsc::channel(capacity);
+        runtime.spawn(answer_all(Arc::new(rows), receiver));
+        Self { questions }
+    }
+
+    /// The row, from a read that begins after this call.
+    pub(super) async fn read(&self, id: R::Id) -> Answer<R> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || StoreError::Unavailable("the reader has stopped".to_owned());
+        self.questions.send(Question { id, reply }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+async fn answer_all<R: Rows>(rows: Arc<R>, mut questions: mpsc::Receiver<Question<R>>) {
+    let turns = Arc::new(Semaphore::new(R::BATCHES_AT_ONCE));
+    loop {
+        // First the turn, then the questions: they gather while there is none.
+        let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
+        let mut batch = Vec::new();
+        if questions.recv_many(&mut batch, BATCH_MAX).await == 0 {
+            return;
+        }
+        let rows = Arc::clone(&rows);
+        tokio::spawn(async move {
+            answer(&*rows, batch).await;
+            drop(turn);
+        });
+    }
+}
+
+async fn answer<R: Rows>(rows: &R, mut batch: Vec<Question<R>>) {
+    let mut ids: Vec<R::Id> = batch.iter().map(|question| question.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    match rows.find(&ids).await {
+        // One row that cannot be read must not take the others with it.
+        Err(StoreError::Corrupt(_)) if ids.len() > 1 => {
+            for id in ids {
+                reply::<R>(batch.extract_if(.., |question| question.id == id), &rows.find(&[id]).await);
+            }
+        }
+        found => reply::<R>(batch, &found),
+    }
+}
+
+fn reply<R: Rows>(
+    questions: impl IntoIterator<Item = Question<R>>,
+    found: &Result<HashMap<R::Id, R::Row>, StoreError>,
+) {
+    for Question { id, reply } in questions {
+        let answer = found.as_ref().map(|rows| rows.get(&id).cloned()).map_err(Clone::clone);
+        // Whoever has hung up does not want it any more.
+        let _ = reply.send(answer);
+    }
+}

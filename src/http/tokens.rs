@@ -1,0 +1,155 @@
+//! `POST /v1/admin/tokens/revoke`: tokens are ended before they expire, one by its id or those of a subject.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::CACHE_CONTROL,
+    web::{Bytes, Data},
+};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::{
+    Services,
+    failure::{Failure, Reason},
+    fields::{Fields, Wrong, parsed, text, wrong},
+    keys::{
+        now,
+        representation::Confirmation,
+        requests::{identifier, instant},
+    },
+    root_span::in_request,
+    undone,
+};
+use crate::{
+    auth::{jwt::TokenVerifier, lifecycle::Editor},
+    domain::token::{TokenRevocation, WhichTokens},
+};
+
+/// How far ahead the clock of whoever names an instant may be: as far as an issuer's (`jwt.leeway`). Any further is a
+/// mistake that would lock its subject out, for the instant never goes back.
+const AHEAD_MAX: time::Duration = time::Duration::MINUTE;
+
+/// Tokens that no replica accepts any more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RevokedTokens {
+    /// Whose tokens: their `iss`, empty for those without.
+    issuer: String,
+    /// The one with this `jti`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token_id: Option<String>,
+    /// Those of this subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    subject: Option<String>,
+    /// As far as they were issued before this instant, or don't say when: the latest that was ever given.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    #[schema(nullable = false)]
+    not_before: Option<OffsetDateTime>,
+    #[serde(flatten)]
+    confirmation: Confirmation,
+}
+
+/// `POST /v1/admin/tokens/revoke`
+pub(super) async fn revoke(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let fields = Fields::of(&request, &body).map_err(fail)?;
+    let revocation = which(fields, services.tokens.verifier(), now()).map_err(fail)?;
+    let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
+    let revoked = services.lifecycle.revoke_tokens(revocation, editor.author).await;
+    let revoked = revoked.map_err(|undecided| undone(&request, &undecided, "revoke tokens"))?;
+    in_request(&request, || tracing::info!(issuer, took = ?revoked.everywhere.took, "revoked tokens"));
+    let (token_id, subject) = match which {
+        WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
+        WhichTokens::OfSubject { subject, .. } => (None, Some(subject.into())),
+    };
+    let confirmation = Confirmation::new(&revoked.everywhere);
+    let answer = RevokedTokens { issuer, token_id, subject, not_before: revoked.not_before, confirmation };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// Which tokens, by a body.
+pub(super) fn which(
+    mut fields: Fields,
+    issuers: &TokenVerifier,
+    now: OffsetDateTime,
+) -> Result<TokenRevocation, Reason> {
+    let issuer = issuer(&mut fields, issuers);
+    let token_id = fields.take("tokenId", identifier(1));
+    let subject = fields.take("subject", identifier(1));
+    let not_before = fields.take("notBefore", |value| match at(value)? {
+        instant if instant > now + AHEAD_MAX => wrong("in_the_future", "must not be in the future"),
+        instant => Ok(instant),
+    });
+    let expires_at = fields.take("expiresAt", at);
+    let reason = fields.take("reason", parsed);
+    let which = match (token_id, subject) {
+        (Some(token_id), None) => {
+            if not_before.is_some() {
+                fields.problem("notBefore", "conflict", "is about the tokens of a subject");
+            }
+            Some(WhichTokens::WithId(token_id.into()))
+        }
+        (None, Some(subject)) => {
+            if expires_at.is_some() {
+                fields.problem("expiresAt", "conflict", "is about one token");
+            }
+            Some(WhichTokens::OfSubject { subject: subject.into(), not_before: not_before.unwrap_or(now) })
+        }
+        (Some(_), Some(_)) => {
+            fields.problem("subject", "conflict", "give tokenId or subject, not both");
+            None
+        }
+        (None, None) => {
+            if fields.are_sound() {
+                fields.problem("tokenId", "required", "name a token, or a subject");
+            }
+            None
+        }
+    };
+    let revocation = issuer.zip(which).map(|((issuer, longest_life), which)| {
+        let since = match &which {
+            WhichTokens::WithId(_) => now,
+            WhichTokens::OfSubject { not_before, .. } => (*not_before).max(now),
+        };
+        // Who knows the token's end knows better; another clock than the issuer's goes by it.
+        let end = expires_at.map_or_else(|| since.checked_add(span(longest_life)), |end| end.checked_add(AHEAD_MAX));
+        let expires_at = end.unwrap_or(expires_at.unwrap_or(since));
+        TokenRevocation { issuer: issuer.into(), which, reason, at: now, expires_at }
+    });
+    fields.finish(revocation)
+}
+
+/// Whose tokens, and for how long one of them may be accepted. One whose tokens are not accepted is a mistake: to take
+/// it would look as if something had been revoked.
+fn issuer(fields: &mut Fields, issuers: &TokenVerifier) -> Option<(String, Duration)> {
+    let known = |issuer: String| match issuers.longest_life(&issuer) {
+        Some(longest_life) => Ok((issuer, longest_life)),
+        None => wrong("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
+    };
+    match issuers.only_issuer() {
+        Some(only) => match fields.take_nullable("issuer", |value| known(identifier(0)(value)?)) {
+            None | Some(None) => known(only.to_owned()).ok(),
+            Some(given) => given,
+        },
+        None => fields.require("issuer", |value| known(identifier(0)(value)?)),
+    }
+}
+
+fn at(value: Value) -> Result<OffsetDateTime, Vec<Wrong>> {
+    instant(&text(value)?).or_else(|detail| wrong("invalid", detail))
+}
+
+fn span(longest_life: Duration) -> time::Duration {
+    longest_life.try_into().unwrap_or(time::Duration::MAX)
+}

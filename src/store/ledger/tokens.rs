@@ -1,0 +1,136 @@
+//! Tokens that are ended before they expire.
+
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use super::{Store, announce, audit};
+use crate::domain::{
+    audit::{Action, Author},
+    ledger::{BeforeCommit, Event, TokensRevoked},
+    principal::Owner,
+    token::{TokenRevocation, WhichTokens},
+};
+
+/// The row that ends tokens, as it is now.
+struct Row {
+    record: Uuid,
+    not_before: Option<OffsetDateTime>,
+    /// Whether it ends more than before.
+    is_news: bool,
+}
+
+impl Store {
+    /// What is announced is announced also when nothing changes: whoever ended them before may have failed after the
+    /// commit, while they waited for the replicas.
+    pub(super) async fn end_tokens(
+        &self,
+        revocation: &TokenRevocation,
+        author: &Author,
+        before_commit: &BeforeCommit<'_>,
+    ) -> Result<TokensRevoked, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        forget_expired(&mut transaction, &revocation.which).await?;
+        let (row, action, subject, mut details) = match &revocation.which {
+            WhichTokens::WithId(token_id) => {
+                let row = end_one(&mut transaction, revocation, token_id).await?;
+                (row, Action::TokenRevoked, "", Map::from_iter([("tokenId".to_owned(), json!(token_id))]))
+            }
+            WhichTokens::OfSubject { subject, not_before } => {
+                let row = end_earlier(&mut transaction, revocation, subject, *not_before).await?;
+                let not_before = not_before.format(&Rfc3339).unwrap_or_default();
+                let details = Map::from_iter([("notBefore".to_owned(), Value::String(not_before))]);
+                (row, Action::SubjectTokensRevoked, &**subject, details)
+            }
+        };
+        if row.is_news {
+            details.extend(revocation.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
+            let owner = Owner { issuer: revocation.issuer.clone(), subject: subject.into() };
+            audit::write(&mut transaction, revocation.at, &[], &owner, author, &Event { action, details }).await?;
+        }
+        let change = announce(&mut transaction, &[row.record]).await?;
+        before_commit(change);
+        transaction.commit().await?;
+        Ok(TokensRevoked { not_before: row.not_before, change })
+    }
+}
+
+/// The row may only come to last longer.
+async fn end_one(
+    connection: &mut PgConnection,
+    revocation: &TokenRevocation,
+    token_id: &str,
+) -> Result<Row, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        r#"INSERT INTO revoked_tokens (issuer, token_id, revoked_at, expires_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (record_id) DO NOTHING
+           RETURNING record_id AS "record_id!""#,
+        &*revocation.issuer,
+        token_id,
+        revocation.at,
+        revocation.expires_at,
+    );
+    if let Some(record) = query.fetch_optional(&mut *connection).await? {
+        return Ok(Row { record, not_before: None, is_news: true });
+    }
+    let query = sqlx::query_scalar!(
+        r#"UPDATE revoked_tokens SET expires_at = GREATEST(expires_at, $3) WHERE record_id = token_record('token', $1, $2)
+           RETURNING record_id AS "record_id!""#,
+        &*revocation.issuer,
+        token_id,
+        revocation.expires_at,
+    );
+    Ok(Row { record: query.fetch_one(connection).await?, not_before: None, is_news: false })
+}
+
+/// The instant only ever grows, too: whoever asks with an earlier one must not let tokens in again.
+async fn end_earlier(
+    connection: &mut PgConnection,
+    revocation: &TokenRevocation,
+    subject: &str,
+    not_before: OffsetDateTime,
+) -> Result<Row, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        r#"INSERT INTO tokens_not_before (issuer, subject, not_before, expires_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (record_id) DO UPDATE
+           SET not_before = excluded.not_before, expires_at = GREATEST(tokens_not_before.expires_at, excluded.expires_at)
+           WHERE tokens_not_before.not_before < excluded.not_before
+           RETURNING record_id AS "record_id!""#,
+        &*revocation.issuer,
+        subject,
+        not_before,
+        revocation.expires_at,
+    );
+    if let Some(record) = query.fetch_optional(&mut *connection).await? {
+        return Ok(Row { record, not_before: Some(not_before), is_news: true });
+    }
+    let query = sqlx::query!(
+        r#"UPDATE tokens_not_before SET expires_at = GREATEST(expires_at, $3)
+           WHERE record_id = token_record('subject', $1, $2)
+           RETURNING record_id AS "record_id!", not_before"#,
+        &*revocation.issuer,
+        subject,
+        revocation.expires_at,
+    );
+    let row = query.fetch_one(connection).await?;
+    Ok(Row { record: row.record_id, not_before: Some(row.not_before), is_news: false })
+}
+
+/// What is of no use any more goes a little at a time: at least as fast as it comes. By the database's clock, which
+/// all replicas share.
+async fn forget_expired(connection: &mut PgConnection, which: &WhichTokens) -> Result<(), sqlx::Error> {
+    let forgotten = match which {
+        WhichTokens::WithId(_) => sqlx::query!(
+            "DELETE FROM revoked_tokens WHERE record_id IN (
+                 SELECT record_id FROM revoked_tokens WHERE expires_at < now()
+                 ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED)",
+        ),
+        WhichTokens::OfSubject { .. } => sqlx::query!(
+            "DELETE FROM tokens_not_before WHERE record_id IN (
+                 SELECT record_id FROM tokens_not_before WHERE expires_at < now()
+                 ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED)",
+        ),
+    };
+    forgotten.execute(connection).await.map(drop)
+}

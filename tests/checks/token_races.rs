@@ -1,0 +1,81 @@
+//! Remembering tokens against ending them, on real threads.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+};
+
+use keyward::{
+    auth::token::TokenChecker,
+    domain::{
+        token::{TokenEnd, TokenRecords},
+        verdict::Verdict,
+    },
+};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::world::{
+    NOW, World, in_time,
+    tokens::{claims, signed},
+};
+
+const READERS: usize = 3;
+/// Checks that have read, and as many that have not: with less of either there was no race.
+const ENOUGH: usize = 1000;
+
+/// The subject's not-before goes up by a second at a time; readers present the token that was issued just before it and
+/// the one that was issued just then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn after_a_not_before_was_applied_no_check_accepts_an_earlier_token() {
+    let world = Arc::new(World::usual().await);
+    let (tokens, race) = (world.tokens(), Arc::new(Race::default()));
+    let readers: Vec<_> = (0..READERS).map(|_| tokio::spawn(Arc::clone(&race).read(Arc::clone(&tokens)))).collect();
+    let ends = async {
+        for second in 1.. {
+            let not_before = NOW + time::Duration::seconds(second);
+            world.end(TokenRecords::of("", None, "alice"), TokenEnd::NotBefore(not_before)).await;
+            race.applied.store(second, Ordering::SeqCst);
+            let (checks, queries) = (race.checks.load(Ordering::SeqCst), world.store.queries());
+            let a_reader_has_failed = readers.iter().any(JoinHandle::is_finished);
+            if a_reader_has_failed || queries >= ENOUGH && checks >= queries + ENOUGH {
+                break;
+            }
+        }
+    };
+    in_time("a race", ends).await;
+    race.over.store(true, Ordering::SeqCst);
+    for reader in readers {
+        reader.await.expect("no check accepted an earlier token");
+    }
+}
+
+#[derive(Default)]
+struct Race {
+    /// The latest not-before that the replica has applied, in seconds after now.
+    applied: AtomicI64,
+    over: AtomicBool,
+    checks: AtomicUsize,
+}
+
+impl Race {
+    async fn read(self: Arc<Self>, tokens: Arc<TokenChecker>) {
+        while !self.over.load(Ordering::SeqCst) {
+            let second = self.applied.load(Ordering::SeqCst);
+            for ago in [1, 0] {
+                let mut claims = claims("1", "alice");
+                claims["iat"] = json!(NOW.unix_timestamp() + second - ago);
+                claims["exp"] = json!(NOW.unix_timestamp() + second + 3600);
+                let now = NOW + time::Duration::seconds(second);
+                let token = signed(&claims);
+                for _ in 0..10 {
+                    let accepted = matches!(tokens.check(token.as_bytes(), now).await, Ok(Verdict::Granted(_)));
+                    assert!(!accepted || ago == 0, "a token of before {second} s was accepted");
+                    self.checks.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            // A check from memory never waits, and the others want the thread, too.
+            tokio::task::yield_now().await;
+        }
+    }
+}
