@@ -22,10 +22,11 @@ use crate::{
         lifecycle::{Issuer, Lifecycle, OwnersStopped},
         token::{TokenChecker, TokenRoom},
     },
-    config::{Config, Jwt, Server},
+    config::{self, Config, Jwt, Server},
     domain::api_key::Keyring,
-    http::{self, Readiness, RefusalLog, Services, TrustedProxies},
+    http::{self, Authorize, Readiness, RefusalLog, Services, TrustedProxies},
     jwks::HttpKeySet,
+    policy_file::PolicyWatch,
     store::Store,
 };
 
@@ -59,8 +60,19 @@ impl Replica {
     /// # Errors
     /// When one of these cannot be done; the message says what to do.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let Config { server: settings, database, jwt, keys, hashing, checks, coherence, last_used, audit, log: _ } =
-            config;
+        let Config {
+            server: settings,
+            database,
+            jwt,
+            keys,
+            authorize,
+            hashing,
+            checks,
+            coherence,
+            last_used,
+            audit,
+            log: _,
+        } = config;
         let listener = listen(&settings)?;
         let address = listener.local_addr().context("the address that we listen on")?;
         let store = Store::open(&database).await?;
@@ -112,6 +124,7 @@ impl Replica {
             lifecycle,
             proxies: TrustedProxies::new(settings.trusted_proxies.clone(), settings.client_address_header),
             public_url: settings.public_url.clone(),
+            authorize: authorizer(authorize, &runtime)?,
             refusals: RefusalLog::default(),
             readiness: Arc::clone(&readiness),
         });
@@ -144,6 +157,16 @@ impl Replica {
         tracing::info!("stopped");
         result.context("the HTTP server failed")
     }
+}
+
+/// Begins to watch the policy file, where there is one.
+fn authorizer(settings: config::Authorize, runtime: &Handle) -> anyhow::Result<Authorize> {
+    let watch = settings.policy.map(PolicyWatch::new).transpose().context("cannot listen for SIGHUP")?;
+    let policy = watch.as_ref().map(PolicyWatch::current);
+    if let Some(watch) = watch {
+        runtime.spawn(watch.run());
+    }
+    Ok(Authorize::new(&settings.credential_headers, policy)?)
 }
 
 /// Begins to fetch the keys of issuers that publish them.

@@ -9,6 +9,7 @@
 //! - `load`: the layers put over each other, the secret files read
 //! - `check`: reads single settings and collects what is wrong with them
 //! - `validate`: which values are allowed
+//! - `policy`: the policy file, which `authorize.policy_file` names
 //! - `weak`: secrets that protect nothing
 //! - `show`: the effective configuration as text, without its secrets
 
@@ -17,6 +18,7 @@ mod issuers;
 mod layer;
 mod load;
 mod names;
+pub mod policy;
 mod problems;
 mod show;
 #[cfg(test)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub jwt: Jwt,
     /// What our API keys look like and are keyed by.
     pub keys: Keys,
+    /// How requests of gateways' clients are decided on.
+    pub authorize: Authorize,
     /// What a hash costs.
     pub hashing: Hashing,
     /// Checks of keys.
@@ -240,6 +244,14 @@ pub struct KeyPolicy {
     pub max_per_owner: Option<u32>,
     /// Whether each needs a name.
     pub require_name: bool,
+}
+
+/// How `/v1/authorize` decides on requests of gateways' clients.
+pub struct Authorize {
+    /// Headers that a credential is taken from, in small letters: `authorization` with the word `Bearer`, others bare.
+    pub credential_headers: Vec<String>,
+    /// Who may do what; `None`: whoever has a good credential may do everything.
+    pub policy: Option<policy::PolicyFile>,
 }
 
 /// What one Argon2id hash costs, and how many run at once. At or above a set of OWASP's.

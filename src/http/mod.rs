@@ -4,6 +4,7 @@
 mod asked;
 mod audit;
 mod authenticate;
+mod authorize;
 mod client_address;
 mod credentials;
 mod edge;
@@ -43,6 +44,7 @@ use crate::{
 };
 
 pub use self::{
+    authorize::Authorize,
     client_address::TrustedProxies,
     health::Readiness,
     keys::representation::{CreatedKey, Key, RotatedKey},
@@ -67,6 +69,8 @@ pub struct Services {
     pub proxies: TrustedProxies,
     /// Under which address clients know us, where that is configured.
     pub public_url: Option<String>,
+    /// How requests of gateways' clients are decided on.
+    pub authorize: Authorize,
     /// Which refusals are logged.
     pub refusals: RefusalLog,
     /// Whether this replica wants requests.

@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use super::{
-    Services, audit, authenticate,
+    Services, audit, authenticate, authorize,
     failure::{Failure, Reason},
     guide, health,
     key_check::{KeyedHandler, WithKey},
@@ -37,11 +37,14 @@ pub enum Access {
     OAuthClient,
     /// Who holds a JWT with the scope `keyward:admin`.
     Administrator,
+    /// Gateways, which hand on what their clients send: the handler decides whether those may do what they ask
+    /// for. With any method, for it may be the client's.
+    Forwarded,
 }
 
 /// One route.
 pub struct Endpoint {
-    /// The method. `HEAD` is answered wherever `GET` is (RFC 9110 §9.3.2).
+    /// The method. `HEAD` is answered wherever `GET` is (RFC 9110 §9.3.2), and any other for `Access::Forwarded`.
     pub method: Method,
     /// The path.
     pub path: &'static str,
@@ -73,6 +76,9 @@ const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read 
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
     with_key(Method::GET, "/api/protected-resource", guide::protected_resource),
+    endpoint(Method::GET, authorize::PATH, Access::Forwarded, |route| route.to(authorize::authorize)),
+    // All that is below it.
+    endpoint(Method::GET, "/v1/authorize/{original}", Access::Forwarded, |route| route.to(authorize::authorize)),
     endpoint(
         Method::GET,
         "/healthz",
@@ -135,13 +141,17 @@ pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
 fn resource(path: &'static str, services: &Data<Services>) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
+    // The one name that stands for more than a part of a path.
+    let pattern = path.replace("{original}", "{original:.*}");
     endpoints()
-        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint, services)))
+        .fold(web::resource(pattern), |resource, endpoint| resource.route(route(endpoint, services)))
         .default_service(web::to(move |request| method_not_allowed(request, allowed)))
 }
 
 fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
-    let route = if endpoint.method == Method::GET {
+    let route = if endpoint.access == Access::Forwarded {
+        web::route()
+    } else if endpoint.method == Method::GET {
         web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
     } else {
         web::method(endpoint.method.clone())
@@ -151,7 +161,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
         Handler::Keyed(handler) => return route.service(WithKey::new(services, handler)),
     };
     match endpoint.access {
-        Access::Public(_) => route,
+        Access::Public(_) | Access::Forwarded => route,
         Access::ApiKey => unreachable!("`endpoint` is for other routes than those of keys: `with_key` is theirs"),
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),

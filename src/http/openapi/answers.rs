@@ -122,7 +122,7 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
 
 /// What the layers before the handler may answer.
 fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
-    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential};
+    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
     let denied = |kind, denials: &[PublicDenial]| -> Vec<Reason> {
         denials.iter().map(|denial| Reason::Denied(kind, *denial)).collect()
     };
@@ -134,6 +134,9 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         Access::ApiKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
+        }
+        Access::Forwarded => {
+            [denied(CredentialKind::Either, &usual), denied(CredentialKind::Either, &[NotAllowed])].concat()
         }
         Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
     };
@@ -214,6 +217,25 @@ fn header(name: &str, occurs: Occurs) -> Value {
             "Which credential is asked for (RFC 6750 §3).",
             json!({ "type": "string", "pattern": "^(Bearer|ApiKey|Basic) realm=" }),
         ),
+        "X-Auth-Subject" => (
+            "The client's subject, or the organisation that its key belongs to. All that is no visible ASCII, and `%`, \
+             is percent-encoded.",
+            json!({ "type": "string", "pattern": "^[!-~]*$" }),
+        ),
+        "X-Auth-Owner" => (
+            "Issuer and subject in one word, `owner.id` of a key.",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]*$" }),
+        ),
+        "X-Auth-Key-Id" => ("The key's public name.", json!({ "type": "string", "pattern": "^([0-9A-Za-z]{22})?$" })),
+        "X-Auth-Scopes" => {
+            ("What the credential may do, with spaces between.", json!({ "type": "string", "pattern": "^[ -~]*$" }))
+        }
+        "X-Auth-Method" => {
+            ("How it has shown who it is.", json!({ "type": "string", "enum": ["api_key", "token", "anonymous"] }))
+        }
+        "X-Auth-Environment" => {
+            ("Which world the key belongs to.", json!({ "type": "string", "enum": ["live", "test", ""] }))
+        }
         "x-request-id" => {
             ("By which the log tells more.", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }))
         }

@@ -1,0 +1,135 @@
+//! `/v1/authorize`: may the client of a gateway do what it asks for? The gateway hands on the client's headers, lets the
+//! request through on 200, and puts the headers of that answer in the place of the client's own.
+//!
+//! - `credential`: which of the client's headers holds a credential
+//! - `original`: what the client asks for
+//! - `scopes`: what the address that the gateway asks at demands besides
+//! - `grant`: who the client is, as headers
+//!
+//! A handler and no middleware, and what must be waited for in a box: a credential that memory knows costs no more
+//! futures than `/healthz` does.
+
+mod credential;
+mod grant;
+mod original;
+mod scopes;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse};
+use time::OffsetDateTime;
+
+pub use self::credential::Authorize;
+use self::credential::Presented;
+use super::{
+    authenticate::{log_refusal, refused, stop_owner},
+    failure::{CredentialKind, Failure, Reason},
+    services, undone,
+};
+use crate::{
+    auth::Undecided,
+    domain::{
+        policy::{Demand, Policy, Shown, Unmet},
+        verdict::{Denial, TokenFault, Verdict},
+    },
+};
+
+/// Where gateways ask.
+pub(super) const PATH: &str = "/v1/authorize";
+/// What clients are asked for.
+const KIND: CredentialKind = CredentialKind::Either;
+
+/// `/v1/authorize`, and below.
+pub(super) async fn authorize(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    match at_once(&request) {
+        Some(answer) => answer,
+        None => Box::pin(in_time(&request)).await,
+    }
+}
+
+/// The answer that needs nothing but memory.
+fn at_once(request: &HttpRequest) -> Option<Result<HttpResponse, Failure>> {
+    let services = services(request);
+    let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
+    let demand = match demand(request, policy.as_deref()) {
+        Ok(demand) => demand,
+        Err(denial) => return Some(answer(request, Err(refused(request, KIND, denial)))),
+    };
+    let now = OffsetDateTime::now_utc();
+    let verdict = match services.authorize.credential(request.headers()) {
+        Ok(Presented::Key(key)) => {
+            let address = services.proxies.client_address(request.head());
+            services.keys.check_from_memory(key, now, address)?
+        }
+        Ok(Presented::Token(token)) => services.tokens.check_from_memory(token, now)?,
+        Err(denial) => Verdict::Denied(denial),
+    };
+    Some(answer(request, judge(request, demand, verdict)))
+}
+
+/// The answer that must be waited for: the first check of a key or a token.
+async fn in_time(request: &HttpRequest) -> Result<HttpResponse, Failure> {
+    let verdict = verdict(request).await.map_err(|undecided| undone(request, &undecided, "decide on a credential"))?;
+    if let Verdict::OwnerDisabled(identity) = &verdict {
+        stop_owner(request, identity).await;
+    }
+    // Another one may have come meanwhile.
+    let policy = services(request).authorize.policy.as_ref().map(|policy| policy.load());
+    let judged = match demand(request, policy.as_deref()) {
+        Ok(demand) => judge(request, demand, verdict),
+        Err(denial) => Err(refused(request, KIND, denial)),
+    };
+    answer(request, judged)
+}
+
+async fn verdict(request: &HttpRequest) -> Result<Verdict, Undecided> {
+    let services = services(request);
+    let now = OffsetDateTime::now_utc();
+    match services.authorize.credential(request.headers()) {
+        Ok(Presented::Key(key)) => services.keys.check(key, now, services.proxies.client_address(request.head())).await,
+        Ok(Presented::Token(token)) => services.tokens.check(token, now).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
+    }
+}
+
+/// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy. Asked
+/// before the credential, since none could help where no rule is met.
+fn demand<'a>(request: &HttpRequest, policy: Option<&'a Arc<Policy>>) -> Result<Option<&'a Demand>, Denial> {
+    let Some(policy) = policy else { return Ok(None) };
+    let asked = original::asked(request, policy.looks_at(), &services(request).proxies)?;
+    match policy.first(&asked) {
+        Ok((_, rule)) => Ok(Some(&rule.demand)),
+        Err(Unmet::NoRule) => Err(Denial::NoRule),
+        Err(Unmet::Unknown) => Err(Denial::RequestUnknown),
+        Err(Unmet::OnlyByCase) => Err(Denial::RequestUnclear),
+    }
+}
+
+fn judge(request: &HttpRequest, demand: Option<&Demand>, verdict: Verdict) -> Result<HttpResponse, Reason> {
+    let principal = match verdict {
+        Verdict::Granted(principal) => principal,
+        // A bad credential is refused there, too: its bearer does not mean to be nobody.
+        Verdict::Denied(Denial::Missing) if demand.is_some_and(|demand| demand.anonymous) => {
+            let nothing_more = scopes::demanded(request)?.is_empty();
+            return if nothing_more { Ok(grant::of_nobody()) } else { Err(refused(request, KIND, Denial::Missing)) };
+        }
+        Verdict::Denied(denial) => return Err(refused(request, KIND, denial)),
+        Verdict::OwnerDisabled(_) => return Err(refused(request, KIND, Denial::Token(TokenFault::OwnerDisabled))),
+    };
+    let asked_for = scopes::demanded(request)?;
+    let by_rule = demand.and_then(|demand| demand.refusal(Shown::from(&principal)));
+    let by_address = asked_for.beyond(principal.scopes()).next().map(|_| Denial::Scopes);
+    match by_rule.or(by_address) {
+        None => Ok(grant::of(&principal)),
+        Some(Denial::Scopes) => {
+            log_refusal(request, Denial::Scopes);
+            let all: BTreeSet<&str> = demand.into_iter().flat_map(Demand::scopes).chain(asked_for.iter()).collect();
+            Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")))
+        }
+        Some(denial) => Err(refused(request, KIND, denial)),
+    }
+}
+
+fn answer(request: &HttpRequest, judged: Result<HttpResponse, Reason>) -> Result<HttpResponse, Failure> {
+    judged.map_err(|reason| Failure::new(request.path(), reason))
+}
