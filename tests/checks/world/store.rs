@@ -114,13 +114,14 @@ impl FakeStore {
         self.uses.lock().expect("no test panics with it").clone()
     }
 
-    /// Ends tokens, and tells nobody.
-    pub(crate) fn end(&self, records: TokenRecords, end: TokenEnd) {
+    /// Ends tokens, and tells nobody but the test which record it was.
+    pub(crate) fn end(&self, records: TokenRecords, end: TokenEnd) -> RecordId {
         let record = match end {
             TokenEnd::Revoked => records.token.expect("a token with an id"),
             TokenEnd::NotBefore(_) => records.subject,
         };
         self.ends.lock().expect("no test panics with it").insert(record, end);
+        record
     }
 
     /// Changes a row, and tells nobody.

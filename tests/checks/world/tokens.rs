@@ -148,8 +148,7 @@ impl World {
 
     /// Ends tokens, and waits until the replica has applied that.
     pub(crate) async fn end(&self, records: TokenRecords, end: TokenEnd) {
-        self.store.end(records, end);
-        let changed = Records::These(records.ids().collect());
+        let changed = Records::These(vec![self.store.end(records, end)]);
         self.channel.applied(self.channel.announce(changed)).await;
     }
 }
