@@ -23,7 +23,7 @@ use crate::{
     },
     config::{Config, Jwt, Server},
     domain::api_key::Keyring,
-    http::{self, Readiness, RefusalLog, Services, TrustedProxies},
+    http::{self, Authorize, Readiness, RefusalLog, Services, TrustedProxies},
     jwks::HttpKeySet,
     store::Store,
 };
@@ -58,8 +58,19 @@ impl Replica {
     /// # Errors
     /// When one of these cannot be done; the message says what to do.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let Config { server: settings, database, jwt, keys, hashing, checks, coherence, last_used, audit, log: _ } =
-            config;
+        let Config {
+            server: settings,
+            database,
+            jwt,
+            keys,
+            authorize,
+            hashing,
+            checks,
+            coherence,
+            last_used,
+            audit,
+            log: _,
+        } = config;
         let listener = listen(&settings)?;
         let address = listener.local_addr().context("the address that we listen on")?;
         let store = Store::open(&database).await?;
@@ -105,6 +116,7 @@ impl Replica {
             lifecycle,
             proxies: TrustedProxies::new(settings.trusted_proxies.clone(), settings.client_address_header),
             public_url: settings.public_url.clone(),
+            authorize: Authorize::new(&authorize)?,
             refusals: RefusalLog::default(),
             readiness: Arc::clone(&readiness),
         });

@@ -52,6 +52,8 @@ pub struct Config {
     pub jwt: Jwt,
     /// What our API keys look like and are keyed by.
     pub keys: Keys,
+    /// How requests of gateways' clients are decided on.
+    pub authorize: Authorize,
     /// What a hash costs.
     pub hashing: Hashing,
     /// Checks of keys.
@@ -238,6 +240,13 @@ pub struct KeyPolicy {
     pub max_per_owner: Option<u32>,
     /// Whether each needs a name.
     pub require_name: bool,
+}
+
+/// How `/v1/authorize` decides on requests of gateways' clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorize {
+    /// Headers that a credential is taken from, in small letters: `authorization` with the word `Bearer`, others bare.
+    pub credential_headers: Vec<String>,
 }
 
 /// What one Argon2id hash costs, and how many run at once. At or above a set of OWASP's.

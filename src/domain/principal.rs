@@ -109,6 +109,17 @@ impl Scopes {
     }
 }
 
+impl fmt::Display for Scopes {
+    /// As RFC 6749 §3.3 writes them: with spaces between.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, scope) in self.iter().enumerate() {
+            let space = if position == 0 { "" } else { " " };
+            write!(formatter, "{space}{scope}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Whether a scope is a right on Keyward itself.
 pub fn is_reserved(scope: &str) -> bool {
     scope.starts_with(RESERVED)

@@ -42,6 +42,8 @@ pub enum Denial {
     KeyAddress,
     /// The credential is good, but lacks a scope that is asked for.
     Scope(&'static str),
+    /// The credential is good, but lacks scopes that a policy, or whoever asks, demands.
+    Scopes,
     /// The token was refused.
     Token(TokenFault),
 }
@@ -128,7 +130,7 @@ impl Denial {
             Self::KeyOwnerDisabled => "key_owner_disabled",
             Self::KeyExpired => "key_expired",
             Self::KeyAddress => "key_address",
-            Self::Scope(_) => "insufficient_scope",
+            Self::Scope(_) | Self::Scopes => "insufficient_scope",
             Self::Token(fault) => fault.code(),
         }
     }

@@ -146,7 +146,7 @@ async fn proceed(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if let Ok(Verdict::OwnerDisabled(identity)) = &verdict {
-        stop_owner(&request, identity).await;
+        stop_owner(request.request(), identity).await;
     }
     match admit(kind, verdict, &request) {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
@@ -165,8 +165,8 @@ pub(super) fn admit(
             request.extensions_mut().insert(principal);
             return Ok(());
         }
-        Ok(Verdict::Denied(denial)) => refused(request, kind, denial),
-        Ok(Verdict::OwnerDisabled(_)) => refused(request, kind, Denial::Token(TokenFault::OwnerDisabled)),
+        Ok(Verdict::Denied(denial)) => refused(request.request(), kind, denial),
+        Ok(Verdict::OwnerDisabled(_)) => refused(request.request(), kind, Denial::Token(TokenFault::OwnerDisabled)),
         Err(undecided) => {
             in_request(request.request(), || {
                 tracing::error!(error = %undecided, "could not decide on a credential; answering 503");
@@ -177,26 +177,27 @@ pub(super) fn admit(
     Err(Failure::new(request.path(), reason))
 }
 
-fn refused(request: &ServiceRequest, kind: CredentialKind, denial: Denial) -> Reason {
+/// What a denial is answered with. Its private reason goes to the log.
+pub(super) fn refused(request: &HttpRequest, kind: CredentialKind, denial: Denial) -> Reason {
     log_refusal(request, denial);
     Reason::Denied(kind, denial.public())
 }
 
-fn log_refusal(request: &ServiceRequest, denial: Denial) {
+pub(super) fn log_refusal(request: &HttpRequest, denial: Denial) {
     let second = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
-    if let Some(untold) = services(request.request()).refusals.admit(second) {
-        in_request(request.request(), || tracing::info!(reason = denial.code(), untold, "refused a request"));
+    if let Some(untold) = services(request).refusals.admit(second) {
+        in_request(request, || tracing::info!(reason = denial.code(), untold, "refused a request"));
     }
 }
 
 /// The issuer says that this owner is disabled, so the owner's keys must stop, too. The bearer is refused
 /// in any case; what could not be done now is done when such a token comes again.
-async fn stop_owner(request: &ServiceRequest, identity: &TokenIdentity) {
-    let services = services(request.request());
+pub(super) async fn stop_owner(request: &HttpRequest, identity: &TokenIdentity) {
+    let services = services(request);
     let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
-    let author = editor::author(request.request(), services, actor);
+    let author = editor::author(request, services, actor);
     if let Err(error) = services.lifecycle.stop_owner(identity, author, OffsetDateTime::now_utc()).await {
-        in_request(request.request(), || tracing::error!(%error, "could not stop the keys of a disabled owner"));
+        in_request(request, || tracing::error!(%error, "could not stop the keys of a disabled owner"));
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString,
 }
 
 /// A header that must not be repeated: two readers could choose different ones (RFC 9110 §5.3).
-fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denial> {
+pub(super) fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denial> {
     let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
         (None, _) => Err(Denial::Missing),
@@ -67,7 +67,7 @@ fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8],
 }
 
 /// What follows the scheme, which is matched without regard to case (RFC 9110 §11.1).
-fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii_start())
 }

@@ -57,23 +57,33 @@ pub(super) enum CredentialKind {
     ApiKey,
     /// An API key as the password of `Basic`.
     Basic,
+    /// An API key or a JWT.
+    Either,
 }
 
 impl CredentialKind {
     fn challenge(self, denial: PublicDenial) -> String {
-        let scheme = match self {
-            Self::Token => "Bearer",
-            Self::ApiKey => "ApiKey",
-            Self::Basic => "Basic",
-        };
         let error = match denial {
             // No error code when nothing was presented (RFC 6750 §3.1).
             PublicDenial::MissingCredential => String::new(),
             PublicDenial::InvalidRequest => r#", error="invalid_request""#.to_owned(),
             PublicDenial::InvalidCredential => r#", error="invalid_token""#.to_owned(),
-            PublicDenial::InsufficientScope(scope) => format!(r#", error="insufficient_scope", scope="{scope}""#),
+            PublicDenial::InsufficientScope(scope) => return self.challenge_for_scopes(scope),
         };
-        format!(r#"{scheme} realm="keyward"{error}"#)
+        format!(r#"{} realm="keyward"{error}"#, self.scheme())
+    }
+
+    /// The scopes are of RFC 6749 §3.3, which has no quotation marks.
+    fn challenge_for_scopes(self, scopes: &str) -> String {
+        format!(r#"{} realm="keyward", error="insufficient_scope", scope="{scopes}""#, self.scheme())
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Token | Self::Either => "Bearer",
+            Self::ApiKey => "ApiKey",
+            Self::Basic => "Basic",
+        }
     }
 }
 
@@ -82,6 +92,8 @@ impl CredentialKind {
 pub(super) enum Reason {
     /// The credential was refused.
     Denied(CredentialKind, PublicDenial),
+    /// The credential is good, and lacks some of these scopes.
+    InsufficientScopes(CredentialKind, String),
     /// The body is declared as JSON and is not.
     InvalidJson,
     /// Fields of the body are wrong: all of them.
@@ -173,6 +185,7 @@ impl Failure {
     pub(super) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         match &self.reason {
             Reason::Denied(kind, denial) => self.denial(*kind, *denial),
+            Reason::InsufficientScopes(kind, _) => self.denial(*kind, PublicDenial::InsufficientScope("")),
             Reason::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
             Reason::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Fields are not valid"),
             Reason::InvalidParameters(_) => (StatusCode::BAD_REQUEST, "invalid_parameters", "Parameters are not valid"),
@@ -214,6 +227,7 @@ impl Failure {
         let (missing, invalid) = match kind {
             CredentialKind::Token => ("No token provided", "Failed to authenticate token"),
             CredentialKind::ApiKey | CredentialKind::Basic => ("No API key provided", "Invalid API key"),
+            CredentialKind::Either => ("No credential provided", "Invalid credential"),
         };
         let guide = self.dialect == Dialect::Guide;
         match denial {
@@ -237,6 +251,9 @@ impl Failure {
                 if status == StatusCode::UNAUTHORIZED || matches!(denial, PublicDenial::InsufficientScope(_)) =>
             {
                 response.insert_header((WWW_AUTHENTICATE, kind.challenge(*denial)));
+            }
+            Reason::InsufficientScopes(kind, scopes) => {
+                response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(scopes)));
             }
             Reason::MethodNotAllowed(allowed) => {
                 response.insert_header((ALLOW, *allowed));
@@ -309,6 +326,7 @@ mod tests {
             denied(PublicDenial::InvalidRequest),
             denied(PublicDenial::InvalidCredential),
             denied(PublicDenial::InsufficientScope("")),
+            Reason::InsufficientScopes(CredentialKind::Either, String::new()),
             Reason::InvalidJson,
             Reason::InvalidFields(Vec::new()),
             Reason::InvalidParameters(Vec::new()),

@@ -4,6 +4,7 @@
 mod asked;
 mod audit;
 mod authenticate;
+mod authorize;
 mod client_address;
 mod credentials;
 mod edge;
@@ -42,6 +43,7 @@ use crate::{
 };
 
 pub use self::{
+    authorize::Authorize,
     client_address::TrustedProxies,
     health::Readiness,
     keys::representation::{CreatedKey, Key, RotatedKey},
@@ -66,6 +68,8 @@ pub struct Services {
     pub proxies: TrustedProxies,
     /// Under which address clients know us, where that is configured.
     pub public_url: Option<String>,
+    /// How requests of gateways' clients are decided on.
+    pub authorize: Authorize,
     /// Which refusals are logged.
     pub refusals: RefusalLog,
     /// Whether this replica wants requests.

@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use super::{
-    audit, authenticate,
+    audit, authenticate, authorize,
     failure::{Failure, Reason},
     guide, health,
     key_check::KeyCheck,
@@ -37,11 +37,14 @@ pub enum Access {
     OAuthClient,
     /// Who holds a JWT with the scope `keyward:admin`.
     Administrator,
+    /// Gateways, which hand on what their clients send: the handler decides whether those may do what they ask
+    /// for. With any method, for it may be the client's.
+    Forwarded,
 }
 
 /// One route.
 pub struct Endpoint {
-    /// The method. `HEAD` is answered wherever `GET` is (RFC 9110 §9.3.2).
+    /// The method. `HEAD` is answered wherever `GET` is (RFC 9110 §9.3.2), and any other for `Access::Forwarded`.
     pub method: Method,
     /// The path.
     pub path: &'static str,
@@ -61,6 +64,9 @@ const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read 
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
     endpoint(Method::GET, "/api/protected-resource", Access::ApiKey, |route| route.to(guide::protected_resource)),
+    endpoint(Method::GET, authorize::PATH, Access::Forwarded, |route| route.to(authorize::authorize)),
+    // All that is below it.
+    endpoint(Method::GET, "/v1/authorize/{original}", Access::Forwarded, |route| route.to(authorize::authorize)),
     endpoint(
         Method::GET,
         "/healthz",
@@ -122,20 +128,24 @@ pub(super) fn configure(app: &mut ServiceConfig) {
 fn resource(path: &'static str) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
+    // The one name that stands for more than a part of a path.
+    let pattern = path.replace("{original}", "{original:.*}");
     endpoints()
-        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint)))
+        .fold(web::resource(pattern), |resource, endpoint| resource.route(route(endpoint)))
         .default_service(web::to(move |request| method_not_allowed(request, allowed)))
 }
 
 fn route(endpoint: &Endpoint) -> Route {
-    let route = if endpoint.method == Method::GET {
+    let route = if endpoint.access == Access::Forwarded {
+        web::route()
+    } else if endpoint.method == Method::GET {
         web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
     } else {
         web::method(endpoint.method.clone())
     };
     let route = (endpoint.handler)(route);
     match endpoint.access {
-        Access::Public(_) => route,
+        Access::Public(_) | Access::Forwarded => route,
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
         Access::ApiKey => route.wrap(KeyCheck),

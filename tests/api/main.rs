@@ -7,6 +7,7 @@ mod actors;
 mod addresses;
 mod asking;
 mod audit;
+mod authorize;
 mod bad_bodies;
 mod bad_fields;
 mod bad_keys;

@@ -54,7 +54,7 @@ async fn every_operation_says_which_credential_it_wants() {
             Access::Public(_) => json!([]),
             Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
             Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
-            Access::Verifier => json!([{ "token": [] }, { "apiKey": [] }]),
+            Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }]),
             Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "basic": [] }]),
         };
         assert_eq!(operation["security"], wanted, "{}", endpoint.path);

@@ -1,5 +1,6 @@
 //! Which values are allowed. The ranges also stand in `keyward.default.toml`; a test compares them.
 
+mod authorize;
 mod credentials;
 mod database;
 
@@ -8,6 +9,7 @@ use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
 
+use self::authorize::authorize;
 use self::credentials::{jwt, keys};
 use self::database::database;
 use super::check::Check;
@@ -29,6 +31,7 @@ impl Settings {
         let database = database(&mut check);
         let jwt = jwt(&mut check);
         let keys = keys(&mut check, jwt.as_ref().and_then(|jwt| jwt.secret.as_ref()).map(|secret| secret.expose()));
+        let authorize = authorize(&mut check);
         let hashing = hashing(&mut check);
         let checks = checks(&mut check);
         let coherence = coherence(&mut check);
@@ -41,6 +44,7 @@ impl Settings {
                 database: database?,
                 jwt: jwt?,
                 keys: keys?,
+                authorize: authorize?,
                 hashing: hashing?,
                 checks: checks?,
                 coherence: coherence?,

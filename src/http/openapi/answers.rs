@@ -133,6 +133,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
         }
+        Access::Forwarded => denied(CredentialKind::Either, &usual),
         Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
     };
     if !reasons.is_empty() {
@@ -212,6 +213,23 @@ fn header(name: &str, occurs: Occurs) -> Value {
             "Which credential is asked for (RFC 6750 §3).",
             json!({ "type": "string", "pattern": "^(Bearer|ApiKey|Basic) realm=" }),
         ),
+        "X-Auth-Subject" => (
+            "The client's subject, or the organisation that its key belongs to. All that is no visible ASCII, and `%`, \
+             is percent-encoded.",
+            json!({ "type": "string", "pattern": "^[!-~]*$" }),
+        ),
+        "X-Auth-Owner" => (
+            "Issuer and subject in one word, `owner.id` of a key.",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]*$" }),
+        ),
+        "X-Auth-Key-Id" => ("The key's public name.", json!({ "type": "string", "pattern": "^([0-9A-Za-z]{22})?$" })),
+        "X-Auth-Scopes" => {
+            ("What the credential may do, with spaces between.", json!({ "type": "string", "pattern": "^[ -~]*$" }))
+        }
+        "X-Auth-Method" => ("How it has shown who it is.", json!({ "type": "string", "enum": ["api_key", "token"] })),
+        "X-Auth-Environment" => {
+            ("Which world the key belongs to.", json!({ "type": "string", "enum": ["live", "test", ""] }))
+        }
         "x-request-id" => {
             ("By which the log tells more.", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }))
         }

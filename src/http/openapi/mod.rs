@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 
 use self::operations::Operation;
 use super::{
-    oauth,
+    authorize, oauth,
     routes::{Access, ENDPOINTS, Endpoint},
 };
 
@@ -98,7 +98,7 @@ fn security(access: Access) -> Value {
         Access::Public(_) => json!([]),
         Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
         Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
-        Access::Verifier => json!([{ "token": [] }, { "apiKey": [] }]),
+        Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }]),
         Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "basic": [] }]),
     }
 }
@@ -106,7 +106,9 @@ fn security(access: Access) -> Value {
 fn tag(path: &str) -> &'static str {
     match path {
         path if path.starts_with("/v1/admin/") => "for administrators",
-        "/v1/keys/verify" | oauth::INTROSPECT | oauth::REVOKE => "for services",
+        authorize::PATH | "/v1/authorize/{original}" | "/v1/keys/verify" | oauth::INTROSPECT | oauth::REVOKE => {
+            "for services"
+        }
         path if path.starts_with("/v1/") => "for owners",
         path if path.starts_with("/api/") => "the guide's routes",
         _ => "for operators",

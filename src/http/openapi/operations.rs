@@ -7,7 +7,7 @@ use super::{
     parameters::{self, header, query},
 };
 use crate::http::{
-    failure::{FieldProblem, Reason},
+    failure::{CredentialKind, FieldProblem, Reason},
     routes::{Access, Endpoint},
 };
 
@@ -40,6 +40,14 @@ pub(super) enum Occurs {
 }
 
 const TAG: &[(&str, Occurs)] = &[("ETag", Occurs::Always)];
+const IDENTITY: &[(&str, Occurs)] = &[
+    ("X-Auth-Subject", Occurs::Always),
+    ("X-Auth-Owner", Occurs::Always),
+    ("X-Auth-Key-Id", Occurs::Always),
+    ("X-Auth-Scopes", Occurs::Always),
+    ("X-Auth-Method", Occurs::Always),
+    ("X-Auth-Environment", Occurs::Always),
+];
 const PAGE: &[(&str, Occurs)] = &[("Link", Occurs::Sometimes)];
 
 impl Operation {
@@ -141,6 +149,16 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("GET /api/protected-resource", |_| {
         Operation::new("readProtectedResource", "Something worth a key").answers(200, "Granted", "Message")
+    }),
+    ("GET /v1/authorize", |_| {
+        let about = "May a gateway's client do what it asks for? With any method: gateways ask with their client's";
+        authorize("authorize", about).takes(query(&["scope"])).fails([Reason::InvalidParameters(vec![
+            FieldProblem::of_parameter("scope", "invalid", "names no scope: leave it out where none is demanded"),
+        ])])
+    }),
+    ("GET /v1/authorize/{original}", |_| {
+        let about = "The same for gateways that write their client's path behind ours, as Envoy does";
+        authorize("authorizePath", about).takes([parameters::original()])
     }),
     ("DELETE /v1/keys/self", |_| {
         Operation::new("revokeOwnKey", "Revokes the key that the request carries: whoever has found it can end it")
@@ -264,6 +282,14 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         document("readDocsFile", "A part of that page", "").takes([parameters::file()]).fails([Reason::NotFound])
     }),
 ];
+
+/// The answer of a grant has no body: all that a gateway needs is in its headers.
+fn authorize(id: &'static str, summary: &'static str) -> Operation {
+    let mut operation = Operation::new(id, summary);
+    let means = "It may. The headers say who it is; those that have nothing to say are empty";
+    operation.answers.push(Answer { status: 200, means, schema: None, headers: IDENTITY });
+    operation.fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
+}
 
 fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
     Operation::new(id, summary)

@@ -40,6 +40,10 @@ fn one_of_query(name: &str) -> Value {
         "expiringBefore" => ("Only keys whose life ends before.", json!({ "type": "string", "format": "date-time" })),
         "createdSince" => ("Only keys made then or later.", json!({ "type": "string", "format": "date-time" })),
         "owner" => ("Only those of this owner: `owner.id` of a key.", owner_id()),
+        "scope" => (
+            "Scopes that the credential must have besides, all of them, with spaces between. May be repeated.",
+            json!({ "type": "string", "minLength": 1, "example": "orders:read" }),
+        ),
         "keyId" => ("Only those about this key.", json!({ "type": "string", "format": "key-id" })),
         // "reason" and what nobody has described; the tests compare the names with those that are read.
         _ => ("Why. It is kept with the key and in the audit log.", line(text::REASON_MAX)),
@@ -86,6 +90,11 @@ pub(super) fn key_id_in_path() -> Value {
 /// `{id}` of an owner.
 pub(super) fn owner_id_in_path() -> Value {
     in_path("id", "The owner: `owner.id` of a key.", &owner_id())
+}
+
+/// `{original}`
+pub(super) fn original() -> Value {
+    in_path("original", "The client's path, with all its parts.", &json!({ "type": "string" }))
 }
 
 /// `{file}`
