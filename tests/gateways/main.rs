@@ -6,7 +6,7 @@
 //! with a line that says so, unless `KEYWARD_REQUIRE_GATEWAYS` is set, as it is in the CI.
 //!
 //! Traefik and Envoy are in no distribution. The requests that they send are replayed to a real Keyward, and their files
-//! are read ([`replayed`]).
+//! are read ([`replayed`], [`files`]).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests")]
 
@@ -17,6 +17,7 @@ mod actors;
 #[path = "../api/asking.rs"]
 mod asking;
 mod caddy;
+mod files;
 mod gateway;
 mod haproxy;
 mod nginx;
@@ -25,6 +26,7 @@ mod port;
 #[path = "../api/program.rs"]
 mod program;
 mod proofs;
+mod replayed;
 #[allow(dead_code, reason = "only a part of it is used here")]
 #[path = "../api/replica.rs"]
 mod replica;

@@ -192,6 +192,7 @@ pub(crate) async fn what_is_asked_for_is_told_by_the_gateway_and_not_by_the_clie
         ("X-Original-Method", "FORGED"),
         ("X-Original-URI", "/forged"),
         ("X-Original-Host", "forged"),
+        ("X-Original-URL", "http://forged/forged"),
         ("X-Forwarded-Method", "FORGED"),
         ("X-Forwarded-Uri", "/forged"),
         ("X-Forwarded-Host", "forged"),
@@ -215,6 +216,7 @@ pub(crate) async fn what_is_asked_for_is_told_by_the_gateway_and_not_by_the_clie
     }
     assert_eq!(question.header("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(question.header("forwarded"), None);
+    assert_eq!(question.header("x-original-url"), None);
     // Where no scope is demanded, the client's query is not taken for ours.
     assert_passed(&sends(&gateway, "GET", "/elsewhere?scope=c", &[(KEY, "a key")], b"").await);
     assert_eq!(keyward.requests().pop().expect("Keyward was asked").target, "/v1/authorize");
