@@ -21,10 +21,11 @@ use crate::{
         last_uses::LastUses,
         lifecycle::{Issuer, Lifecycle, OwnersStopped},
     },
-    config::{Config, Jwt, Server},
+    config::{self, Config, Jwt, Server},
     domain::api_key::Keyring,
     http::{self, Authorize, Readiness, RefusalLog, Services, TrustedProxies},
     jwks::HttpKeySet,
+    policy_file::PolicyWatch,
     store::Store,
 };
 
@@ -116,7 +117,7 @@ impl Replica {
             lifecycle,
             proxies: TrustedProxies::new(settings.trusted_proxies.clone(), settings.client_address_header),
             public_url: settings.public_url.clone(),
-            authorize: Authorize::new(&authorize)?,
+            authorize: authorizer(authorize, &runtime)?,
             refusals: RefusalLog::default(),
             readiness: Arc::clone(&readiness),
         });
@@ -149,6 +150,16 @@ impl Replica {
         tracing::info!("stopped");
         result.context("the HTTP server failed")
     }
+}
+
+/// Begins to watch the policy file, where there is one.
+fn authorizer(settings: config::Authorize, runtime: &Handle) -> anyhow::Result<Authorize> {
+    let watch = settings.policy.map(PolicyWatch::new).transpose().context("cannot listen for SIGHUP")?;
+    let policy = watch.as_ref().map(PolicyWatch::current);
+    if let Some(watch) = watch {
+        runtime.spawn(watch.run());
+    }
+    Ok(Authorize::new(&settings.credential_headers, policy)?)
 }
 
 /// Begins to fetch the keys of issuers that publish them.

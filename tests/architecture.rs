@@ -14,8 +14,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["config", "domain"]),
     ("store", &["config", "domain"]),
     ("jwks", &["config", "domain"]),
+    ("policy_file", &["config", "domain"]),
     ("http", &["auth", "config", "domain"]),
-    ("startup", &["auth", "config", "domain", "http", "jwks", "store"]),
+    ("startup", &["auth", "config", "domain", "http", "jwks", "policy_file", "store"]),
 ];
 
 /// A crate, and the parts that may use it.
@@ -28,7 +29,8 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("reqwest", &["jwks"]),
     ("argon2", &["auth"]),
     ("jsonwebtoken", &["auth"]),
-    ("tokio", &["auth", "http", "startup", "store", "cli"]),
+    ("tokio", &["auth", "http", "policy_file", "startup", "store", "cli"]),
+    ("toml", &["config"]),
     ("anyhow", &["startup", "cli"]),
     ("clap", &["cli"]),
 ];

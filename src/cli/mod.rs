@@ -4,6 +4,7 @@
 mod dev;
 mod healthcheck;
 mod keys;
+mod policy;
 mod secrets;
 mod serve;
 mod token;
@@ -53,6 +54,9 @@ Examples:
     Migrate,
     /// Work with keys, on the database directly.
     Keys(keys::Keys),
+    /// Try a policy file before it is used: who may do what behind a gateway.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Make tokens for trying and for scripts.
     #[command(subcommand)]
     Token(token::Token),
@@ -84,7 +88,7 @@ Examples:
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match dispatch(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -92,13 +96,15 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
+fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sources = Sources::of_this_process(arguments.config);
-    match arguments.command {
+    let done = match arguments.command {
         Command::Dev(dev) => dev.run(sources),
         Command::Serve => serve::run(&Settings::load(sources)?),
         Command::Migrate => migrate(&Settings::load(sources)?),
         Command::Keys(keys) => keys.run(sources),
+        // With exit codes of its own.
+        Command::Policy(policy) => return Ok(policy.run()),
         Command::Token(token) => token.run(sources),
         Command::Secrets(secrets) => secrets.run(),
         Command::Healthcheck => healthcheck::run(&Settings::load(sources)?.server()?),
@@ -107,7 +113,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut Arguments::command(), "keyward", &mut std::io::stdout());
             Ok(())
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints what there is even when something is wrong with it: that is when one wants to see it.

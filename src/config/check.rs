@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -45,6 +46,11 @@ impl<'a> Check<'a> {
             _ => String::new(),
         };
         self.problems.push(format!("{setting}{origin} {cause}; {}", how_to_set(setting)));
+    }
+
+    /// Notes what is wrong within a file that a setting names.
+    pub(super) fn problem_within(&mut self, path: &Path, cause: impl Display) {
+        self.problems.push(format!("{}: {cause}", path.display()));
     }
 
     /// Anything that serde can read; `expected` describes it.

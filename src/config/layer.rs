@@ -153,7 +153,7 @@ fn unknown_variable(name: &str, value: &str, known: &[String]) -> Option<String>
         if name == FILE_VARIABLE || value.contains("://") {
             return None;
         }
-        Some(meant)
+        Some(meant.as_str())
     };
     let hint = match meant {
         Some(setting) => format!("did you mean {}?", names::variable(setting)),

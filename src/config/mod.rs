@@ -9,6 +9,7 @@
 //! - `load`: the layers put over each other, the secret files read
 //! - `check`: reads single settings and collects what is wrong with them
 //! - `validate`: which values are allowed
+//! - `policy`: the policy file, which `authorize.policy_file` names
 //! - `weak`: secrets that protect nothing
 //! - `show`: the effective configuration as text, without its secrets
 
@@ -17,6 +18,7 @@ mod issuers;
 mod layer;
 mod load;
 mod names;
+pub mod policy;
 mod problems;
 mod show;
 #[cfg(test)]
@@ -243,10 +245,11 @@ pub struct KeyPolicy {
 }
 
 /// How `/v1/authorize` decides on requests of gateways' clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorize {
     /// Headers that a credential is taken from, in small letters: `authorization` with the word `Bearer`, others bare.
     pub credential_headers: Vec<String>,
+    /// Who may do what; `None`: whoever has a good credential may do everything.
+    pub policy: Option<policy::PolicyFile>,
 }
 
 /// What one Argon2id hash costs, and how many run at once. At or above a set of OWASP's.

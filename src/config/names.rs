@@ -50,9 +50,13 @@ pub(super) fn how_to_set(setting: &str) -> String {
 }
 
 /// The known setting that `wrong` most likely means, if any is near.
-pub(super) fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a String> {
+pub(super) fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a str> {
+    nearest_of(wrong, known.iter().map(String::as_str))
+}
+
+/// The same of any names.
+pub(super) fn nearest_of<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .iter()
         .map(|name| (likeness(wrong, name), name))
         .filter(|(likeness, _)| *likeness >= 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -44,6 +44,16 @@ pub enum Denial {
     Scope(&'static str),
     /// The credential is good, but lacks scopes that a policy, or whoever asks, demands.
     Scopes,
+    /// The rule of the policy wants another kind of credential.
+    OtherKind,
+    /// The rule of the policy wants a key of the other world.
+    OtherEnvironment,
+    /// No rule of the policy is about such a request.
+    NoRule,
+    /// The rules look at what nobody who is trusted has told of the request.
+    RequestUnknown,
+    /// The request was told of in ways that do not agree, or can be understood in more than one way.
+    RequestUnclear,
     /// The token was refused.
     Token(TokenFault),
 }
@@ -104,6 +114,8 @@ pub enum PublicDenial {
     InvalidCredential,
     /// The credential is good, and not enough (RFC 6750 §3.1 `insufficient_scope`).
     InsufficientScope(&'static str),
+    /// The policy does not allow it, whichever scopes a credential carries.
+    NotAllowed,
 }
 
 impl Denial {
@@ -113,6 +125,12 @@ impl Denial {
             Self::Missing => PublicDenial::MissingCredential,
             Self::Ambiguous => PublicDenial::InvalidRequest,
             Self::Scope(scope) => PublicDenial::InsufficientScope(scope),
+            Self::Scopes
+            | Self::OtherKind
+            | Self::OtherEnvironment
+            | Self::NoRule
+            | Self::RequestUnknown
+            | Self::RequestUnclear => PublicDenial::NotAllowed,
             _ => PublicDenial::InvalidCredential,
         }
     }
@@ -131,6 +149,11 @@ impl Denial {
             Self::KeyExpired => "key_expired",
             Self::KeyAddress => "key_address",
             Self::Scope(_) | Self::Scopes => "insufficient_scope",
+            Self::OtherKind => "policy_other_kind",
+            Self::OtherEnvironment => "policy_other_environment",
+            Self::NoRule => "policy_no_rule",
+            Self::RequestUnknown => "policy_request_unknown",
+            Self::RequestUnclear => "policy_request_unclear",
             Self::Token(fault) => fault.code(),
         }
     }

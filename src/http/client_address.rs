@@ -39,6 +39,11 @@ impl TrustedProxies {
         Some(client)
     }
 
+    /// Whether a request comes from one of them.
+    pub(super) fn are_asking(&self, head: &RequestHead) -> bool {
+        head.peer_addr.is_some_and(|peer| self.trusts(peer.ip().to_canonical()))
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }

@@ -68,6 +68,8 @@ impl CredentialKind {
             PublicDenial::MissingCredential => String::new(),
             PublicDenial::InvalidRequest => r#", error="invalid_request""#.to_owned(),
             PublicDenial::InvalidCredential => r#", error="invalid_token""#.to_owned(),
+            // Another credential of the kind would not do either.
+            PublicDenial::NotAllowed => String::new(),
             PublicDenial::InsufficientScope(scope) => return self.challenge_for_scopes(scope),
         };
         format!(r#"{} realm="keyward"{error}"#, self.scheme())
@@ -241,6 +243,7 @@ impl Failure {
             }
             PublicDenial::InvalidCredential => (StatusCode::UNAUTHORIZED, "invalid_token", invalid),
             PublicDenial::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope"),
+            PublicDenial::NotAllowed => (StatusCode::FORBIDDEN, "not_allowed", "Not allowed here"),
         }
     }
 
@@ -327,6 +330,7 @@ mod tests {
             denied(PublicDenial::InvalidCredential),
             denied(PublicDenial::InsufficientScope("")),
             Reason::InsufficientScopes(CredentialKind::Either, String::new()),
+            denied(PublicDenial::NotAllowed),
             Reason::InvalidJson,
             Reason::InvalidFields(Vec::new()),
             Reason::InvalidParameters(Vec::new()),

@@ -3,6 +3,7 @@
 mod defaults;
 mod issuers;
 mod layers;
+mod policy;
 mod secrets;
 mod showing;
 mod values;

@@ -4,13 +4,40 @@ use std::collections::BTreeSet;
 
 use super::super::Authorize;
 use super::super::check::Check;
+use super::super::policy::{PolicyFile, PolicySource};
 
 /// Further headers would only be further places to look at, for each request.
 const HEADERS_MAX: usize = 8;
 
-pub(super) fn authorize(check: &mut Check<'_>) -> Option<Authorize> {
+pub(super) fn authorize(check: &mut Check<'_>, has_proxies: bool) -> Option<Authorize> {
     let credential_headers = credential_headers(check);
-    Some(Authorize { credential_headers: credential_headers? })
+    let policy = policy(check, has_proxies);
+    Some(Authorize { credential_headers: credential_headers?, policy: policy? })
+}
+
+fn policy(check: &mut Check<'_>, has_proxies: bool) -> Option<Option<PolicyFile>> {
+    let setting = "authorize.policy_file";
+    let path = check.text(setting, 4096)?;
+    if path.is_empty() {
+        return Some(None);
+    }
+    let source = PolicySource { path: path.into(), has_proxies };
+    let text = match source.read() {
+        Ok(text) => text,
+        Err(cause) => {
+            check.problem(setting, format!("names a file that can't be read ({cause})"));
+            return None;
+        }
+    };
+    match source.parse(&text) {
+        Ok(policy) => Some(Some(PolicyFile { source, text, policy })),
+        Err(problems) => {
+            for problem in problems.lines() {
+                check.problem_within(&source.path, problem);
+            }
+            None
+        }
+    }
 }
 
 fn credential_headers(check: &mut Check<'_>) -> Option<Vec<String>> {

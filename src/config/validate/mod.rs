@@ -31,7 +31,9 @@ impl Settings {
         let database = database(&mut check);
         let jwt = jwt(&mut check);
         let keys = keys(&mut check, jwt.as_ref().and_then(|jwt| jwt.secret.as_ref()).map(|secret| secret.expose()));
-        let authorize = authorize(&mut check);
+        // Where the section is wrong, that is told; the policy is judged as if there were proxies.
+        let has_proxies = server.as_ref().is_none_or(|server| !server.trusted_proxies.is_empty());
+        let authorize = authorize(&mut check, has_proxies);
         let hashing = hashing(&mut check);
         let checks = checks(&mut check);
         let coherence = coherence(&mut check);

@@ -1,17 +1,22 @@
 //! Which of the client's headers holds a credential, and of which kind. The query string is never looked at: addresses
 //! end up in logs (RFC 6750 §5.3).
 
+use std::sync::Arc;
+
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, InvalidHeaderName};
 
+use arc_swap::ArcSwap;
+
 use crate::{
-    config,
-    domain::verdict::Denial,
+    domain::{policy::Policy, verdict::Denial},
     http::credentials::{only_value, strip_bearer},
 };
 
 /// How requests of gateways' clients are decided on.
 pub struct Authorize {
     credential_headers: Vec<HeaderName>,
+    /// `None`: whoever has a good credential may do everything.
+    pub(super) policy: Option<Arc<ArcSwap<Policy>>>,
 }
 
 /// A credential, unverified.
@@ -24,13 +29,13 @@ pub(super) enum Presented<'a> {
 }
 
 impl Authorize {
-    /// As configured.
+    /// Takes credentials from these headers, and goes by this policy.
     ///
     /// # Errors
-    /// When a configured header has no name that a header can have.
-    pub fn new(settings: &config::Authorize) -> Result<Self, InvalidHeaderName> {
-        let names = settings.credential_headers.iter().map(|name| name.parse());
-        Ok(Self { credential_headers: names.collect::<Result<_, _>>()? })
+    /// When one of the headers has no name that a header can have.
+    pub fn new(credential_headers: &[String], policy: Option<Arc<ArcSwap<Policy>>>) -> Result<Self, InvalidHeaderName> {
+        let names = credential_headers.iter().map(|name| name.parse());
+        Ok(Self { credential_headers: names.collect::<Result<_, _>>()?, policy })
     }
 
     /// The one credential that a client shows. Two could be understood differently by two readers, so they are refused.
@@ -74,13 +79,12 @@ mod tests {
     use super::*;
 
     fn shown(lines: &[(&str, &str)]) -> Result<String, Denial> {
-        let settings = config::Authorize { credential_headers: vec!["x-api-key".into(), "authorization".into()] };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let value = HeaderValue::from_str(value).expect("a value");
             headers.append(name.parse().expect("a name"), value);
         }
-        let authorize = Authorize::new(&settings).expect("names");
+        let authorize = Authorize::new(&["x-api-key".to_owned(), "authorization".to_owned()], None).expect("names");
         authorize.credential(&headers).map(|presented| format!("{presented:?}").chars().take(3).collect())
     }
 

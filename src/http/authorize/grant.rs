@@ -45,6 +45,20 @@ pub(super) fn of(principal: &Principal) -> HttpResponse {
     ])
 }
 
+/// The client may be anybody, and has not said who it is.
+pub(super) fn of_nobody() -> HttpResponse {
+    let empty = HeaderValue::from_static("");
+    let method = HeaderValue::from_static("anonymous");
+    answer([
+        (SUBJECT, empty.clone()),
+        (OWNER, empty.clone()),
+        (KEY_ID, empty.clone()),
+        (SCOPES, empty.clone()),
+        (METHOD, method),
+        (ENVIRONMENT, empty),
+    ])
+}
+
 fn answer(headers: [(HeaderName, HeaderValue); 6]) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::OK);
     let all = response.headers_mut();

@@ -2,6 +2,7 @@
 //! request through on 200, and puts the headers of that answer in the place of the client's own.
 //!
 //! - `credential`: which of the client's headers holds a credential
+//! - `original`: what the client asks for
 //! - `scopes`: what the address that the gateway asks at demands besides
 //! - `grant`: who the client is, as headers
 //!
@@ -10,7 +11,10 @@
 
 mod credential;
 mod grant;
+mod original;
 mod scopes;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse};
 use time::OffsetDateTime;
@@ -24,11 +28,16 @@ use super::{
 };
 use crate::{
     auth::Undecided,
-    domain::verdict::{Denial, TokenFault, Verdict},
+    domain::{
+        policy::{Demand, Policy, Shown, Unmet},
+        verdict::{Denial, TokenFault, Verdict},
+    },
 };
 
 /// Where gateways ask.
 pub(super) const PATH: &str = "/v1/authorize";
+/// What clients are asked for.
+const KIND: CredentialKind = CredentialKind::Either;
 
 /// `/v1/authorize`, and below.
 pub(super) async fn authorize(request: HttpRequest) -> Result<HttpResponse, Failure> {
@@ -41,6 +50,11 @@ pub(super) async fn authorize(request: HttpRequest) -> Result<HttpResponse, Fail
 /// The answer that needs nothing but memory.
 fn at_once(request: &HttpRequest) -> Option<Result<HttpResponse, Failure>> {
     let services = services(request);
+    let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
+    let demand = match demand(request, policy.as_deref()) {
+        Ok(demand) => demand,
+        Err(denial) => return Some(answer(request, Err(refused(request, KIND, denial)))),
+    };
     let verdict = match services.authorize.credential(request.headers()) {
         Ok(Presented::Key(key)) => {
             let address = services.proxies.client_address(request.head());
@@ -49,7 +63,7 @@ fn at_once(request: &HttpRequest) -> Option<Result<HttpResponse, Failure>> {
         Ok(Presented::Token(_)) => return None,
         Err(denial) => Verdict::Denied(denial),
     };
-    Some(decide(request, verdict))
+    Some(answer(request, judge(request, demand, verdict)))
 }
 
 /// The answer that must be waited for: a key's first check, and tokens, for whose keys an issuer may be asked.
@@ -58,7 +72,13 @@ async fn in_time(request: &HttpRequest) -> Result<HttpResponse, Failure> {
     if let Verdict::OwnerDisabled(identity) = &verdict {
         stop_owner(request, identity).await;
     }
-    decide(request, verdict)
+    // Another one may have come meanwhile.
+    let policy = services(request).authorize.policy.as_ref().map(|policy| policy.load());
+    let judged = match demand(request, policy.as_deref()) {
+        Ok(demand) => judge(request, demand, verdict),
+        Err(denial) => Err(refused(request, KIND, denial)),
+    };
+    answer(request, judged)
 }
 
 async fn verdict(request: &HttpRequest) -> Result<Verdict, Undecided> {
@@ -71,21 +91,44 @@ async fn verdict(request: &HttpRequest) -> Result<Verdict, Undecided> {
     }
 }
 
-fn decide(request: &HttpRequest, verdict: Verdict) -> Result<HttpResponse, Failure> {
-    judge(request, verdict).map_err(|reason| Failure::new(request.path(), reason))
+/// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy. Asked
+/// before the credential, since none could help where no rule is met.
+fn demand<'a>(request: &HttpRequest, policy: Option<&'a Arc<Policy>>) -> Result<Option<&'a Demand>, Denial> {
+    let Some(policy) = policy else { return Ok(None) };
+    let asked = original::asked(request, policy.looks_at(), &services(request).proxies)?;
+    match policy.first(&asked) {
+        Ok((_, rule)) => Ok(Some(&rule.demand)),
+        Err(Unmet::NoRule) => Err(Denial::NoRule),
+        Err(Unmet::Unknown) => Err(Denial::RequestUnknown),
+        Err(Unmet::OnlyByCase) => Err(Denial::RequestUnclear),
+    }
 }
 
-fn judge(request: &HttpRequest, verdict: Verdict) -> Result<HttpResponse, Reason> {
-    let kind = CredentialKind::Either;
+fn judge(request: &HttpRequest, demand: Option<&Demand>, verdict: Verdict) -> Result<HttpResponse, Reason> {
     let principal = match verdict {
         Verdict::Granted(principal) => principal,
-        Verdict::Denied(denial) => return Err(refused(request, kind, denial)),
-        Verdict::OwnerDisabled(_) => return Err(refused(request, kind, Denial::Token(TokenFault::OwnerDisabled))),
+        // A bad credential is refused there, too: its bearer does not mean to be nobody.
+        Verdict::Denied(Denial::Missing) if demand.is_some_and(|demand| demand.anonymous) => {
+            let nothing_more = scopes::demanded(request)?.is_empty();
+            return if nothing_more { Ok(grant::of_nobody()) } else { Err(refused(request, KIND, Denial::Missing)) };
+        }
+        Verdict::Denied(denial) => return Err(refused(request, KIND, denial)),
+        Verdict::OwnerDisabled(_) => return Err(refused(request, KIND, Denial::Token(TokenFault::OwnerDisabled))),
     };
-    let demanded = scopes::demanded(request)?;
-    if demanded.beyond(principal.scopes()).next().is_some() {
-        log_refusal(request, Denial::Scopes);
-        return Err(Reason::InsufficientScopes(kind, demanded.to_string()));
+    let asked_for = scopes::demanded(request)?;
+    let by_rule = demand.and_then(|demand| demand.refusal(Shown::from(&principal)));
+    let by_address = asked_for.beyond(principal.scopes()).next().map(|_| Denial::Scopes);
+    match by_rule.or(by_address) {
+        None => Ok(grant::of(&principal)),
+        Some(Denial::Scopes) => {
+            log_refusal(request, Denial::Scopes);
+            let all: BTreeSet<&str> = demand.into_iter().flat_map(Demand::scopes).chain(asked_for.iter()).collect();
+            Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")))
+        }
+        Some(denial) => Err(refused(request, KIND, denial)),
     }
-    Ok(grant::of(&principal))
+}
+
+fn answer(request: &HttpRequest, judged: Result<HttpResponse, Reason>) -> Result<HttpResponse, Failure> {
+    judged.map_err(|reason| Failure::new(request.path(), reason))
 }

@@ -3,6 +3,7 @@
 
 use actix_web::{HttpRequest, web::Query};
 
+use super::original;
 use crate::{
     domain::principal::Scopes,
     http::failure::{FieldProblem, Reason},
@@ -13,7 +14,7 @@ use crate::{
 pub(super) fn demanded(request: &HttpRequest) -> Result<Scopes, Reason> {
     let query = request.query_string();
     // Where the client's path stands behind ours, so does its query.
-    if query.is_empty() || request.path().len() > super::PATH.len() {
+    if query.is_empty() || original::below(request).is_some() {
         return Ok(Scopes::default());
     }
     let pairs = Query::<Vec<(String, String)>>::from_query(query).map_err(|error| invalid(error.to_string()))?;

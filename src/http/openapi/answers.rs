@@ -120,7 +120,7 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
 
 /// What the layers before the handler may answer.
 fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
-    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential};
+    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
     let denied = |kind, denials: &[PublicDenial]| -> Vec<Reason> {
         denials.iter().map(|denial| Reason::Denied(kind, *denial)).collect()
     };
@@ -133,7 +133,9 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
         }
-        Access::Forwarded => denied(CredentialKind::Either, &usual),
+        Access::Forwarded => {
+            [denied(CredentialKind::Either, &usual), denied(CredentialKind::Either, &[NotAllowed])].concat()
+        }
         Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
     };
     if !reasons.is_empty() {
@@ -226,7 +228,9 @@ fn header(name: &str, occurs: Occurs) -> Value {
         "X-Auth-Scopes" => {
             ("What the credential may do, with spaces between.", json!({ "type": "string", "pattern": "^[ -~]*$" }))
         }
-        "X-Auth-Method" => ("How it has shown who it is.", json!({ "type": "string", "enum": ["api_key", "token"] })),
+        "X-Auth-Method" => {
+            ("How it has shown who it is.", json!({ "type": "string", "enum": ["api_key", "token", "anonymous"] }))
+        }
         "X-Auth-Environment" => {
             ("Which world the key belongs to.", json!({ "type": "string", "enum": ["live", "test", ""] }))
         }

@@ -1,0 +1,190 @@
+//! `keyward policy`: what a policy file says, before it is used.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use keyward::{
+    config::policy,
+    domain::{
+        api_key::Environment,
+        policy::{Asked, Demand, Host, Method, Policy as Rules, RequestPath, Rule, Shown, Unmet},
+        principal::Scopes,
+        verdict::Denial,
+    },
+};
+
+/// It would not be let through.
+const REFUSED: u8 = 1;
+/// It could not be said: the file or the question is wrong. The same as for a wrong command line.
+const WRONG: u8 = 2;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 let through (without --credential: some rule is met), 1 refused, 2 the file or the question is wrong.
+
+Examples:
+  keyward policy test --policy policy.toml --method GET --host api.example.com --path /orders/7
+  keyward policy test --policy policy.toml --method GET --host api.example.com --path /orders/7 \\
+    --credential api_key --scope orders:read";
+
+#[derive(clap::Subcommand)]
+pub(super) enum Policy {
+    /// Say which rule a request would meet and what it demands.
+    #[command(after_help = EXIT_CODES)]
+    Test(Test),
+    /// Say everything that is wrong with a policy file.
+    #[command(after_help = "\
+Exit codes: 0 it is a policy, 2 it is none.
+
+Examples:
+  keyward policy check /etc/keyward/policy.toml")]
+    Check {
+        /// The policy file.
+        file: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct Test {
+    /// The policy file.
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The request's method.
+    #[arg(long)]
+    method: Option<String>,
+    /// The request's host.
+    #[arg(long)]
+    host: Option<String>,
+    /// The request's path, as it stands on the wire.
+    #[arg(long)]
+    path: Option<String>,
+    /// What the client would show.
+    #[arg(long, value_enum)]
+    credential: Option<Credential>,
+    /// A scope that the credential carries; may be repeated.
+    #[arg(long, value_name = "SCOPE", requires = "credential")]
+    scope: Vec<String>,
+    /// The environment of the API key: live or test.
+    #[arg(long, value_name = "ENVIRONMENT", default_value = "live", requires = "credential")]
+    environment: Environment,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Credential {
+    /// An API key.
+    #[value(name = "api_key")]
+    ApiKey,
+    /// A JWT.
+    Token,
+    /// Nothing.
+    None,
+}
+
+impl Policy {
+    pub(super) fn run(self) -> ExitCode {
+        let done = match self {
+            Self::Test(test) => test.run(),
+            Self::Check { file } => check(&file),
+        };
+        done.unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            ExitCode::from(WRONG)
+        })
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Rules> {
+    let text = policy::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    policy::parse(&text).with_context(|| format!("{} is no policy", file.display()))
+}
+
+fn check(file: &Path) -> anyhow::Result<ExitCode> {
+    let policy = read(file)?;
+    println!("{} rules, all of them good.", policy.rules().len());
+    if policy.looks_at().anything() {
+        println!("They look at what a gateway tells, so server.trusted_proxies must name its network.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Test {
+    fn run(&self) -> anyhow::Result<ExitCode> {
+        let policy = read(&self.policy)?;
+        let scopes = Scopes::parse(self.scope.iter().map(String::as_str))?;
+        let asked = match self.asked() {
+            Ok(asked) => asked,
+            Err(what) => {
+                println!("Refused with 403: the {what} can be understood in more than one way.");
+                return Ok(ExitCode::from(REFUSED));
+            }
+        };
+        let (place, rule) = match policy.first(&asked) {
+            Ok(met) => met,
+            Err(Unmet::Unknown) => bail!("the rules look at more of a request: give --host, --path and --method"),
+            Err(unmet) => {
+                println!("Refused with 403: {}.", why(unmet));
+                return Ok(ExitCode::from(REFUSED));
+            }
+        };
+        println!("Rule {} (line {}) is met. It demands {}.", place + 1, rule.line, demanded(rule));
+        let Some(credential) = self.credential else { return Ok(ExitCode::SUCCESS) };
+        let refusal = credential.refusal(&rule.demand, &scopes, self.environment);
+        println!("{}", refusal.map_or_else(|| "Let through.".to_owned(), |why| format!("Refused with {why}.")));
+        Ok(if refusal.is_some() { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
+    }
+
+    /// The request, or what of it is not clear.
+    fn asked(&self) -> Result<Asked<'_>, &'static str> {
+        Ok(Asked {
+            method: self.method.as_deref().map(Method::parse).transpose().map_err(|_| "method")?,
+            host: self.host.as_deref().map(Host::parse).transpose().map_err(|_| "host")?,
+            path: self.path.as_deref().map(RequestPath::parse).transpose().map_err(|_| "path")?,
+        })
+    }
+}
+
+fn why(unmet: Unmet) -> &'static str {
+    match unmet {
+        Unmet::OnlyByCase => "it meets a rule only when capitals are taken for small letters, as some servers do",
+        Unmet::NoRule | Unmet::Unknown => "it meets no rule",
+    }
+}
+
+fn demanded(rule: &Rule) -> String {
+    let Demand { anonymous, api_key, token, scopes_all, scopes_any, environment } = &rule.demand;
+    if *anonymous {
+        return "nothing: anybody is let through, though not with a bad credential".to_owned();
+    }
+    let world = environment.map(|world| format!(" of the environment {}", world.as_str())).unwrap_or_default();
+    let mut demanded = match (api_key, token) {
+        (true, true) => format!("an API key{world} or a JWT"),
+        (true, false) => format!("an API key{world}"),
+        (false, _) => "a JWT".to_owned(),
+    };
+    if !scopes_all.is_empty() {
+        demanded += &format!(", with all of the scopes {scopes_all}");
+    }
+    if !scopes_any.is_empty() {
+        demanded += &format!(", with one of the scopes {scopes_any}");
+    }
+    demanded
+}
+
+impl Credential {
+    /// Status and reason, if it is not enough.
+    fn refusal(self, demand: &Demand, scopes: &Scopes, environment: Environment) -> Option<&'static str> {
+        let key_of = match self {
+            Self::None if demand.anonymous => return None,
+            Self::None => return Some("401: a credential is missing"),
+            Self::ApiKey => Some(environment),
+            Self::Token => None,
+        };
+        demand.refusal(Shown { key_of, scopes }).map(|denial| match denial {
+            Denial::OtherKind => "403: another kind of credential is demanded",
+            Denial::OtherEnvironment => "403: the key is of the other environment",
+            _ => "403: scopes are missing",
+        })
+    }
+}

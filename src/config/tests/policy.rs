@@ -1,0 +1,169 @@
+//! Policy files: what may stand in them, and how mistakes are told.
+
+use super::super::policy::{PolicySource, parse, read};
+use super::*;
+
+fn lines(text: &str) -> Vec<String> {
+    problems_of(parse(text))
+}
+
+#[test]
+fn a_rule_may_say_all_of_this() {
+    let policy = parse(
+        r#"
+            # a comment
+            [[rules]]
+            hosts = ["api.example.com", "*.example.org"]
+            paths = ["/orders/**"]
+            methods = ["GET"]
+            credentials = ["api_key"]
+            scopes_all = ["orders:read", "orders:list"]
+            scopes_any = ["a", "b"]
+            environment = "live"
+
+            [[rules]]
+            paths = ["/health"]
+            anonymous = true
+
+            [[rules]]
+        "#,
+    )
+    .expect("a policy");
+    let [orders, health, rest] = policy.rules() else { panic!("three rules") };
+    assert_eq!((orders.line, health.line, rest.line), (3, 12, 16));
+    assert_eq!((orders.hosts.len(), orders.paths.len(), orders.methods.len()), (2, 1, 1));
+    assert_eq!((orders.demand.api_key, orders.demand.token, orders.demand.anonymous), (true, false, false));
+    assert_eq!(orders.demand.scopes_all.to_string(), "orders:list orders:read");
+    assert_eq!(orders.demand.environment.map(|environment| environment.as_str()), Some("live"));
+    assert!(health.demand.anonymous);
+    assert!(rest.demand.api_key && rest.demand.token && rest.hosts.is_empty());
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_its_line() {
+    let found = lines(
+        r#"version = 1
+rule = []
+[[rules]]
+host = ["a"]
+paths = [
+    "/ok",
+    "orders",
+    "/a/**/b",
+]
+methods = "GET"
+credentials = ["api-key"]
+scopes_all = ["a b"]
+scopes_any = []
+environment = "prod"
+anonymous = 1
+[[rules]]
+hosts = ["a:80", 7]
+paths = ["/x"]
+methods = ["get"]
+[[rules]]
+anonymous = true
+scopes_all = ["a"]
+credentials = ["token"]
+[[rules]]
+paths = ["/y"]
+credentials = ["token"]
+environment = "live"
+"#,
+    );
+    let expected = [
+        "line 1: \"version\" is no member of a policy: there are rules",
+        "line 2: \"rule\" is no member of a policy: rules stand in tables [[rules]]",
+        "line 4: \"host\" is no member of a rule: did you mean hosts?",
+        "line 7: paths: \"orders\" must begin with /",
+        "line 8: paths: \"/a/**/b\" may have ** only as its last part",
+        "line 10: methods must be a list of texts, such as [\"…\"]",
+        "line 11: credentials: \"api-key\" must be \"api_key\" or \"token\": did you mean api_key?",
+        "line 12: scopes_all: \"a b\" a scope is 1 to 128 printable ASCII characters without space, '\"' and '\\'",
+        "line 13: scopes_any is empty: leave it out where it doesn't matter",
+        "line 14: environment must be \"live\" or \"test\"",
+        "line 15: anonymous must be true or false",
+        "line 17: hosts: \"a:80\" must be a host such as api.example.com, or *.example.com for all that are below it; \
+         without a port, and names that are not ASCII in punycode (xn--…)",
+        "line 17: hosts: must be a text",
+        "line 19: methods: \"get\" must be a method in capitals, such as GET",
+        "line 22: scopes_all means nothing together with anonymous = true: leave out one of them",
+        "line 23: credentials means nothing together with anonymous = true: leave out one of them",
+        "line 24: no request gets to this rule: the one on line 20 takes all of them",
+        "line 27: environment is about API keys, and credentials names none",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn broken_toml_is_told_with_its_lines() {
+    let found = lines("[[rules]]\npaths = [\"/a\"\n\n[[rules]]\nmethods = GET\npaths = [\"/a\"]\npaths = [\"/b\"]\n");
+    assert!(found.len() >= 2, "{found:#?}");
+    assert!(found.iter().all(|line| line.starts_with("line ")), "{found:#?}");
+}
+
+#[test]
+fn a_file_without_rules_is_wrong_for_it_may_be_half_written() {
+    for text in ["", "\n# nothing\n", "rules = []", "rules = 1", "rules = [1]", "[rules]\npaths = [\"/\"]"] {
+        assert_eq!(lines(text).len(), 1, "{text:?}: {:?}", lines(text));
+    }
+}
+
+#[test]
+fn there_is_an_end_to_rules_and_what_they_hold() {
+    let rules = |count| "[[rules]]\npaths = [\"/a\"]\n".repeat(count);
+    assert!(parse(&rules(10_000)).is_ok());
+    assert_eq!(lines(&rules(10_001)), ["line 20001: this is rule 10001, and the last that may be is 10000"]);
+    let paths = |count| format!("[[rules]]\npaths = [{}]\n", "\"/a\",".repeat(count));
+    assert!(parse(&paths(100)).is_ok());
+    assert_eq!(lines(&paths(101)), ["line 2: paths holds more than 100"]);
+    let wide = format!("[[rules]]\nhosts = [{}]\npaths = [{}]\n", "\"a\",".repeat(100), "\"/a\",".repeat(100));
+    assert!(parse(&wide.repeat(20)).is_ok());
+    let beyond = "line 61: hosts times paths of all rules must be at most 200000, and this rule is beyond";
+    assert_eq!(lines(&wide.repeat(21)), [beyond]);
+}
+
+#[test]
+fn rules_about_requests_need_somebody_who_tells_of_them() {
+    let source = |has_proxies| PolicySource { path: "policy.toml".into(), has_proxies };
+    for about_requests in ["paths = [\"/a\"]", "hosts = [\"a\"]", "methods = [\"GET\"]"] {
+        let text = format!("[[rules]]\n{about_requests}\n");
+        assert!(source(true).parse(&text).is_ok());
+        let found = problems_of(source(false).parse(&text));
+        assert!(found[0].contains("server.trusted_proxies"), "{found:?}");
+    }
+    assert!(source(false).parse("[[rules]]\nscopes_all = [\"a\"]").is_ok());
+}
+
+#[test]
+fn the_file_is_read_at_start_and_its_problems_stand_among_the_others() {
+    let folder = Folder::new("policy");
+    let good = folder.file("good.toml", "[[rules]]\npaths = [\"/a\"]\n").display().to_string();
+    let setting = "KEYWARD__AUTHORIZE__POLICY_FILE";
+    let proxies = ("KEYWARD__SERVER__TRUSTED_PROXIES", "10.0.0.0/8");
+    let config = config_with(&[(setting, &good), proxies]);
+    assert_eq!(config.authorize.policy.expect("a policy").policy.rules().len(), 1);
+
+    let bad = folder.file("bad.toml", "[[rules]]\npath = [\"/a\"]\nmethods = [1]\n").display().to_string();
+    let found = problems_with(&[(setting, &bad), proxies, ("PORT", "x")]);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert_eq!(found[1], format!("{bad}: line 2: \"path\" is no member of a rule: did you mean paths?"));
+    assert_eq!(found[2], format!("{bad}: line 3: methods: must be a text"));
+
+    let found = problems_with(&[(setting, &good)]);
+    assert!(found.len() == 1 && found[0].contains("server.trusted_proxies"), "{found:#?}");
+    let missing = folder.missing("missing.toml");
+    let found = problems_with(&[(setting, &missing)]);
+    assert!(found.len() == 1 && found[0].contains("names a file that can't be read"), "{found:#?}");
+    let large = folder.file("large.toml", &"#".repeat(4 * 1024 * 1024 + 1));
+    assert!(read(&large).is_err());
+}
+
+#[test]
+fn the_headers_of_credentials_are_names_of_headers() {
+    let setting = "KEYWARD__AUTHORIZE__CREDENTIAL_HEADERS";
+    assert_eq!(config_with(&[(setting, "X-Key")]).authorize.credential_headers, ["x-key"]);
+    for wrong in [",", "x key", "x:key", "x-é", "a,b,A", "a,b,c,d,e,f,g,h,i"] {
+        assert_eq!(problems_with(&[(setting, wrong)]).len(), 1, "{wrong}");
+    }
+}

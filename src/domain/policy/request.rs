@@ -1,0 +1,150 @@
+//! What a request asks for: its method and its host in one spelling, and which of that is known.
+
+use std::{borrow::Cow, fmt, net::Ipv6Addr};
+
+use super::RequestPath;
+
+/// The longest name of a host, in bytes (RFC 1035 §3.1).
+const HOST_MAX_BYTES: usize = 253;
+/// The longest method. The longest that is registered has 17.
+const METHOD_MAX_BYTES: usize = 32;
+
+/// Two readers could understand it differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("can be understood in more than one way")]
+pub struct Unclear;
+
+/// A request as its client has sent it, as far as that is known.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// With which method.
+    pub method: Option<Method<'a>>,
+    /// Of which host.
+    pub host: Option<Host<'a>>,
+    /// For which path.
+    pub path: Option<RequestPath<'a>>,
+}
+
+/// What a policy must know of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LooksAt {
+    /// The host.
+    pub host: bool,
+    /// The path.
+    pub path: bool,
+    /// The method.
+    pub method: bool,
+}
+
+impl LooksAt {
+    /// Whether it has to know anything at all.
+    pub fn anything(self) -> bool {
+        self.host || self.path || self.method
+    }
+
+    pub(super) fn is_answered_by(self, asked: &Asked<'_>) -> bool {
+        (!self.host || asked.host.is_some())
+            && (!self.path || asked.path.is_some())
+            && (!self.method || asked.method.is_some())
+    }
+}
+
+/// A method, which is in capitals: another is another method to some servers and the same to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Method<'a>(Cow<'a, str>);
+
+impl<'a> Method<'a> {
+    /// Reads a method.
+    ///
+    /// # Errors
+    /// [`Unclear`] when there are other characters in it than capitals, digits, `-` and `_`.
+    pub fn parse(text: &'a str) -> Result<Self, Unclear> {
+        let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        let fits = (1..=METHOD_MAX_BYTES).contains(&text.len()) && text.bytes().all(plain);
+        if fits { Ok(Self(Cow::Borrowed(text))) } else { Err(Unclear) }
+    }
+
+    /// The same, kept.
+    pub fn into_owned(self) -> Method<'static> {
+        Method(Cow::Owned(self.0.into_owned()))
+    }
+
+    /// Whether a rule for this method is one for `other`: HEAD is GET without the content (RFC 9110 §9.3.2).
+    pub(super) fn takes(&self, other: &Method<'_>) -> bool {
+        self.0 == other.0 || (self.0 == "GET" && other.0 == "HEAD")
+    }
+}
+
+impl fmt::Display for Method<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A host in small letters, without a port and without the root's point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host<'a>(Cow<'a, str>);
+
+impl<'a> Host<'a> {
+    /// Reads a host, with or without a port (RFC 3986 §3.2.2, §3.2.3).
+    ///
+    /// # Errors
+    /// [`Unclear`] when it is neither a name nor an address. Names that are not ASCII must be in punycode.
+    pub fn parse(text: &'a str) -> Result<Self, Unclear> {
+        let end = if text.starts_with('[') {
+            text.find(']').ok_or(Unclear)? + 1
+        } else {
+            text.find(':').unwrap_or(text.len())
+        };
+        let (host, port) = text.split_at(end);
+        let digits = port.strip_prefix(':').unwrap_or(port);
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) || (!port.is_empty() && !port.starts_with(':')) {
+            return Err(Unclear);
+        }
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            // An address has many spellings.
+            let address: Ipv6Addr = address.parse().map_err(|_| Unclear)?;
+            return Ok(Self(Cow::Owned(format!("[{address}]"))));
+        }
+        if !is_name(host) {
+            return Err(Unclear);
+        }
+        let has_capitals = host.bytes().any(|byte| byte.is_ascii_uppercase());
+        Ok(Self(if has_capitals { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_name(host: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    host.len() <= HOST_MAX_BYTES && host.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
+}
+
+/// A host, or all that are below one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This host.
+    Exactly(Box<str>),
+    /// Every host below this one, however far, and not that one itself.
+    Below(Box<str>),
+}
+
+impl HostPattern {
+    /// Reads `api.example.com`, or `*.example.com`. Without a port: hosts are told apart by their names.
+    ///
+    /// # Errors
+    /// [`Unclear`] when it is neither.
+    pub fn parse(text: &str) -> Result<Self, Unclear> {
+        let (name, below) = text.strip_prefix("*.").map_or((text, false), |rest| (rest, true));
+        // Either would be dropped unseen.
+        if name.ends_with('.') || (name.contains(':') && !name.ends_with(']')) {
+            return Err(Unclear);
+        }
+        let host = Host::parse(name)?.0.into_owned().into_boxed_str();
+        Ok(if below { Self::Below(host) } else { Self::Exactly(host) })
+    }
+}

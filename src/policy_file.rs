@@ -1,0 +1,103 @@
+//! The adapter for the policy file: reads it again when it changes, and when SIGHUP says so.
+//!
+//! The text is compared and not the time or the name of the file: a ConfigMap changes by a link two folders above, and an
+//! editor writes a new file. A change counts once two looks have found the same text, so that a file that is being
+//! written is not read half.
+
+use std::{io, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    config::policy::{PolicyFile, PolicySource},
+    domain::policy::Policy,
+};
+
+/// How often the file is looked at. Half of the second in which a change is to be noticed; it costs one read.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Problems that one line of the log tells.
+const PROBLEMS_TOLD: usize = 20;
+
+/// Keeps a policy as new as its file.
+pub struct PolicyWatch {
+    source: PolicySource,
+    current: Arc<ArcSwap<Policy>>,
+    hang_up: Signal,
+    /// What was last understood, or found to be wrong; `None` when the file could not be read.
+    settled: Option<String>,
+}
+
+impl PolicyWatch {
+    /// Watches the file that this policy was read from. From now on, SIGHUP means to read it again.
+    ///
+    /// # Errors
+    /// When the system does not let us listen for the signal.
+    pub fn new(file: PolicyFile) -> io::Result<Self> {
+        let PolicyFile { source, text, policy } = file;
+        let current = Arc::new(ArcSwap::from_pointee(policy));
+        Ok(Self { source, current, hang_up: signal(SignalKind::hangup())?, settled: Some(text) })
+    }
+
+    /// The policy of the moment.
+    pub fn current(&self) -> Arc<ArcSwap<Policy>> {
+        Arc::clone(&self.current)
+    }
+
+    /// Watches for ever.
+    pub async fn run(mut self) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut before = self.settled.clone();
+        loop {
+            tokio::select! {
+                Some(()) = self.hang_up.recv() => {
+                    let found = self.look().await;
+                    self.settle(found);
+                    before.clone_from(&self.settled);
+                }
+                _ = looks.tick() => {
+                    let found = self.look().await;
+                    let text = found.as_ref().ok().cloned();
+                    if text != self.settled && text == before {
+                        self.settle(found);
+                    }
+                    before = text;
+                }
+            }
+        }
+    }
+
+    /// Off the threads that serve: a file may be on a slow disk.
+    async fn look(&self) -> io::Result<String> {
+        let source = self.source.clone();
+        tokio::task::spawn_blocking(move || source.read()).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Goes by what was found if that can be understood, and else by what was understood last.
+    fn settle(&mut self, found: io::Result<String>) {
+        let path = self.source.path.display();
+        match &found {
+            Err(error) => tracing::error!(%path, %error, "the policy file cannot be read; the policy stays as it was"),
+            Ok(text) => match self.source.parse(text) {
+                Ok(policy) => {
+                    tracing::info!(%path, rules = policy.rules().len(), "read the policy file again");
+                    self.current.store(Arc::new(policy));
+                }
+                Err(problems) => {
+                    let problems = problems.lines();
+                    let told = problems.iter().take(PROBLEMS_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+                    tracing::error!(
+                        %path,
+                        problems = problems.len(),
+                        "the policy file is wrong; the policy stays as it was: {told}"
+                    );
+                }
+            },
+        }
+        self.settled = found.ok();
+    }
+}
