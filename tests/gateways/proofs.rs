@@ -10,7 +10,7 @@ use tokio::{
 use crate::{
     actors::Person,
     gateway::{Gateway, Running},
-    program::{PATIENCE, eventually},
+    program::{Folder, PATIENCE, eventually},
     scene::{GREETING, Scene, api, assert_is_problem, gets, request, sends},
     server::{Conduct, Server, Wire},
     wire::{Answer, Connection},
@@ -22,6 +22,7 @@ macro_rules! prove_all {
         prove_all! { $gateway:
             a_good_key_reaches_the_api_as_who_it_is,
             a_good_token_reaches_the_api_as_who_it_is,
+            a_key_with_as_many_scopes_as_there_can_be_reaches_the_api,
             who_has_no_good_credential_is_told_so_and_reaches_nothing,
             who_lacks_the_scope_is_told_so_and_reaches_nothing,
             nobody_is_asked_on_a_public_route,
@@ -30,6 +31,7 @@ macro_rules! prove_all {
             another_spelling_of_a_path_meets_the_same_check,
             what_is_asked_for_is_told_by_the_gateway_and_not_by_the_client,
             where_a_client_is_is_told_by_the_gateway_and_not_by_the_client,
+            keywards_policy_decides_by_what_the_client_asks_for,
             a_revoked_key_is_refused_by_the_next_request,
             while_keyward_hangs_nobody_passes_and_nobody_waits_for_long,
             a_question_that_is_never_answered_lets_nobody_pass,
@@ -90,6 +92,14 @@ pub(crate) async fn a_good_token_reaches_the_api_as_who_it_is<G: Gateway>() {
     assert_eq!(got.header("x-auth-scopes"), Some("orders:read"));
     assert_eq!(got.header("x-auth-method"), Some("token"));
     assert_eq!(got.header("x-auth-key-id"), None);
+}
+
+pub(crate) async fn a_key_with_as_many_scopes_as_there_can_be_reaches_the_api<G: Gateway>() {
+    let scene = Scene::set::<G>().await;
+    let scopes: Vec<String> = (0..100).map(|number| format!("{number:0>128}")).collect();
+    let key = scene.key(json!({ "scopes": scopes })).await.holder.key;
+    assert_passed(&scene.gets("/", &[(KEY, &key)]).await);
+    assert_eq!(scene.last().header("x-auth-scopes"), Some(scopes.join(" ").as_str()));
 }
 
 pub(crate) async fn who_has_no_good_credential_is_told_so_and_reaches_nothing<G: Gateway>() {
@@ -230,6 +240,46 @@ pub(crate) async fn where_a_client_is_is_told_by_the_gateway_and_not_by_the_clie
         assert_passed(&scene.gets("/", &[(KEY, &here), forged]).await);
         scene.refuses(401, "/", &[(KEY, &elsewhere), forged]).await;
     }
+}
+
+/// Besides what the gateway's own file demands.
+const POLICY: &str = r#"
+[[rules]]
+paths = ["/health"]
+anonymous = true
+
+[[rules]]
+hosts = ["keyward"]
+paths = ["/reports/**"]
+methods = ["GET"]
+scopes_all = ["reports:read"]
+
+[[rules]]
+hosts = ["keyward"]
+paths = ["/reports/**"]
+methods = ["PUT"]
+scopes_all = ["reports:write"]
+"#;
+
+pub(crate) async fn keywards_policy_decides_by_what_the_client_asks_for<G: Gateway>() {
+    let folder = Folder::new();
+    let file = folder.file("policy.toml", POLICY);
+    let scene = Scene::set_with::<G>(&[("KEYWARD__AUTHORIZE__POLICY_FILE", &file)]).await;
+    let reader = scene.key(json!({ "scopes": ["reports:read"] })).await.holder.key;
+    for target in ["/reports/7", "/reports/7?method=PUT", "/%72eports/7"] {
+        assert_passed(&scene.gets(target, &[(KEY, &reader)]).await);
+    }
+    let before = scene.api.requests().len();
+    let answer = sends(&scene.gateway, "PUT", "/reports/7", &[(KEY, &reader), ("Content-Length", "2")], b"{}").await;
+    assert_is_problem(&answer, 403);
+    for target in ["/nowhere", "/reportsx"] {
+        let answer = scene.gets(target, &[(KEY, &reader)]).await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+    }
+    assert_eq!(scene.api.requests().len(), before);
+    // Nobody is somebody, too.
+    assert_passed(&scene.gets("/health", &[("X-Auth-Subject", "forged")]).await);
+    assert_eq!(scene.last().header("x-auth-subject"), None);
 }
 
 pub(crate) async fn a_revoked_key_is_refused_by_the_next_request<G: Gateway>() {

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     actors::{Person, stranger},
     asking::{MadeKey, Reply, SHORT_LEASE},
+    program::Folder,
     replica::Replica,
     scene::TRUSTED,
 };
@@ -132,4 +133,28 @@ async fn the_client_is_where_the_gateway_says() {
         let answer = Reply::to(question(&replica).header("x-api-key", &elsewhere.holder.key)).await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn the_policy_decides_by_what_the_gateway_says_of_the_client() {
+    let folder = Folder::new();
+    let policy = r#"
+        [[rules]]
+        hosts = ["api.example.com"]
+        paths = ["/orders/*"]
+        methods = ["POST"]
+        scopes_all = ["orders:write"]
+    "#;
+    let file = folder.file("policy.toml", policy);
+    let replica = Replica::start_with(&[SHORT_LEASE, TRUSTED, ("KEYWARD__AUTHORIZE__POLICY_FILE", &file)]).await;
+    let alice = Person::named("alice");
+    let writer = alice.creates(&replica, json!({ "scopes": ["orders:read", "orders:write"] })).await.holder.key;
+    let reader = alice.creates(&replica, json!({ "scopes": ["orders:read"] })).await.holder.key;
+    for question in ALL {
+        let status = async |key: &str| Reply::to(question(&replica).header("x-api-key", key)).await.status;
+        assert_eq!((status(&writer).await, status(&reader).await), (200, 403));
+    }
+    // Another method is another question, and no rule has an answer to it.
+    let answer = stranger(&replica, Method::DELETE, "/v1/authorize/orders/7").header("host", "api.example.com");
+    assert_eq!(Reply::to(answer.header("x-api-key", &writer)).await.status, 403);
 }

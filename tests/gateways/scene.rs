@@ -29,8 +29,14 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn set<G: Gateway>() -> Self {
+        Self::set_with::<G>(&[]).await
+    }
+
+    /// The same with further environment variables for Keyward.
+    pub(crate) async fn set_with<G: Gateway>(env: &[(&str, &str)]) -> Self {
         let port = Port::claim();
-        let env = [SHORT_LEASE, TRUSTED, ("KEYWARD__SERVER__PORT", &port.number().to_string())];
+        let number = port.number().to_string();
+        let env = [&[SHORT_LEASE, TRUSTED, ("KEYWARD__SERVER__PORT", &number)], env].concat();
         let (keyward, api) = tokio::join!(Replica::start_with(&env), api());
         let gateway = Running::start::<G>(keyward.address(), api.address()).await;
         Self { gateway, keyward, api, _port: port }
