@@ -17,6 +17,7 @@ mod actors;
 #[path = "../api/asking.rs"]
 mod asking;
 mod caddy;
+mod documented;
 mod files;
 mod gateway;
 mod haproxy;
@@ -32,6 +33,9 @@ mod replayed;
 mod replica;
 mod scene;
 mod server;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/session.rs"]
+mod session;
 #[path = "../support/mod.rs"]
 mod support;
 #[allow(dead_code, reason = "only a part of it is used here")]

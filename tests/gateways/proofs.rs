@@ -41,6 +41,7 @@ macro_rules! prove_all {
             connections_to_keyward_are_kept,
             a_request_reaches_the_api_as_it_was_sent,
             a_web_socket_passes,
+            the_session_in_the_documents_is_what_happens,
         }
     };
     ($gateway:ty: $($proof:ident,)+) => {
@@ -241,6 +242,8 @@ pub(crate) async fn where_a_client_is_is_told_by_the_gateway_and_not_by_the_clie
         scene.refuses(401, "/", &[(KEY, &elsewhere), forged]).await;
     }
 }
+
+pub(crate) use crate::documented::the_session_in_the_documents_is_what_happens;
 
 /// Besides what the gateway's own file demands.
 const POLICY: &str = r#"
