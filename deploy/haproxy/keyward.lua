@@ -1,8 +1,8 @@
 -- Asks Keyward about a request: `http-request lua.keyward` in haproxy.cfg. A grant goes on with the six headers that say who
 -- it is; a refusal is given to the client as it came. For HAProxy 2.6 and later.
 
--- The way to Keyward leads through HAProxy itself, to its frontend `keyward_questions`. There the connections are kept, the
--- replicas watched and the timeouts set; HAProxy's client for Lua does none of that.
+-- The way to Keyward leads through HAProxy itself, to its frontend `keyward_questions`. Behind it there may be several replicas,
+-- which are watched, and a timeout for connecting; HAProxy's client for Lua knows one address, and waits for it.
 local WAY = "abns@keyward"
 -- Longer than the timeouts on that way, so that it is they that end a question.
 local PATIENCE_IN_MILLISECONDS = 5000

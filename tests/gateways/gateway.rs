@@ -104,8 +104,19 @@ pub(crate) fn is_installed<G: Gateway>() -> bool {
 pub(crate) fn shipped(path: &str, replacements: &[(&str, &str)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    replacements.iter().fold(text, |text, (from, to)| {
+    for (from, _) in replacements {
         assert!(text.contains(from), "{} has no {from}", path.display());
-        text.replace(from, to)
-    })
+    }
+    // In one pass, for what was put in could look like another text to replace.
+    let (mut replaced, mut rest) = (String::new(), text.as_str());
+    let next = |rest: &str| {
+        let found = replacements.iter().filter_map(|(from, to)| Some((rest.find(from)?, from.len(), *to)));
+        found.min_by_key(|(at, ..)| *at)
+    };
+    while let Some((at, length, to)) = next(rest) {
+        replaced.push_str(&rest[..at]);
+        replaced.push_str(to);
+        rest = &rest[at + length..];
+    }
+    replaced + rest
 }
