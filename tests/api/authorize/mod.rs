@@ -1,13 +1,19 @@
 //! `/v1/authorize`, as gateways ask it.
 
+mod command;
+mod gateways;
 mod grants;
+mod paths;
 mod refusals;
+mod reload;
+mod rules;
 
 use reqwest::{Method, RequestBuilder};
 
 use crate::{
     actors::stranger,
-    asking::{MadeKey, Reply},
+    asking::{MadeKey, Reply, replica_with},
+    program::Folder,
     replica::Replica,
 };
 
@@ -47,5 +53,34 @@ impl Reply {
         assert_eq!((self.status, self.text.as_str()), (200, ""), "{self:?}");
         assert_eq!(self.header("cache-control"), Some("no-store"));
         assert!(identity(self).iter().all(Option::is_some), "{self:?}");
+    }
+}
+
+/// A replica with a policy, which believes what this machine tells of requests.
+struct Guarded {
+    replica: Replica,
+    folder: Folder,
+    /// Where the policy is.
+    file: String,
+}
+
+impl Guarded {
+    async fn by(policy: &str) -> Self {
+        Self::with(policy, &[TRUSTED]).await
+    }
+
+    async fn with(policy: &str, env: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let file = folder.file("policy.toml", policy);
+        let setting = [("KEYWARD__AUTHORIZE__POLICY_FILE", file.as_str())];
+        let replica = replica_with(&[&setting[..], env].concat()).await;
+        Self { replica, folder, file }
+    }
+
+    /// What is answered about such a request, as Traefik and Caddy tell of it.
+    async fn asks(&self, credential: Option<&str>, method: &str, host: &str, uri: &str) -> Reply {
+        let told = [("x-forwarded-method", method), ("x-forwarded-host", host), ("x-forwarded-uri", uri)];
+        let question = with(question(&self.replica), &told);
+        Reply::to(credential.into_iter().fold(question, RequestBuilder::bearer_auth)).await
     }
 }
