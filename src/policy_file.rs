@@ -56,14 +56,14 @@ impl PolicyWatch {
             tokio::select! {
                 Some(()) = self.hang_up.recv() => {
                     let found = self.look().await;
-                    self.settle(found);
-                    before.clone_from(&self.settled);
+                    before = found.as_ref().ok().cloned();
+                    self.settle(found).await;
                 }
                 _ = looks.tick() => {
                     let found = self.look().await;
                     let text = found.as_ref().ok().cloned();
                     if text != self.settled && text == before {
-                        self.settle(found);
+                        self.settle(found).await;
                     }
                     before = text;
                 }
@@ -71,33 +71,38 @@ impl PolicyWatch {
         }
     }
 
-    /// Off the threads that serve: a file may be on a slow disk.
+    /// What is there now.
     async fn look(&self) -> io::Result<String> {
         let source = self.source.clone();
-        tokio::task::spawn_blocking(move || source.read()).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        aside(move || source.read()).await?
     }
 
     /// Goes by what was found if that can be understood, and else by what was understood last.
-    fn settle(&mut self, found: io::Result<String>) {
+    async fn settle(&mut self, found: io::Result<String>) {
+        self.settled = found.as_ref().ok().cloned();
+        let source = self.source.clone();
+        let read = match found {
+            Ok(text) => aside(move || source.parse(&text)).await,
+            Err(error) => Err(error),
+        };
         let path = self.source.path.display();
-        match &found {
+        match read {
+            Ok(Ok(policy)) => {
+                tracing::info!(%path, rules = policy.rules().len(), "read the policy file again");
+                self.current.store(Arc::new(policy));
+            }
+            Ok(Err(problems)) => {
+                let problems = problems.lines();
+                let told = problems.iter().take(PROBLEMS_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+                let count = problems.len();
+                tracing::error!(%path, count, "the policy file is wrong; the policy stays as it was: {told}");
+            }
             Err(error) => tracing::error!(%path, %error, "the policy file cannot be read; the policy stays as it was"),
-            Ok(text) => match self.source.parse(text) {
-                Ok(policy) => {
-                    tracing::info!(%path, rules = policy.rules().len(), "read the policy file again");
-                    self.current.store(Arc::new(policy));
-                }
-                Err(problems) => {
-                    let problems = problems.lines();
-                    let told = problems.iter().take(PROBLEMS_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
-                    tracing::error!(
-                        %path,
-                        problems = problems.len(),
-                        "the policy file is wrong; the policy stays as it was: {told}"
-                    );
-                }
-            },
         }
-        self.settled = found.ok();
     }
+}
+
+/// Off the threads that serve: a file may be on a slow disk, and to understand ten thousand rules takes a while.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }

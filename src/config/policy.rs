@@ -3,7 +3,7 @@
 //! All that is wrong with it is told at once, each with its line.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -76,6 +76,10 @@ impl PolicySource {
 /// # Errors
 /// When it can't be read, isn't UTF-8 or is too large.
 pub fn read(path: &Path) -> io::Result<String> {
+    // To open a pipe would wait for somebody to write into it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     let mut text = String::new();
     File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_FILE {

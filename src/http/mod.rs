@@ -5,6 +5,7 @@ mod asked;
 mod audit;
 mod authenticate;
 mod authorize;
+mod challenge;
 mod client_address;
 mod credentials;
 mod edge;

@@ -29,6 +29,11 @@ pub(crate) struct Dev {
 impl Dev {
     /// `name` tells its folder from those of other tests.
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// The same with further environment variables.
+    pub(crate) fn start_with(name: &str, env: &[(&str, &str)]) -> Self {
         // In memory where there is such a thing: a durable database takes seconds to make on a busy disk.
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -41,6 +46,7 @@ impl Dev {
         }
         // Nor about a minute's patience.
         command.env("KEYWARD__LAST_USED__WRITE_EVERY", "1s");
+        command.envs(env.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
         let output = Output::collect(&mut process);
         Self { process, output, data_dir }
@@ -64,7 +70,7 @@ impl Dev {
     }
 
     /// `host:port`, as the welcome has it.
-    async fn address(&self) -> String {
+    pub(crate) async fn address(&self) -> String {
         let line = self.output.line_with("/api/protected-resource").await;
         let (_, from_host) = line.split_once("http://").expect("an address");
         from_host.split('/').next().expect("a first part").to_owned()

@@ -53,7 +53,7 @@ impl Answer {
     }
 }
 
-/// A connection to a replica.
+/// A connection to a server.
 pub(crate) struct Connection {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -61,7 +61,12 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(replica: &Replica) -> Self {
-        let stream = TcpStream::connect(replica.address()).await.expect("a connection");
+        Self::to(replica.address()).await
+    }
+
+    /// A connection to whatever listens at this address.
+    pub(crate) async fn to(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
         Self { stream, unread: Vec::new() }
     }
 

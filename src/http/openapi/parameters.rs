@@ -42,7 +42,11 @@ fn one_of_query(name: &str) -> Value {
         "owner" => ("Only those of this owner: `owner.id` of a key.", owner_id()),
         "scope" => (
             "Scopes that the credential must have besides, all of them, with spaces between. May be repeated.",
-            json!({ "type": "string", "minLength": 1, "example": "orders:read" }),
+            json!({
+                "type": "string",
+                "pattern": r"^[!#-\[\]-~]{1,128}( [!#-\[\]-~]{1,128}){0,99}$",
+                "example": "orders:read",
+            }),
         ),
         "keyId" => ("Only those about this key.", json!({ "type": "string", "format": "key-id" })),
         // "reason" and what nobody has described; the tests compare the names with those that are read.

@@ -6,7 +6,9 @@ use serde_json::json;
 use super::{AUTHORIZE, asks_at, question, with};
 use crate::{
     actors::{Person, claims, now, stranger},
-    asking::{Reply, pairs, replica},
+    asking::{Reply, SHORT_LEASE, pairs, replica},
+    replica::Replica,
+    support::PrivateCluster,
 };
 
 #[tokio::test]
@@ -150,4 +152,19 @@ async fn behind_the_clients_path_stands_the_clients_query() {
     let key = Person::named("alice").creates(&replica, json!({})).await;
     asks_at(&replica, &key, "/v1/authorize/orders?scope=orders:delete").await.is_grant();
     asks_at(&replica, &key, "/v1/authorize/?scope=").await.is_grant();
+}
+
+#[tokio::test]
+async fn what_cannot_be_decided_is_503_and_what_can_is_decided() {
+    let mut cluster = PrivateCluster::start().await;
+    let replica = Replica::start_on(&cluster.url("postgres"), &[SHORT_LEASE]).await;
+    let alice = Person::named("alice");
+    let unknown = alice.creates(&replica, json!({})).await;
+    cluster.kill9();
+    let reply = asks_at(&replica, &unknown, AUTHORIZE).await;
+    reply.is_problem(503, "unavailable");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    // Neither needs the database.
+    Reply::to(question(&replica).bearer_auth(&alice.token)).await.is_grant();
+    Reply::to(question(&replica).header("x-api-key", "forged")).await.is_problem(401, "invalid_token");
 }

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Compares nginx that asks Keyward about each request with the same nginx that asks itself, and Keyward's answer to
+# gateways with its bare handler. Prints medians, and the ratios that Keyward promises. README.md beside this file
+# explains each line.
+#
+#   benches/load/gateway.sh            5 rounds of 5 s a line: about 2 minutes, after the build
+#   benches/load/gateway.sh --quick    does it work at all? 1 round of 1 s; its numbers mean nothing
+#
+# ROUNDS, SECONDS_EACH, CONNECTIONS, SERVER_CORE, CLIENT_CORE and FIRST_PORT change what their names say.
+# KEYWARD names a program that is built already. Needs Linux, wrk, nginx, and what `keyward dev` needs.
+set -euo pipefail
+PATH=$PATH:/usr/sbin # where Debian has nginx
+# shellcheck source=benches/load/common.sh
+source "$(dirname "$0")/common.sh"
+
+need wrk taskset curl nginx cargo
+
+# start_nginx NAME [SUBSTITUTION…]: nginx as deploy/nginx has it, in front of the API and with sed's substitutions in its
+# question. One process, so that its time can be told.
+start_nginx() {
+  local name=$1 folder=$work/$1
+  shift
+  mkdir -p "$folder/conf.d"
+  cp -r "$repository/deploy/nginx/snippets" "$folder"
+  sed -e "s|server 127.0.0.1:3000;|server ${address[keyward]#http://};|" \
+    -e "s|server 127.0.0.1:9000;|server ${address[bare]#http://};|" \
+    -e "s|listen 8080;|listen 127.0.0.1:$next_port;|" \
+    "$repository/deploy/nginx/keyward.conf" >"$folder/conf.d/keyward.conf"
+  (($# == 0)) || sed -i "$@" "$folder/snippets/keyward.conf"
+  cat >"$folder/nginx.conf" <<END
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr;
+events {}
+http {
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    include conf.d/*.conf;
+}
+END
+  start "$name" nginx -p "$folder" -c "$folder/nginx.conf" -e stderr
+}
+
+# Everything but the number of workers is what ships. All of it is on one core.
+start_all() {
+  start keyward env KEYWARD__SERVER__WORKERS=1 KEYWARD__SERVER__TRUSTED_PROXIES=127.0.0.0/8 \
+    "$KEYWARD" dev --data-dir "$work/keyward"
+  token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice --expires-in 12h)
+  key=$(create_key keyward)
+  start bare "$built/release/bare"
+  start_nginx asking
+  start_nginx own -e 's|^    proxy_pass http://keyward/.*|    return 200;|'
+}
+
+# The same question must have been asked, or the comparison is none.
+check() {
+  local status
+  status=$(curl --silent --output /dev/null --write-out '%{http_code}' "${address[asking]}/api/protected-resource")
+  [[ $status == 401 ]] || { echo "$script: nginx lets in who has no key ($status)" >&2; exit 1; }
+}
+
+run_each() { # SECONDS
+  run "$1" asking asking /api/protected-resource "$key"
+  run "$1" own own /api/protected-resource "$key"
+  run "$1" authorize keyward /v1/authorize "$key"
+  run "$1" handler keyward /healthz "$key" # with the header, so that the requests are as long
+}
+
+measure() {
+  run_each 1 >/dev/null # warm
+  for ((round = 1; round <= rounds; round++)); do
+    echo "round $round of $rounds" >&2
+    run_each "$seconds" >>"$results"
+  done
+}
+
+tell() {
+  tell_circumstances
+  table_head 'one core for all servers of a line'
+  table_row 'nginx, which asks Keyward' asking
+  table_row 'nginx, which asks itself' own
+  table_row 'Keyward, /v1/authorize with a warm key' authorize
+  table_row 'Keyward, its bare handler (/healthz)' handler
+
+  printf '\n%-58s %9s   %s\n' '' measured target
+  ratio_row 'nginx: requests/s asking Keyward against asking itself' "$(ratio $RATE asking own)" '>=' 0.6
+  ratio_row '/v1/authorize: requests/s against the bare handler' "$(ratio $RATE authorize handler)" '>=' 0.93
+}
+
+build
+start_all
+check
+measure
+tell

@@ -1,0 +1,81 @@
+-- Asks Keyward about a request: `http-request lua.keyward` in haproxy.cfg. A grant goes on with the six headers that say who
+-- it is; a refusal is given to the client as it came. For HAProxy 2.6 and later.
+
+-- The way to Keyward leads through HAProxy itself, to its frontend `keyward_questions`. Behind it there may be several replicas,
+-- which are watched, and a timeout for connecting; HAProxy's client for Lua knows one address, and waits for it.
+local WAY = "abns@keyward"
+-- Longer than the timeouts on that way, so that it is they that end a question.
+local PATIENCE_IN_MILLISECONDS = 5000
+
+local IDENTITY = {
+  "x-auth-subject", "x-auth-owner", "x-auth-key-id", "x-auth-scopes", "x-auth-method", "x-auth-environment",
+}
+
+-- What of the request Keyward gets to see besides what is asked for. What came twice is passed on twice, for it is Keyward
+-- that refuses it.
+local PASSED_ON = { "authorization", "x-api-key", "x-request-id", "user-agent" }
+
+-- What of a refusal the client gets to see.
+local PASSED_BACK = { "content-type", "cache-control", "www-authenticate", "retry-after", "x-request-id" }
+
+-- HAProxy counts a header's values from 0.
+local function first(values)
+  return values and (values[0] or values[1])
+end
+
+local function ask(txn)
+  local received = txn.http:req_get_headers()
+  local headers = {
+    ["host"] = { "keyward" },
+    ["x-original-method"] = { txn.f:method() },
+    ["x-original-uri"] = { txn.f:url() },
+    ["x-original-host"] = { first(received["host"]) or "" },
+    ["x-forwarded-for"] = { txn.f:src() },
+    ["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" },
+  }
+  for _, name in ipairs(PASSED_ON) do
+    headers[name] = received[name]
+  end
+  local query = txn:get_var("txn.keyward_query") or ""
+  return core.httpclient():get({
+    url = "http://keyward/v1/authorize" .. query,
+    dst = WAY,
+    headers = headers,
+    timeout = PATIENCE_IN_MILLISECONDS,
+  })
+end
+
+local function refuse(txn, answer)
+  local reply
+  if first(answer.headers and answer.headers["content-type"]) == "application/problem+json" then
+    reply = txn:reply({ status = answer.status, reason = answer.reason })
+    for _, name in ipairs(PASSED_BACK) do
+      for _, value in pairs(answer.headers[name] or {}) do
+        reply:add_header(name, value)
+      end
+    end
+    reply:set_body(answer.body or "")
+  else
+    -- Not Keyward's word: it isn't there, or doesn't answer in time. Nobody passes.
+    reply = txn:reply({ status = 503, reason = "Service Unavailable" })
+    reply:add_header("content-type", "application/problem+json")
+    reply:add_header("cache-control", "no-store")
+    reply:add_header("retry-after", "1")
+    reply:set_body('{"type":"about:blank","title":"Service Unavailable","status":503}')
+  end
+  txn:done(reply)
+end
+
+-- A Lua error ends the request with 500, so nobody passes by one either; the configuration refuses whoever comes out of here
+-- without the mark.
+core.register_action("keyward", { "http-req" }, function(txn)
+  local answer = ask(txn)
+  if answer.status ~= 200 then
+    refuse(txn, answer)
+    return
+  end
+  for _, name in ipairs(IDENTITY) do
+    txn.http:req_set_header(name, first(answer.headers[name]) or "")
+  end
+  txn:set_var("txn.keyward_granted", true)
+end)

@@ -1,0 +1,45 @@
+//! Which credential is asked for, as `WWW-Authenticate` says it (RFC 9110 §11.6.1, RFC 6750 §3).
+
+use crate::domain::verdict::PublicDenial;
+
+/// Which kind of credential a route asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CredentialKind {
+    /// A JWT in `Authorization`.
+    Token,
+    /// An API key in `x-api-key`.
+    ApiKey,
+    /// An API key as the password of `Basic`.
+    Basic,
+    /// An API key or a JWT.
+    Either,
+}
+
+impl CredentialKind {
+    /// The value of `WWW-Authenticate` for a denial.
+    pub(super) fn challenge(self, denial: PublicDenial) -> String {
+        let error = match denial {
+            // No error code when nothing was presented (RFC 6750 §3.1).
+            PublicDenial::MissingCredential => String::new(),
+            PublicDenial::InvalidRequest => r#", error="invalid_request""#.to_owned(),
+            PublicDenial::InvalidCredential => r#", error="invalid_token""#.to_owned(),
+            // Another credential of the kind would not do either.
+            PublicDenial::NotAllowed => String::new(),
+            PublicDenial::InsufficientScope(scope) => return self.challenge_for_scopes(scope),
+        };
+        format!(r#"{} realm="keyward"{error}"#, self.scheme())
+    }
+
+    /// The same where these scopes are needed. They are of RFC 6749 §3.3, which has no quotation marks.
+    pub(super) fn challenge_for_scopes(self, scopes: &str) -> String {
+        format!(r#"{} realm="keyward", error="insufficient_scope", scope="{scopes}""#, self.scheme())
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Token | Self::Either => "Bearer",
+            Self::ApiKey => "ApiKey",
+            Self::Basic => "Basic",
+        }
+    }
+}

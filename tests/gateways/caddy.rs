@@ -1,0 +1,29 @@
+//! `deploy/caddy`.
+
+use std::{path::Path, process::Command};
+
+use crate::{
+    gateway::{Gateway, Places, shipped},
+    program::Folder,
+    proofs::prove_all,
+};
+
+struct Caddy;
+
+impl Gateway for Caddy {
+    const PROGRAM: &'static str = "caddy";
+
+    fn command(program: &Path, folder: &Folder, places: &Places) -> Command {
+        // The tests' servers are to be reached from this machine only.
+        let file = folder
+            .file("Caddyfile", &shipped("caddy/Caddyfile", &[("admin off", "admin off\n\tdefault_bind 127.0.0.1")]));
+        let mut command = Command::new(program);
+        command.args(["run", "--adapter", "caddyfile", "--config", &file]);
+        command.env("SITE", format!("http://:{}", places.port)).env("KEYWARD", &places.keyward).env("API", &places.api);
+        // Where it keeps what it remembers.
+        command.env("HOME", folder.path()).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        command
+    }
+}
+
+prove_all!(Caddy);

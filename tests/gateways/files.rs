@@ -1,0 +1,248 @@
+//! The files that no gateway reads here: that they are YAML, close where they fail, and name what there is.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::program::{Folder, bare, run};
+
+const IDENTITY: [&str; 6] =
+    ["x-auth-subject", "x-auth-owner", "x-auth-key-id", "x-auth-scopes", "x-auth-method", "x-auth-environment"];
+const CREDENTIALS: [&str; 2] = ["authorization", "x-api-key"];
+
+/// The documents in a file of `deploy`.
+fn documents(path: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The only document of a file.
+fn document(path: &str) -> Value {
+    let [document] = documents(path).try_into().expect("one document");
+    document
+}
+
+/// The document of that kind and name.
+#[track_caller]
+fn named<'a>(documents: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let is_it = |document: &&Value| document["kind"] == kind && document["metadata"]["name"] == name;
+    documents.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+/// The texts of a list, in small letters.
+fn texts(list: &Value) -> Vec<String> {
+    let list = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
+    list.iter().map(|text| text.as_str().expect("a text").to_ascii_lowercase()).collect()
+}
+
+/// The names in a map whose values are all empty: headers that are taken off.
+fn emptied(map: &Value) -> Vec<String> {
+    let map = map.as_object().expect("a map");
+    assert!(map.values().all(|value| value == ""), "{map:?}");
+    map.keys().map(|name| name.to_ascii_lowercase()).collect()
+}
+
+#[track_caller]
+fn assert_same(mut found: Vec<String>, expected: &[&str]) {
+    let mut expected = expected.to_vec();
+    found.sort();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+/// A ForwardAuth of Traefik's.
+#[track_caller]
+fn assert_asks_as_it_should(forward_auth: &Value) {
+    let address = forward_auth["address"].as_str().expect("an address");
+    assert!(address.contains("/v1/authorize"), "{address}");
+    assert_eq!(forward_auth["trustForwardHeader"], false);
+    assert_same(texts(&forward_auth["authResponseHeaders"]), &IDENTITY);
+    let passed_on = texts(&forward_auth["authRequestHeaders"]);
+    assert!(CREDENTIALS.iter().all(|name| passed_on.iter().any(|passed| passed == name)), "{passed_on:?}");
+    assert!(forward_auth["maxResponseBodySize"].as_u64().is_some_and(|size| size >= 4096));
+}
+
+#[test]
+fn traefik_takes_claims_and_credentials_off_and_lets_keyward_speak() {
+    let entry_point = &document("traefik/traefik.yml")["entryPoints"]["web"]["http"];
+    assert_eq!(entry_point["underscoreHeadersStrategy"], "delete");
+    assert_eq!(texts(&entry_point["middlewares"]), ["claims-removed@file"]);
+    let http = &document("traefik/keyward.yml")["http"];
+    let middlewares = &http["middlewares"];
+    for name in ["keyward", "keyward-orders-read"] {
+        assert_asks_as_it_should(&middlewares[name]["forwardAuth"]);
+    }
+    assert_same(emptied(&middlewares["claims-removed"]["headers"]["customRequestHeaders"]), &IDENTITY);
+    assert_same(emptied(&middlewares["credential-removed"]["headers"]["customRequestHeaders"]), &CREDENTIALS);
+    for (router, chain) in http["routers"].as_object().expect("routers") {
+        let chain = texts(&chain["middlewares"]);
+        assert!(chain.iter().all(|name| middlewares[name].is_object()), "{router}: {chain:?}");
+        assert_eq!(chain.last().map(String::as_str), Some("credential-removed"), "{router}");
+        assert_eq!(chain[0].starts_with("keyward"), router != "public", "{router}");
+    }
+}
+
+#[test]
+fn envoy_fails_closed_and_hands_on_the_six_headers() {
+    let envoy = document("envoy/envoy.yaml");
+    let manager = &envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    assert_eq!(manager["use_remote_address"], true);
+    assert_eq!(manager["normalize_path"], true);
+    assert_eq!(manager["common_http_protocol_options"]["headers_with_underscores_action"], "DROP_HEADER");
+    let removed = &manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"];
+    let removed = removed.as_array().expect("a list").iter().map(|mutation| mutation["remove"].clone()).collect();
+    assert_same(texts(&Value::Array(removed)), &IDENTITY);
+
+    let filter = &manager["http_filters"][0];
+    assert_eq!(filter["name"], "envoy.filters.http.ext_authz");
+    let asks = &filter["typed_config"];
+    assert_eq!(asks["failure_mode_allow"], false);
+    assert_eq!(asks["status_on_error"]["code"], "ServiceUnavailable");
+    let patterns = |list: &Value| {
+        let patterns = list["patterns"].as_array().expect("patterns").iter();
+        texts(&Value::Array(patterns.map(|pattern| pattern["exact"].clone()).collect()))
+    };
+    let passed_on = patterns(&asks["allowed_headers"]);
+    assert!(["x-api-key", "x-forwarded-for"].iter().all(|name| passed_on.iter().any(|passed| passed == name)));
+    let service = &asks["http_service"];
+    assert_eq!(service["path_prefix"], "/v1/authorize");
+    assert_eq!(service["server_uri"]["timeout"], "3s");
+    assert_same(patterns(&service["authorization_response"]["allowed_upstream_headers"]), &IDENTITY);
+    let passed_back = patterns(&service["authorization_response"]["allowed_client_headers"]);
+    assert!(
+        ["www-authenticate", "retry-after", "content-type"]
+            .iter()
+            .all(|name| passed_back.iter().any(|passed| passed == name))
+    );
+
+    let host = &manager["route_config"]["virtual_hosts"][0];
+    assert_same(texts(&host["request_headers_to_remove"]), &CREDENTIALS);
+    let clusters = envoy["static_resources"]["clusters"].as_array().expect("clusters").iter();
+    let clusters: Vec<&Value> = clusters.map(|cluster| &cluster["name"]).collect();
+    let routes = host["routes"].as_array().expect("routes");
+    for route in routes {
+        assert!(clusters.contains(&&route["route"]["cluster"]), "{route}");
+    }
+    assert!(clusters.contains(&&service["server_uri"]["cluster"]));
+    // The last one takes whatever the others leave, and is asked about.
+    let last = routes.last().expect("a route");
+    assert_eq!((&last["match"]["prefix"], &last["typed_per_filter_config"]), (&"/".into(), &Value::Null));
+}
+
+#[test]
+fn the_gateway_of_the_gateway_api_fails_closed_and_hands_on_the_six_headers() {
+    let all = documents("kubernetes/gateway-api.yml");
+    let traffic = &named(&all, "ClientTrafficPolicy", "public")["spec"]["headers"];
+    assert_eq!(traffic["withUnderscoresAction"], "DropHeader");
+    assert_same(texts(&traffic["earlyRequestHeaders"]["remove"]), &IDENTITY);
+    let policy = &named(&all, "SecurityPolicy", "keyward")["spec"];
+    assert_eq!(
+        (&policy["targetRefs"][0]["kind"], &policy["targetRefs"][0]["name"]),
+        (&"Gateway".into(), &"public".into())
+    );
+    let asks = &policy["extAuth"];
+    assert_eq!((&asks["failOpen"], &asks["statusOnError"]), (&false.into(), &503.into()));
+    assert_eq!(asks["http"]["path"], "/v1/authorize");
+    assert_same(texts(&asks["http"]["headersToBackend"]), &IDENTITY);
+    for name in ["api", "public"] {
+        let filter = &named(&all, "HTTPRoute", name)["spec"]["rules"][0]["filters"][0];
+        assert_same(texts(&filter["requestHeaderModifier"]["remove"]), &CREDENTIALS);
+    }
+    let keyward = documents("kubernetes/keyward.yml");
+    let port = &named(&keyward, "Service", "keyward")["spec"]["ports"][0]["port"];
+    assert_eq!(&asks["http"]["backendRefs"][0]["port"], port);
+}
+
+#[test]
+fn the_ingresses_name_what_there_is() {
+    let traefik = documents("kubernetes/traefik.yml");
+    assert_asks_as_it_should(&named(&traefik, "Middleware", "keyward")["spec"]["forwardAuth"]);
+    let headers = |name: &str| emptied(&named(&traefik, "Middleware", name)["spec"]["headers"]["customRequestHeaders"]);
+    assert_same(headers("claims-removed"), &IDENTITY);
+    assert_same(headers("credential-removed"), &CREDENTIALS);
+    for (name, chain) in [
+        ("api", &["claims-removed", "keyward", "credential-removed"][..]),
+        ("api-public", &["claims-removed", "credential-removed"]),
+    ] {
+        let annotations = &named(&traefik, "Ingress", name)["metadata"]["annotations"];
+        let expected: Vec<String> = chain.iter().map(|name| format!("default-{name}@kubernetescrd")).collect();
+        assert_eq!(annotations["traefik.ingress.kubernetes.io/router.middlewares"], expected.join(","));
+    }
+
+    let nginx = documents("kubernetes/ingress-nginx.yml");
+    let annotations = &named(&nginx, "Ingress", "api")["metadata"]["annotations"];
+    let annotation = |name: &str| annotations[format!("nginx.ingress.kubernetes.io/{name}")].as_str().expect("a text");
+    assert!(annotation("auth-url").ends_with("/v1/authorize"));
+    let headers = annotation("auth-response-headers").split(',').map(str::to_ascii_lowercase).collect();
+    assert_same(headers, &IDENTITY);
+    let (_, map) = annotation("auth-proxy-set-headers").split_once('/').expect("namespace and name");
+    assert_eq!(named(&nginx, "ConfigMap", map)["data"]["X-Forwarded-Uri"], "");
+}
+
+#[test]
+fn keyward_runs_without_rights_in_kubernetes_and_leaves_in_time() {
+    let all = documents("kubernetes/keyward.yml");
+    for (kind, name) in [("Deployment", "keyward"), ("Job", "keyward-migrate")] {
+        let pod = &named(&all, kind, name)["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        let container = &pod["containers"][0];
+        let security = &container["securityContext"];
+        assert_eq!(security["readOnlyRootFilesystem"], true);
+        assert_eq!(security["allowPrivilegeEscalation"], false);
+        assert_eq!(security["capabilities"]["drop"][0], "ALL");
+        assert!(container["resources"]["limits"]["memory"].is_string());
+    }
+    let deployment = &named(&all, "Deployment", "keyward")["spec"];
+    let pod = &deployment["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/healthz");
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
+    let labels = &deployment["template"]["metadata"]["labels"];
+    for selector in [
+        &deployment["selector"]["matchLabels"],
+        &named(&all, "Service", "keyward")["spec"]["selector"],
+        &named(&all, "PodDisruptionBudget", "keyward")["spec"]["selector"]["matchLabels"],
+        &pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+    ] {
+        assert_eq!(selector, labels);
+    }
+    // Longer than Keyward takes to stop: 8 s of being unready, and 5 s of draining.
+    assert!(pod["terminationGracePeriodSeconds"].as_u64().is_some_and(|seconds| seconds > 13));
+}
+
+#[test]
+fn every_setting_in_kubernetes_is_one_and_every_secret_is_there() {
+    let folder = Folder::new();
+    let mut secrets = Vec::new();
+    for (name, value) in [
+        ("database-url", "postgres://keyward@postgres/keyward"),
+        ("migrate-url", "postgres://keyward_owner@postgres/keyward"),
+        ("jwt-secret", crate::replica::JWT_SECRET),
+        ("pepper", crate::replica::PEPPER),
+    ] {
+        folder.file(name, value);
+        secrets.push(name);
+    }
+    let all = documents("kubernetes/keyward.yml");
+    let settings = named(&all, "ConfigMap", "keyward")["data"].as_object().expect("settings");
+    let further = &named(&all, "Job", "keyward-migrate")["spec"]["template"]["spec"]["containers"][0]["env"];
+    let further = further.as_array().expect("a list").iter().map(|variable| (&variable["name"], &variable["value"]));
+    let further = further.map(|(name, value)| (name.as_str().expect("a name"), value));
+    let mut command = bare();
+    command.arg("config");
+    for (name, value) in settings.iter().map(|(name, value)| (name.as_str(), value)).chain(further) {
+        let value = value.as_str().expect("a text");
+        command.env(name, value.replace("/run/keyward", folder.path().to_str().expect("UTF-8")));
+    }
+    let shown = run(&mut command).succeeded();
+    assert!(shown.contains("KEYWARD__SERVER__TRUSTED_PROXIES"), "{shown}");
+    // What is mounted is in the Secret that the file's head makes.
+    let volumes = &named(&all, "Deployment", "keyward")["spec"]["template"]["spec"]["volumes"];
+    for item in volumes[0]["secret"]["items"].as_array().expect("a list") {
+        assert!(secrets.contains(&item["key"].as_str().expect("a text")), "{item}");
+        assert_eq!(item["key"], item["path"]);
+    }
+}

@@ -1,0 +1,122 @@
+//! A gateway that runs with the file that ships.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Instant,
+};
+
+use crate::{
+    port::Port,
+    program::{Folder, PATIENCE},
+    replica::Output,
+};
+
+/// A kind of gateway.
+pub(crate) trait Gateway {
+    /// The program's name.
+    const PROGRAM: &'static str;
+
+    /// How it is started: with its files in `folder`, and these addresses in them.
+    fn command(program: &Path, folder: &Folder, places: &Places) -> Command;
+}
+
+/// The addresses in a gateway's file.
+pub(crate) struct Places {
+    /// The port on the loopback interface that it listens on.
+    pub(crate) port: u16,
+    /// `host:port`, as for `api`.
+    pub(crate) keyward: String,
+    pub(crate) api: String,
+}
+
+/// A running gateway. It ends with this value.
+pub(crate) struct Running {
+    process: Child,
+    output: Arc<Output>,
+    port: Port,
+    _folder: Folder,
+}
+
+impl Running {
+    /// Starts it; returns when it listens.
+    pub(crate) async fn start<G: Gateway>(keyward: &str, api: &str) -> Self {
+        let program = find::<G>().expect("a test of a gateway that isn't installed is skipped");
+        let (folder, port) = (Folder::new(), Port::claim());
+        let places = Places { port: port.number(), keyward: keyward.to_owned(), api: api.to_owned() };
+        let mut command = G::command(&program, &folder, &places);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let output = Output::collect(&mut process);
+        let mut running = Self { process, output, port, _folder: folder };
+        running.listens().await;
+        running
+    }
+
+    async fn listens(&mut self) {
+        let give_up = Instant::now() + PATIENCE;
+        while tokio::net::TcpStream::connect(self.address()).await.is_err() {
+            let ended = self.process.try_wait().expect("the process can be asked");
+            let lost = ended.is_some() || Instant::now() > give_up;
+            assert!(!lost, "the gateway does not listen; it has printed:\n{}", self.output.text());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.port.address()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("the gateway has printed:\n{}", self.output.text());
+        }
+    }
+}
+
+/// The program. Who isn't root may not have the folders of servers among theirs.
+fn find<G: Gateway>() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    let places = std::env::split_paths(&path).chain(further);
+    places.map(|place| place.join(G::PROGRAM)).find(|program| program.is_file())
+}
+
+/// Whether this gateway can be tested here. If not, says so, or fails where it must be.
+pub(crate) fn is_installed<G: Gateway>() -> bool {
+    let found = find::<G>().is_some();
+    if !found {
+        let reason = format!("the program `{}` is not installed", G::PROGRAM);
+        assert!(std::env::var_os("KEYWARD_REQUIRE_GATEWAYS").is_none(), "{reason}");
+        println!("skipped: {reason}");
+    }
+    found
+}
+
+/// A file as it ships, with each of these texts replaced, which must be in there.
+pub(crate) fn shipped(path: &str, replacements: &[(&str, &str)]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for (from, _) in replacements {
+        assert!(text.contains(from), "{} has no {from}", path.display());
+    }
+    // In one pass, for what was put in could look like another text to replace.
+    let (mut replaced, mut rest) = (String::new(), text.as_str());
+    let next = |rest: &str| {
+        let found = replacements.iter().filter_map(|(from, to)| Some((rest.find(from)?, from.len(), *to)));
+        found.min_by_key(|(at, ..)| *at)
+    };
+    while let Some((at, length, to)) = next(rest) {
+        replaced.push_str(&rest[..at]);
+        replaced.push_str(to);
+        rest = &rest[at + length..];
+    }
+    replaced + rest
+}

@@ -1,0 +1,43 @@
+//! Keyward behind the gateways of `deploy/`.
+//!
+//! Each gateway that is installed is started with the file that ships, in which only addresses are changed ([`gateway`]),
+//! before an API of the test's that remembers what it got ([`server`]), and with a real Keyward on a real Postgres
+//! ([`scene`]). What must hold behind every gateway stands once, in [`proofs`]. A gateway that isn't installed is skipped
+//! with a line that says so, unless `KEYWARD_REQUIRE_GATEWAYS` is set, as it is in the CI.
+//!
+//! Traefik and Envoy are in no distribution. The requests that they send are replayed to a real Keyward, and their files
+//! are read ([`replayed`], [`files`]).
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests")]
+
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/actors.rs"]
+mod actors;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/asking.rs"]
+mod asking;
+mod caddy;
+mod documented;
+mod files;
+mod gateway;
+mod haproxy;
+mod nginx;
+mod port;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/program.rs"]
+mod program;
+mod proofs;
+mod replayed;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/replica.rs"]
+mod replica;
+mod scene;
+mod server;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/session.rs"]
+mod session;
+#[path = "../support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/wire.rs"]
+mod wire;
