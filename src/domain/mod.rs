@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod metadata;
 pub mod ports;
 pub mod principal;
+pub mod required_scope;
 pub mod secret;
 pub mod text;
 pub mod verdict;
