@@ -14,15 +14,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["config", "domain"]),
     ("store", &["config", "domain"]),
     ("jwks", &["config", "domain"]),
-    ("http", &["auth", "config", "domain"]),
-    ("startup", &["auth", "config", "domain", "http", "jwks", "store"]),
+    ("protect", &["auth", "config", "domain"]),
+    ("http", &["auth", "config", "domain", "protect"]),
+    ("startup", &["auth", "config", "domain", "http", "jwks", "protect", "store"]),
 ];
 
 /// A crate, and the parts that may use it.
 const BELONGS_TO: &[(&str, &[&str])] = &[
     ("utoipa", &["http"]),
     ("utoipa_swagger_ui", &["http"]),
-    ("actix_web", &["http", "startup"]),
+    ("actix_web", &["http", "protect", "startup"]),
     ("tracing_actix_web", &["http"]),
     ("sqlx", &["store"]),
     ("reqwest", &["jwks"]),

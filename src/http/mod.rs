@@ -1,18 +1,15 @@
-//! The adapter for HTTP: the only place with actix.
+//! Keyward's own routes over HTTP. The check before them is in [`protect`](crate::protect).
 
 #[cfg(test)]
 mod asked;
 mod audit;
 mod authenticate;
-mod client_address;
-mod credentials;
 mod edge;
 mod editor;
 mod failure;
 mod fields;
 mod guide;
 mod health;
-mod key_check;
 mod keys;
 mod limits;
 mod oauth;
@@ -21,7 +18,6 @@ mod owner_id;
 mod owners;
 mod parameters;
 mod problem;
-mod refusal_log;
 mod root_span;
 pub mod routes;
 pub mod server;
@@ -34,40 +30,32 @@ use actix_web::{HttpRequest, web::Data};
 use crate::{
     auth::{
         Undecided,
-        api_key::KeyChecker,
-        jwt::TokenVerifier,
         lifecycle::{Issuer, Lifecycle},
     },
     domain::ports::StoreError,
+    protect::Gate,
 };
 
-pub use self::{
-    client_address::TrustedProxies,
-    health::Readiness,
-    keys::representation::{CreatedKey, Key, RotatedKey},
-    refusal_log::RefusalLog,
-};
+pub(crate) use self::authenticate::OwnRoutes;
 use self::{
     failure::{Failure, Reason},
     root_span::in_request,
 };
+pub use self::{
+    health::Readiness,
+    keys::representation::{CreatedKey, Key, RotatedKey},
+};
 
 /// What the handlers and the middleware work with. Shared by all workers.
 pub struct Services {
-    /// Decides on tokens.
-    pub tokens: TokenVerifier,
-    /// Decides on keys.
-    pub keys: KeyChecker,
+    /// Decides on credentials.
+    pub(crate) gate: Arc<Gate>,
     /// Makes keys.
     pub issuer: Arc<Issuer>,
     /// Changes and ends them.
     pub lifecycle: Arc<Lifecycle>,
-    /// Whose word on a client's address is taken.
-    pub proxies: TrustedProxies,
     /// Under which address clients know us, where that is configured.
     pub public_url: Option<String>,
-    /// Which refusals are logged.
-    pub refusals: RefusalLog,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
 }

@@ -11,12 +11,11 @@ use actix_web::{
 use super::{
     audit, authenticate,
     failure::{Failure, Reason},
-    guide, health,
-    key_check::KeyCheck,
-    keys, oauth,
+    guide, health, keys, oauth,
     openapi::{self, page},
     owners, verify,
 };
+use crate::protect::{Credentials, Keyward, Protect};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,26 +107,26 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
-pub(super) fn configure(app: &mut ServiceConfig) {
+pub(super) fn configure(app: &mut ServiceConfig, keyward: &Keyward) {
     let mut configured: Vec<&str> = Vec::new();
     for endpoint in ENDPOINTS {
         if !configured.contains(&endpoint.path) {
             configured.push(endpoint.path);
-            app.service(resource(endpoint.path));
+            app.service(resource(endpoint.path, keyward));
         }
     }
     app.default_service(web::to(not_found));
 }
 
-fn resource(path: &'static str) -> Resource {
+fn resource(path: &'static str, keyward: &Keyward) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
     endpoints()
-        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint)))
+        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint, keyward)))
         .default_service(web::to(move |request| method_not_allowed(request, allowed)))
 }
 
-fn route(endpoint: &Endpoint) -> Route {
+fn route(endpoint: &Endpoint, keyward: &Keyward) -> Route {
     let route = if endpoint.method == Method::GET {
         web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
     } else {
@@ -138,7 +137,7 @@ fn route(endpoint: &Endpoint) -> Route {
         Access::Public(_) => route,
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
-        Access::ApiKey => route.wrap(KeyCheck),
+        Access::ApiKey => route.wrap(Protect::new(keyward.clone()).accept(Credentials::Keys)),
         Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
         Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
         Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),
