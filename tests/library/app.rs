@@ -45,10 +45,17 @@ impl App {
 
     pub(crate) async fn start(keyward: Keyward, app_data: AppData) -> Self {
         let given = keyward.clone();
-        let server = HttpServer::new(move || {
-            let application = Application::new().configure(|app| routes(app, &given));
-            if app_data == AppData::Given { application.app_data(given.clone()) } else { application }
-        });
+        Self::start_with(keyward, move |app| {
+            routes(app, &given);
+            if app_data == AppData::Given {
+                app.app_data(given.clone());
+            }
+        })
+    }
+
+    /// One with these routes.
+    pub(crate) fn start_with(keyward: Keyward, routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Self {
+        let server = HttpServer::new(move || Application::new().configure(routes.clone()));
         let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).expect("a free port");
         let address = server.addrs()[0];
         let server = server.run();
