@@ -86,3 +86,8 @@ pub use crate::{
     protect::{Authorized, Credentials, Keyward, Protect, Refused},
     startup::{ConnectError, Settings},
 };
+
+/// Compiles what the guide shows.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct Guide;

@@ -53,18 +53,18 @@ pub trait NamedScope: 'static {
 #[macro_export]
 macro_rules! scope {
     ($text:literal) => {
-        const { $crate::RequiredScope::new($text) }
+        const { $crate::domain::required_scope::RequiredScope::new($text) }
     };
     ($(#[$attribute:meta])* $visibility:vis $name:ident = $text:literal) => {
         #[doc = concat!("The scope `", $text, "`.")]
         $(#[$attribute])*
         $visibility struct $name;
 
-        impl $crate::NamedScope for $name {
-            const SCOPE: $crate::RequiredScope = $crate::RequiredScope::new($text);
+        impl $crate::domain::required_scope::NamedScope for $name {
+            const SCOPE: $crate::domain::required_scope::RequiredScope = $crate::domain::required_scope::RequiredScope::new($text);
         }
 
         // Computed also where nobody asks for it.
-        const _: $crate::RequiredScope = <$name as $crate::NamedScope>::SCOPE;
+        const _: $crate::domain::required_scope::RequiredScope = <$name as $crate::domain::required_scope::NamedScope>::SCOPE;
     };
 }

@@ -2,7 +2,7 @@
 //!
 //! - `compose`: what every replica is made of
 //! - `library`: a replica within somebody else's application ([`Keyward::connect`](crate::Keyward::connect))
-//! - `server`: a replica that serves Keyward's own routes ([`Replica`])
+//! - `server`: a replica that serves Keyward's own routes (`Replica`)
 
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server makes keys, too"))]
 mod compose;
