@@ -4,18 +4,22 @@
 use std::{num::NonZeroUsize, thread::available_parallelism, time::Duration};
 
 use super::{
-    Audit, Checks, Coherence, Database, Hashing, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, weak::weakness,
+    Audit, Checks, Coherence, Database, Hashing, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, is_safe_address,
+    weak::weakness,
 };
 use crate::domain::secret::SecretString;
 
-/// HS256 needs as many bytes (RFC 7518 §3.2).
-const SECRET_MIN_BYTES: usize = 32;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A secret that protects nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("the secret {0}: take the one that the tokens' issuer signs with, 32 random bytes or more")]
+#[error("the secret of the tokens {0}: their issuer has to sign with 32 random bytes or more")]
 pub struct WeakSecret(&'static str);
+
+/// Keys would be fetched from where anybody can put others in their place.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys of the issuer {0} would be fetched without TLS: give an address that begins with https://")]
+pub(crate) struct UnsafeAddress(String);
 
 impl Database {
     /// The database at this address.
@@ -92,18 +96,36 @@ impl Default for Jwt {
 }
 
 impl Jwt {
-    /// Tokens that are signed with this secret by HS256.
+    /// Tokens that are signed with this secret by HS256, or another algorithm of [`JwtAlgorithm`].
     ///
     /// # Errors
     /// [`WeakSecret`] when it is shorter than 32 bytes or well known.
     pub fn signed_with(secret: SecretString) -> Result<Self, WeakSecret> {
-        if secret.expose().len() < SECRET_MIN_BYTES {
-            return Err(WeakSecret("is shorter than 32 bytes"));
-        }
-        match weakness(secret.expose()) {
-            Some(weakness) => Err(WeakSecret(weakness)),
-            None => Ok(Self { secret: Some(secret), ..Self::default() }),
-        }
+        let jwt = Self { secret: Some(secret), ..Self::default() };
+        jwt.demand_strength()?;
+        Ok(jwt)
+    }
+
+    /// What the reading of a configuration looks after, for settings that were not read.
+    pub(crate) fn demand_strength(&self) -> Result<(), WeakSecret> {
+        let Some(secret) = &self.secret else { return Ok(()) };
+        let (bytes, short) = match self.algorithm {
+            JwtAlgorithm::Hs256 => (32, "is shorter than the 32 bytes of HS256"),
+            JwtAlgorithm::Hs384 => (48, "is shorter than the 48 bytes of HS384"),
+            JwtAlgorithm::Hs512 => (64, "is shorter than the 64 bytes of HS512"),
+        };
+        let weakness = if secret.expose().len() < bytes { Some(short) } else { weakness(secret.expose()) };
+        weakness.map_or(Ok(()), |weakness| Err(WeakSecret(weakness)))
+    }
+
+    /// The same of where keys are fetched.
+    pub(crate) fn demand_safe_addresses(&self) -> Result<(), UnsafeAddress> {
+        let unsafe_issuer = self.issuers.iter().find(|issuer| match &issuer.keys {
+            IssuerKeys::KeySet(address) => !is_safe_address(address),
+            IssuerKeys::Discovery => !is_safe_address(&issuer.issuer),
+            IssuerKeys::Secret(_) | IssuerKeys::Public(_) => false,
+        });
+        unsafe_issuer.map_or(Ok(()), |issuer| Err(UnsafeAddress(issuer.issuer.clone())))
     }
 
     /// Tokens of these issuers.
@@ -147,5 +169,21 @@ mod tests {
         let signed_with = |text: &str| Jwt::signed_with(text.to_owned().into()).is_ok();
         assert!(!signed_with("short") && !signed_with("a-string-secret-at-least-256-bits-long"));
         assert!(signed_with("0f3c1e9b7a5d2468ace13579bdf02468-for-tests"));
+        let mut jwt = Jwt::signed_with("0f3c1e9b7a5d2468ace13579bdf02468-for-tests".to_owned().into()).expect("strong");
+        jwt.algorithm = JwtAlgorithm::Hs512;
+        assert!(jwt.demand_strength().is_err());
+    }
+
+    #[test]
+    fn keys_are_fetched_with_tls_only() {
+        let is_safe =
+            |issuer: &str, keys| Jwt::of_issuers(vec![Issuer::new(issuer, "us", keys)]).demand_safe_addresses().is_ok();
+        let key_set = |address: &str| IssuerKeys::KeySet(address.to_owned());
+        assert!(
+            is_safe("any", key_set("https://id.example/jwks")) && is_safe("https://id.example", IssuerKeys::Discovery)
+        );
+        assert!(
+            !is_safe("any", key_set("http://id.example/jwks")) && !is_safe("http://id.example", IssuerKeys::Discovery)
+        );
     }
 }

@@ -60,11 +60,15 @@ macro_rules! scope {
         $(#[$attribute])*
         $visibility struct $name;
 
-        impl $crate::domain::required_scope::NamedScope for $name {
-            const SCOPE: $crate::domain::required_scope::RequiredScope = $crate::domain::required_scope::RequiredScope::new($text);
-        }
+        const _: () = {
+            use $crate::domain::required_scope::{NamedScope, RequiredScope};
 
-        // Computed also where nobody asks for it.
-        const _: $crate::domain::required_scope::RequiredScope = <$name as $crate::domain::required_scope::NamedScope>::SCOPE;
+            // Of its own, so that it is computed also where nobody asks for it.
+            const SCOPE: RequiredScope = RequiredScope::new($text);
+
+            impl NamedScope for $name {
+                const SCOPE: RequiredScope = SCOPE;
+            }
+        };
     };
 }

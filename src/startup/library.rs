@@ -176,6 +176,8 @@ impl Keyward {
     /// [`ConnectError`], with what to do about it.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         let Settings { database, prefix, peppers, jwt, hashing, checks, coherence, proxies, migrate } = settings;
+        jwt.demand_strength().map_err(impossible)?;
+        jwt.demand_safe_addresses().map_err(impossible)?;
         let store = Store::open(&database).await?;
         if migrate {
             store.migrate(&database, &Audit::default()).await?;
@@ -196,6 +198,10 @@ impl Keyward {
         let Composed { gate, membership, .. } = compose(store, sections).map_err(ConnectError::Setting)?;
         Ok(Self::with(gate, membership))
     }
+}
+
+fn impossible(error: impl Error + Send + Sync + 'static) -> ConnectError {
+    ConnectError::Setting(Box::new(error))
 }
 
 impl From<OpenError> for ConnectError {
