@@ -5,11 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
-use std::{
-    collections::HashMap,
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, hint::black_box, time::Instant};
 
 use aws_lc_rs::{
     hmac,
@@ -25,7 +21,7 @@ use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use keyward::{
     auth::{jwt::TokenVerifier, token::TokenRoom},
-    config::{Issuer, IssuerKeys, Jwt, JwtAlgorithm},
+    config::{Issuer, IssuerKeys, Jwt},
     domain::verdict::Verdict,
 };
 use serde_json::{Value, json};
@@ -225,36 +221,6 @@ fn published(mut jwk: Value) -> IssuerKeys {
 }
 
 fn verifier(keys: IssuerKeys) -> TokenVerifier {
-    let issuer = Issuer {
-        issuer: ISSUER.to_owned(),
-        audience: vec!["https://api.example.com".to_owned()],
-        keys,
-        algorithms: Vec::new(),
-        required_claims: Vec::new(),
-        subject_claim: "sub".to_owned(),
-        scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
-        tenant_claim: None,
-        disabled_claim: None,
-        scope_bearing: false,
-        at_jwt: false,
-        leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_secs(86_400),
-    };
-    let settings = Jwt {
-        secret: None,
-        algorithm: JwtAlgorithm::Hs256,
-        issuer: None,
-        audience: Vec::new(),
-        leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_secs(86_400),
-        tenant_claim: None,
-        disabled_claim: None,
-        scope_bearing: false,
-        issuers: vec![issuer],
-        key_set_refresh: Duration::from_secs(600),
-        key_set_cool_down: Duration::from_secs(30),
-        key_set_keep: Duration::from_secs(86_400),
-        cached_tokens: 1000,
-    };
+    let settings = Jwt::of_issuers(vec![Issuer::new(ISSUER, "https://api.example.com", keys)]);
     TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys")
 }

@@ -7,7 +7,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step_fmt() { cargo fmt --all --check; }
-step_lint() { cargo clippy --all-targets --locked -- -D warnings; }
+step_lint() {
+  cargo clippy --all-targets --locked -- -D warnings
+  # As an application has it that uses the library.
+  cargo clippy --lib --no-default-features --locked -- -D warnings
+}
 step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked; }
 step_sqlx() { scripts/sqlx-prepare.sh --check; }
 step_test() { cargo test --locked; }

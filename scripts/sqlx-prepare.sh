@@ -16,7 +16,8 @@ case ${1:-} in
     done
     # The queries are looked up while our own crate compiles, so it must compile now, and only it.
     touch src/lib.rs src/main.rs
-    SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$2 cargo check --quiet --locked --all-targets
+    KEYWARD_SQLX_DATABASE_URL=$DATABASE_URL SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$2 \
+      cargo check --quiet --locked --all-targets
     exit ;;
   *) echo "usage: scripts/sqlx-prepare.sh [--check]" >&2; exit 2 ;;
 esac

@@ -1,30 +1,97 @@
 //! Keyward issues API keys to people who hold a JWT and checks both on every request, in front of
 //! any API.
 //!
+//! It is a program, and this library, by which an [actix-web](https://docs.rs/actix-web) application checks the keys by
+//! itself: as one more replica on the same Postgres, under the same promise. When a revoke returns, on any replica, no
+//! replica accepts that key any more.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer, web};
+//! use keyward::{Authorized, Keyward, Pepper, Protect, SecretString, Settings, scope};
+//!
+//! scope!(OrdersRead = "orders:read");
+//!
+//! async fn orders(customer: Authorized<OrdersRead>) -> String {
+//!     format!("the orders of {}", customer.owner().subject)
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let database = SecretString::new(std::env::var("DATABASE_URL")?);
+//!     let pepper = Pepper::new(SecretString::new(std::env::var("KEYWARD_PEPPER")?))?;
+//!     let keyward = Keyward::connect(Settings::new(database, vec![pepper])).await?;
+//!     let protected = keyward.clone();
+//!     HttpServer::new(move || {
+//!         let orders = web::scope("/orders")
+//!             .wrap(Protect::new(protected.clone()).require(scope!("orders:read")))
+//!             .route("", web::get().to(orders));
+//!         App::new().app_data(protected.clone()).service(orders)
+//!     })
+//!     .bind(("127.0.0.1", 8080))?
+//!     .run()
+//!     .await?;
+//!     keyward.close().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Ask for it with `default-features = false`: the feature `server` is the program. What stands on this page is the
+//! library; the modules are the program's parts, which may change in any release.
+//!
+//! # The house
+//!
 //! The folders are the architecture, and imports run one way (`tests/architecture.rs` holds them to it):
 //!
 //! ```text
-//! main -> startup -> {http, store, jwks, policy_file}   http -> auth -> domain   {store, jwks, policy_file} -> domain
+//! main -> startup -> {http, store, jwks, policy_file}     {store, jwks, policy_file} -> domain
+//!                     http -> protect -> auth -> domain
 //! ```
 //!
 //! - [`domain`]: keys, principals, verdicts, and the traits that adapters fill. Pure.
 //! - [`auth`]: the use cases: check a key, verify a token, hash, issue.
 //! - [`store`]: the only place with SQL.
 //! - [`jwks`]: the only place that asks other servers anything: issuers' key sets.
-//! - [`policy_file`]: keeps the policy as new as its file.
-//! - [`http`]: the only place with actix. All routes stand in [`http::routes`].
+//! - `policy_file`: keeps the policy as new as its file.
+//! - [`protect`]: the check in front of actix-web handlers.
+//! - `http`: Keyward's own routes, all of which stand in `http::routes`.
 //! - [`config`]: one struct per concern; every part reads its own and no other.
-//! - [`startup`]: puts the parts together; the only file that knows every adapter.
-//! - [`telemetry`]: where log lines go, and in which form.
-//! - [`embedded_postgres`]: a server for `keyward dev` and for the tests.
+//! - [`startup`]: puts the parts together; the only part that knows every adapter.
+//! - `telemetry`: where log lines go, and in which form.
+//! - `embedded_postgres`: a server for `keyward dev` and for the tests.
+
+#![deny(missing_docs)]
 
 pub mod auth;
 pub mod config;
 pub mod domain;
+#[cfg(feature = "server")]
 pub mod embedded_postgres;
+#[cfg(feature = "server")]
 pub mod http;
 pub mod jwks;
+#[cfg(feature = "server")]
 pub mod policy_file;
+pub mod protect;
 pub mod startup;
 pub mod store;
+#[cfg(feature = "server")]
 pub mod telemetry;
+
+pub use ipnet::IpNet;
+
+pub use crate::{
+    config::{ClientAddressHeader, Issuer, IssuerKeys, Jwt, JwtAlgorithm, WeakSecret},
+    domain::{
+        api_key::{Pepper, Prefix},
+        principal::{Owner, Principal},
+        required_scope::{NamedScope, RequiredScope},
+        secret::SecretString,
+    },
+    protect::{Authorized, Credentials, Keyward, Protect, Refused},
+    startup::{ConnectError, Settings},
+};
+
+/// Compiles what the guide shows.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct Guide;

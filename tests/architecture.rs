@@ -15,15 +15,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["config", "domain"]),
     ("jwks", &["config", "domain"]),
     ("policy_file", &["config", "domain"]),
-    ("http", &["auth", "config", "domain"]),
-    ("startup", &["auth", "config", "domain", "http", "jwks", "policy_file", "store"]),
+    ("protect", &["auth", "config", "domain"]),
+    ("http", &["auth", "config", "domain", "protect"]),
+    ("startup", &["auth", "config", "domain", "http", "jwks", "policy_file", "protect", "store"]),
 ];
 
 /// A crate, and the parts that may use it.
 const BELONGS_TO: &[(&str, &[&str])] = &[
     ("utoipa", &["http"]),
     ("utoipa_swagger_ui", &["http"]),
-    ("actix_web", &["http", "startup"]),
+    ("actix_web", &["http", "protect", "startup"]),
     ("tracing_actix_web", &["http"]),
     ("sqlx", &["store"]),
     ("reqwest", &["jwks"]),

@@ -207,15 +207,17 @@ fn a_command_line_is_found_where_it_is_one() {
 
 #[test]
 fn every_problem_code_is_documented_and_no_other() {
-    let source = fs::read_to_string(root().join("src/http/failure.rs")).expect("a readable file");
-    let (_, from_facts) = source.split_once("fn facts(&self)").expect("the codes are in a function of that name");
-    let (facts, _) = from_facts.split_once("fn add_headers").expect("which is followed by that one");
+    let between = |file: &str, begin: &str, end: &str| {
+        let source = fs::read_to_string(root().join(file)).expect("a readable file");
+        let (_, from) = source.split_once(begin).expect("the codes are in a function of that name");
+        from.split_once(end).expect("which is followed by that").0.to_owned()
+    };
+    let facts = between("src/http/failure.rs", "fn facts(&self)", "fn denial(")
+        + &between("src/protect/refused.rs", "fn denial_facts(", "\n}\n");
     // In "StatusCode::…, "code", "Title"".
     let quoted = facts.split("StatusCode::").skip(1).filter_map(|fact| fact.split('"').nth(1));
     let is_code = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let mut actual: BTreeSet<&str> = quoted.filter(is_code).collect();
-    // The status of these two depends on the route.
-    actual.extend(["missing_credential", "invalid_request"]);
+    let actual: BTreeSet<&str> = quoted.filter(is_code).collect();
     assert!(actual.len() > 5, "the codes were not found");
 
     let page = Page::read(root().join("docs/problems.md"));

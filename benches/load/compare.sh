@@ -35,6 +35,8 @@ start_all() {
   start express env NODE_ENV=production JWT_SECRET="$(cat "$work/keyward/secrets/jwt_secret")" \
     node "$built/express/server.js"
   start argon2 env API_KEY="$ARGON2_KEY" "$built/release/argon2_each_time"
+  start app env DATABASE_URL="postgres://postgres@localhost/postgres?host=$work/keyward/socket" \
+    KEYWARD_PEPPER="$(cat "$work/keyward/secrets/pepper")" "$built/release/protected_app"
   keyward_key=$(create_key keyward)
   express_key=$(create_key express)
 }
@@ -45,6 +47,8 @@ run_each() { # SECONDS
   run "$1" warm keyward /api/protected-resource "$keyward_key"
   run "$1" handler keyward /healthz "$keyward_key" # with the header, so that the requests are as long
   run "$1" bare bare /api/protected-resource "$keyward_key"
+  run "$1" app_with app /protected "$keyward_key"
+  run "$1" app_without app /unprotected "$keyward_key"
   run "$1" express express /api/protected-resource "$express_key"
   # All connections are hashed for at once, so that the first answer takes a second or two.
   run $(($1 < 5 ? 5 : $1)) argon2 argon2 /api/protected-resource "$ARGON2_KEY"
@@ -94,6 +98,8 @@ tell() {
   table_row 'Keyward, warm key' warm
   table_row 'Keyward, its bare handler (/healthz)' handler
   table_row 'actix-web, no check, no middleware' bare
+  table_row 'another application with the middleware' app_with
+  table_row 'the same application without it' app_without
   table_row 'Express, key in a Set' express
   table_row 'actix-web, Argon2id on each request' argon2
   table_row 'Keyward, normal traffic beside valid keys' beside_valid
@@ -106,6 +112,7 @@ tell() {
   ratio_row 'p99 against its bare handler' "$(ratio $P99 warm handler)" '<=' 1.1
   ratio_row 'requests/s against actix-web with no check' "$(ratio $RATE warm bare)" '>=' 0.80
   ratio_row 'user CPU a request, us' "$(column warm $USER_TIME | median)" '<=' 2.5
+  ratio_row 'the middleware elsewhere: requests/s against without' "$(ratio $RATE app_with app_without)" '>=' 0.95
   ratio_row 'requests/s against Express with a Set' "$(ratio $RATE warm express)" '>=' 10
   ratio_row 'requests/s against Argon2id on each request' "$(ratio $RATE warm argon2)" '>=' 2000
   ratio_row 'p99 beside forged keys against beside valid keys' "$(ratio $P99 beside_forged beside_valid)" '<=' 1.2

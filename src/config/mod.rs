@@ -12,17 +12,29 @@
 //! - `policy`: the policy file, which `authorize.policy_file` names
 //! - `weak`: secrets that protect nothing
 //! - `show`: the effective configuration as text, without its secrets
+//! - `defaults`: the same defaults for who uses the library, which reads no configuration
 
+#[cfg(feature = "server")]
 mod check;
+mod defaults;
+#[cfg(feature = "server")]
 mod issuers;
+#[cfg(feature = "server")]
 mod layer;
+#[cfg(feature = "server")]
 mod load;
+#[cfg(feature = "server")]
 mod names;
+#[cfg(feature = "server")]
 pub mod policy;
+#[cfg(feature = "server")]
 mod problems;
+mod safe_address;
+#[cfg(feature = "server")]
 mod show;
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 mod tests;
+#[cfg(feature = "server")]
 mod validate;
 mod weak;
 
@@ -36,15 +48,19 @@ use serde::Deserialize;
 use crate::domain::api_key::{Environment, Pepper, Prefix};
 use crate::domain::secret::SecretString;
 
-pub(crate) use issuers::is_safe_address;
+pub use defaults::WeakSecret;
+#[cfg(feature = "server")]
 pub use load::{Settings, Sources};
+#[cfg(feature = "server")]
 pub use problems::Problems;
+pub(crate) use safe_address::is_safe_address;
 
 /// The commented defaults, as text.
 pub const DEFAULTS: &str = include_str!("../../keyward.default.toml");
 
 /// Everything that `keyward serve` needs, valid. Why each default is what it is stands in
 /// `keyward.default.toml`.
+#[cfg(feature = "server")]
 pub struct Config {
     /// HTTP.
     pub server: Server,
@@ -106,6 +122,7 @@ pub struct Server {
 /// The header in which proxies tell a client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ClientAddressHeader {
     /// `X-Forwarded-For`, the usual one.
     XForwardedFor,
@@ -136,6 +153,7 @@ pub struct Database {
 }
 
 /// Which JWTs are accepted.
+#[non_exhaustive]
 pub struct Jwt {
     /// The signing secret; its UTF-8 bytes are the HMAC key. Long enough for the algorithm. `None` where
     /// only `issuers` are accepted.
@@ -169,6 +187,7 @@ pub struct Jwt {
 }
 
 /// An issuer of JWTs, and which of its tokens are accepted.
+#[non_exhaustive]
 pub struct Issuer {
     /// What `iss` must be, exactly.
     pub issuer: String,
@@ -200,6 +219,7 @@ pub struct Issuer {
 }
 
 /// Where an issuer's keys come from.
+#[non_exhaustive]
 pub enum IssuerKeys {
     /// A shared secret.
     Secret(SecretString),
@@ -214,6 +234,7 @@ pub enum IssuerKeys {
 /// The HMAC algorithms of RFC 7518, 3.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
 pub enum JwtAlgorithm {
     /// HMAC with SHA-256.
     Hs256,
@@ -247,6 +268,7 @@ pub struct KeyPolicy {
 }
 
 /// How `/v1/authorize` decides on requests of gateways' clients.
+#[cfg(feature = "server")]
 pub struct Authorize {
     /// Headers that a credential is taken from, in small letters: `authorization` with the word `Bearer`, others bare.
     pub credential_headers: Vec<String>,

@@ -34,6 +34,12 @@ const ENVIRONMENT_LENGTH: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
 
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("keyward".to_owned())
+    }
+}
+
 /// The text is not `[a-z][a-z0-9]{1,15}`.
 #[derive(Debug, thiserror::Error)]
 #[error("must be 2 to 16 characters of a-z and 0-9, the first a letter")]

@@ -11,6 +11,7 @@ pub mod metadata;
 pub mod policy;
 pub mod ports;
 pub mod principal;
+pub mod required_scope;
 pub mod secret;
 pub mod text;
 pub mod token;

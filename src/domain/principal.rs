@@ -43,12 +43,7 @@ impl FromStr for Scope {
     type Err = InvalidScope;
 
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
-        let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-        if (1..=SCOPE_MAX_BYTES).contains(&text.len()) && text.bytes().all(allowed) {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidScope)
-        }
+        if is_scope(text) { Ok(Self(text.into())) } else { Err(InvalidScope) }
     }
 }
 
@@ -56,6 +51,19 @@ impl fmt::Display for Scope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// Whether `text` is one. `const`, so that [`scope!`](crate::scope) can tell while it is compiled.
+pub(super) const fn is_scope(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        if !matches!(bytes[index], 0x21 | 0x23..=0x5B | 0x5D..=0x7E) {
+            return false;
+        }
+        index += 1;
+    }
+    !bytes.is_empty() && bytes.len() <= SCOPE_MAX_BYTES
 }
 
 /// A set of scopes, sorted and without repetition.

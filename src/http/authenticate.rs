@@ -1,31 +1,31 @@
-//! The middleware that stands before every protected route. It hands the handler a [`Principal`],
-//! or answers in its place. The one for keys, which is
-//! asked most, is `key_check.rs`.
-
-use std::future::{Ready, ready};
+//! The middleware that stands before every protected route. It hands the handler a
+//! [`Principal`](crate::domain::principal::Principal), or answers in its place. What stands before routes for keys, which
+//! are asked most, is `key_check.rs`.
 
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
-    dev::{Payload, ServiceRequest, ServiceResponse},
-    http::header::AUTHORIZATION,
+    dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
 };
 use time::OffsetDateTime;
 
 use super::{
-    credentials::{self, API_KEY_HEADER, BearerScheme},
-    editor::{self, Administrator},
-    failure::{CredentialKind, Failure, Reason},
-    root_span::in_request,
+    editor::Administrator,
+    failure::{CredentialKind, Failure},
+    root_span::{in_request, request_id},
     services,
 };
 use crate::{
     auth::Undecided,
     domain::{
-        audit::Actor,
-        principal::{ADMIN_SCOPE, Principal, TokenIdentity, VERIFY_SCOPE},
-        verdict::{Denial, TokenFault, Verdict},
+        principal::{ADMIN_SCOPE, VERIFY_SCOPE},
+        verdict::Verdict,
+    },
+    protect::{
+        Credentials, Host, Refused,
+        credentials::{self, BearerScheme},
+        with_scope,
     },
 };
 
@@ -56,7 +56,7 @@ async fn with_token(
 
 async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result<Verdict, Undecided> {
     match credentials::bearer_token(request.headers(), scheme) {
-        Ok(token) => services(request.request()).tokens.check(token, OffsetDateTime::now_utc()).await,
+        Ok(token) => services(request.request()).gate.tokens.check(token, OffsetDateTime::now_utc()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     }
 }
@@ -79,14 +79,12 @@ pub(super) async fn require_verifier(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let carries_key = request.headers().contains_key(&API_KEY_HEADER);
-    let (kind, verdict) = if !carries_key {
-        (CredentialKind::Token, token_verdict(&request, BearerScheme::Required).await)
-    } else if request.headers().contains_key(&AUTHORIZATION) {
-        // Two kinds of credential at once (RFC 6750 §3.1).
-        (CredentialKind::Token, Ok(Verdict::Denied(Denial::Ambiguous)))
-    } else {
-        (CredentialKind::ApiKey, key_verdict(&request).await)
+    let gate = &services(request.request()).gate;
+    let (kind, credential) = credentials::presented(request.headers(), Credentials::KeysAndTokens);
+    let verdict = match credential {
+        Ok(key) if kind == CredentialKind::ApiKey => gate.check_key(key, request.head()).await,
+        Ok(token) => gate.tokens.check(token, OffsetDateTime::now_utc()).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
     };
     proceed(kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
@@ -101,17 +99,10 @@ pub(super) async fn require_oauth_client(
         return require_verifier(request, next).await;
     };
     let verdict = match key {
-        Ok(key) => check_key(&request, key.expose().as_bytes()).await,
+        Ok(key) => services(request.request()).gate.check_key(key.expose().as_bytes(), request.head()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     };
     proceed(CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
-}
-
-fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
-    match verdict {
-        Verdict::Granted(principal) if !principal.scopes().contains(scope) => Verdict::Denied(Denial::Scope(scope)),
-        verdict => verdict,
-    }
 }
 
 /// Lets a request through that carries an API key, whatever may be done with it: it is to be ended.
@@ -120,24 +111,10 @@ pub(super) async fn require_key_holder(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let verdict = match credentials::api_key(request.headers()) {
-        Ok(key) => services(request.request()).keys.check_holder(key).await,
+        Ok(key) => services(request.request()).gate.keys.check_holder(key).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     };
     proceed(CredentialKind::ApiKey, verdict, request, next).await
-}
-
-/// What becomes of the key that a request carries.
-pub(super) async fn key_verdict(request: &ServiceRequest) -> Result<Verdict, Undecided> {
-    match credentials::api_key(request.headers()) {
-        Ok(key) => check_key(request, key).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    }
-}
-
-async fn check_key(request: &ServiceRequest, key: &[u8]) -> Result<Verdict, Undecided> {
-    let services = services(request.request());
-    let address = services.proxies.client_address(request.head());
-    services.keys.check(key, OffsetDateTime::now_utc(), address).await
 }
 
 async fn proceed(
@@ -146,77 +123,28 @@ async fn proceed(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if let Ok(Verdict::OwnerDisabled(identity)) = &verdict {
-        stop_owner(request.request(), identity).await;
-    }
-    match admit(kind, verdict, &request) {
+    match services(request.request()).gate.let_through(kind, verdict, request.request()).await {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(failure) => Ok(request.into_response(HttpResponse::from_error(failure))),
-    }
-}
-
-/// Puts the [`Principal`] into the request, or says (and logs) why there is none.
-fn admit(kind: CredentialKind, verdict: Result<Verdict, Undecided>, request: &ServiceRequest) -> Result<(), Failure> {
-    let principal = decide(kind, verdict, request)?;
-    request.extensions_mut().insert(principal);
-    Ok(())
-}
-
-/// Who the request is from; or the answer to it, the reason of which is logged.
-pub(super) fn decide(
-    kind: CredentialKind,
-    verdict: Result<Verdict, Undecided>,
-    request: &ServiceRequest,
-) -> Result<Principal, Failure> {
-    let reason = match verdict {
-        Ok(Verdict::Granted(principal)) => return Ok(principal),
-        Ok(Verdict::Denied(denial)) => refused(request.request(), kind, denial),
-        Ok(Verdict::OwnerDisabled(_)) => refused(request.request(), kind, Denial::Token(TokenFault::OwnerDisabled)),
-        Err(undecided) => {
-            in_request(request.request(), || {
-                tracing::error!(error = %undecided, "could not decide on a credential; answering 503");
-            });
-            Reason::Unavailable
+        Err(refused) => {
+            let refusal = OwnRoutes.answer(request.request(), refused);
+            Ok(request.into_response(refusal))
         }
-    };
-    Err(Failure::new(request.path(), reason))
-}
-
-/// What a denial is answered with. Its private reason goes to the log.
-pub(super) fn refused(request: &HttpRequest, kind: CredentialKind, denial: Denial) -> Reason {
-    log_refusal(request, denial);
-    Reason::Denied(kind, denial.public())
-}
-
-pub(super) fn log_refusal(request: &HttpRequest, denial: Denial) {
-    let second = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
-    if let Some(untold) = services(request).refusals.admit(second) {
-        in_request(request, || tracing::info!(reason = denial.code(), untold, "refused a request"));
     }
 }
 
-/// The issuer says that this owner is disabled, so the owner's keys must stop, too. The bearer is refused
-/// in any case; what could not be done now is done when such a token comes again.
-pub(super) async fn stop_owner(request: &HttpRequest, identity: &TokenIdentity) {
-    let services = services(request);
-    let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
-    let author = editor::author(request, services, actor);
-    let longest_life = services.tokens.verifier().longest_life(&identity.owner.issuer).unwrap_or_default();
-    let now = OffsetDateTime::now_utc();
-    if let Err(error) = services.lifecycle.stop_owner(identity, longest_life, author, now).await {
-        in_request(request, || tracing::error!(%error, "could not stop the keys of a disabled owner"));
+/// Keyward's own routes: answers in the language of the path, lines that tell the request's id.
+pub(crate) struct OwnRoutes;
+
+impl Host for OwnRoutes {
+    fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse {
+        HttpResponse::from_error(Failure::new(request.path(), refused))
     }
-}
 
-impl FromRequest for Principal {
-    type Error = Failure;
-    type Future = Ready<Result<Self, Failure>>;
+    fn in_request(&self, request: &HttpRequest, log: &mut dyn FnMut()) {
+        in_request(request, log);
+    }
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let principal = request.extensions().get::<Self>().cloned();
-        ready(principal.ok_or_else(|| {
-            in_request(request, || tracing::error!("a route without a check asked who the request is from"));
-            Failure::new(request.path(), Reason::Internal)
-        }))
+    fn request_id(&self, request: &HttpRequest) -> Option<String> {
+        request_id(request).to_str().ok().map(str::to_owned)
     }
 }

@@ -1,45 +1,34 @@
 //! Who changes keys, as handlers take it: an [`Editor`].
 
-use std::future::{Ready, ready};
-
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use futures_util::future::LocalBoxFuture;
 
-use super::{Services, failure::Failure, root_span::request_id};
+use super::failure::Failure;
 use crate::{
     auth::lifecycle::Editor,
-    domain::{
-        audit::{Actor, Author},
-        ledger::Reach,
-        principal::Principal,
-    },
+    domain::{ledger::Reach, principal::Principal},
 };
 
 /// Stands in a request whose bearer may manage everybody's keys.
 #[derive(Clone, Copy)]
 pub(super) struct Administrator;
 
-/// How whoever sent this request is remembered.
-pub(super) fn author(request: &HttpRequest, services: &Services, actor: Actor) -> Author {
-    Author {
-        actor,
-        address: services.proxies.client_address(request.head()),
-        request_id: request_id(request).to_str().ok().map(str::to_owned),
-    }
-}
-
 impl FromRequest for Editor {
     type Error = Failure;
-    type Future = Ready<Result<Self, Failure>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ready(Principal::from_request(request, payload).into_inner().map(|principal| {
+        let principal = Principal::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let principal = principal.await.map_err(|refused| Failure::new(request.path(), refused))?;
             let administrator = request.extensions().get::<Administrator>().is_some();
-            Self {
+            Ok(Self {
                 reach: if administrator { Reach::Any } else { Reach::Own(principal.owner().clone()) },
                 scopes: Some(principal.scopes().clone()),
                 scope_bearing: principal.is_scope_bearing(),
-                author: author(request, super::services(request), principal.actor()),
-            }
-        }))
+                author: super::services(&request).gate.author(&request, principal.actor()),
+            })
+        })
     }
 }

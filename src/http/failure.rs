@@ -4,14 +4,18 @@
 
 use std::fmt;
 
-pub(super) use super::{challenge::CredentialKind, problem::FieldProblem};
+pub(super) use super::problem::FieldProblem;
 use super::{
     oauth,
     problem::{Message, OAuthError, Problem},
 };
-use crate::domain::{
-    ledger::{Refusal, Violation},
-    verdict::PublicDenial,
+pub(super) use crate::protect::CredentialKind;
+use crate::{
+    domain::{
+        ledger::{Refusal, Violation},
+        verdict::PublicDenial,
+    },
+    protect::{Cause, RETRY_AFTER_SECONDS, Refused, denial_facts},
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -21,9 +25,6 @@ use actix_web::{
     },
 };
 
-/// Seconds after which a client may try again. An outage of the database is over, or it is not, in
-/// about that time; a longer wait would only hold up the recovery.
-const RETRY_AFTER_SECONDS: &str = "1";
 /// Wrong fields that one answer lists.
 const PROBLEMS_MAX: usize = 50;
 
@@ -95,6 +96,15 @@ pub(super) enum Reason {
     Unavailable,
     /// A defect of ours.
     Internal,
+}
+
+impl From<Refused> for Reason {
+    fn from(refused: Refused) -> Self {
+        match refused.cause() {
+            Cause::Denied(kind, denial) => Self::Denied(kind, denial),
+            Cause::Undecided => Self::Unavailable,
+        }
+    }
 }
 
 impl From<Refusal> for Reason {
@@ -182,28 +192,15 @@ impl Failure {
         }
     }
 
-    /// The guide says 403 for a missing credential and 401 for a bad one; RFC 9110 §15.5.2 and
-    /// RFC 6750 §3.1 say 401 for both, and 400 for a request that cannot be read.
+    /// The guide says 403 for a missing credential and 401 for a bad one, whatever is bad about it; elsewhere the RFCs count.
     fn denial(&self, kind: CredentialKind, denial: PublicDenial) -> (StatusCode, &'static str, &'static str) {
-        let (missing, invalid) = match kind {
-            CredentialKind::Token => ("No token provided", "Failed to authenticate token"),
-            CredentialKind::ApiKey | CredentialKind::Basic => ("No API key provided", "Invalid API key"),
-            CredentialKind::Either => ("No credential provided", "Invalid credential"),
+        let (status, code, title) = denial_facts(kind, denial);
+        let status = match denial {
+            PublicDenial::MissingCredential if self.dialect == Dialect::Guide => StatusCode::FORBIDDEN,
+            PublicDenial::InvalidRequest if self.dialect == Dialect::Guide => StatusCode::UNAUTHORIZED,
+            _ => status,
         };
-        let guide = self.dialect == Dialect::Guide;
-        match denial {
-            PublicDenial::MissingCredential => {
-                let status = if guide { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
-                (status, "missing_credential", missing)
-            }
-            PublicDenial::InvalidRequest => {
-                let status = if guide { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-                (status, "invalid_request", invalid)
-            }
-            PublicDenial::InvalidCredential => (StatusCode::UNAUTHORIZED, "invalid_token", invalid),
-            PublicDenial::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope"),
-            PublicDenial::NotAllowed => (StatusCode::FORBIDDEN, "not_allowed", "Not allowed here"),
-        }
+        (status, code, title)
     }
 
     fn add_headers(&self, status: StatusCode, response: &mut HttpResponseBuilder) {

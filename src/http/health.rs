@@ -73,7 +73,8 @@ pub(super) async fn readyz(services: Data<Services>) -> HttpResponse {
     } else {
         (HttpResponse::ServiceUnavailable(), "unready")
     };
-    let without_keys = Some(services.tokens.verifier().issuers_without_keys()).filter(|count| *count > 0);
+    let without_keys = services.gate.tokens.verifier().issuers_without_keys();
+    let without_keys = Some(without_keys).filter(|count| *count > 0);
     answer(&mut response, &State { status, issuers_without_keys: without_keys })
 }
 

@@ -9,20 +9,14 @@ use std::future::{Ready, ready};
 use actix_web::{
     Error, HttpResponse,
     dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, always_ready},
-    web::Data,
 };
 use futures_util::future::{Either, LocalBoxFuture};
-use time::OffsetDateTime;
 
-use super::{
-    Services,
-    authenticate::{decide, key_verdict},
-    credentials,
-    failure::CredentialKind,
-};
+use super::OwnRoutes;
 use crate::{
     auth::Undecided,
     domain::{principal::Principal, verdict::Verdict},
+    protect::{CredentialKind, Host, Keyward, credentials},
 };
 
 /// Answers whoever has shown a good API key. It is called with the key's [`Principal`] or not at all.
@@ -31,8 +25,8 @@ pub(super) type KeyedHandler = fn(&Principal) -> HttpResponse;
 /// The check before its handler.
 #[derive(Clone)]
 pub(super) struct WithKey {
-    /// At hand: to look for them in the request's data takes a tenth of the check.
-    services: Data<Services>,
+    /// At hand: to look for it in the application's data takes a tenth of the check.
+    keyward: Keyward,
     handler: KeyedHandler,
 }
 
@@ -58,39 +52,36 @@ impl Service<ServiceRequest> for WithKey {
     always_ready!();
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.verdict_from_memory(&request) {
-            Some(verdict) => Either::Left(ready(Ok(answer(self.handler, Ok(verdict), request)))),
-            None => Either::Right(Box::pin(first_check(self.handler, request))),
+        let verdict = match credentials::api_key(request.headers()) {
+            Ok(key) => self.keyward.gate().recall_key(key, request.head()),
+            Err(denial) => Some(Verdict::Denied(denial)),
+        };
+        match verdict {
+            Some(verdict) => Either::Left(ready(Ok(self.answer(Ok(verdict), request)))),
+            None => Either::Right(Box::pin(self.clone().first_check(request))),
         }
     }
 }
 
 impl WithKey {
-    pub(super) fn new(services: &Data<Services>, handler: KeyedHandler) -> Self {
-        Self { services: services.clone(), handler }
+    pub(super) fn new(keyward: &Keyward, handler: KeyedHandler) -> Self {
+        Self { keyward: keyward.clone(), handler }
     }
 
-    fn verdict_from_memory(&self, request: &ServiceRequest) -> Option<Verdict> {
-        match credentials::api_key(request.headers()) {
-            Ok(key) => {
-                let address = self.services.proxies.client_address(request.head());
-                self.services.keys.check_from_memory(key, OffsetDateTime::now_utc(), address)
-            }
-            Err(denial) => Some(Verdict::Denied(denial)),
-        }
+    /// What memory could not answer.
+    async fn first_check(self, request: ServiceRequest) -> Result<ServiceResponse, Error> {
+        let verdict = match credentials::api_key(request.headers()) {
+            Ok(key) => self.keyward.gate().check_key(key, request.head()).await,
+            Err(denial) => Ok(Verdict::Denied(denial)),
+        };
+        Ok(self.answer(verdict, request))
     }
-}
 
-/// What memory could not answer.
-async fn first_check(handler: KeyedHandler, request: ServiceRequest) -> Result<ServiceResponse, Error> {
-    let verdict = key_verdict(&request).await;
-    Ok(answer(handler, verdict, request))
-}
-
-fn answer(handler: KeyedHandler, verdict: Result<Verdict, Undecided>, request: ServiceRequest) -> ServiceResponse {
-    let response = match decide(CredentialKind::ApiKey, verdict, &request) {
-        Ok(principal) => handler(&principal),
-        Err(failure) => HttpResponse::from_error(failure),
-    };
-    request.into_response(response)
+    fn answer(&self, verdict: Result<Verdict, Undecided>, request: ServiceRequest) -> ServiceResponse {
+        let response = match self.keyward.gate().judge(CredentialKind::ApiKey, verdict, request.request()) {
+            Ok(principal) => (self.handler)(&principal),
+            Err(refused) => OwnRoutes.answer(request.request(), refused),
+        };
+        request.into_response(response)
+    }
 }

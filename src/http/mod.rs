@@ -1,13 +1,10 @@
-//! The adapter for HTTP: the only place with actix.
+//! Keyward's own routes over HTTP. The check before them is in [`protect`](crate::protect).
 
 #[cfg(test)]
 mod asked;
 mod audit;
 mod authenticate;
 mod authorize;
-mod challenge;
-mod client_address;
-mod credentials;
 mod edge;
 mod editor;
 mod failure;
@@ -23,7 +20,6 @@ mod owner_id;
 mod owners;
 mod parameters;
 mod problem;
-mod refusal_log;
 mod root_span;
 pub mod routes;
 pub mod server;
@@ -37,43 +33,35 @@ use actix_web::{HttpRequest, web::Data};
 use crate::{
     auth::{
         Undecided,
-        api_key::KeyChecker,
         lifecycle::{Issuer, Lifecycle},
-        token::TokenChecker,
     },
     domain::ports::StoreError,
+    protect::Gate,
 };
 
-pub use self::{
-    authorize::Authorize,
-    client_address::TrustedProxies,
-    health::Readiness,
-    keys::representation::{CreatedKey, Key, RotatedKey},
-    refusal_log::RefusalLog,
-};
+pub(crate) use self::authenticate::OwnRoutes;
+pub use self::authorize::Authorize;
 use self::{
     failure::{Failure, Reason},
     root_span::in_request,
 };
+pub use self::{
+    health::Readiness,
+    keys::representation::{CreatedKey, Key, RotatedKey},
+};
 
 /// What the handlers and the middleware work with. Shared by all workers.
 pub struct Services {
-    /// Decides on tokens.
-    pub tokens: TokenChecker,
-    /// Decides on keys.
-    pub keys: KeyChecker,
+    /// Decides on credentials.
+    pub(crate) gate: Arc<Gate>,
     /// Makes keys.
     pub issuer: Arc<Issuer>,
     /// Changes and ends them.
     pub lifecycle: Arc<Lifecycle>,
-    /// Whose word on a client's address is taken.
-    pub proxies: TrustedProxies,
     /// Under which address clients know us, where that is configured.
     pub public_url: Option<String>,
     /// How requests of gateways' clients are decided on.
     pub authorize: Authorize,
-    /// Which refusals are logged.
-    pub refusals: RefusalLog,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
 }

@@ -90,14 +90,14 @@ async fn introspection(
     now: OffsetDateTime,
 ) -> Result<Option<Introspection>, Undecided> {
     let token = form.token.expose().as_bytes();
-    if let Examined::Proven(record) = services.keys.examine(token).await? {
+    if let Examined::Proven(record) = services.gate.keys.examine(token).await? {
         if record.refusal(now, form.client_address).is_some() {
             return Ok(None);
         }
-        services.keys.note_use(&record, now, form.client_address);
+        services.gate.keys.note_use(&record, now, form.client_address);
         return Ok(Some(Introspection::of_key(&record)));
     }
-    match services.tokens.check(token, now).await? {
+    match services.gate.tokens.check(token, now).await? {
         Verdict::Granted(principal) => Ok(principal.token().map(Introspection::of_token)),
         Verdict::Denied(_) | Verdict::OwnerDisabled(_) => Ok(None),
     }
@@ -144,7 +144,7 @@ pub(super) async fn revoke(
 ) -> Result<HttpResponse, Failure> {
     let form = Form::read(&request, &body)?;
     let fail = |undecided| undone(&request, &undecided, "revoke a key");
-    if let Examined::Proven(record) = services.keys.examine(form.token.expose().as_bytes()).await.map_err(fail)? {
+    if let Examined::Proven(record) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(fail)? {
         // Who asks has shown the key itself, so it is theirs to end.
         let editor = Editor { reach: Reach::Own(record.owner.clone()), ..editor };
         let revoked = services.lifecycle.revoke(record.id, None, editor, now()).await.map_err(fail)?;
@@ -157,7 +157,7 @@ pub(super) async fn revoke(
 }
 
 async fn is_token(services: &Services, form: &Form) -> Result<bool, Undecided> {
-    let verdict = services.tokens.check(form.token.expose().as_bytes(), now()).await?;
+    let verdict = services.gate.tokens.check(form.token.expose().as_bytes(), now()).await?;
     Ok(matches!(verdict, Verdict::Granted(_)))
 }
 

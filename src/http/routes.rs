@@ -5,11 +5,11 @@ use actix_web::{
     Resource, Responder, Route, guard,
     http::Method,
     middleware::from_fn,
-    web::{self, Data, ServiceConfig},
+    web::{self, ServiceConfig},
 };
 
 use super::{
-    Services, audit, authenticate, authorize,
+    audit, authenticate, authorize,
     failure::{Failure, Reason},
     guide, health,
     key_check::{KeyedHandler, WithKey},
@@ -17,6 +17,7 @@ use super::{
     openapi::{self, page},
     owners, tokens, verify,
 };
+use crate::protect::Keyward;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,28 +128,28 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
-pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
+pub(super) fn configure(app: &mut ServiceConfig, keyward: &Keyward) {
     let mut configured: Vec<&str> = Vec::new();
     for endpoint in ENDPOINTS {
         if !configured.contains(&endpoint.path) {
             configured.push(endpoint.path);
-            app.service(resource(endpoint.path, services));
+            app.service(resource(endpoint.path, keyward));
         }
     }
     app.default_service(web::to(not_found));
 }
 
-fn resource(path: &'static str, services: &Data<Services>) -> Resource {
+fn resource(path: &'static str, keyward: &Keyward) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
     // The one name that stands for more than a part of a path.
     let pattern = path.replace("{original}", "{original:.*}");
     endpoints()
-        .fold(web::resource(pattern), |resource, endpoint| resource.route(route(endpoint, services)))
+        .fold(web::resource(pattern), |resource, endpoint| resource.route(route(endpoint, keyward)))
         .default_service(web::to(move |request| method_not_allowed(request, allowed)))
 }
 
-fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
+fn route(endpoint: &Endpoint, keyward: &Keyward) -> Route {
     let route = if endpoint.access == Access::Forwarded {
         web::route()
     } else if endpoint.method == Method::GET {
@@ -158,7 +159,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     };
     let route = match endpoint.handler {
         Handler::Actix(handler) => handler(route),
-        Handler::Keyed(handler) => return route.service(WithKey::new(services, handler)),
+        Handler::Keyed(handler) => return route.service(WithKey::new(keyward, handler)),
     };
     match endpoint.access {
         Access::Public(_) | Access::Forwarded => route,

@@ -6,13 +6,14 @@ use actix_web::{App, HttpServer, dev::Server as RunningServer, web::Data};
 use tracing_actix_web::TracingLogger;
 
 use super::{Services, edge::Edge, limits::Limits, root_span::RootSpan, routes};
-use crate::config::Server;
+use crate::{config::Server, protect::Keyward};
 
 /// Starts to serve on `listener`. The server runs while the result is polled, and stops through its handle.
 ///
 /// # Errors
 /// When the listener cannot be used.
 pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) -> io::Result<RunningServer> {
+    let keyward = Keyward::of(Arc::clone(&services.gate));
     let services = Data::from(services);
     let limits = Data::new(Limits {
         header_bytes: settings.max_header_bytes,
@@ -23,7 +24,8 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
         App::new()
             .app_data(services.clone())
             .app_data(limits.clone())
-            .configure(|app| routes::configure(app, &services))
+            .app_data(keyward.clone())
+            .configure(|app| routes::configure(app, &keyward))
             .wrap(Edge)
             .wrap(TracingLogger::<RootSpan>::new())
     };

@@ -64,7 +64,7 @@ pub(super) async fn revoke(
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let fields = Fields::of(&request, &body).map_err(fail)?;
-    let revocation = which(fields, services.tokens.verifier(), now()).map_err(fail)?;
+    let revocation = which(fields, services.gate.tokens.verifier(), now()).map_err(fail)?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, editor.author).await;
     let revoked = revoked.map_err(|undecided| undone(&request, &undecided, "revoke tokens"))?;

@@ -132,11 +132,11 @@ pub(super) async fn verify(
     let now = now();
     // One after the other: each that memory can't answer takes a turn of the hasher, which others want, too.
     for question in &questions {
-        let examined = services.keys.examine(question.key.expose().as_bytes()).await;
+        let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
         let examined = examined.map_err(|undecided| undone(&request, &undecided, "decide on a key"))?;
         let verification = judge(&examined, question, explain, now);
         if let (true, Examined::Proven(record)) = (verification.valid, &examined) {
-            services.keys.note_use(record, now, question.client_address);
+            services.gate.keys.note_use(record, now, question.client_address);
         }
         results.push(verification);
     }

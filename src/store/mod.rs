@@ -62,6 +62,14 @@ pub enum OpenError {
     /// The database could not be reached within `database.connect_timeout`.
     #[error("the database could not be reached within {0:?}: {1}. Check database.url and that Postgres is running")]
     Unreachable(Duration, String),
+    /// The schema is older than this program.
+    #[error("the database's schema is older than this program: it has migration {found}, {needed} is needed")]
+    OldSchema {
+        /// The newest migration that was applied; 0 for none.
+        found: i64,
+        /// The newest one that this program knows.
+        needed: i64,
+    },
     /// The schema could not be brought up to date.
     #[error("the migrations could not be applied: {0}")]
     Migration(#[from] MigrateError),
@@ -111,6 +119,27 @@ impl Store {
         // Frees the lock too, which the migrator keeps when it fails.
         let _ = connection.close().await;
         Ok(result?)
+    }
+
+    /// Asks whether the schema is as new as this program.
+    ///
+    /// # Errors
+    /// [`OpenError::OldSchema`] when it isn't, and [`OpenError::Unreachable`].
+    pub async fn demand_schema(&self) -> Result<(), OpenError> {
+        let unreachable = |error: StoreError| OpenError::Unreachable(self.deadline, error.to_string());
+        // Where nothing was ever migrated, there is no such table.
+        let query = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+        let was_migrated = self.within_deadline(query.fetch_one(&self.pool)).await.map_err(unreachable)?;
+        let found = if was_migrated { self.newest_migration().await.map_err(unreachable)? } else { 0 };
+        let needed = newest_known_migration();
+        if found < needed { Err(OpenError::OldSchema { found, needed }) } else { Ok(()) }
+    }
+
+    /// That was applied.
+    async fn newest_migration(&self) -> Result<i64, StoreError> {
+        // Not a checked query: the table is the migrator's, not the schema's.
+        let query = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success");
+        self.within_deadline(query.fetch_one(&self.pool)).await
     }
 
     /// The keys, for checks.
@@ -176,12 +205,12 @@ async fn bring_up_to_date(
 #[async_trait]
 impl Health for Store {
     async fn is_ready(&self) -> Result<bool, StoreError> {
-        let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-        // Not a checked query: the table is the migrator's, not the schema's.
-        let query =
-            sqlx::query_scalar("SELECT coalesce(max(version) >= $1, false) FROM _sqlx_migrations WHERE success");
-        self.within_deadline(query.bind(newest).fetch_one(&self.pool)).await
+        Ok(self.newest_migration().await? >= newest_known_migration())
     }
+}
+
+fn newest_known_migration() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 fn pool_options(settings: &Database, connections: u32) -> PgPoolOptions {

@@ -2,16 +2,14 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
 use futures_util::future::join_all;
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 
-use crate::{proxy::Proxy, replica::Replica};
+use crate::{proxy::Proxy, replica::Replica, support::server_socket};
 
 /// The shortest lease there is, so that the tests are fast.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
@@ -42,7 +40,7 @@ pub(crate) async fn start(count: usize, url: &str) -> Vec<Member> {
 impl Member {
     /// A replica in place `number`, with its wires.
     pub(crate) async fn start(number: usize, url: &str) -> Self {
-        let (socket, database) = socket_and_database(url);
+        let (socket, database) = server_socket(url);
         let member = Self {
             number,
             main: Proxy::to(socket.clone()).await,
@@ -129,11 +127,4 @@ impl Member {
         self.main.mend();
         self.listening.mend();
     }
-}
-
-fn socket_and_database(url: &str) -> (PathBuf, String) {
-    let options: PgConnectOptions = url.parse().expect("a Postgres address");
-    let folder = options.get_socket().expect("the tests' servers listen on a socket");
-    let socket = folder.join(format!(".s.PGSQL.{}", options.get_port()));
-    (socket, options.get_database().expect("a database").to_owned())
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection};
 
 use super::cluster::Cluster;
@@ -171,4 +171,12 @@ fn template_name() -> String {
         fs::read(&file).unwrap_or_default().hash(&mut hasher);
     }
     format!("template_{:016x}", hasher.finish())
+}
+
+/// The socket of the server that a database of the tests is on, and the database's name.
+pub(crate) fn server_socket(url: &str) -> (std::path::PathBuf, String) {
+    let options: PgConnectOptions = url.parse().expect("a Postgres address");
+    let folder = options.get_socket().expect("the tests' servers listen on a socket");
+    let socket = folder.join(format!(".s.PGSQL.{}", options.get_port()));
+    (socket, options.get_database().expect("a database").to_owned())
 }

@@ -12,7 +12,7 @@ pub(crate) mod private_cluster;
 
 #[allow(unused_imports, reason = "each test binary uses only a part of it")]
 pub(crate) use self::{
-    database::{TestDatabase, database},
+    database::{TestDatabase, database, server_socket},
     private_cluster::PrivateCluster,
 };
 

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use crate::{
     domain::{policy::Policy, verdict::Denial},
-    http::credentials::{only_value, strip_bearer},
+    protect::credentials::{only_value, strip_bearer},
 };
 
 /// How requests of gateways' clients are decided on.

@@ -22,16 +22,16 @@ use time::OffsetDateTime;
 pub use self::credential::Authorize;
 use self::credential::Presented;
 use super::{
-    authenticate::{log_refusal, refused, stop_owner},
-    failure::{CredentialKind, Failure, Reason},
-    services, undone,
+    failure::{Failure, Reason},
+    services,
 };
 use crate::{
     auth::Undecided,
     domain::{
         policy::{Demand, Policy, Shown, Unmet},
-        verdict::{Denial, TokenFault, Verdict},
+        verdict::{Denial, Verdict},
     },
+    protect::CredentialKind,
 };
 
 /// Where gateways ask.
@@ -53,41 +53,35 @@ fn at_once(request: &HttpRequest) -> Option<Result<HttpResponse, Failure>> {
     let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
     let demand = match demand(request, policy.as_deref()) {
         Ok(demand) => demand,
-        Err(denial) => return Some(answer(request, Err(refused(request, KIND, denial)))),
+        Err(denial) => return Some(answer(request, Err(services.gate.refuse(KIND, denial, request).into()))),
     };
-    let now = OffsetDateTime::now_utc();
     let verdict = match services.authorize.credential(request.headers()) {
-        Ok(Presented::Key(key)) => {
-            let address = services.proxies.client_address(request.head());
-            services.keys.check_from_memory(key, now, address)?
-        }
-        Ok(Presented::Token(token)) => services.tokens.check_from_memory(token, now)?,
+        Ok(Presented::Key(key)) => services.gate.recall_key(key, request.head())?,
+        Ok(Presented::Token(token)) => services.gate.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
         Err(denial) => Verdict::Denied(denial),
     };
-    Some(answer(request, judge(request, demand, verdict)))
+    Some(answer(request, judge(request, demand, Ok(verdict))))
 }
 
 /// The answer that must be waited for: the first check of a key or a token.
 async fn in_time(request: &HttpRequest) -> Result<HttpResponse, Failure> {
-    let verdict = verdict(request).await.map_err(|undecided| undone(request, &undecided, "decide on a credential"))?;
-    if let Verdict::OwnerDisabled(identity) = &verdict {
-        stop_owner(request, identity).await;
-    }
+    let services = services(request);
+    let verdict = verdict(request).await;
+    services.gate.stop_owner_if_told(&verdict, request).await;
     // Another one may have come meanwhile.
-    let policy = services(request).authorize.policy.as_ref().map(|policy| policy.load());
+    let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
     let judged = match demand(request, policy.as_deref()) {
         Ok(demand) => judge(request, demand, verdict),
-        Err(denial) => Err(refused(request, KIND, denial)),
+        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
     };
     answer(request, judged)
 }
 
 async fn verdict(request: &HttpRequest) -> Result<Verdict, Undecided> {
     let services = services(request);
-    let now = OffsetDateTime::now_utc();
     match services.authorize.credential(request.headers()) {
-        Ok(Presented::Key(key)) => services.keys.check(key, now, services.proxies.client_address(request.head())).await,
-        Ok(Presented::Token(token)) => services.tokens.check(token, now).await,
+        Ok(Presented::Key(key)) => services.gate.check_key(key, request.head()).await,
+        Ok(Presented::Token(token)) => services.gate.tokens.check(token, OffsetDateTime::now_utc()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     }
 }
@@ -96,7 +90,7 @@ async fn verdict(request: &HttpRequest) -> Result<Verdict, Undecided> {
 /// before the credential, since none could help where no rule is met.
 fn demand<'a>(request: &HttpRequest, policy: Option<&'a Arc<Policy>>) -> Result<Option<&'a Demand>, Denial> {
     let Some(policy) = policy else { return Ok(None) };
-    let asked = original::asked(request, policy.looks_at(), &services(request).proxies)?;
+    let asked = original::asked(request, policy.looks_at(), &services(request).gate.proxies)?;
     match policy.first(&asked) {
         Ok((_, rule)) => Ok(Some(&rule.demand)),
         Err(Unmet::NoRule) => Err(Denial::NoRule),
@@ -105,28 +99,29 @@ fn demand<'a>(request: &HttpRequest, policy: Option<&'a Arc<Policy>>) -> Result<
     }
 }
 
-fn judge(request: &HttpRequest, demand: Option<&Demand>, verdict: Verdict) -> Result<HttpResponse, Reason> {
-    let principal = match verdict {
-        Verdict::Granted(principal) => principal,
-        // A bad credential is refused there, too: its bearer does not mean to be nobody.
-        Verdict::Denied(Denial::Missing) if demand.is_some_and(|demand| demand.anonymous) => {
-            let nothing_more = scopes::demanded(request)?.is_empty();
-            return if nothing_more { Ok(grant::of_nobody()) } else { Err(refused(request, KIND, Denial::Missing)) };
-        }
-        Verdict::Denied(denial) => return Err(refused(request, KIND, denial)),
-        Verdict::OwnerDisabled(_) => return Err(refused(request, KIND, Denial::Token(TokenFault::OwnerDisabled))),
-    };
+fn judge(
+    request: &HttpRequest,
+    demand: Option<&Demand>,
+    verdict: Result<Verdict, Undecided>,
+) -> Result<HttpResponse, Reason> {
+    let gate = &services(request).gate;
+    // A bad credential is refused there, too: its bearer does not mean to be nobody.
+    let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
+    if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
+        return Ok(grant::of_nobody());
+    }
+    let principal = gate.judge(KIND, verdict, request)?;
     let asked_for = scopes::demanded(request)?;
     let by_rule = demand.and_then(|demand| demand.refusal(Shown::from(&principal)));
     let by_address = asked_for.beyond(principal.scopes()).next().map(|_| Denial::Scopes);
     match by_rule.or(by_address) {
         None => Ok(grant::of(&principal)),
         Some(Denial::Scopes) => {
-            log_refusal(request, Denial::Scopes);
+            gate.log_refusal(Denial::Scopes, request);
             let all: BTreeSet<&str> = demand.into_iter().flat_map(Demand::scopes).chain(asked_for.iter()).collect();
             Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")))
         }
-        Some(denial) => Err(refused(request, KIND, denial)),
+        Some(denial) => Err(gate.refuse(KIND, denial, request).into()),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         policy::{Asked, Host, LooksAt, Method, RequestPath, Unclear},
         verdict::Denial,
     },
-    http::client_address::TrustedProxies,
+    protect::TrustedProxies,
 };
 
 // Traefik's and Caddy's.

@@ -13,7 +13,7 @@ use crate::{
     auth::lifecycle::{ChangedKey, Done, Editor},
     domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
     http::{
-        Services, editor,
+        Services,
         failure::{Failure, FieldProblem, Reason},
         fields::Fields,
         parameters::Parameters,
@@ -94,7 +94,7 @@ pub(in crate::http) async fn revoke_self(
         reach: Reach::Own(record.owner.clone()),
         scopes: Some(record.scopes.clone()),
         scope_bearing: false,
-        author: editor::author(&request, &services, principal.actor()),
+        author: services.gate.author(&request, principal.actor()),
     };
     revoke_it(&request, editor, &services, record.id, reason).await
 }

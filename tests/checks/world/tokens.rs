@@ -18,7 +18,7 @@ use keyward::{
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         token::{TokenChecker, TokenRoom},
     },
-    config::{Issuer, IssuerKeys, Jwt, JwtAlgorithm},
+    config::{Issuer, IssuerKeys, Jwt},
     domain::{
         ports::{EndedTokens, FetchError, FetchedKeySet, KeySetSource},
         token::{TokenEnd, TokenRecords},
@@ -51,41 +51,19 @@ pub(crate) fn signed(claims: &Value) -> String {
 
 /// Settings with these issuers beside the shared secret.
 pub(crate) fn settings(issuers: Vec<Issuer>) -> Jwt {
-    Jwt {
-        secret: Some(SECRET.to_owned().into()),
-        algorithm: JwtAlgorithm::Hs256,
-        issuer: None,
-        audience: Vec::new(),
-        leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_secs(86_400),
-        tenant_claim: None,
-        disabled_claim: Some("disabled".to_owned()),
-        scope_bearing: false,
-        issuers,
-        key_set_refresh: Duration::from_secs(600),
-        key_set_cool_down: Duration::from_secs(30),
-        key_set_keep: Duration::from_secs(86_400),
-        cached_tokens: ROOM.cached,
-    }
+    let mut settings = Jwt::signed_with(SECRET.to_owned().into()).expect("a strong secret");
+    settings.max_lifetime = Duration::from_secs(86_400);
+    settings.disabled_claim = Some("disabled".to_owned());
+    settings.issuers = issuers;
+    settings.cached_tokens = ROOM.cached;
+    settings
 }
 
 /// An issuer with the usual rules.
 pub(crate) fn issuer(name: &str, keys: IssuerKeys) -> Issuer {
-    Issuer {
-        issuer: name.to_owned(),
-        audience: Vec::new(),
-        keys,
-        algorithms: Vec::new(),
-        required_claims: Vec::new(),
-        subject_claim: "sub".to_owned(),
-        scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
-        tenant_claim: None,
-        disabled_claim: None,
-        scope_bearing: false,
-        at_jwt: false,
-        leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_secs(86_400),
-    }
+    let mut issuer = Issuer::new(name, "nobody", keys);
+    issuer.audience.clear();
+    issuer
 }
 
 /// Where a test publishes keys.

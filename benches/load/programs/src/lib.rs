@@ -1,4 +1,4 @@
-//! What both programs share: the answer, and how they are served.
+//! What the programs share: the answer, and how they are served.
 
 use std::io;
 
@@ -20,9 +20,15 @@ pub fn granted() -> HttpResponse {
 /// # Errors
 /// When PORT is not a free port.
 pub fn serve(routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> io::Result<()> {
+    System::new().block_on(run(routes))
+}
+
+/// The same where an actix system runs already.
+///
+/// # Errors
+/// When PORT is not a free port.
+pub async fn run(routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> io::Result<()> {
     let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok());
     let port: u16 = port.ok_or_else(|| io::Error::other("PORT must be the number of a port"))?;
-    System::new().block_on(async {
-        HttpServer::new(move || App::new().configure(routes.clone())).workers(1).bind(("127.0.0.1", port))?.run().await
-    })
+    HttpServer::new(move || App::new().configure(routes.clone())).workers(1).bind(("127.0.0.1", port))?.run().await
 }

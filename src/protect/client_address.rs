@@ -24,7 +24,7 @@ impl TrustedProxies {
     /// Each proxy adds the address that it was called from at the right. So the rightmost address that is
     /// not a trusted proxy's is the last one that somebody trustworthy has seen; what is left of it, the
     /// client may have written itself.
-    pub(super) fn client_address(&self, head: &RequestHead) -> Option<IpAddr> {
+    pub(crate) fn client_address(&self, head: &RequestHead) -> Option<IpAddr> {
         let peer = head.peer_addr?.ip().to_canonical();
         if !self.trusts(peer) {
             return Some(peer);
@@ -40,7 +40,7 @@ impl TrustedProxies {
     }
 
     /// Whether a request comes from one of them.
-    pub(super) fn are_asking(&self, head: &RequestHead) -> bool {
+    pub(crate) fn are_asking(&self, head: &RequestHead) -> bool {
         head.peer_addr.is_some_and(|peer| self.trusts(peer.ip().to_canonical()))
     }
 

@@ -6,22 +6,41 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
+use super::{CredentialKind, Credentials};
 use crate::domain::{secret::SecretString, verdict::Denial};
 
 /// Where an API key is sent.
-pub(super) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Whether a token may come without the word `Bearer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BearerScheme {
+pub(crate) enum BearerScheme {
     /// It must stand before the token (RFC 6750 §2.1).
     Required,
     /// The guide takes the bare token too.
     Optional,
 }
 
+/// The credential that is taken and came, unverified, and its kind.
+pub(crate) fn presented(headers: &HeaderMap, taken: Credentials) -> (CredentialKind, Result<&[u8], Denial>) {
+    match taken {
+        Credentials::Keys => (CredentialKind::ApiKey, api_key(headers)),
+        Credentials::KeysAndTokens if headers.contains_key(&API_KEY_HEADER) => {
+            if headers.contains_key(&AUTHORIZATION) {
+                // Two kinds of credential at once (RFC 6750 §3.1).
+                (CredentialKind::Token, Err(Denial::Ambiguous))
+            } else {
+                (CredentialKind::ApiKey, api_key(headers))
+            }
+        }
+        Credentials::Tokens | Credentials::KeysAndTokens => {
+            (CredentialKind::Token, bearer_token(headers, BearerScheme::Required))
+        }
+    }
+}
+
 /// The token in `Authorization`, unverified.
-pub(super) fn bearer_token(headers: &HeaderMap, scheme: BearerScheme) -> Result<&[u8], Denial> {
+pub(crate) fn bearer_token(headers: &HeaderMap, scheme: BearerScheme) -> Result<&[u8], Denial> {
     let value = only_value(headers, &AUTHORIZATION)?;
     match strip_bearer(value) {
         Some(token) => Ok(token),
@@ -31,12 +50,12 @@ pub(super) fn bearer_token(headers: &HeaderMap, scheme: BearerScheme) -> Result<
 }
 
 /// The key in `x-api-key`, unverified.
-pub(super) fn api_key(headers: &HeaderMap) -> Result<&[u8], Denial> {
+pub(crate) fn api_key(headers: &HeaderMap) -> Result<&[u8], Denial> {
     only_value(headers, &API_KEY_HEADER)
 }
 
 /// The password in `Authorization: Basic` (RFC 7617), unverified; `None` where another scheme is used, or none.
-pub(super) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString, Denial>> {
+pub(crate) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString, Denial>> {
     let value = match only_value(headers, &AUTHORIZATION) {
         Ok(value) => value,
         Err(Denial::Missing) => return None,
@@ -56,7 +75,7 @@ pub(super) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString,
 }
 
 /// A header that must not be repeated: two readers could choose different ones (RFC 9110 §5.3).
-pub(super) fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denial> {
+pub(crate) fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denial> {
     let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
         (None, _) => Err(Denial::Missing),
@@ -67,7 +86,7 @@ pub(super) fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Resul
 }
 
 /// What follows the scheme, which is matched without regard to case (RFC 9110 §11.1).
-pub(super) fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
+pub(crate) fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii_start())
 }

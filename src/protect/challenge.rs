@@ -4,7 +4,7 @@ use crate::domain::verdict::PublicDenial;
 
 /// Which kind of credential a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CredentialKind {
+pub(crate) enum CredentialKind {
     /// A JWT in `Authorization`.
     Token,
     /// An API key in `x-api-key`.
@@ -17,7 +17,7 @@ pub(super) enum CredentialKind {
 
 impl CredentialKind {
     /// The value of `WWW-Authenticate` for a denial.
-    pub(super) fn challenge(self, denial: PublicDenial) -> String {
+    pub(crate) fn challenge(self, denial: PublicDenial) -> String {
         let error = match denial {
             // No error code when nothing was presented (RFC 6750 §3.1).
             PublicDenial::MissingCredential => String::new(),
@@ -31,7 +31,7 @@ impl CredentialKind {
     }
 
     /// The same where these scopes are needed. They are of RFC 6749 §3.3, which has no quotation marks.
-    pub(super) fn challenge_for_scopes(self, scopes: &str) -> String {
+    pub(crate) fn challenge_for_scopes(self, scopes: &str) -> String {
         format!(r#"{} realm="keyward", error="insufficient_scope", scope="{scopes}""#, self.scheme())
     }
 

@@ -1,0 +1,190 @@
+//! The defaults of `keyward.default.toml`, where the reasons stand, for who uses the library and reads no
+//! configuration. A test compares the two.
+
+use std::{num::NonZeroUsize, thread::available_parallelism, time::Duration};
+
+use super::{
+    Audit, Checks, Coherence, Database, Hashing, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, is_safe_address,
+    weak::weakness,
+};
+use crate::domain::secret::SecretString;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A secret that protects nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret of the tokens {0}: their issuer has to sign with 32 random bytes or more")]
+pub struct WeakSecret(&'static str);
+
+/// Keys would be fetched from where anybody can put others in their place.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys of the issuer {0} would be fetched without TLS: give an address that begins with https://")]
+pub(crate) struct UnsafeAddress(String);
+
+impl Database {
+    /// The database at this address.
+    pub fn at(url: SecretString) -> Self {
+        Self {
+            url,
+            password: None,
+            pool_size: 10,
+            acquire_timeout: Duration::from_millis(500),
+            statement_timeout: Duration::from_secs(1),
+            listen_url: None,
+            migrate_url: None,
+            connect_timeout: Duration::from_secs(5),
+            migrate_on_start: true,
+        }
+    }
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self {
+            memory_kib: 19_456,
+            iterations: 2,
+            parallelism: 1,
+            concurrency: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            max_wait: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { cached_keys: 1_000_000, max_cold: 1024 }
+    }
+}
+
+impl Default for Coherence {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(5) }
+    }
+}
+
+impl Default for LastUsed {
+    fn default() -> Self {
+        Self { write_every: Duration::from_secs(60), max_pending: 100_000 }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention: Some(400 * DAY) }
+    }
+}
+
+impl Default for Jwt {
+    /// No issuer at all: every token is refused.
+    fn default() -> Self {
+        Self {
+            secret: None,
+            algorithm: JwtAlgorithm::Hs256,
+            issuer: None,
+            audience: Vec::new(),
+            leeway: Duration::from_secs(30),
+            max_lifetime: 30 * DAY,
+            tenant_claim: None,
+            disabled_claim: None,
+            scope_bearing: false,
+            issuers: Vec::new(),
+            key_set_refresh: Duration::from_secs(600),
+            key_set_cool_down: Duration::from_secs(30),
+            key_set_keep: DAY,
+            cached_tokens: 100_000,
+        }
+    }
+}
+
+impl Jwt {
+    /// Tokens that are signed with this secret by HS256, or another algorithm of [`JwtAlgorithm`].
+    ///
+    /// # Errors
+    /// [`WeakSecret`] when it is shorter than 32 bytes or well known.
+    pub fn signed_with(secret: SecretString) -> Result<Self, WeakSecret> {
+        let jwt = Self { secret: Some(secret), ..Self::default() };
+        jwt.demand_strength()?;
+        Ok(jwt)
+    }
+
+    /// What the reading of a configuration looks after, for settings that were not read.
+    pub(crate) fn demand_strength(&self) -> Result<(), WeakSecret> {
+        let Some(secret) = &self.secret else { return Ok(()) };
+        let (bytes, short) = match self.algorithm {
+            JwtAlgorithm::Hs256 => (32, "is shorter than the 32 bytes of HS256"),
+            JwtAlgorithm::Hs384 => (48, "is shorter than the 48 bytes of HS384"),
+            JwtAlgorithm::Hs512 => (64, "is shorter than the 64 bytes of HS512"),
+        };
+        let weakness = if secret.expose().len() < bytes { Some(short) } else { weakness(secret.expose()) };
+        weakness.map_or(Ok(()), |weakness| Err(WeakSecret(weakness)))
+    }
+
+    /// The same of where keys are fetched.
+    pub(crate) fn demand_safe_addresses(&self) -> Result<(), UnsafeAddress> {
+        let unsafe_issuer = self.issuers.iter().find(|issuer| match &issuer.keys {
+            IssuerKeys::KeySet(address) => !is_safe_address(address),
+            IssuerKeys::Discovery => !is_safe_address(&issuer.issuer),
+            IssuerKeys::Secret(_) | IssuerKeys::Public(_) => false,
+        });
+        unsafe_issuer.map_or(Ok(()), |issuer| Err(UnsafeAddress(issuer.issuer.clone())))
+    }
+
+    /// Tokens of these issuers.
+    pub fn of_issuers(issuers: Vec<Issuer>) -> Self {
+        Self { issuers, ..Self::default() }
+    }
+
+    /// Whether any token could be accepted.
+    pub fn names_issuers(&self) -> bool {
+        self.secret.is_some() || !self.issuers.is_empty()
+    }
+}
+
+impl Issuer {
+    /// An issuer whose tokens say exactly this `iss`, are for this audience, and are signed with these keys.
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: IssuerKeys) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audience: vec![audience.into()],
+            keys,
+            algorithms: Vec::new(),
+            required_claims: Vec::new(),
+            subject_claim: "sub".to_owned(),
+            scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
+            tenant_claim: None,
+            disabled_claim: None,
+            scope_bearing: false,
+            at_jwt: false,
+            leeway: Duration::from_secs(30),
+            max_lifetime: DAY,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_protects_nothing_is_refused() {
+        let signed_with = |text: &str| Jwt::signed_with(text.to_owned().into()).is_ok();
+        assert!(!signed_with("short") && !signed_with("a-string-secret-at-least-256-bits-long"));
+        assert!(signed_with("0f3c1e9b7a5d2468ace13579bdf02468-for-tests"));
+        let mut jwt = Jwt::signed_with("0f3c1e9b7a5d2468ace13579bdf02468-for-tests".to_owned().into()).expect("strong");
+        jwt.algorithm = JwtAlgorithm::Hs512;
+        assert!(jwt.demand_strength().is_err());
+    }
+
+    #[test]
+    fn keys_are_fetched_with_tls_only() {
+        let is_safe =
+            |issuer: &str, keys| Jwt::of_issuers(vec![Issuer::new(issuer, "us", keys)]).demand_safe_addresses().is_ok();
+        let key_set = |address: &str| IssuerKeys::KeySet(address.to_owned());
+        assert!(
+            is_safe("any", key_set("https://id.example/jwks")) && is_safe("https://id.example", IssuerKeys::Discovery)
+        );
+        assert!(
+            !is_safe("any", key_set("http://id.example/jwks")) && !is_safe("http://id.example", IssuerKeys::Discovery)
+        );
+    }
+}

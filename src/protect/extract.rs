@@ -1,0 +1,151 @@
+//! Who a request is from, as handlers take it.
+//!
+//! A handler that takes a [`Principal`] is protected by that: where no middleware has checked the request, the
+//! argument does. So a route can't forget the check (`docs/decisions/0022-the-signature-is-the-protection.md`).
+
+use std::{
+    fmt,
+    future::{Ready, ready},
+    marker::PhantomData,
+    ops::Deref,
+};
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Data};
+use futures_util::future::{Either, LocalBoxFuture};
+
+use super::{Cause, CredentialKind, Keyward, Refused, gate::Anonymous, rules::Rules};
+use crate::domain::{principal::Principal, required_scope::NamedScope, verdict::Denial};
+
+/// What handlers get: at once, or when a check is done.
+type Extracted<T> = Either<Ready<Result<T, Refused>>, LocalBoxFuture<'static, Result<T, Refused>>>;
+
+/// Whoever a good credential names. Where no [`Protect`](crate::Protect) has checked the request, this does, with
+/// the [`Keyward`] that the application was given by `app_data`.
+///
+/// `Option<Principal>` is `None` for whoever is let through without a credential
+/// ([`Protect::optional`](crate::Protect::optional)). Without a `Protect` it is `None` for whoever isn't let through,
+/// too; `Result<Principal, Refused>` tells the two apart.
+impl FromRequest for Principal {
+    type Error = Refused;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        principal(request)
+    }
+}
+
+fn principal(request: &HttpRequest) -> Extracted<Principal> {
+    if let Some(principal) = found(request) {
+        return Either::Left(ready(Ok(principal)));
+    }
+    if let Some(Anonymous(kind)) = request.extensions().get() {
+        return Either::Left(ready(Err(refused(request, *kind, Denial::Missing))));
+    }
+    let Some(keyward) = keyward_of(request) else {
+        let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+        tracing::error!(
+            route,
+            "a handler asks who a request is from, but the application knows no Keyward: give it one with \
+             .app_data(keyward.clone()); answering 503"
+        );
+        return Either::Left(ready(Err(Refused::new(Cause::Undecided))));
+    };
+    let rules = Rules::default_of(keyward.gate());
+    if let Some(decided) = keyward.gate().recall(request, &rules) {
+        return Either::Left(ready(decided.map(|()| found(request).expect("who is let through is in the request"))));
+    }
+    let (keyward, request) = (keyward.clone(), request.clone());
+    Either::Right(Box::pin(async move {
+        keyward.gate().decide(&request, &rules).await?;
+        Ok(found(&request).expect("who is let through is in the request"))
+    }))
+}
+
+/// Who a check before has found.
+fn found(request: &HttpRequest) -> Option<Principal> {
+    request.extensions().get().cloned()
+}
+
+/// That of the application, also where it was wrapped in [`Data`] out of habit.
+fn keyward_of(request: &HttpRequest) -> Option<&Keyward> {
+    request.app_data::<Keyward>().or_else(|| request.app_data::<Data<Keyward>>().map(|keyward| &***keyward))
+}
+
+/// Told to the log as far as there is one: a middleware brings no [`Keyward`] here.
+fn refused(request: &HttpRequest, kind: CredentialKind, denial: Denial) -> Refused {
+    match keyward_of(request) {
+        Some(keyward) => keyward.gate().refuse(kind, denial, request),
+        None => Refused::new(Cause::Denied(kind, denial.public())),
+    }
+}
+
+/// Whoever a good credential names, who has the scope `S`; anybody else is answered 403, or as for a [`Principal`].
+///
+/// ```
+/// use keyward::{Authorized, scope};
+///
+/// scope!(OrdersRead = "orders:read");
+///
+/// async fn orders(customer: Authorized<OrdersRead>) -> String {
+///     format!("the orders of {}", customer.owner().subject)
+/// }
+/// ```
+pub struct Authorized<S> {
+    principal: Principal,
+    scope: PhantomData<fn() -> S>,
+}
+
+impl<S> Authorized<S> {
+    /// Who it is.
+    pub fn into_principal(self) -> Principal {
+        self.principal
+    }
+}
+
+impl<S: NamedScope> Authorized<S> {
+    fn of(principal: Principal, request: &HttpRequest) -> Result<Self, Refused> {
+        let scope = S::SCOPE.as_str();
+        if principal.scopes().contains(scope) {
+            return Ok(Self { principal, scope: PhantomData });
+        }
+        let kind = if principal.key().is_some() { CredentialKind::ApiKey } else { CredentialKind::Token };
+        Err(refused(request, kind, Denial::Scope(scope)))
+    }
+}
+
+impl<S> Deref for Authorized<S> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<S> Clone for Authorized<S> {
+    fn clone(&self) -> Self {
+        Self { principal: self.principal.clone(), scope: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Authorized<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Authorized").field(&self.principal).finish()
+    }
+}
+
+impl<S: NamedScope> FromRequest for Authorized<S> {
+    type Error = Refused;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        match principal(request) {
+            Either::Left(found) => {
+                Either::Left(ready(found.into_inner().and_then(|principal| Self::of(principal, request))))
+            }
+            Either::Right(asked) => {
+                let request = request.clone();
+                Either::Right(Box::pin(async move { Self::of(asked.await?, &request) }))
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What decides on a request.
+
+use std::sync::Arc;
+
+use actix_web::{HttpMessage, HttpRequest, dev::RequestHead};
+use time::OffsetDateTime;
+
+use super::{Cause, CredentialKind, Credentials, Host, RefusalLog, Refused, TrustedProxies, credentials, rules::Rules};
+use crate::{
+    auth::{Undecided, api_key::KeyChecker, lifecycle::Lifecycle, token::TokenChecker},
+    domain::{
+        audit::{Actor, Author},
+        principal::{Principal, TokenIdentity},
+        verdict::{Denial, TokenFault, Verdict},
+    },
+};
+
+/// Everything that a check needs. Shared by all workers.
+pub(crate) struct Gate {
+    /// Decides on tokens.
+    pub(crate) tokens: TokenChecker,
+    /// Decides on keys.
+    pub(crate) keys: KeyChecker,
+    /// Stops the keys of an owner who is disabled, as a token says.
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    /// Whose word on a client's address is taken.
+    pub(crate) proxies: TrustedProxies,
+    /// Which refusals are logged.
+    pub(crate) refusals: RefusalLog,
+    /// What is taken where nobody says.
+    pub(crate) credentials: Credentials,
+    /// How answers and log lines look.
+    pub(crate) host: &'static dyn Host,
+}
+
+/// Stands in a request that was let through although it carries no credential, of this kind or another.
+pub(super) struct Anonymous(pub(super) CredentialKind);
+
+impl Gate {
+    /// What memory says of the request's credential; `None` where [`decide`](Self::decide) has to wait.
+    pub(super) fn recall(&self, request: &HttpRequest, rules: &Rules) -> Option<Result<(), Refused>> {
+        let (kind, credential) = credentials::presented(request.headers(), rules.credentials);
+        let verdict = match credential {
+            Ok(key) if kind == CredentialKind::ApiKey => self.recall_key(key, request.head())?,
+            Ok(token) => self.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
+            Err(denial) => Verdict::Denied(denial),
+        };
+        // Memory holds no token that says who is disabled, so there is nothing to do that would have to be waited for.
+        Some(self.admit(kind, Ok(verdict), request, rules))
+    }
+
+    /// Decides on the request's credential.
+    pub(super) async fn decide(&self, request: &HttpRequest, rules: &Rules) -> Result<(), Refused> {
+        let (kind, credential) = credentials::presented(request.headers(), rules.credentials);
+        let verdict = match credential {
+            Ok(key) if kind == CredentialKind::ApiKey => self.check_key(key, request.head()).await,
+            Ok(token) => self.tokens.check(token, OffsetDateTime::now_utc()).await,
+            Err(denial) => Ok(Verdict::Denied(denial)),
+        };
+        self.stop_owner_if_told(&verdict, request).await;
+        self.admit(kind, verdict, request, rules)
+    }
+
+    /// What memory says of a key; `None` where [`check_key`](Self::check_key) has to wait.
+    pub(crate) fn recall_key(&self, key: &[u8], head: &RequestHead) -> Option<Verdict> {
+        self.keys.check_from_memory(key, OffsetDateTime::now_utc(), self.proxies.client_address(head))
+    }
+
+    /// What becomes of a key.
+    pub(crate) async fn check_key(&self, key: &[u8], head: &RequestHead) -> Result<Verdict, Undecided> {
+        self.keys.check(key, OffsetDateTime::now_utc(), self.proxies.client_address(head)).await
+    }
+
+    /// Lets a request with this verdict through, or says why not.
+    pub(crate) async fn let_through(
+        &self,
+        kind: CredentialKind,
+        verdict: Result<Verdict, Undecided>,
+        request: &HttpRequest,
+    ) -> Result<(), Refused> {
+        self.stop_owner_if_told(&verdict, request).await;
+        self.put(kind, verdict, request)
+    }
+
+    fn admit(
+        &self,
+        kind: CredentialKind,
+        verdict: Result<Verdict, Undecided>,
+        request: &HttpRequest,
+        rules: &Rules,
+    ) -> Result<(), Refused> {
+        if rules.optional && matches!(verdict, Ok(Verdict::Denied(Denial::Missing))) {
+            let mut extensions = request.extensions_mut();
+            extensions.remove::<Principal>();
+            extensions.insert(Anonymous(kind));
+            return Ok(());
+        }
+        let verdict = rules
+            .scopes
+            .iter()
+            .fold(verdict, |verdict, scope| verdict.map(|verdict| with_scope(verdict, scope.as_str())));
+        self.put(kind, verdict, request)
+    }
+
+    /// Puts the [`Principal`] into the request, or says (and logs) why there is none.
+    fn put(
+        &self,
+        kind: CredentialKind,
+        verdict: Result<Verdict, Undecided>,
+        request: &HttpRequest,
+    ) -> Result<(), Refused> {
+        let principal = self.judge(kind, verdict, request)?;
+        request.extensions_mut().insert(principal);
+        Ok(())
+    }
+
+    /// Who the request is from; or the answer to it, the reason of which is logged.
+    pub(crate) fn judge(
+        &self,
+        kind: CredentialKind,
+        verdict: Result<Verdict, Undecided>,
+        request: &HttpRequest,
+    ) -> Result<Principal, Refused> {
+        match verdict {
+            Ok(Verdict::Granted(principal)) => Ok(principal),
+            Ok(Verdict::Denied(denial)) => Err(self.refuse(kind, denial, request)),
+            Ok(Verdict::OwnerDisabled(_)) => Err(self.refuse(kind, Denial::Token(TokenFault::OwnerDisabled), request)),
+            Err(undecided) => Err(self.could_not_decide(&undecided, request)),
+        }
+    }
+
+    /// The answer where the cause is an outage.
+    pub(crate) fn could_not_decide(&self, undecided: &Undecided, request: &HttpRequest) -> Refused {
+        self.log(request, &mut |untold| {
+            tracing::error!(error = %undecided, untold, "could not decide on a credential; answering 503");
+        });
+        Refused::new(Cause::Undecided)
+    }
+
+    /// The answer to a denial, the private reason of which goes to the log.
+    pub(crate) fn refuse(&self, kind: CredentialKind, denial: Denial, request: &HttpRequest) -> Refused {
+        self.log_refusal(denial, request);
+        Refused::new(Cause::Denied(kind, denial.public()))
+    }
+
+    pub(crate) fn log_refusal(&self, denial: Denial, request: &HttpRequest) {
+        self.log(request, &mut |untold| tracing::info!(reason = denial.code(), untold, "refused a request"));
+    }
+
+    /// One line, unless there were too many in this second: then the next one says how many.
+    fn log(&self, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
+        let second = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
+        if let Some(untold) = self.refusals.admit(second) {
+            self.host.in_request(request, &mut || line(untold));
+        }
+    }
+
+    /// How whoever sent this request is remembered.
+    pub(crate) fn author(&self, request: &HttpRequest, actor: Actor) -> Author {
+        let address = self.proxies.client_address(request.head());
+        Author { actor, address, request_id: self.host.request_id(request) }
+    }
+
+    pub(crate) async fn stop_owner_if_told(&self, verdict: &Result<Verdict, Undecided>, request: &HttpRequest) {
+        if let Ok(Verdict::OwnerDisabled(identity)) = verdict {
+            self.stop_owner(identity, request).await;
+        }
+    }
+
+    /// The issuer says that this owner is disabled, so the owner's keys must stop, too. The bearer is refused
+    /// in any case; what could not be done now is done when such a token comes again.
+    async fn stop_owner(&self, identity: &TokenIdentity, request: &HttpRequest) {
+        let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
+        let author = self.author(request, actor);
+        let longest_life = self.tokens.verifier().longest_life(&identity.owner.issuer).unwrap_or_default();
+        let now = OffsetDateTime::now_utc();
+        if let Err(error) = self.lifecycle.stop_owner(identity, longest_life, author, now).await {
+            self.host.in_request(request, &mut || {
+                tracing::error!(%error, "could not stop the keys of a disabled owner");
+            });
+        }
+    }
+}
+
+/// A verdict after a scope was asked for.
+pub(crate) fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
+    match verdict {
+        Verdict::Granted(principal) if !principal.scopes().contains(scope) => Verdict::Denied(Denial::Scope(scope)),
+        verdict => verdict,
+    }
+}

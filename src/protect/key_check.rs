@@ -1,0 +1,88 @@
+//! The middleware before routes that want an API key, or another credential.
+//!
+//! A service of its own instead of `from_fn`: a key that memory knows, as most do, is checked on the spot, and
+//! the request goes on without a box and a future for what a first check would have to wait for.
+
+use std::{
+    future::{Ready, ready},
+    rc::Rc,
+};
+
+use actix_web::{
+    Error,
+    body::{BoxBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+};
+use futures_util::{
+    TryFutureExt,
+    future::{Either, LocalBoxFuture, MapOk},
+};
+
+use super::{Protect, Refused};
+
+impl<S, B> Transform<S, ServiceRequest> for Protect
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = ProtectService<S>;
+    type Future = Ready<Result<ProtectService<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(ProtectService { protect: Rc::new(self.clone()), behind: Rc::new(service) }))
+    }
+}
+
+/// The middleware before what it protects.
+pub struct ProtectService<S> {
+    protect: Rc<Protect>,
+    behind: Rc<S>,
+}
+
+/// The answer of what is protected, whatever its body is.
+type Answer<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse<BoxBody>>;
+
+impl<S, B> Service<ServiceRequest> for ProtectService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = Either<Answer<S::Future, B>, LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>>;
+
+    forward_ready!(behind);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let Protect { keyward, rules } = &*self.protect;
+        match keyward.gate().recall(request.request(), rules) {
+            Some(Ok(())) => Either::Left(self.behind.call(request).map_ok(ServiceResponse::map_into_boxed_body)),
+            Some(Err(refused)) => Either::Right(Box::pin(ready(Ok(answer(&self.protect, request, refused))))),
+            None => Either::Right(Box::pin(first_check(Rc::clone(&self.protect), request, Rc::clone(&self.behind)))),
+        }
+    }
+}
+
+/// What memory could not answer.
+async fn first_check<S, B>(
+    protect: Rc<Protect>,
+    request: ServiceRequest,
+    behind: Rc<S>,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    match protect.keyward.gate().decide(request.request(), &protect.rules).await {
+        Ok(()) => Ok(behind.call(request).await?.map_into_boxed_body()),
+        Err(refused) => Ok(answer(&protect, request, refused)),
+    }
+}
+
+fn answer(protect: &Protect, request: ServiceRequest, refused: Refused) -> ServiceResponse<BoxBody> {
+    let answer = protect.keyward.gate().host.answer(request.request(), refused);
+    request.into_response(answer)
+}

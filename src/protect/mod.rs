@@ -1,0 +1,40 @@
+//! The check in front of actix-web handlers: of Keyward's own, and of any application that uses the library.
+//!
+//! - `gate`: what decides on a request, and tells the log of it
+//! - `handle` ([`Keyward`]): a gate as an application holds it
+//! - `rules` ([`Protect`]): what a middleware asks for
+//! - `key_check`: the middleware at work
+//! - `extract`: who a request is from, as handlers take it
+//! - `refused` ([`Refused`]): the answer to who isn't let through; `challenge`: which credential it asks for
+//! - `host`: how that answer and the log look, which differs between Keyward and other applications
+//! - `credentials`, `client_address`, `refusal_log`: what these work with
+
+#![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports, reason = "Keyward's own routes use it"))]
+
+mod challenge;
+mod client_address;
+pub(crate) mod credentials;
+mod extract;
+mod gate;
+mod handle;
+mod host;
+mod key_check;
+mod refusal_log;
+mod refused;
+mod rules;
+
+pub(crate) use self::{
+    challenge::CredentialKind,
+    gate::{Gate, with_scope},
+    handle::Membership,
+    host::{Elsewhere, Host},
+    refused::{Cause, RETRY_AFTER_SECONDS, denial_facts},
+};
+pub use self::{
+    client_address::TrustedProxies,
+    extract::Authorized,
+    handle::Keyward,
+    refusal_log::RefusalLog,
+    refused::Refused,
+    rules::{Credentials, Protect},
+};

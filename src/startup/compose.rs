@@ -1,0 +1,158 @@
+//! What every replica is made of, whether it serves Keyward's own routes or those of another application.
+
+use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::{runtime::Handle, task::AbortHandle};
+
+use crate::{
+    auth::{
+        api_key::KeyChecker,
+        coherence::{Link, ReplicaId, Settings},
+        hasher::Hasher,
+        jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
+        last_uses::LastUses,
+        lifecycle::{Lifecycle, OwnersStopped},
+        token::{TokenChecker, TokenRoom},
+    },
+    config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed},
+    domain::api_key::{Keyring, Pepper, Prefix},
+    jwks::HttpKeySet,
+    protect::{Credentials, Gate, Host, Membership, RefusalLog, TrustedProxies},
+    store::Store,
+};
+
+/// How long writing the last uses and closing the database's connections may take before the replica ends
+/// without it. No change is lost then: what was acknowledged is on disk.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a replica goes by.
+pub(super) struct Sections {
+    pub(super) jwt: Jwt,
+    pub(super) prefix: Prefix,
+    pub(super) peppers: Vec<Pepper>,
+    pub(super) policy: KeyPolicy,
+    pub(super) hashing: Hashing,
+    pub(super) checks: Checks,
+    pub(super) coherence: Coherence,
+    pub(super) last_used: LastUsed,
+    pub(super) proxies: TrustedProxies,
+    pub(super) host: &'static dyn Host,
+}
+
+/// A replica at work.
+pub(super) struct Composed {
+    pub(super) gate: Arc<Gate>,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) hasher: Arc<Hasher>,
+    pub(super) membership: Arc<Member>,
+}
+
+/// A setting is not possible.
+pub(super) type Impossible = Box<dyn Error + Send + Sync>;
+
+/// Puts a replica together and lets it begin to listen. Its tasks belong to the current runtime: of the threads that
+/// serve nothing else, for hot checks must not wait behind cold ones.
+pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impossible> {
+    let Sections { jwt, prefix, peppers, policy, hashing, checks, coherence, last_used, proxies, host } = sections;
+    let runtime = Handle::current();
+    let keyring = Arc::new(Keyring::new(prefix, &peppers)?);
+    let hasher = Arc::new(Hasher::new(&hashing)?);
+    let settings = Settings::for_lease(coherence.lease)?;
+    let mut tasks = Tasks::default();
+    let verifier = token_verifier(&jwt, &runtime, &mut tasks)?;
+    let link = Arc::new(Link::new(ReplicaId(rand::random()), settings, store.announcements()));
+    tasks.add(runtime.spawn(Arc::clone(&link).run()).abort_handle());
+    let uses = Arc::new(LastUses::new(store.keys(), last_used));
+    tasks.add(runtime.spawn(Arc::clone(&uses).run()).abort_handle());
+    let lifecycle = Lifecycle {
+        ledger: store.ledger(),
+        policy,
+        link: Some(Arc::clone(&link)),
+        runtime: runtime.clone(),
+        stopped: OwnersStopped::default(),
+    };
+    let room = TokenRoom { cached: jwt.cached_tokens, max_cold: checks.max_cold };
+    let tokens = TokenChecker::new(verifier, store.ended_tokens(), link.freshness(), room, &runtime);
+    let keys = KeyChecker::new(
+        Arc::clone(&keyring),
+        store.keys(),
+        Arc::clone(&hasher),
+        link.freshness(),
+        Arc::clone(&uses),
+        &checks,
+        runtime,
+    );
+    let gate = Gate {
+        tokens,
+        keys,
+        lifecycle: Arc::new(lifecycle),
+        proxies,
+        refusals: RefusalLog::default(),
+        credentials: if jwt.names_issuers() { Credentials::KeysAndTokens } else { Credentials::Keys },
+        host,
+    };
+    let membership = Arc::new(Member { link, uses, store, tasks });
+    Ok(Composed { gate: Arc::new(gate), keyring, hasher, membership })
+}
+
+/// Begins to fetch the keys of issuers that publish them.
+fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &mut Tasks) -> Result<TokenVerifier, Impossible> {
+    let mut remote = HashMap::new();
+    for issuer in &settings.issuers {
+        let Some(source) = HttpKeySet::of(issuer)? else { continue };
+        let fetching = RemoteKeysSettings {
+            refresh: settings.key_set_refresh,
+            cool_down: settings.key_set_cool_down,
+            keep: settings.key_set_keep,
+        };
+        let keys = RemoteKeys::new(issuer.issuer.clone(), Box::new(source), allowed_algorithms(issuer), fetching);
+        let keys = Arc::new(keys);
+        tasks.add(runtime.spawn(Arc::clone(&keys).run()).abort_handle());
+        remote.insert(issuer.issuer.clone(), keys);
+    }
+    Ok(TokenVerifier::new(settings, &remote)?)
+}
+
+/// This process as one of the replicas.
+pub(super) struct Member {
+    link: Arc<Link>,
+    uses: Arc<LastUses>,
+    store: Store,
+    tasks: Tasks,
+}
+
+#[async_trait]
+impl Membership for Member {
+    async fn end(&self) {
+        let close = async {
+            self.link.leave().await;
+            self.uses.write().await;
+            self.store.close().await;
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
+            tracing::warn!("the database's connections did not close in time; ending without");
+        }
+        self.tasks.end();
+    }
+}
+
+/// What runs beside the requests, and ends when this is dropped: the process may outlive the replica.
+#[derive(Default)]
+struct Tasks(Vec<AbortHandle>);
+
+impl Tasks {
+    fn add(&mut self, task: AbortHandle) {
+        self.0.push(task);
+    }
+
+    fn end(&self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

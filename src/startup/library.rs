@@ -1,0 +1,248 @@
+//! A replica within somebody else's application.
+
+use std::{error::Error, num::NonZeroUsize, time::Duration};
+
+use ipnet::IpNet;
+
+use super::compose::{Composed, Sections, compose};
+use crate::{
+    config::{Audit, Checks, ClientAddressHeader, Coherence, Database, Hashing, Jwt, KeyPolicy, LastUsed},
+    domain::{
+        api_key::{Pepper, Prefix},
+        secret::SecretString,
+    },
+    protect::{Elsewhere, Keyward, TrustedProxies},
+    store::{OpenError, Store},
+};
+
+/// What [`Keyward::connect`] needs to know. What isn't said is as `keyward serve` has it by default; what of it has to
+/// be the same everywhere is what the keys are made of: [`peppers`](Self::new) and [`prefix`](Self::prefix).
+///
+/// ```
+/// use std::time::Duration;
+/// use keyward::{Pepper, SecretString, Settings};
+///
+/// # fn settings() -> Result<Settings, Box<dyn std::error::Error>> {
+/// # let variable = |_: &str| -> Result<String, std::env::VarError> { Ok("x".repeat(40)) };
+/// let database = SecretString::new(variable("DATABASE_URL")?);
+/// let pepper = Pepper::new(SecretString::new(variable("KEYWARD_PEPPER")?))?;
+/// let settings = Settings::new(database, vec![pepper]).lease(Duration::from_secs(2)).cached_keys(10_000);
+/// # Ok(settings)
+/// # }
+/// # settings().unwrap();
+/// ```
+pub struct Settings {
+    database: Database,
+    prefix: Prefix,
+    peppers: Vec<Pepper>,
+    jwt: Jwt,
+    hashing: Hashing,
+    checks: Checks,
+    coherence: Coherence,
+    proxies: TrustedProxies,
+    migrate: bool,
+}
+
+/// This process can't become a replica.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The database could not be reached or prepared.
+    #[error("{0}")]
+    Database(Box<dyn Error + Send + Sync>),
+    /// The database's schema is older than this version of Keyward, and [`Settings::migrate`] was not asked for.
+    #[error(
+        "the database's schema is older than this version of Keyward (it has migration {found}, {needed} is needed): \
+         update the Keyward that manages it first, run `keyward migrate`, or ask for it with Settings::migrate"
+    )]
+    OldSchema {
+        /// The newest migration that was applied; 0 for none.
+        found: i64,
+        /// The newest one that this version knows.
+        needed: i64,
+    },
+    /// A setting is not possible.
+    #[error("{0}")]
+    Setting(Box<dyn Error + Send + Sync>),
+}
+
+impl Settings {
+    /// The keys in this database (`postgres://user:password@host:5432/name`), made with these peppers: those that
+    /// the other replicas have, in the same order.
+    pub fn new(database_url: SecretString, peppers: Vec<Pepper>) -> Self {
+        Self {
+            database: Database::at(database_url),
+            prefix: Prefix::default(),
+            peppers,
+            jwt: Jwt::default(),
+            hashing: Hashing::default(),
+            checks: Checks::default(),
+            coherence: Coherence::default(),
+            proxies: TrustedProxies::new(Vec::new(), ClientAddressHeader::XForwardedFor),
+            migrate: false,
+        }
+    }
+
+    /// The word that the keys begin with, as the other replicas have it (`keys.prefix`).
+    #[must_use]
+    pub fn prefix(mut self, prefix: Prefix) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// Takes JWTs, too: those that these settings allow.
+    #[must_use]
+    pub fn jwt(mut self, jwt: Jwt) -> Self {
+        self.jwt = jwt;
+        self
+    }
+
+    /// For how long this replica may believe its memory without hearing from the database, and so for how long a
+    /// revoke waits for it at worst (`coherence.lease`): one second to a minute.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.coherence.lease = lease;
+        self
+    }
+
+    /// How many keys are remembered (`checks.cached_keys`).
+    #[must_use]
+    pub fn cached_keys(mut self, count: usize) -> Self {
+        self.checks.cached_keys = count;
+        self
+    }
+
+    /// How many hashes run at once (`hashing.concurrency`); each takes a core for ten milliseconds and 19 MiB. One per
+    /// core unless told otherwise.
+    #[must_use]
+    pub fn hashing_concurrency(mut self, count: NonZeroUsize) -> Self {
+        self.hashing.concurrency = count;
+        self
+    }
+
+    /// How long a first check may wait for its turn to be hashed before it is answered 503 (`hashing.max_wait`).
+    #[must_use]
+    pub fn hashing_max_wait(mut self, longest: Duration) -> Self {
+        self.hashing.max_wait = longest;
+        self
+    }
+
+    /// Where to listen for changes, if not at the same address (`database.listen_url`): past a pooler of connections,
+    /// which doesn't pass notifications on.
+    #[must_use]
+    pub fn listen_url(mut self, database_url: SecretString) -> Self {
+        self.database.listen_url = Some(database_url);
+        self
+    }
+
+    /// How many connections to the database checks may use (`database.pool_size`); three more serve the lease.
+    #[must_use]
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.database.pool_size = connections;
+        self
+    }
+
+    /// Networks of proxies whose word on a client's address is taken, and the header in which they give it
+    /// (`server.trusted_proxies`). It counts for keys that may be used only from certain addresses.
+    #[must_use]
+    pub fn trusted_proxies(mut self, networks: Vec<IpNet>, header: ClientAddressHeader) -> Self {
+        self.proxies = TrustedProxies::new(networks, header);
+        self
+    }
+
+    /// Whether [`Keyward::connect`] brings the database's schema up to date. Otherwise it refuses one that is too old.
+    #[must_use]
+    pub fn migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
+        self
+    }
+}
+
+impl Keyward {
+    /// Makes this process a replica: it checks keys by itself, and a revoke on any replica returns when this one
+    /// goes by it. What it does for that belongs to the current Tokio runtime, which has to go on running: call it
+    /// where the server is started.
+    ///
+    /// ```no_run
+    /// # async fn run(settings: keyward::Settings) -> Result<(), Box<dyn std::error::Error>> {
+    /// let keyward = keyward::Keyward::connect(settings).await?;
+    /// // … serve …
+    /// keyward.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConnectError`], with what to do about it.
+    pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
+        let Settings { database, prefix, peppers, jwt, hashing, checks, coherence, proxies, migrate } = settings;
+        jwt.demand_strength().map_err(impossible)?;
+        jwt.demand_safe_addresses().map_err(impossible)?;
+        let store = Store::open(&database).await?;
+        if migrate {
+            store.migrate(&database, &Audit::default()).await?;
+        }
+        store.demand_schema().await?;
+        let sections = Sections {
+            jwt,
+            prefix,
+            peppers,
+            policy: KeyPolicy::default(),
+            hashing,
+            checks,
+            coherence,
+            last_used: LastUsed::default(),
+            proxies,
+            host: &Elsewhere,
+        };
+        let Composed { gate, membership, .. } = compose(store, sections).map_err(ConnectError::Setting)?;
+        Ok(Self::with(gate, membership))
+    }
+}
+
+fn impossible(error: impl Error + Send + Sync + 'static) -> ConnectError {
+    ConnectError::Setting(Box::new(error))
+}
+
+impl From<OpenError> for ConnectError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::OldSchema { found, needed } => Self::OldSchema { found, needed },
+            error => Self::Database(Box::new(error)),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use super::*;
+    use crate::config::{self, Sources};
+
+    #[test]
+    fn what_is_not_said_is_as_the_server_has_it() {
+        let secrets =
+            [("DATABASE_URL", "postgres://u@h/d"), ("KEYWARD__KEYS__PEPPERS", "k7Bq2XvN9tRw4ZyM1sLc8HdJ5fGp3QaE")];
+        let secrets = secrets.into_iter().chain([("JWT_SECRET", "Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u")]);
+        let env = secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let loaded = config::Settings::load(Sources { file: None, env, base: Vec::new() }).expect("readable");
+        let server = loaded.validate().expect("valid");
+        let library = Settings::new(SecretString::new("postgres://u@h/d".to_owned()), Vec::new());
+
+        assert_eq!(library.prefix, server.keys.prefix);
+        assert_eq!(library.hashing, server.hashing);
+        assert_eq!(library.checks, server.checks);
+        assert_eq!(library.coherence, server.coherence);
+        assert_eq!(LastUsed::default(), server.last_used);
+        assert_eq!(Audit::default(), server.audit);
+        let database = |database: &Database| {
+            let Database { pool_size, acquire_timeout, statement_timeout, connect_timeout, .. } = database;
+            (*pool_size, *acquire_timeout, *statement_timeout, *connect_timeout)
+        };
+        assert_eq!(database(&library.database), database(&server.database));
+        let jwt = |jwt: &Jwt| {
+            let Jwt { algorithm, leeway, max_lifetime, key_set_refresh, key_set_cool_down, key_set_keep, .. } = jwt;
+            (*algorithm, *leeway, *max_lifetime, *key_set_refresh, *key_set_cool_down, *key_set_keep)
+        };
+        assert_eq!(jwt(&library.jwt), jwt(&server.jwt));
+    }
+}

@@ -1,0 +1,149 @@
+//! The server: a replica that serves Keyward's own routes.
+
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::dev::{Server as HttpServer, ServerHandle};
+use anyhow::Context;
+
+use super::compose::{Composed, Member, Sections, compose};
+use crate::{
+    auth::lifecycle::Issuer,
+    config::{self, Config, Server},
+    http::{self, Authorize, OwnRoutes, Readiness, Services},
+    policy_file::PolicyWatch,
+    protect::{Membership, TrustedProxies},
+    store::Store,
+};
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Be unready for `server.unready_period` first, so that load balancers look away.
+    AfterUnready,
+    /// Start draining at once: nobody balances load over this replica.
+    AtOnce,
+}
+
+/// A replica that is listening.
+pub struct Replica {
+    address: SocketAddr,
+    server: HttpServer,
+    readiness: Arc<Readiness>,
+    membership: Arc<Member>,
+    settings: Server,
+}
+
+impl Replica {
+    /// Opens the database, brings its schema up to date where configured, and listens.
+    ///
+    /// # Errors
+    /// When one of these cannot be done; the message says what to do.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let Config {
+            server: settings,
+            database,
+            jwt,
+            keys,
+            authorize,
+            hashing,
+            checks,
+            coherence,
+            last_used,
+            audit,
+            log: _,
+        } = config;
+        let listener = listen(&settings)?;
+        let address = listener.local_addr().context("the address that we listen on")?;
+        let store = Store::open(&database).await?;
+        if database.migrate_on_start {
+            store.migrate(&database, &audit).await?;
+        }
+
+        let health = store.health();
+        let Composed { gate, keyring, hasher, membership } = compose(
+            store,
+            Sections {
+                jwt,
+                prefix: keys.prefix,
+                peppers: keys.peppers,
+                policy: keys.policy,
+                hashing,
+                checks,
+                coherence,
+                last_used,
+                proxies: TrustedProxies::new(settings.trusted_proxies.clone(), settings.client_address_header),
+                host: &OwnRoutes,
+            },
+        )
+        .map_err(anyhow::Error::from_boxed)?;
+        let readiness = Arc::new(Readiness::new(health));
+        let lifecycle = Arc::clone(&gate.lifecycle);
+        let issuer = Issuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
+        let services = Arc::new(Services {
+            gate,
+            issuer: Arc::new(issuer),
+            lifecycle,
+            public_url: settings.public_url.clone(),
+            authorize: authorizer(authorize)?,
+            readiness: Arc::clone(&readiness),
+        });
+        let server = http::server::start(listener, services, &settings)?;
+        tracing::info!("Server running on port {}", address.port());
+        Ok(Self { address, server, readiness, membership, settings })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` says how to stop, then drains and closes in bounded time.
+    ///
+    /// # Errors
+    /// When the server fails while it runs.
+    pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
+        let Self { server, readiness, membership, settings, .. } = self;
+        let stopper = wind_down(stop, server.handle(), readiness, settings.unready_period);
+        let (result, ()) = tokio::join!(server, stopper);
+        membership.end().await;
+        tracing::info!("stopped");
+        result.context("the HTTP server failed")
+    }
+}
+
+/// Begins to watch the policy file, where there is one.
+fn authorizer(settings: config::Authorize) -> anyhow::Result<Authorize> {
+    let watch = settings.policy.map(PolicyWatch::new).transpose().context("cannot listen for SIGHUP")?;
+    let policy = watch.as_ref().map(PolicyWatch::current);
+    if let Some(watch) = watch {
+        tokio::spawn(watch.run());
+    }
+    Ok(Authorize::new(&settings.credential_headers, policy)?)
+}
+
+async fn wind_down(
+    stop: impl Future<Output = Stop>,
+    server: ServerHandle,
+    readiness: Arc<Readiness>,
+    unready_period: Duration,
+) {
+    let stop = stop.await;
+    readiness.stop();
+    if stop == Stop::AfterUnready {
+        tracing::info!("stopping: unready for {unready_period:?}, then draining");
+        tokio::time::sleep(unready_period).await;
+    }
+    server.stop(true).await;
+}
+
+fn listen(settings: &Server) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(settings.host, settings.port);
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}. Is something else running there? Set server.port (PORT) to another port")
+    })
+}

@@ -1,0 +1,100 @@
+//! What the middleware asks for, and how it refuses.
+
+use crate::{
+    actors::{Person, stranger},
+    app::{key_with, replica_and_app},
+    asking::Reply,
+};
+
+const UNKNOWN: &str = "keyward_live_0000000000000000000000000000000000000000000000000000000000000000000000000000";
+
+#[tokio::test]
+async fn a_key_that_the_replica_made_is_accepted_and_says_whose_it_is() {
+    let (replica, app) = replica_and_app().await;
+    let key = key_with(&replica, &[]).await;
+    for _ in 0..2 {
+        let answer = app.answers_key("/any", &key).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, "alice"));
+    }
+    assert_eq!(app.answers_key("/unnamed", &key).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_has_no_good_key_is_answered_as_the_replica_answers() {
+    let (replica, app) = replica_and_app().await;
+    let ends = |path| stranger(&replica, reqwest::Method::DELETE, path);
+    let (theirs, ours) = (Reply::to(ends("/v1/keys/self")).await, app.answers("/keys").await);
+    ours.is_problem(401, "missing_credential");
+    assert_eq!(ours.header("www-authenticate"), Some(r#"ApiKey realm="keyward""#));
+    assert_eq!(ours.text, theirs.text);
+
+    let theirs = Reply::to(ends("/v1/keys/self").header("x-api-key", UNKNOWN)).await;
+    let ours = Reply::to(app.request("/keys").header("x-api-key", UNKNOWN)).await;
+    ours.is_problem(401, "invalid_token");
+    assert_eq!(ours.header("www-authenticate"), Some(r#"ApiKey realm="keyward", error="invalid_token""#));
+    assert_eq!(ours.text, theirs.text);
+}
+
+#[tokio::test]
+async fn a_token_is_accepted_where_tokens_are_and_a_key_where_keys_are() {
+    let (replica, app) = replica_and_app().await;
+    let (alice, key) = (Person::named("alice"), key_with(&replica, &[]).await);
+    for (path, token, by_key) in [("/any", 200, 200), ("/keys", 401, 200), ("/tokens", 200, 401)] {
+        assert_eq!(app.answers_token(path, &alice).await.status, token, "{path} with a token");
+        assert_eq!(app.answers_key(path, &key).await.status, by_key, "{path} with a key");
+    }
+    let both = app.request("/any").bearer_auth(&alice.token).header("x-api-key", &key.holder.key);
+    Reply::to(both).await.is_problem(400, "invalid_request");
+    // An application may have another use for the header.
+    let basic = app.request("/keys").basic_auth("somebody", Some("else")).header("x-api-key", &key.holder.key);
+    assert_eq!(Reply::to(basic).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_lacks_the_scope_is_told_which_one() {
+    let (replica, app) = replica_and_app().await;
+    let lacking = app.answers_key("/orders", &key_with(&replica, &["orders:write"]).await).await;
+    lacking.is_problem(403, "insufficient_scope");
+    let challenge = r#"ApiKey realm="keyward", error="insufficient_scope", scope="orders:read""#;
+    assert_eq!(lacking.header("www-authenticate"), Some(challenge));
+    assert_eq!(app.answers_key("/orders", &key_with(&replica, &["orders:read"]).await).await.status, 200);
+
+    let token = Person::with_scopes("alice", "orders:read");
+    assert_eq!(app.answers_token("/orders", &token).await.status, 200);
+    let lacking = app.answers_token("/orders", &Person::named("alice")).await;
+    lacking.is_problem(403, "insufficient_scope");
+    assert!(lacking.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer ")));
+}
+
+#[tokio::test]
+async fn of_two_scopes_and_of_two_middlewares_both_are_asked_for() {
+    let (replica, app) = replica_and_app().await;
+    let reads = key_with(&replica, &["orders:read"]).await;
+    let writes = key_with(&replica, &["orders:write"]).await;
+    let both = key_with(&replica, &["orders:read", "orders:write"]).await;
+    for (path, of_reader, of_writer) in [("/both", 403, 403), ("/nested/inner", 403, 403), ("/nested", 200, 403)] {
+        assert_eq!(app.answers_key(path, &reads).await.status, of_reader, "{path}");
+        assert_eq!(app.answers_key(path, &writes).await.status, of_writer, "{path}");
+        assert_eq!(app.answers_key(path, &both).await.status, 200, "{path}");
+    }
+    // The inner one has the last word on who it is, and sees no credential of the kind that it takes.
+    assert_eq!(app.answers_key("/nested/optional", &reads).await.text, "nobody");
+}
+
+#[tokio::test]
+async fn where_it_is_optional_no_credential_is_enough_and_a_bad_one_is_not() {
+    let (replica, app) = replica_and_app().await;
+    let key = key_with(&replica, &[]).await;
+    assert_eq!(app.answers("/optional").await.text, "nobody");
+    assert_eq!(app.answers_key("/optional", &key).await.text, "alice");
+    let bad = Reply::to(app.request("/optional").header("x-api-key", UNKNOWN)).await;
+    bad.is_problem(401, "invalid_token");
+    assert_eq!(app.answers("/optional/orders").await.text, "nobody");
+    app.answers_key("/optional/orders", &key).await.is_problem(403, "insufficient_scope");
+}
+
+#[tokio::test]
+async fn what_is_not_protected_is_open() {
+    let (_replica, app) = replica_and_app().await;
+    assert_eq!(app.answers("/open").await.text, "open");
+}
