@@ -52,11 +52,12 @@ struct Event {
     /// Such as `key.created`.
     #[schema(example = "key.created")]
     action: String,
-    /// The key that it was done to; `null` when it was done to an owner.
+    /// The key that it was done to; `null` when it was done to an owner, or to tokens.
     #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     key_id: Option<String>,
-    /// Whose key it was.
-    owner: Owner,
+    /// Whose key it was, or whose tokens; `null` where a token was ended by its id, which does not tell.
+    #[schema(required)]
+    owner: Option<Owner>,
     /// Who did it.
     actor: By,
     /// The client's address, as far as it is known.
@@ -135,7 +136,7 @@ impl From<AuditEvent> for Event {
             at: event.at,
             action: event.action,
             key_id: event.key.map(|id| id.to_string()),
-            owner: Owner::new(&event.owner),
+            owner: (!event.owner.subject.is_empty()).then(|| Owner::new(&event.owner)),
             actor: event.author.actor.into(),
             address: event.author.address.map(|address| address.to_string()),
             request_id: event.author.request_id,

@@ -29,9 +29,8 @@ use crate::{
     domain::token::{TokenRevocation, WhichTokens},
 };
 
-/// How far ahead the clock of whoever names an instant may be: as far as an issuer's (`jwt.leeway`). Any further is a
-/// mistake that would lock its subject out, for the instant never goes back.
-const AHEAD_MAX: time::Duration = time::Duration::MINUTE;
+/// The most that an issuer's clock may be from ours (`jwt.leeway`).
+const LEEWAY_MAX: time::Duration = time::Duration::MINUTE;
 
 /// Tokens that no replica accepts any more.
 #[derive(Debug, Serialize, ToSchema)]
@@ -88,7 +87,8 @@ pub(super) fn which(
     let token_id = fields.take("tokenId", identifier(1));
     let subject = fields.take("subject", identifier(1));
     let not_before = fields.take("notBefore", |value| match at(value)? {
-        instant if instant > now + AHEAD_MAX => wrong("in_the_future", "must not be in the future"),
+        // A mistake that would lock the subject out until then, for the instant never goes back.
+        instant if instant > now + LEEWAY_MAX => wrong("in_the_future", "must not be in the future"),
         instant => Ok(instant),
     });
     let expires_at = fields.take("expiresAt", at);
@@ -122,9 +122,9 @@ pub(super) fn which(
             WhichTokens::WithId(_) => now,
             WhichTokens::OfSubject { not_before, .. } => (*not_before).max(now),
         };
-        // Who knows the token's end knows better; another clock than the issuer's goes by it.
-        let end = expires_at.map_or_else(|| since.checked_add(span(longest_life)), |end| end.checked_add(AHEAD_MAX));
-        let expires_at = end.unwrap_or(expires_at.unwrap_or(since));
+        let (from, more) = expires_at.map_or((since, span(longest_life)), |end| (end, LEEWAY_MAX));
+        // Beyond the end of the calendar there is none.
+        let expires_at = from.checked_add(more).unwrap_or(from);
         TokenRevocation { issuer: issuer.into(), which, reason, at: now, expires_at }
     });
     fields.finish(revocation)

@@ -116,7 +116,12 @@ async fn revoking_again_changes_nothing_and_is_remembered_once() {
                 &json!("root"),
                 &json!({ "notBefore": "2026-01-01T00:00:00Z", "reason": "signed out" })
             ),
-            (&json!("token.revoked"), &json!(""), &json!("root"), &json!({ "tokenId": "1", "reason": "stolen" })),
+            (
+                &json!("token.revoked"),
+                &Value::Null,
+                &json!("root"),
+                &json!({ "issuer": "", "tokenId": "1", "reason": "stolen" })
+            ),
         ]
     );
 }

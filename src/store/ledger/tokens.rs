@@ -35,7 +35,10 @@ impl Store {
         let (row, action, subject, mut details) = match &revocation.which {
             WhichTokens::WithId(token_id) => {
                 let row = end_one(&mut transaction, revocation, token_id).await?;
-                (row, Action::TokenRevoked, "", Map::from_iter([("tokenId".to_owned(), json!(token_id))]))
+                let details = [("issuer", &revocation.issuer), ("tokenId", token_id)];
+                let details = details.map(|(name, text)| (name.to_owned(), json!(text)));
+                // Whose it is, nobody has said.
+                (row, Action::TokenRevoked, "", Map::from_iter(details))
             }
             WhichTokens::OfSubject { subject, not_before } => {
                 let row = end_earlier(&mut transaction, revocation, subject, *not_before).await?;
