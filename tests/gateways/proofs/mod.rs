@@ -35,6 +35,7 @@ macro_rules! prove_all {
             while_keyward_hangs_nobody_passes_and_nobody_waits_for_long,
             a_question_that_is_never_answered_lets_nobody_pass,
             when_keyward_is_dead_nobody_passes,
+            where_a_replica_is_dead_another_one_is_asked,
             what_keyward_says_of_trying_again_is_passed_on,
             an_answer_that_makes_no_sense_lets_nobody_pass,
             connections_to_keyward_are_kept,

@@ -3,6 +3,7 @@
 use super::{KEY, assert_passed};
 use crate::{
     gateway::{Gateway, Running},
+    port::Port,
     program::eventually,
     scene::{Scene, api, assert_is_problem, gets},
     server::{Conduct, Server},
@@ -41,6 +42,18 @@ pub(crate) async fn when_keyward_is_dead_nobody_passes<G: Gateway>() {
         scene.refuses(503, "/", &[]).await;
     }
     assert_passed(&scene.gets("/public/", &[]).await);
+}
+
+pub(crate) async fn where_a_replica_is_dead_another_one_is_asked<G: Gateway>() {
+    let scene = Scene::set::<G>().await;
+    let key = scene.reader().await.holder.key;
+    let nobody = Port::claim();
+    let replicas = [&nobody.address(), scene.keyward.address()];
+    let gateway = Running::start_with_replicas::<G>(&replicas, scene.api.address()).await;
+    for _ in 0..10 {
+        assert_passed(&gets(&gateway, "/orders/7", &[(KEY, &key)]).await);
+        assert_is_problem(&gets(&gateway, "/orders/7", &[]).await, 401);
+    }
 }
 
 pub(crate) async fn what_keyward_says_of_trying_again_is_passed_on<G: Gateway>() {
