@@ -28,7 +28,7 @@ local function ask(txn)
   local headers = {
     ["host"] = { "keyward" },
     ["x-original-method"] = { txn.f:method() },
-    ["x-original-uri"] = { txn.f:url() },
+    ["x-original-uri"] = { txn.f:pathq() },
     ["x-original-host"] = { first(received["host"]) or "" },
     ["x-forwarded-for"] = { txn.f:src() },
     ["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" },

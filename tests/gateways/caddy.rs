@@ -19,7 +19,10 @@ impl Gateway for Caddy {
             .file("Caddyfile", &shipped("caddy/Caddyfile", &[("admin off", "admin off\n\tdefault_bind 127.0.0.1")]));
         let mut command = Command::new(program);
         command.args(["run", "--adapter", "caddyfile", "--config", &file]);
-        command.env("SITE", format!("http://:{}", places.port)).env("KEYWARD", &places.keyward).env("API", &places.api);
+        command
+            .env("SITE", format!("http://:{}", places.port))
+            .env("KEYWARD", places.keyward.join(" "))
+            .env("API", &places.api);
         // Where it keeps what it remembers.
         command.env("HOME", folder.path()).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
         command

@@ -27,8 +27,9 @@ pub(crate) trait Gateway {
 pub(crate) struct Places {
     /// The port on the loopback interface that it listens on.
     pub(crate) port: u16,
-    /// `host:port`, as for `api`.
-    pub(crate) keyward: String,
+    /// Of Keyward's replicas, each `host:port`.
+    pub(crate) keyward: Vec<String>,
+    /// `host:port`.
     pub(crate) api: String,
 }
 
@@ -43,9 +44,18 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it; returns when it listens.
     pub(crate) async fn start<G: Gateway>(keyward: &str, api: &str) -> Self {
+        Self::start_with_replicas::<G>(&[keyward], api).await
+    }
+
+    /// The same with several replicas of Keyward.
+    pub(crate) async fn start_with_replicas<G: Gateway>(keyward: &[&str], api: &str) -> Self {
         let program = find::<G>().expect("a test of a gateway that isn't installed is skipped");
         let (folder, port) = (Folder::new(), Port::claim());
-        let places = Places { port: port.number(), keyward: keyward.to_owned(), api: api.to_owned() };
+        let places = Places {
+            port: port.number(),
+            keyward: keyward.iter().map(|&address| address.to_owned()).collect(),
+            api: api.to_owned(),
+        };
         let mut command = G::command(&program, &folder, &places);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));

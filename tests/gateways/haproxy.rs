@@ -17,13 +17,16 @@ impl Gateway for HaProxy {
         // A name of that kind exists once on a machine.
         let way = format!("abns@keyward-{}", places.port);
         let lua = folder.file("keyward.lua", &shipped("haproxy/keyward.lua", &[("abns@keyward", &way)]));
+        let replicas = places.keyward.iter().enumerate();
+        let replicas: String =
+            replicas.map(|(number, address)| format!("    server keyward{number} {address}\n")).collect();
         let mut configuration = shipped(
             "haproxy/haproxy.cfg",
             &[
                 ("/etc/haproxy/keyward.lua", &lua),
                 ("bind abns@keyward", &format!("bind {way}")),
                 ("bind :8080", &format!("bind 127.0.0.1:{}", places.port)),
-                (" 127.0.0.1:3000", &format!(" {}", places.keyward)),
+                ("    server keyward1 127.0.0.1:3000\n", &replicas),
                 (" 127.0.0.1:9000", &format!(" {}", places.api)),
             ],
         );

@@ -34,10 +34,11 @@ impl Gateway for Nginx {
         for name in ["conf.d", "snippets"] {
             fs::create_dir(folder.path().join(name)).expect("a new folder");
         }
+        let replicas: Vec<String> = places.keyward.iter().map(|address| format!("server {address};")).collect();
         let configuration = shipped(
             "nginx/keyward.conf",
             &[
-                ("server 127.0.0.1:3000;", &format!("server {};", places.keyward)),
+                ("server 127.0.0.1:3000;", &replicas.join("\n")),
                 ("server 127.0.0.1:9000;", &format!("server {};", places.api)),
                 ("listen 8080;", &format!("listen 127.0.0.1:{};", places.port)),
             ],

@@ -1,0 +1,121 @@
+//! What clients would like to be believed.
+
+use serde_json::json;
+
+use super::{KEY, assert_passed, bearer};
+use crate::{
+    actors::Person,
+    gateway::{Gateway, Running},
+    scene::{Scene, api, sends},
+    server::{Conduct, Server},
+};
+
+pub(crate) async fn what_only_keyward_may_say_never_comes_from_the_client<G: Gateway>() {
+    const FORGED: &str = "forged";
+    let scene = Scene::set::<G>().await;
+    let key = scene.key(json!({})).await.holder.key;
+    let token = bearer(&Person::named("bob").token);
+    let mut forged = Vec::new();
+    for name in ["Subject", "Owner", "Key-Id", "Scopes", "Method", "Environment"] {
+        // Many servers take one for the other.
+        for prefix in ["X-Auth-", "x-auth-", "X_Auth_", "X-Auth_", "X_Auth-", "X_AUTH_"] {
+            forged.push((format!("{prefix}{name}"), FORGED));
+            forged.push((format!("{prefix}{}", name.replace('-', "_")), FORGED));
+        }
+    }
+    let forged: Vec<(&str, &str)> = forged.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    for (target, credential) in [("/", (KEY, key.as_str())), ("/", ("Authorization", &token)), ("/public/", ("a", "b"))]
+    {
+        assert_passed(&scene.gets(target, &[&[credential], forged.as_slice()].concat()).await);
+        let got = scene.last();
+        let claims =
+            got.headers.iter().filter(|(name, value)| name.replace('_', "-").starts_with("x-auth-") && value == FORGED);
+        assert_eq!(claims.collect::<Vec<_>>(), Vec::<&(String, String)>::new(), "{target}");
+    }
+}
+
+pub(crate) async fn the_credential_ends_at_the_gateway<G: Gateway>() {
+    let scene = Scene::set::<G>().await;
+    let key = scene.reader().await.holder.key;
+    let token = Person::with_scopes("bob", "orders:read").token;
+    for target in ["/", "/orders/7", "/public/"] {
+        for (name, value) in [(KEY, &key), ("Authorization", &bearer(&key)), ("Authorization", &bearer(&token))] {
+            assert_passed(&scene.gets(target, &[(name, value)]).await);
+            let got = scene.last();
+            let holds_it = |text: &str| text.contains(&key) || text.contains(&token);
+            assert!(!got.headers.iter().any(|(_, value)| holds_it(value)), "{got:?}");
+        }
+    }
+}
+
+pub(crate) async fn another_spelling_of_a_path_meets_the_same_check<G: Gateway>() {
+    let scene = Scene::set::<G>().await;
+    let key = scene.key(json!({})).await.holder.key;
+    for target in [
+        "/public/../orders/7",
+        "/public/%2e%2e/orders/7",
+        "/public/%2E./orders/7",
+        "/public/..%2forders/7",
+        "/public//../orders/7",
+        "/public/./../orders/7",
+        "/public/x/../../orders/7",
+        "//orders/7",
+        "/./orders/7",
+        "/%6frders/7",
+        "/orders%2f7",
+        "/elsewhere/../orders/7",
+        "/elsewhere/%2e%2e/orders/7",
+    ] {
+        let answer = scene.gets(target, &[(KEY, &key)]).await;
+        assert!([400, 403].contains(&answer.status), "{target} gets {answer:?}");
+    }
+    assert_eq!(scene.api.requests().len(), 0);
+}
+
+pub(crate) async fn what_is_asked_for_is_told_by_the_gateway_and_not_by_the_client<G: Gateway>() {
+    let keyward = Server::that(Conduct::Answers(200, vec![("X-Auth-Subject", "alice")], "")).await;
+    let api = api().await;
+    let gateway = Running::start::<G>(keyward.address(), api.address()).await;
+    let forged = [
+        ("X-Original-Method", "FORGED"),
+        ("X-Original-URI", "/forged"),
+        ("X-Original-Host", "forged"),
+        ("X-Original-URL", "http://forged/forged"),
+        ("X-Forwarded-Method", "FORGED"),
+        ("X-Forwarded-Uri", "/forged"),
+        ("X-Forwarded-Host", "forged"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("Forwarded", "for=192.0.2.1;host=forged"),
+        ("Content-Length", "4"),
+        (KEY, "a key"),
+    ];
+    assert_passed(&sends(&gateway, "POST", "/orders/7?a=b&scope=c", &forged, b"body").await);
+    let question = keyward.requests().pop().expect("Keyward was asked");
+    assert_eq!(question.target, "/v1/authorize?scope=orders:read");
+    assert_eq!(question.header(KEY), Some("a key"));
+    assert_eq!(question.body, b"");
+    for (names, truth) in [
+        (&["x-original-method", "x-forwarded-method"], "POST"),
+        (&["x-original-uri", "x-forwarded-uri"], "/orders/7?a=b&scope=c"),
+        (&["x-original-host", "x-forwarded-host"], "keyward"),
+    ] {
+        let told: Vec<_> = names.iter().filter_map(|name| question.header(name)).collect();
+        assert_eq!(told, [truth], "{question:?}");
+    }
+    assert_eq!(question.header("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(question.header("forwarded"), None);
+    assert_eq!(question.header("x-original-url"), None);
+    // Where no scope is demanded, the client's query is not taken for ours.
+    assert_passed(&sends(&gateway, "GET", "/elsewhere?scope=c", &[(KEY, "a key")], b"").await);
+    assert_eq!(keyward.requests().pop().expect("Keyward was asked").target, "/v1/authorize");
+}
+
+pub(crate) async fn where_a_client_is_is_told_by_the_gateway_and_not_by_the_client<G: Gateway>() {
+    let scene = Scene::set::<G>().await;
+    let here = scene.key(json!({ "allowedIps": ["127.0.0.1"] })).await.holder.key;
+    let elsewhere = scene.key(json!({ "allowedIps": ["192.0.2.1"] })).await.holder.key;
+    for forged in [("X-Forwarded-For", "192.0.2.1"), ("Forwarded", "for=192.0.2.1"), ("X-Real-IP", "192.0.2.1")] {
+        assert_passed(&scene.gets("/", &[(KEY, &here), forged]).await);
+        scene.refuses(401, "/", &[(KEY, &elsewhere), forged]).await;
+    }
+}

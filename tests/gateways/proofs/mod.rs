@@ -1,0 +1,69 @@
+//! What holds behind every gateway.
+//!
+//! * [`grants`], [`refusals`]: who is let in, and who is not
+//! * [`forgeries`]: what clients would like to be believed
+//! * [`outages`]: when Keyward is slow, dead, or says what makes no sense
+//! * [`traffic`]: what passes through, and what it costs
+
+mod forgeries;
+mod grants;
+mod outages;
+mod refusals;
+mod traffic;
+
+pub(crate) use self::{forgeries::*, grants::*, outages::*, refusals::*, traffic::*};
+pub(crate) use crate::documented::the_session_in_the_documents_is_what_happens;
+use crate::{scene::GREETING, wire::Answer};
+
+/// Every proof for a gateway, each as a test.
+macro_rules! prove_all {
+    ($gateway:ty) => {
+        prove_all! { $gateway:
+            a_good_key_reaches_the_api_as_who_it_is,
+            a_good_token_reaches_the_api_as_who_it_is,
+            a_key_with_as_many_scopes_as_there_can_be_reaches_the_api,
+            who_has_no_good_credential_is_told_so_and_reaches_nothing,
+            who_lacks_the_scope_is_told_so_and_reaches_nothing,
+            nobody_is_asked_on_a_public_route,
+            what_only_keyward_may_say_never_comes_from_the_client,
+            the_credential_ends_at_the_gateway,
+            another_spelling_of_a_path_meets_the_same_check,
+            what_is_asked_for_is_told_by_the_gateway_and_not_by_the_client,
+            where_a_client_is_is_told_by_the_gateway_and_not_by_the_client,
+            keywards_policy_decides_by_what_the_client_asks_for,
+            a_revoked_key_is_refused_by_the_next_request,
+            while_keyward_hangs_nobody_passes_and_nobody_waits_for_long,
+            a_question_that_is_never_answered_lets_nobody_pass,
+            when_keyward_is_dead_nobody_passes,
+            where_a_replica_is_dead_another_one_is_asked,
+            what_keyward_says_of_trying_again_is_passed_on,
+            an_answer_that_makes_no_sense_lets_nobody_pass,
+            connections_to_keyward_are_kept,
+            a_request_reaches_the_api_as_it_was_sent,
+            a_web_socket_passes,
+            the_session_in_the_documents_is_what_happens,
+        }
+    };
+    ($gateway:ty: $($proof:ident,)+) => {
+        $(
+            #[tokio::test]
+            async fn $proof() {
+                if $crate::gateway::is_installed::<$gateway>() {
+                    $crate::proofs::$proof::<$gateway>().await;
+                }
+            }
+        )+
+    };
+}
+pub(crate) use prove_all;
+
+const KEY: &str = "x-api-key";
+
+fn bearer(credential: &str) -> String {
+    format!("Bearer {credential}")
+}
+
+#[track_caller]
+fn assert_passed(answer: &Answer) {
+    assert_eq!((answer.status, answer.body.as_str()), (200, GREETING), "{answer:?}");
+}
