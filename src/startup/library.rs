@@ -182,7 +182,7 @@ impl Keyward {
         if migrate {
             store.migrate(&database, &Audit::default()).await?;
         }
-        store.demand_schema().await?;
+        store.demand_schema(&database).await?;
         let sections = Sections {
             jwt,
             prefix,

@@ -7,6 +7,7 @@ mod rows;
 mod tokens;
 
 use std::{
+    fmt::Display,
     future::Future,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -85,7 +86,7 @@ impl Store {
         let listen_url = settings.listen_url.as_ref().unwrap_or(&settings.url);
         let listen_options = connect_options(settings, listen_url, settings.password.as_ref())?;
         let pool = pool_options(settings, settings.pool_size).connect_lazy_with(options.clone());
-        wait_until_reachable(&pool, settings.connect_timeout).await?;
+        patiently(settings.connect_timeout, || pool.acquire()).await?;
         // What is lost when the database crashes is of no use after it.
         let signals = options.options([("synchronous_commit", "off")]);
         let signals = pool_options(settings, SIGNAL_CONNECTIONS).connect_lazy_with(signals);
@@ -121,21 +122,24 @@ impl Store {
         Ok(result?)
     }
 
-    /// Asks whether the schema is as new as this program.
+    /// Asks whether the schema is as new as this program, with the same patience as [`open`](Self::open).
     ///
     /// # Errors
     /// [`OpenError::OldSchema`] when it isn't, and [`OpenError::Unreachable`].
-    pub async fn demand_schema(&self) -> Result<(), OpenError> {
-        let unreachable = |error: StoreError| OpenError::Unreachable(self.deadline, error.to_string());
-        // Where nothing was ever migrated, there is no such table.
-        let query = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
-        let was_migrated = self.within_deadline(query.fetch_one(&self.pool)).await.map_err(unreachable)?;
-        let found = if was_migrated { self.newest_migration().await.map_err(unreachable)? } else { 0 };
+    pub async fn demand_schema(&self, settings: &Database) -> Result<(), OpenError> {
+        let found = patiently(settings.connect_timeout, || self.newest_migration_if_any()).await?;
         let needed = newest_known_migration();
         if found < needed { Err(OpenError::OldSchema { found, needed }) } else { Ok(()) }
     }
 
-    /// That was applied.
+    /// The newest migration that was applied; 0 for none.
+    async fn newest_migration_if_any(&self) -> Result<i64, StoreError> {
+        // Where nothing was ever migrated, there is no such table.
+        let query = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+        let was_migrated: bool = self.within_deadline(query.fetch_one(&self.pool)).await?;
+        if was_migrated { self.newest_migration().await } else { Ok(0) }
+    }
+
     async fn newest_migration(&self) -> Result<i64, StoreError> {
         // Not a checked query: the table is the migrator's, not the schema's.
         let query = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success");
@@ -186,7 +190,8 @@ async fn bring_up_to_date(
     service: Option<String>,
     audit: &Audit,
 ) -> Result<(), MigrateError> {
-    MIGRATIONS.run(&mut *connection).await?;
+    // As `run` does; a future with that can't be moved to another thread, as far as the compiler can tell.
+    MIGRATIONS.run_direct(None, &mut *connection, false).await?;
     let keep = audit.retention.map(|span| PgInterval {
         months: 0,
         days: i32::try_from(span.as_secs() / 86_400).unwrap_or(i32::MAX),
@@ -246,18 +251,27 @@ fn connect_options(
     ]))
 }
 
-async fn wait_until_reachable(pool: &PgPool, limit: Duration) -> Result<(), OpenError> {
+/// Tries until it succeeds: the database may still be starting.
+async fn patiently<T, E: Display, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
+where
+    A: Future<Output = Result<T, E>>,
+{
     const PAUSE: Duration = Duration::from_millis(200);
     let mut last_error = "no answer".to_owned();
     let attempts = async {
-        while let Err(error) = pool.acquire().await {
-            tracing::warn!(%error, "the database cannot be reached yet; trying again");
-            last_error = error.to_string();
-            tokio::time::sleep(PAUSE).await;
+        loop {
+            match attempt().await {
+                Ok(done) => return done,
+                Err(error) => {
+                    tracing::warn!(%error, "the database cannot be reached yet; trying again");
+                    last_error = error.to_string();
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
         }
     };
     match tokio::time::timeout(limit, attempts).await {
-        Ok(()) => Ok(()),
+        Ok(done) => Ok(done),
         Err(_) => Err(OpenError::Unreachable(limit, last_error)),
     }
 }

@@ -23,7 +23,6 @@ fn without_the_server_none_of_its_libraries_is_built() {
         "config",
         "humantime",
         "strsim",
-        "toml",
         "tracing_actix_web",
         "tracing_subscriber",
         "utoipa",

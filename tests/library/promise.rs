@@ -1,7 +1,5 @@
 //! The application is one of the replicas.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::{
@@ -69,10 +67,7 @@ async fn when_a_revoke_returns_an_application_that_was_cut_off_refuses_the_key_t
 #[tokio::test]
 async fn an_application_that_closes_writes_the_uses_and_no_revoke_waits_for_it() {
     let replica = replica().await;
-    let url = replica.database().url();
-    let lease = Duration::from_secs(60);
-    let keyward = Keyward::connect(settings(url).lease(lease)).await.expect("a replica");
-    let app = App::start(keyward, AppData::Given).await;
+    let app = App::start_on(replica.database().url()).await;
     know_each_other(&replica).await;
     let key = key_with(&replica, &[]).await;
     assert_eq!(app.answers_key("/any", &key).await.status, 200);
@@ -81,7 +76,7 @@ async fn an_application_that_closes_writes_the_uses_and_no_revoke_waits_for_it()
 
     let shown = Person::named("alice").gets(&replica, &key.path()).await.is(200);
     assert_eq!(shown["lastUsedFrom"], "127.0.0.1", "{shown}");
-    // Were it waited for, that would take the minute.
+    // Were it waited for, its lease would have had to expire.
     let revoked = revokes(&replica, &key).await;
     assert_eq!((&revoked["replicasConfirmed"], &revoked["replicasExpired"]), (&1.into(), &0.into()), "{revoked}");
 }
