@@ -131,7 +131,7 @@ impl FromStr for KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_text().iter().try_for_each(|&digit| fmt::Write::write_char(formatter, char::from(digit)))
+        formatter.write_str(str::from_utf8(&self.to_text()).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -11,23 +11,28 @@ const BASE: u64 = DIGITS.len() as u64;
 const CHUNK: usize = 10;
 
 /// Writes 64 bits as 11 digits.
-pub(super) fn encode_u64(mut value: u64) -> [u8; 11] {
+pub(super) fn encode_u64(value: u64) -> [u8; 11] {
     let mut text = [b'0'; 11];
-    for digit in text.iter_mut().rev() {
-        *digit = DIGITS[(value % BASE) as usize];
-        value /= BASE;
-    }
+    encode_chunk(value, &mut text);
     text
 }
 
 /// Writes 128 bits as 22 digits.
 pub(super) fn encode_u128(mut value: u128) -> [u8; 22] {
     let mut text = [b'0'; 22];
-    for digit in text.iter_mut().rev() {
-        *digit = DIGITS[(value % u128::from(BASE)) as usize];
-        value /= u128::from(BASE);
+    for digits in text.rchunks_mut(CHUNK) {
+        let weight = u128::from(BASE.pow(digits.len() as u32));
+        encode_chunk((value % weight) as u64, digits);
+        value /= weight;
     }
     text
+}
+
+fn encode_chunk(mut value: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(value % BASE) as usize];
+        value /= BASE;
+    }
 }
 
 /// Reads 11 digits; `None` for a foreign character or a value over 64 bits.
