@@ -113,6 +113,11 @@ impl KeyId {
         self.0
     }
 
+    /// Puts the public text of the id behind another text.
+    pub fn push_to(self, text: &mut String) {
+        push_ascii(text, &self.to_text());
+    }
+
     fn to_text(self) -> [u8; ID_LENGTH] {
         base62::encode_u128(self.0.as_u128())
     }

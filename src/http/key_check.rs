@@ -9,14 +9,15 @@ use std::future::{Ready, ready};
 use actix_web::{
     Error, HttpResponse,
     dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, always_ready},
+    web::Data,
 };
 use futures_util::future::{Either, LocalBoxFuture};
 
-use super::OwnRoutes;
+use super::{OwnRoutes, Services};
 use crate::{
     auth::Undecided,
     domain::{principal::Principal, verdict::Verdict},
-    protect::{CredentialKind, Host, Keyward, credentials},
+    protect::{CredentialKind, Host, credentials},
 };
 
 /// Answers whoever has shown a good API key. It is called with the key's [`Principal`] or not at all.
@@ -25,8 +26,8 @@ pub(super) type KeyedHandler = fn(&Principal) -> HttpResponse;
 /// The check before its handler.
 #[derive(Clone)]
 pub(super) struct WithKey {
-    /// At hand: to look for it in the application's data takes a tenth of the check.
-    keyward: Keyward,
+    /// At hand: to look for them in the application's data takes a tenth of the check.
+    services: Data<Services>,
     handler: KeyedHandler,
 }
 
@@ -53,7 +54,7 @@ impl Service<ServiceRequest> for WithKey {
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let verdict = match credentials::api_key(request.headers()) {
-            Ok(key) => self.keyward.gate().recall_key(key, request.head()),
+            Ok(key) => self.services.gate.recall_key(key, request.head()),
             Err(denial) => Some(Verdict::Denied(denial)),
         };
         match verdict {
@@ -64,21 +65,21 @@ impl Service<ServiceRequest> for WithKey {
 }
 
 impl WithKey {
-    pub(super) fn new(keyward: &Keyward, handler: KeyedHandler) -> Self {
-        Self { keyward: keyward.clone(), handler }
+    pub(super) fn new(services: &Data<Services>, handler: KeyedHandler) -> Self {
+        Self { services: services.clone(), handler }
     }
 
     /// What memory could not answer.
     async fn first_check(self, request: ServiceRequest) -> Result<ServiceResponse, Error> {
         let verdict = match credentials::api_key(request.headers()) {
-            Ok(key) => self.keyward.gate().check_key(key, request.head()).await,
+            Ok(key) => self.services.gate.check_key(key, request.head()).await,
             Err(denial) => Ok(Verdict::Denied(denial)),
         };
         Ok(self.answer(verdict, request))
     }
 
     fn answer(&self, verdict: Result<Verdict, Undecided>, request: ServiceRequest) -> ServiceResponse {
-        let response = match self.keyward.gate().judge(CredentialKind::ApiKey, verdict, request.request()) {
+        let response = match self.services.gate.judge(CredentialKind::ApiKey, verdict, request.request()) {
             Ok(principal) => (self.handler)(&principal),
             Err(refused) => OwnRoutes.answer(request.request(), refused),
         };

@@ -5,11 +5,18 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::domain::principal::{IDENTIFIER_MAX_BYTES, Owner};
 
 /// Between issuer and subject: neither holds a NUL.
-const BETWEEN: char = '\0';
+const BETWEEN: &str = "\0";
 
 /// The word for an owner.
 pub(super) fn write(owner: &Owner) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}{BETWEEN}{}", owner.issuer, owner.subject))
+    let mut word = String::new();
+    push(owner, &mut word);
+    word
+}
+
+/// Puts the word for an owner behind a text.
+pub(super) fn push(owner: &Owner, text: &mut String) {
+    URL_SAFE_NO_PAD.encode_string([&*owner.issuer, BETWEEN, &*owner.subject].concat(), text);
 }
 
 /// The owner that a word stands for; none where no token could name such a one.

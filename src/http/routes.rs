@@ -5,11 +5,11 @@ use actix_web::{
     Resource, Responder, Route, guard,
     http::Method,
     middleware::from_fn,
-    web::{self, ServiceConfig},
+    web::{self, Data, ServiceConfig},
 };
 
 use super::{
-    audit, authenticate, authorize,
+    Services, audit, authenticate, authorize,
     failure::{Failure, Reason},
     guide, health,
     key_check::{KeyedHandler, WithKey},
@@ -17,7 +17,6 @@ use super::{
     openapi::{self, page},
     owners, tokens, verify,
 };
-use crate::protect::Keyward;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +59,8 @@ enum Handler {
     Actix(fn(Route) -> Route),
     /// One that its check calls, and nobody else.
     Keyed(KeyedHandler),
+    /// [`GatewayCheck`](authorize::GatewayCheck), whatever the method.
+    Gateway,
 }
 
 const fn endpoint(method: Method, path: &'static str, access: Access, handler: fn(Route) -> Route) -> Endpoint {
@@ -70,6 +71,10 @@ const fn with_key(method: Method, path: &'static str, handler: KeyedHandler) -> 
     Endpoint { method, path, access: Access::ApiKey, handler: Handler::Keyed(handler) }
 }
 
+const fn for_gateways(path: &'static str) -> Endpoint {
+    Endpoint { method: Method::GET, path, access: Access::Forwarded, handler: Handler::Gateway }
+}
+
 const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
 
 /// Every route there is. They are tried in this order, so what is asked most stands first; of two
@@ -77,9 +82,8 @@ const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read 
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
     with_key(Method::GET, "/api/protected-resource", guide::protected_resource),
-    endpoint(Method::GET, authorize::PATH, Access::Forwarded, |route| route.to(authorize::authorize)),
-    // All that is below it.
-    endpoint(Method::GET, "/v1/authorize/{original}", Access::Forwarded, |route| route.to(authorize::authorize)),
+    for_gateways(authorize::PATH),
+    for_gateways(authorize::BELOW),
     endpoint(
         Method::GET,
         "/healthz",
@@ -128,42 +132,42 @@ pub const ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
-pub(super) fn configure(app: &mut ServiceConfig, keyward: &Keyward) {
-    let mut configured: Vec<&str> = Vec::new();
+pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
+    // A scope has all that is below it, too, and is found without a regular expression, which each route that is tried
+    // after it would have to wait for.
+    app.service(web::scope(authorize::PATH).default_service(authorize::GatewayCheck::new(services)));
+    let mut configured = vec![authorize::PATH, authorize::BELOW];
     for endpoint in ENDPOINTS {
         if !configured.contains(&endpoint.path) {
             configured.push(endpoint.path);
-            app.service(resource(endpoint.path, keyward));
+            app.service(resource(endpoint.path, services));
         }
     }
     app.default_service(web::to(not_found));
 }
 
-fn resource(path: &'static str, keyward: &Keyward) -> Resource {
+fn resource(path: &'static str, services: &Data<Services>) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
-    // The one name that stands for more than a part of a path.
-    let pattern = path.replace("{original}", "{original:.*}");
     endpoints()
-        .fold(web::resource(pattern), |resource, endpoint| resource.route(route(endpoint, keyward)))
+        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint, services)))
         .default_service(web::to(move |request| method_not_allowed(request, allowed)))
 }
 
-fn route(endpoint: &Endpoint, keyward: &Keyward) -> Route {
-    let route = if endpoint.access == Access::Forwarded {
-        web::route()
-    } else if endpoint.method == Method::GET {
+fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
+    let route = if endpoint.method == Method::GET {
         web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
     } else {
         web::method(endpoint.method.clone())
     };
     let route = match endpoint.handler {
         Handler::Actix(handler) => handler(route),
-        Handler::Keyed(handler) => return route.service(WithKey::new(keyward, handler)),
+        Handler::Keyed(handler) => return route.service(WithKey::new(services, handler)),
+        Handler::Gateway => return route.service(authorize::GatewayCheck::new(services)),
     };
     match endpoint.access {
-        Access::Public(_) | Access::Forwarded => route,
-        Access::ApiKey => unreachable!("`endpoint` is for other routes than those of keys: `with_key` is theirs"),
+        Access::Public(_) => route,
+        Access::ApiKey | Access::Forwarded => unreachable!("`with_key` and `for_gateways` make these, not `endpoint`"),
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
         Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),

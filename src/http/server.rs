@@ -25,7 +25,7 @@ pub fn start(listener: TcpListener, services: Arc<Services>, settings: &Server) 
             .app_data(services.clone())
             .app_data(limits.clone())
             .app_data(keyward.clone())
-            .configure(|app| routes::configure(app, &keyward))
+            .configure(|app| routes::configure(app, &services))
             .wrap(Edge)
             .wrap(TracingLogger::<RootSpan>::new())
     };

@@ -6,24 +6,33 @@
 //! - `scopes`: what the address that the gateway asks at demands besides
 //! - `grant`: who the client is, as headers
 //!
-//! A handler and no middleware, and what must be waited for in a box: a credential that memory knows costs no more
-//! futures than `/healthz` does.
+//! A service of its own, and what must be waited for in a box: for a credential that memory knows, the answer is made on
+//! the spot.
 
 mod credential;
 mod grant;
 mod original;
 mod scopes;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    future::{Ready, ready},
+    sync::Arc,
+};
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, always_ready},
+    web::Data,
+};
+use futures_util::future::{Either, LocalBoxFuture};
 use time::OffsetDateTime;
 
 pub use self::credential::Authorize;
 use self::credential::Presented;
 use super::{
+    Services,
     failure::{Failure, Reason},
-    services,
 };
 use crate::{
     auth::Undecided,
@@ -31,54 +40,96 @@ use crate::{
         policy::{Demand, Policy, Shown, Unmet},
         verdict::{Denial, Verdict},
     },
-    protect::CredentialKind,
+    protect::{CredentialKind, Gate},
 };
 
 /// Where gateways ask.
 pub(super) const PATH: &str = "/v1/authorize";
+/// The same with the path that is asked about behind it.
+pub(super) const BELOW: &str = "/v1/authorize/{original}";
 /// What clients are asked for.
 const KIND: CredentialKind = CredentialKind::Either;
 
-/// `/v1/authorize`, and below.
-pub(super) async fn authorize(request: HttpRequest) -> Result<HttpResponse, Failure> {
-    match at_once(&request) {
-        Some(answer) => answer,
-        None => Box::pin(in_time(&request)).await,
+/// What answers gateways.
+#[derive(Clone)]
+pub(super) struct GatewayCheck {
+    services: Data<Services>,
+}
+
+impl GatewayCheck {
+    pub(super) fn new(services: &Data<Services>) -> Self {
+        Self { services: services.clone() }
     }
 }
 
+impl ServiceFactory<ServiceRequest> for GatewayCheck {
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Config = ();
+    type Service = Self;
+    type InitError = ();
+    type Future = Ready<Result<Self, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        ready(Ok(self.clone()))
+    }
+}
+
+impl Service<ServiceRequest> for GatewayCheck {
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future =
+        Either<Ready<Result<ServiceResponse, Error>>, LocalBoxFuture<'static, Result<ServiceResponse, Error>>>;
+
+    always_ready!();
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        match at_once(&self.services, request.request()) {
+            Some(judged) => Either::Left(ready(Ok(answer(judged, request)))),
+            None => {
+                let services = self.services.clone();
+                Either::Right(Box::pin(async move {
+                    let judged = in_time(&services, request.request()).await;
+                    Ok(answer(judged, request))
+                }))
+            }
+        }
+    }
+}
+
+fn answer(judged: Result<HttpResponse, Reason>, request: ServiceRequest) -> ServiceResponse {
+    let response = judged.unwrap_or_else(|reason| HttpResponse::from_error(Failure::new(request.path(), reason)));
+    request.into_response(response)
+}
+
 /// The answer that needs nothing but memory.
-fn at_once(request: &HttpRequest) -> Option<Result<HttpResponse, Failure>> {
-    let services = services(request);
+fn at_once(services: &Services, request: &HttpRequest) -> Option<Result<HttpResponse, Reason>> {
     let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
-    let demand = match demand(request, policy.as_deref()) {
+    let demand = match demand(services, request, policy.as_deref()) {
         Ok(demand) => demand,
-        Err(denial) => return Some(answer(request, Err(services.gate.refuse(KIND, denial, request).into()))),
+        Err(denial) => return Some(Err(services.gate.refuse(KIND, denial, request).into())),
     };
     let verdict = match services.authorize.credential(request.headers()) {
         Ok(Presented::Key(key)) => services.gate.recall_key(key, request.head())?,
         Ok(Presented::Token(token)) => services.gate.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
         Err(denial) => Verdict::Denied(denial),
     };
-    Some(answer(request, judge(request, demand, Ok(verdict))))
+    Some(judge(&services.gate, request, demand, Ok(verdict)))
 }
 
 /// The answer that must be waited for: the first check of a key or a token.
-async fn in_time(request: &HttpRequest) -> Result<HttpResponse, Failure> {
-    let services = services(request);
-    let verdict = verdict(request).await;
+async fn in_time(services: &Services, request: &HttpRequest) -> Result<HttpResponse, Reason> {
+    let verdict = verdict(services, request).await;
     services.gate.stop_owner_if_told(&verdict, request).await;
     // Another one may have come meanwhile.
     let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
-    let judged = match demand(request, policy.as_deref()) {
-        Ok(demand) => judge(request, demand, verdict),
+    match demand(services, request, policy.as_deref()) {
+        Ok(demand) => judge(&services.gate, request, demand, verdict),
         Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
-    };
-    answer(request, judged)
+    }
 }
 
-async fn verdict(request: &HttpRequest) -> Result<Verdict, Undecided> {
-    let services = services(request);
+async fn verdict(services: &Services, request: &HttpRequest) -> Result<Verdict, Undecided> {
     match services.authorize.credential(request.headers()) {
         Ok(Presented::Key(key)) => services.gate.check_key(key, request.head()).await,
         Ok(Presented::Token(token)) => services.gate.tokens.check(token, OffsetDateTime::now_utc()).await,
@@ -88,9 +139,13 @@ async fn verdict(request: &HttpRequest) -> Result<Verdict, Undecided> {
 
 /// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy. Asked
 /// before the credential, since none could help where no rule is met.
-fn demand<'a>(request: &HttpRequest, policy: Option<&'a Arc<Policy>>) -> Result<Option<&'a Demand>, Denial> {
+fn demand<'a>(
+    services: &Services,
+    request: &HttpRequest,
+    policy: Option<&'a Arc<Policy>>,
+) -> Result<Option<&'a Demand>, Denial> {
     let Some(policy) = policy else { return Ok(None) };
-    let asked = original::asked(request, policy.looks_at(), &services(request).gate.proxies)?;
+    let asked = original::asked(request, policy.looks_at(), &services.gate.proxies)?;
     match policy.first(&asked) {
         Ok((_, rule)) => Ok(Some(&rule.demand)),
         Err(Unmet::NoRule) => Err(Denial::NoRule),
@@ -100,11 +155,11 @@ fn demand<'a>(request: &HttpRequest, policy: Option<&'a Arc<Policy>>) -> Result<
 }
 
 fn judge(
+    gate: &Gate,
     request: &HttpRequest,
     demand: Option<&Demand>,
     verdict: Result<Verdict, Undecided>,
 ) -> Result<HttpResponse, Reason> {
-    let gate = &services(request).gate;
     // A bad credential is refused there, too: its bearer does not mean to be nobody.
     let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
     if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
@@ -123,8 +178,4 @@ fn judge(
         }
         Some(denial) => Err(gate.refuse(KIND, denial, request).into()),
     }
-}
-
-fn answer(request: &HttpRequest, judged: Result<HttpResponse, Reason>) -> Result<HttpResponse, Failure> {
-    judged.map_err(|reason| Failure::new(request.path(), reason))
 }

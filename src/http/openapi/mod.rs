@@ -106,9 +106,7 @@ fn security(access: Access) -> Value {
 fn tag(path: &str) -> &'static str {
     match path {
         path if path.starts_with("/v1/admin/") => "for administrators",
-        authorize::PATH | "/v1/authorize/{original}" | "/v1/keys/verify" | oauth::INTROSPECT | oauth::REVOKE => {
-            "for services"
-        }
+        authorize::PATH | authorize::BELOW | "/v1/keys/verify" | oauth::INTROSPECT | oauth::REVOKE => "for services",
         path if path.starts_with("/v1/") => "for owners",
         path if path.starts_with("/api/") => "the guide's routes",
         _ => "for operators",
