@@ -79,6 +79,9 @@ create_key() {
     sed 's/.*"apiKey":"\([^"]*\)".*/\1/'
 }
 
+# Of the traffic beside a flood.
+NORMAL_CONNECTIONS=4
+
 # Measuring ---------------------------------------------------------------------------------------
 
 # One line a run: NAME REQUESTS_PER_SECOND P50 P99 USER SYSTEM, times in microseconds.
@@ -94,13 +97,13 @@ load() {
   taskset --cpu-list "$client_core" wrk --threads 1 --duration "${duration}s" "$@" | sed -n 's/^result //p'
 }
 
-# run SECONDS NAME SERVER PATH KEY: one run, and its line.
+# run SECONDS NAME SERVER PATH HEADER: one run, and its line.
 run() {
-  local duration=$1 name=$2 server=$3 path=$4 key=$5
+  local duration=$1 name=$2 server=$3 path=$4 header=$5
   local summary user_before system_before user system requests microseconds p50 p99 refused broken
   read -r user_before system_before < <(cpu_ticks "${pid[$server]}")
   summary=$(load "$duration" --connections "$connections" --timeout 10s --script "$here/report.lua" \
-    --header "x-api-key: $key" "${address[$server]}$path")
+    --header "$header" "${address[$server]}$path")
   read -r user system < <(cpu_ticks "${pid[$server]}")
   read -r requests microseconds p50 p99 refused broken <<<"$summary"
   if ((requests == 0 || refused > 0 || broken > 0)); then
@@ -112,6 +115,27 @@ run() {
       tick = 1e6 / second
       print name, requests * 1e6 / microseconds, p50, p99, user_ticks * tick / requests, system_ticks * tick / requests
     }'
+}
+
+# flood KIND FILE HEADER PATH GOOD: normal traffic with the header GOOD beside a flood with the lines of FILE in turn behind HEADER;
+# two lines.
+flood() {
+  local kind=$1 file=$2 header=$3 path=$4 good=$5 beside
+  FLOOD_LINES=$file FLOOD_HEADER=$header FLOOD_PATH=$path LOAD_DIRECTORY=$here load $((seconds + 1)) \
+    --connections "$connections" --script "$here/flood.lua" "${address[keyward]}" >"$work/flood" &
+  local flooding=$!
+  sleep 0.5 # the flood has begun, and ends after the normal traffic
+  beside=$(load "$seconds" --connections "$NORMAL_CONNECTIONS" --script "$here/report.lua" \
+    --header "$good" "${address[keyward]}$path")
+  wait "$flooding"
+  latency_line "beside_$kind" "$beside"
+  latency_line "flood_$kind" "$(<"$work/flood")"
+}
+
+latency_line() { # NAME SUMMARY
+  local requests microseconds p50 p99
+  read -r requests microseconds p50 p99 _ <<<"$2"
+  echo "$1 $((requests * 1000000 / microseconds)) $p50 $p99"
 }
 
 # Telling -----------------------------------------------------------------------------------------

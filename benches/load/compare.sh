@@ -13,8 +13,6 @@ source "$(dirname "$0")/common.sh"
 
 need wrk taskset curl node npm cargo
 
-# Of the traffic beside a flood.
-NORMAL_CONNECTIONS=4
 # That many different forged keys, so that nothing can remember one.
 FORGED_KEYS=1000
 # What the program with Argon2id lets in, as id.secret.
@@ -44,14 +42,14 @@ start_all() {
 # Measuring ---------------------------------------------------------------------------------------
 
 run_each() { # SECONDS
-  run "$1" warm keyward /api/protected-resource "$keyward_key"
-  run "$1" handler keyward /healthz "$keyward_key" # with the header, so that the requests are as long
-  run "$1" bare bare /api/protected-resource "$keyward_key"
-  run "$1" app_with app /protected "$keyward_key"
-  run "$1" app_without app /unprotected "$keyward_key"
-  run "$1" express express /api/protected-resource "$express_key"
+  run "$1" warm keyward /api/protected-resource "x-api-key: $keyward_key"
+  run "$1" handler keyward /healthz "x-api-key: $keyward_key" # with the header, so that the requests are as long
+  run "$1" bare bare /api/protected-resource "x-api-key: $keyward_key"
+  run "$1" app_with app /protected "x-api-key: $keyward_key"
+  run "$1" app_without app /unprotected "x-api-key: $keyward_key"
+  run "$1" express express /api/protected-resource "x-api-key: $express_key"
   # All connections are hashed for at once, so that the first answer takes a second or two.
-  run $(($1 < 5 ? 5 : $1)) argon2 argon2 /api/protected-resource "$ARGON2_KEY"
+  run $(($1 < 5 ? 5 : $1)) argon2 argon2 /api/protected-resource "x-api-key: $ARGON2_KEY"
 }
 
 write_flood_keys() {
@@ -62,31 +60,13 @@ write_flood_keys() {
   done >"$work/forged"
 }
 
-# flood KIND: normal traffic of one good key beside a flood of keys of that kind; two lines.
-flood() {
-  local kind=$1 beside
-  LOAD_DIRECTORY=$here FLOOD_KEYS=$work/$kind load $((seconds + 1)) --connections "$connections" \
-    --script "$here/flood.lua" "${address[keyward]}" >"$work/flood" &
-  local flooding=$!
-  sleep 0.5 # the flood has begun, and ends after the normal traffic
-  beside=$(load "$seconds" --connections "$NORMAL_CONNECTIONS" --script "$here/report.lua" \
-    --header "x-api-key: $keyward_key" "${address[keyward]}/api/protected-resource")
-  wait "$flooding"
-  latency_line "beside_$kind" "$beside"
-  latency_line "flood_$kind" "$(<"$work/flood")"
-}
-
-latency_line() { # NAME SUMMARY
-  local requests microseconds p50 p99
-  read -r requests microseconds p50 p99 _ <<<"$2"
-  echo "$1 $((requests * 1000000 / microseconds)) $p50 $p99"
-}
+flood_of() { flood "$1" "$work/$1" x-api-key /api/protected-resource "x-api-key: $keyward_key"; }
 
 measure() {
   run_each 1 >/dev/null # warm: the key, and Node's compiler
   for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds" >&2
-    { run_each "$seconds"; flood valid; flood forged; } >>"$results"
+    { run_each "$seconds"; flood_of valid; flood_of forged; } >>"$results"
   done
 }
 

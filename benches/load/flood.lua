@@ -1,12 +1,14 @@
--- As report.lua, and sends the keys in the file FLOOD_KEYS one after the other.
+-- As report.lua, and sends the lines of the file FLOOD_LINES one after the other, as FLOOD_HEADER, to FLOOD_PATH. A header
+-- with a `:` has the beginning of its value behind that.
 dofile(os.getenv("LOAD_DIRECTORY") .. "/report.lua")
 
 local requests = {}
 local next_request = 0
 
 function init(_)
-  for key in io.lines(os.getenv("FLOOD_KEYS")) do
-    requests[#requests + 1] = wrk.format("GET", "/api/protected-resource", { ["x-api-key"] = key })
+  local name, before = os.getenv("FLOOD_HEADER"):match("^([^:]+):?%s?(.*)$")
+  for line in io.lines(os.getenv("FLOOD_LINES")) do
+    requests[#requests + 1] = wrk.format("GET", os.getenv("FLOOD_PATH"), { [name] = before .. line })
   end
 end
 
