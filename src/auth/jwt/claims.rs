@@ -2,10 +2,10 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
+    auth::strict_json::{Json, Object},
     config::{Issuer, Jwt},
     domain::{
         principal::{IDENTIFIER_MAX_BYTES, Owner, Scopes, TokenIdentity},
@@ -91,10 +91,10 @@ impl Policy {
         }
     }
 
-    pub(super) fn judge(&self, claims: &Map<String, Value>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
+    pub(super) fn judge(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;
-        let has = |(name, text): &(String, String)| claims.get(name).and_then(Value::as_str) == Some(text);
+        let has = |(name, text): &(String, String)| claims.get(name).and_then(Json::as_str) == Some(text);
         if !self.required.iter().all(has) {
             return Err(TokenFault::RequiredClaim);
         }
@@ -138,22 +138,22 @@ impl Policy {
         Duration::from_secs_f64(self.max_lifetime + 2.0 * self.leeway)
     }
 
-    fn scopes(&self, claims: &Map<String, Value>) -> Result<Scopes, TokenFault> {
+    fn scopes(&self, claims: &Object<'_>) -> Result<Scopes, TokenFault> {
         let mut words = Vec::new();
         for claim in self.scope_claims.iter().filter_map(|name| claims.get(name)) {
-            words.extend(scope_words(claim)?);
+            read_scopes(claim, &mut words)?;
         }
         Scopes::parse(words).map_err(|_| TokenFault::Scopes)
     }
 
     /// Anything but a plain `false` in the claim counts: an issuer that says something there means it.
-    fn is_disabled(&self, claims: &Map<String, Value>) -> bool {
+    fn is_disabled(&self, claims: &Object<'_>) -> bool {
         let claim = self.disabled_claim.as_ref().and_then(|name| claims.get(name));
-        claim.is_some_and(|value| !matches!(value, Value::Bool(false) | Value::Null))
+        claim.is_some_and(|value| !matches!(value, Json::Bool(false) | Json::Null))
     }
 
     /// Its dates, if it is in force now.
-    fn check_dates(&self, claims: &Map<String, Value>, now: f64) -> Result<Dates, TokenFault> {
+    fn check_dates(&self, claims: &Object<'_>, now: f64) -> Result<Dates, TokenFault> {
         let expiry = date(claims.get("exp"))?.ok_or(TokenFault::ExpiryMissing)?;
         if now >= expiry + self.leeway {
             return Err(TokenFault::Expired);
@@ -183,24 +183,24 @@ impl Policy {
         earliest - self.leeway..dates.expiry + self.leeway
     }
 
-    fn issuer(&self, claim: Option<&Value>) -> Result<String, TokenFault> {
+    fn issuer<'a>(&self, claim: Option<&'a Json<'_>>) -> Result<&'a str, TokenFault> {
         let issuer = match claim {
             None => "",
-            Some(Value::String(issuer)) => issuer,
+            Some(Json::Text(issuer)) => issuer,
             Some(_) => return Err(TokenFault::Issuer),
         };
         match &self.issuer {
             Some(expected) if expected != issuer => Err(TokenFault::Issuer),
-            _ => Ok(storable(issuer).ok_or(TokenFault::Issuer)?.to_owned()),
+            _ => storable(issuer).ok_or(TokenFault::Issuer),
         }
     }
 
     /// A token that names its audience must name us, and can't when we have no name (RFC 7519 §4.1.3).
-    fn check_audience(&self, claim: Option<&Value>) -> Result<(), TokenFault> {
-        let is_us = |value: &Value| value.as_str().is_some_and(|name| self.audience.iter().any(|own| own == name));
+    fn check_audience(&self, claim: Option<&Json<'_>>) -> Result<(), TokenFault> {
+        let is_us = |value: &Json<'_>| value.as_str().is_some_and(|name| self.audience.iter().any(|own| own == name));
         let good = match claim {
             None => self.audience.is_empty(),
-            Some(Value::Array(names)) => names.iter().any(is_us),
+            Some(Json::List(names)) => names.iter().any(is_us),
             Some(name) => is_us(name),
         };
         if good { Ok(()) } else { Err(TokenFault::Audience) }
@@ -209,17 +209,17 @@ impl Policy {
 
 /// The token's own name, by which it can be ended (RFC 7519 §4.1.7). One that we could not find it by would be a token
 /// that nobody can end.
-fn token_id(claim: Option<&Value>) -> Result<Option<&str>, TokenFault> {
+fn token_id<'a>(claim: Option<&'a Json<'_>>) -> Result<Option<&'a str>, TokenFault> {
     match claim {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(name)) if name.is_empty() => Ok(None),
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Text(name)) if name.is_empty() => Ok(None),
         claim => identifier(claim).map(Some).ok_or(TokenFault::TokenId),
     }
 }
 
 /// A name of somebody: a text that is not empty.
-fn identifier(claim: Option<&Value>) -> Option<&str> {
-    claim.and_then(Value::as_str).filter(|name| !name.is_empty()).and_then(storable)
+fn identifier<'a>(claim: Option<&'a Json<'_>>) -> Option<&'a str> {
+    claim.and_then(Json::as_str).filter(|name| !name.is_empty()).and_then(storable)
 }
 
 /// Postgres keeps no NUL in a text, and an index entry has its limits.
@@ -228,16 +228,21 @@ fn storable(text: &str) -> Option<&str> {
 }
 
 /// Scopes as one text with spaces between (RFC 8693 §4.2), or as a list.
-fn scope_words(claim: &Value) -> Result<Vec<&str>, TokenFault> {
+fn read_scopes<'a>(claim: &'a Json<'_>, words: &mut Vec<&'a str>) -> Result<(), TokenFault> {
     match claim {
-        Value::String(list) => Ok(list.split(' ').filter(|scope| !scope.is_empty()).collect()),
-        Value::Array(items) => items.iter().map(|item| item.as_str().ok_or(TokenFault::Scopes)).collect(),
-        _ => Err(TokenFault::Scopes),
+        Json::Text(list) => words.extend(list.split(' ').filter(|scope| !scope.is_empty())),
+        Json::List(items) => {
+            for item in items {
+                words.push(item.as_str().ok_or(TokenFault::Scopes)?);
+            }
+        }
+        _ => return Err(TokenFault::Scopes),
     }
+    Ok(())
 }
 
 /// A NumericDate: seconds since 1970, a fraction allowed (RFC 7519 §2).
-fn date(claim: Option<&Value>) -> Result<Option<f64>, TokenFault> {
+fn date(claim: Option<&Json<'_>>) -> Result<Option<f64>, TokenFault> {
     match claim {
         None => Ok(None),
         Some(value) => match value.as_f64() {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
     remote_keys::RemoteKeys,
 };
 use crate::{
-    auth::{Undecided, coherence::MonotonicTime},
+    auth::{Undecided, coherence::MonotonicTime, strict_json::Object},
     config::{self, IssuerKeys, Jwt},
     domain::verdict::TokenFault,
 };
@@ -98,21 +97,21 @@ impl Issuer {
     /// [`Undecided`] when the keys are not known.
     pub(super) async fn verify(
         self: &Arc<Self>,
-        token: &[u8],
-        unverified: &Map<String, Value>,
+        token: &UnverifiedToken<'_>,
+        claims: &Object<'_>,
         now: OffsetDateTime,
     ) -> Result<Result<VerifiedToken, TokenFault>, Undecided> {
         let remote = match &self.keys {
-            Keys::Fixed(keys) => return Ok(self.judge(token, unverified, keys, FIXED, now)),
+            Keys::Fixed(keys) => return Ok(self.judge(token, claims, keys, FIXED, now)),
             Keys::Remote(remote) => remote,
         };
         let keys = remote.current()?;
-        match self.judge(token, unverified, &keys.set, keys.version, now) {
+        match self.judge(token, claims, &keys.set, keys.version, now) {
             // Its issuer may have changed its keys since. If nothing is fetched now, they may have come meanwhile.
             Err(TokenFault::KeyUnknown) => {
                 remote.fetch_anew().await;
                 let keys = remote.current()?;
-                Ok(self.judge(token, unverified, &keys.set, keys.version, now))
+                Ok(self.judge(token, claims, &keys.set, keys.version, now))
             }
             judged => Ok(judged),
         }
@@ -120,15 +119,15 @@ impl Issuer {
 
     fn judge(
         self: &Arc<Self>,
-        token: &[u8],
-        unverified: &Map<String, Value>,
+        token: &UnverifiedToken<'_>,
+        claims: &Object<'_>,
         keys: &KeySet,
         keys_version: u64,
         now: OffsetDateTime,
     ) -> Result<VerifiedToken, TokenFault> {
-        UnverifiedToken::parse(token)?.check_signature(keys, &self.header)?;
+        token.check_signature(keys, &self.header)?;
         // From here on, what it claims is what its issuer says.
-        let claimed = self.claims.judge(unverified, now)?;
+        let claimed = self.claims.judge(claims, now)?;
         Ok(VerifiedToken { claimed, issuer: Arc::clone(self), keys_version })
     }
 

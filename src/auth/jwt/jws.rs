@@ -4,10 +4,12 @@
 use std::str;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value};
 
 use super::{KEY_ID_MAX_BYTES, algorithm::SignatureAlgorithm, key_set::KeySet};
-use crate::{auth::strict_json, domain::verdict::TokenFault};
+use crate::{
+    auth::strict_json::{Json, Object},
+    domain::verdict::TokenFault,
+};
 
 /// What a header must be like.
 #[derive(Clone, Debug, Default)]
@@ -37,28 +39,28 @@ pub struct SignedPayload(pub Vec<u8>);
 pub fn verify(token: &[u8], keys: &KeySet, policy: &HeaderPolicy) -> Result<SignedPayload, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
     token.check_signature(keys, policy)?;
-    URL_SAFE_NO_PAD.decode(token.payload).map(SignedPayload).map_err(|_| TokenFault::Malformed)
+    token.payload().map(SignedPayload)
 }
 
-fn check_header(header: &Map<String, Value>, policy: &HeaderPolicy) -> Result<(), TokenFault> {
+fn check_header(header: &Object<'_>, policy: &HeaderPolicy) -> Result<(), TokenFault> {
     // We implement no extension, so every `crit` names one that we lack, and an empty one is
     // malformed (RFC 7515 §4.1.11). `b64: false` would change what is signed (RFC 7797 §3).
-    if header.contains_key("crit") || header.get("b64").is_some_and(|value| value != true) {
+    if header.get("crit").is_some() || header.get("b64").is_some_and(|value| !matches!(value, Json::Bool(true))) {
         return Err(TokenFault::Critical);
     }
     let Some(types) = &policy.types else { return Ok(()) };
     match header.get("typ") {
         None if types.may_be_missing => Ok(()),
-        Some(Value::String(typ)) if types.known.contains(&typ.to_ascii_lowercase().as_str()) => Ok(()),
+        Some(Json::Text(typ)) if types.known.iter().any(|known| typ.eq_ignore_ascii_case(known)) => Ok(()),
         _ => Err(TokenFault::Type),
     }
 }
 
-fn key_id(header: &Map<String, Value>) -> Result<Option<&str>, TokenFault> {
+fn key_id<'a>(header: &'a Object<'_>) -> Result<Option<&'a str>, TokenFault> {
     match header.get("kid") {
         None => Ok(None),
-        Some(Value::String(kid)) if kid.len() > KEY_ID_MAX_BYTES => Err(TokenFault::KeyIdTooLong),
-        Some(Value::String(kid)) => Ok(Some(kid)),
+        Some(Json::Text(kid)) if kid.len() > KEY_ID_MAX_BYTES => Err(TokenFault::KeyIdTooLong),
+        Some(Json::Text(kid)) => Ok(Some(kid)),
         Some(_) => Err(TokenFault::Malformed),
     }
 }
@@ -83,16 +85,17 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { header, payload, signature, signed: signed.as_bytes() })
     }
 
-    /// What it claims, signed or not.
-    pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
-        json_segment(self.payload)
+    /// What it says, signed or not.
+    pub(super) fn payload(&self) -> Result<Vec<u8>, TokenFault> {
+        decode(self.payload)
     }
 
     /// Whether header and payload are signed with the key that the header means.
     pub(super) fn check_signature(&self, keys: &KeySet, policy: &HeaderPolicy) -> Result<(), TokenFault> {
-        let header = json_segment(self.header)?;
+        let header = decode(self.header)?;
+        let header = Object::read(&header).ok_or(TokenFault::Malformed)?;
         check_header(&header, policy)?;
-        let algorithm = header.get("alg").and_then(Value::as_str).and_then(SignatureAlgorithm::named);
+        let algorithm = header.get("alg").and_then(Json::as_str).and_then(SignatureAlgorithm::named);
         let (key, algorithm) = keys.find(key_id(&header)?, algorithm)?;
         match jsonwebtoken::crypto::verify(self.signature, self.signed, key, algorithm.of_library()) {
             Ok(true) => Ok(()),
@@ -103,7 +106,6 @@ impl<'a> UnverifiedToken<'a> {
 
 /// Padding, white space, the other base64 alphabet and stray bits are refused by this decoder, so
 /// that a token has one spelling (RFC 7515 §2).
-fn json_segment(segment: &str) -> Result<Map<String, Value>, TokenFault> {
-    let bytes = URL_SAFE_NO_PAD.decode(segment).map_err(|_| TokenFault::Malformed)?;
-    strict_json::object(&bytes).ok_or(TokenFault::Malformed)
+fn decode(segment: &str) -> Result<Vec<u8>, TokenFault> {
+    URL_SAFE_NO_PAD.decode(segment).map_err(|_| TokenFault::Malformed)
 }

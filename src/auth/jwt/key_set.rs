@@ -132,20 +132,21 @@ impl KeySet {
         kid: Option<&str>,
         algorithm: Option<SignatureAlgorithm>,
     ) -> Result<(&DecodingKey, SignatureAlgorithm), TokenFault> {
-        let named = kid.map(|kid| self.keys.iter().filter(move |key| key.kid.as_deref() == Some(kid)));
-        let mut candidates: Vec<&VerificationKey> = named.into_iter().flatten().collect();
-        if candidates.is_empty() {
-            // A name that none of the keys has may still mean one that has no name.
-            candidates = self.keys.iter().filter(|key| kid.is_none() || key.kid.is_none()).collect();
-        }
-        if candidates.is_empty() {
+        let is_named = |key: &&VerificationKey| kid.is_some() && key.kid.as_deref() == kid;
+        let some_is_named = self.keys.iter().any(|key| is_named(&key));
+        // A name that none of the keys has may still mean one that has no name.
+        let is_meant = |key: &&VerificationKey| {
+            if some_is_named { is_named(key) } else { kid.is_none() || key.kid.is_none() }
+        };
+        let mut meant = self.keys.iter().filter(is_meant).peekable();
+        if meant.peek().is_none() {
             return Err(TokenFault::KeyUnknown);
         }
         let algorithm = algorithm.ok_or(TokenFault::Algorithm)?;
-        candidates.retain(|key| key.algorithms.contains(&algorithm));
-        match candidates.as_slice() {
-            [key] => Ok((&key.key, algorithm)),
-            [] => Err(TokenFault::Algorithm),
+        let mut fitting = meant.filter(|key| key.algorithms.contains(&algorithm));
+        match (fitting.next(), fitting.next()) {
+            (Some(key), None) => Ok((&key.key, algorithm)),
+            (None, _) => Err(TokenFault::Algorithm),
             _ => Err(TokenFault::KeyAmbiguous),
         }
     }

@@ -27,8 +27,13 @@ pub use self::{
 use self::{
     claims::{Claimed, seconds},
     issuer::Issuer,
+    jws::UnverifiedToken,
 };
-use super::{Undecided, coherence::MonotonicTime};
+use super::{
+    Undecided,
+    coherence::MonotonicTime,
+    strict_json::{Json, Object},
+};
 use crate::{
     config::Jwt,
     domain::{principal::TokenIdentity, token::TokenRecords, verdict::TokenFault},
@@ -119,12 +124,14 @@ impl TokenVerifier {
         token: &[u8],
         now: OffsetDateTime,
     ) -> Result<Result<VerifiedToken, TokenFault>, Undecided> {
-        let unverified = match jws::UnverifiedToken::parse(token).and_then(|token| token.claims()) {
-            Ok(claims) => claims,
+        let parsed = UnverifiedToken::parse(token).and_then(|token| Ok((token.payload()?, token)));
+        let (payload, token) = match parsed {
+            Ok(parsed) => parsed,
             Err(fault) => return Ok(Err(fault)),
         };
-        match self.issuer(unverified.get("iss").and_then(|issuer| issuer.as_str())) {
-            Some(issuer) => issuer.verify(token, &unverified, now).await,
+        let Some(claims) = Object::read(&payload) else { return Ok(Err(TokenFault::Malformed)) };
+        match self.issuer(claims.get("iss").and_then(Json::as_str)) {
+            Some(issuer) => issuer.verify(&token, &claims, now).await,
             None => Ok(Err(TokenFault::Issuer)),
         }
     }
