@@ -1,19 +1,9 @@
-//! What stands before routes that want an API key, and calls their handlers itself.
-//!
-//! A service of its own instead of `from_fn` before an actix handler: a key that memory knows, as most do, is
-//! checked on the spot, and its [`Principal`] goes to the handler as an argument. It needs no place in the request's
-//! extensions and no box for what a first check would have to wait for, each of which costs as much as a check does.
+//! What stands before routes that want an API key, and calls their handlers itself: the key's [`Principal`] goes to the
+//! handler as an argument, and needs no place in the request's extensions, which costs as much as a check does.
 
-use std::future::{Ready, ready};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 
-use actix_web::{
-    Error, HttpResponse,
-    dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, always_ready},
-    web::Data,
-};
-use futures_util::future::{Either, LocalBoxFuture};
-
-use super::{OwnRoutes, Services};
+use super::{OwnRoutes, Services, on_the_spot::Answer};
 use crate::{
     auth::Undecided,
     domain::{principal::Principal, verdict::Verdict},
@@ -27,62 +17,33 @@ pub(super) type KeyedHandler = fn(&Principal) -> HttpResponse;
 #[derive(Clone)]
 pub(super) struct WithKey {
     /// At hand: to look for them in the application's data takes a tenth of the check.
-    services: Data<Services>,
-    handler: KeyedHandler,
+    pub(super) services: Data<Services>,
+    pub(super) handler: KeyedHandler,
 }
 
-impl ServiceFactory<ServiceRequest> for WithKey {
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Config = ();
-    type Service = Self;
-    type InitError = ();
-    type Future = Ready<Result<Self, ()>>;
-
-    fn new_service(&self, (): ()) -> Self::Future {
-        ready(Ok(self.clone()))
-    }
-}
-
-impl Service<ServiceRequest> for WithKey {
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Future =
-        Either<Ready<Result<ServiceResponse, Error>>, LocalBoxFuture<'static, Result<ServiceResponse, Error>>>;
-
-    always_ready!();
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+impl Answer for WithKey {
+    fn at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let verdict = match credentials::api_key(request.headers()) {
-            Ok(key) => self.services.gate.recall_key(key, request.head()),
-            Err(denial) => Some(Verdict::Denied(denial)),
+            Ok(key) => self.services.gate.recall_key(key, request.head())?,
+            Err(denial) => Verdict::Denied(denial),
         };
-        match verdict {
-            Some(verdict) => Either::Left(ready(Ok(self.answer(Ok(verdict), request)))),
-            None => Either::Right(Box::pin(self.clone().first_check(request))),
-        }
-    }
-}
-
-impl WithKey {
-    pub(super) fn new(services: &Data<Services>, handler: KeyedHandler) -> Self {
-        Self { services: services.clone(), handler }
+        Some(self.answer(Ok(verdict), request))
     }
 
-    /// What memory could not answer.
-    async fn first_check(self, request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    async fn in_time(self, request: &HttpRequest) -> HttpResponse {
         let verdict = match credentials::api_key(request.headers()) {
             Ok(key) => self.services.gate.check_key(key, request.head()).await,
             Err(denial) => Ok(Verdict::Denied(denial)),
         };
-        Ok(self.answer(verdict, request))
+        self.answer(verdict, request)
     }
+}
 
-    fn answer(&self, verdict: Result<Verdict, Undecided>, request: ServiceRequest) -> ServiceResponse {
-        let response = match self.services.gate.judge(CredentialKind::ApiKey, verdict, request.request()) {
+impl WithKey {
+    fn answer(&self, verdict: Result<Verdict, Undecided>, request: &HttpRequest) -> HttpResponse {
+        match self.services.gate.judge(CredentialKind::ApiKey, verdict, request) {
             Ok(principal) => (self.handler)(&principal),
-            Err(refused) => OwnRoutes.answer(request.request(), refused),
-        };
-        request.into_response(response)
+            Err(refused) => OwnRoutes.answer(request, refused),
+        }
     }
 }

@@ -15,6 +15,7 @@ mod key_check;
 mod keys;
 mod limits;
 mod oauth;
+mod on_the_spot;
 mod openapi;
 mod owner_id;
 mod owners;

@@ -9,11 +9,13 @@ use actix_web::{
 };
 
 use super::{
-    Services, audit, authenticate, authorize,
+    Services, audit, authenticate,
+    authorize::{self, GatewayCheck},
     failure::{Failure, Reason},
     guide, health,
     key_check::{KeyedHandler, WithKey},
     keys, oauth,
+    on_the_spot::OnTheSpot,
     openapi::{self, page},
     owners, tokens, verify,
 };
@@ -59,7 +61,7 @@ enum Handler {
     Actix(fn(Route) -> Route),
     /// One that its check calls, and nobody else.
     Keyed(KeyedHandler),
-    /// [`GatewayCheck`](authorize::GatewayCheck), whatever the method.
+    /// [`GatewayCheck`], whatever the method.
     Gateway,
 }
 
@@ -135,7 +137,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
 pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
     // A scope has all that is below it, too, and is found without a regular expression, which each route that is tried
     // after it would have to wait for.
-    app.service(web::scope(authorize::PATH).default_service(authorize::GatewayCheck::new(services)));
+    app.service(web::scope(authorize::PATH).default_service(at_gateways(services)));
     let mut configured = vec![authorize::PATH, authorize::BELOW];
     for endpoint in ENDPOINTS {
         if !configured.contains(&endpoint.path) {
@@ -162,8 +164,8 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     };
     let route = match endpoint.handler {
         Handler::Actix(handler) => handler(route),
-        Handler::Keyed(handler) => return route.service(WithKey::new(services, handler)),
-        Handler::Gateway => return route.service(authorize::GatewayCheck::new(services)),
+        Handler::Keyed(handler) => return route.service(OnTheSpot(WithKey { services: services.clone(), handler })),
+        Handler::Gateway => return route.service(at_gateways(services)),
     };
     match endpoint.access {
         Access::Public(_) => route,
@@ -175,6 +177,10 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
         Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),
         Access::Administrator => route.wrap(from_fn(authenticate::require_administrator)),
     }
+}
+
+fn at_gateways(services: &Data<Services>) -> OnTheSpot<GatewayCheck> {
+    OnTheSpot(GatewayCheck { services: services.clone() })
 }
 
 /// The value of `Allow`. Computed once per worker at start and kept for the program's life.

@@ -5,27 +5,15 @@
 //! - `original`: what the client asks for
 //! - `scopes`: what the address that the gateway asks at demands besides
 //! - `grant`: who the client is, as headers
-//!
-//! A service of its own, and what must be waited for in a box: for a credential that memory knows, the answer is made on
-//! the spot.
 
 mod credential;
 mod grant;
 mod original;
 mod scopes;
 
-use std::{
-    collections::BTreeSet,
-    future::{Ready, ready},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use actix_web::{
-    Error, HttpRequest, HttpResponse,
-    dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, always_ready},
-    web::Data,
-};
-use futures_util::future::{Either, LocalBoxFuture};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use time::OffsetDateTime;
 
 pub use self::credential::Authorize;
@@ -33,6 +21,7 @@ use self::credential::Presented;
 use super::{
     Services,
     failure::{Failure, Reason},
+    on_the_spot::Answer,
 };
 use crate::{
     auth::Undecided,
@@ -53,53 +42,21 @@ const KIND: CredentialKind = CredentialKind::Either;
 /// What answers gateways.
 #[derive(Clone)]
 pub(super) struct GatewayCheck {
-    services: Data<Services>,
+    pub(super) services: Data<Services>,
 }
 
-impl GatewayCheck {
-    pub(super) fn new(services: &Data<Services>) -> Self {
-        Self { services: services.clone() }
+impl Answer for GatewayCheck {
+    fn at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        at_once(&self.services, request).map(|judged| answer(judged, request))
+    }
+
+    async fn in_time(self, request: &HttpRequest) -> HttpResponse {
+        answer(in_time(&self.services, request).await, request)
     }
 }
 
-impl ServiceFactory<ServiceRequest> for GatewayCheck {
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Config = ();
-    type Service = Self;
-    type InitError = ();
-    type Future = Ready<Result<Self, ()>>;
-
-    fn new_service(&self, (): ()) -> Self::Future {
-        ready(Ok(self.clone()))
-    }
-}
-
-impl Service<ServiceRequest> for GatewayCheck {
-    type Response = ServiceResponse;
-    type Error = Error;
-    type Future =
-        Either<Ready<Result<ServiceResponse, Error>>, LocalBoxFuture<'static, Result<ServiceResponse, Error>>>;
-
-    always_ready!();
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        match at_once(&self.services, request.request()) {
-            Some(judged) => Either::Left(ready(Ok(answer(judged, request)))),
-            None => {
-                let services = self.services.clone();
-                Either::Right(Box::pin(async move {
-                    let judged = in_time(&services, request.request()).await;
-                    Ok(answer(judged, request))
-                }))
-            }
-        }
-    }
-}
-
-fn answer(judged: Result<HttpResponse, Reason>, request: ServiceRequest) -> ServiceResponse {
-    let response = judged.unwrap_or_else(|reason| HttpResponse::from_error(Failure::new(request.path(), reason)));
-    request.into_response(response)
+fn answer(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
+    judged.unwrap_or_else(|reason| HttpResponse::from_error(Failure::new(request.path(), reason)))
 }
 
 /// The answer that needs nothing but memory.
