@@ -6,12 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use hmac::{Hmac, KeyInit, Mac};
 use quick_cache::{
     Weighter,
     sync::{Cache, DefaultLifecycle},
 };
-use sha2::Sha256;
+use siphasher::sip128::SipHasher24;
 use time::OffsetDateTime;
 
 use super::{
@@ -53,10 +52,11 @@ impl Tickets {
     }
 }
 
-/// What stands for a token in memory, so that a copy of the memory holds none: its HMAC-SHA256 under a key that this
-/// process has made for itself. All of it, for it is taken for the token.
+/// What stands for a token in memory, so that a copy of the memory holds none: 128 bits of SipHash-2-4 under a key that
+/// this process has made for itself. All of it, for it is taken for the token
+/// (`docs/decisions/0023-a-known-key-need-not-show-its-tag.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenDigest([u8; 32]);
+pub(super) struct TokenDigest(u128);
 
 /// A token that was good, and had not been ended.
 struct Good {
@@ -67,7 +67,7 @@ struct Good {
 /// Good tokens by their digest, as many as there is room for. An entry must be asked for twice before it can displace
 /// one that is in use (a form of CLOCK-Pro), so tokens that are shown once do not purge those of the sessions.
 pub(super) struct TokenCache {
-    key: Hmac<Sha256>,
+    digester: SipHasher24,
     tokens: Cache<TokenDigest, Arc<Good>, ByRoom, BuildHasherDefault<DigestHasher>>,
 }
 
@@ -90,11 +90,13 @@ impl Weighter<TokenDigest, Arc<Good>> for ByRoom {
 struct DigestHasher(u64);
 
 impl Hasher for DigestHasher {
-    fn write(&mut self, digest: &[u8]) {
-        self.0 = digest.last_chunk().copied().map_or(0, u64::from_be_bytes);
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a digest is one number");
     }
 
-    fn write_usize(&mut self, _length: usize) {}
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = digest as u64;
+    }
 
     fn finish(&self) -> u64 {
         self.0
@@ -105,17 +107,14 @@ impl TokenCache {
     /// Room for `entries` tokens of the usual size. The system gives the memory only as it is used.
     pub(super) fn new(entries: usize) -> Self {
         let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
-        let key = zeroize::Zeroizing::new(rand::random::<[u8; 32]>());
         Self {
-            key: Hmac::new_from_slice(&*key).expect("HMAC takes a key of any length (RFC 2104 §2)"),
+            digester: SipHasher24::new_with_key(&rand::random()),
             tokens: Cache::with(entries, entries as u64, ByRoom, hasher, lifecycle),
         }
     }
 
     pub(super) fn digest(&self, token: &[u8]) -> TokenDigest {
-        let mut mac = self.key.clone();
-        mac.update(token);
-        TokenDigest(mac.finalize().into_bytes().into())
+        TokenDigest(self.digester.hash(token).as_u128())
     }
 
     /// Whose token this is, if it was good, and what was known of it then may be answered from memory at `now`.
