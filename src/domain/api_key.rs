@@ -353,7 +353,7 @@ impl Keyring {
 }
 
 fn push_ascii(text: &mut String, ascii: &[u8]) {
-    text.extend(ascii.iter().copied().map(char::from));
+    text.push_str(str::from_utf8(ascii).expect("ASCII is UTF-8"));
 }
 
 #[cfg(test)]

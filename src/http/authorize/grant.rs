@@ -7,7 +7,7 @@ use actix_web::{
     HttpResponse,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, HeaderName, HeaderValue},
+        header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
     },
     web::Bytes,
 };
@@ -28,6 +28,8 @@ const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// Room for what the headers usually hold.
 const USUAL_BYTES: usize = 256;
+/// Of an answer: these six, `Cache-Control`, and the request id.
+const USUAL_HEADERS: usize = 8;
 
 /// The client is this one.
 pub(super) fn of(principal: &Principal) -> HttpResponse {
@@ -52,38 +54,32 @@ pub(super) fn of(principal: &Principal) -> HttpResponse {
         text.push_str(scope);
     }
     let text = Bytes::from(text);
-    answer([
-        (SUBJECT, value(text.slice(..owner_begins))),
-        (OWNER, value(text.slice(owner_begins..key_id_begins))),
-        (KEY_ID, value(text.slice(key_id_begins..scopes_begin))),
-        (SCOPES, value(text.slice(scopes_begin..))),
-        (METHOD, HeaderValue::from_static(method)),
-        (ENVIRONMENT, HeaderValue::from_static(environment)),
-    ])
+    answer(|headers| {
+        headers.insert(SUBJECT, value(text.slice(..owner_begins)));
+        headers.insert(OWNER, value(text.slice(owner_begins..key_id_begins)));
+        headers.insert(KEY_ID, value(text.slice(key_id_begins..scopes_begin)));
+        headers.insert(SCOPES, value(text.slice(scopes_begin..)));
+        headers.insert(METHOD, HeaderValue::from_static(method));
+        headers.insert(ENVIRONMENT, HeaderValue::from_static(environment));
+    })
 }
 
 /// The client may be anybody, and has not said who it is.
 pub(super) fn of_nobody() -> HttpResponse {
-    let empty = HeaderValue::from_static("");
-    let method = HeaderValue::from_static("anonymous");
-    answer([
-        (SUBJECT, empty.clone()),
-        (OWNER, empty.clone()),
-        (KEY_ID, empty.clone()),
-        (SCOPES, empty.clone()),
-        (METHOD, method),
-        (ENVIRONMENT, empty),
-    ])
+    answer(|headers| {
+        for name in [SUBJECT, OWNER, KEY_ID, SCOPES, ENVIRONMENT] {
+            headers.insert(name, HeaderValue::from_static(""));
+        }
+        headers.insert(METHOD, HeaderValue::from_static("anonymous"));
+    })
 }
 
-fn answer(headers: [(HeaderName, HeaderValue); 6]) -> HttpResponse {
+fn answer(say_who: impl FnOnce(&mut HeaderMap)) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::OK);
-    let all = response.headers_mut();
-    all.reserve(headers.len() + 2);
-    for (name, value) in headers {
-        all.insert(name, value);
-    }
-    all.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let headers = response.headers_mut();
+    headers.reserve(USUAL_HEADERS);
+    say_who(headers);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
