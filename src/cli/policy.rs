@@ -104,7 +104,9 @@ fn check(file: &Path) -> anyhow::Result<ExitCode> {
     let policy = read(file)?;
     println!("{} rules, all of them good.", policy.rules().len());
     if policy.looks_at().anything() {
-        println!("They look at what a gateway tells, so server.trusted_proxies must name its network.");
+        println!(
+            "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket."
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

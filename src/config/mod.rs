@@ -40,6 +40,7 @@ mod weak;
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -93,6 +94,8 @@ pub struct Server {
     pub host: IpAddr,
     /// Port to listen on; 0 lets the system choose.
     pub port: u16,
+    /// A Unix socket to listen on as well.
+    pub socket: Option<Socket>,
     /// Threads that serve HTTP.
     pub workers: NonZeroUsize,
     /// Connections open at once, in the whole process.
@@ -117,6 +120,22 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Where they give it.
     pub client_address_header: ClientAddressHeader,
+}
+
+impl Server {
+    /// Whether anybody's word on the original request is taken.
+    pub fn trusts_anybody(&self) -> bool {
+        !self.trusted_proxies.is_empty() || self.socket.is_some()
+    }
+}
+
+/// A Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its permissions: who may connect, and so is believed.
+    pub mode: u32,
 }
 
 /// The header in which proxies tell a client's address.

@@ -64,7 +64,7 @@ impl PolicySource {
         if policy.looks_at().anything() && !self.has_proxies {
             let problem = "the rules look at hosts, paths or methods, which only a gateway can tell, and none is \
                            trusted: name its network in server.trusted_proxies \
-                           (KEYWARD__SERVER__TRUSTED_PROXIES=10.0.0.0/8)";
+                           (KEYWARD__SERVER__TRUSTED_PROXIES=10.0.0.0/8), or let it ask by server.socket";
             return Err(Problems(vec![problem.to_owned()]));
         }
         Ok(policy)

@@ -82,7 +82,7 @@ pub(super) async fn require_verifier(
     let gate = &services(request.request()).gate;
     let (kind, credential) = credentials::presented(request.headers(), Credentials::KeysAndTokens);
     let verdict = match credential {
-        Ok(key) if kind == CredentialKind::ApiKey => gate.check_key(key, request.head()).await,
+        Ok(key) if kind == CredentialKind::ApiKey => gate.check_key(key, request.request()).await,
         Ok(token) => gate.tokens.check(token, OffsetDateTime::now_utc()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     };
@@ -99,7 +99,7 @@ pub(super) async fn require_oauth_client(
         return require_verifier(request, next).await;
     };
     let verdict = match key {
-        Ok(key) => services(request.request()).gate.check_key(key.expose().as_bytes(), request.head()).await,
+        Ok(key) => services(request.request()).gate.check_key(key.expose().as_bytes(), request.request()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     };
     proceed(CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await

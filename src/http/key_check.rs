@@ -24,7 +24,7 @@ pub(super) struct WithKey {
 impl Answer for WithKey {
     fn at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let verdict = match credentials::api_key(request.headers()) {
-            Ok(key) => self.services.gate.recall_key(key, request.head())?,
+            Ok(key) => self.services.gate.recall_key(key, request)?,
             Err(denial) => Verdict::Denied(denial),
         };
         Some(self.answer(Ok(verdict), request))
@@ -32,7 +32,7 @@ impl Answer for WithKey {
 
     async fn in_time(self, request: &HttpRequest) -> HttpResponse {
         let verdict = match credentials::api_key(request.headers()) {
-            Ok(key) => self.services.gate.check_key(key, request.head()).await,
+            Ok(key) => self.services.gate.check_key(key, request).await,
             Err(denial) => Ok(Verdict::Denied(denial)),
         };
         self.answer(verdict, request)

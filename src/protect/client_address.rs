@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use actix_web::{dev::RequestHead, http::header::HeaderName};
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderMap, HeaderName},
+};
 use ipnet::IpNet;
 
 use crate::config::ClientAddressHeader;
@@ -13,35 +16,56 @@ pub struct TrustedProxies {
     header: ClientAddressHeader,
 }
 
+/// Stands in the data of a connection by the Unix socket. Who may open that is trusted.
+pub(crate) struct BySocket;
+
+/// Who connects.
+enum Peer {
+    /// Somebody; without an address if the connection is gone already.
+    Stranger(Option<IpAddr>),
+    /// A trusted proxy; without an address if it has none.
+    Proxy(Option<IpAddr>),
+}
+
 impl TrustedProxies {
     /// Those of the configuration.
     pub fn new(networks: Vec<IpNet>, header: ClientAddressHeader) -> Self {
         Self { networks, header }
     }
 
-    /// The client's address; `None` when a trusted proxy says what cannot be read.
+    /// The client's address; `None` when a trusted proxy says what cannot be read, or nothing and has no address itself.
     ///
     /// Each proxy adds the address that it was called from at the right. So the rightmost address that is
     /// not a trusted proxy's is the last one that somebody trustworthy has seen; what is left of it, the
     /// client may have written itself.
-    pub(crate) fn client_address(&self, head: &RequestHead) -> Option<IpAddr> {
-        let peer = head.peer_addr?.ip().to_canonical();
-        if !self.trusts(peer) {
-            return Some(peer);
-        }
-        let mut client = peer;
-        for told in self.told(head).into_iter().rev() {
-            client = told?.to_canonical();
-            if !self.trusts(client) {
+    pub(crate) fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let mut client = match self.peer(request) {
+            Peer::Stranger(address) => return address,
+            Peer::Proxy(address) => address,
+        };
+        for told in self.told(request.headers()).into_iter().rev() {
+            let address = told?.to_canonical();
+            client = Some(address);
+            if !self.trusts(address) {
                 break;
             }
         }
-        Some(client)
+        client
     }
 
     /// Whether a request comes from one of them.
-    pub(crate) fn are_asking(&self, head: &RequestHead) -> bool {
-        head.peer_addr.is_some_and(|peer| self.trusts(peer.ip().to_canonical()))
+    pub(crate) fn are_asking(&self, request: &HttpRequest) -> bool {
+        matches!(self.peer(request), Peer::Proxy(_))
+    }
+
+    fn peer(&self, request: &HttpRequest) -> Peer {
+        match request.head().peer_addr.map(|peer| peer.ip().to_canonical()) {
+            Some(address) if self.trusts(address) => Peer::Proxy(Some(address)),
+            Some(address) => Peer::Stranger(Some(address)),
+            // Somebody who connects by TCP and goes at once has no address either.
+            None if request.conn_data::<BySocket>().is_some() => Peer::Proxy(None),
+            None => Peer::Stranger(None),
+        }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -49,12 +73,12 @@ impl TrustedProxies {
     }
 
     /// The addresses as they stand, over all lines of the header; `None` for one that cannot be read.
-    fn told(&self, head: &RequestHead) -> Vec<Option<IpAddr>> {
+    fn told(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         let (name, read): (_, fn(&str) -> Option<IpAddr>) = match self.header {
             ClientAddressHeader::XForwardedFor => (HeaderName::from_static("x-forwarded-for"), address),
             ClientAddressHeader::Forwarded => (HeaderName::from_static("forwarded"), forwarded_for),
         };
-        let lines = head.headers().get_all(name);
+        let lines = headers.get_all(name);
         lines.flat_map(|line| line.to_str().unwrap_or("?").split(',').map(|item| read(item.trim()))).collect()
     }
 }
@@ -92,7 +116,7 @@ mod tests {
         for line in lines {
             request = request.append_header(*line);
         }
-        proxies.client_address(request.to_srv_request().head()).map(|address| address.to_string())
+        proxies.client_address(&request.to_http_request()).map(|address| address.to_string())
     }
 
     fn by_x_forwarded_for(peer: &str, lines: &[&str]) -> Option<String> {
@@ -116,6 +140,13 @@ mod tests {
         assert_eq!(by_x_forwarded_for("10.0.0.1", &["[2001:db8::1]:80"]).as_deref(), Some("2001:db8::1"));
         assert_eq!(by_x_forwarded_for("10.0.0.1", &["192.0.2.1:80"]).as_deref(), Some("192.0.2.1"));
         assert_eq!(by_x_forwarded_for("[::ffff:192.0.2.9]", &[]).as_deref(), Some("192.0.2.9"));
+    }
+
+    #[test]
+    fn who_has_no_address_and_is_not_at_the_socket_is_a_stranger() {
+        let proxies = TrustedProxies::new(vec![], ClientAddressHeader::XForwardedFor);
+        let request = TestRequest::default().append_header(("x-forwarded-for", "192.0.2.1")).to_http_request();
+        assert_eq!((proxies.client_address(&request), proxies.are_asking(&request)), (None, false));
     }
 
     #[test]

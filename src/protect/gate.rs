@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpMessage, HttpRequest, dev::RequestHead};
+use actix_web::{HttpMessage, HttpRequest};
 use time::OffsetDateTime;
 
 use super::{Cause, CredentialKind, Credentials, Host, RefusalLog, Refused, TrustedProxies, credentials, rules::Rules};
@@ -41,7 +41,7 @@ impl Gate {
     pub(super) fn recall(&self, request: &HttpRequest, rules: &Rules) -> Option<Result<(), Refused>> {
         let (kind, credential) = credentials::presented(request.headers(), rules.credentials);
         let verdict = match credential {
-            Ok(key) if kind == CredentialKind::ApiKey => self.recall_key(key, request.head())?,
+            Ok(key) if kind == CredentialKind::ApiKey => self.recall_key(key, request)?,
             Ok(token) => self.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
             Err(denial) => Verdict::Denied(denial),
         };
@@ -53,7 +53,7 @@ impl Gate {
     pub(super) async fn decide(&self, request: &HttpRequest, rules: &Rules) -> Result<(), Refused> {
         let (kind, credential) = credentials::presented(request.headers(), rules.credentials);
         let verdict = match credential {
-            Ok(key) if kind == CredentialKind::ApiKey => self.check_key(key, request.head()).await,
+            Ok(key) if kind == CredentialKind::ApiKey => self.check_key(key, request).await,
             Ok(token) => self.tokens.check(token, OffsetDateTime::now_utc()).await,
             Err(denial) => Ok(Verdict::Denied(denial)),
         };
@@ -62,13 +62,13 @@ impl Gate {
     }
 
     /// What memory says of a key; `None` where [`check_key`](Self::check_key) has to wait.
-    pub(crate) fn recall_key(&self, key: &[u8], head: &RequestHead) -> Option<Verdict> {
-        self.keys.check_from_memory(key, OffsetDateTime::now_utc(), self.proxies.client_address(head))
+    pub(crate) fn recall_key(&self, key: &[u8], request: &HttpRequest) -> Option<Verdict> {
+        self.keys.check_from_memory(key, OffsetDateTime::now_utc(), self.proxies.client_address(request))
     }
 
     /// What becomes of a key.
-    pub(crate) async fn check_key(&self, key: &[u8], head: &RequestHead) -> Result<Verdict, Undecided> {
-        self.keys.check(key, OffsetDateTime::now_utc(), self.proxies.client_address(head)).await
+    pub(crate) async fn check_key(&self, key: &[u8], request: &HttpRequest) -> Result<Verdict, Undecided> {
+        self.keys.check(key, OffsetDateTime::now_utc(), self.proxies.client_address(request)).await
     }
 
     /// Lets a request with this verdict through, or says why not.
@@ -157,7 +157,7 @@ impl Gate {
 
     /// How whoever sent this request is remembered.
     pub(crate) fn author(&self, request: &HttpRequest, actor: Actor) -> Author {
-        let address = self.proxies.client_address(request.head());
+        let address = self.proxies.client_address(request);
         Author { actor, address, request_id: self.host.request_id(request) }
     }
 

@@ -25,6 +25,7 @@ mod rules;
 
 pub(crate) use self::{
     challenge::CredentialKind,
+    client_address::BySocket,
     gate::{Gate, with_scope},
     handle::Membership,
     host::{Elsewhere, Host},

@@ -10,11 +10,14 @@ use std::{
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use anyhow::Context;
 
-use super::compose::{Composed, Member, Sections, compose};
+use super::{
+    compose::{Composed, Member, Sections, compose},
+    socket::SocketFile,
+};
 use crate::{
     auth::lifecycle::Issuer,
     config::{self, Config, Server},
-    http::{self, Authorize, OwnRoutes, Readiness, Services},
+    http::{self, Authorize, OwnRoutes, Readiness, Services, server::Listeners},
     policy_file::PolicyWatch,
     protect::{Membership, TrustedProxies},
     store::Store,
@@ -32,6 +35,7 @@ pub enum Stop {
 /// A replica that is listening.
 pub struct Replica {
     address: SocketAddr,
+    socket: Option<SocketFile>,
     server: HttpServer,
     readiness: Arc<Readiness>,
     membership: Arc<Member>,
@@ -57,8 +61,9 @@ impl Replica {
             audit,
             log: _,
         } = config;
-        let listener = listen(&settings)?;
-        let address = listener.local_addr().context("the address that we listen on")?;
+        let tcp = listen(&settings)?;
+        let address = tcp.local_addr().context("the address that we listen on")?;
+        let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
         let store = Store::open(&database).await?;
         if database.migrate_on_start {
             store.migrate(&database, &audit).await?;
@@ -92,9 +97,9 @@ impl Replica {
             authorize: authorizer(authorize)?,
             readiness: Arc::clone(&readiness),
         });
-        let server = http::server::start(listener, services, &settings)?;
+        let server = http::server::start(Listeners { tcp, socket: by_socket }, services, &settings)?;
         tracing::info!("Server running on port {}", address.port());
-        Ok(Self { address, server, readiness, membership, settings })
+        Ok(Self { address, socket, server, readiness, membership, settings })
     }
 
     /// Where it listens.
@@ -107,9 +112,10 @@ impl Replica {
     /// # Errors
     /// When the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { server, readiness, membership, settings, .. } = self;
+        let Self { socket, server, readiness, membership, settings, address: _ } = self;
         let stopper = wind_down(stop, server.handle(), readiness, settings.unready_period);
         let (result, ()) = tokio::join!(server, stopper);
+        drop(socket);
         membership.end().await;
         tracing::info!("stopped");
         result.context("the HTTP server failed")

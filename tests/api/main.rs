@@ -46,6 +46,7 @@ mod scopes;
 mod service_role;
 mod session;
 mod shutdown;
+mod socket;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use crate::{
-    gateway::{Gateway, Places, shipped},
+    gateway::{Gateway, Places, is_installed, shipped},
     program::Folder,
     proofs::prove_all,
 };
@@ -30,3 +30,10 @@ impl Gateway for Caddy {
 }
 
 prove_all!(Caddy);
+
+#[tokio::test]
+async fn by_the_unix_socket_the_gateway_is_believed() {
+    if is_installed::<Caddy>() {
+        crate::proofs::by_the_unix_socket_the_gateway_is_believed::<Caddy>("unix/").await;
+    }
+}

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use crate::{
-    gateway::{Gateway, Places, shipped},
+    gateway::{Gateway, Places, is_installed, shipped},
     program::Folder,
     proofs::prove_all,
 };
@@ -55,3 +55,10 @@ impl Gateway for Nginx {
 }
 
 prove_all!(Nginx);
+
+#[tokio::test]
+async fn by_the_unix_socket_the_gateway_is_believed() {
+    if is_installed::<Nginx>() {
+        crate::proofs::by_the_unix_socket_the_gateway_is_believed::<Nginx>("unix:").await;
+    }
+}

@@ -176,6 +176,16 @@ fn what_keys_and_their_owners_may_be_arrives_in_its_types() {
 }
 
 #[test]
+fn a_socket_arrives_with_its_permissions_and_whoever_may_open_it_is_believed() {
+    let config = config_with(&[("KEYWARD__SERVER__SOCKET", "/run/keyward/keyward.sock")]);
+    let socket = config.server.socket.clone().expect("a socket");
+    assert_eq!((socket.path.to_str(), socket.mode), (Some("/run/keyward/keyward.sock"), 0o660));
+    assert!(config.server.trusts_anybody());
+    let without = config_with(&[("KEYWARD__SERVER__SOCKET_MODE", "0600")]).server;
+    assert!(without.socket.is_none() && !without.trusts_anybody());
+}
+
+#[test]
 fn zero_and_nothing_mean_no_limit_and_no_claim() {
     let config = config_with(&[
         ("KEYWARD__KEYS__MAX_LIFETIME", "0s"),
@@ -195,6 +205,11 @@ fn proxies_headers_and_policies_that_are_none_are_problems() {
         ("KEYWARD__SERVER__TRUSTED_PROXIES", "10.0.0.0/33"),
         ("KEYWARD__SERVER__TRUSTED_PROXIES", "gateway.internal"),
         ("KEYWARD__SERVER__CLIENT_ADDRESS_HEADER", "x-real-ip"),
+        ("KEYWARD__SERVER__SOCKET", "keyward.sock"),
+        ("KEYWARD__SERVER__SOCKET", &format!("/{}", "é".repeat(60))),
+        ("KEYWARD__SERVER__SOCKET_MODE", "0680"),
+        ("KEYWARD__SERVER__SOCKET_MODE", "1777"),
+        ("KEYWARD__SERVER__SOCKET_MODE", "rw"),
         ("KEYWARD__DATABASE__MIGRATE_URL", "mysql://localhost"),
         ("KEYWARD__JWT__SCOPE_BEARING", "maybe"),
         ("KEYWARD__KEYS__MAX_LIFETIME", "10y 1s"),

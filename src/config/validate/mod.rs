@@ -15,10 +15,13 @@ use self::database::database;
 use super::check::Check;
 use super::load::Settings;
 use super::problems::Problems;
-use super::{Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LastUsed, Log, Server};
+use super::{Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LastUsed, Log, Server, Socket};
 
 /// OWASP's equally strong sets for Argon2id: memory in KiB, iterations.
 const OWASP_SETS: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
+
+/// What all systems have room for in the address of a socket, with a little to spare (Linux 107, macOS 103).
+const SOCKET_MAX_BYTES: usize = 100;
 
 impl Settings {
     /// Everything that `keyward serve` needs.
@@ -32,7 +35,7 @@ impl Settings {
         let jwt = jwt(&mut check);
         let keys = keys(&mut check, jwt.as_ref().and_then(|jwt| jwt.secret.as_ref()).map(|secret| secret.expose()));
         // Where the section is wrong, that is told; the policy is judged as if there were proxies.
-        let has_proxies = server.as_ref().is_none_or(|server| !server.trusted_proxies.is_empty());
+        let has_proxies = server.as_ref().is_none_or(Server::trusts_anybody);
         let authorize = authorize(&mut check, has_proxies);
         let hashing = hashing(&mut check);
         let checks = checks(&mut check);
@@ -134,6 +137,7 @@ impl Settings {
 fn server(check: &mut Check<'_>) -> Option<Server> {
     let host = check.value("server.host", "an IP address such as 0.0.0.0, 127.0.0.1 or ::");
     let port = check.number("server.port", 0..=65_535);
+    let socket = socket(check);
     let workers = check.number("server.workers", 0..=256);
     let max_connections = check.number("server.max_connections", 1..=1_000_000);
     let max_header_bytes = check.number("server.max_header_bytes", 4_096..=131_072);
@@ -149,6 +153,7 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     Some(Server {
         host: host?,
         port: port?,
+        socket: socket?,
         workers: one_per_core_if_zero(workers?),
         max_connections: max_connections?,
         max_header_bytes: max_header_bytes?,
@@ -162,6 +167,30 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
         trusted_proxies: trusted_proxies?,
         client_address_header: client_address_header?,
     })
+}
+
+fn socket(check: &mut Check<'_>) -> Option<Option<Socket>> {
+    let mode = socket_mode(check);
+    let setting = "server.socket";
+    let path = check.text(setting, SOCKET_MAX_BYTES)?;
+    if path.is_empty() {
+        return mode.map(|_| None);
+    }
+    if !path.starts_with('/') || path.len() > SOCKET_MAX_BYTES {
+        check.problem(setting, format!("is no absolute path of at most {SOCKET_MAX_BYTES} bytes"));
+        return None;
+    }
+    Some(Some(Socket { path: path.into(), mode: mode? }))
+}
+
+fn socket_mode(check: &mut Check<'_>) -> Option<u32> {
+    let setting = "server.socket_mode";
+    let text = check.text(setting, 4)?;
+    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| mode & !0o777 == 0);
+    if mode.is_none() {
+        check.problem(setting, "is no permission such as 0660: who may read and write, in octal");
+    }
+    mode
 }
 
 fn public_url(check: &mut Check<'_>) -> Option<Option<String>> {

@@ -67,7 +67,7 @@ fn at_once(services: &Services, request: &HttpRequest) -> Option<Result<HttpResp
         Err(denial) => return Some(Err(services.gate.refuse(KIND, denial, request).into())),
     };
     let verdict = match services.authorize.credential(request.headers()) {
-        Ok(Presented::Key(key)) => services.gate.recall_key(key, request.head())?,
+        Ok(Presented::Key(key)) => services.gate.recall_key(key, request)?,
         Ok(Presented::Token(token)) => services.gate.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
         Err(denial) => Verdict::Denied(denial),
     };
@@ -88,7 +88,7 @@ async fn in_time(services: &Services, request: &HttpRequest) -> Result<HttpRespo
 
 async fn verdict(services: &Services, request: &HttpRequest) -> Result<Verdict, Undecided> {
     match services.authorize.credential(request.headers()) {
-        Ok(Presented::Key(key)) => services.gate.check_key(key, request.head()).await,
+        Ok(Presented::Key(key)) => services.gate.check_key(key, request).await,
         Ok(Presented::Token(token)) => services.gate.tokens.check(token, OffsetDateTime::now_utc()).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     }

@@ -34,7 +34,7 @@ pub(super) fn asked<'a>(
     proxies: &TrustedProxies,
 ) -> Result<Asked<'a>, Denial> {
     let mut asked = Asked { method: None, host: None, path: None };
-    if !looks_at.anything() || !proxies.are_asking(request.head()) {
+    if !looks_at.anything() || !proxies.are_asking(request) {
         return Ok(asked);
     }
     let told = Told { headers: request.headers(), below: below(request) };

@@ -3,15 +3,17 @@
 //! * [`grants`], [`refusals`]: who is let in, and who is not
 //! * [`forgeries`]: what clients would like to be believed
 //! * [`outages`]: when Keyward is slow, dead, or says what makes no sense
+//! * [`socket`]: by a Unix socket, where the gateway knows those
 //! * [`traffic`]: what passes through, and what it costs
 
 mod forgeries;
 mod grants;
 mod outages;
 mod refusals;
+mod socket;
 mod traffic;
 
-pub(crate) use self::{forgeries::*, grants::*, outages::*, refusals::*, traffic::*};
+pub(crate) use self::{forgeries::*, grants::*, outages::*, refusals::*, socket::*, traffic::*};
 pub(crate) use crate::documented::the_session_in_the_documents_is_what_happens;
 use crate::{scene::GREETING, wire::Answer};
 

@@ -1,0 +1,127 @@
+//! The Unix socket, for gateways on the same machine.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+    path::{Path, PathBuf},
+};
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::json;
+
+use crate::{
+    actors::{PROTECTED, Person},
+    asking::{Reply, replica_with},
+    program::{Folder, run_beside},
+    replica::{Replica, command},
+};
+
+const SETTING: &str = "KEYWARD__SERVER__SOCKET";
+const MODE: &str = "KEYWARD__SERVER__SOCKET_MODE";
+
+/// A replica that listens on a socket as well.
+struct Local {
+    replica: Replica,
+    socket: PathBuf,
+    _folder: Folder,
+}
+
+impl Local {
+    async fn with(env: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let socket = folder.path().join("keyward.sock");
+        let replica = replica_with(&[&[(SETTING, text(&socket))], env].concat()).await;
+        Self { replica, socket, _folder: folder }
+    }
+
+    /// A question by the socket.
+    fn asks(&self, path: &str) -> RequestBuilder {
+        let client = Client::builder().unix_socket(self.socket.as_path()).build().expect("a client");
+        client.get(format!("http://keyward{path}"))
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn by_the_socket_everything_is_answered_as_by_the_port() {
+    let local = Local::with(&[]).await;
+    let key = Person::named("alice").makes_a_key(&local.replica).await.key;
+    for (path, refused) in [(PROTECTED, 403), ("/v1/authorize", 401)] {
+        assert_eq!(Reply::to(local.asks(path).header("x-api-key", &key)).await.status, 200, "{path}");
+        assert_eq!(Reply::to(local.asks(path)).await.status, refused, "{path}");
+    }
+    assert_eq!(Reply::to(local.asks("/healthz")).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_asks_by_the_socket_is_believed_and_nobody_else() {
+    let folder = Folder::new();
+    let policy = folder.file("policy.toml", "[[rules]]\npaths = [\"/orders\"]\n");
+    let local = Local::with(&[("KEYWARD__AUTHORIZE__POLICY_FILE", &policy)]).await;
+    let key =
+        Person::named("alice").creates(&local.replica, json!({ "allowedIps": ["192.0.2.0/24"] })).await.holder.key;
+    let told = |request: RequestBuilder, client: &str| {
+        request.header("x-api-key", &key).header("x-forwarded-for", client).header("x-original-uri", "/orders")
+    };
+    let by_socket = || local.asks("/v1/authorize");
+    let by_port = || Client::new().get(local.replica.url("/v1/authorize"));
+    assert_eq!(Reply::to(told(by_socket(), "192.0.2.1")).await.status, 200);
+    assert_eq!(Reply::to(told(by_socket(), "198.51.100.1")).await.status, 401);
+    assert_eq!(Reply::to(told(by_port(), "192.0.2.1")).await.status, 403, "a stranger tells of no request");
+
+    // The socket itself has no address that the key could be bound to.
+    let silent = by_socket().header("x-api-key", &key).header("x-original-uri", "/orders");
+    assert_eq!(Reply::to(silent).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_socket_is_open_to_its_group_and_gone_after_the_end() {
+    let mut local = Local::with(&[]).await;
+    assert_eq!(mode(&local.socket), 0o660);
+    local.replica.signal("TERM");
+    assert_eq!(local.replica.exit_code().await, Some(0));
+    assert!(!local.socket.exists());
+
+    let open = Local::with(&[(MODE, "666")]).await;
+    assert_eq!(mode(&open.socket), 0o666);
+}
+
+#[tokio::test]
+async fn a_socket_that_a_killed_process_has_left_is_replaced() {
+    let mut local = Local::with(&[]).await;
+    local.replica.signal("KILL");
+    assert_eq!(local.replica.exit_code().await, None);
+    assert!(local.socket.exists());
+    let again = [(SETTING, text(&local.socket))];
+    let successor = Replica::start_on(local.replica.database().url(), &again).await;
+    assert_eq!(Reply::to(local.asks("/healthz")).await.status, 200);
+    drop(successor);
+}
+
+#[tokio::test]
+async fn what_somebody_else_uses_is_left_alone_and_named() {
+    let folder = Folder::new();
+    let file = folder.file("notes.txt", "mine");
+    let taken = folder.path().join("taken.sock");
+    let _listener = UnixListener::bind(&taken).expect("a new socket");
+    let nowhere = folder.path().join("missing/keyward.sock");
+    for (path, complaint) in [
+        (file.as_str(), "where something else is"),
+        (text(&taken), "listens on"),
+        (text(&nowhere), "Its directory must be there"),
+    ] {
+        let mut serve = command();
+        serve.arg("serve").env("DATABASE_URL", "postgres://keyward@127.0.0.1:1/keyward").env(SETTING, path);
+        let message = run_beside(serve).await.failed();
+        assert!(message.contains(path) && message.contains(complaint), "{message}");
+    }
+    assert_eq!(fs::read_to_string(&file).expect("it is still there"), "mine");
+    assert!(taken.exists());
+}
