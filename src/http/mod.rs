@@ -37,15 +37,12 @@ use crate::{
         lifecycle::{Issuer, Lifecycle},
     },
     domain::ports::StoreError,
-    protect::Gate,
+    protect::{BoundedLog, Gate},
 };
 
 pub(crate) use self::authenticate::OwnRoutes;
 pub use self::authorize::Authorize;
-use self::{
-    failure::{Failure, Reason},
-    root_span::in_request,
-};
+use self::failure::{Failure, Reason};
 pub use self::{
     health::Readiness,
     keys::representation::{CreatedKey, Key, RotatedKey},
@@ -55,6 +52,8 @@ pub use self::{
 pub struct Services {
     /// Decides on credentials.
     pub(crate) gate: Arc<Gate>,
+    /// Which answers of 500 and above are logged.
+    pub(crate) broken_answers: BoundedLog,
     /// Makes keys.
     pub issuer: Arc<Issuer>,
     /// Changes and ends them.
@@ -73,7 +72,9 @@ fn services(request: &HttpRequest) -> &Services {
 
 /// The answer when something could not be done; the cause goes to the log.
 fn undone(request: &HttpRequest, undecided: &Undecided, what: &str) -> Failure {
-    in_request(request, || tracing::error!(error = %undecided, "could not {what}; answering 503"));
+    services(request).gate.log_outage(request, &mut |untold| {
+        tracing::error!(error = %undecided, untold, "could not {what}; answering 503");
+    });
     Failure::new(request.path(), Reason::Unavailable)
 }
 

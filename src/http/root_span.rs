@@ -16,6 +16,8 @@ use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use uuid::Uuid;
 
+use super::services;
+
 /// Where a request id is taken from and given back.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Shorter than any key (84 bytes or more) and any signed token, so that neither becomes part of a
@@ -34,10 +36,17 @@ impl RootSpanBuilder for RootSpan {
 
     fn on_request_end<B: MessageBody>(_: Span, outcome: &Result<ServiceResponse<B>, Error>) {
         match outcome {
-            Ok(response) if response.status().is_server_error() => {
-                in_request(response.request(), || tracing::warn!(status = response.status().as_u16(), "answered"));
+            Ok(response) => {
+                let (request, status) = (response.request(), response.status());
+                // At `debug` each request has its line, also where there were too many for a warning.
+                if status.is_server_error()
+                    && let Some(untold) = services(request).broken_answers.admit()
+                {
+                    in_request(request, || tracing::warn!(status = status.as_u16(), untold, "answered"));
+                } else {
+                    tracing::debug!(status = status.as_u16(), "answered");
+                }
             }
-            Ok(response) => tracing::debug!(status = response.status().as_u16(), "answered"),
             Err(error) => tracing::warn!(status = error.as_response_error().status_code().as_u16(), "answered"),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpMessage, HttpRequest};
 use time::OffsetDateTime;
 
-use super::{Cause, CredentialKind, Credentials, Host, RefusalLog, Refused, TrustedProxies, credentials, rules::Rules};
+use super::{BoundedLog, Cause, CredentialKind, Credentials, Host, Refused, TrustedProxies, credentials, rules::Rules};
 use crate::{
     auth::{Undecided, api_key::KeyChecker, lifecycle::Lifecycle, token::TokenChecker},
     domain::{
@@ -26,7 +26,9 @@ pub(crate) struct Gate {
     /// Whose word on a client's address is taken.
     pub(crate) proxies: TrustedProxies,
     /// Which refusals are logged.
-    pub(crate) refusals: RefusalLog,
+    pub(crate) refusals: BoundedLog,
+    /// Which requests are logged that an outage leaves undone. A bound of their own: neither kind may hide the other.
+    pub(crate) outages: BoundedLog,
     /// What is taken where nobody says.
     pub(crate) credentials: Credentials,
     /// How answers and log lines look.
@@ -131,7 +133,7 @@ impl Gate {
 
     /// The answer where the cause is an outage.
     pub(crate) fn could_not_decide(&self, undecided: &Undecided, request: &HttpRequest) -> Refused {
-        self.log(request, &mut |untold| {
+        self.log_outage(request, &mut |untold| {
             tracing::error!(error = %undecided, untold, "could not decide on a credential; answering 503");
         });
         Refused::new(Cause::Undecided)
@@ -144,13 +146,18 @@ impl Gate {
     }
 
     pub(crate) fn log_refusal(&self, denial: Denial, request: &HttpRequest) {
-        self.log(request, &mut |untold| tracing::info!(reason = denial.code(), untold, "refused a request"));
+        let line = &mut |untold| tracing::info!(reason = denial.code(), untold, "refused a request");
+        self.log(&self.refusals, request, line);
+    }
+
+    /// Tells what could not be done for this request; `line` is given how many before it were not told.
+    pub(crate) fn log_outage(&self, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
+        self.log(&self.outages, request, line);
     }
 
     /// One line, unless there were too many in this second: then the next one says how many.
-    fn log(&self, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
-        let second = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
-        if let Some(untold) = self.refusals.admit(second) {
+    fn log(&self, bound: &BoundedLog, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
+        if let Some(untold) = bound.admit() {
             self.host.in_request(request, &mut || line(untold));
         }
     }
@@ -175,8 +182,8 @@ impl Gate {
         let longest_life = self.tokens.verifier().longest_life(&identity.owner.issuer).unwrap_or_default();
         let now = OffsetDateTime::now_utc();
         if let Err(error) = self.lifecycle.stop_owner(identity, longest_life, author, now).await {
-            self.host.in_request(request, &mut || {
-                tracing::error!(%error, "could not stop the keys of a disabled owner");
+            self.log_outage(request, &mut |untold| {
+                tracing::error!(%error, untold, "could not stop the keys of a disabled owner");
             });
         }
     }

@@ -7,10 +7,11 @@
 //! - `extract`: who a request is from, as handlers take it
 //! - `refused` ([`Refused`]): the answer to who isn't let through; `challenge`: which credential it asks for
 //! - `host`: how that answer and the log look, which differs between Keyward and other applications
-//! - `credentials`, `client_address`, `refusal_log`: what these work with
+//! - `credentials`, `client_address`, `bounded_log`: what these work with
 
 #![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports, reason = "Keyward's own routes use it"))]
 
+mod bounded_log;
 mod challenge;
 mod client_address;
 pub(crate) mod credentials;
@@ -19,11 +20,11 @@ mod gate;
 mod handle;
 mod host;
 mod key_check;
-mod refusal_log;
 mod refused;
 mod rules;
 
 pub(crate) use self::{
+    bounded_log::BoundedLog,
     challenge::CredentialKind,
     client_address::BySocket,
     gate::{Gate, with_scope},
@@ -35,7 +36,6 @@ pub use self::{
     client_address::TrustedProxies,
     extract::Authorized,
     handle::Keyward,
-    refusal_log::RefusalLog,
     refused::Refused,
     rules::{Credentials, Protect},
 };

@@ -18,7 +18,7 @@ use crate::{
     config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed},
     domain::api_key::{Keyring, Pepper, Prefix},
     jwks::HttpKeySet,
-    protect::{Credentials, Gate, Host, Membership, RefusalLog, TrustedProxies},
+    protect::{BoundedLog, Credentials, Gate, Host, Membership, TrustedProxies},
     store::Store,
 };
 
@@ -88,7 +88,8 @@ pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impo
         keys,
         lifecycle: Arc::new(lifecycle),
         proxies,
-        refusals: RefusalLog::default(),
+        refusals: BoundedLog::default(),
+        outages: BoundedLog::default(),
         credentials: if jwt.names_issuers() { Credentials::KeysAndTokens } else { Credentials::Keys },
         host,
     };

@@ -19,7 +19,7 @@ use crate::{
     config::{self, Config, Server},
     http::{self, Authorize, OwnRoutes, Readiness, Services, server::Listeners},
     policy_file::PolicyWatch,
-    protect::{Membership, TrustedProxies},
+    protect::{BoundedLog, Membership, TrustedProxies},
     store::Store,
 };
 
@@ -91,6 +91,7 @@ impl Replica {
         let issuer = Issuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let services = Arc::new(Services {
             gate,
+            broken_answers: BoundedLog::default(),
             issuer: Arc::new(issuer),
             lifecycle,
             public_url: settings.public_url.clone(),

@@ -7,10 +7,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Method, RequestBuilder};
+use tokio::task::JoinSet;
 
 use crate::{
     actors::{CREATE, KeyHolder, PROTECTED, Person, stranger},
@@ -35,8 +36,12 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
+        Self::with_lease("1s").await
+    }
+
+    async fn with_lease(lease: &str) -> Self {
         let cluster = PrivateCluster::start().await;
-        let replica = Replica::start_on(&cluster.url("postgres"), &[("KEYWARD__COHERENCE__LEASE", "1s")]).await;
+        let replica = Replica::start_on(&cluster.url("postgres"), &[("KEYWARD__COHERENCE__LEASE", lease)]).await;
         let alice = Person::named("alice");
         let (holder, remembered) = (alice.makes_a_key(&replica).await, alice.makes_a_key(&replica).await);
         assert_eq!(remembered.asks_for_the_resource(&replica).await.status(), 200);
@@ -49,6 +54,10 @@ impl Scene {
 
     fn creation(&self) -> RequestBuilder {
         stranger(&self.replica, Method::POST, CREATE).bearer_auth(&self.alice.token)
+    }
+
+    fn list(&self) -> RequestBuilder {
+        stranger(&self.replica, Method::GET, "/v1/keys").bearer_auth(&self.alice.token)
     }
 
     async fn status(&self, path: &str) -> u16 {
@@ -120,7 +129,7 @@ async fn while_the_database_is_paused_the_answer_is_503_and_then_all_is_well() {
 async fn more_requests_than_connections_to_a_paused_database_are_503_in_time_too() {
     let scene = Scene::set().await;
     scene.cluster.pause();
-    let mut requests = tokio::task::JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..30 {
         requests.spawn(unavailable(scene.check()));
     }
@@ -237,4 +246,49 @@ async fn it_ends_when_told_to_even_while_the_database_is_paused() {
     let (check, creation) = under_way.await.expect("they were answered");
     assert_eq!(check.expect("an answer").status(), 503);
     assert_eq!(creation.expect("an answer").status(), 503);
+}
+
+/// How many lines have a message that ends so, and how many more the `untold` of these tell of.
+fn told(output: &str, message: &str) -> (usize, usize) {
+    let lines = output.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let untold: Vec<_> = lines
+        .filter(|line| line["message"].as_str().is_some_and(|text| text.ends_with(message)))
+        .map(|line| usize::try_from(line["untold"].as_u64().unwrap_or(0)).expect("a number of requests"))
+        .collect();
+    (untold.len(), untold.iter().sum())
+}
+
+#[tokio::test]
+async fn a_flood_in_an_outage_gets_a_hundred_lines_a_second_and_a_number_and_leaves_refusals_theirs() {
+    // A lease that outlasts the flood: the token is believed, so that it is the list that can't be read.
+    let mut scene = Scene::with_lease("60s").await;
+    scene.cluster.kill9();
+    let (begin, mut flood) = (Instant::now(), JoinSet::new());
+    for _ in 0..300 {
+        flood.spawn(scene.list().send());
+        flood.spawn(scene.check().send());
+    }
+    let flood = flood.join_all().await;
+    assert!(flood.iter().flatten().all(|answer| answer.status() == 503));
+    let forged = KeyHolder::of("forged");
+    for _ in 0..20 {
+        assert_eq!(forged.asks_for_the_resource(&scene.replica).await.status(), 401);
+    }
+
+    let sent = Cell::new(flood.len());
+    for message in ["; answering 503", "answered"] {
+        eventually("each request has a line or is in a number", async || {
+            assert_eq!(scene.list().send().await.expect("an answer").status(), 503);
+            sent.update(|sent| sent + 1);
+            let (lines, untold) = told(&scene.replica.output(), message);
+            lines + untold == sent.get()
+        })
+        .await;
+        let seconds = usize::try_from(begin.elapsed().as_secs()).expect("a few") + 2;
+        let (lines, _) = told(&scene.replica.output(), message);
+        assert!(lines <= 100 * seconds, "{lines} lines with {message:?} in {seconds} s");
+    }
+    assert_eq!(told(&scene.replica.output(), "refused a request"), (20, 0));
+    let cause = scene.replica.prints("could not read what was asked for").await;
+    assert!(cause.contains("the database"), "{cause}");
 }

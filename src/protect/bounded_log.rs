@@ -1,0 +1,49 @@
+//! What clients cause is logged, but no flood of it may fill the log: it gets so many lines a second and then a number.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use time::OffsetDateTime;
+
+/// Enough to see what happens and why; a line costs more than a refusal does.
+const LINES_A_SECOND: u64 = 100;
+
+/// Decides which events of one kind get a line. Two threads at the turn of a second may let a line more through.
+#[derive(Default)]
+pub(crate) struct BoundedLog {
+    second: AtomicU64,
+    lines: AtomicU64,
+    untold: AtomicU64,
+}
+
+impl BoundedLog {
+    /// Whether what happens now gets a line; if so, how much before it got none.
+    pub(crate) fn admit(&self) -> Option<u64> {
+        self.admit_in(OffsetDateTime::now_utc().unix_timestamp().unsigned_abs())
+    }
+
+    /// The same in this second, since any origin.
+    fn admit_in(&self, second: u64) -> Option<u64> {
+        if self.second.swap(second, Relaxed) != second {
+            self.lines.store(0, Relaxed);
+        }
+        if self.lines.fetch_add(1, Relaxed) < LINES_A_SECOND {
+            Some(self.untold.swap(0, Relaxed))
+        } else {
+            self.untold.fetch_add(1, Relaxed);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_gets_so_many_lines_a_second_and_then_a_number() {
+        let log = BoundedLog::default();
+        let lines = |second, events: u64| (0..events).filter_map(|_| log.admit_in(second)).collect::<Vec<_>>();
+        assert_eq!(lines(7, 1_000).len() as u64, LINES_A_SECOND);
+        assert_eq!(lines(8, 2), [1_000 - LINES_A_SECOND, 0]);
+    }
+}
