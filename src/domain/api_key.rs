@@ -10,6 +10,7 @@
 //! server's pepper, so a copy of the database alone is not enough to make or to test a key.
 
 mod pepper;
+mod prefix_and_environment;
 
 use std::{fmt, str::FromStr};
 
@@ -21,7 +22,10 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use self::pepper::PepperKeys;
-pub use self::pepper::{Pepper, WeakPepper};
+pub use self::{
+    pepper::{Pepper, WeakPepper},
+    prefix_and_environment::{Environment, InvalidPrefix, Prefix, UnknownEnvironment},
+};
 use super::{base62, secret::SecretString};
 
 const ID_LENGTH: usize = 22;
@@ -29,72 +33,6 @@ const ID_LENGTH: usize = 22;
 const SECRET_LENGTH: usize = 43;
 const TAG_LENGTH: usize = 11;
 const ENVIRONMENT_LENGTH: usize = 4;
-
-/// The word that a key starts with: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prefix(String);
-
-impl Default for Prefix {
-    fn default() -> Self {
-        Self("keyward".to_owned())
-    }
-}
-
-/// The text is not `[a-z][a-z0-9]{1,15}`.
-#[derive(Debug, thiserror::Error)]
-#[error("must be 2 to 16 characters of a-z and 0-9, the first a letter")]
-pub struct InvalidPrefix;
-
-impl FromStr for Prefix {
-    type Err = InvalidPrefix;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
-        let well_formed = (2..=16).contains(&text.len())
-            && text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidPrefix) }
-    }
-}
-
-/// Which world a key belongs to. It stands in the key's text, so that a person sees it at a glance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// Real data.
-    Live,
-    /// Somewhere to try things.
-    Test,
-}
-
-impl Environment {
-    /// The word in the key's text and in the database; always four letters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-        }
-    }
-
-    fn from_ascii(word: &[u8]) -> Option<Self> {
-        match word {
-            b"live" => Some(Self::Live),
-            b"test" => Some(Self::Test),
-            _ => None,
-        }
-    }
-}
-
-/// The text is neither `live` nor `test`.
-#[derive(Debug, thiserror::Error)]
-#[error("must be \"live\" or \"test\"")]
-pub struct UnknownEnvironment;
-
-impl FromStr for Environment {
-    type Err = UnknownEnvironment;
-
-    fn from_str(text: &str) -> Result<Self, UnknownEnvironment> {
-        Self::from_ascii(text.as_bytes()).ok_or(UnknownEnvironment)
-    }
-}
 
 /// A key's public name: a UUIDv7 (RFC 9562 §5.7), written as 22 base62 characters. It may stand in
 /// lists, logs and headers.
@@ -331,7 +269,7 @@ impl Keyring {
         if text.len() != self.text_length() {
             return None;
         }
-        let rest = text.strip_prefix(self.prefix.0.as_bytes())?.strip_prefix(b"_")?;
+        let rest = text.strip_prefix(self.prefix.as_str().as_bytes())?.strip_prefix(b"_")?;
         let (environment, rest) = rest.split_at(ENVIRONMENT_LENGTH);
         let environment = Environment::from_ascii(environment)?;
         let (id, rest) = rest.strip_prefix(b"_")?.split_at(ID_LENGTH);
@@ -344,11 +282,11 @@ impl Keyring {
     }
 
     fn head(&self, environment: Environment) -> String {
-        format!("{}_{}_", self.prefix.0, environment.as_str())
+        format!("{}_{}_", self.prefix.as_str(), environment.as_str())
     }
 
     fn text_length(&self) -> usize {
-        self.prefix.0.len() + 1 + ENVIRONMENT_LENGTH + 1 + ID_LENGTH + SECRET_LENGTH + TAG_LENGTH
+        self.prefix.as_str().len() + 1 + ENVIRONMENT_LENGTH + 1 + ID_LENGTH + SECRET_LENGTH + TAG_LENGTH
     }
 }
 

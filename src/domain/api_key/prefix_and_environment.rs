@@ -1,0 +1,75 @@
+//! The two words that a key begins with, by which people and scanners recognise it.
+
+use std::str::FromStr;
+
+/// The word that a key starts with: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix(String);
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("keyward".to_owned())
+    }
+}
+
+impl Prefix {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is not `[a-z][a-z0-9]{1,15}`.
+#[derive(Debug, thiserror::Error)]
+#[error("must be 2 to 16 characters of a-z and 0-9, the first a letter")]
+pub struct InvalidPrefix;
+
+impl FromStr for Prefix {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+        let well_formed = (2..=16).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(InvalidPrefix) }
+    }
+}
+
+/// Which world a key belongs to. It stands in the key's text, so that a person sees it at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Real data.
+    Live,
+    /// Somewhere to try things.
+    Test,
+}
+
+impl Environment {
+    /// The word in the key's text and in the database; always four letters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+
+    pub(super) fn from_ascii(word: &[u8]) -> Option<Self> {
+        match word {
+            b"live" => Some(Self::Live),
+            b"test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+/// The text is neither `live` nor `test`.
+#[derive(Debug, thiserror::Error)]
+#[error("must be \"live\" or \"test\"")]
+pub struct UnknownEnvironment;
+
+impl FromStr for Environment {
+    type Err = UnknownEnvironment;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEnvironment> {
+        Self::from_ascii(text.as_bytes()).ok_or(UnknownEnvironment)
+    }
+}
