@@ -13,48 +13,22 @@
 # ROUNDS, SECONDS_EACH, CONNECTIONS, MANY, SERVER_CORE, CLIENT_CORE and FIRST_PORT change what their names say. KEYWARD
 # names a program that is built already. Needs Linux, wrk, psql, curl, and what `keyward dev` needs.
 set -euo pipefail
-export LC_ALL=C # wherever we are, numbers have a point
-
-here=$(cd "$(dirname "$0")" && pwd)
-repository=$(cd "$here/../.." && pwd)
 
 plans=
-case ${1:-} in
-  '') ;;
-  --plans) plans=yes ;;
-  --quick) ROUNDS=1 SECONDS_EACH=1 ;;
-  *) echo "usage: benches/list/compare.sh [--plans | --quick]" >&2; exit 2 ;;
-esac
-rounds=${ROUNDS:-9}
-seconds=${SECONDS_EACH:-3}
-connections=${CONNECTIONS:-4}
-server_core=${SERVER_CORE:-0}
-client_core=${CLIENT_CORE:-1}
-next_port=${FIRST_PORT:-18201}
+usage='[--plans | --quick]'
+if [[ ${1:-} == --plans ]]; then
+  plans=yes
+  shift
+fi
+ROUNDS=${ROUNDS:-9} SECONDS_EACH=${SECONDS_EACH:-3} CONNECTIONS=${CONNECTIONS:-4} FIRST_PORT=${FIRST_PORT:-18201}
+# shellcheck source=benches/load/common.sh
+source "$(dirname "$0")/../load/common.sh"
+
 few=1000
 many=${MANY:-1000000}
 KEYS_EACH=100 # of an owner
 
-for program in wrk taskset curl psql cargo; do
-  command -v "$program" >/dev/null || { echo "compare.sh: $program is not installed" >&2; exit 1; }
-done
-
-if [[ -z ${KEYWARD:-} ]]; then
-  cargo build --release --locked --bin keyward --manifest-path "$repository/Cargo.toml"
-  KEYWARD=${CARGO_TARGET_DIR:-$repository/target}/release/keyward
-fi
-
-declare -A pid address
-
-# Not below mktemp's folder of mode 700 as it is: Postgres's own user has to get to its data.
-work=$(mktemp -d)
-chmod 755 "$work"
-stop() {
-  for name in "${!pid[@]}"; do kill "${pid[$name]}" 2>/dev/null || true; done
-  wait # Keyward stops its Postgres, which must be gone before its data is
-  rm -rf "$work"
-}
-trap stop EXIT
+need wrk taskset curl psql cargo
 
 database() { # TABLE ARGUMENT…: psql on its database
   local table=$1
@@ -62,24 +36,16 @@ database() { # TABLE ARGUMENT…: psql on its database
   psql --no-psqlrc --quiet --host "$work/$table/socket" --username postgres "$@"
 }
 
-# start TABLE KEYS: a Keyward with that many keys; returns when it answers.
-start() {
-  local table=$1 keys=$2 port=$((next_port++))
-  PORT=$port KEYWARD__SERVER__WORKERS=1 taskset --cpu-list "$server_core" \
-    "$KEYWARD" dev --data-dir "$work/$table" >"$work/$table.log" 2>&1 &
-  pid[$table]=$!
-  address[$table]=http://127.0.0.1:$port
-  local patience=600
-  until curl --silent --output /dev/null "${address[$table]}/"; do
-    if ((--patience == 0)) || ! kill -0 "${pid[$table]}" 2>/dev/null; then
-      echo "compare.sh: keyward did not start:" >&2
-      cat "$work/$table.log" >&2
-      exit 1
-    fi
-    sleep 0.1
-  done
-  echo "making $keys keys" >&2
-  database "$table" --set keys="$keys" --set owners=$((keys / KEYS_EACH)) --file "$here/keys.sql"
+# start_keyward TABLE [SETTING…]: one worker, on the table's own data.
+start_keyward() {
+  local table=$1
+  shift
+  start "$table" env KEYWARD__SERVER__WORKERS=1 "$@" "$KEYWARD" dev --data-dir "$work/$table"
+}
+
+fill() { # TABLE KEYS
+  echo "making $2 keys" >&2
+  database "$1" --set keys="$2" --set owners=$(($2 / KEYS_EACH)) --file "$(dirname "$0")/keys.sql"
 }
 
 token() { # TABLE ARGUMENT…
@@ -99,58 +65,50 @@ lists() {
 }
 OWNER_ID=$(printf '\0owner-1' | base64 | tr -d '=')
 
-# run TABLE NAME WHO PATH: one line TABLE.NAME REQUESTS_PER_SECOND P50 P99, times in microseconds.
-run() {
-  local table=$1 name=$2 who=$3 path=$4 requests microseconds p50 p99 failed
+# run_list SECONDS TABLE NAME WHO PATH: one line TABLE.NAME REQUESTS_PER_SECOND P50 P99, times in microseconds.
+run_list() {
+  local duration=$1 table=$2 name=$3 who=$4 path=$5 summary requests refused broken
   local token_of=${who}_$table
-  read -r requests microseconds p50 p99 failed < <(
-    taskset --cpu-list "$client_core" wrk --threads 1 --duration "${seconds}s" --connections "$connections" \
-      --script "$here/report.lua" --header "Authorization: Bearer ${!token_of}" "${address[$table]}$path" |
-      sed -n 's/^result //p')
-  if ((requests == 0 || failed > 0)); then
-    echo "compare.sh: $name of $table: of $requests requests, $failed failed:" >&2
+  summary=$(load "$duration" --connections "$connections" --script "$here/report.lua" \
+    --header "Authorization: Bearer ${!token_of}" "${address[$table]}$path")
+  read -r requests _ _ _ refused broken <<<"$summary"
+  if ((requests == 0 || refused > 0 || broken > 0)); then
+    echo "$script: $name of $table: of $requests requests, $refused were refused and $broken broke:" >&2
     curl --silent --header "Authorization: Bearer ${!token_of}" "${address[$table]}$path" >&2
     exit 1
   fi
-  echo "$table.$name $((requests * 1000000 / microseconds)) $p50 $p99"
+  latency_line "$table.$name" "$summary"
+}
+
+run_lists() { # SECONDS TABLE OTHER
+  while read -r name who path; do
+    for table in "$2" "$3"; do run_list "$1" "$table" "$name" "$who" "$path"; done
+  done < <(lists)
 }
 
 measure() {
-  for ((round = 0; round <= rounds; round++)); do
+  run_lists "$seconds" thousand million >/dev/null # warm
+  for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds" >&2
-    while read -r name who path; do
-      # In turn the one and the other first.
-      local order=(thousand million)
-      ((round % 2)) && order=(million thousand)
-      for table in "${order[@]}"; do run "$table" "$name" "$who" "$path"; done
-    done < <(lists) >>"$work/round$round"
+    # In turn the one and the other first.
+    if ((round % 2)); then run_lists "$seconds" million thousand; else run_lists "$seconds" thousand million; fi >>"$results"
   done
-  rm "$work/round0" # to warm up
-  cat "$work"/round* >"$work/results"
 }
 
 # Telling ------------------------------------------------------------------------------------------
 
-P50=3 P99=4
-column() { awk -v name="$1" -v number="$2" '$1 == name { print $number }' "$work/results"; }
-median() { sort --general-numeric-sort | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
-
-# The median of the rounds' ratios: what disturbs a round disturbs both sides of it.
-ratio() { # NAME COLUMN
-  paste <(column "million.$1" "$2") <(column "thousand.$1" "$2") | awk '{ print $1 / $2 }' | median
-}
-
 tell() {
-  printf '\n%s, %s, %s cores, %s rounds of %s s, %s connections; medians, in microseconds\n\n' "$(date +%F)" \
-    "$(sed -n '/^model name/{s/.*: //p;q}' /proc/cpuinfo)" "$(nproc)" "$rounds" "$seconds" "$connections"
-  printf '%-14s %14s %14s %8s %14s %14s %8s\n' list 'p50, 1000' "p50, $many" ratio 'p99, 1000' "p99, $many" ratio
+  tell_circumstances
+  printf '%-14s %14s %14s %8s %14s %14s\n' 'list; in us' 'p50, 1000' "p50, $many" ratio 'p99, 1000' "p99, $many"
   while read -r name _; do
-    local worst verdict=reached
-    worst=$(ratio "$name" $P99)
-    awk -v ratio="$worst" 'BEGIN { exit ratio > 1.5 }' || verdict=MISSED
-    printf '%-14s %14.0f %14.0f %8.2f %14.0f %14.0f %8.2f  <= 1.5 %s\n' "$name" \
-      "$(column "thousand.$name" $P50 | median)" "$(column "million.$name" $P50 | median)" "$(ratio "$name" $P50)" \
-      "$(column "thousand.$name" $P99 | median)" "$(column "million.$name" $P99 | median)" "$worst" "$verdict"
+    printf '%-14s %14.0f %14.0f %8.2f %14.0f %14.0f\n' "$name" \
+      "$(column "thousand.$name" $P50 | median)" "$(column "million.$name" $P50 | median)" \
+      "$(ratio $P50 "million.$name" "thousand.$name")" \
+      "$(column "thousand.$name" $P99 | median)" "$(column "million.$name" $P99 | median)"
+  done < <(lists)
+  printf '\n%-58s %9s   %s\n' "p99 with $many keys against $few" measured target
+  while read -r name _; do
+    ratio_row "$name" "$(ratio $P99 "million.$name" "thousand.$name")" '<=' 1.5
   done < <(lists)
 }
 
@@ -165,7 +123,7 @@ explain() {
     kill "${pid[$table]}" && wait "${pid[$table]}" || true
   done
   for table in thousand million; do
-    restart "$table"
+    start_keyward "$table" KEYWARD__DATABASE__POOL_SIZE=1
     while read -r name who path; do
       local token_of=${who}_$table
       for ((i = 0; i < 10; i++)); do
@@ -177,16 +135,10 @@ explain() {
   done
 }
 
-restart() { # TABLE
-  local port=${address[$1]##*:}
-  PORT=$port KEYWARD__SERVER__WORKERS=1 KEYWARD__DATABASE__POOL_SIZE=1 "$KEYWARD" dev --data-dir "$work/$1" \
-    >"$work/$1.log" 2>&1 &
-  pid[$1]=$!
-  until curl --silent --output /dev/null "${address[$1]}/"; do sleep 0.1; done
-}
-
-start thousand "$few"
-start million "$many"
+build_keyward
+for table in thousand million; do start_keyward "$table"; done
+fill thousand "$few"
+fill million "$many"
 for table in thousand million; do
   declare "owner_$table=$(token "$table" --subject owner-1)"
   declare "admin_$table=$(token "$table" --subject root --scope keyward:admin)"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# What the comparisons under load share: programs that start and end, runs of wrk, and how they are told. Sourced by compare.sh
-# and gateway.sh, whose options are `--quick` and the variables below.
+# What the comparisons under load share: programs that start and end, runs of wrk, and how they are told. Sourced by most beside
+# this file and by benches/list/compare.sh. Their options are `--quick` and the variables below.
 
 export LC_ALL=C # wherever we are, numbers have a point
 
@@ -11,7 +11,7 @@ script=${0##*/}
 case ${1:-} in
   '') ;;
   --quick) ROUNDS=1 SECONDS_EACH=1 ;;
-  *) echo "usage: benches/load/$script [--quick]" >&2; exit 2 ;;
+  *) echo "usage: $0 ${usage:-[--quick]}" >&2; exit 2 ;;
 esac
 rounds=${ROUNDS:-5}
 seconds=${SECONDS_EACH:-5}
@@ -32,11 +32,15 @@ need() { # PROGRAM…
 target=${CARGO_TARGET_DIR:-$repository/target}
 built=$target/load # for what isn't Keyward
 
-build() {
+build_keyward() {
   if [[ -z ${KEYWARD:-} ]]; then
     cargo build --release --locked --bin keyward --manifest-path "$repository/Cargo.toml" --target-dir "$target"
     KEYWARD=$target/release/keyward
   fi
+}
+
+build() {
+  build_keyward
   cargo build --release --locked --manifest-path "$here/programs/Cargo.toml" --target-dir "$built"
 }
 

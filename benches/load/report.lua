@@ -1,4 +1,4 @@
--- Sums a run up in one line for compare.sh:
+-- Sums a run up in one line for common.sh:
 --   result REQUESTS MICROSECONDS P50 P99 REFUSED BROKEN
 function done(summary, latency, _)
   local errors = summary.errors

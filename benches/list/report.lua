@@ -1,8 +1,0 @@
--- Sums a run up in one line for compare.sh:
---   result REQUESTS MICROSECONDS P50 P99 FAILED
-function done(summary, latency, _)
-  local errors = summary.errors
-  local failed = errors.status + errors.connect + errors.read + errors.write + errors.timeout
-  io.write(string.format("result %d %d %d %d %d\n", summary.requests, summary.duration,
-    latency:percentile(50), latency:percentile(99), failed))
-end
