@@ -6,7 +6,7 @@ use crate::{
     gateway::{Gateway, Running},
     port::Port,
     program::eventually,
-    scene::TRUSTED,
+    scene::settings,
     session::{Dev, check},
 };
 
@@ -44,7 +44,7 @@ pub(crate) async fn the_session_in_the_documents_is_what_happens<G: Gateway>() {
         println!("skipped: the program `python3` is not installed");
         return;
     };
-    let dev = Dev::start_with(&format!("behind-{}", G::PROGRAM), &[TRUSTED]);
+    let dev = Dev::start_with(&format!("behind-{}", G::PROGRAM), &settings::<G>());
     dev.welcome().await;
     let gateway = Running::start::<G>(&dev.address().await, &api.port.address()).await;
     let steps = dev.session(&PAGE.replace("localhost:8080", &gateway.address())).await;

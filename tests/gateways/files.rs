@@ -1,4 +1,4 @@
-//! The files that no gateway reads here: that they are YAML, close where they fail, and name what there is.
+//! The files for Kubernetes, which nobody reads here: that they are YAML, close where they fail, and name what there is.
 
 use std::{fs, path::Path};
 
@@ -15,12 +15,6 @@ fn documents(path: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The only document of a file.
-fn document(path: &str) -> Value {
-    let [document] = documents(path).try_into().expect("one document");
-    document
 }
 
 /// The document of that kind and name.
@@ -61,73 +55,6 @@ fn assert_asks_as_it_should(forward_auth: &Value) {
     let passed_on = texts(&forward_auth["authRequestHeaders"]);
     assert!(CREDENTIALS.iter().all(|name| passed_on.iter().any(|passed| passed == name)), "{passed_on:?}");
     assert!(forward_auth["maxResponseBodySize"].as_u64().is_some_and(|size| size >= 4096));
-}
-
-#[test]
-fn traefik_takes_claims_and_credentials_off_and_lets_keyward_speak() {
-    let entry_point = &document("traefik/traefik.yml")["entryPoints"]["web"]["http"];
-    assert_eq!(entry_point["underscoreHeadersStrategy"], "delete");
-    assert_eq!(texts(&entry_point["middlewares"]), ["claims-removed@file"]);
-    let http = &document("traefik/keyward.yml")["http"];
-    let middlewares = &http["middlewares"];
-    for name in ["keyward", "keyward-orders-read"] {
-        assert_asks_as_it_should(&middlewares[name]["forwardAuth"]);
-    }
-    assert_same(emptied(&middlewares["claims-removed"]["headers"]["customRequestHeaders"]), &IDENTITY);
-    assert_same(emptied(&middlewares["credential-removed"]["headers"]["customRequestHeaders"]), &CREDENTIALS);
-    for (router, chain) in http["routers"].as_object().expect("routers") {
-        let chain = texts(&chain["middlewares"]);
-        assert!(chain.iter().all(|name| middlewares[name].is_object()), "{router}: {chain:?}");
-        assert_eq!(chain.last().map(String::as_str), Some("credential-removed"), "{router}");
-        assert_eq!(chain[0].starts_with("keyward"), router != "public", "{router}");
-    }
-}
-
-#[test]
-fn envoy_fails_closed_and_hands_on_the_six_headers() {
-    let envoy = document("envoy/envoy.yaml");
-    let manager = &envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
-    assert_eq!(manager["use_remote_address"], true);
-    assert_eq!(manager["normalize_path"], true);
-    assert_eq!(manager["common_http_protocol_options"]["headers_with_underscores_action"], "DROP_HEADER");
-    let removed = &manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"];
-    let removed = removed.as_array().expect("a list").iter().map(|mutation| mutation["remove"].clone()).collect();
-    assert_same(texts(&Value::Array(removed)), &IDENTITY);
-
-    let filter = &manager["http_filters"][0];
-    assert_eq!(filter["name"], "envoy.filters.http.ext_authz");
-    let asks = &filter["typed_config"];
-    assert_eq!(asks["failure_mode_allow"], false);
-    assert_eq!(asks["status_on_error"]["code"], "ServiceUnavailable");
-    let patterns = |list: &Value| {
-        let patterns = list["patterns"].as_array().expect("patterns").iter();
-        texts(&Value::Array(patterns.map(|pattern| pattern["exact"].clone()).collect()))
-    };
-    let passed_on = patterns(&asks["allowed_headers"]);
-    assert!(["x-api-key", "x-forwarded-for"].iter().all(|name| passed_on.iter().any(|passed| passed == name)));
-    let service = &asks["http_service"];
-    assert_eq!(service["path_prefix"], "/v1/authorize");
-    assert_eq!(service["server_uri"]["timeout"], "3s");
-    assert_same(patterns(&service["authorization_response"]["allowed_upstream_headers"]), &IDENTITY);
-    let passed_back = patterns(&service["authorization_response"]["allowed_client_headers"]);
-    assert!(
-        ["www-authenticate", "retry-after", "content-type"]
-            .iter()
-            .all(|name| passed_back.iter().any(|passed| passed == name))
-    );
-
-    let host = &manager["route_config"]["virtual_hosts"][0];
-    assert_same(texts(&host["request_headers_to_remove"]), &CREDENTIALS);
-    let clusters = envoy["static_resources"]["clusters"].as_array().expect("clusters").iter();
-    let clusters: Vec<&Value> = clusters.map(|cluster| &cluster["name"]).collect();
-    let routes = host["routes"].as_array().expect("routes");
-    for route in routes {
-        assert!(clusters.contains(&&route["route"]["cluster"]), "{route}");
-    }
-    assert!(clusters.contains(&&service["server_uri"]["cluster"]));
-    // The last one takes whatever the others leave, and is asked about.
-    let last = routes.last().expect("a route");
-    assert_eq!((&last["match"]["prefix"], &last["typed_per_filter_config"]), (&"/".into(), &Value::Null));
 }
 
 #[test]

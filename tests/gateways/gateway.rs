@@ -1,7 +1,7 @@
 //! A gateway that runs with the file that ships.
 
 use std::{
-    fs,
+    fs, iter,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -12,12 +12,23 @@ use crate::{
     port::Port,
     program::{Folder, PATIENCE},
     replica::Output,
+    server::READY,
 };
 
 /// A kind of gateway.
 pub(crate) trait Gateway {
     /// The program's name.
     const PROGRAM: &'static str;
+
+    /// The file of Keyward's policy, for a gateway whose own file can't demand a scope. Such a one asks with its
+    /// client's method and path behind Keyward's, where others ask at an address of their own and tell them in headers.
+    const POLICY: Option<&'static str> = None;
+
+    /// Whether the API gets paths as the gateway has read them, where with others it gets what the client has written.
+    const RESOLVES_PATHS: bool = false;
+
+    /// What it answers where it gets no answer of Keyward's. A 503 has Keyward's form, and says when to try again.
+    const UNDECIDED: u16 = 503;
 
     /// How it is started: with its files in `folder`, and these addresses in them.
     fn command(program: &Path, folder: &Folder, places: &Places) -> Command;
@@ -42,7 +53,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts it; returns when it listens.
+    /// Starts it; returns when requests get through it.
     pub(crate) async fn start<G: Gateway>(keyward: &str, api: &str) -> Self {
         Self::start_with_replicas::<G>(&[keyward], api).await
     }
@@ -61,16 +72,18 @@ impl Running {
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let output = Output::collect(&mut process);
         let mut running = Self { process, output, port, _folder: folder };
-        running.listens().await;
+        running.is_ready().await;
         running
     }
 
-    async fn listens(&mut self) {
+    /// Some listen before they know their routes.
+    async fn is_ready(&mut self) {
         let give_up = Instant::now() + PATIENCE;
-        while tokio::net::TcpStream::connect(self.address()).await.is_err() {
+        let url = format!("http://{}/public{READY}", self.address());
+        while !reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
             let ended = self.process.try_wait().expect("the process can be asked");
             let lost = ended.is_some() || Instant::now() > give_up;
-            assert!(!lost, "the gateway does not listen; it has printed:\n{}", self.output.text());
+            assert!(!lost, "nothing gets through the gateway; it has printed:\n{}", self.output.text());
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
@@ -91,11 +104,13 @@ impl Drop for Running {
     }
 }
 
-/// The program. Who isn't root may not have the folders of servers among theirs.
+/// The program: of the version that `scripts/gateways.sh` has installed, if it has one. Who isn't root may not have the
+/// folders of servers among theirs.
 fn find<G: Gateway>() -> Option<PathBuf> {
+    let ours = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("gateways/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    let places = std::env::split_paths(&path).chain(further);
+    let places = iter::once(ours).chain(std::env::split_paths(&path)).chain(further);
     places.map(|place| place.join(G::PROGRAM)).find(|program| program.is_file())
 }
 

@@ -3,10 +3,11 @@
 //! Each gateway that is installed is started with the file that ships, in which only addresses are changed ([`gateway`]),
 //! before an API of the test's that remembers what it got ([`server`]), and with a real Keyward on a real Postgres
 //! ([`scene`]). What must hold behind every gateway stands once, in [`proofs`]. A gateway that isn't installed is skipped
-//! with a line that says so, unless `KEYWARD_REQUIRE_GATEWAYS` is set, as it is in the CI.
+//! with a line that says so, unless `KEYWARD_REQUIRE_GATEWAYS` is set, as it is in the CI. Traefik and Envoy are in no
+//! distribution; `scripts/gateways.sh` installs them.
 //!
-//! Traefik and Envoy are in no distribution. The requests that they send are replayed to a real Keyward, and their files
-//! are read ([`replayed`], [`files`]).
+//! What asks only in Kubernetes isn't run: its requests are replayed to a real Keyward, and its files are read
+//! ([`replayed`], [`files`]).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests")]
 
@@ -18,6 +19,7 @@ mod actors;
 mod asking;
 mod caddy;
 mod documented;
+mod envoy;
 mod files;
 mod gateway;
 mod haproxy;
@@ -38,6 +40,7 @@ mod server;
 mod session;
 #[path = "../support/mod.rs"]
 mod support;
+mod traefik;
 #[allow(dead_code, reason = "only a part of it is used here")]
 #[path = "../api/wire.rs"]
 mod wire;

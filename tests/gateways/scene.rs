@@ -1,5 +1,7 @@
 //! A gateway between a client and an API, with Keyward beside it.
 
+use std::iter;
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,6 +21,12 @@ pub(crate) const GREETING: &str = "Hello from the API";
 /// Gateways on this machine are believed.
 pub(crate) const TRUSTED: (&str, &str) = ("KEYWARD__SERVER__TRUSTED_PROXIES", "127.0.0.0/8");
 
+/// What a Keyward needs that this gateway asks.
+pub(crate) fn settings<G: Gateway>() -> Vec<(&'static str, &'static str)> {
+    let policy = G::POLICY.map(|file| ("KEYWARD__AUTHORIZE__POLICY_FILE", file));
+    iter::once(TRUSTED).chain(policy).collect()
+}
+
 pub(crate) struct Scene {
     pub(crate) gateway: Running,
     pub(crate) keyward: Replica,
@@ -36,7 +44,7 @@ impl Scene {
     pub(crate) async fn set_with<G: Gateway>(env: &[(&str, &str)]) -> Self {
         let port = Port::claim();
         let number = port.number().to_string();
-        let env = [&[SHORT_LEASE, TRUSTED, ("KEYWARD__SERVER__PORT", &number)], env].concat();
+        let env = [&[SHORT_LEASE, ("KEYWARD__SERVER__PORT", &number)], &*settings::<G>(), env].concat();
         let (keyward, api) = tokio::join!(Replica::start_with(&env), api());
         let gateway = Running::start::<G>(keyward.address(), api.address()).await;
         Self { gateway, keyward, api, _port: port }
@@ -59,9 +67,20 @@ impl Scene {
 
     /// It is refused so, in the RFCs' form, and the API hears nothing of it.
     pub(crate) async fn refuses(&self, status: u16, target: &str, headers: &[(&str, &str)]) -> Answer {
+        let answer = self.keeps_away(target, headers).await;
+        assert_is_problem(&answer, status);
+        answer
+    }
+
+    /// The same for want of an answer of Keyward's.
+    pub(crate) async fn is_undecided<G: Gateway>(&self, target: &str, headers: &[(&str, &str)]) {
+        assert_is_undecided::<G>(&self.keeps_away(target, headers).await);
+    }
+
+    /// The answer to a GET of which the API hears nothing.
+    async fn keeps_away(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
         let before = self.api.requests().len();
         let answer = self.gets(target, headers).await;
-        assert_is_problem(&answer, status);
         assert_eq!(self.api.requests().len(), before, "the API was asked");
         answer
     }
@@ -100,6 +119,16 @@ pub(crate) fn request(method: &str, target: &str, headers: &[(&str, &str)], body
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("{}{lines}\r\n", head(method, target));
     [head.as_bytes(), body].concat()
+}
+
+/// It is what the gateway says where it gets no answer of Keyward's.
+#[track_caller]
+pub(crate) fn assert_is_undecided<G: Gateway>(answer: &Answer) {
+    if G::UNDECIDED == StatusCode::SERVICE_UNAVAILABLE {
+        assert_is_problem(answer, G::UNDECIDED);
+    } else {
+        assert_eq!(answer.status, G::UNDECIDED, "{answer:?}");
+    }
 }
 
 /// It is a refusal with this status, as RFC 9457 has it.

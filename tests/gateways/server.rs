@@ -15,6 +15,9 @@ use tokio::{
     task::JoinHandle,
 };
 
+/// Who asks for a path with this end only wants to know whether it is answered. That is no part of a test.
+pub(crate) const READY: &str = "/readyz";
+
 /// What came.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -43,6 +46,8 @@ pub(crate) enum Conduct {
     Answers(u16, Vec<(&'static str, &'static str)>, &'static str),
     /// Never answers.
     Hangs,
+    /// Closes the connection instead of an answer.
+    BreaksOff,
 }
 
 type Requests = Arc<Mutex<Vec<Request>>>;
@@ -92,16 +97,16 @@ async fn accept(listener: TcpListener, conduct: Conduct, requests: Requests) {
 
 async fn serve(mut stream: BufReader<TcpStream>, conduct: &Conduct, requests: &Requests) -> io::Result<()> {
     while let Some(request) = read_request(&mut stream).await? {
-        // Who asks that is a health check, and no part of a test.
-        if request.target == "/readyz" {
+        if request.target.ends_with(READY) {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await?;
             continue;
         }
         let (is_head, is_web_socket) = (request.method == "HEAD", request.header("upgrade") == Some("websocket"));
         requests.lock().expect("nobody panics meanwhile").push(request);
-        let Conduct::Answers(status, headers, body) = conduct else {
-            std::future::pending::<()>().await;
-            return Ok(());
+        let (status, headers, body) = match conduct {
+            Conduct::Answers(status, headers, body) => (status, headers, body),
+            Conduct::Hangs => std::future::pending().await,
+            Conduct::BreaksOff => return Ok(()),
         };
         if is_web_socket {
             return be_an_echo(stream).await;

@@ -5,7 +5,7 @@ use crate::{
     gateway::{Gateway, Running},
     port::Port,
     program::eventually,
-    scene::{Scene, api, assert_is_problem, gets},
+    scene::{Scene, api, assert_is_problem, assert_is_undecided, gets},
     server::{Conduct, Server},
 };
 
@@ -31,6 +31,14 @@ pub(crate) async fn a_question_that_is_never_answered_lets_nobody_pass<G: Gatewa
     assert_eq!(api.requests().len(), 0);
 }
 
+pub(crate) async fn a_question_that_breaks_off_lets_nobody_pass<G: Gateway>() {
+    let (keyward, api) = tokio::join!(Server::that(Conduct::BreaksOff), api());
+    let gateway = Running::start::<G>(keyward.address(), api.address()).await;
+    assert_is_undecided::<G>(&gets(&gateway, "/", &[(KEY, "a key")]).await);
+    assert_ne!(keyward.requests().len(), 0);
+    assert_eq!(api.requests().len(), 0);
+}
+
 pub(crate) async fn when_keyward_is_dead_nobody_passes<G: Gateway>() {
     let mut scene = Scene::set::<G>().await;
     let key = scene.reader().await.holder.key;
@@ -38,8 +46,8 @@ pub(crate) async fn when_keyward_is_dead_nobody_passes<G: Gateway>() {
     scene.keyward.signal("KILL");
     scene.keyward.exit_code().await;
     for _ in 0..3 {
-        scene.refuses(503, "/orders/7", &[(KEY, &key)]).await;
-        scene.refuses(503, "/", &[]).await;
+        scene.is_undecided::<G>("/orders/7", &[(KEY, &key)]).await;
+        scene.is_undecided::<G>("/", &[]).await;
     }
     assert_passed(&scene.gets("/public/", &[]).await);
 }
@@ -56,18 +64,28 @@ pub(crate) async fn where_a_replica_is_dead_another_one_is_asked<G: Gateway>() {
     }
 }
 
-pub(crate) async fn what_keyward_says_of_trying_again_is_passed_on<G: Gateway>() {
-    let api = api().await;
-    for (status, body) in [(429, r#"{"status":429}"#), (503, r#"{"status":503}"#)] {
-        let headers =
-            [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store"), ("Retry-After", "7")];
-        let keyward = Server::that(Conduct::Answers(status, headers.into(), body)).await;
-        let gateway = Running::start::<G>(keyward.address(), api.address()).await;
-        let answer = gets(&gateway, "/", &[(KEY, "a key")]).await;
-        assert_is_problem(&answer, status);
-        assert_eq!(answer.header("retry-after"), Some("7"));
-    }
+pub(crate) async fn when_to_ask_for_less_is_passed_on<G: Gateway>() {
+    assert_eq!(tries_again_after::<G>(429, r#"{"status":429}"#).await, "7");
+}
+
+pub(crate) async fn when_keyward_will_decide_again_is_passed_on<G: Gateway>() {
+    assert_eq!(tries_again_after::<G>(503, r#"{"status":503}"#).await, "7");
+}
+
+/// Where a gateway keeps that to itself.
+pub(crate) async fn who_waits_for_a_decision_is_told_to_try_again_in_a_second<G: Gateway>() {
+    assert_eq!(tries_again_after::<G>(503, r#"{"status":503}"#).await, "1");
+}
+
+/// When the client is told to try again whom Keyward refuses like that, for 7 seconds.
+async fn tries_again_after<G: Gateway>(status: u16, body: &'static str) -> String {
+    let headers = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store"), ("Retry-After", "7")];
+    let (keyward, api) = tokio::join!(Server::that(Conduct::Answers(status, headers.into(), body)), api());
+    let gateway = Running::start::<G>(keyward.address(), api.address()).await;
+    let answer = gets(&gateway, "/", &[(KEY, "a key")]).await;
+    assert_is_problem(&answer, status);
     assert_eq!(api.requests().len(), 0);
+    answer.header("retry-after").expect("when to try again").to_owned()
 }
 
 pub(crate) async fn an_answer_that_makes_no_sense_lets_nobody_pass<G: Gateway>() {

@@ -22,7 +22,21 @@ pub(crate) async fn who_has_no_good_credential_is_told_so_and_reaches_nothing<G:
         scene.refuses(401, "/", &[("Authorization", &bearer(bad))]).await;
     }
     scene.refuses(400, "/", &[(KEY, &key), ("Authorization", &bearer(&key))]).await;
-    scene.refuses(400, "/", &[(KEY, &key), (KEY, &key)]).await;
+}
+
+pub(crate) async fn who_shows_two_keys_is_told_so<G: Gateway>() {
+    refuses_two_keys::<G>(400).await;
+}
+
+/// Where a gateway makes one header of two.
+pub(crate) async fn two_keys_are_no_key<G: Gateway>() {
+    refuses_two_keys::<G>(401).await;
+}
+
+async fn refuses_two_keys<G: Gateway>(status: u16) {
+    let scene = Scene::set::<G>().await;
+    let key = scene.reader().await.holder.key;
+    scene.refuses(status, "/", &[(KEY, &key), (KEY, &key)]).await;
 }
 
 pub(crate) async fn who_lacks_the_scope_is_told_so_and_reaches_nothing<G: Gateway>() {
@@ -31,7 +45,9 @@ pub(crate) async fn who_lacks_the_scope_is_told_so_and_reaches_nothing<G: Gatewa
     let refusal = scene.refuses(403, "/orders/7", &[(KEY, &key)]).await;
     let challenge = refusal.header("www-authenticate").expect("a challenge");
     assert!(challenge.contains(r#"scope="orders:read""#), "{challenge}");
-    assert_passed(&scene.gets("/elsewhere", &[(KEY, &key)]).await);
+    for target in ["/elsewhere", "/elsewhere?scope=orders:read"] {
+        assert_passed(&scene.gets(target, &[(KEY, &key)]).await);
+    }
 }
 
 pub(crate) async fn a_revoked_key_is_refused_by_the_next_request<G: Gateway>() {
