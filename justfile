@@ -28,6 +28,10 @@ sqlx:
 schemathesis *options:
     scripts/schemathesis.sh {{ options }}
 
+# Traefik and Envoy for the tests of gateways, below target
+gateways:
+    scripts/gateways.sh
+
 # A client generated from the OpenAPI document makes, verifies and revokes a key
 generated-client:
     scripts/generated-client.sh
