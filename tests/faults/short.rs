@@ -51,6 +51,8 @@ async fn a_replica_that_was_stopped_accepts_nothing_when_it_goes_on() {
         let asked = scene.ask_all(key).await;
         victim.resume();
         join_all(asked).await;
+        // Who is not back among the replicas would not be waited for the next time.
+        scene.settles().await;
     }
     for key in &keys[2..] {
         // Shorter than a lease: the revoke waits for the word of the stopped one.
