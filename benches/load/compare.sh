@@ -4,9 +4,6 @@
 #
 #   benches/load/compare.sh            5 rounds of 5 s a program: about 5 minutes, after the build
 #   benches/load/compare.sh --quick    does it work at all? 1 round of 1 s; its numbers mean nothing
-#   ONLY_HANDLER=yes ROUNDS=18 SECONDS_EACH=2 benches/load/compare.sh
-#                                      only a warm key and the bare handler, in turn: they are so close that it takes many
-#                                      rounds to tell them apart
 #
 # ROUNDS, SECONDS_EACH, CONNECTIONS, SERVER_CORE, CLIENT_CORE and FIRST_PORT change what their names say.
 # KEYWARD names a program that is built already. Needs Linux, wrk, Node with npm, and what `keyward dev` needs.
@@ -36,24 +33,15 @@ start_all() {
   start express env NODE_ENV=production JWT_SECRET="$(cat "$work/keyward/secrets/jwt_secret")" \
     node "$built/express/server.js"
   start argon2 env API_KEY="$ARGON2_KEY" "$built/release/argon2_each_time"
-  start app env DATABASE_URL="postgres://postgres@localhost/postgres?host=$work/keyward/socket" \
-    KEYWARD_PEPPER="$(cat "$work/keyward/secrets/pepper")" "$built/release/protected_app"
   keyward_key=$(create_key keyward)
   express_key=$(create_key express)
 }
 
 # Measuring ---------------------------------------------------------------------------------------
 
-run_pair() { # SECONDS
-  run "$1" warm keyward /api/protected-resource "x-api-key: $keyward_key"
-  run "$1" handler keyward /healthz "x-api-key: $keyward_key" # with the header, so that the requests are as long
-}
-
 run_each() { # SECONDS
-  run_pair "$1"
+  run "$1" warm keyward /api/protected-resource "x-api-key: $keyward_key"
   run "$1" bare bare /api/protected-resource "x-api-key: $keyward_key"
-  run "$1" app_with app /protected "x-api-key: $keyward_key"
-  run "$1" app_without app /unprotected "x-api-key: $keyward_key"
   run "$1" express express /api/protected-resource "x-api-key: $express_key"
   # All connections are hashed for at once, so that the first answer takes a second or two.
   run $(($1 < 5 ? 5 : $1)) argon2 argon2 /api/protected-resource "x-api-key: $ARGON2_KEY"
@@ -83,10 +71,7 @@ tell() {
   tell_circumstances
   table_head 'one core each'
   table_row 'Keyward, warm key' warm
-  table_row 'Keyward, its bare handler (/healthz)' handler
   table_row 'actix-web, no check, no middleware' bare
-  table_row 'another application with the middleware' app_with
-  table_row 'the same application without it' app_without
   table_row 'Express, key in a Set' express
   table_row 'actix-web, Argon2id on each request' argon2
   table_row 'Keyward, normal traffic beside valid keys' beside_valid
@@ -95,41 +80,15 @@ tell() {
   table_row 'Keyward, the flood of forged keys' flood_forged
 
   printf '\n%-58s %9s   %s\n' 'Keyward, warm key' measured target
-  ratio_row 'requests/s against its bare handler' "$(ratio $RATE warm handler)" '>=' 0.95
-  ratio_row 'p99 against its bare handler' "$(ratio $P99 warm handler)" '<=' 1.1
   ratio_row 'requests/s against actix-web with no check' "$(ratio $RATE warm bare)" '>=' 0.80
   ratio_row 'user CPU a request, us' "$(column warm $USER_TIME | median)" '<=' 2.5
-  ratio_row 'the middleware elsewhere: requests/s against without' "$(ratio $RATE app_with app_without)" '>=' 0.95
   ratio_row 'requests/s against Express with a Set' "$(ratio $RATE warm express)" '>=' 10
   ratio_row 'requests/s against Argon2id on each request' "$(ratio $RATE warm argon2)" '>=' 2000
   ratio_row 'p99 beside forged keys against beside valid keys' "$(ratio $P99 beside_forged beside_valid)" '<=' 1.2
 }
 
-measure_pair() {
-  run_pair 1 >/dev/null # warm
-  for ((round = 1; round <= rounds; round++)); do run_pair "$seconds" >>"$results"; done
-}
-
-# Of the medians, not the median of the rounds' ratios: a stall of the machine meets one side of a round.
-ratio_of_medians() { awk -v one="$(column "$2" "$1" | median)" -v other="$(column "$3" "$1" | median)" 'BEGIN { print one / other }'; }
-
-tell_pair() {
-  tell_circumstances
-  table_head 'one core each'
-  table_row 'Keyward, warm key' warm
-  table_row 'Keyward, its bare handler (/healthz)' handler
-  printf '\n%-58s %9s   %s\n' 'Keyward, warm key; ratios of the medians' measured target
-  ratio_row 'requests/s against its bare handler' "$(ratio_of_medians $RATE warm handler)" '>=' 0.95
-  ratio_row 'p99 against its bare handler' "$(ratio_of_medians $P99 warm handler)" '<=' 1.1
-}
-
 build_all
 start_all
-if [[ -n ${ONLY_HANDLER:-} ]]; then
-  measure_pair
-  tell_pair
-  exit
-fi
 write_flood_keys
 measure
 tell

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Compares nginx that asks Keyward about each request with the same nginx that asks itself, by TCP and by a Unix socket, and
-# Keyward's answer to gateways with its bare handler. Prints medians, and the ratios that Keyward promises. README.md beside this file
-# explains each line.
+# Compares nginx that asks Keyward about each request, by TCP and by a Unix socket, with the same nginx that asks itself. Prints
+# medians, and the ratios that Keyward promises. README.md beside this file explains each line.
 #
-#   benches/load/gateway.sh            5 rounds of 5 s a line: about 3 minutes, after the build
+#   benches/load/gateway.sh            5 rounds of 5 s a line: about 2 minutes, after the build
 #   benches/load/gateway.sh --quick    does it work at all? 1 round of 1 s; its numbers mean nothing
 #
 # ROUNDS, SECONDS_EACH, CONNECTIONS, SERVER_CORE, CLIENT_CORE and FIRST_PORT change what their names say.
@@ -89,10 +88,6 @@ run_each() { # SECONDS
   for name in asking socket own unchecked other; do
     run "$1" "$name" "$name" /api/protected-resource "x-api-key: $key"
   done
-  run "$1" authorize keyward /v1/authorize "x-api-key: $key"
-  run "$1" handler keyward /healthz "x-api-key: $key" # with the header, so that the requests are as long
-  run "$1" token keyward /v1/authorize "authorization: Bearer $token"
-  run "$1" longer keyward /healthz "authorization: Bearer $token"
 }
 
 measure() {
@@ -111,18 +106,12 @@ tell() {
   table_row 'nginx, which asks itself' own
   table_row 'nginx, which asks /healthz by the socket' unchecked
   table_row 'nginx, which asks another nginx by TCP' other
-  table_row 'Keyward, /v1/authorize with a warm key' authorize
-  table_row 'Keyward, its bare handler (/healthz)' handler
-  table_row 'Keyward, /v1/authorize with a warm token' token
-  table_row 'Keyward, its bare handler with that header' longer
 
   printf '\n%-58s %9s   %s\n' '' measured target
   ratio_row 'nginx: requests/s asking Keyward by TCP against itself' "$(ratio $RATE asking own)" '>=' 0.6
   ratio_row 'the same by the socket' "$(ratio $RATE socket own)" '>=' 0.6
   ratio_row 'nobody checks: /healthz by the socket' "$(ratio $RATE unchecked own)" '>=' 0.6
   ratio_row 'nobody checks: another nginx by TCP' "$(ratio $RATE other own)" '>=' 0.6
-  ratio_row '/v1/authorize: requests/s against the bare handler' "$(ratio $RATE authorize handler)" '>=' 0.93
-  ratio_row 'the same with a warm token' "$(ratio $RATE token longer)" '>=' 0.93
 }
 
 build
