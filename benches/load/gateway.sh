@@ -29,10 +29,10 @@ start_nginx() {
   run_nginx "$name"
 }
 
-# start_answerer NAME: nginx that says yes to everything, asked by others.
+# start_answerer NAME SOCKET: nginx that says yes to everything, asked by others.
 start_answerer() {
   mkdir -p "$work/$1/conf.d"
-  echo "server { listen 127.0.0.1:$next_port; keepalive_requests 1000000000; location / { return 200; } }" >"$work/$1/conf.d/yes.conf"
+  echo "server { listen 127.0.0.1:$next_port; listen unix:$2; keepalive_requests 1000000000; location / { return 200; } }" >"$work/$1/conf.d/yes.conf"
   run_nginx "$1"
 }
 
@@ -65,13 +65,14 @@ start_all() {
   token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice --expires-in 12h)
   key=$(create_key keyward)
   start bare "$built/release/bare"
-  start_answerer answerer
+  start_answerer answerer "$work/answerer.sock"
   start_nginx asking "${address[keyward]}"
   start_nginx socket "unix:$path"
   start_nginx own "${address[keyward]}" -e 's|^    proxy_pass http://keyward/.*|    return 200;|'
   # The least that it can cost to ask somebody else.
   start_nginx unchecked "unix:$path" -e 's|^    proxy_pass http://keyward/.*|    proxy_pass http://keyward/healthz;|'
   start_nginx other "${address[answerer]}"
+  start_nginx least "unix:$work/answerer.sock"
 }
 
 # The same question must have been asked, or the comparison is none.
@@ -85,7 +86,7 @@ check() {
 
 run_each() { # SECONDS
   local name
-  for name in asking socket own unchecked other; do
+  for name in asking socket own unchecked other least; do
     run "$1" "$name" "$name" /api/protected-resource "x-api-key: $key"
   done
 }
@@ -106,12 +107,14 @@ tell() {
   table_row 'nginx, which asks itself' own
   table_row 'nginx, which asks /healthz by the socket' unchecked
   table_row 'nginx, which asks another nginx by TCP' other
+  table_row 'nginx, which asks another nginx by a socket' least
 
   printf '\n%-58s %9s   %s\n' '' measured target
   ratio_row 'nginx: requests/s asking Keyward by TCP against itself' "$(ratio $RATE asking own)" '>=' 0.6
   ratio_row 'the same by the socket' "$(ratio $RATE socket own)" '>=' 0.6
   ratio_row 'nobody checks: /healthz by the socket' "$(ratio $RATE unchecked own)" '>=' 0.6
   ratio_row 'nobody checks: another nginx by TCP' "$(ratio $RATE other own)" '>=' 0.6
+  ratio_row 'nobody checks: another nginx by a socket' "$(ratio $RATE least own)" '>=' 0.6
 }
 
 build

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use crate::{
     checker::{Demands, Report},
     fleet::{LEASE, Member},
-    scene::{LiveKey, Scene},
+    scene::{LiveKey, Scene, number_in},
     support::PrivateCluster,
 };
 
@@ -96,9 +96,8 @@ fn draw_span(dice: &mut StdRng) -> Span {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes as long as you like: KEYWARD_FAULTS_SECONDS, KEYWARD_FAULTS_SEED"]
 async fn under_random_faults_nothing_is_accepted_after_a_revoke() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let seed = number("KEYWARD_FAULTS_SEED").unwrap_or_else(rand::random);
-    let lasts = Duration::from_secs(number("KEYWARD_FAULTS_SECONDS").unwrap_or(120));
+    let seed = number_in("KEYWARD_FAULTS_SEED").unwrap_or_else(rand::random);
+    let lasts = Duration::from_secs(number_in("KEYWARD_FAULTS_SECONDS").unwrap_or(120));
     println!("KEYWARD_FAULTS_SEED={seed}, for {lasts:?}");
     let mut dice = StdRng::seed_from_u64(seed);
     let mut postgres = PrivateCluster::start().await;

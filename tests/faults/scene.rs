@@ -236,6 +236,11 @@ fn json(response: &Response) -> Value {
     serde_json::from_str(&response.body).unwrap_or_default()
 }
 
+/// What whoever starts the tests by hand wants.
+pub(crate) fn number_in(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
 /// Asks `condition` until it holds.
 pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let begin = Instant::now();

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::{
     checker::Demands,
-    scene::{LiveKey, Scene},
+    scene::{LiveKey, Scene, number_in},
     support::PrivateCluster,
 };
 
@@ -16,12 +16,14 @@ const VICTIM: usize = 1;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_fault_nothing_is_accepted_after_a_revoke_and_nobody_is_unavailable() {
     let (scene, []) = Scene::open(3).await;
-    for number in 0..20 {
+    // Few, for a test; more tell how long a revoked key is accepted.
+    let revokes = number_in("KEYWARD_FAULTS_REVOKES").unwrap_or(20) as usize;
+    for number in 0..revokes {
         let key = scene.live_key().await;
         let revoked = scene.revoke(&key, number % 3).await;
         assert_eq!((revoked.status(), revoked.confirmed), (Some(200), 3));
     }
-    let demands = scene.demands(20);
+    let demands = scene.demands(revokes);
     scene.passes("no fault", &demands).await;
 }
 
