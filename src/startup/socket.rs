@@ -11,8 +11,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use tokio::net::UnixSocket;
 
 use crate::config::Socket;
+
+/// Connections that wait to be accepted: as many as Linux itself lets wait by default.
+const BACKLOG: u32 = 4096;
 
 /// The file, as long as this process listens.
 pub(super) struct SocketFile(PathBuf);
@@ -25,13 +29,15 @@ impl SocketFile {
     pub(super) fn listen(settings: &Socket) -> anyhow::Result<(Self, UnixListener)> {
         let Socket { path, mode } = settings;
         make_room(path)?;
-        let listener = UnixListener::bind(path).with_context(|| {
+        let socket = UnixSocket::new_stream()?;
+        socket.bind(path).with_context(|| {
             format!("cannot listen on {} (server.socket). Its directory must be there, and writable", path.display())
         })?;
         let file = Self(path.clone());
+        // Before anybody can connect: who has, is believed for as long as the connection lasts.
         fs::set_permissions(path, Permissions::from_mode(*mode))
             .with_context(|| format!("cannot set the permissions of {}", path.display()))?;
-        Ok((file, listener))
+        Ok((file, socket.listen(BACKLOG)?.into_std()?))
     }
 }
 
