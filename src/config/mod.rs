@@ -12,6 +12,7 @@
 //! - `policy`: the policy file, which `authorize.policy_file` names
 //! - `weak`: secrets that protect nothing
 //! - `show`: the effective configuration as text, without its secrets
+//! - `server`: where to listen, and whom to believe
 //! - `defaults`: the same defaults for who uses the library, which reads no configuration
 
 #[cfg(feature = "server")]
@@ -30,6 +31,7 @@ pub mod policy;
 #[cfg(feature = "server")]
 mod problems;
 mod safe_address;
+mod server;
 #[cfg(feature = "server")]
 mod show;
 #[cfg(all(test, feature = "server"))]
@@ -38,12 +40,9 @@ mod tests;
 mod validate;
 mod weak;
 
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::domain::api_key::{Environment, Pepper, Prefix};
@@ -55,6 +54,7 @@ pub use load::{Settings, Sources};
 #[cfg(feature = "server")]
 pub use problems::Problems;
 pub(crate) use safe_address::is_safe_address;
+pub use server::{ClientAddressHeader, Server, Socket};
 
 /// The commented defaults, as text.
 pub const DEFAULTS: &str = include_str!("../../keyward.default.toml");
@@ -85,68 +85,6 @@ pub struct Config {
     pub audit: Audit,
     /// What is logged, and how.
     pub log: Log,
-}
-
-/// HTTP: where to listen, and how much a client may take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Address to listen on.
-    pub host: IpAddr,
-    /// Port to listen on; 0 lets the system choose.
-    pub port: u16,
-    /// A Unix socket to listen on as well.
-    pub socket: Option<Socket>,
-    /// Threads that serve HTTP.
-    pub workers: NonZeroUsize,
-    /// Connections open at once, in the whole process.
-    pub max_connections: usize,
-    /// Largest request head, in bytes.
-    pub max_header_bytes: usize,
-    /// Largest request body, in bytes.
-    pub max_body_bytes: usize,
-    /// Time to receive a connection's first request head.
-    pub header_timeout: Duration,
-    /// Time to receive a request body.
-    pub body_timeout: Duration,
-    /// How long an idle connection stays open.
-    pub keep_alive: Duration,
-    /// How long readiness is denied before draining starts.
-    pub unready_period: Duration,
-    /// How long requests under way may take to end.
-    pub drain_timeout: Duration,
-    /// Under which address clients know us; `None`: the one that they ask for.
-    pub public_url: Option<String>,
-    /// Networks whose word on a client's address is taken.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Where they give it.
-    pub client_address_header: ClientAddressHeader,
-}
-
-impl Server {
-    /// Whether anybody's word on the original request is taken.
-    pub fn trusts_anybody(&self) -> bool {
-        !self.trusted_proxies.is_empty() || self.socket.is_some()
-    }
-}
-
-/// A Unix socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Socket {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its permissions: who may connect, and so is believed.
-    pub mode: u32,
-}
-
-/// The header in which proxies tell a client's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum ClientAddressHeader {
-    /// `X-Forwarded-For`, the usual one.
-    XForwardedFor,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
 }
 
 /// Where Postgres is, and how long we wait for it.
