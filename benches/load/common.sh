@@ -83,6 +83,13 @@ create_key() {
     sed 's/.*"apiKey":"\([^"]*\)".*/\1/'
 }
 
+# start_keyward [SETTING…]: everything but the number of workers is what ships. Sets the token, and the key of its bearer.
+start_keyward() {
+  start keyward env KEYWARD__SERVER__WORKERS=1 "$@" "$KEYWARD" dev --data-dir "$work/keyward"
+  token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice --expires-in 12h)
+  key=$(create_key keyward)
+}
+
 # Of the traffic beside a flood.
 NORMAL_CONNECTIONS=4
 

@@ -25,37 +25,34 @@ build_all() {
   (cd "$built/express" && npm ci --silent --no-audit --no-fund)
 }
 
-# Everything but the number of workers is what ships.
 start_all() {
-  start keyward env KEYWARD__SERVER__WORKERS=1 "$KEYWARD" dev --data-dir "$work/keyward"
-  token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice --expires-in 12h)
+  start_keyward
   start bare "$built/release/bare"
   start express env NODE_ENV=production JWT_SECRET="$(cat "$work/keyward/secrets/jwt_secret")" \
     node "$built/express/server.js"
   start argon2 env API_KEY="$ARGON2_KEY" "$built/release/argon2_each_time"
-  keyward_key=$(create_key keyward)
   express_key=$(create_key express)
 }
 
 # Measuring ---------------------------------------------------------------------------------------
 
 run_each() { # SECONDS
-  run "$1" warm keyward /api/protected-resource "x-api-key: $keyward_key"
-  run "$1" bare bare /api/protected-resource "x-api-key: $keyward_key"
+  run "$1" warm keyward /api/protected-resource "x-api-key: $key"
+  run "$1" bare bare /api/protected-resource "x-api-key: $key"
   run "$1" express express /api/protected-resource "x-api-key: $express_key"
   # All connections are hashed for at once, so that the first answer takes a second or two.
   run $(($1 < 5 ? 5 : $1)) argon2 argon2 /api/protected-resource "x-api-key: $ARGON2_KEY"
 }
 
 write_flood_keys() {
-  echo "$keyward_key" >"$work/valid"
+  echo "$key" >"$work/valid"
   # The tag at the end is what a forger cannot make. All forged keys are of the right form.
   for ((i = 0; i < FORGED_KEYS; i++)); do
-    printf '%s%011d\n' "${keyward_key%???????????}" "$i"
+    printf '%s%011d\n' "${key%???????????}" "$i"
   done >"$work/forged"
 }
 
-flood_of() { flood "$1" "$work/$1" x-api-key /api/protected-resource "x-api-key: $keyward_key"; }
+flood_of() { flood "$1" "$work/$1" x-api-key /api/protected-resource "x-api-key: $key"; }
 
 measure() {
   run_each 1 >/dev/null # warm: the key, and Node's compiler

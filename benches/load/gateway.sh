@@ -57,13 +57,10 @@ END
   start "$1" nginx -p "$folder" -c "$folder/nginx.conf" -e stderr
 }
 
-# Everything but the number of workers is what ships. All of it is on one core.
+# All of it is on one core.
 start_all() {
   local path=$work/keyward.sock
-  start keyward env KEYWARD__SERVER__WORKERS=1 KEYWARD__SERVER__TRUSTED_PROXIES=127.0.0.0/8 \
-    KEYWARD__SERVER__SOCKET="$path" KEYWARD__SERVER__SOCKET_MODE=0666 "$KEYWARD" dev --data-dir "$work/keyward"
-  token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice --expires-in 12h)
-  key=$(create_key keyward)
+  start_keyward KEYWARD__SERVER__TRUSTED_PROXIES=127.0.0.0/8 KEYWARD__SERVER__SOCKET="$path" KEYWARD__SERVER__SOCKET_MODE=0666
   start bare "$built/release/bare"
   start_answerer answerer "$work/answerer.sock"
   start_nginx asking "${address[keyward]}"

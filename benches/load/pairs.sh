@@ -14,12 +14,8 @@ source "$(dirname "$0")/common.sh"
 
 need wrk taskset curl cargo
 
-# Everything but the number of workers is what ships.
 start_all() {
-  start keyward env KEYWARD__SERVER__WORKERS=1 KEYWARD__SERVER__TRUSTED_PROXIES=127.0.0.0/8 \
-    "$KEYWARD" dev --data-dir "$work/keyward"
-  token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice --expires-in 12h)
-  key=$(create_key keyward)
+  start_keyward KEYWARD__SERVER__TRUSTED_PROXIES=127.0.0.0/8
   start app env DATABASE_URL="postgres://postgres@localhost/postgres?host=$work/keyward/socket" \
     KEYWARD_PEPPER="$(cat "$work/keyward/secrets/pepper")" "$built/release/protected_app"
 }
