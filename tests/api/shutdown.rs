@@ -86,7 +86,7 @@ async fn on_term_it_is_unready_first_then_drained_and_no_request_fails() {
     under_way.write_all(b"67890").await.expect("sent");
     let mut answer = String::new();
     under_way.read_to_string(&mut answer).await.expect("a whole answer");
-    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.output());
     assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
 }
 
