@@ -24,6 +24,7 @@ mod problem;
 mod root_span;
 pub mod routes;
 pub mod server;
+mod socket_connection;
 mod tokens;
 mod verify;
 
