@@ -2,7 +2,7 @@
 # Compares nginx that asks Keyward about each request, by TCP and by a Unix socket, with the same nginx that asks itself. Prints
 # medians, and the ratios that Keyward promises. README.md beside this file explains each line.
 #
-#   benches/load/gateway.sh            5 rounds of 5 s a line: about 2 minutes, after the build
+#   benches/load/gateway.sh            5 rounds of 5 s a line: about 3 minutes, after the build
 #   benches/load/gateway.sh --quick    does it work at all? 1 round of 1 s; its numbers mean nothing
 #
 # ROUNDS, SECONDS_EACH, CONNECTIONS, SERVER_CORE, CLIENT_CORE and FIRST_PORT change what their names say.
