@@ -62,7 +62,7 @@ fn the_gateway_of_the_gateway_api_fails_closed_and_hands_on_the_six_headers() {
     let all = documents("kubernetes/gateway-api.yml");
     let traffic = &named(&all, "ClientTrafficPolicy", "public")["spec"]["headers"];
     assert_eq!(traffic["withUnderscoresAction"], "DropHeader");
-    assert_same(texts(&traffic["earlyRequestHeaders"]["remove"]), &IDENTITY);
+    assert_same(texts(&traffic["earlyRequestHeaders"]["remove"]), &[&IDENTITY[..], &["x-forwarded-for"]].concat());
     let policy = &named(&all, "SecurityPolicy", "keyward")["spec"];
     assert_eq!(
         (&policy["targetRefs"][0]["kind"], &policy["targetRefs"][0]["name"]),
