@@ -8,7 +8,8 @@ mod tokens;
 
 use std::{
     fmt::Display,
-    future::Future,
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -19,6 +20,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions, types::PgInterval},
 };
+use tokio::runtime::Handle;
 
 use crate::{
     config::{Audit, Database},
@@ -52,6 +54,8 @@ pub struct Store {
     /// What one operation may take in all: getting a connection, and the statement. The server's own
     /// timeout cannot fire while the server is paused or unreachable, so this one is ours.
     deadline: Duration,
+    /// Where connections are opened: they end with the runtime that they were opened in.
+    runtime: Handle,
 }
 
 /// The store could not be opened or prepared.
@@ -77,7 +81,8 @@ pub enum OpenError {
 }
 
 impl Store {
-    /// Connects, waiting up to `database.connect_timeout` for a database that is still starting.
+    /// Connects, waiting up to `database.connect_timeout` for a database that is still starting. To be called in the runtime
+    /// that lasts as long as the store.
     ///
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Unreachable`].
@@ -91,7 +96,7 @@ impl Store {
         let signals = options.options([("synchronous_commit", "off")]);
         let signals = pool_options(settings, SIGNAL_CONNECTIONS).connect_lazy_with(signals);
         let deadline = settings.acquire_timeout + settings.statement_timeout;
-        Ok(Self { pool, signals, listen_options, deadline })
+        Ok(Self { pool, signals, listen_options, deadline, runtime: Handle::current() })
     }
 
     /// Brings the schema up to date, makes room for the audit of the months to come, and drops what of it
@@ -178,6 +183,13 @@ impl Store {
     }
 
     async fn within_deadline<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        // Each of actix-web's workers is a runtime of its own, and ends when it has drained. What it has connected to must outlive it,
+        // for another worker may be waiting for an answer there.
+        let mut work = pin!(work);
+        let work = poll_fn(|context| {
+            let _entered = self.runtime.enter();
+            work.as_mut().poll(context)
+        });
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => result.map_err(store_error),
             Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline))),

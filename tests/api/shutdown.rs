@@ -1,11 +1,15 @@
 //! How a replica ends: unready first, then drained, in bounded time.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use reqwest::Method;
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -86,8 +90,77 @@ async fn on_term_it_is_unready_first_then_drained_and_no_request_fails() {
     under_way.write_all(b"67890").await.expect("sent");
     let mut answer = String::new();
     under_way.read_to_string(&mut answer).await.expect("a whole answer");
-    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.output());
     assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.output());
+}
+
+/// Of two workers one ends at once, while the other's request waits for the database on a connection that the first has opened.
+#[tokio::test]
+async fn a_connection_to_the_database_outlives_the_worker_that_has_opened_it() {
+    let mut replica = Replica::start_with(&[
+        ("KEYWARD__SERVER__WORKERS", "2"),
+        ("KEYWARD__SERVER__UNREADY_PERIOD", "0s"),
+        ("KEYWARD__DATABASE__POOL_SIZE", "1"),
+        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "30s"),
+    ])
+    .await;
+    let token = Person::named("alice").token;
+    // Connections are given to workers in turn.
+    let mut under_way = connection_with(&replica, &half_a_creation(&token)).await;
+    let mut other = TcpStream::connect(replica.address()).await.expect("a connection");
+    let database = replica.database().superuser_pool().await;
+    let sessions = async |condition: &str| sessions(&database, condition).await;
+    // From then on, nothing else asks for that connection.
+    eventually("the first heartbeat", async || !sessions("query LIKE '%pg_notify%'").await.is_empty()).await;
+    ready(&mut other).await;
+    let [asked] = sessions("query LIKE '%_sqlx_migrations%'").await[..] else { panic!("not one session was asked") };
+    sqlx::query("SELECT pg_terminate_backend($1)").bind(asked).execute(&database).await.expect("ended");
+    // The last answer serves for a while.
+    while sessions(&format!("query LIKE '%_sqlx_migrations%' AND pid <> {asked}")).await.is_empty() {
+        ready(&mut other).await;
+    }
+    drop(other);
+
+    let mut in_the_way = database.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE api_keys").execute(&mut *in_the_way).await.expect("a lock");
+    under_way.write_all(b"67890").await.expect("sent");
+    eventually("the creation waits", async || !sessions("wait_event_type = 'Lock'").await.is_empty()).await;
+    replica.signal("TERM");
+    eventually("one worker is left", async || workers(replica.pid()) == 1).await;
+    in_the_way.rollback().await.expect("out of the way");
+
+    let mut answer = String::new();
+    under_way.read_to_string(&mut answer).await.expect("a whole answer");
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.output());
+}
+
+/// The process ids of Keyward's sessions with the database that fulfil `condition`.
+async fn sessions(database: &PgPool, condition: &str) -> Vec<i32> {
+    let sessions = format!(
+        "SELECT pid FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'keyward' AND {condition}"
+    );
+    sqlx::query_scalar(AssertSqlSafe(sessions)).fetch_all(database).await.expect("process ids")
+}
+
+/// Asks whether it is ready until it is, which takes the database.
+async fn ready(connection: &mut TcpStream) {
+    let mut answer = Vec::new();
+    while !answer.starts_with(b"HTTP/1.1 200") {
+        answer.clear();
+        connection.write_all(b"HEAD /readyz HTTP/1.1\r\nhost: keyward\r\n\r\n").await.expect("sent");
+        while !answer.ends_with(b"\r\n\r\n") {
+            assert_ne!(connection.read_buf(&mut answer).await.expect("readable"), 0, "the connection was closed");
+        }
+    }
+}
+
+/// How many threads of a process serve requests.
+fn workers(pid: u32) -> usize {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("a process").flatten();
+    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("actix-server wo")).count()
 }
 
 /// The tests' patience ends before that minute does.
