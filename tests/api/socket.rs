@@ -8,6 +8,10 @@ use std::{
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
 
 use crate::{
     actors::{PROTECTED, Person},
@@ -38,6 +42,10 @@ impl Local {
     fn asks(&self, path: &str) -> RequestBuilder {
         let client = Client::builder().unix_socket(self.socket.as_path()).build().expect("a client");
         client.get(format!("http://keyward{path}"))
+    }
+
+    async fn connects(&self) -> UnixStream {
+        UnixStream::connect(&self.socket).await.expect("a connection")
     }
 }
 
@@ -79,6 +87,39 @@ async fn who_asks_by_the_socket_is_believed_and_nobody_else() {
     // The socket itself has no address that the key could be bound to.
     let silent = by_socket().header("x-api-key", &key).header("x-original-uri", "/orders");
     assert_eq!(Reply::to(silent).await.status, 401);
+}
+
+#[tokio::test]
+async fn whoever_reads_late_by_the_socket_gets_every_answer_whole() {
+    const ANSWERS: usize = 30;
+    let local = Local::with(&[]).await;
+    let document = Reply::to(local.asks("/openapi.json")).await.text;
+    assert!(ANSWERS * document.len() > 2 << 20, "the system keeps that many answers for the client");
+    let mut connection = local.connects().await;
+    let question = "GET /openapi.json HTTP/1.1\r\nhost: keyward\r\n\r\n".repeat(ANSWERS - 1);
+    let last = "GET /openapi.json HTTP/1.1\r\nhost: keyward\r\nconnection: close\r\n\r\n";
+    connection.write_all((question + last).as_bytes()).await.expect("sent");
+    // Somebody else is served meanwhile.
+    assert_eq!(Reply::to(local.asks("/healthz")).await.status, 200);
+    let mut answers = String::new();
+    connection.read_to_string(&mut answers).await.expect("answers");
+    assert_eq!(answers.matches(&document).count(), ANSWERS);
+}
+
+#[tokio::test]
+async fn by_the_socket_the_bounds_are_those_of_the_port() {
+    let mut local =
+        Local::with(&[("KEYWARD__SERVER__HEADER_TIMEOUT", "1s"), ("KEYWARD__SERVER__DRAIN_TIMEOUT", "5m")]).await;
+    let mut slow = local.connects().await;
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: ").await.expect("sent");
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+
+    // It doesn't hold the end up: the tests' patience ends before five minutes do.
+    let _idle = local.connects().await;
+    local.replica.signal("TERM");
+    assert_eq!(local.replica.exit_code().await, Some(0));
 }
 
 #[tokio::test]
