@@ -137,6 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[cfg_attr(not(target_os = "linux"), ignore = "what is watched is read in /proc")]
     async fn a_connection_is_watched_for_what_can_be_read_alone() {
         let (mut connection, mut client) = connection();
         client.write_all(b"question").await.expect("room");

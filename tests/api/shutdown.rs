@@ -96,6 +96,7 @@ async fn on_term_it_is_unready_first_then_drained_and_no_request_fails() {
 
 /// Of two workers one ends at once, while the other's request waits for the database on a connection that the first has opened.
 #[tokio::test]
+#[cfg_attr(not(target_os = "linux"), ignore = "the workers are counted by /proc")]
 async fn a_connection_to_the_database_outlives_the_worker_that_has_opened_it() {
     let mut replica = Replica::start_with(&[
         ("KEYWARD__SERVER__WORKERS", "2"),
