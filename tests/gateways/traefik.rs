@@ -13,6 +13,8 @@ struct Traefik;
 impl Gateway for Traefik {
     const PROGRAM: &'static str = "traefik";
 
+    const RESOLVES_PATHS: bool = true;
+
     const UNDECIDED: u16 = 500;
 
     fn command(program: &Path, folder: &Folder, places: &Places) -> Command {

@@ -65,14 +65,30 @@ pub(crate) async fn another_spelling_of_a_path_meets_the_same_check<G: Gateway>(
         "/orders%2f7",
         "/elsewhere/../orders/7",
         "/elsewhere/%2e%2e/orders/7",
+        // Some take what follows the two slashes for a host.
+        "//public/orders/7",
+        // Some take off what begins with a semicolon, and resolve the dots then.
+        "/public/..;/orders/7",
+        "/public/..;a=b/orders/7",
+        // Some take one for the other.
+        r"/public/..\orders/7",
+        "/public/..%5corders/7",
+        "/public/#/../../orders/7",
+        // Nor do all resolve dots.
+        "/orders/../public/7",
+        "/orders/%2e%2e/public/7",
+        "/orders",
+        "/orders/7%zz",
+        "/orders/%",
+        "/%/../orders/7",
     ] {
         let before = scene.api.requests().len();
         let answer = scene.gets(target, &[(KEY, &key)]).await;
         if G::RESOLVES_PATHS && answer.status == 200 {
             // It was read as a public one, and the API can read it in no other way.
-            assert_eq!(scene.last().target, "/public/orders/7", "{target}");
+            assert!(["/public/orders/7", "/public/7"].contains(&&*scene.last().target), "{target}");
         } else {
-            assert!([400, 403].contains(&answer.status), "{target} gets {answer:?}");
+            assert!([301, 400, 403].contains(&answer.status), "{target} gets {answer:?}");
             assert_eq!(scene.api.requests().len(), before, "{target}");
         }
     }
@@ -116,6 +132,44 @@ pub(crate) async fn what_is_asked_for_is_told_by_the_gateway_and_not_by_the_clie
         assert_eq!((question.method.as_str(), question.header("host")), ("POST", Some("keyward")));
         assert_eq!(question.target, "/v1/authorize/orders/7?a=b&scope=c");
         assert_eq!([method, uri, host].concat(), [""; 0], "{question:?}");
+    }
+}
+
+/// RFC 9112 §3.2.2: of two hosts, the one in the request line counts.
+pub(crate) async fn the_host_that_is_checked_is_the_host_that_is_served<G: Gateway>() {
+    let keyward = Server::that(Conduct::Answers(200, vec![("X-Auth-Subject", "alice")], "")).await;
+    let api = api().await;
+    let gateway = Running::start::<G>(keyward.address(), api.address()).await;
+    let answer = sends(&gateway, "GET", "http://other.example/orders/7", &[(KEY, "a key")], b"").await;
+    if answer.status == 400 {
+        assert!(api.requests().iter().all(|request| request.target != "/orders/7"));
+        return;
+    }
+    assert_passed(&answer);
+    let question = keyward.requests().pop().expect("Keyward was asked");
+    let name = if G::POLICY.is_none() { ["x-original-host", "x-forwarded-host"].as_slice() } else { &["host"] };
+    let told: Vec<_> = name.iter().filter_map(|name| question.header(name)).collect();
+    assert_eq!(told, ["other.example"], "{question:?}");
+    let got = api.requests().pop().expect("the API was asked");
+    assert_eq!((got.target.as_str(), got.header("host")), ("/orders/7", Some("other.example")));
+}
+
+/// A proxy takes off what `Connection` names (RFC 9110 §7.6.1), but the client has no say in what Keyward has added.
+pub(crate) async fn who_it_is_cannot_be_taken_off_by_the_client<G: Gateway>() {
+    const IDENTITY: [&str; 5] =
+        ["x-auth-subject", "x-auth-owner", "x-auth-key-id", "x-auth-method", "x-auth-environment"];
+    let scene = Scene::set::<G>().await;
+    let key = scene.reader().await.holder.key;
+    let names = IDENTITY.join(", ");
+    for (connection, upgrade) in [(names.clone(), ""), (format!("Upgrade, {names}"), "h2c")] {
+        let headers = [(KEY, key.as_str()), ("Connection", &connection), ("Upgrade", upgrade)];
+        assert_passed(&scene.gets("/orders/7", &headers[..if upgrade.is_empty() { 2 } else { 3 }]).await);
+        let got = scene.last();
+        for name in IDENTITY {
+            assert!(got.header(name).is_some_and(|value| !value.is_empty()), "{name} is missing: {got:?}");
+        }
+        let named = got.header("connection").unwrap_or_default().to_ascii_lowercase();
+        assert!(!named.contains("x-auth"), "whoever is next may take it off: {named}");
     }
 }
 

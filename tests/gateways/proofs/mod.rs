@@ -46,6 +46,8 @@ macro_rules! prove_what_all_can {
             the_credential_ends_at_the_gateway,
             another_spelling_of_a_path_meets_the_same_check,
             what_is_asked_for_is_told_by_the_gateway_and_not_by_the_client,
+            the_host_that_is_checked_is_the_host_that_is_served,
+            who_it_is_cannot_be_taken_off_by_the_client,
             where_a_client_is_is_told_by_the_gateway_and_not_by_the_client,
             keywards_policy_decides_by_what_the_client_asks_for,
             a_revoked_key_is_refused_by_the_next_request,
