@@ -13,8 +13,9 @@ use crate::{
 /// parameters are left alone, for some gateways hand on the query of their client.
 pub(super) fn demanded(request: &HttpRequest) -> Result<Scopes, Reason> {
     let query = request.query_string();
-    // Where the client's path stands behind ours, so does its query.
-    if query.is_empty() || original::below(request).is_some() {
+    // Where the client's path stands behind ours, so does its query. But a slash alone may as well be one too many in a gateway's
+    // configuration, which must not mean that nothing is demanded; a client only narrows itself.
+    if query.is_empty() || original::below(request).is_some_and(|path| path != "/") {
         return Ok(Scopes::default());
     }
     let pairs = Query::<Vec<(String, String)>>::from_query(query).map_err(|error| invalid(error.to_string()))?;

@@ -151,7 +151,9 @@ async fn behind_the_clients_path_stands_the_clients_query() {
     let replica = replica().await;
     let key = Person::named("alice").creates(&replica, json!({})).await;
     asks_at(&replica, &key, "/v1/authorize/orders?scope=orders:delete").await.is_grant();
-    asks_at(&replica, &key, "/v1/authorize/?scope=").await.is_grant();
+    // A slash alone may be one too many in the gateway's configuration.
+    assert_eq!(asks_at(&replica, &key, "/v1/authorize/?scope=orders:delete").await.status, 403);
+    assert_eq!(asks_at(&replica, &key, "/v1/authorize/?scope=").await.status, 400);
 }
 
 #[tokio::test]
