@@ -9,6 +9,7 @@ mod tokens;
 use std::{
     fmt::Display,
     future::{Future, poll_fn},
+    io,
     pin::pin,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -234,13 +235,25 @@ fn pool_options(settings: &Database, connections: u32) -> PgPoolOptions {
     let limit = settings.acquire_timeout;
     PgPoolOptions::new().max_connections(connections).acquire_timeout(limit).after_release(move |connection, _| {
         Box::pin(async move {
-            // sqlx asks the same of a connection that is given back, but waits for the answer as long
-            // as it takes. One that was lost without a word, after the deadline had ended the wait for
+            // sqlx, too, waits for an answer on a connection that is given back, but as long as
+            // it takes. One that was lost without a word, after the deadline had ended the wait for
             // its statement, would then keep its place in the pool until TCP gives up: a quarter hour.
-            let answer = tokio::time::timeout(limit, connection.ping()).await;
-            answer.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())).map(|()| true)
+            let cleared = tokio::time::timeout(limit, leave_transaction(connection)).await;
+            let cleared = cleared.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+            cleared.map(|()| true)
         })
     })
+}
+
+/// Ends the transaction that a connection was left in, if it was. sqlx ends those that it has begun; but whoever gives up while
+/// `BEGIN` is on its way has begun none, as far as sqlx knows, and all that is done on the connection later would be part of it.
+async fn leave_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Begins with a statement that does nothing, and so finds out whether there is one already.
+    match connection.begin_with("").await {
+        Err(sqlx::Error::BeginFailed) => Ok(()),
+        Ok(left) => left.rollback().await,
+        Err(error) => Err(error),
+    }
 }
 
 fn connect_options(

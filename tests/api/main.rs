@@ -17,6 +17,7 @@ mod bulk_revoke;
 mod command_line;
 mod dev;
 mod ended_tokens;
+mod given_up;
 mod guide;
 mod idempotency;
 mod issuers;
