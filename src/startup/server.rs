@@ -2,12 +2,13 @@
 
 use std::{
     future::Future,
+    io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::dev::{Server as HttpServer, ServerHandle};
+use actix_web::dev::Server as HttpServer;
 use anyhow::Context;
 
 use super::{
@@ -113,13 +114,22 @@ impl Replica {
     /// # Errors
     /// When the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { socket, server, readiness, membership, settings, address: _ } = self;
-        let stopper = wind_down(stop, server.handle(), readiness, settings.unready_period);
-        let (result, ()) = tokio::join!(server, stopper);
+        let Self { socket, mut server, readiness, membership, settings, address: _ } = self;
+        let handle = server.handle();
+        let ended = tokio::select! {
+            // By itself: it never began, for instance, because the system gives it no files.
+            result = &mut server => Some(result),
+            () = look_away(stop, &readiness, settings.unready_period) => None,
+        };
+        let result = match ended {
+            Some(result) => result.and_then(|()| Err(io::Error::other("it ended without being told to"))),
+            None => tokio::join!(server, handle.stop(true)).0,
+        };
         drop(socket);
         membership.end().await;
+        result.context("the HTTP server failed")?;
         tracing::info!("stopped");
-        result.context("the HTTP server failed")
+        Ok(())
     }
 }
 
@@ -133,19 +143,14 @@ fn authorizer(settings: config::Authorize) -> anyhow::Result<Authorize> {
     Ok(Authorize::new(&settings.credential_headers, policy)?)
 }
 
-async fn wind_down(
-    stop: impl Future<Output = Stop>,
-    server: ServerHandle,
-    readiness: Arc<Readiness>,
-    unready_period: Duration,
-) {
+/// Waits until it is time to drain.
+async fn look_away(stop: impl Future<Output = Stop>, readiness: &Readiness, unready_period: Duration) {
     let stop = stop.await;
     readiness.stop();
     if stop == Stop::AfterUnready {
         tracing::info!("stopping: unready for {unready_period:?}, then draining");
         tokio::time::sleep(unready_period).await;
     }
-    server.stop(true).await;
 }
 
 fn listen(settings: &Server) -> anyhow::Result<TcpListener> {

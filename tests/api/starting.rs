@@ -1,6 +1,6 @@
 //! When `keyward serve` refuses to start, and what it says then.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::{
     actors::Person,
@@ -67,6 +67,20 @@ fn a_port_in_use_is_named_with_what_to_set() {
     let message = run(&mut command).failed();
     assert!(message.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{message}");
     assert!(message.contains("PORT"), "{message}");
+}
+
+/// Its workers want several files each, and more of them than there are.
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "how many files a worker opens is the system's")]
+fn a_server_that_gets_no_files_for_its_workers_ends_and_says_so() {
+    let database = TestDatabase::create();
+    let serve = command();
+    let mut limited = Command::new("sh");
+    limited.env_clear().envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    limited.args(["-c", "ulimit -n 100; exec \"$0\" serve"]).arg(serve.get_program());
+    limited.env("DATABASE_URL", database.url()).env("KEYWARD__SERVER__WORKERS", "64");
+    let message = run(&mut limited).failed();
+    assert!(message.contains("error: the HTTP server failed"), "{message}");
 }
 
 #[test]
