@@ -121,11 +121,12 @@ impl Replica {
             result = &mut server => Some(result),
             () = look_away(stop, &readiness, settings.unready_period) => None,
         };
+        // While we still listen, or a successor might find a file where nobody does, and put its own in that place.
+        drop(socket);
         let result = match ended {
             Some(result) => result.and_then(|()| Err(io::Error::other("it ended without being told to"))),
             None => tokio::join!(server, handle.stop(true)).0,
         };
-        drop(socket);
         membership.end().await;
         result.context("the HTTP server failed")?;
         tracing::info!("stopped");

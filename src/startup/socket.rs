@@ -4,7 +4,7 @@ use std::{
     fs::{self, Permissions},
     io::ErrorKind,
     os::unix::{
-        fs::{FileTypeExt, PermissionsExt},
+        fs::{FileTypeExt, MetadataExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -19,7 +19,14 @@ use crate::config::Socket;
 const BACKLOG: u32 = 4096;
 
 /// The file, as long as this process listens.
-pub(super) struct SocketFile(PathBuf);
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Which file it is. Nobody else's has this as long as we listen, for that keeps the inode.
+    identity: Option<Identity>,
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
 
 impl SocketFile {
     /// Makes it and listens.
@@ -33,7 +40,7 @@ impl SocketFile {
         socket.bind(path).with_context(|| {
             format!("cannot listen on {} (server.socket). Its directory must be there, and writable", path.display())
         })?;
-        let file = Self(path.clone());
+        let file = Self { path: path.clone(), identity: identity(path) };
         // Before anybody can connect: who has, is believed for as long as the connection lasts.
         fs::set_permissions(path, Permissions::from_mode(*mode))
             .with_context(|| format!("cannot set the permissions of {}", path.display()))?;
@@ -43,10 +50,19 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(%error, "could not remove the socket {}", self.0.display());
+        let Self { path, identity: own } = self;
+        // Whoever has taken the file away may have put another one there, which isn't ours.
+        if own.is_none() || identity(path) != *own {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(%error, "could not remove the socket {}", path.display());
         }
     }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// Removes a socket on which nobody listens any more: a process that was killed leaves it.
@@ -66,4 +82,25 @@ fn make_room(path: &Path) -> anyhow::Result<()> {
 
 fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_has_come_in_the_place_of_ours_is_left_alone() {
+        let folder = env::temp_dir().join(format!("keyward-socket-{}", process::id()));
+        fs::create_dir(&folder).expect("a folder");
+        let path = folder.join("keyward.sock");
+        let (file, _listener) = SocketFile::listen(&Socket { path: path.clone(), mode: 0o600 }).expect("a socket");
+        fs::remove_file(&path).expect("it is there");
+        let _successor = UnixListener::bind(&path).expect("its name is free");
+        drop(file);
+        let is_left = path.exists();
+        fs::remove_dir_all(&folder).expect("the folder is removed");
+        assert!(is_left);
+    }
 }

@@ -14,9 +14,9 @@ use tokio::{
 };
 
 use crate::{
-    actors::{PROTECTED, Person},
+    actors::{CREATE, PROTECTED, Person},
     asking::{Reply, replica_with},
-    program::{Folder, run_beside},
+    program::{Folder, eventually, run_beside},
     replica::{Replica, command},
 };
 
@@ -142,6 +142,33 @@ async fn a_socket_that_a_killed_process_has_left_is_replaced() {
     assert!(local.socket.exists());
     let again = [(SETTING, text(&local.socket))];
     let successor = Replica::start_on(local.replica.database().url(), &again).await;
+    assert_eq!(Reply::to(local.asks("/healthz")).await.status, 200);
+    drop(successor);
+}
+
+#[tokio::test]
+async fn a_successor_that_starts_while_a_replica_drains_keeps_its_socket() {
+    let mut local = Local::with(&[]).await;
+    // A request under way, for an earlier one has been answered.
+    let mut under_way = local.connects().await;
+    under_way.write_all(b"GET /healthz HTTP/1.1\r\nhost: keyward\r\n\r\n").await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#"{"status":"ok"}"#) {
+        assert_ne!(under_way.read_buf(&mut answer).await.expect("readable"), 0, "the connection was closed");
+    }
+    let token = Person::named("alice").token;
+    let head = format!("POST {CREATE} HTTP/1.1\r\nhost: keyward\r\nauthorization: Bearer {token}\r\n");
+    under_way.write_all(format!("{head}content-length: 10\r\n\r\n12345").as_bytes()).await.expect("sent");
+
+    local.replica.signal("TERM");
+    eventually("nobody listens", async || UnixStream::connect(&local.socket).await.is_err()).await;
+    let same = [(SETTING, text(&local.socket))];
+    let successor = Replica::start_on(local.replica.database().url(), &same).await;
+    under_way.write_all(b"67890").await.expect("sent");
+    let mut answer = String::new();
+    under_way.read_to_string(&mut answer).await.expect("a whole answer");
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", local.replica.output());
+    assert_eq!(local.replica.exit_code().await, Some(0), "{}", local.replica.output());
     assert_eq!(Reply::to(local.asks("/healthz")).await.status, 200);
     drop(successor);
 }
