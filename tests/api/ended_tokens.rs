@@ -10,6 +10,7 @@ use crate::{
     program::eventually,
     replica::Replica,
     support::PrivateCluster,
+    wire::Connection,
 };
 
 const REVOKE: &str = "/v1/admin/tokens/revoke";
@@ -170,6 +171,35 @@ async fn a_token_that_says_its_owner_is_disabled_ends_the_bearers_earlier_tokens
     for person in [&later, &bob] {
         is_everywhere(person, &replicas, 200).await;
     }
+}
+
+#[tokio::test]
+async fn a_token_that_says_so_ends_the_earlier_ones_though_its_bearer_hangs_up() {
+    let replica = replica_with(&[
+        ("KEYWARD__JWT__DISABLED_CLAIM", "suspended"),
+        ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "30s"),
+        ("KEYWARD__SERVER__WORKERS", "1"),
+    ])
+    .await;
+    let rows = replica.database().superuser_pool().await;
+    let mut in_the_way = rows.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE disabled_owners").execute(&mut *in_the_way).await.expect("a lock");
+    let token = bearer("alice", json!({ "iat": now(), "suspended": true })).token;
+    let mut connection = Connection::open(&replica).await;
+    let question = format!("GET {KEYS} HTTP/1.1\r\nhost: keyward\r\nauthorization: Bearer {token}\r\n\r\n");
+    // An answer to it that is never read makes a reset of the end.
+    connection.send(format!("GET /healthz HTTP/1.1\r\nhost: keyward\r\n\r\n{question}")).await;
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database
+                                WHERE NOT granted AND datname = current_database())";
+    let waits = async || sqlx::query_scalar::<_, bool>(waits).fetch_one(&rows).await.expect("an answer");
+    eventually("the owner is being disabled", waits).await;
+    drop(connection);
+    // The only worker comes to this later than to the reset.
+    assert_eq!(stranger(&replica, Method::GET, "/healthz").send().await.expect("an answer").status(), 200);
+    in_the_way.rollback().await.expect("out of the way");
+    let ended = "SELECT EXISTS (SELECT FROM tokens_not_before WHERE subject = 'alice')";
+    let ended = async || sqlx::query_scalar::<_, bool>(ended).fetch_one(&rows).await.expect("an answer");
+    eventually("her earlier tokens are ended", ended).await;
 }
 
 #[tokio::test]

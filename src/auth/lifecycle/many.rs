@@ -125,6 +125,19 @@ impl Lifecycle {
         if self.stopped.is_recent(identity, now) {
             return Ok(());
         }
+        let (lifecycle, identity) = (Arc::clone(self), identity.clone());
+        // Both steps, though the bearer hangs up after the first.
+        let work = async move { lifecycle.stop_owner_now(&identity, longest_life, author, now).await };
+        self.to_its_end(work).await
+    }
+
+    async fn stop_owner_now(
+        self: &Arc<Self>,
+        identity: &TokenIdentity,
+        longest_life: Duration,
+        author: Author,
+        now: OffsetDateTime,
+    ) -> Result<(), Undecided> {
         let reason: Option<ChangeReason> = "a token of the issuer says so".parse().ok();
         let switch = OwnerSwitch { owner: identity.owner.clone(), disabled: true, reason: reason.clone(), at: now };
         self.switch_owner(switch, author.clone()).await?;
