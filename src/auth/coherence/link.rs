@@ -2,14 +2,14 @@
 //! those who wait for a change to be settled.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::watch, time::MissedTickBehavior};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    time::MissedTickBehavior,
+};
 
 use super::{
     ChangeId, Connection, Freshness, LONGEST_LEASE, MonotonicTime, Notification, Progress, Replica, ReplicaId,
@@ -38,8 +38,8 @@ pub struct Link {
     lease: Duration,
     /// Something was heard that may settle a change.
     progressed: watch::Sender<()>,
-    /// A heartbeat is on its way to the database. A second one would only queue up behind it.
-    heartbeat_on_its_way: AtomicBool,
+    /// Held by a heartbeat on its way to the database. A second one would only queue up behind it.
+    on_its_way: Arc<AsyncMutex<()>>,
 }
 
 impl Link {
@@ -51,7 +51,7 @@ impl Link {
             freshness: Arc::new(Freshness::new(STRIPES)),
             announcements,
             progressed: watch::channel(()).0,
-            heartbeat_on_its_way: AtomicBool::new(false),
+            on_its_way: Arc::default(),
         }
     }
 
@@ -80,6 +80,8 @@ impl Link {
     /// Gives up the lease and tells the others, so that no revoker waits for a replica that has stopped.
     pub async fn leave(&self) {
         let left = self.replica().leave(&self.freshness);
+        // A heartbeat that came after the good-bye, by another connection, would list us again.
+        let _none_on_its_way = self.on_its_way.lock().await;
         if let Err(error) = self.announcements.send(&left).await {
             tracing::warn!(%error, "could not say good-bye; revokes may wait for this replica for one lease");
         }
@@ -128,17 +130,17 @@ impl Link {
 
     /// Sends a heartbeat. Says whether the listening connection is to be given up.
     fn tick(self: &Arc<Self>) -> bool {
+        // Before the heartbeat is made: one that is made is seen by who leaves.
+        let turn = Arc::clone(&self.on_its_way).try_lock_owned();
         let ticked = self.replica().tick(clock::now());
-        if let Some(heartbeat) = ticked.heartbeat
-            && !self.heartbeat_on_its_way.swap(true, Ordering::Relaxed)
-        {
+        if let (Some(heartbeat), Ok(turn)) = (ticked.heartbeat, turn) {
             let link = Arc::clone(self);
             tokio::spawn(async move {
                 match link.announcements.send(&heartbeat).await {
                     Ok(()) => link.replica().heartbeat_sent(&heartbeat, clock::now()),
                     Err(error) => tracing::warn!(%error, "could not send a heartbeat"),
                 }
-                link.heartbeat_on_its_way.store(false, Ordering::Relaxed);
+                drop(turn);
             });
         }
         ticked.reconnect
@@ -209,5 +211,59 @@ impl Announced {
 impl Drop for Announced {
     fn drop(&mut self) {
         self.link.replica().forget_change(self.change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures_util::FutureExt;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Takes messages one after the other, each when it is let through.
+    struct Slow {
+        begun: watch::Sender<usize>,
+        let_through: Semaphore,
+        taken: Mutex<Vec<Notification>>,
+    }
+
+    #[async_trait]
+    impl Announcements for Slow {
+        async fn listen(&self, _: Duration) -> Result<Listening, StoreError> {
+            Err(StoreError::Unavailable("nobody asks".to_owned()))
+        }
+
+        async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
+            self.begun.send_modify(|begun| *begun += 1);
+            self.let_through.acquire().await.expect("never closed").forget();
+            self.taken.lock().expect("no panic").push(notification.clone());
+            Ok(())
+        }
+
+        async fn longest_lease(&self) -> Duration {
+            LONGEST_LEASE
+        }
+    }
+
+    #[tokio::test]
+    async fn the_good_bye_comes_after_a_heartbeat_that_is_on_its_way() {
+        let (begun, mut seen) = watch::channel(0);
+        let slow = Arc::new(Slow { begun, let_through: Semaphore::new(0), taken: Mutex::default() });
+        let settings = Settings::for_lease(Duration::from_secs(5)).expect("a possible lease");
+        let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::clone(&slow) as Arc<dyn Announcements>));
+        link.replica().listener_connected(clock::now(), LONGEST_LEASE, &link.freshness);
+        assert!(!link.tick());
+        seen.wait_for(|begun| *begun == 1).await.expect("a heartbeat");
+
+        let mut leave = link.leave().boxed();
+        assert!(leave.as_mut().now_or_never().is_none());
+        assert_eq!(*seen.borrow(), 1, "it waits for the heartbeat");
+        link.tick();
+        slow.let_through.add_permits(2);
+        leave.await;
+        let taken = slow.taken.lock().expect("no panic");
+        assert!(matches!(taken[..], [Notification::Heartbeat { .. }, Notification::Left { .. }]), "{taken:?}");
     }
 }
