@@ -7,6 +7,7 @@ use std::{
 };
 
 use time::OffsetDateTime;
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
     config::LastUsed,
@@ -23,6 +24,8 @@ const WRITTEN_TOGETHER: usize = 500;
 /// Uses that wait to be written, one a key.
 pub struct LastUses {
     pending: Mutex<HashMap<KeyId, LastUse>>,
+    /// Held by who writes: what that one can't write is pending again only afterwards.
+    writing: AsyncMutex<()>,
     store: Arc<dyn KeyStore>,
     settings: LastUsed,
 }
@@ -30,7 +33,8 @@ pub struct LastUses {
 impl LastUses {
     /// Nothing noted yet.
     pub fn new(store: Arc<dyn KeyStore>, settings: LastUsed) -> Self {
-        Self { pending: Mutex::new(HashMap::with_capacity(settings.max_pending)), store, settings }
+        let pending = Mutex::new(HashMap::with_capacity(settings.max_pending));
+        Self { pending, writing: AsyncMutex::default(), store, settings }
     }
 
     /// Notes that the key was used, at most once a minute: within it, this costs one load. When too many
@@ -52,8 +56,9 @@ impl LastUses {
         }
     }
 
-    /// Writes what is pending. What could not be written stays pending.
+    /// Writes what is pending, after whoever is writing already. What could not be written stays pending.
     pub async fn write(&self) {
+        let _turn = self.writing.lock().await;
         let noted = self.take();
         for (done, batch) in noted.chunks(WRITTEN_TOGETHER).enumerate() {
             if let Err(error) = self.store.note_uses(batch).await {
@@ -81,5 +86,67 @@ impl LastUses {
     fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, LastUse>> {
         // A panic while the map was locked leaves a valid map.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use futures_util::FutureExt;
+    use tokio::sync::Semaphore;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::ports::{StoreError, StoredHash, StoredKey};
+
+    /// Fails at first, and not before it is told to.
+    struct Failing {
+        fail: Semaphore,
+        calls: Mutex<usize>,
+        written: Mutex<Vec<KeyUse>>,
+    }
+
+    #[async_trait]
+    impl KeyStore for Failing {
+        async fn find(&self, _: &[KeyId]) -> Result<Vec<Arc<StoredKey>>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn replace_hash(&self, _: KeyId, _: &StoredHash, _: &StoredHash) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+            let call = {
+                let mut calls = self.calls.lock().expect("no panic");
+                *calls += 1;
+                *calls
+            };
+            if call == 1 {
+                self.fail.acquire().await.expect("never closed").forget();
+                return Err(StoreError::Unavailable("as it was told".to_owned()));
+            }
+            self.written.lock().expect("no panic").extend(uses);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_write_writes_what_one_under_way_has_to_put_back() {
+        let store = Arc::new(Failing { fail: Semaphore::new(0), calls: Mutex::default(), written: Mutex::default() });
+        let settings = LastUsed { write_every: Duration::from_secs(60), max_pending: 10 };
+        let uses = LastUses::new(Arc::clone(&store) as Arc<dyn KeyStore>, settings);
+        let last = LastUse { at: OffsetDateTime::UNIX_EPOCH, from: None };
+        uses.lock().insert(KeyId::from(Uuid::nil()), last);
+
+        let mut under_way = uses.write().boxed();
+        assert!(under_way.as_mut().now_or_never().is_none());
+        let mut last_write = uses.write().boxed();
+        assert!(last_write.as_mut().now_or_never().is_none(), "it waits");
+        store.fail.add_permits(1);
+        tokio::join!(under_way, last_write);
+        assert_eq!(store.written.lock().expect("no panic").len(), 1);
     }
 }
