@@ -132,10 +132,10 @@ impl Policy {
         self.issuer.as_deref().unwrap_or_default()
     }
 
-    /// For how long a token that was issued now may be accepted: the issuer's clock may be ahead when `iat` is judged,
-    /// and behind when `exp` is.
+    /// For how long a token that was issued now may be accepted. [`check_dates`](Self::check_dates) gives it a leeway three
+    /// times: its `iat` may be that far ahead, its life that much longer than the longest, and its `exp` that long ago.
     pub(super) fn longest_life(&self) -> Duration {
-        Duration::from_secs_f64(self.max_lifetime + 2.0 * self.leeway)
+        Duration::from_secs_f64(self.max_lifetime + 3.0 * self.leeway)
     }
 
     fn scopes(&self, claims: &Object<'_>) -> Result<Scopes, TokenFault> {

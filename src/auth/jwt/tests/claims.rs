@@ -89,6 +89,29 @@ fn a_token_that_was_issued_for_too_long_is_refused_to_its_end() {
 }
 
 #[test]
+fn no_token_of_now_is_accepted_after_the_longest_life_and_one_is_until_then() {
+    let settings = settings();
+    let verifier = TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys");
+    let longest_life = verifier.longest_life("").expect("tokens without an issuer are accepted");
+    let leeway = settings.leeway.as_secs() as i64;
+    // The latest dates of which a replica may say that they are good.
+    let issued_at = NOW_SECONDS + leeway;
+    let expiry = issued_at + settings.max_lifetime.as_secs() as i64 + leeway;
+    let judged = |iat: i64, exp: i64, now: OffsetDateTime| {
+        let token = signed(HEADER, &json!({ "sub": "alice", "iat": iat, "exp": exp }).to_string());
+        let verified = verifier.verify(token.as_bytes(), now).now_or_never().expect("an answer at once");
+        verified.expect("a decision").map(drop)
+    };
+    let end = NOW + longest_life;
+    let last = end - Duration::from_secs(1);
+    assert_eq!(judged(issued_at, NOW_SECONDS + HOUR, NOW), Ok(()));
+    assert_eq!(judged(issued_at + 1, NOW_SECONDS + HOUR, NOW), Err(TokenFault::IssuedInFuture));
+    assert_eq!(judged(issued_at, expiry, last), Ok(()));
+    assert_eq!(judged(issued_at, expiry, end), Err(TokenFault::Expired));
+    assert_eq!(judged(issued_at, expiry + 1, last), Err(TokenFault::LifetimeTooLong));
+}
+
+#[test]
 fn sub_is_text_that_is_not_empty_and_can_be_stored() {
     assert_eq!(judged_claim("sub", json!("x".repeat(1024))), accepted(&"x".repeat(1024)));
     assert_eq!(judged_claim("sub", json!("ünï 💥 ' \" \\ \u{202e}")), accepted("ünï 💥 ' \" \\ \u{202e}"));
