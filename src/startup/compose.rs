@@ -127,8 +127,8 @@ pub(super) struct Member {
 impl Membership for Member {
     async fn end(&self) {
         let close = async {
-            self.link.leave().await;
-            self.uses.write().await;
+            // By different connections, so that neither is lost when the other's hangs.
+            tokio::join!(self.link.leave(), self.uses.write());
             self.store.close().await;
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
