@@ -9,7 +9,7 @@ use std::{
 };
 
 use reqwest::Method;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -110,22 +110,15 @@ async fn a_connection_to_the_database_outlives_the_worker_that_has_opened_it() {
     let mut under_way = connection_with(&replica, &half_a_creation(&token)).await;
     let mut other = TcpStream::connect(replica.address()).await.expect("a connection");
     let database = replica.database().superuser_pool().await;
-    let sessions = async |condition: &str| sessions(&database, condition).await;
-    // From then on, nothing else asks for that connection.
-    eventually("the first heartbeat", async || !sessions("query LIKE '%pg_notify%'").await.is_empty()).await;
-    ready(&mut other).await;
-    let [asked] = sessions("query LIKE '%_sqlx_migrations%'").await[..] else { panic!("not one session was asked") };
-    sqlx::query("SELECT pg_terminate_backend($1)").bind(asked).execute(&database).await.expect("ended");
-    // The last answer serves for a while.
-    while sessions(&format!("query LIKE '%_sqlx_migrations%' AND pid <> {asked}")).await.is_empty() {
-        ready(&mut other).await;
-    }
+    let before = session_that_is_asked(&mut other, &database).await;
+    sqlx::query("SELECT pg_terminate_backend($1)").bind(before).execute(&database).await.expect("ended");
+    assert_ne!(session_that_is_asked(&mut other, &database).await, before);
     drop(other);
 
     let mut in_the_way = database.begin().await.expect("a transaction");
     sqlx::query("LOCK TABLE api_keys").execute(&mut *in_the_way).await.expect("a lock");
     under_way.write_all(b"67890").await.expect("sent");
-    eventually("the creation waits", async || !sessions("wait_event_type = 'Lock'").await.is_empty()).await;
+    eventually("the creation waits", async || waiting(&database).await.is_some()).await;
     replica.signal("TERM");
     eventually("one worker is left", async || workers(replica.pid()) == 1).await;
     in_the_way.rollback().await.expect("out of the way");
@@ -136,24 +129,31 @@ async fn a_connection_to_the_database_outlives_the_worker_that_has_opened_it() {
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.output());
 }
 
-/// The process ids of Keyward's sessions with the database that fulfil `condition`.
-async fn sessions(database: &PgPool, condition: &str) -> Vec<i32> {
-    let sessions = format!(
-        "SELECT pid FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = 'keyward' AND {condition}"
-    );
-    sqlx::query_scalar(AssertSqlSafe(sessions)).fetch_all(database).await.expect("process ids")
+/// The process id of the session with the database in which a worker asks whether the replica is ready.
+async fn session_that_is_asked(connection: &mut TcpStream, database: &PgPool) -> i32 {
+    let mut in_the_way = database.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE _sqlx_migrations").execute(&mut *in_the_way).await.expect("a lock");
+    let session = tokio::select! {
+        session = async { loop { if let Some(session) = waiting(database).await { break session } } } => session,
+        // The last answer serves for a while.
+        () = async { loop { asks_for_readiness(connection).await } } => unreachable!("it never ends"),
+    };
+    in_the_way.rollback().await.expect("out of the way");
+    session
 }
 
-/// Asks whether it is ready until it is, which takes the database.
-async fn ready(connection: &mut TcpStream) {
+/// A session of Keyward's that waits for a lock.
+async fn waiting(database: &PgPool) -> Option<i32> {
+    let session = "SELECT pid FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = 'keyward' AND wait_event_type = 'Lock'";
+    sqlx::query_scalar(session).fetch_optional(database).await.expect("a process id")
+}
+
+async fn asks_for_readiness(connection: &mut TcpStream) {
+    connection.write_all(b"HEAD /readyz HTTP/1.1\r\nhost: keyward\r\n\r\n").await.expect("sent");
     let mut answer = Vec::new();
-    while !answer.starts_with(b"HTTP/1.1 200") {
-        answer.clear();
-        connection.write_all(b"HEAD /readyz HTTP/1.1\r\nhost: keyward\r\n\r\n").await.expect("sent");
-        while !answer.ends_with(b"\r\n\r\n") {
-            assert_ne!(connection.read_buf(&mut answer).await.expect("readable"), 0, "the connection was closed");
-        }
+    while !answer.ends_with(b"\r\n\r\n") {
+        assert_ne!(connection.read_buf(&mut answer).await.expect("readable"), 0, "the connection was closed");
     }
 }
 
