@@ -122,8 +122,8 @@ pub struct Change<'a> {
     pub decide: &'a Decide<'a>,
     /// What proves the successor that `decide` may make.
     pub successor_hash: Option<&'a StoredHash>,
-    /// The same as for an [`Insertion`], where the change brings a key back to life. A key and its successor may
-    /// live side by side, so of those an owner may have twice as many.
+    /// The same as for an [`Insertion`], where the change brings a key back to life; `None` also where it never does. A
+    /// key and its successor may live side by side, so of those an owner may have twice as many.
     pub max_per_owner: Option<u32>,
 }
 
@@ -267,7 +267,8 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] when it may not have been changed.
     async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError>;
 
-    /// Revokes the newest `most` of the keys that `filter` names and that are not revoked.
+    /// Revokes the newest `most` of the keys that `filter` names and that are not revoked. Where it names an owner, and
+    /// there are fewer, none is left; otherwise the successor of a key that was being rotated may be.
     ///
     /// # Errors
     /// [`StoreError`] when they may not have been revoked.

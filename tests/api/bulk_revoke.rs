@@ -1,10 +1,13 @@
 //! `POST /v1/admin/keys/revoke`: many keys end at once.
 
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use crate::{
     actors::Person,
-    asking::{ALL_KEYS, MadeKey, pairs, replica, three_replicas},
+    asking::{ALL_KEYS, MadeKey, Reply, pairs, replica, three_replicas},
+    program::eventually,
     replica::Replica,
 };
 
@@ -135,13 +138,85 @@ async fn keys_that_others_revoke_meanwhile_do_not_keep_the_rest_alive() {
     let revoke = "UPDATE api_keys SET revoked_at = now() WHERE id = (SELECT id FROM api_keys ORDER BY id DESC LIMIT 1)";
     sqlx::query(revoke).execute(&mut *other).await.expect("revoked");
     let (answer, ()) = tokio::join!(root.posts(&replica, REVOKE, json!({ "owner": "AGFsaWNl" })), async {
-        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
-        crate::program::eventually("the revoke waits for the row", async || {
-            sqlx::query_scalar(waits).fetch_one(&rows).await.expect("a row")
-        })
-        .await;
+        waiting_for_a_lock(&rows, 1).await;
         other.commit().await.expect("committed");
     });
     assert_eq!(answer.is(200)["revoked"], 600);
     assert_eq!(key.status(&replica).await, 401);
+}
+
+/// Waits until so many of Keyward's statements wait for a lock.
+async fn waiting_for_a_lock(rows: &PgPool, expected: i64) {
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("they wait for a lock", async || {
+        sqlx::query_scalar::<_, i64>(waits).fetch_one(rows).await.expect("a count") == expected
+    })
+    .await;
+}
+
+/// The key that took the place of another, where one did, is not accepted.
+async fn no_successor_is_accepted(replica: &Replica, rotated: &Reply) {
+    match rotated.status {
+        201 => assert_eq!(MadeKey::of(rotated.is(201)).status(replica).await, 401),
+        _ => rotated.is_problem(409, "key_revoked"),
+    }
+}
+
+/// Both want the owner's lock, whichever comes first.
+#[tokio::test]
+async fn a_key_that_is_rotated_while_the_keys_of_its_owner_are_revoked_leaves_no_successor() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let rows = replica.database().superuser_pool().await;
+    for rotated_first in [true, false] {
+        let key = alice.creates(&replica, json!({})).await;
+        let path = format!("{}/rotate", key.path());
+        let mut other = rows.begin().await.expect("a transaction");
+        sqlx::query("SELECT lock_owner('', 'alice')").execute(&mut *other).await.expect("locked");
+        let in_turn = async |mine: bool, request: RequestBuilder| {
+            if !mine {
+                waiting_for_a_lock(&rows, 1).await;
+            }
+            Reply::to(request).await
+        };
+        let (rotated, revoked, ()) = tokio::join!(
+            in_turn(rotated_first, alice.request(&replica, Method::POST, &path).json(&json!({}))),
+            in_turn(!rotated_first, root.request(&replica, Method::POST, REVOKE).json(&json!({ "owner": "AGFsaWNl" }))),
+            async {
+                waiting_for_a_lock(&rows, 2).await;
+                other.commit().await.expect("committed");
+            },
+        );
+        assert_eq!(revoked.is(200)["revoked"], 1);
+        no_successor_is_accepted(&replica, &rotated).await;
+        assert_eq!(key.status(&replica).await, 401);
+    }
+}
+
+/// The rotation has written all but its audit event when the revoke begins, and cannot see the successor.
+#[tokio::test]
+async fn a_successor_that_is_made_while_keys_of_anybody_are_revoked_is_revoked_too() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let rows = replica.database().superuser_pool().await;
+    for filter in [json!({ "state": "active" }), json!({ "owner": "AGFsaWNl" })] {
+        for grace in [0, 60] {
+            let key = alice.creates(&replica, json!({})).await;
+            let path = format!("{}/rotate", key.path());
+            let mut other = rows.begin().await.expect("a transaction");
+            sqlx::query("LOCK TABLE audit_events IN SHARE MODE").execute(&mut *other).await.expect("locked");
+            let (rotated, revoked, ()) = tokio::join!(
+                alice.posts(&replica, &path, json!({ "gracePeriod": grace })),
+                async {
+                    waiting_for_a_lock(&rows, 1).await;
+                    root.posts(&replica, REVOKE, filter.clone()).await
+                },
+                async {
+                    waiting_for_a_lock(&rows, 2).await;
+                    other.commit().await.expect("committed");
+                },
+            );
+            revoked.is(200);
+            assert_eq!(MadeKey::of(rotated.is(201)).status(&replica).await, 401, "{filter} {grace}");
+            assert_eq!(key.status(&replica).await, 401);
+        }
+    }
 }

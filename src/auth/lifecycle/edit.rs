@@ -57,7 +57,9 @@ impl Lifecycle {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &seen, &editor);
-            lifecycle.change(id, &editor, now, &decide, None).await
+            // Another end of its life is all that makes an expired key a living one.
+            let most = lifecycle.policy.max_per_owner.filter(|_| edit.expiry.is_some());
+            lifecycle.change(id, &editor, now, &decide, None, most).await
         };
         self.to_its_end(work).await
     }
@@ -74,8 +76,10 @@ impl Lifecycle {
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
-        let work =
-            async move { lifecycle.change(id, &editor, now, &|key: &ManagedKey| switched(key, enabled), None).await };
+        let work = async move {
+            let decide = |key: &ManagedKey| switched(key, enabled);
+            lifecycle.change(id, &editor, now, &decide, None, None).await
+        };
         self.to_its_end(work).await
     }
 
@@ -93,7 +97,7 @@ impl Lifecycle {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide = |key: &ManagedKey| Ok(revoked(key, reason.as_ref(), now));
-            lifecycle.change(id, &editor, now, &decide, None).await
+            lifecycle.change(id, &editor, now, &decide, None, None).await
         };
         self.to_its_end(work).await
     }

@@ -192,8 +192,9 @@ impl Issuer {
             self.lifecycle.allow(new, Some(old), editor)?;
             Ok(replaced(old, new.clone(), rotation.grace_period, now))
         };
+        let most = self.lifecycle.policy.max_per_owner;
         let ChangedKey { key: old, everywhere } =
-            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash)).await? {
+            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash), most).await? {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),
             };

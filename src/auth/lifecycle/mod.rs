@@ -130,7 +130,8 @@ impl Lifecycle {
         self.runtime.spawn(work).await.map_err(|_| Undecided::Stopped)?
     }
 
-    /// Changes one key, and waits until that is true everywhere.
+    /// Changes one key, and waits until that is true everywhere. What never brings a key to life needs no `max_per_owner`, and
+    /// then does not wait for those who make keys of the same owner.
     async fn change(
         &self,
         id: KeyId,
@@ -138,8 +139,9 @@ impl Lifecycle {
         at: OffsetDateTime,
         decide: &Decide<'_>,
         successor_hash: Option<&StoredHash>,
+        max_per_owner: Option<u32>,
     ) -> Done<ChangedKey> {
-        let (reach, author, max_per_owner) = (&editor.reach, &editor.author, self.policy.max_per_owner);
+        let (reach, author) = (&editor.reach, &editor.author);
         let change = Change { id, reach, author, at, decide, successor_hash, max_per_owner };
         let watch = Watch::new(self.link.as_ref());
         match self.ledger.change(&change, &|change| watch.begin(change)).await? {

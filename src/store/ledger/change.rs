@@ -24,6 +24,9 @@ impl Store {
         before_commit: &BeforeCommit<'_>,
     ) -> Result<Result<Outcome, StoreError>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
+        if change.successor_hash.is_some() || change.max_per_owner.is_some() {
+            lock_owner(&mut transaction, change).await?;
+        }
         let key = match locked(&mut transaction, change).await? {
             Ok(Some(key)) => key,
             Ok(None) => return Ok(Ok(Outcome::Refused(Refusal::NotFound))),
@@ -63,6 +66,20 @@ fn limit(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_succe
         (false, true) => Some(most),
         _ => None,
     }
+}
+
+/// Nobody else makes keys for the key's owner until the transaction ends. Before the key's row is locked: whoever revokes
+/// the keys of an owner takes the two in this order. A key never gets another owner, so it can be asked for without that.
+async fn lock_owner(connection: &mut PgConnection, change: &Change<'_>) -> Result<(), sqlx::Error> {
+    let (issuer, subject) = owner_parts(change.reach);
+    let query = sqlx::query!(
+        "SELECT lock_owner(issuer, subject) FROM api_keys
+         WHERE id = $1 AND (issuer = $2 OR $2 IS NULL) AND (subject = $3 OR $3 IS NULL)",
+        change.id.as_uuid(),
+        issuer,
+        subject,
+    );
+    query.execute(connection).await.map(drop)
 }
 
 /// The key, which nobody else changes until the transaction ends.

@@ -83,7 +83,7 @@ async fn written(connection: &mut PgConnection, id: Uuid) -> Read<Option<Box<Man
 }
 
 /// Nobody else makes keys for this owner until the transaction ends.
-async fn lock(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
+pub(super) async fn lock(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
 }
 

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Store, announce, audit, managed_rows};
+use super::{Store, announce, audit, insert, managed_rows};
 use crate::domain::{
     audit::{Action, Author},
     key_record::ManagedKey,
@@ -105,6 +105,10 @@ impl Store {
         let Parameters { state, environment, name, tag, expiring_before, created_since } = Parameters::of(filter);
         let (issuer, subject) = filter.owner.as_ref().map(|owner| (&*owner.issuer, &*owner.subject)).unzip();
         let mut transaction = self.pool.begin().await?;
+        if let Some(owner) = &filter.owner {
+            // In a statement of its own: what the next one sees then has the successor of every key that was being rotated.
+            insert::lock(&mut transaction, owner).await?;
+        }
         let rows = sqlx::query!(
             "UPDATE api_keys SET revoked_at = $1, revoked_reason = $2, updated_at = $1
              WHERE id IN (
