@@ -41,6 +41,13 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
+/// How long the audit's months wait for `audit_events`, whole. Whoever writes an event waits behind them, and must not do so for
+/// long: far less than a statement may take.
+const AUDIT_LOCK_TIMEOUT_MS: u32 = 300;
+
+/// PostgreSQL's code for a lock that could not be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// One for heartbeats, one for acknowledgements.
 const SIGNAL_CONNECTIONS: u32 = 2;
 
@@ -103,7 +110,7 @@ impl Store {
     /// Brings the schema up to date, makes room for the audit of the months to come, and drops what of it
     /// is too old. Safe when many replicas do it at once: sqlx holds an advisory lock meanwhile, and the
     /// later ones find nothing left to do. No timeout cuts it short: neither a migration that is slow nor
-    /// the wait for another replica's.
+    /// the wait for another replica's. Only the audit is left for the next time where somebody is reading it.
     ///
     /// Connects as `database.migrate_url` says, outside of the pool, for it may take as long as it needs.
     /// Where that is not the service's own role, the latter gets what it needs.
@@ -213,11 +220,29 @@ async fn bring_up_to_date(
     // One replica at a time: a table can't be made twice.
     let mut transaction = connection.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('keyward audit'))").execute(&mut *transaction).await?;
-    sqlx::query!("SELECT maintain_audit_events($1)", keep).execute(&mut *transaction).await?;
     if let Some(service) = service {
         sqlx::query!("SELECT grant_to_service($1::text::name)", service).execute(&mut *transaction).await?;
     }
+    match maintain_audit(&mut transaction, keep).await {
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE) => {
+            tracing::warn!(
+                %error,
+                "somebody is using audit_events, perhaps for a backup: its tables for the months to come were not made, and what \
+                 is too old was not dropped. Run `keyward migrate` within some months, when nobody does; each start tries, too"
+            );
+        }
+        result => result?,
+    }
     Ok(transaction.commit().await?)
+}
+
+/// All of it or nothing, in a transaction within.
+async fn maintain_audit(connection: &mut PgConnection, keep: Option<PgInterval>) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let limit = format!("{AUDIT_LOCK_TIMEOUT_MS}ms");
+    sqlx::query!("SELECT set_config('lock_timeout', $1, true)", limit).fetch_one(&mut *transaction).await?;
+    sqlx::query!("SELECT maintain_audit_events($1)", keep).execute(&mut *transaction).await?;
+    transaction.commit().await
 }
 
 #[async_trait]

@@ -2,10 +2,12 @@
 
 use std::process::{Command, Stdio};
 
-use sqlx::{Connection, PgConnection, PgPool, Row};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 
 use crate::{
     actors::Person,
+    asking::replica,
     program::{Ended, eventually, run_beside},
     replica::{Replica, command, exit_code, signal},
     support::{TestDatabase, database},
@@ -151,6 +153,41 @@ async fn a_statement_that_is_no_migration_is_cut_by_the_statement_timeout() {
     eventually("the statement has ended", async || waiting_for_a_lock(&observer, "0").await == 0).await;
     transaction.rollback().await.expect("out of the way");
     Person::named("alice").makes_a_key(&replica).await;
+}
+
+/// A backup reads for hours. Whoever waits behind it for the whole table holds up everybody who comes later.
+#[tokio::test]
+async fn a_long_reader_of_the_audit_holds_up_neither_a_start_nor_a_revoke() {
+    let replica = replica().await;
+    let url = replica.database().url();
+    let rows = replica.database().superuser_pool().await;
+    let newest = "SELECT max(relname::text) FROM pg_class WHERE relname ~ '^audit_events_[0-9]{4}_[0-9]{2}$'";
+    let newest: String = sqlx::query_scalar(newest).fetch_one(&rows).await.expect("a name");
+    sqlx::query(AssertSqlSafe(format!("DROP TABLE {newest}"))).execute(&rows).await.expect("dropped");
+    let is_made = async || {
+        let found = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&newest).fetch_one(&rows).await;
+        found.expect("a row")
+    };
+    let alice = Person::named("alice");
+    let (first, second) = (alice.creates(&replica, json!({})).await, alice.creates(&replica, json!({})).await);
+    let mut reader = rows.begin().await.expect("a transaction");
+    sqlx::query("SELECT count(*) FROM audit_events").execute(&mut *reader).await.expect("read");
+
+    let start = Replica::start_on(url, &[]);
+    let (other, revoked) = tokio::join!(start, async { alice.deletes(&replica, &first.path()).await });
+    revoked.is(200);
+    other.prints("audit_events").await;
+    assert_eq!(reqwest::get(other.url("/readyz")).await.expect("an answer").status(), 200);
+    alice.deletes(&other, &second.path()).await.is(200);
+    let told = run_beside(migrate(replica.database())).await;
+    assert!(told.stderr.contains("keyward migrate"), "{told:#?}");
+    assert_eq!(told.succeeded(), "The schema is up to date.\n");
+    let made: bool = is_made().await;
+    assert!(!made);
+
+    reader.rollback().await.expect("out of the way");
+    run_beside(migrate(replica.database())).await.succeeded();
+    assert!(is_made().await);
 }
 
 /// A row that only a newer Keyward knows: rolling back, or a rolling upgrade half-way.
