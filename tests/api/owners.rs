@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     actors::{Person, claims},
     asking::{KEYS, MadeKey, Reply, replica, replica_with, three_replicas},
+    program::eventually,
     replica::Replica,
 };
 
@@ -46,6 +47,20 @@ async fn an_owner_that_is_disabled_has_no_key_that_works_on_any_replica_and_enab
         assert_eq!(switch(&replicas[0], ALICE, "enable").await.is(200)["disabled"], false);
         one.is_everywhere(&replicas, 200).await;
     }
+}
+
+/// Such a row is about two owners: the one it named, and the one it names.
+#[tokio::test]
+async fn a_row_that_psql_turns_to_another_owner_lets_the_first_ones_keys_work_again() {
+    let (replica, alice, bob) = (replica().await, Person::named("alice"), Person::named("bob"));
+    let (of_alice, of_bob) = (alice.creates(&replica, json!({})).await, bob.creates(&replica, json!({})).await);
+    let rows = replica.database().superuser_pool().await;
+    switch(&replica, ALICE, "disable").await.is(200);
+    // Both are remembered as they are.
+    assert_eq!((of_alice.status(&replica).await, of_bob.status(&replica).await), (401, 200));
+    sqlx::query("UPDATE disabled_owners SET subject = 'bob'").execute(&rows).await.expect("done");
+    eventually("the other one's keys stop", async || of_bob.status(&replica).await == 401).await;
+    eventually("the first one's work", async || of_alice.status(&replica).await == 200).await;
 }
 
 #[tokio::test]
