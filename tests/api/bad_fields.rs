@@ -83,6 +83,7 @@ async fn an_end_of_life_is_a_time_to_come_in_any_time_zone_before_the_year_10000
     for (end, code) in [
         (json!("2001-01-01T00:00:00Z"), "in_the_past"),
         (json!("0000-01-01T00:00:00Z"), "in_the_past"),
+        (json!("0000-01-01T00:00:00+00:01"), "invalid"),
         (json!("10000-01-01T00:00:00Z"), "invalid"),
         (json!("+10000-01-01T00:00:00Z"), "invalid"),
         (json!("9999-12-31T23:59:59-00:01"), "invalid"),

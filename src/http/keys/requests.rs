@@ -158,7 +158,8 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
 pub(in crate::http) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     let expected = "must be a time such as 2030-01-31T12:00:00Z";
     let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| expected.to_owned())?;
-    let instant = instant.checked_to_offset(UtcOffset::UTC).ok_or(expected)?;
+    // Of the years 0 to 9999, which are all that can be written so; an offset may lead out of them.
+    let instant = instant.checked_to_offset(UtcOffset::UTC).filter(|instant| instant.year() >= 0).ok_or(expected)?;
     Ok(to_microseconds(instant))
 }
 
