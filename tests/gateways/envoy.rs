@@ -19,6 +19,8 @@ impl Gateway for Envoy {
 
     fn command(program: &Path, folder: &Folder, places: &Places) -> Command {
         let keyward: String = places.keyward.iter().map(|address| endpoint(address)).collect();
+        // A socket has no name to look up; and where there are several names, Envoy listens when it has looked up the first.
+        let kind = if keyward.contains("pipe") || places.keyward.len() > 1 { "STATIC" } else { "STRICT_DNS" };
         let configuration = shipped(
             "envoy/envoy.yaml",
             &[
@@ -26,7 +28,7 @@ impl Gateway for Envoy {
                     "{ address: 0.0.0.0, port_value: 8080 }",
                     &format!("{{ address: 127.0.0.1, port_value: {} }}", places.port),
                 ),
-                (&cluster("STRICT_DNS"), &cluster(if keyward.contains("pipe") { "STATIC" } else { "STRICT_DNS" })),
+                (&cluster("STRICT_DNS"), &cluster(kind)),
                 (&endpoint("127.0.0.1:3000"), &keyward),
                 (&endpoint("127.0.0.1:9000"), &endpoint(&places.api)),
             ],
@@ -39,7 +41,7 @@ impl Gateway for Envoy {
     }
 }
 
-/// How the cluster of Keyward begins. A socket has no name to look up.
+/// How the cluster of Keyward begins.
 fn cluster(kind: &str) -> String {
     format!("- name: keyward\n      type: {kind}\n")
 }
