@@ -62,6 +62,8 @@ impl Replica {
             audit,
             log: _,
         } = config;
+        // First of all, for until then a SIGHUP, by which the policy is read again, ends the process.
+        let authorize = authorizer(authorize)?;
         let tcp = listen(&settings)?;
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
@@ -96,7 +98,7 @@ impl Replica {
             issuer: Arc::new(issuer),
             lifecycle,
             public_url: settings.public_url.clone(),
-            authorize: authorizer(authorize)?,
+            authorize,
             readiness: Arc::clone(&readiness),
         });
         let server = http::server::start(Listeners { tcp, socket: by_socket }, services, &settings)?;

@@ -1,11 +1,11 @@
 //! The policy changes while Keyward runs.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, process::Stdio};
 
 use super::{Guarded, TRUSTED};
 use crate::{
     program::{Folder, eventually, run},
-    replica::command,
+    replica::{Output, command, exit_code, signal},
 };
 
 const CLOSED: &str = "[[rules]]\npaths = [\"/a\"]\n";
@@ -51,6 +51,25 @@ async fn sighup_means_to_read_it_at_once() {
     guarded.replica.signal("HUP");
     eventually("it is read", async || guarded.lines_with("read the policy file again") >= 4).await;
     assert_eq!(guarded.status().await, 200);
+}
+
+#[tokio::test]
+async fn sighup_does_not_end_a_replica_that_still_waits_for_its_database() {
+    let folder = Folder::new();
+    let mut serve = command();
+    serve.arg("serve").envs([
+        // Nobody listens there.
+        ("DATABASE_URL", "postgres://keyward@127.0.0.1:1/keyward"),
+        TRUSTED,
+        ("KEYWARD__DATABASE__CONNECT_TIMEOUT", "1s"),
+        ("KEYWARD__AUTHORIZE__POLICY_FILE", &folder.file("policy.toml", CLOSED)),
+    ]);
+    let mut process = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
+    let output = Output::collect(&mut process);
+    output.line_with("the database cannot be reached yet").await;
+    signal(process.id(), "HUP");
+    assert_eq!(exit_code(&mut process).await, Some(1), "{}", output.text());
+    assert!(output.text().contains("the database could not be reached within 1s"), "{}", output.text());
 }
 
 #[tokio::test]
