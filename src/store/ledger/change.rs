@@ -25,7 +25,7 @@ impl Store {
     ) -> Result<Result<Outcome, StoreError>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
         if change.successor_hash.is_some() || change.max_per_owner.is_some() {
-            lock_owner(&mut transaction, change).await?;
+            lock_owner_of_key(&mut transaction, change).await?;
         }
         let key = match locked(&mut transaction, change).await? {
             Ok(Some(key)) => key,
@@ -68,9 +68,9 @@ fn limit(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_succe
     }
 }
 
-/// Nobody else makes keys for the key's owner until the transaction ends. Before the key's row is locked: whoever revokes
-/// the keys of an owner takes the two in this order. A key never gets another owner, so it can be asked for without that.
-async fn lock_owner(connection: &mut PgConnection, change: &Change<'_>) -> Result<(), sqlx::Error> {
+/// The same as [`lock_owner`](super::lock_owner), before the key's row is locked: whoever revokes the keys of an owner takes the two
+/// in this order. A key never gets another owner, so it can be asked for without that.
+async fn lock_owner_of_key(connection: &mut PgConnection, change: &Change<'_>) -> Result<(), sqlx::Error> {
     let (issuer, subject) = owner_parts(change.reach);
     let query = sqlx::query!(
         "SELECT lock_owner(issuer, subject) FROM api_keys

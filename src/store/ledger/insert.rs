@@ -6,7 +6,7 @@ use sqlx::{PgConnection, types::Json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Store, audit, managed_rows};
+use super::{Store, audit, lock_owner, managed_rows};
 use crate::domain::{
     audit::{Action, Author},
     key_record::ManagedKey,
@@ -27,7 +27,7 @@ impl Store {
         let now = insertion.key.created_at;
         let mut transaction = self.pool.begin().await?;
         let owner = &insertion.key.record.owner;
-        lock(&mut transaction, owner).await?;
+        lock_owner(&mut transaction, owner).await?;
         if let Some(request) = insertion.request {
             match earlier(&mut transaction, request, now).await? {
                 Ok(None) => {}
@@ -82,19 +82,13 @@ async fn written(connection: &mut PgConnection, id: Uuid) -> Read<Option<Box<Man
     Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(Box::new)))
 }
 
-/// Nobody else makes keys for this owner until the transaction ends.
-pub(super) async fn lock(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
-}
-
-/// Whether the owner has fewer than `most` living keys, which stays so until the transaction ends.
+/// Whether the owner has fewer than `most` living keys, which stays so under the owner's lock.
 pub(super) async fn has_room(
     connection: &mut PgConnection,
     owner: &Owner,
     most: u32,
     now: OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
-    lock(connection, owner).await?;
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM api_keys
            WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)"#,

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Store, announce, audit, insert, managed_rows};
+use super::{Store, announce, audit, lock_owner, managed_rows};
 use crate::domain::{
     audit::{Action, Author},
     key_record::ManagedKey,
@@ -107,7 +107,7 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         if let Some(owner) = &filter.owner {
             // In a statement of its own: what the next one sees then has the successor of every key that was being rotated.
-            insert::lock(&mut transaction, owner).await?;
+            lock_owner(&mut transaction, owner).await?;
         }
         let rows = sqlx::query!(
             "UPDATE api_keys SET revoked_at = $1, revoked_reason = $2, updated_at = $1

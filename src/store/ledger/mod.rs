@@ -22,6 +22,7 @@ use crate::domain::{
         OwnerSwitch, Page, Reach, RevokedTogether, TokensRevoked,
     },
     ports::StoreError,
+    principal::Owner,
     text::ChangeReason,
     token::TokenRevocation,
 };
@@ -99,6 +100,11 @@ impl KeyLedger for Store {
 /// The owner as two parameters, NULL for "any".
 fn owner_parts(reach: &Reach) -> (Option<&str>, Option<&str>) {
     reach.owner().map(|owner| (&*owner.issuer, &*owner.subject)).unzip()
+}
+
+/// Nobody else makes or revokes keys of this owner, or switches them, until the transaction ends.
+async fn lock_owner(connection: &mut sqlx::PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
 }
 
 /// Tells all replicas to read these records again when the transaction commits.

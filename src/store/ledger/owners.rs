@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 
-use super::{Store, announce, audit};
+use super::{Store, announce, audit, lock_owner};
 use crate::domain::{
     audit::{Action, Author},
     coherence::ChangeId,
@@ -20,7 +20,7 @@ impl Store {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
         let mut transaction = self.pool.begin().await?;
-        sqlx::query!("SELECT lock_owner($1, $2)", issuer, subject).execute(&mut *transaction).await?;
+        lock_owner(&mut transaction, &switch.owner).await?;
         let switched = if switch.disabled {
             let query = sqlx::query!(
                 "INSERT INTO disabled_owners (issuer, subject, disabled_at, reason) VALUES ($1, $2, $3, $4)
