@@ -133,32 +133,24 @@ impl Lifecycle {
         }
         let (lifecycle, identity) = (Arc::clone(self), identity.clone());
         // Both steps, though the bearer hangs up after the first.
-        let work = async move { lifecycle.stop_owner_now(&identity, longest_life, author, now).await };
+        let work = async move {
+            let reason: Option<ChangeReason> = "a token of the issuer says so".parse().ok();
+            let switch = OwnerSwitch { owner: identity.owner.clone(), disabled: true, reason: reason.clone(), at: now };
+            lifecycle.switch_owner(switch, author.clone()).await?;
+            // One that does not say when it was issued says of no other that it is older.
+            if let Some(not_before) = identity.issued_at {
+                let earlier = TokenRevocation {
+                    issuer: identity.owner.issuer.clone(),
+                    which: WhichTokens::OfSubject { subject: identity.subject.clone(), not_before },
+                    reason,
+                    at: now,
+                    expires_at: now + longest_life,
+                };
+                lifecycle.revoke_tokens(earlier, author).await?;
+            }
+            lifecycle.stopped.remember(&identity, now);
+            Ok(())
+        };
         self.to_its_end(work).await
-    }
-
-    async fn stop_owner_now(
-        self: &Arc<Self>,
-        identity: &TokenIdentity,
-        longest_life: Duration,
-        author: Author,
-        now: OffsetDateTime,
-    ) -> Result<(), Undecided> {
-        let reason: Option<ChangeReason> = "a token of the issuer says so".parse().ok();
-        let switch = OwnerSwitch { owner: identity.owner.clone(), disabled: true, reason: reason.clone(), at: now };
-        self.switch_owner(switch, author.clone()).await?;
-        // One that does not say when it was issued says of no other that it is older.
-        if let Some(not_before) = identity.issued_at {
-            let earlier = TokenRevocation {
-                issuer: identity.owner.issuer.clone(),
-                which: WhichTokens::OfSubject { subject: identity.subject.clone(), not_before },
-                reason,
-                at: now,
-                expires_at: now + longest_life,
-            };
-            self.revoke_tokens(earlier, author).await?;
-        }
-        self.stopped.remember(identity, now);
-        Ok(())
     }
 }
