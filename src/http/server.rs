@@ -19,7 +19,7 @@ use crate::{
     protect::{BySocket, Keyward},
 };
 
-/// How long the other end may take to notice that a connection is closed.
+/// How long the other end may take to notice that a connection is closed; as long as with actix-web's own server.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where requests come in.
