@@ -9,7 +9,7 @@ use crate::{
     actors::Person,
     asking::replica,
     program::{Ended, eventually, run_beside},
-    replica::{Replica, command, exit_code, signal},
+    replica::{Output, Replica, command, exit_code, signal},
     support::{TestDatabase, database},
 };
 
@@ -126,11 +126,12 @@ async fn a_replica_that_waits_for_a_migration_ends_when_told_to() {
     let observer = empty.superuser_pool().await;
     for name in ["TERM", "INT"] {
         let mut serve = command();
-        serve.arg("serve").env("DATABASE_URL", empty.url()).stdout(Stdio::null()).stderr(Stdio::null());
+        serve.arg("serve").env("DATABASE_URL", empty.url()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = serve.spawn().expect("keyward starts");
+        let output = Output::collect(&mut process);
         eventually("it waits", async || waiting_for_a_lock(&observer, "0").await == 1).await;
         signal(process.id(), name);
-        assert_eq!(exit_code(&mut process).await, Some(0), "{name}");
+        assert_eq!(exit_code(&mut process, &output).await, Some(0), "{name}");
         // PostgreSQL does not notice by itself that a client which waits for a lock has gone.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
                    AND application_name = 'keyward'";

@@ -18,6 +18,9 @@ pub(crate) const JWT_SECRET: &str = "0f3c1e9b7a5d2468ace13579bdf02468-for-tests"
 /// What the tests' keys are made with.
 pub(crate) const PEPPER: &str = "9e107d9d372bb6826bd81d3542a419d6-for-tests";
 
+/// Standard output and standard error.
+const OUTPUTS: usize = 2;
+
 /// A running `keyward serve`. It is killed when dropped.
 pub(crate) struct Replica {
     process: Child,
@@ -88,9 +91,9 @@ impl Replica {
         signal(self.pid(), name);
     }
 
-    /// Waits for its end; gives the exit code, `None` after a signal.
+    /// Waits for its end, and until all that it printed has been read; gives the exit code, `None` after a signal.
     pub(crate) async fn exit_code(&mut self) -> Option<i32> {
-        exit_code(&mut self.process).await
+        exit_code(&mut self.process, &self.output).await
     }
 }
 
@@ -122,17 +125,20 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// Waits for the end of `process`, which is killed if it does not come; gives the exit code.
-pub(crate) async fn exit_code(process: &mut Child) -> Option<i32> {
+/// Waits for the end of `process`, which is killed if it does not come, and until all that it printed has been read: the
+/// system tells of the end of a process before our threads have read what it printed last. Gives the exit code.
+pub(crate) async fn exit_code(process: &mut Child, output: &Output) -> Option<i32> {
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
-        if let Some(status) = process.try_wait().expect("the process can be asked") {
+        if let Some(status) = process.try_wait().expect("the process can be asked")
+            && output.is_complete()
+        {
             return status.code();
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let _ = process.kill();
-    panic!("keyward did not end");
+    panic!("keyward did not end; it printed:\n{}", output.text());
 }
 
 /// Sends a signal such as `TERM`, `KILL` or `STOP`.
@@ -182,6 +188,11 @@ impl Output {
         self.lines.lock().expect("no panic").text.join("\n")
     }
 
+    /// Whether the process can't print any more, and everything was read.
+    fn is_complete(&self) -> bool {
+        self.lines.lock().expect("no panic").closed == OUTPUTS
+    }
+
     /// Waits for the first line that holds `text`.
     pub(crate) async fn line_with(self: &Arc<Self>, text: &str) -> String {
         let (output, text) = (Arc::clone(self), text.to_owned());
@@ -193,7 +204,7 @@ impl Output {
                     return line.clone();
                 }
                 let left = give_up.saturating_duration_since(Instant::now());
-                assert!(lines.closed < 2 && !left.is_zero(), "no line with {text:?} in:\n{}", lines.text.join("\n"));
+                assert!(lines.closed < OUTPUTS && !left.is_zero(), "no line with {text:?} in:\n{}", lines.text.join("\n"));
                 lines = output.changed.wait_timeout(lines, left).expect("no panic").0;
             }
         };
