@@ -204,7 +204,11 @@ impl Output {
                     return line.clone();
                 }
                 let left = give_up.saturating_duration_since(Instant::now());
-                assert!(lines.closed < OUTPUTS && !left.is_zero(), "no line with {text:?} in:\n{}", lines.text.join("\n"));
+                assert!(
+                    lines.closed < OUTPUTS && !left.is_zero(),
+                    "no line with {text:?} in:\n{}",
+                    lines.text.join("\n")
+                );
                 lines = output.changed.wait_timeout(lines, left).expect("no panic").0;
             }
         };

@@ -23,7 +23,7 @@ fn good_log() -> Log {
         checks.extend((0..ENOUGH_CHECKS as u64).map(|n| check(replica, 111 + n, REFUSED)));
     }
     let revocation = Revocation { key: 7, via: 0, start: ms(100), end: ms(110), answer: OK };
-    Log { checks, revocations: vec![revocation], earlier_revocations: Vec::new() }
+    Log { checks, revocations: vec![revocation], ..Log::default() }
 }
 
 fn demands() -> Demands {
@@ -121,14 +121,37 @@ fn a_log_that_proves_nothing_is_found() {
     log.checks.pop();
     assert!(matches!(violation(&log, &demands()), Violation::TooFewChecksAfter(_, 1)));
     let mut log = good_log();
-    log.revocations[0].end = ms(110 + 15);
+    log.revocations[0].end = ms(110 + 15) + BUSY_MACHINE;
     log.checks.clear();
     assert_eq!(judge(&log, &demands()).expect_err("no checks").len(), 5);
 }
 
+/// The revoke took two seconds, and the machine's due is one.
+fn log_of_a_slow_revoke() -> Log {
+    let mut log = good_log();
+    log.revocations[0].end = ms(2100);
+    log.checks.iter_mut().filter(|check| check.start > ms(110)).for_each(|check| {
+        check.start += ms(2000);
+        check.end += ms(2000);
+    });
+    log
+}
+
 #[test]
 fn a_revoke_that_takes_too_long_is_found() {
-    let log = good_log();
-    let hasty = Demands { revoke_within: ms(9), ..demands() };
-    assert!(matches!(violation(&log, &hasty), Violation::SlowRevoke(_)));
+    let hasty = Demands { revoke_within: ms(999), ..demands() };
+    assert!(matches!(violation(&log_of_a_slow_revoke(), &hasty), Violation::SlowRevoke(_)));
+    let patient = Demands { revoke_within: ms(1000), ..demands() };
+    assert!(judge(&log_of_a_slow_revoke(), &patient).is_ok());
+}
+
+#[test]
+fn a_machine_that_was_busy_meanwhile_excuses_a_slow_revoke() {
+    let slow = |at, late| Wake { at: ms(at), late: ms(late) };
+    let mut log = log_of_a_slow_revoke();
+    // Before and after, and for a moment.
+    log.wakes = vec![slow(99, 500), slow(1000, 29), slow(1100, 1), slow(2101, 500)];
+    assert!(matches!(violation(&log, &demands()), Violation::SlowRevoke(_)));
+    log.wakes = vec![slow(1000, 29), slow(1100, 33)];
+    assert!(judge(&log, &demands()).is_ok());
 }

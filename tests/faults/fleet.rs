@@ -20,6 +20,27 @@ pub(crate) const POOL_SIZE: usize = 4;
 /// At info it logs each denial, which here is hundreds a second.
 const LOG_LEVEL: &str = "warn,keyward::startup=info";
 
+/// How long the replicas wait for the database.
+#[derive(Clone, Copy)]
+pub(crate) enum Deadlines {
+    /// As they do in production: half a second for a connection, a second for a statement.
+    AsShipped,
+    /// Longer than a machine is ever busy. For faults that leave the connections for work alone, and must disturb nobody:
+    /// there a 503 is a defect, and not a machine that has forty other things to do.
+    Long,
+}
+
+impl Deadlines {
+    fn env(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::AsShipped => &[],
+            Self::Long => {
+                &[("KEYWARD__DATABASE__ACQUIRE_TIMEOUT", "10s"), ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "10s")]
+            }
+        }
+    }
+}
+
 /// A replica's place, which may be empty for a while.
 pub(crate) struct Member {
     pub(crate) number: usize,
@@ -28,24 +49,26 @@ pub(crate) struct Member {
     /// Its listening connection.
     pub(crate) listening: Proxy,
     database: String,
+    deadlines: Deadlines,
     replica: Mutex<Option<Replica>>,
     address: watch::Sender<Option<SocketAddr>>,
 }
 
 /// `count` replicas on the database at `url`.
-pub(crate) async fn start(count: usize, url: &str) -> Vec<Member> {
-    join_all((0..count).map(|number| Member::start(number, url))).await
+pub(crate) async fn start(count: usize, url: &str, deadlines: Deadlines) -> Vec<Member> {
+    join_all((0..count).map(|number| Member::start(number, url, deadlines))).await
 }
 
 impl Member {
     /// A replica in place `number`, with its wires.
-    pub(crate) async fn start(number: usize, url: &str) -> Self {
+    pub(crate) async fn start(number: usize, url: &str, deadlines: Deadlines) -> Self {
         let (socket, database) = server_socket(url);
         let member = Self {
             number,
             main: Proxy::to(socket.clone()).await,
             listening: Proxy::to(socket).await,
             database,
+            deadlines,
             replica: Mutex::default(),
             address: watch::Sender::new(None),
         };
@@ -69,13 +92,15 @@ impl Member {
         self.kill();
         let url =
             |proxy: &Proxy| format!("postgres://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port(), self.database);
-        let env = [
+        let (listen_url, pool_size) = (url(&self.listening), POOL_SIZE.to_string());
+        let mut env = vec![
             ("KEYWARD__COHERENCE__LEASE", "1s"),
-            ("KEYWARD__DATABASE__LISTEN_URL", &url(&self.listening)),
-            ("KEYWARD__DATABASE__POOL_SIZE", &POOL_SIZE.to_string()),
+            ("KEYWARD__DATABASE__LISTEN_URL", &listen_url),
+            ("KEYWARD__DATABASE__POOL_SIZE", &pool_size),
             ("KEYWARD__SERVER__WORKERS", "1"),
             ("KEYWARD__LOG__LEVEL", LOG_LEVEL),
         ];
+        env.extend(self.deadlines.env());
         let replica = Replica::start_on(&url(&self.main), &env).await;
         self.address.send_replace(Some(replica.address().parse().expect("an address")));
         *self.replica() = Some(replica);

@@ -1,7 +1,7 @@
 //! What the clients have seen, on one clock: the test process's own.
 
 use std::{
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -49,6 +49,13 @@ impl Revocation {
     }
 }
 
+/// The log's clock has been looked at, as it is time and again: the machine woke us so much later than it was asked to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wake {
+    pub(crate) at: At,
+    pub(crate) late: Duration,
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
@@ -56,6 +63,7 @@ pub(crate) struct Log {
     pub(crate) revocations: Vec<Revocation>,
     /// Those of earlier rounds, whose keys may still be presented.
     pub(crate) earlier_revocations: Vec<Revocation>,
+    pub(crate) wakes: Vec<Wake>,
 }
 
 /// The log while it is being written.
@@ -80,6 +88,17 @@ impl Recorder {
 
     pub(crate) fn revocation(&self, revocation: Revocation) {
         self.log().revocations.push(revocation);
+    }
+
+    /// Notes for ever how late the machine wakes who sleeps.
+    pub(crate) async fn watch_the_machine(self: Arc<Self>) {
+        const NAP: Duration = Duration::from_millis(10);
+        loop {
+            let asleep_since = self.now();
+            tokio::time::sleep(NAP).await;
+            let at = self.now();
+            self.log().wakes.push(Wake { at, late: at.saturating_sub(asleep_since + NAP) });
+        }
     }
 
     /// Whether `replica` has answered 200 for `key`.

@@ -16,7 +16,7 @@ use crate::{
     actors::{KeyHolder, Person},
     checker::{Demands, ENOUGH_CHECKS, Report, Violation, judge},
     client::{Client, Response, as_answer, create_request, revoke_request},
-    fleet::{self, LEASE, Member},
+    fleet::{self, Deadlines, LEASE, Member},
     load::{Key, Load},
     log::{Answer, Log, Recorder, Revocation},
     program::PATIENCE,
@@ -25,8 +25,6 @@ use crate::{
 
 /// What the promise allows a revoke beyond the lease.
 const OVER_THE_LEASE: Duration = Duration::from_secs(1);
-/// What a busy machine may add to that.
-const BUSY_MACHINE: Duration = Duration::from_secs(1);
 
 /// The whole of it.
 pub(crate) struct Scene {
@@ -68,16 +66,30 @@ impl Scene {
     /// `count` replicas that hear each other, on a database of their own, their clients, and keys that
     /// every replica has in memory.
     pub(crate) async fn open<const KEYS: usize>(count: usize) -> (Self, [LiveKey; KEYS]) {
+        Self::open_with(count, Deadlines::AsShipped).await
+    }
+
+    /// The same for faults that must disturb nobody.
+    pub(crate) async fn open_patiently<const KEYS: usize>(count: usize) -> (Self, [LiveKey; KEYS]) {
+        Self::open_with(count, Deadlines::Long).await
+    }
+
+    async fn open_with<const KEYS: usize>(count: usize, deadlines: Deadlines) -> (Self, [LiveKey; KEYS]) {
         let database = database().await;
-        let (mut scene, keys) = Self::open_on(count, database.url()).await;
+        let (mut scene, keys) = Self::of(fleet::start(count, database.url(), deadlines).await, database.url()).await;
         scene._database = Some(database);
         (scene, keys)
     }
 
-    /// The same on the database at `url`.
+    /// As [`open`](Self::open), on the database at `url`.
     pub(crate) async fn open_on<const KEYS: usize>(count: usize, url: &str) -> (Self, [LiveKey; KEYS]) {
-        let members = fleet::start(count, url).await;
+        Self::of(fleet::start(count, url, Deadlines::AsShipped).await, url).await
+    }
+
+    async fn of<const KEYS: usize>(members: Vec<Member>, url: &str) -> (Self, [LiveKey; KEYS]) {
         let recorder = Arc::new(Recorder::new());
+        // Ends with the test's runtime.
+        tokio::spawn(Arc::clone(&recorder).watch_the_machine());
         let mut load = Load::new(Arc::clone(&recorder));
         members.iter().for_each(|member| load.add(member));
         let owner = Person::named("alice");
@@ -94,7 +106,7 @@ impl Scene {
 
     /// One more replica.
     pub(crate) async fn join(&mut self) {
-        let member = Member::start(self.members.len(), &self.url).await;
+        let member = Member::start(self.members.len(), &self.url, Deadlines::AsShipped).await;
         self.load.add(&member);
         self.members.push(member);
     }
@@ -203,7 +215,7 @@ impl Scene {
     pub(crate) fn demands(&self, least_revokes: usize) -> Demands {
         Demands {
             replicas: self.members.len(),
-            revoke_within: LEASE + OVER_THE_LEASE + BUSY_MACHINE,
+            revoke_within: LEASE + OVER_THE_LEASE,
             may_be_unavailable: Vec::new(),
             may_be_silent: Vec::new(),
             least_revokes,

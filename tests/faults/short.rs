@@ -15,7 +15,7 @@ const VICTIM: usize = 1;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_fault_nothing_is_accepted_after_a_revoke_and_nobody_is_unavailable() {
-    let (scene, []) = Scene::open(3).await;
+    let (scene, []) = Scene::open_patiently(3).await;
     // Few, for a test; more tell how long a revoked key is accepted.
     let revokes = number_in("KEYWARD_FAULTS_REVOKES").unwrap_or(20) as usize;
     for number in 0..revokes {
@@ -72,7 +72,7 @@ async fn a_replica_that_was_stopped_accepts_nothing_when_it_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deaf_replica_accepts_nothing_after_a_revoke_and_serves_all_the_time() {
-    let (scene, [first, second, third]) = Scene::open(3).await;
+    let (scene, [first, second, third]) = Scene::open_patiently(3).await;
     scene.members[VICTIM].listening.hold();
     let revoked = scene.revoke(&first, 0).await;
     assert_eq!((revoked.status(), revoked.expired), (Some(200), 1));
@@ -88,7 +88,7 @@ async fn a_deaf_replica_accepts_nothing_after_a_revoke_and_serves_all_the_time()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resets_of_a_listening_connection_let_nothing_through_and_disturb_nobody() {
-    let (scene, keys) = Scene::open::<4>(3).await;
+    let (scene, keys) = Scene::open_patiently::<4>(3).await;
     let cuts = async {
         loop {
             scene.members[VICTIM].listening.cut();
@@ -127,7 +127,7 @@ async fn resets_of_all_connections_let_nothing_through() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_notifications_let_nothing_through_and_disturb_nobody() {
-    let (scene, keys) = Scene::open::<4>(3).await;
+    let (scene, keys) = Scene::open_patiently::<4>(3).await;
     for member in &scene.members {
         member.listening.delay(Duration::from_millis(300));
     }

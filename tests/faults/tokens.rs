@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     actors::{Person, claims, client},
-    fleet::{self, Member},
+    fleet::{self, Deadlines, Member},
     program::eventually,
     support::database,
 };
@@ -70,7 +70,7 @@ type Fault = (&'static str, fn(&Member), fn(&Member));
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_cut_off_deaf_or_stopped_accepts_no_token_after_its_revoke_elsewhere() {
     let database = database().await;
-    let members = fleet::start(3, database.url()).await;
+    let members = fleet::start(3, database.url(), Deadlines::AsShipped).await;
     let root = bearer("root", "keyward:admin");
     let faults: [Fault; 4] = [
         ("none", |_| (), |_| ()),
