@@ -6,11 +6,14 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const ATTEMPTS = 5;
-// Whoever asks for a longer wait is asked again later, by somebody else.
+// After which an answer counts as lost.
+const TIMEOUT_MS = 1000 * (process.env.TIMEOUT ?? 10);
+// A server that asks for a longer wait is asked again later, by the caller.
 const LONGEST_WAIT_MS = 30_000;
-const TIMEOUT_MS = 10_000;
+// Asking twice does the same as asking once (RFC 9110, section 9.2.2).
+const IDEMPOTENT = ["GET", "HEAD", "PUT", "DELETE"];
 
-/** The server has decided, and asking again would not change it. */
+/** The server has decided, and asking again would not change that. */
 class Refused extends Error {
   constructor(status, problem) {
     super(`${status} ${problem.code ?? "unknown"}`);
@@ -19,36 +22,88 @@ class Refused extends Error {
   }
 }
 
-/** The answer's JSON. Waits and asks again on 503, and when there is no answer; so only for what may be repeated. */
-async function ask(method, url, headers, body) {
-  if (body !== undefined) headers = { ...headers, "Content-Type": "application/json" };
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    let wait = 100 * 2 ** attempt;
-    try {
-      const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const answer = await fetch(url, { method, headers, body: JSON.stringify(body), signal });
-      if (answer.ok) return await answer.json();
-      // 401: no good key any more, get another one. 403: a good key, which may not do this.
-      if (answer.status !== 503) {
-        // Empty, if it isn't one of Keyward's but of something in between.
-        throw new Refused(answer.status, await answer.json().catch(() => ({})));
-      }
-      await answer.body?.cancel();
-      const seconds = answer.headers.get("Retry-After") ?? "";
-      if (/^\d+$/.test(seconds)) wait = seconds * 1000;
-    } catch (error) {
-      // Anything else means: not reached, or broken amid the answer.
-      if (error instanceof Refused) throw error;
-    }
-    if (attempt + 1 < ATTEMPTS) await sleep(Math.min(wait, LONGEST_WAIT_MS));
+/** The server has done nothing, and is to be asked again after so many milliseconds. */
+class NotNow extends Error {
+  constructor(status, wait) {
+    super(`${status}, try again in ${Math.ceil(wait / 1000)} s`);
+    this.wait = wait;
   }
-  throw new Error(`${method} ${url}: no answer in ${ATTEMPTS} attempts`);
 }
 
-/** A new key. However often this has to ask, one key is made: Idempotency-Key says that it is the same wish. */
-function makeKey(keyward, token, scopes) {
-  const headers = { Authorization: `Bearer ${token}`, "Idempotency-Key": randomUUID() };
-  return ask("POST", `${keyward}/v1/keys`, headers, { name: "example", scopes });
+/** No answer came, or only a part of one. Whether the server has done it is unknown. */
+class Lost extends Error {}
+
+/**
+ * The answer's JSON. Asks again where that can do no harm: always when the server has done nothing, and when an answer
+ * was lost only if it was an idempotent request.
+ */
+async function ask(method, url, headers, body) {
+  const mayRepeat = IDEMPOTENT.includes(method) || "Idempotency-Key" in headers;
+  if (body !== undefined) headers = { ...headers, "Content-Type": "application/json" };
+  for (let attempt = 1; ; attempt++) {
+    // Twice as long each time, and not in step with everybody else.
+    let wait = (50 + 50 * Math.random()) * 2 ** attempt;
+    try {
+      return await askOnce(method, url, headers, JSON.stringify(body));
+    } catch (error) {
+      const again = error instanceof NotNow ? error.wait <= LONGEST_WAIT_MS : error instanceof Lost && mayRepeat;
+      if (!again || attempt === ATTEMPTS) throw error;
+      wait = Math.max(wait, error.wait ?? 0);
+    }
+    await sleep(wait);
+  }
+}
+
+async function askOnce(method, url, headers, body) {
+  let status, retryAfter, text;
+  try {
+    const answer = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    ({ status } = answer);
+    retryAfter = answer.headers.get("Retry-After") ?? "";
+    text = await answer.text();
+  } catch (error) {
+    // Not reached, too slow, cut off, or no HTTP. A refusal that was cut off after its status is one nevertheless.
+    if (status === undefined || status < 400) throw new Lost(`${method} ${url}: ${error.cause?.code ?? error.message}`);
+  }
+  if (status === 429 || status === 503) throw new NotNow(status, milliseconds(retryAfter));
+  // Of a proxy that got no answer, for instance.
+  if (status >= 500) throw new Lost(`${method} ${url}: ${status}`);
+  const json = parsed(text);
+  // 401: no good key any more, get another one. 403: a good key, which may not do this.
+  if (status >= 400) throw new Refused(status, json ?? {});
+  if (json === undefined) throw new Lost(`${method} ${url}: an answer that is no JSON`);
+  return json;
+}
+
+/** How long to wait, which the server may have told as a date (RFC 9110, section 10.2.3). */
+function milliseconds(retryAfter) {
+  if (/^\d+$/.test(retryAfter)) return 1000 * retryAfter;
+  return Math.max(0, (Date.parse(retryAfter) || 0) - Date.now());
+}
+
+/** Undefined, if it isn't one of Keyward's answers but of something in between. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A new key, and no other is left behind.
+ *
+ * Asking again makes no second key: Idempotency-Key says that it is the same request. But the secret was in the first
+ * answer, and can't be shown again if that was lost. Nobody can use that key, so it is revoked, and another one made.
+ */
+async function makeKey(keyward, token, scopes) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const headers = { Authorization: `Bearer ${token}`, "Idempotency-Key": randomUUID() };
+    const key = await ask("POST", `${keyward}/v1/keys`, headers, { name: "example", scopes });
+    if (key.apiKey !== null) return key;
+    await revoke(keyward, token, key.id);
+  }
+  throw new Lost(`the answers to ${ATTEMPTS} new keys`);
 }
 
 /** When this returns, no replica accepts the key any more. */
@@ -62,6 +117,11 @@ function refusal(error) {
   throw error;
 }
 
+/** The same of an order. This API knows no Idempotency-Key, and two orders are worse than none. */
+function refusalOrLoss(error) {
+  return error instanceof Lost ? "unknown, the answer was lost" : refusal(error);
+}
+
 const { KEYWARD_URL: keyward, API_URL: api, TOKEN: token } = process.env;
 const key = await makeKey(keyward, token, ["orders:read"]);
 // Where a key would be kept; it is shown only this once.
@@ -69,7 +129,7 @@ const headers = { "x-api-key": key.apiKey };
 console.log("made a key");
 try {
   console.log("my orders:", JSON.stringify((await ask("GET", `${api}/orders`, headers)).orders));
-  console.log("placing an order:", await ask("POST", `${api}/orders`, headers).catch(refusal));
+  console.log("placing an order:", await ask("POST", `${api}/orders`, headers).catch(refusalOrLoss));
 } finally {
   await revoke(keyward, token, key.id);
   console.log("revoked the key");

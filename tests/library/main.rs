@@ -14,6 +14,7 @@ mod examples;
 mod extractors;
 #[path = "../faults/frames.rs"]
 mod frames;
+mod lossy;
 mod manifest;
 mod outages;
 #[allow(dead_code, reason = "only a part of it is used here")]
