@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
-    config::{Config, Settings, Sources},
+    config::{Config, Problems, Settings, Sources},
     domain::principal::Scopes,
     embedded_postgres::{self, EmbeddedPostgres, Options, data_directory::DataDirectory},
     startup::{Replica, Stop},
@@ -18,7 +18,7 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
-use super::{secrets, serve};
+use super::{Port, install, secrets, serve};
 
 /// Long enough for an evening of trying.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
@@ -27,19 +27,27 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 #[command(after_help = "\
 Examples:
   keyward dev
-  PORT=8080 keyward dev --data-dir ./keyward-data")]
+  keyward dev --install
+  keyward dev --port 8080 --data-dir ./keyward-data")]
 pub(super) struct Dev {
     /// Where the database and the secrets are kept between starts.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Install the programs of PostgreSQL without asking, if there are none on this machine.
+    #[arg(long)]
+    install: bool,
+    #[command(flatten)]
+    port: Port,
 }
 
 impl Dev {
     pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
+        self.port.put_into(&mut sources);
         let data_dir = data_dir(self.data_dir)?;
         let postgres = if Settings::load(sources.clone())?.names_a_database() {
             None
         } else {
+            install::install_if_missing(self.install)?;
             Some(EmbeddedPostgres::start(&Options::new(&data_dir))?)
         };
         sources.base = secrets(&data_dir)?;
@@ -89,6 +97,15 @@ pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, Stri
             Ok((setting, secret.trim_end().to_owned()))
         })
         .collect()
+}
+
+/// A setting, or what is wrong with it; without `dev`, who has configured nothing may have meant the `keyward dev` that they
+/// run.
+pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::Result<T> {
+    match setting {
+        Err(problems) if !dev => bail!("{problems}\nIf you mean the `keyward dev` on this machine, add --dev."),
+        setting => Ok(setting?),
+    }
 }
 
 /// Where the database of the `keyward dev` is that runs on a data directory.

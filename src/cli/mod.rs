@@ -3,6 +3,7 @@
 
 mod dev;
 mod healthcheck;
+mod install;
 mod keys;
 mod policy;
 mod secrets;
@@ -34,10 +35,10 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  keyward dev                               try it: database, secrets and a token included
-  keyward token mint --dev --subject alice  another token for the running `keyward dev`
-  keyward serve                             production; `keyward config` shows what it would use
-  keyward completions bash > /etc/bash_completion.d/keyward";
+  keyward dev                               # try it, with nothing to prepare
+  keyward token mint --dev --subject alice  # a token for that `keyward dev`
+  keyward config                            # what `keyward serve` would use
+  keyward serve                             # production";
 
 #[derive(Subcommand)]
 enum Command {
@@ -47,9 +48,12 @@ enum Command {
     #[command(after_help = "\
 Examples:
   keyward serve --config /etc/keyward.toml
-  DATABASE_URL=postgres://keyward@db/keyward KEYWARD__DATABASE__PASSWORD_FILE=/run/secrets/database_password \\
-    JWT_SECRET_FILE=/run/secrets/jwt_secret KEYWARD__KEYS__PEPPERS_FILE=/run/secrets/pepper keyward serve")]
-    Serve,
+  DATABASE_URL=postgres://keyward@db/keyward \\
+    KEYWARD__DATABASE__PASSWORD_FILE=/run/secrets/database_password \\
+    KEYWARD__JWT__SECRET_FILE=/run/secrets/jwt_secret \\
+    KEYWARD__KEYS__PEPPERS_FILE=/run/secrets/pepper \\
+    keyward serve")]
+    Serve(Port),
     /// Bring the database's schema up to date, and end.
     Migrate,
     /// Work with keys, on the database directly.
@@ -85,6 +89,23 @@ Examples:
     },
 }
 
+/// The one setting that people look for on the command line.
+#[derive(clap::Args)]
+struct Port {
+    /// The port to listen on, whatever the configuration (server.port) and the environment (PORT) say.
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+impl Port {
+    fn put_into(self, sources: &mut Sources) {
+        const NAMES: [&str; 2] = ["KEYWARD__SERVER__PORT", "PORT"];
+        let Some(port) = self.port else { return };
+        sources.env.retain(|(name, _)| !NAMES.contains(&name.as_str()));
+        sources.env.push((NAMES[0].to_owned(), port.to_string()));
+    }
+}
+
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match dispatch(arguments) {
@@ -97,10 +118,13 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let sources = Sources::of_this_process(arguments.config);
+    let mut sources = Sources::of_this_process(arguments.config);
     let done = match arguments.command {
         Command::Dev(dev) => dev.run(sources),
-        Command::Serve => serve::run(&Settings::load(sources)?),
+        Command::Serve(port) => {
+            port.put_into(&mut sources);
+            serve::run(&Settings::load(sources)?)
+        }
         Command::Migrate => migrate(&Settings::load(sources)?),
         Command::Keys(keys) => keys.run(sources),
         // With exit codes of its own.

@@ -25,8 +25,10 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 let through (without --credential: some rule is met), 1 refused, 2 the file or the question is wrong.
 
 Examples:
-  keyward policy test --policy policy.toml --method GET --host api.example.com --path /orders/7
-  keyward policy test --policy policy.toml --method GET --host api.example.com --path /orders/7 \\
+  keyward policy test --policy policy.toml \\
+    --method GET --host api.example.com --path /orders/7
+  keyward policy test --policy policy.toml \\
+    --method GET --host api.example.com --path /orders/7 \\
     --credential api_key --scope orders:read";
 
 #[derive(clap::Subcommand)]

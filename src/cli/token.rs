@@ -18,7 +18,8 @@ pub(super) enum Token {
 Examples:
   keyward token mint --subject alice
   keyward token mint --dev --subject alice --scope orders:read --expires-in 15m
-  curl -X POST -H \"Authorization: Bearer $(keyward token mint --dev --subject alice)\" localhost:3000/api/create-api-key")]
+  TOKEN=$(keyward token mint --dev --subject alice)
+  curl -X POST localhost:3000/v1/keys -H \"Authorization: Bearer $TOKEN\"")]
     Mint {
         /// Whom the token is about: its `sub`.
         #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -48,7 +49,7 @@ impl Token {
             sources.base = dev::secrets(&dev::data_dir(data_dir)?)?;
         }
         let scopes = Scopes::parse(scope.iter().map(String::as_str))?;
-        let jwt = Settings::load(sources)?.jwt()?;
+        let jwt = dev::configured(dev, Settings::load(sources)?.jwt())?;
         let request = TokenRequest { subject, tenant, scopes, lifetime: expires_in };
         let token = TokenMinter::new(&jwt).mint(&request, OffsetDateTime::now_utc())?;
         println!("{}", token.expose());

@@ -10,9 +10,9 @@ use std::time::Duration;
 pub enum StartError {
     /// No PostgreSQL server is installed where we look.
     #[error(
-        "no PostgreSQL server is installed here: install one (Debian: `apt-get install postgresql`, \
-         Fedora: `dnf install postgresql-server`, macOS: `brew install postgresql@17`), or set \
-         PG_BIN_DIR to the folder of `initdb` and `postgres`, or set KEYWARD__DATABASE__URL to use \
+        "no PostgreSQL server is installed here: `keyward dev` offers to install one, or install it yourself \
+         (Debian: `apt-get install postgresql`, Fedora: `dnf install postgresql-server`, macOS: `brew install \
+         postgresql@17`), or set PG_BIN_DIR to the folder of `initdb` and `postgres`, or set KEYWARD__DATABASE__URL to use \
          a server that is already running"
     )]
     ProgramsMissing,

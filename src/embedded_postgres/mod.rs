@@ -5,6 +5,7 @@
 //! even by `kill -9`. `keyward serve` never uses it: production has a server with backups.
 //!
 //! * [`programs`]: where the server's programs are
+//! * [`packages`]: how they get there, where they are not
 //! * [`server_user`]: which system user it runs as
 //! * [`data_directory`]: the folder it keeps its data in; locks, `initdb`, start, socket
 
@@ -12,6 +13,7 @@ pub mod data_directory;
 mod error;
 mod locks;
 mod log;
+pub mod packages;
 pub mod programs;
 pub mod server_user;
 mod socket_dir;

@@ -9,13 +9,17 @@ use std::{env, fs};
 use super::StartError;
 
 /// Folders with one sub-folder a version, and where the programs are in that: Debian, Fedora
-/// (from postgresql.org), Homebrew on ARM and on Intel, Postgres.app.
-const VERSIONED: [(&str, &str, &str); 5] = [
-    ("/usr/lib/postgresql", "", "bin"),
-    ("/usr", "pgsql-", "bin"),
-    ("/opt/homebrew/opt", "postgresql@", "bin"),
-    ("/usr/local/opt", "postgresql@", "bin"),
-    ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
+/// (from postgresql.org), openSUSE, Alpine, Homebrew on ARM, on Intel and on Linux, MacPorts, Postgres.app.
+const VERSIONED: [(&str, &str, &str); 9] = [
+    ("usr/lib/postgresql", "", "bin"),
+    ("usr", "pgsql-", "bin"),
+    ("usr/lib", "postgresql", "bin"),
+    ("usr/libexec", "postgresql", ""),
+    ("opt/homebrew/opt", "postgresql@", "bin"),
+    ("usr/local/opt", "postgresql@", "bin"),
+    ("home/linuxbrew/.linuxbrew/opt", "postgresql@", "bin"),
+    ("opt/local/lib", "postgresql", "bin"),
+    ("Applications/Postgres.app/Contents/Versions", "", "bin"),
 ];
 
 /// The programs of one installed PostgreSQL server.
@@ -41,7 +45,7 @@ impl Programs {
         said_by_pg_config()
             .into_iter()
             .chain(on_the_path())
-            .chain(newest_installed())
+            .chain(newest_installed(Path::new("/")))
             .find(|dir| has_server(dir))
             .map(|bin_dir| Self { bin_dir })
             .ok_or(StartError::ProgramsMissing)
@@ -91,12 +95,12 @@ fn on_the_path() -> Vec<PathBuf> {
     env::var_os("PATH").map_or_else(Vec::new, |path| env::split_paths(&path).collect())
 }
 
-/// Every versioned folder that exists, the highest version first. Folders whose name is no version
+/// Every versioned folder that exists below `root`, the highest version first. Folders whose name is no version
 /// (Postgres.app's `latest`) come last.
-fn newest_installed() -> Vec<PathBuf> {
+fn newest_installed(root: &Path) -> Vec<PathBuf> {
     let mut found: Vec<(Option<u32>, PathBuf)> = Vec::new();
     for (parent, prefix, bin) in VERSIONED {
-        let Ok(entries) = fs::read_dir(parent) else {
+        let Ok(entries) = fs::read_dir(root.join(parent)) else {
             continue;
         };
         for entry in entries.flatten() {
@@ -112,7 +116,47 @@ fn newest_installed() -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::major_version_in;
+    use std::env::temp_dir;
+
+    use super::*;
+
+    #[test]
+    fn programs_are_found_where_each_system_installs_them_and_the_newest_first() {
+        let root = temp_dir().join(format!("keyward-programs-{}", std::process::id()));
+        for installed in [
+            "usr/lib/postgresql/15/bin",
+            "usr/pgsql-17/bin",
+            "usr/lib/postgresql16/bin",
+            "usr/libexec/postgresql18",
+            "opt/homebrew/opt/postgresql@14/bin",
+            "usr/local/opt/postgresql@13/bin",
+            "opt/local/lib/postgresql12/bin",
+            "Applications/Postgres.app/Contents/Versions/latest/bin",
+            // Of the same systems, and no versions.
+            "usr/lib/postgresql-common/bin",
+            "usr/bin/bin",
+        ] {
+            let folder = root.join(installed);
+            fs::create_dir_all(&folder).expect("a folder");
+            for program in ["initdb", "postgres"] {
+                fs::write(folder.join(program), "").expect("a file");
+            }
+        }
+        let found: Vec<_> = newest_installed(&root).into_iter().filter(|dir| has_server(dir)).collect();
+        let found: Vec<_> = found.iter().map(|dir| dir.strip_prefix(&root).expect("below it")).collect();
+        fs::remove_dir_all(&root).expect("removed");
+        let versions = [
+            "usr/libexec/postgresql18",
+            "usr/pgsql-17/bin",
+            "usr/lib/postgresql16/bin",
+            "usr/lib/postgresql/15/bin",
+            "opt/homebrew/opt/postgresql@14/bin",
+            "usr/local/opt/postgresql@13/bin",
+            "opt/local/lib/postgresql12/bin",
+        ];
+        assert_eq!(found[..versions.len()], versions.map(Path::new));
+        assert!(found.contains(&Path::new("Applications/Postgres.app/Contents/Versions/latest/bin")), "{found:?}");
+    }
 
     #[test]
     fn the_major_version_is_read_from_what_postgres_prints() {

@@ -1,6 +1,6 @@
 //! The commands that are not a server.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::{
     actors::Person,
     program::{Folder, bare, eventually, run, run_beside},
-    replica::{JWT_SECRET, PEPPER, Replica, command},
+    replica::{JWT_SECRET, Output, PEPPER, Replica, command, exit_code, signal},
+    support::database,
 };
 
 /// What a token says, unverified.
@@ -217,4 +218,69 @@ fn help_has_examples_for_every_command_that_takes_something() {
         let examples = help.split_once("Examples:\n").unwrap_or_else(|| panic!("keyward {words}:\n{help}")).1;
         assert!(examples.contains(&format!("keyward {words}")), "{help}");
     }
+}
+
+/// Else a line that is too long for the terminal is broken, and half of it is pasted.
+#[test]
+fn examples_are_not_broken_in_a_narrow_terminal() {
+    let mut seen = 0;
+    for words in all_commands() {
+        let help = |columns: &str| run(bare().env("COLUMNS", columns).args(&words).arg("--help")).succeeded();
+        let (narrow, wide) = (help("80"), help("1000"));
+        let examples = |help: &str| help.split_once("Examples:\n").map(|(_, examples)| examples.to_owned());
+        assert_eq!(examples(&narrow), examples(&wide), "keyward {}", words.join(" "));
+        seen += usize::from(examples(&wide).is_some());
+    }
+    assert!(seen > 10, "the examples were not found");
+}
+
+/// Every command with its sub-commands, as help lists them.
+fn all_commands() -> Vec<Vec<String>> {
+    let mut all = vec![Vec::new()];
+    let mut next = 0;
+    while next < all.len() {
+        let words: Vec<String> = all[next].clone();
+        let help = run(bare().args(&words).arg("--help")).succeeded();
+        let commands = help.split_once("Commands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or(""));
+        let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        for name in names.filter(|name| !["", "help"].contains(name)) {
+            all.push([words.clone(), vec![name.to_owned()]].concat());
+        }
+        next += 1;
+    }
+    all
+}
+
+#[test]
+fn a_setting_that_dev_would_have_had_is_missed_with_a_hint() {
+    for words in ["token mint --subject alice", "keys list", "keys create --subject alice"] {
+        let message = run(bare().args(words.split(' '))).failed();
+        assert!(
+            message.contains("is not set") && message.contains("`keyward dev` on this machine, add --dev"),
+            "{message}"
+        );
+    }
+    // Who has said so needs no hint.
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    let message = run(bare().args(["keys", "list", "--dev", "--data-dir"]).arg(&data)).failed();
+    assert!(!message.contains("add --dev"), "{message}");
+}
+
+#[tokio::test]
+async fn a_port_on_the_command_line_outranks_the_environment() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().expect("an address").port().to_string();
+    let database = database().await;
+    for name in ["PORT", "KEYWARD__SERVER__PORT"] {
+        let mut serve = command();
+        serve.args(["serve", "--port", "0"]).env("DATABASE_URL", database.url()).env(name, &taken);
+        let mut process = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
+        let output = Output::collect(&mut process);
+        output.line_with("Server running on port ").await;
+        signal(process.id(), "INT");
+        assert_eq!(exit_code(&mut process, &output).await, Some(0));
+    }
+    let message = run(bare().args(["serve", "--port", "70000"]));
+    assert_eq!(message.code, Some(2), "{message:?}");
 }

@@ -20,6 +20,7 @@ mod ended_tokens;
 mod given_up;
 mod guide;
 mod idempotency;
+mod installing;
 mod issuers;
 mod key_life;
 mod keys_command;

@@ -14,10 +14,11 @@ pub(super) enum Command {
     /// Make a key for somebody. Its text is printed once.
     #[command(after_help = "\
 Examples:
-  keyward keys create --subject billing --name 'invoice service' --scope keyward:verify
-  keyward keys create --subject alice --issuer https://issuer.example --environment test --expires-in 90d
+  keyward keys create --subject billing --scope keyward:verify
+  keyward keys create --subject alice --issuer https://issuer.example \\
+    --name 'invoice service' --environment test --expires-in 90d
   keyward keys create --subject alice --json | jq -r .apiKey
-  keyward keys create --subject alice --dev      # in the database of a running `keyward dev`")]
+  keyward keys create --subject alice --dev   # for a running `keyward dev`")]
     Create(Create),
     /// List keys, newest first.
     #[command(after_help = "\
@@ -41,7 +42,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   keyward keys revoke 0352mXAgJX8YoWA3E5sR9r
-  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r --reason 'found in a public repository'")]
+  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r --reason 'found in a repository'")]
     Revoke {
         /// The key's id.
         id: KeyId,

@@ -62,7 +62,8 @@ impl Keys {
         let settings = Settings::load(sources)?;
         telemetry::init(&settings.log()?)?;
         super::runtime()?.block_on(async {
-            let store = Store::open(&settings.database()?).await?;
+            let database = dev::configured(self.dev, settings.database())?;
+            let store = Store::open(&database).await?;
             let done = self.command.run(&store, &settings).await;
             store.close().await;
             done
