@@ -28,16 +28,16 @@ done
 # to say of these folders that the others don't.
 quick_tests() {
   case $1 in
-    src/protect*) echo --lib --test library ;;
-    src/auth*) echo --lib --test checks --test no_allocation --test jws --test coherence_model ;;
-    *) echo --lib --test checks --test coherence_model ;;
+    src/protect*) echo --lib --test=library ;;
+    src/auth*) echo --lib --test=checks --test=no_allocation --test=jws --test=coherence_model ;;
+    *) echo --lib --test=checks --test=coherence_model ;;
   esac
 }
 slow_tests() {
   case $1 in
-    src/protect*) echo --test api ;;
-    src/auth*) echo --test api --test faults ;;
-    *) echo --test api --test library ;;
+    src/protect*) echo --test=api ;;
+    src/auth*) echo --test=api --test=faults ;;
+    *) echo --test=api --test=library ;;
   esac
 }
 left_out='not test(/the_client_in|^long::|^readme::|^dev::/)'
@@ -58,9 +58,10 @@ run() { # PLACE TEST-ARGUMENT…
   [[ -d $place ]] && place="$place/**"
   # A survivor is a finding and not a failure of this script: 2 is "missed", 3 "timed out", 124 our own time limit.
   local code=0
+  # By --cargo-arg, and not after --, so that only these test binaries are built as well.
   timeout --signal=INT "$left" nice -n 19 "$tool/bin/cargo-mutants" mutants --no-shuffle --jobs 1 --output target \
     --iterate --timeout "$timeout" --build-timeout 900 --colors never --test-tool nextest --file "$place" \
-    -- "$@" -E "$left_out" || code=$?
+    "${@/#/--cargo-arg=}" -- -E "$left_out" || code=$?
   case $code in 0 | 2 | 3) ;; 124 | 130) echo "mutants.sh: the $minutes minutes are over" ;; *) exit "$code" ;; esac
 }
 for place in "${places[@]}"; do

@@ -30,7 +30,7 @@ cleanup() {
 trap cleanup EXIT
 
 step "a fresh Debian with Rust, curl and sudo"
-sources=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null)
+sources=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true)
 mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) bookworm .*/\2/p; s/^URIs: *\([^ ]*\).*/\1/p' <<<"$sources" | head -n 1)
 debootstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev,curl,sudo bookworm "$root" \
   "${mirror:?no Debian mirror in the apt sources}" >"$work/debootstrap.log" || fail "debootstrap: see $work/debootstrap.log"

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     actors::{KeyHolder, Person, claims, stranger},
     replica::Replica,
-    support::{TestDatabase, database},
+    support::{TestDatabase, database, shown},
 };
 
 pub(crate) const KEYS: &str = "/v1/keys";
@@ -38,8 +38,14 @@ impl Reply {
     /// The body, if the status is this one.
     #[track_caller]
     pub(crate) fn is(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.status, status, "{}", shown::body(&self.text));
         serde_json::from_str(&self.text).expect("JSON")
+    }
+
+    /// That this is the body, too.
+    #[track_caller]
+    pub(crate) fn is_json(&self, status: u16, expected: &Value) {
+        shown::same_json(&self.is(status), expected, "");
     }
 
     /// That it is the problem with this code.
@@ -93,7 +99,9 @@ impl MadeKey {
     /// The key in an answer that shows its secret.
     #[track_caller]
     pub(crate) fn of(body: Value) -> Self {
-        let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("{name} in {body}")).to_owned();
+        let text = |name: &str| {
+            body[name].as_str().unwrap_or_else(|| panic!("{name} in {}", shown::body(&body.to_string()))).to_owned()
+        };
         Self { id: text("id"), holder: KeyHolder::of(text("apiKey")), body }
     }
 

@@ -145,7 +145,7 @@ async fn the_data_directory_is_private_and_every_way_to_end_keeps_the_keys_and_l
             signal(pid, name);
         }
         let code = dev.has_ended();
-        assert_eq!(code, (name != "KILL").then_some(0), "after {name}: {}", dev.output.text());
+        assert_eq!(code, (name != "KILL").then_some(0), "after {name}: {}", dev.output.last());
     }
     let dev = Dev::start(&data).await;
     for key in &keys {
@@ -201,7 +201,7 @@ async fn with_a_database_configured_dev_needs_no_postgres_programs() {
     let kept = output.line_with("Ctrl-C stops everything").await;
     assert!(kept.starts_with("The secrets are in "), "{kept}");
     signal(process.id(), "INT");
-    assert!(process.wait().expect("it ends").success(), "{}", output.text());
+    assert!(process.wait().expect("it ends").success(), "{}", output.last());
     // The database is a good one for `serve` too.
     Replica::start_on(database.url(), &[]).await;
 }

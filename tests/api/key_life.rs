@@ -43,10 +43,10 @@ async fn a_key_is_made_as_it_was_ordered_and_its_secret_is_shown_only_then() {
     }
 
     let shown = alice.gets(&replica, &made.path()).await;
-    assert_eq!(shown.is(200), expected);
+    shown.is_json(200, &expected);
     assert_eq!((shown.header("etag"), shown.header("cache-control")), (Some("\"1\""), Some("no-store")));
     let list = alice.gets(&replica, KEYS).await;
-    assert_eq!(list.is(200), json!({ "keys": [expected], "nextCursor": null }));
+    list.is_json(200, &json!({ "keys": [expected], "nextCursor": null }));
     assert_eq!(list.header("cache-control"), Some("no-store"));
     let secret = &made.holder.key["keyward_test_".len() + 22..];
     assert!(!shown.text.contains(secret) && !list.text.contains(secret));
@@ -121,7 +121,7 @@ async fn a_merge_patch_changes_what_it_names_and_null_takes_a_field_back_rfc_739
     assert_eq!(replaced["scopes"], json!(["c"]));
     assert_eq!(replaced["allowedIps"], json!(["::1/128"]));
     assert_eq!(replaced["expiresAt"], "2040-01-01T00:00:00Z");
-    assert_eq!(alice.gets(&replica, &made.path()).await.is(200), replaced);
+    alice.gets(&replica, &made.path()).await.is_json(200, &replaced);
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn a_revoke_keeps_its_reason_and_is_final() {
     for action in ["disable", "enable", "rotate"] {
         alice.posts(&replica, &format!("{path}/{action}"), json!({})).await.is_problem(409, "key_revoked");
     }
-    assert_eq!(alice.gets(&replica, &path).await.is(200), shown);
+    alice.gets(&replica, &path).await.is_json(200, &shown);
     for bad in ["reason=", "reason=%00", "reason=a&reason=b", "why=x"] {
         alice.deletes(&replica, &format!("{path}?{bad}")).await.is_problem(400, "invalid_parameters");
     }

@@ -68,7 +68,7 @@ async fn a_graceful_stop_writes_what_is_pending() {
     let rows = replica.database().superuser_pool().await;
     assert_eq!(uses(&rows).await, 0);
     replica.signal("TERM");
-    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
     assert_eq!(uses(&rows).await, 1);
 }
 

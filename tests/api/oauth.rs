@@ -39,7 +39,7 @@ async fn a_good_key_is_active_and_says_what_it_is_good_for_rfc_7662_section_2_2(
     let expected = json!({
         "active": true, "scope": "read write", "sub": "alice", "jti": key.id, "exp": 1_893_456_000, "environment": "test",
     });
-    assert_eq!(answer.is(200), expected);
+    answer.is_json(200, &expected);
 }
 
 #[tokio::test]

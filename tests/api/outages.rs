@@ -241,7 +241,7 @@ async fn it_ends_when_told_to_even_while_the_database_is_paused() {
     let under_way = tokio::spawn(async { tokio::join!(check.send(), creation.send()) });
     eventually("unready", async || scene.status("/readyz").await == 503).await;
     scene.replica.signal("TERM");
-    assert_eq!(scene.replica.exit_code().await, Some(0), "{}", scene.replica.output());
+    assert_eq!(scene.replica.exit_code().await, Some(0), "{}", scene.replica.last_output());
     scene.cluster.resume();
     let (check, creation) = under_way.await.expect("they were answered");
     assert_eq!(check.expect("an answer").status(), 503);

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     program::PATIENCE,
-    support::{TestDatabase, database},
+    support::{TestDatabase, database, shown},
 };
 
 /// What the tests' tokens are signed with, unless a test says otherwise.
@@ -76,6 +76,11 @@ impl Replica {
         self.output.text()
     }
 
+    /// The last of it, for who reads why a test failed.
+    pub(crate) fn last_output(&self) -> String {
+        self.output.last()
+    }
+
     /// Waits for a printed line that holds `text`.
     pub(crate) async fn prints(&self, text: &str) -> String {
         self.output.line_with(text).await
@@ -138,7 +143,7 @@ pub(crate) async fn exit_code(process: &mut Child, output: &Output) -> Option<i3
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let _ = process.kill();
-    panic!("keyward did not end; it printed:\n{}", output.text());
+    panic!("keyward did not end; it printed:\n{}", output.last());
 }
 
 /// Sends a signal such as `TERM`, `KILL` or `STOP`.
@@ -188,6 +193,11 @@ impl Output {
         self.lines.lock().expect("no panic").text.join("\n")
     }
 
+    /// The last of it, for who reads why a test failed.
+    pub(crate) fn last(&self) -> String {
+        shown::log(&self.lines.lock().expect("no panic").text)
+    }
+
     /// Whether the process can't print any more, and everything was read.
     fn is_complete(&self) -> bool {
         self.lines.lock().expect("no panic").closed == OUTPUTS
@@ -207,7 +217,7 @@ impl Output {
                 assert!(
                     lines.closed < OUTPUTS && !left.is_zero(),
                     "no line with {text:?} in:\n{}",
-                    lines.text.join("\n")
+                    shown::log(&lines.text)
                 );
                 lines = output.changed.wait_timeout(lines, left).expect("no panic").0;
             }

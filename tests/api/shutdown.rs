@@ -90,8 +90,8 @@ async fn on_term_it_is_unready_first_then_drained_and_no_request_fails() {
     under_way.write_all(b"67890").await.expect("sent");
     let mut answer = String::new();
     under_way.read_to_string(&mut answer).await.expect("a whole answer");
-    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
-    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.output());
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.last_output());
 }
 
 /// Of two workers one ends at once, while the other's request waits for the database on a connection that the first has opened.
@@ -125,8 +125,8 @@ async fn a_connection_to_the_database_outlives_the_worker_that_has_opened_it() {
 
     let mut answer = String::new();
     under_way.read_to_string(&mut answer).await.expect("a whole answer");
-    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
-    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.output());
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", replica.last_output());
 }
 
 /// The process id of the session with the database in which a worker asks whether the replica is ready.
@@ -169,7 +169,7 @@ fn workers(pid: u32) -> usize {
 async fn on_int_it_ends_at_once() {
     let mut replica = Replica::start_with(&[("KEYWARD__SERVER__UNREADY_PERIOD", "1m")]).await;
     replica.signal("INT");
-    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
 }
 
 /// The tests' patience ends before these timeouts do.
@@ -185,7 +185,7 @@ async fn a_request_that_never_ends_cannot_hold_the_end_up_for_longer_than_the_dr
     let _half_a_head = connection_with(&replica, "GET /api/protected-resource HTTP/1.1\r\nx-api-").await;
     let _half_a_body = connection_with(&replica, &half_a_creation(&token)).await;
     replica.signal("TERM");
-    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
 }
 
 #[tokio::test]
@@ -193,5 +193,5 @@ async fn idle_connections_do_not_hold_the_end_up() {
     let mut replica = Replica::start_with(&[("KEYWARD__SERVER__DRAIN_TIMEOUT", "5m")]).await;
     let _idle = connection_with(&replica, "").await;
     replica.signal("TERM");
-    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.output());
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
 }

@@ -167,8 +167,8 @@ async fn a_successor_that_starts_while_a_replica_drains_keeps_its_socket() {
     under_way.write_all(b"67890").await.expect("sent");
     let mut answer = String::new();
     under_way.read_to_string(&mut answer).await.expect("a whole answer");
-    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", local.replica.output());
-    assert_eq!(local.replica.exit_code().await, Some(0), "{}", local.replica.output());
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}\n{}", local.replica.last_output());
+    assert_eq!(local.replica.exit_code().await, Some(0), "{}", local.replica.last_output());
     assert_eq!(Reply::to(local.asks("/healthz")).await.status, 200);
     drop(successor);
 }

@@ -35,9 +35,9 @@ async fn a_service_learns_what_a_good_key_is_and_asks_with_a_token_or_a_key() {
         "scopes": ["read", "write"], "metadata": { "plan": "gold" }, "expiresAt": "2030-01-01T00:00:00Z",
     });
     let answer = service().posts(&replica, VERIFY, question.clone()).await;
-    assert_eq!(answer.is(200), expected);
+    answer.is_json(200, &expected);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert_eq!(asks_with_key(&replica, &verifier, question).await.is(200), expected);
+    asks_with_key(&replica, &verifier, question).await.is_json(200, &expected);
     let explained = service().posts(&replica, VERIFY, json!({ "key": key.holder.key, "explain": true })).await;
     assert_eq!(explained.is(200)["failures"], json!([]));
 }

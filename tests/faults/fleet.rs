@@ -116,9 +116,9 @@ impl Member {
         self.signal("CONT");
     }
 
-    /// Everything the process has printed.
-    pub(crate) fn output(&self) -> String {
-        self.replica().as_ref().map(Replica::output).unwrap_or_default()
+    /// The last of what the process has printed.
+    pub(crate) fn last_output(&self) -> String {
+        self.replica().as_ref().map(Replica::last_output).unwrap_or_default()
     }
 
     fn signal(&self, name: &str) {

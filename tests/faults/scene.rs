@@ -237,7 +237,7 @@ impl Scene {
             Err(violations) => violations,
         };
         for member in &self.members {
-            println!("replica {} has printed:\n{}", member.number, member.output());
+            println!("replica {} has printed:\n{}", member.number, member.last_output());
         }
         let some: Vec<_> = violations.iter().take(10).map(ToString::to_string).collect();
         panic!("{name}: {} violations, the first of them:\n{}", violations.len(), some.join("\n"));

@@ -83,7 +83,7 @@ impl Running {
         while !reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
             let ended = self.process.try_wait().expect("the process can be asked");
             let lost = ended.is_some() || Instant::now() > give_up;
-            assert!(!lost, "nothing gets through the gateway; it has printed:\n{}", self.output.text());
+            assert!(!lost, "nothing gets through the gateway; it has printed:\n{}", self.output.last());
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
@@ -99,7 +99,7 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
         if std::thread::panicking() {
-            eprintln!("the gateway has printed:\n{}", self.output.text());
+            eprintln!("the gateway has printed:\n{}", self.output.last());
         }
     }
 }

@@ -3,12 +3,14 @@
 //! * [`cluster`]: one throw-away server for a whole test run
 //! * [`database`]: a database of one's own on it, migrated, for one test
 //! * [`private_cluster`]: a server of one's own, for a test that kills, pauses or restarts it
+//! * [`shown`]: what a failed assertion shows
 
 #![allow(dead_code, reason = "each test binary uses only a part of it")]
 
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod private_cluster;
+pub(crate) mod shown;
 
 #[allow(unused_imports, reason = "each test binary uses only a part of it")]
 pub(crate) use self::{

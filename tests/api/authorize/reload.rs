@@ -68,8 +68,8 @@ async fn sighup_does_not_end_a_replica_that_still_waits_for_its_database() {
     let output = Output::collect(&mut process);
     output.line_with("the database cannot be reached yet").await;
     signal(process.id(), "HUP");
-    assert_eq!(exit_code(&mut process, &output).await, Some(1), "{}", output.text());
-    assert!(output.text().contains("the database could not be reached within 1s"), "{}", output.text());
+    assert_eq!(exit_code(&mut process, &output).await, Some(1), "{}", output.last());
+    assert!(output.text().contains("the database could not be reached within 1s"), "{}", output.last());
 }
 
 #[tokio::test]

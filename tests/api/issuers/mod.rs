@@ -77,7 +77,7 @@ impl Service {
         crate::program::eventually("the token is accepted", async || match self.status(token).await {
             200 => true,
             503 => false,
-            other => panic!("a good token got {other}: {}", self.replica.output()),
+            other => panic!("a good token got {other}: {}", self.replica.last_output()),
         })
         .await;
     }
