@@ -2,7 +2,7 @@
 # What a change must pass, the cheapest first. `.ci/run` and the justfile run this and nothing else.
 #
 #   scripts/check.sh              every step
-#   scripts/check.sh fmt lint     only these: fmt, lint, docs, sqlx, test, contract
+#   scripts/check.sh fmt lint     only these: fmt, lint, docs, package, sqlx, test, contract
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,16 +13,23 @@ step_lint() {
   cargo clippy --lib --no-default-features --locked -- -D warnings
 }
 step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked; }
+# That what `include` in Cargo.toml packs can be built, as the program and as the library, without the rest.
+step_package() {
+  cargo package --locked --allow-dirty
+  local packed
+  packed=target/package/keyward-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+  cargo check --locked --manifest-path "$packed/Cargo.toml" --target-dir target --lib --no-default-features
+}
 step_sqlx() { scripts/sqlx-prepare.sh --check; }
 step_test() { cargo test --locked; }
 step_contract() { scripts/schemathesis.sh --short && scripts/generated-client.sh; }
 
 steps=("$@")
-((${#steps[@]})) || steps=(fmt lint docs sqlx test contract)
+((${#steps[@]})) || steps=(fmt lint docs package sqlx test contract)
 for step in "${steps[@]}"; do
   case $step in
-    fmt | lint | docs | sqlx | test | contract) ;;
-    *) echo "check.sh: no step '$step'; there are fmt, lint, docs, sqlx, test and contract" >&2; exit 2 ;;
+    fmt | lint | docs | package | sqlx | test | contract) ;;
+    *) echo "check.sh: no step '$step'; there are fmt, lint, docs, package, sqlx, test and contract" >&2; exit 2 ;;
   esac
 done
 

@@ -36,7 +36,7 @@
 //! ```
 //!
 //! Ask for it with `default-features = false`: the feature `server` is the program. What stands on this page is the
-//! library; the modules are the program's parts, which may change in any release.
+//! library; the modules are the program's parts, which are hidden from it and may change in any release.
 //!
 //! # The house
 //!
@@ -47,34 +47,47 @@
 //!                     http -> protect -> auth -> domain
 //! ```
 //!
-//! - [`domain`]: keys, principals, verdicts, and the traits that adapters fill. Pure.
-//! - [`auth`]: the use cases: check a key, verify a token, hash, issue.
-//! - [`store`]: the only place with SQL.
-//! - [`jwks`]: the only place that asks other servers anything: issuers' key sets.
+//! - `domain`: keys, principals, verdicts, and the traits that adapters fill. Pure.
+//! - `auth`: the use cases: check a key, verify a token, hash, issue.
+//! - `store`: the only place with SQL.
+//! - `jwks`: the only place that asks other servers anything: issuers' key sets.
 //! - `policy_file`: keeps the policy as new as its file.
-//! - [`protect`]: the check in front of actix-web handlers.
+//! - `protect`: the check in front of actix-web handlers.
 //! - `http`: Keyward's own routes, all of which stand in `http::routes`.
-//! - [`config`]: one struct per concern; every part reads its own and no other.
-//! - [`startup`]: puts the parts together; the only part that knows every adapter.
+//! - `config`: one struct per concern; every part reads its own and no other.
+//! - `startup`: puts the parts together; the only part that knows every adapter.
 //! - `telemetry`: where log lines go, and in which form.
 //! - `embedded_postgres`: a server for `keyward dev` and for the tests.
 
 #![deny(missing_docs)]
 
+// Public for the program `keyward`, the tests and the benchmarks, which are other crates to the compiler, and hidden, for no
+// application is meant to use them: what is hidden is no part of the interface that versions keep (docs/decisions/0041).
+#[doc(hidden)]
 pub mod auth;
+#[doc(hidden)]
 pub mod config;
+#[doc(hidden)]
 pub mod domain;
 #[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod embedded_postgres;
 #[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod http;
+#[doc(hidden)]
 pub mod jwks;
 #[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod policy_file;
+#[doc(hidden)]
 pub mod protect;
+#[doc(hidden)]
 pub mod startup;
+#[doc(hidden)]
 pub mod store;
 #[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod telemetry;
 
 pub use ipnet::IpNet;
@@ -82,8 +95,8 @@ pub use ipnet::IpNet;
 pub use crate::{
     config::{ClientAddressHeader, Issuer, IssuerKeys, Jwt, JwtAlgorithm, WeakSecret},
     domain::{
-        api_key::{Pepper, Prefix},
-        principal::{Owner, Principal},
+        api_key::{Pepper, Prefix, WeakPepper},
+        principal::{InvalidScopes, Owner, Principal, Scopes},
         required_scope::{NamedScope, RequiredScope},
         secret::SecretString,
     },

@@ -163,3 +163,16 @@ fn the_rule_finds_what_breaks_it() {
     let code = "use crate::{\n    http::{server, routes},\n    domain::x,\n};\nfn f() { crate::store::open(); }";
     assert_eq!(imported_parts(code), ["http", "domain", "store"]);
 }
+
+/// What is not hidden is promised to applications, and a tool that compares versions holds us to it.
+#[test]
+fn every_module_of_the_library_is_hidden_from_applications() {
+    let root = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("a readable file");
+    let lines: Vec<&str> = root.lines().collect();
+    let modules = lines.iter().enumerate().filter(|(_, line)| line.starts_with("pub mod "));
+    let modules: Vec<_> = modules.map(|(number, line)| (lines[number - 1], *line)).collect();
+    assert!(modules.len() > 5, "the modules were not found");
+    for (before, module) in modules {
+        assert_eq!(before, "#[doc(hidden)]", "{module}");
+    }
+}

@@ -178,6 +178,49 @@ fn every_command_line_of_keyward_is_understood() {
     }
 }
 
+/// What a reader pastes must not lack something that only the author had.
+#[test]
+fn every_variable_in_a_command_is_set_or_explained_on_its_page() {
+    const OF_EVERY_SHELL: [&str; 4] = ["HOME", "PATH", "PWD", "USER"];
+    let mut seen = 0;
+    for page in pages() {
+        let lines = page.code(&["sh", "console"]);
+        let explained = page.quoted();
+        for (number, line) in lines.iter().enumerate() {
+            // What the line itself sets counts, too: `for NAME in …`, and `NAME=… command "$NAME"` on two lines.
+            let before = lines[..=number].join("\n");
+            for name in variables_in(line).into_iter().filter(|name| !OF_EVERY_SHELL.contains(&name.as_str())) {
+                let is_set = before.contains(&format!("{name}=")) || before.contains(&format!("for {name} in"));
+                let is_explained = explained.iter().any(|quoted| quoted == &name);
+                assert!(is_set || is_explained, "{}: where does ${name} come from? {line}", page.name());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "the variables were not found");
+}
+
+/// The names behind `$` and in `${…}`, outside of single quotes.
+fn variables_in(line: &str) -> Vec<String> {
+    let unquoted: String = line.split('\'').step_by(2).collect();
+    let code = unquoted.split(" # ").next().unwrap_or_default();
+    let names = code.split('$').skip(1).map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect::<String>()
+    });
+    names.filter(|name| name.starts_with(|first: char| first.is_ascii_uppercase())).collect()
+}
+
+#[test]
+fn variables_are_found_where_a_shell_puts_them_in() {
+    for (line, names) in [
+        (r#"curl "$K/keys/$ID" -H "x: ${KEY}x" -d '{"a":"'$B'"}'"#, &["K", "ID", "KEY", "B"][..]),
+        (r#"awk '{ print $NF }' $1 $(cat x)"#, &[]),
+    ] {
+        assert_eq!(variables_in(line), names, "{line}");
+    }
+}
+
 /// The arguments of `keyward`, or of `cargo run --`, in a command line; `None` if neither is in there.
 fn keyward_arguments(line: &str) -> Option<Vec<String>> {
     let line = line.replace("cargo run -q -- ", "keyward ").replace("cargo run -- ", "keyward ");

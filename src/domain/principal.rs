@@ -205,7 +205,9 @@ impl Principal {
         }
     }
 
-    /// Whether what they may do is all that a key of theirs may do.
+    /// Whether what they may do is all that a key of theirs may do. Keyward's own, as the three below: applications would
+    /// depend on how rows and claims are kept.
+    #[doc(hidden)]
     pub fn is_scope_bearing(&self) -> bool {
         match &self.0 {
             Credential::ApiKey(_) => false,
@@ -214,6 +216,7 @@ impl Principal {
     }
 
     /// What is known of the key that was presented; `None` when it was a token.
+    #[doc(hidden)]
     pub fn key(&self) -> Option<&KeyRecord> {
         match &self.0 {
             Credential::ApiKey(record) => Some(record),
@@ -222,6 +225,7 @@ impl Principal {
     }
 
     /// What is known of the token that was presented; `None` when it was a key.
+    #[doc(hidden)]
     pub fn token(&self) -> Option<&TokenIdentity> {
         match &self.0 {
             Credential::ApiKey(_) => None,
@@ -230,6 +234,7 @@ impl Principal {
     }
 
     /// As whom they are remembered for what they do.
+    #[doc(hidden)]
     pub fn actor(&self) -> Actor {
         match &self.0 {
             Credential::ApiKey(record) => Actor::Key(record.id),

@@ -52,6 +52,11 @@ impl Dev {
         Self { process, output, data_dir }
     }
 
+    /// Where it keeps its data and its secrets.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Everything that it has printed, once it is running.
     pub(crate) async fn welcome(&self) -> String {
         self.output.line_with("Ctrl-C stops everything").await;

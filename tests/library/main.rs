@@ -10,6 +10,7 @@ mod app;
 mod asking;
 mod connecting;
 mod credentials;
+mod documented;
 mod examples;
 mod extractors;
 #[path = "../faults/frames.rs"]
@@ -27,5 +28,8 @@ mod proxy;
 #[allow(dead_code, reason = "only a part of it is used here")]
 #[path = "../api/replica.rs"]
 mod replica;
+#[allow(dead_code, reason = "only a part of it is used here")]
+#[path = "../api/session.rs"]
+mod session;
 #[path = "../support/mod.rs"]
 mod support;

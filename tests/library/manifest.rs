@@ -1,6 +1,6 @@
-//! Who depends on the library alone builds nothing of the server.
+//! Who depends on the library alone builds nothing of the server, and downloads nothing that they don't need.
 
-use std::process::Command;
+use std::{collections::BTreeSet, process::Command};
 
 #[test]
 fn without_the_server_none_of_its_libraries_is_built() {
@@ -32,4 +32,34 @@ fn without_the_server_none_of_its_libraries_is_built() {
         assert!(!is_in(&library, name), "the library brings {name}");
     }
     assert!(is_in(&library, "actix_web") && is_in(&library, "sqlx"));
+}
+
+/// That what is packed can be built is a step of `scripts/check.sh`.
+#[test]
+fn what_is_packed_is_what_builds_and_readers_need() {
+    let output = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--offline", "--locked"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let packed = String::from_utf8(output.stdout).expect("names");
+    let tops: BTreeSet<&str> = packed.lines().map(|path| path.split('/').next().expect("a first part")).collect();
+    // What cargo adds by itself, and `include` in Cargo.toml.
+    let expected = [
+        ".cargo_vcs_info.json Cargo.lock Cargo.toml Cargo.toml.orig",
+        ".sqlx migrations sqlx.toml keyward.default.toml src",
+        "CHANGELOG.md LICENSE-APACHE LICENSE-MIT README.md SECURITY.md docs examples",
+    ];
+    let expected: BTreeSet<&str> = expected.iter().flat_map(|line| line.split(' ')).collect();
+    // Without a repository, as in an archive of it, there is nothing to say of one.
+    let of_git = BTreeSet::from([".cargo_vcs_info.json"]);
+    assert_eq!(&tops | &of_git, expected);
+    let below = |folder: &str| packed.lines().filter(|path| path.starts_with(folder)).collect::<Vec<_>>();
+    assert_eq!(below("docs/"), ["docs/library.md", "docs/problems.md"]);
+    assert_eq!(below("examples/"), ["examples/protected_app.rs"]);
+    for (folder, extension) in [("src/", ".rs"), ("migrations/", ".sql"), (".sqlx/", ".json")] {
+        let files = below(folder);
+        assert!(files.len() > 4 && files.iter().all(|path| path.ends_with(extension)), "{files:?}");
+    }
 }
