@@ -53,6 +53,7 @@ impl Dev {
     }
 
     /// Where it keeps its data and its secrets.
+    #[allow(dead_code, reason = "the tests of the library want it")]
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
     }
