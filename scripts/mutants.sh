@@ -25,7 +25,7 @@ done
 ((${#places[@]})) || places=(src/protect src/domain src/auth)
 
 # The tests of a place that are quick, then the slow ones. The clients in other languages and the gateways have nothing
-# to say of these folders that the others don't.
+# to say of these folders that the others don't, and what runs cargo or a shell is slow.
 quick_tests() {
   case $1 in
     src/protect*) echo --lib --test=library ;;
@@ -40,7 +40,7 @@ slow_tests() {
     *) echo --test=api --test=library ;;
   esac
 }
-left_out='not test(/the_client_in|^long::|^readme::|^dev::/)'
+left_out='not test(/the_client_in|^(long|readme|dev|installing|documented|manifest|command_line)::/)'
 
 tool=target/tools
 if [[ "$("$tool/bin/cargo-mutants" --version 2>/dev/null)" != "cargo-mutants $version" ]]; then
@@ -49,7 +49,7 @@ fi
 command -v cargo-nextest >/dev/null || { echo "mutants.sh: needs cargo-nextest (https://nexte.st)" >&2; exit 1; }
 
 # One target folder for all mutants and runs, so that dependencies are built once.
-export CARGO_TARGET_DIR="$PWD/target/mutants" CARGO_INCREMENTAL=1 NEXTEST_NO_FAIL_FAST=false
+export CARGO_TARGET_DIR="$PWD/target/mutants" CARGO_INCREMENTAL=1
 ends=$((SECONDS + minutes * 60))
 run() { # PLACE TEST-ARGUMENT…
   local place=$1 left=$((ends - SECONDS))

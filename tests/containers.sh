@@ -124,6 +124,20 @@ for name in jwt_secret pepper database_password; do
 done
 ok "read-only, no capabilities, uid 65532, no port; secrets only in files of mode 0600 or 0640"
 
+step "the pepper, out of the volume and into another one, as docs/pepper.md says"
+eval "$(grep -m 1 'cat /run/keyward/pepper' docs/pepper.md | sed -e 's/^docker compose/compose/' -e "s#> pepper#> $work/pepper#")"
+# The command that the page runs in a container for each secret.
+put=$(sed -n "s/^ *'\(umask .*\)' bash .*/\1/p" docs/pepper.md)
+[[ -n $put && -s $work/pepper ]] || fail "no pepper came out, or the page has changed"
+copy=$(docker volume create)
+docker run --rm -i -v "$copy:/run/keyward" --entrypoint bash postgres:17 -euc "$put" bash /run/keyward/pepper <"$work/pepper"
+taken=$(docker run --rm -v "$copy:/run/keyward" keyward:local secrets init --dir /run/keyward)
+docker run --rm -v "$copy:/run/keyward" --entrypoint cat postgres:17 /run/keyward/pepper | cmp - "$work/pepper" ||
+  fail "it is not the same pepper"
+docker volume rm "$copy" >/dev/null
+grep -qx 'kept /run/keyward/pepper' <<<"$taken" || fail "Keyward's user does not find the pepper: $taken"
+ok "the same pepper, which Keyward's user finds and keeps"
+
 # Asks without a pause until told to stop, and notes every answer that isn't 200.
 load() {
   while [[ ! -e $work/stop ]]; do
