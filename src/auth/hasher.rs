@@ -4,10 +4,16 @@
 //! bound both: at most `concurrency` hashes run at once, so the memory is `concurrency × memory_kib`.
 //! A permit travels into the blocking closure, so a client that hangs up cannot free a slot whose
 //! thread is still at work.
+//!
+//! - `stored`: what a stored hash may ask for
+//! - `memory_pool`: the memory, used again
+
+mod memory_pool;
+mod stored;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,6 +25,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
+use self::{memory_pool::MemoryPool, stored::Expected};
 use super::priority;
 use crate::{
     config::Hashing,
@@ -27,11 +34,6 @@ use crate::{
 
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
-/// What a stored hash may ask for. A row that asks for more is not one of ours, and would be a way
-/// for whoever can write to the database to exhaust the memory.
-const MEMORY_KIB_MAX: u32 = 1024 * 1024;
-const ITERATIONS_MAX: u32 = 100;
-const PARALLELISM_MAX: u32 = 16;
 
 /// A hash could not be made or compared.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -79,13 +81,14 @@ impl Hasher {
     pub fn new(settings: &Hashing) -> Result<Self, HashError> {
         let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT_BYTES))
             .map_err(unusable)?;
+        let memory = MemoryPool::of_usual(params.block_count());
         let permits = || Arc::new(Semaphore::new(settings.concurrency.get()));
         Ok(Self {
             params,
             permits: permits(),
             lanes: [permits(), permits()],
             max_wait: settings.max_wait,
-            memory: Arc::default(),
+            memory: Arc::new(memory),
             done: Arc::default(),
         })
     }
@@ -125,7 +128,7 @@ impl Hasher {
         stored: &StoredHash,
         lane: Lane,
     ) -> Result<(bool, KeySecret), HashError> {
-        let Expected { params, salt, output } = Expected::parse(stored)?;
+        let Expected { params, salt, output } = Expected::parse(stored, &self.params)?;
         let (computed, secret) = self.run(secret, pepper, params, salt, lane).await?;
         Ok((computed.ct_eq(&output).into(), secret))
     }
@@ -134,7 +137,7 @@ impl Hasher {
     /// lower. A hash that is stronger than today's stays, or replicas with different settings would
     /// undo each other's work.
     pub fn is_outdated(&self, stored: &StoredHash) -> bool {
-        Expected::parse(stored).is_ok_and(|expected| {
+        Expected::parse(stored, &self.params).is_ok_and(|expected| {
             let of = |params: &Params| [params.m_cost(), params.t_cost(), params.p_cost()];
             let (then, today) = (of(&expected.params), of(&self.params));
             then != today && then.iter().zip(&today).all(|(then, today)| then <= today)
@@ -189,53 +192,6 @@ fn argon2id(
         .and_then(|argon2| argon2.hash_password_into_with_memory(secret, salt, &mut *output, blocks))
         .map_err(failed)?;
     Ok(output)
-}
-
-/// What a stored hash says: how it was made, and what must come out.
-struct Expected {
-    params: Params,
-    salt: Vec<u8>,
-    output: Vec<u8>,
-}
-
-impl Expected {
-    fn parse(stored: &StoredHash) -> Result<Self, HashError> {
-        let hash = PasswordHash::new(stored.expose()).map_err(unusable)?;
-        let params = Params::try_from(&hash).map_err(unusable)?;
-        let ours = hash.algorithm == Algorithm::Argon2id.ident()
-            && hash.version == Some(Version::V0x13.into())
-            && params.m_cost() <= MEMORY_KIB_MAX
-            && params.t_cost() <= ITERATIONS_MAX
-            && params.p_cost() <= PARALLELISM_MAX;
-        match (hash.salt, hash.hash) {
-            (Some(salt), Some(output)) if ours && output.len() == OUTPUT_BYTES => {
-                Ok(Self { params, salt: salt.to_vec(), output: output.as_bytes().to_vec() })
-            }
-            _ => Err(unusable("not an Argon2id hash within our limits")),
-        }
-    }
-}
-
-/// Memory blocks that were used before. Taking fresh ones from the system for each hash costs page
-/// faults worth a tenth of the hash. There are never more of them than permits.
-#[derive(Default)]
-struct MemoryPool(Mutex<Vec<Vec<Block>>>);
-
-impl MemoryPool {
-    fn with_blocks<T>(&self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
-        let mut blocks = self.lock().pop().unwrap_or_default();
-        if blocks.len() < count {
-            blocks.resize(count, Block::default());
-        }
-        let result = work(&mut blocks[..count]);
-        self.lock().push(blocks);
-        result
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
-        // A panic while the list was locked leaves a valid list.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn failed(error: impl std::fmt::Display) -> HashError {

@@ -1,0 +1,58 @@
+//! Memory blocks that were used before. Taking fresh ones from the system for each hash costs page faults worth a tenth of
+//! the hash.
+
+use std::sync::{Mutex, PoisonError};
+
+use argon2::Block;
+
+/// Rooms of blocks, never more of them than permits, and none larger than the usual one.
+pub(super) struct MemoryPool {
+    /// How many blocks the hash of a new key takes.
+    usual: usize,
+    rooms: Mutex<Vec<Vec<Block>>>,
+}
+
+impl MemoryPool {
+    /// An empty one, for hashes that usually take so many blocks.
+    pub(super) fn of_usual(usual: usize) -> Self {
+        Self { usual, rooms: Mutex::default() }
+    }
+
+    /// Does `work` in a room of `count` blocks.
+    pub(super) fn with_blocks<T>(&self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let mut blocks = self.rooms().pop().unwrap_or_default();
+        if blocks.len() < count {
+            // In one step, and not copied from a room that is too small.
+            blocks = vec![Block::default(); count];
+        }
+        let result = work(&mut blocks[..count]);
+        if blocks.len() > self.usual {
+            // One row that asks for more must not cost its memory for ever.
+            blocks = Vec::new();
+        }
+        self.rooms().push(blocks);
+        result
+    }
+
+    fn rooms(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        // A panic while the list was locked leaves a valid list.
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_used_again_unless_it_was_an_unusual_one() {
+        let pool = MemoryPool::of_usual(64);
+        let kept = || pool.rooms().iter().map(Vec::capacity).collect::<Vec<_>>();
+        let address = |count| pool.with_blocks(count, |blocks| (blocks.len(), blocks.as_ptr() as usize));
+        let first = address(64);
+        assert_eq!((first, address(64)), (first, first));
+        assert_eq!((address(8).0, kept()), (8, vec![64]));
+        assert_eq!((address(65).0, kept()), (65, vec![0]));
+        assert_eq!((address(64).0, kept()), (64, vec![64]));
+    }
+}
