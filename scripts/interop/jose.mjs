@@ -41,7 +41,8 @@ for (const alg of ["HS256", "HS384", "HS512"]) {
 writeFileSync(`${prefix}.secret`, secret, { mode: 0o600 });
 writeFileSync(
   `${prefix}.toml`,
-  `[[jwt.issuers]]\nissuer = "${issuer}"\naudience = ["keyward"]\ndiscovery = true\nat_jwt = true\n` +
-    `[[jwt.issuers]]\nissuer = "urn:jose"\naudience = ["keyward"]\nsecret_file = "${prefix}.secret"\n`,
+  `[[jwt.issuers]]\nissuer = "${issuer}"\naudience = ["keyward"]\nkeyward_scopes = ["keyward:verify"]\ndiscovery = true\nat_jwt = true\n` +
+    `[[jwt.issuers]]\nissuer = "urn:jose"\naudience = ["keyward"]\nkeyward_scopes = ["keyward:verify"]\n` +
+    `secret_file = "${prefix}.secret"\n`,
 );
 writeFileSync(`${prefix}.tokens.json`, JSON.stringify(tokens));

@@ -64,9 +64,10 @@ for algorithm in ("HS256", "HS384", "HS512"):
 write(".secret", secret)
 write(
     ".toml",
-    f'[[jwt.issuers]]\nissuer = "{issuer}"\naudience = ["keyward"]\n'
+    f'[[jwt.issuers]]\nissuer = "{issuer}"\naudience = ["keyward"]\nkeyward_scopes = ["keyward:verify"]\n'
     f'key_set = "http://127.0.0.1:{server.server_port}/keys"\n'
-    f'[[jwt.issuers]]\nissuer = "urn:pyjwt"\naudience = ["keyward"]\nsecret_file = "{PREFIX}.secret"\n',
+    f'[[jwt.issuers]]\nissuer = "urn:pyjwt"\naudience = ["keyward"]\nkeyward_scopes = ["keyward:verify"]\n'
+    f'secret_file = "{PREFIX}.secret"\n',
 )
 write(".tokens.json", json.dumps(tokens))
 server.serve_forever()

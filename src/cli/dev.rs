@@ -14,11 +14,10 @@ use keyward::{
     domain::principal::Scopes,
     embedded_postgres::{self, EmbeddedPostgres, Options, data_directory::DataDirectory},
     startup::{Replica, Stop},
-    telemetry,
 };
 use time::OffsetDateTime;
 
-use super::{Port, install, secrets, serve};
+use super::{Port, hardening::Hardened, install, secrets, serve};
 
 /// Long enough for an evening of trying.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
@@ -41,7 +40,7 @@ pub(super) struct Dev {
 }
 
 impl Dev {
-    pub(super) fn run(self, mut sources: Sources) -> anyhow::Result<()> {
+    pub(super) fn run(self, mut sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
         self.port.put_into(&mut sources);
         let data_dir = data_dir(self.data_dir)?;
         let postgres = if Settings::load(sources.clone())?.names_a_database() {
@@ -54,8 +53,7 @@ impl Dev {
         sources.base.extend(postgres.as_ref().map(|postgres| ("database.url", postgres.url("postgres"))));
         // Not the world's business.
         sources.base.push(("server.host", "127.0.0.1".to_owned()));
-        let config = Settings::load(sources)?.validate()?;
-        telemetry::init(&config.log)?;
+        let config = serve::begin(Settings::load(sources)?, hardened)?;
         let kept = if postgres.is_some() { "The data and the secrets are" } else { "The secrets are" };
         super::runtime()?.block_on(serve(config, &format!("{kept} in {}", data_dir.display())))?;
         postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))

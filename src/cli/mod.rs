@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod dev;
+mod hardening;
 mod healthcheck;
 mod install;
 mod keys;
@@ -12,6 +13,7 @@ mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use self::hardening::Hardened;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -107,8 +109,9 @@ impl Port {
 }
 
 pub(crate) fn run() -> ExitCode {
+    let hardened = Hardened::now();
     let arguments = Arguments::parse();
-    match dispatch(arguments) {
+    match dispatch(arguments, hardened) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -117,13 +120,13 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode> {
     let mut sources = Sources::of_this_process(arguments.config);
     let done = match arguments.command {
-        Command::Dev(dev) => dev.run(sources),
+        Command::Dev(dev) => dev.run(sources, hardened),
         Command::Serve(port) => {
             port.put_into(&mut sources);
-            serve::run(&Settings::load(sources)?)
+            serve::run(Settings::load(sources)?, hardened)
         }
         Command::Migrate => migrate(&Settings::load(sources)?),
         Command::Keys(keys) => keys.run(sources),

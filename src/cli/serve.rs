@@ -9,13 +9,30 @@ use keyward::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(super) fn run(settings: &Settings) -> anyhow::Result<()> {
-    let config = settings.validate()?;
-    telemetry::init(&config.log)?;
+use super::hardening::Hardened;
+
+pub(super) fn run(settings: Settings, hardened: Hardened) -> anyhow::Result<()> {
+    let config = begin(settings, hardened)?;
     super::runtime()?.block_on(async {
         let stop = stop_signal()?;
         start_and_run(config, stop, |_| ()).await
     })
+}
+
+/// The configuration, once the log is set up and the process is as it says. The settings end here, with the texts of secrets
+/// in them.
+pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Config> {
+    let config = settings.validate()?;
+    telemetry::init(&config.log)?;
+    hardened.settle(config.process.core_dumps);
+    for (setting, path) in settings.exposed_files() {
+        tracing::warn!(
+            "{setting} names a file with secrets that everybody may read or change; take that away with `chmod o= {}` (in \
+             Kubernetes: defaultMode: 0440, with fsGroup)",
+            path.display()
+        );
+    }
+    Ok(config)
 }
 
 /// Serves until `stop`, and calls `started` when it begins to. A stop that comes before, while the

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use config::{Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::load::Settings;
 use super::names::{SECRETS, how_to_set};
@@ -136,9 +137,10 @@ impl<'a> Check<'a> {
     }
 
     /// A secret text, empty when it isn't set.
-    pub(super) fn secret(&mut self, setting: &'static str) -> Option<String> {
+    pub(super) fn secret(&mut self, setting: &'static str) -> Option<Zeroizing<String>> {
         self.readable(setting)?;
-        let text = text_of(&self.settings.value(setting)).filter(|text| is_utf8(text));
+        let texts = self.settings.secret(setting).unwrap_or_default();
+        let text = texts.first().filter(|text| is_utf8(text)).cloned();
         if text.is_none() {
             self.problem(setting, "is not UTF-8 text");
         }
@@ -146,9 +148,10 @@ impl<'a> Check<'a> {
     }
 
     /// A list of secret texts, empty when it isn't set.
-    pub(super) fn secrets(&mut self, setting: &'static str) -> Option<Vec<String>> {
+    pub(super) fn secrets(&mut self, setting: &'static str) -> Option<Vec<Zeroizing<String>>> {
         self.readable(setting)?;
-        let list = list_of(&self.settings.value(setting)).filter(|list| list.iter().all(|item| is_utf8(item)));
+        let texts = self.settings.secret(setting);
+        let list = texts.filter(|list| list.iter().all(|item| is_utf8(item))).map(<[_]>::to_vec);
         if list.is_none() {
             self.problem(setting, "is not a list of UTF-8 texts");
         }

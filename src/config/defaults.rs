@@ -7,7 +7,7 @@ use super::{
     Audit, Checks, Coherence, Database, Hashing, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, is_safe_address,
     weak::weakness,
 };
-use crate::domain::secret::SecretString;
+use crate::domain::{principal::Scopes, secret::SecretString};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -151,6 +151,7 @@ impl Issuer {
             required_claims: Vec::new(),
             subject_claim: "sub".to_owned(),
             scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
+            keyward_scopes: Scopes::default(),
             tenant_claim: None,
             disabled_claim: None,
             scope_bearing: false,

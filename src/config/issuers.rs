@@ -3,8 +3,12 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::{Issuer, IssuerKeys, check::Check, is_safe_address, load::read_secret, weak::weakness};
-use crate::domain::secret::SecretString;
+use crate::domain::{
+    principal::{Scopes, is_reserved},
+    secret::SecretString,
+};
 use config::{Map, Value, ValueKind};
+use zeroize::Zeroizing;
 
 const SETTING: &str = "jwt.issuers";
 const MOST: usize = 64;
@@ -59,6 +63,7 @@ impl Table<'_, '_> {
         let subject_claim = self.text("subject_claim", "sub").filter(|claim| self.is_there("subject_claim", claim));
         let usual = vec!["scope".to_owned(), "scp".to_owned()];
         let scope_claims = self.member("scope_claims", usual, "a list of texts", texts);
+        let keyward_scopes = self.keyward_scopes();
         let tenant_claim = self.text("tenant_claim", "");
         let disabled_claim = self.text("disabled_claim", "");
         let scope_bearing = self.member("scope_bearing", false, "true or false", flag);
@@ -80,6 +85,7 @@ impl Table<'_, '_> {
             required_claims: required_claims?,
             subject_claim: subject_claim?,
             scope_claims: scope_claims?,
+            keyward_scopes: keyward_scopes?,
             tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
             disabled_claim: Some(disabled_claim?).filter(|claim| !claim.is_empty()),
             scope_bearing: scope_bearing?,
@@ -97,7 +103,9 @@ impl Table<'_, '_> {
         let discovery = self.member("discovery", false, "true or false", flag)?;
         match (secret, public, key_set, discovery) {
             (Some(path), None, None, false) => self.secret(&path).map(IssuerKeys::Secret),
-            (None, Some(path), None, false) => self.file("public_keys_file", &path).map(IssuerKeys::Public),
+            (None, Some(path), None, false) => {
+                self.file("public_keys_file", &path).map(|text| IssuerKeys::Public(text.as_str().to_owned()))
+            }
             (None, None, Some(address), false) => self.address("key_set", address).map(IssuerKeys::KeySet),
             (None, None, None, true) => Some(IssuerKeys::Discovery),
             _ => {
@@ -121,10 +129,10 @@ impl Table<'_, '_> {
             self.problem("secret_file", weakness);
             return None;
         }
-        Some(SecretString::new(text))
+        Some(SecretString::from(text))
     }
 
-    fn file(&mut self, name: &str, path: &str) -> Option<String> {
+    fn file(&mut self, name: &str, path: &str) -> Option<Zeroizing<String>> {
         match read_secret(Path::new(path)) {
             Ok(text) => Some(text),
             Err(cause) => {
@@ -149,6 +157,19 @@ impl Table<'_, '_> {
             None => Some(names),
             Some(unknown) => {
                 self.problem("algorithms", format!("holds {unknown:?}, which is none of {}", ALGORITHMS.join(", ")));
+                None
+            }
+        }
+    }
+
+    /// None by default: whose identities are believed need not be believed about who manages everybody's keys.
+    fn keyward_scopes(&mut self) -> Option<Scopes> {
+        let names = self.member("keyward_scopes", Vec::new(), "a list of texts", texts)?;
+        let are_rights = names.iter().all(|name| is_reserved(name));
+        match Scopes::parse(names.iter().map(String::as_str)) {
+            Ok(scopes) if are_rights => Some(scopes),
+            _ => {
+                self.problem("keyward_scopes", "must hold rights on Keyward itself: keyward:admin, keyward:verify");
                 None
             }
         }

@@ -6,21 +6,32 @@ use std::fmt;
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 
 use super::names::{self, ALIASES, FILE_VARIABLE, LISTS, PREFIX, SECRETS, file_twin, nearest, variable};
+use super::vault::Vault;
 
 /// Settings by their dotted name.
 #[derive(Clone, Default)]
-pub(super) struct Layer(BTreeMap<String, Value>);
+pub(super) struct Layer {
+    values: BTreeMap<String, Value>,
+    /// What stands in the values as marks.
+    secrets: Vault,
+}
 
 impl Layer {
     /// Adds a setting, or replaces it.
     pub(super) fn set(&mut self, setting: &str, origin: &str, kind: impl Into<ValueKind>) {
-        let value = Value::new(Some(&origin.to_owned()), kind);
-        self.0.insert(setting.to_owned(), value);
+        let kind = kind.into();
+        let kind = if SECRETS.contains(&setting) { self.secrets.keep(setting, origin, kind) } else { kind };
+        self.values.insert(setting.to_owned(), Value::new(Some(&origin.to_owned()), kind));
     }
 
     /// The settings' names, in order.
     pub(super) fn names(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+        self.values.keys().cloned().collect()
+    }
+
+    /// The texts of its secrets, for which only marks stand in it.
+    pub(super) fn secrets(&self) -> Vault {
+        self.secrets.clone()
     }
 
     /// Everything that a TOML text sets, known or not.
@@ -79,7 +90,7 @@ impl Layer {
 
     /// Takes out what isn't a setting, and reports it with the nearest name that is.
     pub(super) fn refuse_unknown(&mut self, known: &[String], problems: &mut Vec<String>) {
-        self.0.retain(|name, value| {
+        self.values.retain(|name, value| {
             let is_known = known.contains(name);
             if !is_known {
                 let hint = match nearest(name, known) {
@@ -104,11 +115,11 @@ impl Layer {
                 (None, None) => {}
                 (Some(value), None) => {
                     self.set(&twin, value.origin().unwrap_or_default(), "");
-                    self.0.insert(secret.to_owned(), value);
+                    self.values.insert(secret.to_owned(), value);
                 }
                 (None, Some(path)) => {
                     self.set(secret, path.origin().unwrap_or_default(), "");
-                    self.0.insert(twin, path);
+                    self.values.insert(twin, path);
                 }
                 (Some(value), Some(path)) => {
                     problems.push(format!(
@@ -117,7 +128,7 @@ impl Layer {
                         path.origin().unwrap_or_default()
                     ));
                     // Kept, or "not set" would be reported as well.
-                    self.0.insert(secret.to_owned(), value);
+                    self.values.insert(secret.to_owned(), value);
                 }
             }
         }
@@ -125,7 +136,7 @@ impl Layer {
 
     /// Takes out a setting; `None` also when it is empty.
     fn take_given(&mut self, setting: &str) -> Option<Value> {
-        let value = self.0.remove(setting)?;
+        let value = self.values.remove(setting)?;
         let is_empty = match &value.kind {
             ValueKind::String(text) => text.is_empty(),
             ValueKind::Array(items) => items.is_empty(),
@@ -180,13 +191,13 @@ impl Source for Layer {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        Ok(self.0.clone().into_iter().collect())
+        Ok(self.values.clone().into_iter().collect())
     }
 }
 
 /// `Source` demands it; names only, since values may be secret.
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::mem;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use config::{Config as Merged, Value};
+use zeroize::Zeroizing;
 
 use super::DEFAULTS;
 use super::layer::{Layer, items};
 use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
 use super::problems::Problems;
+use super::vault::Vault;
 
 /// Largest file a secret is read from, in bytes; ends the reading of what isn't a file at all.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
@@ -53,6 +57,10 @@ pub struct Settings {
     pub(super) known: Vec<String>,
     /// Found while loading; reported together with what validation finds.
     pub(super) problems: Vec<String>,
+    /// What the marks of secrets stand for.
+    secrets: Vault,
+    /// The configuration file, if one was read.
+    file: Option<PathBuf>,
     /// Secrets whose file can't be read, and why. A problem only for who needs that secret: a migration
     /// must not fail because the JWT secret is mounted elsewhere.
     pub(super) unreadable: BTreeMap<&'static str, String>,
@@ -73,30 +81,63 @@ impl Settings {
         for (setting, value) in &sources.base {
             base.set_text(setting, "keyward dev", value);
         }
-        let file = match sources.file_to_read() {
-            Some(path) => read_layer(&path).map_err(|cause| Problems(vec![cause]))?,
+        let path = sources.file_to_read();
+        let file = match &path {
+            Some(path) => read_layer(path).map_err(|cause| Problems(vec![cause]))?,
             None => Layer::default(),
         };
         let aliases = Layer::from_aliases(&sources.env);
         let env = Layer::from_env(&sources.env, &known, &mut problems);
 
+        let mut secrets = defaults.secrets();
         let mut builder = Merged::builder().add_source(defaults);
         for mut layer in [base, file, aliases, env] {
             layer.refuse_unknown(&known, &mut problems);
             layer.settle_secrets(&mut problems);
+            secrets.extend(layer.secrets());
             builder = builder.add_source(layer);
         }
         let cannot_merge = |error: config::ConfigError| Problems(vec![error.to_string()]);
         let without_files = builder.build_cloned().map_err(cannot_merge)?;
         let (from_files, unreadable) = read_secrets(&without_files);
+        secrets.extend(from_files.secrets());
         let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
-        Ok(Self { merged, known, problems, unreadable })
+        Ok(Self { merged, known, problems, secrets, file: path, unreadable })
     }
 
     /// Whether a database is named, rightly or wrongly; `keyward dev` then starts none of its own.
     pub fn names_a_database(&self) -> bool {
         let is_set = |setting: &str| !self.value(setting).into_string().unwrap_or_default().is_empty();
         is_set("database.url") || is_set("database.url_file")
+    }
+
+    /// The texts of a secret: one, or those of a list. `None` where it is set to something that is no text.
+    pub(super) fn secret(&self, setting: &str) -> Option<&[Zeroizing<String>]> {
+        self.secrets.texts(setting, &self.value(setting))
+    }
+
+    /// Files with secrets that everybody on this machine may read or change, with the setting that names each.
+    pub fn exposed_files(&self) -> Vec<(String, PathBuf)> {
+        let twins = SECRETS.iter().map(|secret| file_twin(secret));
+        let named = twins.filter_map(|twin| Some((self.value(&twin).into_string().ok()?, twin)));
+        let of_issuers = self.value("jwt.issuers").into_array().unwrap_or_default().into_iter().filter_map(|issuer| {
+            let path = issuer.into_table().ok()?.remove("secret_file")?.into_string().ok()?;
+            Some((path, "secret_file of jwt.issuers".to_owned()))
+        });
+        let files = named.chain(of_issuers).map(|(path, setting)| (setting, PathBuf::from(path)));
+        let itself = self.file.iter().filter(|file| self.holds_secrets(file));
+        let itself = itself.map(|file| ("--config".to_owned(), file.clone()));
+        files.chain(itself).filter(|(_, path)| is_exposed(path)).collect()
+    }
+
+    /// Whether a secret that counts stands in the configuration file itself.
+    fn holds_secrets(&self, file: &Path) -> bool {
+        let origin = origin_of(file);
+        let stands_there = |secret: &&str| {
+            let texts = self.secret(secret).unwrap_or_default();
+            texts.iter().any(|text| !text.is_empty()) && self.value(secret).origin() == Some(&origin)
+        };
+        SECRETS.iter().any(stands_there)
     }
 
     /// A setting's raw value, with its origin.
@@ -114,11 +155,22 @@ fn value_of(merged: &Merged, setting: &str) -> Value {
 /// The configuration file as a layer.
 fn read_layer(path: &Path) -> Result<Layer, String> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
         format!("configuration file {shown} can't be read ({error}): correct --config or {FILE_VARIABLE}")
     })?;
-    Layer::from_toml(&text, &format!("file {shown}"))
+    Layer::from_toml(&text, &origin_of(path))
         .map_err(|cause| format!("configuration file {shown} is not valid TOML: {cause}"))
+}
+
+/// What is said of where a value of the configuration file comes from.
+fn origin_of(file: &Path) -> String {
+    format!("file {}", file.display())
+}
+
+/// Whether others than its owner and its group may read or change a file. A group is how containers share a secret.
+fn is_exposed(file: &Path) -> bool {
+    const BY_OTHERS: u32 = 0o006;
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & BY_OTHERS != 0)
 }
 
 /// Reads each secret of which a file is named. Returns those read, and why others can't be.
@@ -135,12 +187,12 @@ fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
             continue;
         }
         match read_secret(Path::new(&path)) {
-            Ok(text) => {
+            Ok(mut text) => {
                 let origin = format!("file {path} via {given_by}");
                 if LISTS.contains(&secret) {
                     layer.set(secret, &origin, items(&text, '\n'));
                 } else {
-                    layer.set(secret, &origin, text);
+                    layer.set(secret, &origin, mem::take(&mut *text));
                 }
             }
             Err(cause) => {
@@ -153,15 +205,17 @@ fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
 
 /// A secret's file without the newline at its end. The error doesn't name the path: a secret may have
 /// been put there by mistake.
-pub(super) fn read_secret(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
+pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
+    // Room for all of it: a text that grows leaves its beginnings behind.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_FILE as usize + 1));
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_string(&mut text))
         .map_err(|error| error.to_string())?;
     if text.len() as u64 > MAX_SECRET_FILE {
         return Err(format!("it is larger than {MAX_SECRET_FILE} bytes"));
     }
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    let length = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(length);
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }

@@ -10,6 +10,7 @@
 //! - `check`: reads single settings and collects what is wrong with them
 //! - `validate`: which values are allowed
 //! - `policy`: the policy file, which `authorize.policy_file` names
+//! - `vault`: the texts of secrets
 //! - `weak`: secrets that protect nothing
 //! - `show`: the effective configuration as text, without its secrets
 //! - `server`: where to listen, and whom to believe
@@ -38,6 +39,8 @@ mod show;
 mod tests;
 #[cfg(feature = "server")]
 mod validate;
+#[cfg(feature = "server")]
+mod vault;
 mod weak;
 
 use std::num::NonZeroUsize;
@@ -46,6 +49,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::api_key::{Environment, Pepper, Prefix};
+use crate::domain::principal::Scopes;
 use crate::domain::secret::SecretString;
 
 pub use defaults::WeakSecret;
@@ -65,6 +69,8 @@ pub const DEFAULTS: &str = include_str!("../../keyward.default.toml");
 pub struct Config {
     /// HTTP.
     pub server: Server,
+    /// What others may see of the process.
+    pub process: Process,
     /// Postgres.
     pub database: Database,
     /// Which JWTs are accepted.
@@ -85,6 +91,14 @@ pub struct Config {
     pub audit: Audit,
     /// What is logged, and how.
     pub log: Log,
+}
+
+/// What others may see of the process.
+#[cfg(feature = "server")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Whether its memory may be written to a file when it crashes, and read by processes of the same user.
+    pub core_dumps: bool,
 }
 
 /// Where Postgres is, and how long we wait for it.
@@ -161,6 +175,8 @@ pub struct Issuer {
     pub subject_claim: String,
     /// Claims that carry scopes; those of all of them count.
     pub scope_claims: Vec<String>,
+    /// Which rights on Keyward itself (`keyward:…`) its tokens may carry. Any other in them does not count.
+    pub keyward_scopes: Scopes,
     /// The claim that names the organisation whose keys a bearer manages.
     pub tenant_claim: Option<String>,
     /// The claim that, when `true`, says that the owner is disabled.

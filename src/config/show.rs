@@ -39,7 +39,10 @@ impl Settings {
             return format!("{MASK:?} (can't be read)");
         }
         match &value.kind {
-            ValueKind::String(url) if setting == "database.url" => format!("{:?}", masked_url(url)),
+            ValueKind::String(_) if setting == "database.url" => {
+                let url = self.secret(setting).and_then(|texts| texts.first());
+                format!("{:?}", url.map_or_else(String::new, |url| masked_url(url)))
+            }
             kind if SECRETS.contains(&setting) => masked(kind),
             kind => plain(kind),
         }

@@ -1,5 +1,7 @@
 //! Secrets that protect nothing: copied from a tutorial, or made by leaning on a key.
 
+use zeroize::Zeroizing;
+
 /// Secrets that documentation and tutorials print, long enough to pass for real ones.
 const PUBLISHED: [&str; 10] = [
     // jwt.io
@@ -52,9 +54,11 @@ const MIN_PERIOD: usize = 16;
 
 /// Why `secret` protects nothing, if so. Judges the kind of secret, not its length.
 pub(super) fn weakness(secret: &str) -> Option<&'static str> {
-    let plain: String =
-        secret.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
-    if PUBLISHED.contains(&secret.trim().to_ascii_lowercase().as_str())
+    // As large as it may get: a text that grows leaves its beginnings behind.
+    let mut plain = Zeroizing::new(String::with_capacity(secret.len()));
+    plain.extend(secret.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()));
+    let is_published = PUBLISHED.iter().any(|published| secret.trim().eq_ignore_ascii_case(published));
+    if is_published
         || WORDS.contains(&plain.as_str())
         || PLACEHOLDERS.iter().any(|words| plain.contains(words) && plain.len() - words.len() < ENOUGH_BESIDE)
     {
@@ -75,7 +79,7 @@ pub(super) fn weakness(secret: &str) -> Option<&'static str> {
 
 /// How many different bytes there are.
 fn distinct(bytes: &[u8]) -> usize {
-    let mut sorted = bytes.to_vec();
+    let mut sorted = Zeroizing::new(bytes.to_vec());
     sorted.sort_unstable();
     sorted.dedup();
     sorted.len()

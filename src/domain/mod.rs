@@ -8,6 +8,7 @@ pub mod coherence;
 pub mod key_record;
 pub mod ledger;
 pub mod metadata;
+pub mod network;
 pub mod policy;
 pub mod ports;
 pub mod principal;

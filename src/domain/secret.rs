@@ -18,6 +18,12 @@ impl SecretString {
     }
 }
 
+impl From<Zeroizing<String>> for SecretString {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
 impl From<String> for SecretString {
     fn from(text: String) -> Self {
         Self::new(text)

@@ -4,11 +4,14 @@ use std::net::IpAddr;
 
 use actix_web::{
     HttpRequest,
-    http::header::{HeaderMap, HeaderName},
+    http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue},
 };
 use ipnet::IpNet;
 
-use crate::config::ClientAddressHeader;
+use super::forwarded;
+use crate::{config::ClientAddressHeader, domain::network};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Proxies whose word on a client's address is taken, and where they give it.
 pub struct TrustedProxies {
@@ -30,27 +33,15 @@ enum Peer {
 impl TrustedProxies {
     /// Those of the configuration.
     pub fn new(networks: Vec<IpNet>, header: ClientAddressHeader) -> Self {
-        Self { networks, header }
+        Self { networks: networks.into_iter().map(network::canonical).collect(), header }
     }
 
     /// The client's address; `None` when a trusted proxy says what cannot be read, or nothing and has no address itself.
-    ///
-    /// Each proxy adds the address that it was called from at the right. So the rightmost address that is
-    /// not a trusted proxy's is the last one that somebody trustworthy has seen; what is left of it, the
-    /// client may have written itself.
     pub(crate) fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let mut client = match self.peer(request) {
-            Peer::Stranger(address) => return address,
-            Peer::Proxy(address) => address,
-        };
-        for told in self.told(request.headers()).into_iter().rev() {
-            let address = told?.to_canonical();
-            client = Some(address);
-            if !self.trusts(address) {
-                break;
-            }
+        match self.peer(request) {
+            Peer::Stranger(address) => address,
+            Peer::Proxy(address) => self.told(request.headers(), address),
         }
-        client
     }
 
     /// Whether a request comes from one of them.
@@ -72,36 +63,29 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The addresses as they stand, over all lines of the header; `None` for one that cannot be read.
-    fn told(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-        let (name, read): (_, fn(&str) -> Option<IpAddr>) = match self.header {
-            ClientAddressHeader::XForwardedFor => (HeaderName::from_static("x-forwarded-for"), address),
-            ClientAddressHeader::Forwarded => (HeaderName::from_static("forwarded"), forwarded_for),
-        };
-        let lines = headers.get_all(name);
-        lines.flat_map(|line| line.to_str().unwrap_or("?").split(',').map(|item| read(item.trim()))).collect()
+    /// The client's address, as the proxy at this address tells it.
+    fn told(&self, headers: &HeaderMap, proxy: Option<IpAddr>) -> Option<IpAddr> {
+        let is_ours = |address| self.trusts(address);
+        match self.header {
+            ClientAddressHeader::XForwardedFor => {
+                let lines = headers.get_all(X_FORWARDED_FOR);
+                let told = lines.flat_map(|line| forwarded::x_forwarded_for(line.as_bytes()));
+                forwarded::client(told, proxy, is_ours)
+            }
+            ClientAddressHeader::Forwarded => {
+                let mut lines = headers.get_all(FORWARDED).map(HeaderValue::as_bytes);
+                match (lines.len(), lines.next()) {
+                    (1, Some(line)) => forwarded::client(forwarded::forwarded(line)?, proxy, is_ours),
+                    (_, None) => proxy,
+                    (_, Some(first)) => {
+                        let mut whole = first.to_vec();
+                        lines.for_each(|line| whole.extend([b", ", line].concat()));
+                        forwarded::client(forwarded::forwarded(&whole)?, proxy, is_ours)
+                    }
+                }
+            }
+        }
     }
-}
-
-/// The `for` of one element of `Forwarded` (RFC 7239 §4, §6).
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let pair = |pair: &'_ str| {
-        let (name, value) = pair.trim().split_once('=')?;
-        name.eq_ignore_ascii_case("for").then(|| address(value.trim().trim_matches('"')))
-    };
-    element.split(';').find_map(pair).flatten()
-}
-
-/// An address, with or without a port. An IPv6 address with a port stands in brackets.
-fn address(text: &str) -> Option<IpAddr> {
-    let bare = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None => match text.split_once(':') {
-            Some((host, port)) if !port.contains(':') => host,
-            _ => text,
-        },
-    };
-    bare.parse().ok()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! - `extract`: who a request is from, as handlers take it
 //! - `refused` ([`Refused`]): the answer to who isn't let through; `challenge`: which credential it asks for
 //! - `host`: how that answer and the log look, which differs between Keyward and other applications
-//! - `credentials`, `client_address`, `bounded_log`: what these work with
+//! - `credentials`, `client_address`, [`forwarded`], `bounded_log`: what these work with
 
 #![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports, reason = "Keyward's own routes use it"))]
 
@@ -16,6 +16,7 @@ mod challenge;
 mod client_address;
 pub(crate) mod credentials;
 mod extract;
+pub mod forwarded;
 mod gate;
 mod handle;
 mod host;

@@ -9,6 +9,7 @@ use crate::{
     config::{Audit, Checks, ClientAddressHeader, Coherence, Database, Hashing, Jwt, KeyPolicy, LastUsed},
     domain::{
         api_key::{Pepper, Prefix},
+        network,
         secret::SecretString,
     },
     protect::{Elsewhere, Keyward, TrustedProxies},
@@ -39,7 +40,9 @@ pub struct Settings {
     hashing: Hashing,
     checks: Checks,
     coherence: Coherence,
-    proxies: TrustedProxies,
+    proxies: Vec<IpNet>,
+    client_address_header: ClientAddressHeader,
+    trust_everybody: bool,
     migrate: bool,
 }
 
@@ -78,7 +81,9 @@ impl Settings {
             hashing: Hashing::default(),
             checks: Checks::default(),
             coherence: Coherence::default(),
-            proxies: TrustedProxies::new(Vec::new(), ClientAddressHeader::XForwardedFor),
+            proxies: Vec::new(),
+            client_address_header: ClientAddressHeader::XForwardedFor,
+            trust_everybody: false,
             migrate: false,
         }
     }
@@ -146,8 +151,30 @@ impl Settings {
     /// (`server.trusted_proxies`). It counts for keys that may be used only from certain addresses.
     #[must_use]
     pub fn trusted_proxies(mut self, networks: Vec<IpNet>, header: ClientAddressHeader) -> Self {
-        self.proxies = TrustedProxies::new(networks, header);
+        self.proxies = networks.into_iter().map(network::canonical).collect();
+        self.client_address_header = header;
         self
+    }
+
+    /// Whether those networks may be wider than any private one, such as `0.0.0.0/0` (`server.trust_everybody`).
+    /// Otherwise [`Keyward::connect`] refuses them: strangers in them could name their own address.
+    #[must_use]
+    pub fn trust_everybody(mut self, trust_everybody: bool) -> Self {
+        self.trust_everybody = trust_everybody;
+        self
+    }
+
+    fn demand_known_proxies(&self) -> Result<(), ConnectError> {
+        match network::wider_than_private(&self.proxies) {
+            Some(wide) if !self.trust_everybody => Err(ConnectError::Setting(
+                format!(
+                    "the trusted proxies are {wide}, which is wider than any private network: strangers in it could name \
+                     their own address. Name the networks of your proxies, or ask for it with Settings::trust_everybody"
+                )
+                .into(),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Whether [`Keyward::connect`] brings the database's schema up to date. Otherwise it refuses one that is too old.
@@ -175,7 +202,9 @@ impl Keyward {
     /// # Errors
     /// [`ConnectError`], with what to do about it.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
-        let Settings { database, prefix, peppers, jwt, hashing, checks, coherence, proxies, migrate } = settings;
+        settings.demand_known_proxies()?;
+        let proxies = TrustedProxies::new(settings.proxies, settings.client_address_header);
+        let Settings { database, prefix, peppers, jwt, hashing, checks, coherence, migrate, .. } = settings;
         jwt.demand_strength().map_err(impossible)?;
         jwt.demand_safe_addresses().map_err(impossible)?;
         let store = Store::open(&database).await?;

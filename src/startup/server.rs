@@ -18,6 +18,7 @@ use super::{
 use crate::{
     auth::lifecycle::Issuer,
     config::{self, Config, Server},
+    domain::network,
     http::{self, Authorize, OwnRoutes, Readiness, Services, server::Listeners},
     policy_file::PolicyWatch,
     protect::{BoundedLog, Membership, TrustedProxies},
@@ -51,6 +52,7 @@ impl Replica {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let Config {
             server: settings,
+            process: _,
             database,
             jwt,
             keys,
@@ -62,6 +64,12 @@ impl Replica {
             audit,
             log: _,
         } = config;
+        if let Some(wide) = network::wider_than_private(&settings.trusted_proxies) {
+            tracing::warn!(
+                "server.trust_everybody: whoever connects from {wide} is believed on a client's address; nobody but your \
+                 proxies must be able to connect"
+            );
+        }
         // First of all, for until then a SIGHUP, by which the policy is read again, ends the process.
         let authorize = authorizer(authorize)?;
         let tcp = listen(&settings)?;

@@ -66,6 +66,33 @@ async fn behind_trusted_proxies_the_rightmost_address_that_is_none_of_theirs_cou
         ("192.0.2", 401),
         ("192.0.2.1 192.0.2.1", 401),
         ("", 401),
+        ("192.0.2.1\t, \t10.1.2.3", 200),
+        (", 192.0.2.1", 200),
+        ("192.0.2.1, ,10.1.2.3", 401),
+        ("[2001:db8::7]", 200),
+        ("2001:DB8:0:0:0:0:0:7", 200),
+        ("::ffff:c000:201", 200),
+        ("[::ffff:192.0.2.1]:80", 200),
+        ("192.0.2.1, ::ffff:10.1.2.3", 200),
+        ("192.0.2.1, [::ffff:10.1.2.3]:4711", 200),
+        ("192.0.2.1:65535", 200),
+        ("192.0.2.1:", 401),
+        ("192.0.2.1:http", 401),
+        ("192.0.2.1:123456", 401),
+        ("192.0.2.1:80:80", 401),
+        ("[2001:db8::7]x", 401),
+        ("[2001:db8::7]:", 401),
+        ("[2001:db8::7", 401),
+        ("2001:db8::7]", 401),
+        ("[192.0.2.1]", 401),
+        ("[192.0.2.1]:80", 401),
+        ("2001:db8::7%eth0", 401),
+        ("[2001:db8::7%25eth0]:80", 401),
+        ("192.0.02.1", 401),
+        ("0xc0000201", 401),
+        ("192.0.2.1/32", 401),
+        ("\"192.0.2.1\"", 401),
+        ("for=192.0.2.1", 401),
     ] {
         assert_eq!(status(&replica, &key, &[("x-forwarded-for", header)]).await, expected, "{header}");
     }
@@ -93,13 +120,83 @@ async fn forwarded_is_read_where_that_is_configured_rfc_7239() {
         ("for=unknown", 401),
         ("by=192.0.2.1", 401),
         ("192.0.2.1", 401),
-        // A quotation mark that the client leaves open hides nothing of what the proxy adds.
-        ("for=\"x, for=192.0.2.1", 200),
+        // A quotation mark that is left open makes one text of all that follows: whose address it is, nobody can say.
+        ("for=\"x, for=192.0.2.1", 401),
         ("for=\"192.0.2.1, for=198.51.100.1", 401),
+        ("for=198.51.100.1;host=\"x,for=192.0.2.1", 401),
+        ("for=192.0.2.1;host=\"x\\\"", 401),
+        // What stands between quotation marks is no element, and no parameter.
+        ("for=198.51.100.1;host=\"x,for=192.0.2.1\"", 401),
+        ("for=198.51.100.1;host=\"x;for=192.0.2.1\"", 401),
+        ("for=198.51.100.1;host=\"x\\\",for=192.0.2.1;y=\\\"\"", 401),
+        ("for=192.0.2.1;host=\"x,for=198.51.100.1\"", 200),
+        ("for=192.0.2.1;host=\"\\\\\";proto=https", 200),
+        ("host=\"x,for=198.51.100.1\";for=192.0.2.1, for=10.0.0.1", 200),
+        ("for=\"192\\.0.2.1\"", 200),
+        ("for=\"192.0.2.1:_obscure-port.1\"", 200),
+        ("for=\"[2001:db8::1]\"", 200),
+        ("FOR=192.0.2.1;;by=unknown;", 200),
+        (";for=192.0.2.1", 200),
+        ("garbage, for=192.0.2.1", 200),
+        ("for=198.51.100.1;for=198.51.100.2, for=192.0.2.1", 200),
+        ("for=192.0.2.1;for=198.51.100.1", 401),
+        ("for=198.51.100.1;for=192.0.2.1", 401),
+        ("for=192.0.2.1;For=\"192.0.2.1\"", 401),
+        ("for=192.0.2.1 ;proto=https", 200),
+        ("for =192.0.2.1", 401),
+        ("for= 192.0.2.1", 401),
+        ("for=192.0.2.1:80", 401),
+        ("for=[2001:db8::1]", 401),
+        ("for=\"2001:db8::1\"", 401),
+        ("for=\"[192.0.2.1]\"", 401),
+        ("for=\"[2001:db8::1%eth0]\"", 401),
+        ("for=\"192.0.2.1:\"", 401),
+        ("for=\"192.0.2.1:123456\"", 401),
+        ("for=\"192.0.2.1\"x", 401),
+        ("for=\"192.0.2.1\"\"\"", 401),
+        ("for=x\"192.0.2.1\"", 401),
+        ("for=192.0.2.1;proto", 401),
+        ("for=192.0.2.1;=https", 401),
+        ("for=192.0.2.1;proto=", 401),
+        ("for=192.0.2.1;pr(oto=https", 401),
+        ("for=192.0.2.1;host=a b", 401),
+        ("for=192.0.2.1, for=Unknown", 401),
+        ("for=192.0.2.1,", 401),
+        ("for=192.0.2.1,,for=10.0.0.1", 401),
+        ("", 401),
+        ("for=", 401),
     ] {
         assert_eq!(status(&replica, &key, &[("forwarded", header)]).await, expected, "{header}");
     }
     assert_eq!(status(&replica, &key, &[("x-forwarded-for", "192.0.2.1")]).await, 401);
+}
+
+/// Lines of one name are one list (RFC 9110 §5.3), also where a text between quotation marks goes over them.
+#[tokio::test]
+async fn lines_of_forwarded_are_one_list_in_their_order() {
+    let replica = replica_with(&[TRUSTED, FORWARDED]).await;
+    let key = bound_key(&replica, json!(["192.0.2.0/24"])).await;
+    for (lines, expected) in [
+        (["for=198.51.100.1", "for=192.0.2.1"], 200),
+        (["for=192.0.2.1", "for=198.51.100.1"], 401),
+        (["for=192.0.2.1", "for=10.0.0.1"], 200),
+        (["for=192.0.2.1", "for=10.0.0.1, for=unknown"], 401),
+        (["for=198.51.100.1;host=\"x", "for=192.0.2.1"], 401),
+        (["for=198.51.100.1;host=\"x", "for=192.0.2.1\""], 401),
+        (["for=192.0.2.1;host=\"x", "for=198.51.100.1\""], 200),
+    ] {
+        let headers = lines.map(|line| ("forwarded", line));
+        assert_eq!(status(&replica, &key, &headers).await, expected, "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_network_of_proxies_may_be_written_as_ipv4_or_as_ipv6_that_stands_for_it() {
+    let replica = replica_with(&[("KEYWARD__SERVER__TRUSTED_PROXIES", "::ffff:127.0.0.1,::ffff:10.0.0.0/104")]).await;
+    let key = bound_key(&replica, json!(["192.0.2.0/24"])).await;
+    for header in ["192.0.2.1", "192.0.2.1, 10.7.7.7", "192.0.2.1, ::ffff:10.7.7.7"] {
+        assert_eq!(status(&replica, &key, &[("x-forwarded-for", header)]).await, 200, "{header}");
+    }
 }
 
 #[tokio::test]

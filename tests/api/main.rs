@@ -37,6 +37,7 @@ mod outages;
 mod owners;
 mod personal_data;
 mod policies;
+mod process_memory;
 mod program;
 mod readme;
 mod replica;
@@ -54,6 +55,7 @@ mod socket;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;
+mod trusted_networks;
 mod two_owners;
 mod verification;
 mod wire;

@@ -8,7 +8,7 @@ use crate::{
     auth::strict_json::{Json, Object},
     config::{Issuer, Jwt},
     domain::{
-        principal::{IDENTIFIER_MAX_BYTES, Owner, Scopes, TokenIdentity},
+        principal::{IDENTIFIER_MAX_BYTES, Owner, Scopes, TokenIdentity, is_reserved},
         token::TokenRecords,
         verdict::TokenFault,
     },
@@ -26,6 +26,8 @@ pub(super) struct Policy {
     required: Vec<(String, String)>,
     subject_claim: String,
     scope_claims: Vec<String>,
+    /// Which rights on Keyward itself count; `None`: all.
+    keyward_scopes: Option<Scopes>,
     tenant_claim: Option<String>,
     disabled_claim: Option<String>,
     scope_bearing: bool,
@@ -69,6 +71,7 @@ impl Policy {
             required: Vec::new(),
             subject_claim: "sub".to_owned(),
             scope_claims: vec!["scope".to_owned()],
+            keyward_scopes: None,
             tenant_claim: settings.tenant_claim.clone(),
             disabled_claim: settings.disabled_claim.clone(),
             scope_bearing: settings.scope_bearing,
@@ -85,6 +88,7 @@ impl Policy {
             required: issuer.required_claims.clone(),
             subject_claim: issuer.subject_claim.clone(),
             scope_claims: issuer.scope_claims.clone(),
+            keyward_scopes: Some(issuer.keyward_scopes.clone()),
             tenant_claim: issuer.tenant_claim.clone(),
             disabled_claim: issuer.disabled_claim.clone(),
             scope_bearing: issuer.scope_bearing,
@@ -127,9 +131,9 @@ impl Policy {
         self.issuer.as_ref().is_none_or(|own| own == issuer)
     }
 
-    /// The `iss` that tokens must have; empty where none is demanded.
-    pub(super) fn expected_issuer(&self) -> &str {
-        self.issuer.as_deref().unwrap_or_default()
+    /// The `iss` that tokens must have; `None` where any will do.
+    pub(super) fn expected_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// For how long a token that was issued now may be accepted. [`check_dates`](Self::check_dates) gives it a leeway three
@@ -143,7 +147,13 @@ impl Policy {
         for claim in self.scope_claims.iter().filter_map(|name| claims.get(name)) {
             read_scopes(claim, &mut words)?;
         }
-        Scopes::parse(words).map_err(|_| TokenFault::Scopes)
+        let scopes = Scopes::parse(words).map_err(|_| TokenFault::Scopes)?;
+        let Some(given) = &self.keyward_scopes else { return Ok(scopes) };
+        let count = |scope: &&str| !is_reserved(scope) || given.contains(scope);
+        if scopes.iter().all(|scope| count(&scope)) {
+            return Ok(scopes);
+        }
+        Scopes::parse(scopes.iter().filter(count)).map_err(|_| TokenFault::Scopes)
     }
 
     /// Anything but a plain `false` in the claim counts: an issuer that says something there means it.

@@ -108,10 +108,13 @@ impl TokenVerifier {
         policy.is_about(issuer).then(|| policy.longest_life())
     }
 
-    /// The only issuer there is, where that goes without saying: empty, if its tokens need no `iss`.
+    /// The `iss` of every token that may be accepted, where the configuration leaves no other: then it goes without saying.
     pub fn only_issuer(&self) -> Option<&str> {
-        let shared = self.shared.as_ref().filter(|_| self.issuers.is_empty())?;
-        Some(shared.claims().expected_issuer())
+        match (&self.shared, self.issuers.len()) {
+            (Some(shared), 0) => shared.claims().expected_issuer(),
+            (None, 1) => self.issuers.keys().next().map(|issuer| &**issuer),
+            _ => None,
+        }
     }
 
     /// Decides whether signature and claims of `token` are good at `now`. The issuer is found by what the token says,

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use zeroize::Zeroizing;
+
 use crate::config::{Jwt, JwtAlgorithm, KeyPolicy, Keys, check::Check, issuers::issuers, weak::weakness};
 use crate::domain::api_key::Pepper;
 use crate::domain::secret::SecretString;
@@ -37,7 +39,7 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let key_set_keep = check.duration("jwt.key_set_keep", "1m", "30d");
     let cached_tokens = check.number("jwt.cached_tokens", 1_000..=10_000_000);
     Some(Jwt {
-        secret: secret?.map(SecretString::new),
+        secret: secret?.map(SecretString::from),
         algorithm: algorithm?,
         issuer: Some(issuer?).filter(|issuer| !issuer.is_empty()),
         audience: audience?,
@@ -55,7 +57,7 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
 }
 
 /// A secret at least as long as the algorithm's hash (RFC 7518, 3.2), and not a well-known one.
-fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<Option<String>> {
+fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<Option<Zeroizing<String>>> {
     let (bytes, name, remedy) = match algorithm {
         Some(JwtAlgorithm::Hs512) => (64, "HS512", MAKE_LONGER),
         Some(JwtAlgorithm::Hs384) => (48, "HS384", MAKE_ONE),
@@ -122,12 +124,12 @@ fn peppers(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Vec<Pepper
     for (index, text) in texts.iter().enumerate() {
         let pepper = if texts[..index].contains(text) {
             Err("is there twice: remove one of them".to_owned())
-        } else if jwt_secret == Some(text) {
+        } else if jwt_secret == Some(text.as_str()) {
             Err(format!("is the same as jwt.secret, so whoever signs JWTs could forge keys: {MAKE_ONE}"))
         } else if let Some(weakness) = weakness(text) {
             Err(format!("{weakness}: {MAKE_ONE}"))
         } else {
-            Pepper::new(SecretString::new(text.clone())).map_err(|cause| format!("is too weak ({cause}): {MAKE_ONE}"))
+            Pepper::new(SecretString::from(text.clone())).map_err(|cause| format!("is too weak ({cause}): {MAKE_ONE}"))
         };
         match pepper {
             Ok(pepper) => peppers.push(pepper),

@@ -1,5 +1,7 @@
 //! The section `[database]`.
 
+use zeroize::Zeroizing;
+
 use crate::config::{Database, check::Check};
 use crate::domain::secret::SecretString;
 
@@ -14,10 +16,10 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
     let connect_timeout = check.duration("database.connect_timeout", "100ms", "1m");
     let migrate_on_start = check.value("database.migrate_on_start", "true or false");
     Some(Database {
-        url: SecretString::new(url?),
-        listen_url: listen_url?.map(SecretString::new),
-        migrate_url: migrate_url?.map(SecretString::new),
-        password: Some(password?).filter(|password| !password.is_empty()).map(SecretString::new),
+        url: url?.into(),
+        listen_url: listen_url?.map(SecretString::from),
+        migrate_url: migrate_url?.map(SecretString::from),
+        password: Some(password?).filter(|password| !password.is_empty()).map(SecretString::from),
         pool_size: pool_size?,
         acquire_timeout: acquire_timeout?,
         statement_timeout: statement_timeout?,
@@ -27,7 +29,7 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
 }
 
 /// Only the scheme is judged here; the rest is for who connects.
-fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<String> {
+fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Zeroizing<String>> {
     let example = "postgres://user:password@host:5432/name";
     let url = check.secret(setting)?;
     let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
@@ -44,6 +46,6 @@ fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<String> 
     }
 }
 
-fn optional_database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Option<String>> {
+fn optional_database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Option<Zeroizing<String>>> {
     if check.secret(setting)?.is_empty() { Some(None) } else { database_url(check, setting).map(Some) }
 }

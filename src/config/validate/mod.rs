@@ -4,7 +4,6 @@ mod authorize;
 mod credentials;
 mod database;
 
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
 use ipnet::IpNet;
@@ -15,7 +14,8 @@ use self::database::database;
 use super::check::Check;
 use super::load::Settings;
 use super::problems::Problems;
-use super::{Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LastUsed, Log, Server, Socket};
+use super::{Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LastUsed, Log, Process, Server, Socket};
+use crate::domain::network;
 
 /// OWASP's equally strong sets for Argon2id: memory in KiB, iterations.
 const OWASP_SETS: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
@@ -31,6 +31,7 @@ impl Settings {
     pub fn validate(&self) -> Result<Config, Problems> {
         let mut check = Check::new(self);
         let server = server(&mut check);
+        let process = process(&mut check);
         let database = database(&mut check);
         let jwt = jwt(&mut check);
         let keys = keys(&mut check, jwt.as_ref().and_then(|jwt| jwt.secret.as_ref()).map(|secret| secret.expose()));
@@ -46,6 +47,7 @@ impl Settings {
         let all = (|| {
             Some(Config {
                 server: server?,
+                process: process?,
                 database: database?,
                 jwt: jwt?,
                 keys: keys?,
@@ -207,19 +209,32 @@ fn public_url(check: &mut Check<'_>) -> Option<Option<String>> {
 
 fn trusted_proxies(check: &mut Check<'_>) -> Option<Vec<IpNet>> {
     let setting = "server.trusted_proxies";
+    let everybody = check.value("server.trust_everybody", "true or false");
     let networks = check.list(setting, 64, 64)?;
-    // An address alone is the network of that address.
-    let parse = |text: &String| {
-        let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
-        network.ok_or_else(|| text.clone())
-    };
-    match networks.iter().map(parse).collect() {
-        Ok(networks) => Some(networks),
+    let parse = |text: &String| network::parse(text).map(network::canonical).ok_or_else(|| text.clone());
+    let networks: Vec<IpNet> = match networks.iter().map(parse).collect() {
+        Ok(networks) => networks,
         Err(text) => {
             check.problem(setting, format!("holds {text:?}, which is no address and no network such as 10.0.0.0/8"));
-            None
+            return None;
         }
+    };
+    if let (false, Some(wide)) = (everybody?, network::wider_than_private(&networks)) {
+        check.problem(
+            setting,
+            format!(
+                "trusts {wide}, which is wider than any private network: strangers in it could name their own address. \
+                 Name the networks of your proxies; or, if nobody else can connect, set server.trust_everybody = true"
+            ),
+        );
+        return None;
     }
+    Some(networks)
+}
+
+fn process(check: &mut Check<'_>) -> Option<Process> {
+    let core_dumps = check.value("process.core_dumps", "true or false");
+    Some(Process { core_dumps: core_dumps? })
 }
 
 fn checks(check: &mut Check<'_>) -> Option<Checks> {

@@ -134,7 +134,9 @@ async fn the_subject_is_taken_from_the_claim_that_the_issuer_has_for_it() {
 /// RFC 8693 §4.2, RFC 9068 §2.2.3: one text, or as some issuers have it, a list.
 #[tokio::test]
 async fn scopes_are_read_from_all_their_claims_as_a_text_or_as_a_list() {
-    let rules = [(ISSUER, ""), ("https://roles.example", r#"scope_claims = ["scp", "roles"]"#)];
+    let given = "keyward_scopes = [\"keyward:admin\"]";
+    let roles = format!("scope_claims = [\"scp\", \"roles\"]\n{given}");
+    let rules = [(ISSUER, given), ("https://roles.example", roles.as_str())];
     let scene = Scene::set(&rules).await;
     for (issuer, claims, status) in [
         (ISSUER, json!({ "scope": "read keyward:admin" }), 200),

@@ -1,6 +1,7 @@
 //! Tokens of many issuers, whose keys are configured or fetched.
 
 mod addresses;
+mod administrators;
 mod broken_key_sets;
 mod claims;
 mod headers;
