@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use super::{
     api_key::{Environment, KeyId},
     metadata::Metadata,
+    network,
     principal::{Owner, Scopes},
     text::KeyName,
     verdict::Denial,
@@ -167,7 +168,7 @@ impl AllowedIps {
     /// # Errors
     /// [`TooManyNetworks`] for more than [`ALLOWED_IPS_MAX`].
     pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Result<Self, TooManyNetworks> {
-        let networks: Box<[IpNet]> = networks.into_iter().map(canonical).collect();
+        let networks: Box<[IpNet]> = networks.into_iter().map(network::canonical).collect();
         if networks.len() > ALLOWED_IPS_MAX { Err(TooManyNetworks) } else { Ok(Self(networks)) }
     }
 
@@ -176,20 +177,15 @@ impl AllowedIps {
         &self.0
     }
 
+    /// Whether these let in whom `others` do not.
+    pub fn reach_beyond(&self, others: &Self) -> bool {
+        !others.0.is_empty() && (self.0.is_empty() || !network::are_within(&self.0, &others.0))
+    }
+
     /// Whether a client at `address` is in one of them. One whose address is not known is not.
     fn allow(&self, address: Option<IpAddr>) -> bool {
         self.0.is_empty() || address.is_some_and(|address| self.0.iter().any(|network| network.contains(&address)))
     }
-}
-
-fn canonical(network: IpNet) -> IpNet {
-    const MAPPED_BITS: u8 = 96;
-    let as_ipv4 = match network {
-        IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(MAPPED_BITS)),
-        IpNet::V4(_) => None,
-    };
-    let network = as_ipv4.and_then(|(address, bits)| IpNet::new(address.into(), bits).ok()).unwrap_or(network);
-    network.trunc()
 }
 
 /// How a key stands, as lists show it.
@@ -220,6 +216,28 @@ impl KeyState {
     }
 }
 
+/// Who has switched a key off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisabledBy {
+    /// Whose key it is.
+    Owner,
+    /// Somebody who manages everybody's keys. Then its owner does not switch it on.
+    Administrator,
+}
+
+impl DisabledBy {
+    /// Everybody.
+    pub const ALL: [Self; 2] = [Self::Owner, Self::Administrator];
+
+    /// The word for it in the database and in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
 /// What a key's changes are counted from.
 pub const FIRST_VERSION: NonZeroI64 = NonZeroI64::new(1).expect("one is not zero");
 
@@ -234,6 +252,8 @@ pub struct ManagedKey {
     pub created_at: OffsetDateTime,
     /// When somebody last changed it.
     pub updated_at: OffsetDateTime,
+    /// Who has switched it off; `None` while it is on.
+    pub disabled_by: Option<DisabledBy>,
     /// Why it was revoked, if somebody said so.
     pub revoked_reason: Option<String>,
     /// The key that took its place.
@@ -245,9 +265,10 @@ pub struct ManagedKey {
 }
 
 impl ManagedKey {
-    /// A key that was just made.
+    /// A key that was just made, by its owner.
     pub fn new(record: KeyRecord, name: Option<KeyName>, created_at: OffsetDateTime) -> Self {
         Self {
+            disabled_by: (!record.enabled).then_some(DisabledBy::Owner),
             record,
             name,
             created_at,
@@ -276,7 +297,7 @@ mod tests {
     use super::*;
 
     fn allowed(networks: &[&str]) -> AllowedIps {
-        AllowedIps::new(networks.iter().map(|network| network.parse().expect("a network"))).expect("few networks")
+        AllowedIps::new(networks.iter().map(|text| network::parse(text).expect("a network"))).expect("few networks")
     }
 
     #[test]
@@ -286,5 +307,14 @@ mod tests {
         assert!(allowed(&["192.0.2.99/24", "2001:db8::/32"]).allow(home));
         assert!(!allowed(&["198.51.100.0/24"]).allow(home));
         assert!(!allowed(&["0.0.0.0/0"]).allow(None), "an unknown address is in no network");
+    }
+
+    #[test]
+    fn networks_reach_beyond_others_if_they_let_in_one_more_address() {
+        let beyond = |networks: &[&str], others: &[&str]| allowed(networks).reach_beyond(&allowed(others));
+        assert!(beyond(&[], &["192.0.2.1"]) && beyond(&["192.0.2.0/24"], &["192.0.2.1"]));
+        assert!(beyond(&["192.0.2.1", "198.51.100.1"], &["192.0.2.1"]));
+        assert!(!beyond(&[], &[]) && !beyond(&["192.0.2.1"], &[]));
+        assert!(!beyond(&["192.0.2.1", "192.0.2.128/25"], &["192.0.2.0/25", "192.0.2.128/25"]));
     }
 }

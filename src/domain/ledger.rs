@@ -12,7 +12,7 @@ use super::{
     api_key::{Environment, KeyId},
     audit::{Action, AuditEvent, Author},
     coherence::ChangeId,
-    key_record::{KeyState, ManagedKey},
+    key_record::{DisabledBy, KeyState, ManagedKey},
     metadata::InvalidMetadata,
     ports::{StoreError, StoredHash},
     principal::Owner,
@@ -30,6 +30,14 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// As whom somebody who reaches so far switches a key off.
+    pub fn disables_as(&self) -> DisabledBy {
+        match self {
+            Self::Own(_) => DisabledBy::Owner,
+            Self::Any => DisabledBy::Administrator,
+        }
+    }
+
     /// The one owner whose keys these are, if it is one.
     pub fn owner(&self) -> Option<&Owner> {
         match self {
@@ -46,12 +54,16 @@ pub enum Refusal {
     NotFound,
     /// Somebody has changed the key meanwhile.
     VersionMismatch,
+    /// The key is of a version that the request must not meet.
+    PreconditionFailed,
     /// The key was revoked, which is final.
     KeyRevoked,
     /// The key has expired.
     KeyExpired,
     /// The key has a successor already.
     AlreadyRotated,
+    /// An administrator has switched the key off, and only one may switch it on.
+    DisabledByAdministrator,
     /// The owner has as many keys as one may have.
     TooManyKeys(u32),
     /// The `Idempotency-Key` came with another request before.

@@ -1,6 +1,10 @@
-//! The owner's notes on a key: a small JSON object.
+//! The owner's notes on a key: a small JSON object, whose numbers come back as they were sent.
+
+mod note;
 
 use serde_json::{Map, Value};
+
+use self::note::{Members, Note};
 
 /// The largest notes, in bytes of compact JSON.
 pub const METADATA_MAX_BYTES: usize = 4096;
@@ -14,9 +18,15 @@ pub struct Metadata(Box<str>);
 /// Notes that we do not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMetadata {
+    /// They are no notes at all.
+    #[error("must be a JSON object")]
+    NotAnObject,
     /// They are too large.
     #[error("at most {METADATA_MAX_BYTES} bytes of JSON")]
     TooLarge,
+    /// They are too large where Postgres keeps them: it knows no exponents.
+    #[error("at most {METADATA_MAX_BYTES} bytes of JSON with every number written out: 1e300 has 301 digits")]
+    NumbersTooLarge,
     /// They are nested too deeply.
     #[error("at most {METADATA_MAX_DEPTH} levels deep")]
     TooDeep,
@@ -25,29 +35,78 @@ pub enum InvalidMetadata {
     Nul,
 }
 
+/// What of notes is to change (RFC 7396).
+#[derive(Clone, Debug)]
+pub struct MetadataPatch(Members);
+
+impl MetadataPatch {
+    /// Reads a merge patch.
+    ///
+    /// # Errors
+    /// [`InvalidMetadata::NotAnObject`].
+    pub fn read(json: &str) -> Result<Self, InvalidMetadata> {
+        note::read_object(json).map(Self).ok_or(InvalidMetadata::NotAnObject)
+    }
+}
+
 impl Metadata {
     /// Takes notes within the limits.
     ///
     /// # Errors
     /// [`InvalidMetadata`].
     pub fn new(members: Map<String, Value>) -> Result<Self, InvalidMetadata> {
-        if members.is_empty() {
-            return Ok(Self::default());
-        }
-        let notes = Value::Object(members);
-        if !is_shallow(&notes, METADATA_MAX_DEPTH) {
+        Self::read(&Value::Object(members).to_string())
+    }
+
+    /// Reads notes within the limits from the JSON text of an object.
+    ///
+    /// # Errors
+    /// [`InvalidMetadata`].
+    pub fn read(json: &str) -> Result<Self, InvalidMetadata> {
+        Self::of(note::read_object(json).ok_or(InvalidMetadata::NotAnObject)?)
+    }
+
+    fn of(members: Members) -> Result<Self, InvalidMetadata> {
+        let notes = Note::Object(members);
+        if notes.levels() > METADATA_MAX_DEPTH {
             return Err(InvalidMetadata::TooDeep);
         }
-        if has_nul(&notes) {
+        if notes.has_nul() {
             return Err(InvalidMetadata::Nul);
         }
         let json = notes.to_string();
-        if json.len() > METADATA_MAX_BYTES { Err(InvalidMetadata::TooLarge) } else { Ok(Self(json.into())) }
+        if json.len() > METADATA_MAX_BYTES {
+            return Err(InvalidMetadata::TooLarge);
+        }
+        let mut written_out = json.len();
+        let is_too_large = notes.any_number(&mut |number| {
+            written_out = (written_out - number.len()).saturating_add(note::written_out(number));
+            written_out > METADATA_MAX_BYTES
+        });
+        if is_too_large { Err(InvalidMetadata::NumbersTooLarge) } else { Ok(Self::of_object(notes)) }
     }
 
     /// Notes as the database has kept them, which were within the limits once.
-    pub fn from_stored(members: Map<String, Value>) -> Self {
-        if members.is_empty() { Self::default() } else { Self(Value::Object(members).to_string().into()) }
+    ///
+    /// # Errors
+    /// [`InvalidMetadata::NotAnObject`].
+    pub fn from_stored(json: &str) -> Result<Self, InvalidMetadata> {
+        note::read_object(json).map(Note::Object).map(Self::of_object).ok_or(InvalidMetadata::NotAnObject)
+    }
+
+    fn of_object(notes: Note) -> Self {
+        let json = notes.to_string();
+        if json == "{}" { Self::default() } else { Self(json.into()) }
+    }
+
+    /// These notes with a patch in them.
+    ///
+    /// # Errors
+    /// [`InvalidMetadata`] where that would be beyond the limits.
+    pub fn merged(&self, patch: &MetadataPatch) -> Result<Self, InvalidMetadata> {
+        let mut members = note::read_object(self.as_object()).ok_or(InvalidMetadata::NotAnObject)?;
+        note::merge_into(&mut members, &patch.0);
+        Self::of(members)
     }
 
     /// Compact JSON; empty for no notes.
@@ -55,26 +114,20 @@ impl Metadata {
         &self.0
     }
 
-    /// The members.
-    pub fn members(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.0).unwrap_or_default()
+    /// Compact JSON of an object, also for no notes.
+    pub fn as_object(&self) -> &str {
+        if self.0.is_empty() { "{}" } else { &self.0 }
     }
-}
 
-fn is_shallow(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| is_shallow(item, levels - 1)),
-        Value::Object(members) => levels > 0 && members.values().all(|item| is_shallow(item, levels - 1)),
-        _ => true,
+    /// Whether they differ in nothing but how numbers are written.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self == other || note::read_object(self.as_object()) == note::read_object(other.as_object())
     }
-}
 
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(members) => members.iter().any(|(name, item)| name.contains('\0') || has_nul(item)),
-        _ => false,
+    /// Whether `jsonb` gives them back to the letter.
+    pub fn comes_back_from_jsonb(&self) -> bool {
+        let notes = note::read_object(self.as_object()).map(Note::Object);
+        notes.is_some_and(|notes| !notes.any_number(&mut |number| !note::comes_back(number)))
     }
 }
 
@@ -82,25 +135,48 @@ fn has_nul(value: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn metadata(json: &str) -> Result<Metadata, InvalidMetadata> {
-        Metadata::new(serde_json::from_str(json).expect("an object"))
-    }
-
     #[test]
     fn notes_come_back_as_they_were() {
-        let notes = metadata(r#"{"team":"payments","n":[1,null,{"a":true}],"☃":"𝄞"}"#).expect("valid");
-        assert_eq!(notes.members()["☃"], "𝄞");
-        assert_eq!(Metadata::from_stored(notes.members()), notes);
-        assert_eq!(metadata("{}").expect("valid").as_json(), "");
+        let json = r#"{"n":[1,null,{"a":true},-0,1E400],"team":"payments","☃":"𝄞"}"#;
+        let notes = Metadata::read(json).expect("valid");
+        assert_eq!(notes.as_json(), json);
+        assert_eq!(Metadata::from_stored(notes.as_object()), Ok(notes));
+        assert_eq!(Metadata::read(" { } ").expect("valid").as_json(), "");
+        assert_eq!(Metadata::from_stored("[]"), Err(InvalidMetadata::NotAnObject));
     }
 
     #[test]
     fn what_is_too_large_too_deep_or_holds_a_nul_is_refused() {
-        assert!(metadata(r#"{"a":[[[[1]]]]}"#).is_ok());
-        assert_eq!(metadata(r#"{"a":[[[[[1]]]]]}"#), Err(InvalidMetadata::TooDeep));
-        assert_eq!(metadata(r#"{"a":"\u0000"}"#), Err(InvalidMetadata::Nul));
-        assert_eq!(metadata(r#"{"a\u0000":1}"#), Err(InvalidMetadata::Nul));
+        assert!(Metadata::read(r#"{"a":[[[[1]]]]}"#).is_ok());
+        assert_eq!(Metadata::read(r#"{"a":[[[[[1]]]]]}"#), Err(InvalidMetadata::TooDeep));
+        assert_eq!(Metadata::read(r#"{"a":"\u0000"}"#), Err(InvalidMetadata::Nul));
+        assert_eq!(Metadata::read(r#"{"a\u0000":1}"#), Err(InvalidMetadata::Nul));
         let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(METADATA_MAX_BYTES));
-        assert_eq!(metadata(&long), Err(InvalidMetadata::TooLarge));
+        assert_eq!(Metadata::read(&long), Err(InvalidMetadata::TooLarge));
+        let longest = r#"{"a":1e4089}"#;
+        assert!(Metadata::read(longest).is_ok());
+        assert_eq!(Metadata::read(r#"{"a":1e4090}"#), Err(InvalidMetadata::NumbersTooLarge));
+    }
+
+    #[test]
+    fn a_patch_leaves_the_numbers_beside_it_as_they_are() {
+        let notes = Metadata::read(r#"{"a":-0,"b":{"c":1e2,"d":1}}"#).expect("valid");
+        let patch = MetadataPatch::read(r#"{"b":{"d":null,"e":1.10}}"#).expect("a patch");
+        assert_eq!(notes.merged(&patch).expect("valid").as_json(), r#"{"a":-0,"b":{"c":1e2,"e":1.10}}"#);
+        assert!(!notes.comes_back_from_jsonb() && Metadata::default().comes_back_from_jsonb());
+    }
+
+    #[test]
+    fn notes_say_the_same_if_their_numbers_are_the_same() {
+        let same = |one: &str, other: &str| {
+            let read = |number: &str| Metadata::read(&format!(r#"{{"a":[{number}]}}"#)).expect("valid");
+            read(one).says_the_same_as(&read(other))
+        };
+        for (one, other) in [("1e2", "100"), ("100.0", "0.1E+3"), ("-0.50", "-5e-1"), ("0", "0e7"), ("-0", "-0.00")] {
+            assert!(same(one, other), "{one} {other}");
+        }
+        for (one, other) in [("0", "-0"), ("1", "1.01"), ("10", "1"), ("-1", "1"), ("1e-2", "1e2")] {
+            assert!(!same(one, other), "{one} {other}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Tokens that are ended before they expire: what such an end is called among the replicas, what is known of it,
 //! and how one is asked for.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
@@ -71,6 +73,18 @@ impl TokenStanding {
         let is_new_enough = issued_at.is_some_and(|issued_at| issued_at >= not_before);
         (!is_new_enough).then_some(TokenFault::BeforeNotBefore)
     }
+}
+
+/// How much longer than a token can live its end is remembered: the clocks of the replicas that judge it, and of the
+/// database that forgets it, are not one.
+const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(3600);
+
+/// Until when it must be remembered that tokens were ended which were issued at `from` at the latest, and are accepted for
+/// `longest_life`.
+pub fn remembered_until(from: OffsetDateTime, longest_life: Duration) -> OffsetDateTime {
+    // Beyond the end of the calendar there is none.
+    let span = (longest_life + CLOCKS_MAY_DIFFER).try_into().unwrap_or(time::Duration::MAX);
+    from.checked_add(span).unwrap_or(from)
 }
 
 /// Tokens that are to be refused from now on.

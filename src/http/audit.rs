@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
-    Services,
+    Services, cursor,
     failure::{Failure, Reason},
     keys::{self, representation::Owner},
     parameters::{self, Parameters},
@@ -104,7 +104,7 @@ pub(super) async fn list(
     let more = events.len() > page.limit as usize;
     events.truncate(page.limit as usize);
     let last = events.last().filter(|_| more).map(|event| event.id);
-    let next_cursor = last.map(|last| parameters::cursor(&services.issuer.keyring, LIST, last));
+    let next_cursor = last.map(|last| cursor::write(&services.issuer.keyring, LIST, last));
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     if let Some(cursor) = &next_cursor {

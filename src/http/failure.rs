@@ -74,6 +74,10 @@ pub(super) enum Reason {
     MethodNotAllowed(&'static str),
     /// Somebody has changed the key meanwhile.
     VersionMismatch,
+    /// The key is of a version that the request must not meet.
+    PreconditionFailed,
+    /// An administrator has switched the key off, and only one may switch it on.
+    DisabledByAdministrator,
     /// The key was revoked, which is final.
     KeyRevoked,
     /// The key has expired.
@@ -112,6 +116,8 @@ impl From<Refusal> for Reason {
         match refusal {
             Refusal::NotFound => Self::NotFound,
             Refusal::VersionMismatch => Self::VersionMismatch,
+            Refusal::PreconditionFailed => Self::PreconditionFailed,
+            Refusal::DisabledByAdministrator => Self::DisabledByAdministrator,
             Refusal::KeyRevoked => Self::KeyRevoked,
             Refusal::KeyExpired => Self::KeyExpired,
             Refusal::AlreadyRotated => Self::AlreadyRotated,
@@ -130,7 +136,9 @@ fn violation(violation: Violation) -> FieldProblem {
             FieldProblem::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
         }
         Violation::ScopeNotHeld(scope) => {
-            let detail = format!("your token does not carry the scope {scope}, so a key of yours cannot either");
+            let detail = format!(
+                "your token does not carry the scope {scope}, so it gives it to no key, and widens none that carries it"
+            );
             FieldProblem::of_field("/scopes", "scope_not_held", detail)
         }
         Violation::ScopeNotForKeys(scope) => {
@@ -172,6 +180,14 @@ impl Failure {
             Reason::VersionMismatch => {
                 (StatusCode::PRECONDITION_FAILED, "version_mismatch", "The key was changed meanwhile")
             }
+            Reason::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "precondition_failed", "The key is what If-None-Match excludes")
+            }
+            Reason::DisabledByAdministrator => (
+                StatusCode::FORBIDDEN,
+                "disabled_by_administrator",
+                "An administrator has disabled the key, and only an administrator can enable it",
+            ),
             Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
             Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
             Reason::AlreadyRotated => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
@@ -296,6 +312,8 @@ mod tests {
             Reason::NotFound,
             Reason::MethodNotAllowed(""),
             Reason::VersionMismatch,
+            Reason::PreconditionFailed,
+            Reason::DisabledByAdministrator,
             Reason::KeyRevoked,
             Reason::KeyExpired,
             Reason::AlreadyRotated,

@@ -1,7 +1,9 @@
 //! Reads the fields of a JSON body, and collects all that is wrong with them instead of stopping at the first.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpMessage, HttpRequest, web::Bytes};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::failure::{FieldProblem, Reason};
 use crate::auth::strict_json;
@@ -9,6 +11,8 @@ use crate::auth::strict_json;
 /// The fields of a body. Each is taken out when it is read; what is left in the end is unknown.
 pub(super) struct Fields {
     members: Map<String, Value>,
+    /// Their text; empty where they stand within others, or nowhere.
+    body: Bytes,
     problems: Vec<FieldProblem>,
     /// The pointer to this object within the body.
     at: String,
@@ -29,21 +33,26 @@ impl Fields {
             return Err(Reason::UnsupportedMediaType);
         }
         let members = strict_json::object(body).ok_or(Reason::InvalidJson)?;
-        Ok(Self { members, problems: Vec::new(), at: String::new() })
+        Ok(Self { members, body: body.clone(), problems: Vec::new(), at: String::new() })
     }
 
     /// The same where no body means no fields.
     pub(super) fn of_optional(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
-        if body.is_empty() {
-            Ok(Self { members: Map::new(), problems: Vec::new(), at: String::new() })
-        } else {
-            Self::of(request, body)
-        }
+        if body.is_empty() { Ok(Self::within(Map::new(), String::new())) } else { Self::of(request, body) }
     }
 
     /// The fields of an object within the body; `problems` of it are told with the others'.
     pub(super) fn within(members: Map<String, Value>, at: String) -> Self {
-        Self { members, problems: Vec::new(), at }
+        Self { members, body: Bytes::new(), problems: Vec::new(), at }
+    }
+
+    /// The JSON text of a field, to the letter; `null` where there is none.
+    pub(super) fn json_of(&self, name: &str) -> String {
+        let read = serde_json::from_slice::<HashMap<String, &RawValue>>(&self.body);
+        match read.ok().and_then(|members| members.get(name).map(|value| value.get().to_owned())) {
+            Some(json) => json,
+            None => self.members.get(name).unwrap_or(&Value::Null).to_string(),
+        }
     }
 
     /// A field that may be missing or `null`.
@@ -91,6 +100,11 @@ impl Fields {
         self.members.contains_key(name)
     }
 
+    /// Whether the field is there, and not `null`.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Notes each of these that is `null`, where that must not mean the same as missing.
     pub(super) fn refuse_null(&mut self, names: &[&str]) {
         for name in names {
@@ -112,7 +126,7 @@ impl Fields {
 
     /// All that was wrong, unknown fields among it.
     pub(super) fn problems(self) -> Vec<FieldProblem> {
-        let Self { members, mut problems, at } = self;
+        let Self { members, mut problems, at, .. } = self;
         problems.extend(members.keys().map(|name| {
             // RFC 6901 §3.
             let name: String = name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1");

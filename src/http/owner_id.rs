@@ -8,7 +8,7 @@ use crate::domain::principal::{IDENTIFIER_MAX_BYTES, Owner};
 const BETWEEN: &str = "\0";
 
 /// The word for an owner.
-pub(super) fn write(owner: &Owner) -> String {
+pub fn write(owner: &Owner) -> String {
     let mut word = String::new();
     push(owner, &mut word);
     word
@@ -20,7 +20,7 @@ pub(super) fn push(owner: &Owner, text: &mut String) {
 }
 
 /// The owner that a word stands for; none where no token could name such a one.
-pub(super) fn read(word: &str) -> Option<Owner> {
+pub fn read(word: &str) -> Option<Owner> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(word).ok()?).ok()?;
     let (issuer, subject) = text.split_once(BETWEEN)?;
     let fits = issuer.len() <= IDENTIFIER_MAX_BYTES && subject.len() <= IDENTIFIER_MAX_BYTES;

@@ -1,11 +1,11 @@
-//! Reads the parameters of a query and collects all that is wrong with them; and cursors, which say where
-//! a list goes on.
+//! Reads the parameters of a query and collects all that is wrong with them.
 
 use actix_web::{HttpRequest, web::Query};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use uuid::Uuid;
 
-use super::failure::{FieldProblem, Reason};
+use super::{
+    cursor,
+    failure::{FieldProblem, Reason},
+};
 use crate::domain::{api_key::Keyring, ledger::Page};
 
 /// What a page holds when nobody says how much.
@@ -65,7 +65,7 @@ impl Parameters {
             _ => Err(format!("a whole number from 1 to {LIMIT_MAX}")),
         });
         let before = self.take("cursor", |text| {
-            open_cursor(keyring, list, text).ok_or_else(|| "not a cursor that this list has given".to_owned())
+            cursor::read(keyring, list, text).ok_or_else(|| "not a cursor that this list has given".to_owned())
         });
         Page { before, limit: limit.unwrap_or(LIMIT_DEFAULT) }
     }
@@ -85,27 +85,9 @@ impl Parameters {
     }
 }
 
-/// Where a list goes on after `last`. Sealed, so that a changed cursor is an error and not another page.
-pub(super) fn cursor(keyring: &Keyring, list: &str, last: Uuid) -> String {
-    let mut bytes = last.as_bytes().to_vec();
-    bytes.extend(keyring.seal(&sealed(list, last)));
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 /// The same list from `cursor` on, as `Link` gives it (RFC 8288).
 pub(super) fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
     let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: String = others.map(|pair| format!("{pair}&")).collect();
     format!("<{}?{query}cursor={cursor}>; rel=\"next\"", request.path())
-}
-
-fn open_cursor(keyring: &Keyring, list: &str, text: &str) -> Option<Uuid> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (id, seal) = bytes.split_first_chunk::<16>()?;
-    let last = Uuid::from_bytes(*id);
-    keyring.has_sealed(&sealed(list, last), seal).then_some(last)
-}
-
-fn sealed(list: &str, last: Uuid) -> Vec<u8> {
-    [list.as_bytes(), last.as_bytes()].concat()
 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     auth::{jwt::TokenVerifier, lifecycle::Editor},
-    domain::token::{TokenRevocation, WhichTokens},
+    domain::token::{TokenRevocation, WhichTokens, remembered_until},
 };
 
 /// The most that an issuer's clock may be from ours (`jwt.leeway`).
@@ -91,7 +91,13 @@ pub(super) fn which(
         instant if instant > now + LEEWAY_MAX => wrong("in_the_future", "must not be in the future"),
         instant => Ok(instant),
     });
-    let expires_at = fields.take("expiresAt", at);
+    let expires_at = fields.take("expiresAt", |value| match at(value)? {
+        // A mistake, or the wrong time zone: the token may be accepted still.
+        instant if instant <= now => {
+            wrong("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
+        }
+        instant => Ok(instant),
+    });
     let reason = fields.take("reason", parsed);
     let which = match (token_id, subject) {
         (Some(token_id), None) => {
@@ -122,9 +128,9 @@ pub(super) fn which(
             WhichTokens::WithId(_) => now,
             WhichTokens::OfSubject { not_before, .. } => (*not_before).max(now),
         };
-        let (from, more) = expires_at.map_or((since, span(longest_life)), |end| (end, LEEWAY_MAX));
-        // Beyond the end of the calendar there is none.
-        let expires_at = from.checked_add(more).unwrap_or(from);
+        // Whatever is said of the token's end: who says it may be wrong, and then the token would be good again.
+        let known_end = expires_at.map(|end| end.checked_add(LEEWAY_MAX).unwrap_or(end));
+        let expires_at = remembered_until(since, longest_life).max(known_end.unwrap_or(since));
         TokenRevocation { issuer: issuer.into(), which, reason, at: now, expires_at }
     });
     fields.finish(revocation)
@@ -137,19 +143,22 @@ fn issuer(fields: &mut Fields, issuers: &TokenVerifier) -> Option<(String, Durat
         Some(longest_life) => Ok((issuer, longest_life)),
         None => wrong("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
     };
-    match issuers.only_issuer() {
-        Some(only) => match fields.take_nullable("issuer", |value| known(identifier(0)(value)?)) {
-            None | Some(None) => known(only.to_owned()).ok(),
-            Some(given) => given,
-        },
-        None => fields.require("issuer", |value| known(identifier(0)(value)?)),
+    let is_given = fields.is_given("issuer");
+    match (fields.take("issuer", |value| known(identifier(0)(value)?)), issuers.only_issuer()) {
+        (Some(given), _) => Some(given),
+        (None, Some(only)) if !is_given => known(only.to_owned()).ok(),
+        (None, None) if !is_given => {
+            fields.problem(
+                "issuer",
+                "required",
+                "name the issuer of the tokens, by their iss; \"\" for those without one",
+            );
+            None
+        }
+        (None, _) => None,
     }
 }
 
 fn at(value: Value) -> Result<OffsetDateTime, Vec<Wrong>> {
     instant(&text(value)?).or_else(|detail| wrong("invalid", detail))
-}
-
-fn span(longest_life: Duration) -> time::Duration {
-    longest_life.try_into().unwrap_or(time::Duration::MAX)
 }

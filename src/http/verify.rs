@@ -8,7 +8,7 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use super::{
     fields::{Fields, boolean, list, object, text, wrong},
     keys::{
         now,
-        representation::{Environment, Owner},
+        representation::{Environment, Owner, notes},
         requests::scopes,
     },
     undone,
@@ -94,7 +94,7 @@ pub(super) struct KnownKey {
     scopes: Vec<String>,
     /// The owner's notes.
     #[schema(value_type = Object, additional_properties)]
-    metadata: Map<String, Value>,
+    metadata: Box<RawValue>,
     /// From when on it is refused.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required)]
@@ -197,7 +197,7 @@ impl KnownKey {
             owner: Owner::new(&record.owner),
             environment: record.environment.as_str(),
             scopes: record.scopes.iter().map(str::to_owned).collect(),
-            metadata: record.metadata.members(),
+            metadata: notes(&record.metadata),
             expires_at: record.expires_at,
         }
     }

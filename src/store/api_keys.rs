@@ -20,8 +20,8 @@ impl KeyStore for Store {
         let query = sqlx::query_as!(
             CheckedRow,
             r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", environment AS "environment!",
-                      scopes AS "scopes!", metadata AS "metadata!: _", allowed_ips AS "allowed_ips!", expires_at,
-                      enabled AS "enabled!", disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at,
+                      scopes AS "scopes!", coalesce(metadata_as_sent, metadata::text) AS "metadata!",
+                      allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!", disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at,
                       secret_hash AS "secret_hash!"
                FROM api_keys LEFT JOIN disabled_owners USING (issuer, subject)
                WHERE id = ANY($1)"#,

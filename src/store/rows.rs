@@ -1,14 +1,12 @@
 //! Rows of keys, read into the domain's types.
 
 use ipnet::IpNet;
-use serde_json::{Map, Value};
-use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::{
     api_key::KeyId,
-    key_record::{AllowedIps, KeyRecord, LastUse, ManagedKey, NotedMinute},
+    key_record::{AllowedIps, DisabledBy, KeyRecord, LastUse, ManagedKey, NotedMinute},
     metadata::Metadata,
     ports::{StoreError, StoredHash, StoredKey},
     principal::{Owner, Scopes},
@@ -22,7 +20,7 @@ pub(super) struct CheckedRow {
     pub(super) subject: String,
     pub(super) environment: String,
     pub(super) scopes: Vec<String>,
-    pub(super) metadata: Json<Map<String, Value>>,
+    pub(super) metadata: String,
     pub(super) allowed_ips: Vec<IpNet>,
     pub(super) expires_at: Option<OffsetDateTime>,
     pub(super) enabled: bool,
@@ -41,7 +39,7 @@ impl TryFrom<CheckedRow> for StoredKey {
             owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
             environment: row.environment.parse().map_err(|error| corrupt(format!("environment {error}")))?,
             scopes: Scopes::parse(row.scopes.iter().map(String::as_str)).map_err(|error| corrupt(error.to_string()))?,
-            metadata: Metadata::from_stored(row.metadata.0),
+            metadata: Metadata::from_stored(&row.metadata).map_err(|error| corrupt(format!("metadata {error}")))?,
             allowed_ips: AllowedIps::new(row.allowed_ips).map_err(|error| corrupt(error.to_string()))?,
             expires_at: row.expires_at,
             enabled: row.enabled,
@@ -61,10 +59,11 @@ pub(super) struct ManagedRow {
     pub(super) name: Option<String>,
     pub(super) environment: String,
     pub(super) scopes: Vec<String>,
-    pub(super) metadata: Json<Map<String, Value>>,
+    pub(super) metadata: String,
     pub(super) allowed_ips: Vec<IpNet>,
     pub(super) expires_at: Option<OffsetDateTime>,
     pub(super) enabled: bool,
+    pub(super) disabled_by: Option<String>,
     pub(super) owner_disabled: bool,
     pub(super) revoked_at: Option<OffsetDateTime>,
     pub(super) revoked_reason: Option<String>,
@@ -80,6 +79,9 @@ impl TryFrom<ManagedRow> for ManagedKey {
     type Error = StoreError;
 
     fn try_from(row: ManagedRow) -> Result<Self, StoreError> {
+        // What a version of Keyward that does not say it has switched off, counts as the owner's doing.
+        let named = DisabledBy::ALL.into_iter().find(|by| row.disabled_by.as_deref() == Some(by.as_str()));
+        let disabled_by = (!row.enabled).then(|| named.unwrap_or(DisabledBy::Owner));
         let version = row.version.try_into().map_err(|_| corrupt(row.id, "version 0"))?;
         let checked = CheckedRow {
             id: row.id,
@@ -100,6 +102,7 @@ impl TryFrom<ManagedRow> for ManagedKey {
             name: row.name.map(KeyName::from_stored),
             created_at: row.created_at,
             updated_at: row.updated_at,
+            disabled_by,
             revoked_reason: row.revoked_reason,
             successor: row.successor_id.map(KeyId::from),
             version,
@@ -127,8 +130,9 @@ macro_rules! managed_rows {
             // Told that they are never NULL, because the planner may turn the joins around, and the compiler goes by
             // its plan.
             r#"SELECT api_keys.id AS "id!", api_keys.issuer AS "issuer!", api_keys.subject AS "subject!", name,
-                      environment AS "environment!", scopes AS "scopes!", metadata AS "metadata!: _",
-                      allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!", revoked_at, revoked_reason,
+                      environment AS "environment!", scopes AS "scopes!",
+                      coalesce(metadata_as_sent, metadata::text) AS "metadata!", allowed_ips AS "allowed_ips!",
+                      expires_at, enabled AS "enabled!", disabled_by AS "disabled_by?", revoked_at, revoked_reason,
                       successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
                       key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?", "#
                 + $owner_disabled

@@ -150,10 +150,10 @@ async fn of_two_editors_the_second_is_told_by_if_match_rfc_9110_section_13_1_1()
     assert_eq!(first.is(200)["name"], "first");
     assert_eq!(first.header("etag"), Some("\"2\""));
     // "01" and "+2" are other tags than "1" and "2"; a weak one matches nothing.
-    for stale in ["\"1\"", "\"3\", \"1\"", "W/\"2\"", "\"\"", "\"x\"", "\"02\"", "\"+2\""] {
+    for stale in ["\"1\"", "\"1\",,", "\"3\", \"1\"", "W/\"2\"", "\"\"", "\"x\"", "\"02\"", "\"+2\""] {
         patch(stale, "second").await.is_problem(412, "version_mismatch");
     }
-    for malformed in ["2", "\"2", "2\"", "", "W/2", "\"1\",,", "é"] {
+    for malformed in ["2", "\"2", "2\"", "", "W/2", "é"] {
         let answer = patch(malformed, "second").await;
         assert_eq!(answer.wrong_parameters(), [("If-Match".to_owned(), "invalid".to_owned())], "{malformed}");
     }

@@ -79,7 +79,7 @@ async fn a_service_of_little_power_works_completely_and_cannot_rewrite_the_audit
     new.is_everywhere(std::slice::from_ref(&other), 200).await;
     // Twice: what is there already is written to as well.
     for _ in 0..2 {
-        for tokens in [json!({ "tokenId": "1" }), json!({ "subject": "robot" })] {
+        for tokens in [json!({ "issuer": "", "tokenId": "1" }), json!({ "issuer": "", "subject": "robot" })] {
             root.posts(&replica, "/v1/admin/tokens/revoke", tokens).await.is(200);
         }
     }

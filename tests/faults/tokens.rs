@@ -88,7 +88,7 @@ async fn a_replica_that_is_cut_off_deaf_or_stopped_accepts_no_token_after_its_re
         log.has_enough("all accept the token", |(_, accepted)| *accepted).await;
         begin(&members[VICTIM]);
         let request = client().post(url(&members[0], REVOKE)).bearer_auth(&root.token);
-        let answer = request.json(&json!({ "tokenId": name })).send().await.expect("an answer");
+        let answer = request.json(&json!({ "issuer": "", "tokenId": name })).send().await.expect("an answer");
         assert_eq!(answer.status(), 200, "{name}");
         let returned = Instant::now();
         // What is asked of it now, it sees when it goes on.

@@ -1,17 +1,18 @@
 //! A key is changed, switched, revoked.
 
-use std::{num::NonZeroI64, sync::Arc};
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 use time::OffsetDateTime;
 
 use super::{ChangedKey, Done, Editor, Expiry, Lifecycle};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
-    key_record::{AllowedIps, ManagedKey},
+    key_record::{AllowedIps, DisabledBy, ManagedKey},
     ledger::{Decision, Event, Refusal, Violation},
-    metadata::{InvalidMetadata, Metadata},
+    metadata::{Metadata, MetadataPatch},
+    precondition::Preconditions,
     principal::Scopes,
     text::{ChangeReason, KeyName},
 };
@@ -24,7 +25,7 @@ pub struct Edit {
     /// The scopes, all of them.
     pub scopes: Option<Scopes>,
     /// The notes, merged into those that are there (RFC 7396), or none.
-    pub metadata: Option<Option<Merge>>,
+    pub metadata: Option<Option<MetadataPatch>>,
     /// The networks, all of them.
     pub allowed_ips: Option<AllowedIps>,
     /// When its life ends.
@@ -32,14 +33,6 @@ pub struct Edit {
     /// Whether it works.
     pub enabled: Option<bool>,
 }
-
-/// What of an object is to change: each member replaced, or removed where it is `null`, all the way
-/// down (RFC 7396 §2).
-#[derive(Clone, Debug)]
-pub struct Merge(pub Map<String, Value>);
-
-/// Which versions of a key an editor has seen (`If-Match`, RFC 9110 §13.1.1); `None`: any.
-pub type Seen = Option<Vec<NonZeroI64>>;
 
 impl Lifecycle {
     /// Changes a key. When this returns, no replica believes anything else.
@@ -50,13 +43,13 @@ impl Lifecycle {
         self: &Arc<Self>,
         id: KeyId,
         edit: Edit,
-        seen: Seen,
+        preconditions: Preconditions,
         editor: Editor,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &seen, &editor);
+            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &preconditions, &editor);
             // Another end of its life is all that makes an expired key a living one.
             let most = lifecycle.policy.max_per_owner.filter(|_| edit.expiry.is_some());
             lifecycle.change(id, &editor, now, &decide, None, most).await
@@ -72,12 +65,13 @@ impl Lifecycle {
         self: &Arc<Self>,
         id: KeyId,
         enabled: bool,
+        preconditions: Preconditions,
         editor: Editor,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| switched(key, enabled);
+            let decide = |key: &ManagedKey| lifecycle.switched(key, enabled, &preconditions, &editor);
             lifecycle.change(id, &editor, now, &decide, None, None).await
         };
         self.to_its_end(work).await
@@ -94,22 +88,43 @@ impl Lifecycle {
         editor: Editor,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
+        self.revoke_if(id, reason, Preconditions::default(), editor, now).await
+    }
+
+    /// The same, if the key meets these preconditions.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn revoke_if(
+        self: &Arc<Self>,
+        id: KeyId,
+        reason: Option<ChangeReason>,
+        preconditions: Preconditions,
+        editor: Editor,
+        now: OffsetDateTime,
+    ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| Ok(revoked(key, reason.as_ref(), now));
+            let decide = |key: &ManagedKey| {
+                preconditions.demand(key.version)?;
+                Ok(revoked(key, reason.as_ref(), now))
+            };
             lifecycle.change(id, &editor, now, &decide, None, None).await
         };
         self.to_its_end(work).await
     }
 
-    fn edited(&self, key: &ManagedKey, edit: &Edit, seen: &Seen, editor: &Editor) -> Result<Decision, Refusal> {
-        if seen.as_ref().is_some_and(|versions| !versions.contains(&key.version)) {
-            return Err(Refusal::VersionMismatch);
-        }
-        if key.record.revoked_at.is_some() {
-            return Err(Refusal::KeyRevoked);
-        }
-        let (changed, fields) = apply(key, edit).map_err(|error| Refusal::Against(vec![Violation::Metadata(error)]))?;
+    fn edited(
+        &self,
+        key: &ManagedKey,
+        edit: &Edit,
+        preconditions: &Preconditions,
+        editor: &Editor,
+    ) -> Result<Decision, Refusal> {
+        // First what no other version would change (RFC 9110 §13.2.1).
+        demand_unrevoked(key)?;
+        preconditions.demand(key.version)?;
+        let (changed, fields) = apply(key, edit, editor)?;
         if fields.is_empty() {
             return Ok(Decision { key: changed, event: None, successor: None });
         }
@@ -122,11 +137,58 @@ impl Lifecycle {
         let details = Map::from_iter([("changed".to_owned(), fields.into())]);
         Ok(Decision { key: changed, event: Some(Event { action, details }), successor: None })
     }
+
+    fn switched(
+        &self,
+        key: &ManagedKey,
+        enabled: bool,
+        preconditions: &Preconditions,
+        editor: &Editor,
+    ) -> Result<Decision, Refusal> {
+        demand_unrevoked(key)?;
+        preconditions.demand(key.version)?;
+        let mut changed = key.clone();
+        switch(&mut changed, enabled, editor)?;
+        self.allow(&changed, Some(key), editor)?;
+        let action = if enabled { Action::KeyEnabled } else { Action::KeyDisabled };
+        let event = is_switched(key, &changed).then(|| Event { action, details: Map::new() });
+        Ok(Decision { key: changed, event, successor: None })
+    }
+}
+
+fn demand_unrevoked(key: &ManagedKey) -> Result<(), Refusal> {
+    if key.record.revoked_at.is_some() { Err(Refusal::KeyRevoked) } else { Ok(()) }
+}
+
+/// Switches a key on or off. What an administrator has switched off stays so for its owner, who may switch it off as often
+/// as they like.
+fn switch(key: &mut ManagedKey, enabled: bool, editor: &Editor) -> Result<(), Refusal> {
+    let by = editor.reach.disables_as();
+    let by_administrator = key.disabled_by == Some(DisabledBy::Administrator);
+    if enabled && by_administrator && by == DisabledBy::Owner {
+        return Err(Refusal::DisabledByAdministrator);
+    }
+    key.record.enabled = enabled;
+    key.disabled_by = if enabled {
+        None
+    } else if by_administrator {
+        Some(DisabledBy::Administrator)
+    } else {
+        Some(by)
+    };
+    Ok(())
+}
+
+fn is_switched(before: &ManagedKey, after: &ManagedKey) -> bool {
+    (before.record.enabled, before.disabled_by) != (after.record.enabled, after.disabled_by)
 }
 
 /// The key with the changes in it, and the names of the fields that differ.
-fn apply(key: &ManagedKey, edit: &Edit) -> Result<(ManagedKey, Vec<&'static str>), InvalidMetadata> {
+fn apply(key: &ManagedKey, edit: &Edit, editor: &Editor) -> Result<(ManagedKey, Vec<&'static str>), Refusal> {
     let mut changed = key.clone();
+    if let Some(enabled) = edit.enabled {
+        switch(&mut changed, enabled, editor)?;
+    }
     let record = &mut changed.record;
     if let Some(name) = &edit.name {
         changed.name.clone_from(name);
@@ -135,7 +197,10 @@ fn apply(key: &ManagedKey, edit: &Edit) -> Result<(ManagedKey, Vec<&'static str>
         record.scopes.clone_from(scopes);
     }
     match &edit.metadata {
-        Some(Some(merge)) => record.metadata = merged(&record.metadata, merge)?,
+        Some(Some(patch)) => {
+            let against = |error| Refusal::Against(vec![Violation::Metadata(error)]);
+            record.metadata = record.metadata.merged(patch).map_err(against)?;
+        }
         Some(None) => record.metadata = Metadata::default(),
         None => {}
     }
@@ -147,55 +212,17 @@ fn apply(key: &ManagedKey, edit: &Edit) -> Result<(ManagedKey, Vec<&'static str>
         Some(Expiry::Never | Expiry::Latest) => record.expires_at = None,
         None => {}
     }
-    if let Some(enabled) = edit.enabled {
-        record.enabled = enabled;
-    }
     let (was, is) = (&key.record, &changed.record);
     let differs = [
         ("name", key.name != changed.name),
         ("scopes", was.scopes != is.scopes),
-        ("metadata", was.metadata != is.metadata),
+        ("metadata", !was.metadata.says_the_same_as(&is.metadata)),
         ("allowedIps", was.allowed_ips != is.allowed_ips),
         ("expiresAt", was.expires_at != is.expires_at),
-        ("enabled", was.enabled != is.enabled),
+        ("enabled", is_switched(key, &changed)),
     ];
     let fields = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect();
     Ok((changed, fields))
-}
-
-fn merged(metadata: &Metadata, merge: &Merge) -> Result<Metadata, InvalidMetadata> {
-    let mut members = metadata.members();
-    merge_into(&mut members, &merge.0);
-    Metadata::new(members)
-}
-
-/// RFC 7396 §2. As deep as the patch, whose depth the reader of its JSON has bounded.
-fn merge_into(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    for (name, value) in patch {
-        match value {
-            Value::Null => drop(target.remove(name)),
-            Value::Object(inner) => {
-                let mut members = match target.remove(name) {
-                    Some(Value::Object(members)) => members,
-                    _ => Map::new(),
-                };
-                merge_into(&mut members, inner);
-                target.insert(name.clone(), Value::Object(members));
-            }
-            value => drop(target.insert(name.clone(), value.clone())),
-        }
-    }
-}
-
-fn switched(key: &ManagedKey, enabled: bool) -> Result<Decision, Refusal> {
-    if key.record.revoked_at.is_some() {
-        return Err(Refusal::KeyRevoked);
-    }
-    let action = if enabled { Action::KeyEnabled } else { Action::KeyDisabled };
-    let event = (key.record.enabled != enabled).then(|| Event { action, details: Map::new() });
-    let mut key = key.clone();
-    key.record.enabled = enabled;
-    Ok(Decision { key, event, successor: None })
 }
 
 /// The first revocation's time and reason stay.
@@ -208,32 +235,4 @@ fn revoked(key: &ManagedKey, reason: Option<&ChangeReason>, now: OffsetDateTime)
     key.revoked_reason = reason.map(|reason| reason.as_str().to_owned());
     let details = reason.map(|reason| ("reason".to_owned(), reason.as_str().into())).into_iter().collect();
     Decision { key, event: Some(Event { action: Action::KeyRevoked, details }), successor: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// The examples of RFC 7396, appendix A, as far as they are about objects.
-    #[test]
-    fn a_merge_patch_does_what_rfc_7396_shows() {
-        for (original, patch, result) in [
-            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
-            (json!({"a":"b"}), json!({"a":null}), json!({})),
-            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
-            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
-            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
-            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
-            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
-        ] {
-            let mut members = original.as_object().expect("an object").clone();
-            merge_into(&mut members, patch.as_object().expect("an object"));
-            assert_eq!(Value::Object(members), result, "{original} with {patch}");
-        }
-    }
 }

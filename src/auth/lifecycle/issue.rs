@@ -18,6 +18,7 @@ use crate::{
         ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Refusal},
         metadata::Metadata,
         ports::StoredHash,
+        precondition::Preconditions,
         principal::{Owner, Scopes},
         secret::SecretString,
         text::KeyName,
@@ -110,6 +111,8 @@ pub struct Rotation {
     /// When the successor's life ends; `None`: as long after now as the old key's was after its making, or as late as
     /// is allowed if that is earlier.
     pub expiry: Option<Expiry>,
+    /// What the old key must meet.
+    pub preconditions: Preconditions,
 }
 
 /// A key that has a successor now.
@@ -142,7 +145,7 @@ impl Issuer {
         }
         let IssuedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
-        let key = self.ordered(order, id, environment, now);
+        let key = self.ordered(order, id, environment, editor, now);
         if let Err(refusal) = self.lifecycle.allow(&key, None, editor) {
             return Ok(Err(refusal));
         }
@@ -178,7 +181,11 @@ impl Issuer {
             return Ok(Err(Refusal::NotFound));
         };
         // Asked again when the row is held; here it spares a hash.
-        if let Err(refusal) = can_be_rotated(&old, now) {
+        let may_be_rotated = |old: &ManagedKey| {
+            can_be_rotated(old, now)?;
+            rotation.preconditions.demand(old.version)
+        };
+        if let Err(refusal) = may_be_rotated(&old) {
             return Ok(Err(refusal));
         }
         let IssuedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
@@ -186,7 +193,7 @@ impl Issuer {
         // As it is decided on: the old key's end, from which its own follows, may change with the rotation.
         let successor = OnceLock::new();
         let decide = |old: &ManagedKey| {
-            can_be_rotated(old, now)?;
+            may_be_rotated(old)?;
             self.lifecycle.allow_successor(&old.record.scopes, editor)?;
             let new = successor.get_or_init(|| self.successor(old, id, rotation, now));
             self.lifecycle.allow(new, Some(old), editor)?;
@@ -202,7 +209,14 @@ impl Issuer {
         Ok(Ok(Rotated { new: NewKey { key, text }, old, everywhere }))
     }
 
-    fn ordered(&self, order: Order, id: KeyId, environment: Environment, now: OffsetDateTime) -> ManagedKey {
+    fn ordered(
+        &self,
+        order: Order,
+        id: KeyId,
+        environment: Environment,
+        editor: &Editor,
+        now: OffsetDateTime,
+    ) -> ManagedKey {
         let expires_at = match order.expiry {
             Expiry::At(end) => Some(end),
             Expiry::Never => None,
@@ -216,7 +230,8 @@ impl Issuer {
             enabled: order.enabled,
             ..KeyRecord::new(id, order.owner, environment)
         };
-        ManagedKey::new(record, order.name, now)
+        let disabled_by = (!record.enabled).then(|| editor.reach.disables_as());
+        ManagedKey { disabled_by, ..ManagedKey::new(record, order.name, now) }
     }
 
     fn successor(&self, old: &ManagedKey, id: KeyId, rotation: &Rotation, now: OffsetDateTime) -> ManagedKey {
@@ -229,7 +244,8 @@ impl Issuer {
                 as_long.into_iter().chain(self.lifecycle.latest_end(now)).min()
             }
         };
-        ManagedKey::new(KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() }, old.name.clone(), now)
+        let record = KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() };
+        ManagedKey { disabled_by: old.disabled_by, ..ManagedKey::new(record, old.name.clone(), now) }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
         ledger::{KeyFilter, OwnerSwitch},
         principal::{Owner, TokenIdentity},
         text::ChangeReason,
-        token::{TokenRevocation, WhichTokens},
+        token::{TokenRevocation, WhichTokens, remembered_until},
     },
 };
 
@@ -144,7 +144,7 @@ impl Lifecycle {
                     which: WhichTokens::OfSubject { subject: identity.subject.clone(), not_before },
                     reason,
                     at: now,
-                    expires_at: now + longest_life,
+                    expires_at: remembered_until(now, longest_life),
                 };
                 lifecycle.revoke_tokens(earlier, author).await?;
             }

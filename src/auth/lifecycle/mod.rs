@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 pub use self::{
-    edit::{Edit, Merge, Seen},
+    edit::Edit,
     issue::{Expiry, Issued, Issuer, NewKey, Order, Rotated, Rotation},
     many::{ManyRevoked, OwnersStopped},
     tokens::EndedEverywhere,

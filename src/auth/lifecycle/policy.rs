@@ -15,8 +15,11 @@ impl Lifecycle {
     /// Whether a key may be, or become, like this. `before`: what it, or its predecessor, was like. The policy of
     /// today is for what is changed today: what a key has already is no reason against it.
     pub(super) fn allow(&self, key: &ManagedKey, before: Option<&ManagedKey>, editor: &Editor) -> Result<(), Refusal> {
+        // What the key has already, whoever merely changes it may leave to it. To widen it takes what a rotation takes: it
+        // gives the key's rights to who would not have them otherwise.
         let none = Scopes::default();
-        let had = before.map_or(&none, |before| &before.record.scopes);
+        let is_widened = |before: &&ManagedKey| editor.reach.owner().is_some() && is_wider(key, before);
+        let had = before.filter(|before| !is_widened(before)).map_or(&none, |before| &before.record.scopes);
         let mut violations = scope_violations(&key.record.scopes, had, editor);
         let is_renamed = before.is_none_or(|before| before.name != key.name);
         if self.policy.require_name && key.name.is_none() && is_renamed && editor.scopes.is_some() {
@@ -41,6 +44,13 @@ impl Lifecycle {
     pub(super) fn latest_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         self.policy.max_lifetime.and_then(|longest| after(now, longest))
     }
+}
+
+/// Whether the same key works for longer, from elsewhere, or again.
+fn is_wider(key: &ManagedKey, before: &ManagedKey) -> bool {
+    let (is, was) = (&key.record, &before.record);
+    is.id == was.id
+        && (ends_later(key, before) || is.allowed_ips.reach_beyond(&was.allowed_ips) || (is.enabled && !was.enabled))
 }
 
 /// A successor's life is another one, so it counts as later.

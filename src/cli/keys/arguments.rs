@@ -1,11 +1,12 @@
 //! What can be typed after `keyward keys`.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use keyward::domain::{
     api_key::{Environment, KeyId},
     key_record::KeyState,
+    network,
     text::{ChangeReason, KeyName},
 };
 
@@ -127,8 +128,7 @@ pub(super) struct List {
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
-    let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
-    network.ok_or_else(|| "an address or a network such as 192.0.2.0/24".to_owned())
+    network::parse(text).ok_or_else(|| "an address or a network such as 192.0.2.0/24".to_owned())
 }
 
 fn state(text: &str) -> Result<KeyState, String> {

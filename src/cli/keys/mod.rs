@@ -21,8 +21,10 @@ use keyward::{
         key_record::{AllowedIps, ManagedKey},
         ledger::{KeyFilter, Page, Reach},
         metadata::Metadata,
+        precondition::Preconditions,
         principal::{Owner, Scopes},
         text::ChangeReason,
+        timestamp,
     },
     http::{CreatedKey, Key, RotatedKey},
     store::Store,
@@ -100,7 +102,7 @@ impl Create {
 
     fn order(self, settings: &Settings, now: OffsetDateTime) -> anyhow::Result<Order> {
         let metadata = match &self.metadata {
-            Some(json) => Metadata::new(serde_json::from_str(json).context("--metadata is not a JSON object")?)?,
+            Some(json) => Metadata::read(json).context("--metadata cannot be kept")?,
             None => Metadata::default(),
         };
         let expiry = match self.expires_in {
@@ -187,7 +189,7 @@ async fn rotate(
     json: bool,
 ) -> anyhow::Result<()> {
     let now = now();
-    let rotation = Rotation { id, grace_period, expiry: None };
+    let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default() };
     let rotated = Arc::new(issuer(store, settings)?).rotate(rotation, operator(), now).await;
     let rotated = granted(id, rotated)?;
     // First the secret: should the wait be cut short, it must not be lost.
@@ -247,7 +249,5 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 }
 
 fn now() -> OffsetDateTime {
-    let now = OffsetDateTime::now_utc();
-    // As exact as the database is.
-    now.replace_nanosecond(now.microsecond() * 1000).unwrap_or(now)
+    timestamp::to_microseconds(OffsetDateTime::now_utc())
 }

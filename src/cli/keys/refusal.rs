@@ -14,7 +14,10 @@ pub(super) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow
         Refusal::KeyExpired => anyhow!("{which} has expired"),
         Refusal::AlreadyRotated => anyhow!("{which} has a successor already"),
         Refusal::TooManyKeys(most) => anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows"),
-        Refusal::VersionMismatch | Refusal::OtherRequest => anyhow!("somebody else has changed {which}"),
+        Refusal::DisabledByAdministrator => anyhow!("an administrator has switched {which} off"),
+        Refusal::VersionMismatch | Refusal::PreconditionFailed | Refusal::OtherRequest => {
+            anyhow!("somebody else has changed {which}")
+        }
         Refusal::Against(violations) => anyhow!("{}", violations.iter().map(violation).collect::<Vec<_>>().join("; ")),
     })
 }

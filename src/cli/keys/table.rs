@@ -37,7 +37,6 @@ pub(super) fn of_keys(keys: &[ManagedKey], now: OffsetDateTime) -> String {
 pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
     let record = &key.record;
     let networks: Vec<String> = record.allowed_ips.networks().iter().map(ToString::to_string).collect();
-    let metadata = if record.metadata.as_json().is_empty() { "{}" } else { record.metadata.as_json() };
     let facts = [
         ("id", record.id.to_string()),
         ("name", name(key)),
@@ -46,7 +45,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("issuer", or_dash(&record.owner.issuer)),
         ("subject", record.owner.subject.to_string()),
         ("scopes", scopes(key)),
-        ("metadata", metadata.to_owned()),
+        ("metadata", record.metadata.as_object().to_owned()),
         ("allowed ips", or_dash(&networks.join(" "))),
         ("created", minute(Some(key.created_at))),
         ("updated", minute(Some(key.updated_at))),

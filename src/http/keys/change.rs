@@ -1,20 +1,18 @@
 //! A key is changed, switched, revoked.
 
-use std::num::NonZeroI64;
-
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, IF_MATCH},
+    http::header::CACHE_CONTROL,
     web::{Bytes, Data, Path},
 };
 
-use super::{key_id, now, representation::RevokedKey, requests, shown};
+use super::{conditions_of_change, key_id, now, representation::RevokedKey, requests, shown};
 use crate::{
     auth::lifecycle::{ChangedKey, Done, Editor},
     domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
     http::{
         Services,
-        failure::{Failure, FieldProblem, Reason},
+        failure::{Failure, Reason},
         fields::Fields,
         parameters::Parameters,
         root_span::in_request,
@@ -32,9 +30,9 @@ pub(in crate::http) async fn update(
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let (id, now) = (key_id(&request, &id)?, now());
-    let seen = seen(&request).map_err(fail)?;
+    let conditions = conditions_of_change(&request)?;
     let edit = Fields::of(&request, &body).and_then(|fields| requests::edit(fields, now)).map_err(fail)?;
-    let changed = done(&request, services.lifecycle.edit(id, edit, seen, editor, now).await, "change a key")?;
+    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, editor, now).await, "change a key")?;
     Ok(shown(&changed.key, now))
 }
 
@@ -66,7 +64,9 @@ async fn switch(
     enabled: bool,
 ) -> Result<HttpResponse, Failure> {
     let now = now();
-    let changed = done(request, services.lifecycle.switch(id, enabled, editor, now).await, "switch a key")?;
+    let conditions = conditions_of_change(request)?;
+    let changed = services.lifecycle.switch(id, enabled, conditions, editor, now).await;
+    let changed = done(request, changed, "switch a key")?;
     Ok(shown(&changed.key, now))
 }
 
@@ -107,7 +107,9 @@ async fn revoke_it(
     reason: Option<ChangeReason>,
 ) -> Result<HttpResponse, Failure> {
     let now = now();
-    let revoked = done(request, services.lifecycle.revoke(id, reason, editor, now).await, "revoke a key")?;
+    let conditions = conditions_of_change(request)?;
+    let revoked = services.lifecycle.revoke_if(id, reason, conditions, editor, now).await;
+    let revoked = done(request, revoked, "revoke a key")?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(&revoked, now)))
 }
 
@@ -128,29 +130,4 @@ pub(in crate::http) fn reason(request: &HttpRequest) -> Result<Option<ChangeReas
     let reason = parameters.take_parsed("reason");
     parameters.finish().map_err(|reason| Failure::new(request.path(), reason))?;
     Ok(reason)
-}
-
-/// The versions in `If-Match` (RFC 9110 §13.1.1); `None` where any will do. A weak tag matches nothing, and neither
-/// does one that we have not written so.
-fn seen(request: &HttpRequest) -> Result<Option<Vec<NonZeroI64>>, Reason> {
-    let mut versions = Vec::new();
-    let mut given = false;
-    for line in request.headers().get_all(IF_MATCH) {
-        given = true;
-        let line = line.to_str().unwrap_or("?");
-        for tag in line.split(',').map(str::trim) {
-            match tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-                Some(text) if !tag.starts_with("W/") => {
-                    versions.extend(text.parse::<NonZeroI64>().ok().filter(|version| version.to_string() == text));
-                }
-                Some(_) => {}
-                None if tag == "*" => return Ok(None),
-                None => {
-                    let problem = FieldProblem::of_parameter("If-Match", "invalid", "entity tags such as \"3\", or *");
-                    return Err(Reason::InvalidParameters(vec![problem]));
-                }
-            }
-        }
-    }
-    Ok(given.then_some(versions))
 }

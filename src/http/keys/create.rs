@@ -2,13 +2,14 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{CACHE_CONTROL, ETAG, LOCATION},
+    http::header::{CACHE_CONTROL, LOCATION},
     web::{Bytes, Data, Path},
 };
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use super::{
-    key_id, now,
+    conditions, conditions_of_change, etag, key_id, now,
     representation::{CreatedKey, Key, RotatedKey},
     requests,
 };
@@ -45,13 +46,13 @@ pub(in crate::http) async fn create(
         Issued::Now(new) => {
             in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
             let location = format!("{}/{}", request.path(), new.key.record.id);
-            Ok(with_secret(HttpResponse::Created(), &new.key)
+            Ok(with_secret(HttpResponse::Created(), &new.key, now)
                 .insert_header((LOCATION, location))
                 .json(CreatedKey::new(*new)))
         }
         Issued::Before(key) => {
             let known = CreatedKey { key: Key::new(&key, now), api_key: None, notice: Some(SHOWN_BEFORE) };
-            Ok(with_secret(HttpResponse::Ok(), &key).json(known))
+            Ok(with_secret(HttpResponse::Ok(), &key, now).json(known))
         }
     }
 }
@@ -68,19 +69,20 @@ pub(in crate::http) async fn rotate(
     let (id, now) = (key_id(&request, &id)?, now());
     let fields = Fields::of_optional(&request, &body).map_err(fail)?;
     let (grace_period, expiry) = requests::rotation(fields, now).map_err(fail)?;
-    let rotated = services.issuer.rotate(Rotation { id, grace_period, expiry }, editor, now).await;
+    let rotation = Rotation { id, grace_period, expiry, preconditions: conditions_of_change(&request)? };
+    let rotated = services.issuer.rotate(rotation, editor, now).await;
     let rotated = rotated.map_err(|undecided| undone(&request, &undecided, "rotate a key"))?;
     let rotated = rotated.map_err(|refusal| Failure::new(request.path(), refusal))?;
     in_request(&request, || {
         let successor = rotated.new.key.record.id;
         tracing::info!(key_id = %id, %successor, took = ?rotated.everywhere.took, "rotated a key");
     });
-    let mut response = with_secret(HttpResponse::Created(), &rotated.new.key);
+    let mut response = with_secret(HttpResponse::Created(), &rotated.new.key, now);
     Ok(response.json(RotatedKey::new(rotated, now)))
 }
 
-fn with_secret(mut response: HttpResponseBuilder, key: &ManagedKey) -> HttpResponseBuilder {
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((ETAG, format!("\"{}\"", key.version)));
+fn with_secret(mut response: HttpResponseBuilder, key: &ManagedKey, now: OffsetDateTime) -> HttpResponseBuilder {
+    response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&conditions::tag(key, now)));
     response
 }
 

@@ -7,7 +7,8 @@ use actix_web::{
 };
 
 use super::{
-    key_id, now,
+    conditions::{self, Conditions, Read},
+    etag, key_id, now,
     representation::{Key, KeyList},
     requests, shown,
 };
@@ -19,7 +20,7 @@ use crate::{
         ledger::{KeyFilter, Page, Reach},
     },
     http::{
-        Services,
+        Services, cursor,
         failure::{Failure, Reason},
         owner_id,
         parameters::{self, Parameters},
@@ -37,10 +38,19 @@ pub(in crate::http) async fn show(
     services: Data<Services>,
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let id = key_id(&request, &id)?;
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let (id, now) = (key_id(&request, &id)?, now());
+    let conditions = Conditions::of(&request).map_err(fail)?;
     let key = services.lifecycle.show(id, &editor.reach).await.map_err(|error| unread(&request, &error))?;
-    let key = key.ok_or_else(|| Failure::new(request.path(), Reason::NotFound))?;
-    Ok(shown(&key, now()))
+    let key = key.ok_or_else(|| fail(Reason::NotFound))?;
+    let tag = conditions::tag(&key, now);
+    match conditions.of_read(&tag).map_err(fail)? {
+        Read::Shown => Ok(shown(&key, now)),
+        Read::NotModified => {
+            let mut response = HttpResponse::NotModified();
+            Ok(response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&tag)).finish())
+        }
+    }
 }
 
 /// `GET /v1/keys`
@@ -58,7 +68,7 @@ pub(in crate::http) async fn list(
     let more = keys.len() > page.limit as usize;
     keys.truncate(page.limit as usize);
     let last = keys.last().filter(|_| more).map(|key| key.record.id.as_uuid());
-    let next_cursor = last.map(|last| parameters::cursor(&services.issuer.keyring, LIST, last));
+    let next_cursor = last.map(|last| cursor::write(&services.issuer.keyring, LIST, last));
     let keys = keys.iter().map(|key| Key::new(key, now)).collect();
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));

@@ -2,6 +2,7 @@
 //! reaches is in their [`Editor`].
 
 mod change;
+mod conditions;
 mod create;
 mod list;
 pub(super) mod representation;
@@ -10,18 +11,19 @@ mod together;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG},
+    http::header::{CACHE_CONTROL, ETAG, TryIntoHeaderPair},
     web::Path,
 };
 use time::OffsetDateTime;
 
+use self::conditions::Conditions;
 pub(super) use self::{change::*, create::*, list::*, together::*};
 use super::failure::{Failure, Reason};
-use crate::domain::{api_key::KeyId, key_record::ManagedKey};
+use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions, timestamp};
 
 /// Now, as exact as the database is.
 pub(super) fn now() -> OffsetDateTime {
-    requests::to_microseconds(OffsetDateTime::now_utc())
+    timestamp::to_microseconds(OffsetDateTime::now_utc())
 }
 
 /// The id in the path. What is no id is the id of no key.
@@ -29,10 +31,20 @@ fn key_id(request: &HttpRequest, id: &Path<String>) -> Result<KeyId, Failure> {
     id.parse().map_err(|_| Failure::new(request.path(), Reason::NotFound))
 }
 
-/// A key, with its version as entity tag.
+/// What a request demands of the version that its change meets.
+fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Failure> {
+    let conditions = Conditions::of(request).map_err(|reason| Failure::new(request.path(), reason))?;
+    Ok(conditions.of_change())
+}
+
+/// A key, with its entity tag.
 fn shown(key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, format!("\"{}\"", key.version)))
+        .insert_header(etag(&conditions::tag(key, now)))
         .json(representation::Key::new(key, now))
+}
+
+fn etag(tag: &str) -> impl TryIntoHeaderPair {
+    (ETAG, format!("\"{tag}\""))
 }

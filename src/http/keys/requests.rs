@@ -1,17 +1,18 @@
 //! Bodies about keys, read into what the use cases take.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use ipnet::IpNet;
 use serde_json::Value;
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use crate::{
-    auth::lifecycle::{Edit, Expiry, Merge, Order},
+    auth::lifecycle::{Edit, Expiry, Order},
     domain::{
         key_record::{ALLOWED_IPS_MAX, AllowedIps},
-        metadata::Metadata,
+        metadata::{InvalidMetadata, Metadata, MetadataPatch},
+        network,
         principal::{IDENTIFIER_MAX_BYTES, Owner, SCOPES_MAX, Scopes},
+        timestamp,
     },
     http::{
         failure::{FieldProblem, Reason},
@@ -23,10 +24,11 @@ use crate::{
 pub(in crate::http) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
 /// What a key shows and nobody writes.
-pub(in crate::http) const READ_ONLY: [&str; 11] = [
+pub(in crate::http) const READ_ONLY: [&str; 12] = [
     "id",
     "environment",
     "state",
+    "disabledBy",
     "owner",
     "createdAt",
     "updatedAt",
@@ -46,7 +48,8 @@ pub(in crate::http) fn order(mut fields: Fields, owner: Option<&Owner>, now: Off
     let name = fields.take("name", parsed);
     let environment = fields.take("environment", parsed);
     let scopes = fields.take("scopes", scopes);
-    let metadata = fields.take("metadata", metadata);
+    let json = fields.json_of("metadata");
+    let metadata = fields.take("metadata", |value| notes(value, &json, Metadata::read));
     let allowed_ips = fields.take("allowedIps", allowed_ips);
     let expiry = expiry(&mut fields, now);
     let enabled = fields.take("enabled", boolean);
@@ -70,10 +73,11 @@ pub(in crate::http) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<E
             fields.problem(name, "immutable", "cannot be changed");
         }
     }
+    let json = fields.json_of("metadata");
     let edit = Edit {
         name: fields.take_nullable("name", parsed),
         scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
-        metadata: fields.take_nullable("metadata", object).map(|members| members.map(Merge)),
+        metadata: fields.take_nullable("metadata", |value| notes(value, &json, MetadataPatch::read)),
         allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
         expiry: expiry(&mut fields, now).map(|expiry| expiry.unwrap_or(Expiry::Never)),
         enabled: fields.take_nullable("enabled", boolean).map(|enabled| enabled.unwrap_or(true)),
@@ -126,15 +130,16 @@ pub(in crate::http) fn scopes(value: Value) -> Result<Scopes, Vec<Wrong>> {
     Scopes::parse(texts.iter().map(String::as_str)).or_else(|error| wrong("invalid", error.to_string()))
 }
 
-fn metadata(value: Value) -> Result<Metadata, Vec<Wrong>> {
-    Metadata::new(object(value)?).or_else(|error| wrong("invalid", error.to_string()))
+/// Notes by their text, in which numbers stand as they were sent.
+fn notes<T>(value: Value, json: &str, read: impl FnOnce(&str) -> Result<T, InvalidMetadata>) -> Result<T, Vec<Wrong>> {
+    object(value)?;
+    read(json).or_else(|error| wrong("invalid", error.to_string()))
 }
 
 fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<Wrong>> {
     let networks = list(value, ALLOWED_IPS_MAX, |item| {
-        let text = text(item)?;
-        let network = text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
-        network.map_or_else(|| wrong("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
+        network::parse(&text(item)?)
+            .map_or_else(|| wrong("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
     })?;
     AllowedIps::new(networks).or_else(|error| wrong("too_many", error.to_string()))
 }
@@ -156,16 +161,7 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
 
 /// An instant of RFC 3339, in any time zone, kept to the microsecond.
 pub(in crate::http) fn instant(text: &str) -> Result<OffsetDateTime, String> {
-    let expected = "must be a time such as 2030-01-31T12:00:00Z";
-    let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| expected.to_owned())?;
-    // Of the years 0 to 9999, which are all that can be written so; an offset may lead out of them.
-    let instant = instant.checked_to_offset(UtcOffset::UTC).filter(|instant| instant.year() >= 0).ok_or(expected)?;
-    Ok(to_microseconds(instant))
-}
-
-/// As exact as the database is, so that what is answered now is what is answered later.
-pub(in crate::http) fn to_microseconds(instant: OffsetDateTime) -> OffsetDateTime {
-    instant.replace_nanosecond(instant.microsecond() * 1000).unwrap_or(instant)
+    timestamp::parse(text).map_err(|error| error.to_string())
 }
 
 fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Vec<Wrong>> {

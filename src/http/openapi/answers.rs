@@ -204,9 +204,10 @@ fn names(headers: &HeaderMap) -> BTreeSet<String> {
 
 fn header(name: &str, occurs: Occurs) -> Value {
     let (about, schema) = match name {
-        "ETag" => {
-            ("The version, for `If-Match` and `If-None-Match`.", json!({ "type": "string", "pattern": "^\".+\"$" }))
-        }
+        "ETag" => (
+            "What `If-Match` and `If-None-Match` compare. A key's begins with its version.",
+            json!({ "type": "string", "pattern": "^\".+\"$" }),
+        ),
         "Link" => (
             "The next page, with `rel=\"next\"`; missing on the last.",
             json!({ "type": "string", "pattern": "^<.+>; rel=\"next\"$" }),

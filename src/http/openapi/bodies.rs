@@ -229,11 +229,11 @@ fn end_of_tokens() -> Value {
     };
     let instant = |about: &str| or_null(json!({ "type": "string", "format": "date-time", "description": about }));
     let mut schema = object(&json!({
-        "issuer": name(0, "Their `iss`; may be missing where there is only one issuer."),
+        "issuer": name(0, "Their `iss`, to the letter; empty for tokens without one. May be missing only where the configuration names exactly one issuer."),
         "tokenId": name(1, "The `jti` of the one token."),
         "subject": name(1, "Who bears the tokens."),
         "notBefore": instant("Those issued earlier end, and those that don't say when they were; now if missing."),
-        "expiresAt": instant("When the token expires, so that nothing has to be remembered for longer."),
+        "expiresAt": instant("When the token expires, if that may be later than any token of the issuer should live; must be in the future."),
         "reason": or_null(line(REASON_MAX)),
     }));
     let given = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
@@ -283,8 +283,10 @@ fn both_expiries() -> Value {
 fn notes() -> Value {
     let mut notes = note(METADATA_MAX_DEPTH);
     notes["type"] = json!(["object", "null"]);
-    notes["description"] =
-        json!(format!("At most {METADATA_MAX_BYTES} bytes of compact JSON, {METADATA_MAX_DEPTH} levels deep."));
+    notes["description"] = json!(format!(
+        "At most {METADATA_MAX_BYTES} bytes of compact JSON with every number written out, {METADATA_MAX_DEPTH} levels \
+             deep. Numbers come back as they were sent."
+    ));
     notes
 }
 

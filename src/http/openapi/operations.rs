@@ -93,7 +93,13 @@ impl Operation {
 
     /// It is about one key.
     fn of_a_key(self) -> Self {
-        self.takes([parameters::key_id_in_path()]).fails([Reason::NotFound]).stored()
+        self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound]).stored()
+    }
+
+    /// It heeds preconditions about the key's version.
+    fn conditional(self) -> Self {
+        let headers = ["If-Match", "If-None-Match of a key"].map(header);
+        self.takes_checked(headers).fails([Reason::VersionMismatch, Reason::PreconditionFailed])
     }
 
     /// It reads a body.
@@ -164,6 +170,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("revokeOwnKey", "Revokes the key that the request carries: whoever has found it can end it")
             .answers(200, "No replica accepts it any more", "RevokedKey")
             .takes_checked(query(&["reason"]))
+            .conditional()
             .fails([Reason::NotFound])
             .stored()
     }),
@@ -197,15 +204,18 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
     }),
     ("GET /v1/keys/{id}", |_| {
-        Operation::new("showKey", "A key, without its secret").of_a_key().answers_with(200, "The key", "Key", TAG)
+        let mut operation =
+            Operation::new("showKey", "A key, without its secret").of_a_key().answers_with(200, "The key", "Key", TAG);
+        let means = "The client has what would be shown";
+        operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG });
+        operation
     }),
     ("PATCH /v1/keys/{id}", |_| {
         Operation::new("updateKey", "Changes a key by a merge patch (RFC 7396)")
             .of_a_key()
-            .takes_checked([header("If-Match")])
             .reads(merge_patch("KeyPatch"))
             .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
-            .fails([Reason::VersionMismatch, Reason::KeyRevoked])
+            .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator])
     }),
     ("DELETE /v1/keys/{id}", |_| {
         Operation::new("revokeKey", "Revokes a key; asking again changes nothing")
@@ -230,7 +240,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("enableKey", "Switches a key on again")
             .of_a_key()
             .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
-            .fails([Reason::KeyRevoked])
+            .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, not_held()])
     }),
     ("GET /v1/audit", |admin| {
         Operation::new("listEvents", "Who did what to which key, newest first, by the page")
@@ -288,6 +298,12 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         document("readDocsFile", "A part of that page", "").takes([parameters::file()]).fails([Reason::NotFound])
     }),
 ];
+
+/// A key that is widened by who does not hold its rights.
+fn not_held() -> Reason {
+    let detail = "your token does not carry the scope keyward:verify";
+    Reason::InvalidFields(vec![FieldProblem::of_field("/scopes", "scope_not_held", detail)])
+}
 
 /// The answer of a grant has no body: all that a gateway needs is in its headers.
 fn authorize(id: &'static str, summary: &'static str) -> Operation {

@@ -13,7 +13,10 @@ use actix_web::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::http::failure::{Failure, Reason};
+use crate::http::{
+    entity_tag::TagList,
+    failure::{Failure, Reason},
+};
 
 /// What the page loads; the rest of the distribution (source maps, other builds) is not served.
 pub(super) const FILES: [&str; 8] = [
@@ -40,6 +43,7 @@ static PAGE: LazyLock<BTreeMap<&'static str, File>> =
 pub(super) struct File {
     media_type: String,
     content: Bytes,
+    /// Without its quotation marks.
     tag: String,
 }
 
@@ -47,17 +51,15 @@ impl File {
     pub(super) fn new(media_type: impl Into<String>, content: Bytes) -> Self {
         let hash = Sha256::digest(&content);
         let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { media_type: media_type.into(), content, tag: format!("\"{tag}\"") }
+        Self { media_type: media_type.into(), content, tag }
     }
 
     /// The file, or that the client has it (RFC 9110 §13.1.2, where the comparison is the weak one).
     pub(super) fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        let known = request.headers().get_all(IF_NONE_MATCH).filter_map(|line| line.to_str().ok());
-        let known = known
-            .flat_map(|line| line.split(',').map(str::trim))
-            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag);
+        let tags = TagList::of(request.headers(), IF_NONE_MATCH).flatten();
+        let known = tags.is_some_and(|tags| tags.names_weakly(&self.tag));
         let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-        response.insert_header((CACHE_CONTROL, ASK_AGAIN)).insert_header((ETAG, self.tag.as_str()));
+        response.insert_header((CACHE_CONTROL, ASK_AGAIN)).insert_header((ETAG, format!("\"{}\"", self.tag)));
         if known {
             return response.finish();
         }

@@ -78,11 +78,17 @@ pub(super) fn header(name: &str) -> Value {
             json!({ "type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$", "minLength": 1, "maxLength": 255 }),
         ),
         "If-Match" => (
-            "Versions that may be changed: the `ETag` of an answer, or several, or `*`. Another version is 412.",
+            "Only a key with one of these `ETag`s, or with any (`*`), is shown or changed; otherwise the answer is 412. For \
+             a change, the version counts, which is what an `ETag` begins with.",
             json!({ "type": "string", "format": "entity-tags", "minLength": 1, "example": "*" }),
+        ),
+        "If-None-Match of a key" => (
+            "A key with one of these `ETag`s is not shown (304), and not changed (412).",
+            json!({ "type": "string", "format": "entity-tags", "minLength": 1 }),
         ),
         _ => ("The `ETag` of the copy that the client has.", json!({ "type": "string" })),
     };
+    let name = name.split(' ').next().unwrap_or(name);
     json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema })
 }
 

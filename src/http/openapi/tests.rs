@@ -11,7 +11,7 @@ use crate::{
     config::{Settings, Sources},
     domain::{
         api_key::{Environment, Keyring, Pepper},
-        key_record::KeyState,
+        key_record::{DisabledBy, KeyState},
         ledger::Reach,
         principal::Owner,
     },
@@ -102,6 +102,7 @@ fn queries_are_documented_with_the_names_that_are_read() {
 fn words_are_documented_as_the_domain_has_them() {
     let schemas = answers::schemas();
     assert_eq!(schemas["State"]["enum"], json!(KeyState::ALL.map(KeyState::as_str)));
+    assert_eq!(schemas["Switcher"]["enum"], json!(DisabledBy::ALL.map(DisabledBy::as_str)));
     let environments = [Environment::Live, Environment::Test].map(Environment::as_str);
     assert_eq!(schemas["Environment"]["enum"], json!(environments));
 }

@@ -1,16 +1,16 @@
 //! A key is changed, by whoever holds its row.
 
 use ipnet::IpNet;
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
     Store, announce, audit,
-    insert::{has_room, write_key},
+    insert::{has_room, metadata_as_sent, write_key},
     managed_rows, owner_parts,
 };
 use crate::domain::{
-    key_record::{FIRST_VERSION, ManagedKey},
+    key_record::{DisabledBy, FIRST_VERSION, ManagedKey},
     ledger::{BeforeCommit, Change, Decision, Outcome, Refusal},
     ports::StoreError,
 };
@@ -109,17 +109,20 @@ async fn overwrite(
     let scopes: Vec<String> = record.scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query_scalar!(
         "UPDATE api_keys
-         SET name = $2, scopes = $3, metadata = $4, allowed_ips = $5, expires_at = $6, enabled = $7,
-             revoked_at = $8, revoked_reason = $9, successor_id = $10, updated_at = $11
+         SET name = $2, scopes = $3, metadata = $4::text::jsonb, metadata_as_sent = $5, allowed_ips = $6,
+             expires_at = $7, enabled = $8, disabled_by = $9, revoked_at = $10, revoked_reason = $11,
+             successor_id = $12, updated_at = $13
          WHERE id = $1
          RETURNING version",
         record.id.as_uuid(),
         key.name.as_ref().map(|name| name.as_str()),
         &scopes,
-        Json(record.metadata.members()) as _,
+        record.metadata.as_object(),
+        metadata_as_sent(&record.metadata),
         record.allowed_ips.networks() as &[IpNet],
         record.expires_at,
         record.enabled,
+        key.disabled_by.map(DisabledBy::as_str),
         record.revoked_at,
         key.revoked_reason,
         key.successor.map(|successor| successor.as_uuid()),

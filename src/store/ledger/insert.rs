@@ -2,15 +2,16 @@
 
 use ipnet::IpNet;
 use serde_json::Map;
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{Store, audit, lock_owner, managed_rows};
 use crate::domain::{
     audit::{Action, Author},
-    key_record::ManagedKey,
+    key_record::{DisabledBy, ManagedKey},
     ledger::{Event, IdempotentRequest, Inserted, Insertion, Refusal},
+    metadata::Metadata,
     ports::{StoreError, StoredHash},
     principal::Owner,
 };
@@ -99,6 +100,11 @@ pub(super) async fn has_room(
     Ok(count.fetch_one(connection).await? < i64::from(most))
 }
 
+/// The notes to the letter, where `jsonb` would give back others.
+pub(super) fn metadata_as_sent(metadata: &Metadata) -> Option<&str> {
+    (!metadata.comes_back_from_jsonb()).then(|| metadata.as_json())
+}
+
 /// Adds the row.
 pub(super) async fn write_key(
     connection: &mut PgConnection,
@@ -108,19 +114,21 @@ pub(super) async fn write_key(
     let record = &key.record;
     let scopes: Vec<String> = record.scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query!(
-        "INSERT INTO api_keys (id, issuer, subject, name, environment, scopes, metadata, allowed_ips, expires_at,
-                               enabled, created_at, updated_at, secret_hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
+        "INSERT INTO api_keys (id, issuer, subject, name, environment, scopes, metadata, metadata_as_sent, allowed_ips,
+                               expires_at, enabled, disabled_by, created_at, updated_at, secret_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14)",
         record.id.as_uuid(),
         &*record.owner.issuer,
         &*record.owner.subject,
         key.name.as_ref().map(|name| name.as_str()),
         record.environment.as_str(),
         &scopes,
-        Json(record.metadata.members()) as _,
+        record.metadata.as_object(),
+        metadata_as_sent(&record.metadata),
         record.allowed_ips.networks() as &[IpNet],
         record.expires_at,
         record.enabled,
+        key.disabled_by.map(DisabledBy::as_str),
         key.created_at,
         hash.expose(),
     );

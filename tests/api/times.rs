@@ -1,0 +1,119 @@
+//! Instants in bodies, queries and filters: RFC 3339, and nothing that merely looks like it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    actors::Person,
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica},
+    replica::Replica,
+};
+
+/// None of these is a `date-time` of RFC 3339 §5.6.
+const BAD: [&str; 34] = [
+    "2100-01-01\n00:00:00Z",
+    "2100-01-01 00:00:00Z",
+    "2100-01-01x00:00:00Z",
+    "2100-01-01_00:00:00Z",
+    "2100-01-01\u{0}00:00:00Z",
+    "2100-01-01100:00:00Z",
+    "2100-01-01-00:00:00Z",
+    "2100-01-01:00:00:00Z",
+    "2100-01-01\u{7f}00:00:00Z",
+    "2100-01-01é00:00:00Z",
+    "2100-01-0100:00:00Z",
+    "2100-01-01TT00:00:00Z",
+    "2100-01-01T00:00:00",
+    "2100-01-01T00:00Z",
+    "2100-01-01T00:00:00+0100",
+    "2100-01-01T00:00:00+01",
+    "2100-01-01T00:00:00+24:00",
+    "2100-01-01T00:00:00+00:60",
+    "2100-01-01T00:00:00 +01:00",
+    "2100-01-01T00:00:00\u{2212}01:00",
+    "2100-01-01T00:00:00.Z",
+    "2100-01-01T00:00:00,5Z",
+    "2100-01-01T00:00:00.5",
+    "2100-01-01T00:00:00ZZ",
+    "2100-01-01T00:00:00Z ",
+    " 2100-01-01T00:00:00Z",
+    "2100-01-01T00:00:00Z\n",
+    "2100-01-01T12:30:60Z",
+    "2100-01-01T00:60:00Z",
+    "2100-02-29T00:00:00Z",
+    "2100-00-01T00:00:00Z",
+    "2100-01-00T00:00:00Z",
+    "2100-1-1T0:0:0Z",
+    "+2100-01-01T00:00:00Z",
+];
+
+/// These are, and what they mean in UTC, to the microsecond.
+const GOOD: [(&str, &str); 9] = [
+    ("2100-01-01T00:00:00Z", "2100-01-01T00:00:00Z"),
+    ("2100-01-01t00:00:00z", "2100-01-01T00:00:00Z"),
+    ("2100-01-01T00:00:00-00:00", "2100-01-01T00:00:00Z"),
+    ("2100-01-01T00:00:00+23:59", "2099-12-31T00:01:00Z"),
+    ("2100-01-01T00:00:00.1Z", "2100-01-01T00:00:00.1Z"),
+    ("2100-01-01T00:00:00.12345678901234567890Z", "2100-01-01T00:00:00.123456Z"),
+    ("2100-01-01T00:00:00.99999999999999999999z", "2100-01-01T00:00:00.999999Z"),
+    // A leap second is the end of the second before it (RFC 3339 §5.7).
+    ("2100-12-31T23:59:60Z", "2100-12-31T23:59:59.999999Z"),
+    ("2100-12-31T15:59:60.5-08:00", "2100-12-31T23:59:59.999999Z"),
+];
+
+fn in_query(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+async fn wrong_in_body(replica: &Replica, path: &str, member: &str, mut body: Value) {
+    for bad in BAD {
+        body[member] = json!(bad);
+        let answer = Person::administrator().posts(replica, path, body.clone()).await;
+        assert_eq!(answer.wrong_fields(), pairs(&[(&format!("/{member}"), "invalid")]), "{path} {bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_time_of_rfc_3339_is_refused_in_every_body() {
+    let replica = replica().await;
+    let alice = Person::named("alice");
+    let key = alice.creates(&replica, json!({})).await;
+    wrong_in_body(&replica, KEYS, "expiresAt", json!({})).await;
+    wrong_in_body(&replica, ALL_KEYS, "expiresAt", json!({ "owner": { "subject": "bob" } })).await;
+    wrong_in_body(&replica, &format!("{ALL_KEYS}/{}/rotate", key.id), "expiresAt", json!({})).await;
+    wrong_in_body(&replica, "/v1/admin/keys/revoke", "expiringBefore", json!({})).await;
+    wrong_in_body(&replica, "/v1/admin/keys/revoke", "createdSince", json!({})).await;
+    let token = json!({ "issuer": "", "tokenId": "1" });
+    wrong_in_body(&replica, "/v1/admin/tokens/revoke", "expiresAt", token).await;
+    let subject = json!({ "issuer": "", "subject": "alice" });
+    wrong_in_body(&replica, "/v1/admin/tokens/revoke", "notBefore", subject).await;
+    for bad in BAD {
+        let answer = alice.patches(&replica, &key.path(), json!({ "expiresAt": bad })).await;
+        assert_eq!(answer.wrong_fields(), pairs(&[("/expiresAt", "invalid")]), "{bad:?}");
+    }
+    assert_eq!(alice.gets(&replica, &key.path()).await.header("etag"), Some("\"1\""));
+    assert_eq!(key.status(&replica).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_time_of_rfc_3339_is_refused_in_every_filter() {
+    let (replica, root) = (replica().await, Person::administrator());
+    for bad in BAD {
+        for (path, name) in [(KEYS, "expiringBefore"), (KEYS, "createdSince"), (ALL_KEYS, "createdSince")] {
+            let answer = root.gets(&replica, &format!("{path}?{name}={}", in_query(bad))).await;
+            assert_eq!(answer.wrong_parameters(), pairs(&[(name, "invalid")]), "{path} {bad:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_one_is_taken_in_any_zone_and_kept_to_the_microsecond() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    for (end, utc) in GOOD {
+        let key = alice.creates(&replica, json!({ "expiresAt": end })).await;
+        assert_eq!(key.body["expiresAt"], utc, "{end}");
+        let path = format!("{KEYS}?limit=1&expiringBefore={}", in_query(end));
+        let found = Reply::to(alice.request(&replica, Method::GET, &path)).await.is(200);
+        assert!(!found["keys"].as_array().expect("a list").iter().any(|found| found["id"] == key.id), "{end}");
+    }
+}
