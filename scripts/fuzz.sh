@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-60}
 targets=("${@:2}")
-((${#targets[@]})) || targets=(token key_set claims)
+((${#targets[@]})) || targets=(token key_set claims forwarded entity_tags owner_id cursor time)
 host=$(rustc -vV | sed -n 's/^host: //p')
 folder=$PWD/target/fuzz
 

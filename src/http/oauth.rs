@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::{
     Services,
@@ -177,6 +178,7 @@ impl Form {
         let text = str::from_utf8(body).map_err(|_| invalid("the form is not UTF-8"))?;
         let members =
             Query::<Vec<(String, String)>>::from_query(text).map_err(|_| invalid("the form can't be read"))?;
+        let members = Zeroizing::new(members.into_inner());
         let one = |name: &str| {
             let mut values = members.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone());
             match (values.next(), values.next()) {

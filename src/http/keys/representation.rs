@@ -1,6 +1,6 @@
 //! Keys as answers show them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ use crate::{
         key_record::{DisabledBy, ManagedKey},
         metadata::Metadata,
         principal,
+        secret::SecretString,
     },
     http::owner_id,
 };
@@ -173,8 +174,9 @@ pub struct CreatedKey {
     #[serde(flatten)]
     pub(super) key: Key,
     /// The whole key, for the only time; `null` when the same request has made it before.
-    #[schema(required, example = "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c…")]
-    pub(super) api_key: Option<String>,
+    #[serde(serialize_with = "shown_once")]
+    #[schema(required, value_type = Option<String>, example = "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c…")]
+    pub(super) api_key: Option<SecretString>,
     /// Why there is no secret, where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -184,8 +186,12 @@ pub struct CreatedKey {
 impl CreatedKey {
     /// The one place where a secret leaves: the answer to whoever asked for the key.
     pub fn new(NewKey { key, text }: NewKey) -> Self {
-        Self { key: Key::new(&key, key.created_at), api_key: Some(text.expose().to_owned()), notice: None }
+        Self { key: Key::new(&key, key.created_at), api_key: Some(text), notice: None }
     }
+}
+
+fn shown_once<S: Serializer>(key: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    key.as_ref().map(SecretString::expose).serialize(serializer)
 }
 
 /// A key that took another one's place, with its secret, and that other one.
