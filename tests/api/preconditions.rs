@@ -300,8 +300,8 @@ async fn the_tag_changes_with_what_is_shown_and_a_change_compares_the_version_al
 #[tokio::test]
 async fn the_tag_changes_when_the_key_expires() {
     let (replica, alice) = (replica().await, Person::named("alice"));
-    let key = alice.creates(&replica, json!({ "expiresIn": 1 })).await;
-    let before = tag(&alice, &replica, &key).await;
+    let made = alice.posts(&replica, KEYS, json!({ "expiresIn": 1 })).await;
+    let (before, key) = (made.header("etag").expect("a tag").to_owned(), MadeKey::of(made.is(201)));
     eventually("it has expired", async || shown(&replica, &key).await["state"] == "expired").await;
     GET.of(&replica, &key.id, &[(IF_NONE_MATCH, before.as_bytes())]).await.is(200);
     PATCH.of(&replica, &key.id, &[(IF_MATCH, before.as_bytes())]).await.is(200);

@@ -20,7 +20,7 @@ use keyward::{
         audit::Author,
         key_record::{AllowedIps, ManagedKey},
         ledger::{KeyFilter, Page, Reach},
-        metadata::Metadata,
+        metadata::{InvalidMetadata, Metadata},
         precondition::Preconditions,
         principal::{Owner, Scopes},
         text::ChangeReason,
@@ -102,7 +102,10 @@ impl Create {
 
     fn order(self, settings: &Settings, now: OffsetDateTime) -> anyhow::Result<Order> {
         let metadata = match &self.metadata {
-            Some(json) => Metadata::read(json).context("--metadata cannot be kept")?,
+            Some(json) => match Metadata::read(json) {
+                Err(InvalidMetadata::NotAnObject) => bail!("--metadata is not a JSON object"),
+                read => read.context("--metadata cannot be kept")?,
+            },
             None => Metadata::default(),
         };
         let expiry = match self.expires_in {
