@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     actors::{Person, claims, stranger},
+    asking::Reply,
     replica::Replica,
 };
 
@@ -230,4 +231,42 @@ async fn notes_with_the_largest_numbers_come_back_as_they_were() {
     assert_eq!(list.status(), 200);
     let list: Value = list.json().await.expect("JSON");
     assert_eq!(list["keys"][0]["metadata"], notes);
+}
+
+#[tokio::test]
+async fn the_documents_tags_are_compared_in_the_same_way() {
+    let replica = Replica::start().await;
+    let asks = async |name: &str, value: &str| {
+        Reply::to(stranger(&replica, Method::GET, "/openapi.json").header(name, value)).await.status
+    };
+    let tag =
+        Reply::to(stranger(&replica, Method::GET, "/openapi.json")).await.header("etag").expect("a tag").to_owned();
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"a,b\",, {tag}"), "*".to_owned()] {
+        assert_eq!(asks("If-None-Match", &known).await, 304, "{known}");
+    }
+    for unknown in
+        [format!("\"x,{}", &tag[1..]), format!("W/W/{tag}"), tag.trim_matches('"').to_owned(), "\"x\"".to_owned()]
+    {
+        assert_eq!(asks("If-None-Match", &unknown).await, 200, "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_tells_of_preconditions_on_every_method_of_a_key() {
+    let replica = Replica::start().await;
+    let document = Reply::to(stranger(&replica, Method::GET, "/openapi.json")).await.is(200);
+    for base in ["/v1/keys/{id}", "/v1/admin/keys/{id}"] {
+        for (method, below) in
+            [("get", ""), ("patch", ""), ("delete", ""), ("post", "/rotate"), ("post", "/disable"), ("post", "/enable")]
+        {
+            let operation = &document["paths"][format!("{base}{below}")][method];
+            let headers = operation["parameters"].as_array().expect("parameters").iter();
+            let headers: Vec<_> = headers.filter(|parameter| parameter["in"] == "header").collect();
+            for name in ["If-Match", "If-None-Match"] {
+                assert!(headers.iter().any(|header| header["name"] == name), "{method} {base}{below}: {name}");
+            }
+            assert!(operation["responses"]["412"].is_object(), "{method} {base}{below}: 412");
+            assert_eq!(operation["responses"]["304"].is_object(), method == "get", "{method} {base}{below}: 304");
+        }
+    }
 }

@@ -99,7 +99,12 @@ impl Operation {
     /// It heeds preconditions about the key's version.
     fn conditional(self) -> Self {
         let headers = ["If-Match", "If-None-Match of a key"].map(header);
-        self.takes_checked(headers).fails([Reason::VersionMismatch, Reason::PreconditionFailed])
+        self.takes_checked(headers).fails([Reason::VersionMismatch])
+    }
+
+    /// It changes one key.
+    fn changes_a_key(self) -> Self {
+        self.of_a_key().fails([Reason::PreconditionFailed])
     }
 
     /// It reads a body.
@@ -171,7 +176,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .answers(200, "No replica accepts it any more", "RevokedKey")
             .takes_checked(query(&["reason"]))
             .conditional()
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound, Reason::PreconditionFailed])
             .stored()
     }),
     ("POST /v1/keys/verify", |_| {
@@ -212,33 +217,33 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("PATCH /v1/keys/{id}", |_| {
         Operation::new("updateKey", "Changes a key by a merge patch (RFC 7396)")
-            .of_a_key()
+            .changes_a_key()
             .reads(merge_patch("KeyPatch"))
             .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator])
     }),
     ("DELETE /v1/keys/{id}", |_| {
         Operation::new("revokeKey", "Revokes a key; asking again changes nothing")
-            .of_a_key()
+            .changes_a_key()
             .takes_checked(query(&["reason"]))
             .answers(200, "No replica accepts it any more", "RevokedKey")
     }),
     ("POST /v1/keys/{id}/rotate", |_| {
         Operation::new("rotateKey", "Makes a successor with the same rights; the old key ends after a grace period")
-            .of_a_key()
+            .changes_a_key()
             .reads(optional_body("Rotation"))
             .answers_with(201, "The successor with its secret, for the only time, and the old key", "RotatedKey", TAG)
             .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated])
     }),
     ("POST /v1/keys/{id}/disable", |_| {
         Operation::new("disableKey", "Switches a key off")
-            .of_a_key()
+            .changes_a_key()
             .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked])
     }),
     ("POST /v1/keys/{id}/enable", |_| {
         Operation::new("enableKey", "Switches a key on again")
-            .of_a_key()
+            .changes_a_key()
             .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, not_held()])
     }),
