@@ -66,11 +66,11 @@ fn plain_node(text: &str) -> Option<IpAddr> {
             (text[..end].parse::<Ipv4Addr>().ok()?.into(), &text[end..])
         }
     };
-    let word = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_".contains(letter));
+    let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
     let is_port = match port.chars().nth(1) {
         None => port.is_empty(),
-        Some('_') => port.len() > 2 && word(&port[1..]),
-        Some(_) => port.len() < 7 && port[1..].chars().all(|digit| digit.is_ascii_digit()),
+        Some('_') => port.len() > 2 && port.chars().skip(1).all(is_of_word),
+        Some(_) => port.len() < 7 && port.chars().skip(1).all(|digit| digit.is_ascii_digit()),
     };
     (is_port && (port.is_empty() || port.starts_with(':'))).then_some(address)
 }
@@ -172,6 +172,8 @@ impl Reader<'_> {
             }
         }
         match told.as_slice() {
+            // Longer than any address, whatever its port is called.
+            [node] if node.len() > 128 => None,
             [node] => plain_node(std::str::from_utf8(node).ok()?),
             _ => None,
         }

@@ -38,7 +38,8 @@ fn plain(text: &[u8]) -> Option<i128> {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         (digits > 0).then_some(())?;
         for place in 0..6 {
-            fraction = fraction * 10 + rest.get(place).filter(|_| place < digits).map_or(0, |digit| i128::from(digit - b'0'));
+            fraction =
+                fraction * 10 + rest.get(place).filter(|_| place < digits).map_or(0, |digit| i128::from(digit - b'0'));
         }
         rest = &rest[digits..];
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyward::{ConnectError, Keyward, Settings};
+use keyward::{ClientAddressHeader, ConnectError, Keyward, Settings};
 
 use crate::{
     app::{App, AppData, key_with, secret, settings},
@@ -62,6 +62,23 @@ async fn what_is_impossible_is_refused_at_once_and_tells_no_secret() {
     let refused = refusal(settings("postgres://user:hunter2@[oops/keyward")).await;
     assert!(matches!(refused, ConnectError::Database(_)), "{refused}");
     assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn proxies_with_strangers_among_them_are_refused_unless_that_is_said_twice() {
+    let database = database().await;
+    let with = |networks: &[&str]| {
+        let networks = networks.iter().map(|network| network.parse().expect("a network")).collect();
+        settings(database.url()).trusted_proxies(networks, ClientAddressHeader::XForwardedFor)
+    };
+    for wide in [&["0.0.0.0/0"][..], &["0.0.0.0/1", "128.0.0.0/1"], &["::/0"], &["::ffff:0.0.0.0/96"]] {
+        let refused = refusal(with(wide)).await;
+        assert!(matches!(refused, ConnectError::Setting(_)), "{refused}");
+        assert!(refused.to_string().contains("Settings::trust_everybody"), "{refused}");
+        let meant = Keyward::connect(with(wide).trust_everybody(true)).await;
+        meant.expect("a replica").close().await;
+    }
+    Keyward::connect(with(&["10.0.0.0/8"])).await.expect("a replica").close().await;
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use crate::domain::secret::SecretString;
 
 use super::super::weak::weakness;
@@ -167,4 +169,34 @@ fn no_message_and_no_listing_ever_holds_a_secret() {
         assert!(!problems.join("\n").contains("hunter2"), "{problems:#?}");
         assert!(!settings.show().contains("hunter2"), "{}", settings.show());
     }
+}
+
+#[test]
+fn files_with_secrets_that_everybody_may_read_are_found_wherever_they_are_named() {
+    let folder = Folder::new("exposed");
+    let with_mode = |name: &str, text: &str, mode: u32| {
+        let file = folder.file(name, text);
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("permissions");
+        file
+    };
+    let [pepper, url, secret] = [("pepper", 0o644), ("url", 0o602), ("secret", 0o640)]
+        .map(|(name, mode)| with_mode(name, SECRET, mode).display().to_string());
+    let of_issuer = with_mode("of-issuer", SECRET, 0o604).display().to_string();
+    let table = format!("[[jwt.issuers]]\nissuer = \"https://a.example\"\nsecret_file = {of_issuer:?}\n");
+    let files = [
+        ("KEYWARD__KEYS__PEPPERS_FILE", pepper.as_str()),
+        ("DATABASE_URL_FILE", url.as_str()),
+        ("JWT_SECRET_FILE", secret.as_str()),
+    ];
+    let exposed = |toml: &str| {
+        let file = with_mode("keyward.toml", toml, 0o644);
+        let exposed = load_with(Some(file), env(&files)).exposed_files();
+        exposed.into_iter().map(|(setting, _)| setting).collect::<Vec<_>>()
+    };
+    let named = ["database.url_file", "keys.peppers_file", "secret_file of jwt.issuers"];
+    assert_eq!(exposed(&table), named);
+    // The file itself, where a secret stands in it that counts.
+    let with_secret = format!("{table}[database]\npassword = \"hunter2\"\n");
+    assert_eq!(exposed(&with_secret), [&named[..], &["--config"]].concat());
+    assert_eq!(exposed(&format!("[keys]\npeppers = [{SECRET:?}]\n")), ["database.url_file", "keys.peppers_file"]);
 }
