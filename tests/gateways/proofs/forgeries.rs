@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::{KEY, assert_passed, bearer};
+use super::{KEY, WEB_SOCKET, assert_passed, bearer};
 use crate::{
     actors::Person,
     gateway::{Gateway, Running},
-    scene::{Scene, api, sends},
+    h2c::{Said, forges},
+    scene::{Scene, api, request, sends},
     server::{Conduct, Server},
 };
 
@@ -161,9 +162,10 @@ pub(crate) async fn who_it_is_cannot_be_taken_off_by_the_client<G: Gateway>() {
     let scene = Scene::set::<G>().await;
     let key = scene.reader().await.holder.key;
     let names = IDENTITY.join(", ");
-    for (connection, upgrade) in [(names.clone(), ""), (format!("Upgrade, {names}"), "h2c")] {
-        let headers = [(KEY, key.as_str()), ("Connection", &connection), ("Upgrade", upgrade)];
-        assert_passed(&scene.gets("/orders/7", &headers[..if upgrade.is_empty() { 2 } else { 3 }]).await);
+    for (connection, web_socket) in [(names.clone(), &[][..]), (format!("Upgrade, {names}"), &WEB_SOCKET)] {
+        let headers = [&[(KEY, key.as_str()), ("Connection", &connection)], web_socket].concat();
+        let said = forges(&scene.gateway.address(), &request("GET", "/orders/7", &headers, b"")).await;
+        assert_eq!(matches!(said, Said::Tunnel(_)), !web_socket.is_empty(), "{said:?}");
         let got = scene.last();
         for name in IDENTITY {
             assert!(got.header(name).is_some_and(|value| !value.is_empty()), "{name} is missing: {got:?}");

@@ -5,6 +5,7 @@
 //! * [`outages`]: when Keyward is slow, dead, or says what makes no sense
 //! * [`socket`]: by a Unix socket, where the gateway knows those
 //! * [`traffic`]: what passes through, and what it costs
+//! * [`upgrades`]: into which other protocol a connection may go
 
 mod forgeries;
 mod grants;
@@ -12,8 +13,9 @@ mod outages;
 mod refusals;
 mod socket;
 mod traffic;
+mod upgrades;
 
-pub(crate) use self::{forgeries::*, grants::*, outages::*, refusals::*, socket::*, traffic::*};
+pub(crate) use self::{forgeries::*, grants::*, outages::*, refusals::*, socket::*, traffic::*, upgrades::*};
 pub(crate) use crate::documented::the_session_in_the_documents_is_what_happens;
 use crate::{scene::GREETING, wire::Answer};
 
@@ -58,6 +60,10 @@ macro_rules! prove_what_all_can {
             connections_to_keyward_are_kept,
             a_request_reaches_the_api_as_it_was_sent,
             a_web_socket_passes,
+            a_web_socket_to_a_real_server_passes,
+            no_connection_becomes_one_on_which_nobody_is_asked,
+            the_api_is_asked_for_no_protocol_but_web_socket,
+            nor_is_it_by_a_client_in_http_2,
             the_session_in_the_documents_is_what_happens,
         }
     };
@@ -80,6 +86,10 @@ macro_rules! prove_all {
 pub(crate) use prove_all;
 
 const KEY: &str = "x-api-key";
+
+/// What a client asks for a WebSocket with, besides `Connection`. The key is the one in RFC 6455 §1.3.
+const WEB_SOCKET: [(&str, &str); 3] =
+    [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")];
 
 fn bearer(credential: &str) -> String {
     format!("Bearer {credential}")

@@ -6,7 +6,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{KEY, assert_passed};
+use super::{KEY, WEB_SOCKET, assert_passed};
 use crate::{
     gateway::{Gateway, Running},
     program::PATIENCE,
@@ -55,13 +55,8 @@ pub(crate) async fn a_request_reaches_the_api_as_it_was_sent<G: Gateway>() {
 pub(crate) async fn a_web_socket_passes<G: Gateway>() {
     let scene = Scene::set::<G>().await;
     let key = scene.reader().await.holder.key;
-    let headers = [
-        ("Connection", "Upgrade"),
-        ("Upgrade", "websocket"),
-        ("Sec-WebSocket-Version", "13"),
-        // The one in RFC 6455 §1.3, whose answer the server knows.
-        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    ];
+    // The server knows the answer to this key.
+    let headers = [&[("Connection", "Upgrade")], &WEB_SOCKET[..]].concat();
     scene.refuses(401, "/orders/live", &headers).await;
     let mut stream = TcpStream::connect(scene.gateway.address()).await.expect("a connection");
     let talk = async {
