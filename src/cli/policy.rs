@@ -151,7 +151,9 @@ impl Test {
 
 fn why(unmet: Unmet) -> &'static str {
     match unmet {
-        Unmet::OnlyByCase => "it meets a rule only when capitals are taken for small letters, as some servers do",
+        Unmet::OnlyByFolding => {
+            "it meets a rule only when letters are taken for others, such as capitals for small ones, as some servers do"
+        }
         Unmet::NoRule | Unmet::Unknown => "it meets no rule",
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Asked, HostPattern, PathPattern, Rule, path::Part};
+use super::{Asked, HostPattern, PathPattern, RequestPath, Rule, letters::folded, path::Part};
 
 /// No rule yet: later than every rule.
 const NONE: u32 = u32::MAX;
@@ -23,7 +23,7 @@ pub(super) struct Index {
 struct Node {
     /// The first rule in here, so that what can only find later ones is not searched.
     first: Option<u32>,
-    /// By the next part, in small letters.
+    /// By the next part, folded.
     exactly: HashMap<Box<str>, Node>,
     any: Option<Box<Node>>,
     /// Rules whose pattern ends here, in their order.
@@ -54,9 +54,9 @@ impl Index {
         index
     }
 
-    /// The place of the first rule that fits host and path, where capitals are small letters, and that `also` takes.
+    /// The place of the first rule that fits host and path by folded letters, and that `also` takes.
     pub(super) fn first(&self, asked: &Asked<'_>, also: impl Fn(u32) -> bool) -> Option<u32> {
-        let path = asked.path.as_ref().map(|path| path.in_small_letters());
+        let path = asked.path.as_ref().map(RequestPath::folded);
         let path = path.as_deref().filter(|path| !path.is_empty());
         let mut best = NONE;
         if let Some(host) = &asked.host {
@@ -84,7 +84,7 @@ impl Node {
         node.first.get_or_insert(place);
         for part in &pattern.parts {
             node = match part {
-                Part::Exactly(text) => node.exactly.entry(text.to_ascii_lowercase().into()).or_default(),
+                Part::Exactly(text) => node.exactly.entry(folded(text).into()).or_default(),
                 Part::Any => node.any.get_or_insert_default(),
             };
             node.first.get_or_insert(place);

@@ -5,11 +5,13 @@
 //! is not clear is refused before any rule is asked.
 //!
 //! - `path`, `request`: what is asked for, in one spelling
+//! - `letters`: which letters some server might take for one another
 //! - `demand`: what a rule wants to be shown
 //! - `index`: finds the first rule without looking at all of them
 
 mod demand;
 mod index;
+mod letters;
 mod path;
 mod request;
 #[cfg(test)]
@@ -58,8 +60,9 @@ pub enum Unmet {
     Unknown,
     /// It meets none.
     NoRule,
-    /// It meets one only when capitals are taken for small letters, which some APIs do and others don't.
-    OnlyByCase,
+    /// It meets one only when letters are taken for others, such as capitals for small ones, which some APIs do and others
+    /// don't.
+    OnlyByFolding,
 }
 
 impl Policy {
@@ -94,9 +97,9 @@ impl Policy {
         let takes_method = |place: u32| self.rules[place as usize].takes_method(asked.method.as_ref());
         let place = self.index.first(asked, takes_method).ok_or(Unmet::NoRule)? as usize;
         let rule = &self.rules[place];
-        // The index does not tell capitals. A rule that fits exactly fits so as well; so where the first of those that
+        // The index compares folded letters. A rule that fits exactly fits so as well; so where the first of those that
         // fit so does not fit exactly, another reader of the path would have chosen another rule.
-        if rule.takes_path(asked.path.as_ref()) { Ok((place, rule)) } else { Err(Unmet::OnlyByCase) }
+        if rule.takes_path(asked.path.as_ref()) { Ok((place, rule)) } else { Err(Unmet::OnlyByFolding) }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::Unclear;
+use unicode_normalization::UnicodeNormalization;
+
+use super::{Unclear, letters::folded};
 
 /// The longest pattern, in bytes.
 const PATTERN_MAX_BYTES: usize = 1024;
@@ -22,23 +24,37 @@ impl<'a> RequestPath<'a> {
     /// # Errors
     /// [`Unclear`] when two readers could understand it differently.
     pub fn parse(target: &'a str) -> Result<Self, Unclear> {
-        let path = target.split('?').next().unwrap_or(target);
-        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // A fragment is no part of a target, behind a query neither; who knows how its next reader takes it.
+        if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
             return Err(Unclear);
         }
-        let path = decoded(path)?;
+        let path = decoded(target.split('?').next().unwrap_or(target))?;
         let Some(inner) = without_slashes(path) else { return Err(Unclear) };
-        if parts(&inner).any(|part| matches!(part, "" | "." | "..")) { Err(Unclear) } else { Ok(Self(inner)) }
+        if parts(&inner).all(is_clear) { Ok(Self(inner)) } else { Err(Unclear) }
     }
 
-    /// The parts with `/` between them, in small letters.
-    pub(super) fn in_small_letters(&self) -> Cow<'_, str> {
-        if self.0.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(self.0.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(&self.0)
-        }
+    /// The parts with `/` between them, in the letters that they are compared by.
+    pub(super) fn folded(&self) -> Cow<'_, str> {
+        folded(&self.0)
     }
+}
+
+/// Whether a part is this part to everybody.
+fn is_clear(part: &str) -> bool {
+    let has_disguise = || part.chars().any(is_separator_in_disguise);
+    !is_nameless(part) && (part.is_ascii() || !has_disguise() && !is_nameless(&folded(part)))
+}
+
+/// An empty part is dropped by some, and one of dots leads elsewhere; Windows sees no spaces and dots at the end.
+fn is_nameless(part: &str) -> bool {
+    part.bytes().all(|byte| matches!(byte, b'.' | b' '))
+}
+
+/// A letter that becomes one with a meaning of its own, by Unicode's tables or by those of Windows' code pages.
+fn is_separator_in_disguise(letter: char) -> bool {
+    let means_more = |byte: u8| matches!(byte, b'/' | b'%') || is_ambiguous(byte);
+    let becomes_one = |letter: char| letter.nfkd().any(|part| u8::try_from(part).is_ok_and(means_more));
+    !letter.is_ascii() && (matches!(letter, '\u{2044}' | '\u{2215}' | '\u{2216}') || becomes_one(letter))
 }
 
 /// The parts of what stands between the first and the last slash. None of nothing at all, which is the root.
@@ -134,8 +150,8 @@ pub enum InvalidPattern {
     StarWithin,
     /// No request that is not refused anyway could have such a path.
     #[error(
-        "can fit no request: paths with an empty part, . or .., with \\, ;, ?, #, control characters or escapes of them \
-         or of / or of another escape are always refused"
+        "can fit no request: paths with a part of nothing but dots and spaces, with \\, ;, ?, #, control characters, what \
+         becomes one of these, or escapes of them or of / or of another escape are always refused"
     )]
     Unclear,
 }
@@ -190,8 +206,8 @@ impl Part {
             "**" => Err(InvalidPattern::OpenMiddle),
             text if text.contains('*') => Err(InvalidPattern::StarWithin),
             text => match decoded(text)? {
-                part if matches!(&*part, "" | "." | "..") => Err(InvalidPattern::Unclear),
-                part => Ok(Self::Exactly(part.into())),
+                part if is_clear(&part) => Ok(Self::Exactly(part.into())),
+                _ => Err(InvalidPattern::Unclear),
             },
         }
     }

@@ -107,7 +107,7 @@ fn demand<'a>(
         Ok((_, rule)) => Ok(Some(&rule.demand)),
         Err(Unmet::NoRule) => Err(Denial::NoRule),
         Err(Unmet::Unknown) => Err(Denial::RequestUnknown),
-        Err(Unmet::OnlyByCase) => Err(Denial::RequestUnclear),
+        Err(Unmet::OnlyByFolding) => Err(Denial::RequestUnclear),
     }
 }
 

@@ -81,7 +81,8 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Host and target in `X-Original-URL`, where some have the target alone.
+    /// Host and target in `X-Original-URL`, where some have the target alone. What no host can be is refused whether a rule looks
+    /// at hosts or not: where it ends is where the path begins.
     fn original_url(&self) -> Result<Option<(Option<&'a str>, &'a str)>, Denial> {
         let Some(url) = self.header(&ORIGINAL_URL)? else { return Ok(None) };
         if url.starts_with('/') {
@@ -90,6 +91,7 @@ impl<'a> Told<'a> {
         let rest = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
         let (_, rest) = rest.ok_or(Denial::RequestUnclear)?;
         let (host, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        Host::parse(host).map_err(|Unclear| Denial::RequestUnclear)?;
         Ok(Some((Some(host), if target.starts_with('/') { target } else { "/" })))
     }
 }

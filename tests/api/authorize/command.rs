@@ -62,7 +62,7 @@ fn a_test_says_why_no_rule_is_met() {
         ("--method GET --host api.example.com --path /", "Refused with 403: it meets no rule.\n"),
         (
             "--method GET --host api.example.com --path /Orders",
-            "Refused with 403: it meets a rule only when capitals are taken for small letters, as some servers do.\n",
+            "Refused with 403: it meets a rule only when letters are taken for others, such as capitals for small ones, as some servers do.\n",
         ),
         (
             "--method GET --host api.example.com --path /orders/..",

@@ -142,6 +142,15 @@ async fn what_is_told_twice_or_in_contradiction_is_refused() {
         ("x-original-url", "ftp://api.example.com/open/7"),
         ("x-original-url", "api.example.com/open/7"),
         ("x-original-url", ""),
+        ("x-original-url", "https://api.example.com/open/7#"),
+        ("x-original-url", "https://api.example.com/open/7#/../../closed"),
+        ("x-original-url", "https://api.example.com/open/7?x#/../../closed"),
+        ("x-original-url", "https://api.example.com#/open/7"),
+        ("x-original-url", "https://api.example.com#@other.example.com/open/7"),
+        ("x-original-url", "https:///open/7"),
+        ("x-original-url", "/open/7#x"),
+        ("x-original-uri", "/open/7#x"),
+        ("x-original-uri", "/open/7?x#y"),
         ("x-original-uri", ""),
         ("x-original-method", "GET"),
         ("x-original-method", "patch"),
@@ -155,6 +164,32 @@ async fn what_is_told_twice_or_in_contradiction_is_refused() {
         reply.is_problem(403, "not_allowed");
     }
     guarded.replica.prints("policy_request_unclear").await;
+}
+
+/// Where a path begins in an address depends on where its host ends, also for rules that look at no host.
+#[tokio::test]
+async fn an_address_without_a_clear_host_tells_no_path() {
+    let guarded = Guarded::by("[[rules]]\npaths = [\"/open/**\"]\nanonymous = true\n").await;
+    for url in ["http://a/open/7", "https://a.example:8443/open/7?x", "http://[::1]/open", "/open/7"] {
+        Reply::to(with(question(&guarded.replica), &[("x-original-url", url)])).await.is_grant();
+    }
+    for url in [
+        "http://a#/open/7",
+        "http://a\\b/open/7",
+        "http://a@b/open/7",
+        "http://a b/open/7",
+        "http://a;b/open/7",
+        "http:///open/7",
+        "http://a:b/open/7",
+        "http://a%2fb/open/7",
+        "http:/open/7",
+        "HTTP://a/open/7",
+        "http://a/open/7#b",
+        "http://a/open/7?b#c",
+    ] {
+        let reply = Reply::to(with(question(&guarded.replica), &[("x-original-url", url)])).await;
+        reply.is_problem(403, "not_allowed");
+    }
 }
 
 #[tokio::test]

@@ -80,6 +80,30 @@ async fn every_spelling_of_a_path_meets_its_rule_or_none() {
         "/x/%c0%afadmin",
         "/%ff",
         "/admin/\u{e9}",
+        // A number sign ends a path for some, wherever it stands.
+        "/orders#/../admin",
+        "/orders/#/../../admin",
+        "/orders?x#/../admin",
+        "/orders#",
+        "/orders?#",
+        // Nor is a target what has spaces or control characters in its query.
+        "/orders?x y",
+        "/orders?x\ty",
+        "/orders?\u{e9}",
+        // Letters that some servers take for others, or don't see.
+        "/ADM\u{131}N",
+        "/adm%C4%B1n",
+        "/ADM%C4%B0N/users",
+        "/%EF%BD%81dmin",
+        "/admin%E2%80%8B/users",
+        "/ad%C2%ADmin",
+        "/%E2%93%90dmin",
+        "/admin%EF%BC%8Fusers",
+        "/x/%E2%80%A5/admin",
+        // What Windows doesn't see.
+        "/.../admin",
+        "/%20/admin",
+        "/x/..%20/admin",
         "http://api.example.com/admin",
         "admin",
         "",
@@ -92,9 +116,19 @@ async fn every_spelling_of_a_path_meets_its_rule_or_none() {
         let reply = guarded.asks(Some(&token), "GET", "api.example.com", uri).await;
         assert_eq!(reply.status, 403, "{uri:?}: {}", reply.text);
     }
-    for uri in
-        ["/", "/administration", "/orders", "/x/admin", "/a/secret", "/a/b/c/secret", "/~x/a:b@c", "/100%25", "/a%20b"]
-    {
+    for uri in [
+        "/",
+        "/administration",
+        "/orders",
+        "/x/admin",
+        "/a/secret",
+        "/a/b/c/secret",
+        "/~x/a:b@c",
+        "/100%25",
+        "/a%20b",
+        "/caf%C3%A9/%F0%9F%A6%80",
+        "/orders?x=/../admin;%2f%00%23",
+    ] {
         let reply = guarded.asks(Some(&token), "GET", "api.example.com", uri).await;
         assert_eq!(reply.status, 200, "{uri:?}: {}", reply.text);
     }
@@ -150,17 +184,19 @@ async fn every_spelling_of_a_method_meets_its_rule_or_none() {
     }
 }
 
+/// The status that Keyward answers with when it is asked as Envoy asks.
+async fn asked_below(guarded: &Guarded, target: &[u8]) -> u16 {
+    let token = Person::named("alice").token;
+    let mut connection = Connection::open(&guarded.replica).await;
+    let head = format!(" HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer {token}\r\n\r\n");
+    connection.send([b"GET /v1/authorize", target, head.as_bytes()].concat()).await;
+    connection.answer().await.status
+}
+
 #[tokio::test]
 async fn no_spelling_gets_past_a_rule_behind_our_own_path_either() {
     let guarded = Guarded::by(ADMIN).await;
-    let token = Person::named("alice").token;
-    let ask = async |target: &str| {
-        let mut connection = Connection::open(&guarded.replica).await;
-        let head = format!("GET {target} HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer {token}\r\n\r\n");
-        connection.send(head).await;
-        connection.answer().await.status
-    };
-    assert_eq!(ask("/v1/authorize/orders").await, 200);
+    assert_eq!(asked_below(&guarded, b"/orders").await, 200);
     for below in [
         "/admin",
         "//admin",
@@ -176,8 +212,27 @@ async fn no_spelling_gets_past_a_rule_behind_our_own_path_either() {
         "/admin%0a",
         "%2fadmin",
         "/%252e%252e/admin",
+        "/adm%C4%B1n",
+        "/%EF%BD%81dmin",
+        "/.../admin",
+        "/orders\u{e9}",
+        "/x\u{131}/../adm\u{131}n",
     ] {
-        let status = ask(&format!("/v1/authorize{below}")).await;
+        let status = asked_below(&guarded, below.as_bytes()).await;
         assert!(matches!(status, 400 | 403 | 404), "{below}: {status}");
+    }
+    for below in [b"/orders\xff".as_slice(), b"/orders\x7f", b"/orders?\xc3\xa9", b"/orders?\xff"] {
+        let status = asked_below(&guarded, below).await;
+        assert!(matches!(status, 400 | 403), "{}: {status}", below.escape_ascii());
+    }
+}
+
+/// The parser of request heads drops what begins with the number sign, so nothing behind it can find that out.
+#[tokio::test]
+#[ignore = "needs a look at the request target as it came, before the parser of request heads"]
+async fn a_number_sign_behind_our_own_path_is_refused() {
+    let guarded = Guarded::by(ADMIN).await;
+    for below in ["/orders#", "/orders#/../admin", "/orders/#/../../admin", "/orders?x#/../admin", "#/orders", "?#"] {
+        assert_eq!(asked_below(&guarded, below.as_bytes()).await, 400, "{below}");
     }
 }
