@@ -30,6 +30,7 @@ mod port;
 #[path = "../api/program.rs"]
 mod program;
 mod proofs;
+mod readers;
 mod replayed;
 #[allow(dead_code, reason = "only a part of it is used here")]
 #[path = "../api/replica.rs"]

@@ -49,52 +49,6 @@ pub(crate) async fn the_credential_ends_at_the_gateway<G: Gateway>() {
     }
 }
 
-pub(crate) async fn another_spelling_of_a_path_meets_the_same_check<G: Gateway>() {
-    let scene = Scene::set::<G>().await;
-    let key = scene.key(json!({})).await.holder.key;
-    for target in [
-        "/public/../orders/7",
-        "/public/%2e%2e/orders/7",
-        "/public/%2E./orders/7",
-        "/public/..%2forders/7",
-        "/public//../orders/7",
-        "/public/./../orders/7",
-        "/public/x/../../orders/7",
-        "//orders/7",
-        "/./orders/7",
-        "/%6frders/7",
-        "/orders%2f7",
-        "/elsewhere/../orders/7",
-        "/elsewhere/%2e%2e/orders/7",
-        // Some take what follows the two slashes for a host.
-        "//public/orders/7",
-        // Some take off what begins with a semicolon, and resolve the dots then.
-        "/public/..;/orders/7",
-        "/public/..;a=b/orders/7",
-        // Some take one for the other.
-        r"/public/..\orders/7",
-        "/public/..%5corders/7",
-        "/public/#/../../orders/7",
-        // Nor do all resolve dots.
-        "/orders/../public/7",
-        "/orders/%2e%2e/public/7",
-        "/orders",
-        "/orders/7%zz",
-        "/orders/%",
-        "/%/../orders/7",
-    ] {
-        let before = scene.api.requests().len();
-        let answer = scene.gets(target, &[(KEY, &key)]).await;
-        if G::RESOLVES_PATHS && answer.status == 200 {
-            // It was read as a public one, and the API can read it in no other way.
-            assert!(["/public/orders/7", "/public/7"].contains(&&*scene.last().target), "{target}");
-        } else {
-            assert!([301, 400, 403].contains(&answer.status), "{target} gets {answer:?}");
-            assert_eq!(scene.api.requests().len(), before, "{target}");
-        }
-    }
-}
-
 pub(crate) async fn what_is_asked_for_is_told_by_the_gateway_and_not_by_the_client<G: Gateway>() {
     let keyward = Server::that(Conduct::Answers(200, vec![("X-Auth-Subject", "alice")], "")).await;
     let api = api().await;

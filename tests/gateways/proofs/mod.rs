@@ -2,6 +2,7 @@
 //!
 //! * [`grants`], [`refusals`]: who is let in, and who is not
 //! * [`forgeries`]: what clients would like to be believed
+//! * [`paths`]: a path is the same one to the gateway and to the API
 //! * [`outages`]: when Keyward is slow, dead, or says what makes no sense
 //! * [`socket`]: by a Unix socket, where the gateway knows those
 //! * [`traffic`]: what passes through, and what it costs
@@ -10,12 +11,13 @@
 mod forgeries;
 mod grants;
 mod outages;
+mod paths;
 mod refusals;
 mod socket;
 mod traffic;
 mod upgrades;
 
-pub(crate) use self::{forgeries::*, grants::*, outages::*, refusals::*, socket::*, traffic::*, upgrades::*};
+pub(crate) use self::{forgeries::*, grants::*, outages::*, paths::*, refusals::*, socket::*, traffic::*, upgrades::*};
 pub(crate) use crate::documented::the_session_in_the_documents_is_what_happens;
 use crate::{scene::GREETING, wire::Answer};
 
@@ -46,7 +48,8 @@ macro_rules! prove_what_all_can {
             nobody_is_asked_on_a_public_route,
             what_only_keyward_may_say_never_comes_from_the_client,
             the_credential_ends_at_the_gateway,
-            another_spelling_of_a_path_meets_the_same_check,
+            no_spelling_of_a_path_gets_around_a_check,
+            what_servers_read_differently_is_refused_on_public_routes_too,
             what_is_asked_for_is_told_by_the_gateway_and_not_by_the_client,
             the_host_that_is_checked_is_the_host_that_is_served,
             who_it_is_cannot_be_taken_off_by_the_client,
