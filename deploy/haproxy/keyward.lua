@@ -1,4 +1,4 @@
--- Asks Keyward about a request: `http-request lua.keyward` in haproxy.cfg. A grant goes on with the six headers that say who
+-- Asks Keyward about a request: `http-request lua.keyward` in haproxy.cfg. A grant goes on with the headers that say who
 -- it is; a refusal is given to the client as it came. For HAProxy 2.6 and later.
 
 -- The way to Keyward leads through HAProxy itself, to its frontend `keyward_questions`. Behind it there may be several replicas,
@@ -8,7 +8,7 @@ local WAY = "abns@keyward"
 local PATIENCE_IN_MILLISECONDS = 5000
 
 local IDENTITY = {
-  "x-auth-subject", "x-auth-owner", "x-auth-key-id", "x-auth-scopes", "x-auth-method", "x-auth-environment",
+  "x-auth-subject", "x-auth-tenant", "x-auth-owner", "x-auth-key-id", "x-auth-scopes", "x-auth-method", "x-auth-environment",
 }
 
 -- What of the request Keyward gets to see besides what is asked for. What came twice is passed on twice, for it is Keyward
@@ -74,8 +74,12 @@ core.register_action("keyward", { "http-req" }, function(txn)
     refuse(txn, answer)
     return
   end
+  -- haproxy.cfg has taken off what the client has sent under these names.
   for _, name in ipairs(IDENTITY) do
-    txn.http:req_set_header(name, first(answer.headers[name]) or "")
+    local value = first(answer.headers[name])
+    if value then
+      txn.http:req_set_header(name, value)
+    end
   end
   txn:set_var("txn.keyward_granted", true)
 end)

@@ -30,6 +30,17 @@ pub struct Owner {
     pub subject: Box<str>,
 }
 
+/// What the subject of an [`Owner`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// A person, or whatever else bears tokens.
+    Person,
+    /// An organisation, whose members bear tokens.
+    Organisation,
+    /// One or the other: the issuer isn't configured any more.
+    Unknown,
+}
+
 /// One right, in the grammar of RFC 6749 §3.3: printable ASCII without space, `"` and `\`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(Box<str>);

@@ -26,7 +26,7 @@ use crate::{
     domain::{
         key_record::KeyRecord,
         ledger::Reach,
-        principal::{Scopes, TokenIdentity},
+        principal::{OwnerKind, Scopes, TokenIdentity},
         secret::SecretString,
         verdict::Verdict,
     },
@@ -46,10 +46,14 @@ pub(super) struct Introspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     scope: Option<String>,
-    /// Who owns the key, or bears the token.
+    /// Who owns the key, or bears the token; missing for a key that belongs to an organisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<String>,
+    /// The organisation that the bearer's keys belong to; missing where keys belong to persons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    tenant: Option<String>,
     /// By whom that is named so.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -96,20 +100,26 @@ async fn introspection(
             return Ok(None);
         }
         services.gate.keys.note_use(&record, now, form.client_address);
-        return Ok(Some(Introspection::of_key(&record)));
+        let kind = services.gate.tokens.verifier().owner_kind(&record.owner.issuer);
+        return Ok(Some(Introspection::of_key(&record, kind)));
     }
     match services.gate.tokens.check(token, now).await? {
-        Verdict::Granted(principal) => Ok(principal.token().map(Introspection::of_token)),
+        Verdict::Granted(principal) => Ok(principal.token().map(|identity| {
+            let kind = services.gate.tokens.verifier().owner_kind(&identity.owner.issuer);
+            Introspection::of_token(identity, kind)
+        })),
         Verdict::Denied(_) | Verdict::OwnerDisabled(_) => Ok(None),
     }
 }
 
 impl Introspection {
-    fn of_key(record: &KeyRecord) -> Self {
+    fn of_key(record: &KeyRecord, owner: OwnerKind) -> Self {
         Self {
             active: true,
             scope: spaced(&record.scopes),
-            sub: Some(record.owner.subject.to_string()),
+            // Whoever reads no more than this must not take an organisation for a person of that name.
+            sub: (owner == OwnerKind::Person).then(|| record.owner.subject.to_string()),
+            tenant: (owner == OwnerKind::Organisation).then(|| record.owner.subject.to_string()),
             iss: Some(record.owner.issuer.to_string()).filter(|issuer| !issuer.is_empty()),
             jti: Some(record.id.to_string()),
             token_type: None,
@@ -118,11 +128,12 @@ impl Introspection {
         }
     }
 
-    fn of_token(identity: &TokenIdentity) -> Self {
+    fn of_token(identity: &TokenIdentity, owner: OwnerKind) -> Self {
         Self {
             active: true,
             scope: spaced(&identity.scopes),
             sub: Some(identity.subject.to_string()),
+            tenant: (owner == OwnerKind::Organisation).then(|| identity.owner.subject.to_string()),
             iss: Some(identity.owner.issuer.to_string()).filter(|issuer| !issuer.is_empty()),
             token_type: Some("Bearer"),
             exp: Some(identity.expires_at.unix_timestamp()),

@@ -4,7 +4,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{
-    actors::{Person, stranger},
+    actors::{Person, claims, stranger},
     asking::{MadeKey, Reply, replica, replica_with},
     replica::Replica,
 };
@@ -49,6 +49,24 @@ async fn a_good_jwt_is_active_too() {
     assert_eq!((&answer["active"], &answer["sub"], &answer["scope"]), (&json!(true), &json!("alice"), &json!("read")));
     assert_eq!(answer["token_type"], "Bearer");
     assert!(answer["exp"].is_i64(), "{answer}");
+}
+
+/// Whoever reads no more than `sub` must not take an organisation for a person.
+#[tokio::test]
+async fn an_organisation_is_told_as_a_tenant_and_not_as_a_subject() {
+    let replica = replica_with(&[("KEYWARD__JWT__TENANT_CLAIM", "org")]).await;
+    let member = |subject: &str, scope: &str| {
+        let mut claims = claims(subject);
+        (claims["org"], claims["scope"]) = (json!("acme"), json!(scope));
+        Person::with_claims(&claims)
+    };
+    let alice = member("alice", "");
+    let key = alice.creates(&replica, json!({})).await.holder.key;
+    for (token, subject) in [(&alice.token, json!("alice")), (&key, Value::Null)] {
+        let request = member("service", "keyward:verify").request(&replica, Method::POST, INTROSPECT);
+        let answer = Reply::to(form(request, &format!("token={token}"))).await.is(200);
+        assert_eq!((&answer["active"], &answer["sub"], &answer["tenant"]), (&json!(true), &subject, &json!("acme")));
+    }
 }
 
 #[tokio::test]

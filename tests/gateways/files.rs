@@ -6,8 +6,15 @@ use serde_json::Value;
 
 use crate::program::{Folder, bare, run};
 
-const IDENTITY: [&str; 6] =
-    ["x-auth-subject", "x-auth-owner", "x-auth-key-id", "x-auth-scopes", "x-auth-method", "x-auth-environment"];
+const IDENTITY: [&str; 7] = [
+    "x-auth-subject",
+    "x-auth-tenant",
+    "x-auth-owner",
+    "x-auth-key-id",
+    "x-auth-scopes",
+    "x-auth-method",
+    "x-auth-environment",
+];
 const CREDENTIALS: [&str; 2] = ["authorization", "x-api-key"];
 
 /// The documents in a file of `deploy`.
@@ -58,7 +65,7 @@ fn assert_asks_as_it_should(forward_auth: &Value) {
 }
 
 #[test]
-fn the_gateway_of_the_gateway_api_fails_closed_and_hands_on_the_six_headers() {
+fn the_gateway_of_the_gateway_api_fails_closed_and_hands_on_who_it_is() {
     let all = documents("kubernetes/gateway-api.yml");
     let traffic = &named(&all, "ClientTrafficPolicy", "public")["spec"]["headers"];
     assert_eq!(traffic["withUnderscoresAction"], "DropHeader");

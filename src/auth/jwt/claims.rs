@@ -126,6 +126,11 @@ impl Policy {
         })
     }
 
+    /// Whether the bearers' keys belong to organisations.
+    pub(super) fn names_organisations(&self) -> bool {
+        self.tenant_claim.is_some()
+    }
+
     /// Whether tokens whose `iss` is this are judged by it.
     pub(super) fn is_about(&self, issuer: &str) -> bool {
         self.issuer.as_ref().is_none_or(|own| own == issuer)

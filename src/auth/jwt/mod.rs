@@ -36,7 +36,11 @@ use super::{
 };
 use crate::{
     config::Jwt,
-    domain::{principal::TokenIdentity, token::TokenRecords, verdict::TokenFault},
+    domain::{
+        principal::{OwnerKind, TokenIdentity},
+        token::TokenRecords,
+        verdict::TokenFault,
+    },
 };
 
 /// A `kid` that is longer names no key; nothing of ours is so long.
@@ -48,6 +52,8 @@ pub struct TokenVerifier {
     issuers: HashMap<Box<str>, Arc<Issuer>>,
     /// Whose tokens are signed with the shared secret of the configuration, where there is one.
     shared: Option<Arc<Issuer>>,
+    /// Whether the keys of any issuer belong to organisations.
+    has_organisations: bool,
 }
 
 /// A token of which signature and claims are good. Whether it was ended before it expires is not said, so this lets
@@ -94,7 +100,26 @@ impl TokenVerifier {
             Ok((issuer.issuer.as_str().into(), Arc::new(verifier)))
         });
         let shared = Issuer::shared(settings).map(Arc::new);
-        Ok(Self { issuers: issuers.collect::<Result<_, UnusableKeys>>()?, shared })
+        let issuers: HashMap<_, Arc<Issuer>> = issuers.collect::<Result<_, UnusableKeys>>()?;
+        let has_organisations = issuers.values().chain(&shared).any(|issuer| issuer.claims().names_organisations());
+        Ok(Self { issuers, shared, has_organisations })
+    }
+
+    /// Whether the keys of any issuer belong to organisations.
+    pub fn has_organisations(&self) -> bool {
+        self.has_organisations
+    }
+
+    /// Whom the keys of an issuer belong to.
+    pub fn owner_kind(&self, issuer: &str) -> OwnerKind {
+        if !self.has_organisations {
+            return OwnerKind::Person;
+        }
+        match self.issuer(Some(issuer)).map(|issuer| issuer.claims()).filter(|claims| claims.is_about(issuer)) {
+            Some(claims) if claims.names_organisations() => OwnerKind::Organisation,
+            Some(_) => OwnerKind::Person,
+            None => OwnerKind::Unknown,
+        }
     }
 
     /// How many issuers have never answered with keys.

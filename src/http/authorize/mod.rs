@@ -120,14 +120,14 @@ fn judge(
     // A bad credential is refused there, too: its bearer does not mean to be nobody.
     let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
     if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
-        return Ok(grant::of_nobody());
+        return Ok(grant::of_nobody(gate.tokens.verifier()));
     }
     let principal = gate.judge(KIND, verdict, request)?;
     let asked_for = scopes::demanded(request)?;
     let by_rule = demand.and_then(|demand| demand.refusal(Shown::from(&principal)));
     let by_address = asked_for.beyond(principal.scopes()).next().map(|_| Denial::Scopes);
     match by_rule.or(by_address) {
-        None => Ok(grant::of(&principal)),
+        None => Ok(grant::of(&principal, gate.tokens.verifier())),
         Some(Denial::Scopes) => {
             gate.log_refusal(Denial::Scopes, request);
             let all: BTreeSet<&str> = demand.into_iter().flat_map(Demand::scopes).chain(asked_for.iter()).collect();

@@ -219,8 +219,13 @@ fn header(name: &str, occurs: Occurs) -> Value {
             json!({ "type": "string", "pattern": "^(Bearer|ApiKey|Basic) realm=" }),
         ),
         "X-Auth-Subject" => (
-            "The client's subject, or the organisation that its key belongs to. All that is no visible ASCII, and `%`, \
-             is percent-encoded.",
+            "The person: the `sub` of the client's token, or of the owner of its key. Empty for a key that belongs to an \
+             organisation. All that is no visible ASCII, and `%`, is percent-encoded.",
+            json!({ "type": "string", "pattern": "^[!-~]*$" }),
+        ),
+        "X-Auth-Tenant" => (
+            "The organisation that the client's keys belong to, encoded like the subject. Missing where keys belong to \
+             persons.",
             json!({ "type": "string", "pattern": "^[!-~]*$" }),
         ),
         "X-Auth-Owner" => (

@@ -3,11 +3,12 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{AUTHORIZE, TRUSTED, asks_at, identity, question, with};
+use super::{AUTHORIZE, Guarded, TRUSTED, asks_at, identity, question, with};
 use crate::{
     actors::{Person, claims, stranger},
     asking::{Reply, replica, replica_with},
     program::eventually,
+    replica::Replica,
 };
 
 #[tokio::test]
@@ -114,18 +115,77 @@ async fn a_subject_of_any_characters_is_one_header_that_can_be_decoded() {
     }
 }
 
-#[tokio::test]
-async fn a_member_of_an_organisation_is_told_apart_from_it() {
-    let replica = replica_with(&[("KEYWARD__JWT__TENANT_CLAIM", "org")]).await;
-    let mut claims = claims("alice");
+/// A member of acme, as a token says it.
+fn member(subject: &str) -> Person {
+    let mut claims = claims(subject);
     claims["org"] = json!("acme");
-    let alice = Person::with_claims(&claims);
-    let key = alice.creates(&replica, json!({})).await;
-    let owner = key.body["owner"]["id"].as_str();
-    for (credential, subject) in [(&alice.token, "alice"), (&key.holder.key, "acme")] {
-        let reply = Reply::to(question(&replica).bearer_auth(credential)).await;
-        assert_eq!((reply.header("x-auth-subject"), reply.header("x-auth-owner")), (Some(subject), owner));
+    Person::with_claims(&claims)
+}
+
+const TENANTS: (&str, &str) = ("KEYWARD__JWT__TENANT_CLAIM", "org");
+
+#[tokio::test]
+async fn an_organisation_is_never_told_as_a_person() {
+    let replica = replica_with(&[TENANTS]).await;
+    // One of them has the organisation's name.
+    for name in ["alice", "acme"] {
+        let person = member(name);
+        let key = person.creates(&replica, json!({})).await;
+        let owner = key.body["owner"]["id"].as_str();
+        for (credential, subject) in [(&person.token, name), (&key.holder.key, "")] {
+            // First from the database, then from memory.
+            for _ in 0..2 {
+                let reply = Reply::to(question(&replica).bearer_auth(credential)).await;
+                reply.is_grant();
+                assert_eq!(reply.header("x-auth-subject"), Some(subject));
+                assert_eq!((reply.header("x-auth-tenant"), reply.header("x-auth-owner")), (Some("acme"), owner));
+            }
+        }
     }
+    let mut odd = claims("alice");
+    odd["org"] = json!("Zoë & co\r\n");
+    let key = Person::with_claims(&odd).creates(&replica, json!({})).await;
+    let reply = Reply::to(question(&replica).bearer_auth(&key.holder.key)).await;
+    assert_eq!(reply.header("x-auth-tenant"), Some("Zo%C3%AB%20&%20co%0D%0A"));
+}
+
+#[tokio::test]
+async fn without_organisations_none_is_told() {
+    let replica = replica().await;
+    let alice = Person::named("alice");
+    let key = alice.creates(&replica, json!({})).await;
+    for credential in [&alice.token, &key.holder.key] {
+        let reply = Reply::to(question(&replica).bearer_auth(credential)).await;
+        reply.is_grant();
+        assert_eq!((reply.header("x-auth-subject"), reply.header("x-auth-tenant")), (Some("alice"), None));
+    }
+}
+
+#[tokio::test]
+async fn where_anybody_may_nobody_is_of_an_organisation() {
+    let guarded = Guarded::with("[[rules]]\nanonymous = true\n", &[TENANTS]).await;
+    let reply = Reply::to(question(&guarded.replica)).await;
+    reply.is_grant();
+    assert_eq!((reply.header("x-auth-subject"), reply.header("x-auth-tenant")), (Some(""), Some("")));
+}
+
+/// An issuer that isn't configured any more may have had organisations or not.
+#[tokio::test]
+async fn whose_key_it_is_that_nobody_can_tell_is_not_told() {
+    let before = replica_with(&[("KEYWARD__JWT__ISSUER", "https://before.example")]).await;
+    let mut claims = claims("alice");
+    claims["iss"] = json!("https://before.example");
+    let key = Person::with_claims(&claims).creates(&before, json!({})).await;
+    let url = before.database().url();
+    let now = Replica::start_on(url, &[("KEYWARD__JWT__ISSUER", "https://now.example"), TENANTS]).await;
+    let reply = Reply::to(question(&now).bearer_auth(&key.holder.key)).await;
+    reply.is_grant();
+    assert_eq!((reply.header("x-auth-subject"), reply.header("x-auth-tenant")), (Some(""), Some("")));
+    assert_eq!(reply.header("x-auth-owner"), key.body["owner"]["id"].as_str());
+    // Where there are no organisations at all, it belongs to a person.
+    let plain = Replica::start_on(url, &[("KEYWARD__JWT__ISSUER", "https://now.example")]).await;
+    let reply = Reply::to(question(&plain).bearer_auth(&key.holder.key)).await;
+    assert_eq!((reply.header("x-auth-subject"), reply.header("x-auth-tenant")), (Some("alice"), None));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ pub(crate) async fn what_only_keyward_may_say_never_comes_from_the_client<G: Gat
     let key = scene.key(json!({})).await.holder.key;
     let token = bearer(&Person::named("bob").token);
     let mut forged = Vec::new();
-    for name in ["Subject", "Owner", "Key-Id", "Scopes", "Method", "Environment"] {
+    for name in ["Subject", "Tenant", "Owner", "Key-Id", "Scopes", "Method", "Environment"] {
         // Many servers take one for the other.
         for prefix in ["X-Auth-", "x-auth-", "X_Auth_", "X-Auth_", "X_Auth-", "X_AUTH_"] {
             forged.push((format!("{prefix}{name}"), FORGED));

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{KEY, assert_passed, bearer};
 use crate::{
-    actors::Person,
+    actors::{Person, claims},
     gateway::Gateway,
     program::Folder,
     scene::{Scene, assert_is_problem, sends},
@@ -35,6 +35,24 @@ pub(crate) async fn a_good_token_reaches_the_api_as_who_it_is<G: Gateway>() {
     assert_eq!(got.header("x-auth-scopes"), Some("orders:read"));
     assert_eq!(got.header("x-auth-method"), Some("token"));
     assert_eq!(got.header("x-auth-key-id"), None);
+}
+
+/// As the organisation's, and not as somebody's of that name.
+pub(crate) async fn an_organisations_key_reaches_the_api_as_that<G: Gateway>() {
+    let scene = Scene::set_with::<G>(&[("KEYWARD__JWT__TENANT_CLAIM", "org")]).await;
+    let mut claims = claims("alice");
+    claims["org"] = json!("acme");
+    let alice = Person::with_claims(&claims);
+    let key = alice.creates(&scene.keyward, json!({})).await.holder.key;
+    for (credential, subject) in [(&alice.token, Some("alice")), (&key, None)] {
+        let forged =
+            [("X-Auth-Subject", "mallory"), ("X-Auth-Tenant", "other"), ("Authorization", &bearer(credential))];
+        assert_passed(&scene.gets("/", &forged).await);
+        let got = scene.last();
+        assert_eq!((got.header("x-auth-subject"), got.header("x-auth-tenant")), (subject, Some("acme")));
+    }
+    assert_passed(&scene.gets("/public/", &[("X-Auth-Tenant", "other")]).await);
+    assert_eq!(scene.last().header("x-auth-tenant"), None);
 }
 
 pub(crate) async fn a_key_with_as_many_scopes_as_there_can_be_reaches_the_api<G: Gateway>() {

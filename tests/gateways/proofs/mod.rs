@@ -42,6 +42,7 @@ macro_rules! prove_what_all_can {
         $crate::proofs::prove! { $gateway:
             a_good_key_reaches_the_api_as_who_it_is,
             a_good_token_reaches_the_api_as_who_it_is,
+            an_organisations_key_reaches_the_api_as_that,
             a_key_with_as_many_scopes_as_there_can_be_reaches_the_api,
             who_has_no_good_credential_is_told_so_and_reaches_nothing,
             who_lacks_the_scope_is_told_so_and_reaches_nothing,
