@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{Folder, bare, run};
 
@@ -69,7 +69,10 @@ fn the_gateway_of_the_gateway_api_fails_closed_and_hands_on_who_it_is() {
     let all = documents("kubernetes/gateway-api.yml");
     let traffic = &named(&all, "ClientTrafficPolicy", "public")["spec"]["headers"];
     assert_eq!(traffic["withUnderscoresAction"], "DropHeader");
-    assert_same(texts(&traffic["earlyRequestHeaders"]["remove"]), &[&IDENTITY[..], &["x-forwarded-for"]].concat());
+    assert_same(
+        texts(&traffic["earlyRequestHeaders"]["remove"]),
+        &[&IDENTITY[..], &["http2-settings", "x-forwarded-for"]].concat(),
+    );
     let policy = &named(&all, "SecurityPolicy", "keyward")["spec"];
     assert_eq!(
         (&policy["targetRefs"][0]["kind"], &policy["targetRefs"][0]["name"]),
@@ -93,7 +96,7 @@ fn the_ingresses_name_what_there_is() {
     let traefik = documents("kubernetes/traefik.yml");
     assert_asks_as_it_should(&named(&traefik, "Middleware", "keyward")["spec"]["forwardAuth"]);
     let headers = |name: &str| emptied(&named(&traefik, "Middleware", name)["spec"]["headers"]["customRequestHeaders"]);
-    assert_same(headers("claims-removed"), &IDENTITY);
+    assert_same(headers("claims-removed"), &[&IDENTITY[..], &["http2-settings"]].concat());
     assert_same(headers("credential-removed"), &CREDENTIALS);
     for (name, chain) in [
         ("api", &["claims-removed", "keyward", "credential-removed"][..]),
@@ -112,6 +115,61 @@ fn the_ingresses_name_what_there_is() {
     assert_same(headers, &IDENTITY);
     let (_, map) = annotation("auth-proxy-set-headers").split_once('/').expect("namespace and name");
     assert_eq!(named(&nginx, "ConfigMap", map)["data"]["X-Forwarded-Uri"], "");
+}
+
+/// The file for Traefik alone is proven with Traefik.
+#[test]
+fn what_servers_read_differently_is_refused_by_the_rule_that_is_proven() {
+    let alone = documents("traefik/keyward.yml");
+    let all = documents("kubernetes/traefik.yml");
+    let unclear = &alone[0]["http"]["routers"]["unclear"];
+    let refused = &named(&all, "IngressRoute", "refused")["spec"]["routes"];
+    assert_eq!((&refused[0]["match"], &refused[0]["priority"]), (&unclear["rule"], &unclear["priority"]));
+    for route in refused.as_array().expect("a list") {
+        assert_eq!(route["middlewares"][0]["name"], "refused");
+    }
+    let middleware = &named(&all, "Middleware", "refused")["spec"]["ipAllowList"];
+    assert_eq!(*middleware, alone[0]["http"]["middlewares"]["refused"]["ipAllowList"]);
+}
+
+/// Keyward believes whoever connects from a trusted network, and a network of pods is one of everybody.
+#[test]
+fn in_kubernetes_only_its_gateway_can_connect_to_keyward() {
+    let keyward = documents("kubernetes/keyward.yml");
+    let networks = named(&keyward, "ConfigMap", "keyward")["data"]["KEYWARD__SERVER__TRUSTED_PROXIES"].as_str();
+    for network in networks.expect("a text").split(',') {
+        let network: ipnet::IpNet = network.parse().expect("a network");
+        assert!(network.prefix_len() >= 16, "{network} is more than a cluster's pods");
+    }
+    let nobody = &named(&keyward, "NetworkPolicy", "keyward")["spec"];
+    assert_eq!((&nobody["policyTypes"], &nobody["ingress"]), (&json!(["Ingress"]), &json!([])));
+    let labels = &named(&keyward, "Deployment", "keyward")["spec"]["template"]["metadata"]["labels"];
+    let of_job = &named(&keyward, "Job", "keyward-migrate")["spec"]["template"]["metadata"]["labels"];
+    let selects = &nobody["podSelector"]["matchExpressions"][0];
+    let name = selects["key"].as_str().expect("a label");
+    assert_eq!(selects["values"], json!([labels[name], of_job[name]]));
+
+    let port = &named(&keyward, "Service", "keyward")["spec"]["ports"][0]["port"];
+    for (file, policy) in [
+        ("gateway-api.yml", "keyward-from-the-gateway"),
+        ("traefik.yml", "keyward-from-traefik"),
+        ("ingress-nginx.yml", "keyward-from-ingress-nginx"),
+    ] {
+        let all = documents(&format!("kubernetes/{file}"));
+        let policy = &named(&all, "NetworkPolicy", policy)["spec"];
+        assert_eq!(&policy["podSelector"]["matchLabels"], labels);
+        let rules = policy["ingress"].as_array().expect("a list");
+        let [rule] = rules.as_slice() else { panic!("{file}: {rules:?}") };
+        assert_eq!(rule["ports"], json!([{ "protocol": "TCP", "port": port }]));
+        let [from] = rule["from"].as_array().expect("a list").as_slice() else { panic!("{file}: {rule}") };
+        // Pods with these labels in that namespace; one without the other would be many more.
+        for selector in ["namespaceSelector", "podSelector"] {
+            assert!(
+                from[selector]["matchLabels"].as_object().is_some_and(|labels| !labels.is_empty()),
+                "{file}: {from}"
+            );
+        }
+    }
 }
 
 #[test]

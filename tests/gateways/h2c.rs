@@ -35,7 +35,8 @@ impl H2cApi {
         let python = python()?;
         let port = Port::claim();
         let mut command = Command::new(python);
-        command.args(["-B", "-m", "hypercorn", "--bind", &port.address(), "h2c_api:app"]);
+        // In one process, which the test can end.
+        command.args(["-B", "-m", "hypercorn", "--workers", "0", "--bind", &port.address(), "h2c_api:app"]);
         command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateways"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("Python starts");
