@@ -2,7 +2,11 @@
 # It needs crates.io and the two base images, nothing else: queries are checked against the committed `.sqlx`. Only
 # features that every builder has are used (no cache mounts, no frontend to download).
 
-FROM rust:1-bookworm AS build
+# Google tags this image by its Debian only. For a build that can be repeated, name its digest:
+# --build-arg RUNTIME=gcr.io/distroless/cc-debian12:nonroot@sha256:…
+ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
+
+FROM rust:1.95.0-bookworm AS build
 WORKDIR /src
 ENV SQLX_OFFLINE=true
 
@@ -23,11 +27,12 @@ RUN cargo build --release --locked --offline --bin keyward \
     && objcopy --compress-debug-sections=zlib target/release/keyward /out/keyward
 
 # glibc, libgcc, CA certificates and a user; no shell, no package manager.
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM ${RUNTIME}
 
-# Where `keyward secrets init` keeps generated secrets. A new named volume mounted here takes this directory's
-# owner; without it, the volume would belong to root and the program could not write to it.
+# Where `keyward secrets init` keeps generated secrets, those of the database's owner apart. A new named volume mounted
+# here takes the directory's owner; without it, the volume would belong to root and the program could not write to it.
 COPY --from=build --chown=65532:65532 /out/empty /run/keyward
+COPY --from=build --chown=65532:65532 /out/empty /run/keyward-owner
 COPY --from=build /out/keyward /usr/local/bin/keyward
 
 # A number, so that Kubernetes' runAsNonRoot can see that it isn't root.

@@ -6,12 +6,12 @@
 #   KEEP=1 tests/containers.sh     leaves everything up afterwards, to look at
 #
 # Needs Docker with `docker compose` or docker-compose 1.29, curl, and (to kill a replica as a crash would) root on the
-# machine where the containers run. It uses a project and a port of its own, and removes both at the end. It is not
-# part of `cargo test`, which needs no containers.
+# machine where the containers run. It uses a project, a port and a network of its own, and removes all at the end. It is
+# not part of `cargo test`, which needs no containers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-keyward-check} PORT=${PORT:-3999}
+export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-keyward-check} PORT=${PORT:-3999} KEYWARD_FRONT=${KEYWARD_FRONT:-10.213.72}
 # docker-compose 1.29 builds with the old builder unless it is told to use the client's.
 export DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1
 url=http://127.0.0.1:$PORT
@@ -59,11 +59,34 @@ ask() {
   [[ $got == "$want" ]] || fail "$what: wanted $want, got $got: $body"
 }
 
-psql() { compose exec -T postgres psql -U keyward -d keyward "$@"; }
+psql() { compose exec -T postgres psql -U postgres -d keyward "$@"; }
+# psql_as ROLE PASSWORD-FILE PSQL-ARGUMENT…: over the network, as the service would.
+psql_as() {
+  local role=$1 file=$2
+  shift 2
+  # shellcheck disable=SC2016 # expanded in the container
+  compose exec -T postgres bash -c 'PGPASSWORD=$(cat "$1") exec psql -h postgres -U "$2" -d keyward -v ON_ERROR_STOP=1 "${@:3}"' \
+    psql "$file" "$role" "$@"
+}
 replicas() { compose ps -q keyward; }
 state() { docker inspect -f "$2" "$1"; }
 is_healthy() { [[ $(state "$1" '{{.State.Health.Status}}') == healthy ]]; }
 use_key() { ask 200 "the key opens the resource" -H "x-api-key: $key" "$url/api/protected-resource"; }
+
+# Where no registry can be reached, an image of the same line that is here already will do: haproxy:3 for haproxy:3.2.25.
+has_image() { docker image inspect "$1" >/dev/null 2>&1; }
+find_image() { # IMAGE
+  local tag=${1##*:} line
+  has_image "$1" || docker pull -q "$1" >/dev/null 2>&1 && return
+  line=${tag%%-*}
+  line=${1%:*}:${line%%.*}${tag#"$line"}
+  has_image "$line" || fail "no image $1, nor $line in its place"
+  docker tag "$line" "$1"
+  echo "($line in the place of $1)"
+}
+for image in $(sed -n 's/^FROM \([^ $]*\).*/\1/p; s/^ARG RUNTIME=//p' Dockerfile) $(compose config | sed -n 's/^ *image: //p' | sort -u); do
+  [[ $image == keyward:local ]] || find_image "$image"
+done
 
 step "up, from nothing, with three replicas"
 compose down -v --remove-orphans >/dev/null 2>&1 || true
@@ -94,7 +117,7 @@ ok "403, 401, 201; and 9 requests with the key, 200 each"
 
 step "what the database holds"
 psql -x -c "TABLE api_keys"
-compose exec -T postgres pg_dump -U keyward -d keyward >"$work/dump"
+compose exec -T postgres pg_dump -U postgres -d keyward >"$work/dump"
 # shellcheck disable=SC2016 # a literal
 grep -qF '$argon2id$v=19$' "$work/dump" || fail "no Argon2id hash in the dump"
 # The secret is what follows the prefix, the environment and the 22 characters of the identifier.
@@ -104,18 +127,65 @@ secret=${secret:22}
 ! grep -qF "${secret:0:20}" "$work/dump" || fail "the key's secret is in the database"
 ok "an Argon2id hash and nothing else of the secret"
 
+step "where a client is"
+# The client is on this machine, so the load balancer sees the engine's own address in its network.
+lb=$(compose ps -q lb)
+here=$(state "$lb" '{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}')
+# bound_to ADDRESS: makes a key that is good from there alone.
+bound_to() {
+  ask 201 "a key for $1" -X POST "$url/v1/keys" -H "Authorization: Bearer $token" -H 'Content-Type: application/json' \
+    -d "{\"allowedIps\":[\"$1\"]}"
+  bound=$(sed -n 's/.*"apiKey" *: *"\([^"]*\)".*/\1/p' <<<"$body")
+}
+bound_to "$here"
+for _ in $(seq 6); do ask 200 "a key for $here, used from there" "$url/api/protected-resource" -H "x-api-key: $bound"; done
+ask 200 "the same, whatever the client says" "$url/api/protected-resource" -H "x-api-key: $bound" \
+  -H 'X-Forwarded-For: 192.0.2.1' -H 'Forwarded: for=192.0.2.1'
+for elsewhere in 192.0.2.1 "$KEYWARD_FRONT.2"; do
+  bound_to "$elsewhere"
+  for claim in 'X-Nothing: x' "X-Forwarded-For: $elsewhere" "Forwarded: for=$elsewhere" "X-Real-IP: $elsewhere"; do
+    ask 401 "a key for $elsewhere, used from $here ($claim)" "$url/api/protected-resource" -H "x-api-key: $bound" -H "$claim"
+  done
+done
+ok "a key with allowedIps works from where its client is ($here), and from nowhere else"
+
+step "what the service may do in the database"
+superusers=$(psql -Atc "SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin")
+[[ $superusers == postgres ]] || fail "superusers: $superusers"
+[[ $(psql_as keyward_service /run/keyward/database_password -Atc 'SELECT count(*) > 0 FROM audit_events' | tr -d '\r') == t ]] ||
+  fail "the service can't read the audit"
+for statement in "UPDATE audit_events SET action = 'x'" "DELETE FROM audit_events" "TRUNCATE audit_events" \
+  "ALTER TABLE audit_events DISABLE TRIGGER ALL" "SET ROLE keyward_owner" "SET ROLE postgres" "CREATE ROLE another"; do
+  if psql_as keyward_service /run/keyward/database_password -c "$statement" >"$work/refused" 2>&1; then
+    fail "the service may: $statement"
+  fi
+  grep -q 'permission denied\|must be owner' "$work/refused" || fail "$statement: $(cat "$work/refused")"
+done
+! psql_as postgres /run/keyward/database_password -c 'SELECT 1' >/dev/null 2>&1 || fail "the superuser has a password"
+! psql_as keyward_owner /run/keyward/database_password -c 'SELECT 1' >/dev/null 2>&1 || fail "one password opens both roles"
+psql_as keyward_owner /run/keyward-owner/database_owner_password -c 'SELECT 1' >/dev/null || fail "the owner's password"
+for replica in $(replicas); do
+  [[ $(state "$replica" '{{range .Mounts}}{{.Destination}} {{end}}') != *owner* ]] || fail "$replica knows the owner's password"
+done
+ok "it reads and adds to the audit, and can't change it; one superuser, without a password"
+
 step "how the replicas are confined"
 for replica in $(replicas); do
   [[ $(state "$replica" '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.Config.User}}') == "true [ALL] 65532:65532" ]] ||
     fail "replica $replica is not read-only, without capabilities and without root"
   [[ -z $(docker port "$replica") ]] || fail "replica $replica publishes a port"
 done
+for container in $(compose ps -q); do
+  # Also where the machine forbids them anyway: 0 is what the file says.
+  [[ $(state "$container" '{{range .HostConfig.Ulimits}}{{.Name}}={{.Hard}} {{end}}') == *core=0* ]] ||
+    fail "$container may leave a core dump"
+done
 # The secrets are in files; what `docker inspect` shows to anyone who may ask the engine is their path.
 # shellcheck disable=SC2016 # expanded in the container
-for name in jwt_secret pepper database_password; do
-  value=$(compose exec -T postgres cat "/run/keyward/$name" | tr -d '\r\n')
+for name in keyward/jwt_secret keyward/pepper keyward/database_password keyward-owner/database_owner_password; do
+  value=$(compose exec -T postgres cat "/run/$name" | tr -d '\r\n')
   [[ ${#value} -ge 32 ]] || fail "$name has under 32 characters"
-  mode=$(compose exec -T postgres stat -c '%a %u' "/run/keyward/$name" | tr -d '\r\n')
+  mode=$(compose exec -T postgres stat -c '%a %u' "/run/$name" | tr -d '\r\n')
   [[ $mode =~ ^6[04]0\ 65532$ ]] || fail "$name has mode and owner $mode"
   for container in $(compose ps -q); do
     ! docker inspect "$container" | grep -qF "$value" || fail "$name is visible in docker inspect"

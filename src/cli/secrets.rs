@@ -20,6 +20,8 @@ pub(super) const JWT_SECRET: &str = "jwt_secret";
 pub(super) const PEPPER: &str = "pepper";
 /// The file that holds the password of the database's user.
 const DATABASE_PASSWORD: &str = "database_password";
+/// The file that holds the password of the role that owns the tables.
+const DATABASE_OWNER_PASSWORD: &str = "database_owner_password";
 
 #[derive(clap::Subcommand)]
 pub(super) enum Secrets {
@@ -28,21 +30,30 @@ pub(super) enum Secrets {
     /// Writes jwt_secret, pepper and database_password, each 256 random bits, readable by the owner
     /// only. Point KEYWARD__JWT__SECRET_FILE, KEYWARD__KEYS__PEPPERS_FILE and
     /// KEYWARD__DATABASE__PASSWORD_FILE at them. Back them up: without the pepper no key works any more.
+    ///
+    /// With --owner-dir, also database_owner_password, for a role of its own that owns the tables
+    /// (KEYWARD__DATABASE__MIGRATE_PASSWORD_FILE). The service must not be able to read that folder.
     #[command(after_help = "\
 Examples:
-  keyward secrets init --dir /var/lib/keyward/secrets")]
+  keyward secrets init --dir /var/lib/keyward/secrets
+  keyward secrets init --dir /run/keyward --owner-dir /run/keyward-owner")]
     Init {
         /// The folder to keep them in.
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
+        /// The folder for the password of the role that owns the tables.
+        #[arg(long, value_name = "DIR")]
+        owner_dir: Option<PathBuf>,
     },
 }
 
 impl Secrets {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self::Init { dir } = self;
-        for name in [JWT_SECRET, PEPPER, DATABASE_PASSWORD] {
-            let word = if generate_if_absent(&dir, name)? { "generated" } else { "kept" };
+        let Self::Init { dir, owner_dir } = self;
+        let of_service = [JWT_SECRET, PEPPER, DATABASE_PASSWORD].map(|name| (&dir, name));
+        let of_owner = owner_dir.iter().map(|dir| (dir, DATABASE_OWNER_PASSWORD));
+        for (dir, name) in of_service.into_iter().chain(of_owner) {
+            let word = if generate_if_absent(dir, name)? { "generated" } else { "kept" };
             println!("{word} {}", dir.join(name).display());
         }
         Ok(())

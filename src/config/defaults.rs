@@ -32,6 +32,7 @@ impl Database {
             statement_timeout: Duration::from_secs(1),
             listen_url: None,
             migrate_url: None,
+            migrate_password: None,
             connect_timeout: Duration::from_secs(5),
             migrate_on_start: true,
         }

@@ -117,6 +117,8 @@ pub struct Database {
     pub listen_url: Option<SecretString>,
     /// How the role that owns the tables connects; `None`: at `url`, as the same role as the service.
     pub migrate_url: Option<SecretString>,
+    /// That role's password on its own; wins over one inside `migrate_url`.
+    pub migrate_password: Option<SecretString>,
     /// How long a start waits for a database that does not answer yet.
     pub connect_timeout: Duration,
     /// Whether `serve` brings the schema up to date first.

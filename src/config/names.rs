@@ -8,8 +8,15 @@ pub(super) const PREFIX: &str = "KEYWARD__";
 pub(super) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// Settings whose value is never shown. Each has a twin `…_file` that names a file to read it from.
-pub(super) const SECRETS: [&str; 6] =
-    ["database.url", "database.listen_url", "database.migrate_url", "database.password", "jwt.secret", "keys.peppers"];
+pub(super) const SECRETS: [&str; 7] = [
+    "database.url",
+    "database.listen_url",
+    "database.migrate_url",
+    "database.migrate_password",
+    "database.password",
+    "jwt.secret",
+    "keys.peppers",
+];
 
 /// Settings with many values: separated by commas in the environment, one a line in a secret's file.
 pub(super) const LISTS: [&str; 4] =

@@ -122,7 +122,7 @@ impl Store {
         let service = as_service.get_username().to_owned();
         let options = match &settings.migrate_url {
             // Another role, with a password of its own.
-            Some(url) => connect_options(settings, url, None)?,
+            Some(url) => connect_options(settings, url, settings.migrate_password.as_ref())?,
             None => as_service,
         };
         // The last one wins; zero means none.

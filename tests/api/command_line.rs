@@ -157,6 +157,25 @@ fn secrets_are_generated_once_for_the_owner_alone_and_never_overwritten() {
     assert_eq!(fs::read_dir(&dir).expect("a folder").count(), 3, "nothing else is left there");
 }
 
+/// Whoever takes over the service finds nothing that the audit could be rewritten with.
+#[test]
+fn the_password_of_the_tables_owner_is_kept_apart() {
+    let (folder, apart) = (Folder::new(), Folder::new());
+    let init = || {
+        let mut command = bare();
+        command.args(["secrets", "init", "--dir"]).arg(folder.path()).arg("--owner-dir").arg(apart.path());
+        run(&mut command).succeeded()
+    };
+    assert_eq!(init().matches("generated ").count(), 4);
+    assert_eq!(init().matches("kept ").count(), 4);
+    let file = apart.path().join("database_owner_password");
+    let password = fs::read_to_string(&file).expect("a secret");
+    assert!(password.trim_end().len() >= 43 && !secrets_in(folder.path()).contains(&password));
+    assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+    let names = |folder: &Folder| fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!((names(&folder), names(&apart)), (3, 1));
+}
+
 #[test]
 fn of_processes_that_generate_secrets_at_once_one_wins_and_all_agree() {
     for _ in 0..5 {

@@ -15,6 +15,7 @@ mod bad_requests;
 mod bad_tokens;
 mod bulk_revoke;
 mod command_line;
+mod compose;
 mod dev;
 mod ended_tokens;
 mod given_up;

@@ -11,11 +11,14 @@ fn every_secret_is_read_from_a_file_if_one_is_named() {
     let path = |name, text: &str| folder.file(name, text).display().to_string();
     let url = path("url", &format!("{URL}\n"));
     let password = path("password", "pass word\r\n");
+    let owner_password = path("owner_password", "another one\n");
     let secret = path("secret", &format!("{SECRET}\n"));
     let peppers = path("peppers", &format!("{PEPPER}\n\n{OLD_PEPPER}\n"));
     let config = load(env(&[
         ("DATABASE_URL_FILE", &url),
         ("KEYWARD__DATABASE__PASSWORD_FILE", &password),
+        ("KEYWARD__DATABASE__MIGRATE_URL", "postgres://owner@localhost/keyward"),
+        ("KEYWARD__DATABASE__MIGRATE_PASSWORD_FILE", &owner_password),
         ("JWT_SECRET_FILE", &secret),
         ("KEYWARD__KEYS__PEPPERS_FILE", &peppers),
     ]))
@@ -24,8 +27,16 @@ fn every_secret_is_read_from_a_file_if_one_is_named() {
     assert_eq!(config.database.url.expose(), URL);
     let password = config.database.password.expect("set");
     assert_eq!(password.expose(), "pass word");
+    assert_eq!(config.database.migrate_password.expect("set").expose(), "another one");
     assert_eq!(config.jwt.secret.as_ref().map(SecretString::expose), Some(SECRET));
     assert_eq!(config.keys.peppers.len(), 2);
+}
+
+#[test]
+fn a_password_for_a_role_that_is_not_named_is_a_mistake() {
+    let problems =
+        problems_of(load(env(&[("DATABASE_URL", URL), ("KEYWARD__DATABASE__MIGRATE_PASSWORD", "x")])).database());
+    assert!(problems.len() == 1 && problems[0].contains("database.migrate_url, which is not set"), "{problems:?}");
 }
 
 #[test]

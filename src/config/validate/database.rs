@@ -9,7 +9,14 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
     let url = database_url(check, "database.url");
     let listen_url = optional_database_url(check, "database.listen_url");
     let migrate_url = optional_database_url(check, "database.migrate_url");
-    let password = check.secret("database.password");
+    let migrate_password = optional_secret(check, "database.migrate_password");
+    if let (Some(None), Some(Some(_))) = (&migrate_url, &migrate_password) {
+        check.problem(
+            "database.migrate_password",
+            "is the password of the role in database.migrate_url, which is not set",
+        );
+    }
+    let password = optional_secret(check, "database.password");
     let pool_size = check.number("database.pool_size", 1..=1_000);
     let acquire_timeout = check.duration("database.acquire_timeout", "10ms", "30s");
     let statement_timeout = check.duration("database.statement_timeout", "10ms", "1m");
@@ -19,7 +26,8 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
         url: url?.into(),
         listen_url: listen_url?.map(SecretString::from),
         migrate_url: migrate_url?.map(SecretString::from),
-        password: Some(password?).filter(|password| !password.is_empty()).map(SecretString::from),
+        migrate_password: migrate_password?,
+        password: password?,
         pool_size: pool_size?,
         acquire_timeout: acquire_timeout?,
         statement_timeout: statement_timeout?,
@@ -44,6 +52,10 @@ fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Zeroizin
             None
         }
     }
+}
+
+fn optional_secret(check: &mut Check<'_>, setting: &'static str) -> Option<Option<SecretString>> {
+    Some(Some(check.secret(setting)?).filter(|secret| !secret.is_empty()).map(SecretString::from))
 }
 
 fn optional_database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Option<Zeroizing<String>>> {

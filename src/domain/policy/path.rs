@@ -33,7 +33,12 @@ impl<'a> RequestPath<'a> {
         if parts(&inner).all(is_clear) { Ok(Self(inner)) } else { Err(Unclear) }
     }
 
-    /// The parts with `/` between them, in the letters that they are compared by.
+    /// The parts with `/` between them, decoded. Nothing for the root.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same in the letters that they are compared by.
     pub(super) fn folded(&self) -> Cow<'_, str> {
         folded(&self.0)
     }

@@ -114,7 +114,8 @@ impl<'a> Host<'a> {
         Ok(Self(if has_capitals { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// Its one spelling.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::{letters::folded, *};
 
 fn path(target: &str) -> Result<String, Unclear> {
-    RequestPath::parse(target).map(|path| format!("{path:?}").trim_start_matches("RequestPath(").to_owned())
+    RequestPath::parse(target).map(|path| path.as_str().to_owned())
 }
 
 fn same_path(one: &str, other: &str) -> bool {
