@@ -170,6 +170,7 @@ fn settings(url: &str) -> Database {
         statement_timeout: Duration::from_secs(60),
         listen_url: None,
         migrate_url: None,
+        migrate_password: None,
         connect_timeout: Duration::from_secs(10),
         migrate_on_start: false,
     }

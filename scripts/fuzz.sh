@@ -11,7 +11,11 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-60}
 targets=("${@:2}")
-((${#targets[@]})) || targets=(token key_set claims forwarded entity_tags owner_id cursor time)
+if ((!${#targets[@]})); then
+  targets=(fuzz/fuzz_targets/*.rs)
+  targets=("${targets[@]##*/}")
+  targets=("${targets[@]%.rs}")
+fi
 host=$(rustc -vV | sed -n 's/^host: //p')
 folder=$PWD/target/fuzz
 
