@@ -7,6 +7,7 @@ use crate::{
     h2c::H2cApi,
     program::Folder,
     proofs::{prove_all, refuses_to_tunnel},
+    scene::{api, sends},
 };
 
 struct HaProxy;
@@ -73,4 +74,29 @@ async fn the_load_balancer_of_the_compose_file_asks_for_no_other_protocol() {
     }
     let Some(api) = H2cApi::start().await else { return };
     refuses_to_tunnel(&Running::start::<Balancer>(&api.address(), "").await).await;
+}
+
+/// Replicas believe what it says of a client.
+#[tokio::test]
+async fn what_a_client_says_of_itself_ends_at_the_load_balancer_of_the_compose_file() {
+    const CLAIMS: [(&str, &str); 4] = [
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("Forwarded", "for=192.0.2.1;host=forged"),
+        ("X-Forwarded-Host", "forged"),
+        ("X-Forwarded-Proto", "https"),
+    ];
+    if !is_installed::<Balancer>() {
+        return;
+    }
+    let keyward = api().await;
+    let balancer = Running::start::<Balancer>(keyward.address(), "").await;
+    for target in ["/v1/keys", "/.well-known/oauth-authorization-server", "/v1/authorize"] {
+        assert_eq!(sends(&balancer, "GET", target, &CLAIMS, b"").await.status, 200);
+        let got = keyward.requests().pop().expect("Keyward was asked");
+        assert_eq!((got.header("x-forwarded-for"), got.header("forwarded")), (Some("127.0.0.1"), None));
+        assert_eq!(got.header("x-forwarded-proto"), Some("http"));
+        // Of a question, this is what it is about.
+        let host = (target == "/v1/authorize").then_some("forged");
+        assert_eq!(got.header("x-forwarded-host"), host, "{target}");
+    }
 }
