@@ -224,7 +224,7 @@ impl Server {
             is_forbidden(&service, statement).await;
         }
         let refused = PgConnection::connect(&self.url("stranger")).await;
-        let error = refused.err().expect("nobody else connects").to_string();
+        let error = refused.expect_err("nobody else connects").to_string();
         assert!(error.contains("permission denied for database"), "{error}");
         let mut superuser = self.superuser("keyward").await;
         let others: Vec<String> = sqlx::query_scalar(

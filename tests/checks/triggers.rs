@@ -74,6 +74,7 @@ impl Schema {
         let settings = Database {
             url: self.database.url().to_owned().into(),
             password: None,
+            migrate_password: None,
             pool_size: 2,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
