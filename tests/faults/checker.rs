@@ -12,7 +12,7 @@ pub(crate) const ENOUGH_CHECKS: usize = 3;
 pub(crate) const BUSY_MACHINE: Duration = Duration::from_secs(1);
 /// So often does one process wait for another while a revoke is under way: client, replica and Postgres, with a wire
 /// between each two, for half a dozen statements.
-const WAKES_OF_A_REVOKE: u32 = 64;
+pub(crate) const WAKES_OF_A_REVOKE: u32 = 64;
 
 /// What a log must show, besides the promise.
 #[derive(Clone, Debug)]

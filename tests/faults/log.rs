@@ -101,6 +101,16 @@ impl Recorder {
         }
     }
 
+    /// How late the machine has woken sleepers in the last half second, on average, beyond the precision of the timer.
+    pub(crate) fn lateness(&self) -> Duration {
+        const LATELY: usize = 50;
+        const PRECISION: Duration = Duration::from_millis(2);
+        let log = self.log();
+        let wakes = &log.wakes[log.wakes.len().saturating_sub(LATELY)..];
+        let late: Duration = wakes.iter().map(|wake| wake.late).sum();
+        (late / u32::try_from(wakes.len().max(1)).expect("few")).saturating_sub(PRECISION)
+    }
+
     /// Whether `replica` has answered 200 for `key`.
     pub(crate) fn has_accepted(&self, key: usize, replica: usize) -> bool {
         let accepted =

@@ -99,14 +99,14 @@ async fn waits_as_long_as_it_is_told(client: Client) {
     let replica = replica().await;
     for retry_after in ways {
         let (app, asked) = app_with(&replica, Some(retry_after)).await;
-        let ended = run_client(client, "alice", &replica.url(""), &app.url("")).await;
+        let ended = run_client(client, "alice", &replica.url(""), &app.url(""), "25").await;
         assert_eq!(ended.succeeded(), OUTPUT);
         let asked = asked.lock().expect("no panic");
         assert!(asked[1] - asked[0] >= second, "{}: {asked:?}", retry_after());
     }
     // Longer than the client waits: it says so, and leaves no key behind.
     let (app, asked) = app_with(&replica, Some(|| "3600".to_owned())).await;
-    let ended = run_client(client, "alice", &replica.url(""), &app.url("")).await;
+    let ended = run_client(client, "alice", &replica.url(""), &app.url(""), "25").await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), "made a key\nrevoked the key\n"), "{ended:#?}");
     assert!(ended.stderr.contains("503, try again in 3600 s"), "{ended:#?}");
     assert_eq!(asked.lock().expect("no panic").len(), 1);
@@ -124,15 +124,18 @@ async fn survives_lost_answers(client: Client) {
         let keyward = Lossy::in_front_of(replica.address(), loss, Lost::First).await;
         let api = Lossy::in_front_of(&app.address(), loss, Lost::First).await;
         let person = format!("{loss:?}");
-        let ended = run_client(client, &person, &keyward.url(), &api.url()).await;
+        // Short only where it is waited for: a busy machine must not lose what this test lets through.
+        let timeout = if loss == Loss::Silence { "3" } else { "25" };
+        let ended = run_client(client, &person, &keyward.url(), &api.url(), timeout).await;
         // An order isn't placed twice. Of a refusal that is torn, the head has told enough.
         let order = if loss == Loss::Torn { "403 unknown" } else { "unknown, the answer was lost" };
         let expected = OUTPUT.replace("403 insufficient_scope", order);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), expected.as_str()), "{loss:?}: {ended:#?}");
         assert_eq!(api.done("POST /orders"), 1, "{loss:?}");
         // Made, asked for again, and another one made; nothing is left that anybody could use.
-        assert_eq!(keyward.done("POST /v1/keys"), 3, "{loss:?}");
-        assert_eq!(states(replica, &person).await, ["revoked"; 2], "{loss:?}");
+        let (asked, states) = (keyward.done("POST /v1/keys"), states(replica, &person).await);
+        assert!(asked == 3 || (loss == Loss::Silence && asked > 3), "{loss:?}: {asked}");
+        assert!(states.len() >= 2 && states.iter().all(|state| state == "revoked"), "{loss:?}: {states:?}");
     }))
     .await;
 }
@@ -143,7 +146,7 @@ async fn gives_up(client: Client) {
     }
     let replica = replica().await;
     let keyward = Lossy::in_front_of(replica.address(), Loss::Closed, Lost::All).await;
-    let ended = run_client(client, "alice", &keyward.url(), "http://127.0.0.1:1").await;
+    let ended = run_client(client, "alice", &keyward.url(), "http://127.0.0.1:1", "25").await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:#?}");
     assert_eq!(keyward.done("POST /v1/keys"), 5);
     assert_eq!(states(&replica, "alice").await, ["active"]);
@@ -159,11 +162,11 @@ fn is_missing((program, _): Client) -> bool {
 }
 
 /// Runs a client of somebody's to its end.
-async fn run_client((program, script): Client, person: &str, keyward: &str, api: &str) -> Ended {
+async fn run_client((program, script): Client, person: &str, keyward: &str, api: &str, timeout: &str) -> Ended {
     let mut command = Command::new(program);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).arg(script);
     command.env("KEYWARD_URL", keyward).env("API_URL", api).env("TOKEN", Person::named(person).token);
-    command.env("TIMEOUT", "3");
+    command.env("TIMEOUT", timeout);
     tokio::task::spawn_blocking(move || run(&mut command)).await.expect("it was run")
 }
 
