@@ -44,7 +44,7 @@
 //!
 //! ```text
 //! main -> startup -> {http, store, jwks, policy_file}     {store, jwks, policy_file} -> domain
-//!                     http -> protect -> auth -> domain
+//!                     http -> {server, protect}    server -> protect -> auth -> domain
 //! ```
 //!
 //! - `domain`: keys, principals, verdicts, and the traits that adapters fill. Pure.
@@ -56,6 +56,7 @@
 //! - `http`: Keyward's own routes, all of which stand in `http::routes`.
 //! - `config`: one struct per concern; every part reads its own and no other.
 //! - `startup`: puts the parts together; the only part that knows every adapter.
+//! - `server`: what is between the sockets and an application: listening, connections, the bounds of requests and answers.
 //! - `telemetry`: where log lines go, and in which form.
 //! - `embedded_postgres`: a server for `keyward dev` and for the tests.
 
@@ -82,6 +83,9 @@ pub mod jwks;
 pub mod policy_file;
 #[doc(hidden)]
 pub mod protect;
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub mod server;
 #[doc(hidden)]
 pub mod startup;
 #[doc(hidden)]

@@ -58,6 +58,8 @@ pub use load::{Settings, Sources};
 #[cfg(feature = "server")]
 pub use problems::Problems;
 pub(crate) use safe_address::is_safe_address;
+#[cfg(feature = "server")]
+pub(crate) use server::LARGE_HEAD;
 pub use server::{ClientAddressHeader, Server, Socket};
 
 /// The commented defaults, as text.

@@ -5,6 +5,11 @@ use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+/// A large head takes so many times `max_header_bytes` of `max_buffered_bytes`: it is kept once until it is whole, and then in a
+/// buffer of actix-http that has doubled to hold it.
+#[cfg(feature = "server")]
+pub(crate) const LARGE_HEAD: usize = 3;
+
 /// HTTP: where to listen, and how much a client may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -22,10 +27,14 @@ pub struct Server {
     pub max_header_bytes: usize,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
-    /// Time to receive a connection's first request head.
+    /// Memory that clients can make this process hold beyond what each connection has anyway, in bytes.
+    pub max_buffered_bytes: usize,
+    /// Time to receive a request head.
     pub header_timeout: Duration,
     /// Time to receive a request body.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_timeout: Duration,
     /// How long an idle connection stays open.
     pub keep_alive: Duration,
     /// How long readiness is denied before draining starts.

@@ -1,12 +1,10 @@
-//! What every request passes first: the limits, and the request id on its answer.
+//! What every request passes first: its answer gets the request id.
 //!
-//! A service of its own instead of `from_fn`, which costs each request a box for the rest of its way and a
-//! future large enough for all that could happen to it.
+//! A service of its own instead of `from_fn`, which costs each request a box for the rest of its way.
 
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll, ready as when_ready},
 };
 
@@ -15,9 +13,9 @@ use actix_web::{
     body::BoxBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
 };
-use futures_util::future::{Either, LocalBoxFuture};
 
-use super::{limits, root_span};
+use super::root_span;
+use crate::server::REQUEST_ID;
 
 /// The middleware.
 pub(super) struct Edge;
@@ -34,13 +32,13 @@ where
     type Future = Ready<Result<EdgeService<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(EdgeService { behind: Rc::new(service) }))
+        ready(Ok(EdgeService { behind: service }))
     }
 }
 
-/// The middleware before what it protects.
+/// The middleware before what is behind it.
 pub(super) struct EdgeService<S> {
-    behind: Rc<S>,
+    behind: S,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -54,18 +52,13 @@ where
 
     forward_ready!(behind);
 
-    fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        // Most requests have no body to wait for, and go on at once.
-        Answer(if limits::has_no_body(&mut request) {
-            Either::Left(self.behind.call(request))
-        } else {
-            Either::Right(Box::pin(limits::enforce(request, Rc::clone(&self.behind))))
-        })
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        Answer(self.behind.call(request))
     }
 }
 
 /// The answer to come, which then gets the request id.
-pub(super) struct Answer<F>(Either<F, LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>>);
+pub(super) struct Answer<F>(F);
 
 impl<F> Future for Answer<F>
 where
@@ -76,7 +69,7 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut response = when_ready!(Pin::new(&mut self.0).poll(context))?;
         let id = root_span::request_id(response.request());
-        response.headers_mut().insert(root_span::REQUEST_ID, id);
+        response.headers_mut().insert(REQUEST_ID, id);
         Poll::Ready(Ok(response))
     }
 }

@@ -12,16 +12,17 @@ use super::{
 pub(super) use crate::protect::CredentialKind;
 use crate::{
     domain::{
-        ledger::{Refusal, Violation},
+        ledger::{self, Violation},
         verdict::PublicDenial,
     },
     protect::{Cause, RETRY_AFTER_SECONDS, Refused, denial_facts},
+    server::Refusal,
 };
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 
@@ -88,14 +89,10 @@ pub(super) enum Reason {
     TooManyKeys,
     /// The `Idempotency-Key` came with another request before.
     IdempotencyKeyReused,
-    /// The body did not arrive in time.
-    BodyTimeout,
-    /// The body could not be read.
-    BodyUnreadable,
-    /// The body is larger than configured.
-    BodyTooLarge,
-    /// The headers are larger than configured.
-    HeadersTooLarge,
+    /// It is no good as a request, whatever it asks for.
+    NoRequest(Refusal),
+    /// The method is none that we know.
+    UnknownMethod,
     /// It could not be decided or done now.
     Unavailable,
     /// A defect of ours.
@@ -113,6 +110,16 @@ impl From<Refused> for Reason {
 
 impl From<Refusal> for Reason {
     fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoMemory => Self::Unavailable,
+            refusal => Self::NoRequest(refusal),
+        }
+    }
+}
+
+impl From<ledger::Refusal> for Reason {
+    fn from(refusal: ledger::Refusal) -> Self {
+        use ledger::Refusal;
         match refusal {
             Refusal::NotFound => Self::NotFound,
             Refusal::VersionMismatch => Self::VersionMismatch,
@@ -197,12 +204,8 @@ impl Failure {
                 "idempotency_key_reused",
                 "The Idempotency-Key came with another request before",
             ),
-            Reason::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time"),
-            Reason::BodyUnreadable => (StatusCode::BAD_REQUEST, "body_unreadable", "The body could not be read"),
-            Reason::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
-            Reason::HeadersTooLarge => {
-                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The headers are too large")
-            }
+            Reason::NoRequest(refusal) => refusal.facts(),
+            Reason::UnknownMethod => (StatusCode::NOT_IMPLEMENTED, "unknown_method", "The method is not known"),
             Reason::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
             Reason::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
@@ -236,8 +239,10 @@ impl Failure {
             Reason::Unavailable => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
-            // The rest of the body is still on its way; the connection is of no further use.
-            Reason::BodyTimeout | Reason::BodyUnreadable | Reason::BodyTooLarge | Reason::HeadersTooLarge => {
+            Reason::NoRequest(Refusal::ContentCoding) => {
+                response.insert_header((ACCEPT_ENCODING, "identity"));
+            }
+            Reason::NoRequest(_) => {
                 response.force_close();
             }
             _ => {}
@@ -319,10 +324,17 @@ mod tests {
             Reason::AlreadyRotated,
             Reason::TooManyKeys,
             Reason::IdempotencyKeyReused,
-            Reason::BodyTimeout,
-            Reason::BodyUnreadable,
-            Reason::BodyTooLarge,
-            Reason::HeadersTooLarge,
+            Reason::NoRequest(Refusal::Malformed),
+            Reason::NoRequest(Refusal::InvalidTarget),
+            Reason::NoRequest(Refusal::InvalidHost),
+            Reason::NoRequest(Refusal::TargetTooLong),
+            Reason::NoRequest(Refusal::HeadersTooLarge),
+            Reason::NoRequest(Refusal::HeadTimeout),
+            Reason::NoRequest(Refusal::BodyTimeout),
+            Reason::NoRequest(Refusal::BodyUnreadable),
+            Reason::NoRequest(Refusal::BodyTooLarge),
+            Reason::NoRequest(Refusal::ContentCoding),
+            Reason::UnknownMethod,
             Reason::Unavailable,
             Reason::Internal,
         ] {

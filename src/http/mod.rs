@@ -13,9 +13,9 @@ mod failure;
 mod fields;
 mod guide;
 mod health;
+mod host;
 mod key_check;
 mod keys;
-mod limits;
 mod oauth;
 mod on_the_spot;
 mod openapi;
@@ -26,7 +26,6 @@ mod problem;
 mod root_span;
 pub mod routes;
 pub mod server;
-mod socket_connection;
 mod tokens;
 mod verify;
 

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::{
     Services,
     failure::{Failure, Reason},
+    host::host_of,
     keys::now,
     root_span::in_request,
     undone,
@@ -30,6 +31,7 @@ use crate::{
         secret::SecretString,
         verdict::Verdict,
     },
+    server::Refusal,
 };
 
 /// `POST /v1/introspect`
@@ -207,19 +209,21 @@ impl Form {
     }
 }
 
-/// `GET /.well-known/oauth-authorization-server`
-pub(super) async fn metadata(request: HttpRequest, services: Data<Services>) -> HttpResponse {
-    let base = match &services.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{}", request.connection_info().host()),
+/// `GET /.well-known/oauth-authorization-server`. Without `server.public_url`, the address is the one that was asked; what
+/// headers tell of another one is not looked at, because proxies pass on unchanged what they don't know.
+pub(super) async fn metadata(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+    let base = match (&services.public_url, host_of(&request)) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Some(host)) => format!("http://{host}"),
+        (None, None) => return Err(Failure::new(request.path(), Reason::NoRequest(Refusal::InvalidHost))),
     };
     let methods = ["client_secret_basic"];
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
         "issuer": base,
         "introspection_endpoint": format!("{base}{INTROSPECT}"),
         "introspection_endpoint_auth_methods_supported": methods,
         "revocation_endpoint": format!("{base}{REVOKE}"),
         "revocation_endpoint_auth_methods_supported": methods,
         "response_types_supported": [],
-    }))
+    })))
 }

@@ -7,22 +7,13 @@ use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{
-        Method,
-        header::{HeaderName, HeaderValue},
-    },
+    http::{Method, header::HeaderValue},
 };
 use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
-use uuid::Uuid;
 
 use super::services;
-
-/// Where a request id is taken from and given back.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Shorter than any key (84 bytes or more) and any signed token, so that neither becomes part of a
-/// log line by standing in the wrong header; longer than the usual ids (a UUID has 36).
-const REQUEST_ID_MAX_BYTES: usize = 64;
+use crate::server::{REQUEST_ID, request_id_from, request_id_of};
 
 /// Tells `tracing-actix-web` what a request's span holds.
 pub(super) struct RootSpan;
@@ -84,30 +75,6 @@ fn method_name(method: &Method) -> &str {
 
 /// The id that came with the request where it is a plain word (a load balancer's), else our own.
 pub(super) fn request_id(request: &HttpRequest) -> HeaderValue {
-    let taken = request.headers().get(REQUEST_ID).filter(|value| is_plain_word(value.as_bytes()));
-    taken.cloned().unwrap_or_else(|| {
-        let made = request.extensions().get::<RequestId>().map(|id| **id).unwrap_or_default();
-        let mut text = Uuid::encode_buffer();
-        HeaderValue::from_str(made.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static(""))
-    })
-}
-
-fn is_plain_word(text: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=REQUEST_ID_MAX_BYTES).contains(&text.len()) && text.iter().all(plain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_plain_words_are_taken_as_request_ids() {
-        for good in ["a", "0190b3c4-7c0e-7cc3-98c4-dc0c0c07398f", "Root=1".trim_start_matches("Root=")] {
-            assert!(is_plain_word(good.as_bytes()), "{good}");
-        }
-        for bad in ["", "a b", "a\nb", "é", &"x".repeat(65)] {
-            assert!(!is_plain_word(bad.as_bytes()), "{bad:?}");
-        }
-    }
+    let came = request.headers().get(REQUEST_ID).and_then(|value| request_id_from(value.as_bytes()));
+    came.unwrap_or_else(|| request_id_of(request.extensions().get::<RequestId>().map(|id| **id).unwrap_or_default()))
 }

@@ -2,8 +2,8 @@
 //! may call it, so a route without a decision about access cannot be written.
 
 use actix_web::{
-    Resource, Responder, Route, guard,
-    http::Method,
+    HttpRequest, HttpResponse, Resource, Route, guard,
+    http::{Method, header::ALLOW},
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
@@ -76,6 +76,9 @@ const fn with_key(method: Method, path: &'static str, handler: KeyedHandler) -> 
 const fn for_gateways(path: &'static str) -> Endpoint {
     Endpoint { method: Method::GET, path, access: Access::Forwarded, handler: Handler::Gateway }
 }
+
+/// What some route here has.
+const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
 
 const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
 
@@ -183,6 +186,14 @@ fn at_gateways(services: &Data<Services>) -> OnTheSpot<GatewayCheck> {
     OnTheSpot(GatewayCheck { services: services.clone() })
 }
 
+/// Whether a handler looks at the body of a request with this method for this path. Gateways may announce their client's body and
+/// keep it.
+pub(super) fn takes_body(method: &Method, path: &str) -> bool {
+    let is_for_gateways =
+        path.strip_prefix(authorize::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    !is_for_gateways && matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
 /// The value of `Allow`. Computed once per worker at start and kept for the program's life.
 fn allowed_methods<'a>(methods: impl Iterator<Item = &'a Method>) -> &'static str {
     let mut names: Vec<&str> = Vec::new();
@@ -195,10 +206,32 @@ fn allowed_methods<'a>(methods: impl Iterator<Item = &'a Method>) -> &'static st
     names.join(", ").leak()
 }
 
-async fn method_not_allowed(request: actix_web::HttpRequest, allowed: &'static str) -> impl Responder {
-    Err::<&str, _>(Failure::new(request.path(), Reason::MethodNotAllowed(allowed)))
+async fn method_not_allowed(request: HttpRequest, allowed: &'static str) -> Result<HttpResponse, Failure> {
+    let reason = if is_known(request.method()) { Reason::MethodNotAllowed(allowed) } else { Reason::UnknownMethod };
+    Err(Failure::new(request.path(), reason))
 }
 
-async fn not_found(request: actix_web::HttpRequest) -> impl Responder {
-    Err::<&str, _>(Failure::new(request.path(), Reason::NotFound))
+async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (method, path) = (request.method(), request.path());
+    // Of the server as a whole (RFC 9110 §9.3.7).
+    if path == "*" && method == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
+    }
+    Err(Failure::new(path, if is_known(method) { Reason::NotFound } else { Reason::UnknownMethod }))
+}
+
+/// Whether a method is one of those that RFC 9110 §9 and RFC 5789 describe. Their names have capitals only.
+fn is_known(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::DELETE
+            | Method::CONNECT
+            | Method::OPTIONS
+            | Method::TRACE
+            | Method::PATCH
+    )
 }

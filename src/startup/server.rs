@@ -19,9 +19,10 @@ use crate::{
     auth::lifecycle::Issuer,
     config::{self, Config, Server},
     domain::network,
-    http::{self, Authorize, OwnRoutes, Readiness, Services, server::Listeners},
+    http::{self, Authorize, OwnRoutes, Readiness, Services},
     policy_file::PolicyWatch,
     protect::{BoundedLog, Membership, TrustedProxies},
+    server::Listeners,
     store::Store,
 };
 

@@ -1,10 +1,10 @@
 //! HTTP as bytes, for what a well-behaved client does not send.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
     time::timeout,
 };
 
@@ -53,9 +53,14 @@ impl Answer {
     }
 }
 
+/// TCP, or a Unix socket.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// A connection to a server.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
 }
 
@@ -67,7 +72,13 @@ impl Connection {
     /// A connection to whatever listens at this address.
     pub(crate) async fn to(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
-        Self { stream, unread: Vec::new() }
+        Self { stream: Box::new(stream), unread: Vec::new() }
+    }
+
+    /// A connection to whatever listens on this socket.
+    pub(crate) async fn by(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).await.expect("a connection");
+        Self { stream: Box::new(stream), unread: Vec::new() }
     }
 
     /// Sends, as far as the server listens: one that has heard enough closes its side, and its
@@ -83,18 +94,47 @@ impl Connection {
 
     /// The next answer; interim ones (RFC 9110 §15.2) are passed over.
     pub(crate) async fn answer(&mut self) -> Answer {
+        self.answer_to("GET").await
+    }
+
+    /// The same to a request with this method: one to `HEAD` has no content (RFC 9110 §9.3.2).
+    pub(crate) async fn answer_to(&mut self, method: &str) -> Answer {
         loop {
             let end = self.read_until(|unread| unread.windows(4).position(|four| four == b"\r\n\r\n")).await;
             let mut answer = Answer::of_head(&self.unread[..end]);
             self.unread.drain(..end + 4);
             if answer.status >= 200 {
                 let length = answer.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+                let length = if method == "HEAD" { 0 } else { length };
                 self.read_until(|unread| (unread.len() >= length).then_some(())).await;
                 let body = self.unread.drain(..length).collect();
                 answer.body = String::from_utf8(body).expect("a body that is text");
                 return answer;
             }
         }
+    }
+
+    /// Waits until the server wants the body of a request with `Expect: 100-continue`.
+    pub(crate) async fn continues(&mut self) {
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+        self.read_until(|unread| unread.starts_with(interim).then_some(())).await;
+        self.unread.drain(..interim.len());
+    }
+
+    /// The next answer, a little of which is read now and then.
+    pub(crate) async fn answer_read_slowly(&mut self) -> Answer {
+        let end = self.read_until(|unread| unread.windows(4).position(|four| four == b"\r\n\r\n")).await;
+        let answer = Answer::of_head(&self.unread[..end]);
+        let length: usize = answer.header("content-length").expect("a length").parse().expect("a length");
+        let mut piece = vec![0; 65_536];
+        while self.unread.len() < end + 4 + length {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let read = timeout(PATIENCE, self.stream.read(&mut piece)).await.expect("the server writes or closes");
+            let read = read.expect("the connection lasts");
+            assert_ne!(read, 0, "the connection ended after {} bytes", self.unread.len());
+            self.unread.extend_from_slice(&piece[..read]);
+        }
+        self.answer().await
     }
 
     /// The next answer, while `piece` is sent again and again at a slow pace.
@@ -112,6 +152,11 @@ impl Connection {
     pub(crate) async fn send_until_closed(&mut self, piece: &[u8]) {
         let send = async { while self.stream.write_all(piece).await.is_ok() {} };
         timeout(PATIENCE, send).await.expect("the server closes the connection");
+    }
+
+    /// Sends as much of this as the server takes, until it has taken nothing for a while.
+    pub(crate) async fn send_as_far_as_it_goes(&mut self, bytes: &[u8]) {
+        let _ = timeout(Duration::from_millis(200), self.stream.write_all(bytes)).await;
     }
 
     /// Waits until the server closes the connection; whatever it says before is a failure.

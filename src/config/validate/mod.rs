@@ -14,7 +14,9 @@ use self::database::database;
 use super::check::Check;
 use super::load::Settings;
 use super::problems::Problems;
-use super::{Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LastUsed, Log, Process, Server, Socket};
+use super::{
+    Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LARGE_HEAD, LastUsed, Log, Process, Server, Socket,
+};
 use crate::domain::network;
 
 /// OWASP's equally strong sets for Argon2id: memory in KiB, iterations.
@@ -144,8 +146,10 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     let max_connections = check.number("server.max_connections", 1..=1_000_000);
     let max_header_bytes = check.number("server.max_header_bytes", 4_096..=131_072);
     let max_body_bytes = check.number("server.max_body_bytes", 1_024..=16_777_216);
+    let max_buffered_bytes = max_buffered_bytes(check, max_header_bytes, max_body_bytes);
     let header_timeout = check.duration("server.header_timeout", "1s", "1m");
     let body_timeout = check.duration("server.body_timeout", "1s", "5m");
+    let write_timeout = check.duration("server.write_timeout", "1s", "5m");
     let keep_alive = check.duration("server.keep_alive", "1s", "1h");
     let unready_period = check.duration("server.unready_period", "0s", "1m");
     let drain_timeout = check.duration("server.drain_timeout", "0s", "5m");
@@ -160,8 +164,10 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
         max_connections: max_connections?,
         max_header_bytes: max_header_bytes?,
         max_body_bytes: max_body_bytes?,
+        max_buffered_bytes: max_buffered_bytes?,
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
+        write_timeout: write_timeout?,
         keep_alive: keep_alive?,
         unready_period: unready_period?,
         drain_timeout: drain_timeout?,
@@ -169,6 +175,19 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
         trusted_proxies: trusted_proxies?,
         client_address_header: client_address_header?,
     })
+}
+
+/// At least one request with the largest head and the largest body must go through.
+fn max_buffered_bytes(check: &mut Check<'_>, header_bytes: Option<usize>, body_bytes: Option<usize>) -> Option<usize> {
+    let setting = "server.max_buffered_bytes";
+    let bytes = check.number(setting, 1_048_576..=1_099_511_627_776)?;
+    let least = LARGE_HEAD * header_bytes? + body_bytes?;
+    if bytes < least {
+        let why = "server.max_body_bytes and three times server.max_header_bytes";
+        check.problem(setting, format!("is {bytes}, less than the {least} that one request may need: {why}"));
+        return None;
+    }
+    Some(bytes)
 }
 
 fn socket(check: &mut Check<'_>) -> Option<Option<Socket>> {

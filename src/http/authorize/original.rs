@@ -5,9 +5,10 @@
 
 use actix_web::{
     HttpRequest,
-    http::header::{HOST, HeaderMap, HeaderName},
+    http::header::{HeaderMap, HeaderName},
 };
 
+use crate::http::host::host_of;
 use crate::{
     domain::{
         policy::{Asked, Host, LooksAt, Method, RequestPath, Unclear},
@@ -47,7 +48,7 @@ pub(super) fn asked<'a>(
     }
     let url = if looks_at.host || looks_at.path { told.original_url()? } else { None };
     if looks_at.host {
-        let own = if is_below { told.header(&HOST)? } else { None };
+        let own = if is_below { host_of(request) } else { None };
         let of_url = url.and_then(|(host, _)| host);
         let texts = [told.header(&FORWARDED_HOST)?, told.header(&ORIGINAL_HOST)?, of_url, own];
         asked.host = agreed(texts, Host::parse)?;

@@ -30,6 +30,7 @@ use crate::{
         tokens::RevokedTokens,
         verify::{KnownKey, Verification, Verifications},
     },
+    server::Refusal,
 };
 
 /// The schemas of all answers by name.
@@ -120,6 +121,19 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
     responses
 }
 
+/// What any request may be answered.
+const OF_EVERY_ROUTE: [Refusal; 9] = [
+    Refusal::Malformed,
+    Refusal::InvalidTarget,
+    Refusal::InvalidHost,
+    Refusal::TargetTooLong,
+    Refusal::HeadersTooLarge,
+    Refusal::HeadTimeout,
+    Refusal::BodyUnreadable,
+    Refusal::BodyTimeout,
+    Refusal::BodyTooLarge,
+];
+
 /// What the layers before the handler may answer.
 fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
@@ -143,7 +157,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     if !reasons.is_empty() {
         reasons.push(Reason::Unavailable);
     }
-    reasons.extend([Reason::BodyUnreadable, Reason::BodyTimeout, Reason::BodyTooLarge, Reason::HeadersTooLarge]);
+    reasons.extend(OF_EVERY_ROUTE.map(Reason::NoRequest));
     reasons
 }
 

@@ -6,9 +6,12 @@ use super::{
     bodies::{body, form, merge_patch, optional_body},
     parameters::{self, header, query},
 };
-use crate::http::{
-    failure::{CredentialKind, FieldProblem, Reason},
-    routes::{Access, Endpoint},
+use crate::{
+    http::{
+        failure::{CredentialKind, FieldProblem, Reason},
+        routes::{Access, Endpoint},
+    },
+    server::Refusal,
 };
 
 /// What the document says of a route.
@@ -112,13 +115,18 @@ impl Operation {
     fn reads(mut self, body: Value) -> Self {
         self.body = Some(body);
         let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
-        self.fails([Reason::InvalidJson, Reason::UnsupportedMediaType, Reason::InvalidFields(vec![wrong])])
+        self.fails([
+            Reason::InvalidJson,
+            Reason::UnsupportedMediaType,
+            Reason::NoRequest(Refusal::ContentCoding),
+            Reason::InvalidFields(vec![wrong]),
+        ])
     }
 
     /// It reads a form.
     fn reads_form(mut self) -> Self {
         self.body = Some(form("TokenForm"));
-        self.fails([Reason::InvalidForm("token is missing")])
+        self.fails([Reason::InvalidForm("token is missing"), Reason::NoRequest(Refusal::ContentCoding)])
     }
 
     /// Unique among all: administrators' routes do the same as owners' do.

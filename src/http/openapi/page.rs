@@ -13,9 +13,12 @@ use actix_web::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::http::{
-    entity_tag::TagList,
-    failure::{Failure, Reason},
+use crate::{
+    http::{
+        entity_tag::TagList,
+        failure::{Failure, Reason},
+    },
+    server::{IsShared, Shared},
 };
 
 /// What the page loads; the rest of the distribution (source maps, other builds) is not served.
@@ -63,11 +66,12 @@ impl File {
         if known {
             return response.finish();
         }
+        response.extensions_mut().insert(IsShared);
         response
             .insert_header((CONTENT_SECURITY_POLICY, POLICY))
             .insert_header(("x-content-type-options", "nosniff"))
             .content_type(self.media_type.as_str())
-            .body(self.content.clone())
+            .body(Shared(self.content.clone()))
     }
 }
 

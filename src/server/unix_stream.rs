@@ -13,6 +13,8 @@ use tokio::{
     net::UnixStream,
 };
 
+use super::connection::Stream;
+
 /// How many bytes are read at once. More than most questions have, and no more than that, because they are zeroed before.
 const AT_ONCE: usize = 4096;
 
@@ -43,6 +45,12 @@ impl SocketConnection {
         };
         ready!(full.poll_write_ready(context))?.clear_ready();
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Stream for SocketConnection {
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.stream.poll_read_ready(context).map(drop)
     }
 }
 

@@ -1,0 +1,131 @@
+//! An answer's body on its way out: in pieces, so that no more of it is copied than is written, and telling the connection of its
+//! end.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::{
+    body::{BodySize, MessageBody},
+    web::Bytes,
+};
+
+use super::{budget::Reservation, exchange::Exchange};
+
+/// As much is copied into actix-http's buffer at once. It writes what is there when it has as much as this.
+pub(super) const PIECE: usize = 8192;
+
+/// Something that is in memory once for all clients, however many are reading it.
+pub struct Shared(pub Bytes);
+
+/// Stands in the extensions of an answer with such a body, because the type of bodies doesn't tell.
+pub struct IsShared;
+
+impl MessageBody for Shared {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(piece_of(&mut self.0).map(Ok))
+    }
+}
+
+fn piece_of(bytes: &mut Bytes) -> Option<Bytes> {
+    let piece = bytes.split_to(bytes.len().min(PIECE));
+    Some(piece).filter(|piece| !piece.is_empty())
+}
+
+/// The body of the answer to the request under way.
+pub(super) struct Answer<B> {
+    body: B,
+    /// What the body gave, and wasn't handed over.
+    rest: Bytes,
+    end: End,
+    held: Option<Reservation>,
+}
+
+/// Dropped at the end of the body, or when the answer is given up.
+struct End(Rc<Exchange>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.unsent.set(0);
+        self.0.is_answered.set(true);
+    }
+}
+
+impl<B> Answer<B> {
+    /// `held` is what was reserved for it.
+    pub(super) fn new(body: B, exchange: Rc<Exchange>, held: Option<Reservation>) -> Self {
+        Self { body, rest: Bytes::new(), end: End(exchange), held: held }
+    }
+}
+
+impl<B: MessageBody + Unpin> MessageBody for Answer<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, B::Error>>> {
+        while self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_next(context)) {
+                Some(Ok(bytes)) => self.rest = bytes,
+                end => return Poll::Ready(end),
+            }
+        }
+        let piece = piece_of(&mut self.rest);
+        if self.held.is_none() {
+            self.end.0.unsent.set(self.rest.len());
+        }
+        Poll::Ready(piece.map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    async fn pieces(mut body: impl MessageBody + Unpin) -> Vec<Bytes> {
+        let mut pieces = Vec::new();
+        while let Some(piece) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
+            pieces.push(piece.unwrap_or_else(|_| panic!("a piece")));
+        }
+        pieces
+    }
+
+    #[tokio::test]
+    async fn a_body_comes_in_pieces_and_its_end_is_told() {
+        let content: Vec<u8> = (0..3 * PIECE + 5).map(|at| at as u8).collect();
+        let exchange = Rc::<Exchange>::default();
+        let answer = Answer::new(Bytes::from(content.clone()), Rc::clone(&exchange), None);
+        assert_eq!(answer.size(), BodySize::Sized(content.len() as u64));
+        let received = pieces(answer).await;
+        assert!(received.iter().all(|piece| piece.len() <= PIECE) && received.concat() == content);
+        assert!(exchange.is_answered.get());
+        assert_eq!(pieces(Shared(Bytes::from(content.clone()))).await.concat(), content);
+        assert!(pieces(Shared(Bytes::new())).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_in_memory_for_one_client_alone_is_counted_until_it_is_handed_over() {
+        let exchange = Rc::<Exchange>::default();
+        let mut answer = Answer::new(Bytes::from(vec![0; 2 * PIECE + 1]), Rc::clone(&exchange), None);
+        for left in [PIECE + 1, 1, 0] {
+            assert!(poll_fn(|context| Pin::new(&mut answer).poll_next(context)).await.is_some());
+            assert_eq!(exchange.unsent.get(), left);
+        }
+        assert!(!exchange.is_answered.get());
+        drop(answer);
+        assert!(exchange.is_answered.get());
+    }
+}

@@ -1,0 +1,146 @@
+//! What stands between actix-http and the application: bodies are read within their bounds, and answers tell the
+//! connection when they are through.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready as when_ready},
+};
+
+use actix_http::{Request, Response};
+use actix_service::{Service, ServiceFactory};
+use actix_web::{
+    Error, HttpResponse,
+    body::{EitherBody, MessageBody},
+    dev::ServiceResponse,
+    http::ConnectionType,
+};
+use futures_util::future::{Either, LocalBoxFuture};
+use pin_project_lite::pin_project;
+
+use super::{answer::Answer, bodies::Bodies, budget::Reservation, exchange::Exchange};
+
+/// The body of the application's answer, or of a refusal.
+type Body<B> = Answer<EitherBody<B>>;
+/// The application's answer, or a refusal.
+type Served<B> = Result<Either<ServiceResponse<B>, HttpResponse>, Error>;
+
+/// Makes an application serve requests within bounds.
+pub(super) struct Bounded<A> {
+    pub(super) application: A,
+    pub(super) bodies: Rc<Bodies>,
+}
+
+impl<A, B> ServiceFactory<Request> for Bounded<A>
+where
+    A: ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error>,
+    A::Future: 'static,
+    A::Service: 'static,
+    B: MessageBody + Unpin + 'static,
+{
+    type Response = Response<Body<B>>;
+    type Error = Error;
+    type Config = ();
+    type Service = BoundedService<A::Service>;
+    type InitError = A::InitError;
+    type Future = LocalBoxFuture<'static, Result<Self::Service, A::InitError>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        let (application, bodies) = (self.application.new_service(()), Rc::clone(&self.bodies));
+        Box::pin(async move { Ok(BoundedService { application: Rc::new(application.await?), bodies }) })
+    }
+}
+
+/// An application that serves requests within bounds.
+pub(super) struct BoundedService<S> {
+    application: Rc<S>,
+    bodies: Rc<Bodies>,
+}
+
+impl<S, B> Service<Request> for BoundedService<S>
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + Unpin + 'static,
+{
+    type Response = Response<Body<B>>;
+    type Error = Error;
+    type Future = Serving<S::Future, B>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.application.poll_ready(context)
+    }
+
+    fn call(&self, mut request: Request) -> Self::Future {
+        let exchange = request.conn_data::<Rc<Exchange>>().cloned().unwrap_or_default();
+        // Most requests have no body to wait for.
+        let answer = if self.bodies.go_on_at_once(&mut request, &exchange) {
+            Answering::AtOnce { answer: self.application.call(request) }
+        } else {
+            let (application, bodies) = (Rc::clone(&self.application), Rc::clone(&self.bodies));
+            let exchange = Rc::clone(&exchange);
+            let answer = Box::pin(async move {
+                match bodies.read(&mut request, &exchange).await {
+                    Ok(_held) => application.call(request).await.map(Either::Left),
+                    Err(refusal) => Ok(Either::Right(refusal)),
+                }
+            });
+            Answering::AfterBody { answer }
+        };
+        Serving { answer, exchange, bodies: Rc::clone(&self.bodies) }
+    }
+}
+
+pin_project! {
+    /// The answer to come.
+    pub(super) struct Serving<F, B> {
+        #[pin]
+        answer: Answering<F, B>,
+        exchange: Rc<Exchange>,
+        bodies: Rc<Bodies>,
+    }
+}
+
+pin_project! {
+    #[project = AnsweringProjection]
+    enum Answering<F, B> {
+        AtOnce { #[pin] answer: F },
+        AfterBody { answer: LocalBoxFuture<'static, Served<B>> },
+    }
+}
+
+impl<F, B> Future for Serving<F, B>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody + 'static,
+{
+    type Output = Result<Response<Body<B>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let served = match this.answer.project() {
+            AnsweringProjection::AtOnce { answer } => when_ready!(answer.poll(context)).map(Either::Left),
+            AnsweringProjection::AfterBody { answer } => when_ready!(answer.as_mut().poll(context)),
+        };
+        let (response, held) = match served {
+            Ok(Either::Left(response)) => this.bodies.within_budget(response),
+            Ok(Either::Right(refusal)) => (refusal.map_into_right_body(), None),
+            Err(error) => (HttpResponse::from_error(error).map_into_right_body(), None),
+        };
+        Poll::Ready(Ok(on_its_way(response.into(), Rc::clone(this.exchange), held)))
+    }
+}
+
+fn on_its_way<B>(
+    mut response: Response<EitherBody<B>>,
+    exchange: Rc<Exchange>,
+    held: Option<Reservation>,
+) -> Response<Body<B>> {
+    if !exchange.is_whole.get() {
+        // The rest of the request is still to come, and nobody will read it.
+        exchange.is_enough.set(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    exchange.is_last.set(response.head().connection_type() == ConnectionType::Close);
+    response.map_body(|_, body| Answer::new(body, exchange, held))
+}

@@ -1,0 +1,140 @@
+//! Answers that nobody reads, and requests that never end: bounded memory, no core at work for them, cut by a deadline.
+
+use std::path::PathBuf;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    actors::Person,
+    asking::{Reply, replica_with},
+    process::{busyness, memory_kib},
+    program::{Folder, eventually},
+    replica::Replica,
+    wire::{Connection, head},
+};
+
+/// The largest file that is served: 1.4 MB.
+const FILE: &str = "/docs/swagger-ui-bundle.js";
+const CONNECTIONS: usize = 200;
+
+/// A replica that is asked by port and by socket.
+struct Place {
+    replica: Replica,
+    socket: PathBuf,
+    _folder: Folder,
+}
+
+impl Place {
+    async fn with(env: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let socket = folder.path().join("keyward.sock");
+        let setting = ("KEYWARD__SERVER__SOCKET", socket.to_str().expect("UTF-8"));
+        let replica = replica_with(&[&[setting], env].concat()).await;
+        Self { replica, socket, _folder: folder }
+    }
+
+    async fn connection(&self, by_socket: bool) -> Connection {
+        if by_socket { Connection::by(&self.socket).await } else { Connection::open(&self.replica).await }
+    }
+
+    fn memory_kib(&self) -> u64 {
+        memory_kib(self.replica.pid())
+    }
+}
+
+fn get(target: &str) -> String {
+    format!("{}\r\n", head("GET", target))
+}
+
+#[tokio::test]
+async fn a_client_that_pipelines_and_reads_nothing_keeps_no_core_busy() {
+    for by_socket in [false, true] {
+        let place = Place::with(&[("KEYWARD__SERVER__WRITE_TIMEOUT", "1m")]).await;
+        let mut silent = place.connection(by_socket).await;
+        silent.send_as_far_as_it_goes(get(FILE).repeat(6_500).as_bytes()).await;
+        let busyness = busyness(place.replica.pid()).await;
+        assert!(busyness < 0.5, "by socket: {by_socket}, busy for {busyness} of the time");
+        drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_take_little_memory() {
+    for by_socket in [false, true] {
+        for requests in [1, 200] {
+            let place = Place::with(&[("KEYWARD__SERVER__WRITE_TIMEOUT", "1m")]).await;
+            let mut warm = place.connection(by_socket).await;
+            warm.send(get(FILE)).await;
+            assert_eq!(warm.answer().await.status, 200);
+            let before = place.memory_kib();
+            let mut silent = Vec::new();
+            for _ in 0..CONNECTIONS {
+                let mut connection = place.connection(by_socket).await;
+                connection.send_as_far_as_it_goes(get(FILE).repeat(requests).as_bytes()).await;
+                silent.push(connection);
+            }
+            // All of them are being answered when somebody behind them has been.
+            warm.send(get("/healthz")).await;
+            assert_eq!(warm.answer().await.status, 200);
+            let each = place.memory_kib().saturating_sub(before) / CONNECTIONS as u64;
+            assert!(each < 96, "by socket: {by_socket}, requests: {requests}, {each} KiB for each connection");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off_and_a_slow_one_is_not() {
+    for by_socket in [false, true] {
+        let place = Place::with(&[("KEYWARD__SERVER__WRITE_TIMEOUT", "1s")]).await;
+        let mut silent = place.connection(by_socket).await;
+        silent.send(get(FILE)).await;
+        silent.send_until_closed(get(FILE).as_bytes()).await;
+
+        let mut slow = place.connection(by_socket).await;
+        slow.send(get(FILE)).await;
+        let answer = slow.answer_read_slowly().await;
+        assert_eq!(
+            (answer.status, answer.body.len().to_string().as_str()),
+            (200, answer.header("content-length").expect("a length"))
+        );
+        assert!(answer.body.len() > 1_000_000);
+    }
+}
+
+/// The list is made for its client alone; it is as large as one may ask for.
+#[tokio::test]
+async fn what_is_made_for_clients_that_do_not_read_has_a_bound_for_all_of_them_together() {
+    let place =
+        Place::with(&[("KEYWARD__SERVER__WRITE_TIMEOUT", "5s"), ("KEYWARD__SERVER__MAX_BUFFERED_BYTES", "1048576")])
+            .await;
+    let alice = Person::named("alice");
+    let note = "n".repeat(4_000);
+    for _ in 0..100 {
+        alice.creates(&place.replica, json!({ "metadata": { "note": note } })).await;
+    }
+    let list = format!("{}Authorization: Bearer {}\r\n\r\n", head("GET", "/v1/keys?limit=100"), alice.token);
+    let size = {
+        let mut connection = place.connection(true).await;
+        connection.send(&list).await;
+        connection.answer().await.body.len()
+    };
+    assert!(size > 400_000, "{size}");
+    let before = place.memory_kib();
+    let mut silent = Vec::new();
+    for _ in 0..60 {
+        let mut connection = place.connection(true).await;
+        connection.send(&list).await;
+        silent.push(connection);
+    }
+    let reads = async || Reply::to(alice.request(&place.replica, Method::GET, "/v1/keys?limit=100")).await;
+    // Those who came too late were told so, and hold nothing.
+    let late = reads().await;
+    assert_eq!((late.status, late.header("retry-after")), (503, Some("1")));
+    place.replica.prints("server.max_buffered_bytes is used up").await;
+    let grown = place.memory_kib().saturating_sub(before);
+    assert!(grown < 12_000, "{grown} KiB for {} lists of {size} bytes", silent.len());
+    assert_eq!(Reply::to(alice.request(&place.replica, Method::GET, "/v1/keys?limit=1")).await.status, 200);
+    // Those who were served and don't read are cut off, and then there is room again.
+    eventually("who reads is served", async || reads().await.status == 200).await;
+}
