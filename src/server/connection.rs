@@ -23,10 +23,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     budget::{Budget, Reservation},
@@ -35,6 +32,7 @@ use super::{
     head::Remains,
     incoming::Incoming,
     refusal::{Refusal, Refusals, on_the_wire, request_id},
+    streams::Stream,
 };
 use crate::config::LARGE_HEAD;
 
@@ -44,18 +42,6 @@ const PIECE: usize = 8192;
 /// How long a client may go on sending after the last answer. When a connection is closed while bytes are unread, the system tells
 /// the client that it is broken, and the client may lose the answer.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// What is below: TCP, or a Unix socket.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
-    /// Ready when there may be something to read. If not, the task is woken when there is.
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()>;
-}
-
-impl Stream for TcpStream {
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.poll_read_ready(context).map(drop)
-    }
-}
 
 /// What holds for every connection of a worker.
 pub(super) struct Bounds {
@@ -142,6 +128,13 @@ impl<S: Stream> Connection<S> {
                     continue;
                 }
                 Phase::Ended | Phase::Closing => return Poll::Ready(Ok(())),
+            }
+            // Some of this request may have come with the one before.
+            if self.incoming.awaits_head()
+                && let Err(refusal) = self.incoming.take(&[])
+            {
+                self.refuse(refusal, &[]);
+                continue;
             }
             let cleared = self.incoming.cleared();
             if !cleared.is_empty() {
@@ -294,16 +287,12 @@ impl<S: Stream> Connection<S> {
             self.deadline.clear();
         } else {
             self.exchange.begin();
-            let outcome = self.incoming.next();
+            self.incoming.next();
             self.is_awaited = !self.incoming.held().is_empty();
             let Bounds { header_timeout, keep_alive, .. } = *self.bounds;
             self.deadline.set(if self.is_awaited { header_timeout } else { keep_alive });
-            if let Err(refusal) = outcome {
-                self.refuse(refusal, &[]);
-            } else if !self.is_awaited
-                && self.stream.poll_readable(context).is_pending()
-                && !self.deadline.is_reached(context)
-            {
+            let is_quiet = !self.is_awaited && self.stream.poll_readable(context).is_pending();
+            if is_quiet && !self.deadline.is_reached(context) {
                 return;
             }
         }

@@ -7,7 +7,7 @@
 //! - `service`, `bodies`, `answer`: the same bounds above actix-http; `exchange`: what both sides tell each other
 //! - `budget`: the memory that all clients together may take up; `deadline`: how long they may take
 //! - `refusal`: the answer to what is no good as a request
-//! - `unix_stream`: a connection by the Unix socket
+//! - `streams`: what a connection is made on
 
 mod answer;
 mod bodies;
@@ -20,8 +20,8 @@ pub mod head;
 pub mod incoming;
 mod refusal;
 mod service;
+mod streams;
 pub mod target;
-mod unix_stream;
 
 use std::{
     fmt::Debug,
@@ -57,7 +57,7 @@ use self::{
     exchange::Exchange,
     refusal::Refusals,
     service::Bounded,
-    unix_stream::SocketConnection,
+    streams::{SocketConnection, Stream},
 };
 use crate::{
     config::Server,
@@ -186,7 +186,7 @@ impl<F> Http<F> {
         InitError = (),
     > + use<S, F, A, B>
     where
-        S: connection::Stream + 'static,
+        S: Stream + 'static,
         F: Fn() -> A,
         A: ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = Error> + 'static,
         A::InitError: Debug,

@@ -1,4 +1,4 @@
-//! A connection by the Unix socket, which wakes its worker for questions alone.
+//! What a connection is made on: TCP, or the Unix socket, which wakes its worker for questions alone.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -10,10 +10,20 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd},
-    net::UnixStream,
+    net::{TcpStream, UnixStream},
 };
 
-use super::connection::Stream;
+/// TCP, or the Unix socket.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Ready when there may be something to read. If not, the task is woken when there is.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()>;
+}
+
+impl Stream for TcpStream {
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(context).map(drop)
+    }
+}
 
 /// How many bytes are read at once. More than most questions have, and no more than that, because they are zeroed before.
 const AT_ONCE: usize = 4096;
