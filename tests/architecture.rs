@@ -26,7 +26,8 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("utoipa", &["http"]),
     ("utoipa_swagger_ui", &["http"]),
     ("actix_web", &["http", "protect", "server", "startup"]),
-    ("actix_http", &["server"]),
+    // Telemetry speaks of what it logs.
+    ("actix_http", &["server", "telemetry"]),
     ("actix_server", &["server"]),
     ("httparse", &["server"]),
     ("tracing_actix_web", &["http"]),

@@ -1,4 +1,5 @@
-//! docs/configuration.md lists exactly the settings of keyward.default.toml, with their defaults.
+//! docs/configuration.md lists exactly the settings of keyward.default.toml, with their defaults; and what it says of memory
+//! fits the limits of the files that ship.
 
 use std::collections::BTreeMap;
 
@@ -70,4 +71,59 @@ fn documented(column: fn(&[&str]) -> String) -> BTreeMap<String, String> {
         assert!(twice.is_none(), "{} is documented twice", cells[0]);
     }
     settings
+}
+
+const COMPOSE: &str = include_str!("../docker-compose.yml");
+const KUBERNETES: &str = include_str!("../deploy/kubernetes/keyward.yml");
+const MIB: u64 = 1 << 20;
+
+/// The parts of the table of memory: the setting, times so many bytes; the rest is the program's.
+const MEMORY: [(&str, u64); 5] = [
+    ("server.max_connections", 56 * 1024),
+    ("server.max_buffered_bytes", 1),
+    ("checks.cached_keys", 400),
+    ("jwt.cached_tokens", 1000),
+    ("last_used.max_pending", 100),
+];
+const PROGRAM: u64 = 48 * MIB;
+
+/// What a replica takes at most with these settings, in bytes.
+fn memory(setting: impl Fn(&str) -> u64) -> u64 {
+    let hashes = setting("hashing.concurrency") * setting("hashing.memory_kib") * 1024;
+    PROGRAM + hashes + MEMORY.iter().map(|(name, bytes)| setting(name) * bytes).sum::<u64>()
+}
+
+#[test]
+fn the_table_of_memory_says_what_is_added_up_here() {
+    let section = DOCS.split("## Memory").nth(1).expect("that heading").split("\n## ").next().expect("its text");
+    for (setting, bytes) in MEMORY {
+        let factor = match bytes {
+            1 => String::new(),
+            bytes if bytes % 1024 == 0 => format!(" × {} KiB", bytes / 1024),
+            bytes => format!(" × {bytes} bytes"),
+        };
+        let row = section.lines().find(|line| line.contains(&format!("| `{setting}`{factor} |")));
+        let row = row.unwrap_or_else(|| panic!("no row with `{setting}`{factor}"));
+        let default: u64 = defaults()[setting].parse().expect("a number");
+        let mebibytes = (default * bytes).div_ceil(MIB).to_string();
+        let told = row.rsplit('|').nth(1).expect("three cells").trim();
+        let rounded = [mebibytes, (default * bytes / MIB).to_string()];
+        assert!(rounded.iter().any(|number| *told == format!("{number} MiB")), "{row}: {rounded:?}");
+    }
+    assert!(section.contains(&format!("| {} MiB |", PROGRAM / MIB)));
+}
+
+#[test]
+fn what_a_replica_may_take_fits_the_memory_limits_of_the_files_that_ship() {
+    for (file, limit) in [(COMPOSE, "mem_limit: 512m"), (KUBERNETES, "limits: { memory: 512Mi }")] {
+        assert!(file.contains(limit), "another limit than {limit}");
+        let setting = |name: &str| {
+            let variable = format!("KEYWARD__{}: ", name.to_uppercase().replace('.', "__"));
+            let set = file.lines().find_map(|line| line.trim().strip_prefix(&variable));
+            let value = set.map_or_else(|| defaults()[name].clone(), |set| set.trim_matches('"').to_owned());
+            value.parse::<u64>().expect("a number")
+        };
+        let memory = memory(setting);
+        assert!(memory <= 512 * MIB, "{} MiB with {limit}", memory / MIB);
+    }
 }

@@ -259,7 +259,8 @@ fn every_problem_code_is_documented_and_no_other() {
         from.split_once(end).expect("which is followed by that").0.to_owned()
     };
     let facts = between("src/http/failure.rs", "fn facts(&self)", "fn denial(")
-        + &between("src/protect/refused.rs", "fn denial_facts(", "\n}\n");
+        + &between("src/protect/refused.rs", "fn denial_facts(", "\n}\n")
+        + &between("src/server/refusal.rs", "fn facts(self)", "\n}\n");
     // In "StatusCode::…, "code", "Title"".
     let quoted = facts.split("StatusCode::").skip(1).filter_map(|fact| fact.split('"').nth(1));
     let is_code = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -44,10 +44,13 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Whether a request can go on at once, without its body. Of one that nobody looks at, what hasn't come yet isn't waited for:
-    /// a gateway may have kept it, and the header that announces it not. Then the connection can't be used again.
+    /// a gateway may hand on the header that announces its client's body, and keep the body. Then the connection can't be used again.
     pub(super) fn go_on_at_once(&self, request: &mut Request, exchange: &Exchange) -> bool {
-        let is_unwanted = !exchange.is_whole.get() && !(self.takes_body)(request.method(), request.path());
-        let at_once = is_unwanted || !announces_body(request.headers());
+        let length = announced_length(request.headers()).unwrap_or(0);
+        let is_unwanted = !exchange.is_whole.get()
+            && length <= self.max_bytes
+            && !(self.takes_body)(request.method(), request.path());
+        let at_once = is_unwanted || (length == 0 && !request.headers().contains_key(TRANSFER_ENCODING));
         if at_once {
             exchange.is_enough.set(is_unwanted);
             // Also where none was announced: an upgrade's payload ends only with the connection.
@@ -149,10 +152,6 @@ impl Bodies {
 fn unreadable(error: PayloadError) -> Refusal {
     tracing::debug!(%error, "a body could not be read");
     Refusal::BodyUnreadable
-}
-
-fn announces_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING) || announced_length(headers).is_some_and(|length| length > 0)
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<usize> {
