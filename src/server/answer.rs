@@ -63,7 +63,7 @@ impl Drop for End {
 impl<B> Answer<B> {
     /// `held` is what was reserved for it.
     pub(super) fn new(body: B, exchange: Rc<Exchange>, held: Option<Reservation>) -> Self {
-        Self { body, rest: Bytes::new(), end: End(exchange), held: held }
+        Self { body, rest: Bytes::new(), end: End(exchange), held }
     }
 }
 
