@@ -72,7 +72,8 @@ fuzz_target!(|data: &[u8]| {
     // A body that turns out to be none is refused with its head, or, if that has been handed over, after it.
     let whole = |requests: &[Vec<u8>]| requests[..requests.len() - 1].to_vec();
     assert_eq!(whole(&found), whole(&in_pieces));
-    assert_eq!(refusal, also);
+    // What can become no head may be found out a little later when it comes bit by bit.
+    assert!(also.is_none() || refusal.is_some(), "{also:?}");
     for request in whole(&found) {
         assert_eq!(as_actix_http_reads(&request), (true, 0));
         assert!(!as_actix_http_reads(&request[..request.len() - 1]).0, "it ends earlier");
