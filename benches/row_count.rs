@@ -27,7 +27,7 @@ use keyward::{
         api_key::{Environment, KeyId, Keyring, Pepper},
         audit::Author,
         key_record::{KeyRecord, ManagedKey},
-        ledger::{Insertion, KeyLedger},
+        ledger::{Insertion, KeyLedger, Quota, Reach},
         ports::{KeyStore, StoredHash},
         principal::Owner,
         verdict::Verdict,
@@ -163,16 +163,12 @@ async fn new_database(name: &str) -> String {
 
 fn settings(url: &str) -> Database {
     Database {
-        url: url.to_owned().into(),
-        password: None,
         pool_size: 2,
         acquire_timeout: Duration::from_secs(10),
         statement_timeout: Duration::from_secs(60),
-        listen_url: None,
-        migrate_url: None,
-        migrate_password: None,
         connect_timeout: Duration::from_secs(10),
         migrate_on_start: false,
+        ..Database::at(url.to_owned().into())
     }
 }
 
@@ -229,7 +225,9 @@ impl Maker {
             Environment::Live,
         );
         let key = ManagedKey::new(record, None, now);
-        let insertion = Insertion { key: &key, hash: &hash, request: None, max_per_owner: None };
+        let reach = Reach::Own(key.record.owner.clone());
+        let quota = Quota::default();
+        let insertion = Insertion { key: &key, hash: &hash, reach: &reach, request: None, quota };
         ledger.insert(&insertion, &Author::command_line()).await.expect("a row");
         (issued.id, issued.text.expose().to_owned())
     }

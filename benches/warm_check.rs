@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use keyward::{
     auth::{
         api_key::KeyChecker,
-        coherence::{Link, Notification, ReplicaId, Settings},
+        coherence::{ChangeId, Link, Mark, Notification, ReplicaId, Settings},
         hasher::{Hasher, Lane},
         last_uses::LastUses,
     },
@@ -227,6 +227,10 @@ impl Announcements for Echo {
             let _ = listener.send(notification.clone());
         }
         Ok(())
+    }
+
+    fn mark(&self, _: ChangeId) -> Mark {
+        unimplemented!("nobody changes anything")
     }
 
     async fn longest_lease(&self) -> Duration {

@@ -58,6 +58,7 @@
 //! - `startup`: puts the parts together; the only part that knows every adapter.
 //! - `server`: what is between the sockets and an application: listening, connections, the bounds of requests and answers.
 //! - `telemetry`: where log lines go, and in which form.
+//! - `trouble`: tells of what goes wrong again and again.
 //! - `embedded_postgres`: a server for `keyward dev` and for the tests.
 
 #![deny(missing_docs)]
@@ -93,6 +94,7 @@ pub mod store;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod telemetry;
+mod trouble;
 
 pub use ipnet::IpNet;
 

@@ -11,13 +11,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("embedded_postgres", &[]),
     ("telemetry", &["config", "domain"]),
-    ("auth", &["config", "domain"]),
-    ("store", &["config", "domain"]),
+    ("trouble", &[]),
+    ("auth", &["config", "domain", "trouble"]),
+    ("store", &["config", "domain", "trouble"]),
     ("jwks", &["config", "domain"]),
     ("policy_file", &["config", "domain"]),
     ("protect", &["auth", "config", "domain"]),
     ("server", &["config", "domain", "protect"]),
-    ("http", &["auth", "config", "domain", "protect", "server"]),
+    ("http", &["auth", "config", "domain", "protect", "server", "trouble"]),
     ("startup", &["auth", "config", "domain", "http", "jwks", "policy_file", "protect", "server", "store"]),
 ];
 

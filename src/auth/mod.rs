@@ -6,6 +6,7 @@ mod cache;
 mod clock;
 pub mod coherence;
 mod cold_check;
+pub mod ended_keys;
 pub mod hasher;
 pub mod jwt;
 pub mod last_uses;

@@ -14,6 +14,7 @@ use keyward::{
     domain::principal::Scopes,
     embedded_postgres::{self, EmbeddedPostgres, Options, data_directory::DataDirectory},
     startup::{Replica, Stop},
+    store::Store,
 };
 use time::OffsetDateTime;
 
@@ -55,7 +56,15 @@ impl Dev {
         sources.base.push(("server.host", "127.0.0.1".to_owned()));
         let config = serve::begin(Settings::load(sources)?, hardened)?;
         let kept = if postgres.is_some() { "The data and the secrets are" } else { "The secrets are" };
-        super::runtime()?.block_on(serve(config, &format!("{kept} in {}", data_dir.display())))?;
+        let is_ours = postgres.is_some();
+        super::runtime()?.block_on(async {
+            if is_ours {
+                let store = Store::open(&config.database).await?;
+                store.keep_strangers_out().await?;
+                store.close().await;
+            }
+            serve(config, &format!("{kept} in {}", data_dir.display())).await
+        })?;
         postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))
     }
 }

@@ -28,6 +28,8 @@ impl Database {
             url,
             password: None,
             pool_size: 10,
+            owner_connections: 2,
+            admin_connections: 2,
             acquire_timeout: Duration::from_millis(500),
             statement_timeout: Duration::from_secs(1),
             listen_url: None,

@@ -49,6 +49,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::api_key::{Environment, Pepper, Prefix};
+use crate::domain::ledger::Quota;
 use crate::domain::principal::Scopes;
 use crate::domain::secret::SecretString;
 
@@ -109,8 +110,12 @@ pub struct Database {
     pub url: SecretString,
     /// The password on its own; wins over one inside the URL.
     pub password: Option<SecretString>,
-    /// Connections in the pool.
+    /// Connections for requests.
     pub pool_size: u32,
+    /// How many of them the requests of one owner may use at once.
+    pub owner_connections: usize,
+    /// Further connections, for changes by administrators.
+    pub admin_connections: u32,
     /// How long a request may wait for a connection of the pool.
     pub acquire_timeout: Duration,
     /// How long one statement may run.
@@ -231,6 +236,8 @@ pub struct Keys {
     pub peppers: Vec<Pepper>,
     /// What keys may be made.
     pub policy: KeyPolicy,
+    /// For how long a key is kept that was revoked or has expired; `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 /// What keys may be made.
@@ -240,8 +247,17 @@ pub struct KeyPolicy {
     pub max_lifetime: Option<Duration>,
     /// How many live keys an owner may have; `None`: any number.
     pub max_per_owner: Option<u32>,
+    /// How many keys an owner may make within a day; `None`: any number.
+    pub max_new_per_day: Option<u32>,
     /// Whether each needs a name.
     pub require_name: bool,
+}
+
+impl KeyPolicy {
+    /// How many keys an owner may have.
+    pub fn quota(&self) -> Quota {
+        Quota { living: self.max_per_owner, made_in_a_day: self.max_new_per_day }
+    }
 }
 
 /// How `/v1/authorize` decides on requests of gateways' clients.

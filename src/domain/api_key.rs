@@ -46,6 +46,12 @@ impl KeyId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// The first of the ids that are made at this instant or later.
+    pub fn first_of(instant: OffsetDateTime) -> Self {
+        let millis = u64::try_from(instant.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
+    }
+
     /// The id as the database keeps it.
     pub fn as_uuid(self) -> Uuid {
         self.0

@@ -40,12 +40,29 @@ pub struct ReplicaId(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub u128);
 
-/// One change *notification*, unique in the database: the trigger takes it from a sequence. Where a
-/// transaction sends several, the revoker waits for the last one.
+/// A change that somebody waits for: random, chosen by whoever makes it. It travels as a message of its own in the
+/// change's transaction ([`Notification::Announced`]), since what a trigger sends proves nothing about its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId(pub u64);
 
-/// Everything that replicas tell each other, on one channel.
+/// The message that announces a change, as it travels. The store sends it in the change's transaction.
+#[derive(Clone, Debug)]
+pub struct Mark(String);
+
+impl Mark {
+    /// Wraps the text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Everything that replicas are told. All but [`Changed`](Self::Changed) and [`Unproven`](Self::Unproven) carry a proof
+/// that a replica sent them; it has been verified.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Notification {
     /// "I am here, and when I hear this myself, I may believe my cache for so long."
@@ -57,21 +74,38 @@ pub enum Notification {
         /// The lease that the sender counts from the instant before the sending.
         lease: Duration,
     },
-    /// Rows have changed; sent by a trigger, in the transaction that changes them.
+    /// The same without a proof: of a version that knew none, of a replica with other peppers, or of an impostor. It
+    /// makes revokers wait, and does nothing else.
+    Unproven {
+        /// Who is said to have sent it.
+        replica: ReplicaId,
+        /// The lease that it is said to have.
+        lease: Duration,
+    },
+    /// Rows have changed; sent by a trigger, in the transaction that changes them. Anybody who may connect to the
+    /// database could send it, too: it makes replicas read again, and does nothing else.
     Changed {
-        /// Names this notification.
-        change: ChangeId,
+        /// The trigger's own number, by which older versions acknowledge.
+        number: u64,
         /// What must be read again.
         records: Records,
     },
-    /// "I have applied this change, and all that were delivered before it."
+    /// "Tell me when you have applied what this transaction has changed." Sent after the change itself.
+    Announced {
+        /// Names the change.
+        change: ChangeId,
+    },
+    /// "I have applied these changes." True for ever, so a repetition by somebody else does no harm.
     Applied {
         /// Who has.
         replica: ReplicaId,
-        /// The latest change applied.
-        up_to: ChangeId,
+        /// Which.
+        changes: Vec<ChangeId>,
+        /// The same for replicas of older versions: the number of the latest change, which covers all before it.
+        up_to: Option<u64>,
     },
-    /// "I hold no lease any more, and shall take no other." Spares revokers the wait.
+    /// "I hold no lease any more, and shall take no other." Spares revokers the wait. True for ever, too: an id lasts
+    /// no longer than its process.
     Left {
         /// Who leaves.
         replica: ReplicaId,
@@ -83,6 +117,6 @@ pub enum Notification {
 pub enum Records {
     /// These.
     These(Vec<RecordId>),
-    /// Too many to name in one payload (8000 bytes), or unknown.
+    /// Too many to name, or unknown.
     All,
 }

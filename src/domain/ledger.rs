@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     api_key::{Environment, KeyId},
     audit::{Action, AuditEvent, Author},
-    coherence::ChangeId,
+    coherence::Mark,
     key_record::{DisabledBy, KeyState, ManagedKey},
     metadata::InvalidMetadata,
     ports::{StoreError, StoredHash},
@@ -66,6 +66,11 @@ pub enum Refusal {
     DisabledByAdministrator,
     /// The owner has as many keys as one may have.
     TooManyKeys(u32),
+    /// The owner has made as many keys within a day as one may make.
+    TooManyNewKeys {
+        /// When the next one may be made.
+        retry_after: Duration,
+    },
     /// The `Idempotency-Key` came with another request before.
     OtherRequest,
     /// What was asked for is against the operator's policies.
@@ -93,10 +98,22 @@ pub struct Insertion<'a> {
     pub key: &'a ManagedKey,
     /// What proves it.
     pub hash: &'a StoredHash,
+    /// How far whoever makes it reaches.
+    pub reach: &'a Reach,
     /// The request, where a repetition of it must not make another key.
     pub request: Option<&'a IdempotentRequest>,
-    /// How many keys that are neither revoked nor expired its owner may have; `None` for any number.
-    pub max_per_owner: Option<u32>,
+    /// How many its owner may have.
+    pub quota: Quota,
+}
+
+/// How many keys an owner may have; `None` for any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// That are neither revoked nor expired. A key and its successor may live side by side, so of those twice as many.
+    pub living: Option<u32>,
+    /// That were made within a day, whatever has become of them. With successors, twice as many: an owner who has made
+    /// enough must still be able to replace a key that leaked.
+    pub made_in_a_day: Option<u32>,
 }
 
 /// A request that carried an `Idempotency-Key`.
@@ -134,16 +151,16 @@ pub struct Change<'a> {
     pub decide: &'a Decide<'a>,
     /// What proves the successor that `decide` may make.
     pub successor_hash: Option<&'a StoredHash>,
-    /// The same as for an [`Insertion`], where the change brings a key back to life; `None` also where it never does. A
-    /// key and its successor may live side by side, so of those an owner may have twice as many.
-    pub max_per_owner: Option<u32>,
+    /// How many keys its owner may have; for any number also where the change neither makes a key nor brings one back
+    /// to life.
+    pub quota: Quota,
+    /// What tells the replicas of the change, also when nothing changes: whoever made the change before may have failed
+    /// while they waited. `None` where nobody waits for them.
+    pub mark: Option<&'a Mark>,
 }
 
 /// From a key as it stands to what becomes of it.
 pub type Decide<'a> = dyn Fn(&ManagedKey) -> Result<Decision, Refusal> + Send + Sync + 'a;
-
-/// Is told of a change before it is committed, while nobody else can know of it yet.
-pub type BeforeCommit<'a> = dyn Fn(ChangeId) + Send + Sync + 'a;
 
 /// What becomes of a key.
 pub struct Decision {
@@ -165,14 +182,8 @@ pub struct Event {
 
 /// What became of a [`Change`].
 pub enum Outcome {
-    /// It is done.
-    Changed {
-        /// The key as it is now.
-        key: Box<ManagedKey>,
-        /// What is to be awaited on all replicas, also when nothing has changed: whoever made the change
-        /// before may have failed while they waited.
-        change: ChangeId,
-    },
+    /// It is done: the key as it is now.
+    Changed(Box<ManagedKey>),
     /// It is not done.
     Refused(Refusal),
 }
@@ -227,23 +238,15 @@ pub struct OwnerSwitch {
     pub at: OffsetDateTime,
 }
 
-/// Keys that were revoked together.
-pub struct RevokedTogether {
-    /// How many.
-    pub count: u32,
-    /// What is to be awaited, also when there were none: they may have been revoked before by somebody who failed
-    /// after the commit, while they waited for the replicas.
-    pub change: ChangeId,
-}
-
-/// Tokens that were ended.
+/// A change of more than one key, or of tokens.
 #[derive(Clone, Copy, Debug)]
-pub struct TokensRevoked {
-    /// The instant before which those of the subject are refused, where they were ended so; it may have been a later
-    /// one already.
-    pub not_before: Option<OffsetDateTime>,
-    /// What is to be awaited, also when they were ended before.
-    pub change: ChangeId,
+pub struct Together<'a> {
+    /// How far whoever makes it reaches.
+    pub reach: &'a Reach,
+    /// How they are remembered.
+    pub author: &'a Author,
+    /// The same as for a [`Change`].
+    pub mark: Option<&'a Mark>,
 }
 
 /// Where keys are managed.
@@ -255,11 +258,16 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] when it may not have been made.
     async fn insert(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError>;
 
-    /// What the same request has made before, if it has; `None` when it is new.
+    /// What the same request has made before, if it has; `None` when it is new. `reach`: of who asks.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    async fn earlier(&self, request: &IdempotentRequest, now: OffsetDateTime) -> Result<Option<Inserted>, StoreError>;
+    async fn earlier(
+        &self,
+        request: &IdempotentRequest,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<Option<Inserted>, StoreError>;
 
     /// A key within reach.
     ///
@@ -267,20 +275,26 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] when the store could not answer.
     async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError>;
 
-    /// Keys, newest first.
+    /// Keys, newest first. `reach`: of who asks; what is listed is for the filter to say.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    async fn list(&self, filter: &KeyFilter, page: Page, now: OffsetDateTime) -> Result<Vec<ManagedKey>, StoreError>;
+    async fn list(
+        &self,
+        filter: &KeyFilter,
+        page: Page,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<Vec<ManagedKey>, StoreError>;
 
     /// Changes a key as `change` decides.
     ///
     /// # Errors
     /// [`StoreError`] when it may not have been changed.
-    async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError>;
+    async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError>;
 
     /// Revokes the newest `most` of the keys that `filter` names and that are not revoked. Where it names an owner, and
-    /// there are fewer, none is left; otherwise the successor of a key that was being rotated may be.
+    /// there are fewer, none is left; otherwise the successor of a key that was being rotated may be. Gives their number.
     ///
     /// # Errors
     /// [`StoreError`] when they may not have been revoked.
@@ -290,35 +304,42 @@ pub trait KeyLedger: Send + Sync {
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<RevokedTogether, StoreError>;
+        by: Together<'_>,
+    ) -> Result<u32, StoreError>;
 
-    /// Switches all keys of an owner, those of the future too. Gives what is to be awaited.
+    /// Whether all keys of an owner are switched off.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError>;
+
+    /// Switches all keys of an owner, those of the future too.
     ///
     /// # Errors
     /// [`StoreError`] when it may not have been switched.
-    async fn switch_owner(
-        &self,
-        switch: &OwnerSwitch,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<ChangeId, StoreError>;
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError>;
 
-    /// Ends tokens before they expire. Gives what is to be awaited.
+    /// Ends tokens before they expire. Gives the instant before which those of the subject are refused, where they were
+    /// ended so; it may have been a later one already.
     ///
     /// # Errors
     /// [`StoreError`] when they may not have been ended.
     async fn revoke_tokens(
         &self,
         revocation: &TokenRevocation,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<TokensRevoked, StoreError>;
+        by: Together<'_>,
+    ) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// Events, newest first.
+    /// Removes at most `most` keys whose life ended longer than `keep` ago by the store's clock. Gives their number;
+    /// `None` while another replica is at it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they may not have been removed.
+    async fn forget_ended(&self, keep: Duration, most: u32) -> Result<Option<u32>, StoreError>;
+
+    /// Events, newest first. `reach`: of who asks; what is listed is for the filter to say.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<AuditEvent>, StoreError>;
+    async fn events(&self, filter: &EventFilter, page: Page, reach: &Reach) -> Result<Vec<AuditEvent>, StoreError>;
 }

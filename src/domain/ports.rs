@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     api_key::KeyId,
-    coherence::{Notification, RecordId},
+    coherence::{ChangeId, Mark, Notification, RecordId},
     key_record::{KeyRecord, LastUse},
     token::TokenEnd,
 };
@@ -58,7 +58,7 @@ pub struct KeyUse {
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// The rows of these keys, in any order; those that do not exist are missing from the answer.
-    /// Read from the primary, in a transaction that begins after the call.
+    /// Read in a transaction that begins after the call, from a server that was still the primary afterwards.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
@@ -80,8 +80,8 @@ pub trait KeyStore: Send + Sync {
 /// What checks need of where it is kept which tokens were ended.
 #[async_trait]
 pub trait EndedTokens: Send + Sync {
-    /// Those of these rows that are there, in any order. Read from the primary, in a transaction that begins after
-    /// the call.
+    /// Those of these rows that are there, in any order. Read in a transaction that begins after the call, from a server
+    /// that was still the primary afterwards.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
@@ -98,11 +98,15 @@ pub trait Announcements: Send + Sync {
     /// [`StoreError`] when it could not be done.
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError>;
 
-    /// Tells every listener. When this returns, it is committed.
+    /// Tells every listener. When this returns, it is committed; a heartbeat as durably as any change, so that no
+    /// server gives a lease that another one has superseded.
     ///
     /// # Errors
     /// [`StoreError`] when it may not have been committed.
     async fn send(&self, notification: &Notification) -> Result<(), StoreError>;
+
+    /// The message that announces a change, to be sent in its transaction.
+    fn mark(&self, change: ChangeId) -> Mark;
 
     /// The longest lease of any replica that has begun to listen before this call. Asks until the
     /// database says; should it be away for a long time, it is the longest possible one.
@@ -123,8 +127,8 @@ pub trait Listener: Send {
     /// The next notification, in the order in which they were committed. Dropping the future loses none.
     ///
     /// # Errors
-    /// [`StoreError`] when the connection is lost, or brings what cannot be read: what came between
-    /// then and a new connection is not known.
+    /// [`StoreError`] when the connection is lost, or brings what a replica has sent and this one does not understand:
+    /// what came between then and a new connection is not known.
     async fn next(&mut self) -> Result<Notification, StoreError>;
 }
 

@@ -99,7 +99,7 @@ pub(super) async fn list(
     let read = which_events(Parameters::of(&request), &services.issuer.keyring, &editor.reach);
     let (filter, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
     let asked = Page { limit: page.limit + 1, ..page };
-    let found = services.lifecycle.events(&filter, asked).await;
+    let found = services.lifecycle.events(&filter, asked, &editor.reach).await;
     let mut events = found.map_err(|error| unread(&request, &error))?;
     let more = events.len() > page.limit as usize;
     events.truncate(page.limit as usize);

@@ -87,6 +87,8 @@ pub(super) enum Reason {
     AlreadyRotated,
     /// The owner has as many keys as one may have.
     TooManyKeys,
+    /// The owner has made as many keys within a day as one may make; after so many seconds, another may be made.
+    TooManyNewKeys(u64),
     /// The `Idempotency-Key` came with another request before.
     IdempotencyKeyReused,
     /// It is no good as a request, whatever it asks for.
@@ -129,6 +131,8 @@ impl From<ledger::Refusal> for Reason {
             Refusal::KeyExpired => Self::KeyExpired,
             Refusal::AlreadyRotated => Self::AlreadyRotated,
             Refusal::TooManyKeys(_) => Self::TooManyKeys,
+            // Rounded up: a second earlier would be too early.
+            Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
             Refusal::OtherRequest => Self::IdempotencyKeyReused,
             Refusal::Against(violations) => Self::InvalidFields(violations.into_iter().map(violation).collect()),
         }
@@ -199,6 +203,9 @@ impl Failure {
             Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
             Reason::AlreadyRotated => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
             Reason::TooManyKeys => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
+            Reason::TooManyNewKeys(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
+            }
             Reason::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
@@ -238,6 +245,9 @@ impl Failure {
             }
             Reason::Unavailable => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            }
+            Reason::TooManyNewKeys(seconds) => {
+                response.insert_header((RETRY_AFTER, *seconds));
             }
             Reason::NoRequest(Refusal::ContentCoding) => {
                 response.insert_header((ACCEPT_ENCODING, "identity"));
@@ -323,6 +333,7 @@ mod tests {
             Reason::KeyExpired,
             Reason::AlreadyRotated,
             Reason::TooManyKeys,
+            Reason::TooManyNewKeys(0),
             Reason::IdempotencyKeyReused,
             Reason::NoRequest(Refusal::Malformed),
             Reason::NoRequest(Refusal::InvalidTarget),

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use super::Services;
-use crate::domain::ports::Health;
+use crate::{domain::ports::Health, trouble::Trouble};
 
 /// How long one answer of the database serves. Readiness is public, so it must not be a way to make
 /// the database work.
@@ -25,6 +25,7 @@ const ANSWER_SERVES: Duration = Duration::from_millis(500);
 pub struct Readiness {
     stopping: AtomicBool,
     store: Arc<dyn Health>,
+    trouble: Trouble,
     /// The last answer and when it came. Held while the database is asked, so that many askers cost one query.
     last: Mutex<Option<(Instant, bool)>>,
 }
@@ -32,7 +33,7 @@ pub struct Readiness {
 impl Readiness {
     /// Readiness that depends on `store`.
     pub fn new(store: Arc<dyn Health>) -> Self {
-        Self { stopping: AtomicBool::new(false), store, last: Mutex::new(None) }
+        Self { stopping: AtomicBool::new(false), store, trouble: Trouble::default(), last: Mutex::new(None) }
     }
 
     /// From now on this replica is unready. Requests that come nevertheless are still answered.
@@ -51,10 +52,16 @@ impl Readiness {
         {
             return ready;
         }
-        let ready = self.store.is_ready().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "not ready");
-            false
-        });
+        let ready = match self.store.is_ready().await {
+            Ok(ready) => {
+                self.trouble.is_over();
+                ready
+            }
+            Err(error) => {
+                self.trouble.tell(&error, |repeated| tracing::warn!(%error, repeated, "not ready"));
+                false
+            }
+        };
         *last = Some((Instant::now(), ready));
         ready
     }

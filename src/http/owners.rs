@@ -70,7 +70,7 @@ async fn switch(
     let reason = fields.take("reason", parsed);
     fields.finish(Some(())).map_err(fail)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
-    let switched = services.lifecycle.switch_owner(switch, editor.author).await;
+    let switched = services.lifecycle.switch_owner(switch, editor.reach, editor.author).await;
     let everywhere = switched.map_err(|undecided| undone(request, &undecided, "switch an owner"))?;
     in_request(request, || tracing::info!(owner = id, disabled, took = ?everywhere.took, "switched an owner"));
     let answer = SwitchedOwner { owner: Owner::new(&owner), disabled, confirmation: Confirmation::new(&everywhere) };

@@ -65,7 +65,7 @@ pub(super) async fn revoke(
     let fields = Fields::of(&request, &body).map_err(fail)?;
     let revocation = which(fields, services.gate.tokens.verifier(), now()).map_err(fail)?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
-    let revoked = services.lifecycle.revoke_tokens(revocation, editor.author).await;
+    let revoked = services.lifecycle.revoke_tokens(revocation, editor.reach, editor.author).await;
     let revoked = revoked.map_err(|undecided| undone(&request, &undecided, "revoke tokens"))?;
     in_request(&request, || tracing::info!(issuer, took = ?revoked.everywhere.took, "revoked tokens"));
     let (token_id, subject) = match which {

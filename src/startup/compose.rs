@@ -8,7 +8,8 @@ use tokio::{runtime::Handle, task::AbortHandle};
 use crate::{
     auth::{
         api_key::KeyChecker,
-        coherence::{Link, ReplicaId, Settings},
+        coherence::{Link, Settings},
+        ended_keys,
         hasher::Hasher,
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         last_uses::LastUses,
@@ -16,7 +17,10 @@ use crate::{
         token::{TokenChecker, TokenRoom},
     },
     config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed},
-    domain::api_key::{Keyring, Pepper, Prefix},
+    domain::{
+        api_key::{Keyring, Pepper, Prefix},
+        message_keys::MessageKeys,
+    },
     jwks::HttpKeySet,
     protect::{BoundedLog, Credentials, Gate, Host, Membership, TrustedProxies},
     store::Store,
@@ -32,6 +36,8 @@ pub(super) struct Sections {
     pub(super) prefix: Prefix,
     pub(super) peppers: Vec<Pepper>,
     pub(super) policy: KeyPolicy,
+    /// For how long ended keys are kept; `None` where it is for other replicas to remove them, too.
+    pub(super) retention: Option<Duration>,
     pub(super) hashing: Hashing,
     pub(super) checks: Checks,
     pub(super) coherence: Coherence,
@@ -54,17 +60,22 @@ pub(super) type Impossible = Box<dyn Error + Send + Sync>;
 /// Puts a replica together and lets it begin to listen. Its tasks belong to the current runtime: of the threads that
 /// serve nothing else, for hot checks must not wait behind cold ones.
 pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impossible> {
-    let Sections { jwt, prefix, peppers, policy, hashing, checks, coherence, last_used, proxies, host } = sections;
+    let Sections { jwt, prefix, peppers, policy, retention, hashing, checks, coherence, last_used, proxies, host } =
+        sections;
     let runtime = Handle::current();
     let keyring = Arc::new(Keyring::new(prefix, &peppers)?);
     let hasher = Arc::new(Hasher::new(&hashing)?);
     let settings = Settings::for_lease(coherence.lease)?;
     let mut tasks = Tasks::default();
     let verifier = token_verifier(&jwt, &runtime, &mut tasks)?;
-    let link = Arc::new(Link::new(ReplicaId(rand::random()), settings, store.announcements()));
+    let announcements = store.announcements(MessageKeys::new(&peppers));
+    let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
     tasks.add(runtime.spawn(Arc::clone(&link).run()).abort_handle());
     let uses = Arc::new(LastUses::new(store.keys(), last_used));
     tasks.add(runtime.spawn(Arc::clone(&uses).run()).abort_handle());
+    if let Some(keep) = retention {
+        tasks.add(runtime.spawn(ended_keys::forget(store.ledger(), keep)).abort_handle());
+    }
     let lifecycle = Lifecycle {
         ledger: store.ledger(),
         policy,

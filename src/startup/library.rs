@@ -140,7 +140,7 @@ impl Settings {
         self
     }
 
-    /// How many connections to the database checks may use (`database.pool_size`); three more serve the lease.
+    /// How many connections to the database checks may use (`database.pool_size`); three more serve the lease, and two more stop owners.
     #[must_use]
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.database.pool_size = connections;
@@ -217,6 +217,7 @@ impl Keyward {
             prefix,
             peppers,
             policy: KeyPolicy::default(),
+            retention: None,
             hashing,
             checks,
             coherence,
@@ -264,8 +265,9 @@ mod tests {
         assert_eq!(LastUsed::default(), server.last_used);
         assert_eq!(Audit::default(), server.audit);
         let database = |database: &Database| {
-            let Database { pool_size, acquire_timeout, statement_timeout, connect_timeout, .. } = database;
-            (*pool_size, *acquire_timeout, *statement_timeout, *connect_timeout)
+            let Database { pool_size, owner_connections, admin_connections, .. } = database;
+            let Database { acquire_timeout, statement_timeout, connect_timeout, .. } = database;
+            (*pool_size, *owner_connections, *admin_connections, *acquire_timeout, *statement_timeout, *connect_timeout)
         };
         assert_eq!(database(&library.database), database(&server.database));
         let jwt = |jwt: &Jwt| {

@@ -81,6 +81,7 @@ impl Replica {
             store.migrate(&database, &audit).await?;
         }
 
+        store.warn_of_strangers().await;
         let health = store.health();
         let Composed { gate, keyring, hasher, membership } = compose(
             store,
@@ -89,6 +90,7 @@ impl Replica {
                 prefix: keys.prefix,
                 peppers: keys.peppers,
                 policy: keys.policy,
+                retention: keys.retention,
                 hashing,
                 checks,
                 coherence,

@@ -1,164 +1,175 @@
-//! How replicas tell each other what has changed: NOTIFY and LISTEN on one channel.
-//!
-//! The payloads are one line each, words with one space between:
-//!
-//! ```text
-//! changed CHANGE ID,ID,…          keys to read again (by a trigger; `*`: all of them)
-//! heartbeat REPLICA SEQUENCE MS   I am here; MS is my lease
-//! applied REPLICA CHANGE          I have applied this change and all before it
-//! left REPLICA                    I hold no lease any more
-//! ```
+//! How replicas are told what has changed: NOTIFY and LISTEN.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use uuid::Uuid;
 
-use super::{Store, store_error};
-use crate::domain::{
-    coherence::{ChangeId, LONGEST_LEASE, Notification, RecordId, Records, ReplicaId},
-    ports::{Announcements, Listener, Listening, StoreError},
+use super::{
+    Store,
+    connections::judge,
+    session,
+    wire::{self, CHANGES, Meaning, REPLICAS},
 };
-
-/// The trigger of `migrations/0002_coherence.sql` sends to the same.
-const CHANNEL: &str = "keyward";
+use crate::{
+    domain::{
+        coherence::{ChangeId, LONGEST_LEASE, Mark, Notification},
+        message_keys::MessageKeys,
+        ports::{Announcements, Listener, Listening, StoreError},
+    },
+    trouble::Trouble,
+};
 
 /// A connection that was reset is replaced at once; a database that is away is asked so often.
 const PAUSE_BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(50);
 
+/// Tells others, and is told, with a proof.
+pub(super) struct Announcer {
+    pub(super) store: Store,
+    pub(super) keys: Arc<MessageKeys>,
+    pub(super) ignored: Arc<Ignored>,
+}
+
 #[async_trait]
-impl Announcements for Store {
+impl Announcements for Announcer {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
         self.enter_lease(lease).await?;
         // The listener would rather reconnect silently; we must know, so each has a pool of its own.
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.listen_options.clone());
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.store.listen_options.clone());
         let connect = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.eager_reconnect(false);
-            listener.listen(CHANNEL).await?;
+            judge(session::claim(&mut listener, true).await?, &self.store.refusals)?;
+            listener.listen_all([CHANGES, REPLICAS]).await?;
             Ok(listener)
         };
-        let listener = Box::new(PgAnnouncements(self.within_deadline(connect).await?));
+        let listener = self.store.within_deadline(connect).await?;
+        let (keys, ignored) = (Arc::clone(&self.keys), Arc::clone(&self.ignored));
+        let listener = Box::new(PgAnnouncements { listener, keys, ignored });
         Ok(Listening { listener, longest_lease: self.longest_lease().await })
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
-        let payload = write_payload(notification);
-        let query = sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, payload);
-        self.within_deadline(query.execute(&self.signals)).await.map(drop)
+        let message = wire::write(notification, &self.keys);
+        let older_form = wire::write_older_form(notification);
+        let send = async {
+            let is_heartbeat = matches!(notification, Notification::Heartbeat { .. });
+            let connections = if is_heartbeat { &self.store.heartbeats } else { &self.store.acknowledgements };
+            let mut connection = connections.tentative().await?;
+            // NOTIFY alone writes nothing that a standby could confirm, so its commit would wait for none.
+            let query = sqlx::query!(
+                r#"SELECT CASE WHEN $2::text IS NOT NULL THEN pg_notify($1, $2) END AS message,
+                          CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4) END AS older_form,
+                          CASE WHEN $5 THEN pg_logical_emit_message(true, 'keyward', '')::text END AS written"#,
+                REPLICAS,
+                message,
+                CHANGES,
+                older_form,
+                is_heartbeat,
+            );
+            query.fetch_one(&mut *connection).await?;
+            drop(connection.keep());
+            Ok(())
+        };
+        self.store.within_deadline(send).await
+    }
+
+    fn mark(&self, change: ChangeId) -> Mark {
+        Mark::new(wire::write_announcement(change, &self.keys))
     }
 
     async fn longest_lease(&self) -> Duration {
-        let answer = async {
-            loop {
-                let query = sqlx::query_scalar!("SELECT longest_lease_ms FROM coherence");
-                match self.within_deadline(query.fetch_one(&self.pool)).await {
-                    Ok(millis) => return Duration::from_millis(millis.unsigned_abs().into()),
-                    Err(error) => tracing::warn!(%error, "could not read the longest lease; asking again"),
-                }
-                tokio::time::sleep(PAUSE_BEFORE_ASKING_AGAIN).await;
-            }
-        };
-        tokio::time::timeout(LONGEST_LEASE, answer).await.unwrap_or(LONGEST_LEASE)
+        longest_lease(&self.store).await
     }
 }
 
-impl Store {
+/// Asks until the database says; should it be away for a long time, it is the longest possible one.
+pub(super) async fn longest_lease(store: &Store) -> Duration {
+    let answer = async {
+        let trouble = Trouble::default();
+        loop {
+            let work = async {
+                let mut read = store.requests.tentative().await?;
+                let query = sqlx::query_scalar!("SELECT longest_lease_ms FROM coherence");
+                let millis = query.fetch_one(&mut *read).await?;
+                read.prove().await?;
+                Ok(millis)
+            };
+            match store.within_deadline(work).await {
+                Ok(millis) => return Duration::from_millis(millis.unsigned_abs().into()),
+                Err(error) => trouble.tell(&error, |repeated| {
+                    tracing::warn!(%error, repeated, "could not read the longest lease; asking again");
+                }),
+            }
+            tokio::time::sleep(PAUSE_BEFORE_ASKING_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(LONGEST_LEASE, answer).await.unwrap_or(LONGEST_LEASE)
+}
+
+impl Announcer {
+    /// Also where it was entered before, it is proven that this is the server that knows.
     async fn enter_lease(&self, lease: Duration) -> Result<(), StoreError> {
         let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
-        let query = sqlx::query!("UPDATE coherence SET longest_lease_ms = $1 WHERE longest_lease_ms < $1", millis,);
-        self.within_deadline(query.execute(&self.pool)).await.map(drop)
+        let work = async {
+            let mut entry = self.store.requests.tentative().await?;
+            let query = sqlx::query!("UPDATE coherence SET longest_lease_ms = $1 WHERE longest_lease_ms < $1", millis);
+            query.execute(&mut *entry).await?;
+            entry.prove().await
+        };
+        self.store.within_deadline(work).await
     }
 }
 
-struct PgAnnouncements(PgListener);
+struct PgAnnouncements {
+    listener: PgListener,
+    keys: Arc<MessageKeys>,
+    ignored: Arc<Ignored>,
+}
 
 #[async_trait]
 impl Listener for PgAnnouncements {
     async fn next(&mut self) -> Result<Notification, StoreError> {
-        let lost = || StoreError::Unavailable("the listening connection was lost".to_owned());
-        let arrived = self.0.try_recv().await.map_err(store_error)?.ok_or_else(lost)?;
-        // What cannot be read may have been a change: as good as lost.
-        read_payload(arrived.payload())
-            .ok_or_else(|| StoreError::Corrupt(format!("a notification of unknown form on channel {CHANNEL}")))
-    }
-}
-
-fn write_payload(notification: &Notification) -> String {
-    match notification {
-        Notification::Heartbeat { replica, sequence, lease } => {
-            format!("heartbeat {} {sequence} {}", Uuid::from_u128(replica.0), lease.as_millis())
-        }
-        Notification::Changed { change, records: Records::All } => format!("changed {} *", change.0),
-        Notification::Changed { change, records: Records::These(ids) } => {
-            let mut payload = format!("changed {} ", change.0);
-            for (position, id) in ids.iter().enumerate() {
-                let comma = if position == 0 { "" } else { "," };
-                let _ = write!(payload, "{comma}{}", Uuid::from_u128(id.0));
+        loop {
+            let lost = || StoreError::Unavailable("the listening connection was lost".to_owned());
+            let arrived = self.listener.try_recv().await?.ok_or_else(lost)?;
+            match wire::read(arrived.channel(), arrived.payload(), &self.keys) {
+                Meaning::Known(notification) => return Ok(notification),
+                // It may have been a change: as good as lost.
+                Meaning::OfNewerVersion => {
+                    return Err(StoreError::Corrupt(
+                        "a replica has sent what this version does not understand".to_owned(),
+                    ));
+                }
+                Meaning::ForOlderVersions => {}
+                Meaning::Nothing => self.ignored.count(arrived.channel()),
             }
-            payload
-        }
-        Notification::Applied { replica, up_to } => format!("applied {} {}", Uuid::from_u128(replica.0), up_to.0),
-        Notification::Left { replica } => format!("left {}", Uuid::from_u128(replica.0)),
-    }
-}
-
-fn read_payload(payload: &str) -> Option<Notification> {
-    let mut words = payload.split(' ');
-    let mut word = || words.next();
-    let notification = match word()? {
-        "changed" => Notification::Changed { change: read_change(word()?)?, records: read_records(word()?)? },
-        "heartbeat" => Notification::Heartbeat {
-            replica: read_replica(word()?)?,
-            sequence: word()?.parse().ok()?,
-            lease: Duration::from_millis(word()?.parse().ok()?),
-        },
-        "applied" => Notification::Applied { replica: read_replica(word()?)?, up_to: read_change(word()?)? },
-        "left" => Notification::Left { replica: read_replica(word()?)? },
-        _ => return None,
-    };
-    words.next().is_none().then_some(notification)
-}
-
-fn read_change(word: &str) -> Option<ChangeId> {
-    word.parse().ok().map(ChangeId)
-}
-
-fn read_replica(word: &str) -> Option<ReplicaId> {
-    word.parse().ok().map(|id: Uuid| ReplicaId(id.as_u128()))
-}
-
-fn read_records(word: &str) -> Option<Records> {
-    if word == "*" {
-        return Some(Records::All);
-    }
-    let ids = word.split(',').map(|id| id.parse().ok().map(|id: Uuid| RecordId(id.as_u128())));
-    ids.collect::<Option<_>>().map(Records::These)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_notification_survives_the_wire() {
-        let replica = ReplicaId(u128::MAX - 1);
-        for notification in [
-            Notification::Heartbeat { replica, sequence: 7, lease: Duration::from_secs(5) },
-            Notification::Changed { change: ChangeId(u64::MAX), records: Records::All },
-            Notification::Changed { change: ChangeId(1), records: Records::These(vec![RecordId(1), RecordId(2)]) },
-            Notification::Applied { replica, up_to: ChangeId(9) },
-            Notification::Left { replica },
-        ] {
-            assert_eq!(read_payload(&write_payload(&notification)), Some(notification));
         }
     }
+}
 
-    #[test]
-    fn what_is_not_ours_is_not_read() {
-        for payload in ["", "changed", "changed x *", "changed 1 1,2", "left", "heartbeat 1 2 3", "changed 1 * *"] {
-            assert_eq!(read_payload(payload), None, "{payload}");
-        }
+/// Notifications that come from nobody who may send them.
+#[derive(Default)]
+pub(super) struct Ignored {
+    count: AtomicU64,
+    trouble: Trouble,
+}
+
+impl Ignored {
+    fn count(&self, channel: &str) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        self.trouble.tell(&"ignored", |_| {
+            tracing::warn!(
+                channel,
+                count,
+                "ignored notifications that neither a trigger nor a replica has sent; see who may connect to the database"
+            );
+        });
     }
 }

@@ -27,7 +27,13 @@ impl KeyStore for Store {
                WHERE id = ANY($1)"#,
             &ids,
         );
-        let rows = self.within_deadline(query.fetch_all(&self.pool)).await?;
+        let work = async {
+            let mut read = self.requests.tentative().await?;
+            let rows = query.fetch_all(&mut *read).await?;
+            read.prove().await?;
+            Ok(rows)
+        };
+        let rows = self.within_deadline(work).await?;
         rows.into_iter().map(|row| row.try_into().map(Arc::new)).collect()
     }
 
@@ -38,7 +44,7 @@ impl KeyStore for Store {
             old.expose(),
             new.expose(),
         );
-        self.within_deadline(query.execute(&self.pool)).await.map(drop)
+        self.execute(query).await
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
@@ -59,6 +65,6 @@ impl KeyStore for Store {
             &times,
             &addresses as &[Option<IpNet>],
         );
-        self.within_deadline(query.execute(&self.pool)).await.map(drop)
+        self.execute(query).await
     }
 }

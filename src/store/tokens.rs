@@ -21,7 +21,13 @@ impl EndedTokens for Store {
                SELECT record_id, not_before FROM tokens_not_before WHERE record_id = ANY($1)"#,
             &ids,
         );
-        let rows = self.within_deadline(query.fetch_all(&self.pool)).await?;
+        let work = async {
+            let mut read = self.requests.tentative().await?;
+            let rows = query.fetch_all(&mut *read).await?;
+            read.prove().await?;
+            Ok(rows)
+        };
+        let rows = self.within_deadline(work).await?;
         let end = |not_before: Option<_>| not_before.map_or(TokenEnd::Revoked, TokenEnd::NotBefore);
         Ok(rows.into_iter().map(|row| (RecordId(row.record_id.as_u128()), end(row.not_before))).collect())
     }

@@ -66,7 +66,7 @@ impl Wire {
 /// How many of the replica's connections are in a transaction that nobody works in.
 async fn in_transactions(database: &PgPool) -> i64 {
     let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                 AND application_name = 'keyward' AND state LIKE 'idle in transaction%'";
+                 AND application_name LIKE 'keyward%' AND state LIKE 'idle in transaction%'";
     sqlx::query_scalar(count).fetch_one(database).await.expect("a count")
 }
 

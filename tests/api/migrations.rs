@@ -83,7 +83,7 @@ async fn a_replica_that_may_not_migrate_is_unready_until_somebody_has() {
 async fn waiting_for_a_lock(observer: &PgPool, as_long_as: &str) -> i64 {
     let count = sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity
-         WHERE datname = current_database() AND application_name = 'keyward' AND wait_event_type = 'Lock'
+         WHERE datname = current_database() AND application_name LIKE 'keyward%' AND wait_event_type = 'Lock'
            AND query_start < clock_timestamp() - $1::interval",
     );
     count.bind(as_long_as).fetch_one(observer).await.expect("a count")
@@ -134,7 +134,7 @@ async fn a_replica_that_waits_for_a_migration_ends_when_told_to() {
         assert_eq!(exit_code(&mut process, &output).await, Some(0), "{name}");
         // PostgreSQL does not notice by itself that a client which waits for a lock has gone.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
-                   AND application_name = 'keyward'";
+                   AND application_name LIKE 'keyward%'";
         sqlx::query(end).execute(&observer).await.expect("ended");
         eventually("gone", async || waiting_for_a_lock(&observer, "0").await == 0).await;
     }

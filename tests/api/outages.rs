@@ -147,7 +147,7 @@ async fn a_statement_that_is_under_way_when_the_database_freezes_is_503_in_time_
     sqlx::query("LOCK TABLE api_keys").execute(&mut *transaction).await.expect("a lock");
     let freeze = async {
         let waiting = "SELECT count(*) > 0 FROM pg_stat_activity
-                       WHERE application_name = 'keyward' AND wait_event_type = 'Lock'";
+                       WHERE application_name LIKE 'keyward%' AND wait_event_type = 'Lock'";
         let waits = async || sqlx::query_scalar(waiting).fetch_one(&rows).await.expect("a row");
         eventually("it waits for the lock", waits).await;
         scene.cluster.pause();

@@ -1,6 +1,7 @@
 //! An owner is switched off, and with the owner all keys.
 
 use serde_json::{Value, json};
+use sqlx::postgres::PgListener;
 
 use crate::{
     actors::{Person, claims},
@@ -22,7 +23,7 @@ async fn an_owner_that_is_disabled_has_no_key_that_works_on_any_replica_and_enab
     let (alice, bob) = (Person::named("alice"), Person::named("bob"));
     let (one, two) = (alice.creates(&replicas[0], json!({})).await, alice.creates(&replicas[0], json!({})).await);
     let of_bob = bob.creates(&replicas[0], json!({})).await;
-    // So many that the announcement says "all".
+    // So many that they are announced in several notifications.
     let rows = database.superuser_pool().await;
     let copy = "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash)
                 SELECT gen_random_uuid(), issuer, subject, environment, created_at, updated_at, secret_hash
@@ -149,6 +150,39 @@ async fn a_token_that_says_its_owner_is_disabled_is_refused_and_stops_the_owners
     let events = alice.gets(&replicas[0], "/v1/audit").await.is(200);
     let stopped = &events["events"][1];
     assert_eq!((&stopped["action"], &stopped["actor"]["subject"]), (&json!("owner.disabled"), &json!("alice")));
+}
+
+/// Who is refused may come back as often as they like.
+#[tokio::test]
+async fn a_refused_person_makes_no_replica_read_the_owners_keys_twice() {
+    let env = [("KEYWARD__JWT__DISABLED_CLAIM", "suspended")];
+    let replica = replica_with(&env).await;
+    let key = Person::named("alice").creates(&replica, json!({})).await;
+    let mut listener = PgListener::connect(replica.database().url()).await.expect("a connection");
+    listener.listen("keyward").await.expect("listening");
+    let mut suspended = claims("alice");
+    suspended["suspended"] = json!(true);
+    let rows = replica.database().superuser_pool().await;
+    let id = sqlx::query_scalar::<_, uuid::Uuid>("SELECT id FROM api_keys").fetch_one(&rows).await.expect("a row");
+    // Each replica has a memory of its own of whom it has stopped, and this one has none yet.
+    let other = Replica::start_on(replica.database().url(), &[&[crate::asking::SHORT_LEASE], &env[..]].concat()).await;
+    for (replica, announced) in [(&replica, true), (&replica, false), (&other, false)] {
+        suspended["jti"] = json!(crate::support::unique());
+        Person::with_claims(&suspended).gets(replica, KEYS).await.is_problem(401, "invalid_token");
+        sqlx::query("NOTIFY keyward, 'end of it'").execute(&rows).await.expect("a notification");
+        let mut told = Vec::new();
+        loop {
+            let arrived = listener.recv().await.expect("a notification");
+            if arrived.payload() == "end of it" {
+                break;
+            }
+            told.push(arrived.payload().to_owned());
+        }
+        assert!(!told.iter().any(|payload| payload.ends_with('*')), "{told:?}");
+        let names = |payload: &String| payload.starts_with("changed ") && payload.contains(&id.to_string());
+        assert_eq!(told.iter().any(names), announced, "{told:?}");
+    }
+    assert_eq!((key.status(&replica).await, key.status(&other).await), (401, 401));
 }
 
 #[tokio::test]

@@ -71,6 +71,12 @@ impl Replica {
         self.database.as_ref().expect("a replica that was started with a database of its own")
     }
 
+    /// Ends it, and gives its database to whoever goes on with that.
+    pub(crate) fn take_database(&mut self) -> TestDatabase {
+        self.signal("KILL");
+        self.database.take().expect("a replica that was started with a database of its own")
+    }
+
     /// Everything it has printed so far.
     pub(crate) fn output(&self) -> String {
         self.output.text()

@@ -145,7 +145,7 @@ async fn session_that_is_asked(connection: &mut TcpStream, database: &PgPool) ->
 /// A session of Keyward's that waits for a lock.
 async fn waiting(database: &PgPool) -> Option<i32> {
     let session = "SELECT pid FROM pg_stat_activity
-                   WHERE datname = current_database() AND application_name = 'keyward' AND wait_event_type = 'Lock'";
+                   WHERE datname = current_database() AND application_name LIKE 'keyward%' AND wait_event_type = 'Lock'";
     sqlx::query_scalar(session).fetch_optional(database).await.expect("a process id")
 }
 

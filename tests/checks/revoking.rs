@@ -2,7 +2,7 @@
 
 use keyward::{
     auth::{
-        coherence::{Notification, ReplicaId, Settings, Settled},
+        coherence::{Notification, Records, ReplicaId, Settings, Settled},
         lifecycle::{ChangedKey, Done},
     },
     domain::{
@@ -52,9 +52,11 @@ async fn a_revoke_waits_for_every_replica_that_may_hold_a_lease() {
     world.channel.deliver(&Notification::Heartbeat { replica: OTHER, sequence: 1, lease: LONG_LEASE });
     let lifecycle = world.lifecycle();
     let revoking = tokio::spawn(async move { lifecycle.revoke(key.id, None, operator(), NOW).await });
-    world.channel.applied(world.channel.first_change().await).await;
+    let change = world.store.has_announced().await;
+    // What comes after it was heard, so it was, too.
+    world.channel.applied(world.channel.announce(Records::These(Vec::new()))).await;
     assert!(!revoking.is_finished());
-    world.channel.deliver(&Notification::Applied { replica: OTHER, up_to: world.channel.last_change() });
+    world.channel.deliver(&Notification::Applied { replica: OTHER, changes: vec![change], up_to: None });
     let revoked = in_time("the revocation", revoking).await.expect("no panic").expect("an answer").expect("a key");
     assert_eq!(revoked.everywhere.settled, Settled::Heard { confirmed: 1, expired: 0 });
 }

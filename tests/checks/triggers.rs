@@ -72,16 +72,12 @@ impl Schema {
 
     async fn store(&self) -> Arc<dyn KeyStore> {
         let settings = Database {
-            url: self.database.url().to_owned().into(),
-            password: None,
-            migrate_password: None,
             pool_size: 2,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
-            listen_url: None,
-            migrate_url: None,
             connect_timeout: Duration::from_secs(10),
             migrate_on_start: false,
+            ..Database::at(self.database.url().to_owned().into())
         };
         Store::open(&settings).await.expect("a store").keys()
     }
@@ -149,21 +145,62 @@ async fn a_truncation_announces_all_keys() {
     assert_eq!(schema.announced().await, ["*"]);
 }
 
+/// The ids in notifications, which name at most 200 each: a payload has room for 8000 bytes.
+fn named(announced: &[String]) -> Vec<String> {
+    let mut named = Vec::new();
+    for ids in announced {
+        let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
+        assert!(ids.len() <= 200, "{} ids", ids.len());
+        named.extend(ids);
+    }
+    named.sort_unstable();
+    named
+}
+
 #[tokio::test]
-async fn a_statement_that_changes_many_keys_sends_one_notification() {
+async fn a_statement_that_changes_many_keys_names_them_two_hundred_at_a_time() {
     let mut schema = Schema::new().await;
-    let ids = schema.add_keys(200).await;
+    let mut ids = schema.add_keys(200).await;
     schema.run("UPDATE api_keys SET enabled = false").await;
     let announced = schema.announced().await;
-    assert_eq!(announced.len(), 1);
-    let mut named: Vec<&str> = announced[0].split(',').collect();
-    named.sort_unstable();
-    assert_eq!(named, ids.iter().map(Uuid::to_string).collect::<Vec<_>>());
+    assert_eq!((announced.len(), named(&announced)), (1, ids.iter().map(Uuid::to_string).collect()));
 
-    schema.add_keys(800).await;
+    ids.extend(schema.add_keys(801).await);
     for statement in ["UPDATE api_keys SET enabled = NOT enabled", "DELETE FROM api_keys"] {
         schema.run(statement).await;
-        assert_eq!(schema.announced().await, ["*"], "{statement}");
+        let announced = schema.announced().await;
+        assert_eq!((announced.len(), named(&announced)), (6, ids.iter().map(Uuid::to_string).collect()), "{statement}");
+    }
+    // Nobody can do that but by psql.
+    schema.add_keys(10_001).await;
+    schema.run("UPDATE api_keys SET enabled = false").await;
+    assert_eq!(schema.announced().await, ["*"]);
+}
+
+#[tokio::test]
+async fn an_owner_who_is_switched_has_the_living_keys_announced_and_no_others() {
+    let mut schema = Schema::new().await;
+    let living = schema.add_keys(450).await;
+    for (end, count) in [("revoked_at = now()", 300), ("expires_at = now() - interval '2 hours'", 1_000)] {
+        let ended = schema.add_keys(count).await;
+        let list: Vec<String> = ended.iter().map(|id| format!("'{id}'")).collect();
+        schema.run(&format!("UPDATE api_keys SET {end} WHERE id IN ({})", list.join(","))).await;
+    }
+    schema.announced().await;
+    for statement in [
+        "INSERT INTO disabled_owners (issuer, subject, disabled_at) VALUES ('', 'alice', now())",
+        "UPDATE disabled_owners SET subject = 'bob'",
+        "UPDATE disabled_owners SET subject = 'alice'",
+        "DELETE FROM disabled_owners",
+        "SELECT announce_keys_of('', 'alice')",
+    ] {
+        schema.run(statement).await;
+        let announced = schema.announced().await;
+        assert_eq!(
+            (announced.len(), named(&announced)),
+            (3, living.iter().map(Uuid::to_string).collect()),
+            "{statement}"
+        );
     }
 }
 
@@ -197,11 +234,13 @@ async fn ends_of_tokens_are_announced_by_the_names_that_checks_ask_for() {
         announced.sort_unstable();
         assert_eq!(heard, announced, "{statement}");
     }
-    for (count, one) in [(200, false), (201, true)] {
+    for (count, notifications) in [(200, 1), (201, 2)] {
         let many = "INSERT INTO revoked_tokens (issuer, token_id) SELECT '', number::text FROM generate_series(1,";
-        schema.run(&format!("DELETE FROM revoked_tokens; {many} {count}) AS number")).await;
+        schema.run("TRUNCATE revoked_tokens").await;
+        schema.announced().await;
+        schema.run(&format!("{many} {count}) AS number")).await;
         let announced = schema.announced().await;
-        assert_eq!(announced.last().map(|ids| ids == "*"), Some(one), "{count}");
+        assert_eq!((announced.len(), named(&announced).len()), (notifications, count), "{count}");
     }
 }
 

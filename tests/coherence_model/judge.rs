@@ -9,13 +9,16 @@ impl World {
     /// The property: no check that starts after a revoke has returned believes an older row. Says who
     /// would, if somebody would.
     pub(crate) fn violation(&mut self, rules: &Rules) -> Option<String> {
+        if let Some(read) = &self.believed_too_old {
+            return Some(read.clone());
+        }
         for i in 0..self.nodes.len() {
             let now = self.clock(rules, i);
             let node = &self.nodes[i];
             if node.paused {
                 continue;
             }
-            for key in 0..self.rows.len() {
+            for key in 0..rules.keys {
                 let floor = self.returned[key];
                 let id = record(key);
                 if let Some(entry) = node.cache[key] {
@@ -54,41 +57,50 @@ impl World {
     /// Whether nothing can go wrong any more: all changes are made, and every old version that is
     /// cached or about to be is one that nobody may believe, ever.
     pub(crate) fn is_settled(&self) -> bool {
+        let rows = &self.servers[self.primary].rows;
         let harmless = |node: &Node, key: usize| {
-            let entry = node.cache[key].filter(|e| e.version < self.rows[key]);
+            let entry = node.cache[key].filter(|e| e.version < rows[key]);
             let believable = |e: Entry| node.freshness.is_current(&e.ticket, record(key));
-            let read = matches!(node.fills[key], Some(Fill::Read(e)) if e.version < self.rows[key]);
+            let read = matches!(node.fills[key], Some(Fill::Read(e)) if e.version < rows[key]);
             let checking = node.half_checks[key].is_some();
-            !entry.is_some_and(believable) && !read && !checking
+            // On a server that was superseded, what it reads next is old.
+            let may_read_old = node.server != self.primary && (node.budget.fills > 0 || node.fills[key].is_some());
+            !entry.is_some_and(believable) && !read && !checking && !may_read_old
         };
         let everywhere = |key| self.nodes.iter().all(|node| harmless(node, key));
-        self.revokes_left == 0 && (0..self.rows.len()).all(everywhere)
+        self.revokes_left == 0 && (0..rows.len()).all(everywhere)
     }
 
-    /// For the long simulation: forget what everybody has read, so that memory stays flat.
+    /// For the long simulation, in which no server is superseded and nothing is repeated: forget what everybody has
+    /// read, so that memory stays flat.
     pub(crate) fn trim(&mut self) {
         let sockets = || self.nodes.iter().filter_map(|n| n.socket.as_ref());
-        let read = sockets().map(|s| s.delivered).min().unwrap_or(self.log.len());
-        self.log.drain(..read);
+        let log = &mut self.servers[0].log;
+        let read = sockets().map(|s| s.delivered).min().unwrap_or(log.len());
+        log.drain(..read);
         let sockets = self.nodes.iter_mut().filter_map(|n| n.socket.as_mut());
         sockets.for_each(|s| s.delivered -= read);
     }
 }
 
 /// What tells two states apart: everything except the tally, and except log entries that were
-/// delivered to all who listen.
+/// delivered to all who listen and can't be repeated.
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let sockets = || self.nodes.iter().filter_map(|n| n.socket.as_ref());
-        let read = sockets().map(|s| s.delivered).min().unwrap_or(self.log.len());
-        (self.now, &self.rows, &self.returned, &self.flying).hash(state);
-        (&self.log[read..], &self.revokes, self.revokes_left).hash(state);
+        (self.now, self.primary, &self.returned, &self.flying, &self.unanswered).hash(state);
+        (&self.revokes, self.revokes_left, self.repetitions_left, &self.believed_too_old).hash(state);
+        for (number, server) in self.servers.iter().enumerate() {
+            let sockets = || self.nodes.iter().filter_map(|n| n.socket.as_ref()).filter(|s| s.server == number);
+            let heard = sockets().map(|s| s.delivered).min().unwrap_or(server.log.len());
+            let heard = if self.repetitions_left > 0 { 0 } else { heard };
+            (&server.rows, &server.log[heard..]).hash(state);
+            sockets().for_each(|s| (s.delivered - heard).hash(state));
+        }
         for node in &self.nodes {
-            let tickets = (0..self.rows.len()).map(|k| node.freshness.read_started(record(k)));
+            let tickets = (0..self.returned.len()).map(|k| node.freshness.read_started(record(k)));
             tickets.for_each(|ticket| ticket.hash(state));
-            (&node.replica, node.freshness.lease_until(), &node.unapplied).hash(state);
-            let socket = node.socket.as_ref();
-            socket.map(|s| (s.delivered - read, s.connection)).hash(state);
+            (&node.replica, node.freshness.lease_until(), node.server).hash(state);
+            node.socket.as_ref().map(|s| (s.server, s.connection)).hash(state);
             (&node.cache, &node.fills, &node.half_checks).hash(state);
             (node.budget, node.paused, node.left).hash(state);
         }

@@ -14,10 +14,21 @@ impl World {
             self.possible_at(i, rules, &mut actions);
         }
         actions.extend((0..self.flying.len()).map(Action::Commit));
-        let free = |by: &Option<usize>| by.is_none_or(|i| !self.nodes[i].paused);
+        actions.extend((0..self.unanswered.len()).map(Action::Reply));
+        if rules.may_be_superseded && self.primary == 0 {
+            actions.push(Action::Supersede);
+        }
+        if self.repetitions_left > 0 {
+            for (transaction, sent) in self.servers[self.primary].log.iter().enumerate() {
+                actions.extend((0..sent.len()).map(|index| Action::Repeat(self.primary, transaction, index)));
+            }
+        }
+        // Who works with a server that was superseded gets no answer to a change.
+        let free =
+            |by: &Option<usize>| by.is_none_or(|i| !self.nodes[i].paused && (self.nodes[i].server == self.primary));
         if self.revokes_left > 0 {
             let revokers = (0..rules.revokers.len()).filter(|r| free(&rules.revokers[*r]));
-            actions.extend(revokers.flat_map(|r| (0..self.rows.len()).map(move |k| Action::Revoke(r, k))));
+            actions.extend(revokers.flat_map(|r| (0..rules.keys).map(move |k| Action::Revoke(r, k))));
         }
         for (r, revoke) in self.revokes.iter().enumerate() {
             if revoke.committed_at.is_none() && free(&revoke.by) {
@@ -48,7 +59,7 @@ impl World {
                 if node.budget.connections > 0 {
                     actions.push(Action::ListenerLost(i));
                 }
-                if socket.delivered < self.log.len() || node.unapplied.is_some() {
+                if socket.delivered < self.servers[socket.server].log.len() {
                     actions.push(Action::Deliver(i));
                 }
                 if node.budget.heartbeats > 0 && !node.left {
@@ -59,11 +70,11 @@ impl World {
         if node.budget.leaves > 0 && !node.left {
             actions.push(Action::Leave(i));
         }
-        for key in 0..self.rows.len() {
+        for key in 0..rules.keys {
             match node.fills[key] {
                 None if node.budget.fills > 0 => actions.push(Action::TakeTicket(i, key)),
                 None => {}
-                Some(Fill::Started(_)) => actions.push(Action::ReadRow(i, key)),
+                Some(Fill::Started(..)) => actions.push(Action::ReadRow(i, key)),
                 Some(Fill::Read(_)) => actions.push(Action::StoreEntry(i, key)),
             }
             let old = node.cache[key].is_some_and(|e| e.version < self.returned[key]);
@@ -89,15 +100,20 @@ impl World {
     /// One line a step: the action, told before it is performed, with what it is about.
     pub(crate) fn describe(&self, action: Action) -> String {
         let about = match action {
-            Action::Commit(index) => Some(&self.flying[index].1),
-            Action::Deliver(i) => self.nodes[i].unapplied.as_ref().or_else(|| {
-                let socket = self.nodes[i].socket.as_ref()?;
-                self.log.get(socket.delivered)
-            }),
+            Action::Commit(index) => Some(std::slice::from_ref(&self.flying[index].1)),
+            Action::Reply(index) => Some(std::slice::from_ref(&self.unanswered[index].1)),
+            Action::Repeat(server, transaction, index) => {
+                Some(std::slice::from_ref(&self.servers[server].log[transaction][index]))
+            }
+            Action::Deliver(i) => {
+                let socket = self.nodes[i].socket.as_ref();
+                let sent = socket.and_then(|socket| self.servers[socket.server].log.get(socket.delivered));
+                sent.map(Vec::as_slice)
+            }
             _ => None,
         };
         match about {
-            Some(notification) => format!("t={} {action}: {notification:?}", self.now),
+            Some(messages) => format!("t={} {action}: {messages:?}", self.now),
             None => format!("t={} {action}", self.now),
         }
     }

@@ -2,7 +2,7 @@
 
 use keyward::auth::coherence::{ChangeId, MonotonicTime, Notification, Progress, Records, Settled, settled_unheard_at};
 
-use super::{Version, World, record};
+use super::{Node, Version, World, record};
 use crate::rules::{Fault, Rules};
 
 #[derive(Clone, Hash)]
@@ -40,10 +40,19 @@ impl World {
         self.revokes_left -= 1;
         self.next_change += 1;
         let change = ChangeId(self.next_change);
-        self.rows[key] += 1;
-        self.revokes.push(Revoke { by, key, change, version: self.rows[key], committed_at: None, own_heard: false });
+        let server = &mut self.servers[self.primary];
+        server.rows[key] += 1;
+        let version = server.rows[key];
         let records = Records::These(vec![record(key)]);
-        let changed = Notification::Changed { change, records };
+        let changed = Notification::Changed { number: self.next_change, records };
+        let announced = Notification::Announced { change };
+        server.log.extend(match (by, rules.fault) {
+            (None, _) => vec![vec![changed]],
+            // In two steps, for there is something between them.
+            (_, Some(Fault::AnnouncedBeforeChanged)) => vec![vec![announced.clone()], vec![changed]],
+            _ => vec![vec![changed, announced.clone()]],
+        });
+        self.revokes.push(Revoke { by, key, change, version, committed_at: None, own_heard: false });
         if let Some(i) = by {
             let now = self.clock(rules, i);
             let node = &mut self.nodes[i];
@@ -52,10 +61,16 @@ impl World {
             if let Some(connection) = connection
                 && rules.fault == Some(Fault::OwnNotificationNotAwaited)
             {
-                node.replica.heard(connection, &changed, now, &node.freshness);
+                node.replica.heard(connection, &announced, now, &node.freshness);
             }
         }
-        self.log.push(changed);
+        if let (Some(_), Some(Fault::ForgeriesBelieved)) = (by, rules.fault) {
+            // Somebody else says that the replicas have applied it.
+            let forge =
+                |node: &Node| Notification::Applied { replica: node.replica.id(), changes: vec![change], up_to: None };
+            let forged = self.nodes.iter().map(forge).collect();
+            self.servers[self.primary].log.push(forged);
+        }
     }
 
     /// A revoke returns as soon as it may: later is only easier.

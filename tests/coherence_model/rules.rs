@@ -16,8 +16,8 @@ pub(crate) enum Fault {
     NoWaitForAcknowledgements,
     /// Entries survive a new listening connection.
     NoGenerationCheck,
-    /// A change is acknowledged on arrival, and applied later.
-    AcknowledgedBeforeApplied,
+    /// A change is announced before what it changes, so it is acknowledged before it is applied.
+    AnnouncedBeforeChanged,
     /// A revoker that has just begun to listen takes itself for one that has listened for ever.
     NewListenerTrusted,
     /// The members are those known at the commit, not when the own notification is back.
@@ -32,6 +32,16 @@ pub(crate) enum Fault {
     ReadSharedUnasked,
     /// A revoker that can't hear returns at once.
     DeafRevokerReturns,
+    /// Anybody's word that a change was applied is taken.
+    ForgeriesBelieved,
+    /// Whoever can't prove to be a replica isn't waited for.
+    UnprovenNotCounted,
+    /// A heartbeat is committed without waiting for the standby.
+    HeartbeatsNotDurable,
+    /// A heartbeat that comes back brings a lease, whether the server has answered or not.
+    LeaseWithoutAnswer,
+    /// A row is believed that no commit has proven afterwards.
+    ReadNotProven,
 }
 
 /// What may happen how often to one replica.
@@ -67,6 +77,14 @@ pub(crate) struct Rules {
     /// Whether reading a row and caching it are two steps. As entries are only believed by their
     /// ticket, the moment of caching makes no difference, unless a fault makes one.
     pub(crate) caches_later: bool,
+    /// Whether a commit and its answer are two steps.
+    pub(crate) answers_later: bool,
+    /// A replica whose messages prove nothing to the others: of an older version, or with other peppers.
+    pub(crate) unproven: Option<usize>,
+    /// Whether another server may take the place of the one that all begin with, while that goes on.
+    pub(crate) may_be_superseded: bool,
+    /// How many messages somebody may send once more.
+    pub(crate) repetitions: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +96,9 @@ pub(crate) enum Action {
     Deliver(usize),
     Heartbeat(usize),
     Commit(usize),
+    Reply(usize),
+    Supersede,
+    Repeat(usize, usize, usize),
     TakeTicket(usize, usize),
     ReadRow(usize, usize),
     StoreEntry(usize, usize),
@@ -100,6 +121,9 @@ impl fmt::Display for Action {
             Action::Deliver(i) => write!(f, "replica {i}: hears the next notification"),
             Action::Heartbeat(i) => write!(f, "replica {i}: sends a heartbeat"),
             Action::Commit(_) => write!(f, "database: takes a notification"),
+            Action::Reply(_) => write!(f, "database: answers that it has it"),
+            Action::Supersede => write!(f, "database: the standby takes over, and the first server goes on"),
+            Action::Repeat(..) => write!(f, "somebody: sends once more"),
             Action::TakeTicket(i, k) => write!(f, "replica {i}: begins to read key {k}"),
             Action::ReadRow(i, k) => write!(f, "replica {i}: has read key {k}"),
             Action::StoreEntry(i, k) => write!(f, "replica {i}: caches key {k}"),

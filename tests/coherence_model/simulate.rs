@@ -23,7 +23,8 @@ fn weight(action: Action) -> u64 {
     match action {
         Action::Wait => 60,
         Action::Deliver(_) => 100,
-        Action::Commit(_) => 60,
+        Action::Commit(_) | Action::Reply(_) => 100,
+        Action::Supersede | Action::Repeat(..) => 1,
         Action::Heartbeat(_) => 25,
         Action::ReadRow(..) | Action::StoreEntry(..) => 40,
         Action::TakeTicket(..) | Action::CheckFirstHalf(..) => 10,

@@ -1,10 +1,15 @@
 //! A small world for the protocol to live in: one database, its notification queue, replicas with
 //! caches and clocks of their own, and everything that may go wrong between them. The decisions are
 //! those of the production code; this file only moves messages and time.
+//!
+//! The database may have a standby that waits for everything it commits, and takes its place while the first one goes on:
+//! then the first has [`Server`] 0, and what counts happens on server 1.
 
 mod judge;
+mod messages;
 mod possible;
 mod revoking;
+mod server;
 
 use keyward::auth::coherence::{
     Connection, FillTicket, Freshness, MonotonicTime, Notification, RecordId, Replica, ReplicaId,
@@ -13,6 +18,7 @@ use keyward::auth::coherence::{
 use crate::rules::{Action, Budget, Fault, Rules};
 use revoking::Revoke;
 pub(crate) use revoking::Tally;
+use server::Server;
 
 /// A row is its version; a change counts it up, and an older version must not be believed.
 pub(crate) type Version = u16;
@@ -26,13 +32,16 @@ struct Entry {
 /// A read of one key under way.
 #[derive(Clone, Copy, Hash)]
 enum Fill {
-    Started(FillTicket),
+    /// With the version that it must not go below: that of the latest revoke that had returned.
+    Started(FillTicket, Version),
     Read(Entry),
 }
 
 #[derive(Clone, Hash)]
 struct Socket {
-    /// How much of the log has been delivered.
+    /// Where it leads.
+    server: usize,
+    /// How much of that server's log has been delivered.
     delivered: usize,
     /// `None` until the replica has been told that LISTEN has taken effect.
     connection: Option<Connection>,
@@ -42,8 +51,8 @@ struct Node {
     replica: Replica,
     freshness: Freshness,
     socket: Option<Socket>,
-    /// Only with `AcknowledgedBeforeApplied`: acknowledged, not yet applied.
-    unapplied: Option<Notification>,
+    /// Where its other connections lead.
+    server: usize,
     cache: Vec<Option<Entry>>,
     fills: Vec<Option<Fill>>,
     /// A check that has passed its first half: the versions it must not go below. By key.
@@ -56,12 +65,18 @@ struct Node {
 
 pub(crate) struct World {
     now: u64,
-    rows: Vec<Version>,
+    servers: [Server; 2],
+    /// Which of them counts.
+    primary: usize,
     /// By key, the highest version whose revoke has returned.
     returned: Vec<Version>,
-    log: Vec<Notification>,
     /// Sent, and not committed (yet, or ever): sender and message.
     flying: Vec<(usize, Notification)>,
+    /// Committed, and the sender has no answer yet (or never gets one).
+    unanswered: Vec<(usize, Notification)>,
+    /// A read was believed that was older than a revoke that had returned before it began.
+    believed_too_old: Option<String>,
+    repetitions_left: u32,
     nodes: Vec<Node>,
     revokes: Vec<Revoke>,
     revokes_left: u32,
@@ -79,7 +94,7 @@ impl World {
             replica: Replica::new(ReplicaId(i as u128), rules.settings[i].clone()),
             freshness: Freshness::new(rules.keys),
             socket: None,
-            unapplied: None,
+            server: 0,
             cache: vec![None; rules.keys],
             fills: vec![None; rules.keys],
             half_checks: vec![None; rules.keys],
@@ -91,10 +106,13 @@ impl World {
         });
         let mut world = Self {
             now: 0,
-            rows: vec![0; rules.keys],
+            servers: [Server::new(rules.keys), Server::new(rules.keys)],
+            primary: 0,
             returned: vec![0; rules.keys],
-            log: Vec::new(),
             flying: Vec::new(),
+            unanswered: Vec::new(),
+            believed_too_old: None,
+            repetitions_left: rules.repetitions,
             nodes: nodes.collect(),
             revokes: Vec::new(),
             revokes_left: rules.revokes,
@@ -112,6 +130,16 @@ impl World {
         match action {
             Action::Wait => self.now += 1,
             Action::Commit(index) => self.commit(index, rules),
+            Action::Reply(index) => self.reply(index, rules),
+            Action::Supersede => {
+                self.servers[1].rows = self.servers[0].rows.clone();
+                self.primary = 1;
+            }
+            Action::Repeat(server, transaction, index) => {
+                self.repetitions_left -= 1;
+                let log = &mut self.servers[server].log;
+                log.push(vec![log[transaction][index].clone()]);
+            }
             Action::Revoke(revoker, key) => self.revoke(rules.revokers[revoker], key, rules),
             Action::RevokeReply(index) => {
                 self.revokes[index].committed_at = Some(self.revoker_clock(rules, index));
@@ -142,18 +170,18 @@ impl World {
 
     /// What concerns one replica and its connection only.
     fn perform_locally(&mut self, rules: &Rules, action: Action) {
-        let log_end = self.log.len();
         match action {
             Action::ListenTakesEffect(i) => {
+                let (server, delivered) = (self.primary, self.servers[self.primary].log.len());
                 let node = &mut self.nodes[i];
                 node.budget.connections -= 1;
-                node.socket = Some(Socket { delivered: log_end, connection: None });
+                node.server = server;
+                node.socket = Some(Socket { server, delivered, connection: None });
             }
             Action::Connected(i) => self.connected(i, rules),
             Action::ListenerLost(i) => {
                 let node = &mut self.nodes[i];
                 let socket = node.socket.take();
-                node.unapplied = None;
                 if let Some(connection) = socket.and_then(|s| s.connection) {
                     node.replica.listener_lost(connection);
                 }
@@ -162,18 +190,9 @@ impl World {
                 let node = &mut self.nodes[i];
                 node.budget.fills -= 1;
                 let ticket = node.freshness.read_started(record(key));
-                node.fills[key] = Some(Fill::Started(ticket));
+                node.fills[key] = Some(Fill::Started(ticket, self.returned[key]));
             }
-            Action::ReadRow(i, key) => {
-                let node = &mut self.nodes[i];
-                if let Some(Fill::Started(ticket)) = node.fills[key] {
-                    let version = self.rows[key];
-                    node.fills[key] = Some(Fill::Read(Entry { version, ticket }));
-                    if !rules.caches_later {
-                        self.perform_locally(rules, Action::StoreEntry(i, key));
-                    }
-                }
-            }
+            Action::ReadRow(i, key) => self.read_row(i, key, rules),
             Action::StoreEntry(i, key) => {
                 let node = &mut self.nodes[i];
                 if let Some(Fill::Read(mut entry)) = node.fills[key].take() {
@@ -217,67 +236,6 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, i: usize, rules: &Rules) {
-        let now = self.clock(rules, i);
-        let node = &mut self.nodes[i];
-        let Some(socket) = &mut node.socket else {
-            return;
-        };
-        let Some(connection) = socket.connection else {
-            return;
-        };
-        let mut notification = match node.unapplied.take() {
-            Some(late) => late,
-            None => {
-                socket.delivered += 1;
-                let arrived = self.log[socket.delivered - 1].clone();
-                if rules.fault == Some(Fault::AcknowledgedBeforeApplied)
-                    && let Notification::Changed { change, .. } = arrived
-                {
-                    let replica = node.replica.id();
-                    let up_to = change;
-                    self.flying.push((i, Notification::Applied { replica, up_to }));
-                    node.unapplied = Some(arrived);
-                    return;
-                }
-                arrived
-            }
-        };
-        if rules.fault == Some(Fault::LeaseFromReturn)
-            && matches!(notification, Notification::Heartbeat { replica, .. } if replica == node.replica.id())
-            && let Some(fresh) = node.replica.tick(now).heartbeat
-        {
-            notification = fresh;
-        }
-        node.replica.heard(connection, &notification, now, &node.freshness);
-        let due = node.replica.acknowledgement_due();
-        if rules.revokers.iter().any(|by| by.is_some_and(|r| r != i)) {
-            self.flying.extend(due.map(|ack| (i, ack)));
-        }
-        if let Notification::Changed { change, .. } = notification {
-            let own = |r: &&mut Revoke| r.by == Some(i) && r.change == change;
-            self.revokes.iter_mut().filter(own).for_each(|r| r.own_heard = true);
-        }
-    }
-
-    fn commit(&mut self, index: usize, rules: &Rules) {
-        let (sender, message) = self.flying.remove(index);
-        let now = self.clock(rules, sender);
-        let node = &mut self.nodes[sender];
-        match &message {
-            Notification::Heartbeat { replica, .. } if *replica == node.replica.id() => {
-                node.replica.heartbeat_sent(&message, now);
-            }
-            Notification::Applied { replica, .. } if *replica == node.replica.id() => {
-                node.replica.acknowledgement_finished(true);
-                let due = node.replica.acknowledgement_due();
-                self.flying.extend(due.map(|ack| (sender, ack)));
-            }
-            _ => {}
-        }
-        self.log.push(message);
-    }
-
     fn restart(&mut self, i: usize, rules: &Rules) {
         self.revokes.retain(|r| r.by != Some(i));
         self.next_change += 1; // also serves as a fresh identity
@@ -286,7 +244,7 @@ impl World {
         node.budget.restarts -= 1;
         node.replica = Replica::new(id, rules.settings[i].clone());
         node.freshness = Freshness::new(rules.keys);
-        (node.socket, node.unapplied) = (None, None);
+        (node.socket, node.server) = (None, self.primary);
         (node.paused, node.left) = (false, false);
         node.cache.fill(None);
         node.fills.fill(None);
@@ -305,7 +263,7 @@ impl Clone for World {
             replica: node.replica.clone(),
             freshness: node.freshness.detached_copy(),
             socket: node.socket.clone(),
-            unapplied: node.unapplied.clone(),
+            server: node.server,
             cache: node.cache.clone(),
             fills: node.fills.clone(),
             half_checks: node.half_checks.clone(),
@@ -316,10 +274,13 @@ impl Clone for World {
         });
         Self {
             now: self.now,
-            rows: self.rows.clone(),
+            servers: self.servers.clone(),
+            primary: self.primary,
             returned: self.returned.clone(),
-            log: self.log.clone(),
             flying: self.flying.clone(),
+            unanswered: self.unanswered.clone(),
+            believed_too_old: self.believed_too_old.clone(),
+            repetitions_left: self.repetitions_left,
             nodes: nodes.collect(),
             revokes: self.revokes.clone(),
             revokes_left: self.revokes_left,

@@ -9,6 +9,7 @@
 //!
 //! * [`short`] and [`amid_a_revoke`]: one test for each fault; these run with all others
 //! * [`tokens`]: the same of tokens, with the faults that matter to them
+//! * [`failover`]: two servers of the database, one of which takes the other's place
 //! * [`planted`]: defects put there on purpose, which the checker must find
 //! * [`long`]: a random sequence of faults from a seed, for as long as you like. By hand:
 //!
@@ -24,6 +25,7 @@ mod actors;
 mod amid_a_revoke;
 mod checker;
 mod client;
+mod failover;
 mod fleet;
 mod frames;
 mod load;

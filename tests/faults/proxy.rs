@@ -16,6 +16,7 @@ use crate::frames::Frames;
 /// A wire. Its connections end with it.
 pub(crate) struct Proxy {
     port: u16,
+    targets: watch::Sender<Vec<PathBuf>>,
     conduct: watch::Sender<Conduct>,
     connections: watch::Receiver<u64>,
     accepting: JoinHandle<()>,
@@ -42,13 +43,20 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it listens").port();
         let conduct = watch::Sender::new(Conduct::default());
+        let targets = watch::Sender::new(vec![socket]);
         let (numbers, connections) = watch::channel(0);
-        let accepting = tokio::spawn(accept(listener, socket, conduct.clone(), numbers));
-        Self { port, conduct, connections, accepting }
+        let accepting = tokio::spawn(accept(listener, targets.subscribe(), conduct.clone(), numbers));
+        Self { port, targets, conduct, connections, accepting }
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// New connections lead to the sockets of these servers in turn. The present ones are reset.
+    pub(crate) fn lead_to(&self, sockets: Vec<PathBuf>) {
+        self.targets.send_replace(sockets);
+        self.cut();
     }
 
     /// Nothing passes any more: a black hole. What is sent meanwhile arrives after
@@ -96,12 +104,21 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, socket: PathBuf, conduct: watch::Sender<Conduct>, numbers: watch::Sender<u64>) {
+async fn accept(
+    listener: TcpListener,
+    targets: watch::Receiver<Vec<PathBuf>>,
+    conduct: watch::Sender<Conduct>,
+    numbers: watch::Sender<u64>,
+) {
     for number in 1.. {
         let Ok((client, _)) = listener.accept().await else { return };
         numbers.send_replace(number);
         let gate = Gate { number, conduct: conduct.subscribe() };
-        tokio::spawn(carry(client, socket.clone(), gate));
+        let socket = {
+            let targets = targets.borrow();
+            targets[number as usize % targets.len()].clone()
+        };
+        tokio::spawn(carry(client, socket, gate));
     }
 }
 

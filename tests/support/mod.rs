@@ -4,6 +4,7 @@
 //! * [`database`]: a database of one's own on it, migrated, for one test
 //! * [`private_cluster`]: a server of one's own, for a test that kills, pauses or restarts it
 //! * [`shown`]: what a failed assertion shows
+//! * [`standby`]: a second server that follows it, for a test of a failover
 
 #![allow(dead_code, reason = "each test binary uses only a part of it")]
 
@@ -11,6 +12,7 @@ pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod private_cluster;
 pub(crate) mod shown;
+mod standby;
 
 #[allow(unused_imports, reason = "each test binary uses only a part of it")]
 pub(crate) use self::{

@@ -39,11 +39,15 @@ impl PrivateCluster {
     pub(crate) async fn start() -> Self {
         blocking(|| {
             let folder = Cluster::get().new_folder();
-            let folder = folder.unwrap_or_else(|error| panic!("{error}"));
-            let server = start_on(&folder);
-            Self { url: server.url("postgres"), server: Some(server), was_killed: false, folder }
+            Self::start_in(folder.unwrap_or_else(|error| panic!("{error}")))
         })
         .await
+    }
+
+    /// Starts one on what is in a folder of ours. Blocks.
+    pub(super) fn start_in(folder: PathBuf) -> Self {
+        let server = start_on(&folder);
+        Self { url: server.url("postgres"), server: Some(server), was_killed: false, folder }
     }
 
     /// The URL of one of its databases, whether the server runs or not.
@@ -137,7 +141,7 @@ fn start_on(folder: &Path) -> EmbeddedPostgres {
 }
 
 /// Keeps the test's own runtime going meanwhile.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(work).await;
     done.expect("the private server failed")
 }

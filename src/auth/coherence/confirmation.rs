@@ -1,13 +1,9 @@
 //! The revoker's side: from a committed change to "nobody believes the old row any more".
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::membership::Membership;
 use super::{ChangeId, MonotonicTime, ReplicaId};
-
-/// How many heard changes are remembered, to place an acknowledgement among them. An acknowledgement
-/// of something older is ignored: the change that waits for it then waits for the lease instead.
-const REMEMBERED_CHANGES: usize = 1024;
 
 /// How far a change has come. See [`Replica::progress`](super::Replica::progress).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +21,7 @@ pub enum Progress {
 /// How a change was settled; for metrics and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// Our own notification came back, so that every replica that might hold the old row was known.
+    /// Our own announcement came back, so that every replica that might hold the old row was known.
     Heard {
         /// Replicas that have applied the change, or left.
         confirmed: usize,
@@ -42,15 +38,11 @@ pub enum Settled {
 pub(super) struct Confirmations {
     waiting: BTreeMap<ChangeId, Option<Heard>>,
     most: usize,
-    /// Changes in the order in which they were delivered; the back one has position `last_position`.
-    recent: VecDeque<ChangeId>,
-    last_position: u64,
 }
 
-/// What was known at the moment the change's own notification came back.
+/// What was known at the moment the change's own announcement came back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Heard {
-    position: u64,
     holders: BTreeMap<ReplicaId, MonotonicTime>,
     unlisted_until: MonotonicTime,
     confirmed: usize,
@@ -58,7 +50,7 @@ struct Heard {
 
 impl Confirmations {
     pub(super) fn new(most: usize) -> Self {
-        Self { waiting: BTreeMap::new(), most, recent: VecDeque::new(), last_position: 0 }
+        Self { waiting: BTreeMap::new(), most }
     }
 
     /// Beyond `most` a change isn't followed and settles the slow way ([`Settled::Unheard`]).
@@ -70,50 +62,31 @@ impl Confirmations {
 
     pub(super) fn forget(&mut self, change: ChangeId) {
         self.waiting.remove(&change);
-        if !self.waiting.values().any(Option::is_some) {
-            self.recent.clear();
-        }
     }
 
-    /// A change (anybody's) was delivered.
-    pub(super) fn heard(&mut self, change: ChangeId, now: MonotonicTime, members: &Membership) {
-        self.last_position += 1;
-        let position = self.last_position;
-        if let Some(unheard @ None) = self.waiting.get_mut(&change) {
-            *unheard = Some(Heard {
-                position,
-                holders: members.holders(now),
-                unlisted_until: members.unlisted_until(),
-                confirmed: 0,
-            });
-        }
-        // Positions only matter to changes that are heard and unsettled.
-        if self.waiting.values().any(Option::is_some) {
-            if self.recent.len() == REMEMBERED_CHANGES {
-                self.recent.pop_front();
+    /// An announcement was delivered. Says whether it is one of ours. Only the first counts: a repetition comes later,
+    /// when those who held a lease then may have lost it, and others taken one.
+    pub(super) fn heard(&mut self, change: ChangeId, now: MonotonicTime, members: &Membership) -> bool {
+        let Some(waiting) = self.waiting.get_mut(&change) else { return false };
+        waiting.get_or_insert_with(|| Heard {
+            holders: members.holders(now),
+            unlisted_until: members.unlisted_until(),
+            confirmed: 0,
+        });
+        true
+    }
+
+    pub(super) fn applied(&mut self, replica: ReplicaId, changes: &[ChangeId]) {
+        for change in changes {
+            if let Some(Some(heard)) = self.waiting.get_mut(change) {
+                heard.release(replica);
             }
-            self.recent.push_back(change);
         }
     }
 
-    /// `replica` has applied `up_to` and, since delivery is in one order, everything before it.
-    pub(super) fn applied(&mut self, replica: ReplicaId, up_to: ChangeId) {
-        if let Some(back) = self.recent.iter().rev().position(|c| *c == up_to) {
-            self.release(replica, self.last_position - back as u64);
-        }
-    }
-
+    /// It holds no lease, so nothing has to be heard of it about any change.
     pub(super) fn left(&mut self, replica: ReplicaId) {
-        self.release(replica, self.last_position);
-    }
-
-    fn release(&mut self, replica: ReplicaId, up_to_position: u64) {
-        let heard = self.waiting.values_mut().flatten();
-        for change in heard.filter(|change| change.position <= up_to_position) {
-            if change.holders.remove(&replica).is_some() {
-                change.confirmed += 1;
-            }
-        }
+        self.waiting.values_mut().flatten().for_each(|heard| heard.release(replica));
     }
 
     /// `unheard_until`: the longest lease after the commit, which settles every change.
@@ -136,6 +109,12 @@ impl Confirmations {
 }
 
 impl Heard {
+    fn release(&mut self, replica: ReplicaId) {
+        if self.holders.remove(&replica).is_some() {
+            self.confirmed += 1;
+        }
+    }
+
     /// When the last lease that may still cover the old row is over.
     fn until(&self) -> MonotonicTime {
         let ends = self.holders.values().copied();

@@ -11,13 +11,16 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
+use uuid::Uuid;
+
 use super::{
-    ChangeId, Connection, Freshness, LONGEST_LEASE, MonotonicTime, Notification, Progress, Replica, ReplicaId,
+    ChangeId, Connection, Freshness, LONGEST_LEASE, Mark, MonotonicTime, Notification, Progress, Replica, ReplicaId,
     Settings, Settled, settled_unheard_at,
 };
 use crate::{
     auth::clock,
     domain::ports::{Announcements, Listener, Listening, StoreError},
+    trouble::Trouble,
 };
 
 /// Counters of invalidations: 512 KB, for each check reads one, and so they stay in the processor's own
@@ -40,6 +43,16 @@ pub struct Link {
     progressed: watch::Sender<()>,
     /// Held by a heartbeat on its way to the database. A second one would only queue up behind it.
     on_its_way: Arc<AsyncMutex<()>>,
+    troubles: Troubles,
+}
+
+/// What is told once while it lasts, and not at each try.
+#[derive(Default)]
+struct Troubles {
+    listening: Trouble,
+    heartbeats: Trouble,
+    acknowledgements: Trouble,
+    unproven: Trouble,
 }
 
 impl Link {
@@ -52,6 +65,7 @@ impl Link {
             announcements,
             progressed: watch::channel(()).0,
             on_its_way: Arc::default(),
+            troubles: Troubles::default(),
         }
     }
 
@@ -67,10 +81,13 @@ impl Link {
             match self.announcements.listen(self.lease).await {
                 Ok(listening) => {
                     pause = RECONNECT_PAUSE;
+                    self.troubles.listening.is_over();
                     let lost = self.follow(listening).await;
                     tracing::warn!(error = %lost, "stopped hearing of changes; keys are read on each check until that is mended");
                 }
-                Err(error) => tracing::warn!(%error, "cannot listen for changes; trying again"),
+                Err(error) => self.troubles.listening.tell(&error, |repeated| {
+                    tracing::warn!(%error, repeated, "cannot listen for changes; trying again");
+                }),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RECONNECT_PAUSE_MAX);
@@ -87,10 +104,11 @@ impl Link {
         }
     }
 
-    /// Follows a change from before its commit.
-    pub fn announce(self: &Arc<Self>, change: ChangeId) -> Announced {
+    /// Follows a change that is to be made, from before its commit.
+    pub fn announce(self: &Arc<Self>) -> Announced {
+        let change = ChangeId(rand::random());
         self.replica().announce_change(change);
-        Announced { link: Arc::clone(self), change }
+        Announced { link: Arc::clone(self), change, mark: self.announcements.mark(change) }
     }
 
     async fn follow(self: &Arc<Self>, listening: Listening) -> StoreError {
@@ -124,7 +142,17 @@ impl Link {
     }
 
     fn heard(&self, connection: Connection, notification: &Notification) {
-        self.replica().heard(connection, notification, clock::now(), &self.freshness);
+        let unproven = self.replica().heard(connection, notification, clock::now(), &self.freshness);
+        if let Some(ReplicaId(id)) = unproven {
+            self.troubles.unproven.tell(&"a replica without a proof", |repeated| {
+                tracing::warn!(
+                    replica = %Uuid::from_u128(id),
+                    repeated,
+                    "heard of a replica that proves nothing: of an older version, with other peppers, or made up by somebody who \
+                     may connect to the database; each change waits for its lease"
+                );
+            });
+        }
         self.progressed.send_replace(());
     }
 
@@ -137,8 +165,13 @@ impl Link {
             let link = Arc::clone(self);
             tokio::spawn(async move {
                 match link.announcements.send(&heartbeat).await {
-                    Ok(()) => link.replica().heartbeat_sent(&heartbeat, clock::now()),
-                    Err(error) => tracing::warn!(%error, "could not send a heartbeat"),
+                    Ok(()) => {
+                        link.replica().heartbeat_sent(&heartbeat, clock::now(), &link.freshness);
+                        link.troubles.heartbeats.is_over();
+                    }
+                    Err(error) => link.troubles.heartbeats.tell(&error, |repeated| {
+                        tracing::warn!(%error, repeated, "could not send a heartbeat");
+                    }),
                 }
                 drop(turn);
             });
@@ -148,15 +181,20 @@ impl Link {
 
     /// Sends the acknowledgement that is due, if one is. One that fails is due again at the next tick.
     fn acknowledge(self: &Arc<Self>) {
-        let Some(acknowledgement) = self.replica().acknowledgement_due() else { return };
+        let Some(acknowledgement) = self.replica().acknowledgement_due(clock::now()) else { return };
         let link = Arc::clone(self);
         tokio::spawn(async move {
             let sent = link.announcements.send(&acknowledgement).await;
             link.replica().acknowledgement_finished(sent.is_ok());
             match sent {
                 // Further changes may have been applied meanwhile.
-                Ok(()) => link.acknowledge(),
-                Err(error) => tracing::warn!(%error, "could not acknowledge a change"),
+                Ok(()) => {
+                    link.troubles.acknowledgements.is_over();
+                    link.acknowledge();
+                }
+                Err(error) => link.troubles.acknowledgements.tell(&error, |repeated| {
+                    tracing::warn!(%error, repeated, "could not acknowledge a change");
+                }),
             }
         });
     }
@@ -172,9 +210,15 @@ impl Link {
 pub struct Announced {
     link: Arc<Link>,
     change: ChangeId,
+    mark: Mark,
 }
 
 impl Announced {
+    /// What announces it, to be sent in its transaction.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
     /// Waits until no check that starts from now on believes what the change has ended, on any
     /// replica. `committed_at` was read after the commit's reply.
     pub async fn settled(&self, committed_at: MonotonicTime) -> Settled {
@@ -240,6 +284,10 @@ mod tests {
             self.let_through.acquire().await.expect("never closed").forget();
             self.taken.lock().expect("no panic").push(notification.clone());
             Ok(())
+        }
+
+        fn mark(&self, _: ChangeId) -> Mark {
+            unimplemented!("nobody changes anything")
         }
 
         async fn longest_lease(&self) -> Duration {

@@ -11,14 +11,31 @@
 //!
 //! # Why it holds
 //!
-//! Postgres delivers notifications to every listener in commit order. A lease that B takes from a
-//! heartbeat committed *after* a change C means that B has applied C first: one task, in delivery
+//! Postgres delivers notifications to every listener in commit order. A change C is announced in its own transaction,
+//! after what it changes. A lease that B takes from a
+//! heartbeat committed *after* C means that B has applied C first: one task, in delivery
 //! order. A lease from a heartbeat committed *before* C ends, in real time, at the latest one lease
-//! after that heartbeat's arrival at the revoker A. When A hears its own C, it has heard each of those
+//! after that heartbeat's arrival at the revoker A. When A hears its own announcement of C, it has heard each of those
 //! heartbeats, except those sent before A began to listen, whose leases end one longest lease after
 //! that. So after C each other replica has either acknowledged (it applied C), or left (it gave up its
 //! lease), or outlived its lease; and A has applied C itself. Where A can't hear C, every lease from
 //! before C is over one longest lease after the commit.
+//!
+//! # Who is believed
+//!
+//! Whoever may connect to the database may send notifications, and read those of others. So what could shorten a wait
+//! or give a lease carries a proof that a replica sent it: heartbeats, announcements, acknowledgements, good-byes.
+//! Everything else only invalidates, or only lengthens a wait, up to one longest lease: what triggers send, and heartbeats
+//! without a proof.
+//!
+//! Messages can be replayed, too, and nothing follows from that but waits:
+//!
+//! - An acknowledgement names its changes, by random numbers that are used once, and a good-bye names a run of a replica. Both
+//!   stay true for ever.
+//! - A heartbeat gives its sender a lease only while it is under way, and that counts from its sending; to others it
+//!   makes the sender's lease look longer than it is.
+//! - An announcement is acknowledged by who has applied its change, however often it comes. Its own sender counts the first,
+//!   and the original comes before any copy, for nobody can have read it earlier than its commit.
 //!
 //! # What it relies on
 //!
@@ -26,16 +43,19 @@
 //!   (`CLOCK_BOOTTIME` on Linux), and two replicas' clocks run at rates that differ by less than
 //!   [`Settings::clock_margin`] allows. Their readings are never compared.
 //! - LISTEN has taken effect (its command has completed) before
-//!   [`listener_connected`](Replica::listener_connected) is called, and a row is read from the primary,
-//!   in a transaction that begins after its ticket was taken.
+//!   [`listener_connected`](Replica::listener_connected) is called, and a row is read in a transaction that begins after
+//!   its ticket was taken, from a server that was still the primary afterwards.
+//! - A heartbeat is reported as sent ([`heartbeat_sent`](Replica::heartbeat_sent)) when it is as durable as a change, which no
+//!   server can make it that another one has superseded.
 //! - Every instant given as `now` was read after the message or request at hand had arrived; for
 //!   [`tick`](Replica::tick), before the heartbeat is sent.
-//! - A change's notification is part of its transaction.
+//! - What a change invalidates, and then its announcement, are part of its transaction.
 //! - The database keeps the longest lease of any replica. A replica enters its own there before its
 //!   first heartbeat. It is read after LISTEN has taken effect
 //!   ([`listener_connected`](Replica::listener_connected)) and after a change has committed
 //!   ([`settled_unheard_at`]), so that whoever is not heard is counted there.
 
+mod acknowledgements;
 mod confirmation;
 mod freshness;
 mod link;
@@ -48,7 +68,7 @@ mod tests;
 use std::time::Duration;
 
 pub use crate::domain::coherence::{
-    ChangeId, LONGEST_LEASE, MonotonicTime, Notification, RecordId, Records, ReplicaId,
+    ChangeId, LONGEST_LEASE, Mark, MonotonicTime, Notification, RecordId, Records, ReplicaId,
 };
 pub use confirmation::{Progress, Settled};
 pub use freshness::{FillTicket, Freshness};

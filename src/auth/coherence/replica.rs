@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use super::acknowledgements::Acknowledgements;
 use super::confirmation::Confirmations;
 use super::membership::Membership;
 use super::{ChangeId, Freshness, MonotonicTime, Notification, Progress, Records};
@@ -38,19 +39,21 @@ pub struct Replica {
     leaving: bool,
     members: Membership,
     confirmations: Confirmations,
-    applied: Option<ChangeId>,
-    acknowledged: Option<ChangeId>,
-    acknowledging: Option<ChangeId>,
+    acknowledgements: Acknowledgements,
 }
 
-/// A heartbeat that hasn't come back.
+/// A heartbeat that has brought no lease yet. It does so when it has been both taken and heard, in either order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct UnderWay {
     sequence: u64,
     /// Before the sending: the database has nothing newer to tell than what we know when it returns.
     sent_at: MonotonicTime,
-    /// When the database was known to have it; from then on a deaf listener is to blame.
+    /// When the database was known to have it as durably as any change; from then on a deaf listener is to blame.
+    /// Without that it proves nothing: a server whose commits wait for a standby shows a commit whose wait is cut short
+    /// to everybody, also when another server has long taken its place.
     taken_at: Option<MonotonicTime>,
+    /// Whether it has come back.
+    heard: bool,
 }
 
 impl Replica {
@@ -65,9 +68,7 @@ impl Replica {
             leaving: false,
             members: Membership::new(settings.most_replicas),
             confirmations: Confirmations::new(settings.most_waiting),
-            applied: None,
-            acknowledged: None,
-            acknowledging: None,
+            acknowledgements: Acknowledgements::default(),
             settings,
         }
     }
@@ -110,80 +111,80 @@ impl Replica {
             self.under_way.pop_front();
         }
         self.next_sequence += 1;
-        self.under_way.push_back(UnderWay { sequence: self.next_sequence, sent_at: now, taken_at: None });
+        self.under_way.push_back(UnderWay { sequence: self.next_sequence, sent_at: now, taken_at: None, heard: false });
         let heartbeat =
             Notification::Heartbeat { replica: self.id, sequence: self.next_sequence, lease: self.settings.lease };
         Ticked { heartbeat: Some(heartbeat), reconnect }
     }
 
-    /// The database has taken (committed) this heartbeat of ours. One that failed isn't reported.
-    pub fn heartbeat_sent(&mut self, heartbeat: &Notification, now: MonotonicTime) {
+    /// The database has taken this heartbeat of ours: it has answered that it is committed. One that failed isn't
+    /// reported.
+    pub fn heartbeat_sent(&mut self, heartbeat: &Notification, now: MonotonicTime, freshness: &Freshness) {
         let Notification::Heartbeat { sequence, .. } = heartbeat else {
             return;
         };
         if let Some(sent) = self.under_way.iter_mut().find(|u| u.sequence == *sequence) {
             sent.taken_at = Some(now);
         }
+        self.take_lease(*sequence, freshness);
     }
 
     /// A notification was delivered on `connection`; to be called in the order of delivery, with the
     /// clock read after the arrival. Ask [`acknowledgement_due`](Self::acknowledgement_due) when what
-    /// has arrived is all handled.
+    /// has arrived is all handled. Gives the replica that proves nothing, and was not heard of before, if it is one's.
     pub fn heard(
         &mut self,
         connection: Connection,
         notification: &Notification,
         now: MonotonicTime,
         freshness: &Freshness,
-    ) {
+    ) -> Option<ReplicaId> {
         if self.listening != Some(connection) {
-            return;
+            return None;
         }
         match *notification {
             Notification::Heartbeat { replica, sequence, .. } if replica == self.id => {
-                self.heard_own(sequence, freshness)
+                self.heard_own(sequence, freshness);
             }
-            Notification::Heartbeat { replica, lease, .. } => {
-                self.members.heard_heartbeat(replica, now, lease);
+            Notification::Heartbeat { replica, lease, .. } => self.members.heard_heartbeat(replica, now, lease),
+            Notification::Unproven { replica, lease } => {
+                let is_news = replica != self.id && self.members.heard_unproven(replica, now, lease);
+                return is_news.then_some(replica);
             }
-            Notification::Changed { change, ref records } => {
+            Notification::Changed { number, ref records } => {
                 apply(records, freshness);
-                self.applied = Some(change);
-                self.confirmations.heard(change, now, &self.members);
+                self.acknowledgements.applied(number);
             }
-            Notification::Applied { replica, up_to } => self.confirmations.applied(replica, up_to),
+            Notification::Announced { change } => {
+                if !self.confirmations.heard(change, now, &self.members) {
+                    self.acknowledgements.announced(change);
+                }
+            }
+            Notification::Applied { replica, ref changes, .. } => self.confirmations.applied(replica, changes),
             Notification::Left { replica } => {
                 self.members.left(replica);
                 self.confirmations.left(replica);
             }
         }
+        None
     }
 
-    /// The acknowledgement to send now, if any. There is at most one under way: under a burst of
-    /// changes the next one covers them all, so the load on the database stays bounded.
-    pub fn acknowledgement_due(&mut self) -> Option<Notification> {
-        let up_to = self.applied?;
-        if self.acknowledging.is_some() || self.acknowledged == Some(up_to) {
-            return None;
-        }
-        self.acknowledging = Some(up_to);
-        Some(Notification::Applied { replica: self.id, up_to })
+    /// The acknowledgement to send now, if any.
+    pub fn acknowledgement_due(&mut self, now: MonotonicTime) -> Option<Notification> {
+        self.acknowledgements.next(self.id, self.members.has_unproven(now))
     }
 
     /// The acknowledgement was sent, or it failed (then it is due again: try at the next tick).
     pub fn acknowledgement_finished(&mut self, sent: bool) {
-        let finished = self.acknowledging.take();
-        if sent {
-            self.acknowledged = finished;
-        }
+        self.acknowledgements.finished(sent);
     }
 
-    /// Call *before* the change commits: its own notification may arrive before the commit's reply.
+    /// Call *before* the change commits: its announcement may arrive before the commit's reply.
     pub fn announce_change(&mut self, change: ChangeId) {
         self.confirmations.announce(change);
     }
 
-    /// How far the change has come. A change that was never announced, or whose notification didn't
+    /// How far the change has come. A change that was never announced, or whose announcement didn't
     /// arrive, is settled by time alone: `unheard_until` is [`settled_unheard_at`](super::settled_unheard_at).
     pub fn progress(&self, change: ChangeId, unheard_until: MonotonicTime, now: MonotonicTime) -> Progress {
         self.confirmations.progress(change, unheard_until, now)
@@ -220,9 +221,15 @@ impl Replica {
 
     /// Our own heartbeat is back: every change committed before it was sent has been delivered here.
     fn heard_own(&mut self, sequence: u64, freshness: &Freshness) {
-        let Some(index) = self.under_way.iter().position(|u| u.sequence == sequence) else {
-            return; // sent for an earlier connection, or too long ago
-        };
+        if let Some(sent) = self.under_way.iter_mut().find(|u| u.sequence == sequence) {
+            sent.heard = true;
+        } // else it was sent for an earlier connection, or too long ago, or somebody repeats it
+        self.take_lease(sequence, freshness);
+    }
+
+    fn take_lease(&mut self, sequence: u64, freshness: &Freshness) {
+        let complete = |u: &UnderWay| u.sequence == sequence && u.heard && u.taken_at.is_some();
+        let Some(index) = self.under_way.iter().position(complete) else { return };
         let sent_at = self.under_way[index].sent_at;
         // Those before it were lost, or wait for a commit that no longer matters.
         self.under_way.drain(..=index);
@@ -232,7 +239,7 @@ impl Replica {
     }
 
     fn is_deaf(&self, now: MonotonicTime) -> bool {
-        let taken = self.under_way.iter().filter_map(|u| u.taken_at);
+        let taken = self.under_way.iter().filter(|u| !u.heard).filter_map(|u| u.taken_at);
         taken.min().is_some_and(|t| t.after(self.settings.deaf_after) <= now)
     }
 }

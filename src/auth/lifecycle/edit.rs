@@ -10,7 +10,7 @@ use crate::domain::{
     api_key::KeyId,
     audit::Action,
     key_record::{AllowedIps, DisabledBy, ManagedKey},
-    ledger::{Decision, Event, Refusal, Violation},
+    ledger::{Decision, Event, Quota, Refusal, Violation},
     metadata::{Metadata, MetadataPatch},
     precondition::Preconditions,
     principal::Scopes,
@@ -51,8 +51,8 @@ impl Lifecycle {
         let work = async move {
             let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &preconditions, &editor);
             // Another end of its life is all that makes an expired key a living one.
-            let most = lifecycle.policy.max_per_owner.filter(|_| edit.expiry.is_some());
-            lifecycle.change(id, &editor, now, &decide, None, most).await
+            let quota = if edit.expiry.is_some() { lifecycle.policy.quota() } else { Quota::default() };
+            lifecycle.change(id, &editor, now, &decide, None, quota).await
         };
         self.to_its_end(work).await
     }
@@ -72,7 +72,7 @@ impl Lifecycle {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide = |key: &ManagedKey| lifecycle.switched(key, enabled, &preconditions, &editor);
-            lifecycle.change(id, &editor, now, &decide, None, None).await
+            lifecycle.change(id, &editor, now, &decide, None, Quota::default()).await
         };
         self.to_its_end(work).await
     }
@@ -109,7 +109,7 @@ impl Lifecycle {
                 preconditions.demand(key.version)?;
                 Ok(revoked(key, reason.as_ref(), now))
             };
-            lifecycle.change(id, &editor, now, &decide, None, None).await
+            lifecycle.change(id, &editor, now, &decide, None, Quota::default()).await
         };
         self.to_its_end(work).await
     }

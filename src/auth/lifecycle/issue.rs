@@ -139,7 +139,7 @@ impl Issuer {
     ) -> Done<Issued> {
         // Before the policy: what was allowed and made stays so. And before the hash, which a retry need not cost.
         if let Some(request) = request
-            && let Some(earlier) = self.lifecycle.ledger.earlier(request, now).await?
+            && let Some(earlier) = self.lifecycle.ledger.earlier(request, &editor.reach, now).await?
         {
             return Ok(issued(earlier, None));
         }
@@ -150,8 +150,8 @@ impl Issuer {
             return Ok(Err(refusal));
         }
         let hash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
-        let insertion =
-            Insertion { key: &key, hash: &hash, request, max_per_owner: self.lifecycle.policy.max_per_owner };
+        let quota = self.lifecycle.policy.quota();
+        let insertion = Insertion { key: &key, hash: &hash, reach: &editor.reach, request, quota };
         let inserted = self.lifecycle.ledger.insert(&insertion, &editor.author).await?;
         Ok(issued(inserted, Some(text)))
     }
@@ -199,9 +199,9 @@ impl Issuer {
             self.lifecycle.allow(new, Some(old), editor)?;
             Ok(replaced(old, new.clone(), rotation.grace_period, now))
         };
-        let most = self.lifecycle.policy.max_per_owner;
+        let quota = self.lifecycle.policy.quota();
         let ChangedKey { key: old, everywhere } =
-            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash), most).await? {
+            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash), quota).await? {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),
             };

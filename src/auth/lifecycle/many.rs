@@ -13,7 +13,7 @@ use crate::{
     auth::Undecided,
     domain::{
         audit::Author,
-        ledger::{KeyFilter, OwnerSwitch},
+        ledger::{KeyFilter, OwnerSwitch, Reach},
         principal::{Owner, TokenIdentity},
         text::ChangeReason,
         token::{TokenRevocation, WhichTokens, remembered_until},
@@ -72,7 +72,7 @@ impl Lifecycle {
         now: OffsetDateTime,
     ) -> Result<ManyRevoked, Undecided> {
         let lifecycle = Arc::clone(self);
-        let work = async move { lifecycle.revoke_batches(&filter, reason.as_ref(), &editor.author, now).await };
+        let work = async move { lifecycle.revoke_batches(&filter, reason.as_ref(), &editor, now).await };
         self.to_its_end(work).await
     }
 
@@ -85,19 +85,19 @@ impl Lifecycle {
         &self,
         filter: &KeyFilter,
         reason: Option<&ChangeReason>,
-        author: &Author,
+        editor: &Editor,
         now: OffsetDateTime,
     ) -> Result<ManyRevoked, Undecided> {
         let mut count = 0;
         let mut empty = 0;
         loop {
-            let watch = Watch::new(self.link.as_ref());
-            let begin = |change| watch.begin(change);
-            let batch = self.ledger.revoke_together(filter, TOGETHER, reason, now, author, &begin).await?;
-            count += u64::from(batch.count);
-            empty += u32::from(batch.count == 0);
-            if batch.count < TOGETHER && (filter.owner.is_some() || empty == 2) {
-                return Ok(ManyRevoked { count, everywhere: watch.settled(batch.change).await });
+            let watch = Watch::begin(self.link.as_ref());
+            let by = watch.together(&editor.reach, &editor.author);
+            let batch = self.ledger.revoke_together(filter, TOGETHER, reason, now, by).await?;
+            count += u64::from(batch);
+            empty += u32::from(batch == 0);
+            if batch < TOGETHER && (filter.owner.is_some() || empty == 2) {
+                return Ok(ManyRevoked { count, everywhere: watch.settled().await });
             }
         }
     }
@@ -106,12 +106,17 @@ impl Lifecycle {
     ///
     /// # Errors
     /// [`Undecided`] when it may not be so, or not everywhere; asking again is safe.
-    pub async fn switch_owner(self: &Arc<Self>, switch: OwnerSwitch, author: Author) -> Result<Everywhere, Undecided> {
+    pub async fn switch_owner(
+        self: &Arc<Self>,
+        switch: OwnerSwitch,
+        reach: Reach,
+        author: Author,
+    ) -> Result<Everywhere, Undecided> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let watch = Watch::new(lifecycle.link.as_ref());
-            let change = lifecycle.ledger.switch_owner(&switch, &author, &|change| watch.begin(change)).await?;
-            Ok(watch.settled(change).await)
+            let watch = Watch::begin(lifecycle.link.as_ref());
+            lifecycle.ledger.switch_owner(&switch, watch.together(&reach, &author)).await?;
+            Ok(watch.settled().await)
         };
         self.to_its_end(work).await
     }
@@ -135,8 +140,13 @@ impl Lifecycle {
         // Both steps, though the bearer hangs up after the first.
         let work = async move {
             let reason: Option<ChangeReason> = "a token of the issuer says so".parse().ok();
-            let switch = OwnerSwitch { owner: identity.owner.clone(), disabled: true, reason: reason.clone(), at: now };
-            lifecycle.switch_owner(switch, author.clone()).await?;
+            let (owner, reach) = (identity.owner.clone(), Reach::Own(identity.owner.clone()));
+            // Whoever is refused may come back as often as they like, which must not make all replicas read all keys of
+            // the owner again. Their keys are refused since the row was committed, so there is nothing to wait for.
+            if !lifecycle.ledger.is_disabled(&owner).await? {
+                let switch = OwnerSwitch { owner, disabled: true, reason: reason.clone(), at: now };
+                lifecycle.switch_owner(switch, reach.clone(), author.clone()).await?;
+            }
             // One that does not say when it was issued says of no other that it is older.
             if let Some(not_before) = identity.issued_at {
                 let earlier = TokenRevocation {
@@ -146,7 +156,7 @@ impl Lifecycle {
                     at: now,
                     expires_at: remembered_until(now, longest_life),
                 };
-                lifecycle.revoke_tokens(earlier, author).await?;
+                lifecycle.revoke_tokens(earlier, reach, author).await?;
             }
             lifecycle.stopped.remember(&identity, now);
             Ok(())

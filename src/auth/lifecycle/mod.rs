@@ -12,10 +12,7 @@ mod many;
 mod policy;
 mod tokens;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
@@ -28,16 +25,15 @@ pub use self::{
 };
 use super::{
     Undecided, clock,
-    coherence::{Announced, Link, Settled},
+    coherence::{Announced, Link, Mark, Settled},
 };
 use crate::{
     config::KeyPolicy,
     domain::{
         api_key::KeyId,
         audit::{AuditEvent, Author},
-        coherence::ChangeId,
         key_record::ManagedKey,
-        ledger::{Change, Decide, EventFilter, KeyFilter, KeyLedger, Outcome, Page, Reach, Refusal},
+        ledger::{Change, Decide, EventFilter, KeyFilter, KeyLedger, Outcome, Page, Quota, Reach, Refusal, Together},
         ports::{StoreError, StoredHash},
         principal::Scopes,
     },
@@ -100,7 +96,7 @@ impl Lifecycle {
         self.ledger.show(id, reach).await
     }
 
-    /// Keys, newest first.
+    /// Keys, newest first. `reach`: of who asks.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
@@ -108,17 +104,18 @@ impl Lifecycle {
         &self,
         filter: &KeyFilter,
         page: Page,
+        reach: &Reach,
         now: OffsetDateTime,
     ) -> Result<Vec<ManagedKey>, StoreError> {
-        self.ledger.list(filter, page, now).await
+        self.ledger.list(filter, page, reach, now).await
     }
 
-    /// Events, newest first.
+    /// Events, newest first. `reach`: of who asks.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    pub async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<AuditEvent>, StoreError> {
-        self.ledger.events(filter, page).await
+    pub async fn events(&self, filter: &EventFilter, page: Page, reach: &Reach) -> Result<Vec<AuditEvent>, StoreError> {
+        self.ledger.events(filter, page, reach).await
     }
 
     /// Runs `work` to its end even when whoever waits for it goes away: a change that was begun is
@@ -130,7 +127,7 @@ impl Lifecycle {
         self.runtime.spawn(work).await.map_err(|_| Undecided::Stopped)?
     }
 
-    /// Changes one key, and waits until that is true everywhere. What never brings a key to life needs no `max_per_owner`, and
+    /// Changes one key, and waits until that is true everywhere. What never brings a key to life needs no quota, and
     /// then does not wait for those who make keys of the same owner.
     async fn change(
         &self,
@@ -139,46 +136,43 @@ impl Lifecycle {
         at: OffsetDateTime,
         decide: &Decide<'_>,
         successor_hash: Option<&StoredHash>,
-        max_per_owner: Option<u32>,
+        quota: Quota,
     ) -> Done<ChangedKey> {
         let (reach, author) = (&editor.reach, &editor.author);
-        let change = Change { id, reach, author, at, decide, successor_hash, max_per_owner };
-        let watch = Watch::new(self.link.as_ref());
-        match self.ledger.change(&change, &|change| watch.begin(change)).await? {
-            Outcome::Changed { key, change } => {
-                Ok(Ok(ChangedKey { key: *key, everywhere: watch.settled(change).await }))
-            }
+        let watch = Watch::begin(self.link.as_ref());
+        let change = Change { id, reach, author, at, decide, successor_hash, quota, mark: watch.mark() };
+        match self.ledger.change(&change).await? {
+            Outcome::Changed(key) => Ok(Ok(ChangedKey { key: *key, everywhere: watch.settled().await })),
             Outcome::Refused(refusal) => Ok(Err(refusal)),
         }
     }
 }
 
 /// Follows a change from before its commit until it is true everywhere.
-struct Watch<'a> {
-    link: Option<&'a Arc<Link>>,
-    announced: OnceLock<Announced>,
+struct Watch {
+    announced: Option<Announced>,
 }
 
-impl<'a> Watch<'a> {
-    fn new(link: Option<&'a Arc<Link>>) -> Self {
-        Self { link, announced: OnceLock::new() }
+impl Watch {
+    fn begin(link: Option<&Arc<Link>>) -> Self {
+        Self { announced: link.map(Link::announce) }
     }
 
-    fn begin(&self, change: ChangeId) {
-        if let Some(link) = self.link {
-            let _ = self.announced.set(link.announce(change));
-        }
+    fn mark(&self) -> Option<&Mark> {
+        self.announced.as_ref().map(Announced::mark)
+    }
+
+    /// How a change is made that this follows.
+    fn together<'a>(&'a self, reach: &'a Reach, author: &'a Author) -> Together<'a> {
+        Together { reach, author, mark: self.mark() }
     }
 
     /// To be called as soon as the commit is known.
-    async fn settled(self, change: ChangeId) -> Everywhere {
+    async fn settled(self) -> Everywhere {
         // Read after the commit, so later than the change; the wait can only get longer by it.
         let committed_at = clock::now();
-        let settled = match self.link {
-            Some(link) => {
-                let announced = self.announced.get_or_init(|| link.announce(change));
-                announced.settled(committed_at).await
-            }
+        let settled = match &self.announced {
+            Some(announced) => announced.settled(committed_at).await,
             None => Settled::Unheard,
         };
         let took = Duration::from_nanos(clock::now().as_nanos().saturating_sub(committed_at.as_nanos()));

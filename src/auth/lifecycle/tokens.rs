@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{Everywhere, Lifecycle, Watch};
 use crate::{
     auth::Undecided,
-    domain::{audit::Author, token::TokenRevocation},
+    domain::{audit::Author, ledger::Reach, token::TokenRevocation},
 };
 
 /// Tokens that no replica accepts any more.
@@ -20,21 +20,22 @@ pub struct EndedEverywhere {
 }
 
 impl Lifecycle {
-    /// Ends tokens before they expire. When this returns, no replica accepts one of them.
+    /// Ends tokens before they expire, for somebody who reaches so far. When this returns, no replica accepts one of them.
     ///
     /// # Errors
     /// [`Undecided`] when they may still be accepted, or on some replica; asking again is safe.
     pub async fn revoke_tokens(
         self: &Arc<Self>,
         revocation: TokenRevocation,
+        reach: Reach,
         author: Author,
     ) -> Result<EndedEverywhere, Undecided> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let watch = Watch::new(lifecycle.link.as_ref());
-            let revoked = lifecycle.ledger.revoke_tokens(&revocation, &author, &|change| watch.begin(change)).await?;
-            let everywhere = watch.settled(revoked.change).await;
-            Ok(EndedEverywhere { not_before: revoked.not_before, everywhere })
+            let watch = Watch::begin(lifecycle.link.as_ref());
+            let by = watch.together(&reach, &author);
+            let not_before = lifecycle.ledger.revoke_tokens(&revocation, by).await?;
+            Ok(EndedEverywhere { not_before, everywhere: watch.settled().await })
         };
         self.to_its_end(work).await
     }

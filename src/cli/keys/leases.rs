@@ -13,7 +13,7 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// For how long a replica that cannot be reached may believe what was before a change that is committed.
 pub(super) async fn longest(store: &Store) -> Duration {
-    store.announcements().longest_lease().await
+    store.longest_lease().await
 }
 
 /// This process hears no replica, so it waits until none can believe what was before the change.

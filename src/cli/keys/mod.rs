@@ -153,7 +153,7 @@ async fn read(store: &Store, filter: &KeyFilter, limit: u32, now: OffsetDateTime
     loop {
         let left = limit.saturating_sub(u32::try_from(keys.len())?);
         let page = Page { before: keys.last().map(|key| key.record.id.as_uuid()), limit: left.min(PAGE) };
-        let more = ledger.list(filter, page, now).await?;
+        let more = ledger.list(filter, page, &Reach::Any, now).await?;
         let complete = more.len() < page.limit as usize || page.limit == 0;
         keys.extend(more);
         if complete {

@@ -18,6 +18,10 @@ pub(super) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow
         Refusal::VersionMismatch | Refusal::PreconditionFailed | Refusal::OtherRequest => {
             anyhow!("somebody else has changed {which}")
         }
+        Refusal::TooManyNewKeys { retry_after } => {
+            let retry_after = humantime::format_duration(std::time::Duration::from_secs(retry_after.as_secs() + 1));
+            anyhow!("the owner has made as many keys today as keys.max_new_per_day allows; another in {retry_after}")
+        }
         Refusal::Against(violations) => anyhow!("{}", violations.iter().map(violation).collect::<Vec<_>>().join("; ")),
     })
 }

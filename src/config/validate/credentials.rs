@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -88,13 +89,28 @@ pub(super) fn keys(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Ke
     let peppers = peppers(check, jwt_secret);
     let max_lifetime = check.duration("keys.max_lifetime", "0s", "3650d");
     let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
+    let max_new_per_day = check.number("keys.max_new_per_day", 0..=10_000_000);
     let require_name = check.value("keys.require_name", "true or false");
+    let retention = retention(check);
     let policy = KeyPolicy {
         max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
         max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
+        max_new_per_day: Some(max_new_per_day?).filter(|count| *count > 0),
         require_name: require_name?,
     };
-    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy })
+    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy, retention: retention? })
+}
+
+/// A request with an Idempotency-Key is remembered for a day, and so must be the key that it made.
+fn retention(check: &mut Check<'_>) -> Option<Option<Duration>> {
+    const LEAST: Duration = Duration::from_secs(86_400);
+    let setting = "keys.retention";
+    let retention = check.duration(setting, "0s", "3650d")?;
+    if !retention.is_zero() && retention < LEAST {
+        check.problem(setting, "is less than a day: choose 1d or more, or 0s to keep ended keys for ever");
+        return None;
+    }
+    Some(Some(retention).filter(|span| !span.is_zero()))
 }
 
 /// A short text that the domain parses.

@@ -18,6 +18,8 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
     }
     let password = optional_secret(check, "database.password");
     let pool_size = check.number("database.pool_size", 1..=1_000);
+    let owner_connections = check.number("database.owner_connections", 1..=1_000);
+    let admin_connections = check.number("database.admin_connections", 1..=100);
     let acquire_timeout = check.duration("database.acquire_timeout", "10ms", "30s");
     let statement_timeout = check.duration("database.statement_timeout", "10ms", "1m");
     let connect_timeout = check.duration("database.connect_timeout", "100ms", "1m");
@@ -29,6 +31,8 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
         migrate_password: migrate_password?,
         password: password?,
         pool_size: pool_size?,
+        owner_connections: owner_connections?,
+        admin_connections: admin_connections?,
         acquire_timeout: acquire_timeout?,
         statement_timeout: statement_timeout?,
         connect_timeout: connect_timeout?,

@@ -27,7 +27,7 @@ impl Pepper {
     }
 
     /// A sub-key for one purpose. Different labels give independent keys (as in RFC 5869 §2.3, one block).
-    fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
+    pub(in crate::domain) fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let mut mac = keyed_hash(self.0.expose().as_bytes());
         mac.update(label.as_bytes());
         Zeroizing::new(mac.finalize().into_bytes().into())

@@ -64,7 +64,8 @@ pub(in crate::http) async fn list(
     let (filter, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
     // One more than asked for tells whether there is a next page.
     let asked = Page { limit: page.limit + 1, ..page };
-    let mut keys = services.lifecycle.list(&filter, asked, now).await.map_err(|error| unread(&request, &error))?;
+    let keys = services.lifecycle.list(&filter, asked, &editor.reach, now).await;
+    let mut keys = keys.map_err(|error| unread(&request, &error))?;
     let more = keys.len() > page.limit as usize;
     keys.truncate(page.limit as usize);
     let last = keys.last().filter(|_| more).map(|key| key.record.id.as_uuid());

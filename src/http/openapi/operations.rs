@@ -159,7 +159,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /api/create-api-key", |_| {
         let mut operation = Operation::new("createApiKey", "Makes a key with no name, scopes or notes")
             .answers(201, "The key, for the only time", "GuideKey")
-            .fails([Reason::InvalidJson, Reason::TooManyKeys])
+            .fails([Reason::InvalidJson, Reason::TooManyKeys, Reason::TooManyNewKeys(0)])
             .stored();
         operation.body = Some(json!({
             "description": "Does not matter, but one that says it is JSON must be.",
@@ -207,7 +207,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
                 "CreatedKey",
                 TAG,
             )
-            .fails([Reason::TooManyKeys, Reason::IdempotencyKeyReused])
+            .fails([Reason::TooManyKeys, Reason::TooManyNewKeys(0), Reason::IdempotencyKeyReused])
             .stored()
     }),
     ("GET /v1/keys", |admin| {

@@ -11,7 +11,7 @@ use super::Store;
 use crate::domain::{
     api_key::KeyId,
     audit::{Actor, AuditEvent, Author},
-    ledger::{Event, EventFilter, Page},
+    ledger::{Event, EventFilter, Page, Reach},
     ports::StoreError,
     principal::Owner,
 };
@@ -108,7 +108,13 @@ impl TryFrom<Row> for AuditEvent {
 
 impl Store {
     /// One statement for each way to look: each has an index to read along.
-    pub(super) async fn list_events(&self, filter: &EventFilter, page: Page) -> Result<Vec<AuditEvent>, StoreError> {
+    pub(super) async fn list_events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+        reach: &Reach,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let mut seat = self.to_read(reach).await?;
         let before = page.before.unwrap_or(Uuid::max());
         let limit = i64::from(page.limit);
         let key = filter.key.map(|key| key.as_uuid());
@@ -127,7 +133,7 @@ impl Store {
                     limit,
                     key,
                 );
-                self.within_deadline(query.fetch_all(&self.pool)).await?
+                query.fetch_all(&mut *seat.connection).await?
             }
             None => {
                 let query = sqlx::query_as!(
@@ -141,7 +147,7 @@ impl Store {
                     limit,
                     key,
                 );
-                self.within_deadline(query.fetch_all(&self.pool)).await?
+                query.fetch_all(&mut *seat.connection).await?
             }
         };
         rows.into_iter().map(AuditEvent::try_from).collect()

@@ -1,48 +1,47 @@
 //! A key is changed, by whoever holds its row.
 
 use ipnet::IpNet;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
 
 use super::{
-    Store, announce, audit,
-    insert::{has_room, metadata_as_sent, write_key},
+    BEGIN, Store, announce, audit,
+    insert::{has_room, metadata_as_sent, next_may_be_made, write_key},
     managed_rows, owner_parts,
 };
 use crate::domain::{
     key_record::{DisabledBy, FIRST_VERSION, ManagedKey},
-    ledger::{BeforeCommit, Change, Decision, Outcome, Refusal},
+    ledger::{Change, Decision, Outcome, Refusal},
     ports::StoreError,
 };
 
 impl Store {
     /// A change is announced also when nothing changes: whoever made it before may have failed after the
     /// commit, while they waited for the replicas.
-    pub(super) async fn change_key(
-        &self,
-        change: &Change<'_>,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<Result<Outcome, StoreError>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        if change.successor_hash.is_some() || change.max_per_owner.is_some() {
+    pub(super) async fn change_key(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
+        let mut seat = self.to_change(change.reach).await?;
+        let mut transaction = seat.connection.begin_with(BEGIN).await?;
+        if change.successor_hash.is_some() || change.quota.living.is_some() {
             lock_owner_of_key(&mut transaction, change).await?;
         }
-        let key = match locked(&mut transaction, change).await? {
-            Ok(Some(key)) => key,
-            Ok(None) => return Ok(Ok(Outcome::Refused(Refusal::NotFound))),
-            Err(error) => return Ok(Err(error)),
+        let Some(key) = locked(&mut transaction, change).await? else {
+            return Ok(Outcome::Refused(Refusal::NotFound));
         };
         let Decision { key: mut changed, event, successor } = match (change.decide)(&key) {
             Ok(decision) => decision,
-            Err(refusal) => return Ok(Ok(Outcome::Refused(refusal))),
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
-        let limit = limit(change, &key, &changed, successor.is_some());
-        if let Some(most) = limit
-            && !has_room(&mut transaction, &key.record.owner, most, change.at).await?
+        let owner = &key.record.owner;
+        if let Some(most) = limit(change, &key, &changed, successor.is_some())
+            && !has_room(&mut transaction, owner, most, change.at).await?
         {
-            return Ok(Ok(Outcome::Refused(Refusal::TooManyKeys(most))));
+            return Ok(Outcome::Refused(Refusal::TooManyKeys(most)));
         }
         if let (Some(successor), Some(hash)) = (&successor, change.successor_hash) {
+            let most = change.quota.made_in_a_day.map(|most| most.saturating_mul(2));
+            if let Some(retry_after) = next_may_be_made(&mut transaction, owner, most, change.at).await? {
+                return Ok(Outcome::Refused(Refusal::TooManyNewKeys { retry_after }));
+            }
             write_key(&mut transaction, successor, hash).await?;
         }
         let id = changed.record.id.as_uuid();
@@ -51,16 +50,15 @@ impl Store {
             changed.updated_at = change.at;
             audit::write(&mut transaction, change.at, &[id], &changed.record.owner, change.author, event).await?;
         }
-        let announced = announce(&mut transaction, &[id]).await?;
-        before_commit(announced);
+        announce(&mut transaction, &[id], change.mark).await?;
         transaction.commit().await?;
-        Ok(Ok(Outcome::Changed { key: Box::new(changed), change: announced }))
+        Ok(Outcome::Changed(Box::new(changed)))
     }
 }
 
 /// How many living keys its owner may have after this change, where it makes them more.
 fn limit(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_successor: bool) -> Option<u32> {
-    let most = change.max_per_owner?;
+    let most = change.quota.living?;
     match (before.record.is_alive(change.at), after.record.is_alive(change.at)) {
         (_, true) if has_successor => Some(most.saturating_mul(2)),
         (false, true) => Some(most),
@@ -83,10 +81,7 @@ async fn lock_owner_of_key(connection: &mut PgConnection, change: &Change<'_>) -
 }
 
 /// The key, which nobody else changes until the transaction ends.
-async fn locked(
-    connection: &mut PgConnection,
-    change: &Change<'_>,
-) -> Result<Result<Option<ManagedKey>, StoreError>, sqlx::Error> {
+async fn locked(connection: &mut PgConnection, change: &Change<'_>) -> Result<Option<ManagedKey>, StoreError> {
     let (issuer, subject) = owner_parts(change.reach);
     let query = managed_rows!(
         "WHERE api_keys.id = $1
@@ -96,7 +91,7 @@ async fn locked(
         issuer,
         subject,
     );
-    Ok(query.fetch_optional(connection).await?.map(ManagedKey::try_from).transpose())
+    query.fetch_optional(connection).await?.map(ManagedKey::try_from).transpose()
 }
 
 /// Writes what can change, and gives the new version.

@@ -2,12 +2,13 @@
 
 use ipnet::IpNet;
 use serde_json::Map;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Store, audit, lock_owner, managed_rows};
+use super::{BEGIN, Store, audit, lock_owner, managed_rows};
 use crate::domain::{
+    api_key::KeyId,
     audit::{Action, Author},
     key_record::{DisabledBy, ManagedKey},
     ledger::{Event, IdempotentRequest, Inserted, Insertion, Refusal},
@@ -20,26 +21,26 @@ use crate::domain::{
 /// lost its context anyway.
 const REMEMBERED: Duration = Duration::DAY;
 
-/// What a statement gives, or why what it gave cannot be used.
-type Read<T> = Result<Result<T, StoreError>, sqlx::Error>;
-
 impl Store {
-    pub(super) async fn insert_key(&self, insertion: &Insertion<'_>, author: &Author) -> Read<Inserted> {
+    pub(super) async fn insert_key(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError> {
         let now = insertion.key.created_at;
-        let mut transaction = self.pool.begin().await?;
+        let mut seat = self.to_change(insertion.reach).await?;
+        let mut transaction = seat.connection.begin_with(BEGIN).await?;
         let owner = &insertion.key.record.owner;
         lock_owner(&mut transaction, owner).await?;
-        if let Some(request) = insertion.request {
-            match earlier(&mut transaction, request, now).await? {
-                Ok(None) => {}
-                Ok(Some(before)) => return Ok(Ok(before)),
-                Err(error) => return Ok(Err(error)),
-            }
+        if let Some(request) = insertion.request
+            && let Some(before) = earlier(&mut transaction, request, now).await?
+        {
+            return Ok(before);
         }
-        if let Some(most) = insertion.max_per_owner
+        if let Some(most) = insertion.quota.living
             && !has_room(&mut transaction, owner, most, now).await?
         {
-            return Ok(Ok(Inserted::Refused(Refusal::TooManyKeys(most))));
+            return Ok(Inserted::Refused(Refusal::TooManyKeys(most)));
+        }
+        let most = insertion.quota.made_in_a_day;
+        if let Some(retry_after) = next_may_be_made(&mut transaction, owner, most, now).await? {
+            return Ok(Inserted::Refused(Refusal::TooManyNewKeys { retry_after }));
         }
         write_key(&mut transaction, insertion.key, insertion.hash).await?;
         if let Some(request) = insertion.request {
@@ -49,10 +50,9 @@ impl Store {
         audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
         // Read once more: whether the owner is switched off stands elsewhere.
         let key = written(&mut transaction, insertion.key.record.id.as_uuid()).await?;
+        let key = key.ok_or_else(|| StoreError::Corrupt("a new key has no row".to_owned()))?;
         transaction.commit().await?;
-        Ok(key
-            .and_then(|key| key.ok_or_else(|| StoreError::Corrupt("a new key has no row".to_owned())))
-            .map(Inserted::Now))
+        Ok(Inserted::Now(key))
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn earlier(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
     now: OffsetDateTime,
-) -> Read<Option<Inserted>> {
+) -> Result<Option<Inserted>, StoreError> {
     let remembered = sqlx::query!(
         "SELECT request_hash, key_id FROM idempotency_keys
          WHERE issuer = $1 AND subject = $2 AND idempotency_key = $3 AND created_at > $4",
@@ -70,17 +70,17 @@ pub(super) async fn earlier(
         request.key,
         now - REMEMBERED,
     );
-    let Some(remembered) = remembered.fetch_optional(&mut *connection).await? else { return Ok(Ok(None)) };
+    let Some(remembered) = remembered.fetch_optional(&mut *connection).await? else { return Ok(None) };
     if remembered.request_hash != request.hash {
-        return Ok(Ok(Some(Inserted::Refused(Refusal::OtherRequest))));
+        return Ok(Some(Inserted::Refused(Refusal::OtherRequest)));
     }
-    Ok(written(connection, remembered.key_id).await?.map(|key| key.map(Inserted::Before)))
+    Ok(written(connection, remembered.key_id).await?.map(Inserted::Before))
 }
 
 /// The key as it is kept.
-async fn written(connection: &mut PgConnection, id: Uuid) -> Read<Option<Box<ManagedKey>>> {
+async fn written(connection: &mut PgConnection, id: Uuid) -> Result<Option<Box<ManagedKey>>, StoreError> {
     let row = managed_rows!("WHERE api_keys.id = $1", id).fetch_optional(connection).await?;
-    Ok(row.map(ManagedKey::try_from).transpose().map(|key| key.map(Box::new)))
+    Ok(row.map(ManagedKey::try_from).transpose()?.map(Box::new))
 }
 
 /// Whether the owner has fewer than `most` living keys, which stays so under the owner's lock.
@@ -90,12 +90,16 @@ pub(super) async fn has_room(
     most: u32,
     now: OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
+    // Along the index of the living: of those that have ended there may be any number.
     let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM api_keys
-           WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)"#,
+        r#"SELECT count(*) AS "count!" FROM (
+               SELECT FROM api_keys
+               WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND coalesce(expires_at, 'infinity') > $3
+               LIMIT $4) AS living"#,
         &*owner.issuer,
         &*owner.subject,
         now,
+        i64::from(most),
     );
     Ok(count.fetch_one(connection).await? < i64::from(most))
 }
@@ -103,6 +107,30 @@ pub(super) async fn has_room(
 /// The notes to the letter, where `jsonb` would give back others.
 pub(super) fn metadata_as_sent(metadata: &Metadata) -> Option<&str> {
     (!metadata.comes_back_from_jsonb()).then(|| metadata.as_json())
+}
+
+/// How long the owner has to wait until another key may be made, where `most` were made within a day. It stays so under
+/// the owner's lock. A key is counted whatever has become of it; ids are in the order of their making.
+pub(super) async fn next_may_be_made(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    most: Option<u32>,
+    now: OffsetDateTime,
+) -> Result<Option<std::time::Duration>, sqlx::Error> {
+    let Some(most) = most else { return Ok(None) };
+    let a_day_ago = now - Duration::DAY;
+    let query = sqlx::query_scalar!(
+        "SELECT created_at FROM api_keys
+         WHERE issuer = $1 AND subject = $2 AND id >= $3 AND created_at > $4
+         ORDER BY id DESC OFFSET $5 LIMIT 1",
+        &*owner.issuer,
+        &*owner.subject,
+        KeyId::first_of(a_day_ago).as_uuid(),
+        a_day_ago,
+        i64::from(most) - 1,
+    );
+    let first_of_them = query.fetch_optional(connection).await?;
+    Ok(first_of_them.map(|made_at| (made_at - a_day_ago).try_into().unwrap_or_default()))
 }
 
 /// Adds the row.

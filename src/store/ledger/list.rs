@@ -1,110 +1,159 @@
 //! Lists of keys, and keys that are revoked by list.
 
 use serde_json::{Map, Value, json};
-use sqlx::types::Json;
+use sqlx::{Connection, PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Store, announce, audit, lock_owner, managed_rows};
+use super::{super::rows::ManagedRow, BEGIN, Store, announce, audit, lock_owner, managed_rows};
 use crate::domain::{
-    audit::{Action, Author},
-    key_record::ManagedKey,
-    ledger::{BeforeCommit, Event, KeyFilter, Page, RevokedTogether},
+    audit::Action,
+    key_record::KeyState,
+    ledger::{Event, KeyFilter, Page, Together},
     ports::StoreError,
     principal::Owner,
     text::ChangeReason,
 };
 
-impl Store {
-    /// Two statements that differ in the owner alone: one statement for both would be planned for neither.
-    pub(super) async fn list_keys(
-        &self,
-        filter: &KeyFilter,
-        page: Page,
-        now: OffsetDateTime,
-    ) -> Result<Vec<ManagedKey>, StoreError> {
-        let Parameters { state, environment, name, tag, expiring_before, created_since } = Parameters::of(filter);
-        let before = page.before.unwrap_or(Uuid::max());
-        let limit = i64::from(page.limit);
-        let rows = match &filter.owner {
-            Some(owner) => {
-                let query = managed_rows!(
-                    of_owner
-                    "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $3
-                       AND ($5::text IS NULL OR $5 = CASE
-                            WHEN revoked_at IS NOT NULL THEN 'revoked'
-                            WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled
-                                                        WHERE disabled.issuer = $1 AND disabled.subject = $2)
-                                THEN 'disabled'
-                            WHEN expires_at <= $6 THEN 'expired'
-                            ELSE 'active' END)
-                       AND ($7::text IS NULL OR environment = $7)
-                       AND ($8::text IS NULL OR name = $8)
-                       AND ($9::jsonb IS NULL OR metadata @> $9)
-                       AND ($10::timestamptz IS NULL OR expires_at < $10)
-                       AND ($11::timestamptz IS NULL OR created_at >= $11)
-                     ORDER BY api_keys.id DESC LIMIT $4",
-                    &*owner.issuer,
-                    &*owner.subject,
-                    before,
-                    limit,
-                    state,
-                    now,
-                    environment,
-                    name,
-                    tag as _,
-                    expiring_before,
-                    created_since,
-                );
-                self.within_deadline(query.fetch_all(&self.pool)).await?
-            }
-            None => {
-                // Not by the join: a plan for any parameters expects one key, and would go through all disabled
-                // owners for each that is left out.
-                let query = managed_rows!(
-                    "WHERE api_keys.id < $1
-                       AND ($3::text IS NULL OR $3 = CASE
-                            WHEN revoked_at IS NOT NULL THEN 'revoked'
-                            WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled
-                                                        WHERE disabled.issuer = api_keys.issuer
-                                                          AND disabled.subject = api_keys.subject)
-                                THEN 'disabled'
-                            WHEN expires_at <= $4 THEN 'expired'
-                            ELSE 'active' END)
-                       AND ($5::text IS NULL OR environment = $5)
-                       AND ($6::text IS NULL OR name = $6)
-                       AND ($7::jsonb IS NULL OR (metadata @> $7 AND metadata <> '{}'))
-                       AND ($8::timestamptz IS NULL OR expires_at < $8)
-                       AND ($9::timestamptz IS NULL OR created_at >= $9)
-                     ORDER BY api_keys.id DESC LIMIT $2",
-                    before,
-                    limit,
-                    state,
-                    now,
-                    environment,
-                    name,
-                    tag as _,
-                    expiring_before,
-                    created_since,
-                );
-                self.within_deadline(query.fetch_all(&self.pool)).await?
-            }
-        };
-        rows.into_iter().map(ManagedKey::try_from).collect()
-    }
+/// Living keys that are looked at to find an owner's active ones. Whoever has more is read along all of their keys.
+const LIVING_MAX: i64 = 10_000;
 
+/// Statements that differ in the owner alone, and in the way to their keys: one statement for all would be planned for none.
+pub(super) async fn keys(
+    connection: &mut PgConnection,
+    filter: &KeyFilter,
+    page: Page,
+    now: OffsetDateTime,
+) -> Result<Vec<ManagedRow>, StoreError> {
+    let Parameters { state, environment, name, tag, expiring_before, created_since } = Parameters::of(filter);
+    let before = page.before.unwrap_or(Uuid::max());
+    let limit = i64::from(page.limit);
+    let Some(owner) = &filter.owner else {
+        // Not by the join: a plan for any parameters expects one key, and would go through all disabled
+        // owners for each that is left out.
+        let query = managed_rows!(
+            "WHERE api_keys.id < $1
+               AND ($3::text IS NULL OR $3 = CASE
+                    WHEN revoked_at IS NOT NULL THEN 'revoked'
+                    WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled
+                                                WHERE disabled.issuer = api_keys.issuer
+                                                  AND disabled.subject = api_keys.subject)
+                        THEN 'disabled'
+                    WHEN expires_at <= $4 THEN 'expired'
+                    ELSE 'active' END)
+               AND ($5::text IS NULL OR environment = $5)
+               AND ($6::text IS NULL OR name = $6)
+               AND ($7::jsonb IS NULL OR (metadata @> $7 AND metadata <> '{}'))
+               AND ($8::timestamptz IS NULL OR expires_at < $8)
+               AND ($9::timestamptz IS NULL OR created_at >= $9)
+             ORDER BY api_keys.id DESC LIMIT $2",
+            before,
+            limit,
+            state,
+            now,
+            environment,
+            name,
+            tag as _,
+            expiring_before,
+            created_since,
+        );
+        return Ok(query.fetch_all(connection).await?);
+    };
+    let living = match filter.state {
+        Some(KeyState::Active) => living(connection, owner, now).await?,
+        _ => None,
+    };
+    if let Some(living) = living {
+        let query = managed_rows!(
+            of_owner
+            "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($3) AND api_keys.id < $4
+               AND revoked_at IS NULL AND enabled AND (expires_at IS NULL OR expires_at > $6)
+               AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
+                               WHERE disabled.issuer = $1 AND disabled.subject = $2)
+               AND ($7::text IS NULL OR environment = $7)
+               AND ($8::text IS NULL OR name = $8)
+               AND ($9::jsonb IS NULL OR metadata @> $9)
+               AND ($10::timestamptz IS NULL OR expires_at < $10)
+               AND ($11::timestamptz IS NULL OR created_at >= $11)
+             ORDER BY api_keys.id DESC LIMIT $5",
+            &*owner.issuer,
+            &*owner.subject,
+            &living,
+            before,
+            limit,
+            now,
+            environment,
+            name,
+            tag as _,
+            expiring_before,
+            created_since,
+        );
+        return Ok(query.fetch_all(connection).await?);
+    }
+    let query = managed_rows!(
+        of_owner
+        "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $3
+           AND ($5::text IS NULL OR $5 = CASE
+                WHEN revoked_at IS NOT NULL THEN 'revoked'
+                WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled
+                                            WHERE disabled.issuer = $1 AND disabled.subject = $2)
+                    THEN 'disabled'
+                WHEN expires_at <= $6 THEN 'expired'
+                ELSE 'active' END)
+           AND ($7::text IS NULL OR environment = $7)
+           AND ($8::text IS NULL OR name = $8)
+           AND ($9::jsonb IS NULL OR metadata @> $9)
+           AND ($10::timestamptz IS NULL OR expires_at < $10)
+           AND ($11::timestamptz IS NULL OR created_at >= $11)
+         ORDER BY api_keys.id DESC LIMIT $4",
+        &*owner.issuer,
+        &*owner.subject,
+        before,
+        limit,
+        state,
+        now,
+        environment,
+        name,
+        tag as _,
+        expiring_before,
+        created_since,
+    );
+    Ok(query.fetch_all(connection).await?)
+}
+
+/// The owner's keys that are neither revoked nor expired, unless they are very many. Those that are would be found among
+/// all keys just as well; but a few among very many that have ended would not.
+async fn living(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    now: OffsetDateTime,
+) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        "SELECT id FROM api_keys
+         WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND coalesce(expires_at, 'infinity') > $3
+         LIMIT $4",
+        &*owner.issuer,
+        &*owner.subject,
+        now,
+        LIVING_MAX + 1,
+    );
+    let living = query.fetch_all(connection).await?;
+    Ok(i64::try_from(living.len()).is_ok_and(|count| count <= LIVING_MAX).then_some(living))
+}
+
+impl Store {
     pub(super) async fn revoke_keys(
         &self,
         filter: &KeyFilter,
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<RevokedTogether, sqlx::Error> {
+        by: Together<'_>,
+    ) -> Result<u32, StoreError> {
         let Parameters { state, environment, name, tag, expiring_before, created_since } = Parameters::of(filter);
         let (issuer, subject) = filter.owner.as_ref().map(|owner| (&*owner.issuer, &*owner.subject)).unzip();
-        let mut transaction = self.pool.begin().await?;
+        let mut seat = self.to_change(by.reach).await?;
+        let mut transaction = seat.connection.begin_with(BEGIN).await?;
         if let Some(owner) = &filter.owner {
             // In a statement of its own: what the next one sees then has the successor of every key that was being rotated.
             lock_owner(&mut transaction, owner).await?;
@@ -149,13 +198,12 @@ impl Store {
             of_owner.entry(owner).or_default().push(row.id);
         }
         for (owner, ids) in &of_owner {
-            audit::write(&mut transaction, at, ids, owner, author, &event).await?;
+            audit::write(&mut transaction, at, ids, owner, by.author, &event).await?;
         }
         let ids: Vec<Uuid> = of_owner.into_values().flatten().collect();
-        let change = announce(&mut transaction, &ids).await?;
-        before_commit(change);
+        announce(&mut transaction, &ids, by.mark).await?;
         transaction.commit().await?;
-        Ok(RevokedTogether { count: u32::try_from(ids.len()).unwrap_or(u32::MAX), change })
+        Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
     }
 }
 

@@ -3,23 +3,28 @@
 
 mod audit;
 mod change;
+mod ended;
 mod insert;
 mod list;
 mod owners;
 mod tokens;
 
-use async_trait::async_trait;
-use time::OffsetDateTime;
+use std::time::Duration;
 
-use super::{Store, rows::managed_rows};
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{BEGIN, Store, rows::managed_rows, wire::REPLICAS};
 use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author},
-    coherence::ChangeId,
+    coherence::Mark,
     key_record::ManagedKey,
     ledger::{
-        BeforeCommit, Change, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger, Outcome,
-        OwnerSwitch, Page, Reach, RevokedTogether, TokensRevoked,
+        Change, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger, Outcome, OwnerSwitch, Page,
+        Reach, Together,
     },
     ports::StoreError,
     principal::Owner,
@@ -30,36 +35,54 @@ use crate::domain::{
 #[async_trait]
 impl KeyLedger for Store {
     async fn insert(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError> {
-        self.within_deadline(self.insert_key(insertion, author)).await?
+        self.within_deadline(self.insert_key(insertion, author)).await
     }
 
-    async fn earlier(&self, request: &IdempotentRequest, now: OffsetDateTime) -> Result<Option<Inserted>, StoreError> {
+    async fn earlier(
+        &self,
+        request: &IdempotentRequest,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<Option<Inserted>, StoreError> {
         let work = async {
-            let mut connection = self.pool.acquire().await?;
-            insert::earlier(&mut connection, request, now).await
+            let mut seat = self.to_read(reach).await?;
+            insert::earlier(&mut seat.connection, request, now).await
         };
-        self.within_deadline(work).await?
+        self.within_deadline(work).await
     }
 
     async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError> {
-        let (issuer, subject) = owner_parts(reach);
-        let query = managed_rows!(
-            "WHERE api_keys.id = $1
-               AND (api_keys.issuer = $2 OR $2 IS NULL) AND (api_keys.subject = $3 OR $3 IS NULL)",
-            id.as_uuid(),
-            issuer,
-            subject,
-        );
-        let row = self.within_deadline(query.fetch_optional(&self.pool)).await?;
-        row.map(ManagedKey::try_from).transpose()
+        let work = async {
+            let mut seat = self.to_read(reach).await?;
+            let (issuer, subject) = owner_parts(reach);
+            let query = managed_rows!(
+                "WHERE api_keys.id = $1
+                   AND (api_keys.issuer = $2 OR $2 IS NULL) AND (api_keys.subject = $3 OR $3 IS NULL)",
+                id.as_uuid(),
+                issuer,
+                subject,
+            );
+            Ok(query.fetch_optional(&mut *seat.connection).await?)
+        };
+        self.within_deadline(work).await?.map(ManagedKey::try_from).transpose()
     }
 
-    async fn list(&self, filter: &KeyFilter, page: Page, now: OffsetDateTime) -> Result<Vec<ManagedKey>, StoreError> {
-        self.list_keys(filter, page, now).await
+    async fn list(
+        &self,
+        filter: &KeyFilter,
+        page: Page,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<Vec<ManagedKey>, StoreError> {
+        let work = async {
+            let mut seat = self.to_read(reach).await?;
+            list::keys(&mut seat.connection, filter, page, now).await
+        };
+        self.within_deadline(work).await?.into_iter().map(ManagedKey::try_from).collect()
     }
 
-    async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError> {
-        self.within_deadline(self.change_key(change, before_commit)).await?
+    async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
+        self.within_deadline(self.change_key(change)).await
     }
 
     async fn revoke_together(
@@ -68,32 +91,33 @@ impl KeyLedger for Store {
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<RevokedTogether, StoreError> {
-        self.within_deadline(self.revoke_keys(filter, most, reason, at, author, before_commit)).await
+        by: Together<'_>,
+    ) -> Result<u32, StoreError> {
+        self.within_deadline(self.revoke_keys(filter, most, reason, at, by)).await
     }
 
-    async fn switch_owner(
-        &self,
-        switch: &OwnerSwitch,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<ChangeId, StoreError> {
-        self.within_deadline(self.switch(switch, author, before_commit)).await
+    async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError> {
+        self.within_deadline(self.is_switched_off(owner)).await
+    }
+
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
+        self.within_deadline(self.switch(switch, by)).await
     }
 
     async fn revoke_tokens(
         &self,
         revocation: &TokenRevocation,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<TokensRevoked, StoreError> {
-        self.within_deadline(self.end_tokens(revocation, author, before_commit)).await
+        by: Together<'_>,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.within_deadline(self.end_tokens(revocation, by)).await
     }
 
-    async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<AuditEvent>, StoreError> {
-        self.list_events(filter, page).await
+    async fn forget_ended(&self, keep: Duration, most: u32) -> Result<Option<u32>, StoreError> {
+        self.within_deadline(self.forget_keys(keep, most)).await
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page, reach: &Reach) -> Result<Vec<AuditEvent>, StoreError> {
+        self.within_deadline(self.list_events(filter, page, reach)).await
     }
 }
 
@@ -103,15 +127,24 @@ fn owner_parts(reach: &Reach) -> (Option<&str>, Option<&str>) {
 }
 
 /// Nobody else makes or revokes keys of this owner, or switches them, until the transaction ends.
-async fn lock_owner(connection: &mut sqlx::PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
+async fn lock_owner(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
 }
 
-/// Tells all replicas to read these records again when the transaction commits.
-async fn announce(transaction: &mut sqlx::PgConnection, keys: &[uuid::Uuid]) -> Result<ChangeId, sqlx::Error> {
+/// Tells all replicas to read these records again when the transaction commits, and with `mark` to say so: in this order,
+/// for who acknowledges must have applied. It is the last statement of its transaction. None of the server's timeouts may
+/// end its COMMIT: a commit whose wait for the standby is cancelled is told as a success.
+async fn announce(transaction: &mut PgConnection, records: &[Uuid], mark: Option<&Mark>) -> Result<(), sqlx::Error> {
     // There must be something to announce, or there is nothing to wait for; no key has this id.
-    const NONE: &[uuid::Uuid] = &[uuid::Uuid::nil()];
-    let keys = if keys.is_empty() { NONE } else { keys };
-    let change = sqlx::query_scalar!(r#"SELECT announce_key_change($1) AS "change!""#, keys);
-    Ok(ChangeId(change.fetch_one(transaction).await?.unsigned_abs()))
+    const NONE: &[Uuid] = &[Uuid::nil()];
+    let records = if records.is_empty() { NONE } else { records };
+    let query = sqlx::query!(
+        "SELECT CASE WHEN $2::text IS NOT NULL THEN pg_notify($3, $2) END AS mark,
+                set_config('statement_timeout', '0', true) AS timeout
+         FROM announce_key_change($1)",
+        records,
+        mark.map(Mark::as_str),
+        REPLICAS,
+    );
+    query.fetch_one(transaction).await.map(drop)
 }

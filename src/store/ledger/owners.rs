@@ -1,25 +1,36 @@
 //! Owners whose keys are all switched off.
 
 use serde_json::Map;
+use sqlx::{Connection, PgConnection};
 
-use super::{Store, announce, audit, lock_owner};
+use super::{BEGIN, REPLICAS, Store, audit, lock_owner};
 use crate::domain::{
-    audit::{Action, Author},
-    coherence::ChangeId,
-    ledger::{BeforeCommit, Event, OwnerSwitch},
+    audit::Action,
+    coherence::Mark,
+    ledger::{Event, OwnerSwitch, Reach, Together},
+    ports::StoreError,
+    principal::Owner,
     text::ChangeReason,
 };
 
 impl Store {
-    pub(super) async fn switch(
-        &self,
-        switch: &OwnerSwitch,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<ChangeId, sqlx::Error> {
+    pub(super) async fn is_switched_off(&self, owner: &Owner) -> Result<bool, StoreError> {
+        let mut seat = self.to_read(&Reach::Own(owner.clone())).await?;
+        let query = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "is_disabled!""#,
+            &*owner.issuer,
+            &*owner.subject,
+        );
+        Ok(query.fetch_one(&mut *seat.connection).await?)
+    }
+
+    /// What is announced is announced also when nothing changes: whoever switched before may have failed after the
+    /// commit, while they waited for the replicas.
+    pub(super) async fn switch(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
-        let mut transaction = self.pool.begin().await?;
+        let mut seat = self.to_change(by.reach).await?;
+        let mut transaction = seat.connection.begin_with(BEGIN).await?;
         lock_owner(&mut transaction, &switch.owner).await?;
         let switched = if switch.disabled {
             let query = sqlx::query!(
@@ -39,17 +50,27 @@ impl Store {
             let action = if switch.disabled { Action::OwnerDisabled } else { Action::OwnerEnabled };
             let details: Map<_, _> = reason.map(|reason| ("reason".to_owned(), reason.into())).into_iter().collect();
             let event = Event { action, details };
-            audit::write(&mut transaction, switch.at, &[], &switch.owner, author, &event).await?;
+            audit::write(&mut transaction, switch.at, &[], &switch.owner, by.author, &event).await?;
         }
-        let ids = sqlx::query_scalar!(
-            "SELECT id FROM api_keys WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL",
-            issuer,
-            subject,
-        );
-        let ids = ids.fetch_all(&mut *transaction).await?;
-        let change = announce(&mut transaction, &ids).await?;
-        before_commit(change);
-        transaction.commit().await?;
-        Ok(change)
+        announce_keys_of(&mut transaction, &switch.owner, by.mark).await?;
+        Ok(transaction.commit().await?)
     }
+}
+
+/// The same as [`announce`](super::announce) of those keys of an owner that are alive.
+async fn announce_keys_of(
+    transaction: &mut PgConnection,
+    owner: &Owner,
+    mark: Option<&Mark>,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query!(
+        "SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($4, $3) END AS mark,
+                set_config('statement_timeout', '0', true) AS timeout
+         FROM announce_keys_of($1, $2)",
+        &*owner.issuer,
+        &*owner.subject,
+        mark.map(Mark::as_str),
+        REPLICAS,
+    );
+    query.fetch_one(transaction).await.map(drop)
 }

@@ -1,14 +1,15 @@
 //! Tokens that are ended before they expire.
 
 use serde_json::{Map, Value, json};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Store, announce, audit};
+use super::{BEGIN, Store, announce, audit};
 use crate::domain::{
-    audit::{Action, Author},
-    ledger::{BeforeCommit, Event, TokensRevoked},
+    audit::Action,
+    ledger::{Event, Together},
+    ports::StoreError,
     principal::Owner,
     token::{TokenRevocation, WhichTokens},
 };
@@ -27,10 +28,10 @@ impl Store {
     pub(super) async fn end_tokens(
         &self,
         revocation: &TokenRevocation,
-        author: &Author,
-        before_commit: &BeforeCommit<'_>,
-    ) -> Result<TokensRevoked, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        by: Together<'_>,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let mut seat = self.to_change(by.reach).await?;
+        let mut transaction = seat.connection.begin_with(BEGIN).await?;
         forget_expired(&mut transaction, &revocation.which).await?;
         let (row, action, subject, mut details) = match &revocation.which {
             WhichTokens::WithId(token_id) => {
@@ -50,12 +51,11 @@ impl Store {
         if row.is_news {
             details.extend(revocation.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
             let owner = Owner { issuer: revocation.issuer.clone(), subject: subject.into() };
-            audit::write(&mut transaction, revocation.at, &[], &owner, author, &Event { action, details }).await?;
+            audit::write(&mut transaction, revocation.at, &[], &owner, by.author, &Event { action, details }).await?;
         }
-        let change = announce(&mut transaction, &[row.record]).await?;
-        before_commit(change);
+        announce(&mut transaction, &[row.record], by.mark).await?;
         transaction.commit().await?;
-        Ok(TokensRevoked { not_before: row.not_before, change })
+        Ok(row.not_before)
     }
 }
 

@@ -2,6 +2,7 @@
 //! in one order; until the test cuts the line, or swallows the heartbeats.
 
 use std::{
+    collections::HashSet,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,21 +12,22 @@ use std::{
 
 use async_trait::async_trait;
 use keyward::{
-    auth::coherence::{ChangeId, Notification, Records},
+    auth::coherence::{ChangeId, Mark, Notification, Records},
     domain::ports::{Announcements, Listener, Listening, StoreError},
 };
 use tokio::sync::{mpsc, watch};
 
-use super::{eventually, in_time};
+use super::in_time;
 
 pub(crate) struct Channel {
     listeners: Mutex<Vec<mpsc::UnboundedSender<Notification>>>,
     heartbeats_come_back: AtomicBool,
     /// Times that somebody has begun to listen.
     listens: watch::Sender<usize>,
-    /// The latest acknowledgement.
-    applied: watch::Sender<u64>,
+    /// The changes that were acknowledged.
+    applied: watch::Sender<HashSet<u64>>,
     last_change: AtomicU64,
+    last_number: AtomicU64,
 }
 
 impl Channel {
@@ -34,8 +36,9 @@ impl Channel {
             listeners: Mutex::default(),
             heartbeats_come_back: heartbeats_come_back.into(),
             listens: watch::Sender::new(0),
-            applied: watch::Sender::new(0),
+            applied: watch::Sender::default(),
             last_change: AtomicU64::new(0),
+            last_number: AtomicU64::new(0),
         }
     }
 
@@ -48,27 +51,21 @@ impl Channel {
         self.heartbeats_come_back.store(come_back, Ordering::SeqCst);
     }
 
-    /// Names a change that is not announced yet.
-    pub(crate) fn next_change(&self) -> ChangeId {
-        ChangeId(self.last_change.fetch_add(1, Ordering::SeqCst) + 1)
-    }
-
-    /// The first change, once there is one.
-    pub(crate) async fn first_change(&self) -> ChangeId {
-        eventually("a change", || self.last_change().0 > 0).await;
-        ChangeId(1)
-    }
-
-    /// The latest change that was named.
-    pub(crate) fn last_change(&self) -> ChangeId {
-        ChangeId(self.last_change.load(Ordering::SeqCst))
-    }
-
-    /// What the trigger does.
+    /// What a trigger does, and then whoever made the change and waits for it.
     pub(crate) fn announce(&self, records: Records) -> ChangeId {
-        let change = self.next_change();
-        self.deliver(&Notification::Changed { change, records });
+        // Far from the random numbers of the replica's own.
+        let change = ChangeId(self.last_change.fetch_add(1, Ordering::SeqCst) + 1);
+        self.announce_as(records, Some(change));
         change
+    }
+
+    /// The same with the number that the replica has chosen, if it waits at all.
+    pub(crate) fn announce_as(&self, records: Records, change: Option<ChangeId>) {
+        let number = self.last_number.fetch_add(1, Ordering::SeqCst) + 1;
+        self.deliver(&Notification::Changed { number, records });
+        if let Some(change) = change {
+            self.deliver(&Notification::Announced { change });
+        }
     }
 
     pub(crate) fn deliver(&self, notification: &Notification) {
@@ -79,7 +76,7 @@ impl Channel {
     /// Waits until the (only) replica has acknowledged a change.
     pub(crate) async fn applied(&self, change: ChangeId) {
         let mut applied = self.applied.subscribe();
-        let acknowledged = applied.wait_for(|up_to| *up_to >= change.0);
+        let acknowledged = applied.wait_for(|changes| changes.contains(&change.0));
         in_time("an acknowledgement", acknowledged).await.expect("the channel stands");
     }
 
@@ -109,10 +106,14 @@ impl Announcements for Channel {
         if !swallowed {
             self.deliver(notification);
         }
-        if let Notification::Applied { up_to, .. } = notification {
-            self.applied.send_modify(|latest| *latest = (*latest).max(up_to.0));
+        if let Notification::Applied { changes, .. } = notification {
+            self.applied.send_modify(|applied| applied.extend(changes.iter().map(|change| change.0)));
         }
         Ok(())
+    }
+
+    fn mark(&self, change: ChangeId) -> Mark {
+        Mark::new(change.0.to_string())
     }
 
     async fn longest_lease(&self) -> Duration {

@@ -6,27 +6,30 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use keyward::{
-    auth::coherence::{ChangeId, Notification, RecordId, Records},
+    auth::coherence::{ChangeId, Mark, RecordId, Records},
     domain::{
         api_key::KeyId,
         audit::{AuditEvent, Author},
         key_record::{KeyRecord, ManagedKey},
         ledger::{
-            BeforeCommit, Change, Decision, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger,
-            Outcome, OwnerSwitch, Page, Reach, Refusal, RevokedTogether, TokensRevoked,
+            Change, Decision, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger, Outcome,
+            OwnerSwitch, Page, Reach, Refusal, Together,
         },
         ports::{EndedTokens, KeyStore, KeyUse, StoreError, StoredHash, StoredKey},
+        principal::Owner,
         text::ChangeReason,
         token::{TokenEnd, TokenRecords, TokenRevocation},
     },
 };
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
-use super::{channel::Channel, gate::Gate};
+use super::{channel::Channel, gate::Gate, in_time};
 
 pub(crate) struct FakeStore {
     rows: Mutex<HashMap<KeyId, Arc<StoredKey>>>,
@@ -41,6 +44,8 @@ pub(crate) struct FakeStore {
     pub(crate) reads: Gate,
     uses: Mutex<Vec<KeyUse>>,
     ends: Mutex<HashMap<RecordId, TokenEnd>>,
+    /// The latest change by the ledger that somebody waits for.
+    announced: watch::Sender<Option<ChangeId>>,
     /// Before a change by the ledger.
     pub(crate) changes: Gate,
     /// Before a hash is replaced.
@@ -61,6 +66,7 @@ impl FakeStore {
             reads: Gate::new(),
             uses: Mutex::default(),
             ends: Mutex::default(),
+            announced: watch::Sender::default(),
             changes: Gate::new(),
             replacements: Gate::new(),
         }
@@ -94,6 +100,13 @@ impl FakeStore {
     /// A row that cannot be read.
     pub(crate) fn corrupt(&self, id: KeyId) {
         self.corrupt.lock().expect("no test panics with it").push(id);
+    }
+
+    /// Waits for a change by the ledger.
+    pub(crate) async fn has_announced(&self) -> ChangeId {
+        let mut announced = self.announced.subscribe();
+        let change = in_time("a change", announced.wait_for(Option::is_some)).await.expect("the store stands");
+        change.expect("the condition that was waited for")
     }
 
     pub(crate) fn put(&self, key: StoredKey) {
@@ -141,6 +154,11 @@ impl FakeStore {
         let down = self.down.load(Ordering::SeqCst);
         if down { Err(StoreError::Unavailable("the test has switched it off".to_owned())) } else { Ok(()) }
     }
+}
+
+/// What the channel has put into it.
+fn named(mark: &Mark) -> ChangeId {
+    ChangeId(mark.as_str().parse().expect("a number"))
 }
 
 fn copy(hash: &StoredHash) -> StoredHash {
@@ -211,7 +229,7 @@ impl KeyLedger for FakeStore {
         Ok(Inserted::Now(Box::new(insertion.key.clone())))
     }
 
-    async fn change(&self, change: &Change<'_>, before_commit: &BeforeCommit<'_>) -> Result<Outcome, StoreError> {
+    async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
         self.changes.pass().await;
         let Some(row) = self.row(change.id) else { return Ok(Outcome::Refused(Refusal::NotFound)) };
         let Decision { key, .. } =
@@ -219,17 +237,21 @@ impl KeyLedger for FakeStore {
                 Ok(decision) => decision,
                 Err(refusal) => return Ok(Outcome::Refused(refusal)),
             };
-        let announced = self.channel.next_change();
-        before_commit(announced);
         // What fails here is the commit.
         self.answers()?;
         self.set(change.id, |record| *record = key.record.clone());
         let records = Records::These(vec![RecordId(change.id.as_uuid().as_u128())]);
-        self.channel.deliver(&Notification::Changed { change: announced, records });
-        Ok(Outcome::Changed { key: Box::new(key), change: announced })
+        self.announced.send_replace(change.mark.map(named));
+        self.channel.announce_as(records, change.mark.map(named));
+        Ok(Outcome::Changed(Box::new(key)))
     }
 
-    async fn earlier(&self, _: &IdempotentRequest, _: OffsetDateTime) -> Result<Option<Inserted>, StoreError> {
+    async fn earlier(
+        &self,
+        _: &IdempotentRequest,
+        _: &Reach,
+        _: OffsetDateTime,
+    ) -> Result<Option<Inserted>, StoreError> {
         unimplemented!()
     }
 
@@ -237,7 +259,15 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn list(&self, _: &KeyFilter, _: Page, _: OffsetDateTime) -> Result<Vec<ManagedKey>, StoreError> {
+    async fn list(&self, _: &KeyFilter, _: Page, _: &Reach, _: OffsetDateTime) -> Result<Vec<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn is_disabled(&self, _: &Owner) -> Result<bool, StoreError> {
+        unimplemented!()
+    }
+
+    async fn forget_ended(&self, _: Duration, _: u32) -> Result<Option<u32>, StoreError> {
         unimplemented!()
     }
 
@@ -247,26 +277,20 @@ impl KeyLedger for FakeStore {
         _: u32,
         _: Option<&ChangeReason>,
         _: OffsetDateTime,
-        _: &Author,
-        _: &BeforeCommit<'_>,
-    ) -> Result<RevokedTogether, StoreError> {
+        _: Together<'_>,
+    ) -> Result<u32, StoreError> {
         unimplemented!()
     }
 
-    async fn switch_owner(&self, _: &OwnerSwitch, _: &Author, _: &BeforeCommit<'_>) -> Result<ChangeId, StoreError> {
+    async fn switch_owner(&self, _: &OwnerSwitch, _: Together<'_>) -> Result<(), StoreError> {
         unimplemented!()
     }
 
-    async fn revoke_tokens(
-        &self,
-        _: &TokenRevocation,
-        _: &Author,
-        _: &BeforeCommit<'_>,
-    ) -> Result<TokensRevoked, StoreError> {
+    async fn revoke_tokens(&self, _: &TokenRevocation, _: Together<'_>) -> Result<Option<OffsetDateTime>, StoreError> {
         unimplemented!()
     }
 
-    async fn events(&self, _: &EventFilter, _: Page) -> Result<Vec<AuditEvent>, StoreError> {
+    async fn events(&self, _: &EventFilter, _: Page, _: &Reach) -> Result<Vec<AuditEvent>, StoreError> {
         unimplemented!()
     }
 }

@@ -1,0 +1,104 @@
+//! How many connections the requests of one owner may use at once, so that nobody keeps all the others out.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::{ports::StoreError, principal::Owner};
+
+/// Owners whose requests are under way. Never more than there are requests, of which `server.max_connections` is the most.
+pub(super) struct OwnerTurns {
+    most: usize,
+    patience: Duration,
+    owners: Mutex<HashMap<Owner, Arc<Semaphore>>>,
+}
+
+/// A turn of an owner. It ends with this.
+pub(super) struct Turn {
+    // Given back before the place is left.
+    _permit: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// An owner's place in the list, for whoever has a turn or waits for one.
+struct Place {
+    turns: Arc<OwnerTurns>,
+    owner: Owner,
+    /// `None` when it is being left.
+    semaphore: Option<Arc<Semaphore>>,
+}
+
+impl OwnerTurns {
+    /// At most `most` of an owner at a time; whoever waits longer than `patience` goes without.
+    pub(super) fn new(most: usize, patience: Duration) -> Self {
+        Self { most, patience, owners: Mutex::default() }
+    }
+
+    /// Waits for a turn of this owner.
+    pub(super) async fn take(self: &Arc<Self>, owner: &Owner) -> Result<Turn, StoreError> {
+        let place = Place::of(self, owner);
+        let semaphore = Arc::clone(place.semaphore.as_ref().expect("it is not being left"));
+        match tokio::time::timeout(self.patience, semaphore.acquire_owned()).await {
+            Ok(permit) => Ok(Turn { _permit: permit.expect("it is never closed"), _place: place }),
+            Err(_) => Err(StoreError::Unavailable(
+                "the requests of one owner use as many connections as database.owner_connections allows".to_owned(),
+            )),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Owner, Arc<Semaphore>>> {
+        // A panic while the map was locked leaves a valid map.
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn of(turns: &Arc<OwnerTurns>, owner: &Owner) -> Self {
+        let mut owners = turns.lock();
+        let semaphore = owners.entry(owner.clone()).or_insert_with(|| Arc::new(Semaphore::new(turns.most)));
+        Self { turns: Arc::clone(turns), owner: owner.clone(), semaphore: Some(Arc::clone(semaphore)) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut owners = self.turns.lock();
+        self.semaphore = None;
+        // Everybody else with a place has one of its own, got under this lock.
+        if owners.get(&self.owner).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
+            owners.remove(&self.owner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn owner(subject: &str) -> Owner {
+        Owner { issuer: "".into(), subject: subject.into() }
+    }
+
+    #[tokio::test]
+    async fn one_owner_waits_for_turns_others_do_not_and_nobody_is_remembered() {
+        let turns = Arc::new(OwnerTurns::new(2, Duration::from_millis(20)));
+        let (alice, bob) = (owner("alice"), owner("bob"));
+        let first = turns.take(&alice).await.expect("a turn");
+        let second = turns.take(&alice).await.expect("a turn");
+        let mut third = turns.take(&alice).boxed();
+        assert!(third.as_mut().now_or_never().is_none(), "it waits");
+        drop(turns.take(&bob).await.expect("a turn"));
+        drop(first);
+        let third = third.await.expect("a turn");
+        assert!(turns.take(&alice).await.is_err(), "nobody ends in time");
+        assert_eq!(turns.lock().len(), 1);
+        drop((second, third));
+        assert_eq!(turns.lock().len(), 0);
+    }
+}

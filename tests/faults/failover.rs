@@ -1,0 +1,196 @@
+//! A primary with a synchronous standby, and what goes on where one of them takes the other's place. Postgres allows
+//! for two servers that both take themselves for the primary; the promise must not.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+
+use crate::{
+    actors::{KeyHolder, Person, client, stranger},
+    program::eventually,
+    proxy::Proxy,
+    replica::Replica,
+    support::{PrivateCluster, server_socket},
+};
+
+const DATABASE: &str = "keyward";
+
+/// Checks of a key at once, and how often: whatever is believed sometimes is to be seen, by whichever connection.
+const AT_ONCE: usize = 5;
+const ROUNDS: usize = 6;
+
+/// Connections of a replica with the default settings, and one that it is just replacing.
+const MOST_CONNECTIONS: i64 = 16;
+
+/// Two servers, the second of which follows the first and is waited for.
+struct Servers {
+    primary: PrivateCluster,
+    standby: PrivateCluster,
+}
+
+impl Servers {
+    async fn start() -> Self {
+        let primary = PrivateCluster::start().await;
+        primary.create_migrated_database(DATABASE).await;
+        let standby = primary.start_standby().await;
+        primary.wait_for_standbys().await;
+        Self { primary, standby }
+    }
+
+    /// A replica that a wire leads to the primary.
+    async fn replica_on_a_wire(&self) -> (Replica, Proxy) {
+        let (socket, _) = server_socket(&self.primary.url(DATABASE));
+        let wire = Proxy::to(socket).await;
+        let url = format!("postgres://postgres@127.0.0.1:{}/{DATABASE}?sslmode=disable", wire.port());
+        (replica_at(&url).await, wire)
+    }
+}
+
+async fn replica_at(url: &str) -> Replica {
+    Replica::start_on(url, &[("KEYWARD__COHERENCE__LEASE", "1s")]).await
+}
+
+async fn replica_on(server: &PrivateCluster) -> Replica {
+    replica_at(&server.url(DATABASE)).await
+}
+
+async fn status(replica: &Replica, key: &KeyHolder) -> u16 {
+    key.asks_for_the_resource(replica).await.status().as_u16()
+}
+
+async fn readiness(replica: &Replica) -> u16 {
+    stranger(replica, Method::GET, "/readyz").send().await.expect("an answer").status().as_u16()
+}
+
+async fn revoke(owner: &Person, key: &KeyHolder, replica: &Replica) -> u16 {
+    let path = replica.url(&format!("/v1/keys/{}", key.id()));
+    client().delete(path).bearer_auth(&owner.token).send().await.expect("an answer").status().as_u16()
+}
+
+/// However often it is asked, and however long its lease is over.
+async fn never_accepts(replica: &Replica, keys: &[&KeyHolder]) {
+    for _ in 0..ROUNDS {
+        let asks = keys.iter().flat_map(|key| (0..AT_ONCE).map(|_| status(replica, key)));
+        let statuses = join_all(asks).await;
+        assert!(!statuses.contains(&200), "{} accepts a key whose revoke has returned", replica.address());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_reads_from_a_standby_is_believed_by_nobody() {
+    let servers = Servers::start().await;
+    let (led, wire) = servers.replica_on_a_wire().await;
+    let other = replica_on(&servers.primary).await;
+    let alice = Person::named("alice");
+    let (known, unknown) = (alice.makes_a_key(&other).await, alice.makes_a_key(&other).await);
+    let kept = alice.makes_a_key(&other).await;
+    assert_eq!((status(&led, &known).await, readiness(&led).await), (200, 200));
+
+    servers.standby.catch_up(&servers.primary).await;
+    servers.standby.pause_replay().await;
+    let (standby, _) = server_socket(&servers.standby.url(DATABASE));
+    let (primary, _) = server_socket(&servers.primary.url(DATABASE));
+    wire.lead_to(vec![standby]);
+    for key in [&known, &unknown] {
+        assert_eq!(revoke(&alice, key, &other).await, 200);
+    }
+    never_accepts(&led, &[&known, &unknown]).await;
+    // It can't tell, so it says neither yes nor no.
+    assert_eq!((status(&led, &known).await, status(&led, &kept).await), (503, 503));
+    eventually("unready", async || readiness(&led).await == 503).await;
+    // Many connections were refused, and the operator reads of it once.
+    led.prints("in recovery").await;
+    let lines = led.output().lines().filter(|line| line.contains("in recovery")).count();
+    assert!(lines <= 4, "{lines} lines about one standby:\n{}", led.output());
+
+    wire.lead_to(vec![primary]);
+    eventually("it is well again", async || status(&led, &kept).await == 200).await;
+    assert_eq!((status(&led, &known).await, status(&led, &unknown).await), (401, 401));
+    eventually("ready", async || readiness(&led).await == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_was_superseded_gives_no_lease_and_no_read_that_is_believed() {
+    let servers = Servers::start().await;
+    let old = replica_on(&servers.primary).await;
+    let alice = Person::named("alice");
+    let (known, unknown) = (alice.makes_a_key(&old).await, alice.makes_a_key(&old).await);
+    let kept = alice.makes_a_key(&old).await;
+    // While the standby is there, all is as ever: known keys, first checks, revokes.
+    assert_eq!((status(&old, &known).await, status(&old, &kept).await), (200, 200));
+    let revoked = alice.makes_a_key(&old).await;
+    assert_eq!((status(&old, &revoked).await, revoke(&alice, &revoked, &old).await), (200, 200));
+    assert_eq!((status(&old, &revoked).await, readiness(&old).await), (401, 200));
+
+    servers.standby.promote().await;
+    let new = replica_on(&servers.standby).await;
+    for key in [&known, &unknown] {
+        assert_eq!(revoke(&alice, key, &new).await, 200);
+    }
+    never_accepts(&old, &[&known, &unknown]).await;
+    assert_eq!(status(&old, &unknown).await, 503);
+    eventually("the old lease is over", async || status(&old, &kept).await == 503).await;
+    eventually("unready", async || readiness(&old).await == 503).await;
+    assert_eq!(revoke(&alice, &kept, &old).await, 503);
+    // What was revoked before, and what was made, is as it was.
+    assert_eq!((status(&new, &revoked).await, status(&new, &kept).await), (401, 200));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_with_connections_to_both_primaries_believes_only_the_new_one() {
+    let servers = Servers::start().await;
+    let (led, wire) = servers.replica_on_a_wire().await;
+    let alice = Person::named("alice");
+    let mut keys = Vec::new();
+    for _ in 0..10 {
+        keys.push(alice.makes_a_key(&led).await);
+    }
+    let kept = alice.makes_a_key(&led).await;
+    servers.standby.promote().await;
+    let sockets = [&servers.primary, &servers.standby].map(|server| server_socket(&server.url(DATABASE)).0);
+    wire.lead_to(sockets.to_vec());
+    let new = replica_on(&servers.standby).await;
+    for key in &keys {
+        assert_eq!(revoke(&alice, key, &new).await, 200);
+        // All at once, so that they have connections to both.
+        let asks = (0..4).map(|_| status(&led, key));
+        let statuses = join_all(asks).await;
+        assert!(!statuses.contains(&200), "{statuses:?}");
+    }
+    never_accepts(&led, &keys.iter().collect::<Vec<_>>()[..2]).await;
+    eventually("the new one is believed", async || status(&led, &kept).await == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_standby_is_lost_nothing_is_done_nothing_is_believed_and_nothing_is_left_behind() {
+    let servers = Servers::start().await;
+    let replica = replica_on(&servers.primary).await;
+    let alice = Person::named("alice");
+    let (known, unknown) = (alice.makes_a_key(&replica).await, alice.makes_a_key(&replica).await);
+    assert_eq!(status(&replica, &known).await, 200);
+    servers.standby.pause();
+    // Longer than any of the server's timeouts: none of them may cut a commit short and call it done.
+    assert_eq!(revoke(&alice, &known, &replica).await, 503);
+    eventually("the lease is over", async || status(&replica, &known).await == 503).await;
+    eventually("unready", async || readiness(&replica).await == 503).await;
+    for _ in 0..10 {
+        let asks = (0..8).map(|_| status(&replica, &unknown));
+        let (revoked, made, checked) =
+            tokio::join!(revoke(&alice, &known, &replica), alice.asks_for_a_key(&replica), join_all(asks));
+        assert_eq!((revoked, made.status().as_u16()), (503, 503));
+        assert!(checked.iter().all(|status| *status == 503), "{checked:?}");
+    }
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'keyward%'";
+    let processes: i64 = servers.primary.ask(count).await;
+    assert!(processes <= MOST_CONNECTIONS, "{processes} processes of the server");
+
+    servers.standby.resume();
+    eventually("it is well again", async || status(&replica, &unknown).await == 200).await;
+    // What was answered 503 may have been done or not; asked again, it is done.
+    for key in [&known, &unknown] {
+        eventually("a revoke returns", async || revoke(&alice, key, &replica).await == 200).await;
+    }
+    assert_eq!((status(&replica, &known).await, status(&replica, &unknown).await), (401, 401));
+}
