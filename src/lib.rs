@@ -43,14 +43,14 @@
 //! The folders are the architecture, and imports run one way (`tests/architecture.rs` holds them to it):
 //!
 //! ```text
-//! main -> startup -> {http, store, jwks, policy_file}     {store, jwks, policy_file} -> domain
+//! main -> startup -> {http, store, outbound, policy_file}     {store, outbound, policy_file} -> domain
 //!                     http -> {server, protect}    server -> protect -> auth -> domain
 //! ```
 //!
 //! - `domain`: keys, principals, verdicts, and the traits that adapters fill. Pure.
 //! - `auth`: the use cases: check a key, verify a token, hash, issue.
 //! - `store`: the only place with SQL.
-//! - `jwks`: the only place that asks other servers anything: issuers' key sets.
+//! - `outbound`: the only place that asks other servers anything: issuers' key sets.
 //! - `policy_file`: keeps the policy as new as its file.
 //! - `protect`: the check in front of actix-web handlers.
 //! - `http`: Keyward's own routes, all of which stand in `http::routes`.
@@ -77,8 +77,7 @@ pub mod embedded_postgres;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod http;
-#[doc(hidden)]
-pub mod jwks;
+mod outbound;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod policy_file;
@@ -99,12 +98,14 @@ mod trouble;
 pub use ipnet::IpNet;
 
 pub use crate::{
-    config::{ClientAddressHeader, Issuer, IssuerKeys, Jwt, JwtAlgorithm, WeakSecret},
+    config::{
+        ClaimPath, ClientAddressHeader, Issuer, IssuerKeys, Jwt, JwtAlgorithm, KeyFetch, MalformedScopes, WeakSecret,
+    },
     domain::{
         api_key::{Pepper, Prefix, WeakPepper},
         principal::{InvalidScopes, Owner, Principal, Scopes},
         required_scope::{NamedScope, RequiredScope},
-        secret::SecretString,
+        secret::{SecretBytes, SecretString},
     },
     protect::{Authorized, Credentials, Keyward, Protect, Refused},
     startup::{ConnectError, Settings},

@@ -14,12 +14,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trouble", &[]),
     ("auth", &["config", "domain", "trouble"]),
     ("store", &["config", "domain", "trouble"]),
-    ("jwks", &["config", "domain"]),
+    ("outbound", &["config", "domain"]),
     ("policy_file", &["config", "domain"]),
     ("protect", &["auth", "config", "domain"]),
     ("server", &["config", "domain", "protect"]),
     ("http", &["auth", "config", "domain", "protect", "server", "trouble"]),
-    ("startup", &["auth", "config", "domain", "http", "jwks", "policy_file", "protect", "server", "store"]),
+    ("startup", &["auth", "config", "domain", "http", "outbound", "policy_file", "protect", "server", "store"]),
 ];
 
 /// A crate, and the parts that may use it.
@@ -33,10 +33,10 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("httparse", &["server"]),
     ("tracing_actix_web", &["http"]),
     ("sqlx", &["store"]),
-    ("reqwest", &["jwks"]),
+    ("reqwest", &["outbound"]),
     ("argon2", &["auth"]),
     ("jsonwebtoken", &["auth"]),
-    ("tokio", &["auth", "http", "policy_file", "server", "startup", "store", "cli"]),
+    ("tokio", &["auth", "http", "outbound", "policy_file", "server", "startup", "store", "cli"]),
     ("toml", &["config"]),
     ("anyhow", &["startup", "cli"]),
     ("clap", &["cli"]),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use keyward::auth::jwt::{KeySet, Source, Unusable};
+use keyward::auth::jwt::{KeySet, ReadKeySet, Source, Unusable};
 use serde_json::{Value, json};
 
 const VECTORS: &str = include_str!("data/jws.jsonl");
@@ -47,13 +47,18 @@ fn rsa(members: Value) -> Value {
     key
 }
 
+/// What is not used of a set, by its place.
+fn unusable(read: &ReadKeySet) -> Vec<(usize, Unusable)> {
+    read.unusable.iter().map(|unused| (unused.place, unused.why)).collect()
+}
+
 #[test]
 fn a_secret_or_a_private_key_in_a_remote_set_is_skipped_and_the_others_stay() {
     let secret = json!({ "kty": "oct", "kid": "a", "k": URL_SAFE_NO_PAD.encode([7; 32]) });
     let private = rsa(json!({ "kid": "b", "d": "AQAB" }));
     let set = json!({ "keys": [secret, private, rsa(json!({ "kid": "c" }))] });
     let read = KeySet::read(set.to_string().as_bytes(), Source::Remote).expect("a set");
-    assert_eq!(read.unusable, [(0, Unusable::Secret), (1, Unusable::Secret)]);
+    assert_eq!(unusable(&read), [(0, Unusable::Secret), (1, Unusable::Secret)]);
     assert!(!read.keys.is_empty());
 }
 
@@ -63,15 +68,15 @@ fn a_part_of_a_private_key_in_a_remote_set_is_as_bad_as_the_whole() {
     for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
         let set = json!({ "keys": [rsa(json!({ "kid": "a", name: "AQAB" }))] });
         let read = KeySet::read(set.to_string().as_bytes(), Source::Remote).expect("a set");
-        assert_eq!(read.unusable, [(0, Unusable::Secret)], "{name}");
+        assert_eq!(unusable(&read), [(0, Unusable::Secret)], "{name}");
     }
 }
 
 #[test]
 fn every_key_that_cannot_be_used_is_named_by_its_place() {
     let set = json!({ "keys": [
-        rsa(json!({ "kid": "a" })),
-        rsa(json!({ "kid": "a" })),
+        rsa(json!({ "alg": "ES256" })),
+        rsa(json!({ "alg": "RSA-OAEP" })),
         rsa(json!({ "kid": "x".repeat(257) })),
         rsa(json!({ "kid": 7 })),
         rsa(json!({ "use": "enc" })),
@@ -80,16 +85,30 @@ fn every_key_that_cannot_be_used_is_named_by_its_place() {
     ] });
     let read = KeySet::read(set.to_string().as_bytes(), Source::Remote).expect("a set");
     let expected = [
-        Unusable::Duplicate,
-        Unusable::Duplicate,
+        Unusable::Algorithm,
+        Unusable::UnknownAlgorithm,
         Unusable::Malformed,
         Unusable::Malformed,
         Unusable::Purpose,
         Unusable::Unknown,
         Unusable::Malformed,
     ];
-    assert_eq!(read.unusable, expected.into_iter().enumerate().collect::<Vec<_>>());
+    assert_eq!(unusable(&read), expected.into_iter().enumerate().collect::<Vec<_>>());
     assert!(read.keys.is_empty());
+    let kids: Vec<_> = read.unusable.iter().map(|unused| unused.kid.as_deref()).collect();
+    assert!(kids.iter().all(Option::is_none), "a name that is no name is not told: {kids:?}");
+}
+
+/// A set that names one key twice, or for two algorithms, has that key.
+#[test]
+fn the_same_key_twice_is_one_key() {
+    let set = json!({ "keys": [
+        rsa(json!({ "kid": "a", "alg": "RS256" })),
+        rsa(json!({ "kid": "a", "alg": "RS256" })),
+        rsa(json!({ "kid": "a", "alg": "RS512" })),
+    ] });
+    let read = KeySet::read(set.to_string().as_bytes(), Source::Remote).expect("a set");
+    assert!(read.unusable.is_empty() && !read.keys.is_empty());
 }
 
 #[test]

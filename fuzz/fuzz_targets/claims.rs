@@ -22,7 +22,7 @@ static VERIFIER: LazyLock<TokenVerifier> = LazyLock::new(|| {
     let mut settings = Jwt::signed_with(SECRET.to_owned().into()).expect("a strong secret");
     settings.audience = vec!["us".to_owned()];
     settings.max_lifetime = Duration::from_secs(86_400);
-    settings.disabled_claim = Some("off".to_owned());
+    settings.disabled_claim = Some("off".parse().expect("a path"));
     TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys")
 });
 

@@ -55,6 +55,11 @@ impl<'a> Object<'a> {
         place.map(|place| &self.members[place].1)
     }
 
+    /// All members, in no order that means anything.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.members.iter().map(|(name, value)| (&**name, value))
+    }
+
     fn of<A: MapAccess<'a>>(mut access: A) -> Result<Self, A::Error> {
         let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
         let repeated = || de::Error::custom("a repeated member");

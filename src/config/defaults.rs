@@ -4,12 +4,10 @@
 use std::{num::NonZeroUsize, thread::available_parallelism, time::Duration};
 
 use super::{
-    Audit, Checks, Coherence, Database, Hashing, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, is_safe_address,
-    weak::weakness,
+    Audit, Checks, Coherence, DAY, Database, Hashing, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, MalformedScopes,
+    is_safe_address, weak::weakness,
 };
-use crate::domain::{principal::Scopes, secret::SecretString};
-
-const DAY: Duration = Duration::from_secs(86_400);
+use crate::domain::secret::{SecretBytes, SecretString};
 
 /// A secret that protects nothing.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +85,7 @@ impl Default for Jwt {
             audience: Vec::new(),
             leeway: Duration::from_secs(30),
             max_lifetime: 30 * DAY,
+            malformed_scopes: MalformedScopes::default(),
             tenant_claim: None,
             disabled_claim: None,
             scope_bearing: false,
@@ -105,6 +104,14 @@ impl Jwt {
     /// # Errors
     /// [`WeakSecret`] when it is shorter than 32 bytes or well known.
     pub fn signed_with(secret: SecretString) -> Result<Self, WeakSecret> {
+        Self::signed_with_bytes(secret.into())
+    }
+
+    /// The same with a secret that is no text.
+    ///
+    /// # Errors
+    /// [`WeakSecret`] when it is shorter than 32 bytes or well known.
+    pub fn signed_with_bytes(secret: SecretBytes) -> Result<Self, WeakSecret> {
         let jwt = Self { secret: Some(secret), ..Self::default() };
         jwt.demand_strength()?;
         Ok(jwt)
@@ -125,8 +132,8 @@ impl Jwt {
     /// The same of where keys are fetched.
     pub(crate) fn demand_safe_addresses(&self) -> Result<(), UnsafeAddress> {
         let unsafe_issuer = self.issuers.iter().find(|issuer| match &issuer.keys {
-            IssuerKeys::KeySet(address) => !is_safe_address(address),
-            IssuerKeys::Discovery => !is_safe_address(&issuer.issuer),
+            IssuerKeys::KeySet(address) => !is_safe_address(address, issuer.fetch.insecure_http),
+            IssuerKeys::Discovery => !is_safe_address(&issuer.issuer, issuer.fetch.insecure_http),
             IssuerKeys::Secret(_) | IssuerKeys::Public(_) => false,
         });
         unsafe_issuer.map_or(Ok(()), |issuer| Err(UnsafeAddress(issuer.issuer.clone())))
@@ -140,28 +147,6 @@ impl Jwt {
     /// Whether any token could be accepted.
     pub fn names_issuers(&self) -> bool {
         self.secret.is_some() || !self.issuers.is_empty()
-    }
-}
-
-impl Issuer {
-    /// An issuer whose tokens say exactly this `iss`, are for this audience, and are signed with these keys.
-    pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: IssuerKeys) -> Self {
-        Self {
-            issuer: issuer.into(),
-            audience: vec![audience.into()],
-            keys,
-            algorithms: Vec::new(),
-            required_claims: Vec::new(),
-            subject_claim: "sub".to_owned(),
-            scope_claims: vec!["scope".to_owned(), "scp".to_owned()],
-            keyward_scopes: Scopes::default(),
-            tenant_claim: None,
-            disabled_claim: None,
-            scope_bearing: false,
-            at_jwt: false,
-            leeway: Duration::from_secs(30),
-            max_lifetime: DAY,
-        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! configuration file, the environment's usual names (`PORT`, `DATABASE_URL`, `JWT_SECRET`), and the
 //! environment's own names (`KEYWARD__SECTION__NAME`).
 //!
+//! - `issuer`: an issuer of JWTs; `issuers`: the tables that say so
+//! - `claim_path`: where in a token's claims something stands
 //! - `names`: what a setting is called, and which settings are secret
 //! - `layer`: what one source gives
 //! - `load`: the layers put over each other, the secret files read
@@ -11,6 +13,7 @@
 //! - `validate`: which values are allowed
 //! - `policy`: the policy file, which `authorize.policy_file` names
 //! - `vault`: the texts of secrets
+//! - `secret_encoding`: how a shared secret is written down
 //! - `weak`: secrets that protect nothing
 //! - `show`: the effective configuration as text, without its secrets
 //! - `server`: where to listen, and whom to believe
@@ -18,7 +21,9 @@
 
 #[cfg(feature = "server")]
 mod check;
+mod claim_path;
 mod defaults;
+mod issuer;
 #[cfg(feature = "server")]
 mod issuers;
 #[cfg(feature = "server")]
@@ -32,6 +37,8 @@ pub mod policy;
 #[cfg(feature = "server")]
 mod problems;
 mod safe_address;
+#[cfg(feature = "server")]
+mod secret_encoding;
 mod server;
 #[cfg(feature = "server")]
 mod show;
@@ -50,10 +57,12 @@ use serde::Deserialize;
 
 use crate::domain::api_key::{Environment, Pepper, Prefix};
 use crate::domain::ledger::Quota;
-use crate::domain::principal::Scopes;
-use crate::domain::secret::SecretString;
+use crate::domain::secret::{SecretBytes, SecretString};
 
+pub(crate) use claim_path::ClaimStep;
+pub use claim_path::{ClaimPath, InvalidClaimPath};
 pub use defaults::WeakSecret;
+pub use issuer::{Issuer, IssuerKeys, KeyFetch, MalformedScopes};
 #[cfg(feature = "server")]
 pub use load::{Settings, Sources};
 #[cfg(feature = "server")]
@@ -62,6 +71,8 @@ pub(crate) use safe_address::is_safe_address;
 #[cfg(feature = "server")]
 pub(crate) use server::LARGE_HEAD;
 pub use server::{ClientAddressHeader, Server, Socket};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// The commented defaults, as text.
 pub const DEFAULTS: &str = include_str!("../../keyward.default.toml");
@@ -135,9 +146,8 @@ pub struct Database {
 /// Which JWTs are accepted.
 #[non_exhaustive]
 pub struct Jwt {
-    /// The signing secret; its UTF-8 bytes are the HMAC key. Long enough for the algorithm. `None` where
-    /// only `issuers` are accepted.
-    pub secret: Option<SecretString>,
+    /// The signing secret. Long enough for the algorithm. `None` where only `issuers` are accepted.
+    pub secret: Option<SecretBytes>,
     /// The one algorithm accepted.
     pub algorithm: JwtAlgorithm,
     /// What `iss` must be, exactly. `None`: `iss` is not demanded.
@@ -148,10 +158,12 @@ pub struct Jwt {
     pub leeway: Duration,
     /// How far ahead `exp` may lie.
     pub max_lifetime: Duration,
+    /// What becomes of scopes that are none.
+    pub malformed_scopes: MalformedScopes,
     /// The claim that names the organisation whose keys a bearer manages; `None`: keys belong to subjects.
-    pub tenant_claim: Option<String>,
+    pub tenant_claim: Option<ClaimPath>,
     /// The claim that, when `true`, says that the owner is disabled.
-    pub disabled_claim: Option<String>,
+    pub disabled_claim: Option<ClaimPath>,
     /// Whether a key may only get scopes that its maker's token carries.
     pub scope_bearing: bool,
     /// Further issuers, each with keys and rules of its own.
@@ -164,53 +176,6 @@ pub struct Jwt {
     pub key_set_keep: Duration,
     /// Verified tokens that a replica remembers.
     pub cached_tokens: usize,
-}
-
-/// An issuer of JWTs, and which of its tokens are accepted.
-#[non_exhaustive]
-pub struct Issuer {
-    /// What `iss` must be, exactly.
-    pub issuer: String,
-    /// Names of which `aud` must hold one. Empty: a token with `aud` is refused.
-    pub audience: Vec<String>,
-    /// What its tokens are verified with.
-    pub keys: IssuerKeys,
-    /// Algorithms that are accepted, as RFC 7518 and RFC 8037 name them; empty for all that its keys can be
-    /// used with.
-    pub algorithms: Vec<String>,
-    /// Claims that must be there with exactly this text.
-    pub required_claims: Vec<(String, String)>,
-    /// The claim that names the bearer.
-    pub subject_claim: String,
-    /// Claims that carry scopes; those of all of them count.
-    pub scope_claims: Vec<String>,
-    /// Which rights on Keyward itself (`keyward:…`) its tokens may carry. Any other in them does not count.
-    pub keyward_scopes: Scopes,
-    /// The claim that names the organisation whose keys a bearer manages.
-    pub tenant_claim: Option<String>,
-    /// The claim that, when `true`, says that the owner is disabled.
-    pub disabled_claim: Option<String>,
-    /// Whether a key may only get scopes that its maker's token carries.
-    pub scope_bearing: bool,
-    /// Whether `typ` must say that it is an access token (RFC 9068 §2.1).
-    pub at_jwt: bool,
-    /// Tolerated difference between the issuer's clock and ours.
-    pub leeway: Duration,
-    /// How far ahead `exp` may lie.
-    pub max_lifetime: Duration,
-}
-
-/// Where an issuer's keys come from.
-#[non_exhaustive]
-pub enum IssuerKeys {
-    /// A shared secret.
-    Secret(SecretString),
-    /// Public keys: PEM blocks, or a JSON Web Key Set, as text.
-    Public(String),
-    /// The address of a JSON Web Key Set.
-    KeySet(String),
-    /// The issuer's discovery document tells the address (OpenID Connect Discovery 1.0 §4).
-    Discovery,
 }
 
 /// The HMAC algorithms of RFC 7518, 3.2.

@@ -1,7 +1,7 @@
 //! Which addresses keys may be fetched from.
 
-/// `https`, or `http` to this machine.
-pub(crate) fn is_safe_address(address: &str) -> bool {
+/// `https`, or `http` to this machine; or to any, where whoever runs us has said so (`insecure_http`).
+pub(crate) fn is_safe_address(address: &str, insecure_http: bool) -> bool {
     if address.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) {
         return true;
     }
@@ -15,7 +15,8 @@ pub(crate) fn is_safe_address(address: &str) -> bool {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    let is_insecure = insecure_http && !name.is_empty();
+    is_insecure || name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ mod tests {
     #[test]
     fn only_https_and_this_machine_are_safe() {
         for good in ["https://a.example/jwks", "http://127.0.0.1:8080/x", "http://[::1]/x", "http://localhost/x"] {
-            assert!(is_safe_address(good), "{good}");
+            assert!(is_safe_address(good, false) && is_safe_address(good, true), "{good}");
         }
         for bad in [
             "http://a.example/",
@@ -37,7 +38,11 @@ mod tests {
             "https://",
             "",
         ] {
-            assert!(!is_safe_address(bad), "{bad}");
+            assert!(!is_safe_address(bad, false), "{bad}");
         }
+        for bad in ["http://", "http:///x", "http://127.0.0.1@a.example/", "ftp://x", "file:///etc/passwd", ""] {
+            assert!(!is_safe_address(bad, true), "{bad}");
+        }
+        assert!(is_safe_address("http://keycloak.auth.svc:8080/realms/main", true));
     }
 }

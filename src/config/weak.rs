@@ -53,18 +53,11 @@ const MIN_DISTINCT: usize = 8;
 const MIN_PERIOD: usize = 16;
 
 /// Why `secret` protects nothing, if so. Judges the kind of secret, not its length.
-pub(super) fn weakness(secret: &str) -> Option<&'static str> {
-    // As large as it may get: a text that grows leaves its beginnings behind.
-    let mut plain = Zeroizing::new(String::with_capacity(secret.len()));
-    plain.extend(secret.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()));
-    let is_published = PUBLISHED.iter().any(|published| secret.trim().eq_ignore_ascii_case(published));
-    if is_published
-        || WORDS.contains(&plain.as_str())
-        || PLACEHOLDERS.iter().any(|words| plain.contains(words) && plain.len() - words.len() < ENOUGH_BESIDE)
-    {
+pub(super) fn weakness(secret: impl AsRef<[u8]>) -> Option<&'static str> {
+    let bytes = secret.as_ref();
+    if str::from_utf8(bytes).is_ok_and(is_well_known) {
         return Some("is a well-known example");
     }
-    let bytes = secret.as_bytes();
     if distinct(bytes) < MIN_DISTINCT {
         return Some("is made of too few different characters");
     }
@@ -75,6 +68,15 @@ pub(super) fn weakness(secret: &str) -> Option<&'static str> {
         return Some("is a mere sequence of characters");
     }
     None
+}
+
+fn is_well_known(secret: &str) -> bool {
+    // As large as it may get: a text that grows leaves its beginnings behind.
+    let mut plain = Zeroizing::new(String::with_capacity(secret.len()));
+    plain.extend(secret.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()));
+    PUBLISHED.iter().any(|published| secret.trim().eq_ignore_ascii_case(published))
+        || WORDS.contains(&plain.as_str())
+        || PLACEHOLDERS.iter().any(|words| plain.contains(words) && plain.len() - words.len() < ENOUGH_BESIDE)
 }
 
 /// How many different bytes there are.

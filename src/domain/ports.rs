@@ -134,8 +134,10 @@ pub trait Listener: Send {
 
 /// An issuer's key set as it was fetched.
 pub struct FetchedKeySet {
-    /// The JSON text, not read yet.
-    pub json: Vec<u8>,
+    /// Where it was.
+    pub address: String,
+    /// The answer, not read yet.
+    pub body: Vec<u8>,
     /// For how long it may be used without asking again (`Cache-Control`, RFC 9111 §5.2.2.1), where it says so.
     pub max_age: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! Text that must never be seen: no `Debug`, `Display`, `Clone` or `Serialize`, zeroed when dropped.
+//! Text and bytes that must never be seen: no `Debug`, `Display`, `Clone` or `Serialize`, zeroed when dropped.
 
 use zeroize::Zeroizing;
 
@@ -27,5 +27,40 @@ impl From<Zeroizing<String>> for SecretString {
 impl From<String> for SecretString {
     fn from(text: String) -> Self {
         Self::new(text)
+    }
+}
+
+/// A secret as bytes, which need not be text. The only way to read it is [`expose`](Self::expose).
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes ownership of `bytes`; the memory is zeroed when the secret is dropped.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The secret itself. Never log, format or store what this returns.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for SecretBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(bytes)
+    }
+}
+
+/// The bytes of the text.
+impl From<String> for SecretBytes {
+    fn from(text: String) -> Self {
+        Self::new(text.into_bytes())
+    }
+}
+
+/// The bytes of the text.
+impl From<SecretString> for SecretBytes {
+    fn from(text: SecretString) -> Self {
+        Self::new(text.expose().as_bytes().to_vec())
     }
 }

@@ -91,12 +91,16 @@ pub enum TokenFault {
     Issuer,
     /// `aud` does not hold us (RFC 7519 §4.1.3).
     Audience,
+    /// It was issued to a client whose tokens are not accepted (`azp`, OpenID Connect Core 1.0 §3.1.3.7).
+    AuthorizedParty,
     /// `sub` is missing or empty (RFC 7519 §4.1.2).
     Subject,
     /// The scopes are malformed.
     Scopes,
     /// A claim that the configuration demands is missing, or says something else.
     RequiredClaim,
+    /// A claim is there that the configuration forbids: the token is of another kind (RFC 8725 §3.12).
+    ForbiddenClaim,
     /// The claim that names the organisation is missing or empty, where keys belong to organisations.
     Tenant,
     /// The token says that its owner is disabled.
@@ -184,9 +188,11 @@ impl TokenFault {
             Self::IssuedInFuture => "token_issued_in_future",
             Self::Issuer => "token_issuer",
             Self::Audience => "token_audience",
+            Self::AuthorizedParty => "token_authorized_party",
             Self::Subject => "token_subject",
             Self::Scopes => "token_scopes",
             Self::RequiredClaim => "token_required_claim",
+            Self::ForbiddenClaim => "token_forbidden_claim",
             Self::Tenant => "token_tenant",
             Self::OwnerDisabled => "token_owner_disabled",
             Self::TokenId => "token_jti",

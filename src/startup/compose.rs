@@ -21,7 +21,7 @@ use crate::{
         api_key::{Keyring, Pepper, Prefix},
         message_keys::MessageKeys,
     },
-    jwks::HttpKeySet,
+    outbound::KeySets,
     protect::{BoundedLog, Credentials, Gate, Host, Membership, TrustedProxies},
     store::Store,
 };
@@ -108,20 +108,27 @@ pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impo
     Ok(Composed { gate: Arc::new(gate), keyring, hasher, membership })
 }
 
-/// Begins to fetch the keys of issuers that publish them.
+/// Begins to fetch the keys of issuers that publish them. Who has the same key set shares it: so do the tenants of a provider.
 fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &mut Tasks) -> Result<TokenVerifier, Impossible> {
-    let mut remote = HashMap::new();
-    for issuer in &settings.issuers {
-        let Some(source) = HttpKeySet::of(issuer)? else { continue };
-        let fetching = RemoteKeysSettings {
-            refresh: settings.key_set_refresh,
-            cool_down: settings.key_set_cool_down,
-            keep: settings.key_set_keep,
+    let fetching = RemoteKeysSettings {
+        refresh: settings.key_set_refresh,
+        cool_down: settings.key_set_cool_down,
+        keep: settings.key_set_keep,
+    };
+    let (mut remote, mut shared, mut key_sets) = (HashMap::new(), HashMap::new(), None);
+    for issuer in settings.issuers.iter().filter(|issuer| issuer.keys.are_fetched()) {
+        let key_sets = match &mut key_sets {
+            Some(key_sets) => key_sets,
+            none => none.insert(KeySets::new()?),
         };
-        let keys = RemoteKeys::new(issuer.issuer.clone(), Box::new(source), allowed_algorithms(issuer), fetching);
-        let keys = Arc::new(keys);
-        tasks.add(runtime.spawn(Arc::clone(&keys).run()).abort_handle());
-        remote.insert(issuer.issuer.clone(), keys);
+        let keys = shared.entry(KeySets::key(issuer)).or_insert_with(|| {
+            let source = key_sets.of(issuer);
+            let keys = RemoteKeys::new(issuer.name().to_owned(), source, allowed_algorithms(issuer), fetching.clone());
+            let keys = Arc::new(keys);
+            tasks.add(runtime.spawn(Arc::clone(&keys).run()).abort_handle());
+            keys
+        });
+        remote.insert(issuer.issuer.clone(), Arc::clone(keys));
     }
     Ok(TokenVerifier::new(settings, &remote)?)
 }

@@ -66,6 +66,8 @@ mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod times;
+mod tls;
+mod tls_and_proxies;
 mod token_revocations;
 mod trusted_networks;
 mod two_owners;

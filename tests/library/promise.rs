@@ -86,7 +86,7 @@ async fn an_owner_whom_a_token_calls_disabled_loses_the_keys_everywhere() {
     let replica = replica().await;
     let url = replica.database().url();
     let mut jwt = keyward::Jwt::signed_with(secret(crate::replica::JWT_SECRET)).expect("a strong secret");
-    jwt.disabled_claim = Some("disabled".to_owned());
+    jwt.disabled_claim = Some("disabled".parse().expect("a path"));
     let keyward = Keyward::connect(settings(url).jwt(jwt)).await.expect("a replica");
     let app = App::start(keyward, AppData::Given).await;
     let key = key_with(&replica, &[]).await;

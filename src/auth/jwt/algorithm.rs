@@ -39,6 +39,8 @@ impl SignatureAlgorithm {
     ];
     /// Those with an RSA key, which all of one key can be used with.
     pub(super) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
+    /// Those with a key on a curve of NIST's, each with one of its own.
+    pub(super) const EC: [Self; 2] = [Self::Es256, Self::Es384];
     /// Those with a shared secret, the shortest hash first.
     pub(super) const HMAC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 

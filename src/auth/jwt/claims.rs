@@ -4,11 +4,12 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
+use super::{claim_path, scopes::ScopeRules};
 use crate::{
     auth::strict_json::{Json, Object},
-    config::{Issuer, Jwt},
+    config::{ClaimPath, Issuer, Jwt},
     domain::{
-        principal::{IDENTIFIER_MAX_BYTES, Owner, Scopes, TokenIdentity, is_reserved},
+        principal::{IDENTIFIER_MAX_BYTES, Owner, TokenIdentity},
         token::TokenRecords,
         verdict::TokenFault,
     },
@@ -16,20 +17,22 @@ use crate::{
 
 /// The last second of the year 9999, the latest that a date can be (RFC 3339 §1).
 const LATEST_DATE: f64 = 253_402_300_799.0;
+/// Who a token was issued to: OpenID Connect Core 1.0 §2, RFC 9068 §2.2, Okta, Microsoft Entra ID's version 1.
+const PARTIES: [&str; 4] = ["azp", "client_id", "cid", "appid"];
 
 /// What the configuration demands of claims. Times are in seconds.
 pub(super) struct Policy {
     issuer: Option<String>,
     audience: Vec<String>,
+    authorized_parties: Vec<String>,
     leeway: f64,
     max_lifetime: f64,
-    required: Vec<(String, String)>,
-    subject_claim: String,
-    scope_claims: Vec<String>,
-    /// Which rights on Keyward itself count; `None`: all.
-    keyward_scopes: Option<Scopes>,
-    tenant_claim: Option<String>,
-    disabled_claim: Option<String>,
+    required: Vec<(ClaimPath, String)>,
+    forbidden: Vec<ClaimPath>,
+    subject_claim: ClaimPath,
+    scopes: ScopeRules,
+    tenant_claim: Option<ClaimPath>,
+    disabled_claim: Option<ClaimPath>,
     scope_bearing: bool,
 }
 
@@ -66,12 +69,13 @@ impl Policy {
         Self {
             issuer: settings.issuer.clone(),
             audience: settings.audience.clone(),
+            authorized_parties: Vec::new(),
             leeway: settings.leeway.as_secs_f64(),
             max_lifetime: settings.max_lifetime.as_secs_f64(),
             required: Vec::new(),
-            subject_claim: "sub".to_owned(),
-            scope_claims: vec!["scope".to_owned()],
-            keyward_scopes: None,
+            forbidden: Vec::new(),
+            subject_claim: "sub".parse().expect("a claim's name is a path"),
+            scopes: ScopeRules::shared(settings.issuer.as_deref().unwrap_or_default(), settings.malformed_scopes),
             tenant_claim: settings.tenant_claim.clone(),
             disabled_claim: settings.disabled_claim.clone(),
             scope_bearing: settings.scope_bearing,
@@ -83,12 +87,13 @@ impl Policy {
         Self {
             issuer: Some(issuer.issuer.clone()),
             audience: issuer.audience.clone(),
+            authorized_parties: issuer.authorized_parties.clone(),
             leeway: issuer.leeway.as_secs_f64(),
             max_lifetime: issuer.max_lifetime.as_secs_f64(),
             required: issuer.required_claims.clone(),
+            forbidden: issuer.forbidden_claims.clone(),
             subject_claim: issuer.subject_claim.clone(),
-            scope_claims: issuer.scope_claims.clone(),
-            keyward_scopes: Some(issuer.keyward_scopes.clone()),
+            scopes: ScopeRules::of(issuer),
             tenant_claim: issuer.tenant_claim.clone(),
             disabled_claim: issuer.disabled_claim.clone(),
             scope_bearing: issuer.scope_bearing,
@@ -98,21 +103,27 @@ impl Policy {
     pub(super) fn judge(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;
-        let has = |(name, text): &(String, String)| claims.get(name).and_then(Json::as_str) == Some(text);
+        self.check_party(claims)?;
+        let has =
+            |(path, text): &(ClaimPath, String)| claim_path::value(claims, path).and_then(Json::as_str) == Some(text);
         if !self.required.iter().all(has) {
             return Err(TokenFault::RequiredClaim);
         }
-        let subject: Box<str> = identifier(claims.get(&self.subject_claim)).ok_or(TokenFault::Subject)?.into();
+        if self.forbidden.iter().any(|path| claim_path::value(claims, path).is_some()) {
+            return Err(TokenFault::ForbiddenClaim);
+        }
+        let subject: Box<str> =
+            identifier(claim_path::value(claims, &self.subject_claim)).ok_or(TokenFault::Subject)?.into();
         let owner = match &self.tenant_claim {
             None => subject.clone(),
-            Some(name) => identifier(claims.get(name)).ok_or(TokenFault::Tenant)?.into(),
+            Some(path) => identifier(claim_path::value(claims, path)).ok_or(TokenFault::Tenant)?.into(),
         };
         let owner = Owner { issuer: self.issuer(claims.get("iss"))?.into(), subject: owner };
         let records = TokenRecords::of(&owner.issuer, token_id(claims.get("jti"))?, &subject);
         let identity = TokenIdentity {
             owner,
             subject,
-            scopes: self.scopes(claims)?,
+            scopes: self.scopes.read(claims, now)?,
             issued_at: dates.issued_at.and_then(instant),
             expires_at: OffsetDateTime::from_unix_timestamp(dates.expiry as i64).map_err(|_| TokenFault::Malformed)?,
             scope_bearing: self.scope_bearing,
@@ -147,23 +158,9 @@ impl Policy {
         Duration::from_secs_f64(self.max_lifetime + 3.0 * self.leeway)
     }
 
-    fn scopes(&self, claims: &Object<'_>) -> Result<Scopes, TokenFault> {
-        let mut words = Vec::new();
-        for claim in self.scope_claims.iter().filter_map(|name| claims.get(name)) {
-            read_scopes(claim, &mut words)?;
-        }
-        let scopes = Scopes::parse(words).map_err(|_| TokenFault::Scopes)?;
-        let Some(given) = &self.keyward_scopes else { return Ok(scopes) };
-        let count = |scope: &&str| !is_reserved(scope) || given.contains(scope);
-        if scopes.iter().all(|scope| count(&scope)) {
-            return Ok(scopes);
-        }
-        Scopes::parse(scopes.iter().filter(count)).map_err(|_| TokenFault::Scopes)
-    }
-
     /// Anything but a plain `false` in the claim counts: an issuer that says something there means it.
     fn is_disabled(&self, claims: &Object<'_>) -> bool {
-        let claim = self.disabled_claim.as_ref().and_then(|name| claims.get(name));
+        let claim = self.disabled_claim.as_ref().and_then(|path| claim_path::value(claims, path));
         claim.is_some_and(|value| !matches!(value, Json::Bool(false) | Json::Null))
     }
 
@@ -220,6 +217,18 @@ impl Policy {
         };
         if good { Ok(()) } else { Err(TokenFault::Audience) }
     }
+
+    /// Whoever a token was issued to must be one of those whose tokens are taken, by each name that the token has for it.
+    fn check_party(&self, claims: &Object<'_>) -> Result<(), TokenFault> {
+        if self.authorized_parties.is_empty() {
+            return Ok(());
+        }
+        let is_taken =
+            |party: &Json<'_>| party.as_str().is_some_and(|name| self.authorized_parties.iter().any(|own| own == name));
+        let mut parties = PARTIES.iter().filter_map(|name| claims.get(name)).peekable();
+        let good = parties.peek().is_some() && parties.all(is_taken);
+        if good { Ok(()) } else { Err(TokenFault::AuthorizedParty) }
+    }
 }
 
 /// The token's own name, by which it can be ended (RFC 7519 §4.1.7). One that we could not find it by would be a token
@@ -240,20 +249,6 @@ fn identifier<'a>(claim: Option<&'a Json<'_>>) -> Option<&'a str> {
 /// Postgres keeps no NUL in a text, and an index entry has its limits.
 fn storable(text: &str) -> Option<&str> {
     (text.len() <= IDENTIFIER_MAX_BYTES && !text.contains('\0')).then_some(text)
-}
-
-/// Scopes as one text with spaces between (RFC 8693 §4.2), or as a list.
-fn read_scopes<'a>(claim: &'a Json<'_>, words: &mut Vec<&'a str>) -> Result<(), TokenFault> {
-    match claim {
-        Json::Text(list) => words.extend(list.split(' ').filter(|scope| !scope.is_empty())),
-        Json::List(items) => {
-            for item in items {
-                words.push(item.as_str().ok_or(TokenFault::Scopes)?);
-            }
-        }
-        _ => return Err(TokenFault::Scopes),
-    }
-    Ok(())
 }
 
 /// A NumericDate: seconds since 1970, a fraction allowed (RFC 7519 §2).

@@ -8,12 +8,14 @@ use super::{
     SignatureAlgorithm, VerifiedToken,
     claims::Policy,
     jws::{HeaderPolicy, Types, UnverifiedToken},
-    key_set::KeySet,
-    pem,
-    remote_keys::RemoteKeys,
+    keys::{self, KeySet, RemoteKeys},
 };
 use crate::{
-    auth::{Undecided, coherence::MonotonicTime, strict_json::Object},
+    auth::{
+        Undecided,
+        coherence::MonotonicTime,
+        strict_json::{Json, Object},
+    },
     config::{self, IssuerKeys, Jwt},
     domain::verdict::TokenFault,
 };
@@ -71,7 +73,11 @@ impl Issuer {
                     .collect();
                 Keys::Fixed(KeySet::of_secret(secret, &fitting))
             }
-            IssuerKeys::Public(text) => Keys::Fixed(pem::read(text).map_err(unusable)?.only(&allowed)),
+            IssuerKeys::Public(text) => {
+                let read = keys::read_file(text).map_err(|why| unusable(format!("public_keys_file: {why}")))?;
+                keys::tell(&settings.issuer, &read);
+                Keys::Fixed(read.keys.only(&allowed))
+            }
             IssuerKeys::KeySet(_) | IssuerKeys::Discovery => {
                 let remote = remote.ok_or_else(|| unusable("nobody fetches them".to_owned()))?;
                 Keys::Remote(Arc::clone(remote))
@@ -83,11 +89,11 @@ impl Issuer {
         Ok(Self { keys, header: header_policy(settings.at_jwt), claims: Policy::of(settings) })
     }
 
-    /// Whether its keys are known, or were once.
-    pub(super) fn has_keys(&self) -> bool {
+    /// Which key set has never come, if that is so.
+    pub(super) fn name_without_keys(&self) -> Option<*const RemoteKeys> {
         match &self.keys {
-            Keys::Fixed(_) => true,
-            Keys::Remote(remote) => remote.have_come(),
+            Keys::Remote(remote) if !remote.have_come() => Some(Arc::as_ptr(remote)),
+            _ => None,
         }
     }
 
@@ -125,7 +131,8 @@ impl Issuer {
         keys_version: u64,
         now: OffsetDateTime,
     ) -> Result<VerifiedToken, TokenFault> {
-        token.check_signature(keys, &self.header)?;
+        let issuer = claims.get("iss").and_then(Json::as_str);
+        token.check_signature(keys, &self.header, issuer)?;
         // From here on, what it claims is what its issuer says.
         let claimed = self.claims.judge(claims, now)?;
         Ok(VerifiedToken { claimed, issuer: Arc::clone(self), keys_version })

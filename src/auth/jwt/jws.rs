@@ -5,7 +5,11 @@ use std::str;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{KEY_ID_MAX_BYTES, algorithm::SignatureAlgorithm, key_set::KeySet};
+use super::{
+    KEY_ID_MAX_BYTES,
+    algorithm::SignatureAlgorithm,
+    keys::{KeySet, TRIED_MAX},
+};
 use crate::{
     auth::strict_json::{Json, Object},
     domain::verdict::TokenFault,
@@ -38,7 +42,7 @@ pub struct SignedPayload(pub Vec<u8>);
 /// Why it is refused.
 pub fn verify(token: &[u8], keys: &KeySet, policy: &HeaderPolicy) -> Result<SignedPayload, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
-    token.check_signature(keys, policy)?;
+    token.check_signature(keys, policy, None)?;
     token.payload().map(SignedPayload)
 }
 
@@ -90,17 +94,28 @@ impl<'a> UnverifiedToken<'a> {
         decode(self.payload)
     }
 
-    /// Whether header and payload are signed with the key that the header means.
-    pub(super) fn check_signature(&self, keys: &KeySet, policy: &HeaderPolicy) -> Result<(), TokenFault> {
+    /// Whether header and payload are signed with a key that the header means, and that may verify tokens of `issuer`.
+    pub(super) fn check_signature(
+        &self,
+        keys: &KeySet,
+        policy: &HeaderPolicy,
+        issuer: Option<&str>,
+    ) -> Result<(), TokenFault> {
         let header = decode(self.header)?;
         let header = Object::read(&header).ok_or(TokenFault::Malformed)?;
         check_header(&header, policy)?;
         let algorithm = header.get("alg").and_then(Json::as_str).and_then(SignatureAlgorithm::named);
-        let (key, algorithm) = keys.find(key_id(&header)?, algorithm)?;
-        match jsonwebtoken::crypto::verify(self.signature, self.signed, key, algorithm.of_library()) {
-            Ok(true) => Ok(()),
-            _ => Err(TokenFault::Signature),
+        let (algorithm, keys) = keys.meant(key_id(&header)?, algorithm, issuer)?;
+        for (tried, key) in keys.enumerate() {
+            if tried == TRIED_MAX {
+                return Err(TokenFault::KeyAmbiguous);
+            }
+            let verified = jsonwebtoken::crypto::verify(self.signature, self.signed, key, algorithm.of_library());
+            if matches!(verified, Ok(true)) {
+                return Ok(());
+            }
         }
+        Err(TokenFault::Signature)
     }
 }
 

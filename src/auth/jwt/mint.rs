@@ -71,7 +71,7 @@ impl<'a> TokenMinter<'a> {
             claims["aud"] = json!(audience);
         }
         if let Some(claim) = &settings.tenant_claim {
-            claims[claim] = json!(request.tenant.as_ref().unwrap_or(&request.subject));
+            claims[claim.claim()] = json!(request.tenant.as_ref().unwrap_or(&request.subject));
         }
         let scopes: Vec<&str> = request.scopes.iter().collect();
         if !scopes.is_empty() {
@@ -79,7 +79,7 @@ impl<'a> TokenMinter<'a> {
         }
         let algorithm = SignatureAlgorithm::from(settings.algorithm).of_library();
         let secret = settings.secret.as_ref().ok_or(MintError::NoSecret)?;
-        let key = EncodingKey::from_secret(secret.expose().as_bytes());
+        let key = EncodingKey::from_secret(secret.expose());
         Ok(jsonwebtoken::encode(&Header::new(algorithm), &claims, &key)?.into())
     }
 }

@@ -2,27 +2,28 @@
 //! agree with it.
 
 mod algorithm;
+mod claim_path;
 mod claims;
 mod issuer;
-mod jwk;
 mod jws;
-mod key_set;
+mod keys;
 mod mint;
-mod pem;
-mod remote_keys;
+mod scopes;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use time::OffsetDateTime;
 
 pub use self::{
     algorithm::SignatureAlgorithm,
     issuer::{UnusableKeys, allowed as allowed_algorithms},
-    jwk::Unusable,
     jws::{HeaderPolicy, SignedPayload, Types, verify},
-    key_set::{KeySet, NotAKeySet, ReadKeySet, Source},
+    keys::{KeySet, NotAKeySet, NotUsed, ReadKeySet, RemoteKeys, RemoteKeysSettings, Source, Unusable},
     mint::{MintError, TokenMinter, TokenRequest},
-    remote_keys::{RemoteKeys, RemoteKeysSettings},
 };
 use self::{
     claims::{Claimed, seconds},
@@ -122,9 +123,10 @@ impl TokenVerifier {
         }
     }
 
-    /// How many issuers have never answered with keys.
+    /// How many issuers have never answered with keys. Tenants that share a key set are one.
     pub fn issuers_without_keys(&self) -> usize {
-        self.issuers.values().filter(|issuer| !issuer.has_keys()).count()
+        let names = self.issuers.values().filter_map(|issuer| issuer.name_without_keys());
+        names.collect::<HashSet<_>>().len()
     }
 
     /// For how long a token that `issuer` has issued may be accepted; `None` where none of its tokens is.
@@ -164,8 +166,10 @@ impl TokenVerifier {
         }
     }
 
+    /// Whose tokens have this `iss`. What nobody has is the shared secret's, if that demands none.
     fn issuer(&self, named: Option<&str>) -> Option<&Arc<Issuer>> {
-        named.and_then(|name| self.issuers.get(name)).or(self.shared.as_ref())
+        let shared = || self.shared.as_ref().filter(|shared| shared.claims().is_about(named.unwrap_or_default()));
+        named.and_then(|name| self.issuers.get(name)).or_else(shared)
     }
 }
 

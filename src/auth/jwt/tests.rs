@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::*;
-use crate::{auth::strict_json, config::JwtAlgorithm};
+use crate::{
+    auth::strict_json,
+    config::{JwtAlgorithm, MalformedScopes},
+};
 
 const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 /// [`NOW`] as a NumericDate.
@@ -33,6 +36,8 @@ fn settings() -> Jwt {
         audience: Vec::new(),
         leeway: Duration::from_secs(30),
         max_lifetime: Duration::from_secs(86_400),
+        // What is refused so is dropped otherwise: `scopes::dropped` has that.
+        malformed_scopes: MalformedScopes::Refuse,
         tenant_claim: None,
         disabled_claim: None,
         scope_bearing: false,

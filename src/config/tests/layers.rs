@@ -1,4 +1,4 @@
-use crate::domain::secret::SecretString;
+use crate::domain::secret::SecretBytes;
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn an_empty_variable_counts_as_not_set() {
 fn the_usual_names_set_what_people_expect() {
     let settings = load(env(&[("DATABASE_URL", URL), ("JWT_SECRET", SECRET), ("PORT", "80")]));
     assert_eq!(settings.database().expect("valid").url.expose(), URL);
-    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretString::expose), Some(SECRET));
+    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretBytes::expose), Some(SECRET.as_bytes()));
     assert_eq!(settings.server().expect("valid").port, 80);
 }
 

@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
-use crate::domain::secret::SecretString;
+use crate::domain::secret::SecretBytes;
 
 use super::super::weak::weakness;
 use super::*;
@@ -28,7 +28,7 @@ fn every_secret_is_read_from_a_file_if_one_is_named() {
     let password = config.database.password.expect("set");
     assert_eq!(password.expose(), "pass word");
     assert_eq!(config.database.migrate_password.expect("set").expose(), "another one");
-    assert_eq!(config.jwt.secret.as_ref().map(SecretString::expose), Some(SECRET));
+    assert_eq!(config.jwt.secret.as_ref().map(SecretBytes::expose), Some(SECRET.as_bytes()));
     assert_eq!(config.keys.peppers.len(), 2);
 }
 
@@ -45,11 +45,11 @@ fn of_a_secret_and_its_file_the_higher_layer_wins_and_the_other_is_not_even_read
     let missing = folder.missing("nowhere");
     let file = folder.file("keyward.toml", &format!("[jwt]\nsecret_file = {missing:?}\n"));
     let settings = load_with(Some(file), env(&[("JWT_SECRET", SECRET)]));
-    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretString::expose), Some(SECRET));
+    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretBytes::expose), Some(SECRET.as_bytes()));
 
     let other = folder.file("secret", OLD_PEPPER).display().to_string();
     let settings = load(env(&[("JWT_SECRET", SECRET), ("KEYWARD__JWT__SECRET_FILE", &other)]));
-    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretString::expose), Some(OLD_PEPPER));
+    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretBytes::expose), Some(OLD_PEPPER.as_bytes()));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn an_empty_secret_in_a_copy_of_the_defaults_does_not_hide_a_lower_layer() {
         ..Sources::default()
     };
     let settings = Settings::load(sources).expect("readable");
-    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretString::expose), Some(SECRET));
+    assert_eq!(settings.jwt().expect("valid").secret.as_ref().map(SecretBytes::expose), Some(SECRET.as_bytes()));
 }
 
 #[test]

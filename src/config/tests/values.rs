@@ -165,8 +165,8 @@ fn what_keys_and_their_owners_may_be_arrives_in_its_types() {
     assert_eq!(networks, ["10.0.0.0/8", "2001:db8::1/128", "192.0.2.7/32"]);
     assert_eq!(config.server.client_address_header, ClientAddressHeader::Forwarded);
     assert!(config.database.migrate_url.is_some_and(|url| url.expose().contains("owner@")));
-    assert_eq!(config.jwt.tenant_claim.as_deref(), Some("org_id"));
-    assert_eq!(config.jwt.disabled_claim.as_deref(), Some("suspended"));
+    assert_eq!(config.jwt.tenant_claim, Some("org_id".parse().expect("a path")));
+    assert_eq!(config.jwt.disabled_claim, Some("suspended".parse().expect("a path")));
     assert!(config.jwt.scope_bearing);
     let policy = config.keys.policy;
     assert_eq!(policy.max_lifetime, Some(Duration::from_secs(90 * 86_400)));

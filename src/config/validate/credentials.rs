@@ -4,11 +4,15 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use crate::config::{Jwt, JwtAlgorithm, KeyPolicy, Keys, check::Check, issuers::issuers, weak::weakness};
+use crate::config::{
+    ClaimPath, Jwt, JwtAlgorithm, KeyPolicy, Keys,
+    check::Check,
+    issuers::issuers,
+    secret_encoding::{ENCODINGS, SecretEncoding},
+    weak::weakness,
+};
 use crate::domain::api_key::Pepper;
-use crate::domain::secret::SecretString;
+use crate::domain::secret::{SecretBytes, SecretString};
 
 /// What to do when a secret is missing or bad.
 const MAKE_ONE: &str = "make one with `openssl rand -base64 48`";
@@ -18,15 +22,18 @@ const MAKE_LONGER: &str = "make one with `openssl rand -base64 64 | tr -d '\\n'`
 
 /// Most peppers: a forged key is checked against each of them.
 const MAX_PEPPERS: usize = 8;
+
 pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let algorithm = check.value("jwt.algorithm", "HS256, HS384 or HS512");
-    let secret = jwt_secret(check, algorithm);
+    let encoding = check.value("jwt.secret_encoding", ENCODINGS);
+    let secret = encoding.and_then(|encoding| jwt_secret(check, algorithm, encoding));
     let issuer = check.text("jwt.issuer", 512);
     let audience = check.list("jwt.audience", 16, 256);
     let leeway = check.duration("jwt.leeway", "0s", "1m");
     let max_lifetime = check.duration("jwt.max_lifetime", "1m", "365d");
-    let tenant_claim = check.text("jwt.tenant_claim", 256);
-    let disabled_claim = check.text("jwt.disabled_claim", 256);
+    let malformed_scopes = check.value("jwt.malformed_scopes", "drop or refuse");
+    let tenant_claim = claim(check, "jwt.tenant_claim");
+    let disabled_claim = claim(check, "jwt.disabled_claim");
     let scope_bearing = check.value("jwt.scope_bearing", "true or false");
     let issuers = issuers(check);
     if let (Some(Some(_)), Some(shared), Some(issuers)) = (&secret, &issuer, &issuers)
@@ -40,14 +47,15 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let key_set_keep = check.duration("jwt.key_set_keep", "1m", "30d");
     let cached_tokens = check.number("jwt.cached_tokens", 1_000..=10_000_000);
     Some(Jwt {
-        secret: secret?.map(SecretString::from),
+        secret: secret?,
         algorithm: algorithm?,
         issuer: Some(issuer?).filter(|issuer| !issuer.is_empty()),
         audience: audience?,
         leeway: leeway?,
         max_lifetime: max_lifetime?,
-        tenant_claim: Some(tenant_claim?).filter(|claim| !claim.is_empty()),
-        disabled_claim: Some(disabled_claim?).filter(|claim| !claim.is_empty()),
+        malformed_scopes: malformed_scopes?,
+        tenant_claim: tenant_claim?,
+        disabled_claim: disabled_claim?,
         scope_bearing: scope_bearing?,
         issuers: issuers?,
         key_set_refresh: key_set_refresh?,
@@ -57,27 +65,50 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     })
 }
 
+/// A claim with one value; `None` for none.
+fn claim(check: &mut Check<'_>, setting: &str) -> Option<Option<ClaimPath>> {
+    let text = check.text(setting, 256)?;
+    if text.is_empty() {
+        return Some(None);
+    }
+    let cause = match text.parse::<ClaimPath>() {
+        Ok(path) if path.leads_to_one() => return Some(Some(path)),
+        Ok(_) => "leads to many values, and one is needed".to_owned(),
+        Err(cause) => cause.to_string(),
+    };
+    check.problem(setting, cause);
+    None
+}
+
 /// A secret at least as long as the algorithm's hash (RFC 7518, 3.2), and not a well-known one.
-fn jwt_secret(check: &mut Check<'_>, algorithm: Option<JwtAlgorithm>) -> Option<Option<Zeroizing<String>>> {
+fn jwt_secret(
+    check: &mut Check<'_>,
+    algorithm: Option<JwtAlgorithm>,
+    encoding: SecretEncoding,
+) -> Option<Option<SecretBytes>> {
     let (bytes, name, remedy) = match algorithm {
         Some(JwtAlgorithm::Hs512) => (64, "HS512", MAKE_LONGER),
         Some(JwtAlgorithm::Hs384) => (48, "HS384", MAKE_ONE),
         // Also if the algorithm is wrong, which is a problem of its own: the least of all.
         Some(JwtAlgorithm::Hs256) | None => (32, "HS256", MAKE_ONE),
     };
-    let secret = check.secret("jwt.secret")?;
-    let cause = if secret.is_empty() {
+    let text = check.secret("jwt.secret")?;
+    let cause = if text.is_empty() {
         if check.names_issuers() {
             return Some(None);
         }
         "is not set, and there are no jwt.issuers".to_owned()
-    } else if secret.len() < bytes {
-        let length = secret.len();
-        format!("has {length} bytes, but {name} needs {bytes} (RFC 7518, 3.2)")
-    } else if let Some(weakness) = weakness(&secret) {
-        weakness.to_owned()
     } else {
-        return Some(Some(secret));
+        match encoding.decode(&text) {
+            Err(cause) => format!("{cause}, which jwt.secret_encoding says"),
+            Ok(secret) if secret.expose().len() < bytes => {
+                format!("has {} bytes, but {name} needs {bytes} (RFC 7518, 3.2)", secret.expose().len())
+            }
+            Ok(secret) => match weakness(&text).or_else(|| weakness(secret.expose())) {
+                None => return Some(Some(secret)),
+                Some(weakness) => weakness.to_owned(),
+            },
+        }
     };
     check.problem("jwt.secret", format!("{cause}: {remedy}"));
     None

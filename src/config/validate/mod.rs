@@ -36,7 +36,9 @@ impl Settings {
         let process = process(&mut check);
         let database = database(&mut check);
         let jwt = jwt(&mut check);
-        let keys = keys(&mut check, jwt.as_ref().and_then(|jwt| jwt.secret.as_ref()).map(|secret| secret.expose()));
+        // As it is written, whatever that stands for.
+        let jwt_secret = self.value("jwt.secret").into_string().unwrap_or_default();
+        let keys = keys(&mut check, Some(&jwt_secret));
         // Where the section is wrong, that is told; the policy is judged as if there were proxies.
         let has_proxies = server.as_ref().is_none_or(Server::trusts_anybody);
         let authorize = authorize(&mut check, has_proxies);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Service,
+    key_set_forms::gzip,
     provider::{Behaviour, Provider},
     signing::SigningKey,
     table,
@@ -33,30 +34,19 @@ fn answers(stray: &Provider, good_set: &str) -> Vec<(&'static str, Behaviour)> {
             "moved for ever",
             Behaviour::answers_with("308 Permanent Redirect", &format!("location: {}", stray.key_set()), ""),
         ),
-        ("gzip", Behaviour::answers_with("200 OK", "content-encoding: gzip", gzip(good_set.as_bytes()))),
+        ("gzip without saying so", Behaviour::answers("200 OK", gzip(good_set.as_bytes()))),
+        (
+            "half of a gzip",
+            Behaviour::answers_with("200 OK", "content-encoding: gzip", &gzip(good_set.as_bytes())[..100]),
+        ),
+        ("a gzip bomb", Behaviour::answers_with("200 OK", "content-encoding: gzip", gzip(&vec![b' '; 4 << 20]))),
+        ("zstd", Behaviour::answers_with("200 OK", "content-encoding: zstd", good_set)),
         ("broken off", Behaviour::Answers(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{\"keys\":[".to_vec())),
         ("no HTTP", Behaviour::Answers(b"SSH-2.0-x\r\n".to_vec())),
         ("a hundred megabytes", Behaviour::Huge),
         ("silence", Behaviour::Silent),
         ("nothing", Behaviour::Down),
     ]
-}
-
-/// A gzip member (RFC 1952) with its content as it is.
-fn gzip(content: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(content.len()).expect("a short text");
-    let mut crc = u32::MAX;
-    for byte in content {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
-        }
-    }
-    let mut member = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
-    member.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
-    member.extend_from_slice(content);
-    member.extend([(!crc).to_le_bytes(), u32::from(length).to_le_bytes()].concat());
-    member
 }
 
 struct Scene {
@@ -106,7 +96,7 @@ async fn an_answer_that_is_no_key_set_leaves_the_last_good_keys_in_their_place()
         let questions = provider.questions();
         service.refuses(&provider.token(&scene.unknown), word).await;
         assert!(provider.questions() > questions, "{word} was not asked for");
-        assert_eq!(service.status(&provider.token(&scene.key)).await, 200, "{word}");
+        assert_eq!(service.status(&provider.token(&scene.key)).await, 200, "{word}: {}", service.outages());
     });
     futures_util::future::join_all(checks).await;
     assert_eq!(scene.stray.fetches(), 0, "a redirect was followed");

@@ -9,17 +9,18 @@ use crate::{
     program::Folder,
 };
 
-const ISSUER: &str = "https://a.example";
+pub(super) const ISSUER: &str = "https://a.example";
 
-struct Scene {
-    service: Service,
-    key: SigningKey,
+/// One key for all issuers.
+pub(super) struct Scene {
+    pub(super) service: Service,
+    pub(super) key: SigningKey,
     _folder: Folder,
 }
 
 impl Scene {
     /// With one issuer for each of these sets of members.
-    async fn set(rules: &[(&str, &str)]) -> Self {
+    pub(super) async fn set(rules: &[(&str, &str)]) -> Self {
         let (key, folder) = (SigningKey::p256("a"), Folder::new());
         let file = folder.file("key.pem", &key.pem());
         let table =
@@ -29,11 +30,11 @@ impl Scene {
     }
 
     /// The status for the good token of an issuer, with these claims put in or replaced.
-    async fn status(&self, issuer: &str, more: Value) -> u16 {
+    pub(super) async fn status(&self, issuer: &str, more: Value) -> u16 {
         self.service.status(&self.token(issuer, more)).await
     }
 
-    fn token(&self, issuer: &str, more: Value) -> String {
+    pub(super) fn token(&self, issuer: &str, more: Value) -> String {
         let mut claims = claims("alice");
         claims["iss"] = json!(issuer);
         for (name, value) in more.as_object().expect("an object") {
@@ -116,6 +117,19 @@ async fn required_claims_must_be_there_with_exactly_their_text() {
     }
 }
 
+/// RFC 8725 §3.12: what one kind of token has and the other has not tells them apart.
+#[tokio::test]
+async fn claims_that_tokens_of_another_kind_have_are_forbidden() {
+    let scene = Scene::set(&[(ISSUER, r#"forbidden_claims = ["at_hash", "events.logout"]"#)]).await;
+    for good in [json!({}), json!({ "nonce": "x" }), json!({ "events": { "login": {} } })] {
+        assert_eq!(scene.status(ISSUER, good.clone()).await, 200, "{good}");
+    }
+    for bad in [json!({ "at_hash": "x" }), json!({ "at_hash": null }), json!({ "events": { "logout": {} } })] {
+        let refusal = scene.service.refusal(&scene.token(ISSUER, bad.clone())).await;
+        assert_eq!(refusal, "token_forbidden_claim", "{bad}");
+    }
+}
+
 /// RFC 7519 §4.1.2.
 #[tokio::test]
 async fn the_subject_is_taken_from_the_claim_that_the_issuer_has_for_it() {
@@ -146,8 +160,11 @@ async fn scopes_are_read_from_all_their_claims_as_a_text_or_as_a_list() {
         (ISSUER, json!({ "roles": ["keyward:admin"] }), 403),
         (ISSUER, json!({ "scope": "keyward:administrator" }), 403),
         (ISSUER, json!({}), 403),
-        (ISSUER, json!({ "scope": { "keyward:admin": true } }), 401),
-        (ISSUER, json!({ "scope": ["keyward:admin", 7] }), 401),
+        (ISSUER, json!({ "scope": { "keyward:admin": true } }), 403),
+        (ISSUER, json!({ "scope": ["keyward:admin", 7] }), 200),
+        ("https://strict.example", json!({ "scope": { "keyward:admin": true } }), 401),
+        ("https://strict.example", json!({ "scope": ["keyward:admin", 7] }), 401),
+        ("https://strict.example", json!({ "scope": "keyward:admin" }), 200),
         ("https://roles.example", json!({ "roles": ["keyward:admin"] }), 200),
         ("https://roles.example", json!({ "scope": "keyward:admin" }), 403),
     ] {

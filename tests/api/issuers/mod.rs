@@ -4,19 +4,31 @@ mod addresses;
 mod administrators;
 mod broken_key_sets;
 mod claims;
+mod fetching;
 mod headers;
+mod key_set_forms;
 mod key_sets;
+mod keys_apart;
 mod outages;
 mod provider;
+mod providers;
+mod public_key_files;
+mod rights;
 mod rotation;
 mod signing;
+mod tenants;
 mod ways_to_keys;
 
 use reqwest::{Method, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio_rustls::TlsAcceptor;
 
 use self::{provider::Provider, signing::SigningKey};
-use crate::{actors::stranger, program::Folder, replica::Replica};
+use crate::{
+    actors::{Person, claims, stranger},
+    program::Folder,
+    replica::Replica,
+};
 
 /// A route for which any good token will do.
 const TOKEN_ROUTE: &str = "/v1/keys";
@@ -57,6 +69,38 @@ impl Service {
         self.asked(TOKEN_ROUTE, token).await.status().as_u16()
     }
 
+    /// What an introspection says of a token, whoever asks (RFC 7662 §2.2).
+    async fn introspects(&self, token: &str) -> Value {
+        self.introspects_for(claims("a service"), token).await
+    }
+
+    /// The same for somebody with these claims.
+    async fn introspects_for(&self, mut asking: Value, token: &str) -> Value {
+        asking["scope"] = json!("keyward:verify");
+        let request = stranger(&self.replica, Method::POST, "/v1/introspect");
+        let request = request.bearer_auth(Person::with_claims(&asking).token);
+        let request =
+            request.header("content-type", "application/x-www-form-urlencoded").body(format!("token={token}"));
+        request.send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// The scopes of a good token, with spaces between.
+    async fn scopes(&self, token: &str) -> String {
+        let seen = self.introspects(token).await;
+        assert_eq!(seen["active"], true, "{seen}");
+        seen["scope"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The reason in the log for the refusal of this token.
+    async fn refusal(&self, token: &str) -> String {
+        let answer = self.asked(TOKEN_ROUTE, token).await;
+        assert_eq!(answer.status(), 401);
+        let id = answer.headers()["x-request-id"].to_str().expect("text").to_owned();
+        let line = self.replica.prints(&id).await;
+        let (_, reason) = line.split_once(r#""reason":""#).unwrap_or_else(|| panic!("no reason in {line}"));
+        reason.split('"').next().unwrap_or_default().to_owned()
+    }
+
     /// RFC 6750 §3.1.
     async fn refuses(&self, token: &str, why: &str) {
         let answer = self.asked(TOKEN_ROUTE, token).await;
@@ -71,6 +115,12 @@ impl Service {
         assert_eq!(answer.status(), 503, "{why}");
         assert!(answer.headers().contains_key("retry-after"), "{why}");
         assert!(!answer.headers().contains_key("www-authenticate"), "{why}");
+    }
+
+    /// The lines of its log that say why something was answered 503.
+    fn outages(&self) -> String {
+        let output = self.replica.output();
+        output.lines().filter(|line| line.contains("answering 503")).collect::<Vec<_>>().join("\n")
     }
 
     /// Waits until an issuer's keys are known, of whom this is a good token.
@@ -102,4 +152,32 @@ fn table(issuer: &str, members: &str) -> String {
 fn table_with_keys(issuer: &str, folder: &Folder, key: &SigningKey) -> String {
     let file = folder.file(&format!("{}.pem", key.kid), &key.pem());
     table(issuer, &format!("public_keys_file = {file:?}"))
+}
+
+/// An issuer for tests of other things than issuers: of how other servers are asked.
+pub(crate) struct TrustedIssuer {
+    provider: Provider,
+    key: SigningKey,
+}
+
+impl TrustedIssuer {
+    pub(crate) async fn with_tls(tls: TlsAcceptor) -> Self {
+        let key = SigningKey::p256("a");
+        Self { provider: Provider::with_tls(&[&key], tls).await, key }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.provider.issuer()
+    }
+
+    /// A replica that trusts it, by discovery.
+    pub(crate) async fn replica(&self, env: &[(&str, &str)]) -> Replica {
+        let Service { replica, .. } = Service::start_with(&table(&self.url(), "discovery = true"), env).await;
+        replica
+    }
+
+    /// The status for a good token of its own.
+    pub(crate) async fn status(&self, replica: &Replica) -> u16 {
+        asked(replica, TOKEN_ROUTE, &self.provider.token(&self.key)).await.status().as_u16()
+    }
 }

@@ -2,6 +2,7 @@
 //! remembers what it was asked.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -9,13 +10,17 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::watch,
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::signing::SigningKey;
-use crate::actors::claims;
+use crate::{
+    actors::claims,
+    tls::{Stream, head},
+};
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const KEY_SET: &str = "/keys";
@@ -52,6 +57,7 @@ impl Behaviour {
 /// Ends with its test.
 pub(super) struct Provider {
     address: SocketAddr,
+    scheme: &'static str,
     state: Arc<Mutex<State>>,
     serving: JoinHandle<()>,
 }
@@ -59,9 +65,18 @@ pub(super) struct Provider {
 struct State {
     keys: Vec<Value>,
     discovery: Value,
+    /// Beside the two.
+    documents: HashMap<String, Value>,
     behaviour: Behaviour,
-    /// The paths, in order.
-    asked: Vec<String>,
+    /// Without which nobody is answered.
+    demanded_token: Option<String>,
+    asked: Vec<Question>,
+}
+
+/// What was asked, in order.
+struct Question {
+    path: String,
+    token: Option<String>,
 }
 
 impl Provider {
@@ -74,18 +89,37 @@ impl Provider {
 
     /// One without keys that behaves like this.
     pub(super) async fn that_is(behaviour: Behaviour) -> Self {
+        Self::start(behaviour, None).await
+    }
+
+    /// One that publishes these keys to who believes its certificate.
+    pub(super) async fn with_tls(keys: &[&SigningKey], tls: TlsAcceptor) -> Self {
+        let provider = Self::start(Behaviour::Sound, Some(tls)).await;
+        provider.publishes(keys);
+        provider
+    }
+
+    async fn start(behaviour: Behaviour, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
-        let issuer = format!("http://{address}");
-        let discovery = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}{KEY_SET}") });
-        let state = Arc::new(Mutex::new(State { keys: Vec::new(), discovery, behaviour, asked: Vec::new() }));
-        let serving = tokio::spawn(serve(listener, Arc::clone(&state)));
-        Self { address, state, serving }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let issuer = format!("{scheme}://{address}");
+        let state = State {
+            keys: Vec::new(),
+            discovery: json!({ "issuer": issuer, "jwks_uri": format!("{issuer}{KEY_SET}") }),
+            documents: HashMap::new(),
+            behaviour,
+            demanded_token: None,
+            asked: Vec::new(),
+        };
+        let state = Arc::new(Mutex::new(state));
+        let serving = tokio::spawn(serve(listener, tls, Arc::clone(&state)));
+        Self { address, scheme, state, serving }
     }
 
     /// Its name, which is also where it is.
     pub(super) fn issuer(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Where its keys are.
@@ -113,10 +147,25 @@ impl Provider {
         self.state.lock().expect("no panic").behaviour = behaviour;
     }
 
+    /// From now on it has this document, too.
+    pub(super) fn serves(&self, path: &str, document: Value) {
+        self.state.lock().expect("no panic").documents.insert(path.to_owned(), document);
+    }
+
+    /// From now on whoever asks must show this token.
+    pub(super) fn demands_token(&self, token: &str) {
+        self.state.lock().expect("no panic").demanded_token = Some(token.to_owned());
+    }
+
+    /// The tokens that came with the questions.
+    pub(super) fn tokens(&self) -> Vec<Option<String>> {
+        self.state.lock().expect("no panic").asked.iter().map(|question| question.token.clone()).collect()
+    }
+
     /// How often it was asked for its keys.
     pub(super) fn fetches(&self) -> usize {
         let state = self.state.lock().expect("no panic");
-        state.asked.iter().filter(|path| *path == KEY_SET).count()
+        state.asked.iter().filter(|question| question.path == KEY_SET).count()
     }
 
     /// How often it was asked for anything.
@@ -143,32 +192,54 @@ impl Drop for Provider {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Mutex<State>>) {
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
-        tokio::spawn(converse(stream, Arc::clone(&state)));
+        let (tls, state) = (tls.clone(), Arc::clone(&state));
+        tokio::spawn(async move {
+            match tls {
+                None => converse(&mut Box::new(stream), &state).await,
+                // Who doesn't believe the certificate hangs up.
+                Some(tls) => {
+                    if let Ok(mut stream) = tls.accept(stream).await {
+                        converse(&mut stream, &state).await;
+                        let _ = stream.shutdown().await;
+                    }
+                }
+            }
+        });
     }
 }
 
-async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
-    let Some(path) = path(&mut stream).await else { return };
-    let (behaviour, sound) = {
-        let mut state = state.lock().expect("no panic");
-        state.asked.push(path.clone());
-        let body = match path.as_str() {
-            DISCOVERY => state.discovery.clone(),
-            KEY_SET => json!({ "keys": state.keys }),
-            _ => Value::Null,
+impl State {
+    /// What is to become of a question, and the sound answer to it.
+    fn hears(&mut self, question: Question) -> (Behaviour, Vec<u8>) {
+        let body = match question.path.as_str() {
+            DISCOVERY => self.discovery.clone(),
+            KEY_SET => json!({ "keys": self.keys }),
+            other => self.documents.get(other).cloned().unwrap_or_default(),
         };
-        let bends = path == KEY_SET || matches!(state.behaviour, Behaviour::Down);
-        let behaviour = if bends { state.behaviour.clone() } else { Behaviour::Sound };
-        (behaviour, answer("200 OK", "", body.to_string().as_bytes()))
-    };
+        let bends = question.path == KEY_SET || matches!(self.behaviour, Behaviour::Down);
+        let refused = self.demanded_token.is_some() && self.demanded_token != question.token;
+        self.asked.push(question);
+        let sound = answer("200 OK", "", body.to_string().as_bytes());
+        match (refused, bends) {
+            (true, _) => (Behaviour::answers("401 Unauthorized", "{}"), sound),
+            (false, true) => (self.behaviour.clone(), sound),
+            (false, false) => (Behaviour::Sound, sound),
+        }
+    }
+}
+
+/// Answers the one question of a connection.
+async fn converse(stream: &mut dyn Stream, state: &Mutex<State>) {
+    let Some(question) = question(stream).await else { return };
+    let (behaviour, sound) = state.lock().expect("no panic").hears(question);
     // Whoever has heard enough hangs up, which is no failure here.
     let _ = match behaviour {
         Behaviour::Sound => stream.write_all(&sound).await,
         Behaviour::Answers(bytes) => stream.write_all(&bytes).await,
-        Behaviour::Huge => huge(&mut stream).await,
+        Behaviour::Huge => huge(stream).await,
         Behaviour::Silent => stream.read_u8().await.map(drop),
         Behaviour::Held(mut release) => {
             let _ = release.wait_for(|released| *released).await;
@@ -178,18 +249,21 @@ async fn converse(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     };
 }
 
-/// The path of the one request that is answered on a connection.
-async fn path(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    while !head.windows(4).any(|four| four == b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await.ok()? == 0 {
-            return None;
-        }
-    }
-    String::from_utf8_lossy(&head).split(' ').nth(1).map(str::to_owned)
+/// Asked as a proxy, it is asked for a whole address.
+async fn question(stream: &mut dyn Stream) -> Option<Question> {
+    let head = head(stream).await?;
+    let target = head.split(' ').nth(1)?;
+    let path = match target.split_once("://") {
+        Some((_, rest)) => &rest[rest.find('/')?..],
+        None => target,
+    };
+    let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+    let token = headers.find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let token = token.and_then(|(_, value)| value.strip_prefix("Bearer ")).map(str::to_owned);
+    Some(Question { path: path.to_owned(), token })
 }
 
-async fn huge(stream: &mut TcpStream) -> std::io::Result<()> {
+async fn huge(stream: &mut dyn Stream) -> std::io::Result<()> {
     const MEGABYTES: usize = 100;
     let length = MEGABYTES << 20;
     stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{{\"keys\":[").as_bytes()).await?;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use super::{Service, TOKEN_ROUTE, provider::Provider, signing::SigningKey, table};
+use super::{TOKEN_ROUTE, provider::Provider, signing::SigningKey, table};
 use crate::{actors::client, program::Folder, program::eventually, replica::Replica, support::database};
 
 const REPLICAS: usize = 3;
@@ -75,17 +75,5 @@ async fn presents(url: String, tokens: [String; 2], load: Arc<Load>, place: usiz
         let answer = client.get(&url).bearer_auth(token).send().await.expect("an answer");
         assert_eq!(answer.status(), 200);
         load.served[place].fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Keys of one name that stand side by side name neither (RFC 7517 §4.5); the set's others go on.
-#[tokio::test]
-async fn two_keys_of_one_name_verify_nothing_and_the_others_of_the_set_go_on() {
-    let (twin, other_twin, other) = (SigningKey::p256("twin"), SigningKey::p256("twin"), SigningKey::p256("other"));
-    let provider = Provider::with(&[&twin, &other_twin, &other]).await;
-    let service = Service::trusting(&provider, "").await;
-    service.comes_to_accept(&provider.token(&other)).await;
-    for key in [&twin, &other_twin] {
-        service.refuses(&provider.token(key), "a name that two keys have").await;
     }
 }

@@ -1,14 +1,14 @@
 //! Keys that an identity provider signs with: made anew, and used without the library that Keyward uses.
 
 use aws_lc_rs::{
-    encoding::{AsDer, PublicKeyX509Der},
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
     hmac,
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-        RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
-        RsaEncoding, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+        EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
+        RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
     },
 };
 use base64::{
@@ -27,6 +27,7 @@ enum Pair {
     Rsa(Box<RsaKeyPair>),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
+    P521(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Secret(Vec<u8>),
 }
@@ -56,6 +57,19 @@ impl SigningKey {
         Self::of(kid, Pair::Ed25519(Ed25519KeyPair::generate().expect("a key")))
     }
 
+    /// One that was made before, of a kind that is named as in a JSON Web Key.
+    pub(super) fn of_pkcs8(kid: &str, kind: &str, pkcs8: &[u8]) -> Self {
+        let curve = |algorithm| EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).expect("a key");
+        let pair = match kind {
+            "RSA" => Pair::Rsa(Box::new(RsaKeyPair::from_pkcs8(pkcs8).expect("a key"))),
+            "P-256" => Pair::P256(curve(&ECDSA_P256_SHA256_FIXED_SIGNING)),
+            "P-384" => Pair::P384(curve(&ECDSA_P384_SHA384_FIXED_SIGNING)),
+            "P-521" => Pair::P521(curve(&ECDSA_P521_SHA512_FIXED_SIGNING)),
+            other => panic!("no kind of key: {other}"),
+        };
+        Self::of(kid, pair)
+    }
+
     /// A shared secret of these bytes.
     pub(super) fn secret(bytes: &[u8]) -> Self {
         Self::of("secret", Pair::Secret(bytes.to_vec()))
@@ -67,6 +81,7 @@ impl SigningKey {
             Pair::Rsa(_) => &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
             Pair::P256(_) => &["ES256"],
             Pair::P384(_) => &["ES384"],
+            Pair::P521(_) => &["ES512"],
             Pair::Ed25519(_) => &["EdDSA", "Ed25519"],
             Pair::Secret(_) => &["HS256", "HS384", "HS512"],
         }
@@ -84,6 +99,7 @@ impl SigningKey {
             }
             Pair::P256(pair) => point("P-256", pair.public_key().as_ref()),
             Pair::P384(pair) => point("P-384", pair.public_key().as_ref()),
+            Pair::P521(pair) => point("P-521", pair.public_key().as_ref()),
             Pair::Ed25519(pair) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(pair.public_key()) })
             }
@@ -98,7 +114,7 @@ impl SigningKey {
     pub(super) fn pem(&self) -> String {
         let der: PublicKeyX509Der<'_> = match &self.pair {
             Pair::Rsa(pair) => pair.public_key().as_der(),
-            Pair::P256(pair) | Pair::P384(pair) => pair.public_key().as_der(),
+            Pair::P256(pair) | Pair::P384(pair) | Pair::P521(pair) => pair.public_key().as_der(),
             Pair::Ed25519(pair) => pair.public_key().as_der(),
             Pair::Secret(_) => panic!("a secret has no public half"),
         }
@@ -109,9 +125,42 @@ impl SigningKey {
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
 
+    /// The public half of an RSA key as a DER `RSAPublicKey` (RFC 8017, appendix A.1.1).
+    pub(super) fn pkcs1(&self) -> Vec<u8> {
+        match &self.pair {
+            Pair::Rsa(pair) => pair.public_key().as_ref().to_vec(),
+            _ => panic!("only RSA has that form"),
+        }
+    }
+
+    /// A certificate of the key, signed by itself (RFC 5280).
+    pub(super) fn certificate(&self) -> rcgen::Certificate {
+        let key = rcgen::KeyPair::try_from(self.pkcs8()).expect("a key");
+        let parameters = rcgen::CertificateParams::new(vec!["issuer.example".to_owned()]).expect("a name");
+        parameters.self_signed(&key).expect("a certificate")
+    }
+
+    /// The private half (RFC 5208).
+    fn pkcs8(&self) -> Vec<u8> {
+        let der = |der: Pkcs8V1Der<'_>| der.as_ref().to_vec();
+        match &self.pair {
+            Pair::Rsa(pair) => der(pair.as_der().expect("a private key")),
+            Pair::P256(pair) | Pair::P384(pair) | Pair::P521(pair) => {
+                pair.to_pkcs8v1().expect("a private key").as_ref().to_vec()
+            }
+            Pair::Ed25519(pair) => der(pair.as_der().expect("a private key")),
+            Pair::Secret(_) => panic!("a secret has no private half"),
+        }
+    }
+
     /// A token that says this, named after the key, with its first algorithm.
     pub(super) fn signs(&self, claims: &Value) -> String {
         self.signs_with(&json!({ "alg": self.algorithms()[0], "kid": self.kid, "typ": "JWT" }), claims)
+    }
+
+    /// The same without a name.
+    pub(super) fn signs_without_kid(&self, claims: &Value) -> String {
+        self.signs_with(&json!({ "alg": self.algorithms()[0], "typ": "JWT" }), claims)
     }
 
     /// A token with this header, signed as its `alg` says.
@@ -130,7 +179,9 @@ impl SigningKey {
                 pair.sign(rsa_encoding(algorithm), &random, message, &mut signature).expect("a signature");
                 signature
             }
-            Pair::P256(pair) | Pair::P384(pair) => pair.sign(&random, message).expect("a signature").as_ref().to_vec(),
+            Pair::P256(pair) | Pair::P384(pair) | Pair::P521(pair) => {
+                pair.sign(&random, message).expect("a signature").as_ref().to_vec()
+            }
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
             Pair::Secret(bytes) => {
                 let hash = match algorithm {

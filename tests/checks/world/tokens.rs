@@ -53,7 +53,7 @@ pub(crate) fn signed(claims: &Value) -> String {
 pub(crate) fn settings(issuers: Vec<Issuer>) -> Jwt {
     let mut settings = Jwt::signed_with(SECRET.to_owned().into()).expect("a strong secret");
     settings.max_lifetime = Duration::from_secs(86_400);
-    settings.disabled_claim = Some("disabled".to_owned());
+    settings.disabled_claim = Some("disabled".parse().expect("a path"));
     settings.issuers = issuers;
     settings.cached_tokens = ROOM.cached;
     settings
@@ -91,7 +91,8 @@ impl KeySetSource for Fetch {
     async fn fetch(&self) -> Result<FetchedKeySet, FetchError> {
         let keys = self.0.keys.lock().expect("no test panics with it").clone();
         self.0.fetches.fetch_add(1, Ordering::SeqCst);
-        Ok(FetchedKeySet { json: json!({ "keys": keys }).to_string().into_bytes(), max_age: None })
+        let body = json!({ "keys": keys }).to_string().into_bytes();
+        Ok(FetchedKeySet { address: REMOTE.to_owned(), body, max_age: None })
     }
 }
 

@@ -226,7 +226,7 @@ fn claims_that_are_no_json_object_are_refused() {
 
 #[test]
 fn where_keys_belong_to_organisations_the_claim_names_the_owner_and_the_subject_stays_the_bearer() {
-    let tenants = Jwt { tenant_claim: Some("org".to_owned()), ..settings() };
+    let tenants = Jwt { tenant_claim: Some("org".parse().expect("a path")), ..settings() };
     assert_eq!(judged_claims(&tenants, &good_with("org", json!("acme"))), accepted("acme"));
     for bad in [
         json!(null),
@@ -249,7 +249,7 @@ fn where_keys_belong_to_organisations_the_claim_names_the_owner_and_the_subject_
 
 #[test]
 fn anything_but_false_in_the_claim_says_that_the_owner_is_disabled() {
-    let settings = Jwt { disabled_claim: Some("suspended".to_owned()), ..settings() };
+    let settings = Jwt { disabled_claim: Some("suspended".parse().expect("a path")), ..settings() };
     for quiet in [json!(false), json!(null)] {
         assert_eq!(judged_claims(&settings, &good_with("suspended", quiet)), accepted("alice"));
     }
@@ -266,7 +266,7 @@ fn anything_but_false_in_the_claim_says_that_the_owner_is_disabled() {
 /// Else whoever finds an old token could stop all keys of its owner.
 #[test]
 fn a_token_that_is_no_good_says_nothing_of_its_owner() {
-    let settings = Jwt { disabled_claim: Some("suspended".to_owned()), ..settings() };
+    let settings = Jwt { disabled_claim: Some("suspended".parse().expect("a path")), ..settings() };
     let mut claims = good_with("suspended", json!(true));
     claims["exp"] = json!(NOW_SECONDS - HOUR);
     assert_eq!(judged_claims(&settings, &claims), Err(TokenFault::Expired));

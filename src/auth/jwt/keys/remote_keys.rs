@@ -6,15 +6,14 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use rand::RngExt;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::{
-    SignatureAlgorithm,
-    key_set::{KeySet, Source},
+    jwk::{Source, Unusable},
+    key_set::{KeySet, ReadKeySet, tell},
 };
 use crate::{
-    auth::{Undecided, clock, coherence::MonotonicTime},
+    auth::{Undecided, clock, coherence::MonotonicTime, jwt::algorithm::SignatureAlgorithm},
     domain::ports::{FetchError, FetchedKeySet, KeySetSource},
 };
 
@@ -56,18 +55,37 @@ struct Demand {
 
 struct Fetched {
     keys: CurrentKeys,
-    /// Of the text that they came in: the same text holds the same keys.
-    digest: [u8; 32],
+    /// What they verify: the same keys may come in another order.
+    fingerprint: [u8; 32],
     /// From then on they are too old to be used.
     until: MonotonicTime,
 }
 
 /// The keys of now.
 #[derive(Clone)]
-pub(super) struct CurrentKeys {
-    pub(super) set: Arc<KeySet>,
+pub(in crate::auth::jwt) struct CurrentKeys {
+    pub(in crate::auth::jwt) set: Arc<KeySet>,
     /// Counts the different sets that have come, so that what one of them has verified is known to be so.
-    pub(super) version: u64,
+    pub(in crate::auth::jwt) version: u64,
+}
+
+/// What was told last of the keys that are not used: each fetch brings them again, perhaps in another order.
+#[derive(Default, PartialEq)]
+struct Told {
+    unusable: Vec<(Option<Box<str>>, Unusable)>,
+    unread: usize,
+}
+
+impl Told {
+    fn tell(&mut self, issuer: &str, read: &ReadKeySet) {
+        let mut unusable: Vec<_> = read.unusable.iter().map(|unused| (unused.kid.clone(), unused.why)).collect();
+        unusable.sort_unstable();
+        let now = Self { unusable, unread: read.unread };
+        if *self != now {
+            tell(issuer, read);
+            *self = now;
+        }
+    }
 }
 
 impl RemoteKeys {
@@ -97,10 +115,11 @@ impl RemoteKeys {
     /// Fetches for ever: the only one who does, so there is never more than one fetch under way.
     pub async fn run(self: Arc<Self>) {
         let mut retry = RETRY_MIN;
+        let mut told = Told::default();
         let mut demand = self.demand.subscribe();
         loop {
             let wanted = demand.borrow().open;
-            let pause = match self.fetch().await {
+            let pause = match self.fetch(&mut told).await {
                 Ok(pause) => {
                     retry = RETRY_MIN;
                     pause
@@ -126,35 +145,34 @@ impl RemoteKeys {
     }
 
     /// A broken answer leaves the last good keys in their place.
-    async fn fetch(&self) -> Result<Duration, FetchError> {
-        let FetchedKeySet { json, max_age } = self.source.fetch().await?;
-        let read = KeySet::read(&json, Source::Remote).map_err(|error| FetchError(error.to_string()))?;
-        for (place, why) in &read.unusable {
-            tracing::warn!(issuer = self.issuer, place, %why, "a key of an issuer is not used");
-        }
+    async fn fetch(&self, told: &mut Told) -> Result<Duration, FetchError> {
+        let FetchedKeySet { address, body, max_age } = self.source.fetch().await?;
+        let read = KeySet::read(&body, Source::Remote)
+            .map_err(|what| FetchError(format!("{address} answered with {what}")))?;
+        told.tell(&self.issuer, &read);
         let keys = read.keys.only(&self.allowed);
         if keys.is_empty() {
-            return Err(FetchError("the set holds no key that can be used".to_owned()));
+            return Err(FetchError(format!("the set at {address} holds no key that can be used")));
         }
-        let digest = Sha256::digest(&json).into();
+        let fingerprint = keys.fingerprint();
         let before = self.current.load();
         let keys = match &*before {
             // The same keys again: what they have verified stays verified.
-            Some(before) if before.digest == digest => before.keys.clone(),
+            Some(before) if before.fingerprint == fingerprint => before.keys.clone(),
             before => {
                 let version = before.as_ref().map_or(0, |before| before.keys.version + 1);
                 CurrentKeys { set: Arc::new(keys), version }
             }
         };
         let until = clock::now().after(self.settings.keep);
-        self.current.store(Some(Arc::new(Fetched { keys, digest, until })));
+        self.current.store(Some(Arc::new(Fetched { keys, fingerprint, until })));
         Ok(max_age
             .unwrap_or(self.settings.refresh)
             .clamp(REFRESH_MIN.min(self.settings.refresh), self.settings.refresh))
     }
 
     /// The keys. Where there are none, the next try may be far away, so they are asked for.
-    pub(super) fn current(&self) -> Result<CurrentKeys, Undecided> {
+    pub(in crate::auth::jwt) fn current(&self) -> Result<CurrentKeys, Undecided> {
         match &*self.current.load() {
             Some(fetched) if clock::now() < fetched.until => Ok(fetched.keys.clone()),
             _ => {
@@ -165,13 +183,13 @@ impl RemoteKeys {
     }
 
     /// Whether the keys of `now` are those of this version.
-    pub(super) fn are_still(&self, version: u64, now: MonotonicTime) -> bool {
+    pub(in crate::auth::jwt) fn are_still(&self, version: u64, now: MonotonicTime) -> bool {
         let current = self.current.load();
         current.as_ref().is_some_and(|fetched| fetched.keys.version == version && now < fetched.until)
     }
 
     /// Waits for a fetch, unless a token caused one so short a time ago that another would tell nothing new.
-    pub(super) async fn fetch_anew(&self) {
+    pub(in crate::auth::jwt) async fn fetch_anew(&self) {
         if self.ask() {
             // A fetch is bounded in time. It fails to end only when the process does.
             let _ = self.demand.subscribe().wait_for(|demand| !demand.open).await;

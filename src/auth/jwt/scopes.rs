@@ -1,0 +1,215 @@
+//! What a token's scopes, roles and groups let its bearer do.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
+
+use time::{Duration, OffsetDateTime};
+
+use super::claim_path::{self, Found};
+use crate::{
+    auth::strict_json::{Json, Object},
+    config::{ClaimPath, Issuer, MalformedScopes},
+    domain::{
+        principal::{SCOPES_MAX, Scope, Scopes, is_reserved},
+        verdict::TokenFault,
+    },
+};
+
+/// The same for tokens without end: how often it is told of an issuer.
+const TELL_EVERY: Duration = Duration::minutes(1);
+
+/// Where scopes are in an issuer's tokens, and what becomes of those that are none.
+pub(super) struct ScopeRules {
+    issuer: String,
+    scope_claims: Vec<ClaimPath>,
+    role_claims: Vec<ClaimPath>,
+    role_scopes: BTreeMap<String, Scopes>,
+    malformed: MalformedScopes,
+    /// Which rights on Keyward itself count; `None`: all.
+    keyward_scopes: Option<Scopes>,
+    tally: Mutex<Tally>,
+}
+
+/// Why something in a token is not taken for a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Odd {
+    /// Not in the grammar, or too long.
+    Malformed,
+    /// No text, and no list of texts.
+    Kind,
+    /// There are enough already.
+    TooMany,
+    /// A right on Keyward itself, from somebody who gives none.
+    Reserved,
+}
+
+impl Odd {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Malformed => "not a scope (RFC 6749, 3.3)",
+            Self::Kind => "neither text nor a list of texts",
+            Self::TooMany => "more than 100 scopes",
+            Self::Reserved => "a right on Keyward itself that keyward_scopes does not name",
+        }
+    }
+}
+
+/// What was not taken, of which claim and why, since it was told last.
+#[derive(Default)]
+struct Tally {
+    told: Option<OffsetDateTime>,
+    odd: BTreeMap<(usize, Odd), u64>,
+}
+
+/// Reads one token.
+#[derive(Default)]
+struct Reader<'a> {
+    /// Each with the place of its claim.
+    words: Vec<(usize, &'a str)>,
+    odd: BTreeMap<(usize, Odd), u64>,
+}
+
+impl<'a> Reader<'a> {
+    fn odd(&mut self, claim: usize, why: Odd) {
+        *self.odd.entry((claim, why)).or_default() += 1;
+    }
+
+    /// Scopes as one text with spaces between (RFC 8693 §4.2), or as a list.
+    fn scopes(&mut self, claim: usize, found: Found<'a>) {
+        match found {
+            Found::Name(name) => self.words.push((claim, name)),
+            Found::Value(Json::Text(list)) => {
+                self.words.extend(list.split(' ').filter(|scope| !scope.is_empty()).map(|scope| (claim, scope)));
+            }
+            Found::Value(Json::List(items)) => {
+                for item in items {
+                    match item.as_str() {
+                        Some(scope) => self.words.push((claim, scope)),
+                        None => self.odd(claim, Odd::Kind),
+                    }
+                }
+            }
+            Found::Value(_) => self.odd(claim, Odd::Kind),
+        }
+    }
+
+    /// What is no scope goes, and what is one stays as often as it is needed: once.
+    fn keep_scopes(mut self, given: Option<&Scopes>) -> Self {
+        let words = std::mem::take(&mut self.words);
+        let mut seen = HashSet::new();
+        for (claim, word) in words {
+            if seen.contains(word) {
+                continue;
+            }
+            let odd = if word.parse::<Scope>().is_err() {
+                Some(Odd::Malformed)
+            } else if is_reserved(word) && given.is_some_and(|given| !given.contains(word)) {
+                Some(Odd::Reserved)
+            } else if seen.len() == SCOPES_MAX {
+                Some(Odd::TooMany)
+            } else {
+                None
+            };
+            match odd {
+                Some(why) => self.odd(claim, why),
+                None => {
+                    seen.insert(word);
+                    self.words.push((claim, word));
+                }
+            }
+        }
+        self
+    }
+}
+
+impl ScopeRules {
+    /// For the tokens that are signed with the shared secret.
+    pub(super) fn shared(issuer: &str, malformed: MalformedScopes) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            scope_claims: vec!["scope".parse().expect("a claim's name is a path")],
+            role_claims: Vec::new(),
+            role_scopes: BTreeMap::new(),
+            malformed,
+            keyward_scopes: None,
+            tally: Mutex::default(),
+        }
+    }
+
+    /// For the tokens of an issuer.
+    pub(super) fn of(issuer: &Issuer) -> Self {
+        Self {
+            issuer: issuer.issuer.clone(),
+            scope_claims: issuer.scope_claims.clone(),
+            role_claims: issuer.role_claims.clone(),
+            role_scopes: issuer.role_scopes.clone(),
+            malformed: issuer.malformed_scopes,
+            keyward_scopes: Some(issuer.keyward_scopes.clone()),
+            tally: Mutex::default(),
+        }
+    }
+
+    /// The scopes in these claims. What is no scope gives no right; the token is good without it, unless it was said that it
+    /// is not.
+    pub(super) fn read<'a>(&'a self, claims: &'a Object<'a>, now: OffsetDateTime) -> Result<Scopes, TokenFault> {
+        let mut reader = Reader::default();
+        for (place, path) in self.scope_claims.iter().enumerate() {
+            claim_path::all(claims, path, &mut |found| reader.scopes(place, found));
+        }
+        for (place, path) in self.role_claims.iter().enumerate() {
+            let place = self.scope_claims.len() + place;
+            claim_path::all(claims, path, &mut |found| self.roles(place, &found, &mut reader));
+        }
+        let Reader { words, odd } = reader.keep_scopes(self.keyward_scopes.as_ref());
+        let refused = self.malformed == MalformedScopes::Refuse && odd.keys().any(|(_, why)| *why != Odd::Reserved);
+        self.tell(odd, now);
+        if refused {
+            return Err(TokenFault::Scopes);
+        }
+        Scopes::parse(words.into_iter().map(|(_, word)| word)).map_err(|_| TokenFault::Scopes)
+    }
+
+    /// Roles that stand for nothing are somebody else's.
+    fn roles<'a>(&'a self, place: usize, found: &Found<'a>, reader: &mut Reader<'a>) {
+        let mut role = |role: &str| {
+            let scopes = self.role_scopes.get(role).into_iter().flat_map(Scopes::iter);
+            reader.words.extend(scopes.map(|scope| (place, scope)));
+        };
+        match found {
+            Found::Name(name) => role(name),
+            Found::Value(Json::Text(name)) => role(name),
+            Found::Value(Json::List(items)) => items.iter().filter_map(Json::as_str).for_each(role),
+            Found::Value(_) => reader.odd(place, Odd::Kind),
+        }
+    }
+
+    /// Counts what was not taken, and tells it now and then with the claim that it stood in. What it said is a stranger's.
+    fn tell(&self, odd: BTreeMap<(usize, Odd), u64>, now: OffsetDateTime) {
+        if odd.is_empty() {
+            return;
+        }
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        for (what, count) in odd {
+            *tally.odd.entry(what).or_default() += count;
+        }
+        // The clock may be set back.
+        if tally.told.is_some_and(|told| (told..told + TELL_EVERY).contains(&now)) {
+            return;
+        }
+        tally.told = Some(now);
+        for ((claim, why), scopes) in std::mem::take(&mut tally.odd) {
+            let claim = self.scope_claims.iter().chain(&self.role_claims).nth(claim).map(ToString::to_string);
+            let (issuer, why) = (&self.issuer, why.why());
+            match self.malformed {
+                MalformedScopes::Refuse => {
+                    tracing::warn!(issuer, claim, why, scopes, "tokens of an issuer are refused for their scopes");
+                }
+                MalformedScopes::Drop => {
+                    tracing::warn!(issuer, claim, why, scopes, "scopes in tokens of an issuer are not taken");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One table, of which members are taken out as they are read.
+
+use std::time::Duration;
+
+use config::{Map, Value, ValueKind};
+
+use super::SETTING;
+use crate::config::{ClaimPath, check::Check};
+
+/// One table, whose members are taken out as they are read.
+pub(super) struct Table<'a, 'b> {
+    members: Map<String, Value>,
+    place: usize,
+    check: &'a mut Check<'b>,
+}
+
+impl<'a, 'b> Table<'a, 'b> {
+    /// `place` counts from 1.
+    pub(super) fn new(members: Map<String, Value>, place: usize, check: &'a mut Check<'b>) -> Self {
+        Self { members, place, check }
+    }
+
+    /// Whether the member is given, whatever it says.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    pub(super) fn text(&mut self, name: &str, default: &str) -> Option<String> {
+        self.member(name, default.to_owned(), "a text", text).filter(|text| {
+            let sound = text.len() <= 1024 && !text.chars().any(char::is_control);
+            sound || {
+                self.problem(name, "is longer than 1024 bytes, or holds a control character");
+                false
+            }
+        })
+    }
+
+    /// A text that is not empty; `None` also where the member is missing.
+    pub(super) fn given_text(&mut self, name: &str) -> Option<String> {
+        self.text(name, "").filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn is_there(&mut self, name: &str, text: &str) -> bool {
+        if text.is_empty() {
+            self.problem(name, "is not set");
+        }
+        !text.is_empty()
+    }
+
+    /// A path into claims, which may have to lead to one value.
+    pub(super) fn path(&mut self, name: &str, text: &str, to_one: bool) -> Option<ClaimPath> {
+        let cause = match text.parse::<ClaimPath>() {
+            Ok(path) if !to_one || path.leads_to_one() => return Some(path),
+            Ok(_) => "leads to many values, and one is needed".to_owned(),
+            Err(cause) => cause.to_string(),
+        };
+        self.problem(name, format!("holds {text:?}, which {cause}"));
+        None
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        name: &str,
+        default: &str,
+        shortest: Duration,
+        longest: Duration,
+    ) -> Option<Duration> {
+        let text = self.member(name, default.to_owned(), "a duration such as \"30s\"", text)?;
+        let duration = humantime::parse_duration(&text).ok().filter(|span| (shortest..=longest).contains(span));
+        if duration.is_none() {
+            let (shortest, longest) = (humantime::format_duration(shortest), humantime::format_duration(longest));
+            self.problem(name, format!("is {text:?}, not a duration (number and unit) from {shortest} to {longest}"));
+        }
+        duration
+    }
+
+    pub(super) fn member<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        expected: &str,
+        read: fn(ValueKind) -> Option<T>,
+    ) -> Option<T> {
+        let Some(value) = self.members.remove(name) else { return Some(default) };
+        let read = read(value.kind);
+        if read.is_none() {
+            self.problem(name, format!("is not {expected}"));
+        }
+        read
+    }
+
+    pub(super) fn refuse_unknown(&mut self) {
+        let unknown: Vec<String> = self.members.keys().cloned().collect();
+        for name in unknown {
+            self.problem(&name.escape_debug().to_string(), "is not a setting of an issuer");
+        }
+    }
+
+    pub(super) fn problem(&mut self, name: &str, cause: impl std::fmt::Display) {
+        let place = self.place;
+        self.check.problem(SETTING, format!("number {place}: {name} {cause}"));
+    }
+}
+
+// What is written must be of the very type: the library itself would take 1 for true and 5 for a text.
+
+pub(super) fn text(kind: ValueKind) -> Option<String> {
+    if let ValueKind::String(text) = kind { Some(text) } else { None }
+}
+
+pub(super) fn flag(kind: ValueKind) -> Option<bool> {
+    if let ValueKind::Boolean(flag) = kind { Some(flag) } else { None }
+}
+
+pub(super) fn texts(kind: ValueKind) -> Option<Vec<String>> {
+    let ValueKind::Array(items) = kind else { return None };
+    items.into_iter().map(|item| text(item.kind).filter(|text| !text.is_empty())).collect()
+}
+
+pub(super) fn table_of_texts(kind: ValueKind) -> Option<Vec<(String, String)>> {
+    let ValueKind::Table(members) = kind else { return None };
+    members.into_iter().map(|(name, value)| Some((name, text(value.kind)?))).collect()
+}
+
+/// Each name with some texts, of which one may stand alone.
+pub(super) fn table_of_lists(kind: ValueKind) -> Option<Vec<(String, Vec<String>)>> {
+    let ValueKind::Table(members) = kind else { return None };
+    let list = |kind| match kind {
+        ValueKind::String(text) => Some(vec![text]),
+        other => texts(other),
+    };
+    members.into_iter().map(|(name, value)| Some((name, list(value.kind)?))).collect()
+}

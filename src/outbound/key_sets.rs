@@ -1,0 +1,152 @@
+//! The adapter for issuers' key sets.
+
+use async_trait::async_trait;
+use reqwest::{Client, Url, header::HeaderValue};
+use serde::Deserialize;
+
+use super::client::{Answer, NoClient, bearer, client, client_believing, get};
+use crate::{
+    config::{Issuer, IssuerKeys, KeyFetch, is_safe_address},
+    domain::ports::{FetchError, FetchedKeySet, KeySetSource},
+};
+
+/// Where key sets are fetched from.
+pub(crate) struct KeySets {
+    client: Client,
+}
+
+/// An issuer's key set, at its address or at the one that its discovery document tells.
+struct HttpKeySet {
+    /// Believes the system's certificates.
+    client: Client,
+    address: Address,
+    fetch: KeyFetch,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Address {
+    KeySet(String),
+    /// Of this issuer.
+    Discovery(String),
+}
+
+/// What makes two issuers' key sets one.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct KeySetKey {
+    address: Address,
+    fetch: KeyFetch,
+    algorithms: Vec<String>,
+}
+
+/// What we need of OpenID Connect Discovery 1.0 §3.
+#[derive(Deserialize)]
+struct DiscoveryDocument {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl KeySets {
+    /// Ready to fetch from any issuer.
+    ///
+    /// # Errors
+    /// [`NoClient`].
+    pub(crate) fn new() -> Result<Self, NoClient> {
+        Ok(Self { client: client()? })
+    }
+
+    /// Where the keys of an issuer are fetched from that publishes them.
+    pub(crate) fn of(&self, issuer: &Issuer) -> Box<dyn KeySetSource> {
+        let address = address(issuer);
+        let (Address::KeySet(url) | Address::Discovery(url)) = &address;
+        if !is_safe_address(url, false) {
+            tracing::warn!(
+                issuer = issuer.name(),
+                "the keys of an issuer are fetched without TLS (insecure_http): whoever is on the way can put others in their place, and \
+                 be anybody"
+            );
+        }
+        Box::new(HttpKeySet { client: self.client.clone(), address, fetch: issuer.fetch.clone() })
+    }
+
+    /// Equal for issuers that share one key set.
+    pub(crate) fn key(issuer: &Issuer) -> KeySetKey {
+        KeySetKey { address: address(issuer), fetch: issuer.fetch.clone(), algorithms: issuer.algorithms.clone() }
+    }
+}
+
+fn address(issuer: &Issuer) -> Address {
+    match &issuer.keys {
+        IssuerKeys::KeySet(address) => Address::KeySet(address.clone()),
+        _ => Address::Discovery(issuer.issuer.clone()),
+    }
+}
+
+/// What the questions of one fetch have in common.
+struct Asking {
+    client: Client,
+    bearer: Option<HeaderValue>,
+}
+
+impl Asking {
+    async fn get(&self, address: &str) -> Result<Answer, FetchError> {
+        get(&self.client, address, self.bearer.as_ref()).await
+    }
+}
+
+impl HttpKeySet {
+    /// Files are read anew each time, for they are replaced while we run.
+    async fn asking(&self) -> Result<Asking, FetchError> {
+        let client = match &self.fetch.ca_file {
+            Some(file) => client_believing(file).await?,
+            None => self.client.clone(),
+        };
+        let bearer = match &self.fetch.token_file {
+            Some(file) => Some(bearer(file).await?),
+            None => None,
+        };
+        Ok(Asking { client, bearer })
+    }
+
+    /// Where the keys of `issuer` are, as it says itself.
+    async fn discover(&self, issuer: &str, asking: &mut Asking) -> Result<String, FetchError> {
+        let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let Answer { body, .. } = asking.get(&address).await?;
+        let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
+        let document: DiscoveryDocument = serde_json::from_slice(text)
+            .map_err(|error| FetchError(format!("{address} is no discovery document: {error}")))?;
+        // OpenID Connect Discovery 1.0 §4.3: else one issuer could speak for another.
+        if document.issuer != issuer {
+            return Err(FetchError(format!("{address} is about another issuer, {:?}", document.issuer)));
+        }
+        let keys = document.jwks_uri;
+        // An issuer on this machine may have its keys there, too.
+        let local = issuer.starts_with("http://") && is_safe_address(&keys, self.fetch.insecure_http);
+        if !local && !keys.starts_with("https://") {
+            return Err(FetchError(format!("{address} names keys at an address without https://")));
+        }
+        // Our token is for the issuer, and not for whomever it names.
+        if !have_one_origin(&address, &keys) {
+            asking.bearer = None;
+        }
+        Ok(keys)
+    }
+}
+
+/// Whether both are of one server (RFC 6454 §4).
+fn have_one_origin(one: &str, other: &str) -> bool {
+    let origin = |address: &str| Url::parse(address).ok().map(|url| url.origin());
+    origin(one).is_some_and(|origin_of_one| origin(other) == Some(origin_of_one))
+}
+
+#[async_trait]
+impl KeySetSource for HttpKeySet {
+    async fn fetch(&self) -> Result<FetchedKeySet, FetchError> {
+        let mut asking = self.asking().await?;
+        let address = match &self.address {
+            Address::KeySet(address) => address.clone(),
+            Address::Discovery(issuer) => self.discover(issuer, &mut asking).await?,
+        };
+        let Answer { body, max_age } = asking.get(&address).await?;
+        Ok(FetchedKeySet { address, body, max_age })
+    }
+}
