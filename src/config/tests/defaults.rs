@@ -50,7 +50,7 @@ fn every_range_that_is_enforced_stands_in_the_comment_of_its_default() {
     let mut compared = 0;
     for setting in &settings.known {
         let too_much = match settings.value(setting).kind {
-            config::ValueKind::I64(_) => "99999999999",
+            config::ValueKind::I64(_) => "9999999999999",
             config::ValueKind::String(text) if humantime::parse_duration(&text).is_ok() => "99999d",
             _ => continue,
         };

@@ -37,8 +37,8 @@ impl Settings {
         let database = database(&mut check);
         let jwt = jwt(&mut check);
         // As it is written, whatever that stands for.
-        let jwt_secret = self.value("jwt.secret").into_string().unwrap_or_default();
-        let keys = keys(&mut check, Some(&jwt_secret));
+        let jwt_secret = self.secret("jwt.secret").and_then(<[_]>::first).map(|text| text.as_str());
+        let keys = keys(&mut check, jwt_secret);
         // Where the section is wrong, that is told; the policy is judged as if there were proxies.
         let has_proxies = server.as_ref().is_none_or(Server::trusts_anybody);
         let authorize = authorize(&mut check, has_proxies);

@@ -150,7 +150,9 @@ async fn the_subject_is_taken_from_the_claim_that_the_issuer_has_for_it() {
 async fn scopes_are_read_from_all_their_claims_as_a_text_or_as_a_list() {
     let given = "keyward_scopes = [\"keyward:admin\"]";
     let roles = format!("scope_claims = [\"scp\", \"roles\"]\n{given}");
-    let rules = [(ISSUER, given), ("https://roles.example", roles.as_str())];
+    let strict = format!("malformed_scopes = \"refuse\"\n{given}");
+    let rules =
+        [(ISSUER, given), ("https://roles.example", roles.as_str()), ("https://strict.example", strict.as_str())];
     let scene = Scene::set(&rules).await;
     for (issuer, claims, status) in [
         (ISSUER, json!({ "scope": "read keyward:admin" }), 200),
