@@ -76,7 +76,7 @@ async fn a_person_is_deleted_by_what_the_page_says_and_only_the_audit_remembers(
 
     // Step 1.
     root.posts(&replica, &format!("{ALL_KEYS}/revoke"), json!({ "owner": owner, "reason": "deletion" })).await.is(200);
-    let tokens = json!({ "subject": subject, "reason": "deletion" });
+    let tokens = json!({ "issuer": "", "subject": subject, "reason": "deletion" });
     root.posts(&replica, "/v1/admin/tokens/revoke", tokens).await.is(200);
     assert_eq!(key.status(&replica).await, 401);
     // Step 2.

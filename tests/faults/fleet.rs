@@ -97,6 +97,8 @@ impl Member {
             ("KEYWARD__COHERENCE__LEASE", "1s"),
             ("KEYWARD__DATABASE__LISTEN_URL", &listen_url),
             ("KEYWARD__DATABASE__POOL_SIZE", &pool_size),
+            // There is one owner, who may use all of them.
+            ("KEYWARD__DATABASE__OWNER_CONNECTIONS", &pool_size),
             ("KEYWARD__SERVER__WORKERS", "1"),
             ("KEYWARD__LOG__LEVEL", LOG_LEVEL),
         ];

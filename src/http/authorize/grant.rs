@@ -72,9 +72,7 @@ pub(super) fn of(principal: &Principal, verifier: &TokenVerifier) -> HttpRespons
     let text = Bytes::from(text);
     answer(|headers| {
         headers.append(SUBJECT, value(text.slice(..tenant_begins)));
-        if verifier.has_organisations() {
-            headers.append(TENANT, value(text.slice(tenant_begins..owner_begins)));
-        }
+        headers.append(TENANT, value(text.slice(tenant_begins..owner_begins)));
         headers.append(OWNER, value(text.slice(owner_begins..key_id_begins)));
         headers.append(KEY_ID, value(text.slice(key_id_begins..scopes_begin)));
         headers.append(SCOPES, value(text.slice(scopes_begin..)));
@@ -84,12 +82,9 @@ pub(super) fn of(principal: &Principal, verifier: &TokenVerifier) -> HttpRespons
 }
 
 /// The client may be anybody, and has not said who it is.
-pub(super) fn of_nobody(verifier: &TokenVerifier) -> HttpResponse {
+pub(super) fn of_nobody() -> HttpResponse {
     answer(|headers| {
-        if verifier.has_organisations() {
-            headers.append(TENANT, HeaderValue::from_static(""));
-        }
-        for name in [SUBJECT, OWNER, KEY_ID, SCOPES, ENVIRONMENT] {
+        for name in [SUBJECT, TENANT, OWNER, KEY_ID, SCOPES, ENVIRONMENT] {
             headers.append(name, HeaderValue::from_static(""));
         }
         headers.append(METHOD, HeaderValue::from_static("anonymous"));

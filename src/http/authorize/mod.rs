@@ -120,7 +120,7 @@ fn judge(
     // A bad credential is refused there, too: its bearer does not mean to be nobody.
     let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
     if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
-        return Ok(grant::of_nobody(gate.tokens.verifier()));
+        return Ok(grant::of_nobody());
     }
     let principal = gate.judge(KIND, verdict, request)?;
     let asked_for = scopes::demanded(request)?;

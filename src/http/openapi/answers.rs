@@ -238,7 +238,7 @@ fn header(name: &str, occurs: Occurs) -> Value {
             json!({ "type": "string", "pattern": "^[!-~]*$" }),
         ),
         "X-Auth-Tenant" => (
-            "The organisation that the client's keys belong to, encoded like the subject. Missing where keys belong to \
+            "The organisation that the client's keys belong to, encoded like the subject. Empty where keys belong to \
              persons.",
             json!({ "type": "string", "pattern": "^[!-~]*$" }),
         ),

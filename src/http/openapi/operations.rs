@@ -45,7 +45,7 @@ pub(super) enum Occurs {
 const TAG: &[(&str, Occurs)] = &[("ETag", Occurs::Always)];
 const IDENTITY: &[(&str, Occurs)] = &[
     ("X-Auth-Subject", Occurs::Always),
-    ("X-Auth-Tenant", Occurs::Sometimes),
+    ("X-Auth-Tenant", Occurs::Always),
     ("X-Auth-Owner", Occurs::Always),
     ("X-Auth-Key-Id", Occurs::Always),
     ("X-Auth-Scopes", Occurs::Always),
