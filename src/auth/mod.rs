@@ -1,5 +1,7 @@
 //! The use cases: is this credential good, and what becomes of keys. No web framework and no SQL.
 
+#![deny(clippy::disallowed_methods)]
+
 pub mod api_key;
 mod batch_reader;
 mod cache;

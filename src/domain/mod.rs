@@ -1,6 +1,8 @@
 //! What Keyward is about, and nothing else: no web framework, no database, no runtime and no clock.
 //! Time is an argument, so everything here can be tested at any instant.
 
+#![deny(clippy::disallowed_methods)]
+
 pub mod api_key;
 pub mod audit;
 mod base62;
