@@ -2,15 +2,24 @@
 # What a change must pass, the cheapest first. `.ci/run` and the justfile run this and nothing else.
 #
 #   scripts/check.sh              every step
-#   scripts/check.sh fmt lint     only these: fmt, lint, docs, package, sqlx, test, contract
+#   scripts/check.sh fmt lint     only these: fmt, spelling, lint, docs, dependencies, package, sqlx, test, contract
+#   scripts/check.sh advisories   whether a dependency has an advisory; not among all steps, because it asks GitHub
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step_fmt() { cargo fmt --all --check; }
+step_spelling() { codespell; }
 step_lint() {
   cargo clippy --all-targets --locked -- -D warnings
   # As an application has it that uses the library.
   cargo clippy --lib --no-default-features --locked -- -D warnings
+}
+# What deny.toml says of them, but for advisories, which need a network.
+step_dependencies() { cargo deny check bans licenses sources; }
+step_advisories() {
+  command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+  cargo deny check advisories
+  cargo deny --manifest-path fuzz/Cargo.toml check advisories
 }
 step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked; }
 # That what `include` in Cargo.toml packs can be built, as the program and as the library, without the rest.
@@ -25,11 +34,11 @@ step_test() { cargo test --locked; }
 step_contract() { scripts/schemathesis.sh --short && scripts/generated-client.sh; }
 
 steps=("$@")
-((${#steps[@]})) || steps=(fmt lint docs package sqlx test contract)
+((${#steps[@]})) || steps=(fmt spelling lint docs dependencies package sqlx test contract)
 for step in "${steps[@]}"; do
   case $step in
-    fmt | lint | docs | package | sqlx | test | contract) ;;
-    *) echo "check.sh: no step '$step'; there are fmt, lint, docs, package, sqlx, test and contract" >&2; exit 2 ;;
+    fmt | spelling | lint | docs | dependencies | advisories | package | sqlx | test | contract) ;;
+    *) echo "check.sh: no step '$step'; there are fmt, spelling, lint, docs, dependencies, advisories, package, sqlx, test and contract" >&2; exit 2 ;;
   esac
 done
 
