@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use super::{
     Undecided,
     batch_reader::BatchReader,
-    cache::KeyCache,
+    cache::{Examined, KeyCache},
     clock,
     coherence::Freshness,
     cold_check::{ColdChecks, Flights, KeyRows},
@@ -32,14 +32,6 @@ pub struct KeyChecker {
     freshness: Arc<Freshness>,
     cold: Arc<ColdChecks>,
     uses: Arc<LastUses>,
-}
-
-/// What is known of a text that somebody presents as a key.
-pub enum Examined {
-    /// It is no key that works, whoever asks and whatever for.
-    No(Denial),
-    /// It is the very key that this is known of. Whether it is good for anything is not said.
-    Proven(Arc<KeyRecord>),
 }
 
 impl KeyChecker {

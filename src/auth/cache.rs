@@ -11,10 +11,7 @@ use quick_cache::{
 };
 use subtle::ConstantTimeEq;
 
-use super::{
-    api_key::Examined,
-    coherence::{FillTicket, Freshness, MonotonicTime, RecordId},
-};
+use super::coherence::{FillTicket, Freshness, MonotonicTime, RecordId};
 use crate::domain::{
     api_key::{KeyId, Proof},
     key_record::KeyRecord,
@@ -39,6 +36,14 @@ pub(super) enum Standing {
     Proven { proof: Proof, record: Arc<KeyRecord> },
     /// The stored hash is not of this secret. Never kept.
     WrongSecret,
+}
+
+/// What is known of a text that somebody presents as a key.
+pub enum Examined {
+    /// It is no key that works, whoever asks and whatever for.
+    No(Denial),
+    /// It is the very key that this is known of. Whether it is good for anything is not said.
+    Proven(Arc<KeyRecord>),
 }
 
 impl Finding {

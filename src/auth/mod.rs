@@ -4,7 +4,7 @@
 
 pub mod api_key;
 mod batch_reader;
-mod cache;
+pub mod cache;
 mod clock;
 pub mod coherence;
 mod cold_check;

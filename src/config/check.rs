@@ -183,7 +183,7 @@ fn text_of(value: &Value) -> Option<String> {
 fn list_of(value: &Value) -> Option<Vec<String>> {
     match &value.kind {
         ValueKind::Array(_) => value.clone().try_deserialize().ok(),
-        ValueKind::String(text) => Some(super::layer::items(text, ',')),
+        ValueKind::String(text) => Some(super::list::items(text, ',')),
         _ => None,
     }
 }

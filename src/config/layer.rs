@@ -5,6 +5,7 @@ use std::fmt;
 
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 
+use super::list::items;
 use super::names::{self, ALIASES, FILE_VARIABLE, LISTS, PREFIX, SECRETS, file_twin, nearest, variable};
 use super::vault::Vault;
 
@@ -144,11 +145,6 @@ impl Layer {
         };
         (!is_empty).then_some(value)
     }
-}
-
-/// The parts of a list, without blanks around them; empty ones are left out.
-pub(super) fn items(text: &str, separator: char) -> Vec<String> {
-    text.split(separator).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 /// What to say of an environment variable that isn't a setting's, if it looks as if it should be.

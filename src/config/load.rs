@@ -10,7 +10,8 @@ use config::{Config as Merged, Value};
 use zeroize::Zeroizing;
 
 use super::DEFAULTS;
-use super::layer::{Layer, items};
+use super::layer::Layer;
+use super::list::items;
 use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
 use super::problems::Problems;
 use super::vault::Vault;

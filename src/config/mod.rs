@@ -6,6 +6,7 @@
 //!
 //! - `issuer`: an issuer of JWTs; `issuers`: the tables that say so
 //! - `claim_path`: where in a token's claims something stands
+//! - `list`: lists that are written as one text
 //! - `names`: what a setting is called, and which settings are secret
 //! - `layer`: what one source gives
 //! - `load`: the layers put over each other, the secret files read
@@ -28,6 +29,8 @@ mod issuer;
 mod issuers;
 #[cfg(feature = "server")]
 mod layer;
+#[cfg(feature = "server")]
+mod list;
 #[cfg(feature = "server")]
 mod load;
 #[cfg(feature = "server")]

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use config::{Value, ValueKind};
 use zeroize::Zeroizing;
 
-use super::layer::items;
+use super::list::items;
 use super::names::LISTS;
 
 /// Stands for a secret that is set.

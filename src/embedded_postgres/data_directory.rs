@@ -8,9 +8,9 @@
 //! postgres.log   what `initdb` and the server said since the last start
 //! ```
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -227,7 +227,7 @@ impl DataDirectory {
             }
             _ => {}
         }
-        make_private_folder(&new, &self.user)?;
+        self.user.make_private_folder(&new)?;
 
         let initdb = self.programs.path("initdb");
         let mut command = self.command(&initdb)?;
@@ -275,16 +275,4 @@ impl Drop for DataDirectory {
         // a copy of it for a moment, and whoever starts here next would be turned away.
         let _ = self.in_use.unlock();
     }
-}
-
-/// Makes the folder `path` with access for `user` alone; it may exist already.
-pub(super) fn make_private_folder(path: &Path, user: &ServerUser) -> Result<(), StartError> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(StartError::io("make", path)(error));
-        }
-        _ => {}
-    }
-    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(StartError::io("set the permissions of", path))?;
-    user.own(path)
 }

@@ -1,7 +1,8 @@
 //! Which system user the server runs as. PostgreSQL refuses to run as root.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -61,6 +62,22 @@ impl ServerUser {
         if !self.is_ourselves {
             command.uid(self.uid).gid(self.gid);
         }
+    }
+
+    /// Makes the folder `path` with access for this user alone; it may exist already.
+    ///
+    /// # Errors
+    /// [`StartError::Io`]
+    pub fn make_private_folder(&self, path: &Path) -> Result<(), StartError> {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(StartError::io("make", path)(error));
+            }
+            _ => {}
+        }
+        fs::set_permissions(path, Permissions::from_mode(0o700))
+            .map_err(StartError::io("set the permissions of", path))?;
+        self.own(path)
     }
 
     /// Gives a file or a folder that we made to this user.

@@ -10,7 +10,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::StartError;
-use super::data_directory::make_private_folder;
 use super::server_user::ServerUser;
 
 /// PostgreSQL names its socket by the port it would have. No port is opened, so any would do; it
@@ -33,7 +32,7 @@ impl SocketDir {
     pub(super) fn prepare(data_dir: &Path, user: &ServerUser) -> Result<Self, StartError> {
         let inside = data_dir.join("socket");
         if let Some(path) = usable_path(&inside) {
-            make_private_folder(&inside, user)?;
+            user.make_private_folder(&inside)?;
             return Ok(Self { path, is_outside: false });
         }
         Self::prepare_outside(&std::env::temp_dir(), &inside, user)

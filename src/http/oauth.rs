@@ -23,7 +23,7 @@ use super::{
     undone,
 };
 use crate::{
-    auth::{Undecided, api_key::Examined, lifecycle::Editor},
+    auth::{Undecided, cache::Examined, lifecycle::Editor},
     domain::{
         key_record::KeyRecord,
         ledger::Reach,

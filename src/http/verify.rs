@@ -24,7 +24,7 @@ use super::{
     undone,
 };
 use crate::{
-    auth::api_key::Examined,
+    auth::cache::Examined,
     domain::{key_record::KeyRecord, principal::Scopes, secret::SecretString, verdict::Denial},
 };
 
