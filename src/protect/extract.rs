@@ -50,7 +50,7 @@ fn principal(request: &HttpRequest) -> Extracted<Principal> {
         );
         return Either::Left(ready(Err(Refused::new(Cause::Undecided))));
     };
-    let rules = Rules::default_of(keyward.gate());
+    let rules = Rules::any_of(keyward.gate().credentials);
     if let Some(decided) = keyward.gate().recall(request, &rules) {
         return Either::Left(ready(decided.map(|()| found(request).expect("who is let through is in the request"))));
     }

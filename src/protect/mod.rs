@@ -2,8 +2,7 @@
 //!
 //! - `gate`: what decides on a request, and tells the log of it
 //! - `handle` ([`Keyward`]): a gate as an application holds it
-//! - `rules` ([`Protect`]): what a middleware asks for
-//! - `key_check`: the middleware at work
+//! - `middleware` ([`Protect`]): the check in front of handlers; `rules`: what it asks for
 //! - `extract`: who a request is from, as handlers take it
 //! - `refused` ([`Refused`]): the answer to who isn't let through; `challenge`: which credential it asks for
 //! - `host`: how that answer and the log look, which differs between Keyward and other applications
@@ -20,7 +19,7 @@ pub mod forwarded;
 mod gate;
 mod handle;
 mod host;
-mod key_check;
+mod middleware;
 mod refused;
 mod rules;
 
@@ -34,9 +33,6 @@ pub(crate) use self::{
     refused::{Cause, RETRY_AFTER_SECONDS, denial_facts},
 };
 pub use self::{
-    client_address::TrustedProxies,
-    extract::Authorized,
-    handle::Keyward,
-    refused::Refused,
-    rules::{Credentials, Protect},
+    client_address::TrustedProxies, extract::Authorized, handle::Keyward, middleware::Protect, refused::Refused,
+    rules::Credentials,
 };

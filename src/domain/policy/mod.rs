@@ -20,8 +20,8 @@ mod tests;
 use self::index::Index;
 pub use self::{
     demand::{Demand, Shown},
-    path::{InvalidPattern, PathPattern, RequestPath},
-    request::{Asked, Host, HostPattern, LooksAt, Method, Unclear},
+    path::{InvalidPattern, PathPattern, RequestPath, Unclear},
+    request::{Asked, Host, HostPattern, LooksAt, Method},
 };
 
 /// The most rules in one policy.

@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Unclear, letters::folded};
+use super::letters::folded;
+
+/// Two readers could understand it differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("can be understood in more than one way")]
+pub struct Unclear;
 
 /// The longest pattern, in bytes.
 const PATTERN_MAX_BYTES: usize = 1024;

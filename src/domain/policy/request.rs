@@ -2,17 +2,12 @@
 
 use std::{borrow::Cow, fmt, net::Ipv6Addr};
 
-use super::RequestPath;
+use super::{RequestPath, Unclear};
 
 /// The longest name of a host, in bytes (RFC 1035 §3.1).
 const HOST_MAX_BYTES: usize = 253;
 /// The longest method. The longest that is registered has 17.
 const METHOD_MAX_BYTES: usize = 32;
-
-/// Two readers could understand it differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("can be understood in more than one way")]
-pub struct Unclear;
 
 /// A request as its client has sent it, as far as that is known.
 #[derive(Clone, Debug)]

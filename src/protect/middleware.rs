@@ -1,4 +1,4 @@
-//! The middleware before routes that want an API key, or another credential.
+//! [`Protect`]: the middleware before routes that want an API key, or another credential.
 //!
 //! A service of its own instead of `from_fn`: a key that memory knows, as most do, is checked on the spot, and
 //! the request goes on without a box and a future for what a first check would have to wait for.
@@ -18,7 +18,67 @@ use futures_util::{
     future::{Either, LocalBoxFuture, MapOk},
 };
 
-use super::{Protect, Refused};
+use super::{Credentials, Keyward, Refused, rules::Rules};
+use crate::domain::required_scope::RequiredScope;
+
+/// A middleware that lets only those through who carry a good credential, and hands them to the handlers as
+/// [`Principal`](crate::Principal). For `wrap`, of an application, a scope, a resource or a route.
+///
+/// Everybody else is answered as [`Refused`](crate::Refused) tells. Each `Protect` checks for itself, so that of two,
+/// one within the other, both must be content.
+///
+/// ```no_run
+/// use actix_web::{App, HttpServer, web};
+/// use keyward::{Keyward, Principal, Protect, scope};
+///
+/// async fn orders(principal: Principal) -> String {
+///     format!("the orders of {}", principal.owner().subject)
+/// }
+///
+/// # async fn serve(keyward: Keyward) -> std::io::Result<()> {
+/// HttpServer::new(move || {
+///     let orders = web::scope("/orders")
+///         .wrap(Protect::new(keyward.clone()).require(scope!("orders:read")))
+///         .route("", web::get().to(orders));
+///     App::new().app_data(keyward.clone()).service(orders)
+/// })
+/// # .bind(("127.0.0.1", 0))?.run().await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Protect {
+    pub(super) keyward: Keyward,
+    pub(super) rules: Rules,
+}
+
+impl Protect {
+    /// Asks for any good credential: an API key, or, where `keyward` trusts issuers of JWTs, one of those.
+    pub fn new(keyward: Keyward) -> Self {
+        Self { rules: Rules::any_of(keyward.gate().credentials), keyward }
+    }
+
+    /// Takes these credentials and no others. JWTs are refused all the same where [`Keyward`] trusts no issuer.
+    #[must_use]
+    pub fn accept(mut self, credentials: Credentials) -> Self {
+        self.rules.credentials = credentials;
+        self
+    }
+
+    /// Asks for this scope, too. Whoever lacks it is answered 403.
+    #[must_use]
+    pub fn require(mut self, scope: RequiredScope) -> Self {
+        self.rules.scopes.push(scope);
+        self
+    }
+
+    /// Lets through who carries no credential at all: for handlers that take `Option<Principal>`. A credential
+    /// that is there must be good, and have the scopes.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.rules.optional = true;
+        self
+    }
+}
 
 impl<S, B> Transform<S, ServiceRequest> for Protect
 where
