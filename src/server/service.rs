@@ -14,7 +14,7 @@ use actix_web::{
     Error, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::ServiceResponse,
-    http::ConnectionType,
+    http::{ConnectionType, Version},
 };
 use futures_util::future::{Either, LocalBoxFuture};
 use pin_project_lite::pin_project;
@@ -73,6 +73,8 @@ where
 
     fn call(&self, mut request: Request) -> Self::Future {
         let exchange = request.conn_data::<Rc<Exchange>>().cloned().unwrap_or_default();
+        // Also where another protocol is asked for: we speak none, and actix-http ends the connection then.
+        exchange.is_last.set(request.head().connection_type() != ConnectionType::KeepAlive);
         // Most requests have no body to wait for.
         let answer = if self.bodies.go_on_at_once(&mut request, &exchange) {
             Answering::AtOnce { answer: self.application.call(request) }
@@ -136,11 +138,17 @@ fn on_its_way<B>(
     exchange: Rc<Exchange>,
     held: Option<Reservation>,
 ) -> Response<Body<B>> {
-    if !exchange.is_whole.get() {
+    let is_whole = exchange.is_whole.get();
+    if !is_whole {
         // The rest of the request is still to come, and nobody will read it.
         exchange.is_enough.set(true);
-        response.head_mut().set_connection_type(ConnectionType::Close);
     }
-    exchange.is_last.set(response.head().connection_type() == ConnectionType::Close);
+    let head = response.head_mut();
+    // actix-http uses heads again, and leaves the version of the answer before in them, by which it may look like a last one.
+    head.version = Version::HTTP_11;
+    if !is_whole || exchange.is_last.get() {
+        head.set_connection_type(ConnectionType::Close);
+    }
+    exchange.is_last.set(head.connection_type() == ConnectionType::Close);
     response.map_body(|_, body| Answer::new(body, exchange, held))
 }

@@ -107,6 +107,42 @@ async fn each_answer_is_in_the_version_of_its_own_request() {
     assert_eq!(kept, [None, Some("keep-alive".to_owned()), None]);
 }
 
+/// What actix-http remembers of the answer before, be it to somebody else, changes nothing.
+#[tokio::test]
+async fn an_answer_to_an_older_client_ends_nobody_elses_connection() {
+    let scene = Scene::set_with(&[("KEYWARD__SERVER__WORKERS", "1")]).await;
+    let new = request("GET", "/healthz", "");
+    for old in ["GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
+        assert_is_health(&scene.answer(old).await);
+        let mut connection = Connection::open(&scene.replica).await;
+        for _ in 0..3 {
+            connection.send(&new).await;
+            let answer = connection.answer().await;
+            assert_is_health(&answer);
+            assert_eq!(answer.header("connection"), None);
+        }
+    }
+}
+
+/// RFC 9110 §7.8: who asks for another protocol may be answered in this one. And when a connection ends, it is said.
+#[tokio::test]
+async fn who_asks_for_another_protocol_is_told_that_the_connection_ends() {
+    let scene = Scene::set().await;
+    for lines in [
+        "Connection: upgrade\r\n",
+        "Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+        "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n",
+        "Upgrade: websocket\r\n",
+    ] {
+        let asks = request("GET", "/healthz", lines);
+        let mut connection = sent(&scene, format!("{asks}{asks}")).await;
+        let answer = connection.answer().await;
+        assert_is_health(&answer);
+        assert_eq!((answer.header("connection"), answer.header("upgrade")), (Some("close"), None), "{lines}");
+        connection.ends().await;
+    }
+}
+
 #[tokio::test]
 async fn a_hundred_requests_in_pieces_of_any_size_are_a_hundred_answers() {
     let scene = Scene::set().await;
