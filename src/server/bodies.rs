@@ -13,7 +13,7 @@ use actix_web::{
         Method,
         header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
     },
-    web::{Bytes, BytesMut},
+    web::Bytes,
 };
 use futures_util::StreamExt;
 
@@ -99,19 +99,25 @@ impl Bodies {
         payload: &mut Payload,
         length: Option<usize>,
     ) -> Result<(Bytes, Option<Reservation>), Refusal> {
-        let mut body = BytesMut::new();
-        let mut held = self.held_for(length.unwrap_or(0), None)?;
+        let most = length.unwrap_or(self.max_bytes);
+        let (mut body, mut held) = (Vec::new(), None);
         // What follows an announced body is none, be it that the client wants to switch to another protocol.
         while length.is_none_or(|length| body.len() < length) {
             let Some(chunk) = payload.next().await else { break };
             let chunk = chunk.map_err(unreadable)?;
-            if body.len() + chunk.len() > self.max_bytes {
+            let needed = body.len() + chunk.len();
+            if needed > self.max_bytes {
                 return Err(Refusal::BodyTooLarge);
             }
-            held = self.held_for(body.len() + chunk.len(), held)?;
+            if needed > body.capacity() {
+                // As it comes, and not as it is announced: to announce much costs a client nothing.
+                let room = needed.max(most.min(2 * body.capacity()));
+                held = self.held_for(room, held)?;
+                body.reserve_exact(room - body.len());
+            }
             body.extend_from_slice(&chunk);
         }
-        Ok((body.freeze(), held))
+        Ok((body.into(), held))
     }
 
     /// The answer, if what all clients have left unread lets it be sent; else a refusal. What is in memory once for all is always sent.

@@ -12,19 +12,25 @@ use std::sync::{
 /// Bytes that are left. Shared by all workers.
 #[derive(Debug)]
 pub(super) struct Budget {
+    all: usize,
     left: AtomicUsize,
 }
 
 impl Budget {
     /// As many bytes as this.
     pub(super) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(bytes) })
+        Arc::new(Self { all: bytes, left: AtomicUsize::new(bytes) })
     }
 
     /// Takes this many bytes until the result is dropped; `None` when so many aren't left.
     pub(super) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
         reservation.grow_to(bytes).then_some(reservation)
+    }
+
+    /// Whether so little is left that nobody should keep what they don't need at the moment.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.left.load(Relaxed) < self.all / 2
     }
 }
 
@@ -66,5 +72,16 @@ mod tests {
         assert!(budget.reserve(1).is_none());
         drop(one);
         assert!(budget.reserve(10).is_some());
+    }
+
+    #[test]
+    fn what_is_left_is_scarce_when_it_is_less_than_half() {
+        let budget = Budget::new(10);
+        let half = budget.reserve(5).expect("there are ten");
+        assert!(!budget.is_scarce());
+        let more = budget.reserve(1).expect("there are five");
+        assert!(budget.is_scarce());
+        drop((half, more));
+        assert!(!budget.is_scarce());
     }
 }

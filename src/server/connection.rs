@@ -203,6 +203,7 @@ impl<S: Stream> Connection<S> {
                 self.refuse(Refusal::NoMemory, &[]);
                 return Poll::Ready(Ok(true));
             }
+            self.exchange.is_costly.set(true);
         }
         if let Err(refusal) = self.incoming.take(buffer.filled()) {
             self.refuse(refusal, &[]);

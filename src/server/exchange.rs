@@ -15,12 +15,14 @@ pub(super) struct Exchange {
     pub(super) is_last: Cell<bool>,
     /// Bytes of the answer that are in memory for this client alone, were not reserved, and are not handed over yet.
     pub(super) unsent: Cell<usize>,
+    /// The connection holds a part of the budget for as long as it lasts.
+    pub(super) is_costly: Cell<bool>,
 }
 
 impl Exchange {
     /// The next request may come.
     pub(super) fn begin(&self) {
-        let Self { is_whole, is_enough, is_answered, is_last, unsent } = self;
+        let Self { is_whole, is_enough, is_answered, is_last, unsent, is_costly: _ } = self;
         for flag in [is_whole, is_enough, is_answered, is_last] {
             flag.set(false);
         }

@@ -129,7 +129,8 @@ where
             Ok(Either::Right(refusal)) => (refusal.map_into_right_body(), None),
             Err(error) => (HttpResponse::from_error(error).map_into_right_body(), None),
         };
-        Poll::Ready(Ok(on_its_way(response.into(), Rc::clone(this.exchange), held)))
+        let is_scarce = this.exchange.is_costly.get() && this.bodies.budget.is_scarce();
+        Poll::Ready(Ok(on_its_way(response.into(), Rc::clone(this.exchange), held, is_scarce)))
     }
 }
 
@@ -137,6 +138,7 @@ fn on_its_way<B>(
     mut response: Response<EitherBody<B>>,
     exchange: Rc<Exchange>,
     held: Option<Reservation>,
+    is_scarce: bool,
 ) -> Response<Body<B>> {
     let is_whole = exchange.is_whole.get();
     if !is_whole {
@@ -146,7 +148,8 @@ fn on_its_way<B>(
     let head = response.head_mut();
     // actix-http uses heads again, and leaves the version of the answer before in them, by which it may look like a last one.
     head.version = Version::HTTP_11;
-    if !is_whole || exchange.is_last.get() {
+    // An idle connection must not keep from others what its client has needed once.
+    if !is_whole || is_scarce || exchange.is_last.get() {
         head.set_connection_type(ConnectionType::Close);
     }
     exchange.is_last.set(head.connection_type() == ConnectionType::Close);

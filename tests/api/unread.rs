@@ -145,3 +145,37 @@ async fn what_is_made_for_clients_that_do_not_read_has_a_bound_for_all_of_them_t
     drop(silent);
     eventually("there is room again", async || reads().await.status == 200).await;
 }
+
+/// What a connection keeps of a large head it keeps for as long as it lasts. And to announce a body costs nothing.
+#[tokio::test]
+async fn who_holds_connections_open_and_sends_nothing_does_not_keep_large_requests_of_others_out() {
+    let place = Place::with(&[
+        ("KEYWARD__SERVER__MAX_BUFFERED_BYTES", "1048576"),
+        ("KEYWARD__SERVER__BODY_TIMEOUT", "1m"),
+        ("KEYWARD__SERVER__KEEP_ALIVE", "1h"),
+    ])
+    .await;
+    let large = format!("{}x: {}\r\n\r\n", head("GET", "/healthz"), "x".repeat(12_000));
+    // Three times as many as the budget has room for.
+    let mut idle = Vec::new();
+    for number in 0..64 {
+        let mut connection = place.connection(number % 2 == 0).await;
+        connection.send(&large).await;
+        assert_eq!(connection.answer().await.status, 200, "{number}");
+        idle.push(connection);
+    }
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        let mut connection = place.connection(false).await;
+        let announces = format!("{}Content-Length: 65536\r\nExpect: 100-continue\r\n\r\n", head("POST", "/v1/keys"));
+        connection.send(announces).await;
+        connection.continues().await;
+        silent.push(connection);
+    }
+    let mut other = place.connection(false).await;
+    other.send(&large).await;
+    assert_eq!(other.answer().await.status, 200);
+    let alice = Person::named("alice");
+    let note = "n".repeat(4_000);
+    alice.creates(&place.replica, json!({ "metadata": { "note": note }, "name": "a".repeat(100) })).await;
+}
