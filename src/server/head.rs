@@ -6,6 +6,7 @@
 
 use std::mem::MaybeUninit;
 
+use actix_web::http::Method;
 use httparse::{Header, Status};
 use memchr::memchr;
 
@@ -112,6 +113,8 @@ fn judge(bytes: &[u8], limit: usize) -> Result<Head, Refusal> {
     if status != Status::Complete(bytes.len()) {
         return Err(Refusal::Malformed);
     }
+    // Of tokens with a `#` in them (RFC 9110 §9.1) actix-web's type for methods knows nothing.
+    Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Malformed)?;
     Target::read(method, target)?;
     let fields = Fields::read(request.headers)?;
     let is_http_1_1 = version == 1;
