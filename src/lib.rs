@@ -59,6 +59,7 @@
 //! - `server`: what is between the sockets and an application: listening, connections, the bounds of requests and answers.
 //! - `telemetry`: where log lines go, and in which form.
 //! - `trouble`: tells of what goes wrong again and again.
+//! - `turns`: how many requests of one owner may use at once what all share.
 //! - `embedded_postgres`: a server for `keyward dev` and for the tests.
 
 #![deny(missing_docs)]
@@ -94,6 +95,7 @@ pub mod store;
 #[doc(hidden)]
 pub mod telemetry;
 mod trouble;
+mod turns;
 
 pub use ipnet::IpNet;
 

@@ -29,9 +29,13 @@ use self::{memory_pool::MemoryPool, stored::Expected};
 use super::priority;
 use crate::{
     config::Hashing,
-    domain::{api_key::KeySecret, ports::StoredHash},
+    domain::{api_key::KeySecret, ports::StoredHash, principal::Owner},
+    turns::{self, OwnerTurns},
 };
 
+/// New keys of one owner that are hashed, or wait for it in their lane, at once. An owner who makes keys all the time, be it
+/// more than they may have, would keep everybody else from making one.
+const MOST_OF_AN_OWNER: usize = 1;
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
 
@@ -65,13 +69,14 @@ pub struct Hasher {
     permits: Arc<Semaphore>,
     /// Who of each lane may stand in the queue for `permits`.
     lanes: [Arc<Semaphore>; 2],
+    owners: Arc<OwnerTurns>,
     max_wait: Duration,
     memory: Arc<MemoryPool>,
     done: Arc<AtomicU64>,
 }
 
-/// The right to hash, and the place in the lane.
-type Turn = [OwnedSemaphorePermit; 2];
+/// The right to hash, the place in the lane, and the owner's turn where it is about a new key.
+type Turn = ([OwnedSemaphorePermit; 2], Option<turns::Turn>);
 
 impl Hasher {
     /// A hasher with these settings.
@@ -87,6 +92,7 @@ impl Hasher {
             params,
             permits: permits(),
             lanes: [permits(), permits()],
+            owners: OwnerTurns::new(MOST_OF_AN_OWNER),
             max_wait: settings.max_wait,
             memory: Arc::new(memory),
             done: Arc::default(),
@@ -103,10 +109,27 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Busy`] and [`HashError::Failed`].
     pub async fn hash(&self, secret: KeySecret, pepper: &[u8; 32], lane: Lane) -> Result<StoredHash, HashError> {
+        self.make(secret, pepper, self.turn(lane, None)).await
+    }
+
+    /// The same for a new key of this owner, whose keys are hashed one after the other.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn hash_for(&self, owner: &Owner, secret: KeySecret, pepper: &[u8; 32]) -> Result<StoredHash, HashError> {
+        self.make(secret, pepper, self.turn(Lane::Issue, Some(owner))).await
+    }
+
+    async fn make(
+        &self,
+        secret: KeySecret,
+        pepper: &[u8; 32],
+        turn: impl Future<Output = Result<Turn, HashError>>,
+    ) -> Result<StoredHash, HashError> {
         let mut salt = [0; SALT_BYTES];
         SysRng.try_fill_bytes(&mut salt).map_err(failed)?;
         let params = self.params.clone();
-        let (output, _) = self.run(secret, pepper, params.clone(), salt.to_vec(), lane).await?;
+        let (output, _) = self.run(secret, pepper, params.clone(), salt.to_vec(), turn.await?).await?;
         let phc = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
@@ -129,7 +152,7 @@ impl Hasher {
         lane: Lane,
     ) -> Result<(bool, KeySecret), HashError> {
         let Expected { params, salt, output } = Expected::parse(stored, &self.params)?;
-        let (computed, secret) = self.run(secret, pepper, params, salt, lane).await?;
+        let (computed, secret) = self.run(secret, pepper, params, salt, self.turn(lane, None).await?).await?;
         Ok((computed.ct_eq(&output).into(), secret))
     }
 
@@ -150,9 +173,8 @@ impl Hasher {
         pepper: &[u8; 32],
         params: Params,
         salt: Vec<u8>,
-        lane: Lane,
+        turn: Turn,
     ) -> Result<(Zeroizing<[u8; OUTPUT_BYTES]>, KeySecret), HashError> {
-        let turn = self.turn(lane).await?;
         let pepper = Zeroizing::new(*pepper);
         let memory = Arc::clone(&self.memory);
         let done = Arc::clone(&self.done);
@@ -167,13 +189,17 @@ impl Hasher {
         tokio::task::spawn_blocking(work).await.map_err(failed)?
     }
 
-    async fn turn(&self, lane: Lane) -> Result<Turn, HashError> {
+    async fn turn(&self, lane: Lane, owner: Option<&Owner>) -> Result<Turn, HashError> {
         let lane = &self.lanes[lane as usize];
-        let both = async {
+        let all = async {
+            let of_owner = match owner {
+                Some(owner) => Some(self.owners.take(owner).await),
+                None => None,
+            };
             let place = Arc::clone(lane).acquire_owned().await?;
-            Ok([place, Arc::clone(&self.permits).acquire_owned().await?])
+            Ok(([place, Arc::clone(&self.permits).acquire_owned().await?], of_owner))
         };
-        match tokio::time::timeout(self.max_wait, both).await {
+        match tokio::time::timeout(self.max_wait, all).await {
             Ok(turn) => turn.map_err(|closed: tokio::sync::AcquireError| failed(closed)),
             Err(_) => Err(HashError::Busy(self.max_wait)),
         }

@@ -8,7 +8,6 @@ mod rows;
 mod schema;
 mod session;
 mod tokens;
-mod turns;
 pub mod wire;
 
 use std::{
@@ -32,7 +31,6 @@ use uuid::Uuid;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
-    turns::{OwnerTurns, Turn},
 };
 use crate::{
     config::Database,
@@ -41,8 +39,10 @@ use crate::{
         ledger::{KeyLedger, Reach},
         message_keys::MessageKeys,
         ports::{Announcements, EndedTokens, Health, KeyStore, StoreError},
+        principal::Owner,
     },
     trouble::Trouble,
+    turns::{OwnerTurns, Turn},
 };
 
 /// One for heartbeats, and one for acknowledgements: a full pool must not cost a replica its lease.
@@ -65,6 +65,8 @@ pub struct Store {
     listen_options: PgConnectOptions,
     refusals: Arc<Trouble>,
     turns: Arc<OwnerTurns>,
+    /// How long the requests of an owner wait for a turn.
+    patience: Duration,
     /// What one operation may take in all: getting a connection, and the statement. The server's own
     /// timeout cannot fire while the server is paused or unreachable, so this one is ours.
     deadline: Duration,
@@ -130,7 +132,8 @@ impl Store {
             acknowledgements: connections(SIGNAL_CONNECTIONS, Purpose::Acknowledgements),
             listen_options,
             refusals: Arc::clone(&refusals),
-            turns: Arc::new(OwnerTurns::new(settings.owner_connections, settings.acquire_timeout)),
+            turns: OwnerTurns::new(settings.owner_connections),
+            patience: settings.acquire_timeout,
             deadline,
             runtime: Handle::current(),
         };
@@ -216,10 +219,17 @@ impl Store {
     /// A connection to read by, for somebody who reaches so far.
     async fn to_read(&self, reach: &Reach) -> Result<Seat, StoreError> {
         let _turn = match reach {
-            Reach::Own(owner) => Some(self.turns.take(owner).await?),
+            Reach::Own(owner) => Some(self.turn(owner).await?),
             Reach::Any => None,
         };
         Ok(Seat { connection: self.requests.acquire().await?, _turn })
+    }
+
+    async fn turn(&self, owner: &Owner) -> Result<Turn, StoreError> {
+        tokio::time::timeout(self.patience, self.turns.take(owner)).await.map_err(|_| {
+            let why = "the requests of one owner use as many connections as database.owner_connections allows";
+            StoreError::Unavailable(why.to_owned())
+        })
     }
 
     /// A connection to change something by, for somebody who reaches so far.

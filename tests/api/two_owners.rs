@@ -1,12 +1,19 @@
 //! Every route that takes an id is tried by two owners (OWASP API1:2023), and those of administrators by everybody else.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use keyward::http::routes::{Access, ENDPOINTS};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::{
     actors::{Person, stranger},
-    asking::{ALL_KEYS, KEYS, Reply, pairs, replica},
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, replica_with},
+    program::eventually,
     replica::Replica,
 };
 
@@ -147,4 +154,35 @@ async fn without_its_scope_nobody_is_an_administrator_and_a_key_never_is() {
         Reply::to(bearer.request(&replica, method, &path)).await.is_problem(401, "invalid_token");
     }
     assert_eq!(root.gets(&replica, "/v1/admin/audit").await.is(200)["events"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn an_owner_who_makes_keys_all_the_time_keeps_nobody_else_from_making_one() {
+    // One hash at a time. A few fit into the wait, and a few hundred don't.
+    let replica = replica_with(&[
+        ("KEYWARD__KEYS__MAX_PER_OWNER", "1"),
+        ("KEYWARD__HASHING__CONCURRENCY", "1"),
+        ("KEYWARD__HASHING__MAX_WAIT", "8s"),
+    ])
+    .await;
+    let mallory = Person::named("mallory");
+    mallory.creates(&replica, json!({})).await;
+    let refused = Arc::new(AtomicUsize::new(0));
+    let mut flood = JoinSet::new();
+    for _ in 0..400 {
+        let again = mallory.request(&replica, Method::POST, KEYS).json(&json!({}));
+        let refused = Arc::clone(&refused);
+        flood.spawn(async move {
+            loop {
+                let answer = again.try_clone().expect("no stream").send().await.expect("an answer");
+                assert!([409, 503].contains(&answer.status().as_u16()), "{answer:?}");
+                refused.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    eventually("she was told so for a while", async || refused.load(Ordering::Relaxed) > 400).await;
+    for subject in ["alice", "bob", "carol", "dan", "erin", "frank"] {
+        Person::named(subject).posts(&replica, KEYS, json!({})).await.is(201);
+    }
+    assert!(flood.try_join_next().is_none(), "one of them has ended");
 }

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::{ChangedKey, Done, Editor, Everywhere, Lifecycle, policy::after};
 use crate::{
-    auth::hasher::{Hasher, Lane},
+    auth::hasher::Hasher,
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring},
         audit::Action,
@@ -149,7 +149,7 @@ impl Issuer {
         if let Err(refusal) = self.lifecycle.allow(&key, None, editor) {
             return Ok(Err(refusal));
         }
-        let hash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
+        let hash = self.hasher.hash_for(&key.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
         let quota = self.lifecycle.policy.quota();
         let insertion = Insertion { key: &key, hash: &hash, reach: &editor.reach, request, quota };
         let inserted = self.lifecycle.ledger.insert(&insertion, &editor.author).await?;
@@ -189,7 +189,8 @@ impl Issuer {
             return Ok(Err(refusal));
         }
         let IssuedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
-        let hash: StoredHash = self.hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await?;
+        let hash: StoredHash =
+            self.hasher.hash_for(&old.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
         // As it is decided on: the old key's end, from which its own follows, may change with the rotation.
         let successor = OnceLock::new();
         let decide = |old: &ManagedKey| {

@@ -1,24 +1,22 @@
-//! How many connections the requests of one owner may use at once, so that nobody keeps all the others out.
+//! How many requests of one owner may use at once what all owners share, so that nobody keeps all the others out.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::{ports::StoreError, principal::Owner};
+use crate::domain::principal::Owner;
 
 /// Owners whose requests are under way. Never more than there are requests, of which `server.max_connections` is the most.
-pub(super) struct OwnerTurns {
+pub(crate) struct OwnerTurns {
     most: usize,
-    patience: Duration,
     owners: Mutex<HashMap<Owner, Arc<Semaphore>>>,
 }
 
 /// A turn of an owner. It ends with this.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     // Given back before the place is left.
     _permit: OwnedSemaphorePermit,
     _place: Place,
@@ -33,21 +31,17 @@ struct Place {
 }
 
 impl OwnerTurns {
-    /// At most `most` of an owner at a time; whoever waits longer than `patience` goes without.
-    pub(super) fn new(most: usize, patience: Duration) -> Self {
-        Self { most, patience, owners: Mutex::default() }
+    /// At most `most` of an owner at a time.
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, owners: Mutex::default() })
     }
 
-    /// Waits for a turn of this owner.
-    pub(super) async fn take(self: &Arc<Self>, owner: &Owner) -> Result<Turn, StoreError> {
+    /// Waits for a turn of this owner, however long that takes.
+    pub(crate) async fn take(self: &Arc<Self>, owner: &Owner) -> Turn {
         let place = Place::of(self, owner);
         let semaphore = Arc::clone(place.semaphore.as_ref().expect("it is not being left"));
-        match tokio::time::timeout(self.patience, semaphore.acquire_owned()).await {
-            Ok(permit) => Ok(Turn { _permit: permit.expect("it is never closed"), _place: place }),
-            Err(_) => Err(StoreError::Unavailable(
-                "the requests of one owner use as many connections as database.owner_connections allows".to_owned(),
-            )),
-        }
+        let permit = semaphore.acquire_owned().await.expect("it is never closed");
+        Turn { _permit: permit, _place: place }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Owner, Arc<Semaphore>>> {
@@ -87,16 +81,16 @@ mod tests {
 
     #[tokio::test]
     async fn one_owner_waits_for_turns_others_do_not_and_nobody_is_remembered() {
-        let turns = Arc::new(OwnerTurns::new(2, Duration::from_millis(20)));
+        let turns = OwnerTurns::new(2);
         let (alice, bob) = (owner("alice"), owner("bob"));
-        let first = turns.take(&alice).await.expect("a turn");
-        let second = turns.take(&alice).await.expect("a turn");
+        let first = turns.take(&alice).await;
+        let second = turns.take(&alice).await;
         let mut third = turns.take(&alice).boxed();
         assert!(third.as_mut().now_or_never().is_none(), "it waits");
-        drop(turns.take(&bob).await.expect("a turn"));
+        drop(turns.take(&bob).now_or_never().expect("a turn"));
         drop(first);
-        let third = third.await.expect("a turn");
-        assert!(turns.take(&alice).await.is_err(), "nobody ends in time");
+        let third = third.await;
+        assert!(turns.take(&alice).now_or_never().is_none(), "nobody has ended");
         assert_eq!(turns.lock().len(), 1);
         drop((second, third));
         assert_eq!(turns.lock().len(), 0);
