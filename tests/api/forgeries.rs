@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     actors::Person,
-    asking::{MadeKey, replica_with},
+    asking::{KEYS, MadeKey, replica_with},
     program::eventually,
     replica::{PEPPER, Replica},
     support::{TestDatabase, database, unique},
@@ -142,6 +142,25 @@ async fn no_strangers_word_and_no_repeated_one_makes_a_revoke_return_before_a_si
     let _ = forging.await;
     assert_eq!(second.status(&other).await, 200);
     drop((one, other));
+    stranger.gone(&database).await;
+}
+
+/// Advisory locks are anybody's. Keys are counted under them; to end one takes none.
+#[tokio::test]
+async fn a_stranger_who_holds_every_lock_that_anybody_may_take_holds_up_no_revoke() {
+    let (database, alice) = (database().await, Person::named("alice"));
+    let replica = Replica::start_on(database.url(), &[LEASE]).await;
+    let stranger = Stranger::at(&database).await;
+    let key = alice.creates(&replica, json!({})).await;
+    let mut connection = stranger.connects().await;
+    let lock = "SELECT pg_advisory_lock(hashtext('keyward owners'), bucket) FROM generate_series(0, 1023) AS bucket";
+    sqlx::query(lock).execute(&mut connection).await.expect("the locks");
+
+    alice.posts(&replica, KEYS, json!({})).await.is_problem(503, "unavailable");
+    revoked(&alice, &key, &replica).await;
+    assert_eq!(key.status(&replica).await, 401);
+    connection.close().await.expect("the end");
+    alice.creates(&replica, json!({})).await;
     stranger.gone(&database).await;
 }
 
