@@ -161,6 +161,40 @@ fn every_rust_name_in_the_architecture_exists() {
 }
 
 #[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let Page { path, text } = Page::read(root().join("docs/threat-model.md"));
+    let mut boundaries = 0;
+    for section in text.split("\n## ").filter(|section| section.starts_with(|first: char| first.is_ascii_digit())) {
+        boundaries += 1;
+        let quoted = Page { path: path.clone(), text: section.to_owned() }.quoted();
+        let names: Vec<&String> = quoted.iter().filter(|span| span.contains("::")).collect();
+        assert!(!names.is_empty(), "nothing holds {}", section.lines().next().unwrap_or_default());
+        for name in names {
+            let (place, test) = name.rsplit_once("::").expect("two parts");
+            let place = place.replace("::", "/");
+            let files = ["tests/{}.rs", "tests/{}/mod.rs", "src/{}.rs", "src/{}/mod.rs"];
+            let mut sources =
+                files.iter().filter_map(|file| fs::read_to_string(root().join(file.replace("{}", &place))).ok());
+            assert!(
+                sources.any(|source| has_test(&source, test)),
+                "the threat model names {name}: there is no such test"
+            );
+        }
+    }
+    assert_eq!(boundaries, 10);
+}
+
+/// As a function with the attribute of a test, or in a list of which a macro makes tests.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let (function, listed) = (format!("fn {name}("), format!("{name},"));
+    lines.iter().enumerate().any(|(at, line)| {
+        let attributes = || lines[..at].iter().rev().take_while(|before| before.starts_with("#["));
+        *line == listed || line.contains(&function) && attributes().any(|attribute| attribute.contains("test"))
+    })
+}
+
+#[test]
 fn every_command_line_of_keyward_is_understood() {
     let mut commands = BTreeSet::new();
     for page in pages() {
