@@ -97,6 +97,11 @@ impl KeyChecker {
         }
     }
 
+    /// Whether a text has the form of our keys, whoever made it.
+    pub fn is_key(&self, text: &[u8]) -> bool {
+        self.keyring.form(text).is_ok()
+    }
+
     /// Notes that a service has found the key good.
     pub fn note_use(&self, record: &KeyRecord, now: OffsetDateTime, address: Option<IpAddr>) {
         self.uses.note(record, now, address);

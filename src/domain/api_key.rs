@@ -52,6 +52,16 @@ impl KeyId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
     }
 
+    /// When the key was made, to the millisecond (RFC 9562 §5.7).
+    pub fn made_at(self) -> OffsetDateTime {
+        let millis = self.0.as_u128() >> 80;
+        let instant = i128::try_from(millis).ok().map(|millis| millis * 1_000_000);
+        // 48 bits of milliseconds end in the year 10889, which no key of ours has seen.
+        instant
+            .and_then(|nanos| OffsetDateTime::from_unix_timestamp_nanos(nanos).ok())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
     /// The id as the database keeps it.
     pub fn as_uuid(self) -> Uuid {
         self.0

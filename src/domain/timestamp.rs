@@ -1,14 +1,15 @@
-//! Instants as text: RFC 3339, to the microsecond, which is as exact as the database is.
+//! Instants as text: RFC 3339, to the millisecond. That is as exact as ids are, and as what other programs read: texts of
+//! one length are in the order of their instants, and JavaScript has no finer clock.
 
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
 /// The text is no instant of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a time such as 2030-01-31T12:00:00Z")]
 pub struct InvalidTimestamp;
 
-/// Reads a `date-time` of RFC 3339 §5.6, in any time zone. The first six digits of a fraction count; a leap second is
-/// the last microsecond of the second before it.
+/// Reads a `date-time` of RFC 3339 §5.6, in any time zone. The first three digits of a fraction count; a leap second is
+/// the last millisecond of the second before it.
 ///
 /// # Errors
 /// [`InvalidTimestamp`] for anything else, and for an instant outside of the years 0 to 9999 of UTC: no other year can
@@ -20,12 +21,20 @@ pub fn parse(text: &str) -> Result<OffsetDateTime, InvalidTimestamp> {
     }
     let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
     let instant = instant.checked_to_offset(UtcOffset::UTC).filter(|instant| instant.year() >= 0);
-    instant.map(to_microseconds).ok_or(InvalidTimestamp)
+    instant.map(to_milliseconds).ok_or(InvalidTimestamp)
 }
 
-/// As exact as the database is, so that what is answered now is what is answered later.
-pub fn to_microseconds(instant: OffsetDateTime) -> OffsetDateTime {
-    instant.replace_nanosecond(instant.microsecond() * 1000).unwrap_or(instant)
+/// As exact as answers are, so that what is kept is what was told.
+pub fn to_milliseconds(instant: OffsetDateTime) -> OffsetDateTime {
+    instant.replace_millisecond(instant.millisecond()).unwrap_or(instant)
+}
+
+/// Writes an instant in UTC, with exactly three digits of a fraction. What is finer is cut off, not rounded: the text is
+/// never later than the instant.
+pub fn write(instant: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    // Only an instant outside of the years 0 to 9999 cannot be written, and `parse` lets none in.
+    instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -39,11 +48,25 @@ mod tests {
         for (text, instant) in [
             ("1985-04-12T23:20:50.52Z", datetime!(1985-04-12 23:20:50.52 UTC)),
             ("1996-12-19T16:39:57-08:00", datetime!(1996-12-20 00:39:57 UTC)),
-            ("1990-12-31T23:59:60Z", datetime!(1990-12-31 23:59:59.999999 UTC)),
-            ("1990-12-31T15:59:60-08:00", datetime!(1990-12-31 23:59:59.999999 UTC)),
+            ("1990-12-31T23:59:60Z", datetime!(1990-12-31 23:59:59.999 UTC)),
+            ("1990-12-31T15:59:60-08:00", datetime!(1990-12-31 23:59:59.999 UTC)),
             ("1937-01-01T12:00:27.87+00:20", datetime!(1937-01-01 11:40:27.87 UTC)),
         ] {
             assert_eq!(parse(text), Ok(instant), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_text_has_three_digits_of_a_fraction_and_is_never_later_than_its_instant() {
+        for (instant, text) in [
+            (datetime!(2030-01-31 12:00:00 UTC), "2030-01-31T12:00:00.000Z"),
+            (datetime!(2030-01-31 12:00:00.1 UTC), "2030-01-31T12:00:00.100Z"),
+            (datetime!(2030-01-31 12:00:00.999_999_999 UTC), "2030-01-31T12:00:00.999Z"),
+            (datetime!(0000-01-01 01:00:00 +01:00), "0000-01-01T00:00:00.000Z"),
+            (datetime!(9999-12-31 23:59:59.999_999 UTC), "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(write(instant), text);
+            assert_eq!(parse(text), Ok(to_milliseconds(instant)), "{text}");
         }
     }
 }

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::{
     Services, cursor,
     failure::{Failure, Reason},
+    instants,
     keys::{self, representation::Owner},
     parameters::{self, Parameters},
     unread,
@@ -47,7 +48,7 @@ struct Event {
     #[schema(format = Uuid)]
     id: String,
     /// When.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "instants::required")]
     at: OffsetDateTime,
     /// Such as `key.created`.
     #[schema(example = "key.created")]

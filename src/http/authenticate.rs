@@ -5,14 +5,16 @@
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Payload, ServiceRequest, ServiceResponse},
     middleware::Next,
+    web::Bytes,
 };
 use time::OffsetDateTime;
 
 use super::{
     editor::Administrator,
     failure::{CredentialKind, Failure},
+    form::Members,
     root_span::{in_request, request_id},
     services,
 };
@@ -20,7 +22,8 @@ use crate::{
     auth::Undecided,
     domain::{
         principal::{ADMIN_SCOPE, VERIFY_SCOPE},
-        verdict::Verdict,
+        secret::SecretString,
+        verdict::{Denial, Verdict},
     },
     protect::{
         Credentials, Host, Refused,
@@ -80,22 +83,21 @@ pub(super) async fn require_verifier(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let gate = &services(request.request()).gate;
-    let (kind, credential) = credentials::presented(request.headers(), Credentials::KeysAndTokens);
-    let verdict = match credential {
-        Ok(key) if kind == CredentialKind::ApiKey => gate.check_key(key, request.request()).await,
-        Ok(token) => gate.tokens.check(token, OffsetDateTime::now_utc()).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    };
+    let (kind, verdict) = gate.check(request.request(), Credentials::KeysAndTokens).await;
     proceed(kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
 
-/// The same in the way of OAuth's clients, too: `Basic` with a key as the password (RFC 6749 §2.3.1). Its user
-/// name does not matter: the key says whose it is.
+/// The same in the way of OAuth's clients, too: with a key as the password of `Basic` or as `client_secret` in the form
+/// (RFC 6749 §2.3.1). The client's name does not matter: the key says whose it is.
 pub(super) async fn require_oauth_client(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(key) = credentials::basic_password(request.headers()) else {
+    let key = match credentials::basic_password(request.headers()) {
+        None if !credentials::are_in_headers(request.headers()) => secret_in_form(&mut request).await.transpose(),
+        key => key,
+    };
+    let Some(key) = key else {
         return require_verifier(request, next).await;
     };
     let verdict = match key {
@@ -105,16 +107,26 @@ pub(super) async fn require_oauth_client(
     proceed(CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
 
+/// The `client_secret` of a form. The body is in memory already, within the server's bounds, and stays for the handler.
+async fn secret_in_form(request: &mut ServiceRequest) -> Result<Option<SecretString>, Denial> {
+    let Ok(body) = request.extract::<Bytes>().await else { return Ok(None) };
+    request.set_payload(Payload::from(body.clone()));
+    // What else may be wrong with the form matters only to who may send it.
+    let Ok(form) = Members::of(request.request(), &body) else { return Ok(None) };
+    form.client_secret().map_err(|_| Denial::Ambiguous)
+}
+
 /// Lets a request through that carries an API key, whatever may be done with it: it is to be ended.
 pub(super) async fn require_key_holder(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = match credentials::api_key(request.headers()) {
+    let (kind, key) = credentials::own_key(request.headers());
+    let verdict = match key {
         Ok(key) => services(request.request()).gate.keys.check_holder(key).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     };
-    proceed(CredentialKind::ApiKey, verdict, request, next).await
+    proceed(kind, verdict, request, next).await
 }
 
 async fn proceed(

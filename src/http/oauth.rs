@@ -4,19 +4,19 @@
 use std::net::IpAddr;
 
 use actix_web::{
-    HttpMessage, HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse,
     http::header::CACHE_CONTROL,
-    web::{Bytes, Data, Query},
+    web::{Bytes, Data},
 };
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use super::{
     Services,
     failure::{Failure, Reason},
+    form::Members,
     host::host_of,
     keys::now,
     root_span::in_request,
@@ -31,6 +31,7 @@ use crate::{
         secret::SecretString,
         verdict::Verdict,
     },
+    protect::credentials,
     server::Refusal,
 };
 
@@ -38,7 +39,7 @@ use crate::{
 pub(super) const INTROSPECT: &str = "/v1/introspect";
 /// `POST /v1/revoke`
 pub(super) const REVOKE: &str = "/v1/revoke";
-const FORM: &str = "application/x-www-form-urlencoded";
+const BEARER: Option<&str> = Some("Bearer");
 
 /// What a token is good for (RFC 7662 §2.2). Of one that is good for nothing, `active` alone is told.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -64,10 +65,14 @@ pub(super) struct Introspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jti: Option<String>,
-    /// `Bearer` for a JWT; missing for a key.
+    /// `Bearer`: how it may be sent (RFC 6750 §2.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     token_type: Option<&'static str>,
+    /// Seconds since 1970 at which it was made; missing for a JWT that doesn't say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    iat: Option<i64>,
     /// Seconds since 1970 at which its life ends; missing for a key that lives for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -124,7 +129,8 @@ impl Introspection {
             tenant: (owner == OwnerKind::Organisation).then(|| record.owner.subject.to_string()),
             iss: Some(record.owner.issuer.to_string()).filter(|issuer| !issuer.is_empty()),
             jti: Some(record.id.to_string()),
-            token_type: None,
+            token_type: BEARER,
+            iat: Some(record.id.made_at().unix_timestamp()),
             exp: record.expires_at.map(OffsetDateTime::unix_timestamp),
             environment: Some(record.environment.as_str()),
         }
@@ -137,7 +143,8 @@ impl Introspection {
             sub: Some(identity.subject.to_string()),
             tenant: (owner == OwnerKind::Organisation).then(|| identity.owner.subject.to_string()),
             iss: Some(identity.owner.issuer.to_string()).filter(|issuer| !issuer.is_empty()),
-            token_type: Some("Bearer"),
+            token_type: BEARER,
+            iat: identity.issued_at.map(OffsetDateTime::unix_timestamp),
             exp: Some(identity.expires_at.unix_timestamp()),
             ..Self::default()
         }
@@ -184,28 +191,21 @@ struct Form {
 
 impl Form {
     fn read(request: &HttpRequest, body: &[u8]) -> Result<Self, Failure> {
-        let invalid = |what| Failure::new(request.path(), Reason::InvalidForm(what));
-        if !request.content_type().eq_ignore_ascii_case(FORM) {
-            return Err(invalid("send a form: application/x-www-form-urlencoded"));
+        Self::of(request, body).map_err(|what| Failure::new(request.path(), Reason::InvalidForm(what)))
+    }
+
+    fn of(request: &HttpRequest, body: &[u8]) -> Result<Self, &'static str> {
+        let members = Members::of(request, body)?;
+        if members.client_secret()?.is_some() && credentials::are_in_headers(request.headers()) {
+            // RFC 6749 §2.3.
+            return Err("authenticate in one way: by a header, or by client_secret");
         }
-        let text = str::from_utf8(body).map_err(|_| invalid("the form is not UTF-8"))?;
-        let members =
-            Query::<Vec<(String, String)>>::from_query(text).map_err(|_| invalid("the form can't be read"))?;
-        let members = Zeroizing::new(members.into_inner());
-        let one = |name: &str| {
-            let mut values = members.iter().filter(|(own, _)| own == name).map(|(_, value)| value.clone());
-            match (values.next(), values.next()) {
-                // RFC 6749 §3.2: not more than once.
-                (_, Some(_)) => Err(invalid("a parameter is repeated")),
-                (value, None) => Ok(value),
-            }
-        };
-        let token = one("token")?.filter(|token| !token.is_empty()).ok_or_else(|| invalid("token is missing"))?;
-        let client_address = match one("client_address")? {
-            Some(text) => Some(text.parse::<IpAddr>().map_err(|_| invalid("client_address is no address"))?),
+        let token = members.one("token")?.ok_or("token is missing")?.to_owned().into();
+        let client_address = match members.one("client_address")? {
+            Some(text) => Some(text.parse::<IpAddr>().map_err(|_| "client_address is no address")?.to_canonical()),
             None => None,
         };
-        Ok(Self { token: token.into(), client_address: client_address.map(|address| address.to_canonical()) })
+        Ok(Self { token, client_address })
     }
 }
 
@@ -217,7 +217,8 @@ pub(super) async fn metadata(request: HttpRequest, services: Data<Services>) -> 
         (None, Some(host)) => format!("http://{host}"),
         (None, None) => return Err(Failure::new(request.path(), Reason::NoRequest(Refusal::InvalidHost))),
     };
-    let methods = ["client_secret_basic"];
+    // The last one is no method of OAuth's clients, but a type of tokens, which RFC 8414 §2 lets stand here.
+    let methods = ["client_secret_basic", "client_secret_post", "Bearer"];
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
         "issuer": base,
         "introspection_endpoint": format!("{base}{INTROSPECT}"),

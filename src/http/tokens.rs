@@ -16,6 +16,7 @@ use super::{
     Services,
     failure::{Failure, Reason},
     fields::{Fields, Wrong, parsed, text, wrong},
+    instants,
     keys::{
         now,
         representation::Confirmation,
@@ -47,7 +48,7 @@ pub(super) struct RevokedTokens {
     #[schema(nullable = false)]
     subject: Option<String>,
     /// As far as they were issued before this instant, or don't say when: the latest that was ever given.
-    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "instants::optional")]
     #[schema(nullable = false)]
     not_before: Option<OffsetDateTime>,
     #[serde(flatten)]

@@ -16,6 +16,7 @@ use super::{
     Services,
     failure::{Failure, FieldProblem, Reason},
     fields::{Fields, boolean, list, object, text, wrong},
+    instants,
     keys::{
         now,
         representation::{Environment, Owner, notes},
@@ -96,7 +97,7 @@ pub(super) struct KnownKey {
     #[schema(value_type = Object, additional_properties)]
     metadata: Box<RawValue>,
     /// From when on it is refused.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(serialize_with = "instants::optional")]
     #[schema(required)]
     expires_at: Option<OffsetDateTime>,
 }

@@ -21,21 +21,68 @@ pub(crate) enum BearerScheme {
     Optional,
 }
 
-/// The credential that is taken and came, unverified, and its kind.
-pub(crate) fn presented(headers: &HeaderMap, taken: Credentials) -> (CredentialKind, Result<&[u8], Denial>) {
+/// A credential, unverified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presented<'a> {
+    /// An API key, or what is no credential at all.
+    Key(&'a [u8]),
+    /// A JWT, or something with the points of one.
+    Token(&'a [u8]),
+}
+
+impl<'a> Presented<'a> {
+    /// The segments of a JWT have points between them (RFC 7515 §7.1), and keys have none.
+    pub(crate) fn of(text: &'a [u8]) -> Self {
+        if text.contains(&b'.') { Self::Token(text) } else { Self::Key(text) }
+    }
+}
+
+/// The credential that is taken and came, unverified, and how it was asked for. `is_key`: whether a text has the form of
+/// our keys.
+pub(crate) fn presented(
+    headers: &HeaderMap,
+    taken: Credentials,
+    is_key: impl FnOnce(&[u8]) -> bool,
+) -> (CredentialKind, Result<Presented<'_>, Denial>) {
     match taken {
-        Credentials::Keys => (CredentialKind::ApiKey, api_key(headers)),
-        Credentials::KeysAndTokens if headers.contains_key(&API_KEY_HEADER) => {
-            if headers.contains_key(&AUTHORIZATION) {
-                // Two kinds of credential at once (RFC 6750 §3.1).
-                (CredentialKind::Token, Err(Denial::Ambiguous))
-            } else {
-                (CredentialKind::ApiKey, api_key(headers))
-            }
+        Credentials::Keys => match api_key(headers) {
+            Err(Denial::Missing) => match bearer_token(headers, BearerScheme::Required) {
+                // Whatever else `Authorization` holds may serve another purpose.
+                Ok(text) if is_key(text) => (CredentialKind::Either, Ok(Presented::Key(text))),
+                _ => (CredentialKind::ApiKey, Err(Denial::Missing)),
+            },
+            found => (CredentialKind::ApiKey, found.map(Presented::Key)),
+        },
+        Credentials::Tokens => {
+            (CredentialKind::Token, bearer_token(headers, BearerScheme::Required).map(Presented::Token))
         }
-        Credentials::Tokens | Credentials::KeysAndTokens => {
-            (CredentialKind::Token, bearer_token(headers, BearerScheme::Required))
-        }
+        Credentials::KeysAndTokens => either(headers),
+    }
+}
+
+/// A key in either header, or a token in `Authorization`.
+fn either(headers: &HeaderMap) -> (CredentialKind, Result<Presented<'_>, Denial>) {
+    if !headers.contains_key(&API_KEY_HEADER) {
+        return match bearer_token(headers, BearerScheme::Required).map(Presented::of) {
+            Ok(Presented::Key(key)) => (CredentialKind::Either, Ok(Presented::Key(key))),
+            found => (CredentialKind::Token, found),
+        };
+    }
+    if headers.contains_key(&AUTHORIZATION) {
+        // Two credentials at once (RFC 6750 §3.1).
+        return (CredentialKind::Token, Err(Denial::Ambiguous));
+    }
+    (CredentialKind::ApiKey, api_key(headers).map(Presented::Key))
+}
+
+/// The key that the request carries to say something about itself: in `x-api-key`, or else as a bearer token.
+pub(crate) fn own_key(headers: &HeaderMap) -> (CredentialKind, Result<&[u8], Denial>) {
+    match api_key(headers) {
+        Err(Denial::Missing) => match bearer_token(headers, BearerScheme::Required) {
+            Err(Denial::Missing) => (CredentialKind::ApiKey, Err(Denial::Missing)),
+            found => (CredentialKind::Either, found),
+        },
+        found => (CredentialKind::ApiKey, found),
     }
 }
 
@@ -72,6 +119,11 @@ pub(crate) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString,
     let pair = pair.map(Zeroizing::new);
     let password = pair.as_ref().and_then(|pair| pair.split_once(':')).map(|(_, password)| password.to_owned());
     Some(password.map(SecretString::new).ok_or(Denial::Ambiguous))
+}
+
+/// Whether a header holds a credential, or what may be one.
+pub(crate) fn are_in_headers(headers: &HeaderMap) -> bool {
+    headers.contains_key(&AUTHORIZATION) || headers.contains_key(&API_KEY_HEADER)
 }
 
 /// A header that must not be repeated: two readers could choose different ones (RFC 9110 §5.3).

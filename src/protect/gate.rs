@@ -5,7 +5,11 @@ use std::sync::Arc;
 use actix_web::{HttpMessage, HttpRequest};
 use time::OffsetDateTime;
 
-use super::{BoundedLog, Cause, CredentialKind, Credentials, Host, Refused, TrustedProxies, credentials, rules::Rules};
+use super::{
+    BoundedLog, Cause, CredentialKind, Credentials, Host, Refused, TrustedProxies,
+    credentials::{self, Presented},
+    rules::Rules,
+};
 use crate::{
     auth::{Undecided, api_key::KeyChecker, lifecycle::Lifecycle, token::TokenChecker},
     domain::{
@@ -41,10 +45,10 @@ pub(super) struct Anonymous(pub(super) CredentialKind);
 impl Gate {
     /// What memory says of the request's credential; `None` where [`decide`](Self::decide) has to wait.
     pub(super) fn recall(&self, request: &HttpRequest, rules: &Rules) -> Option<Result<(), Refused>> {
-        let (kind, credential) = credentials::presented(request.headers(), rules.credentials);
+        let (kind, credential) = self.presented(request, rules.credentials);
         let verdict = match credential {
-            Ok(key) if kind == CredentialKind::ApiKey => self.recall_key(key, request)?,
-            Ok(token) => self.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
+            Ok(Presented::Key(key)) => self.recall_key(key, request)?,
+            Ok(Presented::Token(token)) => self.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
             Err(denial) => Verdict::Denied(denial),
         };
         // Memory holds no token that says who is disabled, so there is nothing to do that would have to be waited for.
@@ -53,14 +57,43 @@ impl Gate {
 
     /// Decides on the request's credential.
     pub(super) async fn decide(&self, request: &HttpRequest, rules: &Rules) -> Result<(), Refused> {
-        let (kind, credential) = credentials::presented(request.headers(), rules.credentials);
-        let verdict = match credential {
-            Ok(key) if kind == CredentialKind::ApiKey => self.check_key(key, request).await,
-            Ok(token) => self.tokens.check(token, OffsetDateTime::now_utc()).await,
-            Err(denial) => Ok(Verdict::Denied(denial)),
-        };
+        let (kind, verdict) = self.check(request, rules.credentials).await;
         self.stop_owner_if_told(&verdict, request).await;
         self.admit(kind, verdict, request, rules)
+    }
+
+    /// What becomes of the request's credential, of those that are taken.
+    pub(crate) async fn check(
+        &self,
+        request: &HttpRequest,
+        taken: Credentials,
+    ) -> (CredentialKind, Result<Verdict, Undecided>) {
+        let (kind, credential) = self.presented(request, taken);
+        let verdict = match credential {
+            Ok(presented) => self.check_presented(presented, request).await,
+            Err(denial) => Ok(Verdict::Denied(denial)),
+        };
+        (kind, verdict)
+    }
+
+    /// What becomes of a credential.
+    pub(crate) async fn check_presented(
+        &self,
+        presented: Presented<'_>,
+        request: &HttpRequest,
+    ) -> Result<Verdict, Undecided> {
+        match presented {
+            Presented::Key(key) => self.check_key(key, request).await,
+            Presented::Token(token) => self.tokens.check(token, OffsetDateTime::now_utc()).await,
+        }
+    }
+
+    fn presented<'a>(
+        &self,
+        request: &'a HttpRequest,
+        taken: Credentials,
+    ) -> (CredentialKind, Result<Presented<'a>, Denial>) {
+        credentials::presented(request.headers(), taken, |text| self.keys.is_key(text))
     }
 
     /// What memory says of a key; `None` where [`check_key`](Self::check_key) has to wait.

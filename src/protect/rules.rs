@@ -6,11 +6,13 @@ use crate::domain::required_scope::RequiredScope;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// API keys, in `x-api-key`. `Authorization` is not looked at, and may serve another purpose.
+    /// API keys, in `x-api-key`; where that is missing, in `Authorization: Bearer`. There, what has not the form of a key of
+    /// Keyward's is not looked at, and may serve another purpose.
     Keys,
     /// JWTs, in `Authorization: Bearer`. `x-api-key` is not looked at.
     Tokens,
-    /// Either. A request with both is refused, for two readers could choose different ones (RFC 6750 §3.1).
+    /// Either: a key in either header, a JWT in `Authorization`. A JWT has points between its parts, and a key has none. A
+    /// request with both headers is refused, for two readers could choose different ones (RFC 6750 §3.1).
     KeysAndTokens,
 }
 

@@ -118,7 +118,7 @@ async fn revoking_again_changes_nothing_and_is_remembered_once() {
                 &json!("subject.tokens_revoked"),
                 &json!("alice"),
                 &json!("root"),
-                &json!({ "notBefore": "2026-01-01T00:00:00Z", "reason": "signed out" })
+                &json!({ "notBefore": "2026-01-01T00:00:00.000Z", "reason": "signed out" })
             ),
             (
                 &json!("token.revoked"),

@@ -13,6 +13,7 @@ mod bad_fields;
 mod bad_keys;
 mod bad_requests;
 mod bad_tokens;
+mod bearer_keys;
 mod bulk_revoke;
 mod command_line;
 mod compose;

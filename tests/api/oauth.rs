@@ -25,6 +25,14 @@ async fn asks(replica: &Replica, path: &str, body: &str) -> Reply {
     Reply::to(form(service().request(replica, Method::POST, path), body)).await
 }
 
+/// Seconds since 1970.
+fn seconds(instant: &Value) -> i64 {
+    let instant = instant.as_str().expect("an instant");
+    time::OffsetDateTime::parse(instant, &time::format_description::well_known::Rfc3339)
+        .expect("an instant")
+        .unix_timestamp()
+}
+
 async fn introspects(replica: &Replica, token: &str) -> Value {
     asks(replica, INTROSPECT, &format!("token={token}&token_type_hint=access_token")).await.is(200)
 }
@@ -38,6 +46,7 @@ async fn a_good_key_is_active_and_says_what_it_is_good_for_rfc_7662_section_2_2(
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let expected = json!({
         "active": true, "scope": "read write", "sub": "alice", "jti": key.id, "exp": 1_893_456_000, "environment": "test",
+        "token_type": "Bearer", "iat": seconds(&key.body["createdAt"]),
     });
     answer.is_json(200, &expected);
 }
@@ -49,6 +58,42 @@ async fn a_good_jwt_is_active_too() {
     assert_eq!((&answer["active"], &answer["sub"], &answer["scope"]), (&json!(true), &json!("alice"), &json!("read")));
     assert_eq!(answer["token_type"], "Bearer");
     assert!(answer["exp"].is_i64(), "{answer}");
+    assert_eq!(answer.get("iat"), None, "this one does not say");
+    let mut says = claims("alice");
+    says["iat"] = json!(crate::actors::now() - 7);
+    assert_eq!(introspects(&replica, &Person::with_claims(&says).token).await["iat"], says["iat"]);
+}
+
+/// `client_secret_post` (RFC 6749 §2.3.1).
+#[tokio::test]
+async fn the_caller_may_authenticate_within_the_form() {
+    let replica = replica().await;
+    let verifier = service().creates(&replica, json!({ "scopes": ["keyward:verify"] })).await.holder.key;
+    let asked = Person::named("alice").creates(&replica, json!({})).await.holder.key;
+    let posts = async |path: &str, body: String| Reply::to(form(stranger(&replica, Method::POST, path), &body)).await;
+    let good = posts(INTROSPECT, format!("token={asked}&client_id=orders&client_secret={verifier}")).await;
+    assert_eq!(good.is(200)["active"], true);
+    assert_eq!(posts(INTROSPECT, format!("token={asked}&client_secret={verifier}")).await.is(200)["active"], true);
+    let powerless = posts(INTROSPECT, format!("token={asked}&client_id=x&client_secret={asked}")).await;
+    assert_eq!(powerless.is(403)["error"], "insufficient_scope");
+    for bad in ["x", "a.b.c", &verifier[1..]] {
+        let refused = posts(INTROSPECT, format!("token={asked}&client_id=orders&client_secret={bad}")).await;
+        assert_eq!(refused.is(401)["error"], "invalid_client");
+    }
+    for empty in ["client_id=orders", "client_id=orders&client_secret="] {
+        let nobody = posts(INTROSPECT, format!("token={asked}&{empty}")).await;
+        assert_eq!(nobody.is(401)["error"], "invalid_client");
+    }
+    let twice = posts(INTROSPECT, format!("token={asked}&client_secret={verifier}&client_secret={verifier}")).await;
+    assert_eq!(twice.is(400)["error"], "invalid_request");
+    // Who may ask learns what is wrong with the question.
+    assert_eq!(posts(INTROSPECT, format!("client_secret={verifier}")).await.is(400)["error"], "invalid_request");
+    // One way of authenticating, and not two (RFC 6749 §2.3).
+    let request = service().request(&replica, Method::POST, INTROSPECT);
+    let both = Reply::to(form(request, &format!("token={asked}&client_secret={verifier}"))).await;
+    assert_eq!(both.is(400)["error"], "invalid_request");
+    assert_eq!(posts(REVOKE, format!("token={asked}&client_id=orders&client_secret={verifier}")).await.status, 200);
+    assert_eq!(introspects(&replica, &asked).await, json!({ "active": false }));
 }
 
 /// Whoever reads no more than `sub` must not take an organisation for a person.

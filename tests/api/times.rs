@@ -47,18 +47,18 @@ const BAD: [&str; 34] = [
     "+2100-01-01T00:00:00Z",
 ];
 
-/// These are, and what they mean in UTC, to the microsecond.
+/// These are, and what they mean in UTC, to the millisecond.
 const GOOD: [(&str, &str); 9] = [
-    ("2100-01-01T00:00:00Z", "2100-01-01T00:00:00Z"),
-    ("2100-01-01t00:00:00z", "2100-01-01T00:00:00Z"),
-    ("2100-01-01T00:00:00-00:00", "2100-01-01T00:00:00Z"),
-    ("2100-01-01T00:00:00+23:59", "2099-12-31T00:01:00Z"),
-    ("2100-01-01T00:00:00.1Z", "2100-01-01T00:00:00.1Z"),
-    ("2100-01-01T00:00:00.12345678901234567890Z", "2100-01-01T00:00:00.123456Z"),
-    ("2100-01-01T00:00:00.99999999999999999999z", "2100-01-01T00:00:00.999999Z"),
+    ("2100-01-01T00:00:00Z", "2100-01-01T00:00:00.000Z"),
+    ("2100-01-01t00:00:00z", "2100-01-01T00:00:00.000Z"),
+    ("2100-01-01T00:00:00-00:00", "2100-01-01T00:00:00.000Z"),
+    ("2100-01-01T00:00:00+23:59", "2099-12-31T00:01:00.000Z"),
+    ("2100-01-01T00:00:00.1Z", "2100-01-01T00:00:00.100Z"),
+    ("2100-01-01T00:00:00.12345678901234567890Z", "2100-01-01T00:00:00.123Z"),
+    ("2100-01-01T00:00:00.99999999999999999999z", "2100-01-01T00:00:00.999Z"),
     // A leap second is the end of the second before it (RFC 3339 §5.7).
-    ("2100-12-31T23:59:60Z", "2100-12-31T23:59:59.999999Z"),
-    ("2100-12-31T15:59:60.5-08:00", "2100-12-31T23:59:59.999999Z"),
+    ("2100-12-31T23:59:60Z", "2100-12-31T23:59:59.999Z"),
+    ("2100-12-31T15:59:60.5-08:00", "2100-12-31T23:59:59.999Z"),
 ];
 
 fn in_query(text: &str) -> String {
@@ -107,7 +107,7 @@ async fn what_is_no_time_of_rfc_3339_is_refused_in_every_filter() {
 }
 
 #[tokio::test]
-async fn what_is_one_is_taken_in_any_zone_and_kept_to_the_microsecond() {
+async fn what_is_one_is_taken_in_any_zone_and_kept_to_the_millisecond() {
     let (replica, alice) = (replica().await, Person::named("alice"));
     for (end, utc) in GOOD {
         let key = alice.creates(&replica, json!({ "expiresAt": end })).await;
@@ -116,4 +116,65 @@ async fn what_is_one_is_taken_in_any_zone_and_kept_to_the_microsecond() {
         let found = Reply::to(alice.request(&replica, Method::GET, &path)).await.is(200);
         assert!(!found["keys"].as_array().expect("a list").iter().any(|found| found["id"] == key.id), "{end}");
     }
+}
+
+/// Whether a text looks like an instant, and whether it is one as all answers write it.
+fn is_instant(text: &str) -> Option<bool> {
+    let digits_become_zeros = |letter: char| if letter.is_ascii_digit() { '0' } else { letter };
+    let form: String = text.chars().map(digits_become_zeros).collect();
+    form.starts_with("0000-00-00").then(|| form == "0000-00-00T00:00:00.000Z")
+}
+
+/// Every instant within an answer, as it stands there.
+fn instants(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => members.values().for_each(|value| instants(value, found)),
+        Value::Array(items) => items.iter().for_each(|value| instants(value, found)),
+        Value::String(text) if is_instant(text).is_some() => found.push(text.clone()),
+        _ => {}
+    }
+}
+
+/// Whatever the database keeps: rows of earlier versions have microseconds.
+#[tokio::test]
+async fn every_time_in_every_answer_has_exactly_three_digits_of_a_fraction() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let service = Person::with_scopes("service", "keyward:verify");
+    let whole = alice.creates(&replica, json!({ "expiresAt": "2100-01-01T00:00:00Z" })).await;
+    let fine = alice.creates(&replica, json!({ "expiresIn": 3600 })).await;
+    assert_eq!(fine.status(&replica).await, 200);
+    let rows = replica.database().superuser_pool().await;
+    for statement in [
+        "UPDATE api_keys SET created_at = '2026-01-01 00:00:00.123456Z', updated_at = '2026-01-01 00:00:00.1Z'",
+        "INSERT INTO key_uses SELECT id, '2026-01-01 00:00:00.000001Z' FROM api_keys
+         ON CONFLICT (key_id) DO UPDATE SET last_used_at = excluded.last_used_at",
+    ] {
+        sqlx::query(statement).execute(&rows).await.expect("done");
+    }
+    let rotate = format!("{}/rotate", fine.path());
+    let mut answers = vec![
+        fine.body.clone(),
+        service.posts(&replica, "/v1/keys/verify", json!({ "key": fine.holder.key })).await.is(200),
+        alice.gets(&replica, KEYS).await.is(200),
+        alice.gets(&replica, &whole.path()).await.is(200),
+        root.gets(&replica, ALL_KEYS).await.is(200),
+        alice.posts(&replica, &rotate, json!({ "gracePeriod": 60 })).await.is(201),
+        alice.patches(&replica, &whole.path(), json!({ "expiresAt": "2100-01-01T00:00:00.5Z" })).await.is(200),
+        alice.deletes(&replica, &whole.path()).await.is(200),
+    ];
+    let subject = json!({ "subject": "bob", "notBefore": "2026-01-01T00:00:00Z" });
+    answers.push(root.posts(&replica, "/v1/admin/tokens/revoke", subject).await.is(200));
+    answers.push(root.gets(&replica, "/v1/admin/audit").await.is(200));
+    for answer in answers {
+        let mut found = Vec::new();
+        instants(&answer, &mut found);
+        assert!(!found.is_empty(), "{answer}");
+        let wrong: Vec<_> = found.iter().filter(|text| is_instant(text) != Some(true)).collect();
+        assert!(wrong.is_empty(), "{wrong:?} in {answer}");
+    }
+    let shown = alice.gets(&replica, &whole.path()).await.is(200);
+    assert_eq!(
+        (&shown["createdAt"], &shown["lastUsedAt"]),
+        (&json!("2026-01-01T00:00:00.123Z"), &json!("2026-01-01T00:00:00.000Z"))
+    );
 }

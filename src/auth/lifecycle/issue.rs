@@ -250,9 +250,9 @@ impl Issuer {
     }
 }
 
-/// The last instant that there is, to the microsecond as the database keeps it, when that would be too late.
+/// The last instant that there is, to the millisecond as it is kept, when that would be too late.
 fn later(now: OffsetDateTime, life: time::Duration) -> OffsetDateTime {
-    const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999999 UTC);
+    const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999 UTC);
     now.checked_add(life).map_or(LAST, |end| end.min(LAST))
 }
 

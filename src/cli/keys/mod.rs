@@ -252,5 +252,5 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 }
 
 fn now() -> OffsetDateTime {
-    timestamp::to_microseconds(OffsetDateTime::now_utc())
+    timestamp::to_milliseconds(OffsetDateTime::now_utc())
 }

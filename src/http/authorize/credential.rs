@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use crate::{
     domain::{policy::Policy, verdict::Denial},
-    protect::credentials::{only_value, strip_bearer},
+    protect::credentials::{Presented, only_value, strip_bearer},
 };
 
 /// How requests of gateways' clients are decided on.
@@ -17,15 +17,6 @@ pub struct Authorize {
     credential_headers: Vec<HeaderName>,
     /// `None`: whoever has a good credential may do everything.
     pub(super) policy: Option<Arc<ArcSwap<Policy>>>,
-}
-
-/// A credential, unverified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presented<'a> {
-    /// An API key, or what is no credential at all.
-    Key(&'a [u8]),
-    /// A JWT, or something with the points of one.
-    Token(&'a [u8]),
 }
 
 impl Authorize {
@@ -62,13 +53,6 @@ fn read<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denia
         strip_bearer(value).ok_or(Denial::Missing)
     } else {
         Ok(value)
-    }
-}
-
-impl<'a> Presented<'a> {
-    /// The segments of a JWT have points between them (RFC 7515 §7.1), and keys have none.
-    fn of(text: &'a [u8]) -> Self {
-        if text.contains(&b'.') { Self::Token(text) } else { Self::Key(text) }
     }
 }
 

@@ -17,7 +17,6 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use time::OffsetDateTime;
 
 pub use self::credential::Authorize;
-use self::credential::Presented;
 use super::{
     Services,
     failure::{Failure, Reason},
@@ -29,7 +28,7 @@ use crate::{
         policy::{Demand, Policy, Shown, Unmet},
         verdict::{Denial, Verdict},
     },
-    protect::{CredentialKind, Gate},
+    protect::{CredentialKind, Gate, credentials::Presented},
 };
 
 /// Where gateways ask.
@@ -88,8 +87,7 @@ async fn in_time(services: &Services, request: &HttpRequest) -> Result<HttpRespo
 
 async fn verdict(services: &Services, request: &HttpRequest) -> Result<Verdict, Undecided> {
     match services.authorize.credential(request.headers()) {
-        Ok(Presented::Key(key)) => services.gate.check_key(key, request).await,
-        Ok(Presented::Token(token)) => services.gate.tokens.check(token, OffsetDateTime::now_utc()).await,
+        Ok(presented) => services.gate.check_presented(presented, request).await,
         Err(denial) => Ok(Verdict::Denied(denial)),
     }
 }

@@ -21,9 +21,9 @@ pub(super) use self::{change::*, create::*, list::*, together::*};
 use super::failure::{Failure, Reason};
 use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions, timestamp};
 
-/// Now, as exact as the database is.
+/// Now, as exact as answers are.
 pub(super) fn now() -> OffsetDateTime {
-    timestamp::to_microseconds(OffsetDateTime::now_utc())
+    timestamp::to_milliseconds(OffsetDateTime::now_utc())
 }
 
 /// The id in the path. What is no id is the id of no key.

@@ -16,7 +16,7 @@ use crate::{
         principal,
         secret::SecretString,
     },
-    http::owner_id,
+    http::{instants, owner_id},
 };
 
 /// Which world a key belongs to, as answers say it.
@@ -87,17 +87,17 @@ pub struct Key {
     #[schema(max_items = 50, example = json!(["192.0.2.0/24"]))]
     allowed_ips: Vec<String>,
     /// When it was made.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "instants::required")]
     created_at: OffsetDateTime,
     /// When somebody last changed it.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "instants::required")]
     updated_at: OffsetDateTime,
     /// From when on it is refused.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(serialize_with = "instants::optional")]
     #[schema(required)]
     expires_at: Option<OffsetDateTime>,
     /// When it was ended for good.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(serialize_with = "instants::optional")]
     #[schema(required)]
     revoked_at: Option<OffsetDateTime>,
     /// What was said when it was revoked.
@@ -107,7 +107,7 @@ pub struct Key {
     #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     successor_id: Option<String>,
     /// When it was last used, within minutes of the truth.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(serialize_with = "instants::optional")]
     #[schema(required)]
     last_used_at: Option<OffsetDateTime>,
     /// From where it was last used.
@@ -229,7 +229,7 @@ pub(in crate::http) struct RevokedKey {
     #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "01gk8yGvWq3Zr0Xb7LmT2c")]
     id: String,
     /// Since when.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(serialize_with = "instants::required")]
     revoked_at: OffsetDateTime,
     #[serde(flatten)]
     confirmation: Confirmation,

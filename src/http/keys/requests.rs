@@ -159,7 +159,7 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
     given.then(|| at.flatten().or(within.flatten()).map(Expiry::At))
 }
 
-/// An instant of RFC 3339, in any time zone, kept to the microsecond.
+/// An instant of RFC 3339, in any time zone, kept to the millisecond.
 pub(in crate::http) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     timestamp::parse(text).map_err(|error| error.to_string())
 }

@@ -190,6 +190,11 @@ fn token_form() -> Value {
         "required": ["token"],
         "properties": {
             "token": { "type": "string", "minLength": 1, "description": "An API key, or a JWT." },
+            "client_id": { "type": "string", "description": "Does not matter: `client_secret` tells whose it is." },
+            "client_secret": {
+                "type": "string",
+                "description": "A key with the scope `keyward:verify`, where no header holds a credential.",
+            },
             "token_type_hint": { "type": "string", "description": "Not needed: the token itself tells." },
             "client_address": {
                 "anyOf": address,

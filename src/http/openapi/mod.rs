@@ -59,6 +59,7 @@ fn document() -> Value {
                     "description": "A JWT of a configured issuer. `POST /api/create-api-key` takes it without the word Bearer, too.",
                 },
                 "basic": { "type": "http", "scheme": "basic", "description": "A key of Keyward's as the password, with any name." },
+                "bearerKey": { "type": "http", "scheme": "bearer", "description": "A key of Keyward's, as a bearer token." },
                 "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key", "description": "A key of Keyward's." },
             },
         },
@@ -97,9 +98,11 @@ fn security(access: Access) -> Value {
     match access {
         Access::Public(_) => json!([]),
         Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
-        Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
-        Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }]),
-        Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "basic": [] }]),
+        Access::ApiKey => json!([{ "apiKey": [] }]),
+        Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
+        Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),
+        // A key as `client_secret` stands in the form: no scheme of OpenAPI says so.
+        Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }, { "basic": [] }]),
     }
 }
 

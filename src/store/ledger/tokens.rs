@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sqlx::{Connection, PgConnection};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{BEGIN, Store, announce, audit};
@@ -11,6 +11,7 @@ use crate::domain::{
     ledger::{Event, Together},
     ports::StoreError,
     principal::Owner,
+    timestamp,
     token::{TokenRevocation, WhichTokens},
 };
 
@@ -43,7 +44,7 @@ impl Store {
             }
             WhichTokens::OfSubject { subject, not_before } => {
                 let row = end_earlier(&mut transaction, revocation, subject, *not_before).await?;
-                let not_before = not_before.format(&Rfc3339).unwrap_or_default();
+                let not_before = timestamp::write(*not_before);
                 let details = Map::from_iter([("notBefore".to_owned(), Value::String(not_before))]);
                 (row, Action::SubjectTokensRevoked, &**subject, details)
             }

@@ -1,0 +1,16 @@
+//! Instants as answers show them.
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+
+use crate::domain::timestamp;
+
+/// An instant.
+pub(super) fn required<S: Serializer>(instant: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp::write(*instant))
+}
+
+/// An instant, or `null`.
+pub(super) fn optional<S: Serializer>(instant: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    instant.map(timestamp::write).serialize(serializer)
+}
