@@ -7,7 +7,10 @@
 use std::sync::LazyLock;
 
 use keyward::{
-    domain::api_key::{Keyring, Pepper},
+    domain::{
+        api_key::{Keyring, Pepper},
+        listing::Place,
+    },
     http::cursor,
 };
 use libfuzzer_sys::fuzz_target;
@@ -27,12 +30,13 @@ fuzz_target!(|data: &[u8]| {
     let list = LISTS[usize::from(*choice) % 2];
     let other_list = LISTS[(usize::from(*choice) + 1) % 2];
     if let Some(last) = std::str::from_utf8(data).ok().and_then(|text| Some((text, cursor::read(ours, list, text)?))) {
-        assert_eq!(cursor::write(ours, list, last.1), last.0);
+        assert_eq!(cursor::write(ours, list, &last.1), last.0);
     }
     let Some((id, change)) = data.split_first_chunk::<16>() else { return };
-    let last = uuid::Uuid::from_bytes(*id);
-    let given = cursor::write(ours, list, last);
-    assert_eq!(cursor::read(ours, list, &given), Some(last));
+    let value = String::from_utf8_lossy(change.get(2..).unwrap_or_default()).into_owned();
+    let last = Place { id: uuid::Uuid::from_bytes(*id), value };
+    let given = cursor::write(ours, list, &last);
+    assert_eq!(cursor::read(ours, list, &given).as_ref(), Some(&last));
     assert_eq!(cursor::read(ours, other_list, &given), None);
     assert_eq!(cursor::read(others, list, &given), None);
     if let [place, byte, ..] = change {

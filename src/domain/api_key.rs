@@ -224,6 +224,11 @@ impl Keyring {
         Ok(Self { prefix, peppers: peppers.iter().map(PepperKeys::of).collect(), recogniser })
     }
 
+    /// The word that keys begin with.
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
     /// Makes a new key. `now` becomes the time in its id.
     pub fn generate(&self, environment: Environment, now: OffsetDateTime) -> IssuedKey {
         let id = KeyId::generate(now);
@@ -298,7 +303,7 @@ impl Keyring {
     }
 
     fn head(&self, environment: Environment) -> String {
-        format!("{}_{}_", self.prefix.as_str(), environment.as_str())
+        self.prefix.head(environment)
     }
 
     fn text_length(&self) -> usize {

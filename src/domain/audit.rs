@@ -97,6 +97,11 @@ impl Action {
             Self::SubjectTokensRevoked => "subject.tokens_revoked",
         }
     }
+
+    /// The action of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
 }
 
 /// Something that was done, as it is kept.
@@ -114,6 +119,6 @@ pub struct AuditEvent {
     pub owner: Owner,
     /// By whom.
     pub author: Author,
-    /// Names of changed fields, a reason, a successor.
+    /// Changed fields, each from what to what; a reason, a successor. Never a secret.
     pub details: Map<String, Value>,
 }

@@ -12,10 +12,11 @@ use time::OffsetDateTime;
 
 use super::{
     api_key::{Environment, KeyId},
+    audit::Actor,
     metadata::Metadata,
     network,
     principal::{Owner, Scopes},
-    text::KeyName,
+    text::{KeyDescription, KeyName},
     verdict::Denial,
 };
 
@@ -32,9 +33,11 @@ pub struct KeyRecord {
     pub owner: Owner,
     /// Which world it belongs to.
     pub environment: Environment,
+    /// What its owner calls it, handed back by a verification.
+    pub name: Option<KeyName>,
     /// What it may do.
     pub scopes: Scopes,
-    /// The owner's notes, handed back by a verification.
+    /// The owner's notes, handed back, too.
     pub metadata: Metadata,
     /// From where it may be used.
     pub allowed_ips: AllowedIps,
@@ -76,6 +79,7 @@ impl KeyRecord {
             id,
             owner,
             environment,
+            name: None,
             scopes: Scopes::default(),
             metadata: Metadata::default(),
             allowed_ips: AllowedIps::default(),
@@ -144,7 +148,8 @@ impl KeyRecord {
     /// Bytes that this record takes beside itself, for bounding memory.
     pub fn bytes_besides(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
-        self.owner.issuer.len()
+        self.name.as_ref().map_or(0, |name| name.as_str().len())
+            + self.owner.issuer.len()
             + self.owner.subject.len()
             + scopes
             + self.metadata.as_json().len()
@@ -246,16 +251,20 @@ pub const FIRST_VERSION: NonZeroI64 = NonZeroI64::new(1).expect("one is not zero
 pub struct ManagedKey {
     /// What decides a check.
     pub record: KeyRecord,
-    /// What the owner calls it.
-    pub name: Option<KeyName>,
+    /// What it is for.
+    pub description: Option<KeyDescription>,
     /// When it was made.
     pub created_at: OffsetDateTime,
+    /// By whom; `None` where an earlier version did not write it.
+    pub created_by: Option<Actor>,
     /// When somebody last changed it.
     pub updated_at: OffsetDateTime,
     /// Who has switched it off; `None` while it is on.
     pub disabled_by: Option<DisabledBy>,
     /// Why it was revoked, if somebody said so.
     pub revoked_reason: Option<String>,
+    /// The key whose place it took; `None` also where an earlier version did not write it.
+    pub predecessor: Option<KeyId>,
     /// The key that took its place.
     pub successor: Option<KeyId>,
     /// Counts the changes, for `ETag` (RFC 9110 §8.8.3).
@@ -269,11 +278,13 @@ impl ManagedKey {
     pub fn new(record: KeyRecord, name: Option<KeyName>, created_at: OffsetDateTime) -> Self {
         Self {
             disabled_by: (!record.enabled).then_some(DisabledBy::Owner),
-            record,
-            name,
+            record: KeyRecord { name, ..record },
+            description: None,
             created_at,
+            created_by: None,
             updated_at: created_at,
             revoked_reason: None,
+            predecessor: None,
             successor: None,
             version: FIRST_VERSION,
             last_use: None,

@@ -6,17 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::{
-    api_key::{Environment, KeyId},
+    api_key::KeyId,
     audit::{Action, AuditEvent, Author},
     coherence::Mark,
-    key_record::{DisabledBy, KeyState, ManagedKey},
+    key_record::{DisabledBy, ManagedKey},
+    listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     metadata::InvalidMetadata,
     ports::{StoreError, StoredHash},
     principal::Owner,
-    text::{ChangeReason, KeyName},
+    text::ChangeReason,
     token::TokenRevocation,
 };
 
@@ -64,6 +64,8 @@ pub enum Refusal {
     AlreadyRotated,
     /// An administrator has switched the key off, and only one may switch it on.
     DisabledByAdministrator,
+    /// All keys of the owner are switched off: none is made, and none switched on.
+    OwnerDisabled,
     /// The owner has as many keys as one may have.
     TooManyKeys(u32),
     /// The owner has made as many keys within a day as one may make.
@@ -188,43 +190,6 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// Which keys somebody wants; everything that is `None` does not matter.
-#[derive(Clone, Debug, Default)]
-pub struct KeyFilter {
-    /// Of this owner.
-    pub owner: Option<Owner>,
-    /// That stand so.
-    pub state: Option<KeyState>,
-    /// Of this world.
-    pub environment: Option<Environment>,
-    /// With exactly this name.
-    pub name: Option<KeyName>,
-    /// With this text under this name in their notes.
-    pub tag: Option<(String, String)>,
-    /// That expire before this instant.
-    pub expiring_before: Option<OffsetDateTime>,
-    /// Made at or after this instant.
-    pub created_since: Option<OffsetDateTime>,
-}
-
-/// Which events somebody wants.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    /// About keys of this owner.
-    pub owner: Option<Owner>,
-    /// About this key.
-    pub key: Option<KeyId>,
-}
-
-/// A part of something that is read along its ids, newest first.
-#[derive(Clone, Copy, Debug)]
-pub struct Page {
-    /// Only what is older than this one.
-    pub before: Option<Uuid>,
-    /// At most so many.
-    pub limit: u32,
-}
-
 /// Whether an owner's keys work.
 #[derive(Clone, Debug)]
 pub struct OwnerSwitch {
@@ -275,17 +240,18 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] when the store could not answer.
     async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError>;
 
-    /// Keys, newest first. `reach`: of who asks; what is listed is for the filter to say.
+    /// Keys in this order. `reach`: of who asks; what is listed is for the filter to say.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
     async fn list(
         &self,
         filter: &KeyFilter,
-        page: Page,
+        order: KeyOrder,
+        page: &Page,
         reach: &Reach,
         now: OffsetDateTime,
-    ) -> Result<Vec<ManagedKey>, StoreError>;
+    ) -> Result<Listed<ManagedKey>, StoreError>;
 
     /// Changes a key as `change` decides.
     ///
@@ -312,6 +278,23 @@ pub trait KeyLedger: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the store could not answer.
     async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError>;
+
+    /// Owners who have keys, or are disabled, in the order of issuer and subject. For who reaches everybody.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn owners(
+        &self,
+        filter: &OwnerFilter,
+        page: &Page,
+        now: OffsetDateTime,
+    ) -> Result<Listed<OwnerStanding>, StoreError>;
+
+    /// One of them; `None` for one who neither has a key nor is disabled.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn owner(&self, owner: &Owner, now: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError>;
 
     /// Switches all keys of an owner, those of the future too.
     ///
@@ -341,5 +324,5 @@ pub trait KeyLedger: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    async fn events(&self, filter: &EventFilter, page: Page, reach: &Reach) -> Result<Vec<AuditEvent>, StoreError>;
+    async fn events(&self, filter: &EventFilter, page: &Page, reach: &Reach) -> Result<Listed<AuditEvent>, StoreError>;
 }

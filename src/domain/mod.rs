@@ -9,6 +9,7 @@ mod base62;
 pub mod coherence;
 pub mod key_record;
 pub mod ledger;
+pub mod listing;
 pub mod message_keys;
 pub mod metadata;
 pub mod network;

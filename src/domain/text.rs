@@ -2,6 +2,8 @@
 
 /// The longest name of a key, in characters.
 pub const NAME_MAX: usize = 200;
+/// The longest description of a key, in characters.
+pub const DESCRIPTION_MAX: usize = 1000;
 /// The longest reason for a revocation, in characters.
 pub const REASON_MAX: usize = 500;
 
@@ -42,6 +44,62 @@ impl std::str::FromStr for KeyName {
     }
 }
 
+/// What a key is for, in its owner's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDescription(Box<str>);
+
+impl KeyDescription {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A description as the database has kept it.
+    pub fn from_stored(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::str::FromStr for KeyDescription {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        line(text, DESCRIPTION_MAX).map(Self)
+    }
+}
+
+/// A part of a text that somebody looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchText(Box<str>);
+
+impl SearchText {
+    /// Whether a text has it anywhere, in letters of either case.
+    pub fn is_within(&self, text: &str) -> bool {
+        text.to_lowercase().contains(&self.0.to_lowercase())
+    }
+
+    /// The pattern of SQL's `LIKE` for texts that have it anywhere.
+    pub fn like_pattern(&self) -> String {
+        let mut pattern = String::from("%");
+        for letter in self.0.chars() {
+            if matches!(letter, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('%');
+        pattern
+    }
+}
+
+impl std::str::FromStr for SearchText {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        line(text, NAME_MAX).map(Self)
+    }
+}
+
 /// Why somebody ended a key or switched an owner off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeReason(Box<str>);
@@ -50,6 +108,11 @@ impl ChangeReason {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A reason as the database has kept it.
+    pub fn from_stored(text: String) -> Self {
+        Self(text.into())
     }
 }
 
@@ -64,6 +127,13 @@ impl std::str::FromStr for ChangeReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_looked_for_is_no_pattern() {
+        let pattern = |text: &str| text.parse::<SearchText>().expect("a text").like_pattern();
+        assert_eq!(pattern("bill"), "%bill%");
+        assert_eq!(pattern(r"50%_\"), r"%50\%\_\\%");
+    }
 
     #[test]
     fn any_unicode_is_a_name_but_control_characters_are_not() {

@@ -116,6 +116,19 @@ async fn secret_in_form(request: &mut ServiceRequest) -> Result<Option<SecretStr
     form.client_secret().map_err(|_| Denial::Ambiguous)
 }
 
+/// Lets a request through that carries a good API key, in either header.
+pub(super) async fn require_own_key(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let (kind, key) = credentials::own_key(request.headers());
+    let verdict = match key {
+        Ok(key) => services(request.request()).gate.check_key(key, request.request()).await,
+        Err(denial) => Ok(Verdict::Denied(denial)),
+    };
+    proceed(kind, verdict, request, next).await
+}
+
 /// Lets a request through that carries an API key, whatever may be done with it: it is to be ended.
 pub(super) async fn require_key_holder(
     request: ServiceRequest,

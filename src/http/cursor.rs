@@ -3,23 +3,26 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::domain::api_key::Keyring;
+use crate::domain::{api_key::Keyring, listing::Place};
 
-/// Where this list goes on after `last`.
-pub fn write(keyring: &Keyring, list: &str, last: Uuid) -> String {
-    let mut bytes = last.as_bytes().to_vec();
+/// Where this list goes on behind a place.
+pub fn write(keyring: &Keyring, list: &str, last: &Place) -> String {
+    let mut bytes = last.id.as_bytes().to_vec();
     bytes.extend(keyring.seal(&sealed(list, last)));
+    bytes.extend(last.value.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// After what this list goes on; `None` for what it has not given.
-pub fn read(keyring: &Keyring, list: &str, text: &str) -> Option<Uuid> {
+/// Behind which place this list goes on; `None` for what it has not given.
+pub fn read(keyring: &Keyring, list: &str, text: &str) -> Option<Place> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (id, seal) = bytes.split_first_chunk::<16>()?;
-    let last = Uuid::from_bytes(*id);
-    keyring.has_sealed(&sealed(list, last), seal).then_some(last)
+    let (id, rest) = bytes.split_first_chunk::<16>()?;
+    let (seal, value) = rest.split_first_chunk::<8>()?;
+    let last = Place { id: Uuid::from_bytes(*id), value: str::from_utf8(value).ok()?.to_owned() };
+    keyring.has_sealed(&sealed(list, &last), seal).then_some(last)
 }
 
-fn sealed(list: &str, last: Uuid) -> Vec<u8> {
-    [list.as_bytes(), last.as_bytes()].concat()
+/// Names of lists are none the beginning of another, or a cursor of the one could be cut into one of the other.
+fn sealed(list: &str, last: &Place) -> Vec<u8> {
+    [list.as_bytes(), last.id.as_bytes(), last.value.as_bytes()].concat()
 }

@@ -79,6 +79,8 @@ pub(super) enum Reason {
     PreconditionFailed,
     /// An administrator has switched the key off, and only one may switch it on.
     DisabledByAdministrator,
+    /// All keys of the owner are switched off.
+    OwnerDisabled,
     /// The key was revoked, which is final.
     KeyRevoked,
     /// The key has expired.
@@ -127,6 +129,7 @@ impl From<ledger::Refusal> for Reason {
             Refusal::VersionMismatch => Self::VersionMismatch,
             Refusal::PreconditionFailed => Self::PreconditionFailed,
             Refusal::DisabledByAdministrator => Self::DisabledByAdministrator,
+            Refusal::OwnerDisabled => Self::OwnerDisabled,
             Refusal::KeyRevoked => Self::KeyRevoked,
             Refusal::KeyExpired => Self::KeyExpired,
             Refusal::AlreadyRotated => Self::AlreadyRotated,
@@ -198,6 +201,11 @@ impl Failure {
                 StatusCode::FORBIDDEN,
                 "disabled_by_administrator",
                 "An administrator has disabled the key, and only an administrator can enable it",
+            ),
+            Reason::OwnerDisabled => (
+                StatusCode::FORBIDDEN,
+                "owner_disabled",
+                "The owner is disabled: no key of theirs is made or enabled until an administrator enables the owner",
             ),
             Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
             Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
@@ -329,6 +337,7 @@ mod tests {
             Reason::VersionMismatch,
             Reason::PreconditionFailed,
             Reason::DisabledByAdministrator,
+            Reason::OwnerDisabled,
             Reason::KeyRevoked,
             Reason::KeyExpired,
             Reason::AlreadyRotated,

@@ -24,7 +24,7 @@ impl Members {
         Ok(Self(Zeroizing::new(members.into_inner())))
     }
 
-    /// A member that may be missing. One without a value is missing (RFC 6749 §3.2).
+    /// A member that may be missing.
     ///
     /// # Errors
     /// When it is repeated, which it must not be.
@@ -32,15 +32,16 @@ impl Members {
         let mut values = self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (_, Some(_)) => Err("a parameter is repeated"),
-            (value, None) => Ok(value.filter(|value| !value.is_empty())),
+            (value, None) => Ok(value),
         }
     }
 
-    /// The secret that a client authenticates with (RFC 6749 §2.3.1).
+    /// The secret that a client authenticates with (RFC 6749 §2.3.1). One without a value is as good as missing (§3.2).
     ///
     /// # Errors
     /// When it is repeated.
     pub(super) fn client_secret(&self) -> Result<Option<SecretString>, &'static str> {
-        Ok(self.one("client_secret")?.map(|secret| SecretString::new(secret.to_owned())))
+        let secret = self.one("client_secret")?.filter(|secret| !secret.is_empty());
+        Ok(secret.map(|secret| SecretString::new(secret.to_owned())))
     }
 }

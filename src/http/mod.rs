@@ -1,5 +1,6 @@
 //! Keyward's own routes over HTTP. The check before them is in [`protect`](crate::protect).
 
+mod actor;
 #[cfg(test)]
 mod asked;
 mod audit;

@@ -200,7 +200,8 @@ impl Form {
             // RFC 6749 §2.3.
             return Err("authenticate in one way: by a header, or by client_secret");
         }
-        let token = members.one("token")?.ok_or("token is missing")?.to_owned().into();
+        let token =
+            members.one("token")?.filter(|token| !token.is_empty()).ok_or("token is missing")?.to_owned().into();
         let client_address = match members.one("client_address")? {
             Some(text) => Some(text.parse::<IpAddr>().map_err(|_| "client_address is no address")?.to_canonical()),
             None => None,

@@ -5,8 +5,13 @@ use actix_web::{HttpRequest, web::Query};
 use super::{
     cursor,
     failure::{FieldProblem, Reason},
+    owner_id,
 };
-use crate::domain::{api_key::Keyring, ledger::Page};
+use crate::domain::{
+    api_key::Keyring,
+    listing::Page,
+    principal::{IDENTIFIER_MAX_BYTES, Owner},
+};
 
 /// What a page holds when nobody says how much.
 pub(super) const LIMIT_DEFAULT: u32 = 25;
@@ -58,16 +63,50 @@ impl Parameters {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
+    /// A parameter with several words, with commas between.
+    pub(super) fn take_several<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        self.take(name, |text| text.split(',').map(read).collect())
+    }
+
     /// Which page of a list: `limit` and `cursor`.
     pub(super) fn page(&mut self, keyring: &Keyring, list: &str) -> Page {
+        self.page_of(keyring, list, LIMIT_DEFAULT, LIMIT_MAX)
+    }
+
+    /// The same for pages of another size.
+    pub(super) fn page_of(&mut self, keyring: &Keyring, list: &str, usual: u32, most: u32) -> Page {
         let limit = self.take("limit", |text| match text.parse() {
-            Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
-            _ => Err(format!("a whole number from 1 to {LIMIT_MAX}")),
+            Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+            _ => Err(format!("a whole number from 1 to {most}")),
         });
-        let before = self.take("cursor", |text| {
+        let after = self.take("cursor", |text| {
             cursor::read(keyring, list, text).ok_or_else(|| "not a cursor that this list has given".to_owned())
         });
-        Page { before, limit: limit.unwrap_or(LIMIT_DEFAULT) }
+        Page { after, limit: limit.unwrap_or(usual) }
+    }
+
+    /// An owner: by their id, or by issuer (which may be missing where tokens carry none) and subject.
+    pub(super) fn owner(&mut self) -> Option<Owner> {
+        let is_given = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(own, _)| own == name);
+        let by_id = is_given(&self.pairs, "owner");
+        let (has_issuer, has_subject) = (is_given(&self.pairs, "issuer"), is_given(&self.pairs, "subject"));
+        let id = self
+            .take("owner", |text| owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned()));
+        let issuer = self.take("issuer", |text| identifier(text, 0));
+        let subject = self.take("subject", |text| identifier(text, 1));
+        if by_id && (has_issuer || has_subject) {
+            self.problem("owner", "conflict", "give owner, or issuer and subject, not both");
+            return None;
+        }
+        if has_issuer && !has_subject {
+            self.problem("subject", "required", "an issuer alone names no owner");
+            return None;
+        }
+        id.or_else(|| Some(Owner { issuer: issuer.unwrap_or_default(), subject: subject? }))
     }
 
     pub(super) fn problem(&mut self, name: &'static str, code: &'static str, detail: impl Into<String>) {
@@ -82,6 +121,15 @@ impl Parameters {
             self.problem("query", "unknown_parameter", format!("there is no parameter {}", names.join(", ")));
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Reason::InvalidParameters(self.problems)) }
+    }
+}
+
+/// The limits that tokens' `iss` and `sub` have.
+fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
+    if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+        Ok(text.into())
+    } else {
+        Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
     }
 }
 

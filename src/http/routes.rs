@@ -31,6 +31,8 @@ pub enum Access {
     Token,
     /// Who holds an API key.
     ApiKey,
+    /// Who holds a good API key, in either header.
+    OwnKey,
     /// Who holds an API key, be it revoked, expired or used from the wrong place: to end it.
     KeyHolder,
     /// Services: who holds a JWT or an API key with the scope `keyward:verify`.
@@ -101,6 +103,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
         |route| route.to(health::readyz),
     ),
+    endpoint(Method::GET, "/v1/keys/self", Access::OwnKey, |route| route.to(keys::show_self)),
     endpoint(Method::DELETE, "/v1/keys/self", Access::KeyHolder, |route| route.to(keys::revoke_self)),
     endpoint(Method::POST, "/v1/keys/verify", Access::Verifier, |route| route.to(verify::verify)),
     endpoint(Method::POST, "/v1/keys", Access::Token, |route| route.to(keys::create)),
@@ -122,6 +125,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/v1/admin/keys/{id}/disable", Access::Administrator, |route| route.to(keys::disable)),
     endpoint(Method::POST, "/v1/admin/keys/{id}/enable", Access::Administrator, |route| route.to(keys::enable)),
     endpoint(Method::GET, "/v1/admin/audit", Access::Administrator, |route| route.to(audit::list)),
+    endpoint(Method::GET, "/v1/admin/owners", Access::Administrator, |route| route.to(owners::list)),
+    endpoint(Method::GET, "/v1/admin/owners/{id}", Access::Administrator, |route| route.to(owners::show)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
     endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),
@@ -175,6 +180,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
         Access::ApiKey | Access::Forwarded => unreachable!("`with_key` and `for_gateways` make these, not `endpoint`"),
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
+        Access::OwnKey => route.wrap(from_fn(authenticate::require_own_key)),
         Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
         Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
         Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),

@@ -15,18 +15,18 @@ use utoipa::ToSchema;
 use super::{
     Services,
     failure::{Failure, FieldProblem, Reason},
-    fields::{Fields, boolean, list, object, text, wrong},
+    fields::{Fields, boolean, list, object, parsed, text, wrong},
     instants,
     keys::{
         now,
-        representation::{Environment, Owner, notes},
+        representation::{self, Owner, notes},
         requests::scopes,
     },
     undone,
 };
 use crate::{
     auth::cache::Examined,
-    domain::{key_record::KeyRecord, principal::Scopes, secret::SecretString, verdict::Denial},
+    domain::{api_key::Environment, key_record::KeyRecord, principal::Scopes, secret::SecretString, verdict::Denial},
 };
 
 /// Keys in one request.
@@ -35,6 +35,7 @@ pub(super) const CHECKS_MAX: usize = 100;
 const VALID: &str = "valid";
 /// What a text is told to be that is no key, whatever the reason: another form, a forgery, a key that is gone.
 const NOT_FOUND: &str = "not_found";
+const WRONG_ENVIRONMENT: &str = "wrong_environment";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 /// Every word for how a key was judged, as the document lists them.
@@ -49,6 +50,7 @@ enum VerificationCode {
     OwnerDisabled,
     Expired,
     AddressNotAllowed,
+    WrongEnvironment,
     InsufficientScope,
 }
 
@@ -56,6 +58,7 @@ enum VerificationCode {
 pub(super) struct Question {
     key: SecretString,
     scopes: Scopes,
+    environment: Option<Environment>,
     client_address: Option<IpAddr>,
 }
 
@@ -85,10 +88,13 @@ pub(super) struct KnownKey {
     /// The key's public name.
     #[schema(pattern = "^[0-9A-Za-z]{22}$")]
     key_id: String,
+    /// What its owner calls it.
+    #[schema(required, min_length = 1, max_length = 200)]
+    name: Option<String>,
     /// Whose key it is.
     owner: Owner,
     /// Which world it belongs to.
-    #[schema(value_type = Environment)]
+    #[schema(value_type = representation::Environment)]
     environment: &'static str,
     /// What it may do.
     #[schema(max_items = 100)]
@@ -168,6 +174,9 @@ fn judge(examined: &Examined, question: &Question, explain: bool, now: OffsetDat
 fn failures(record: &KeyRecord, question: &Question, now: OffsetDateTime) -> Vec<CheckFailure> {
     let denials = record.refusals(now, question.client_address);
     let mut failures: Vec<CheckFailure> = denials.into_iter().map(|denial| failure(code(denial))).collect();
+    if question.environment.is_some_and(|demanded| demanded != record.environment) {
+        failures.push(failure(WRONG_ENVIRONMENT));
+    }
     let missing_scopes: Vec<String> = question.scopes.beyond(&record.scopes).map(str::to_owned).collect();
     if !missing_scopes.is_empty() {
         failures.push(CheckFailure { code: INSUFFICIENT_SCOPE, missing_scopes });
@@ -195,6 +204,7 @@ impl KnownKey {
     fn new(record: &Arc<KeyRecord>) -> Self {
         Self {
             key_id: record.id.to_string(),
+            name: record.name.as_ref().map(|name| name.as_str().to_owned()),
             owner: Owner::new(&record.owner),
             environment: record.environment.as_str(),
             scopes: record.scopes.iter().map(str::to_owned).collect(),
@@ -229,9 +239,10 @@ pub(super) fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Re
 fn question(fields: &mut Fields) -> Option<Question> {
     let key = fields.require("key", text);
     let scopes = fields.take("scopes", scopes);
+    let environment = fields.take("environment", parsed);
     let client_address = fields.take("clientAddress", |value| {
         let address = text(value)?.parse::<IpAddr>();
         address.map(|address| address.to_canonical()).or_else(|_| wrong("invalid", "must be an IP address"))
     });
-    Some(Question { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), client_address })
+    Some(Question { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), environment, client_address })
 }

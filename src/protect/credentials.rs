@@ -78,9 +78,11 @@ fn either(headers: &HeaderMap) -> (CredentialKind, Result<Presented<'_>, Denial>
 /// The key that the request carries to say something about itself: in `x-api-key`, or else as a bearer token.
 pub(crate) fn own_key(headers: &HeaderMap) -> (CredentialKind, Result<&[u8], Denial>) {
     match api_key(headers) {
-        Err(Denial::Missing) => match bearer_token(headers, BearerScheme::Required) {
-            Err(Denial::Missing) => (CredentialKind::ApiKey, Err(Denial::Missing)),
-            found => (CredentialKind::Either, found),
+        Err(Denial::Missing) => match bearer_token(headers, BearerScheme::Required).map(Presented::of) {
+            Ok(Presented::Key(key)) => (CredentialKind::Either, Ok(key)),
+            // A JWT is no key.
+            Ok(Presented::Token(_)) | Err(Denial::Missing) => (CredentialKind::ApiKey, Err(Denial::Missing)),
+            Err(denial) => (CredentialKind::Either, Err(denial)),
         },
         found => (CredentialKind::ApiKey, found),
     }

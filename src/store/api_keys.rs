@@ -19,7 +19,7 @@ impl KeyStore for Store {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
         let query = sqlx::query_as!(
             CheckedRow,
-            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", environment AS "environment!",
+            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", name, environment AS "environment!",
                       scopes AS "scopes!", coalesce(metadata_as_sent, metadata::text) AS "metadata!",
                       allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!", disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at,
                       secret_hash AS "secret_hash!"

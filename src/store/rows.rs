@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use crate::domain::{
     api_key::KeyId,
+    audit::Actor,
     key_record::{AllowedIps, DisabledBy, KeyRecord, LastUse, ManagedKey, NotedMinute},
     metadata::Metadata,
     ports::{StoreError, StoredHash, StoredKey},
     principal::{Owner, Scopes},
-    text::KeyName,
+    text::{KeyDescription, KeyName},
 };
 
 /// What a check reads.
@@ -18,6 +19,7 @@ pub(super) struct CheckedRow {
     pub(super) id: Uuid,
     pub(super) issuer: String,
     pub(super) subject: String,
+    pub(super) name: Option<String>,
     pub(super) environment: String,
     pub(super) scopes: Vec<String>,
     pub(super) metadata: String,
@@ -38,6 +40,7 @@ impl TryFrom<CheckedRow> for StoredKey {
             id: row.id.into(),
             owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
             environment: row.environment.parse().map_err(|error| corrupt(format!("environment {error}")))?,
+            name: row.name.map(KeyName::from_stored),
             scopes: Scopes::parse(row.scopes.iter().map(String::as_str)).map_err(|error| corrupt(error.to_string()))?,
             metadata: Metadata::from_stored(&row.metadata).map_err(|error| corrupt(format!("metadata {error}")))?,
             allowed_ips: AllowedIps::new(row.allowed_ips).map_err(|error| corrupt(error.to_string()))?,
@@ -57,6 +60,10 @@ pub(super) struct ManagedRow {
     pub(super) issuer: String,
     pub(super) subject: String,
     pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) creator_kind: Option<String>,
+    pub(super) creator_issuer: Option<String>,
+    pub(super) creator_subject: Option<String>,
     pub(super) environment: String,
     pub(super) scopes: Vec<String>,
     pub(super) metadata: String,
@@ -67,6 +74,7 @@ pub(super) struct ManagedRow {
     pub(super) owner_disabled: bool,
     pub(super) revoked_at: Option<OffsetDateTime>,
     pub(super) revoked_reason: Option<String>,
+    pub(super) predecessor_id: Option<Uuid>,
     pub(super) successor_id: Option<Uuid>,
     pub(super) version: i64,
     pub(super) created_at: OffsetDateTime,
@@ -83,10 +91,18 @@ impl TryFrom<ManagedRow> for ManagedKey {
         let named = DisabledBy::ALL.into_iter().find(|by| row.disabled_by.as_deref() == Some(by.as_str()));
         let disabled_by = (!row.enabled).then(|| named.unwrap_or(DisabledBy::Owner));
         let version = row.version.try_into().map_err(|_| corrupt(row.id, "version 0"))?;
+        let creator = ActorColumns {
+            kind: row.creator_kind,
+            issuer: row.creator_issuer,
+            subject: row.creator_subject,
+            key: None,
+        };
+        let created_by = creator.read().map_err(|kind| corrupt(row.id, &format!("creator {kind}")))?;
         let checked = CheckedRow {
             id: row.id,
             issuer: row.issuer,
             subject: row.subject,
+            name: row.name,
             environment: row.environment,
             scopes: row.scopes,
             metadata: row.metadata,
@@ -99,15 +115,55 @@ impl TryFrom<ManagedRow> for ManagedKey {
         };
         Ok(Self {
             record: StoredKey::try_from(checked)?.record,
-            name: row.name.map(KeyName::from_stored),
+            description: row.description.map(KeyDescription::from_stored),
             created_at: row.created_at,
+            created_by,
             updated_at: row.updated_at,
             disabled_by,
             revoked_reason: row.revoked_reason,
+            predecessor: row.predecessor_id.map(KeyId::from),
             successor: row.successor_id.map(KeyId::from),
             version,
             last_use: row.last_used_at.map(|at| LastUse { at, from: row.last_used_from.map(|network| network.addr()) }),
         })
+    }
+}
+
+/// Who did something, as tables keep it.
+pub(super) struct ActorColumns {
+    pub(super) kind: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) subject: Option<String>,
+    pub(super) key: Option<Uuid>,
+}
+
+impl ActorColumns {
+    /// How one is kept.
+    pub(super) fn of(actor: &Actor) -> Self {
+        let columns = |kind: &str| Self { kind: Some(kind.to_owned()), issuer: None, subject: None, key: None };
+        match actor {
+            Actor::Token { issuer, subject } => {
+                Self { issuer: Some(issuer.to_string()), subject: Some(subject.to_string()), ..columns("token") }
+            }
+            Actor::Key(id) => Self { key: Some(id.as_uuid()), ..columns("key") },
+            Actor::CommandLine => columns("command_line"),
+        }
+    }
+
+    /// Who it was; `None` where nobody wrote it.
+    ///
+    /// # Errors
+    /// The kind, where it is none that we know.
+    pub(super) fn read(self) -> Result<Option<Actor>, String> {
+        let Some(kind) = self.kind else { return Ok(None) };
+        Ok(Some(match (kind.as_str(), self.issuer, self.subject, self.key) {
+            ("token", Some(issuer), Some(subject), _) => {
+                Actor::Token { issuer: issuer.into(), subject: subject.into() }
+            }
+            ("key", _, _, Some(id)) => Actor::Key(id.into()),
+            ("command_line", ..) => Actor::CommandLine,
+            _ => return Err(kind),
+        }))
     }
 }
 
@@ -118,36 +174,36 @@ pub(super) fn corrupt(id: Uuid, what: &str) -> StoreError {
 /// `query_as!` of [`ManagedRow`]s with what follows `FROM`'s joins. After `of_owner`, these are keys of the owner
 /// `$1`, `$2` alone: whether that one is disabled is then looked up once, and not for each key.
 macro_rules! managed_rows {
-    (of_owner $rest:literal $(, $argument:expr)* $(,)?) => {
+    (of_owner $($rest:literal)+ $(, $argument:expr)* $(,)?) => {
         managed_rows!(
             @ "EXISTS (SELECT FROM disabled_owners AS disabled WHERE disabled.issuer = $1 AND disabled.subject = $2)",
-            "", $rest $(, $argument)*
+            "", $($rest)+ $(, $argument)*
         )
     };
-    (@ $owner_disabled:literal, $join:literal, $rest:literal $(, $argument:expr)*) => {
+    (@ $owner_disabled:literal, $join:literal, $($rest:literal)+ $(, $argument:expr)*) => {
         sqlx::query_as!(
             crate::store::rows::ManagedRow,
             // Told that they are never NULL, because the planner may turn the joins around, and the compiler goes by
             // its plan.
             r#"SELECT api_keys.id AS "id!", api_keys.issuer AS "issuer!", api_keys.subject AS "subject!", name,
-                      environment AS "environment!", scopes AS "scopes!",
+                      description, creator_kind, creator_issuer, creator_subject, environment AS "environment!", scopes AS "scopes!",
                       coalesce(metadata_as_sent, metadata::text) AS "metadata!", allowed_ips AS "allowed_ips!",
                       expires_at, enabled AS "enabled!", disabled_by AS "disabled_by?", revoked_at, revoked_reason,
-                      successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
+                      predecessor_id, successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
                       key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?", "#
                 + $owner_disabled
                 + r#" AS "owner_disabled!"
                FROM api_keys
                LEFT JOIN key_uses ON key_uses.key_id = api_keys.id "#
                 + $join
-                + $rest
+                $(+ $rest)+
             $(, $argument)*
         )
     };
-    ($rest:literal $(, $argument:expr)* $(,)?) => {
+    ($($rest:literal)+ $(, $argument:expr)* $(,)?) => {
         managed_rows!(
             @ "disabled_owners.subject IS NOT NULL",
-            "LEFT JOIN disabled_owners USING (issuer, subject) ", $rest $(, $argument)*
+            "LEFT JOIN disabled_owners USING (issuer, subject) ", $($rest)+ $(, $argument)*
         )
     };
 }

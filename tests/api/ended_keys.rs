@@ -275,6 +275,13 @@ async fn among_a_hundred_thousand_keys_no_list_and_no_limit_reads_the_whole_tabl
         "expiringBefore=2030-01-01T00:00:00Z",
         "createdSince=2020-01-01T00:00:00Z",
         "state=active&name=y",
+        "state=active,expired&sort=createdAt",
+        "search=x",
+        "scope=a",
+        "unusedSince=2030-01-01T00:00:00Z",
+        "sort=name",
+        "sort=-lastUsedAt&search=x",
+        "sort=expiresAt&state=active",
     ];
     for _ in 0..8 {
         for filter in filters {
@@ -282,7 +289,20 @@ async fn among_a_hundred_thousand_keys_no_list_and_no_limit_reads_the_whole_tabl
             root.gets(&replica, &format!("{ALL_KEYS}?owner={ALICE}&{filter}")).await.is(200);
         }
         root.gets(&replica, ALL_KEYS).await.is(200);
-        root.gets(&replica, &format!("{ALL_KEYS}?state=active")).await.is(200);
+        for of_all in
+            ["state=active", "sort=createdAt", "search=none", "scope=none", "unusedSince=2020-01-01T00:00:00Z"]
+        {
+            root.gets(&replica, &format!("{ALL_KEYS}?{of_all}")).await.is(200);
+        }
+        for owners in ["", "?search=none", "?state=disabled", "?state=active", &format!("/{ALICE}")] {
+            root.gets(&replica, &format!("/v1/admin/owners{owners}")).await.is(200);
+        }
+        for of_events in
+            ["actor=command_line", "action=key.revoked", "from=2020-01-01T00:00:00Z", "to=2020-01-01T00:00:00Z"]
+        {
+            root.gets(&replica, &format!("/v1/admin/audit?{of_events}")).await.is(200);
+            alice.gets(&replica, &format!("/v1/audit?{of_events}")).await.is(200);
+        }
         for audit in ["/v1/audit", "/v1/admin/audit", &format!("/v1/audit?keyId={}", key.id)] {
             let person = if audit.contains("admin") { &root } else { &alice };
             person.gets(&replica, audit).await.is(200);

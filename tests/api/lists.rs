@@ -150,14 +150,14 @@ async fn parameters_that_are_wrong_are_named_all_at_once() {
         ("tag=a:%00", [("tag", "invalid")]),
         ("expiringBefore=tomorrow", [("expiringBefore", "invalid")]),
         ("createdSince=2026", [("createdSince", "invalid")]),
-        ("sort=name", [("query", "unknown_parameter")]),
+        ("order=name", [("query", "unknown_parameter")]),
         ("Limit=1", [("query", "unknown_parameter")]),
         ("&x&", [("query", "unknown_parameter")]),
     ] {
         assert_eq!(alice.gets(&replica, &format!("{KEYS}?{query}")).await.wrong_parameters(), pairs(&wrong), "{query}");
     }
     let all = alice.gets(&replica, &format!("{KEYS}?limit=0&state=x&cursor=x&sort=x&tag=x")).await;
-    let names = ["cursor", "limit", "query", "state", "tag"];
+    let names = ["cursor", "limit", "sort", "state", "tag"];
     assert_eq!(all.wrong_parameters().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
     alice.gets(&replica, &format!("{KEYS}?limit=100")).await.is(200);
 }

@@ -54,9 +54,10 @@ async fn every_operation_says_which_credential_it_wants() {
         let wanted = match endpoint.access {
             Access::Public(_) => json!([]),
             Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
-            Access::ApiKey | Access::KeyHolder => json!([{ "apiKey": [] }]),
-            Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }]),
-            Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "basic": [] }]),
+            Access::ApiKey => json!([{ "apiKey": [] }]),
+            Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
+            Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),
+            Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }, { "basic": [] }]),
         };
         assert_eq!(operation["security"], wanted, "{}", endpoint.path);
         assert_eq!(!operation["responses"]["401"].is_null(), wanted != json!([]), "{}", endpoint.path);

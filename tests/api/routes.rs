@@ -19,6 +19,7 @@ async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
             Access::GuideToken
             | Access::Token
             | Access::ApiKey
+            | Access::OwnKey
             | Access::KeyHolder
             | Access::Verifier
             | Access::OAuthClient

@@ -25,14 +25,15 @@ async fn a_service_learns_what_a_good_key_is_and_asks_with_a_token_or_a_key() {
     let (replica, alice) = (replica().await, Person::named("alice"));
     let order = json!({
         "scopes": ["read", "write"], "metadata": { "plan": "gold" }, "environment": "test",
-        "expiresAt": "2030-01-01T00:00:00Z", "name": "not for services",
+        "expiresAt": "2030-01-01T00:00:00Z", "name": "for services, too",
     });
     let key = alice.creates(&replica, order).await;
     let verifier = service().creates(&replica, json!({ "scopes": ["keyward:verify"] })).await;
     let question = json!({ "key": key.holder.key, "scopes": ["write"] });
     let expected = json!({
-        "valid": true, "code": "valid", "keyId": key.id, "owner": key.body["owner"], "environment": "test",
-        "scopes": ["read", "write"], "metadata": { "plan": "gold" }, "expiresAt": "2030-01-01T00:00:00Z",
+        "valid": true, "code": "valid", "keyId": key.id, "name": "for services, too", "owner": key.body["owner"],
+        "environment": "test", "scopes": ["read", "write"], "metadata": { "plan": "gold" },
+        "expiresAt": "2030-01-01T00:00:00.000Z",
     });
     let answer = service().posts(&replica, VERIFY, question.clone()).await;
     answer.is_json(200, &expected);
@@ -40,6 +41,37 @@ async fn a_service_learns_what_a_good_key_is_and_asks_with_a_token_or_a_key() {
     asks_with_key(&replica, &verifier, question).await.is_json(200, &expected);
     let explained = service().posts(&replica, VERIFY, json!({ "key": key.holder.key, "explain": true })).await;
     assert_eq!(explained.is(200)["failures"], json!([]));
+}
+
+#[tokio::test]
+async fn a_service_can_demand_an_environment_and_is_told_the_name_of_today() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let live = alice.creates(&replica, json!({})).await;
+    let test = alice.creates(&replica, json!({ "environment": "test", "name": "old" })).await;
+    let asks = async |question: Value| service().posts(&replica, VERIFY, question).await.is(200);
+    for (key, environment, valid, code) in [
+        (&live, json!("live"), true, "valid"),
+        (&test, json!("test"), true, "valid"),
+        (&test, json!("live"), false, "wrong_environment"),
+        (&live, json!("test"), false, "wrong_environment"),
+        (&test, Value::Null, true, "valid"),
+    ] {
+        let answer = asks(json!({ "key": key.holder.key, "environment": environment })).await;
+        assert_eq!((&answer["valid"], &answer["code"]), (&json!(valid), &json!(code)), "{environment}");
+        assert_eq!(answer["environment"], key.body["environment"]);
+    }
+    let demands = json!({ "key": test.holder.key, "environment": "live", "scopes": ["a"], "explain": true });
+    let codes = asks(demands).await["failures"].clone();
+    let expected = json!([{ "code": "wrong_environment" }, { "code": "insufficient_scope", "missingScopes": ["a"] }]);
+    assert_eq!(codes, expected);
+    let many = json!({ "checks": [{ "key": live.holder.key, "environment": "test" }, { "key": test.holder.key }] });
+    let results = asks(many).await["results"].clone();
+    assert_eq!((&results[0]["valid"], &results[1]["name"]), (&json!(false), &json!("old")));
+    alice.patches(&replica, &test.path(), json!({ "name": "new" })).await.is(200);
+    assert_eq!(asks(json!({ "key": test.holder.key })).await["name"], "new");
+    assert_eq!(asks(json!({ "key": live.holder.key })).await["name"], Value::Null);
+    let wrong = service().posts(&replica, VERIFY, json!({ "key": "x", "environment": "production" })).await;
+    assert_eq!(wrong.wrong_fields(), pairs(&[("/environment", "invalid")]));
 }
 
 #[tokio::test]

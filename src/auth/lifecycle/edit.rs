@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::{ChangedKey, Done, Editor, Expiry, Lifecycle};
@@ -14,7 +14,8 @@ use crate::domain::{
     metadata::{Metadata, MetadataPatch},
     precondition::Preconditions,
     principal::Scopes,
-    text::{ChangeReason, KeyName},
+    text::{ChangeReason, KeyDescription, KeyName},
+    timestamp,
 };
 
 /// What of a key is to change. `None` leaves as it is.
@@ -22,6 +23,8 @@ use crate::domain::{
 pub struct Edit {
     /// The name, or none.
     pub name: Option<Option<KeyName>>,
+    /// What it is for, or nothing.
+    pub description: Option<Option<KeyDescription>>,
     /// The scopes, all of them.
     pub scopes: Option<Scopes>,
     /// The notes, merged into those that are there (RFC 7396), or none.
@@ -124,17 +127,20 @@ impl Lifecycle {
         // First what no other version would change (RFC 9110 §13.2.1).
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
-        let (changed, fields) = apply(key, edit, editor)?;
-        if fields.is_empty() {
+        let changed = apply(key, edit, editor)?;
+        let changes = changes(key, &changed);
+        if changes.is_empty() {
             return Ok(Decision { key: changed, event: None, successor: None });
         }
         self.allow(&changed, Some(key), editor)?;
-        let action = match *fields {
+        let names: Vec<&str> = changes.iter().map(|change| change.field).collect();
+        let action = match *names {
             ["enabled"] if changed.record.enabled => Action::KeyEnabled,
             ["enabled"] => Action::KeyDisabled,
             _ => Action::KeyUpdated,
         };
-        let details = Map::from_iter([("changed".to_owned(), fields.into())]);
+        let mut details = Map::from_iter([("changed".to_owned(), names.into())]);
+        details.extend(told(changes));
         Ok(Decision { key: changed, event: Some(Event { action, details }), successor: None })
     }
 
@@ -151,7 +157,8 @@ impl Lifecycle {
         switch(&mut changed, enabled, editor)?;
         self.allow(&changed, Some(key), editor)?;
         let action = if enabled { Action::KeyEnabled } else { Action::KeyDisabled };
-        let event = is_switched(key, &changed).then(|| Event { action, details: Map::new() });
+        let changes = changes(key, &changed);
+        let event = (!changes.is_empty()).then(|| Event { action, details: told(changes) });
         Ok(Decision { key: changed, event, successor: None })
     }
 }
@@ -160,11 +167,14 @@ fn demand_unrevoked(key: &ManagedKey) -> Result<(), Refusal> {
     if key.record.revoked_at.is_some() { Err(Refusal::KeyRevoked) } else { Ok(()) }
 }
 
-/// Switches a key on or off. What an administrator has switched off stays so for its owner, who may switch it off as often
+/// Switches a key on or off. None is switched on whose owner is switched off: it would not work. What an administrator has switched off stays so for its owner, who may switch it off as often
 /// as they like.
 fn switch(key: &mut ManagedKey, enabled: bool, editor: &Editor) -> Result<(), Refusal> {
     let by = editor.reach.disables_as();
     let by_administrator = key.disabled_by == Some(DisabledBy::Administrator);
+    if enabled && key.record.owner_disabled {
+        return Err(Refusal::OwnerDisabled);
+    }
     if enabled && by_administrator && by == DisabledBy::Owner {
         return Err(Refusal::DisabledByAdministrator);
     }
@@ -183,15 +193,18 @@ fn is_switched(before: &ManagedKey, after: &ManagedKey) -> bool {
     (before.record.enabled, before.disabled_by) != (after.record.enabled, after.disabled_by)
 }
 
-/// The key with the changes in it, and the names of the fields that differ.
-fn apply(key: &ManagedKey, edit: &Edit, editor: &Editor) -> Result<(ManagedKey, Vec<&'static str>), Refusal> {
+/// The key with the changes in it.
+fn apply(key: &ManagedKey, edit: &Edit, editor: &Editor) -> Result<ManagedKey, Refusal> {
     let mut changed = key.clone();
     if let Some(enabled) = edit.enabled {
         switch(&mut changed, enabled, editor)?;
     }
+    if let Some(description) = &edit.description {
+        changed.description.clone_from(description);
+    }
     let record = &mut changed.record;
     if let Some(name) = &edit.name {
-        changed.name.clone_from(name);
+        record.name.clone_from(name);
     }
     if let Some(scopes) = &edit.scopes {
         record.scopes.clone_from(scopes);
@@ -212,17 +225,54 @@ fn apply(key: &ManagedKey, edit: &Edit, editor: &Editor) -> Result<(ManagedKey, 
         Some(Expiry::Never | Expiry::Latest) => record.expires_at = None,
         None => {}
     }
-    let (was, is) = (&key.record, &changed.record);
+    Ok(changed)
+}
+
+/// A field that differs.
+struct FieldChange {
+    field: &'static str,
+    from: Value,
+    to: Value,
+}
+
+/// The fields of a key that its owner may change, and that differ.
+fn changes(before: &ManagedKey, after: &ManagedKey) -> Vec<FieldChange> {
+    let (was, is) = (&before.record, &after.record);
     let differs = [
-        ("name", key.name != changed.name),
+        ("name", was.name != is.name),
+        ("description", before.description != after.description),
         ("scopes", was.scopes != is.scopes),
         ("metadata", !was.metadata.says_the_same_as(&is.metadata)),
         ("allowedIps", was.allowed_ips != is.allowed_ips),
         ("expiresAt", was.expires_at != is.expires_at),
-        ("enabled", is_switched(key, &changed)),
+        ("enabled", is_switched(before, after)),
     ];
-    let fields = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect();
-    Ok((changed, fields))
+    let differing = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field));
+    differing.map(|field| FieldChange { field, from: value_of(before, field), to: value_of(after, field) }).collect()
+}
+
+/// A field as answers show it.
+fn value_of(key: &ManagedKey, field: &str) -> Value {
+    let record = &key.record;
+    match field {
+        "name" => record.name.as_ref().map(|name| name.as_str()).into(),
+        "description" => key.description.as_ref().map(|description| description.as_str()).into(),
+        "scopes" => record.scopes.iter().collect::<Vec<_>>().into(),
+        // A number that is beyond all types stands in the notes' text.
+        "metadata" => serde_json::from_str(record.metadata.as_object())
+            .unwrap_or_else(|_| Value::String(record.metadata.as_object().to_owned())),
+        "allowedIps" => record.allowed_ips.networks().iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+        "expiresAt" => record.expires_at.map(timestamp::write).into(),
+        _ => record.enabled.into(),
+    }
+}
+
+/// From what to what, as an event tells it.
+fn told(changes: Vec<FieldChange>) -> Map<String, Value> {
+    let changes = changes
+        .into_iter()
+        .map(|FieldChange { field, from, to }| (field.to_owned(), json!({ "from": from, "to": to })));
+    Map::from_iter([("changes".to_owned(), Value::Object(changes.collect()))])
 }
 
 /// The first revocation's time and reason stay.

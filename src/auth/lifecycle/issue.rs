@@ -13,7 +13,7 @@ use crate::{
     auth::hasher::Hasher,
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring},
-        audit::Action,
+        audit::{Action, Actor},
         key_record::{AllowedIps, KeyRecord, ManagedKey},
         ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Refusal},
         metadata::Metadata,
@@ -21,7 +21,7 @@ use crate::{
         precondition::Preconditions,
         principal::{Owner, Scopes},
         secret::SecretString,
-        text::KeyName,
+        text::{KeyDescription, KeyName},
     },
 };
 
@@ -44,6 +44,8 @@ pub struct Order {
     pub owner: Owner,
     /// What the owner calls it.
     pub name: Option<KeyName>,
+    /// What it is for.
+    pub description: Option<KeyDescription>,
     /// Which world it is for; `None` for the configured one.
     pub environment: Option<Environment>,
     /// What it may do.
@@ -75,6 +77,7 @@ impl Order {
         Self {
             owner,
             name: None,
+            description: None,
             environment: None,
             scopes: Scopes::default(),
             metadata: Metadata::default(),
@@ -196,7 +199,7 @@ impl Issuer {
         let decide = |old: &ManagedKey| {
             may_be_rotated(old)?;
             self.lifecycle.allow_successor(&old.record.scopes, editor)?;
-            let new = successor.get_or_init(|| self.successor(old, id, rotation, now));
+            let new = successor.get_or_init(|| self.successor(old, id, rotation, &editor.author.actor, now));
             self.lifecycle.allow(new, Some(old), editor)?;
             Ok(replaced(old, new.clone(), rotation.grace_period, now))
         };
@@ -232,10 +235,22 @@ impl Issuer {
             ..KeyRecord::new(id, order.owner, environment)
         };
         let disabled_by = (!record.enabled).then(|| editor.reach.disables_as());
-        ManagedKey { disabled_by, ..ManagedKey::new(record, order.name, now) }
+        ManagedKey {
+            disabled_by,
+            description: order.description,
+            created_by: Some(editor.author.actor.clone()),
+            ..ManagedKey::new(record, order.name, now)
+        }
     }
 
-    fn successor(&self, old: &ManagedKey, id: KeyId, rotation: &Rotation, now: OffsetDateTime) -> ManagedKey {
+    fn successor(
+        &self,
+        old: &ManagedKey,
+        id: KeyId,
+        rotation: &Rotation,
+        maker: &Actor,
+        now: OffsetDateTime,
+    ) -> ManagedKey {
         let expires_at = match rotation.expiry {
             Some(Expiry::At(end)) => Some(end),
             Some(Expiry::Never) => None,
@@ -246,7 +261,13 @@ impl Issuer {
             }
         };
         let record = KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() };
-        ManagedKey { disabled_by: old.disabled_by, ..ManagedKey::new(record, old.name.clone(), now) }
+        ManagedKey {
+            disabled_by: old.disabled_by,
+            description: old.description.clone(),
+            created_by: Some(maker.clone()),
+            predecessor: Some(old.record.id),
+            ..ManagedKey::new(record, old.record.name.clone(), now)
+        }
     }
 }
 
@@ -271,6 +292,8 @@ fn can_be_rotated(key: &ManagedKey, now: OffsetDateTime) -> Result<(), Refusal> 
         Err(Refusal::KeyRevoked)
     } else if key.record.expires_at.is_some_and(|end| end <= now) {
         Err(Refusal::KeyExpired)
+    } else if key.record.owner_disabled {
+        Err(Refusal::OwnerDisabled)
     } else {
         Ok(())
     }

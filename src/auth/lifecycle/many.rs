@@ -13,7 +13,8 @@ use crate::{
     auth::Undecided,
     domain::{
         audit::Author,
-        ledger::{KeyFilter, OwnerSwitch, Reach},
+        ledger::{OwnerSwitch, Reach},
+        listing::KeyFilter,
         principal::{Owner, TokenIdentity},
         text::ChangeReason,
         token::{TokenRevocation, WhichTokens, remembered_until},

@@ -33,9 +33,10 @@ use crate::{
         api_key::KeyId,
         audit::{AuditEvent, Author},
         key_record::ManagedKey,
-        ledger::{Change, Decide, EventFilter, KeyFilter, KeyLedger, Outcome, Page, Quota, Reach, Refusal, Together},
+        ledger::{Change, Decide, KeyLedger, Outcome, Quota, Reach, Refusal, Together},
+        listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         ports::{StoreError, StoredHash},
-        principal::Scopes,
+        principal::{Owner, Scopes},
     },
 };
 
@@ -96,25 +97,52 @@ impl Lifecycle {
         self.ledger.show(id, reach).await
     }
 
-    /// Keys, newest first. `reach`: of who asks.
+    /// Keys in this order. `reach`: of who asks.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
     pub async fn list(
         &self,
         filter: &KeyFilter,
-        page: Page,
+        order: KeyOrder,
+        page: &Page,
         reach: &Reach,
         now: OffsetDateTime,
-    ) -> Result<Vec<ManagedKey>, StoreError> {
-        self.ledger.list(filter, page, reach, now).await
+    ) -> Result<Listed<ManagedKey>, StoreError> {
+        self.ledger.list(filter, order, page, reach, now).await
+    }
+
+    /// Owners who have keys, or are disabled.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    pub async fn owners(
+        &self,
+        filter: &OwnerFilter,
+        page: &Page,
+        now: OffsetDateTime,
+    ) -> Result<Listed<OwnerStanding>, StoreError> {
+        self.ledger.owners(filter, page, now).await
+    }
+
+    /// One of them; `None` for one who neither has a key nor is disabled.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    pub async fn owner(&self, owner: &Owner, now: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError> {
+        self.ledger.owner(owner, now).await
     }
 
     /// Events, newest first. `reach`: of who asks.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not answer.
-    pub async fn events(&self, filter: &EventFilter, page: Page, reach: &Reach) -> Result<Vec<AuditEvent>, StoreError> {
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        page: &Page,
+        reach: &Reach,
+    ) -> Result<Listed<AuditEvent>, StoreError> {
         self.ledger.events(filter, page, reach).await
     }
 

@@ -21,8 +21,8 @@ impl Lifecycle {
         let is_widened = |before: &&ManagedKey| editor.reach.owner().is_some() && is_wider(key, before);
         let had = before.filter(|before| !is_widened(before)).map_or(&none, |before| &before.record.scopes);
         let mut violations = scope_violations(&key.record.scopes, had, editor);
-        let is_renamed = before.is_none_or(|before| before.name != key.name);
-        if self.policy.require_name && key.name.is_none() && is_renamed && editor.scopes.is_some() {
+        let is_renamed = before.is_none_or(|before| before.record.name != key.record.name);
+        if self.policy.require_name && key.record.name.is_none() && is_renamed && editor.scopes.is_some() {
             violations.push(Violation::NameRequired);
         }
         if let Some(longest) = self.policy.max_lifetime

@@ -7,7 +7,8 @@ use keyward::domain::{
     api_key::{Environment, KeyId},
     key_record::KeyState,
     network,
-    text::{ChangeReason, KeyName},
+    principal::Scope,
+    text::{ChangeReason, KeyDescription, KeyName, SearchText},
 };
 
 #[derive(clap::Subcommand)]
@@ -82,6 +83,9 @@ pub(super) struct Create {
     /// What to call it.
     #[arg(long)]
     pub(super) name: Option<KeyName>,
+    /// What it is for.
+    #[arg(long)]
+    pub(super) description: Option<KeyDescription>,
     /// A right that it gets; may be repeated.
     #[arg(long, value_name = "SCOPE")]
     pub(super) scope: Vec<String>,
@@ -110,15 +114,21 @@ pub(super) struct List {
     /// Of this issuer; jwt.issuer where it is not given.
     #[arg(long, requires = "subject")]
     pub(super) issuer: Option<String>,
-    /// Only keys that stand so: active, disabled, expired or revoked.
-    #[arg(long, value_parser = state)]
-    pub(super) state: Option<KeyState>,
+    /// Only keys that stand so: active, disabled, expired or revoked; several with commas between.
+    #[arg(long, value_parser = state, value_delimiter = ',')]
+    pub(super) state: Vec<KeyState>,
     /// Only keys of this environment.
     #[arg(long)]
     pub(super) environment: Option<Environment>,
     /// Only keys with exactly this name.
     #[arg(long)]
     pub(super) name: Option<KeyName>,
+    /// Only keys with this in their name or description.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) search: Option<SearchText>,
+    /// Only keys that carry this scope.
+    #[arg(long, value_name = "SCOPE")]
+    pub(super) with_scope: Option<Scope>,
     /// At most so many.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: u32,

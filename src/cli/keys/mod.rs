@@ -19,7 +19,8 @@ use keyward::{
         api_key::{KeyId, Keyring},
         audit::Author,
         key_record::{AllowedIps, ManagedKey},
-        ledger::{KeyFilter, Page, Reach},
+        ledger::Reach,
+        listing::{KeyFilter, KeyOrder, Page},
         metadata::{InvalidMetadata, Metadata},
         precondition::Preconditions,
         principal::{Owner, Scopes},
@@ -78,8 +79,8 @@ impl Command {
         match self {
             Self::Create(create) => create.run(store, settings).await,
             Self::List(list) => list.run(store, settings).await,
-            Self::Show { id, json } => show(store, id, json).await,
-            Self::Revoke { id, reason, json } => revoke(store, id, reason, json).await,
+            Self::Show { id, json } => show(store, settings, id, json).await,
+            Self::Revoke { id, reason, json } => revoke(store, settings, id, reason, json).await,
             Self::Rotate { id, grace_period, json } => rotate(store, settings, id, grace_period, json).await,
         }
     }
@@ -93,7 +94,7 @@ impl Create {
         let issued = issuer(store, settings)?.issue(order, None, &operator(), now).await;
         let Issued::Now(new) = granted("a new key", issued)? else { bail!("the key was made before") };
         if json {
-            return print_json(&CreatedKey::new(*new));
+            return print_json(&CreatedKey::new(*new, &settings.key_prefix()?));
         }
         println!("{}", new.text.expose());
         eprintln!("This is the whole key, and the only time that it is shown. Its id is {}.", new.key.record.id);
@@ -114,6 +115,7 @@ impl Create {
         };
         Ok(Order {
             name: self.name,
+            description: self.description,
             environment: self.environment,
             scopes: Scopes::parse(self.scope.iter().map(String::as_str))?,
             metadata,
@@ -129,14 +131,17 @@ impl List {
         let now = now();
         let filter = KeyFilter {
             owner: self.subject.map(|subject| owner(settings, self.issuer, subject)).transpose()?,
-            state: self.state,
+            states: self.state,
             environment: self.environment,
             name: self.name,
+            search: self.search,
+            scope: self.with_scope,
             ..KeyFilter::default()
         };
         let keys = read(store, &filter, self.limit, now).await?;
         if self.json {
-            print_json(&keys.iter().map(|key| Key::new(key, now)).collect::<Vec<_>>())?;
+            let prefix = settings.key_prefix()?;
+            print_json(&keys.iter().map(|key| Key::new(key, &prefix, now)).collect::<Vec<_>>())?;
         } else {
             print!("{}", table::of_keys(&keys, now));
         }
@@ -150,35 +155,41 @@ impl List {
 async fn read(store: &Store, filter: &KeyFilter, limit: u32, now: OffsetDateTime) -> anyhow::Result<Vec<ManagedKey>> {
     let ledger = store.ledger();
     let mut keys: Vec<ManagedKey> = Vec::new();
+    let mut page = Page { after: None, limit: limit.min(PAGE) };
     loop {
+        let listed = ledger.list(filter, KeyOrder::NEWEST_FIRST, &page, &Reach::Any, now).await?;
+        keys.extend(listed.items);
         let left = limit.saturating_sub(u32::try_from(keys.len())?);
-        let page = Page { before: keys.last().map(|key| key.record.id.as_uuid()), limit: left.min(PAGE) };
-        let more = ledger.list(filter, page, &Reach::Any, now).await?;
-        let complete = more.len() < page.limit as usize || page.limit == 0;
-        keys.extend(more);
-        if complete {
+        if listed.next.is_none() || left == 0 {
             return Ok(keys);
         }
+        page = Page { after: listed.next, limit: left.min(PAGE) };
     }
 }
 
-async fn show(store: &Store, id: KeyId, json: bool) -> anyhow::Result<()> {
+async fn show(store: &Store, settings: &Settings, id: KeyId, json: bool) -> anyhow::Result<()> {
     let now = now();
     let Some(key) = store.ledger().show(id, &Reach::Any).await? else { bail!("there is no key {id}") };
     if json {
-        return print_json(&Key::new(&key, now));
+        return print_json(&Key::new(&key, &settings.key_prefix()?, now));
     }
     print!("{}", table::of_key(&key, now));
     Ok(())
 }
 
-async fn revoke(store: &Store, id: KeyId, reason: Option<ChangeReason>, json: bool) -> anyhow::Result<()> {
+async fn revoke(
+    store: &Store,
+    settings: &Settings,
+    id: KeyId,
+    reason: Option<ChangeReason>,
+    json: bool,
+) -> anyhow::Result<()> {
     let now = now();
     let revoked = lifecycle(store, KeyPolicy::default()).revoke(id, reason, operator(), now).await;
     let revoked = granted(id, revoked)?;
     leases::wait(leases::longest(store).await).await;
     if json {
-        return print_json(&Key::new(&revoked.key, now));
+        return print_json(&Key::new(&revoked.key, &settings.key_prefix()?, now));
     }
     println!("Revoked {id}: no replica accepts it any more.");
     Ok(())
@@ -197,7 +208,7 @@ async fn rotate(
     let rotated = granted(id, rotated)?;
     // First the secret: should the wait be cut short, it must not be lost.
     if json {
-        print_json(&RotatedKey::new(rotated, now))?;
+        print_json(&RotatedKey::new(rotated, &settings.key_prefix()?, now))?;
     } else {
         println!("{}", rotated.new.text.expose());
         let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());

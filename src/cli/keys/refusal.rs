@@ -15,6 +15,9 @@ pub(super) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow
         Refusal::AlreadyRotated => anyhow!("{which} has a successor already"),
         Refusal::TooManyKeys(most) => anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows"),
         Refusal::DisabledByAdministrator => anyhow!("an administrator has switched {which} off"),
+        Refusal::OwnerDisabled => {
+            anyhow!("the owner is disabled: no key of theirs is made, or enabled, until the owner is enabled")
+        }
         Refusal::VersionMismatch | Refusal::PreconditionFailed | Refusal::OtherRequest => {
             anyhow!("somebody else has changed {which}")
         }

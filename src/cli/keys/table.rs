@@ -40,6 +40,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
     let facts = [
         ("id", record.id.to_string()),
         ("name", name(key)),
+        ("description", or_dash(key.description.as_ref().map_or("", |text| text.as_str()))),
         ("state", record.state(now).as_str().to_owned()),
         ("environment", record.environment.as_str().to_owned()),
         ("issuer", or_dash(&record.owner.issuer)),
@@ -52,6 +53,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("expires", minute(record.expires_at)),
         ("revoked", minute(record.revoked_at)),
         ("reason", or_dash(key.revoked_reason.as_deref().unwrap_or_default())),
+        ("predecessor", key.predecessor.map_or("-".to_owned(), |id| id.to_string())),
         ("successor", key.successor.map_or("-".to_owned(), |id| id.to_string())),
         ("last used", minute(key.last_use.map(|last| last.at))),
         ("from", key.last_use.and_then(|last| last.from).map_or("-".to_owned(), |from| from.to_string())),
@@ -65,7 +67,7 @@ fn harmless(text: &str) -> String {
 }
 
 fn name(key: &ManagedKey) -> String {
-    or_dash(key.name.as_ref().map_or("", |name| name.as_str()))
+    or_dash(key.record.name.as_ref().map_or("", |name| name.as_str()))
 }
 
 fn scopes(key: &ManagedKey) -> String {

@@ -145,7 +145,7 @@ fn retention(check: &mut Check<'_>) -> Option<Option<Duration>> {
 }
 
 /// A short text that the domain parses.
-fn parsed<T: FromStr<Err: Display>>(check: &mut Check<'_>, setting: &str) -> Option<T> {
+pub(super) fn parsed<T: FromStr<Err: Display>>(check: &mut Check<'_>, setting: &str) -> Option<T> {
     match check.text(setting, 64)?.parse() {
         Ok(value) => Some(value),
         Err(cause) => {

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use ipnet::IpNet;
 
 use self::authorize::authorize;
-use self::credentials::{jwt, keys};
+use self::credentials::{jwt, keys, parsed};
 use self::database::database;
 use super::check::Check;
 use super::load::Settings;
@@ -17,7 +17,7 @@ use super::problems::Problems;
 use super::{
     Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LARGE_HEAD, LastUsed, Log, Process, Server, Socket,
 };
-use crate::domain::network;
+use crate::domain::{api_key::Prefix, network};
 
 /// OWASP's equally strong sets for Argon2id: memory in KiB, iterations.
 const OWASP_SETS: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
@@ -97,6 +97,14 @@ impl Settings {
     /// What is wrong with it, and settings that don't exist.
     pub fn jwt_issuer(&self) -> Result<Option<String>, Problems> {
         self.section(|check| Some(Some(check.text("jwt.issuer", 512)?).filter(|issuer| !issuer.is_empty())))
+    }
+
+    /// `keys.prefix` alone.
+    ///
+    /// # Errors
+    /// What is wrong with it, and settings that don't exist.
+    pub fn key_prefix(&self) -> Result<Prefix, Problems> {
+        self.section(|check| parsed(check, "keys.prefix"))
     }
 
     /// The section `[keys]` alone.

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use super::KeyId;
+
 /// The word that a key starts with: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
@@ -15,6 +17,18 @@ impl Default for Prefix {
 impl Prefix {
     pub(super) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What stands before the id in the text of a key.
+    pub(super) fn head(&self, environment: Environment) -> String {
+        format!("{}_{}_", self.0, environment.as_str())
+    }
+
+    /// What the text of a key begins with that is no secret: everything up to the end of its id.
+    pub fn start_of(&self, environment: Environment, id: KeyId) -> String {
+        let mut start = self.head(environment);
+        id.push_to(&mut start);
+        start
     }
 }
 

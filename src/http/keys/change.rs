@@ -33,7 +33,7 @@ pub(in crate::http) async fn update(
     let conditions = conditions_of_change(&request)?;
     let edit = Fields::of(&request, &body).and_then(|fields| requests::edit(fields, now)).map_err(fail)?;
     let changed = done(&request, services.lifecycle.edit(id, edit, conditions, editor, now).await, "change a key")?;
-    Ok(shown(&changed.key, now))
+    Ok(shown(&services, &changed.key, now))
 }
 
 /// `POST /v1/keys/{id}/disable`
@@ -67,7 +67,7 @@ async fn switch(
     let conditions = conditions_of_change(request)?;
     let changed = services.lifecycle.switch(id, enabled, conditions, editor, now).await;
     let changed = done(request, changed, "switch a key")?;
-    Ok(shown(&changed.key, now))
+    Ok(shown(services, &changed.key, now))
 }
 
 /// `DELETE /v1/keys/{id}`: when the answer comes, no replica accepts the key.

@@ -48,10 +48,14 @@ pub(in crate::http) async fn create(
             let location = format!("{}/{}", request.path(), new.key.record.id);
             Ok(with_secret(HttpResponse::Created(), &new.key, now)
                 .insert_header((LOCATION, location))
-                .json(CreatedKey::new(*new)))
+                .json(CreatedKey::new(*new, services.issuer.keyring.prefix())))
         }
         Issued::Before(key) => {
-            let known = CreatedKey { key: Key::new(&key, now), api_key: None, notice: Some(SHOWN_BEFORE) };
+            let known = CreatedKey {
+                key: Key::new(&key, services.issuer.keyring.prefix(), now),
+                api_key: None,
+                notice: Some(SHOWN_BEFORE),
+            };
             Ok(with_secret(HttpResponse::Ok(), &key, now).json(known))
         }
     }
@@ -78,7 +82,7 @@ pub(in crate::http) async fn rotate(
         tracing::info!(key_id = %id, %successor, took = ?rotated.everywhere.took, "rotated a key");
     });
     let mut response = with_secret(HttpResponse::Created(), &rotated.new.key, now);
-    Ok(response.json(RotatedKey::new(rotated, now)))
+    Ok(response.json(RotatedKey::new(rotated, services.issuer.keyring.prefix(), now)))
 }
 
 fn with_secret(mut response: HttpResponseBuilder, key: &ManagedKey, now: OffsetDateTime) -> HttpResponseBuilder {

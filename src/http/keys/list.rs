@@ -15,9 +15,11 @@ use super::{
 use crate::{
     auth::lifecycle::Editor,
     domain::{
-        api_key::Keyring,
+        api_key::{KeyId, Keyring},
         key_record::KeyState,
-        ledger::{KeyFilter, Page, Reach},
+        ledger::Reach,
+        listing::{KeyFilter, KeyOrder, KeySort, Page},
+        principal::Principal,
     },
     http::{
         Services, cursor,
@@ -38,14 +40,33 @@ pub(in crate::http) async fn show(
     services: Data<Services>,
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
+    show_it(&request, &services, key_id(&request, &id)?, &editor.reach).await
+}
+
+/// `GET /v1/keys/self`: the key that the request carries.
+pub(in crate::http) async fn show_self(
+    request: HttpRequest,
+    principal: Principal,
+    services: Data<Services>,
+) -> Result<HttpResponse, Failure> {
+    let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
+    show_it(&request, &services, record.id, &Reach::Own(record.owner.clone())).await
+}
+
+async fn show_it(
+    request: &HttpRequest,
+    services: &Services,
+    id: KeyId,
+    reach: &Reach,
+) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let (id, now) = (key_id(&request, &id)?, now());
-    let conditions = Conditions::of(&request).map_err(fail)?;
-    let key = services.lifecycle.show(id, &editor.reach).await.map_err(|error| unread(&request, &error))?;
+    let now = now();
+    let conditions = Conditions::of(request).map_err(fail)?;
+    let key = services.lifecycle.show(id, reach).await.map_err(|error| unread(request, &error))?;
     let key = key.ok_or_else(|| fail(Reason::NotFound))?;
     let tag = conditions::tag(&key, now);
     match conditions.of_read(&tag).map_err(fail)? {
-        Read::Shown => Ok(shown(&key, now)),
+        Read::Shown => Ok(shown(services, &key, now)),
         Read::NotModified => {
             let mut response = HttpResponse::NotModified();
             Ok(response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&tag)).finish())
@@ -61,16 +82,12 @@ pub(in crate::http) async fn list(
 ) -> Result<HttpResponse, Failure> {
     let now = now();
     let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &editor.reach);
-    let (filter, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
-    // One more than asked for tells whether there is a next page.
-    let asked = Page { limit: page.limit + 1, ..page };
-    let keys = services.lifecycle.list(&filter, asked, &editor.reach, now).await;
-    let mut keys = keys.map_err(|error| unread(&request, &error))?;
-    let more = keys.len() > page.limit as usize;
-    keys.truncate(page.limit as usize);
-    let last = keys.last().filter(|_| more).map(|key| key.record.id.as_uuid());
-    let next_cursor = last.map(|last| cursor::write(&services.issuer.keyring, LIST, last));
-    let keys = keys.iter().map(|key| Key::new(key, now)).collect();
+    let Wanted { filter, order, page } = read.map_err(|reason| Failure::new(request.path(), reason))?;
+    let listed = services.lifecycle.list(&filter, order, &page, &editor.reach, now).await;
+    let listed = listed.map_err(|error| unread(&request, &error))?;
+    let keyring = &services.issuer.keyring;
+    let next_cursor = listed.next.map(|last| cursor::write(keyring, &name_of(order), &last));
+    let keys = listed.items.iter().map(|key| Key::new(key, keyring.prefix(), now)).collect();
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     if let Some(cursor) = &next_cursor {
@@ -79,36 +96,68 @@ pub(in crate::http) async fn list(
     Ok(response.json(KeyList { keys, next_cursor }))
 }
 
-/// Which keys, and which page of them. Only who reaches any owner's keys may name one.
+/// A list, as a query asks for it.
+pub(in crate::http) struct Wanted {
+    pub(in crate::http) filter: KeyFilter,
+    pub(in crate::http) order: KeyOrder,
+    pub(in crate::http) page: Page,
+}
+
+/// Which keys, in which order, and which page of them. Only who reaches any owner's keys may name one.
 pub(in crate::http) fn which_keys(
     mut parameters: Parameters,
     keyring: &Keyring,
     reach: &Reach,
-) -> Result<(KeyFilter, Page), Reason> {
-    let page = parameters.page(keyring, LIST);
+) -> Result<Wanted, Reason> {
+    let order = parameters.take("sort", sort).unwrap_or(KeyOrder::NEWEST_FIRST);
+    let page = parameters.page(keyring, &name_of(order));
     let mut filter = filter(&mut parameters);
     match reach.owner() {
         Some(owner) => filter.owner = Some(owner.clone()),
-        None => filter.owner = parameters.take("owner", owner),
+        None => filter.owner = parameters.owner(),
+    }
+    if filter.owner.is_none() && order.sort != KeySort::CreatedAt {
+        parameters.problem("sort", "conflict", "keys of all owners are in the order of createdAt: name an owner");
     }
     parameters.finish()?;
-    Ok((filter, page))
+    Ok(Wanted { filter, order, page })
+}
+
+/// What this list's cursors are sealed for: one of another order would be another place.
+fn name_of(order: KeyOrder) -> String {
+    match order {
+        KeyOrder::NEWEST_FIRST => LIST.to_owned(),
+        KeyOrder { sort, descending } => format!("by {}{} {LIST}", if descending { "-" } else { "" }, sort.as_str()),
+    }
+}
+
+/// `createdAt`, or `-createdAt` for the last first.
+fn sort(text: &str) -> Result<KeyOrder, String> {
+    let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
+    let sort = KeySort::ALL.into_iter().find(|sort| sort.as_str() == word);
+    let sort = sort.ok_or("createdAt, lastUsedAt, expiresAt or name, with a minus before it for the last first")?;
+    Ok(KeyOrder { sort, descending })
 }
 
 /// Which keys, by the parameters that every list of keys has.
 fn filter(parameters: &mut Parameters) -> KeyFilter {
     KeyFilter {
         owner: None,
-        state: parameters.take("state", |text| {
-            let known = KeyState::ALL.into_iter().find(|state| state.as_str() == text);
-            known.ok_or_else(|| "active, disabled, expired or revoked".to_owned())
-        }),
+        states: parameters.take_several("state", state).unwrap_or_default(),
         environment: parameters.take_parsed("environment"),
         name: parameters.take_parsed("name"),
+        search: parameters.take_parsed("search"),
         tag: parameters.take("tag", tag),
+        scope: parameters.take_parsed("scope"),
         expiring_before: parameters.take("expiringBefore", requests::instant),
         created_since: parameters.take("createdSince", requests::instant),
+        unused_since: parameters.take("unusedSince", requests::instant),
     }
+}
+
+fn state(word: &str) -> Result<KeyState, String> {
+    let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
+    known.ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
 }
 
 /// `name:text`

@@ -18,7 +18,10 @@ use time::OffsetDateTime;
 
 use self::conditions::Conditions;
 pub(super) use self::{change::*, create::*, list::*, together::*};
-use super::failure::{Failure, Reason};
+use super::{
+    Services,
+    failure::{Failure, Reason},
+};
 use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions, timestamp};
 
 /// Now, as exact as answers are.
@@ -38,11 +41,11 @@ fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Failure>
 }
 
 /// A key, with its entity tag.
-fn shown(key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
+fn shown(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(etag(&conditions::tag(key, now)))
-        .json(representation::Key::new(key, now))
+        .json(representation::Key::new(key, services.issuer.keyring.prefix(), now))
 }
 
 fn etag(tag: &str) -> impl TryIntoHeaderPair {

@@ -11,12 +11,13 @@ use crate::{
         lifecycle::{ChangedKey, Everywhere, NewKey, Rotated},
     },
     domain::{
+        api_key::Prefix,
         key_record::{DisabledBy, ManagedKey},
         metadata::Metadata,
         principal,
         secret::SecretString,
     },
-    http::{instants, owner_id},
+    http::{actor::By, instants, owner_id},
 };
 
 /// Which world a key belongs to, as answers say it.
@@ -61,9 +62,15 @@ pub struct Key {
     /// The public name: it may stand in logs and lists.
     #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "01gk8yGvWq3Zr0Xb7LmT2c")]
     id: String,
+    /// What the text of the key begins with, by which people recognise it: all that is no secret.
+    #[schema(example = "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c")]
+    start: String,
     /// What its owner calls it.
     #[schema(required, min_length = 1, max_length = 200, example = "billing worker")]
     name: Option<String>,
+    /// What it is for.
+    #[schema(required, min_length = 1, max_length = 1000, example = "charges cards each night")]
+    description: Option<String>,
     /// Which world it belongs to.
     #[schema(value_type = Environment)]
     environment: &'static str,
@@ -89,6 +96,9 @@ pub struct Key {
     /// When it was made.
     #[serde(serialize_with = "instants::required")]
     created_at: OffsetDateTime,
+    /// Who made it; `null` where an earlier version did.
+    #[schema(required)]
+    created_by: Option<By>,
     /// When somebody last changed it.
     #[serde(serialize_with = "instants::required")]
     updated_at: OffsetDateTime,
@@ -103,6 +113,9 @@ pub struct Key {
     /// What was said when it was revoked.
     #[schema(required, min_length = 1, max_length = 500)]
     revoked_reason: Option<String>,
+    /// The key whose place it took.
+    #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
+    predecessor_id: Option<String>,
     /// The key that took its place.
     #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     successor_id: Option<String>,
@@ -123,10 +136,10 @@ pub(in crate::http) struct Owner {
     id: String,
     /// The `iss` of the owner's tokens; empty when they carry none.
     #[schema(example = "https://issuer.example")]
-    issuer: String,
+    pub(in crate::http) issuer: String,
     /// The `sub` of the owner's tokens, or their organisation.
     #[schema(min_length = 1, example = "alice")]
-    subject: String,
+    pub(in crate::http) subject: String,
 }
 
 impl Owner {
@@ -140,12 +153,14 @@ impl Owner {
 }
 
 impl Key {
-    /// The key as it stands at `now`.
-    pub fn new(key: &ManagedKey, now: OffsetDateTime) -> Self {
+    /// The key as it stands at `now`. `prefix`: the word that keys begin with.
+    pub fn new(key: &ManagedKey, prefix: &Prefix, now: OffsetDateTime) -> Self {
         let record = &key.record;
         Self {
             id: record.id.to_string(),
-            name: key.name.as_ref().map(|name| name.as_str().to_owned()),
+            start: prefix.start_of(record.environment, record.id),
+            name: record.name.as_ref().map(|name| name.as_str().to_owned()),
+            description: key.description.as_ref().map(|description| description.as_str().to_owned()),
             environment: record.environment.as_str(),
             state: record.state(now).as_str(),
             enabled: record.enabled,
@@ -155,10 +170,12 @@ impl Key {
             metadata: notes(&record.metadata),
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             created_at: key.created_at,
+            created_by: key.created_by.clone().map(By::from),
             updated_at: key.updated_at,
             expires_at: record.expires_at,
             revoked_at: record.revoked_at,
             revoked_reason: key.revoked_reason.clone(),
+            predecessor_id: key.predecessor.map(|id| id.to_string()),
             successor_id: key.successor.map(|id| id.to_string()),
             last_used_at: key.last_use.map(|last| last.at),
             last_used_from: key.last_use.and_then(|last| last.from).map(|address| address.to_string()),
@@ -185,8 +202,8 @@ pub struct CreatedKey {
 
 impl CreatedKey {
     /// The one place where a secret leaves: the answer to whoever asked for the key.
-    pub fn new(NewKey { key, text }: NewKey) -> Self {
-        Self { key: Key::new(&key, key.created_at), api_key: Some(text), notice: None }
+    pub fn new(NewKey { key, text }: NewKey, prefix: &Prefix) -> Self {
+        Self { key: Key::new(&key, prefix, key.created_at), api_key: Some(text), notice: None }
     }
 }
 
@@ -206,12 +223,12 @@ pub struct RotatedKey {
 
 impl RotatedKey {
     /// A rotation that was done at `now`.
-    pub fn new(rotated: Rotated, now: OffsetDateTime) -> Self {
-        Self { created: CreatedKey::new(rotated.new), predecessor: Key::new(&rotated.old, now) }
+    pub fn new(rotated: Rotated, prefix: &Prefix, now: OffsetDateTime) -> Self {
+        Self { created: CreatedKey::new(rotated.new, prefix), predecessor: Key::new(&rotated.old, prefix, now) }
     }
 }
 
-/// A page of keys, newest first.
+/// A page of keys.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct KeyList {

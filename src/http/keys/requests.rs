@@ -24,16 +24,19 @@ use crate::{
 pub(in crate::http) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
 /// What a key shows and nobody writes.
-pub(in crate::http) const READ_ONLY: [&str; 12] = [
+pub(in crate::http) const READ_ONLY: [&str; 15] = [
     "id",
+    "start",
     "environment",
     "state",
     "disabledBy",
     "owner",
     "createdAt",
+    "createdBy",
     "updatedAt",
     "revokedAt",
     "revokedReason",
+    "predecessorId",
     "successorId",
     "lastUsedAt",
     "lastUsedFrom",
@@ -46,6 +49,7 @@ pub(in crate::http) fn order(mut fields: Fields, owner: Option<&Owner>, now: Off
         None => self::owner(&mut fields),
     };
     let name = fields.take("name", parsed);
+    let description = fields.take("description", parsed);
     let environment = fields.take("environment", parsed);
     let scopes = fields.take("scopes", scopes);
     let json = fields.json_of("metadata");
@@ -55,6 +59,7 @@ pub(in crate::http) fn order(mut fields: Fields, owner: Option<&Owner>, now: Off
     let enabled = fields.take("enabled", boolean);
     let order = owner.map(|owner| Order {
         name,
+        description,
         environment,
         scopes: scopes.unwrap_or_default(),
         metadata: metadata.unwrap_or_default(),
@@ -76,6 +81,7 @@ pub(in crate::http) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<E
     let json = fields.json_of("metadata");
     let edit = Edit {
         name: fields.take_nullable("name", parsed),
+        description: fields.take_nullable("description", parsed),
         scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
         metadata: fields.take_nullable("metadata", |value| notes(value, &json, MetadataPatch::read)),
         allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{list, now, representation::Confirmation, requests};
 use crate::{
     auth::lifecycle::Editor,
-    domain::{key_record::KeyState, ledger::KeyFilter, text::ChangeReason},
+    domain::{key_record::KeyState, listing::KeyFilter, text::ChangeReason},
     http::{
         Services,
         failure::{Failure, Reason},
@@ -64,29 +64,24 @@ pub(in crate::http) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<Ch
     fields.refuse_null(&CONDITIONS);
     let filter = KeyFilter {
         owner: fields.take("owner", |value| list::owner(&text(value)?).or_else(|detail| wrong("invalid", detail))),
-        state: fields.take("state", |value| {
-            let text = text(value)?;
-            let known = KeyState::ALL.into_iter().find(|state| state.as_str() == text && *state != KeyState::Revoked);
-            known.map_or_else(|| wrong("invalid", "active, disabled or expired"), Ok)
-        }),
+        states: fields
+            .take("state", |value| {
+                let text = text(value)?;
+                let known =
+                    KeyState::ALL.into_iter().find(|state| state.as_str() == text && *state != KeyState::Revoked);
+                known.map_or_else(|| wrong("invalid", "active, disabled or expired"), |state| Ok(vec![state]))
+            })
+            .unwrap_or_default(),
         environment: fields.take("environment", parsed),
         name: fields.take("name", parsed),
         tag: fields.take("tag", |value| list::tag(&text(value)?).or_else(|detail| wrong("invalid", detail))),
         expiring_before: fields.take("expiringBefore", by_text(requests::instant)),
         created_since: fields.take("createdSince", by_text(requests::instant)),
+        ..KeyFilter::default()
     };
     let reason = fields.take("reason", parsed);
-    let KeyFilter { owner, state, environment, name, tag, expiring_before, created_since } = &filter;
-    let conditions = [
-        owner.is_some(),
-        state.is_some(),
-        environment.is_some(),
-        name.is_some(),
-        tag.is_some(),
-        expiring_before.is_some(),
-        created_since.is_some(),
-    ];
-    if !conditions.contains(&true) && fields.are_sound() {
+    let has_condition = filter.owner.is_some() || filter.narrows();
+    if !has_condition && fields.are_sound() {
         fields.problem("owner", "required", "name an owner, or another condition");
     }
     fields.finish(Some((filter, reason)))

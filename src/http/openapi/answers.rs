@@ -24,7 +24,7 @@ use crate::{
             representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
         },
         oauth::Introspection,
-        owners::SwitchedOwner,
+        owners::{OwnerDetails, OwnerList, SwitchedOwner},
         problem::{Message, OAuthError, Problem},
         routes::{Access, Endpoint},
         tokens::RevokedTokens,
@@ -43,6 +43,8 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<RevokedKey>(&mut schemas);
     add::<RevokedTogether>(&mut schemas);
     add::<SwitchedOwner>(&mut schemas);
+    add::<OwnerDetails>(&mut schemas);
+    add::<OwnerList>(&mut schemas);
     add::<RevokedTokens>(&mut schemas);
     add::<EventList>(&mut schemas);
     add::<KnownKey>(&mut schemas);
@@ -145,7 +147,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     let mut reasons = match endpoint.access {
         Access::Public(_) => Vec::new(),
         Access::GuideToken | Access::Token => denied(token, &usual),
-        Access::ApiKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
+        Access::ApiKey | Access::OwnKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
         }
@@ -171,6 +173,9 @@ fn success(endpoint: &Endpoint, answer: &Answer) -> Value {
     let mut response = json!({ "description": answer.means, "headers": headers });
     if let Some(schema) = answer.schema {
         response["content"] = json!({ "application/json": { "schema": reference(schema) } });
+        for media_type in answer.also {
+            response["content"][media_type] = json!({ "schema": { "type": "string" } });
+        }
     }
     response
 }

@@ -9,7 +9,7 @@ use crate::{
         key_record::{ALLOWED_IPS_MAX, KeyState},
         metadata::{METADATA_MAX_BYTES, METADATA_MAX_DEPTH},
         principal::{IDENTIFIER_MAX_BYTES, SCOPE_MAX_BYTES, SCOPES_MAX},
-        text::{NAME_MAX, REASON_MAX},
+        text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
     },
     http::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},
 };
@@ -17,7 +17,7 @@ use crate::{
 /// No control character in it (Unicode's category Cc).
 pub(super) const CLEAN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 /// Postgres keeps no NUL.
-const NO_NUL: &str = r"^[^\u0000]*$";
+pub(super) const NO_NUL: &str = r"^[^\u0000]*$";
 
 /// A body that must be there.
 pub(super) fn body(schema: &str) -> Value {
@@ -110,6 +110,7 @@ fn or_null(mut schema: Value) -> Value {
 fn new_key() -> Value {
     let mut schema = object(&json!({
         "name": or_null(line(NAME_MAX)),
+        "description": or_null(line(DESCRIPTION_MAX)),
         "environment": reference_or_null("Environment"),
         "scopes": scopes(),
         "metadata": reference("Notes"),
@@ -137,6 +138,7 @@ fn new_key_of_an_owner() -> Value {
 fn key_patch() -> Value {
     let mut schema = object(&json!({
         "name": or_null(line(NAME_MAX)),
+        "description": or_null(line(DESCRIPTION_MAX)),
         "scopes": scopes(),
         "metadata": {
             "type": ["object", "null"],
@@ -168,6 +170,7 @@ fn questions() -> [(&'static str, Value); 4] {
     let mut item = object(&json!({
         "key": { "type": "string" },
         "scopes": scopes(),
+        "environment": reference_or_null("Environment"),
         "clientAddress": { "anyOf": [address[0], address[1], { "type": "null" }] },
     }));
     item["required"] = json!(["key"]);

@@ -99,7 +99,7 @@ fn security(access: Access) -> Value {
         Access::Public(_) => json!([]),
         Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
         Access::ApiKey => json!([{ "apiKey": [] }]),
-        Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
+        Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
         Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),
         // A key as `client_secret` stands in the form: no scheme of OpenAPI says so.
         Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }, { "basic": [] }]),

@@ -33,6 +33,8 @@ pub(super) struct Answer {
     /// The name of the schema; `None` where no JSON of ours is sent.
     pub(super) schema: Option<&'static str>,
     pub(super) headers: &'static [(&'static str, Occurs)],
+    /// Media types that the same is also answered in.
+    pub(super) also: &'static [&'static str],
 }
 
 /// Whether a header is always there.
@@ -70,7 +72,7 @@ impl Operation {
         schema: &'static str,
         headers: &'static [(&'static str, Occurs)],
     ) -> Self {
-        self.answers.push(Answer { status, means, schema: Some(schema), headers });
+        self.answers.push(Answer { status, means, schema: Some(schema), headers, also: &[] });
         self
     }
 
@@ -159,7 +161,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /api/create-api-key", |_| {
         let mut operation = Operation::new("createApiKey", "Makes a key with no name, scopes or notes")
             .answers(201, "The key, for the only time", "GuideKey")
-            .fails([Reason::InvalidJson, Reason::TooManyKeys, Reason::TooManyNewKeys(0)])
+            .fails([Reason::InvalidJson, Reason::TooManyKeys, Reason::TooManyNewKeys(0), Reason::OwnerDisabled])
             .stored();
         operation.body = Some(json!({
             "description": "Does not matter, but one that says it is JSON must be.",
@@ -179,6 +181,16 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("GET /v1/authorize/{original}", |_| {
         let about = "The same for gateways that write their client's path behind ours, as Envoy does";
         authorize("authorizePath", about).takes([parameters::original()])
+    }),
+    ("GET /v1/keys/self", |_| {
+        let mut operation = Operation::new("showOwnKey", "The key that the request carries, without its secret")
+            .conditional()
+            .fails([Reason::NotFound])
+            .stored()
+            .answers_with(200, "The key", "Key", TAG);
+        let means = "The client has what would be shown";
+        operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
+        operation
     }),
     ("DELETE /v1/keys/self", |_| {
         Operation::new("revokeOwnKey", "Revokes the key that the request carries: whoever has found it can end it")
@@ -207,13 +219,18 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
                 "CreatedKey",
                 TAG,
             )
-            .fails([Reason::TooManyKeys, Reason::TooManyNewKeys(0), Reason::IdempotencyKeyReused])
+            .fails([
+                Reason::TooManyKeys,
+                Reason::TooManyNewKeys(0),
+                Reason::OwnerDisabled,
+                Reason::IdempotencyKeyReused,
+            ])
             .stored()
     }),
     ("GET /v1/keys", |admin| {
-        Operation::new("listKeys", "Keys, newest first, by the page")
+        Operation::new("listKeys", "Keys by the page, newest first unless another order is asked for")
             .takes_checked(query(parameters::OF_KEYS))
-            .takes(admin.then(|| query(&["owner"])).into_iter().flatten())
+            .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
             .answers_with(200, "A page", "KeyList", PAGE)
             .stored()
     }),
@@ -221,7 +238,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         let mut operation =
             Operation::new("showKey", "A key, without its secret").of_a_key().answers_with(200, "The key", "Key", TAG);
         let means = "The client has what would be shown";
-        operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG });
+        operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
         operation
     }),
     ("PATCH /v1/keys/{id}", |_| {
@@ -229,7 +246,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .changes_a_key()
             .reads(merge_patch("KeyPatch"))
             .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
-            .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator])
+            .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled])
     }),
     ("DELETE /v1/keys/{id}", |_| {
         Operation::new("revokeKey", "Revokes a key; asking again changes nothing")
@@ -242,7 +259,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .changes_a_key()
             .reads(optional_body("Rotation"))
             .answers_with(201, "The successor with its secret, for the only time, and the old key", "RotatedKey", TAG)
-            .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated])
+            .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated, Reason::OwnerDisabled])
     }),
     ("POST /v1/keys/{id}/disable", |_| {
         Operation::new("disableKey", "Switches a key off")
@@ -254,13 +271,30 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("enableKey", "Switches a key on again")
             .changes_a_key()
             .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
-            .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, not_held()])
+            .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled, not_held()])
     }),
     ("GET /v1/audit", |admin| {
-        Operation::new("listEvents", "Who did what to which key, newest first, by the page")
+        let mut operation = Operation::new("listEvents", "Who did what to which key, newest first, by the page")
             .takes_checked(query(parameters::OF_EVENTS))
-            .takes(admin.then(|| query(&["owner"])).into_iter().flatten())
-            .answers_with(200, "A page", "EventList", PAGE)
+            .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
+            .stored();
+        let (means, also) =
+            ("A page; as lines, `Link` alone tells the next one", &["text/csv", "application/x-ndjson"]);
+        operation.answers.push(Answer { status: 200, means, schema: Some("EventList"), headers: PAGE, also });
+        operation
+    }),
+    ("GET /v1/owners", |_| {
+        Operation::new("listOwners", "Owners who have keys, or are disabled, and how their keys stand, by the page")
+            .takes_checked(query(parameters::OF_OWNERS))
+            .takes(query(parameters::OF_AN_OWNER))
+            .answers_with(200, "A page", "OwnerList", PAGE)
+            .stored()
+    }),
+    ("GET /v1/owners/{id}", |_| {
+        Operation::new("showOwner", "An owner: disabled or not, since when, why and by whom, and how their keys stand")
+            .takes([parameters::owner_id_in_path()])
+            .answers(200, "The owner", "OwnerDetails")
+            .fails([Reason::NotFound])
             .stored()
     }),
     ("POST /v1/keys/revoke", |_| {
@@ -286,7 +320,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /v1/revoke", |_| {
         let mut operation = Operation::new("revokeToken", "Revokes a key by its text (RFC 7009)").reads_form().stored();
         let means = "No replica accepts it any more, if it was a key";
-        operation.answers.push(Answer { status: 200, means, schema: None, headers: &[] });
+        operation.answers.push(Answer { status: 200, means, schema: None, headers: &[], also: &[] });
         operation.fails([Reason::UnsupportedTokenType])
     }),
     ("GET /.well-known/oauth-authorization-server", |_| {
@@ -304,7 +338,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("GET /docs", |_| {
         let mut operation = Operation::new("readDocs", "Leads to the page for people");
         let headers = &[("Location", Occurs::Always)];
-        operation.answers.push(Answer { status: 308, means: "It is there", schema: None, headers });
+        operation.answers.push(Answer { status: 308, means: "It is there", schema: None, headers, also: &[] });
         operation
     }),
     ("GET /docs/", |_| document("readDocsPage", "This document as a page for people", "")),
@@ -323,7 +357,7 @@ fn not_held() -> Reason {
 fn authorize(id: &'static str, summary: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary);
     let means = "It may. The headers say who it is; those that have nothing to say are empty";
-    operation.answers.push(Answer { status: 200, means, schema: None, headers: IDENTITY });
+    operation.answers.push(Answer { status: 200, means, schema: None, headers: IDENTITY, also: &[] });
     operation.fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
 }
 
@@ -340,7 +374,7 @@ fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
 fn document(id: &'static str, summary: &'static str, schema: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary).takes([header("If-None-Match")]);
     let schema = (!schema.is_empty()).then_some(schema);
-    operation.answers.push(Answer { status: 200, means: "Here it is", schema, headers: TAG });
-    operation.answers.push(Answer { status: 304, means: "You have it", schema: None, headers: TAG });
+    operation.answers.push(Answer { status: 200, means: "Here it is", schema, headers: TAG, also: &[] });
+    operation.answers.push(Answer { status: 304, means: "You have it", schema: None, headers: TAG, also: &[] });
     operation
 }

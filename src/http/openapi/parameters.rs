@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::bodies::{CLEAN, reference};
+use super::bodies::{CLEAN, NO_NUL, reference};
 use crate::{
-    domain::text,
+    domain::{audit::Action, key_record::KeyState, listing::KeySort, principal::IDENTIFIER_MAX_BYTES, text},
     http::parameters::{LIMIT_DEFAULT, LIMIT_MAX},
 };
 
@@ -12,10 +12,27 @@ use crate::{
 pub(super) const KEY_ID: &str = "^[0-9A-Za-z]{22}$";
 
 /// The parameters of lists of keys; administrators' lists take `owner`, too.
-pub(super) const OF_KEYS: &[&str] =
-    &["limit", "cursor of keys", "state", "environment", "name", "tag", "expiringBefore", "createdSince"];
+pub(super) const OF_KEYS: &[&str] = &[
+    "limit",
+    "cursor of keys",
+    "sort",
+    "state of keys",
+    "environment",
+    "name",
+    "search of keys",
+    "tag",
+    "scope of keys",
+    "expiringBefore",
+    "createdSince",
+    "unusedSince",
+];
 /// The same of lists of events.
-pub(super) const OF_EVENTS: &[&str] = &["limit", "cursor of events", "keyId"];
+pub(super) const OF_EVENTS: &[&str] =
+    &["limit of events", "cursor of events", "keyId", "actor", "action", "from", "to", "format"];
+/// The same of lists of owners, but for [`OF_AN_OWNER`].
+pub(super) const OF_OWNERS: &[&str] = &["limit", "cursor of owners", "state of owners", "search of owners"];
+/// How administrators name an owner.
+pub(super) const OF_AN_OWNER: &[&str] = &["owner", "issuer", "subject"];
 
 /// Parameters of a query.
 pub(super) fn query(names: &[&str]) -> Vec<Value> {
@@ -29,8 +46,59 @@ fn one_of_query(name: &str) -> Value {
             json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
         ),
         "cursor of keys" => ("Where the page begins: `nextCursor` of the page before.", cursor("keys")),
+        "limit of events" => (
+            "How many there are on a page: of JSON 25 unless told otherwise, and at most 100; of lines 1000.",
+            json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX }),
+        ),
+        "cursor of owners" => ("Where the page begins: `nextCursor` of the page before.", cursor("owners")),
         "cursor of events" => ("Where the page begins: `nextCursor` of the page before.", cursor("events")),
-        "state" => ("Only keys in this state.", reference("State")),
+        "sort" => (
+            "The order, with a minus for the last first. Keys of all owners are in that of `createdAt`.",
+            json!({ "type": "string", "enum": orders(), "default": "-createdAt" }),
+        ),
+        "state of keys" => (
+            "Only keys in one of these states.",
+            json!({ "type": "string", "pattern": several(&KeyState::ALL.map(KeyState::as_str)), "example": "active,expired" }),
+        ),
+        "state of owners" => (
+            "Only owners who are disabled, or only those who are not.",
+            json!({ "type": "string", "enum": ["active", "disabled"] }),
+        ),
+        "search of keys" => {
+            ("Only keys with this in their name or description, in letters of either case.", line(text::NAME_MAX))
+        }
+        "search of owners" => {
+            ("Only owners with this in their subject or issuer, in letters of either case.", line(text::NAME_MAX))
+        }
+        "scope of keys" => (
+            "Only keys that carry this scope.",
+            json!({ "type": "string", "pattern": r"^[!#-\[\]-~]{1,128}$", "example": "orders:read" }),
+        ),
+        "unusedSince" => {
+            ("Only keys made before, and not used since.", json!({ "type": "string", "format": "date-time" }))
+        }
+        "issuer" => (
+            "Only those of the owner with this issuer, and the `subject`; empty if it is missing.",
+            json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL }),
+        ),
+        "subject" => (
+            "Only those of the owner with this subject, and the `issuer`: instead of `owner`.",
+            json!({ "type": "string", "minLength": 1, "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL }),
+        ),
+        "actor" => (
+            "Only what this one did: the id of an owner, which stands for the issuer and the subject of a token, the id of a \
+             key, or `command_line`.",
+            json!({ "type": "string", "format": "actor", "example": "command_line" }),
+        ),
+        "action" => (
+            "Only events of one of these kinds.",
+            json!({ "type": "string", "pattern": several(&Action::ALL.map(Action::as_str)), "example": "key.created" }),
+        ),
+        "from" => ("Only events then or later.", json!({ "type": "string", "format": "date-time" })),
+        "to" => ("Only events before; later than `from`.", json!({ "type": "string", "format": "date-time" })),
+        "format" => {
+            ("In which form, whatever `Accept` says.", json!({ "type": "string", "enum": ["json", "csv", "ndjson"] }))
+        }
         "environment" => ("Only keys of this world.", reference("Environment")),
         "name" => ("Only keys of exactly this name.", line(text::NAME_MAX)),
         "tag" => (
@@ -54,6 +122,17 @@ fn one_of_query(name: &str) -> Value {
     };
     let name = name.split(' ').next().unwrap_or(name);
     json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema })
+}
+
+/// One of these words, or several with commas between.
+fn several(words: &[&str]) -> String {
+    let word = format!("({})", words.join("|").replace('.', "\\."));
+    format!("^{word}(,{word})*$")
+}
+
+/// Every order of keys.
+fn orders() -> Vec<String> {
+    KeySort::ALL.iter().flat_map(|sort| [sort.as_str().to_owned(), format!("-{}", sort.as_str())]).collect()
 }
 
 fn cursor(list: &str) -> Value {

@@ -19,6 +19,7 @@ use crate::{
         asked, audit,
         fields::{Fields, parsed},
         keys::{self, requests},
+        owners,
         parameters::Parameters,
         routes::ENDPOINTS,
         tokens, verify,
@@ -90,9 +91,11 @@ fn queries_are_documented_with_the_names_that_are_read() {
     for (reach, list, log) in [(own, "/v1/keys", "/v1/audit"), (Reach::Any, "/v1/admin/keys", "/v1/admin/audit")] {
         let read = asked::by(|| keys::which_keys(Parameters::of(&request), &keyring, &reach));
         assert_eq!(names_in_query("get", list), read, "{list}");
-        let read = asked::by(|| audit::which_events(Parameters::of(&request), &keyring, &reach));
+        let read = asked::by(|| audit::which_events(&request, &keyring, &reach));
         assert_eq!(names_in_query("get", log), read, "{log}");
     }
+    let read = asked::by(|| owners::which_owners(Parameters::of(&request), &keyring));
+    assert_eq!(names_in_query("get", "/v1/admin/owners"), read);
     for path in ["/v1/keys/self", "/v1/keys/{id}", "/v1/admin/keys/{id}"] {
         assert_eq!(names_in_query("delete", path), asked::by(|| keys::reason(&request)), "{path}");
     }

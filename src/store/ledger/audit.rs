@@ -7,11 +7,12 @@ use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Store;
+use super::{super::rows::ActorColumns, Store};
 use crate::domain::{
     api_key::KeyId,
-    audit::{Actor, AuditEvent, Author},
-    ledger::{Event, EventFilter, Page, Reach},
+    audit::{AuditEvent, Author},
+    ledger::{Event, Reach},
+    listing::{EventFilter, Listed, Page, Place},
     ports::StoreError,
     principal::Owner,
 };
@@ -27,7 +28,7 @@ pub(super) async fn write(
 ) -> Result<(), sqlx::Error> {
     let keys: Vec<Option<Uuid>> = if keys.is_empty() { vec![None] } else { keys.iter().copied().map(Some).collect() };
     let ids: Vec<Uuid> = keys.iter().map(|_| event_id(at)).collect();
-    let (kind, issuer, subject, key) = actor_columns(&author.actor);
+    let actor = ActorColumns::of(&author.actor);
     let query = sqlx::query!(
         "INSERT INTO audit_events (id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
                                    actor_key_id, address, request_id, details)
@@ -39,10 +40,10 @@ pub(super) async fn write(
         event.action.as_str(),
         &*owner.issuer,
         &*owner.subject,
-        kind,
-        issuer,
-        subject,
-        key,
+        actor.kind,
+        actor.issuer,
+        actor.subject,
+        actor.key,
         author.address.map(IpNet::from) as _,
         author.request_id,
         Json(&event.details) as _,
@@ -56,14 +57,6 @@ fn event_id(at: OffsetDateTime) -> Uuid {
     let mut random = [0; 10];
     rand::rng().fill_bytes(&mut random);
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
-}
-
-fn actor_columns(actor: &Actor) -> (&'static str, Option<&str>, Option<&str>, Option<Uuid>) {
-    match actor {
-        Actor::Token { issuer, subject } => ("token", Some(issuer), Some(subject), None),
-        Actor::Key(id) => ("key", None, None, Some(id.as_uuid())),
-        Actor::CommandLine => ("command_line", None, None, None),
-    }
 }
 
 struct Row {
@@ -86,14 +79,14 @@ impl TryFrom<Row> for AuditEvent {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
-        let actor = match (row.actor_kind.as_str(), row.actor_issuer, row.actor_subject, row.actor_key_id) {
-            ("token", Some(issuer), Some(subject), _) => {
-                Actor::Token { issuer: issuer.into(), subject: subject.into() }
-            }
-            ("key", _, _, Some(id)) => Actor::Key(id.into()),
-            ("command_line", ..) => Actor::CommandLine,
-            (kind, ..) => return Err(StoreError::Corrupt(format!("audit_events {}: actor {kind}", row.id))),
+        let actor = ActorColumns {
+            kind: Some(row.actor_kind),
+            issuer: row.actor_issuer,
+            subject: row.actor_subject,
+            key: row.actor_key_id,
         };
+        let corrupt = |kind: String| StoreError::Corrupt(format!("audit_events {}: actor {kind}", row.id));
+        let actor = actor.read().map_err(corrupt)?.ok_or_else(|| corrupt("none".to_owned()))?;
         Ok(Self {
             id: row.id,
             at: row.at,
@@ -106,50 +99,156 @@ impl TryFrom<Row> for AuditEvent {
     }
 }
 
+/// Events that one question looks at to find those that a filter names, where no index names them.
+const LOOKED_AT: i64 = 20_000;
+
+/// `query_as!` of [`Row`]s that a filter names. One statement for each way to look: each has an index to read along.
+macro_rules! events {
+    ($of:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
+                      actor_key_id, address, request_id, details AS "details: _"
+               FROM audit_events
+               WHERE id < $1 AND id >= $2
+                 AND ($4::text[] IS NULL OR action = ANY($4))
+                 AND ($5::text IS NULL OR actor_kind = $5)
+                 AND ($6::text IS NULL OR actor_issuer = $6)
+                 AND ($7::text IS NULL OR actor_subject = $7)
+                 AND ($8::uuid IS NULL OR actor_key_id = $8)
+                 AND ($9::timestamptz IS NULL OR at >= $9)
+                 AND ($10::timestamptz IS NULL OR at < $10) "#
+                + $of
+                + " ORDER BY id DESC LIMIT $3"
+            $(, $argument)*
+        )
+    };
+}
+
 impl Store {
-    /// One statement for each way to look: each has an index to read along.
     pub(super) async fn list_events(
         &self,
         filter: &EventFilter,
-        page: Page,
+        page: &Page,
         reach: &Reach,
-    ) -> Result<Vec<AuditEvent>, StoreError> {
+    ) -> Result<Listed<AuditEvent>, StoreError> {
         let mut seat = self.to_read(reach).await?;
-        let before = page.before.unwrap_or(Uuid::max());
-        let limit = i64::from(page.limit);
-        let key = filter.key.map(|key| key.as_uuid());
-        let rows = match &filter.owner {
-            Some(owner) => {
-                let query = sqlx::query_as!(
-                    Row,
-                    r#"SELECT id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
-                              actor_key_id, address, request_id, details AS "details: _"
-                       FROM audit_events
-                       WHERE issuer = $1 AND subject = $2 AND id < $3 AND ($5::uuid IS NULL OR key_id = $5)
-                       ORDER BY id DESC LIMIT $4"#,
-                    &*owner.issuer,
-                    &*owner.subject,
-                    before,
-                    limit,
-                    key,
-                );
-                query.fetch_all(&mut *seat.connection).await?
-            }
-            None => {
-                let query = sqlx::query_as!(
-                    Row,
-                    r#"SELECT id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
-                              actor_key_id, address, request_id, details AS "details: _"
-                       FROM audit_events
-                       WHERE id < $1 AND ($3::uuid IS NULL OR key_id = $3)
-                       ORDER BY id DESC LIMIT $2"#,
-                    before,
-                    limit,
-                    key,
-                );
-                query.fetch_all(&mut *seat.connection).await?
-            }
+        // Ids grow with time, so that a span of time is a span of ids.
+        let end = filter.to.map_or(Uuid::max(), |to| KeyId::first_of(to).as_uuid());
+        let before = page.after.as_ref().map_or(end, |place| place.id.min(end));
+        let begin = filter.from.map_or(Uuid::nil(), |from| KeyId::first_of(from).as_uuid());
+        let is_looked_for = filter.actor.is_some() || !filter.actions.is_empty();
+        let looked_at = if is_looked_for && filter.key.is_none() {
+            last_to_look_at(&mut seat.connection, filter.owner.as_ref(), before, begin).await?
+        } else {
+            None
         };
-        rows.into_iter().map(AuditEvent::try_from).collect()
+        let rows = rows(&mut seat.connection, filter, before, looked_at.unwrap_or(begin), page.limit).await?;
+        let events = rows.into_iter().map(AuditEvent::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Listed::of(events, page.limit, looked_at.map(Place::from), |event: &AuditEvent| Place::from(event.id)))
+    }
+}
+
+async fn rows(
+    connection: &mut PgConnection,
+    filter: &EventFilter,
+    before: Uuid,
+    begin: Uuid,
+    limit: u32,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let limit = i64::from(limit) + 1;
+    let actions: Vec<&str> = filter.actions.iter().map(|action| action.as_str()).collect();
+    let actions = (!actions.is_empty()).then_some(&actions[..]);
+    let actor = filter.actor.as_ref().map(ActorColumns::of);
+    let kind = actor.as_ref().and_then(|actor| actor.kind.as_deref());
+    let issuer = actor.as_ref().and_then(|actor| actor.issuer.as_deref());
+    let subject = actor.as_ref().and_then(|actor| actor.subject.as_deref());
+    let actor_key = actor.as_ref().and_then(|actor| actor.key);
+    let key = filter.key.map(|key| key.as_uuid());
+    match (&filter.owner, key) {
+        (Some(owner), key) => {
+            let query = events!(
+                "AND issuer = $11 AND subject = $12 AND ($13::uuid IS NULL OR key_id = $13)",
+                before,
+                begin,
+                limit,
+                actions as _,
+                kind,
+                issuer,
+                subject,
+                actor_key,
+                filter.from,
+                filter.to,
+                &*owner.issuer,
+                &*owner.subject,
+                key,
+            );
+            query.fetch_all(connection).await
+        }
+        (None, Some(key)) => {
+            let query = events!(
+                "AND key_id = $11",
+                before,
+                begin,
+                limit,
+                actions as _,
+                kind,
+                issuer,
+                subject,
+                actor_key,
+                filter.from,
+                filter.to,
+                key,
+            );
+            query.fetch_all(connection).await
+        }
+        (None, None) => {
+            let query = events!(
+                "",
+                before,
+                begin,
+                limit,
+                actions as _,
+                kind,
+                issuer,
+                subject,
+                actor_key,
+                filter.from,
+                filter.to,
+            );
+            query.fetch_all(connection).await
+        }
+    }
+}
+
+/// The last event that one question looks at; none where there are fewer.
+async fn last_to_look_at(
+    connection: &mut PgConnection,
+    owner: Option<&Owner>,
+    before: Uuid,
+    begin: Uuid,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    match owner {
+        Some(owner) => {
+            let query = sqlx::query_scalar!(
+                "SELECT id FROM audit_events WHERE issuer = $1 AND subject = $2 AND id < $3 AND id >= $4
+                 ORDER BY id DESC OFFSET $5 LIMIT 1",
+                &*owner.issuer,
+                &*owner.subject,
+                before,
+                begin,
+                LOOKED_AT - 1,
+            );
+            query.fetch_optional(connection).await
+        }
+        None => {
+            let query = sqlx::query_scalar!(
+                "SELECT id FROM audit_events WHERE id < $1 AND id >= $2 ORDER BY id DESC OFFSET $3 LIMIT 1",
+                before,
+                begin,
+                LOOKED_AT - 1,
+            );
+            query.fetch_optional(connection).await
+        }
     }
 }

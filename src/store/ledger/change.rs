@@ -106,11 +106,11 @@ async fn overwrite(
         "UPDATE api_keys
          SET name = $2, scopes = $3, metadata = $4::text::jsonb, metadata_as_sent = $5, allowed_ips = $6,
              expires_at = $7, enabled = $8, disabled_by = $9, revoked_at = $10, revoked_reason = $11,
-             successor_id = $12, updated_at = $13
+             successor_id = $12, updated_at = $13, description = $14
          WHERE id = $1
          RETURNING version",
         record.id.as_uuid(),
-        key.name.as_ref().map(|name| name.as_str()),
+        record.name.as_ref().map(|name| name.as_str()),
         &scopes,
         record.metadata.as_object(),
         metadata_as_sent(&record.metadata),
@@ -122,6 +122,7 @@ async fn overwrite(
         key.revoked_reason,
         key.successor.map(|successor| successor.as_uuid()),
         at,
+        key.description.as_ref().map(|description| description.as_str()),
     );
     let version = query.fetch_one(connection).await?;
     Ok(version.try_into().unwrap_or(FIRST_VERSION))

@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{BEGIN, Store, audit, lock_owner, managed_rows};
+use super::{super::rows::ActorColumns, BEGIN, Store, audit, lock_owner, managed_rows, owners::is_disabled};
 use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
@@ -37,6 +37,9 @@ impl Store {
             && !has_room(&mut transaction, owner, most, now).await?
         {
             return Ok(Inserted::Refused(Refusal::TooManyKeys(most)));
+        }
+        if is_disabled(&mut transaction, owner).await? {
+            return Ok(Inserted::Refused(Refusal::OwnerDisabled));
         }
         let most = insertion.quota.made_in_a_day;
         if let Some(retry_after) = next_may_be_made(&mut transaction, owner, most, now).await? {
@@ -141,14 +144,17 @@ pub(super) async fn write_key(
 ) -> Result<(), sqlx::Error> {
     let record = &key.record;
     let scopes: Vec<String> = record.scopes.iter().map(str::to_owned).collect();
+    let creator = key.created_by.as_ref().map(ActorColumns::of);
+    let creator = creator.as_ref();
     let query = sqlx::query!(
         "INSERT INTO api_keys (id, issuer, subject, name, environment, scopes, metadata, metadata_as_sent, allowed_ips,
-                               expires_at, enabled, disabled_by, created_at, updated_at, secret_hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14)",
+                               expires_at, enabled, disabled_by, created_at, updated_at, secret_hash, description,
+                               creator_kind, creator_issuer, creator_subject, predecessor_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19)",
         record.id.as_uuid(),
         &*record.owner.issuer,
         &*record.owner.subject,
-        key.name.as_ref().map(|name| name.as_str()),
+        record.name.as_ref().map(|name| name.as_str()),
         record.environment.as_str(),
         &scopes,
         record.metadata.as_object(),
@@ -159,6 +165,11 @@ pub(super) async fn write_key(
         key.disabled_by.map(DisabledBy::as_str),
         key.created_at,
         hash.expose(),
+        key.description.as_ref().map(|description| description.as_str()),
+        creator.and_then(|creator| creator.kind.as_deref()),
+        creator.and_then(|creator| creator.issuer.as_deref()),
+        creator.and_then(|creator| creator.subject.as_deref()),
+        key.predecessor.map(|predecessor| predecessor.as_uuid()),
     );
     query.execute(connection).await.map(drop)
 }

@@ -1,124 +1,300 @@
-//! Lists of keys, and keys that are revoked by list.
+//! Lists of keys.
 
-use serde_json::{Map, Value, json};
-use sqlx::{Connection, PgConnection, types::Json};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{super::rows::ManagedRow, BEGIN, Store, announce, audit, lock_owner, managed_rows};
+use super::{super::rows::ManagedRow, managed_rows};
 use crate::domain::{
-    audit::Action,
-    key_record::KeyState,
-    ledger::{Event, KeyFilter, Page, Together},
+    key_record::{KeyState, ManagedKey},
+    listing::{KeyFilter, KeyOrder, KeySort, Listed, Page, Place},
     ports::StoreError,
-    principal::Owner,
-    text::ChangeReason,
+    principal::{Owner, Scope},
+    text::SearchText,
 };
 
 /// Living keys that are looked at to find an owner's active ones. Whoever has more is read along all of their keys.
 const LIVING_MAX: i64 = 10_000;
+/// Keys of an owner that are put in another order than that of their making: the newest.
+const SORTED_MAX: i64 = 10_000;
+/// Keys of all owners that one question looks at to find those that a filter names. The page ends there, and the list goes
+/// on behind it, so that no question reads a million rows to find none.
+const LOOKED_AT: i64 = 20_000;
 
-/// Statements that differ in the owner alone, and in the way to their keys: one statement for all would be planned for none.
+/// A page of keys.
 pub(super) async fn keys(
     connection: &mut PgConnection,
     filter: &KeyFilter,
-    page: Page,
+    order: KeyOrder,
+    page: &Page,
     now: OffsetDateTime,
-) -> Result<Vec<ManagedRow>, StoreError> {
-    let Parameters { state, environment, name, tag, expiring_before, created_since } = Parameters::of(filter);
-    let before = page.before.unwrap_or(Uuid::max());
-    let limit = i64::from(page.limit);
-    let Some(owner) = &filter.owner else {
-        // Not by the join: a plan for any parameters expects one key, and would go through all disabled
-        // owners for each that is left out.
-        let query = managed_rows!(
-            "WHERE api_keys.id < $1
-               AND ($3::text IS NULL OR $3 = CASE
+) -> Result<Listed<ManagedKey>, StoreError> {
+    let find = Find { filter: &Parameters::of(filter), descending: order.descending, page, now };
+    let (rows, looked_at) = match &filter.owner {
+        None => {
+            // Notes are looked up in an index of their own.
+            let reads_along = filter.narrows() && filter.tag.is_none();
+            let last = if reads_along { last_to_look_at(connection, &find).await? } else { None };
+            (of_all(connection, &find, last).await?, last.map(Place::from))
+        }
+        Some(owner) if order.sort == KeySort::CreatedAt => (of_owner(connection, owner, filter, &find).await?, None),
+        Some(owner) => (of_owner_sorted(connection, owner, order.sort, &find).await?, None),
+    };
+    let keys = rows.into_iter().map(ManagedKey::try_from).collect::<Result<Vec<_>, _>>()?;
+    let place = |key: &ManagedKey| Place { id: key.record.id.as_uuid(), value: order.sort.value_of(key) };
+    Ok(Listed::of(keys, page.limit, looked_at, place))
+}
+
+/// What is looked for, as the statements take it.
+struct Find<'a> {
+    filter: &'a Parameters<'a>,
+    descending: bool,
+    page: &'a Page,
+    now: OffsetDateTime,
+}
+
+impl Find<'_> {
+    /// One more than has room on the page tells whether there is a next one.
+    fn limit(&self) -> i64 {
+        i64::from(self.page.limit) + 1
+    }
+
+    /// Behind which id the page begins; at which end of all ids where it is the first page.
+    fn after(&self) -> Uuid {
+        let first = if self.descending { Uuid::max() } else { Uuid::nil() };
+        self.page.after.as_ref().map_or(first, |place| place.id)
+    }
+}
+
+/// `query_as!` of [`ManagedRow`]s that a filter names, which stands in the parameters from `$3` to `$12`. Statements differ in
+/// the owner alone, and in the way to their keys: one statement for all would be planned for none.
+macro_rules! listed {
+    (of_owner $before:literal $after:literal $(, $argument:expr)* $(,)?) => {
+        listed!(
+            @ [of_owner] $before "WHERE disabled.issuer = $1 AND disabled.subject = $2" $after $(, $argument)*
+        )
+    };
+    // Not by the join: a plan for any parameters expects one key, and would go through all disabled owners for each that is
+    // left out.
+    (of_all $before:literal $after:literal $(, $argument:expr)* $(,)?) => {
+        listed!(
+            @ [] $before "WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject" $after
+            $(, $argument)*
+        )
+    };
+    (@ [$($of_owner:ident)?] $before:literal $of_its_owner:literal $after:literal $(, $argument:expr)*) => {
+        managed_rows!(
+            $($of_owner)? $before
+            "
+               AND ($3::text[] IS NULL OR CASE
                     WHEN revoked_at IS NOT NULL THEN 'revoked'
-                    WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled
-                                                WHERE disabled.issuer = api_keys.issuer
-                                                  AND disabled.subject = api_keys.subject)
-                        THEN 'disabled'
+                    WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled "
+            $of_its_owner
+            ") THEN 'disabled'
                     WHEN expires_at <= $4 THEN 'expired'
-                    ELSE 'active' END)
+                    ELSE 'active' END = ANY($3))
                AND ($5::text IS NULL OR environment = $5)
                AND ($6::text IS NULL OR name = $6)
-               AND ($7::jsonb IS NULL OR (metadata @> $7 AND metadata <> '{}'))
-               AND ($8::timestamptz IS NULL OR expires_at < $8)
-               AND ($9::timestamptz IS NULL OR created_at >= $9)
-             ORDER BY api_keys.id DESC LIMIT $2",
-            before,
-            limit,
-            state,
-            now,
-            environment,
-            name,
-            tag as _,
-            expiring_before,
-            created_since,
-        );
-        return Ok(query.fetch_all(connection).await?);
+               AND ($7::text IS NULL OR name ILIKE $7 OR description ILIKE $7)
+               AND ($8::jsonb IS NULL OR (metadata @> $8 AND metadata <> '{}'))
+               AND ($9::text IS NULL OR $9 = ANY(scopes))
+               AND ($10::timestamptz IS NULL OR expires_at < $10)
+               AND ($11::timestamptz IS NULL OR created_at >= $11)
+               AND ($12::timestamptz IS NULL
+                    OR (created_at < $12 AND (key_uses.last_used_at IS NULL OR key_uses.last_used_at < $12)))
+             "
+            $after $(, $argument)*
+        )
     };
-    let living = match filter.state {
-        Some(KeyState::Active) => living(connection, owner, now).await?,
+}
+
+/// The last key that one question looks at; none where there are fewer.
+async fn last_to_look_at(connection: &mut PgConnection, find: &Find<'_>) -> Result<Option<Uuid>, sqlx::Error> {
+    let (after, skipped) = (find.after(), LOOKED_AT - 1);
+    if find.descending {
+        let query = sqlx::query_scalar!(
+            "SELECT id FROM api_keys WHERE id < $1 ORDER BY id DESC OFFSET $2 LIMIT 1",
+            after,
+            skipped,
+        );
+        query.fetch_optional(connection).await
+    } else {
+        let query =
+            sqlx::query_scalar!("SELECT id FROM api_keys WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1", after, skipped);
+        query.fetch_optional(connection).await
+    }
+}
+
+async fn of_all(
+    connection: &mut PgConnection,
+    find: &Find<'_>,
+    last: Option<Uuid>,
+) -> Result<Vec<ManagedRow>, sqlx::Error> {
+    let filter = find.filter;
+    if find.descending {
+        let query = listed!(
+            of_all "WHERE api_keys.id < $1 AND api_keys.id >= $2" "ORDER BY api_keys.id DESC LIMIT $13",
+            find.after(),
+            last.unwrap_or(Uuid::nil()),
+            filter.states.as_deref() as _,
+            find.now,
+            filter.environment,
+            filter.name,
+            filter.search.as_deref(),
+            filter.tag.as_ref() as _,
+            filter.scope,
+            filter.expiring_before,
+            filter.created_since,
+            filter.unused_since,
+            find.limit(),
+        );
+        query.fetch_all(connection).await
+    } else {
+        let query = listed!(
+            of_all "WHERE api_keys.id > $1 AND api_keys.id <= $2" "ORDER BY api_keys.id LIMIT $13",
+            find.after(),
+            last.unwrap_or(Uuid::max()),
+            filter.states.as_deref() as _,
+            find.now,
+            filter.environment,
+            filter.name,
+            filter.search.as_deref(),
+            filter.tag.as_ref() as _,
+            filter.scope,
+            filter.expiring_before,
+            filter.created_since,
+            filter.unused_since,
+            find.limit(),
+        );
+        query.fetch_all(connection).await
+    }
+}
+
+/// An owner's keys, newest first or last.
+async fn of_owner(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    which: &KeyFilter,
+    find: &Find<'_>,
+) -> Result<Vec<ManagedRow>, sqlx::Error> {
+    let filter = find.filter;
+    if !find.descending {
+        let query = listed!(
+            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id > $14"
+            "ORDER BY api_keys.id LIMIT $13",
+            &*owner.issuer,
+            &*owner.subject,
+            filter.states.as_deref() as _,
+            find.now,
+            filter.environment,
+            filter.name,
+            filter.search.as_deref(),
+            filter.tag.as_ref() as _,
+            filter.scope,
+            filter.expiring_before,
+            filter.created_since,
+            filter.unused_since,
+            find.limit(),
+            find.after(),
+        );
+        return query.fetch_all(connection).await;
+    }
+    let living = match which.states[..] {
+        [KeyState::Active] => living(connection, owner, find.now).await?,
         _ => None,
     };
     if let Some(living) = living {
-        let query = managed_rows!(
-            of_owner
-            "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($3) AND api_keys.id < $4
-               AND revoked_at IS NULL AND enabled AND (expires_at IS NULL OR expires_at > $6)
-               AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
-                               WHERE disabled.issuer = $1 AND disabled.subject = $2)
-               AND ($7::text IS NULL OR environment = $7)
-               AND ($8::text IS NULL OR name = $8)
-               AND ($9::jsonb IS NULL OR metadata @> $9)
-               AND ($10::timestamptz IS NULL OR expires_at < $10)
-               AND ($11::timestamptz IS NULL OR created_at >= $11)
-             ORDER BY api_keys.id DESC LIMIT $5",
+        let query = listed!(
+            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($15)
+               AND api_keys.id < $14 AND revoked_at IS NULL"
+            "ORDER BY api_keys.id DESC LIMIT $13",
             &*owner.issuer,
             &*owner.subject,
+            filter.states.as_deref() as _,
+            find.now,
+            filter.environment,
+            filter.name,
+            filter.search.as_deref(),
+            filter.tag.as_ref() as _,
+            filter.scope,
+            filter.expiring_before,
+            filter.created_since,
+            filter.unused_since,
+            find.limit(),
+            find.after(),
             &living,
-            before,
-            limit,
-            now,
-            environment,
-            name,
-            tag as _,
-            expiring_before,
-            created_since,
         );
-        return Ok(query.fetch_all(connection).await?);
+        return query.fetch_all(connection).await;
     }
-    let query = managed_rows!(
-        of_owner
-        "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $3
-           AND ($5::text IS NULL OR $5 = CASE
-                WHEN revoked_at IS NOT NULL THEN 'revoked'
-                WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled
-                                            WHERE disabled.issuer = $1 AND disabled.subject = $2)
-                    THEN 'disabled'
-                WHEN expires_at <= $6 THEN 'expired'
-                ELSE 'active' END)
-           AND ($7::text IS NULL OR environment = $7)
-           AND ($8::text IS NULL OR name = $8)
-           AND ($9::jsonb IS NULL OR metadata @> $9)
-           AND ($10::timestamptz IS NULL OR expires_at < $10)
-           AND ($11::timestamptz IS NULL OR created_at >= $11)
-         ORDER BY api_keys.id DESC LIMIT $4",
+    let query = listed!(
+        of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $14"
+        "ORDER BY api_keys.id DESC LIMIT $13",
         &*owner.issuer,
         &*owner.subject,
-        before,
-        limit,
-        state,
-        now,
-        environment,
-        name,
-        tag as _,
-        expiring_before,
-        created_since,
+        filter.states.as_deref() as _,
+        find.now,
+        filter.environment,
+        filter.name,
+        filter.search.as_deref(),
+        filter.tag.as_ref() as _,
+        filter.scope,
+        filter.expiring_before,
+        filter.created_since,
+        filter.unused_since,
+        find.limit(),
+        find.after(),
     );
-    Ok(query.fetch_all(connection).await?)
+    query.fetch_all(connection).await
+}
+
+/// An owner's keys in another order than that of their making, which has no index: an owner's are few.
+/// [`KeySort::value_of`] writes the values that are compared here.
+async fn of_owner_sorted(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    sort: KeySort,
+    find: &Find<'_>,
+) -> Result<Vec<ManagedRow>, sqlx::Error> {
+    let filter = find.filter;
+    let after = find.page.after.as_ref();
+    let query = listed!(
+        of_owner
+        "CROSS JOIN LATERAL (
+             SELECT CASE $14::text
+                 WHEN 'name' THEN coalesce(name, '')
+                 WHEN 'expiresAt' THEN coalesce(to_char(expires_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), 'never')
+                 ELSE coalesce(to_char(key_uses.last_used_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), '')
+             END COLLATE \"C\" AS value) AS sorted
+         WHERE api_keys.issuer = $1 AND api_keys.subject = $2
+           AND api_keys.id >= coalesce((SELECT id FROM api_keys AS newest WHERE issuer = $1 AND subject = $2
+                                        ORDER BY id DESC OFFSET $18 LIMIT 1), '00000000-0000-0000-0000-000000000000')
+           AND ($15::uuid IS NULL OR CASE WHEN $17::boolean
+                THEN (sorted.value, api_keys.id) < ($16::text COLLATE \"C\", $15)
+                ELSE (sorted.value, api_keys.id) > ($16::text COLLATE \"C\", $15) END)"
+        "ORDER BY CASE WHEN $17 THEN sorted.value END DESC, CASE WHEN $17 THEN api_keys.id END DESC, sorted.value,
+                  api_keys.id
+         LIMIT $13",
+        &*owner.issuer,
+        &*owner.subject,
+        filter.states.as_deref() as _,
+        find.now,
+        filter.environment,
+        filter.name,
+        filter.search.as_deref(),
+        filter.tag.as_ref() as _,
+        filter.scope,
+        filter.expiring_before,
+        filter.created_since,
+        filter.unused_since,
+        find.limit(),
+        sort.as_str(),
+        after.map(|place| place.id),
+        after.map(|place| place.value.as_str()),
+        find.descending,
+        SORTED_MAX - 1,
+    );
+    query.fetch_all(connection).await
 }
 
 /// The owner's keys that are neither revoked nor expired, unless they are very many. Those that are would be found among
@@ -141,91 +317,32 @@ async fn living(
     Ok(i64::try_from(living.len()).is_ok_and(|count| count <= LIVING_MAX).then_some(living))
 }
 
-impl Store {
-    pub(super) async fn revoke_keys(
-        &self,
-        filter: &KeyFilter,
-        most: u32,
-        reason: Option<&ChangeReason>,
-        at: OffsetDateTime,
-        by: Together<'_>,
-    ) -> Result<u32, StoreError> {
-        let Parameters { state, environment, name, tag, expiring_before, created_since } = Parameters::of(filter);
-        let (issuer, subject) = filter.owner.as_ref().map(|owner| (&*owner.issuer, &*owner.subject)).unzip();
-        let mut seat = self.to_change(by.reach).await?;
-        let mut transaction = seat.connection.begin_with(BEGIN).await?;
-        if let Some(owner) = &filter.owner {
-            // In a statement of its own: what the next one sees then has the successor of every key that was being rotated.
-            lock_owner(&mut transaction, owner).await?;
-        }
-        let rows = sqlx::query!(
-            "UPDATE api_keys SET revoked_at = $1, revoked_reason = $2, updated_at = $1
-             WHERE id IN (
-                 SELECT id FROM api_keys LEFT JOIN disabled_owners USING (issuer, subject)
-                 WHERE revoked_at IS NULL
-                   AND ($3::text IS NULL OR issuer = $3) AND ($4::text IS NULL OR subject = $4)
-                   AND ($5::text IS NULL OR $5 = CASE
-                        WHEN NOT enabled OR disabled_owners.subject IS NOT NULL THEN 'disabled'
-                        WHEN expires_at <= $1 THEN 'expired'
-                        ELSE 'active' END)
-                   AND ($6::text IS NULL OR environment = $6)
-                   AND ($7::text IS NULL OR name = $7)
-                   AND ($8::jsonb IS NULL OR (metadata @> $8 AND metadata <> '{}'))
-                   AND ($9::timestamptz IS NULL OR expires_at < $9)
-                   AND ($10::timestamptz IS NULL OR created_at >= $10)
-                 ORDER BY id DESC LIMIT $11
-                 FOR NO KEY UPDATE OF api_keys)
-             RETURNING id, issuer, subject",
-            at,
-            reason.map(ChangeReason::as_str),
-            issuer,
-            subject,
-            state,
-            environment,
-            name,
-            tag as _,
-            expiring_before,
-            created_since,
-            i64::from(most),
-        );
-        let rows = rows.fetch_all(&mut *transaction).await?;
-        let mut details = Map::from_iter([("together".to_owned(), Value::Bool(true))]);
-        details.extend(reason.map(|reason| ("reason".to_owned(), reason.as_str().into())));
-        let event = Event { action: Action::KeyRevoked, details };
-        let mut of_owner: std::collections::HashMap<Owner, Vec<Uuid>> = std::collections::HashMap::new();
-        for row in rows {
-            let owner = Owner { issuer: row.issuer.into(), subject: row.subject.into() };
-            of_owner.entry(owner).or_default().push(row.id);
-        }
-        for (owner, ids) in &of_owner {
-            audit::write(&mut transaction, at, ids, owner, by.author, &event).await?;
-        }
-        let ids: Vec<Uuid> = of_owner.into_values().flatten().collect();
-        announce(&mut transaction, &ids, by.mark).await?;
-        transaction.commit().await?;
-        Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
-    }
-}
-
 /// A filter as the statements take it: NULL where it does not matter.
-struct Parameters<'a> {
-    state: Option<&'a str>,
-    environment: Option<&'a str>,
-    name: Option<&'a str>,
-    tag: Option<Json<Value>>,
-    expiring_before: Option<OffsetDateTime>,
-    created_since: Option<OffsetDateTime>,
+pub(super) struct Parameters<'a> {
+    pub(super) states: Option<Vec<&'static str>>,
+    pub(super) environment: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
+    search: Option<String>,
+    pub(super) tag: Option<Json<Value>>,
+    scope: Option<&'a str>,
+    pub(super) expiring_before: Option<OffsetDateTime>,
+    pub(super) created_since: Option<OffsetDateTime>,
+    unused_since: Option<OffsetDateTime>,
 }
 
 impl<'a> Parameters<'a> {
-    fn of(filter: &'a KeyFilter) -> Self {
+    pub(super) fn of(filter: &'a KeyFilter) -> Self {
+        let states: Vec<&'static str> = filter.states.iter().map(|state| state.as_str()).collect();
         Self {
-            state: filter.state.map(|state| state.as_str()),
+            states: (!states.is_empty()).then_some(states),
             environment: filter.environment.map(|environment| environment.as_str()),
             name: filter.name.as_ref().map(|name| name.as_str()),
+            search: filter.search.as_ref().map(SearchText::like_pattern),
             tag: filter.tag.as_ref().map(|(name, text)| Json(json!({ name: text }))),
+            scope: filter.scope.as_ref().map(Scope::as_str),
             expiring_before: filter.expiring_before,
             created_since: filter.created_since,
+            unused_since: filter.unused_since,
         }
     }
 }

@@ -7,6 +7,8 @@ mod ended;
 mod insert;
 mod list;
 mod owners;
+mod owners_list;
+mod revoke;
 mod tokens;
 
 use std::time::Duration;
@@ -22,10 +24,8 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     coherence::Mark,
     key_record::ManagedKey,
-    ledger::{
-        Change, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger, Outcome, OwnerSwitch, Page,
-        Reach, Together,
-    },
+    ledger::{Change, IdempotentRequest, Inserted, Insertion, KeyLedger, Outcome, OwnerSwitch, Reach, Together},
+    listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     ports::StoreError,
     principal::Owner,
     text::ChangeReason,
@@ -70,15 +70,16 @@ impl KeyLedger for Store {
     async fn list(
         &self,
         filter: &KeyFilter,
-        page: Page,
+        order: KeyOrder,
+        page: &Page,
         reach: &Reach,
         now: OffsetDateTime,
-    ) -> Result<Vec<ManagedKey>, StoreError> {
+    ) -> Result<Listed<ManagedKey>, StoreError> {
         let work = async {
             let mut seat = self.to_read(reach).await?;
-            list::keys(&mut seat.connection, filter, page, now).await
+            list::keys(&mut seat.connection, filter, order, page, now).await
         };
-        self.within_deadline(work).await?.into_iter().map(ManagedKey::try_from).collect()
+        self.within_deadline(work).await
     }
 
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
@@ -100,6 +101,19 @@ impl KeyLedger for Store {
         self.within_deadline(self.is_switched_off(owner)).await
     }
 
+    async fn owners(
+        &self,
+        filter: &OwnerFilter,
+        page: &Page,
+        now: OffsetDateTime,
+    ) -> Result<Listed<OwnerStanding>, StoreError> {
+        self.within_deadline(self.list_owners(filter, page, now)).await
+    }
+
+    async fn owner(&self, owner: &Owner, now: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError> {
+        self.within_deadline(self.one_owner(owner, now)).await
+    }
+
     async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
         self.within_deadline(self.switch(switch, by)).await
     }
@@ -116,7 +130,7 @@ impl KeyLedger for Store {
         self.within_deadline(self.forget_keys(keep, most)).await
     }
 
-    async fn events(&self, filter: &EventFilter, page: Page, reach: &Reach) -> Result<Vec<AuditEvent>, StoreError> {
+    async fn events(&self, filter: &EventFilter, page: &Page, reach: &Reach) -> Result<Listed<AuditEvent>, StoreError> {
         self.within_deadline(self.list_events(filter, page, reach)).await
     }
 }

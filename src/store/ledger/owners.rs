@@ -3,7 +3,7 @@
 use serde_json::Map;
 use sqlx::{Connection, PgConnection};
 
-use super::{BEGIN, REPLICAS, Store, audit, lock_owner};
+use super::{super::rows::ActorColumns, BEGIN, REPLICAS, Store, audit, lock_owner};
 use crate::domain::{
     audit::Action,
     coherence::Mark,
@@ -16,12 +16,7 @@ use crate::domain::{
 impl Store {
     pub(super) async fn is_switched_off(&self, owner: &Owner) -> Result<bool, StoreError> {
         let mut seat = self.to_read(&Reach::Own(owner.clone())).await?;
-        let query = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "is_disabled!""#,
-            &*owner.issuer,
-            &*owner.subject,
-        );
-        Ok(query.fetch_one(&mut *seat.connection).await?)
+        Ok(is_disabled(&mut seat.connection, owner).await?)
     }
 
     /// What is announced is announced also when nothing changes: whoever switched before may have failed after the
@@ -29,17 +24,24 @@ impl Store {
     pub(super) async fn switch(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
+        let actor = ActorColumns::of(&by.author.actor);
         let mut seat = self.to_change(by.reach).await?;
         let mut transaction = seat.connection.begin_with(BEGIN).await?;
         lock_owner(&mut transaction, &switch.owner).await?;
         let switched = if switch.disabled {
             let query = sqlx::query!(
-                "INSERT INTO disabled_owners (issuer, subject, disabled_at, reason) VALUES ($1, $2, $3, $4)
+                "INSERT INTO disabled_owners (issuer, subject, disabled_at, reason, actor_kind, actor_issuer, actor_subject,
+                                              actor_key_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                  ON CONFLICT DO NOTHING",
                 issuer,
                 subject,
                 switch.at,
                 reason,
+                actor.kind,
+                actor.issuer,
+                actor.subject,
+                actor.key,
             );
             query.execute(&mut *transaction).await?
         } else {
@@ -55,6 +57,16 @@ impl Store {
         announce_keys_of(&mut transaction, &switch.owner, by.mark).await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// Whether all keys of an owner are switched off. Under the owner's lock, it stays so.
+pub(super) async fn is_disabled(connection: &mut PgConnection, owner: &Owner) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "is_disabled!""#,
+        &*owner.issuer,
+        &*owner.subject,
+    );
+    query.fetch_one(connection).await
 }
 
 /// The same as [`announce`](super::announce) of those keys of an owner that are alive.

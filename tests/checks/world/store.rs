@@ -17,9 +17,10 @@ use keyward::{
         audit::{AuditEvent, Author},
         key_record::{KeyRecord, ManagedKey},
         ledger::{
-            Change, Decision, EventFilter, IdempotentRequest, Inserted, Insertion, KeyFilter, KeyLedger, Outcome,
-            OwnerSwitch, Page, Reach, Refusal, Together,
+            Change, Decision, IdempotentRequest, Inserted, Insertion, KeyLedger, Outcome, OwnerSwitch, Reach, Refusal,
+            Together,
         },
+        listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         ports::{EndedTokens, KeyStore, KeyUse, StoreError, StoredHash, StoredKey},
         principal::Owner,
         text::ChangeReason,
@@ -259,7 +260,22 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn list(&self, _: &KeyFilter, _: Page, _: &Reach, _: OffsetDateTime) -> Result<Vec<ManagedKey>, StoreError> {
+    async fn list(
+        &self,
+        _: &KeyFilter,
+        _: KeyOrder,
+        _: &Page,
+        _: &Reach,
+        _: OffsetDateTime,
+    ) -> Result<Listed<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn owners(&self, _: &OwnerFilter, _: &Page, _: OffsetDateTime) -> Result<Listed<OwnerStanding>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn owner(&self, _: &Owner, _: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError> {
         unimplemented!()
     }
 
@@ -290,7 +306,7 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn events(&self, _: &EventFilter, _: Page, _: &Reach) -> Result<Vec<AuditEvent>, StoreError> {
+    async fn events(&self, _: &EventFilter, _: &Page, _: &Reach) -> Result<Listed<AuditEvent>, StoreError> {
         unimplemented!()
     }
 }
