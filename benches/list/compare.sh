@@ -60,7 +60,10 @@ token() { # TABLE ARGUMENT…
 lists() {
   echo "page owner /v1/keys"
   echo "filtered owner /v1/keys?state=active&environment=live&tag=team:payments&expiringBefore=2100-01-01T00:00:00Z"
+  echo "searched owner /v1/keys?search=key&scope=orders:read&unusedSince=2100-01-01T00:00:00Z"
+  echo "sorted owner /v1/keys?sort=-lastUsedAt"
   echo "admin_page admin /v1/admin/keys"
+  echo "admin_owners admin /v1/admin/owners"
   echo "admin_owner admin /v1/admin/keys?owner=$OWNER_ID&state=active"
 }
 OWNER_ID=$(printf '\0owner-1' | base64 | tr -d '=')

@@ -51,6 +51,25 @@ async fn a_token_is_accepted_where_tokens_are_and_a_key_where_keys_are() {
 }
 
 #[tokio::test]
+async fn a_key_is_taken_as_a_bearer_token_wherever_keys_are_and_other_bearers_are_left_alone() {
+    let (replica, app) = replica_and_app().await;
+    let key = key_with(&replica, &[]).await;
+    let bearer = |path, text: &str| Reply::to(app.request(path).bearer_auth(text));
+    for (path, status) in [("/any", 200), ("/keys", 200), ("/optional", 200), ("/tokens", 401)] {
+        for _ in 0..2 {
+            assert_eq!(bearer(path, &key.holder.key).await.status, status, "{path}");
+        }
+    }
+    let refused = bearer("/keys", UNKNOWN).await;
+    refused.is_problem(401, "invalid_token");
+    assert!(refused.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer ")));
+    // Where keys alone are taken, the header may serve another purpose.
+    bearer("/keys", "opaque").await.is_problem(401, "missing_credential");
+    let beside = app.request("/keys").bearer_auth("opaque").header("x-api-key", &key.holder.key);
+    assert_eq!(Reply::to(beside).await.status, 200);
+}
+
+#[tokio::test]
 async fn who_lacks_the_scope_is_told_which_one() {
     let (replica, app) = replica_and_app().await;
     let lacking = app.answers_key("/orders", &key_with(&replica, &["orders:write"]).await).await;

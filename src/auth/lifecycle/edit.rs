@@ -136,7 +136,7 @@ impl Lifecycle {
         let names: Vec<&str> = changes.iter().map(|change| change.field).collect();
         let action = match *names {
             ["enabled"] if changed.record.enabled => Action::KeyEnabled,
-            ["enabled"] => Action::KeyDisabled,
+            ["enabled" | "disabledBy"] => Action::KeyDisabled,
             _ => Action::KeyUpdated,
         };
         let mut details = Map::from_iter([("changed".to_owned(), names.into())]);
@@ -187,10 +187,6 @@ fn switch(key: &mut ManagedKey, enabled: bool, editor: &Editor) -> Result<(), Re
         Some(by)
     };
     Ok(())
-}
-
-fn is_switched(before: &ManagedKey, after: &ManagedKey) -> bool {
-    (before.record.enabled, before.disabled_by) != (after.record.enabled, after.disabled_by)
 }
 
 /// The key with the changes in it.
@@ -245,7 +241,9 @@ fn changes(before: &ManagedKey, after: &ManagedKey) -> Vec<FieldChange> {
         ("metadata", !was.metadata.says_the_same_as(&is.metadata)),
         ("allowedIps", was.allowed_ips != is.allowed_ips),
         ("expiresAt", was.expires_at != is.expires_at),
-        ("enabled", is_switched(before, after)),
+        ("enabled", was.enabled != is.enabled),
+        // An administrator takes over what the owner has switched off.
+        ("disabledBy", was.enabled == is.enabled && before.disabled_by != after.disabled_by),
     ];
     let differing = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field));
     differing.map(|field| FieldChange { field, from: value_of(before, field), to: value_of(after, field) }).collect()
@@ -263,6 +261,7 @@ fn value_of(key: &ManagedKey, field: &str) -> Value {
             .unwrap_or_else(|_| Value::String(record.metadata.as_object().to_owned())),
         "allowedIps" => record.allowed_ips.networks().iter().map(ToString::to_string).collect::<Vec<_>>().into(),
         "expiresAt" => record.expires_at.map(timestamp::write).into(),
+        "disabledBy" => key.disabled_by.map(DisabledBy::as_str).into(),
         _ => record.enabled.into(),
     }
 }

@@ -1,6 +1,6 @@
 //! Keys for people.
 
-use keyward::domain::key_record::ManagedKey;
+use keyward::domain::{audit::Actor, key_record::ManagedKey};
 use time::{OffsetDateTime, macros::format_description};
 
 /// A line a key, in columns.
@@ -49,6 +49,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("metadata", record.metadata.as_object().to_owned()),
         ("allowed ips", or_dash(&networks.join(" "))),
         ("created", minute(Some(key.created_at))),
+        ("made by", maker(key)),
         ("updated", minute(Some(key.updated_at))),
         ("expires", minute(record.expires_at)),
         ("revoked", minute(record.revoked_at)),
@@ -68,6 +69,15 @@ fn harmless(text: &str) -> String {
 
 fn name(key: &ManagedKey) -> String {
     or_dash(key.record.name.as_ref().map_or("", |name| name.as_str()))
+}
+
+fn maker(key: &ManagedKey) -> String {
+    match &key.created_by {
+        Some(Actor::Token { subject, .. }) => subject.to_string(),
+        Some(Actor::Key(id)) => id.to_string(),
+        Some(Actor::CommandLine) => "the command line".to_owned(),
+        None => "-".to_owned(),
+    }
 }
 
 fn scopes(key: &ManagedKey) -> String {

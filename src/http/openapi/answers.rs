@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     bodies::reference,
-    operations::{Answer, Occurs, Operation},
+    operation::{Answer, Occurs, Operation},
 };
 use crate::{
     domain::{

@@ -2,13 +2,14 @@
 //! answers from the structs that are sent, the problems from [`Failure`](super::failure::Failure), the
 //! limits from the constants that enforce them.
 //!
-//! - `operations`: what each route does, takes and answers
+//! - `operations`: what each route does, takes and answers; `operation`: how that is put together
 //! - `bodies`, `parameters`: what may be sent; tests compare the names with those that are read
 //! - `answers`: what comes back
 //! - `page`: the document as a page for people, without any network
 
 mod answers;
 mod bodies;
+mod operation;
 mod operations;
 pub(super) mod page;
 mod parameters;
@@ -20,7 +21,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use actix_web::{HttpRequest, HttpResponse, web::Bytes};
 use serde_json::{Map, Value, json};
 
-use self::operations::Operation;
+use self::operation::Operation;
 use super::{
     authorize, oauth,
     routes::{Access, ENDPOINTS, Endpoint},

@@ -1,48 +1,16 @@
 //! What each route does, takes and answers, apart from what its `Access` and the server's bounds say.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    bodies::{body, form, merge_patch, optional_body},
+    bodies::{body, merge_patch, optional_body},
+    operation::{Answer, Occurs, Operation},
     parameters::{self, header, query},
 };
-use crate::{
-    http::{
-        failure::{CredentialKind, FieldProblem, Reason},
-        routes::{Access, Endpoint},
-    },
-    server::Refusal,
+use crate::http::{
+    failure::{CredentialKind, FieldProblem, Reason},
+    routes::{Access, Endpoint},
 };
-
-/// What the document says of a route.
-pub(super) struct Operation {
-    id: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) parameters: Vec<Value>,
-    pub(super) body: Option<Value>,
-    /// Status, what it means, the schema of the answer (`""`: the answer is no JSON of ours), and headers.
-    pub(super) answers: Vec<Answer>,
-    /// What can go wrong in the handler.
-    pub(super) reasons: Vec<Reason>,
-}
-
-/// An answer that is no problem.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) means: &'static str,
-    /// The name of the schema; `None` where no JSON of ours is sent.
-    pub(super) schema: Option<&'static str>,
-    pub(super) headers: &'static [(&'static str, Occurs)],
-    /// Media types that the same is also answered in.
-    pub(super) also: &'static [&'static str],
-}
-
-/// Whether a header is always there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Occurs {
-    Always,
-    Sometimes,
-}
 
 const TAG: &[(&str, Occurs)] = &[("ETag", Occurs::Always)];
 const IDENTITY: &[(&str, Occurs)] = &[
@@ -55,91 +23,6 @@ const IDENTITY: &[(&str, Occurs)] = &[
     ("X-Auth-Environment", Occurs::Always),
 ];
 const PAGE: &[(&str, Occurs)] = &[("Link", Occurs::Sometimes)];
-
-impl Operation {
-    fn new(id: &'static str, summary: &'static str) -> Self {
-        Self { id, summary, parameters: Vec::new(), body: None, answers: Vec::new(), reasons: Vec::new() }
-    }
-
-    fn answers(self, status: u16, means: &'static str, schema: &'static str) -> Self {
-        self.answers_with(status, means, schema, &[])
-    }
-
-    fn answers_with(
-        mut self,
-        status: u16,
-        means: &'static str,
-        schema: &'static str,
-        headers: &'static [(&'static str, Occurs)],
-    ) -> Self {
-        self.answers.push(Answer { status, means, schema: Some(schema), headers, also: &[] });
-        self
-    }
-
-    fn fails(mut self, reasons: impl IntoIterator<Item = Reason>) -> Self {
-        self.reasons.extend(reasons);
-        self
-    }
-
-    /// It asks the database.
-    fn stored(self) -> Self {
-        self.fails([Reason::Unavailable])
-    }
-
-    fn takes(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
-        self.parameters.extend(parameters);
-        self
-    }
-
-    /// It has parameters or headers that can be wrong.
-    fn takes_checked(self, parameters: impl IntoIterator<Item = Value>) -> Self {
-        let wrong = FieldProblem::of_parameter("limit", "invalid", "a whole number from 1 to 100");
-        self.takes(parameters).fails([Reason::InvalidParameters(vec![wrong])])
-    }
-
-    /// It is about one key.
-    fn of_a_key(self) -> Self {
-        self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound]).stored()
-    }
-
-    /// It heeds preconditions about the key's version.
-    fn conditional(self) -> Self {
-        let headers = ["If-Match", "If-None-Match of a key"].map(header);
-        self.takes_checked(headers).fails([Reason::VersionMismatch])
-    }
-
-    /// It changes one key.
-    fn changes_a_key(self) -> Self {
-        self.of_a_key().fails([Reason::PreconditionFailed])
-    }
-
-    /// It reads a body.
-    fn reads(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
-        self.fails([
-            Reason::InvalidJson,
-            Reason::UnsupportedMediaType,
-            Reason::NoRequest(Refusal::ContentCoding),
-            Reason::InvalidFields(vec![wrong]),
-        ])
-    }
-
-    /// It reads a form.
-    fn reads_form(mut self) -> Self {
-        self.body = Some(form("TokenForm"));
-        self.fails([Reason::InvalidForm("token is missing"), Reason::NoRequest(Refusal::ContentCoding)])
-    }
-
-    /// Unique among all: administrators' routes do the same as owners' do.
-    pub(super) fn id(&self, endpoint: &Endpoint) -> String {
-        if !endpoint.path.starts_with("/v1/admin/") {
-            return self.id.to_owned();
-        }
-        let (first, rest) = self.id.split_at(1);
-        format!("admin{}{rest}", first.to_ascii_uppercase())
-    }
-}
 
 /// How a route is called here: owners' and administrators' routes to the same end have one name.
 pub(super) fn name(endpoint: &Endpoint) -> String {
