@@ -16,6 +16,39 @@ pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
     Object::read(text).map(Map::from)
 }
 
+/// Why a text is no JSON object without repeated members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no text.
+    Missing,
+    /// It is not UTF-8 (RFC 8259 §8.1).
+    NotUnicode,
+    /// It is not JSON, from here on.
+    Syntax {
+        /// The line, from 1.
+        line: usize,
+        /// The byte in that line, from 1; 0 at its end.
+        column: usize,
+    },
+    /// A member is repeated.
+    Repeated,
+    /// It is JSON, of this other type.
+    NotAnObject(&'static str),
+}
+
+/// What is wrong with a text that [`object`] does not read.
+pub fn fault(text: &[u8]) -> Fault {
+    if text.is_empty() {
+        return Fault::Missing;
+    }
+    let Ok(text) = str::from_utf8(text) else { return Fault::NotUnicode };
+    match serde_json::from_str::<Json<'_>>(text) {
+        Ok(json) => Fault::NotAnObject(json.type_name()),
+        Err(error) if error.is_data() => Fault::Repeated,
+        Err(error) => Fault::Syntax { line: error.line(), column: error.column() },
+    }
+}
+
 /// A JSON object that borrows from its text: a token's is read once and thrown away.
 pub struct Object<'a> {
     /// No two have one name. More than [`FEW`] are in the order of their names.
@@ -84,6 +117,18 @@ impl<'a> Object<'a> {
 }
 
 impl Json<'_> {
+    /// What JSON calls values of this type.
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::Text(_) => "string",
+            Self::List(_) => "array",
+            Self::Object(_) => "object",
+        }
+    }
+
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -246,6 +291,26 @@ mod tests {
         let deep = "[".repeat(10_000);
         for text in ["", "[]", "1", "null", r#""x""#, "{", "{}{}", r#"{"a":1e999}"#, deep.as_str()] {
             assert!(object(text.as_bytes()).is_none(), "{text:.40}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_text_is_told() {
+        for (text, wrong) in [
+            (&b""[..], Fault::Missing),
+            (b"\xff", Fault::NotUnicode),
+            (b"{\n\"a\":}", Fault::Syntax { line: 2, column: 5 }),
+            (b"{\"a\":1e999}", Fault::Syntax { line: 1, column: 10 }),
+            (b"{}{}", Fault::Syntax { line: 1, column: 3 }),
+            (b"{\"a\":1,\"a\":1}", Fault::Repeated),
+            (b"[{\"a\":1,\"a\":1}]", Fault::Repeated),
+            (b"[1]", Fault::NotAnObject("array")),
+            (b" null ", Fault::NotAnObject("null")),
+            (b"true", Fault::NotAnObject("boolean")),
+            (b"1", Fault::NotAnObject("number")),
+            (b"\"x\"", Fault::NotAnObject("string")),
+        ] {
+            assert_eq!(fault(text), wrong, "{}", text.escape_ascii());
         }
     }
 

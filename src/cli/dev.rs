@@ -54,6 +54,7 @@ impl Dev {
         sources.base.extend(postgres.as_ref().map(|postgres| ("database.url", postgres.url("postgres"))));
         // Not the world's business.
         sources.base.push(("server.host", "127.0.0.1".to_owned()));
+        sources.base.push(("server.docs_at_root", "true".to_owned()));
         let config = serve::begin(Settings::load(sources)?, hardened)?;
         let kept = if postgres.is_some() { "The data and the secrets are" } else { "The secrets are" };
         let is_ours = postgres.is_some();
@@ -131,6 +132,7 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
 
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
+The API is described at http://{address}/docs/.
 {what_is_kept}. Ctrl-C stops everything and loses nothing.
 "#,
     )

@@ -73,7 +73,7 @@ pub use problems::Problems;
 pub(crate) use safe_address::is_safe_address;
 #[cfg(feature = "server")]
 pub(crate) use server::LARGE_HEAD;
-pub use server::{ClientAddressHeader, Server, Socket};
+pub use server::{ClientAddressHeader, Cors, Server, Socket};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -219,6 +219,8 @@ pub struct KeyPolicy {
     pub max_new_per_day: Option<u32>,
     /// Whether each needs a name.
     pub require_name: bool,
+    /// For how long a key goes on working that gets a successor, where the request does not say.
+    pub rotation_grace: Duration,
 }
 
 impl KeyPolicy {

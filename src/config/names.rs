@@ -19,8 +19,8 @@ pub(super) const SECRETS: [&str; 7] = [
 ];
 
 /// Settings with many values: separated by commas in the environment, one a line in a secret's file.
-pub(super) const LISTS: [&str; 4] =
-    ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.trusted_proxies"];
+pub(super) const LISTS: [&str; 5] =
+    ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.cors", "server.trusted_proxies"];
 
 /// Names that platforms and people use anyway.
 pub(super) const ALIASES: [(&str, &str); 5] = [

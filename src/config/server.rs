@@ -43,6 +43,10 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Under which address clients know us; `None`: the one that they ask for.
     pub public_url: Option<String>,
+    /// Whether `/` leads to the page about the API.
+    pub docs_at_root: bool,
+    /// Which pages of others may ask from a browser; `None`: none.
+    pub cors: Option<Cors>,
     /// Networks whose word on a client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Where they give it.
@@ -54,6 +58,15 @@ impl Server {
     pub fn trusts_anybody(&self) -> bool {
         !self.trusted_proxies.is_empty() || self.socket.is_some()
     }
+}
+
+/// Which pages of other origins may ask (CORS).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins as browsers write them. At least one.
+    pub origins: Vec<String>,
+    /// For how long a browser may keep the answer to a preflight.
+    pub max_age: Duration,
 }
 
 /// A Unix socket.

@@ -60,8 +60,8 @@ pub enum Refusal {
     KeyRevoked,
     /// The key has expired.
     KeyExpired,
-    /// The key has a successor already.
-    AlreadyRotated,
+    /// The key has this successor already.
+    AlreadyRotated(KeyId),
     /// An administrator has switched the key off, and only one may switch it on.
     DisabledByAdministrator,
     /// All keys of the owner are switched off: none is made, and none switched on.
@@ -151,14 +151,23 @@ pub struct Change<'a> {
     pub at: OffsetDateTime,
     /// Decides what becomes of the key, which nobody else changes meanwhile.
     pub decide: &'a Decide<'a>,
-    /// What proves the successor that `decide` may make.
-    pub successor_hash: Option<&'a StoredHash>,
+    /// What comes with the successor that `decide` may make.
+    pub successor: Option<SuccessorProof<'a>>,
     /// How many keys its owner may have; for any number also where the change neither makes a key nor brings one back
     /// to life.
     pub quota: Quota,
     /// What tells the replicas of the change, also when nothing changes: whoever made the change before may have failed
     /// while they waited. `None` where nobody waits for them.
     pub mark: Option<&'a Mark>,
+}
+
+/// What comes with a successor.
+#[derive(Clone, Copy)]
+pub struct SuccessorProof<'a> {
+    /// What proves it.
+    pub hash: &'a StoredHash,
+    /// The request, where a repetition of it must not make another one.
+    pub request: Option<&'a IdempotentRequest>,
 }
 
 /// From a key as it stands to what becomes of it.

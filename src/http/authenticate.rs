@@ -12,6 +12,7 @@ use actix_web::{
 use time::OffsetDateTime;
 
 use super::{
+    answered,
     editor::Administrator,
     failure::{CredentialKind, Failure},
     form::Members,
@@ -152,7 +153,7 @@ async fn proceed(
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
         Err(refused) => {
             let refusal = OwnRoutes.answer(request.request(), refused);
-            Ok(request.into_response(refusal))
+            Ok(answered(request, refusal))
         }
     }
 }

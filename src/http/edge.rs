@@ -1,10 +1,12 @@
-//! What every request passes first: its answer gets the request id.
+//! What every request passes first: its answer gets the request id, and so does the body of a problem, which is written
+//! before anybody knows the id. Pages of other origins are told whether they may ask, and read the answer.
 //!
 //! A service of its own instead of `from_fn`, which costs each request a box for the rest of its way.
 
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready as when_ready},
 };
 
@@ -12,13 +14,17 @@ use actix_web::{
     Error,
     body::BoxBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::header::HeaderValue,
 };
+use futures_util::future::Either;
 
-use super::root_span;
+use super::{answered, cors::Cors, failure::Failure, root_span};
 use crate::server::REQUEST_ID;
 
 /// The middleware.
-pub(super) struct Edge;
+pub(super) struct Edge {
+    pub(super) cors: Option<Arc<Cors>>,
+}
 
 impl<S> Transform<S, ServiceRequest> for Edge
 where
@@ -32,13 +38,14 @@ where
     type Future = Ready<Result<EdgeService<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(EdgeService { behind: service }))
+        ready(Ok(EdgeService { behind: service, cors: self.cors.clone() }))
     }
 }
 
 /// The middleware before what is behind it.
 pub(super) struct EdgeService<S> {
     behind: S,
+    cors: Option<Arc<Cors>>,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -53,23 +60,46 @@ where
     forward_ready!(behind);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        Answer(self.behind.call(request))
+        let preflight = self.cors.as_ref().and_then(|cors| cors.preflight(request.request()));
+        let answer = match preflight {
+            Some(answer) => Either::Left(ready(Ok(answered(request, answer)))),
+            None => Either::Right(self.behind.call(request)),
+        };
+        Answer { answer, cors: self.cors.clone() }
     }
 }
 
-/// The answer to come, which then gets the request id.
-pub(super) struct Answer<F>(F);
+type Outcome = Result<ServiceResponse<BoxBody>, Error>;
 
-impl<F> Future for Answer<F>
-where
-    F: Future<Output = Result<ServiceResponse<BoxBody>, Error>> + Unpin,
-{
-    type Output = Result<ServiceResponse<BoxBody>, Error>;
+/// The answer to come, which then gets what all have.
+pub(super) struct Answer<F> {
+    answer: Either<Ready<Outcome>, F>,
+    cors: Option<Arc<Cors>>,
+}
+
+impl<F: Future<Output = Outcome> + Unpin> Future for Answer<F> {
+    type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut response = when_ready!(Pin::new(&mut self.0).poll(context))?;
+        let mut response = when_ready!(Pin::new(&mut self.answer).poll(context))?;
         let id = root_span::request_id(response.request());
+        if let Some(body) = body_with_id(&response, &id) {
+            response = response.map_body(|_, _| body);
+        }
+        if let Some(cors) = &self.cors {
+            permit(cors, &mut response);
+        }
         response.headers_mut().insert(REQUEST_ID, id);
         Poll::Ready(Ok(response))
     }
+}
+
+fn permit(cors: &Cors, response: &mut ServiceResponse<BoxBody>) {
+    let request = response.request().clone();
+    cors.permit(request.path(), request.headers(), response.headers_mut());
+}
+
+fn body_with_id(response: &ServiceResponse<BoxBody>, id: &HeaderValue) -> Option<BoxBody> {
+    let failure = response.response().error()?.as_error::<Failure>()?;
+    Some(failure.answer(id.to_str().ok()).into_body())
 }

@@ -2,32 +2,23 @@
 //! `{"message": …}` below `/api/`, and problem details (RFC 9457) everywhere else. What a stranger
 //! reads here never depends on what was sent, and never tells why a credential is no good.
 
+mod answer;
+
 use std::fmt;
 
+use super::oauth;
 pub(super) use super::problem::FieldProblem;
-use super::{
-    oauth,
-    problem::{Message, OAuthError, Problem},
-};
-pub(super) use crate::protect::CredentialKind;
+pub(super) use crate::{auth::strict_json::Fault, protect::CredentialKind};
 use crate::{
     domain::{
+        api_key::KeyId,
         ledger::{self, Violation},
         verdict::PublicDenial,
     },
-    protect::{Cause, RETRY_AFTER_SECONDS, Refused, denial_facts},
+    protect::{Cause, Refused, denial_facts},
     server::Refusal,
 };
-use actix_web::{
-    HttpResponse, HttpResponseBuilder, ResponseError,
-    http::{
-        StatusCode,
-        header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
-    },
-};
-
-/// Wrong fields that one answer lists.
-const PROBLEMS_MAX: usize = 50;
+use actix_web::http::StatusCode;
 
 /// Which language a route answers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +48,10 @@ pub(super) enum Reason {
     Denied(CredentialKind, PublicDenial),
     /// The credential is good, and lacks some of these scopes.
     InsufficientScopes(CredentialKind, String),
-    /// The body is declared as JSON and is not.
-    InvalidJson,
+    /// The body is no JSON object, for this reason.
+    InvalidJson(Fault),
+    /// A body came where none is read.
+    UnexpectedBody,
     /// Fields of the body are wrong: all of them.
     InvalidFields(Vec<FieldProblem>),
     /// Parameters or headers are wrong: all of them.
@@ -85,8 +78,8 @@ pub(super) enum Reason {
     KeyRevoked,
     /// The key has expired.
     KeyExpired,
-    /// The key has a successor.
-    AlreadyRotated,
+    /// The key has this successor.
+    AlreadyRotated(KeyId),
     /// The owner has as many keys as one may have.
     TooManyKeys,
     /// The owner has made as many keys within a day as one may make; after so many seconds, another may be made.
@@ -132,7 +125,7 @@ impl From<ledger::Refusal> for Reason {
             Refusal::OwnerDisabled => Self::OwnerDisabled,
             Refusal::KeyRevoked => Self::KeyRevoked,
             Refusal::KeyExpired => Self::KeyExpired,
-            Refusal::AlreadyRotated => Self::AlreadyRotated,
+            Refusal::AlreadyRotated(successor) => Self::AlreadyRotated(successor),
             Refusal::TooManyKeys(_) => Self::TooManyKeys,
             // Rounded up: a second earlier would be too early.
             Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
@@ -166,12 +159,14 @@ fn violation(violation: Violation) -> FieldProblem {
 #[derive(Clone, Debug)]
 pub struct Failure {
     dialect: Dialect,
+    /// What was asked for, without its query.
+    path: Box<str>,
     reason: Reason,
 }
 
 impl Failure {
     pub(super) fn new(path: &str, reason: impl Into<Reason>) -> Self {
-        Self { dialect: Dialect::of_path(path), reason: reason.into() }
+        Self { dialect: Dialect::of_path(path), path: path.into(), reason: reason.into() }
     }
 
     /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
@@ -179,7 +174,11 @@ impl Failure {
         match &self.reason {
             Reason::Denied(kind, denial) => self.denial(*kind, *denial),
             Reason::InsufficientScopes(kind, _) => self.denial(*kind, PublicDenial::InsufficientScope("")),
-            Reason::InvalidJson => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
+            Reason::InvalidJson(Fault::NotAnObject(_)) => {
+                (StatusCode::BAD_REQUEST, "not_an_object", "The body is not a JSON object")
+            }
+            Reason::InvalidJson(_) => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
+            Reason::UnexpectedBody => (StatusCode::BAD_REQUEST, "unexpected_body", "This request takes no body"),
             Reason::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Fields are not valid"),
             Reason::InvalidParameters(_) => (StatusCode::BAD_REQUEST, "invalid_parameters", "Parameters are not valid"),
             Reason::InvalidForm(what) => (StatusCode::BAD_REQUEST, "invalid_form", what),
@@ -209,7 +208,7 @@ impl Failure {
             ),
             Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
             Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
-            Reason::AlreadyRotated => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
+            Reason::AlreadyRotated(_) => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
             Reason::TooManyKeys => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
             Reason::TooManyNewKeys(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
@@ -236,77 +235,11 @@ impl Failure {
         };
         (status, code, title)
     }
-
-    fn add_headers(&self, status: StatusCode, response: &mut HttpResponseBuilder) {
-        response.insert_header((CACHE_CONTROL, "no-store"));
-        match &self.reason {
-            Reason::Denied(kind, denial)
-                if status == StatusCode::UNAUTHORIZED || matches!(denial, PublicDenial::InsufficientScope(_)) =>
-            {
-                response.insert_header((WWW_AUTHENTICATE, kind.challenge(*denial)));
-            }
-            Reason::InsufficientScopes(kind, scopes) => {
-                response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(scopes)));
-            }
-            Reason::MethodNotAllowed(allowed) => {
-                response.insert_header((ALLOW, *allowed));
-            }
-            Reason::Unavailable => {
-                response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
-            }
-            Reason::TooManyNewKeys(seconds) => {
-                response.insert_header((RETRY_AFTER, *seconds));
-            }
-            Reason::NoRequest(Refusal::ContentCoding) => {
-                response.insert_header((ACCEPT_ENCODING, "identity"));
-            }
-            Reason::NoRequest(_) => {
-                response.force_close();
-            }
-            _ => {}
-        }
-    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.facts().2)
-    }
-}
-
-impl ResponseError for Failure {
-    fn status_code(&self) -> StatusCode {
-        self.facts().0
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let (status, code, title) = self.facts();
-        let mut response = HttpResponse::build(status);
-        self.add_headers(status, &mut response);
-        match self.dialect {
-            Dialect::Guide => return response.json(Message { message: title }),
-            Dialect::OAuth => return response.json(OAuthError { error: oauth_code(code), error_description: title }),
-            Dialect::Standard => {}
-        }
-        let errors = match &self.reason {
-            Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) => {
-                Some(&problems[..problems.len().min(PROBLEMS_MAX)])
-            }
-            _ => None,
-        };
-        let problem = Problem { kind: format!("/problems/{code}"), title, status: status.as_u16(), code, errors };
-        response.content_type("application/problem+json").json(problem)
-    }
-}
-
-/// The words that RFC 6749 §5.2 and its relatives have for what we call so.
-fn oauth_code(code: &'static str) -> &'static str {
-    match code {
-        "missing_credential" | "invalid_token" => "invalid_client",
-        "insufficient_scope" | "unsupported_token_type" => code,
-        "unavailable" => "temporarily_unavailable",
-        "internal" => "server_error",
-        _ => "invalid_request",
     }
 }
 
@@ -326,7 +259,9 @@ mod tests {
             denied(PublicDenial::InsufficientScope("")),
             Reason::InsufficientScopes(CredentialKind::Either, String::new()),
             denied(PublicDenial::NotAllowed),
-            Reason::InvalidJson,
+            Reason::InvalidJson(Fault::Missing),
+            Reason::InvalidJson(Fault::NotAnObject("array")),
+            Reason::UnexpectedBody,
             Reason::InvalidFields(Vec::new()),
             Reason::InvalidParameters(Vec::new()),
             Reason::InvalidForm(""),
@@ -340,7 +275,7 @@ mod tests {
             Reason::OwnerDisabled,
             Reason::KeyRevoked,
             Reason::KeyExpired,
-            Reason::AlreadyRotated,
+            Reason::AlreadyRotated(KeyId::from(uuid::Uuid::nil())),
             Reason::TooManyKeys,
             Reason::TooManyNewKeys(0),
             Reason::IdempotencyKeyReused,

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use actix_web::{HttpMessage, HttpRequest, web::Bytes};
+use actix_web::{HttpMessage, HttpRequest, http::Method, web::Bytes};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::failure::{FieldProblem, Reason};
+use super::failure::{Fault, FieldProblem, Reason};
 use crate::auth::strict_json;
 
 /// The fields of a body. Each is taken out when it is read; what is left in the end is unknown.
@@ -29,10 +29,13 @@ pub(super) fn wrong<T>(code: &'static str, detail: impl Into<String>) -> Result<
 impl Fields {
     /// The fields of a body that must be there.
     pub(super) fn of(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
-        if !is_json(&request.content_type().to_ascii_lowercase()) {
+        if body.is_empty() {
+            return Err(Reason::InvalidJson(Fault::Missing));
+        }
+        if !is_json(request.method(), &request.content_type().to_ascii_lowercase()) {
             return Err(Reason::UnsupportedMediaType);
         }
-        let members = strict_json::object(body).ok_or(Reason::InvalidJson)?;
+        let members = strict_json::object(body).ok_or_else(|| Reason::InvalidJson(strict_json::fault(body)))?;
         Ok(Self { members, body: body.clone(), problems: Vec::new(), at: String::new() })
     }
 
@@ -145,8 +148,9 @@ impl Fields {
     }
 }
 
-fn is_json(media_type: &str) -> bool {
-    matches!(media_type, "application/json" | "application/merge-patch+json")
+/// Only a change can be a merge patch (RFC 7396).
+fn is_json(method: &Method, media_type: &str) -> bool {
+    media_type == "application/json" || (media_type == "application/merge-patch+json" && method == Method::PATCH)
 }
 
 /// A text.

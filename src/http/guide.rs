@@ -11,13 +11,17 @@ use utoipa::ToSchema;
 use super::{
     Services,
     failure::{Failure, Reason},
-    keys,
+    idempotency, keys,
+    keys::representation::SHOWN_BEFORE,
     root_span::in_request,
     undone,
 };
 use crate::{
-    auth::lifecycle::{Editor, Expiry, Issued, Order},
-    domain::principal::Principal,
+    auth::{
+        lifecycle::{Editor, Expiry, Issued, Order},
+        strict_json,
+    },
+    domain::{key_record::ManagedKey, principal::Principal},
 };
 
 /// The key that was made.
@@ -25,10 +29,15 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schema(as = GuideKey)]
 pub(super) struct CreatedKey<'a> {
-    /// The whole key, for the only time.
-    api_key: &'a str,
+    /// The whole key, for the only time; `null` when the same request has made it before.
+    #[schema(required)]
+    api_key: Option<&'a str>,
     /// The public name, which stands in lists and logs.
     id: String,
+    /// Why there is no secret, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    message: Option<&'static str>,
 }
 
 /// `POST /api/create-api-key`: a new key for the bearer of the token. The body does not matter, but
@@ -40,20 +49,39 @@ pub(super) async fn create_api_key(
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
+    let now = keys::now();
+    let idempotent = idempotency::of(&request, &editor, &body);
+    let idempotent = idempotent.map_err(|reason| Failure::new(request.path(), reason))?;
+    if let Some(idempotent) = &idempotent {
+        let before = services.issuer.issued_before(idempotent, &editor, now).await;
+        let before = before.map_err(|undecided| undone(&request, &undecided, "look for an earlier request"))?;
+        if let Some(before) = before {
+            let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
+            return Ok(known(&key));
+        }
+    }
     if request.content_type().eq_ignore_ascii_case("application/json") && !is_json_or_empty(&body) {
-        return Err(Failure::new(request.path(), Reason::InvalidJson));
+        return Err(Failure::new(request.path(), Reason::InvalidJson(strict_json::fault(&body))));
     }
     // It has no place for a name or an expiry, so the policies of others do not stop it.
     let order = Order { expiry: Expiry::Latest, ..Order::plain(principal.owner().clone()) };
-    let issued = services.issuer.issue_unnamed(order, &editor, keys::now()).await;
+    let issued = services.issuer.issue_unnamed(order, idempotent.as_ref(), &editor, now).await;
     let issued = issued.map_err(|undecided| undone(&request, &undecided, "issue a key"))?;
-    let new = match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
-        Issued::Now(new) => new,
-        Issued::Before(_) => return Err(Failure::new(request.path(), Reason::Internal)),
-    };
-    in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
-    let created = CreatedKey { api_key: new.text.expose(), id: new.key.record.id.to_string() };
-    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+    match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
+        Issued::Now(new) => {
+            in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
+            let id = new.key.record.id.to_string();
+            let created = CreatedKey { api_key: Some(new.text.expose()), id, message: None };
+            Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+        }
+        Issued::Before(key) => Ok(known(&key)),
+    }
+}
+
+/// A key that the same request has made before.
+fn known(key: &ManagedKey) -> HttpResponse {
+    let known = CreatedKey { api_key: None, id: key.record.id.to_string(), message: Some(SHOWN_BEFORE) };
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(known)
 }
 
 const ACCESS_GRANTED: &str = r#"{"message":"Access granted to protected resource"}"#;

@@ -6,6 +6,8 @@ mod asked;
 mod audit;
 mod authenticate;
 mod authorize;
+mod catalog;
+mod cors;
 pub mod cursor;
 mod edge;
 mod editor;
@@ -16,6 +18,7 @@ mod form;
 mod guide;
 mod health;
 mod host;
+mod idempotency;
 mod instants;
 mod key_check;
 mod keys;
@@ -26,15 +29,21 @@ pub mod owner_id;
 mod owners;
 mod parameters;
 mod problem;
+mod problem_page;
 mod root_span;
 pub mod routes;
 pub mod server;
+mod strict;
 mod tokens;
 mod verify;
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    dev::{ServiceRequest, ServiceResponse},
+    web::Data,
+};
 
 use crate::{
     auth::{
@@ -65,6 +74,8 @@ pub struct Services {
     pub lifecycle: Arc<Lifecycle>,
     /// Under which address clients know us, where that is configured.
     pub public_url: Option<String>,
+    /// Whether `/` leads to the page about the API.
+    pub docs_at_root: bool,
     /// How requests of gateways' clients are decided on.
     pub authorize: Authorize,
     /// Whether this replica wants requests.
@@ -73,6 +84,11 @@ pub struct Services {
 
 fn services(request: &HttpRequest) -> &Services {
     request.app_data::<Data<Services>>().expect("server.rs gives every application its services")
+}
+
+/// A request with its answer. `ServiceRequest::into_response` would forget of which failure the answer was made.
+fn answered(request: ServiceRequest, response: HttpResponse) -> ServiceResponse {
+    ServiceResponse::new(request.into_parts().0, response)
 }
 
 /// The answer when something could not be done; the cause goes to the log.

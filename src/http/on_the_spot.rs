@@ -9,6 +9,8 @@ use actix_web::{
 };
 use futures_util::future::{Either, LocalBoxFuture};
 
+use super::answered;
+
 /// What answers requests.
 pub(super) trait Answer: Clone + 'static {
     /// The answer that needs nothing but memory; `None` where that is not enough.
@@ -45,12 +47,12 @@ impl<A: Answer> Service<ServiceRequest> for OnTheSpot<A> {
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         if let Some(response) = self.0.at_once(request.request()) {
-            return Either::Left(ready(Ok(request.into_response(response))));
+            return Either::Left(ready(Ok(answered(request, response))));
         }
         let answer = self.0.clone();
         Either::Right(Box::pin(async move {
             let response = answer.in_time(request.request()).await;
-            Ok(request.into_response(response))
+            Ok(answered(request, response))
         }))
     }
 }

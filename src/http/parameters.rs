@@ -1,5 +1,7 @@
 //! Reads the parameters of a query and collects all that is wrong with them.
 
+use std::collections::HashSet;
+
 use actix_web::{HttpRequest, web::Query};
 
 use super::{
@@ -17,6 +19,9 @@ use crate::domain::{
 pub(super) const LIMIT_DEFAULT: u32 = 25;
 /// The most that a page holds.
 pub(super) const LIMIT_MAX: u32 = 100;
+
+/// As many characters of an unknown name are shown.
+const NAME_SHOWN: usize = 64;
 
 /// The parameters of a query. Each is taken out when it is read; what is left in the end is unknown.
 pub(super) struct Parameters {
@@ -113,12 +118,15 @@ impl Parameters {
         self.problems.push(FieldProblem::of_parameter(name, code, detail));
     }
 
-    /// An error if anything was wrong.
+    /// An error if anything was wrong, unknown parameters among it: each by its own name, and once.
     pub(super) fn finish(mut self) -> Result<(), Reason> {
-        if !self.pairs.is_empty() {
-            let names: Vec<String> =
-                self.pairs.iter().take(5).map(|(name, _)| name.chars().take(64).collect()).collect();
-            self.problem("query", "unknown_parameter", format!("there is no parameter {}", names.join(", ")));
+        let mut named = HashSet::new();
+        for (name, _) in self.pairs.drain(..) {
+            let name: String = name.chars().take(NAME_SHOWN).collect();
+            if named.insert(name.clone()) {
+                let problem = FieldProblem::of_parameter(name, "unknown_parameter", "there is no such parameter here");
+                self.problems.push(problem);
+            }
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Reason::InvalidParameters(self.problems)) }
     }

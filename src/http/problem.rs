@@ -1,5 +1,7 @@
 //! How errors are written: problem details (RFC 9457), or the guide's `{"message": …}`.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,10 +20,24 @@ pub(super) struct Problem<'a> {
     /// The last part of `type`, for programs.
     #[schema(pattern = "^[a-z_]+$")]
     pub(super) code: &'static str,
+    /// What is wrong this time, in a sentence for people.
+    pub(super) detail: Cow<'a, str>,
+    /// The path that was asked for, without its query; missing where there is none, or it is longer than 2048 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = "uri-reference", max_length = 2050)]
+    pub(super) instance: Option<Cow<'a, str>>,
+    /// The `x-request-id` of this answer, by which the operator finds more in the log.
+    #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
+    #[schema(required, nullable = false, pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    pub(super) request_id: Option<&'a str>,
     /// What is wrong with each field, parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 50)]
     pub(super) errors: Option<&'a [FieldProblem]>,
+    /// The id of the key's successor, where it has one already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^[0-9A-Za-z]{22}$")]
+    pub(super) successor: Option<String>,
 }
 
 /// An error in the guide's words.
@@ -49,7 +65,7 @@ pub(super) struct FieldProblem {
     /// Which parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "limit")]
-    pub(super) parameter: Option<&'static str>,
+    pub(super) parameter: Option<Cow<'static, str>>,
     /// A stable word for programs.
     pub(super) code: &'static str,
     /// For people.
@@ -61,7 +77,11 @@ impl FieldProblem {
         Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
     }
 
-    pub(super) fn of_parameter(name: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: None, parameter: Some(name), code, detail: detail.into() }
+    pub(super) fn of_parameter(
+        name: impl Into<Cow<'static, str>>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { pointer: None, parameter: Some(name.into()), code, detail: detail.into() }
     }
 }

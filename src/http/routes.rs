@@ -3,7 +3,10 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, Resource, Route, guard,
-    http::{Method, header::ALLOW},
+    http::{
+        Method,
+        header::{ALLOW, CONTENT_TYPE, HeaderMap},
+    },
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
@@ -11,13 +14,13 @@ use actix_web::{
 use super::{
     Services, audit, authenticate,
     authorize::{self, GatewayCheck},
-    failure::{Failure, Reason},
+    failure::{Dialect, Failure, Reason},
     guide, health,
     key_check::{KeyedHandler, WithKey},
     keys, oauth,
     on_the_spot::OnTheSpot,
     openapi::{self, page},
-    owners, tokens, verify,
+    owners, problem_page, strict, tokens, verify,
 };
 
 /// Who may call a route.
@@ -55,6 +58,16 @@ pub struct Endpoint {
     /// Who may call it.
     pub access: Access,
     handler: Handler,
+}
+
+impl Endpoint {
+    /// Whether what the route has no use for is refused (`strict.rs`). Gateways hand on what their clients send; OAuth has
+    /// its own rules (RFC 6749 §3.2), as the guide has; and what anybody may read is asked for by load balancers and browsers, which
+    /// add what they like.
+    pub(super) fn is_strict(&self) -> bool {
+        let is_open = matches!(self.access, Access::Public(_) | Access::Forwarded);
+        !is_open && Dialect::of_path(self.path) == Dialect::Standard
+    }
 }
 
 /// What answers a request.
@@ -135,6 +148,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {
         route.to(oauth::metadata)
     }),
+    endpoint(Method::GET, "/", Access::Public("leads to the documents, where it is configured to"), |route| {
+        route.to(page::root)
+    }),
+    endpoint(Method::GET, problem_page::PATH, Access::Public(DOCUMENTS), |route| route.to(problem_page::list)),
+    endpoint(Method::GET, "/problems/{code}", Access::Public(DOCUMENTS), |route| route.to(problem_page::show)),
     endpoint(Method::GET, "/openapi.json", Access::Public(DOCUMENTS), |route| route.to(openapi::openapi_json)),
     endpoint(Method::GET, "/docs", Access::Public(DOCUMENTS), |route| route.to(page::docs)),
     endpoint(Method::GET, "/docs/", Access::Public(DOCUMENTS), |route| route.to(page::index)),
@@ -175,6 +193,12 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
         Handler::Keyed(handler) => return route.service(OnTheSpot(WithKey { services: services.clone(), handler })),
         Handler::Gateway => return route.service(at_gateways(services)),
     };
+    let route = if endpoint.is_strict() {
+        let reads = openapi::reads(endpoint);
+        route.wrap(from_fn(move |request, next| strict::refuse_what_is_not_read(reads, request, next)))
+    } else {
+        route
+    };
     match endpoint.access {
         Access::Public(_) => route,
         Access::ApiKey | Access::Forwarded => unreachable!("`with_key` and `for_gateways` make these, not `endpoint`"),
@@ -193,11 +217,14 @@ fn at_gateways(services: &Data<Services>) -> OnTheSpot<GatewayCheck> {
 }
 
 /// Whether a handler looks at the body of a request with this method for this path. Gateways may announce their client's body and
-/// keep it.
-pub(super) fn takes_body(method: &Method, path: &str) -> bool {
-    let is_for_gateways =
-        path.strip_prefix(authorize::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    !is_for_gateways && matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+/// keep it. With `DELETE`, few clients send one: what is not declared would be refused anyway, and is not waited for.
+pub(super) fn takes_body(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    !authorize::is_for_gateways(path)
+        && match *method {
+            Method::POST | Method::PUT | Method::PATCH => true,
+            Method::DELETE => headers.contains_key(CONTENT_TYPE),
+            _ => false,
+        }
 }
 
 /// The value of `Allow`. Computed once per worker at start and kept for the program's life.

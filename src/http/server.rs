@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use actix_service::map_config;
 use actix_web::{
-    App, HttpResponse,
+    App,
     dev::{AppConfig, Server as RunningServer},
     web::Data,
 };
@@ -12,6 +12,7 @@ use tracing_actix_web::TracingLogger;
 
 use super::{
     Services,
+    cors::Cors,
     edge::Edge,
     failure::{Failure, Reason},
     root_span::RootSpan,
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     config::Server,
     protect::Keyward,
-    server::{self, Application, Listeners, Refusal},
+    server::{self, Application, Listeners, Refusal, Refused, Wording},
 };
 
 /// Starts to serve on `listeners`. The server runs while the result is polled, and stops through its handle.
@@ -30,18 +31,27 @@ use crate::{
 pub fn start(listeners: Listeners, services: Arc<Services>, settings: &Server) -> io::Result<RunningServer> {
     let keyward = Keyward::of(Arc::clone(&services.gate));
     let services = Data::from(services);
+    let cors = settings.cors.as_ref().map(|cors| Arc::new(Cors::new(cors)));
+    let wording = wording(cors.clone());
     let new = move || {
         let application = App::new()
             .app_data(services.clone())
             .app_data(keyward.clone())
             .configure(|app| routes::configure(app, &services))
-            .wrap(Edge)
+            .wrap(Edge { cors: cors.clone() })
             .wrap(TracingLogger::<RootSpan>::new());
         map_config(application, |()| AppConfig::default())
     };
     server::start(listeners, Application { new, wording, takes_body: routes::takes_body }, settings)
 }
 
-fn wording(path: &str, refusal: Refusal) -> HttpResponse {
-    HttpResponse::from_error(Failure::new(path, Reason::from(refusal)))
+fn wording(cors: Option<Arc<Cors>>) -> Wording {
+    Arc::new(move |refusal: Refusal, refused: &Refused<'_>| {
+        let failure = Failure::new(refused.path, Reason::from(refusal));
+        let mut answer = failure.answer(refused.request_id.to_str().ok());
+        if let (Some(cors), Some(headers)) = (&cors, refused.headers) {
+            cors.permit(refused.path, headers, answer.headers_mut());
+        }
+        answer
+    })
 }

@@ -30,8 +30,8 @@ const SMALL: usize = 4096;
 /// The system takes it from us at once, unless the client has left others unread.
 const SMALL_ANSWER: u64 = 32_768;
 
-/// Whether the application may look at the body of a request with this method for this path.
-pub type TakesBody = fn(&Method, &str) -> bool;
+/// Whether the application may look at the body of a request with this method for this path, and with these headers.
+pub type TakesBody = fn(&Method, &str, &HeaderMap) -> bool;
 
 /// The bounds of bodies.
 pub(super) struct Bodies {
@@ -49,7 +49,7 @@ impl Bodies {
         let length = announced_length(request.headers()).unwrap_or(0);
         let is_unwanted = !exchange.is_whole.get()
             && length <= self.max_bytes
-            && !(self.takes_body)(request.method(), request.path());
+            && !(self.takes_body)(request.method(), request.path(), request.headers());
         let at_once = is_unwanted || (length == 0 && !request.headers().contains_key(TRANSFER_ENCODING));
         if at_once {
             exchange.is_enough.set(is_unwanted);
@@ -71,7 +71,8 @@ impl Bodies {
         let mut payload = request.take_payload();
         match self.admit(request, &mut payload).await {
             Ok((body, held)) => {
-                let is_of_use = !body.is_empty() && (self.takes_body)(request.method(), request.path());
+                let is_of_use =
+                    !body.is_empty() && (self.takes_body)(request.method(), request.path(), request.headers());
                 *request.payload() = if is_of_use { Payload::from(body) } else { Payload::None };
                 Ok(held)
             }
@@ -83,7 +84,7 @@ impl Bodies {
     }
 
     async fn admit(&self, request: &Request, payload: &mut Payload) -> Result<(Bytes, Option<Reservation>), Refusal> {
-        if (self.takes_body)(request.method(), request.path()) && is_coded(request.headers()) {
+        if (self.takes_body)(request.method(), request.path(), request.headers()) && is_coded(request.headers()) {
             return Err(Refusal::ContentCoding);
         }
         let length = announced_length(request.headers());
@@ -142,7 +143,7 @@ impl Bodies {
     fn refuse(&self, head: &RequestHead, refusal: Refusal) -> HttpResponse {
         let id = head.headers().get(REQUEST_ID).map_or(&[][..], |id| id.as_bytes());
         let client = head.peer_addr.map(|peer| peer.ip());
-        self.refusals.answer(head.uri.path(), refusal, request_id(id), client)
+        self.refusals.answer(head.uri.path(), Some(head.headers()), refusal, request_id(id), client)
     }
 
     /// What is held of the budget for a body of this size.

@@ -238,7 +238,7 @@ impl<S: Stream> Connection<S> {
         }
         let held = self.incoming.held();
         let Remains { is_head, path, request_id: id } = Remains::of(if held.is_empty() { bytes } else { held });
-        let answer = self.bounds.refusals.answer(path, refusal, request_id(id), self.client);
+        let answer = self.bounds.refusals.answer(path, None, refusal, request_id(id), self.client);
         self.refusal = on_the_wire(answer, is_head);
         self.phase = Phase::Refusing;
     }

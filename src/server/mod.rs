@@ -48,7 +48,7 @@ pub(crate) use self::refusal::{REQUEST_ID, request_id_from, request_id_of};
 pub use self::{
     answer::{IsShared, Shared},
     bodies::TakesBody,
-    refusal::{Refusal, Wording},
+    refusal::{Refusal, Refused, Wording},
 };
 use self::{
     bodies::Bodies,
@@ -160,7 +160,7 @@ struct Http<F> {
 
 impl<F> Http<F> {
     fn refusals(&self) -> Refusals {
-        Refusals { wording: self.application.wording, log: Arc::clone(&self.log) }
+        Refusals { wording: Arc::clone(&self.application.wording), log: Arc::clone(&self.log) }
     }
 
     fn bounds(&self) -> Rc<Bounds> {

@@ -8,7 +8,7 @@ use actix_web::{
     body::MessageBody,
     http::{
         StatusCode,
-        header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, HttpDate},
+        header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, HttpDate},
     },
 };
 use uuid::Uuid;
@@ -77,8 +77,18 @@ impl Refusal {
     }
 }
 
-/// How the application words refusals: an answer for this path.
-pub type Wording = fn(path: &str, refusal: Refusal) -> HttpResponse;
+/// How the application words refusals.
+pub type Wording = Arc<dyn Fn(Refusal, &Refused<'_>) -> HttpResponse + Send + Sync>;
+
+/// A request that is refused, as far as it is known.
+pub struct Refused<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its headers; `None` where they can't be relied on.
+    pub headers: Option<&'a HeaderMap>,
+    /// The id that it came with, or got.
+    pub request_id: &'a HeaderValue,
+}
 
 /// Words refusals, and tells the log of them.
 #[derive(Clone)]
@@ -93,6 +103,7 @@ impl Refusals {
     pub(super) fn answer(
         &self,
         path: &str,
+        headers: Option<&HeaderMap>,
         refusal: Refusal,
         request_id: HeaderValue,
         client: Option<IpAddr>,
@@ -101,7 +112,7 @@ impl Refusals {
             let span = tracing::info_span!("request", route = "none", request_id = request_id.to_str().ok());
             span.in_scope(|| tell(refusal, client, untold));
         }
-        let mut response = (self.wording)(path, refusal);
+        let mut response = (self.wording)(refusal, &Refused { path, headers, request_id: &request_id });
         response.headers_mut().insert(REQUEST_ID, request_id);
         response
     }

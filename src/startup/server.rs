@@ -109,6 +109,7 @@ impl Replica {
             issuer: Arc::new(issuer),
             lifecycle,
             public_url: settings.public_url.clone(),
+            docs_at_root: settings.docs_at_root,
             authorize,
             readiness: Arc::clone(&readiness),
         });

@@ -187,15 +187,26 @@ async fn broken_json_of_every_kind_is_invalid_json_on_every_route_that_reads_a_b
     let id = root.creates(&replica, json!({})).await.id;
     let deep = format!("{{\"metadata\":{}", "{\"a\":".repeat(10_000)).into_bytes();
     let deep_list = "[".repeat(60_000).into_bytes();
-    let no_objects: [&[u8]; 6] = [b"[]", b"1", b"null", b"\"x\"", b"true", b"[{\"op\":\"add\"}]"];
-    let all = BROKEN.iter().chain(&no_objects).copied().chain([deep.as_slice(), deep_list.as_slice()]);
+    let no_objects: [(&[u8], &str); 7] = [
+        (b"[]", "an array"),
+        (b"1", "a number"),
+        (b"null", "null"),
+        (b"\"x\"", "a string"),
+        (b"true", "a boolean"),
+        (b"[{\"op\":\"add\"}]", "an array"),
+        (b" [{}]\n", "an array"),
+    ];
+    let all = BROKEN.iter().copied().chain([deep.as_slice(), deep_list.as_slice()]);
     let all: Vec<&[u8]> = all.collect();
     for (method, path) in [
         (Method::POST, KEYS.to_owned()),
         (Method::POST, "/v1/admin/keys".to_owned()),
         (Method::PATCH, format!("{KEYS}/{id}")),
+        (Method::DELETE, format!("{KEYS}/{id}")),
         (Method::PATCH, format!("/v1/admin/keys/{id}")),
         (Method::POST, format!("{KEYS}/{id}/rotate")),
+        (Method::POST, format!("{KEYS}/{id}/disable")),
+        (Method::POST, format!("{KEYS}/{id}/enable")),
         (Method::POST, VERIFY.to_owned()),
         (Method::POST, "/v1/admin/keys/revoke".to_owned()),
         (Method::POST, "/v1/admin/owners/AGFsaWNl/disable".to_owned()),
@@ -212,6 +223,12 @@ async fn broken_json_of_every_kind_is_invalid_json_on_every_route_that_reads_a_b
             let answer = send(Some("application/json"), body).await;
             assert_eq!(answer.status, 400, "{method} {path} {:.60?}: {}", String::from_utf8_lossy(body), answer.text);
             answer.is_problem(400, "invalid_json");
+        }
+        for (body, kind) in no_objects {
+            let answer = send(Some("application/json"), body).await;
+            answer.is_problem(400, "not_an_object");
+            let detail = answer.is(400)["detail"].as_str().expect("a detail").to_owned();
+            assert!(detail.contains(kind) && !detail.contains("not valid"), "{method} {path}: {detail}");
         }
         for other in [
             "text/plain",

@@ -179,7 +179,7 @@ async fn a_key_that_is_rotated_while_the_keys_of_its_owner_are_revoked_leaves_no
             Reply::to(request).await
         };
         let (rotated, revoked, ()) = tokio::join!(
-            in_turn(rotated_first, alice.request(&replica, Method::POST, &path).json(&json!({}))),
+            in_turn(rotated_first, alice.request(&replica, Method::POST, &path).json(&json!({ "gracePeriod": 0 }))),
             in_turn(!rotated_first, root.request(&replica, Method::POST, REVOKE).json(&json!({ "owner": "AGFsaWNl" }))),
             async {
                 waiting_for_a_lock(&rows, 2).await;

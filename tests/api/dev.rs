@@ -172,6 +172,15 @@ async fn a_second_one_on_the_same_directory_is_told_what_to_do_and_disturbs_noth
     assert!(!dev.accepts("keyward_live_no").await, "it still answers");
 }
 
+#[tokio::test]
+async fn its_address_alone_leads_to_the_description_of_the_api() {
+    let folder = Folder::new();
+    let dev = Dev::start(&folder.path().join("data")).await;
+    let page = reqwest::get(format!("{}/", dev.origin())).await.expect("an answer");
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/docs/"));
+    assert!(dev.output.text().contains(&format!("{}/docs/", dev.origin())), "the welcome does not say so");
+}
+
 #[test]
 fn without_postgres_programs_one_line_says_how_to_get_them() {
     let folder = Folder::new();

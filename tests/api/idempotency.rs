@@ -63,6 +63,142 @@ async fn of_retries_at_once_one_makes_the_key() {
     assert_eq!(count(&alice, &replicas[0]).await, 1);
 }
 
+/// What was right when it came first is not wrong because time has passed.
+#[tokio::test]
+async fn a_retry_after_the_keys_own_end_is_answered_as_any_other() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let end = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
+    let end = end.format(&time::format_description::well_known::Rfc3339).expect("a time");
+    let order = json!({ "expiresAt": end });
+    let made = MadeKey::of(creates_once(&alice, &replica, "a", &order).await.is(201));
+    let successor = json!({ "expiresAt": end, "gracePeriod": 0 });
+    let new = MadeKey::of(rotates_once(&alice, &replica, "b", &made, &successor).await.is(201));
+    new.holder.is_refused(&replica).await;
+    let again = creates_once(&alice, &replica, "a", &order).await.is(200);
+    assert_eq!(
+        (&again["id"], &again["apiKey"], &again["successorId"]),
+        (&json!(made.id), &Value::Null, &json!(new.id))
+    );
+    let again = rotates_once(&alice, &replica, "b", &made, &successor).await.is(200);
+    assert_eq!((&again["id"], &again["state"]), (&json!(new.id), &json!("expired")));
+    creates_once(&alice, &replica, "c", &order).await.is_problem(422, "invalid_fields");
+}
+
+async fn rotates_once(person: &Person, replica: &Replica, key: &str, old: &MadeKey, body: &Value) -> Reply {
+    let path = format!("{}/rotate", old.path());
+    Reply::to(person.request(replica, Method::POST, &path).header("idempotency-key", key).json(body)).await
+}
+
+#[tokio::test]
+async fn a_retry_of_a_rotation_names_the_successor_and_makes_no_other() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let old = alice.creates(&replica, json!({ "name": "one" })).await;
+    let body = json!({ "gracePeriod": 60 });
+    let new = MadeKey::of(rotates_once(&alice, &replica, "a", &old, &body).await.is(201));
+    // Also once the key is of another version than the first request has met.
+    let path = format!("{}/rotate", old.path());
+    let conditional = alice.request(&replica, Method::POST, &path).header("if-match", "\"1\"");
+    let conditional = Reply::to(conditional.header("idempotency-key", "a").json(&body)).await;
+    for again in [rotates_once(&alice, &replica, "a", &old, &body).await, conditional] {
+        assert_eq!(again.header("cache-control"), Some("no-store"));
+        let again = again.is(200);
+        assert_eq!((&again["id"], &again["apiKey"]), (&json!(new.id), &Value::Null));
+        assert!(again["notice"].as_str().is_some_and(|notice| notice.contains("Rotate this key")), "{again}");
+        assert_eq!(
+            (&again["predecessor"]["id"], &again["predecessor"]["successorId"]),
+            (&json!(old.id), &json!(new.id))
+        );
+    }
+    assert_eq!((old.status(&replica).await, new.status(&replica).await, count(&alice, &replica).await), (200, 200, 2));
+    // The way on: the successor gets one of its own.
+    let third = MadeKey::of(rotates_once(&alice, &replica, "b", &new, &json!({})).await.is(201));
+    assert_eq!(third.status(&replica).await, 200);
+    assert_eq!(rotates_once(&alice, &replica, "a", &old, &body).await.is(200)["successorId"], third.id);
+    // Another body, key or route with the same text is a mistake.
+    for answer in [
+        rotates_once(&alice, &replica, "a", &old, &json!({})).await,
+        rotates_once(&alice, &replica, "a", &third, &body).await,
+        creates_once(&alice, &replica, "a", &body).await,
+    ] {
+        answer.is_problem(422, "idempotency_key_reused");
+    }
+    let answer = rotates_once(&alice, &replica, "", &third, &json!({})).await;
+    assert_eq!(answer.wrong_parameters(), pairs(&[("Idempotency-Key", "invalid")]));
+}
+
+#[tokio::test]
+async fn of_equal_rotations_at_once_one_is_done_and_all_name_its_successor() {
+    let (_database, replicas) = three_replicas(&[]).await;
+    let alice = Person::named("alice");
+    for grace_period in [0, 60] {
+        let old = alice.creates(&replicas[0], json!({})).await;
+        let (key, body) = (format!("at once {grace_period}"), json!({ "gracePeriod": grace_period }));
+        let asks = (0..6).map(|number| rotates_once(&alice, &replicas[number % 3], &key, &old, &body));
+        let answers = futures_util::future::join_all(asks).await;
+        let made: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+        assert_eq!(made.len(), 1);
+        let new = MadeKey::of(made[0].is(201));
+        for answer in answers.iter().filter(|answer| answer.status != 201) {
+            assert_eq!((&answer.is(200)["id"], &answer.is(200)["apiKey"]), (&json!(new.id), &Value::Null));
+        }
+        new.is_everywhere(&replicas, 200).await;
+        old.is_everywhere(&replicas, if grace_period == 0 { 401 } else { 200 }).await;
+    }
+    assert_eq!(count(&alice, &replicas[0]).await, 4);
+}
+
+/// Whose keys are concerned makes no difference: the text is the administrator's.
+#[tokio::test]
+async fn an_administrators_requests_are_made_once_too() {
+    let (replica, root) = (replica().await, Person::administrator());
+    let post = async |path: &str, key: &str, body: &Value| {
+        Reply::to(root.request(&replica, Method::POST, path).header("idempotency-key", key).json(body)).await
+    };
+    let order = json!({ "owner": { "subject": "robot" } });
+    let made = MadeKey::of(post(ALL_KEYS, "a", &order).await.is(201));
+    assert_eq!(post(ALL_KEYS, "a", &order).await.is(200)["id"], made.id);
+    let rotate = format!("{ALL_KEYS}/{}/rotate", made.id);
+    let new = MadeKey::of(post(&rotate, "b", &json!({})).await.is(201));
+    assert_eq!(post(&rotate, "b", &json!({})).await.is(200)["id"], new.id);
+    // At once, and for two owners: one of them is a mistake, and leaves nothing behind.
+    for turn in 0..5 {
+        let orders = ["one", "two"].map(|subject| json!({ "owner": { "subject": format!("{subject} {turn}") } }));
+        let key = format!("turn {turn}");
+        let (one, two) = tokio::join!(post(ALL_KEYS, &key, &orders[0]), post(ALL_KEYS, &key, &orders[1]));
+        let (good, bad) = if one.status == 201 { (one, two) } else { (two, one) };
+        good.is(201);
+        bad.is_problem(422, "idempotency_key_reused");
+    }
+    let keys = root.gets(&replica, &format!("{ALL_KEYS}?limit=100")).await.is(200)["keys"].as_array().map(Vec::len);
+    assert_eq!(keys, Some(2 + 5));
+}
+
+#[tokio::test]
+async fn the_compatibility_route_makes_one_key_for_a_request_too() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let asks = async |key: &str, body: &'static str| {
+        let request = alice.request(&replica, Method::POST, crate::actors::CREATE).body(body);
+        Reply::to(request.header("idempotency-key", key)).await
+    };
+    let made = asks("a", "").await.is(201);
+    assert_eq!(made.as_object().map(|members| members.len()), Some(2), "{made}");
+    let again = asks("a", "").await;
+    assert_eq!(again.header("cache-control"), Some("no-store"));
+    let again = again.is(200);
+    assert_eq!((&again["id"], &again["apiKey"]), (&made["id"], &Value::Null));
+    assert!(again["message"].as_str().is_some_and(|message| message.contains("can't be shown again")), "{again}");
+    assert_eq!(count(&alice, &replica).await, 1);
+    for (key, body, status, message) in [
+        ("a", "x", 422, "The Idempotency-Key came with another request before"),
+        ("", "", 400, "Parameters are not valid"),
+    ] {
+        let answer = asks(key, body).await;
+        assert_eq!((answer.status, answer.text.as_str()), (status, format!(r#"{{"message":"{message}"}}"#).as_str()));
+    }
+    asks("b", "").await.is(201);
+    creates_once(&alice, &replica, "a", &json!({})).await.is_problem(422, "idempotency_key_reused");
+}
+
 #[tokio::test]
 async fn two_people_may_choose_the_same_text() {
     let replica = replica().await;

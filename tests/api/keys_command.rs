@@ -196,13 +196,22 @@ async fn after_a_rotation_without_grace_only_the_printed_successor_works() {
     let replica = Replica::start_with(&[("KEYWARD__COHERENCE__LEASE", "1s")]).await;
     let old = created(replica.database(), &["--name", "robot"]).await;
     assert_eq!(old.asks_for_the_resource(&replica).await.status(), 200);
-    let rotated = keys(replica.database(), &["rotate", old.id()]).await;
+    let rotated = keys(replica.database(), &["rotate", old.id(), "--grace-period", "0s"]).await;
     let new = KeyHolder::of(rotated.stdout.trim_end());
     assert_eq!(rotated.stdout.lines().count(), 1, "{rotated:#?}");
     assert!(rotated.stderr.contains(&format!("{} stops now", old.id())), "{rotated:#?}");
     assert!(rotated.stderr.contains("Waiting 1s") && !rotated.stderr.contains(&new.key), "{rotated:#?}");
     assert_eq!(old.asks_for_the_resource(&replica).await.status(), 401);
     assert_eq!(new.asks_for_the_resource(&replica).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_rotation_that_does_not_say_how_long_leaves_a_day() {
+    let replica = Replica::start().await;
+    let old = created(replica.database(), &[]).await;
+    let new = json(&keys(replica.database(), &["rotate", old.id(), "--json"]).await.succeeded());
+    assert!(new["predecessor"]["expiresAt"].is_string() && new["predecessor"]["revokedAt"].is_null(), "{new}");
+    assert_eq!(old.asks_for_the_resource(&replica).await.status(), 200);
 }
 
 #[tokio::test]

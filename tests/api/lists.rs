@@ -150,9 +150,9 @@ async fn parameters_that_are_wrong_are_named_all_at_once() {
         ("tag=a:%00", [("tag", "invalid")]),
         ("expiringBefore=tomorrow", [("expiringBefore", "invalid")]),
         ("createdSince=2026", [("createdSince", "invalid")]),
-        ("order=name", [("query", "unknown_parameter")]),
-        ("Limit=1", [("query", "unknown_parameter")]),
-        ("&x&", [("query", "unknown_parameter")]),
+        ("order=name", [("order", "unknown_parameter")]),
+        ("Limit=1", [("Limit", "unknown_parameter")]),
+        ("&x&", [("x", "unknown_parameter")]),
     ] {
         assert_eq!(alice.gets(&replica, &format!("{KEYS}?{query}")).await.wrong_parameters(), pairs(&wrong), "{query}");
     }

@@ -12,7 +12,30 @@ use crate::{
     replica::Replica,
 };
 
+/// The document, with what its operations share in the place of each reference to it.
 async fn document(replica: &Replica) -> Value {
+    let document = document_as_sent(replica).await;
+    let mut written_out = document.clone();
+    write_out(&mut written_out["paths"], &document);
+    written_out
+}
+
+fn write_out(value: &mut Value, document: &Value) {
+    let target =
+        value.get("$ref").and_then(Value::as_str).filter(|target| !target.starts_with("#/components/schemas/"));
+    if let Some(target) = target.map(str::to_owned) {
+        let pointer = target.strip_prefix('#').expect("a reference within the document");
+        *value = document.pointer(pointer).unwrap_or_else(|| panic!("{target} leads nowhere")).clone();
+        return write_out(value, document);
+    }
+    match value {
+        Value::Object(members) => members.values_mut().for_each(|member| write_out(member, document)),
+        Value::Array(items) => items.iter_mut().for_each(|item| write_out(item, document)),
+        _ => {}
+    }
+}
+
+async fn document_as_sent(replica: &Replica) -> Value {
     let answer = stranger(replica, Method::GET, "/openapi.json").send().await.expect("an answer");
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()["content-type"]),
@@ -134,6 +157,9 @@ async fn the_page_is_found_with_and_without_the_slash_and_needs_no_other_server(
 
     let start = stranger(&replica, Method::GET, "/docs/swagger-initializer.js").send().await.expect("an answer");
     let start = start.text().await.expect("text");
+    // Neither the name nor the colours of the tool that draws it.
+    assert!(page.contains("<title>Keyward API</title>") && !page.contains("Swagger UI"), "{page}");
+    assert!(!start.contains("StandalonePreset") && !start.contains("Sorter"), "{start}");
     assert!(start.contains("../openapi.json") && start.contains(r#""validatorUrl": "none""#), "{start}");
     assert!(!start.contains("://"), "{start}");
 
@@ -255,7 +281,7 @@ async fn the_documents_tags_are_compared_in_the_same_way() {
 #[tokio::test]
 async fn the_document_tells_of_preconditions_on_every_method_of_a_key() {
     let replica = Replica::start().await;
-    let document = Reply::to(stranger(&replica, Method::GET, "/openapi.json")).await.is(200);
+    let document = document(&replica).await;
     for base in ["/v1/keys/{id}", "/v1/admin/keys/{id}"] {
         for (method, below) in
             [("get", ""), ("patch", ""), ("delete", ""), ("post", "/rotate"), ("post", "/disable"), ("post", "/enable")]
@@ -270,4 +296,62 @@ async fn the_document_tells_of_preconditions_on_every_method_of_a_key() {
             assert_eq!(operation["responses"]["304"].is_object(), method == "get", "{method} {base}{below}: 304");
         }
     }
+}
+
+/// A reader meets what they need first, and every text is there.
+#[tokio::test]
+async fn operations_are_described_and_grouped_by_task_in_the_order_of_need() {
+    let replica = Replica::start().await;
+    let text = Reply::to(stranger(&replica, Method::GET, "/openapi.json")).await.text;
+    let document = document(&replica).await;
+    let tags: Vec<_> = document["tags"].as_array().expect("tags").iter().collect();
+    let names: Vec<_> = tags.iter().map(|tag| tag["name"].as_str().expect("a name")).collect();
+    assert_eq!(names[0], "Keys", "{names:?}");
+    assert!(tags.iter().all(|tag| tag["description"].as_str().is_some_and(|about| about.ends_with('.'))), "{tags:?}");
+    let mut summaries = BTreeSet::new();
+    for (method, path, operation) in operations(&document) {
+        let text = |member: &str| operation[member].as_str().unwrap_or_else(|| panic!("{method} {path}: no {member}"));
+        assert!(text("description").ends_with('.'), "{method} {path}");
+        assert!(summaries.insert(text("summary").to_owned()), "{method} {path}: {} is there twice", text("summary"));
+        let tag = operation["tags"][0].as_str().expect("a tag");
+        assert!(names.contains(&tag), "{method} {path}: {tag}");
+    }
+    // As text, because a parsed object has no order.
+    let place = |path: &str| text.find(&format!("\"{path}\":{{")).unwrap_or_else(|| panic!("{path} is not there"));
+    let in_order = [
+        "/v1/keys",
+        "/v1/keys/{id}",
+        "/v1/keys/{id}/rotate",
+        "/v1/keys/verify",
+        "/v1/authorize",
+        "/v1/admin/keys",
+        "/healthz",
+        "/openapi.json",
+    ];
+    assert!(in_order.is_sorted_by_key(|path| place(path)), "{in_order:?}");
+    assert!(place("/v1/keys") < text.find("\"components\"").expect("components"), "components come first");
+}
+
+#[tokio::test]
+async fn the_document_says_what_is_shared_once() {
+    let replica = Replica::start().await;
+    let text = Reply::to(stranger(&replica, Method::GET, "/openapi.json")).await.text;
+    assert!(text.len() < 120 * 1024, "{} bytes", text.len());
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    for section in ["responses", "parameters", "headers", "examples"] {
+        let shared = document["components"][section].as_object().expect("components");
+        for name in shared.keys() {
+            let reference = format!("\"#/components/{section}/{name}\"");
+            assert!(text.contains(&reference), "nothing refers to {reference}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_root_leads_nowhere_in_production_and_to_the_page_where_it_is_tried() {
+    let replica = Replica::start().await;
+    Reply::to(stranger(&replica, Method::GET, "/")).await.is_problem(404, "not_found");
+    let open = Replica::start_with(&[("KEYWARD__SERVER__DOCS_AT_ROOT", "true")]).await;
+    let answer = Reply::to(stranger(&open, Method::GET, "/?a=b")).await;
+    assert_eq!((answer.status, answer.header("location")), (307, Some("docs/")));
 }

@@ -25,7 +25,7 @@ async fn a_rotation_without_grace_ends_the_old_key_on_every_replica_at_once() {
     for _ in 0..5 {
         let old = alice.creates(&replicas[0], json!({})).await;
         old.is_everywhere(&replicas, 200).await;
-        let new = MadeKey::of(rotate(&alice, &replicas[1], &old, json!({})).await.is(201));
+        let new = MadeKey::of(rotate(&alice, &replicas[1], &old, json!({ "gracePeriod": 0 })).await.is(201));
         old.is_everywhere(&replicas, 401).await;
         new.is_everywhere(&replicas, 200).await;
         let old = alice.gets(&replicas[2], &old.path()).await.is(200);
@@ -33,6 +33,57 @@ async fn a_rotation_without_grace_ends_the_old_key_on_every_replica_at_once() {
         assert_eq!(old["successorId"], new.id);
         assert_eq!(new.body["predecessor"], old);
     }
+}
+
+/// Who rotates without a word does not mean an outage.
+#[tokio::test]
+async fn a_rotation_that_does_not_say_how_long_leaves_the_configured_grace_period() {
+    for (env, grace) in [(&[][..], Duration::DAY), (&[("KEYWARD__KEYS__ROTATION_GRACE", "90s")], Duration::seconds(90))]
+    {
+        let replica = crate::asking::replica_with(env).await;
+        let alice = Person::named("alice");
+        let silent = alice.creates(&replica, json!({})).await;
+        let path = format!("{}/rotate", silent.path());
+        Reply::to(alice.request(&replica, reqwest::Method::POST, &path)).await.is(201);
+        let empty = alice.creates(&replica, json!({})).await;
+        rotate(&alice, &replica, &empty, json!({})).await.is(201);
+        let null = alice.creates(&replica, json!({})).await;
+        let new = rotate(&alice, &replica, &null, json!({ "gracePeriod": null })).await.is(201);
+        for old in [&silent, &empty, &null] {
+            assert_eq!(old.status(&replica).await, 200);
+        }
+        let old = &new["predecessor"];
+        assert_eq!(time_of(&old["expiresAt"]) - time_of(&new["createdAt"]), grace);
+        // The body's own word counts, and so does an earlier end.
+        let now = alice.creates(&replica, json!({})).await;
+        rotate(&alice, &replica, &now, json!({ "gracePeriod": 0 })).await.is(201);
+        assert_eq!(now.status(&replica).await, 401);
+        let short = alice.creates(&replica, json!({ "expiresIn": 60 })).await;
+        let new = rotate(&alice, &replica, &short, json!({})).await.is(201);
+        assert_eq!(new["predecessor"]["expiresAt"], short.body["expiresAt"]);
+    }
+    let replica = crate::asking::replica_with(&[("KEYWARD__KEYS__ROTATION_GRACE", "0s")]).await;
+    let alice = Person::named("alice");
+    let old = alice.creates(&replica, json!({})).await;
+    rotate(&alice, &replica, &old, json!({})).await.is(201);
+    assert_eq!(old.status(&replica).await, 401);
+}
+
+/// Whoever has lost the answer learns where to go on.
+#[tokio::test]
+async fn who_rotates_again_is_told_which_successor_there_is() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let root = Person::administrator();
+    let old = alice.creates(&replica, json!({})).await;
+    let new = MadeKey::of(rotate(&alice, &replica, &old, json!({ "gracePeriod": 0 })).await.is(201));
+    for person in [(&alice, old.path()), (&root, format!("/v1/admin/keys/{}", old.id))] {
+        let answer = person.0.posts(&replica, &format!("{}/rotate", person.1), json!({})).await;
+        answer.is_problem(409, "already_rotated");
+        let problem = answer.is(409);
+        assert_eq!(problem["successor"], new.id, "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(&new.id)), "{problem}");
+    }
+    MadeKey::of(rotate(&alice, &replica, &new, json!({})).await.is(201));
 }
 
 #[tokio::test]

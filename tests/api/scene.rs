@@ -31,6 +31,11 @@ const MESSAGES: [&str; 19] = [
     "Temporarily unavailable",
 ];
 
+/// Everything that a problem of a request that is no good may have.
+const PROBLEM: [&str; 7] = ["type", "title", "status", "code", "detail", "instance", "requestId"];
+/// Where what they say in `detail` is written down.
+const PAGE: &str = include_str!("../../docs/problems.md");
+
 /// Every header that a refusal may have.
 const HEADERS: [&str; 10] = [
     "accept-encoding",
@@ -128,8 +133,11 @@ fn is_fixed_text(media_type: &str, status: u16, body: &Value) -> bool {
         "application/problem+json" => {
             let code = members["code"].as_str().expect("a code");
             let plain = code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            members.len() == 4
+            let detail = members["detail"].as_str().expect("a detail");
+            // Of what was sent, only the path is repeated, to who has sent it.
+            members.keys().all(|name| PROBLEM.contains(&name.as_str()))
                 && known("title")
+                && (PAGE.replace('`', "").contains(detail) || detail.starts_with("This route takes "))
                 && plain
                 && members["type"] == format!("/problems/{code}")
                 && members["status"] == status

@@ -4,8 +4,8 @@ import os
 import sys
 
 from keyward_client import AuthenticatedClient
-from keyward_client.api.for_owners import create_key, revoke_key, show_key
-from keyward_client.api.for_services import verify_keys
+from keyward_client.api.checks import verify_keys
+from keyward_client.api.keys import create_key, revoke_key, show_key
 from keyward_client.models import CreatedKey, Environment, Key, NewKey, OneQuestion, RevokedKey, Verification
 
 

@@ -56,7 +56,7 @@ fn what_is_packed_is_what_builds_and_readers_need() {
     let of_git = BTreeSet::from([".cargo_vcs_info.json"]);
     assert_eq!(&tops | &of_git, expected);
     let below = |folder: &str| packed.lines().filter(|path| path.starts_with(folder)).collect::<Vec<_>>();
-    assert_eq!(below("docs/"), ["docs/library.md", "docs/problems.md"]);
+    assert_eq!(below("docs/"), ["docs/api.md", "docs/library.md", "docs/problems.md"]);
     assert_eq!(below("examples/"), ["examples/protected_app.rs"]);
     for (folder, extension) in [("src/", ".rs"), ("migrations/", ".sql"), (".sqlx/", ".json")] {
         let files = below(folder);

@@ -10,12 +10,12 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::{ChangedKey, Done, Editor, Everywhere, Lifecycle, policy::after};
 use crate::{
-    auth::hasher::Hasher,
+    auth::{Undecided, hasher::Hasher},
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring},
         audit::{Action, Actor},
         key_record::{AllowedIps, KeyRecord, ManagedKey},
-        ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Refusal},
+        ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Quota, Refusal, SuccessorProof},
         metadata::Metadata,
         ports::StoredHash,
         precondition::Preconditions,
@@ -104,24 +104,36 @@ pub enum Issued {
     Before(Box<ManagedKey>),
 }
 
+impl Issued {
+    /// The key.
+    pub fn key(&self) -> &ManagedKey {
+        match self {
+            Self::Now(new) => &new.key,
+            Self::Before(key) => key,
+        }
+    }
+}
+
 /// How a key is to be replaced.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     /// Which key.
     pub id: KeyId,
-    /// For how long the old key goes on working. Zero: not at all.
-    pub grace_period: Duration,
+    /// For how long the old key goes on working. Zero: not at all; `None`: as long as is configured.
+    pub grace_period: Option<Duration>,
     /// When the successor's life ends; `None`: as long after now as the old key's was after its making, or as late as
     /// is allowed if that is earlier.
     pub expiry: Option<Expiry>,
     /// What the old key must meet.
     pub preconditions: Preconditions,
+    /// The request, where a repetition of it must not make another successor.
+    pub request: Option<IdempotentRequest>,
 }
 
 /// A key that has a successor now.
 pub struct Rotated {
     /// The successor.
-    pub new: NewKey,
+    pub new: Issued,
     /// The old key.
     pub old: ManagedKey,
     /// How that became true.
@@ -129,7 +141,26 @@ pub struct Rotated {
 }
 
 impl Issuer {
-    /// Issues a key. When this returns, it is on disk.
+    /// The key that the same request has made before. To be asked for before the request is judged: what was allowed and made
+    /// stays so, whatever time it is and whatever the policy has become.
+    ///
+    /// # Errors
+    /// [`Undecided`](crate::auth::Undecided) when the store could not answer.
+    pub async fn issued_before(
+        &self,
+        request: &IdempotentRequest,
+        editor: &Editor,
+        now: OffsetDateTime,
+    ) -> Result<Option<Result<Box<ManagedKey>, Refusal>>, Undecided> {
+        let earlier = self.lifecycle.ledger.earlier(request, &editor.reach, now).await?;
+        Ok(earlier.map(|earlier| match earlier {
+            Inserted::Now(key) | Inserted::Before(key) => Ok(key),
+            Inserted::Refused(refusal) => Err(refusal),
+        }))
+    }
+
+    /// Issues a key. When this returns, it is on disk. `request`: one that was not [`issued_before`](Self::issued_before); of
+    /// two at once, one makes the key.
     ///
     /// # Errors
     /// [`Undecided`](crate::auth::Undecided) when the store or the hasher could not answer.
@@ -140,12 +171,6 @@ impl Issuer {
         editor: &Editor,
         now: OffsetDateTime,
     ) -> Done<Issued> {
-        // Before the policy: what was allowed and made stays so. And before the hash, which a retry need not cost.
-        if let Some(request) = request
-            && let Some(earlier) = self.lifecycle.ledger.earlier(request, &editor.reach, now).await?
-        {
-            return Ok(issued(earlier, None));
-        }
         let IssuedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
         let key = self.ordered(order, id, environment, editor, now);
@@ -163,9 +188,49 @@ impl Issuer {
     ///
     /// # Errors
     /// The same.
-    pub async fn issue_unnamed(&self, order: Order, editor: &Editor, now: OffsetDateTime) -> Done<Issued> {
+    pub async fn issue_unnamed(
+        &self,
+        order: Order,
+        request: Option<&IdempotentRequest>,
+        editor: &Editor,
+        now: OffsetDateTime,
+    ) -> Done<Issued> {
         // Whoever has no scopes to show is not asked for a name; the order asks for none.
-        self.issue(order, None, &Editor { scopes: None, ..editor.clone() }, now).await
+        self.issue(order, request, &Editor { scopes: None, ..editor.clone() }, now).await
+    }
+
+    /// The rotation of this key that the same request has done before; `None` where it has not. When this returns, it is true
+    /// everywhere, though the first request may have ended before.
+    ///
+    /// # Errors
+    /// [`Undecided`](crate::auth::Undecided) when the store could not answer, or it may not be true everywhere.
+    pub async fn rotated_before(
+        self: &Arc<Self>,
+        id: KeyId,
+        request: IdempotentRequest,
+        editor: Editor,
+        now: OffsetDateTime,
+    ) -> Done<Option<Rotated>> {
+        let issuer = Arc::clone(self);
+        let work = async move { issuer.earlier_rotation(id, &request, &editor, now).await };
+        self.lifecycle.to_its_end(work).await
+    }
+
+    async fn earlier_rotation(
+        &self,
+        id: KeyId,
+        request: &IdempotentRequest,
+        editor: &Editor,
+        now: OffsetDateTime,
+    ) -> Done<Option<Rotated>> {
+        let new = match self.issued_before(request, editor, now).await? {
+            Some(Ok(key)) => Issued::Before(key),
+            Some(Err(refusal)) => return Ok(Err(refusal)),
+            None => return Ok(Ok(None)),
+        };
+        let unchanged = |old: &ManagedKey| Ok(Decision { key: old.clone(), event: None, successor: None });
+        let told = self.lifecycle.change(id, editor, now, &unchanged, None, Quota::default()).await?;
+        Ok(told.map(|ChangedKey { key: old, everywhere }| Some(Rotated { new, old, everywhere })))
     }
 
     /// Makes a successor with the rights of a key, which itself ends after the grace period. When this
@@ -175,7 +240,16 @@ impl Issuer {
     /// [`Undecided`](crate::auth::Undecided) when it may not have been done, or not everywhere.
     pub async fn rotate(self: &Arc<Self>, rotation: Rotation, editor: Editor, now: OffsetDateTime) -> Done<Rotated> {
         let issuer = Arc::clone(self);
-        let work = async move { issuer.rotate_and_wait(&rotation, &editor, now).await };
+        let work = async move {
+            let rotated = issuer.rotate_and_wait(&rotation, &editor, now).await?;
+            // Of two such requests at once, the second one finds what the first one has done.
+            if let (Err(Refusal::AlreadyRotated(_)), Some(request)) = (&rotated, &rotation.request)
+                && let Ok(Some(before)) = issuer.earlier_rotation(rotation.id, request, &editor, now).await?
+            {
+                return Ok(Ok(before));
+            }
+            Ok(rotated)
+        };
         self.lifecycle.to_its_end(work).await
     }
 
@@ -201,16 +275,18 @@ impl Issuer {
             self.lifecycle.allow_successor(&old.record.scopes, editor)?;
             let new = successor.get_or_init(|| self.successor(old, id, rotation, &editor.author.actor, now));
             self.lifecycle.allow(new, Some(old), editor)?;
-            Ok(replaced(old, new.clone(), rotation.grace_period, now))
+            let grace_period = rotation.grace_period.unwrap_or(self.lifecycle.policy.rotation_grace);
+            Ok(replaced(old, new.clone(), grace_period, now))
         };
         let quota = self.lifecycle.policy.quota();
+        let proof = SuccessorProof { hash: &hash, request: rotation.request.as_ref() };
         let ChangedKey { key: old, everywhere } =
-            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(&hash), quota).await? {
+            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(proof), quota).await? {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),
             };
         let key = successor.into_inner().expect("nothing changes without the decision that makes it");
-        Ok(Ok(Rotated { new: NewKey { key, text }, old, everywhere }))
+        Ok(Ok(Rotated { new: Issued::Now(Box::new(NewKey { key, text })), old, everywhere }))
     }
 
     fn ordered(
@@ -286,8 +362,8 @@ fn issued(inserted: Inserted, text: Option<SecretString>) -> Result<Issued, Refu
 }
 
 fn can_be_rotated(key: &ManagedKey, now: OffsetDateTime) -> Result<(), Refusal> {
-    if key.successor.is_some() {
-        Err(Refusal::AlreadyRotated)
+    if let Some(successor) = key.successor {
+        Err(Refusal::AlreadyRotated(successor))
     } else if key.record.revoked_at.is_some() {
         Err(Refusal::KeyRevoked)
     } else if key.record.expires_at.is_some_and(|end| end <= now) {

@@ -33,9 +33,9 @@ use crate::{
         api_key::KeyId,
         audit::{AuditEvent, Author},
         key_record::ManagedKey,
-        ledger::{Change, Decide, KeyLedger, Outcome, Quota, Reach, Refusal, Together},
+        ledger::{Change, Decide, KeyLedger, Outcome, Quota, Reach, Refusal, SuccessorProof, Together},
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
-        ports::{StoreError, StoredHash},
+        ports::StoreError,
         principal::{Owner, Scopes},
     },
 };
@@ -163,12 +163,12 @@ impl Lifecycle {
         editor: &Editor,
         at: OffsetDateTime,
         decide: &Decide<'_>,
-        successor_hash: Option<&StoredHash>,
+        successor: Option<SuccessorProof<'_>>,
         quota: Quota,
     ) -> Done<ChangedKey> {
         let (reach, author) = (&editor.reach, &editor.author);
         let watch = Watch::begin(self.link.as_ref());
-        let change = Change { id, reach, author, at, decide, successor_hash, quota, mark: watch.mark() };
+        let change = Change { id, reach, author, at, decide, successor, quota, mark: watch.mark() };
         match self.ledger.change(&change).await? {
             Outcome::Changed(key) => Ok(Ok(ChangedKey { key: *key, everywhere: watch.settled().await })),
             Outcome::Refused(refusal) => Ok(Err(refusal)),

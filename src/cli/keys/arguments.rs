@@ -59,13 +59,13 @@ Examples:
     #[command(after_help = "\
 Examples:
   keyward keys rotate 0352mXAgJX8YoWA3E5sR9r --grace-period 7d
-  keyward keys rotate 0352mXAgJX8YoWA3E5sR9r      # the old key stops now")]
+  keyward keys rotate 0352mXAgJX8YoWA3E5sR9r --grace-period 0s  # ends now")]
     Rotate {
         /// The key's id.
         id: KeyId,
-        /// For how long the old key goes on working.
-        #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
-        grace_period: Duration,
+        /// For how long the old key goes on working; keys.rotation_grace where it is not given, 0s: not at all.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        grace_period: Option<Duration>,
         /// Print JSON, as the API has it.
         #[arg(long)]
         json: bool,

@@ -199,25 +199,27 @@ async fn rotate(
     store: &Store,
     settings: &Settings,
     id: KeyId,
-    grace_period: Duration,
+    grace_period: Option<Duration>,
     json: bool,
 ) -> anyhow::Result<()> {
     let now = now();
-    let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default() };
+    let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default(), request: None };
     let rotated = Arc::new(issuer(store, settings)?).rotate(rotation, operator(), now).await;
     let rotated = granted(id, rotated)?;
+    let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());
     // First the secret: should the wait be cut short, it must not be lost.
     if json {
         print_json(&RotatedKey::new(rotated, &settings.key_prefix()?, now))?;
     } else {
-        println!("{}", rotated.new.text.expose());
-        let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());
+        // Without an `Idempotency-Key`, a key is always made now.
+        let Issued::Now(new) = &rotated.new else { bail!("{id} was rotated before") };
+        println!("{}", new.text.expose());
         let end = end.map_or("now".to_owned(), |end| format!("at {}", table::minute(Some(end))));
-        eprintln!("This is the successor {}, shown only now. {id} stops {end}.", rotated.new.key.record.id);
+        eprintln!("This is the successor {}, shown only now. {id} stops {end}.", new.key.record.id);
     }
     let longest_lease = leases::longest(store).await;
     // Until a later end, all replicas will have heard of it.
-    if grace_period < longest_lease {
+    if end.is_none_or(|end| end < now + longest_lease) {
         leases::wait(longest_lease).await;
     }
     Ok(())

@@ -12,7 +12,7 @@ pub(super) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow
         Refusal::NotFound => anyhow!("there is no key {which}"),
         Refusal::KeyRevoked => anyhow!("{which} was revoked, which is final"),
         Refusal::KeyExpired => anyhow!("{which} has expired"),
-        Refusal::AlreadyRotated => anyhow!("{which} has a successor already"),
+        Refusal::AlreadyRotated(successor) => anyhow!("{which} has a successor already: {successor}"),
         Refusal::TooManyKeys(most) => anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows"),
         Refusal::DisabledByAdministrator => anyhow!("an administrator has switched {which} off"),
         Refusal::OwnerDisabled => {

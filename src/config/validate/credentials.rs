@@ -122,12 +122,14 @@ pub(super) fn keys(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Ke
     let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
     let max_new_per_day = check.number("keys.max_new_per_day", 0..=10_000_000);
     let require_name = check.value("keys.require_name", "true or false");
+    let rotation_grace = check.duration("keys.rotation_grace", "0s", "365d");
     let retention = retention(check);
     let policy = KeyPolicy {
         max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
         max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
         max_new_per_day: Some(max_new_per_day?).filter(|count| *count > 0),
         require_name: require_name?,
+        rotation_grace: rotation_grace?,
     };
     Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy, retention: retention? })
 }

@@ -1,6 +1,7 @@
 //! Which values are allowed. The ranges also stand in `keyward.default.toml`; a test compares them.
 
 mod authorize;
+mod cors;
 mod credentials;
 mod database;
 
@@ -9,6 +10,7 @@ use std::num::NonZeroUsize;
 use ipnet::IpNet;
 
 use self::authorize::authorize;
+use self::cors::cors;
 use self::credentials::{jwt, keys, parsed};
 use self::database::database;
 use super::check::Check;
@@ -164,6 +166,8 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     let unready_period = check.duration("server.unready_period", "0s", "1m");
     let drain_timeout = check.duration("server.drain_timeout", "0s", "5m");
     let public_url = public_url(check);
+    let docs_at_root = check.value("server.docs_at_root", "true or false");
+    let cors = cors(check);
     let trusted_proxies = trusted_proxies(check);
     let client_address_header = check.value("server.client_address_header", "x-forwarded-for or forwarded");
     Some(Server {
@@ -182,6 +186,8 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
         unready_period: unready_period?,
         drain_timeout: drain_timeout?,
         public_url: public_url?,
+        docs_at_root: docs_at_root?,
+        cors: cors?,
         trusted_proxies: trusted_proxies?,
         client_address_header: client_address_header?,
     })

@@ -13,7 +13,7 @@ use crate::{
     http::{
         Services,
         failure::{Failure, Reason},
-        fields::Fields,
+        fields::{Fields, parsed},
         parameters::Parameters,
         root_span::in_request,
         undone,
@@ -42,7 +42,9 @@ pub(in crate::http) async fn disable(
     editor: Editor,
     services: Data<Services>,
     id: Path<String>,
+    body: Bytes,
 ) -> Result<HttpResponse, Failure> {
+    no_members(&request, &body)?;
     switch(&request, editor, &services, key_id(&request, &id)?, false).await
 }
 
@@ -52,8 +54,16 @@ pub(in crate::http) async fn enable(
     editor: Editor,
     services: Data<Services>,
     id: Path<String>,
+    body: Bytes,
 ) -> Result<HttpResponse, Failure> {
+    no_members(&request, &body)?;
     switch(&request, editor, &services, key_id(&request, &id)?, true).await
+}
+
+/// Nothing can be said besides; many clients send an empty object where they have nothing to say.
+fn no_members(request: &HttpRequest, body: &Bytes) -> Result<(), Failure> {
+    let fields = Fields::of_optional(request, body).and_then(|fields| fields.finish(Some(())));
+    fields.map_err(|reason| Failure::new(request.path(), reason))
 }
 
 async fn switch(
@@ -76,9 +86,10 @@ pub(in crate::http) async fn revoke(
     editor: Editor,
     services: Data<Services>,
     id: Path<String>,
+    body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     let id = key_id(&request, &id)?;
-    let reason = reason(&request)?;
+    let reason = why(&request, &body)?;
     revoke_it(&request, editor, &services, id, reason).await
 }
 
@@ -87,9 +98,10 @@ pub(in crate::http) async fn revoke_self(
     request: HttpRequest,
     principal: Principal,
     services: Data<Services>,
+    body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
-    let reason = reason(&request)?;
+    let reason = why(&request, &body)?;
     let editor = Editor {
         reach: Reach::Own(record.owner.clone()),
         scopes: Some(record.scopes.clone()),
@@ -122,6 +134,19 @@ fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) ->
         tracing::info!(key_id = %changed.key.record.id, took = ?everywhere.took, settled = ?everywhere.settled, "did {what}");
     });
     Ok(changed)
+}
+
+/// Why, in the query or in the body: some clients can't send a body with `DELETE`, and what stands in a query gets into logs.
+fn why(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Failure> {
+    let in_query = reason(request)?;
+    let read = Fields::of_optional(request, body).and_then(|mut fields| {
+        let in_body = fields.take("reason", parsed);
+        if in_query.is_some() && in_body.is_some() {
+            fields.problem("reason", "conflict", "give the reason in the query or in the body, not in both");
+        }
+        fields.finish(Some(in_query.or(in_body)))
+    });
+    read.map_err(|reason| Failure::new(request.path(), reason))
 }
 
 /// `?reason=`

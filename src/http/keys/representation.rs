@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{
         coherence::Settled,
-        lifecycle::{ChangedKey, Everywhere, NewKey, Rotated},
+        lifecycle::{ChangedKey, Everywhere, Issued, NewKey, Rotated},
     },
     domain::{
         api_key::Prefix,
@@ -200,7 +200,16 @@ pub struct CreatedKey {
     pub(super) notice: Option<&'static str>,
 }
 
+/// What whoever repeats a request is told in place of the secret.
+pub(in crate::http) const SHOWN_BEFORE: &str = "The same request has made this key before. Its secret was shown then, and can't be shown again. \
+                            Rotate this key to get another secret.";
+
 impl CreatedKey {
+    /// A key that the same request has made before.
+    pub(super) fn known(key: &ManagedKey, prefix: &Prefix, now: OffsetDateTime) -> Self {
+        Self { key: Key::new(key, prefix, now), api_key: None, notice: Some(SHOWN_BEFORE) }
+    }
+
     /// The one place where a secret leaves: the answer to whoever asked for the key.
     pub fn new(NewKey { key, text }: NewKey, prefix: &Prefix) -> Self {
         Self { key: Key::new(&key, prefix, key.created_at), api_key: Some(text), notice: None }
@@ -222,9 +231,13 @@ pub struct RotatedKey {
 }
 
 impl RotatedKey {
-    /// A rotation that was done at `now`.
+    /// A rotation, told at `now`.
     pub fn new(rotated: Rotated, prefix: &Prefix, now: OffsetDateTime) -> Self {
-        Self { created: CreatedKey::new(rotated.new, prefix), predecessor: Key::new(&rotated.old, prefix, now) }
+        let created = match rotated.new {
+            Issued::Now(new) => CreatedKey::new(*new, prefix),
+            Issued::Before(key) => CreatedKey::known(&key, prefix, now),
+        };
+        Self { created, predecessor: Key::new(&rotated.old, prefix, now) }
     }
 }
 

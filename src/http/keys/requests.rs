@@ -91,11 +91,14 @@ pub(in crate::http) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<E
     fields.finish(Some(edit))
 }
 
-/// For how long the old key goes on working, and when the new one's life ends.
-pub(in crate::http) fn rotation(mut fields: Fields, now: OffsetDateTime) -> Result<(Duration, Option<Expiry>), Reason> {
+/// For how long the old key goes on working, if the body says so, and when the new one's life ends.
+pub(in crate::http) fn rotation(
+    mut fields: Fields,
+    now: OffsetDateTime,
+) -> Result<(Option<Duration>, Option<Expiry>), Reason> {
     let grace = fields.take("gracePeriod", |value| whole_seconds(&value, 0));
     let expiry = expiry(&mut fields, now);
-    let rotation = (grace.unwrap_or_default(), expiry.map(|expiry| expiry.unwrap_or(Expiry::Never)));
+    let rotation = (grace, expiry.map(|expiry| expiry.unwrap_or(Expiry::Never)));
     fields.finish(Some(rotation))
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     bodies::reference,
-    operation::{Answer, Occurs, Operation},
+    operation::{Answer, Occurs, Operation, unknown_parameter},
 };
 use crate::{
     domain::{
@@ -26,6 +26,7 @@ use crate::{
         oauth::Introspection,
         owners::{OwnerDetails, OwnerList, SwitchedOwner},
         problem::{Message, OAuthError, Problem},
+        problem_page::{ProblemType, ProblemTypes},
         routes::{Access, Endpoint},
         tokens::RevokedTokens,
         verify::{KnownKey, Verification, Verifications},
@@ -54,6 +55,8 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<Message>(&mut schemas);
     add::<Problem<'_>>(&mut schemas);
     add::<OAuthError>(&mut schemas);
+    add::<ProblemType>(&mut schemas);
+    add::<ProblemTypes>(&mut schemas);
     add::<Introspection>(&mut schemas);
     add::<health::State>(&mut schemas);
     schemas.insert("Verdict".to_owned(), json!({ "oneOf": [reference("Verification"), reference("Verifications")] }));
@@ -160,6 +163,11 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         reasons.push(Reason::Unavailable);
     }
     reasons.extend(OF_EVERY_ROUTE.map(Reason::NoRequest));
+    if endpoint.is_strict() {
+        let reads = super::reads(endpoint);
+        reasons.push(unknown_parameter());
+        reasons.extend((!reads.body).then_some(Reason::UnexpectedBody));
+    }
     reasons
 }
 
@@ -187,16 +195,21 @@ fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
         Dialect::OAuth => ("application/json", "OAuthError"),
         Dialect::Standard => ("application/problem+json", "Problem"),
     };
-    let mut titles = BTreeSet::new();
+    let mut codes = BTreeSet::new();
     let mut examples = Map::new();
     let mut headers = Vec::new();
     for failure in failures {
-        let (_, code, title) = failure.facts();
+        let (_, code, _) = failure.facts();
         let answer = failure.error_response();
         headers.push(names(answer.headers()));
         let body = answer.into_body().try_into_bytes().unwrap_or_default();
-        let example: Value = serde_json::from_slice(&body).unwrap_or_default();
-        titles.insert(format!("{title} (`{code}`)"));
+        let mut example: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if schema == "Problem" {
+            // The same for all routes, so that it stands in the document once.
+            example["instance"] = json!("/v1/keys");
+            example["requestId"] = json!("balancer-7");
+        }
+        codes.insert(format!("`{code}`"));
         examples.insert(code.to_owned(), json!({ "value": example }));
     }
     let all: BTreeSet<&String> = headers.iter().flatten().collect();
@@ -209,15 +222,15 @@ fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
         .collect();
     described.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));
     json!({
-        "description": titles.into_iter().collect::<Vec<_>>().join("; "),
+        "description": codes.into_iter().collect::<Vec<_>>().join(", "),
         "headers": described,
         "content": { media_type: { "schema": reference(schema), "examples": examples } },
     })
 }
 
-/// The headers that say something about this answer.
+/// The headers that say something about this answer, besides those that all have.
 fn names(headers: &HeaderMap) -> BTreeSet<String> {
-    let names = ["Cache-Control", "WWW-Authenticate", "Retry-After"];
+    let names = ["WWW-Authenticate", "Retry-After"];
     names.into_iter().filter(|name| headers.contains_key(*name)).map(str::to_owned).collect()
 }
 

@@ -73,6 +73,7 @@ fn example(schema: &str) -> Value {
             json!({ "key": "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c", "scopes": ["orders:read"], "explain": true })
         }
         "Conditions" => json!({ "name": "billing worker", "environment": "test", "reason": "left the company" }),
+        "Nothing" => json!({}),
         "EndOfTokens" => json!({ "issuer": "https://login.example.com/", "subject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
         _ => json!({ "reason": "left the company" }),
     }
@@ -88,6 +89,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("Conditions", conditions()),
         ("EndOfTokens", end_of_tokens()),
         ("Reason", object(&json!({ "reason": or_null(line(REASON_MAX)) }))),
+        ("Nothing", object(&json!({}))),
         ("Notes", notes()),
         ("TokenForm", token_form()),
     ];

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     http::{
-        failure::{FieldProblem, Reason},
-        routes::Endpoint,
+        failure::{Fault, FieldProblem, Reason},
+        routes::{ENDPOINTS, Endpoint},
     },
     server::Refusal,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// What the document says of a route.
 pub(super) struct Operation {
     id: &'static str,
-    pub(super) summary: &'static str,
+    summary: &'static str,
     pub(super) parameters: Vec<Value>,
     pub(super) body: Option<Value>,
     /// Status, what it means, the schema of the answer (`""`: the answer is no JSON of ours), and headers.
@@ -81,8 +81,7 @@ impl Operation {
 
     /// It has parameters or headers that can be wrong.
     pub(super) fn takes_checked(self, parameters: impl IntoIterator<Item = Value>) -> Self {
-        let wrong = FieldProblem::of_parameter("limit", "invalid", "a whole number from 1 to 100");
-        self.takes(parameters).fails([Reason::InvalidParameters(vec![wrong])])
+        self.takes(parameters).fails([unknown_parameter()])
     }
 
     /// It is about one key.
@@ -106,7 +105,8 @@ impl Operation {
         self.body = Some(body);
         let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
         self.fails([
-            Reason::InvalidJson,
+            Reason::InvalidJson(Fault::Syntax { line: 1, column: 12 }),
+            Reason::InvalidJson(Fault::NotAnObject("array")),
             Reason::UnsupportedMediaType,
             Reason::NoRequest(Refusal::ContentCoding),
             Reason::InvalidFields(vec![wrong]),
@@ -119,6 +119,21 @@ impl Operation {
         self.fails([Reason::InvalidForm("token is missing"), Reason::NoRequest(Refusal::ContentCoding)])
     }
 
+    /// Unique among all, as the id is.
+    pub(super) fn summary(&self, endpoint: &Endpoint) -> String {
+        match self.of_owners(endpoint) {
+            Some(_) => format!("{}, as an administrator", self.summary),
+            None => self.summary.to_owned(),
+        }
+    }
+
+    /// The id of what owners can do in the same way, if this is for administrators.
+    pub(super) fn of_owners(&self, endpoint: &Endpoint) -> Option<&'static str> {
+        let own = endpoint.path.strip_prefix("/v1/admin")?;
+        let is_same = |other: &Endpoint| other.method == endpoint.method && other.path.strip_prefix("/v1") == Some(own);
+        ENDPOINTS.iter().any(is_same).then_some(self.id)
+    }
+
     /// Unique among all: administrators' routes do the same as owners' do.
     pub(super) fn id(&self, endpoint: &Endpoint) -> String {
         if !endpoint.path.starts_with("/v1/admin/") {
@@ -127,4 +142,10 @@ impl Operation {
         let (first, rest) = self.id.split_at(1);
         format!("admin{}{rest}", first.to_ascii_uppercase())
     }
+}
+
+/// What any route refuses that reads parameters or headers, or is strict.
+pub(super) fn unknown_parameter() -> Reason {
+    let unknown = FieldProblem::of_parameter("colour", "unknown_parameter", "there is no such parameter here");
+    Reason::InvalidParameters(vec![unknown])
 }

@@ -1,17 +1,23 @@
 //! What each route does, takes and answers, apart from what its `Access` and the server's bounds say.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
     bodies::{body, merge_patch, optional_body},
     operation::{Answer, Occurs, Operation},
     parameters::{self, header, query},
 };
-use crate::http::{
-    failure::{CredentialKind, FieldProblem, Reason},
-    routes::{Access, Endpoint},
+use crate::{
+    domain::api_key::KeyId,
+    http::{
+        failure::{CredentialKind, Fault, FieldProblem, Reason},
+        routes::{Access, Endpoint},
+    },
 };
 
+/// The id of a key in examples.
+const EXAMPLE: Uuid = Uuid::from_u128(0x0190_b3c4_7c0e_7cc3_98c4_dc0c_0c07_398f);
 const TAG: &[(&str, Occurs)] = &[("ETag", Occurs::Always)];
 const IDENTITY: &[(&str, Occurs)] = &[
     ("X-Auth-Subject", Occurs::Always),
@@ -42,9 +48,12 @@ type Describe = fn(bool) -> Operation;
 /// Every operation by the name of its route.
 pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /api/create-api-key", |_| {
-        let mut operation = Operation::new("createApiKey", "Makes a key with no name, scopes or notes")
-            .answers(201, "The key, for the only time", "GuideKey")
-            .fails([Reason::InvalidJson, Reason::TooManyKeys, Reason::TooManyNewKeys(0), Reason::OwnerDisabled])
+        let mut operation = Operation::new("createApiKey", "Create a key")
+            .answers(201, "The key, shown only this once", "GuideKey")
+            .answers(200, "The same request has made this key before; its secret is not shown again", "GuideKey")
+            .takes_checked([header("Idempotency-Key")])
+            .fails([Reason::InvalidJson(Fault::Missing), Reason::TooManyKeys, Reason::TooManyNewKeys(0)])
+            .fails([Reason::IdempotencyKeyReused, Reason::OwnerDisabled])
             .stored();
         operation.body = Some(json!({
             "description": "Does not matter, but one that says it is JSON must be.",
@@ -53,20 +62,20 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         operation
     }),
     ("GET /api/protected-resource", |_| {
-        Operation::new("readProtectedResource", "Something worth a key").answers(200, "Granted", "Message")
+        Operation::new("readProtectedResource", "Try a key").answers(200, "Granted", "Message")
     }),
     ("GET /v1/authorize", |_| {
-        let about = "May a gateway's client do what it asks for? With any method: gateways ask with their client's";
+        let about = "Check a request of a gateway's client";
         authorize("authorize", about).takes(query(&["scope"])).fails([Reason::InvalidParameters(vec![
             FieldProblem::of_parameter("scope", "invalid", "names no scope: leave it out where none is demanded"),
         ])])
     }),
     ("GET /v1/authorize/{original}", |_| {
-        let about = "The same for gateways that write their client's path behind ours, as Envoy does";
+        let about = "Check a request by the path behind this one";
         authorize("authorizePath", about).takes([parameters::original()])
     }),
     ("GET /v1/keys/self", |_| {
-        let mut operation = Operation::new("showOwnKey", "The key that the request carries, without its secret")
+        let mut operation = Operation::new("showOwnKey", "Show the key that the request carries")
             .conditional()
             .fails([Reason::NotFound])
             .stored()
@@ -76,26 +85,27 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         operation
     }),
     ("DELETE /v1/keys/self", |_| {
-        Operation::new("revokeOwnKey", "Revokes the key that the request carries: whoever has found it can end it")
+        Operation::new("revokeOwnKey", "Revoke the key that the request carries")
             .answers(200, "No replica accepts it any more", "RevokedKey")
             .takes_checked(query(&["reason"]))
+            .reads(optional_body("Reason"))
             .conditional()
             .fails([Reason::NotFound, Reason::PreconditionFailed])
             .stored()
     }),
     ("POST /v1/keys/verify", |_| {
-        Operation::new("verifyKeys", "Is this key good for that? Asked by services, of one key or of up to 100")
+        Operation::new("verifyKeys", "Verify keys")
             .reads(body("Question"))
-            .answers(200, "Good or not, and what is known of it", "Verdict")
+            .answers(200, "Whether it is good, and what is known of it", "Verdict")
             .stored()
     }),
     ("POST /v1/keys", |admin| {
         let body = if admin { body("NewKeyOfAnOwner") } else { optional_body("NewKey") };
         const MADE: &[(&str, Occurs)] = &[("ETag", Occurs::Always), ("Location", Occurs::Always)];
-        Operation::new("createKey", "Makes a key")
+        Operation::new("createKey", "Create an API key")
             .takes_checked([header("Idempotency-Key")])
             .reads(body)
-            .answers_with(201, "The key with its secret, for the only time", "CreatedKey", MADE)
+            .answers_with(201, "The key with its secret, shown only this once", "CreatedKey", MADE)
             .answers_with(
                 200,
                 "The same request has made this key before; its secret is not shown again",
@@ -111,53 +121,73 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
     }),
     ("GET /v1/keys", |admin| {
-        Operation::new("listKeys", "Keys by the page, newest first unless another order is asked for")
+        Operation::new("listKeys", "List keys")
             .takes_checked(query(parameters::OF_KEYS))
             .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
             .answers_with(200, "A page", "KeyList", PAGE)
             .stored()
     }),
     ("GET /v1/keys/{id}", |_| {
-        let mut operation =
-            Operation::new("showKey", "A key, without its secret").of_a_key().answers_with(200, "The key", "Key", TAG);
-        let means = "The client has what would be shown";
+        let mut operation = Operation::new("showKey", "Show a key").of_a_key().answers_with(200, "The key", "Key", TAG);
+        let means = "Not modified: the client has what would be shown";
         operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
         operation
     }),
     ("PATCH /v1/keys/{id}", |_| {
-        Operation::new("updateKey", "Changes a key by a merge patch (RFC 7396)")
+        Operation::new("updateKey", "Change a key (merge patch, RFC 7396)")
             .changes_a_key()
             .reads(merge_patch("KeyPatch"))
-            .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
+            .answers_with(200, "The key as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled])
     }),
     ("DELETE /v1/keys/{id}", |_| {
-        Operation::new("revokeKey", "Revokes a key; asking again changes nothing")
+        Operation::new("revokeKey", "Revoke a key")
             .changes_a_key()
             .takes_checked(query(&["reason"]))
+            .reads(optional_body("Reason"))
             .answers(200, "No replica accepts it any more", "RevokedKey")
     }),
     ("POST /v1/keys/{id}/rotate", |_| {
-        Operation::new("rotateKey", "Makes a successor with the same rights; the old key ends after a grace period")
+        Operation::new("rotateKey", "Rotate a key: create its successor")
             .changes_a_key()
+            .takes_checked([header("Idempotency-Key")])
             .reads(optional_body("Rotation"))
-            .answers_with(201, "The successor with its secret, for the only time, and the old key", "RotatedKey", TAG)
-            .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated, Reason::OwnerDisabled])
+            .answers_with(
+                201,
+                "The successor with its secret, shown only this once, and the old key",
+                "RotatedKey",
+                TAG,
+            )
+            .answers_with(
+                200,
+                "The same request has made this successor before; its secret is not shown again",
+                "RotatedKey",
+                TAG,
+            )
+            .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated(KeyId::from(EXAMPLE))])
+            .fails([
+                Reason::TooManyKeys,
+                Reason::TooManyNewKeys(0),
+                Reason::IdempotencyKeyReused,
+                Reason::OwnerDisabled,
+            ])
     }),
     ("POST /v1/keys/{id}/disable", |_| {
-        Operation::new("disableKey", "Switches a key off")
+        Operation::new("disableKey", "Disable a key")
             .changes_a_key()
-            .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
+            .reads(optional_body("Nothing"))
+            .answers_with(200, "The key as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked])
     }),
     ("POST /v1/keys/{id}/enable", |_| {
-        Operation::new("enableKey", "Switches a key on again")
+        Operation::new("enableKey", "Enable a key")
             .changes_a_key()
-            .answers_with(200, "The key as it is now, on every replica", "Key", TAG)
+            .reads(optional_body("Nothing"))
+            .answers_with(200, "The key as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled, not_held()])
     }),
     ("GET /v1/audit", |admin| {
-        let mut operation = Operation::new("listEvents", "Who did what to which key, newest first, by the page")
+        let mut operation = Operation::new("listEvents", "List audit events, newest first")
             .takes_checked(query(parameters::OF_EVENTS))
             .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
             .stored();
@@ -167,66 +197,90 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         operation
     }),
     ("GET /v1/owners", |_| {
-        Operation::new("listOwners", "Owners who have keys, or are disabled, and how their keys stand, by the page")
+        Operation::new("listOwners", "List owners")
             .takes_checked(query(parameters::OF_OWNERS))
             .takes(query(parameters::OF_AN_OWNER))
             .answers_with(200, "A page", "OwnerList", PAGE)
             .stored()
     }),
     ("GET /v1/owners/{id}", |_| {
-        Operation::new("showOwner", "An owner: disabled or not, since when, why and by whom, and how their keys stand")
+        Operation::new("showOwner", "Show an owner")
             .takes([parameters::owner_id_in_path()])
             .answers(200, "The owner", "OwnerDetails")
             .fails([Reason::NotFound])
             .stored()
     }),
     ("POST /v1/keys/revoke", |_| {
-        Operation::new("revokeKeys", "Revokes every key that meets all of the conditions")
+        Operation::new("revokeKeys", "Revoke all keys that meet conditions")
             .reads(body("Conditions"))
             .answers(200, "No replica accepts one of them any more", "RevokedTogether")
             .stored()
     }),
-    ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Stops all keys of an owner")),
-    ("POST /v1/owners/{id}/enable", |_| switch_owner("enableOwner", "Lets the keys of an owner work again")),
+    ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Disable an owner")),
+    ("POST /v1/owners/{id}/enable", |_| switch_owner("enableOwner", "Enable an owner")),
     ("POST /v1/tokens/revoke", |_| {
-        Operation::new("revokeTokens", "Ends tokens before they expire: one by its `jti`, or those of a subject")
+        Operation::new("revokeTokens", "Revoke tokens before they expire")
             .reads(body("EndOfTokens"))
             .answers(200, "No replica accepts one of them any more", "RevokedTokens")
             .stored()
     }),
     ("POST /v1/introspect", |_| {
-        Operation::new("introspect", "What is this token good for? (RFC 7662)")
+        Operation::new("introspect", "Introspect a token (RFC 7662)")
             .reads_form()
-            .answers(200, "Active, and what it is good for; or not, and nothing else", "Introspection")
+            .answers(200, "Active, with its rights; or inactive, with nothing else", "Introspection")
             .stored()
     }),
     ("POST /v1/revoke", |_| {
-        let mut operation = Operation::new("revokeToken", "Revokes a key by its text (RFC 7009)").reads_form().stored();
+        let mut operation = Operation::new("revokeToken", "Revoke a key by its text (RFC 7009)").reads_form().stored();
         let means = "No replica accepts it any more, if it was a key";
         operation.answers.push(Answer { status: 200, means, schema: None, headers: &[], also: &[] });
         operation.fails([Reason::UnsupportedTokenType])
     }),
     ("GET /.well-known/oauth-authorization-server", |_| {
-        Operation::new("readMetadata", "Where both are (RFC 8414)").answers(200, "Here they are", "Metadata")
+        Operation::new("readMetadata", "Read the metadata (RFC 8414)").answers(200, "The metadata document", "Metadata")
     }),
-    ("GET /healthz", |_| Operation::new("isAlive", "Does the process answer?").answers(200, "It does", "Readiness")),
+    ("GET /healthz", |_| {
+        Operation::new("isAlive", "Is the process alive?").answers(200, "The process is alive", "Readiness")
+    }),
     ("GET /readyz", |_| {
-        Operation::new("isReady", "Does this replica want requests?").answers(200, "It does", "Readiness").answers(
+        Operation::new("isReady", "Is this replica ready?").answers(200, "Send requests here", "Readiness").answers(
             503,
-            "It does not",
+            "Send requests elsewhere",
             "Readiness",
         )
     }),
-    ("GET /openapi.json", |_| document("readOpenApi", "This document", "Document")),
-    ("GET /docs", |_| {
-        let mut operation = Operation::new("readDocs", "Leads to the page for people");
+    ("GET /problems", |_| as_page(document("listProblems", "List the types of problems", "ProblemTypes"))),
+    ("GET /problems/{code}", |_| {
+        as_page(document("readProblem", "Read what a type of problem means", "ProblemType"))
+            .takes([parameters::problem_code()])
+            .fails([Reason::NotFound])
+    }),
+    ("GET /openapi.json", |_| document("readOpenApi", "Read the OpenAPI document", "Document")),
+    ("GET /", |_| {
+        let mut operation =
+            Operation::new("readRoot", "Go to the documentation from the root").fails([Reason::NotFound]);
         let headers = &[("Location", Occurs::Always)];
-        operation.answers.push(Answer { status: 308, means: "It is there", schema: None, headers, also: &[] });
+        let means = "The documentation is there";
+        operation.answers.push(Answer { status: 307, means, schema: None, headers, also: &[] });
         operation
     }),
-    ("GET /docs/", |_| document("readDocsPage", "This document as a page for people", "")),
+    ("GET /docs", |_| {
+        let mut operation = Operation::new("readDocs", "Go to the documentation");
+        let headers = &[("Location", Occurs::Always)];
+        operation.answers.push(Answer {
+            status: 308,
+            means: "The documentation is there",
+            schema: None,
+            headers,
+            also: &[],
+        });
+        operation
+    }),
+    ("GET /docs/", |_| document("readDocsPage", "Read the documentation", "")),
     ("GET /docs/{file}", |_| {
-        document("readDocsFile", "A part of that page", "").takes([parameters::file()]).fails([Reason::NotFound])
+        document("readDocsFile", "Read a part of the documentation's page", "")
+            .takes([parameters::file()])
+            .fails([Reason::NotFound])
     }),
 ];
 
@@ -239,7 +293,7 @@ fn not_held() -> Reason {
 /// The answer of a grant has no body: all that a gateway needs is in its headers.
 fn authorize(id: &'static str, summary: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary);
-    let means = "It may. The headers say who it is; those that have nothing to say are empty";
+    let means = "Allowed. The headers say who the client is; those that have nothing to say are empty";
     operation.answers.push(Answer { status: 200, means, schema: None, headers: IDENTITY, also: &[] });
     operation.fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
 }
@@ -248,7 +302,7 @@ fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
     Operation::new(id, summary)
         .takes([parameters::owner_id_in_path()])
         .reads(optional_body("Reason"))
-        .answers(200, "So it is, on every replica", "SwitchedOwner")
+        .answers(200, "Applied on every replica", "SwitchedOwner")
         .fails([Reason::NotFound])
         .stored()
 }
@@ -257,7 +311,16 @@ fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
 fn document(id: &'static str, summary: &'static str, schema: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary).takes([header("If-None-Match")]);
     let schema = (!schema.is_empty()).then_some(schema);
-    operation.answers.push(Answer { status: 200, means: "Here it is", schema, headers: TAG, also: &[] });
-    operation.answers.push(Answer { status: 304, means: "You have it", schema: None, headers: TAG, also: &[] });
+    operation.answers.push(Answer { status: 200, means: "The document", schema, headers: TAG, also: &[] });
+    let means = "Not modified: the client has it";
+    operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
+    operation
+}
+
+/// It is a page for people as well.
+fn as_page(mut operation: Operation) -> Operation {
+    for answer in operation.answers.iter_mut().filter(|answer| answer.status == 200) {
+        answer.also = &["text/html"];
+    }
     operation
 }

@@ -9,12 +9,13 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, LOCATION},
-    web::{Bytes, Path},
+    web::{Bytes, Data, Path},
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     http::{
+        Services,
         entity_tag::TagList,
         failure::{Failure, Reason},
     },
@@ -22,16 +23,8 @@ use crate::{
 };
 
 /// What the page loads; the rest of the distribution (source maps, other builds) is not served.
-pub(super) const FILES: [&str; 8] = [
-    INDEX,
-    "index.css",
-    "swagger-ui.css",
-    "swagger-ui-bundle.js",
-    "swagger-ui-standalone-preset.js",
-    "swagger-initializer.js",
-    "favicon-16x16.png",
-    "favicon-32x32.png",
-];
+pub(super) const FILES: [&str; 6] =
+    [INDEX, "index.css", "favicon.svg", "swagger-initializer.js", "swagger-ui.css", "swagger-ui-bundle.js"];
 const INDEX: &str = "index.html";
 /// Nothing from anywhere else. Swagger UI writes styles into its elements, and has images within its style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -43,7 +36,7 @@ static PAGE: LazyLock<BTreeMap<&'static str, File>> =
     LazyLock::new(|| FILES.into_iter().filter_map(|name| Some((name, file(name)?))).collect());
 
 /// Something that is the same for everybody until the next release.
-pub(super) struct File {
+pub(in crate::http) struct File {
     media_type: String,
     content: Bytes,
     /// Without its quotation marks.
@@ -51,14 +44,14 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn new(media_type: impl Into<String>, content: Bytes) -> Self {
+    pub(in crate::http) fn new(media_type: impl Into<String>, content: Bytes) -> Self {
         let hash = Sha256::digest(&content);
         let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self { media_type: media_type.into(), content, tag }
     }
 
     /// The file, or that the client has it (RFC 9110 §13.1.2, where the comparison is the weak one).
-    pub(super) fn answer(&self, request: &HttpRequest) -> HttpResponse {
+    pub(in crate::http) fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let tags = TagList::of(request.headers(), IF_NONE_MATCH).flatten();
         let known = tags.is_some_and(|tags| tags.names_weakly(&self.tag));
         let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -73,6 +66,15 @@ impl File {
             .content_type(self.media_type.as_str())
             .body(Shared(self.content.clone()))
     }
+}
+
+/// `GET /`: to the page, where a person tries Keyward. A service in production says nothing of itself to who asks for nothing.
+pub(in crate::http) async fn root(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+    if !services.docs_at_root {
+        return Err(Failure::new(request.path(), Reason::NotFound));
+    }
+    let mut answer = HttpResponse::TemporaryRedirect();
+    Ok(answer.insert_header((LOCATION, "docs/")).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
 }
 
 /// `GET /docs`: relative, because a proxy may serve us below a path of its own.
@@ -98,10 +100,20 @@ fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
     Ok(file.answer(request))
 }
 
+/// The frame of the page is ours, and what draws the document is Swagger UI's.
 fn file(name: &str) -> Option<File> {
-    // The badge of the validator would send the document's address to a service on the network.
-    let config = utoipa_swagger_ui::Config::from("../openapi.json").validator_url("none");
-    let file = utoipa_swagger_ui::serve(name, Arc::new(config)).ok()??;
+    let ours = |media_type, text: &'static str| Some(File::new(media_type, Bytes::from_static(text.as_bytes())));
+    match name {
+        INDEX => ours("text/html; charset=utf-8", include_str!("page/index.html")),
+        "index.css" => ours("text/css", include_str!("page/index.css")),
+        "favicon.svg" => ours("image/svg+xml", include_str!("page/favicon.svg")),
+        "swagger-initializer.js" => ours("text/javascript", include_str!("page/swagger-initializer.js")),
+        _ => drawing(name),
+    }
+}
+
+fn drawing(name: &str) -> Option<File> {
+    let file = utoipa_swagger_ui::serve(name, Arc::new(utoipa_swagger_ui::Config::default())).ok()??;
     let content = match file.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => Bytes::from(bytes),
@@ -118,9 +130,9 @@ mod tests {
         assert_eq!(PAGE.len(), FILES.len(), "{:?}", PAGE.keys());
         let index = std::str::from_utf8(&PAGE[INDEX].content).expect("text");
         let loaded =
-            index.split(['"']).filter(|word| word.ends_with(".js") || word.ends_with(".css") || word.ends_with(".png"));
+            index.split(['"']).filter(|word| word.ends_with(".js") || word.ends_with(".css") || word.ends_with(".svg"));
         let loaded: Vec<_> = loaded.map(|word| word.trim_start_matches("./")).collect();
-        assert!(loaded.len() > 5, "{index}");
+        assert_eq!(loaded.len(), FILES.len() - 1, "{index}");
         for name in loaded {
             assert!(PAGE.contains_key(name), "{name}");
         }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::bodies::{CLEAN, NO_NUL, reference};
 use crate::{
     domain::{audit::Action, key_record::KeyState, listing::KeySort, principal::IDENTIFIER_MAX_BYTES, text},
-    http::parameters::{LIMIT_DEFAULT, LIMIT_MAX},
+    http::{
+        catalog,
+        parameters::{LIMIT_DEFAULT, LIMIT_MAX},
+    },
 };
 
 /// How the id of a key is written.
@@ -189,6 +192,12 @@ pub(super) fn original() -> Value {
 /// `{file}`
 pub(super) fn file() -> Value {
     in_path("file", "Which part.", &json!({ "type": "string", "enum": super::page::FILES }))
+}
+
+/// `{code}`
+pub(super) fn problem_code() -> Value {
+    let codes: Vec<&str> = catalog::ENTRIES.iter().map(|entry| entry.code).collect();
+    in_path("code", "The last part of the `type`.", &json!({ "type": "string", "enum": codes }))
 }
 
 fn in_path(name: &str, about: &str, schema: &Value) -> Value {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use actix_web::test::TestRequest;
 use serde_json::{Map, Value, json};
 
-use super::{answers, bodies, document, operations, parameters, paths};
+use super::{answers, bodies, description, operations, parameters, paths, text, told};
 use crate::{
     auth::jwt::TokenVerifier,
     config::{Settings, Sources},
@@ -75,8 +75,18 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     assert_eq!(names.into_iter().flatten().collect::<BTreeSet<_>>(), question);
 }
 
+/// The document as clients get it.
+fn document() -> Value {
+    serde_json::from_str(&text()).expect("JSON")
+}
+
+/// Its paths before what they share is put into components.
+fn paths_in_full() -> Value {
+    serde_json::to_value(paths()).expect("JSON")
+}
+
 fn names_in_query(method: &str, path: &str) -> BTreeSet<String> {
-    let operation = &document()["paths"][path][method];
+    let operation = &paths_in_full()[path][method];
     let parameters = operation["parameters"].as_array().expect("parameters");
     let names = parameters.iter().filter(|parameter| parameter["in"] == "query").filter_map(|it| it["name"].as_str());
     names.map(str::to_owned).collect()
@@ -132,13 +142,35 @@ fn every_route_is_described_and_nothing_else_is() {
 }
 
 #[test]
-fn every_operation_has_an_id_of_its_own() {
-    let paths = paths();
-    let ids: Vec<_> =
-        paths.values().flat_map(|methods| methods.values()).map(|written| &written["operationId"]).collect();
-    let different: BTreeSet<_> = ids.iter().map(|id| id.as_str()).collect();
-    assert_eq!(different.len(), ids.len(), "{ids:?}");
-    assert_eq!(ids.len(), ENDPOINTS.len());
+fn every_operation_has_an_id_and_a_summary_of_its_own_and_a_description() {
+    let paths = paths_in_full();
+    let operations: Vec<_> =
+        paths.as_object().expect("paths").values().flat_map(|it| it.as_object()).flatten().collect();
+    assert_eq!(operations.len(), ENDPOINTS.len());
+    for member in ["operationId", "summary"] {
+        let texts = operations.iter().map(|(_, written)| written[member].as_str().expect("a text"));
+        let different: BTreeSet<_> = texts.clone().collect();
+        assert_eq!(different.len(), operations.len(), "{member}: {:?}", texts.collect::<Vec<_>>());
+    }
+    for (_, written) in operations {
+        let description = written["description"].as_str().unwrap_or_default();
+        assert!(description.ends_with('.'), "{}: {description:?}", written["operationId"]);
+        assert_eq!(written["tags"].as_array().map(Vec::len), Some(1), "{}", written["operationId"]);
+    }
+}
+
+#[test]
+fn every_route_has_its_place_in_the_reading_order_and_nothing_else_has() {
+    let routes: BTreeSet<_> = ENDPOINTS.iter().map(operations::name).collect();
+    let told: BTreeSet<_> = told::names().map(str::to_owned).collect();
+    assert_eq!(routes, told);
+}
+
+#[test]
+fn the_rules_of_the_api_are_the_description_of_the_document() {
+    let rules = description();
+    assert!(rules.starts_with("**Credentials.**") && rules.ends_with('.') && !rules.contains("<!--"), "{rules}");
+    assert!(!rules.contains("]("), "a link leads nowhere from the document");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     BEGIN, Store, announce, audit,
-    insert::{has_room, metadata_as_sent, next_may_be_made, write_key},
+    insert::{has_room, metadata_as_sent, next_may_be_made, remember, write_key},
     managed_rows, owner_parts,
 };
 use crate::domain::{
@@ -21,7 +21,7 @@ impl Store {
     pub(super) async fn change_key(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
         let mut seat = self.to_change(change.reach).await?;
         let mut transaction = seat.connection.begin_with(BEGIN).await?;
-        if change.successor_hash.is_some() || change.quota.living.is_some() {
+        if change.successor.is_some() || change.quota.living.is_some() {
             lock_owner_of_key(&mut transaction, change).await?;
         }
         let Some(key) = locked(&mut transaction, change).await? else {
@@ -37,12 +37,17 @@ impl Store {
         {
             return Ok(Outcome::Refused(Refusal::TooManyKeys(most)));
         }
-        if let (Some(successor), Some(hash)) = (&successor, change.successor_hash) {
+        if let (Some(successor), Some(proof)) = (&successor, change.successor) {
             let most = change.quota.made_in_a_day.map(|most| most.saturating_mul(2));
             if let Some(retry_after) = next_may_be_made(&mut transaction, owner, most, change.at).await? {
                 return Ok(Outcome::Refused(Refusal::TooManyNewKeys { retry_after }));
             }
-            write_key(&mut transaction, successor, hash).await?;
+            write_key(&mut transaction, successor, proof.hash).await?;
+            if let Some(request) = proof.request
+                && !remember(&mut transaction, request, successor).await?
+            {
+                return Ok(Outcome::Refused(Refusal::OtherRequest));
+            }
         }
         let id = changed.record.id.as_uuid();
         if let Some(event) = &event {

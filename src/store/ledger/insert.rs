@@ -46,8 +46,10 @@ impl Store {
             return Ok(Inserted::Refused(Refusal::TooManyNewKeys { retry_after }));
         }
         write_key(&mut transaction, insertion.key, insertion.hash).await?;
-        if let Some(request) = insertion.request {
-            remember(&mut transaction, request, insertion.key).await?;
+        if let Some(request) = insertion.request
+            && !remember(&mut transaction, request, insertion.key).await?
+        {
+            return Ok(Inserted::Refused(Refusal::OtherRequest));
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
         audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
@@ -174,30 +176,36 @@ pub(super) async fn write_key(
     query.execute(connection).await.map(drop)
 }
 
-async fn remember(
+/// Remembers which key the request has made. `false` where another request with this `Idempotency-Key`, about a key of somebody else,
+/// was quicker: the lock of an owner does not keep them apart.
+pub(super) async fn remember(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
     key: &ManagedKey,
-) -> Result<(), sqlx::Error> {
-    // One that is there is older than we remember, or it would have been found.
+) -> Result<bool, sqlx::Error> {
+    let forgotten = key.created_at - REMEMBERED;
     let query = sqlx::query!(
         "INSERT INTO idempotency_keys (issuer, subject, idempotency_key, request_hash, key_id, created_at)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (issuer, subject, idempotency_key) DO UPDATE
-         SET request_hash = excluded.request_hash, key_id = excluded.key_id, created_at = excluded.created_at",
+         SET request_hash = excluded.request_hash, key_id = excluded.key_id, created_at = excluded.created_at
+         WHERE idempotency_keys.created_at <= $7",
         &*request.by.issuer,
         &*request.by.subject,
         request.key,
         request.hash.as_slice(),
         key.record.id.as_uuid(),
         key.created_at,
+        forgotten,
     );
-    query.execute(&mut *connection).await?;
+    if query.execute(&mut *connection).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
     // What is forgotten goes a little at a time: at least as fast as it comes.
     let query = sqlx::query!(
         "DELETE FROM idempotency_keys WHERE ctid IN
              (SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 2 FOR UPDATE SKIP LOCKED)",
-        key.created_at - REMEMBERED,
+        forgotten,
     );
-    query.execute(connection).await.map(drop)
+    query.execute(connection).await.map(|_| true)
 }
