@@ -125,7 +125,7 @@ async fn wherever_a_query_takes_an_owners_id_it_takes_issuer_and_subject() {
         }
     }
     let own = Person::named("alice").gets(&replica, &format!("{KEYS}?subject=bob")).await;
-    assert_eq!(own.wrong_parameters(), pairs(&[("query", "unknown_parameter")]));
+    assert_eq!(own.wrong_parameters(), pairs(&[("subject", "unknown_parameter")]));
 }
 
 #[tokio::test]

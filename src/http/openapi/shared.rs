@@ -1,5 +1,5 @@
 //! Puts what many operations have in common into the document's components, and refers to it: answers, parameters, headers
-//! and examples. It makes the document a third of its size, and one definition of an answer is one to read.
+//! and examples. It halves the document, and one definition of an answer is one to read.
 
 use std::collections::{BTreeMap, HashMap};
 
