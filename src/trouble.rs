@@ -1,4 +1,5 @@
-//! Something that goes wrong again and again until somebody mends it: a line when it begins, and now and then a number.
+//! Something that goes wrong again and again until somebody mends it: a line when it begins, now and then a
+//! number, and a line when it is over.
 
 use std::{
     fmt::Display,
@@ -15,6 +16,8 @@ pub(crate) struct Trouble(Mutex<Option<Told>>);
 
 struct Told {
     what: String,
+    /// When the trouble began, whatever it was then.
+    since: Instant,
     at: Instant,
     repeated: u64,
 }
@@ -24,7 +27,9 @@ impl Trouble {
     /// being told.
     pub(crate) fn tell(&self, what: &impl Display, line: impl FnOnce(u64)) {
         let what = what.to_string();
+        let now = Instant::now();
         let mut told = self.lock();
+        let since = told.as_ref().map_or(now, |told| told.since);
         let repeated = match &mut *told {
             Some(told) if told.what == what => {
                 if told.at.elapsed() < TOLD_AGAIN {
@@ -35,14 +40,18 @@ impl Trouble {
             }
             _ => 0,
         };
-        *told = Some(Told { what, at: Instant::now(), repeated: 0 });
+        *told = Some(Told { what, since, at: now, repeated: 0 });
         drop(told);
         line(repeated);
     }
 
-    /// It went well; what goes wrong next is told at once.
-    pub(crate) fn is_over(&self) {
-        *self.lock() = None;
+    /// It went well; what goes wrong next is told at once. Calls `line` if something was told, with how long it has lasted in
+    /// milliseconds: whoever reads the log sees the end where the beginning is.
+    pub(crate) fn is_over(&self, line: impl FnOnce(u64)) {
+        let told = self.lock().take();
+        if let Some(told) = told {
+            line(told.since.elapsed().as_millis().try_into().unwrap_or(u64::MAX));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Told>> {
@@ -60,8 +69,10 @@ mod tests {
         let (trouble, lines) = (Trouble::default(), std::cell::RefCell::new(Vec::new()));
         let tell = |what: &str| trouble.tell(&what, |_| lines.borrow_mut().push(what.to_owned()));
         ["a", "a", "b", "a", "a"].into_iter().for_each(tell);
-        trouble.is_over();
+        let end = || trouble.is_over(|_| lines.borrow_mut().push("over".to_owned()));
+        end();
+        end();
         tell("a");
-        assert_eq!(*lines.borrow(), ["a", "b", "a", "a"]);
+        assert_eq!(*lines.borrow(), ["a", "b", "a", "over", "a"]);
     }
 }

@@ -12,7 +12,7 @@ const CLOCK: ClockId = ClockId::Boottime;
 const CLOCK: ClockId = ClockId::Monotonic;
 
 /// The time now. Some 20 ns: no system call on Linux.
-pub(super) fn now() -> MonotonicTime {
+pub(crate) fn now() -> MonotonicTime {
     let time = clock_gettime(CLOCK);
     let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     MonotonicTime::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))

@@ -19,10 +19,11 @@ pub async fn forget(ledger: Arc<dyn KeyLedger>, keep: Duration) {
     let trouble = Trouble::default();
     loop {
         match forget_all(&*ledger, keep).await {
-            Ok(0) => trouble.is_over(),
             Ok(count) => {
-                trouble.is_over();
-                tracing::info!(count, "removed keys that ended long ago");
+                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "keys that ended long ago can be removed again"));
+                if count > 0 {
+                    tracing::info!(count, "removed keys that ended long ago");
+                }
             }
             Err(error) => trouble.tell(&error, |repeated| {
                 tracing::warn!(%error, repeated, "could not remove keys that ended long ago; trying again");

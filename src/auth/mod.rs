@@ -3,9 +3,10 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod api_key;
+pub mod audit_months;
 mod batch_reader;
 pub mod cache;
-mod clock;
+pub(crate) mod clock;
 pub mod coherence;
 mod cold_check;
 pub mod ended_keys;

@@ -35,18 +35,19 @@ pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Co
     Ok(config)
 }
 
-/// Serves until `stop`, and calls `started` when it begins to. A stop that comes before, while the
-/// database is waited for or migrated, ends it at once.
+/// Serves until `stop`, and calls `started` when it can. A stop that comes before, while the database is waited for or
+/// migrated, ends it at once.
 pub(super) async fn start_and_run(
     config: Config,
     stop: impl Future<Output = Stop>,
     started: impl FnOnce(&Replica),
 ) -> anyhow::Result<()> {
     let mut stop = pin!(stop);
-    let replica = tokio::select! {
-        replica = Replica::start(config) => replica?,
+    let mut replica = Replica::start(config)?;
+    tokio::select! {
+        prepared = replica.prepare() => prepared?,
         _ = &mut stop => return Ok(()),
-    };
+    }
     started(&replica);
     replica.run_until(stop).await
 }

@@ -17,12 +17,14 @@
 //! - `secret_encoding`: how a shared secret is written down
 //! - `weak`: secrets that protect nothing
 //! - `show`: the effective configuration as text, without its secrets
+//! - `database_url`: where Postgres is, as a URL
 //! - `server`: where to listen, and whom to believe
 //! - `defaults`: the same defaults for who uses the library, which reads no configuration
 
 #[cfg(feature = "server")]
 mod check;
 mod claim_path;
+mod database_url;
 mod defaults;
 mod issuer;
 #[cfg(feature = "server")]
@@ -64,6 +66,7 @@ use crate::domain::secret::{SecretBytes, SecretString};
 
 pub(crate) use claim_path::ClaimStep;
 pub use claim_path::{ClaimPath, InvalidClaimPath};
+pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use defaults::WeakSecret;
 pub use issuer::{Issuer, IssuerKeys, KeyFetch, MalformedScopes};
 #[cfg(feature = "server")]

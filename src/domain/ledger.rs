@@ -329,6 +329,12 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] when they may not have been removed.
     async fn forget_ended(&self, keep: Duration, most: u32) -> Result<Option<u32>, StoreError>;
 
+    /// Makes the audit's tables for the months to come, and drops those that are too old, unless another session is at it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be done, for instance because somebody is reading the audit.
+    async fn keep_audit_months(&self) -> Result<(), StoreError>;
+
     /// Events, newest first. `reach`: of who asks; what is listed is for the filter to say.
     ///
     /// # Errors

@@ -10,30 +10,51 @@ use std::{
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use utoipa::ToSchema;
 
 use super::Services;
-use crate::{domain::ports::Health, trouble::Trouble};
+use crate::{
+    auth::{clock, coherence::Freshness},
+    domain::ports::Health,
+    trouble::Trouble,
+};
 
 /// How long one answer of the database serves. Readiness is public, so it must not be a way to make
 /// the database work.
 const ANSWER_SERVES: Duration = Duration::from_millis(500);
 
-/// Whether this replica wants requests: the database answers, the schema is up to date, and the
-/// process is not about to stop.
+/// Whether this replica wants requests: it can decide on them, and the process is not about to stop.
+///
+/// It can decide when the schema is up to date and either the database answers, or the lease holds: then all keys that are
+/// remembered are decided on without the database. So a database that is away for a moment takes no replica out.
 pub struct Readiness {
+    prepared: AtomicBool,
     stopping: AtomicBool,
-    store: Arc<dyn Health>,
-    trouble: Trouble,
-    /// The last answer and when it came. Held while the database is asked, so that many askers cost one query.
-    last: Mutex<Option<(Instant, bool)>>,
+    freshness: Arc<Freshness>,
+    database: Arc<Database>,
 }
 
 impl Readiness {
-    /// Readiness that depends on `store`.
-    pub fn new(store: Arc<dyn Health>) -> Self {
-        Self { stopping: AtomicBool::new(false), store, trouble: Trouble::default(), last: Mutex::new(None) }
+    /// Readiness that depends on `store`, and on the lease that `freshness` knows.
+    pub fn new(store: Arc<dyn Health>, freshness: Arc<Freshness>) -> Self {
+        let database = Database {
+            store,
+            trouble: Trouble::default(),
+            asking: Arc::default(),
+            found: watch::channel((DatabaseState::Unavailable, false)).0,
+        };
+        Self {
+            prepared: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            freshness,
+            database: Arc::new(database),
+        }
+    }
+
+    /// From now on it depends on the database, and not on the start.
+    pub fn prepared(&self) {
+        self.prepared.store(true, Ordering::Relaxed);
     }
 
     /// From now on this replica is unready. Requests that come nevertheless are still answered.
@@ -41,48 +62,83 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    async fn is_ready(&self) -> bool {
-        !self.stopping.load(Ordering::Relaxed) && self.store_is_ready().await
+    async fn state(&self) -> (bool, DatabaseState) {
+        if !self.prepared.load(Ordering::Relaxed) {
+            return (false, DatabaseState::Unavailable);
+        }
+        let lease_holds = self.freshness.lease_valid(clock::now());
+        let (database, was_up_to_date) = self.database.state(lease_holds).await;
+        let can_decide = database == DatabaseState::Ok || lease_holds && was_up_to_date && database != DatabaseState::Outdated;
+        (can_decide && !self.stopping.load(Ordering::Relaxed), database)
+    }
+}
+
+/// What is known of the database.
+struct Database {
+    store: Arc<dyn Health>,
+    trouble: Trouble,
+    /// When it was asked last. Held while it is asked, so that many askers cost one query.
+    asking: Arc<Mutex<Option<Instant>>>,
+    /// What it said last, and whether its schema was ever found up to date.
+    found: watch::Sender<(DatabaseState, bool)>,
+}
+
+impl Database {
+    /// What it says, or said a moment ago. `at_once`: a database that hangs is not waited for, and what it said before counts
+    /// meanwhile.
+    async fn state(self: &Arc<Self>, at_once: bool) -> (DatabaseState, bool) {
+        let known = *self.found.borrow();
+        if at_once && known.1 {
+            if let Ok(asking) = Arc::clone(&self.asking).try_lock_owned() {
+                let database = Arc::clone(self);
+                tokio::spawn(async move { database.ask(asking).await });
+            }
+            return known;
+        }
+        let asking = Arc::clone(&self.asking).lock_owned().await;
+        self.ask(asking).await;
+        *self.found.borrow()
     }
 
-    async fn store_is_ready(&self) -> bool {
-        let mut last = self.last.lock().await;
-        if let Some((at, ready)) = *last
-            && at.elapsed() < ANSWER_SERVES
-        {
-            return ready;
+    async fn ask(&self, mut asking: tokio::sync::OwnedMutexGuard<Option<Instant>>) {
+        if asking.is_some_and(|at| at.elapsed() < ANSWER_SERVES) {
+            return;
         }
-        let ready = match self.store.is_ready().await {
+        let state = match self.store.is_ready().await {
             Ok(ready) => {
-                self.trouble.is_over();
-                ready
+                self.trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the database answers again"));
+                if ready { DatabaseState::Ok } else { DatabaseState::Outdated }
             }
             Err(error) => {
-                self.trouble.tell(&error, |repeated| tracing::warn!(%error, repeated, "not ready"));
-                false
+                self.trouble.tell(&error, |repeated| {
+                    tracing::warn!(%error, repeated, "the database does not answer; ready as long as the lease holds");
+                });
+                DatabaseState::Unavailable
             }
         };
-        *last = Some((Instant::now(), ready));
-        ready
+        self.found.send_modify(|(found, was_up_to_date)| {
+            *found = state;
+            *was_up_to_date |= state == DatabaseState::Ok;
+        });
+        *asking = Some(Instant::now());
     }
 }
 
 /// `GET /healthz`: the process answers. Restart it when it does not.
 pub(super) async fn healthz() -> HttpResponse {
-    answer(&mut HttpResponse::Ok(), &State { status: "ok", issuers_without_keys: None })
+    answer(&mut HttpResponse::Ok(), &State { status: "ok", database: None, issuers_without_keys: None })
 }
 
 /// `GET /readyz`: send requests here, or not. An issuer whose keys have never come makes no replica unready:
 /// it would take everybody else's tokens and all keys with it.
 pub(super) async fn readyz(services: Data<Services>) -> HttpResponse {
-    let (mut response, status) = if services.readiness.is_ready().await {
-        (HttpResponse::Ok(), "ready")
-    } else {
-        (HttpResponse::ServiceUnavailable(), "unready")
-    };
+    let (is_ready, database) = services.readiness.state().await;
+    let (mut response, status) =
+        if is_ready { (HttpResponse::Ok(), "ready") } else { (HttpResponse::ServiceUnavailable(), "unready") };
     let without_keys = services.gate.tokens.verifier().issuers_without_keys();
     let without_keys = Some(without_keys).filter(|count| *count > 0);
-    answer(&mut response, &State { status, issuers_without_keys: without_keys })
+    let database = Some(database).filter(|state| *state != DatabaseState::Ok);
+    answer(&mut response, &State { status, database, issuers_without_keys: without_keys })
 }
 
 /// How this replica stands.
@@ -93,10 +149,28 @@ pub(super) struct State {
     /// `ok`, `ready` or `unready`.
     #[schema(example = "ok")]
     status: &'static str,
+    /// What is wrong with the database; missing when nothing is. A replica is ready without it as long as its lease holds, so
+    /// alert on this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    database: Option<DatabaseState>,
     /// Issuers whose tokens are answered 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]
     issuers_without_keys: Option<usize>,
+}
+
+/// How the database stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum DatabaseState {
+    /// It answers, and commits as durably as it should. Never sent.
+    #[serde(skip)]
+    Ok,
+    /// Its schema is older than this program.
+    Outdated,
+    /// It does not answer, or is not the primary any more.
+    Unavailable,
 }
 
 fn answer(response: &mut HttpResponseBuilder, state: &State) -> HttpResponse {

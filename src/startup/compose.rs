@@ -1,6 +1,11 @@
 //! What every replica is made of, whether it serves Keyward's own routes or those of another application.
 
-use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::{runtime::Handle, task::AbortHandle};
@@ -8,7 +13,8 @@ use tokio::{runtime::Handle, task::AbortHandle};
 use crate::{
     auth::{
         api_key::KeyChecker,
-        coherence::{Link, Settings},
+        audit_months,
+        coherence::{Freshness, Link, Settings},
         ended_keys,
         hasher::Hasher,
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
@@ -36,8 +42,8 @@ pub(super) struct Sections {
     pub(super) prefix: Prefix,
     pub(super) peppers: Vec<Pepper>,
     pub(super) policy: KeyPolicy,
-    /// For how long ended keys are kept; `None` where it is for other replicas to remove them, too.
-    pub(super) retention: Option<Duration>,
+    /// `None` where it is for other replicas.
+    pub(super) housekeeping: Option<Housekeeping>,
     pub(super) hashing: Hashing,
     pub(super) checks: Checks,
     pub(super) coherence: Coherence,
@@ -46,36 +52,39 @@ pub(super) struct Sections {
     pub(super) host: &'static dyn Host,
 }
 
+/// What is removed and made beside all else.
+#[derive(Clone, Copy)]
+pub(super) struct Housekeeping {
+    /// For how long ended keys are kept; `None`: for ever.
+    pub(super) keep_keys: Option<Duration>,
+}
+
 /// A replica at work.
 pub(super) struct Composed {
     pub(super) gate: Arc<Gate>,
     pub(super) keyring: Arc<Keyring>,
     pub(super) hasher: Arc<Hasher>,
+    pub(super) freshness: Arc<Freshness>,
     pub(super) membership: Arc<Member>,
 }
 
 /// A setting is not possible.
 pub(super) type Impossible = Box<dyn Error + Send + Sync>;
 
-/// Puts a replica together and lets it begin to listen. Its tasks belong to the current runtime: of the threads that
-/// serve nothing else, for hot checks must not wait behind cold ones.
+/// Puts a replica together, which [begins](Member::begin) when the database can be worked with. Its tasks belong to the current
+/// runtime: of the threads that serve nothing else, for hot checks must not wait behind cold ones.
 pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impossible> {
-    let Sections { jwt, prefix, peppers, policy, retention, hashing, checks, coherence, last_used, proxies, host } =
+    let Sections { jwt, prefix, peppers, policy, housekeeping, hashing, checks, coherence, last_used, proxies, host } =
         sections;
     let runtime = Handle::current();
     let keyring = Arc::new(Keyring::new(prefix, &peppers)?);
     let hasher = Arc::new(Hasher::new(&hashing)?);
     let settings = Settings::for_lease(coherence.lease)?;
-    let mut tasks = Tasks::default();
-    let verifier = token_verifier(&jwt, &runtime, &mut tasks)?;
+    let tasks = Tasks::default();
+    let verifier = token_verifier(&jwt, &runtime, &tasks)?;
     let announcements = store.announcements(MessageKeys::new(&peppers));
     let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
-    tasks.add(runtime.spawn(Arc::clone(&link).run()).abort_handle());
     let uses = Arc::new(LastUses::new(store.keys(), last_used));
-    tasks.add(runtime.spawn(Arc::clone(&uses).run()).abort_handle());
-    if let Some(keep) = retention {
-        tasks.add(runtime.spawn(ended_keys::forget(store.ledger(), keep)).abort_handle());
-    }
     let lifecycle = Lifecycle {
         ledger: store.ledger(),
         policy,
@@ -92,7 +101,7 @@ pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impo
         link.freshness(),
         Arc::clone(&uses),
         &checks,
-        runtime,
+        runtime.clone(),
     );
     let gate = Gate {
         tokens,
@@ -104,12 +113,13 @@ pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impo
         credentials: if jwt.names_issuers() { Credentials::KeysAndTokens } else { Credentials::Keys },
         host,
     };
-    let membership = Arc::new(Member { link, uses, store, tasks });
-    Ok(Composed { gate: Arc::new(gate), keyring, hasher, membership })
+    let freshness = link.freshness();
+    let membership = Arc::new(Member { link, uses, store, tasks, runtime, housekeeping });
+    Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership })
 }
 
 /// Begins to fetch the keys of issuers that publish them. Who has the same key set shares it: so do the tenants of a provider.
-fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &mut Tasks) -> Result<TokenVerifier, Impossible> {
+fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &Tasks) -> Result<TokenVerifier, Impossible> {
     let fetching = RemoteKeysSettings {
         refresh: settings.key_set_refresh,
         cool_down: settings.key_set_cool_down,
@@ -139,6 +149,26 @@ pub(super) struct Member {
     uses: Arc<LastUses>,
     store: Store,
     tasks: Tasks,
+    runtime: Handle,
+    housekeeping: Option<Housekeeping>,
+}
+
+impl Member {
+    /// Begins to listen, and to do what a replica does by itself. Once, and not before the schema is there.
+    pub(super) fn begin(&self) {
+        self.spawn(Arc::clone(&self.link).run());
+        self.spawn(Arc::clone(&self.uses).run());
+        if let Some(Housekeeping { keep_keys }) = self.housekeeping {
+            self.spawn(audit_months::keep(self.store.ledger()));
+            if let Some(keep) = keep_keys {
+                self.spawn(ended_keys::forget(self.store.ledger(), keep));
+            }
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.add(self.runtime.spawn(task).abort_handle());
+    }
 }
 
 #[async_trait]
@@ -158,15 +188,20 @@ impl Membership for Member {
 
 /// What runs beside the requests, and ends when this is dropped: the process may outlive the replica.
 #[derive(Default)]
-struct Tasks(Vec<AbortHandle>);
+struct Tasks(Mutex<Vec<AbortHandle>>);
 
 impl Tasks {
-    fn add(&mut self, task: AbortHandle) {
-        self.0.push(task);
+    fn add(&self, task: AbortHandle) {
+        self.lock().push(task);
     }
 
     fn end(&self) {
-        self.0.iter().for_each(AbortHandle::abort);
+        self.lock().iter().for_each(AbortHandle::abort);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+        // A panic while it was locked leaves a valid list.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

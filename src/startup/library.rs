@@ -217,7 +217,7 @@ impl Keyward {
             prefix,
             peppers,
             policy: KeyPolicy::default(),
-            retention: None,
+            housekeeping: None,
             hashing,
             checks,
             coherence,
@@ -226,6 +226,7 @@ impl Keyward {
             host: &Elsewhere,
         };
         let Composed { gate, membership, .. } = compose(store, sections).map_err(ConnectError::Setting)?;
+        membership.begin();
         Ok(Self::with(gate, membership))
     }
 }

@@ -10,21 +10,28 @@ use std::{
 
 use actix_web::dev::Server as HttpServer;
 use anyhow::Context;
+use rand::RngExt;
 
 use super::{
-    compose::{Composed, Member, Sections, compose},
+    compose::{Composed, Housekeeping, Member, Sections, compose},
     socket::SocketFile,
 };
 use crate::{
     auth::lifecycle::Issuer,
-    config::{self, Config, Server},
+    config::{self, Audit, Config, Database, Server},
     domain::network,
     http::{self, Authorize, OwnRoutes, Readiness, Services},
     policy_file::PolicyWatch,
     protect::{BoundedLog, Membership, TrustedProxies},
     server::Listeners,
-    store::Store,
+    store::{OpenError, Store},
+    trouble::Trouble,
 };
+
+/// Between two attempts to reach the database that the service begins with; doubled up to the maximum. Replicas that start
+/// together don't ask together: up to a half is taken off by chance.
+const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +42,7 @@ pub enum Stop {
     AtOnce,
 }
 
-/// A replica that is listening.
+/// A replica that is listening, and answers that it is alive.
 pub struct Replica {
     address: SocketAddr,
     socket: Option<SocketFile>,
@@ -43,14 +50,18 @@ pub struct Replica {
     readiness: Arc<Readiness>,
     membership: Arc<Member>,
     settings: Server,
+    store: Store,
+    database: Database,
+    audit: Audit,
 }
 
 impl Replica {
-    /// Opens the database, brings its schema up to date where configured, and listens.
+    /// Listens, and does all else that can be done without a database. It isn't ready until it is [prepared](Self::prepare).
+    /// To be called in the runtime that lasts as long as the replica.
     ///
     /// # Errors
     /// When one of these cannot be done; the message says what to do.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub fn start(config: Config) -> anyhow::Result<Self> {
         let Config {
             server: settings,
             process: _,
@@ -76,21 +87,16 @@ impl Replica {
         let tcp = listen(&settings)?;
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
-        let store = Store::open(&database).await?;
-        if database.migrate_on_start {
-            store.migrate(&database, &audit).await?;
-        }
-
-        store.warn_of_strangers().await;
+        let store = Store::new(&database)?;
         let health = store.health();
-        let Composed { gate, keyring, hasher, membership } = compose(
-            store,
+        let Composed { gate, keyring, hasher, freshness, membership } = compose(
+            store.clone(),
             Sections {
                 jwt,
                 prefix: keys.prefix,
                 peppers: keys.peppers,
                 policy: keys.policy,
-                retention: keys.retention,
+                housekeeping: Some(Housekeeping { keep_keys: keys.retention }),
                 hashing,
                 checks,
                 coherence,
@@ -100,7 +106,7 @@ impl Replica {
             },
         )
         .map_err(anyhow::Error::from_boxed)?;
-        let readiness = Arc::new(Readiness::new(health));
+        let readiness = Arc::new(Readiness::new(health, freshness));
         let lifecycle = Arc::clone(&gate.lifecycle);
         let issuer = Issuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let services = Arc::new(Services {
@@ -114,8 +120,25 @@ impl Replica {
             readiness: Arc::clone(&readiness),
         });
         let server = http::server::start(Listeners { tcp, socket: by_socket }, services, &settings)?;
-        tracing::info!("Server running on port {}", address.port());
-        Ok(Self { address, socket, server, readiness, membership, settings })
+        Ok(Self { address, socket, server, readiness, membership, settings, store, database, audit })
+    }
+
+    /// Waits for the database as long as it takes, brings its schema up to date where configured, and begins to work.
+    /// Meanwhile requests are answered: 503, and that the process is alive.
+    ///
+    /// # Errors
+    /// When something is wrong that no waiting mends, such as a password; the message says what to do.
+    pub async fn prepare(&mut self) -> anyhow::Result<()> {
+        let prepared = prepare(&self.store, &self.database, &self.audit, self.address);
+        tokio::select! {
+            prepared = prepared => prepared?,
+            ended = &mut self.server => return Err(ended_by_itself(ended)),
+        }
+        self.store.warn_of_strangers().await;
+        self.membership.begin();
+        self.readiness.prepared();
+        tracing::info!("Server running on port {}", self.address.port());
+        Ok(())
     }
 
     /// Where it listens.
@@ -128,7 +151,7 @@ impl Replica {
     /// # Errors
     /// When the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { socket, mut server, readiness, membership, settings, address: _ } = self;
+        let Self { socket, mut server, readiness, membership, settings, .. } = self;
         let handle = server.handle();
         let ended = tokio::select! {
             // By itself: it never began, for instance, because the system gives it no files.
@@ -138,13 +161,43 @@ impl Replica {
         // While we still listen, or a successor might find a file where nobody does, and put its own in that place.
         drop(socket);
         let result = match ended {
-            Some(result) => result.and_then(|()| Err(io::Error::other("it ended without being told to"))),
-            None => tokio::join!(server, handle.stop(true)).0,
+            Some(result) => Err(ended_by_itself(result)),
+            None => tokio::join!(server, handle.stop(true)).0.context("the HTTP server failed"),
         };
         membership.end().await;
-        result.context("the HTTP server failed")?;
+        result?;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+fn ended_by_itself(result: io::Result<()>) -> anyhow::Error {
+    let cause = result.err().unwrap_or_else(|| io::Error::other("it ended without being told to"));
+    anyhow::Error::new(cause).context("the HTTP server failed")
+}
+
+/// Tries until all is there, or something is wrong for good.
+async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<(), OpenError> {
+    let trouble = Trouble::default();
+    let mut pause = PAUSE;
+    loop {
+        match store.prepare(database, audit).await {
+            Err(error) if error.heals() => trouble.tell(&error, |repeated| {
+                tracing::warn!(
+                    %error,
+                    repeated,
+                    %address,
+                    "waiting for the database: alive and not ready, trying again and again"
+                );
+            }),
+            Ok(()) => {
+                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the database answers"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 

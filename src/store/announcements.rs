@@ -40,16 +40,7 @@ pub(super) struct Announcer {
 impl Announcements for Announcer {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
         self.enter_lease(lease).await?;
-        // The listener would rather reconnect silently; we must know, so each has a pool of its own.
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.store.listen_options.clone());
-        let connect = async {
-            let mut listener = PgListener::connect_with(&pool).await?;
-            listener.eager_reconnect(false);
-            judge(session::claim(&mut listener, true).await?, &self.store.refusals)?;
-            listener.listen_all([CHANGES, REPLICAS]).await?;
-            Ok(listener)
-        };
-        let listener = self.store.within_deadline(connect).await?;
+        let listener = self.store.within_deadline(self.connect()).await?;
         let (keys, ignored) = (Arc::clone(&self.keys), Arc::clone(&self.ignored));
         let listener = Box::new(PgAnnouncements { listener, keys, ignored });
         Ok(Listening { listener, longest_lease: self.longest_lease().await })
@@ -114,6 +105,27 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
 }
 
 impl Announcer {
+    async fn connect(&self) -> Result<PgListener, StoreError> {
+        let servers = &self.store.listen_servers;
+        // The listener would rather reconnect silently; we must know, so each has a pool of its own.
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.store.acquire_timeout);
+        let connected = PgListener::connect_with(&pool.connect_lazy_with(servers.chosen().1)).await;
+        let mut listener = match connected {
+            Ok(listener) => listener,
+            Err(error) => {
+                let failure = servers.look_again().await.unwrap_or_else(|| servers.explain_chosen(&error));
+                return Err(StoreError::Unavailable(failure.to_string()));
+            }
+        };
+        listener.eager_reconnect(false);
+        if let Err(refused) = judge(session::claim(&mut listener, true).await?, &self.store.refusals) {
+            servers.look_again().await;
+            return Err(refused);
+        }
+        listener.listen_all([CHANGES, REPLICAS]).await?;
+        Ok(listener)
+    }
+
     /// Also where it was entered before, it is proven that this is the server that knows.
     async fn enter_lease(&self, lease: Duration) -> Result<(), StoreError> {
         let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);

@@ -3,7 +3,10 @@
 use std::{
     io,
     ops::{Deref, DerefMut},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, types::PgInterval},
 };
 
-use super::session::{self, Unfit};
+use super::{
+    servers::Servers,
+    session::{self, Unfit},
+};
 use crate::{domain::ports::StoreError, trouble::Trouble};
 
 /// Connections for one purpose. Cheap to clone.
@@ -21,6 +27,10 @@ use crate::{domain::ports::StoreError, trouble::Trouble};
 pub(super) struct Connections {
     pool: PgPool,
     purpose: Purpose,
+    servers: Arc<Servers>,
+    /// The number of the server that the pool connects to.
+    connects_to: Arc<AtomicUsize>,
+    acquire_timeout: Duration,
     refusals: Arc<Trouble>,
 }
 
@@ -37,19 +47,25 @@ pub(super) enum Purpose {
     Acknowledgements,
 }
 
+impl Purpose {
+    fn options(self, options: PgConnectOptions) -> PgConnectOptions {
+        match self {
+            Self::Acknowledgements => options.options([("synchronous_commit", "off")]),
+            Self::Work | Self::Heartbeats { .. } => options,
+        }
+    }
+}
+
 impl Connections {
     /// At most `most`, none of which is opened yet. Whoever waits for one longer than `acquire_timeout` goes without.
     pub(super) fn new(
-        options: PgConnectOptions,
+        servers: Arc<Servers>,
         most: u32,
         acquire_timeout: Duration,
         purpose: Purpose,
         refusals: Arc<Trouble>,
     ) -> Self {
-        let options = match purpose {
-            Purpose::Acknowledgements => options.options([("synchronous_commit", "off")]),
-            Purpose::Work | Purpose::Heartbeats { .. } => options,
-        };
+        let (number, options) = servers.chosen();
         let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(acquire_timeout);
         let pool = pool.after_release(move |connection, _| {
             Box::pin(async move {
@@ -61,7 +77,8 @@ impl Connections {
                 cleared.map(|()| true)
             })
         });
-        Self { pool: pool.connect_lazy_with(options), purpose, refusals }
+        let pool = pool.connect_lazy_with(purpose.options(options));
+        Self { pool, purpose, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
     }
 
     /// A connection to a server that is worked with.
@@ -71,7 +88,12 @@ impl Connections {
 
     /// One that is closed unless what it is for succeeds.
     pub(super) async fn tentative(&self) -> Result<Tentative, StoreError> {
-        let mut connection = Tentative(Some(self.pool.acquire().await?));
+        self.follow_servers();
+        let acquired = match self.pool.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(self.why_none(error).await),
+        };
+        let mut connection = Tentative(Some(acquired));
         // What has prepared no statement was never looked at. (Where statements aren't kept, it is each time.)
         if connection.cached_statements_size() == 0 {
             self.claim(&mut connection).await?;
@@ -81,11 +103,35 @@ impl Connections {
 
     async fn claim(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let claimed = session::claim(&mut *connection, self.purpose != Purpose::Acknowledgements).await?;
-        judge(claimed, &self.refusals)?;
+        if let Err(refused) = judge(claimed, &self.refusals) {
+            self.servers.look_again().await;
+            return Err(refused);
+        }
         if let Purpose::Heartbeats { patience } = self.purpose {
             end_abandoned(connection, patience).await?;
         }
         Ok(())
+    }
+
+    /// New connections are made to the server that is the primary now.
+    fn follow_servers(&self) {
+        let (number, options) = self.servers.chosen();
+        if self.connects_to.swap(number, Ordering::Relaxed) != number {
+            self.pool.set_connect_options(self.purpose.options(options));
+        }
+    }
+
+    /// sqlx says of a server that refuses connections, as of a pool that is used up, that the time is over.
+    async fn why_none(&self, error: sqlx::Error) -> StoreError {
+        let failure = match (self.servers.look_again().await, error) {
+            (_, error @ sqlx::Error::PoolClosed) => return error.into(),
+            (Some(failure), _) => failure.to_string(),
+            (None, sqlx::Error::PoolTimedOut) => {
+                format!("no connection was free within {:?}; see database.pool_size", self.acquire_timeout)
+            }
+            (None, error) => self.servers.explain_chosen(&error).to_string(),
+        };
+        StoreError::Unavailable(failure)
     }
 
     /// Closes all of them, when they are not in use any more.

@@ -3,37 +3,34 @@
 mod announcements;
 mod api_keys;
 mod connections;
+mod failure;
 mod ledger;
 mod rows;
 mod schema;
+mod servers;
 mod session;
 mod tokens;
 pub mod wire;
 
 use std::{
-    fmt::Display,
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
     time::Duration,
 };
 
-use sqlx::{
-    Postgres,
-    migrate::MigrateError,
-    pool::PoolConnection,
-    postgres::{PgArguments, PgConnectOptions},
-    query::Query,
-};
+use sqlx::{Connection, Postgres, pool::PoolConnection, postgres::PgArguments, query::Query};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
+    failure::ConnectFailure,
+    servers::Servers,
 };
 use crate::{
-    config::Database,
+    config::{Database, InvalidDatabaseUrl},
     domain::{
         coherence::ReplicaId,
         ledger::{KeyLedger, Reach},
@@ -61,8 +58,11 @@ pub struct Store {
     admins: Connections,
     heartbeats: Connections,
     acknowledgements: Connections,
+    /// Where the service's connections go.
+    servers: Arc<Servers>,
     /// Where and how to listen for changes.
-    listen_options: PgConnectOptions,
+    listen_servers: Arc<Servers>,
+    acquire_timeout: Duration,
     refusals: Arc<Trouble>,
     turns: Arc<OwnerTurns>,
     /// How long the requests of an owner wait for a turn.
@@ -83,15 +83,28 @@ struct Seat {
 /// The store could not be opened or prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The address is no Postgres URL. The address itself is not shown: it may hold a password.
-    #[error("database.url is not a Postgres address such as postgres://user@host:5432/name")]
-    Address,
+    /// The address is no URL of Postgres. The address itself is not shown: it may hold a password.
+    #[error("{setting} {problem}")]
+    Address {
+        /// Where it was given.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: InvalidDatabaseUrl,
+    },
+    /// Something in the address can't be used, such as a certificate that can't be read.
+    #[error("{0}: {1}")]
+    Settings(&'static str, String),
+    /// The database can't be reached or worked with.
+    #[error("{what}")]
+    Failed {
+        /// The cause, the setting that holds it, and what to do.
+        what: String,
+        /// Whether that may be over without a change of settings.
+        heals: bool,
+    },
     /// The database could not be reached within `database.connect_timeout`.
-    #[error("the database could not be reached within {0:?}: {1}. Check database.url and that Postgres is running")]
+    #[error("the database could not be reached within {0:?} (database.connect_timeout). {1}")]
     Unreachable(Duration, String),
-    /// The server can't be worked with.
-    #[error("the database's server is refused: {0}")]
-    Unfit(String),
     /// The schema is older than this program.
     #[error("the database's schema is older than this program: it has migration {found}, {needed} is needed")]
     OldSchema {
@@ -100,45 +113,84 @@ pub enum OpenError {
         /// The newest one that this program knows.
         needed: i64,
     },
-    /// The schema could not be brought up to date.
-    #[error("the migrations could not be applied: {0}")]
-    Migration(#[from] MigrateError),
+}
+
+impl OpenError {
+    /// Whether it is worth while to try again: what is wrong may be over by itself, or by what somebody does elsewhere.
+    pub fn heals(&self) -> bool {
+        match self {
+            Self::Failed { heals, .. } => *heals,
+            Self::Unreachable(..) | Self::OldSchema { .. } => true,
+            Self::Address { .. } | Self::Settings(..) => false,
+        }
+    }
+}
+
+impl From<ConnectFailure> for OpenError {
+    fn from(failure: ConnectFailure) -> Self {
+        Self::Failed { heals: failure.heals, what: failure.to_string() }
+    }
 }
 
 impl Store {
-    /// Connects, waiting up to `database.connect_timeout` for a database that is still starting. To be called in the runtime
-    /// that lasts as long as the store.
+    /// A store that has connected to nothing yet. To be called in the runtime that lasts as long as the store.
     ///
     /// # Errors
-    /// [`OpenError::Address`] and [`OpenError::Unreachable`].
-    pub async fn open(settings: &Database) -> Result<Self, OpenError> {
+    /// [`OpenError::Address`] and [`OpenError::Settings`].
+    pub fn new(settings: &Database) -> Result<Self, OpenError> {
         let id = ReplicaId(rand::random());
         // Who is who among the server's sessions.
         let name = format!("keyward/{}", Uuid::from_u128(id.0));
-        let options = session::options(settings, &settings.url, settings.password.as_ref())?.application_name(&name);
-        let listen_url = settings.listen_url.as_ref().unwrap_or(&settings.url);
-        let listen_options =
-            session::options(settings, listen_url, settings.password.as_ref())?.application_name(&name);
+        let password = settings.password.as_ref();
+        let servers = Arc::new(Servers::new(settings, failure::SERVICE, &settings.url, password, &name)?);
+        let listen_servers = match &settings.listen_url {
+            Some(url) => Arc::new(Servers::new(settings, failure::LISTENER, url, password, &name)?),
+            None => Arc::clone(&servers),
+        };
         let deadline = settings.acquire_timeout + settings.statement_timeout;
         let refusals = Arc::new(Trouble::default());
         let connections = |most, purpose| {
-            Connections::new(options.clone(), most, settings.acquire_timeout, purpose, Arc::clone(&refusals))
+            Connections::new(Arc::clone(&servers), most, settings.acquire_timeout, purpose, Arc::clone(&refusals))
         };
-        let store = Self {
+        Ok(Self {
             id,
             requests: connections(settings.pool_size, Purpose::Work),
             admins: connections(settings.admin_connections, Purpose::Work),
             heartbeats: connections(SIGNAL_CONNECTIONS, Purpose::Heartbeats { patience: 2 * deadline }),
             acknowledgements: connections(SIGNAL_CONNECTIONS, Purpose::Acknowledgements),
-            listen_options,
+            servers,
+            listen_servers,
+            acquire_timeout: settings.acquire_timeout,
             refusals: Arc::clone(&refusals),
             turns: OwnerTurns::new(settings.owner_connections),
             patience: settings.acquire_timeout,
             deadline,
             runtime: Handle::current(),
-        };
-        patiently(settings.connect_timeout, || store.requests.acquire()).await?;
+        })
+    }
+
+    /// Connects, waiting up to `database.connect_timeout` for a database that doesn't answer yet. To be called in the runtime
+    /// that lasts as long as the store.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(settings: &Database) -> Result<Self, OpenError> {
+        let store = Self::new(settings)?;
+        patiently(settings.connect_timeout, || store.reach()).await?;
         Ok(store)
+    }
+
+    /// Connects once to wherever the settings lead.
+    ///
+    /// # Errors
+    /// [`OpenError::Failed`].
+    async fn reach(&self) -> Result<(), OpenError> {
+        let connection = self.servers.connect(true).await?;
+        let _ = connection.close().await;
+        if !Arc::ptr_eq(&self.servers, &self.listen_servers) {
+            let _ = self.listen_servers.connect(true).await?.close().await;
+        }
+        Ok(())
     }
 
     /// Who this replica is among the others: another one each time that it starts.
@@ -265,30 +317,30 @@ impl Store {
     }
 }
 
-/// Tries until it succeeds: the database may still be starting.
-async fn patiently<T, E: Display, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
+/// Tries until it succeeds, or can't: the database may still be starting.
+async fn patiently<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
 where
-    A: Future<Output = Result<T, E>>,
+    A: Future<Output = Result<T, OpenError>>,
 {
     const PAUSE: Duration = Duration::from_millis(200);
-    let mut last_error = "no answer".to_owned();
+    let mut last_error = "It does not answer".to_owned();
     let trouble = Trouble::default();
     let attempts = async {
         loop {
             match attempt().await {
-                Ok(done) => return done,
-                Err(error) => {
+                Err(error) if error.heals() => {
                     let line =
                         |repeated| tracing::warn!(%error, repeated, "the database cannot be reached yet; trying again");
                     trouble.tell(&error, line);
                     last_error = error.to_string();
                     tokio::time::sleep(PAUSE).await;
                 }
+                done => return done,
             }
         }
     };
     match tokio::time::timeout(limit, attempts).await {
-        Ok(done) => Ok(done),
+        Ok(done) => done,
         Err(_) => Err(OpenError::Unreachable(limit, last_error)),
     }
 }
@@ -299,10 +351,6 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
-            sqlx::Error::Tls(cause) => Self::Unavailable(format!(
-                "{cause}. Connections to other machines are encrypted; if the network in between is yours, \
-                 ?sslmode=disable at the end of database.url says so"
-            )),
             other => Self::Unavailable(other.to_string()),
         }
     }

@@ -4,12 +4,17 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection,
+    Connection, PgConnection,
     migrate::{MigrateError, Migrator},
     postgres::types::PgInterval,
 };
 
-use super::{OpenError, Store, patiently, session};
+use super::{
+    OpenError, Store,
+    failure::{self, ConnectFailure},
+    patiently,
+    servers::Servers,
+};
 use crate::{
     config::{Audit, Database},
     domain::ports::{Health, StoreError},
@@ -41,25 +46,52 @@ impl Store {
     /// Where that is not the service's own role, the latter gets what it needs.
     ///
     /// # Errors
-    /// [`OpenError::Address`], [`OpenError::Unfit`] and [`OpenError::Migration`].
+    /// [`OpenError`].
     pub async fn migrate(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
-        let as_service = session::options(settings, &settings.url, settings.password.as_ref())?;
-        let service = as_service.get_username().to_owned();
-        let options = match &settings.migrate_url {
+        let name = "keyward/migrate";
+        let servers = match &settings.migrate_url {
             // Another role, with a password of its own.
-            Some(url) => session::options(settings, url, settings.migrate_password.as_ref())?,
-            None => as_service,
+            Some(url) => Servers::new(settings, failure::OWNER, url, settings.migrate_password.as_ref(), name)?,
+            None => Servers::new(settings, failure::SERVICE, &settings.url, settings.password.as_ref(), name)?,
         };
-        // The last one wins; zero means none.
-        let options = options.application_name("keyward/migrate").options([("statement_timeout", "0")]);
-        let service = Some(service).filter(|name| name != options.get_username());
-        let mut connection = options.connect().await.map_err(MigrateError::from)?;
-        let claimed = session::claim(&mut connection, true).await.map_err(MigrateError::from)?;
-        claimed.map_err(|unfit| OpenError::Unfit(unfit.to_string()))?;
+        let service = Some(self.servers.role()).filter(|role| *role != servers.role()).map(str::to_owned);
+        let mut connection = servers.connect(true).await?;
         let result = bring_up_to_date(&mut connection, service, audit).await;
         // Frees the lock too, which the migrator keeps when it fails.
         let _ = connection.close().await;
-        Ok(result?)
+        result.map_err(|error| why_not_migrated(&error, &servers).into())
+    }
+
+    /// Makes one attempt at all that has to be before anything can be served: reaches the database, brings its schema up to
+    /// date where that is configured, and sees whether the service's role may read it.
+    ///
+    /// # Errors
+    /// [`OpenError`], which tells whether another attempt may succeed.
+    pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
+        self.reach().await?;
+        if settings.migrate_on_start {
+            self.migrate(settings, audit).await?;
+        }
+        let mut connection = self.servers.connect(true).await?;
+        let seen = see_schema(&mut connection).await;
+        let _ = connection.close().await;
+        match seen.map_err(|error| self.servers.explain_chosen(&error))? {
+            Seen::Older { found, needed } => tracing::warn!(
+                found,
+                needed,
+                "the database's schema is older than this program: not ready before `keyward migrate` was run"
+            ),
+            Seen::Unreadable(tables) => {
+                return Err(ConnectFailure::for_good(format!(
+                    "database.url: the role {} may not use {tables}. Run `keyward migrate` with database.migrate_url, which grants \
+                     it what it needs",
+                    self.servers.role()
+                ))
+                .into());
+            }
+            Seen::Good => {}
+        }
+        Ok(())
     }
 
     /// Asks whether the schema is as new as this program, with the same patience as [`open`](Self::open).
@@ -67,28 +99,66 @@ impl Store {
     /// # Errors
     /// [`OpenError::OldSchema`] when it isn't, and [`OpenError::Unreachable`].
     pub async fn demand_schema(&self, settings: &Database) -> Result<(), OpenError> {
-        let found = patiently(settings.connect_timeout, || self.newest_migration_if_any()).await?;
+        let newest = async || {
+            let mut connection = self.servers.connect(true).await?;
+            let newest = newest_migration_if_any(&mut connection).await;
+            let _ = connection.close().await;
+            Ok(newest.map_err(|error| self.servers.explain_chosen(&error))?)
+        };
+        let found = patiently(settings.connect_timeout, newest).await?;
         let needed = newest_known_migration();
         if found < needed { Err(OpenError::OldSchema { found, needed }) } else { Ok(()) }
     }
+}
 
-    /// The newest migration that was applied; 0 for none.
-    async fn newest_migration_if_any(&self) -> Result<i64, StoreError> {
-        let work = async {
-            let mut connection = self.requests.acquire().await?;
-            // Where nothing was ever migrated, there is no such table.
-            let query = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
-            let was_migrated: bool = query.fetch_one(&mut *connection).await?;
-            if was_migrated { newest_migration(&mut connection).await } else { Ok(0) }
-        };
-        self.within_deadline(work).await
+/// How the schema looks to the service.
+enum Seen {
+    Good,
+    Older { found: i64, needed: i64 },
+    /// These tables may not be used.
+    Unreadable(String),
+}
+
+async fn see_schema(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
+    let (found, needed) = (newest_migration_if_any(connection).await?, newest_known_migration());
+    if found < needed {
+        return Ok(Seen::Older { found, needed });
+    }
+    let query = sqlx::query_scalar!(
+        "SELECT string_agg(name, ', ') FROM unnest(ARRAY['api_keys', 'key_uses', 'coherence', 'audit_events', 'revoked_tokens']) AS t (name)
+         WHERE NOT has_table_privilege(name, 'SELECT')"
+    );
+    let unreadable = query.fetch_one(connection).await?;
+    Ok(unreadable.map_or(Seen::Good, Seen::Unreadable))
+}
+
+fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => servers.explain_chosen(error),
+        MigrateError::VersionMismatch(number) => ConnectFailure::for_good(format!(
+            "the database has another migration {number} than this program: a different build has made it. Start that build, or \
+             let database.url name another database"
+        )),
+        MigrateError::Dirty(number) => ConnectFailure::for_good(format!(
+            "migration {number} was begun and not finished. Restore the database from before it, or ask for help with what it says \
+             in _sqlx_migrations"
+        )),
+        other => ConnectFailure::for_good(format!("the migrations could not be applied: {other}")),
     }
 }
 
-async fn newest_migration(connection: &mut PgConnection) -> Result<i64, StoreError> {
+/// The newest migration that was applied; 0 for none.
+async fn newest_migration_if_any(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    // Where nothing was ever migrated, there is no such table.
+    let query = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+    let was_migrated: bool = query.fetch_one(&mut *connection).await?;
+    if was_migrated { newest_migration(connection).await } else { Ok(0) }
+}
+
+async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     // Not a checked query: the table is the migrator's, not the schema's.
     let query = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success");
-    Ok(query.fetch_one(connection).await?)
+    query.fetch_one(connection).await
 }
 
 async fn bring_up_to_date(
@@ -96,6 +166,8 @@ async fn bring_up_to_date(
     service: Option<String>,
     audit: &Audit,
 ) -> Result<(), MigrateError> {
+    // It takes as long as it needs. (What is said when connecting is for the work of the service.)
+    sqlx::query!("SELECT set_config('statement_timeout', '0', false)").fetch_one(&mut *connection).await?;
     // As `run` does; a future with that can't be moved to another thread, as far as the compiler can tell.
     MIGRATIONS.run_direct(None, &mut *connection, false).await?;
     let keep = audit.retention.map(|span| PgInterval {
@@ -109,12 +181,18 @@ async fn bring_up_to_date(
     if let Some(service) = service {
         sqlx::query!("SELECT grant_to_service($1::text::name)", service).execute(&mut *transaction).await?;
     }
+    // For the service, which may see to the months and not say how long they are kept.
+    let query = sqlx::query!(
+        "INSERT INTO audit_retention (keep) VALUES ($1) ON CONFLICT (is_the_row) DO UPDATE SET keep = excluded.keep",
+        keep
+    );
+    query.execute(&mut *transaction).await?;
     match maintain_audit(&mut transaction, keep).await {
         Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE) => {
             tracing::warn!(
                 %error,
                 "somebody is using audit_events, perhaps for a backup: its tables for the months to come were not made, and what \
-                 is too old was not dropped. Run `keyward migrate` within some months, when nobody does; each start tries, too"
+                 is too old was not dropped. The service tries again while it runs"
             );
         }
         result => result?,
@@ -125,10 +203,15 @@ async fn bring_up_to_date(
 /// All of it or nothing, in a transaction within.
 async fn maintain_audit(connection: &mut PgConnection, keep: Option<PgInterval>) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let limit = format!("{AUDIT_LOCK_TIMEOUT_MS}ms");
-    sqlx::query!("SELECT set_config('lock_timeout', $1, true)", limit).fetch_one(&mut *transaction).await?;
+    limit_lock_waits(&mut transaction).await?;
     sqlx::query!("SELECT maintain_audit_events($1)", keep).execute(&mut *transaction).await?;
     transaction.commit().await
+}
+
+/// Within this transaction, the audit's tables are waited for so long and no longer.
+pub(super) async fn limit_lock_waits(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let limit = format!("{AUDIT_LOCK_TIMEOUT_MS}ms");
+    sqlx::query!("SELECT set_config('lock_timeout', $1, true)", limit).fetch_one(connection).await.map(drop)
 }
 
 #[async_trait]
@@ -137,7 +220,7 @@ impl Health for Store {
     async fn is_ready(&self) -> Result<bool, StoreError> {
         let work = async {
             let mut read = self.requests.tentative().await?;
-            let newest = newest_migration(&mut read).await?;
+            let newest = newest_migration_if_any(&mut read).await?;
             read.prove().await?;
             Ok(newest >= newest_known_migration())
         };

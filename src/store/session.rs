@@ -7,22 +7,27 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-use super::OpenError;
-use crate::{config::Database, domain::secret::SecretString};
+use crate::{
+    config::{Database, DatabaseUrl},
+    domain::secret::SecretString,
+};
 
 /// What the address says, and what we rely on. Left to the role or the database are `search_path`, which says where the
 /// tables are; `default_transaction_read_only`, by which an operator (or a full disk, with some providers) stops writes
 /// and not checks; and `synchronous_commit`, but for `off` ([`claim`]). Date styles, time zone and encoding are set by sqlx.
+///
+/// `url` is of one server, and `address` is what all of them came from.
 pub(super) fn options(
     settings: &Database,
-    url: &SecretString,
+    url: &str,
+    address: &DatabaseUrl,
     password: Option<&SecretString>,
-) -> Result<PgConnectOptions, OpenError> {
-    let mut options: PgConnectOptions = url.expose().parse().map_err(|_| OpenError::Address)?;
+) -> Result<PgConnectOptions, sqlx::Error> {
+    let mut options: PgConnectOptions = url.parse()?;
     if let Some(password) = password {
         options = options.password(password.expose());
     }
-    if !names_ssl_mode(url.expose()) && !is_local(&options) {
+    if !address.names_ssl_mode() && env::var_os("PGSSLMODE").is_none() && !is_local(&options) {
         options = options.ssl_mode(PgSslMode::Require);
     }
     let limit = settings.statement_timeout.as_millis().to_string();
@@ -46,16 +51,9 @@ pub(super) fn options(
     ]))
 }
 
-/// Whether the operator has said if the connection is to be encrypted.
-fn names_ssl_mode(url: &str) -> bool {
-    let (_, query) = url.split_once('?').unwrap_or_default();
-    let mut names = query.split('&').filter_map(|pair| pair.split('=').next());
-    names.any(|name| name == "sslmode" || name == "ssl-mode") || env::var_os("PGSSLMODE").is_some()
-}
-
 /// Whether what is sent stays on this machine.
 fn is_local(options: &PgConnectOptions) -> bool {
-    let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
+    let host = options.get_host();
     let is_loopback = || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     options.get_socket().is_some() || host.starts_with('/') || host.eq_ignore_ascii_case("localhost") || is_loopback()
 }
@@ -69,6 +67,19 @@ pub(super) enum Unfit {
     /// Changes would be announced to nobody.
     #[error("session_replication_role is not `origin`, so no trigger announces changes. Reset it for this role")]
     NoTriggers,
+    /// It can't hold every name and note.
+    #[error(
+        "its database is not encoded in UTF8, and so can't hold what people write. Create one that is (CREATE DATABASE … ENCODING \
+         'UTF8' TEMPLATE template0), and let database.url name it"
+    )]
+    NotUtf8,
+}
+
+impl Unfit {
+    /// Whether it may be otherwise in a while, without anybody's changing a setting.
+    pub(super) fn heals(self) -> bool {
+        self == Self::InRecovery
+    }
 }
 
 /// Looks at a new session, and sets what can't be said when connecting: older servers don't know those settings.
@@ -79,6 +90,7 @@ pub(super) async fn claim<'c>(session: impl PgExecutor<'c>, durably: bool) -> Re
     let query = sqlx::query!(
         r#"SELECT pg_is_in_recovery() AS "in_recovery!",
                   current_setting('session_replication_role') = 'origin' AS "triggers_fire!",
+                  current_setting('server_encoding') = 'UTF8' AS "is_utf8!",
                   (SELECT count(set_config(name, '0', false)) FROM pg_settings
                    WHERE name IN ('idle_session_timeout', 'transaction_timeout')) AS timeouts,
                   CASE WHEN $1 AND current_setting('synchronous_commit') = 'off'
@@ -86,10 +98,11 @@ pub(super) async fn claim<'c>(session: impl PgExecutor<'c>, durably: bool) -> Re
         durably,
     );
     let session = query.fetch_one(session).await?;
-    Ok(match (session.in_recovery, session.triggers_fire) {
-        (true, _) => Err(Unfit::InRecovery),
-        (false, false) => Err(Unfit::NoTriggers),
-        (false, true) => Ok(()),
+    Ok(match session {
+        session if session.in_recovery => Err(Unfit::InRecovery),
+        session if !session.triggers_fire => Err(Unfit::NoTriggers),
+        session if !session.is_utf8 => Err(Unfit::NotUtf8),
+        _ => Ok(()),
     })
 }
 
@@ -101,7 +114,9 @@ mod tests {
 
     fn ssl_mode(url: &str) -> PgSslMode {
         let settings = Database { statement_timeout: Duration::from_secs(1), ..Database::at(url.to_owned().into()) };
-        options(&settings, &settings.url, None).expect("an address").get_ssl_mode()
+        let address = DatabaseUrl::parse(&settings.url, "database.password").expect("an address");
+        let url = address.one_each().next().expect("a server");
+        options(&settings, &url, &address, None).expect("options").get_ssl_mode()
     }
 
     #[test]
@@ -126,7 +141,7 @@ mod tests {
             ("require", PgSslMode::Require),
             ("verify-full", PgSslMode::VerifyFull),
         ] {
-            for url in [format!("postgres://u@db/d?sslmode={word}"), format!("postgres://u@db/d?a=b&ssl-mode={word}")] {
+            for url in [format!("postgres://u@db/d?sslmode={word}"), format!("postgres://u@db/d?dbname=b&ssl-mode={word}")] {
                 assert_eq!(format!("{:?}", ssl_mode(&url)), format!("{mode:?}"), "{url}");
             }
         }

@@ -18,6 +18,7 @@ mod bearer_keys;
 mod bulk_revoke;
 mod command_line;
 mod compose;
+mod connecting;
 mod cors;
 mod database_settings;
 mod descriptors;

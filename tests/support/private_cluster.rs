@@ -108,6 +108,20 @@ impl PrivateCluster {
         self.was_killed = false;
     }
 
+    /// From now on every role but `postgres` has to show its password.
+    #[allow(dead_code, reason = "each test binary uses only a part of it")]
+    pub(crate) async fn demand_passwords(&self) {
+        let rules = "local all postgres trust\nlocal all all scram-sha-256\n";
+        fs::write(self.folder.join("postgres/pg_hba.conf"), rules).expect("the server's rules can be written");
+        execute(&self.url, "SELECT pg_reload_conf()").await.expect("the server reads its rules");
+        while execute(&self.url.replacen("postgres@", "nobody@", 1), "SELECT 1")
+            .await
+            .is_err_and(|error| !error.to_string().contains("password"))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn postmaster(&self) -> u32 {
         postmaster(self.server.as_ref().expect("the server is running"))
     }

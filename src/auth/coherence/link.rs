@@ -81,9 +81,11 @@ impl Link {
             match self.announcements.listen(self.lease).await {
                 Ok(listening) => {
                     pause = RECONNECT_PAUSE;
-                    self.troubles.listening.is_over();
+                    self.troubles.listening.is_over(|lasted_ms| tracing::info!(lasted_ms, "hears of changes again"));
                     let lost = self.follow(listening).await;
-                    tracing::warn!(error = %lost, "stopped hearing of changes; keys are read on each check until that is mended");
+                    self.troubles.listening.tell(&lost, |_| {
+                        tracing::warn!(error = %lost, "stopped hearing of changes; keys are read on each check until that is mended");
+                    });
                 }
                 Err(error) => self.troubles.listening.tell(&error, |repeated| {
                     tracing::warn!(%error, repeated, "cannot listen for changes; trying again");
@@ -167,7 +169,9 @@ impl Link {
                 match link.announcements.send(&heartbeat).await {
                     Ok(()) => {
                         link.replica().heartbeat_sent(&heartbeat, clock::now(), &link.freshness);
-                        link.troubles.heartbeats.is_over();
+                        link.troubles.heartbeats.is_over(|lasted_ms| {
+                            tracing::info!(lasted_ms, "heartbeats reach the database again");
+                        });
                     }
                     Err(error) => link.troubles.heartbeats.tell(&error, |repeated| {
                         tracing::warn!(%error, repeated, "could not send a heartbeat");
@@ -189,7 +193,9 @@ impl Link {
             match sent {
                 // Further changes may have been applied meanwhile.
                 Ok(()) => {
-                    link.troubles.acknowledgements.is_over();
+                    link.troubles.acknowledgements.is_over(|lasted_ms| {
+                        tracing::info!(lasted_ms, "changes are acknowledged again");
+                    });
                     link.acknowledge();
                 }
                 Err(error) => link.troubles.acknowledgements.tell(&error, |repeated| {

@@ -1,14 +1,12 @@
 //! The section `[database]`.
 
-use zeroize::Zeroizing;
-
-use crate::config::{Database, check::Check};
+use crate::config::{Database, DatabaseUrl, check::Check};
 use crate::domain::secret::SecretString;
 
 pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
-    let url = database_url(check, "database.url");
-    let listen_url = optional_database_url(check, "database.listen_url");
-    let migrate_url = optional_database_url(check, "database.migrate_url");
+    let url = database_url(check, "database.url", "database.password");
+    let listen_url = optional_database_url(check, "database.listen_url", "database.password");
+    let migrate_url = optional_database_url(check, "database.migrate_url", "database.migrate_password");
     let migrate_password = optional_secret(check, "database.migrate_password");
     if let (Some(None), Some(Some(_))) = (&migrate_url, &migrate_password) {
         check.problem(
@@ -25,9 +23,9 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
     let connect_timeout = check.duration("database.connect_timeout", "100ms", "1m");
     let migrate_on_start = check.value("database.migrate_on_start", "true or false");
     Some(Database {
-        url: url?.into(),
-        listen_url: listen_url?.map(SecretString::from),
-        migrate_url: migrate_url?.map(SecretString::from),
+        url: url?,
+        listen_url: listen_url?,
+        migrate_url: migrate_url?,
         migrate_password: migrate_password?,
         password: password?,
         pool_size: pool_size?,
@@ -40,28 +38,27 @@ pub(super) fn database(check: &mut Check<'_>) -> Option<Database> {
     })
 }
 
-/// Only the scheme is judged here; the rest is for who connects.
-fn database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Zeroizing<String>> {
-    let example = "postgres://user:password@host:5432/name";
-    let url = check.secret(setting)?;
-    let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    match rest {
-        Some(rest) if !rest.is_empty() => Some(url),
-        _ if url.is_empty() => {
-            check.problem(setting, format!("is not set (like {example})"));
-            None
-        }
-        _ => {
-            check.problem(setting, format!("is not a URL like {example}"));
-            None
-        }
+fn database_url(check: &mut Check<'_>, setting: &'static str, password: &'static str) -> Option<SecretString> {
+    let url = SecretString::from(check.secret(setting)?);
+    if url.expose().is_empty() {
+        check.problem(setting, "is not set (like postgres://user:password@host:5432/name)");
+        return None;
     }
+    if let Err(problem) = DatabaseUrl::parse(&url, password) {
+        check.problem(setting, problem);
+        return None;
+    }
+    Some(url)
 }
 
 fn optional_secret(check: &mut Check<'_>, setting: &'static str) -> Option<Option<SecretString>> {
     Some(Some(check.secret(setting)?).filter(|secret| !secret.is_empty()).map(SecretString::from))
 }
 
-fn optional_database_url(check: &mut Check<'_>, setting: &'static str) -> Option<Option<Zeroizing<String>>> {
-    if check.secret(setting)?.is_empty() { Some(None) } else { database_url(check, setting).map(Some) }
+fn optional_database_url(
+    check: &mut Check<'_>,
+    setting: &'static str,
+    password: &'static str,
+) -> Option<Option<SecretString>> {
+    if check.secret(setting)?.is_empty() { Some(None) } else { database_url(check, setting, password).map(Some) }
 }

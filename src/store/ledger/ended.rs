@@ -1,11 +1,11 @@
-//! Keys that ended long ago.
+//! What grows old: keys that ended long ago, and the audit's months.
 
 use std::time::Duration;
 
-use sqlx::postgres::types::PgInterval;
+use sqlx::{Connection, postgres::types::PgInterval};
 
 use super::Store;
-use crate::domain::ports::StoreError;
+use crate::{domain::ports::StoreError, store::schema::limit_lock_waits};
 
 impl Store {
     pub(super) async fn forget_keys(&self, keep: Duration, most: u32) -> Result<Option<u32>, StoreError> {
@@ -15,5 +15,12 @@ impl Store {
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         let query = sqlx::query_scalar!("SELECT forget_ended_keys($1, $2)", keep, most);
         Ok(query.fetch_one(&mut *connection).await?.map(i32::unsigned_abs))
+    }
+    pub(super) async fn see_to_audit_months(&self) -> Result<(), StoreError> {
+        let mut connection = self.requests.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        limit_lock_waits(&mut transaction).await?;
+        sqlx::query!("SELECT keep_audit_months()").fetch_one(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
     }
 }

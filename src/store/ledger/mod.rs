@@ -130,6 +130,10 @@ impl KeyLedger for Store {
         self.within_deadline(self.forget_keys(keep, most)).await
     }
 
+    async fn keep_audit_months(&self) -> Result<(), StoreError> {
+        self.within_deadline(self.see_to_audit_months()).await
+    }
+
     async fn events(&self, filter: &EventFilter, page: &Page, reach: &Reach) -> Result<Listed<AuditEvent>, StoreError> {
         self.within_deadline(self.list_events(filter, page, reach)).await
     }

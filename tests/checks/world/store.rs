@@ -287,6 +287,10 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
+    async fn keep_audit_months(&self) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
     async fn revoke_together(
         &self,
         _: &KeyFilter,
