@@ -10,6 +10,11 @@ use std::{
 /// How often it is told that the same still goes wrong.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
+/// Whole milliseconds: in the log, spans are numbers with their unit in the name.
+pub(crate) fn millis(span: Duration) -> u64 {
+    span.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
 /// What has gone wrong last.
 #[derive(Default)]
 pub(crate) struct Trouble(Mutex<Option<Told>>);
@@ -50,7 +55,7 @@ impl Trouble {
     pub(crate) fn is_over(&self, line: impl FnOnce(u64)) {
         let told = self.lock().take();
         if let Some(told) = told {
-            line(told.since.elapsed().as_millis().try_into().unwrap_or(u64::MAX));
+            line(millis(told.since.elapsed()));
         }
     }
 

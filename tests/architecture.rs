@@ -20,7 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protect", &["auth", "config", "domain"]),
     ("server", &["config", "domain", "protect"]),
     ("http", &["auth", "config", "domain", "protect", "server", "trouble"]),
-    ("startup", &["auth", "config", "domain", "http", "outbound", "policy_file", "protect", "server", "store", "trouble"]),
+    (
+        "startup",
+        &["auth", "config", "domain", "http", "outbound", "policy_file", "protect", "server", "store", "trouble"],
+    ),
 ];
 
 /// A crate, and the parts that may use it.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::Checks,
     domain::{
-        api_key::{Keyring, PresentedKey},
+        api_key::{KeyId, Keyring, PresentedKey},
         key_record::KeyRecord,
         ports::KeyStore,
         principal::Principal,
@@ -100,6 +100,11 @@ impl KeyChecker {
     /// Whether a text has the form of our keys, whoever made it.
     pub fn is_key(&self, text: &[u8]) -> bool {
         self.keyring.form(text).is_ok()
+    }
+
+    /// The public name of a key of ours, be it good or not; `None` for any other text.
+    pub fn name_of(&self, text: &[u8]) -> Option<KeyId> {
+        self.keyring.parse(text).ok().map(|presented| presented.id)
     }
 
     /// Notes that a service has found the key good.

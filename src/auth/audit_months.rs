@@ -16,6 +16,7 @@ pub async fn keep(ledger: Arc<dyn KeyLedger>) {
         let rest = match ledger.keep_audit_months().await {
             Ok(()) => {
                 trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the audit's months are in order again"));
+                tracing::debug!("the audit's months are in order");
                 REST
             }
             Err(error) => {

@@ -1,6 +1,7 @@
 //! What can be typed after `keyward`. Each command has a file of its own, or a few lines here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod descriptors;
 mod dev;
 mod hardening;
 mod healthcheck;

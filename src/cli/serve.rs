@@ -9,7 +9,7 @@ use keyward::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::hardening::Hardened;
+use super::{descriptors, hardening::Hardened};
 
 pub(super) fn run(settings: Settings, hardened: Hardened) -> anyhow::Result<()> {
     let config = begin(settings, hardened)?;
@@ -22,9 +22,10 @@ pub(super) fn run(settings: Settings, hardened: Hardened) -> anyhow::Result<()> 
 /// The configuration, once the log is set up and the process is as it says. The settings end here, with the texts of secrets
 /// in them.
 pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Config> {
-    let config = settings.validate()?;
+    let mut config = settings.validate()?;
     telemetry::init(&config.log)?;
     hardened.settle(config.process.core_dumps);
+    descriptors::settle(&mut config);
     for (setting, path) in settings.exposed_files() {
         tracing::warn!(
             "{setting} names a file with secrets that everybody may read or change; take that away with `chmod o= {}` (in \

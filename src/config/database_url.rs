@@ -48,7 +48,9 @@ pub enum InvalidDatabaseUrl {
     #[error("has a #, which ends a URL: in a password, write %23, or set the password alone ({0})")]
     Fragment(&'static str),
     /// A percent sign that stands for nothing, or for no UTF-8.
-    #[error("has a % that is not followed by two hexadecimal digits, or what these stand for is not UTF-8: write a % as %25")]
+    #[error(
+        "has a % that is not followed by two hexadecimal digits, or what these stand for is not UTF-8: write a % as %25"
+    )]
     Encoding,
     /// NUL, which ends texts of the protocol.
     #[error("has a NUL character")]
@@ -78,7 +80,9 @@ pub enum InvalidDatabaseUrl {
     #[error("has a statement-cache-capacity that is not a number")]
     StatementCache,
     /// Set by Keyward's own setting.
-    #[error("has the parameter connect_timeout: database.connect_timeout and database.acquire_timeout are in its place")]
+    #[error(
+        "has the parameter connect_timeout: database.connect_timeout and database.acquire_timeout are in its place"
+    )]
     Timeout,
     /// A parameter that would be ignored.
     #[error(
@@ -312,10 +316,16 @@ mod tests {
             ("postgres://u@%2Frun%2Fpg/d", &["host=%2Frun%2Fpg&user=u&dbname=d"]),
             ("postgres://[::1]/d", &["host=%3A%3A1&dbname=d"]),
             ("postgres://[2001:db8::1]:6432/d", &["host=2001%3Adb8%3A%3A1&port=6432&dbname=d"]),
-            ("postgres://a:1,b,[::1]:3/d", &["host=a&port=1&dbname=d", "host=b&dbname=d", "host=%3A%3A1&port=3&dbname=d"]),
+            (
+                "postgres://a:1,b,[::1]:3/d",
+                &["host=a&port=1&dbname=d", "host=b&dbname=d", "host=%3A%3A1&port=3&dbname=d"],
+            ),
             ("postgres://h:1/d?host=a,b", &["host=a&port=1&dbname=d", "host=b&port=1&dbname=d"]),
             ("postgres:///d?host=a,b&port=1,2", &["host=a&port=1&dbname=d", "host=b&port=2&dbname=d"]),
-            ("postgres://a,b/d?port=7&target_session_attrs=read-write", &["host=a&port=7&dbname=d", "host=b&port=7&dbname=d"]),
+            (
+                "postgres://a,b/d?port=7&target_session_attrs=read-write",
+                &["host=a&port=7&dbname=d", "host=b&port=7&dbname=d"],
+            ),
             ("postgres://u:a%23b%2Fc%3Fd%40e%25@h", &["host=h&user=u&password=a%23b%2Fc%3Fd%40e%25"]),
             ("postgres://u:a@b@h", &["host=h&user=u&password=a%40b"]),
             ("postgres://h/d?user=a@b&ssl-mode=disable", &["host=h&user=a%40b&dbname=d&sslmode=disable"]),

@@ -68,7 +68,8 @@ impl Readiness {
         }
         let lease_holds = self.freshness.lease_valid(clock::now());
         let (database, was_up_to_date) = self.database.state(lease_holds).await;
-        let can_decide = database == DatabaseState::Ok || lease_holds && was_up_to_date && database != DatabaseState::Outdated;
+        let can_decide =
+            database == DatabaseState::Ok || lease_holds && was_up_to_date && database != DatabaseState::Outdated;
         (can_decide && !self.stopping.load(Ordering::Relaxed), database)
     }
 }

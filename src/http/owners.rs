@@ -33,6 +33,7 @@ use crate::{
         listing::{KeyCounts, Listed, OwnerFilter, OwnerStanding, Page},
         principal,
     },
+    trouble::millis,
 };
 
 /// An owner whose keys are all refused, or not any more, on every replica.
@@ -215,7 +216,9 @@ async fn switch(
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
     let switched = services.lifecycle.switch_owner(switch, editor.reach, editor.author).await;
     let everywhere = switched.map_err(|undecided| undone(request, &undecided, "switch an owner"))?;
-    in_request(request, || tracing::info!(owner = id, disabled, took = ?everywhere.took, "switched an owner"));
+    in_request(request, || {
+        tracing::info!(owner = id, disabled, took_ms = millis(everywhere.took), "switched an owner")
+    });
     let answer = SwitchedOwner { owner: Owner::new(&owner), disabled, confirmation: Confirmation::new(&everywhere) };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }

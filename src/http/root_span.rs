@@ -3,6 +3,8 @@
 //! The span names the route's pattern and never the address or a header as it came: either may hold
 //! a credential.
 
+use std::borrow::Cow;
+
 use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::MessageBody,
@@ -12,7 +14,7 @@ use actix_web::{
 use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
-use super::services;
+use super::{authorize, services};
 use crate::server::{REQUEST_ID, request_id_from, request_id_of};
 
 /// Tells `tracing-actix-web` what a request's span holds.
@@ -52,9 +54,18 @@ fn span(request: &HttpRequest) -> Span {
     tracing::info_span!(
         "request",
         method = method_name(request.method()),
-        route = request.match_pattern().as_deref().unwrap_or("none"),
+        route = route(request).as_deref().unwrap_or("none"),
         request_id = request_id(request).to_str().unwrap_or_default(),
     )
+}
+
+/// The pattern of what answers. Gateways' questions are answered by a scope, which has none.
+fn route(request: &HttpRequest) -> Option<Cow<'static, str>> {
+    match request.path().strip_prefix(authorize::PATH) {
+        Some("") => Some(Cow::Borrowed(authorize::PATH)),
+        Some(rest) if rest.starts_with('/') => Some(Cow::Borrowed(authorize::BELOW)),
+        _ => request.match_pattern().map(Cow::Owned),
+    }
 }
 
 /// A method of the standards by its name. Others are the client's own words, which do not belong in a log.

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     auth::{jwt::TokenVerifier, lifecycle::Editor},
     domain::token::{TokenRevocation, WhichTokens, remembered_until},
+    trouble::millis,
 };
 
 /// The most that an issuer's clock may be from ours (`jwt.leeway`).
@@ -68,7 +69,7 @@ pub(super) async fn revoke(
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, editor.reach, editor.author).await;
     let revoked = revoked.map_err(|undecided| undone(&request, &undecided, "revoke tokens"))?;
-    in_request(&request, || tracing::info!(issuer, took = ?revoked.everywhere.took, "revoked tokens"));
+    in_request(&request, || tracing::info!(issuer, took_ms = millis(revoked.everywhere.took), "revoked tokens"));
     let (token_id, subject) = match which {
         WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
         WhichTokens::OfSubject { subject, .. } => (None, Some(subject.into())),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest, http::header::HeaderValue};
 use time::OffsetDateTime;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     auth::{Undecided, api_key::KeyChecker, lifecycle::Lifecycle, token::TokenChecker},
     domain::{
+        api_key::KeyId,
         audit::{Actor, Author},
         principal::{Principal, TokenIdentity},
         verdict::{Denial, TokenFault, Verdict},
@@ -167,7 +168,8 @@ impl Gate {
     /// The answer where the cause is an outage.
     pub(crate) fn could_not_decide(&self, undecided: &Undecided, request: &HttpRequest) -> Refused {
         self.log_outage(request, &mut |untold| {
-            tracing::error!(error = %undecided, untold, "could not decide on a credential; answering 503");
+            let client = self.proxies.client_address(request).map(tracing::field::display);
+            tracing::error!(error = %undecided, client, untold, "could not decide on a credential; answering 503");
         });
         Refused::new(Cause::Undecided)
     }
@@ -179,8 +181,26 @@ impl Gate {
     }
 
     pub(crate) fn log_refusal(&self, denial: Denial, request: &HttpRequest) {
-        let line = &mut |untold| tracing::info!(reason = denial.code(), untold, "refused a request");
+        let line = &mut |untold| {
+            let key_id = self.presented_key(request).map(tracing::field::display);
+            let client = self.proxies.client_address(request).map(tracing::field::display);
+            tracing::info!(reason = denial.code(), key_id, client, untold, "refused a request");
+        };
         self.log(&self.refusals, request, line);
+    }
+
+    /// The public name of the key that a request carries, in whichever header: only what our tag is on is a key of ours.
+    fn presented_key(&self, request: &HttpRequest) -> Option<KeyId> {
+        let headers = request.headers();
+        let bare = |value: &HeaderValue| {
+            let value = value.as_bytes();
+            self.keys.name_of(credentials::strip_bearer(value).unwrap_or(value))
+        };
+        let as_password = || match credentials::basic_password(headers) {
+            Some(Ok(password)) => self.keys.name_of(password.expose().as_bytes()),
+            _ => None,
+        };
+        headers.iter().find_map(|(_, value)| bare(value)).or_else(as_password)
     }
 
     /// Tells what could not be done for this request; `line` is given how many before it were not told.

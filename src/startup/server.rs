@@ -11,6 +11,7 @@ use std::{
 use actix_web::dev::Server as HttpServer;
 use anyhow::Context;
 use rand::RngExt;
+use uuid::Uuid;
 
 use super::{
     compose::{Composed, Housekeeping, Member, Sections, compose},
@@ -25,7 +26,7 @@ use crate::{
     protect::{BoundedLog, Membership, TrustedProxies},
     server::Listeners,
     store::{OpenError, Store},
-    trouble::Trouble,
+    trouble::{Trouble, millis},
 };
 
 /// Between two attempts to reach the database that the service begins with; doubled up to the maximum. Replicas that start
@@ -53,6 +54,7 @@ pub struct Replica {
     store: Store,
     database: Database,
     audit: Audit,
+    lease: Duration,
 }
 
 impl Replica {
@@ -82,6 +84,7 @@ impl Replica {
                  proxies must be able to connect"
             );
         }
+        let lease = coherence.lease;
         // First of all, for until then a SIGHUP, by which the policy is read again, ends the process.
         let authorize = authorizer(authorize)?;
         let tcp = listen(&settings)?;
@@ -120,7 +123,7 @@ impl Replica {
             readiness: Arc::clone(&readiness),
         });
         let server = http::server::start(Listeners { tcp, socket: by_socket }, services, &settings)?;
-        Ok(Self { address, socket, server, readiness, membership, settings, store, database, audit })
+        Ok(Self { address, socket, server, readiness, membership, settings, store, database, audit, lease })
     }
 
     /// Waits for the database as long as it takes, brings its schema up to date where configured, and begins to work.
@@ -130,14 +133,26 @@ impl Replica {
     /// When something is wrong that no waiting mends, such as a password; the message says what to do.
     pub async fn prepare(&mut self) -> anyhow::Result<()> {
         let prepared = prepare(&self.store, &self.database, &self.audit, self.address);
-        tokio::select! {
+        let schema = tokio::select! {
             prepared = prepared => prepared?,
             ended = &mut self.server => return Err(ended_by_itself(ended)),
-        }
+        };
         self.store.warn_of_strangers().await;
         self.membership.begin();
         self.readiness.prepared();
-        tracing::info!("Server running on port {}", self.address.port());
+        let replica = Uuid::from_u128(self.store.replica_id().0);
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            schema,
+            %replica,
+            address = %self.address,
+            lease_ms = millis(self.lease),
+            database_connections = self.store.most_connections(),
+            max_connections = self.settings.max_connections,
+            workers = self.settings.workers.get(),
+            "Server running on port {}",
+            self.address.port()
+        );
         Ok(())
     }
 
@@ -176,8 +191,8 @@ fn ended_by_itself(result: io::Result<()>) -> anyhow::Error {
     anyhow::Error::new(cause).context("the HTTP server failed")
 }
 
-/// Tries until all is there, or something is wrong for good.
-async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<(), OpenError> {
+/// Tries until all is there, or something is wrong for good. Gives the newest migration that was applied.
+async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<i64, OpenError> {
     let trouble = Trouble::default();
     let mut pause = PAUSE;
     loop {
@@ -190,9 +205,9 @@ async fn prepare(store: &Store, database: &Database, audit: &Audit, address: Soc
                     "waiting for the database: alive and not ready, trying again and again"
                 );
             }),
-            Ok(()) => {
+            Ok(schema) => {
                 trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the database answers"));
-                return Ok(());
+                return Ok(schema);
             }
             Err(error) => return Err(error),
         }
@@ -216,7 +231,8 @@ async fn look_away(stop: impl Future<Output = Stop>, readiness: &Readiness, unre
     let stop = stop.await;
     readiness.stop();
     if stop == Stop::AfterUnready {
-        tracing::info!("stopping: unready for {unready_period:?}, then draining");
+        let unready_ms = millis(unready_period);
+        tracing::info!(unready_ms, "stopping: unready first, then draining");
         tokio::time::sleep(unready_period).await;
     }
 }

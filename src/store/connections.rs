@@ -81,6 +81,11 @@ impl Connections {
         Self { pool, purpose, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
     }
 
+    /// How many there may be.
+    pub(super) fn most(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
     /// A connection to a server that is worked with.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         Ok(self.tentative().await?.keep())

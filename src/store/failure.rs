@@ -114,8 +114,8 @@ impl ConnectFailure {
                  tables, which grants the service what it needs: docs/configuration.md, A role for the tables and one for the service"
             )),
             "08P01" | "0A000" if message.contains("startup parameter") => Self::for_good(format!(
-                "{url}: {server} is a pooler that does not take what Keyward sets for its sessions ({message}). How PgBouncer is to \
-                 be configured: docs/pgbouncer.md"
+                "{url}: {server} is a pooler that does not take what Keyward sets for its sessions ({message}). Let it lead to \
+                 Postgres itself: docs/operations.md, Poolers"
             )),
             "57P03" => Self::that_heals(format!("{url}: {server} does not take connections yet: {message}")),
             "53300" => Self::that_heals(format!(

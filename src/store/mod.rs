@@ -193,6 +193,13 @@ impl Store {
         Ok(())
     }
 
+    /// How many connections to the database it may have at once, the one that it listens on among them. For a moment there are
+    /// others: for migrations at the start, and one while the primary is looked for.
+    pub fn most_connections(&self) -> u32 {
+        const LISTENING: u32 = 1;
+        self.requests.most() + self.admins.most() + 2 * SIGNAL_CONNECTIONS + LISTENING
+    }
+
     /// Who this replica is among the others: another one each time that it starts.
     pub fn replica_id(&self) -> ReplicaId {
         self.id

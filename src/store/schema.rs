@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`], which tells whether another attempt may succeed.
-    pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
+    pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<i64, OpenError> {
         self.reach().await?;
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
@@ -76,22 +76,24 @@ impl Store {
         let seen = see_schema(&mut connection).await;
         let _ = connection.close().await;
         match seen.map_err(|error| self.servers.explain_chosen(&error))? {
-            Seen::Older { found, needed } => tracing::warn!(
-                found,
-                needed,
-                "the database's schema is older than this program: not ready before `keyward migrate` was run"
-            ),
+            Seen::Older { found, needed } => {
+                tracing::warn!(
+                    found,
+                    needed,
+                    "the database's schema is older than this program: not ready before `keyward migrate` was run"
+                );
+                Ok(found)
+            }
             Seen::Unreadable(tables) => {
-                return Err(ConnectFailure::for_good(format!(
+                Err(ConnectFailure::for_good(format!(
                     "database.url: the role {} may not use {tables}. Run `keyward migrate` with database.migrate_url, which grants \
                      it what it needs",
                     self.servers.role()
                 ))
-                .into());
+                .into())
             }
-            Seen::Good => {}
+            Seen::Good(found) => Ok(found),
         }
-        Ok(())
     }
 
     /// Asks whether the schema is as new as this program, with the same patience as [`open`](Self::open).
@@ -113,8 +115,12 @@ impl Store {
 
 /// How the schema looks to the service.
 enum Seen {
-    Good,
-    Older { found: i64, needed: i64 },
+    /// With this newest migration.
+    Good(i64),
+    Older {
+        found: i64,
+        needed: i64,
+    },
     /// These tables may not be used.
     Unreadable(String),
 }
@@ -129,7 +135,7 @@ async fn see_schema(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> 
          WHERE NOT has_table_privilege(name, 'SELECT')"
     );
     let unreadable = query.fetch_one(connection).await?;
-    Ok(unreadable.map_or(Seen::Good, Seen::Unreadable))
+    Ok(unreadable.map_or(Seen::Good(found), Seen::Unreadable))
 }
 
 fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {
@@ -192,7 +198,7 @@ async fn bring_up_to_date(
             tracing::warn!(
                 %error,
                 "somebody is using audit_events, perhaps for a backup: its tables for the months to come were not made, and what \
-                 is too old was not dropped. The service tries again while it runs"
+                 is too old was not dropped. The service tries again while it runs; `keyward migrate` does it when nobody is"
             );
         }
         result => result?,

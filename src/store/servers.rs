@@ -56,7 +56,9 @@ impl Servers {
         let in_url = password.is_none() && parsed.has_password();
         let candidates = parsed.one_each().map(|url| {
             let options = session::options(settings, &url, &parsed, password);
-            Ok(options.map_err(|error| OpenError::Settings(place.url, error.to_string()))?.application_name(application_name))
+            Ok(options
+                .map_err(|error| OpenError::Settings(place.url, error.to_string()))?
+                .application_name(application_name))
         });
         Ok(Self {
             place,

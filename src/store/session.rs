@@ -141,7 +141,9 @@ mod tests {
             ("require", PgSslMode::Require),
             ("verify-full", PgSslMode::VerifyFull),
         ] {
-            for url in [format!("postgres://u@db/d?sslmode={word}"), format!("postgres://u@db/d?dbname=b&ssl-mode={word}")] {
+            for url in
+                [format!("postgres://u@db/d?sslmode={word}"), format!("postgres://u@db/d?dbname=b&ssl-mode={word}")]
+            {
                 assert_eq!(format!("{:?}", ssl_mode(&url)), format!("{mode:?}"), "{url}");
             }
         }

@@ -156,7 +156,8 @@ async fn a_wrong_password_ends_the_start_at_once_and_the_setting_that_holds_it_i
     let message = refused(&[("DATABASE_URL", &without), ("KEYWARD__DATABASE__PASSWORD", "hunter2")]).await;
     says_once(&message, &["database.password: ", "refuses the password of the role keyward"]);
     // A bad one of the role that owns the tables is that setting's.
-    let good = [("DATABASE_URL", &*with(&url, "postgres@", "keyward:right@")), ("KEYWARD__DATABASE__MIGRATE_URL", &in_url)];
+    let good =
+        [("DATABASE_URL", &*with(&url, "postgres@", "keyward:right@")), ("KEYWARD__DATABASE__MIGRATE_URL", &in_url)];
     let message = refused(&good).await;
     says_once(&message, &["database.migrate_url: ", "refuses the password of the role keyward"]);
 }
@@ -168,7 +169,10 @@ async fn a_role_without_rights_ends_the_start_at_once_with_one_sentence() {
     execute(database.url(), &format!("CREATE ROLE {role} LOGIN")).await.expect("a role");
     let url = with(database.url(), "postgres@", &format!("{role}@"));
     let message = refused(&[("DATABASE_URL", &url)]).await;
-    says_once(&message, &["database.url: ", &format!("the role {role} lacks a right: "), "permission denied", "database.migrate_url"]);
+    says_once(
+        &message,
+        &["database.url: ", &format!("the role {role} lacks a right: "), "permission denied", "database.migrate_url"],
+    );
 
     let migrated = TestDatabase::create();
     let url = with(migrated.url(), "postgres@", &format!("{role}@"));
@@ -267,7 +271,8 @@ async fn of_several_hosts_the_primary_is_taken_and_another_one_when_that_takes_i
     primary.kill9();
     standby.promote().await;
     eventually("the new primary", async || {
-        let made = crate::actors::stranger(&replica, reqwest::Method::POST, crate::actors::CREATE).bearer_auth(&alice.token);
+        let made =
+            crate::actors::stranger(&replica, reqwest::Method::POST, crate::actors::CREATE).bearer_auth(&alice.token);
         made.send().await.expect("an answer").status() == 201
     })
     .await;

@@ -100,6 +100,7 @@ async fn a_service_of_little_power_works_completely_and_cannot_rewrite_the_audit
     sqlx::query(old).execute(&mut roles.as_superuser).await.expect("an old month");
     cannot_rewrite_the_audit(&roles.service.1).await;
     is_forbidden(&roles.service.1, "SELECT maintain_audit_events(interval '1 day')").await;
+    is_forbidden(&roles.service.1, "UPDATE audit_retention SET keep = interval '0'").await;
     drop((replica, other));
     roles.drop_roles().await;
 }
@@ -140,6 +141,46 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has_migrated() {
     crate::program::run_beside(migrate).await.succeeded();
     let replica = Replica::start_on(&roles.service.1, &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
     assert_eq!(Person::named("alice").makes_a_key(&replica).await.asks_for_the_resource(&replica).await.status(), 200);
+    drop(replica);
+    roles.drop_roles().await;
+}
+
+/// By a role that owns no table, and while nobody brings the schema up to date.
+#[tokio::test]
+async fn the_service_makes_the_audits_months_to_come_and_drops_those_that_the_retention_has_passed() {
+    let mut roles = TwoRoles::make().await;
+    let mut migrate = crate::replica::command();
+    migrate.arg("migrate").env("DATABASE_URL", &roles.service.1);
+    migrate.env("KEYWARD__DATABASE__MIGRATE_URL", &roles.owner.1).env("KEYWARD__AUDIT__RETENTION", "7300d");
+    crate::program::run_beside(migrate).await.succeeded();
+    // As if the last migration had been a year ago.
+    let ahead = "SELECT relname::text FROM pg_class WHERE relname ~ '^audit_events_[0-9]{4}_[0-9]{2}$' ORDER BY relname DESC LIMIT 1";
+    let last: String = sqlx::query_scalar(ahead).fetch_one(&mut roles.as_superuser).await.expect("a month");
+    for statement in [
+        format!("DROP TABLE {last}"),
+        "CREATE TABLE audit_events_2001_02 PARTITION OF audit_events
+         FOR VALUES FROM ('2001-02-01 00:00:00+00') TO ('2001-03-01 00:00:00+00')"
+            .to_owned(),
+        "CREATE TABLE audit_events_2020_12 PARTITION OF audit_events
+         FOR VALUES FROM ('2020-12-01 00:00:00+00') TO ('2021-01-01 00:00:00+00')"
+            .to_owned(),
+        format!("ALTER TABLE audit_events_2001_02 OWNER TO {}", roles.owner.0),
+        format!("ALTER TABLE audit_events_2020_12 OWNER TO {}", roles.owner.0),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement.clone())).execute(&mut roles.as_superuser).await.expect("a change");
+    }
+    // What the service is told doesn't count: it must not be able to shorten it.
+    let env = [("KEYWARD__DATABASE__MIGRATE_ON_START", "false"), ("KEYWARD__AUDIT__RETENTION", "30d")];
+    let replica = Replica::start_on(&roles.service.1, &env).await;
+    let exists = |table: &str| format!("SELECT to_regclass('{table}') IS NOT NULL");
+    let asks = tokio::sync::Mutex::new(&mut roles.as_superuser);
+    let is_there = async |table: &str| -> bool {
+        let query = sqlx::AssertSqlSafe(exists(table));
+        sqlx::query_scalar(query).fetch_one(&mut **asks.lock().await).await.expect("an answer")
+    };
+    crate::program::eventually("the months", async || is_there(&last).await && !is_there("audit_events_2001_02").await)
+        .await;
+    assert!(is_there("audit_events_2020_12").await, "younger than 20 years");
     drop(replica);
     roles.drop_roles().await;
 }

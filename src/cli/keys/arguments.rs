@@ -1,6 +1,6 @@
 //! What can be typed after `keyward keys`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use keyward::domain::{
@@ -40,14 +40,26 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// End a key, whoever owns it. Returns when no replica accepts it any more.
+    /// End a key, whoever owns it, or many. Returns when no replica accepts them any more.
+    ///
+    /// After a restore of the database, keys that were revoked since the backup work again: revoke them with what an export of the
+    /// audit says, or a list. Keys that are revoked already, and those that the database has not got, are counted and left alone.
     #[command(after_help = "\
 Examples:
   keyward keys revoke 0352mXAgJX8YoWA3E5sR9r
-  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r --reason 'found in a repository'")]
+  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r --reason 'found in a repository'
+  keyward keys revoke --from-audit audit.json --reason 'restored from a backup'
+  keyward keys revoke --ids-file revoked.txt")]
     Revoke {
         /// The key's id.
-        id: KeyId,
+        #[arg(required_unless_present_any = ["from_audit", "ids_file"])]
+        id: Option<KeyId>,
+        /// Revoke each key that these events say was revoked: a page of GET /v1/admin/audit, several of them, or one event a line.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "ids_file"])]
+        from_audit: Option<PathBuf>,
+        /// Revoke each key of this list: one id a line; what follows a # is for people.
+        #[arg(long, value_name = "FILE", conflicts_with = "id")]
+        ids_file: Option<PathBuf>,
         /// Why, for the owner and for later.
         #[arg(long)]
         reason: Option<ChangeReason>,

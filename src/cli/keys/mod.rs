@@ -3,6 +3,7 @@
 
 mod arguments;
 mod leases;
+mod listed;
 mod refusal;
 mod table;
 
@@ -80,7 +81,15 @@ impl Command {
             Self::Create(create) => create.run(store, settings).await,
             Self::List(list) => list.run(store, settings).await,
             Self::Show { id, json } => show(store, settings, id, json).await,
-            Self::Revoke { id, reason, json } => revoke(store, settings, id, reason, json).await,
+            Self::Revoke { id: Some(id), reason, json, .. } => revoke(store, settings, id, reason, json).await,
+            Self::Revoke { from_audit, ids_file, reason, json, .. } => {
+                let ids = match (from_audit, ids_file) {
+                    (Some(audit), _) => listed::in_audit(&audit)?,
+                    (None, Some(list)) => listed::in_list(&list)?,
+                    (None, None) => bail!("name a key, or a file with --from-audit or --ids-file"),
+                };
+                revoke_listed(store, &ids, reason, json).await
+            }
             Self::Rotate { id, grace_period, json } => rotate(store, settings, id, grace_period, json).await,
         }
     }
@@ -192,6 +201,32 @@ async fn revoke(
         return print_json(&Key::new(&revoked.key, &settings.key_prefix()?, now));
     }
     println!("Revoked {id}: no replica accepts it any more.");
+    Ok(())
+}
+
+/// Each by itself, and one wait for all of them. What could not be done is told at the end, and the same command does the rest.
+async fn revoke_listed(store: &Store, ids: &[KeyId], reason: Option<ChangeReason>, json: bool) -> anyhow::Result<()> {
+    let lifecycle = lifecycle(store, KeyPolicy::default());
+    let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
+    for id in ids {
+        let known = store.ledger().show(*id, &Reach::Any).await.context("stopped in between; run it again")?;
+        match known {
+            None => unknown += 1,
+            Some(key) if key.record.revoked_at.is_some() => before += 1,
+            Some(_) => {
+                granted(id, lifecycle.revoke(*id, reason.clone(), operator(), now()).await)
+                    .with_context(|| format!("stopped after {revoked} keys; run it again"))?;
+                revoked += 1;
+            }
+        }
+    }
+    leases::wait(leases::longest(store).await).await;
+    if json {
+        return print_json(&serde_json::json!({ "revoked": revoked, "revokedBefore": before, "unknown": unknown }));
+    }
+    println!(
+        "Revoked {revoked} keys: no replica accepts them any more. {before} were revoked before, and {unknown} do not exist."
+    );
     Ok(())
 }
 

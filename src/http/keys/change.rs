@@ -8,7 +8,10 @@ use actix_web::{
 
 use super::{conditions_of_change, key_id, now, representation::RevokedKey, requests, shown};
 use crate::{
-    auth::lifecycle::{ChangedKey, Done, Editor},
+    auth::{
+        coherence::Settled,
+        lifecycle::{ChangedKey, Done, Editor},
+    },
     domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
     http::{
         Services,
@@ -18,6 +21,7 @@ use crate::{
         root_span::in_request,
         undone,
     },
+    trouble::millis,
 };
 
 /// `PATCH /v1/keys/{id}`
@@ -131,7 +135,18 @@ fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) ->
     let changed = changed.map_err(|refusal| Failure::new(request.path(), refusal))?;
     in_request(request, || {
         let everywhere = &changed.everywhere;
-        tracing::info!(key_id = %changed.key.record.id, took = ?everywhere.took, settled = ?everywhere.settled, "did {what}");
+        let (confirmed, expired) = match everywhere.settled {
+            Settled::Heard { confirmed, expired } => (Some(confirmed), Some(expired)),
+            Settled::Unheard => (None, None),
+        };
+        let (key_id, took_ms) = (&changed.key.record.id, millis(everywhere.took));
+        tracing::info!(
+            %key_id,
+            took_ms,
+            replicas_confirmed = confirmed,
+            replicas_expired = expired,
+            "did {what}"
+        );
     });
     Ok(changed)
 }

@@ -23,6 +23,7 @@ use crate::{
         root_span::in_request,
         undone,
     },
+    trouble::millis,
 };
 
 /// `POST /v1/keys`
@@ -92,7 +93,7 @@ pub(in crate::http) async fn rotate(
     let rotated = rotated.map_err(|refusal| Failure::new(request.path(), refusal))?;
     in_request(&request, || {
         let successor = rotated.new.key().record.id;
-        tracing::info!(key_id = %id, %successor, took = ?rotated.everywhere.took, "rotated a key");
+        tracing::info!(key_id = %id, %successor, took_ms = millis(rotated.everywhere.took), "rotated a key");
     });
     Ok(rotated_as(&services, rotated, now))
 }

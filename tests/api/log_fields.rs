@@ -1,0 +1,110 @@
+//! What the lines of the log say: whose request, in numbers with units, from the beginning of a trouble to its end.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    actors::{PROTECTED, Person, stranger},
+    asking::{SHORT_LEASE, replica, replica_with},
+    program::eventually,
+    replica::Replica,
+    support::PrivateCluster,
+};
+
+/// The lines that hold `message`.
+fn lines(replica: &Replica, message: &str) -> Vec<Value> {
+    let output = replica.output();
+    let parsed = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    parsed.filter(|line| line["message"].as_str().is_some_and(|text| text.contains(message))).collect()
+}
+
+async fn last(replica: &Replica, message: &str, count: usize) -> Value {
+    eventually(message, async || lines(replica, message).len() >= count).await;
+    lines(replica, message).pop().expect("a line")
+}
+
+#[tokio::test]
+async fn every_refusal_names_the_key_if_it_is_ours_the_client_and_the_route() {
+    let replica = replica_with(&[("KEYWARD__SERVER__TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let alice = Person::named("alice");
+    let key = alice.creates(&replica, json!({})).await;
+    let text = key.holder.key.clone();
+    let id = key.path().rsplit('/').next().expect("an id").to_owned();
+    alice.deletes(&replica, &key.path()).await.is(200);
+    let mut count = 0;
+    for (method, path, name, value, route) in [
+        (Method::GET, PROTECTED, "x-api-key", text.clone(), PROTECTED),
+        (Method::GET, "/v1/authorize", "x-api-key", text.clone(), "/v1/authorize"),
+        (Method::POST, "/v1/authorize/a/b", "authorization", format!("Bearer {text}"), "/v1/authorize/{original}"),
+        (Method::POST, "/v1/keys/verify", "x-api-key", text.clone(), "/v1/keys/verify"),
+    ] {
+        let request = stranger(&replica, method, path).header(name, value).header("x-forwarded-for", "192.0.2.7");
+        assert_eq!(request.send().await.expect("an answer").status(), 401, "{path}");
+        count += 1;
+        let line = last(&replica, "refused a request", count).await;
+        assert_eq!(line["reason"], "key_revoked", "{line}");
+        assert_eq!((&line["key_id"], &line["client"]), (&json!(id), &json!("192.0.2.7")), "{line}");
+        assert_eq!(line["span"]["route"], route, "{line}");
+    }
+    // With a tag that isn't ours, the id is whatever a stranger has written.
+    let forged = format!("{}{}", &text[..text.len() - 1], if text.ends_with('a') { 'b' } else { 'a' });
+    let request = stranger(&replica, Method::GET, PROTECTED).header("x-api-key", forged);
+    assert_eq!(request.send().await.expect("an answer").status(), 401);
+    let line = last(&replica, "refused a request", count + 1).await;
+    assert!(line["key_id"].is_null() && line["client"] == "127.0.0.1", "{line}");
+}
+
+#[tokio::test]
+async fn spans_of_time_are_numbers_with_their_unit_and_nothing_is_written_as_the_program_has_it() {
+    let replica = replica().await;
+    let alice = Person::named("alice");
+    let key = alice.creates(&replica, json!({})).await;
+    alice.patches(&replica, &key.path(), json!({ "name": "x" })).await.is(200);
+    alice.posts(&replica, &format!("{}/rotate", key.path()), json!({})).await.is(201);
+    let line = last(&replica, "rotated a key", 1).await;
+    assert!(line["took_ms"].is_u64(), "{line}");
+    eventually("a change", async || replica.output().contains("took_ms")).await;
+    for line in replica.output().lines() {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        for (name, value) in line.as_object().expect("an object") {
+            let text = value.as_str().unwrap_or_default();
+            assert!(!text.contains(" { ") && !text.starts_with("Some("), "{name}: {text}");
+            let is_span = text.strip_suffix("ms").or(text.strip_suffix('s'));
+            assert!(is_span.is_none_or(|number| number.parse::<f64>().is_err()), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_start_is_one_line_with_what_matters() {
+    let replica = replica().await;
+    let started = lines(&replica, "Server running on port");
+    assert_eq!(started.len(), 1);
+    let line = &started[0];
+    assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(line["address"], replica.address());
+    assert_eq!(line["lease_ms"], 1000);
+    for number in ["schema", "database_connections", "max_connections", "workers"] {
+        assert!(line[number].as_u64().is_some_and(|number| number > 0), "{number}: {line}");
+    }
+    assert_eq!(line["replica"].as_str().map(str::len), Some(36), "{line}");
+}
+
+#[tokio::test]
+async fn an_outage_has_a_beginning_and_an_end() {
+    let mut cluster = PrivateCluster::start().await;
+    let replica = Replica::start_on(&cluster.url("postgres"), &[SHORT_LEASE]).await;
+    // Once it listens, a change is heard.
+    let alice = Person::named("alice");
+    for _ in 0..2 {
+        let key = alice.creates(&replica, json!({})).await;
+        alice.deletes(&replica, &key.path()).await.is(200);
+    }
+    cluster.stop().await;
+    replica.prints("stopped hearing of changes").await;
+    cluster.restart().await;
+    let line = last(&replica, "hears of changes again", 1).await;
+    assert!(line["lasted_ms"].is_u64(), "{line}");
+    // As many lines as there are causes (it stops, it is away, it starts), and not one for each try.
+    assert!(lines(&replica, "cannot listen for changes").len() <= 5, "{}", replica.last_output());
+}

@@ -1,0 +1,55 @@
+//! Ready means able to decide: a database that is away for a moment takes no replica out, and alerts see it nevertheless.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::{actors::Person, program::eventually, replica::Replica, support::PrivateCluster};
+
+async fn readiness(replica: &Replica) -> (u16, Value) {
+    let answer = reqwest::get(replica.url("/readyz")).await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+#[tokio::test]
+async fn while_the_lease_holds_a_database_that_hangs_takes_no_replica_out_and_is_told_of() {
+    let cluster = PrivateCluster::start().await;
+    let env = [("KEYWARD__COHERENCE__LEASE", "15s")];
+    let url = cluster.url("postgres");
+    let start = || Replica::start_on(&url, &env);
+    let first = start().await;
+    let replicas = [first, start().await];
+    let alice = Person::named("alice");
+    let holder = alice.makes_a_key(&replicas[0]).await;
+    // Each has heard the other's heartbeats, and so its own.
+    for replica in &replicas {
+        eventually("both follow each other", async || {
+            let changed = alice.deletes(replica, &alice.creates(replica, json!({})).await.path()).await.is(200);
+            changed["replicasConfirmed"] == 2 && changed["replicasExpired"] == 0
+        })
+        .await;
+        assert_eq!(holder.asks_for_the_resource(replica).await.status(), 200);
+        assert_eq!(readiness(replica).await, (200, json!({ "status": "ready" })));
+    }
+    cluster.pause();
+    let begin = Instant::now();
+    for replica in &replicas {
+        eventually("it is told of", async || {
+            let (status, body) = readiness(replica).await;
+            assert_eq!(status, 200, "{body}");
+            body["database"] == "unavailable"
+        })
+        .await;
+        let asked = Instant::now();
+        assert_eq!(readiness(replica).await.0, 200);
+        assert!(asked.elapsed() < Duration::from_secs(1), "it waited for the database");
+        assert_eq!(holder.asks_for_the_resource(replica).await.status(), 200);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(11), "the machine is too slow for a lease of 15 s");
+    cluster.resume();
+    for replica in &replicas {
+        eventually("it is over", async || readiness(replica).await == (200, json!({ "status": "ready" }))).await;
+        let over = replica.prints("the database answers again").await;
+        assert!(serde_json::from_str::<Value>(&over).expect("JSON")["lasted_ms"].is_u64(), "{over}");
+    }
+}

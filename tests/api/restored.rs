@@ -1,0 +1,117 @@
+//! A restore brings revoked keys back; what the audit or a list says is revoked again.
+
+use serde_json::{Value, json};
+
+use crate::{
+    actors::Person,
+    asking::{MadeKey, SHORT_LEASE},
+    program::{Ended, Folder, run_beside},
+    replica::{Replica, command},
+    support::{TestDatabase, database},
+};
+
+async fn revokes(database: &TestDatabase, arguments: &[&str]) -> Ended {
+    let mut revoke = command();
+    revoke.args(["keys", "revoke"]).args(arguments).env("DATABASE_URL", database.url());
+    run_beside(revoke).await
+}
+
+/// As a backup has them that was made before.
+async fn restore(database: &TestDatabase) {
+    let rows = database.superuser_pool().await;
+    sqlx::query("UPDATE api_keys SET revoked_at = NULL").execute(&rows).await.expect("a restore");
+}
+
+struct Scene {
+    database: TestDatabase,
+    replica: Replica,
+    /// Revoked before the restore, which makes them good again.
+    back: Vec<MadeKey>,
+    /// Never revoked.
+    good: MadeKey,
+    /// A page of the audit from before the restore.
+    audit: String,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let database = database().await;
+        let replica = Replica::start_on(database.url(), &[SHORT_LEASE]).await;
+        let alice = Person::named("alice");
+        let mut back = Vec::new();
+        for _ in 0..3 {
+            back.push(alice.creates(&replica, json!({})).await);
+        }
+        let good = alice.creates(&replica, json!({})).await;
+        alice.patches(&replica, &good.path(), json!({ "name": "stays" })).await.is(200);
+        for key in &back {
+            alice.deletes(&replica, &key.path()).await.is(200);
+        }
+        let audit = Person::administrator().gets(&replica, "/v1/admin/audit?limit=100").await.is(200);
+        restore(&database).await;
+        for key in back.iter().chain([&good]) {
+            assert_eq!(key.status(&replica).await, 200);
+        }
+        Self { database, replica, back, good, audit: audit.to_string() }
+    }
+
+    async fn only_the_good_one_is_accepted(&self) {
+        for key in &self.back {
+            assert_eq!(key.status(&self.replica).await, 401);
+        }
+        assert_eq!(self.good.status(&self.replica).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_an_export_of_the_audit_says_was_revoked_is_revoked_again_and_nothing_else() {
+    let scene = Scene::set().await;
+    let folder = Folder::new();
+    let page = folder.file("audit.json", &scene.audit);
+    let arguments = ["--from-audit", &page, "--reason", "restored", "--json"];
+    let done: Value = serde_json::from_str(&revokes(&scene.database, &arguments).await.succeeded()).expect("JSON");
+    assert_eq!(done, json!({ "revoked": 3, "revokedBefore": 0, "unknown": 0 }));
+    scene.only_the_good_one_is_accepted().await;
+    // Once more does no harm, in whatever form.
+    let events: Value = serde_json::from_str(&scene.audit).expect("JSON");
+    let each: Vec<_> = events["events"].as_array().expect("events").iter().map(Value::to_string).collect();
+    let lines = folder.file("audit.ndjson", &each.join("\n"));
+    let again = revokes(&scene.database, &["--from-audit", &lines]).await.succeeded();
+    assert!(again.contains("Revoked 0 keys") && again.contains("3 were revoked before"), "{again}");
+    scene.only_the_good_one_is_accepted().await;
+}
+
+#[tokio::test]
+async fn the_keys_of_a_list_are_revoked_and_those_that_the_backup_has_not_got_are_counted() {
+    let scene = Scene::set().await;
+    let folder = Folder::new();
+    let ids: Vec<_> = scene.back.iter().map(|key| key.path().rsplit('/').next().expect("an id").to_owned()).collect();
+    let list = format!("# after the restore\n{}\n\n{} # alice\n{}\n0352mXAgJX8YoWA3E5sR9r\n", ids[0], ids[1], ids[2]);
+    let done = revokes(&scene.database, &["--ids-file", &folder.file("ids", &list)]).await.succeeded();
+    assert!(done.contains("Revoked 3 keys") && done.contains("1 do not exist"), "{done}");
+    scene.only_the_good_one_is_accepted().await;
+}
+
+#[tokio::test]
+async fn of_a_file_with_a_mistake_nothing_is_done_and_the_line_is_named() {
+    let scene = Scene::set().await;
+    let folder = Folder::new();
+    let id = scene.back[0].path().rsplit('/').next().expect("an id").to_owned();
+    for (content, told) in [
+        (format!("{id}\n{}\n", scene.back[1].holder.key), "line 2"),
+        (format!("{id}\nnone\n"), "line 2"),
+        ("# nothing\n".to_owned(), "names no key"),
+    ] {
+        let message = revokes(&scene.database, &["--ids-file", &folder.file("ids", &content)]).await.failed();
+        assert!(message.contains(told) && !message.contains(&scene.back[1].holder.key), "{message}");
+    }
+    for (content, told) in
+        [("not JSON", "not JSON"), ("{\"events\":[]}", "names no key"), ("{\"a\":1}", "without an action")]
+    {
+        let message = revokes(&scene.database, &["--from-audit", &folder.file("audit", content)]).await.failed();
+        assert!(message.contains(told), "{message}");
+    }
+    for key in &scene.back {
+        assert_eq!(key.status(&scene.replica).await, 200);
+    }
+}
