@@ -25,8 +25,8 @@ use keyward::{
     domain::{
         api_key::{Environment, KeyId, Keyring, Pepper},
         key_record::KeyRecord,
+        owner::Owner,
         ports::{Announcements, KeyStore, KeyUse, Listener, Listening, StoreError, StoredHash, StoredKey},
-        principal::Owner,
         verdict::Verdict,
     },
 };

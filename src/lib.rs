@@ -105,8 +105,10 @@ pub use crate::{
     },
     domain::{
         api_key::{Pepper, Prefix, WeakPepper},
-        principal::{InvalidScopes, Owner, Principal, Scopes},
+        owner::Owner,
+        principal::Principal,
         required_scope::{NamedScope, RequiredScope},
+        scope::{InvalidScopes, Scopes},
         secret::{SecretBytes, SecretString},
     },
     protect::{Authorized, Credentials, Keyward, Protect, Refused},

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::principal::Owner;
+use crate::domain::owner::Owner;
 
 /// Owners whose requests are under way. Never more than there are requests, of which `server.max_connections` is the most.
 pub(crate) struct OwnerTurns {

@@ -7,7 +7,7 @@ mod world;
 use allocation_counter::measure;
 use keyward::{
     auth::Undecided,
-    domain::verdict::{Denial, Verdict},
+    domain::{denial::Denial, verdict::Verdict},
 };
 
 use world::{

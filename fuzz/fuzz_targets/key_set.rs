@@ -14,7 +14,7 @@ use keyward::{
         jwt::{HeaderPolicy, KeySet, ReadKeySet, Source, verify},
         strict_json,
     },
-    domain::verdict::TokenFault,
+    domain::denial::TokenFault,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};

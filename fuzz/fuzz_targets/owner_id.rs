@@ -3,7 +3,7 @@
 //! It never panics. A word that is read has the one spelling that its owner has, and an owner that is written is read.
 #![no_main]
 
-use keyward::{domain::principal::Owner, http::owner_id};
+use keyward::{domain::owner::Owner, http::owner_id};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -19,10 +19,11 @@ use crate::{
     config::Checks,
     domain::{
         api_key::{KeyId, Keyring, PresentedKey},
+        denial::Denial,
         key_record::KeyRecord,
         ports::KeyStore,
         principal::Principal,
-        verdict::{Denial, Verdict},
+        verdict::Verdict,
     },
 };
 

@@ -14,8 +14,8 @@ use subtle::ConstantTimeEq;
 use super::coherence::{FillTicket, Freshness, MonotonicTime, RecordId};
 use crate::domain::{
     api_key::{KeyId, Proof},
+    denial::Denial,
     key_record::KeyRecord,
-    verdict::Denial,
 };
 
 /// What a read of a key's row has found.

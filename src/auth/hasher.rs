@@ -29,7 +29,7 @@ use self::{memory_pool::MemoryPool, stored::Expected};
 use super::priority;
 use crate::{
     config::Hashing,
-    domain::{api_key::KeySecret, ports::StoredHash, principal::Owner},
+    domain::{api_key::KeySecret, owner::Owner, ports::StoredHash},
     turns::{self, OwnerTurns},
 };
 

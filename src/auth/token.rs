@@ -20,10 +20,11 @@ use super::{
     token_cache::{Tickets, TokenCache, TokenDigest},
 };
 use crate::domain::{
+    denial::{Denial, TokenFault},
     ports::{EndedTokens, StoreError},
     principal::Principal,
     token::{TokenEnd, TokenRecords, TokenStanding},
-    verdict::{Denial, TokenFault, Verdict},
+    verdict::Verdict,
 };
 
 /// Decides whether a token is good.

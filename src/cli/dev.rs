@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Problems, Settings, Sources},
-    domain::principal::Scopes,
+    domain::scope::Scopes,
     embedded_postgres::{self, EmbeddedPostgres, Options, data_directory::DataDirectory},
     startup::{Replica, Stop},
     store::Store,

@@ -10,9 +10,9 @@ use keyward::{
     config::policy,
     domain::{
         api_key::Environment,
+        denial::Denial,
         policy::{Asked, Demand, Host, Method, Policy as Rules, RequestPath, Rule, Shown, Unmet},
-        principal::Scopes,
-        verdict::Denial,
+        scope::Scopes,
     },
 };
 

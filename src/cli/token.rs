@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Settings, Sources},
-    domain::principal::Scopes,
+    domain::scope::Scopes,
 };
 use time::OffsetDateTime;
 

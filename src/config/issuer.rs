@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 use super::{ClaimPath, DAY};
-use crate::domain::{principal::Scopes, secret::SecretBytes};
+use crate::domain::{scope::Scopes, secret::SecretBytes};
 
 /// An issuer of JWTs, and which of its tokens are accepted.
 #[non_exhaustive]

@@ -17,7 +17,7 @@ use super::{names::nearest_of, problems::Problems};
 use crate::domain::{
     api_key::Environment,
     policy::{Demand, HostPattern, Method, PATTERNS_MAX, PLACES_MAX, PathPattern, Policy, RULES_MAX, Rule},
-    principal::Scopes,
+    scope::Scopes,
 };
 
 /// Largest policy file, in bytes: room for the most rules with 400 bytes each; ends the reading of what isn't a file.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{api_key::KeyId, principal::Owner};
+use super::{api_key::KeyId, owner::Owner};
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]

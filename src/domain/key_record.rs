@@ -13,11 +13,12 @@ use time::OffsetDateTime;
 use super::{
     api_key::{Environment, KeyId},
     audit::Actor,
+    denial::Denial,
     metadata::Metadata,
     network,
-    principal::{Owner, Scopes},
+    owner::Owner,
+    scope::Scopes,
     text::{KeyDescription, KeyName},
-    verdict::Denial,
 };
 
 /// The most networks that one key may be bound to.

@@ -14,8 +14,8 @@ use super::{
     key_record::{DisabledBy, ManagedKey},
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     metadata::InvalidMetadata,
+    owner::Owner,
     ports::{StoreError, StoredHash},
-    principal::Owner,
     text::ChangeReason,
     token::TokenRevocation,
 };

@@ -7,7 +7,8 @@ use super::{
     api_key::{Environment, KeyId},
     audit::{Action, Actor},
     key_record::{KeyState, ManagedKey},
-    principal::{Owner, Scope},
+    owner::Owner,
+    scope::Scope,
     text::{ChangeReason, KeyName, SearchText},
 };
 

@@ -1,6 +1,6 @@
 //! Scopes that a program asks for, and so are known while it is compiled.
 
-use super::principal::{SCOPE_MAX_BYTES, is_scope};
+use super::scope::{SCOPE_MAX_BYTES, is_scope};
 
 /// A scope that is asked for. Made by [`scope!`](crate::scope).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::{coherence::RecordId, text::ChangeReason, verdict::TokenFault};
+use super::{coherence::RecordId, denial::TokenFault, text::ChangeReason};
 
 /// What a token is ended by: two rows, each of which may be there or not. By their names among the replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

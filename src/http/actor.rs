@@ -56,7 +56,7 @@ pub(super) fn read(word: &str) -> Result<Actor, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::principal::Owner;
+    use crate::domain::owner::Owner;
 
     use super::*;
 

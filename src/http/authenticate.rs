@@ -22,9 +22,10 @@ use super::{
 use crate::{
     auth::Undecided,
     domain::{
-        principal::{ADMIN_SCOPE, VERIFY_SCOPE},
+        denial::Denial,
+        scope::{ADMIN_SCOPE, VERIFY_SCOPE},
         secret::SecretString,
-        verdict::{Denial, Verdict},
+        verdict::Verdict,
     },
     protect::{
         Credentials, Host, Refused,

@@ -12,8 +12,8 @@ pub(super) use crate::{auth::strict_json::Fault, protect::CredentialKind};
 use crate::{
     domain::{
         api_key::KeyId,
+        denial::PublicDenial,
         ledger::{self, Violation},
-        verdict::PublicDenial,
     },
     protect::{Cause, Refused, denial_facts},
     server::Refusal,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::failure::{FieldProblem, Reason};
 use crate::{
     auth::lifecycle::Editor,
-    domain::{audit::Actor, ledger::IdempotentRequest, principal::Owner},
+    domain::{audit::Actor, ledger::IdempotentRequest, owner::Owner},
 };
 
 const NAME: &str = "Idempotency-Key";

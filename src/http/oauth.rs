@@ -25,11 +25,8 @@ use super::{
 use crate::{
     auth::{Undecided, cache::Examined, lifecycle::Editor},
     domain::{
-        key_record::KeyRecord,
-        ledger::Reach,
-        principal::{OwnerKind, Scopes, TokenIdentity},
-        secret::SecretString,
-        verdict::Verdict,
+        key_record::KeyRecord, ledger::Reach, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
+        secret::SecretString, verdict::Verdict,
     },
     protect::credentials,
     server::Refusal,

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::domain::principal::{IDENTIFIER_MAX_BYTES, Owner};
+use crate::domain::owner::{IDENTIFIER_MAX_BYTES, Owner};
 
 /// Between issuer and subject: neither holds a NUL.
 const BETWEEN: &str = "\0";

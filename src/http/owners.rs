@@ -31,7 +31,7 @@ use crate::{
         api_key::Keyring,
         ledger::OwnerSwitch,
         listing::{KeyCounts, Listed, OwnerFilter, OwnerStanding, Page},
-        principal,
+        owner,
     },
     trouble::millis,
 };
@@ -136,7 +136,7 @@ pub(super) async fn list(request: HttpRequest, services: Data<Services>) -> Resu
 pub(super) fn which_owners(
     mut parameters: Parameters,
     keyring: &Keyring,
-) -> Result<(OwnerFilter, Option<principal::Owner>, Page), Reason> {
+) -> Result<(OwnerFilter, Option<owner::Owner>, Page), Reason> {
     let page = parameters.page(keyring, LIST);
     let disabled = parameters.take("state", |word| match word {
         ACTIVE => Ok(false),

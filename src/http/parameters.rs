@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{
     api_key::Keyring,
     listing::Page,
-    principal::{IDENTIFIER_MAX_BYTES, Owner},
+    owner::{IDENTIFIER_MAX_BYTES, Owner},
 };
 
 /// What a page holds when nobody says how much.

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     auth::cache::Examined,
-    domain::{api_key::Environment, key_record::KeyRecord, principal::Scopes, secret::SecretString, verdict::Denial},
+    domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, scope::Scopes, secret::SecretString},
 };
 
 /// Keys in one request.

@@ -1,6 +1,6 @@
 //! Which credential is asked for, as `WWW-Authenticate` says it (RFC 9110 §11.6.1, RFC 6750 §3).
 
-use crate::domain::verdict::PublicDenial;
+use crate::domain::denial::PublicDenial;
 
 /// Which kind of credential a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::{CredentialKind, Credentials};
-use crate::domain::{secret::SecretString, verdict::Denial};
+use crate::domain::{denial::Denial, secret::SecretString};
 
 /// Where an API key is sent.
 pub(crate) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");

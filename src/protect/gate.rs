@@ -15,8 +15,9 @@ use crate::{
     domain::{
         api_key::KeyId,
         audit::{Actor, Author},
+        denial::{Denial, TokenFault},
         principal::{Principal, TokenIdentity},
-        verdict::{Denial, TokenFault, Verdict},
+        verdict::Verdict,
     },
 };
 

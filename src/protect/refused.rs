@@ -12,7 +12,7 @@ use actix_web::{
 use serde::Serialize;
 
 use super::CredentialKind;
-use crate::domain::verdict::PublicDenial;
+use crate::domain::denial::PublicDenial;
 
 /// Seconds after which a client may try again. An outage of the database is over, or it is not, in
 /// about that time; a longer wait would only hold up the recovery.

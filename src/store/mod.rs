@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, Postgres, pool::PoolConnection, postgres::PgArguments, query::Query};
+use sqlx::{Connection, PgConnection, Postgres, pool::PoolConnection, postgres::PgArguments, query::Query};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -35,8 +35,8 @@ use crate::{
         coherence::ReplicaId,
         ledger::{KeyLedger, Reach},
         message_keys::MessageKeys,
+        owner::Owner,
         ports::{Announcements, EndedTokens, Health, KeyStore, StoreError},
-        principal::Owner,
     },
     trouble::Trouble,
     turns::{OwnerTurns, Turn},
@@ -176,7 +176,7 @@ impl Store {
     /// [`OpenError`].
     pub async fn open(settings: &Database) -> Result<Self, OpenError> {
         let store = Self::new(settings)?;
-        patiently(settings.connect_timeout, || store.reach()).await?;
+        let _ = patiently(settings.connect_timeout, || store.reach()).await?.close().await;
         Ok(store)
     }
 
@@ -184,13 +184,12 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Failed`].
-    async fn reach(&self) -> Result<(), OpenError> {
+    async fn reach(&self) -> Result<PgConnection, OpenError> {
         let connection = self.servers.connect(true).await?;
-        let _ = connection.close().await;
         if !Arc::ptr_eq(&self.servers, &self.listen_servers) {
             let _ = self.listen_servers.connect(true).await?.close().await;
         }
-        Ok(())
+        Ok(connection)
     }
 
     /// How many connections to the database it may have at once, the one that it listens on among them. For a moment there are

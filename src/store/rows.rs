@@ -9,8 +9,9 @@ use crate::domain::{
     audit::Actor,
     key_record::{AllowedIps, DisabledBy, KeyRecord, LastUse, ManagedKey, NotedMinute},
     metadata::Metadata,
+    owner::Owner,
     ports::{StoreError, StoredHash, StoredKey},
-    principal::{Owner, Scopes},
+    scope::Scopes,
     text::{KeyDescription, KeyName},
 };
 

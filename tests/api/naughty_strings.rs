@@ -1,6 +1,6 @@
 //! 515 strings that break careless programs, in every place that takes text.
 
-use keyward::domain::principal::Scope;
+use keyward::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::{

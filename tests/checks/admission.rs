@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward::{auth::Undecided, domain::verdict::Denial};
+use keyward::{auth::Undecided, domain::denial::Denial};
 use tokio::sync::Barrier;
 
 use crate::world::{Plan, World, assert_busy, assert_denied, assert_granted, in_time, poll_once};

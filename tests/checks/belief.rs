@@ -7,7 +7,7 @@ use keyward::{
         Undecided,
         coherence::{Records, Settings},
     },
-    domain::verdict::{Denial, Verdict},
+    domain::{denial::Denial, verdict::Verdict},
 };
 
 use crate::world::{Costs, ONE_QUERY, Plan, World, assert_denied, assert_granted, eventually, poll_once, record};

@@ -2,8 +2,9 @@
 
 use keyward::domain::{
     api_key::{Environment, KeyId},
-    principal::Scopes,
-    verdict::{Denial, Verdict},
+    denial::Denial,
+    scope::Scopes,
+    verdict::Verdict,
 };
 use time::Duration;
 

@@ -5,10 +5,7 @@ use keyward::{
         coherence::{Notification, Records, ReplicaId, Settings, Settled},
         lifecycle::{ChangedKey, Done},
     },
-    domain::{
-        ledger::Refusal,
-        verdict::{Denial, Verdict},
-    },
+    domain::{denial::Denial, ledger::Refusal, verdict::Verdict},
 };
 
 use crate::world::{

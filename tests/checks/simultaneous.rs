@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyward::domain::verdict::Denial;
+use keyward::domain::denial::Denial;
 use tokio::sync::Barrier;
 
 use crate::world::{

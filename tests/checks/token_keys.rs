@@ -7,7 +7,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use keyward::domain::verdict::{Denial, TokenFault};
+use keyward::domain::denial::{Denial, TokenFault};
 use serde_json::{Value, json};
 
 use crate::world::{

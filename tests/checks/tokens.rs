@@ -10,8 +10,9 @@ use keyward::{
         token::{TokenChecker, TokenRoom},
     },
     domain::{
+        denial::{Denial, TokenFault},
         token::{TokenEnd, TokenRecords},
-        verdict::{Denial, TokenFault, Verdict},
+        verdict::Verdict,
     },
 };
 use serde_json::{Value, json};

@@ -9,9 +9,10 @@ use crate::{
     auth::strict_json::{Json, Object},
     config::{ClaimPath, Issuer, Jwt},
     domain::{
-        principal::{IDENTIFIER_MAX_BYTES, Owner, TokenIdentity},
+        denial::TokenFault,
+        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        principal::TokenIdentity,
         token::TokenRecords,
-        verdict::TokenFault,
     },
 };
 

@@ -17,7 +17,7 @@ use crate::{
         strict_json::{Json, Object},
     },
     config::{self, IssuerKeys, Jwt},
-    domain::verdict::TokenFault,
+    domain::denial::TokenFault,
 };
 
 /// The `typ` values that an access token may have (RFC 7519 §5.1, RFC 9068 §2.1). Others name tokens

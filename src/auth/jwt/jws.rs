@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     auth::strict_json::{Json, Object},
-    domain::verdict::TokenFault,
+    domain::denial::TokenFault,
 };
 
 /// What a header must be like.

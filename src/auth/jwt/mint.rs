@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::SignatureAlgorithm;
 use crate::{
     config::Jwt,
-    domain::{principal::Scopes, secret::SecretString},
+    domain::{scope::Scopes, secret::SecretString},
 };
 
 /// What a minted token is to say.

@@ -37,11 +37,7 @@ use super::{
 };
 use crate::{
     config::Jwt,
-    domain::{
-        principal::{OwnerKind, TokenIdentity},
-        token::TokenRecords,
-        verdict::TokenFault,
-    },
+    domain::{denial::TokenFault, owner::OwnerKind, principal::TokenIdentity, token::TokenRecords},
 };
 
 /// A `kid` that is longer names no key; nothing of ours is so long.

@@ -12,8 +12,8 @@ use crate::{
     auth::strict_json::{Json, Object},
     config::{ClaimPath, Issuer, MalformedScopes},
     domain::{
-        principal::{SCOPES_MAX, Scope, Scopes, is_reserved},
-        verdict::TokenFault,
+        denial::TokenFault,
+        scope::{SCOPES_MAX, Scope, Scopes, is_reserved},
     },
 };
 

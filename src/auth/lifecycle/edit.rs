@@ -13,7 +13,7 @@ use crate::domain::{
     ledger::{Decision, Event, Quota, Refusal, Violation},
     metadata::{Metadata, MetadataPatch},
     precondition::Preconditions,
-    principal::Scopes,
+    scope::Scopes,
     text::{ChangeReason, KeyDescription, KeyName},
     timestamp,
 };

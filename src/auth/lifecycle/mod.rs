@@ -35,8 +35,9 @@ use crate::{
         key_record::ManagedKey,
         ledger::{Change, Decide, KeyLedger, Outcome, Quota, Reach, Refusal, SuccessorProof, Together},
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+        owner::Owner,
         ports::StoreError,
-        principal::{Owner, Scopes},
+        scope::Scopes,
     },
 };
 

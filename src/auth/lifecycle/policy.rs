@@ -8,7 +8,7 @@ use super::{Editor, Lifecycle};
 use crate::domain::{
     key_record::ManagedKey,
     ledger::{Refusal, Violation},
-    principal::{ADMIN_SCOPE, Scopes, is_reserved},
+    scope::{ADMIN_SCOPE, Scopes, is_reserved},
 };
 
 impl Lifecycle {

@@ -7,7 +7,7 @@ use keyward::domain::{
     api_key::{Environment, KeyId},
     key_record::KeyState,
     network,
-    principal::Scope,
+    scope::Scope,
     text::{ChangeReason, KeyDescription, KeyName, SearchText},
 };
 

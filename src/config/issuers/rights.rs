@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::table::{Table, table_of_lists, texts};
 use crate::{
     config::{ClaimPath, Issuer, MalformedScopes},
-    domain::principal::{Scopes, is_reserved},
+    domain::scope::{Scopes, is_reserved},
 };
 
 /// Claims with scopes, and as many with roles.

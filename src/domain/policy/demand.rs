@@ -1,10 +1,6 @@
 //! What a rule wants to be shown.
 
-use crate::domain::{
-    api_key::Environment,
-    principal::{Principal, Scopes},
-    verdict::Denial,
-};
+use crate::domain::{api_key::Environment, denial::Denial, principal::Principal, scope::Scopes};
 
 /// What a client must show to be let through.
 #[derive(Clone, Debug, PartialEq, Eq)]

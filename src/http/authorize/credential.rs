@@ -8,7 +8,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, InvalidHeade
 use arc_swap::ArcSwap;
 
 use crate::{
-    domain::{policy::Policy, verdict::Denial},
+    domain::{denial::Denial, policy::Policy},
     protect::credentials::{Presented, only_value, strip_bearer},
 };
 

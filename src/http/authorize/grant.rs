@@ -15,7 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
     auth::jwt::TokenVerifier,
-    domain::principal::{OwnerKind, Principal},
+    domain::{owner::OwnerKind, principal::Principal},
     http::owner_id,
 };
 

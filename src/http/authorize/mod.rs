@@ -25,8 +25,9 @@ use super::{
 use crate::{
     auth::Undecided,
     domain::{
+        denial::Denial,
         policy::{Demand, Policy, Shown, Unmet},
-        verdict::{Denial, Verdict},
+        verdict::Verdict,
     },
     protect::{CredentialKind, Gate, credentials::Presented},
 };

@@ -11,8 +11,8 @@ use actix_web::{
 use crate::http::host::host_of;
 use crate::{
     domain::{
+        denial::Denial,
         policy::{Asked, Host, LooksAt, Method, RequestPath, Unclear},
-        verdict::Denial,
     },
     protect::TrustedProxies,
 };

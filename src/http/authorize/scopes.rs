@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web::Query};
 
 use super::original;
 use crate::{
-    domain::principal::Scopes,
+    domain::scope::Scopes,
     http::failure::{FieldProblem, Reason},
 };
 

@@ -12,7 +12,7 @@ use actix_web::{
 
 use super::{Dialect, Failure, Fault, FieldProblem, Reason};
 use crate::{
-    domain::verdict::PublicDenial,
+    domain::denial::PublicDenial,
     http::{
         catalog,
         problem::{Message, OAuthError, Problem},

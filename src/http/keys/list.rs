@@ -169,6 +169,6 @@ pub(super) fn tag(text: &str) -> Result<(String, String), String> {
 }
 
 /// An owner by the word for it.
-pub(in crate::http) fn owner(text: &str) -> Result<crate::domain::principal::Owner, String> {
+pub(in crate::http) fn owner(text: &str) -> Result<crate::domain::owner::Owner, String> {
     owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned())
 }

@@ -14,7 +14,7 @@ use crate::{
         api_key::Prefix,
         key_record::{DisabledBy, ManagedKey},
         metadata::Metadata,
-        principal,
+        owner,
         secret::SecretString,
     },
     http::{actor::By, instants, owner_id},
@@ -143,7 +143,7 @@ pub(in crate::http) struct Owner {
 }
 
 impl Owner {
-    pub(in crate::http) fn new(owner: &principal::Owner) -> Self {
+    pub(in crate::http) fn new(owner: &owner::Owner) -> Self {
         Self {
             id: owner_id::write(owner),
             issuer: owner.issuer.clone().into_string(),

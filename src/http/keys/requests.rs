@@ -11,7 +11,8 @@ use crate::{
         key_record::{ALLOWED_IPS_MAX, AllowedIps},
         metadata::{InvalidMetadata, Metadata, MetadataPatch},
         network,
-        principal::{IDENTIFIER_MAX_BYTES, Owner, SCOPES_MAX, Scopes},
+        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        scope::{SCOPES_MAX, Scopes},
         timestamp,
     },
     http::{

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     domain::{
-        principal::{ADMIN_SCOPE, VERIFY_SCOPE},
-        verdict::PublicDenial,
+        denial::PublicDenial,
+        scope::{ADMIN_SCOPE, VERIFY_SCOPE},
     },
     http::{
         audit::EventList,

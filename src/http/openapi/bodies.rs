@@ -8,7 +8,8 @@ use crate::{
     domain::{
         key_record::{ALLOWED_IPS_MAX, KeyState},
         metadata::{METADATA_MAX_BYTES, METADATA_MAX_DEPTH},
-        principal::{IDENTIFIER_MAX_BYTES, SCOPE_MAX_BYTES, SCOPES_MAX},
+        owner::IDENTIFIER_MAX_BYTES,
+        scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
         text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
     },
     http::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},

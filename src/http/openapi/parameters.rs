@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::bodies::{CLEAN, NO_NUL, reference};
 use crate::{
-    domain::{audit::Action, key_record::KeyState, listing::KeySort, principal::IDENTIFIER_MAX_BYTES, text},
+    domain::{audit::Action, key_record::KeyState, listing::KeySort, owner::IDENTIFIER_MAX_BYTES, text},
     http::{
         catalog,
         parameters::{LIMIT_DEFAULT, LIMIT_MAX},

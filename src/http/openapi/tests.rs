@@ -13,7 +13,7 @@ use crate::{
         api_key::{Environment, Keyring, Pepper},
         key_record::{DisabledBy, KeyState},
         ledger::Reach,
-        principal::Owner,
+        owner::Owner,
     },
     http::{
         asked, audit,

@@ -13,8 +13,8 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     ledger::{Event, Reach},
     listing::{EventFilter, Listed, Page, Place},
+    owner::Owner,
     ports::StoreError,
-    principal::Owner,
 };
 
 /// Writes one event about each of `keys`, or one about the owner where there are none.

@@ -13,8 +13,8 @@ use crate::domain::{
     key_record::{DisabledBy, ManagedKey},
     ledger::{Event, IdempotentRequest, Inserted, Insertion, Refusal},
     metadata::Metadata,
+    owner::Owner,
     ports::{StoreError, StoredHash},
-    principal::Owner,
 };
 
 /// How long a request is remembered by its `Idempotency-Key`: a client that retries later than that has

@@ -9,8 +9,9 @@ use super::{super::rows::ManagedRow, managed_rows};
 use crate::domain::{
     key_record::{KeyState, ManagedKey},
     listing::{KeyFilter, KeyOrder, KeySort, Listed, Page, Place},
+    owner::Owner,
     ports::StoreError,
-    principal::{Owner, Scope},
+    scope::Scope,
     text::SearchText,
 };
 

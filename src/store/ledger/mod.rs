@@ -26,8 +26,8 @@ use crate::domain::{
     key_record::ManagedKey,
     ledger::{Change, IdempotentRequest, Inserted, Insertion, KeyLedger, Outcome, OwnerSwitch, Reach, Together},
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+    owner::Owner,
     ports::StoreError,
-    principal::Owner,
     text::ChangeReason,
     token::TokenRevocation,
 };

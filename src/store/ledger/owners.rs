@@ -8,8 +8,8 @@ use crate::domain::{
     audit::Action,
     coherence::Mark,
     ledger::{Event, OwnerSwitch, Reach, Together},
+    owner::Owner,
     ports::StoreError,
-    principal::Owner,
     text::ChangeReason,
 };
 

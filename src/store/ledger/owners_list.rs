@@ -8,8 +8,8 @@ use super::{super::rows::ActorColumns, Store};
 use crate::domain::{
     ledger::Reach,
     listing::{KeyCounts, Listed, OwnerDisabled, OwnerFilter, OwnerStanding, Page, Place},
+    owner::Owner,
     ports::StoreError,
-    principal::Owner,
     text::{ChangeReason, SearchText},
 };
 

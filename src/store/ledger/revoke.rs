@@ -10,8 +10,8 @@ use crate::domain::{
     audit::Action,
     ledger::{Event, Together},
     listing::KeyFilter,
+    owner::Owner,
     ports::StoreError,
-    principal::Owner,
     text::ChangeReason,
 };
 

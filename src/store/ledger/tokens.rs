@@ -9,8 +9,8 @@ use super::{BEGIN, Store, announce, audit};
 use crate::domain::{
     audit::Action,
     ledger::{Event, Together},
+    owner::Owner,
     ports::StoreError,
-    principal::Owner,
     timestamp,
     token::{TokenRevocation, WhichTokens},
 };

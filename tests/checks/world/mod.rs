@@ -25,11 +25,12 @@ use keyward::{
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring, Pepper},
         audit::Author,
+        denial::Denial,
         key_record::KeyRecord,
         ledger::{KeyLedger, Reach},
+        owner::Owner,
         ports::{Announcements, KeyStore, StoredKey},
-        principal::Owner,
-        verdict::{Denial, Verdict},
+        verdict::Verdict,
     },
 };
 use time::{OffsetDateTime, macros::datetime};

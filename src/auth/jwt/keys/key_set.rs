@@ -15,7 +15,7 @@ use crate::{
         jwt::{KEY_ID_MAX_BYTES, algorithm::SignatureAlgorithm},
         strict_json,
     },
-    domain::{secret::SecretBytes, verdict::TokenFault},
+    domain::{denial::TokenFault, secret::SecretBytes},
 };
 
 /// Keys in one set, of which further ones are not read.
