@@ -97,7 +97,7 @@ async fn a_request_that_is_no_good_gets_a_problem_with_the_same_members() {
     let replica = replica().await;
     for (request, path) in [
         (format!("{}x: {}\r\n\r\n", head("GET", "/v1/keys?a=b"), "a".repeat(20_000)), json!("/v1/keys")),
-        ("GET /v1/keys HTTP/1.1\r\nx-request-id: mine\r\nno colon\r\n\r\n"), json!("/v1/keys".to_owned()),
+        ("GET /v1/keys HTTP/1.1\r\nx-request-id: mine\r\nno colon\r\n\r\n".to_owned(), json!("/v1/keys")),
         (format!("GET {} HTTP/1.1\r\n\r\n", "/a".repeat(2000)), Value::Null),
         ("GET /<script> HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), Value::Null),
         ("nonsense\r\n\r\n".to_owned(), Value::Null),
