@@ -40,7 +40,7 @@ schemathesis.openapi.format("cursor-of-owners", st.just(cursor("/v1/admin/owners
 schemathesis.openapi.format("actor", st.one_of(st.just("command_line"), st.uuids().map(lambda it: owner_id("", str(it)))))
 schemathesis.openapi.format("owner-id", st.uuids().map(lambda it: owner_id("", str(it))))
 schemathesis.openapi.format("ip-network", st.ip_addresses().map(lambda it: f"{it}/{it.max_prefixlen // 2}"))
-schemathesis.openapi.format("entity-tags", st.sampled_from(["*", '"1"', '"1", "2"', 'W/"1"', '"no version"']))
+schemathesis.openapi.format("entity-tags", st.sampled_from(["*", '"1"', '"1", "2"', 'W/"1"', '"no-version"']))
 # Ends of lives must be in the future.
 schemathesis.openapi.format(
     "date-time",
