@@ -267,8 +267,21 @@ fn keyward_arguments(line: &str) -> Option<Vec<String>> {
         return None;
     }
     let end = rest.find([')', '|', ';', '>', '<', '#', '&', '"']).unwrap_or(rest.len());
-    let arguments: Vec<String> = rest[..end].split_whitespace().map(str::to_owned).collect();
+    let arguments = words(&rest[..end]);
     (!arguments.is_empty()).then_some(arguments)
+}
+
+/// What a shell makes of `text`: words, in which single quotes hold blanks together.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in text.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
 }
 
 #[test]

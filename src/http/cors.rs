@@ -14,7 +14,7 @@ use actix_web::{
     },
 };
 
-use super::authorize;
+use super::paths;
 use crate::config;
 
 /// Methods that some route has.
@@ -45,7 +45,7 @@ impl Cors {
     pub(super) fn preflight(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let headers = request.headers();
         let is_preflight = request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        if !is_preflight || authorize::is_for_gateways(request.path()) {
+        if !is_preflight || paths::is_for_gateways(request.path()) {
             return None;
         }
         let origin = self.known_origin(headers)?;
@@ -61,7 +61,7 @@ impl Cors {
 
     /// Says in the headers of the answer to a request for this path, with these headers, whether the page may read it.
     pub(super) fn permit(&self, path: &str, asked: &HeaderMap, answer: &mut HeaderMap) {
-        if authorize::is_for_gateways(path) || answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        if paths::is_for_gateways(path) || answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             return;
         }
         // Also where nobody is permitted: who asks without an origin must not get what is kept for one who asks with it.

@@ -6,7 +6,7 @@ mod answer;
 
 use std::fmt;
 
-use super::oauth;
+use super::paths;
 pub(super) use super::problem::FieldProblem;
 pub(super) use crate::{auth::strict_json::Fault, protect::CredentialKind};
 use crate::{
@@ -34,7 +34,7 @@ pub(super) enum Dialect {
 impl Dialect {
     pub(super) fn of_path(path: &str) -> Self {
         match path {
-            oauth::INTROSPECT | oauth::REVOKE => Self::OAuth,
+            paths::INTROSPECT | paths::REVOKE => Self::OAuth,
             path if path.starts_with("/api/") => Self::Guide,
             _ => Self::Standard,
         }

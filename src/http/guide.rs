@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{
     Services,
     failure::{Failure, Reason},
-    idempotency, keys,
+    idempotency, instants,
     keys::representation::SHOWN_BEFORE,
     root_span::in_request,
     undone,
@@ -49,7 +49,7 @@ pub(super) async fn create_api_key(
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
-    let now = keys::now();
+    let now = instants::now();
     let idempotent = idempotency::of(&request, &editor, &body);
     let idempotent = idempotent.map_err(|reason| Failure::new(request.path(), reason))?;
     if let Some(idempotent) = &idempotent {

@@ -1,4 +1,4 @@
-//! Instants as answers show them.
+//! Instants, as exact as answers show them.
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
@@ -13,4 +13,9 @@ pub(super) fn required<S: Serializer>(instant: &OffsetDateTime, serializer: S) -
 /// An instant, or `null`.
 pub(super) fn optional<S: Serializer>(instant: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
     instant.map(timestamp::write).serialize(serializer)
+}
+
+/// Now.
+pub(super) fn now() -> OffsetDateTime {
+    timestamp::to_milliseconds(OffsetDateTime::now_utc())
 }

@@ -28,6 +28,7 @@ mod openapi;
 pub mod owner_id;
 mod owners;
 mod parameters;
+mod paths;
 mod problem;
 mod problem_page;
 mod root_span;

@@ -18,7 +18,8 @@ use super::{
     failure::{Failure, Reason},
     form::Members,
     host::host_of,
-    keys::now,
+    instants::now,
+    paths::{INTROSPECT, REVOKE},
     root_span::in_request,
     undone,
 };
@@ -32,10 +33,6 @@ use crate::{
     server::Refusal,
 };
 
-/// `POST /v1/introspect`
-pub(super) const INTROSPECT: &str = "/v1/introspect";
-/// `POST /v1/revoke`
-pub(super) const REVOKE: &str = "/v1/revoke";
 const BEARER: Option<&str> = Some("Bearer");
 
 /// What a token is good for (RFC 7662 §2.2). Of one that is good for nothing, `active` alone is told.

@@ -16,10 +16,8 @@ use super::{
     failure::{Failure, Reason},
     fields::{Fields, parsed},
     instants,
-    keys::{
-        now,
-        representation::{Confirmation, Owner},
-    },
+    instants::now,
+    keys::representation::{Confirmation, Owner},
     owner_id,
     parameters::{self, Parameters},
     root_span::in_request,

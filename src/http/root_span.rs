@@ -14,7 +14,7 @@ use actix_web::{
 use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
-use super::{authorize, services};
+use super::{paths, services};
 use crate::server::{REQUEST_ID, request_id_from, request_id_of};
 
 /// Tells `tracing-actix-web` what a request's span holds.
@@ -61,9 +61,9 @@ fn span(request: &HttpRequest) -> Span {
 
 /// The pattern of what answers. Gateways' questions are answered by a scope, which has none.
 fn route(request: &HttpRequest) -> Option<Cow<'static, str>> {
-    match request.path().strip_prefix(authorize::PATH) {
-        Some("") => Some(Cow::Borrowed(authorize::PATH)),
-        Some(rest) if rest.starts_with('/') => Some(Cow::Borrowed(authorize::BELOW)),
+    match request.path().strip_prefix(paths::AUTHORIZE) {
+        Some("") => Some(Cow::Borrowed(paths::AUTHORIZE)),
+        Some(rest) if rest.starts_with('/') => Some(Cow::Borrowed(paths::AUTHORIZE_BELOW)),
         _ => request.match_pattern().map(Cow::Owned),
     }
 }

@@ -13,14 +13,14 @@ use actix_web::{
 
 use super::{
     Services, audit, authenticate,
-    authorize::{self, GatewayCheck},
+    authorize::GatewayCheck,
     failure::{Dialect, Failure, Reason},
     guide, health,
     key_check::{KeyedHandler, WithKey},
     keys, oauth,
     on_the_spot::OnTheSpot,
     openapi::{self, page},
-    owners, problem_page, strict, tokens, verify,
+    owners, paths, problem_page, strict, tokens, verify,
 };
 
 /// Who may call a route.
@@ -102,8 +102,8 @@ const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read 
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(guide::create_api_key)),
     with_key(Method::GET, "/api/protected-resource", guide::protected_resource),
-    for_gateways(authorize::PATH),
-    for_gateways(authorize::BELOW),
+    for_gateways(paths::AUTHORIZE),
+    for_gateways(paths::AUTHORIZE_BELOW),
     endpoint(
         Method::GET,
         "/healthz",
@@ -143,8 +143,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
     endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),
-    endpoint(Method::POST, oauth::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
-    endpoint(Method::POST, oauth::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),
+    endpoint(Method::POST, paths::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
+    endpoint(Method::POST, paths::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),
     endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {
         route.to(oauth::metadata)
     }),
@@ -163,8 +163,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
 pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
     // A scope has all that is below it, too, and is found without a regular expression, which each route that is tried
     // after it would have to wait for.
-    app.service(web::scope(authorize::PATH).default_service(at_gateways(services)));
-    let mut configured = vec![authorize::PATH, authorize::BELOW];
+    app.service(web::scope(paths::AUTHORIZE).default_service(at_gateways(services)));
+    let mut configured = vec![paths::AUTHORIZE, paths::AUTHORIZE_BELOW];
     for endpoint in ENDPOINTS {
         if !configured.contains(&endpoint.path) {
             configured.push(endpoint.path);
@@ -219,7 +219,7 @@ fn at_gateways(services: &Data<Services>) -> OnTheSpot<GatewayCheck> {
 /// Whether a handler looks at the body of a request with this method for this path. Gateways may announce their client's body and
 /// keep it. With `DELETE`, few clients send one: what is not declared would be refused anyway, and is not waited for.
 pub(super) fn takes_body(method: &Method, path: &str, headers: &HeaderMap) -> bool {
-    !authorize::is_for_gateways(path)
+    !paths::is_for_gateways(path)
         && match *method {
             Method::POST | Method::PUT | Method::PATCH => true,
             Method::DELETE => headers.contains_key(CONTENT_TYPE),
@@ -253,9 +253,10 @@ async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
     Err(Failure::new(path, if is_known(method) { Reason::NotFound } else { Reason::UnknownMethod }))
 }
 
-/// Whether a method is one of those that RFC 9110 §9 and RFC 5789 describe. Their names have capitals only.
+/// Whether a method is one of those that RFC 9110 §9 and RFC 5789 describe, or `QUERY`, which stands beside them. Their names have
+/// capitals only.
 fn is_known(method: &Method) -> bool {
-    matches!(
+    let is_of_the_standards = matches!(
         *method,
         Method::GET
             | Method::HEAD
@@ -266,5 +267,6 @@ fn is_known(method: &Method) -> bool {
             | Method::OPTIONS
             | Method::TRACE
             | Method::PATCH
-    )
+    );
+    is_of_the_standards || method.as_str() == "QUERY"
 }

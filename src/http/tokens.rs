@@ -17,8 +17,8 @@ use super::{
     failure::{Failure, Reason},
     fields::{Fields, Wrong, parsed, text, wrong},
     instants,
+    instants::now,
     keys::{
-        now,
         representation::Confirmation,
         requests::{identifier, instant},
     },

@@ -17,8 +17,8 @@ use super::{
     failure::{Failure, FieldProblem, Reason},
     fields::{Fields, boolean, list, object, parsed, text, wrong},
     instants,
+    instants::now,
     keys::{
-        now,
         representation::{self, Owner, notes},
         requests::scopes,
     },

@@ -243,7 +243,8 @@ async fn ipv6_addresses_work() {
     let cluster = PrivateCluster::start().await;
     let port = free_port().await;
     let proxy = Proxy::between(&format!("[::1]:{port}"), &cluster.url("postgres")).await;
-    let Some(_proxy) = proxy else { return eprintln!("this machine has no IPv6; not tested") };
+    // A machine without IPv6 has nothing to test here.
+    let Some(_proxy) = proxy else { return };
     let replica = Replica::start_on(&format!("postgres://postgres@[::1]:{port}/postgres?sslmode=disable"), &[]).await;
     assert_eq!(reqwest::get(replica.url("/readyz")).await.expect("an answer").status(), 200);
 }

@@ -32,15 +32,6 @@ use crate::{
     protect::{CredentialKind, Gate, credentials::Presented},
 };
 
-/// Where gateways ask.
-pub(super) const PATH: &str = "/v1/authorize";
-/// The same with the path that is asked about behind it.
-pub(super) const BELOW: &str = "/v1/authorize/{original}";
-/// Whether gateways ask here.
-pub(super) fn is_for_gateways(path: &str) -> bool {
-    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// What clients are asked for.
 const KIND: CredentialKind = CredentialKind::Either;
 

@@ -63,7 +63,7 @@ pub(super) fn asked<'a>(
 
 /// What stands behind our own path, as it came.
 pub(super) fn below(request: &HttpRequest) -> Option<&str> {
-    request.path().strip_prefix(super::PATH).filter(|rest| !rest.is_empty())
+    request.path().strip_prefix(crate::http::paths::AUTHORIZE).filter(|rest| !rest.is_empty())
 }
 
 struct Told<'a> {

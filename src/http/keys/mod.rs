@@ -21,13 +21,9 @@ pub(super) use self::{change::*, create::*, list::*, together::*};
 use super::{
     Services,
     failure::{Failure, Reason},
+    instants::now,
 };
-use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions, timestamp};
-
-/// Now, as exact as answers are.
-pub(super) fn now() -> OffsetDateTime {
-    timestamp::to_milliseconds(OffsetDateTime::now_utc())
-}
+use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions};
 
 /// The id in the path. What is no id is the id of no key.
 fn key_id(request: &HttpRequest, id: &Path<String>) -> Result<KeyId, Failure> {

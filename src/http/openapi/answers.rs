@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    bodies::reference,
     operation::{Answer, Occurs, Operation, unknown_parameter},
+    schema::reference,
 };
 use crate::{
     domain::{

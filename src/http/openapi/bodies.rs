@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::parameters::{line, owner_id};
+use super::schema::{NO_NUL, line, owner_id, reference};
 use crate::{
     domain::{
         key_record::{ALLOWED_IPS_MAX, KeyState},
@@ -14,11 +14,6 @@ use crate::{
     },
     http::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},
 };
-
-/// No control character in it (Unicode's category Cc).
-pub(super) const CLEAN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
-/// Postgres keeps no NUL.
-pub(super) const NO_NUL: &str = r"^[^\u0000]*$";
 
 /// A body that must be there.
 pub(super) fn body(schema: &str) -> Value {
@@ -46,11 +41,6 @@ fn content(schema: &str) -> Value {
         "schema": reference(schema),
         "examples": { "usual": { "value": example(schema) } },
     })
-}
-
-/// Where a schema of that name stands.
-pub(super) fn reference(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 fn reference_or_null(name: &str) -> Value {

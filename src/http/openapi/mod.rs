@@ -15,6 +15,7 @@ mod operation;
 mod operations;
 pub(super) mod page;
 mod parameters;
+mod schema;
 mod shared;
 #[cfg(test)]
 mod tests;

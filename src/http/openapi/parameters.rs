@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::bodies::{CLEAN, NO_NUL, reference};
+use super::schema::{NO_NUL, line, owner_id, reference};
 use crate::{
     domain::{audit::Action, key_record::KeyState, listing::KeySort, owner::IDENTIFIER_MAX_BYTES, text},
     http::{
@@ -140,16 +140,6 @@ fn orders() -> Vec<String> {
 
 fn cursor(list: &str) -> Value {
     json!({ "type": "string", "format": format!("cursor-of-{list}") })
-}
-
-/// One line of text.
-pub(super) fn line(longest: usize) -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": CLEAN })
-}
-
-/// An owner in one word.
-pub(super) fn owner_id() -> Value {
-    json!({ "type": "string", "format": "owner-id" })
 }
 
 /// A header.

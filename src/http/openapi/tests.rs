@@ -56,7 +56,7 @@ fn read<T>(body: Value, read: impl FnOnce(Fields) -> T) -> BTreeSet<String> {
 
 #[test]
 fn bodies_are_documented_with_the_names_that_are_read() {
-    let (now, alice) = (keys::now(), Owner { issuer: "".into(), subject: "alice".into() });
+    let (now, alice) = (crate::http::instants::now(), Owner { issuer: "".into(), subject: "alice".into() });
     let nothing = || Value::Object(Map::new());
     assert_eq!(documented("NewKey"), read(nothing(), |fields| requests::order(fields, Some(&alice), now)));
     let with_owner = json!({ "owner": {} });

@@ -1,0 +1,23 @@
+//! Schemas that stand in several places.
+
+use serde_json::{Value, json};
+
+/// No control character in it (Unicode's category Cc).
+pub(super) const CLEAN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// Postgres keeps no NUL.
+pub(super) const NO_NUL: &str = r"^[^\u0000]*$";
+
+/// Where a schema of that name stands.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// One line of text.
+pub(super) fn line(longest: usize) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": CLEAN })
+}
+
+/// An owner in one word.
+pub(super) fn owner_id() -> Value {
+    json!({ "type": "string", "format": "owner-id" })
+}
