@@ -2,6 +2,8 @@
 //!
 //! `cargo test --test imports -- --nocapture` prints the arrows of each folder.
 
+#![allow(clippy::print_stdout, reason = "it prints the arrows for whoever asks")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -11,6 +11,7 @@ mod cors;
 pub mod cursor;
 mod edge;
 mod editor;
+pub mod endpoint;
 pub mod entity_tag;
 mod failure;
 mod fields;

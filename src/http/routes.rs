@@ -1,6 +1,8 @@
 //! The whole API on one page. Only what stands in [`ENDPOINTS`] is served, and each line says who
 //! may call it, so a route without a decision about access cannot be written.
 
+use std::sync::LazyLock;
+
 use actix_web::{
     HttpRequest, HttpResponse, Resource, Route, guard,
     http::{
@@ -14,83 +16,15 @@ use actix_web::{
 use super::{
     Services, audit, authenticate,
     authorize::GatewayCheck,
-    failure::{Dialect, Failure, Reason},
+    endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
+    failure::{Failure, Reason},
     guide, health,
-    key_check::{KeyedHandler, WithKey},
+    key_check::WithKey,
     keys, oauth,
     on_the_spot::OnTheSpot,
     openapi::{self, page},
     owners, paths, problem_page, strict, tokens, verify,
 };
-
-/// Who may call a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Anyone, for this reason.
-    Public(&'static str),
-    /// Who holds a JWT, with or without the word `Bearer`, as in the guide.
-    GuideToken,
-    /// Who holds a JWT.
-    Token,
-    /// Who holds an API key.
-    ApiKey,
-    /// Who holds a good API key, in either header.
-    OwnKey,
-    /// Who holds an API key, be it revoked, expired or used from the wrong place: to end it.
-    KeyHolder,
-    /// Services: who holds a JWT or an API key with the scope `keyward:verify`.
-    Verifier,
-    /// The same, in the way of OAuth's clients, too: with the key as the password of `Basic`.
-    OAuthClient,
-    /// Who holds a JWT with the scope `keyward:admin`.
-    Administrator,
-    /// Gateways, which hand on what their clients send: the handler decides whether those may do what they ask
-    /// for. With any method, for it may be the client's.
-    Forwarded,
-}
-
-/// One route.
-pub struct Endpoint {
-    /// The method. `HEAD` is answered wherever `GET` is (RFC 9110 §9.3.2), and any other for `Access::Forwarded`.
-    pub method: Method,
-    /// The path.
-    pub path: &'static str,
-    /// Who may call it.
-    pub access: Access,
-    handler: Handler,
-}
-
-impl Endpoint {
-    /// Whether what the route has no use for is refused (`strict.rs`). Gateways hand on what their clients send; OAuth has
-    /// its own rules (RFC 6749 §3.2), as the guide has; and what anybody may read is asked for by load balancers and browsers, which
-    /// add what they like.
-    pub(super) fn is_strict(&self) -> bool {
-        let is_open = matches!(self.access, Access::Public(_) | Access::Forwarded);
-        !is_open && Dialect::of_path(self.path) == Dialect::Standard
-    }
-}
-
-/// What answers a request.
-enum Handler {
-    /// A handler of actix, behind the middleware that `access` names.
-    Actix(fn(Route) -> Route),
-    /// One that its check calls, and nobody else.
-    Keyed(KeyedHandler),
-    /// [`GatewayCheck`], whatever the method.
-    Gateway,
-}
-
-const fn endpoint(method: Method, path: &'static str, access: Access, handler: fn(Route) -> Route) -> Endpoint {
-    Endpoint { method, path, access, handler: Handler::Actix(handler) }
-}
-
-const fn with_key(method: Method, path: &'static str, handler: KeyedHandler) -> Endpoint {
-    Endpoint { method, path, access: Access::ApiKey, handler: Handler::Keyed(handler) }
-}
-
-const fn for_gateways(path: &'static str) -> Endpoint {
-    Endpoint { method: Method::GET, path, access: Access::Forwarded, handler: Handler::Gateway }
-}
 
 /// What some route here has.
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
@@ -159,8 +93,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/docs/{file}", Access::Public(DOCUMENTS), |route| route.to(page::part)),
 ];
 
+/// What the API's document says, made once, at the first question.
+static DOCUMENT: LazyLock<page::File> = LazyLock::new(|| openapi::document(ENDPOINTS));
+
 /// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
 pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
+    app.app_data(Data::new(openapi::Document(&DOCUMENT)));
     // A scope has all that is below it, too, and is found without a regular expression, which each route that is tried
     // after it would have to wait for.
     app.service(web::scope(paths::AUTHORIZE).default_service(at_gateways(services)));

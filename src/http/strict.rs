@@ -16,8 +16,8 @@ use actix_web::{
 
 use super::{
     answered,
+    endpoint::Reads,
     failure::{Failure, Reason},
-    openapi::Reads,
     parameters::Parameters,
 };
 

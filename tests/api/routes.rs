@@ -1,6 +1,6 @@
 //! Every route there is, by the table that serves them.
 
-use keyward::http::routes::{Access, ENDPOINTS};
+use keyward::http::{endpoint::Access, routes::ENDPOINTS};
 use reqwest::Method;
 
 use crate::{actors::stranger, replica::Replica};

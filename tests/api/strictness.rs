@@ -1,6 +1,9 @@
 //! One rule for what a route does not know: it is refused, and never lost.
 
-use keyward::http::routes::{Access, ENDPOINTS, Endpoint};
+use keyward::http::{
+    endpoint::{Access, Endpoint},
+    routes::ENDPOINTS,
+};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use keyward::http::routes::{Access, ENDPOINTS, Endpoint};
+use keyward::http::{
+    endpoint::{Access, Endpoint},
+    routes::ENDPOINTS,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

@@ -17,6 +17,7 @@ use crate::{
     },
     http::{
         audit::EventList,
+        endpoint::{Access, Endpoint},
         failure::{CredentialKind, Dialect, Failure, Reason},
         guide, health,
         keys::{
@@ -27,7 +28,6 @@ use crate::{
         owners::{OwnerDetails, OwnerList, SwitchedOwner},
         problem::{Message, OAuthError, Problem},
         problem_page::{ProblemType, ProblemTypes},
-        routes::{Access, Endpoint},
         tokens::RevokedTokens,
         verify::{KnownKey, Verification, Verifications},
     },

@@ -23,28 +23,36 @@ mod told;
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpRequest, HttpResponse, web::Bytes};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Bytes, Data},
+};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApiVersion;
 
 use self::operation::Operation;
-use super::routes::{Access, ENDPOINTS, Endpoint};
+use super::endpoint::{Access, Endpoint, Reads};
 
 /// The page about the API, of which a part is the document's description.
 const PAGE: &str = include_str!("../../../docs/api.md");
 
-/// Made once, at the first question.
-static DOCUMENT: LazyLock<page::File> = LazyLock::new(|| page::File::new("application/json", Bytes::from(text())));
+/// The document about the routes that are served.
+pub(super) struct Document(pub(super) &'static LazyLock<page::File>);
 
 /// `GET /openapi.json`
-pub(super) async fn openapi_json(request: HttpRequest) -> HttpResponse {
-    DOCUMENT.answer(&request)
+pub(super) async fn openapi_json(request: HttpRequest, document: Data<Document>) -> HttpResponse {
+    document.0.answer(&request)
+}
+
+/// The document about these routes.
+pub(super) fn document(endpoints: &'static [Endpoint]) -> page::File {
+    page::File::new("application/json", Bytes::from(text(endpoints)))
 }
 
 /// The document as it is sent: in the order in which people read it.
 #[derive(Serialize)]
-struct Document {
+struct Written {
     openapi: OpenApiVersion,
     info: Value,
     tags: Vec<Value>,
@@ -70,14 +78,14 @@ impl Serialize for InOrderOfMethods {
     }
 }
 
-fn text() -> String {
-    let mut paths = paths();
+fn text(endpoints: &'static [Endpoint]) -> String {
+    let mut paths = paths(endpoints);
     let operations = paths.0.iter_mut().flat_map(|(_, methods)| methods.0.iter_mut().map(|(_, operation)| operation));
     let mut components = shared::share(operations);
     let schemas: Map<_, _> = answers::schemas().into_iter().chain(bodies::schemas()).collect();
     components.insert("schemas".to_owned(), schemas.into());
     components.insert("securitySchemes".to_owned(), security_schemes());
-    let document = Document {
+    let document = Written {
         openapi: OpenApiVersion::Version31,
         info: json!({
             "title": "Keyward",
@@ -112,13 +120,6 @@ fn security_schemes() -> Value {
     })
 }
 
-/// What a route reads of a request besides its head.
-#[derive(Clone, Copy)]
-pub(super) struct Reads {
-    pub(super) query: bool,
-    pub(super) body: bool,
-}
-
 /// What this route reads: what the document says that it takes.
 pub(super) fn reads(endpoint: &Endpoint) -> Reads {
     let operation = operations::of(endpoint);
@@ -130,15 +131,15 @@ pub(super) fn reads(endpoint: &Endpoint) -> Reads {
 }
 
 /// Every path, each with its operations, as `told` orders them.
-fn paths() -> InOrder {
+fn paths(all: &'static [Endpoint]) -> InOrder {
     let told = |endpoint: &'static Endpoint| (told::of(endpoint).map_or((usize::MAX, 0), |told| told.place), endpoint);
-    let mut endpoints: Vec<_> = ENDPOINTS.iter().map(told).collect();
+    let mut endpoints: Vec<_> = all.iter().map(told).collect();
     endpoints.sort_by_key(|(place, _)| *place);
     let mut paths: Vec<(&'static str, InOrderOfMethods)> = Vec::new();
     for (_, endpoint) in endpoints {
         let Some(operation) = operations::of(endpoint) else { continue };
         let method = endpoint.method.as_str().to_ascii_lowercase();
-        let operation = (method, written(endpoint, operation));
+        let operation = (method, written(endpoint, operation, all));
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, methods)) => methods.0.push(operation),
             None => paths.push((endpoint.path, InOrderOfMethods(vec![operation]))),
@@ -147,15 +148,15 @@ fn paths() -> InOrder {
     InOrder(paths)
 }
 
-fn written(endpoint: &Endpoint, operation: Operation) -> Value {
+fn written(endpoint: &Endpoint, operation: Operation, all: &[Endpoint]) -> Value {
     let told = told::of(endpoint);
-    let about = told.as_ref().map(|told| match operation.of_owners(endpoint) {
+    let about = told.as_ref().map(|told| match operation.of_owners(endpoint, all) {
         Some(id) => format!("Like `{id}`, for the keys of any owner."),
         None => told.about.to_owned(),
     });
     let mut written = json!({
         "operationId": operation.id(endpoint),
-        "summary": operation.summary(endpoint),
+        "summary": operation.summary(endpoint, all),
         "description": about,
         "tags": told.iter().map(|told| told.tag).collect::<Vec<_>>(),
         "security": security(endpoint.access),

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     http::{
+        endpoint::Endpoint,
         failure::{Fault, FieldProblem, Reason},
-        routes::{ENDPOINTS, Endpoint},
     },
     server::Refusal,
 };
@@ -120,18 +120,18 @@ impl Operation {
     }
 
     /// Unique among all, as the id is.
-    pub(super) fn summary(&self, endpoint: &Endpoint) -> String {
-        match self.of_owners(endpoint) {
+    pub(super) fn summary(&self, endpoint: &Endpoint, all: &[Endpoint]) -> String {
+        match self.of_owners(endpoint, all) {
             Some(_) => format!("{}, as an administrator", self.summary),
             None => self.summary.to_owned(),
         }
     }
 
     /// The id of what owners can do in the same way, if this is for administrators.
-    pub(super) fn of_owners(&self, endpoint: &Endpoint) -> Option<&'static str> {
+    pub(super) fn of_owners(&self, endpoint: &Endpoint, all: &[Endpoint]) -> Option<&'static str> {
         let own = endpoint.path.strip_prefix("/v1/admin")?;
         let is_same = |other: &Endpoint| other.method == endpoint.method && other.path.strip_prefix("/v1") == Some(own);
-        ENDPOINTS.iter().any(is_same).then_some(self.id)
+        all.iter().any(is_same).then_some(self.id)
     }
 
     /// Unique among all: administrators' routes do the same as owners' do.

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     domain::api_key::KeyId,
     http::{
+        endpoint::{Access, Endpoint},
         failure::{CredentialKind, Fault, FieldProblem, Reason},
-        routes::{Access, Endpoint},
     },
 };
 

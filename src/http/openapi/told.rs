@@ -1,7 +1,7 @@
 //! What people read of each operation, and in which order: groups by task, and within them as a newcomer needs it.
 
 use super::operations;
-use crate::http::routes::Endpoint;
+use crate::http::endpoint::Endpoint;
 
 /// Operations that serve one task.
 pub(super) struct Group {
