@@ -12,6 +12,9 @@ use crate::{
     domain::secret::SecretString,
 };
 
+/// A setting of ours, which no server has a value of.
+const MARK: &str = "keyward.session";
+
 /// What the address says, and what we rely on. Left to the role or the database are `search_path`, which says where the
 /// tables are; `default_transaction_read_only`, by which an operator (or a full disk, with some providers) stops writes
 /// and not checks; and `synchronous_commit`, but for `off` ([`claim`]). Date styles, time zone and encoding are set by sqlx.
@@ -48,6 +51,8 @@ pub(super) fn options(
         ("jit", "off"),
         ("plan_cache_mode", "auto"),
         ("standard_conforming_strings", "on"),
+        // By which a session knows that all these have arrived.
+        (MARK, "on"),
     ]))
 }
 
@@ -67,6 +72,12 @@ pub(super) enum Unfit {
     /// Changes would be announced to nobody.
     #[error("session_replication_role is not `origin`, so no trigger announces changes. Reset it for this role")]
     NoTriggers,
+    /// Something in between has left out what we ask for when connecting.
+    #[error(
+        "the settings that Keyward asks for did not arrive, as behind a pooler that ignores them (PgBouncer: ignore_startup_parameters). \
+         Let database.url lead to Postgres itself"
+    )]
+    SettingsLost,
     /// It can't hold every name and note.
     #[error(
         "its database is not encoded in UTF8, and so can't hold what people write. Create one that is (CREATE DATABASE … ENCODING \
@@ -91,15 +102,18 @@ pub(super) async fn claim<'c>(session: impl PgExecutor<'c>, durably: bool) -> Re
         r#"SELECT pg_is_in_recovery() AS "in_recovery!",
                   current_setting('session_replication_role') = 'origin' AS "triggers_fire!",
                   current_setting('server_encoding') = 'UTF8' AS "is_utf8!",
+                  coalesce(current_setting($2, true), '') = 'on' AS "settings_arrived!",
                   (SELECT count(set_config(name, '0', false)) FROM pg_settings
                    WHERE name IN ('idle_session_timeout', 'transaction_timeout')) AS timeouts,
                   CASE WHEN $1 AND current_setting('synchronous_commit') = 'off'
                        THEN set_config('synchronous_commit', 'on', false) END AS synchronous_commit"#,
         durably,
+        MARK,
     );
     let session = query.fetch_one(session).await?;
     Ok(match session {
         session if session.in_recovery => Err(Unfit::InRecovery),
+        session if !session.settings_arrived => Err(Unfit::SettingsLost),
         session if !session.triggers_fire => Err(Unfit::NoTriggers),
         session if !session.is_utf8 => Err(Unfit::NotUtf8),
         _ => Ok(()),
