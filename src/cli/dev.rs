@@ -31,7 +31,7 @@ Examples:
   keyward dev --port 8080 --data-dir ./keyward-data")]
 pub(super) struct Dev {
     /// Where the database and the secrets are kept between starts.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
     /// Install the programs of PostgreSQL without asking, if there are none on this machine.
     #[arg(long)]

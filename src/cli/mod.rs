@@ -1,20 +1,24 @@
 //! What can be typed after `keyward`. Each command has a file of its own, or a few lines here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod audit;
+mod completions;
 mod descriptors;
 mod dev;
 mod hardening;
 mod healthcheck;
 mod install;
 mod keys;
+mod owners;
 mod policy;
 mod secrets;
 mod serve;
-mod token;
+mod shared;
+mod tokens;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use self::hardening::Hardened;
+use self::{hardening::Hardened, shared::Misuse};
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -29,7 +33,7 @@ use keyward::{
 #[command(name = "keyward", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
     /// A configuration file, over the built-in defaults and under KEYWARD__SECTION__NAME variables.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -41,7 +45,11 @@ Examples:
   keyward dev                               # try it, with nothing to prepare
   keyward token mint --dev --subject alice  # a token for that `keyward dev`
   keyward config                            # what `keyward serve` would use
-  keyward serve                             # production";
+  keyward serve                             # production
+  keyward keys list                         # keys, on the database directly
+  keyward completions bash                  # for your shell
+
+Exit codes: 0 done, 1 not done (standard error says why), 2 the command line is wrong. `policy` and `keys verify` have more.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -61,12 +69,16 @@ Examples:
     Migrate,
     /// Work with keys, on the database directly.
     Keys(keys::Keys),
+    /// See whose keys there are and refuse all of an owner's, on the database directly.
+    Owners(owners::Owners),
+    /// See who did what, on the database directly.
+    Audit(audit::Audit),
     /// Try a policy file before it is used: who may do what behind a gateway.
     #[command(subcommand)]
     Policy(policy::Policy),
-    /// Make tokens for trying and for scripts.
-    #[command(subcommand)]
-    Token(token::Token),
+    /// Make tokens for trying, and end tokens before they expire.
+    #[command(subcommand, name = "token", visible_alias = "tokens")]
+    Tokens(tokens::Tokens),
     /// Make the secrets that `serve` needs.
     #[command(subcommand)]
     Secrets(secrets::Secrets),
@@ -109,6 +121,9 @@ impl Port {
     }
 }
 
+/// The same as that of what the grammar refuses.
+const MISUSE: u8 = 2;
+
 pub(crate) fn run() -> ExitCode {
     let hardened = Hardened::now();
     let arguments = Arguments::parse();
@@ -116,7 +131,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Misuse>() { ExitCode::from(MISUSE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -130,15 +145,17 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
             serve::run(Settings::load(sources)?, hardened)
         }
         Command::Migrate => migrate(&Settings::load(sources)?),
-        Command::Keys(keys) => keys.run(sources),
-        // With exit codes of its own.
+        // With exit codes of their own.
+        Command::Keys(keys) => return keys.run(sources),
         Command::Policy(policy) => return Ok(policy.run()),
-        Command::Token(token) => token.run(sources),
+        Command::Owners(owners) => owners.run(sources),
+        Command::Audit(audit) => audit.run(sources),
+        Command::Tokens(tokens) => tokens.run(sources),
         Command::Secrets(secrets) => secrets.run(),
         Command::Healthcheck => healthcheck::run(&Settings::load(sources)?.server()?),
         Command::Config => show_config(&Settings::load(sources)?),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "keyward", &mut std::io::stdout());
+            print!("{}", completions::script(shell, Arguments::command()));
             Ok(())
         }
     };

@@ -16,6 +16,8 @@ use keyward::{
     },
 };
 
+use super::shared::values;
+
 /// It would not be let through.
 const REFUSED: u8 = 1;
 /// It could not be said: the file or the question is wrong. The same as for a wrong command line.
@@ -44,6 +46,7 @@ Examples:
   keyward policy check /etc/keyward/policy.toml")]
     Check {
         /// The policy file.
+        #[arg(value_hint = clap::ValueHint::FilePath)]
         file: PathBuf,
     },
 }
@@ -51,7 +54,7 @@ Examples:
 #[derive(clap::Args)]
 pub(super) struct Test {
     /// The policy file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     policy: PathBuf,
     /// The request's method.
     #[arg(long)]
@@ -68,8 +71,14 @@ pub(super) struct Test {
     /// A scope that the credential carries; may be repeated.
     #[arg(long, value_name = "SCOPE", requires = "credential")]
     scope: Vec<String>,
-    /// The environment of the API key: live or test.
-    #[arg(long, value_name = "ENVIRONMENT", default_value = "live", requires = "credential")]
+    /// The environment of the API key.
+    #[arg(
+        long,
+        value_name = "ENVIRONMENT",
+        value_parser = values::environment(),
+        default_value = "live",
+        requires = "credential"
+    )]
     environment: Environment,
 }
 

@@ -39,10 +39,10 @@ Examples:
   keyward secrets init --dir /run/keyward --owner-dir /run/keyward-owner")]
     Init {
         /// The folder to keep them in.
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
         dir: PathBuf,
         /// The folder for the password of the role that owns the tables.
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
         owner_dir: Option<PathBuf>,
     },
 }

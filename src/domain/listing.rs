@@ -1,5 +1,7 @@
 //! What can be listed: which of it somebody wants, in which order, and a page of it.
 
+use std::str::FromStr;
+
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 use uuid::Uuid;
 
@@ -26,7 +28,7 @@ pub struct KeyFilter {
     /// With this in their name or their description, in letters of either case.
     pub search: Option<SearchText>,
     /// With this text under this name in their notes.
-    pub tag: Option<(String, String)>,
+    pub tag: Option<KeyTag>,
     /// That carry this scope.
     pub scope: Option<Scope>,
     /// That expire before this instant.
@@ -121,6 +123,60 @@ pub struct KeyOrder {
 impl KeyOrder {
     /// Newest first: the order where nobody asks for another.
     pub const NEWEST_FIRST: Self = Self { sort: KeySort::CreatedAt, descending: true };
+
+    /// Every word that is one.
+    pub const WORDS: [&'static str; 8] =
+        ["createdAt", "-createdAt", "lastUsedAt", "-lastUsedAt", "expiresAt", "-expiresAt", "name", "-name"];
+
+    /// Whether keys of this owner, or of everybody, can be listed in it: those of all owners are only in the order of their
+    /// making.
+    pub fn is_possible(self, owner: Option<&Owner>) -> bool {
+        owner.is_some() || self.sort == KeySort::CreatedAt
+    }
+}
+
+/// The text names no order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("createdAt, lastUsedAt, expiresAt or name, with a minus before it for the last first")]
+pub struct UnknownOrder;
+
+impl FromStr for KeyOrder {
+    type Err = UnknownOrder;
+
+    /// `createdAt`, or `-createdAt` for the last first.
+    fn from_str(text: &str) -> Result<Self, UnknownOrder> {
+        let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
+        let sort = KeySort::ALL.into_iter().find(|sort| sort.as_str() == word).ok_or(UnknownOrder)?;
+        Ok(Self { sort, descending })
+    }
+}
+
+/// A member of keys' notes, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyTag {
+    /// The member.
+    pub name: String,
+    /// Its text.
+    pub value: String,
+}
+
+/// The text names no member of notes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a member of the metadata and its text, such as team:payments")]
+pub struct InvalidTag;
+
+impl FromStr for KeyTag {
+    type Err = InvalidTag;
+
+    /// `name:text`
+    fn from_str(text: &str) -> Result<Self, InvalidTag> {
+        match text.split_once(':') {
+            Some((name, value)) if !name.is_empty() && !text.contains('\0') => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err(InvalidTag),
+        }
+    }
 }
 
 /// Which events somebody wants.
@@ -168,6 +224,13 @@ pub struct OwnerStanding {
     pub disabled: Option<OwnerDisabled>,
     /// Their keys, by state.
     pub keys: KeyCounts,
+}
+
+impl OwnerStanding {
+    /// One who has no keys, and is not disabled.
+    pub fn without_keys(owner: Owner) -> Self {
+        Self { owner, disabled: None, keys: KeyCounts { complete: true, ..KeyCounts::default() } }
+    }
 }
 
 /// That all keys of an owner are switched off.
@@ -244,6 +307,15 @@ impl<T> Listed<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_order_has_a_word() {
+        let orders: Vec<KeyOrder> = KeyOrder::WORDS.iter().map(|word| word.parse().expect("an order")).collect();
+        let all =
+            KeySort::ALL.into_iter().flat_map(|sort| [false, true].map(|descending| KeyOrder { sort, descending }));
+        assert_eq!(orders, all.collect::<Vec<_>>());
+        assert!("createdat".parse::<KeyOrder>().is_err() && "--name".parse::<KeyOrder>().is_err());
+    }
 
     #[test]
     fn a_page_goes_on_behind_its_last_or_behind_what_was_looked_at() {

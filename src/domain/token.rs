@@ -102,6 +102,37 @@ pub struct TokenRevocation {
     pub expires_at: OffsetDateTime,
 }
 
+/// The most that an issuer's clock may be from ours (`jwt.leeway`).
+const LEEWAY_MAX: time::Duration = time::Duration::MINUTE;
+
+/// Whether tokens must not be ended up to this instant: it would be a mistake that locks the subject out until then, for
+/// the instant never goes back.
+pub fn is_too_late(not_before: OffsetDateTime, now: OffsetDateTime) -> bool {
+    not_before > now + LEEWAY_MAX
+}
+
+impl TokenRevocation {
+    /// One that is remembered for as long as it matters. `longest_life`: for how long a token of the issuer may be accepted;
+    /// `said_end`: when the one token expires, as far as somebody says so.
+    pub fn new(
+        issuer: Box<str>,
+        which: WhichTokens,
+        reason: Option<ChangeReason>,
+        longest_life: Duration,
+        said_end: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let since = match &which {
+            WhichTokens::WithId(_) => now,
+            WhichTokens::OfSubject { not_before, .. } => (*not_before).max(now),
+        };
+        // Whatever is said of the token's end: who says it may be wrong, and then the token would be good again.
+        let said_end = said_end.map(|end| end.checked_add(LEEWAY_MAX).unwrap_or(end));
+        let expires_at = remembered_until(since, longest_life).max(said_end.unwrap_or(since));
+        Self { issuer, which, reason, at: now, expires_at }
+    }
+}
+
 /// Which tokens of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichTokens {

@@ -43,7 +43,10 @@ impl From<Actor> for By {
 
 /// Who is meant by a word: the id of an owner as answers show it, which stands for issuer and subject of a token; the id of
 /// a key; or the command line.
-pub(super) fn read(word: &str) -> Result<Actor, String> {
+///
+/// # Errors
+/// What it may be, for another word.
+pub fn read(word: &str) -> Result<Actor, String> {
     if word == COMMAND_LINE {
         return Ok(Actor::CommandLine);
     }

@@ -60,8 +60,13 @@ pub(crate) use self::authenticate::OwnRoutes;
 pub use self::authorize::Authorize;
 use self::failure::{Failure, Reason};
 pub use self::{
+    actor::read as read_actor,
+    audit::{Event, csv_header, csv_lines, ndjson},
     health::Readiness,
     keys::representation::{CreatedKey, Key, RotatedKey},
+    owners::OwnerDetails,
+    tokens::EndedTokens,
+    verify::{Question, Verification},
 };
 
 /// What the handlers and the middleware work with. Shared by all workers.

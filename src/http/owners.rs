@@ -49,7 +49,7 @@ pub(super) struct SwitchedOwner {
 /// An owner, and how their keys stand.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct OwnerDetails {
+pub struct OwnerDetails {
     /// Who.
     owner: Owner,
     /// `disabled` where all of the owner's keys are refused, whatever their own state.

@@ -26,18 +26,25 @@ use super::{
     undone,
 };
 use crate::{
-    auth::{jwt::TokenVerifier, lifecycle::Editor},
-    domain::token::{TokenRevocation, WhichTokens, remembered_until},
+    auth::{jwt::TokenLives, lifecycle::Editor},
+    domain::token::{TokenRevocation, WhichTokens, is_too_late},
     trouble::millis,
 };
-
-/// The most that an issuer's clock may be from ours (`jwt.leeway`).
-const LEEWAY_MAX: time::Duration = time::Duration::MINUTE;
 
 /// Tokens that no replica accepts any more.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RevokedTokens {
+    #[serde(flatten)]
+    tokens: EndedTokens,
+    #[serde(flatten)]
+    confirmation: Confirmation,
+}
+
+/// Which tokens were ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedTokens {
     /// Whose tokens: their `iss`, empty for those without.
     issuer: String,
     /// The one with this `jti`.
@@ -52,8 +59,17 @@ pub(super) struct RevokedTokens {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "instants::optional")]
     #[schema(nullable = false)]
     not_before: Option<OffsetDateTime>,
-    #[serde(flatten)]
-    confirmation: Confirmation,
+}
+
+impl EndedTokens {
+    /// Those of an issuer. `not_before`: the latest instant that was ever given for this subject.
+    pub fn new(issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
+        let (token_id, subject) = match which {
+            WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
+            WhichTokens::OfSubject { subject, .. } => (None, Some(subject.into())),
+        };
+        Self { issuer: issuer.to_owned(), token_id, subject, not_before }
+    }
 }
 
 /// `POST /v1/admin/tokens/revoke`
@@ -65,32 +81,23 @@ pub(super) async fn revoke(
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let fields = Fields::of(&request, &body).map_err(fail)?;
-    let revocation = which(fields, services.gate.tokens.verifier(), now()).map_err(fail)?;
+    let revocation = which(fields, services.gate.tokens.verifier().lives(), now()).map_err(fail)?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, editor.reach, editor.author).await;
     let revoked = revoked.map_err(|undecided| undone(&request, &undecided, "revoke tokens"))?;
     in_request(&request, || tracing::info!(issuer, took_ms = millis(revoked.everywhere.took), "revoked tokens"));
-    let (token_id, subject) = match which {
-        WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
-        WhichTokens::OfSubject { subject, .. } => (None, Some(subject.into())),
-    };
-    let confirmation = Confirmation::new(&revoked.everywhere);
-    let answer = RevokedTokens { issuer, token_id, subject, not_before: revoked.not_before, confirmation };
+    let tokens = EndedTokens::new(&issuer, which, revoked.not_before);
+    let answer = RevokedTokens { tokens, confirmation: Confirmation::new(&revoked.everywhere) };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
 /// Which tokens, by a body.
-pub(super) fn which(
-    mut fields: Fields,
-    issuers: &TokenVerifier,
-    now: OffsetDateTime,
-) -> Result<TokenRevocation, Reason> {
+pub(super) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTime) -> Result<TokenRevocation, Reason> {
     let issuer = issuer(&mut fields, issuers);
     let token_id = fields.take("tokenId", identifier(1));
     let subject = fields.take("subject", identifier(1));
     let not_before = fields.take("notBefore", |value| match at(value)? {
-        // A mistake that would lock the subject out until then, for the instant never goes back.
-        instant if instant > now + LEEWAY_MAX => wrong("in_the_future", "must not be in the future"),
+        instant if is_too_late(instant, now) => wrong("in_the_future", "must not be in the future"),
         instant => Ok(instant),
     });
     let expires_at = fields.take("expiresAt", |value| match at(value)? {
@@ -126,22 +133,15 @@ pub(super) fn which(
         }
     };
     let revocation = issuer.zip(which).map(|((issuer, longest_life), which)| {
-        let since = match &which {
-            WhichTokens::WithId(_) => now,
-            WhichTokens::OfSubject { not_before, .. } => (*not_before).max(now),
-        };
-        // Whatever is said of the token's end: who says it may be wrong, and then the token would be good again.
-        let known_end = expires_at.map(|end| end.checked_add(LEEWAY_MAX).unwrap_or(end));
-        let expires_at = remembered_until(since, longest_life).max(known_end.unwrap_or(since));
-        TokenRevocation { issuer: issuer.into(), which, reason, at: now, expires_at }
+        TokenRevocation::new(issuer.into(), which, reason, longest_life, expires_at, now)
     });
     fields.finish(revocation)
 }
 
 /// Whose tokens, and for how long one of them may be accepted. One whose tokens are not accepted is a mistake: to take
 /// it would look as if something had been revoked.
-fn issuer(fields: &mut Fields, issuers: &TokenVerifier) -> Option<(String, Duration)> {
-    let known = |issuer: String| match issuers.longest_life(&issuer) {
+fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration)> {
+    let known = |issuer: String| match issuers.longest(&issuer) {
         Some(longest_life) => Ok((issuer, longest_life)),
         None => wrong("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
     };

@@ -55,17 +55,21 @@ enum VerificationCode {
 }
 
 /// A question about one key.
-pub(super) struct Question {
-    key: SecretString,
-    scopes: Scopes,
-    environment: Option<Environment>,
-    client_address: Option<IpAddr>,
+pub struct Question {
+    /// Its text.
+    pub key: SecretString,
+    /// What it must be good for.
+    pub scopes: Scopes,
+    /// Which world it must belong to.
+    pub environment: Option<Environment>,
+    /// From where it is used.
+    pub client_address: Option<IpAddr>,
 }
 
 /// What a service is told of a key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Verification {
+pub struct Verification {
     /// Whether the key is good for what was asked.
     valid: bool,
     /// `valid`, or the first reason why not.
@@ -141,7 +145,7 @@ pub(super) async fn verify(
     for question in &questions {
         let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
         let examined = examined.map_err(|undecided| undone(&request, &undecided, "decide on a key"))?;
-        let verification = judge(&examined, question, explain, now);
+        let verification = Verification::new(&examined, question, explain, now);
         if let (true, Examined::Proven(record)) = (verification.valid, &examined) {
             services.gate.keys.note_use(record, now, question.client_address);
         }
@@ -158,16 +162,48 @@ pub(super) async fn verify(
     })
 }
 
-fn judge(examined: &Examined, question: &Question, explain: bool, now: OffsetDateTime) -> Verification {
-    let (known, failures) = match examined {
-        Examined::No(_) => (None, vec![failure(NOT_FOUND)]),
-        Examined::Proven(record) => (Some(KnownKey::new(record)), failures(record, question, now)),
-    };
-    Verification {
-        valid: failures.is_empty(),
-        code: failures.first().map_or(VALID, |first| first.code),
-        known,
-        failures: explain.then_some(failures),
+impl Verification {
+    /// What follows from what is known of a key; `explain`: with every reason against it.
+    pub fn new(examined: &Examined, question: &Question, explain: bool, now: OffsetDateTime) -> Self {
+        let (known, failures) = match examined {
+            Examined::No(_) => (None, vec![failure(NOT_FOUND)]),
+            Examined::Proven(record) => (Some(KnownKey::new(record)), failures(record, question, now)),
+        };
+        Self {
+            valid: failures.is_empty(),
+            code: failures.first().map_or(VALID, |first| first.code),
+            known,
+            failures: explain.then_some(failures),
+        }
+    }
+
+    /// Whether the key is good for what was asked.
+    pub fn is_valid(&self) -> bool {
+        self.valid
+    }
+
+    /// Which key it is, if it is one.
+    pub fn key_id(&self) -> Option<&str> {
+        self.known.as_ref().map(|known| &*known.key_id)
+    }
+
+    /// Each reason against it, as a word: all of them where `explain` was asked for, else the first.
+    pub fn reasons(&self) -> Vec<String> {
+        match &self.failures {
+            Some(failures) => failures.iter().map(CheckFailure::in_words).collect(),
+            None if self.valid => Vec::new(),
+            None => vec![self.code.to_owned()],
+        }
+    }
+}
+
+impl CheckFailure {
+    fn in_words(&self) -> String {
+        if self.missing_scopes.is_empty() {
+            self.code.to_owned()
+        } else {
+            format!("{} ({})", self.code, self.missing_scopes.join(" "))
+        }
     }
 }
 

@@ -233,7 +233,7 @@ impl Gate {
     async fn stop_owner(&self, identity: &TokenIdentity, request: &HttpRequest) {
         let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
         let author = self.author(request, actor);
-        let longest_life = self.tokens.verifier().longest_life(&identity.owner.issuer).unwrap_or_default();
+        let longest_life = self.tokens.verifier().lives().longest(&identity.owner.issuer).unwrap_or_default();
         let now = OffsetDateTime::now_utc();
         if let Err(error) = self.lifecycle.stop_owner(identity, longest_life, author, now).await {
             self.log_outage(request, &mut |untold| {

@@ -226,9 +226,20 @@ fn help_has_examples_for_every_command_that_takes_something() {
         "keys create",
         "keys list",
         "keys show",
-        "keys revoke",
+        "keys update",
         "keys rotate",
+        "keys disable",
+        "keys enable",
+        "keys revoke",
+        "keys revoke-many",
+        "keys verify",
+        "owners list",
+        "owners show",
+        "owners disable",
+        "owners enable",
+        "audit list",
         "token mint",
+        "tokens revoke",
         "secrets init",
         "healthcheck",
         "completions",
@@ -254,7 +265,7 @@ fn examples_are_not_broken_in_a_narrow_terminal() {
 }
 
 /// Every command with its sub-commands, as help lists them.
-fn all_commands() -> Vec<Vec<String>> {
+pub(crate) fn all_commands() -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
     let mut next = 0;
     while next < all.len() {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     actors::{KeyHolder, Person, stranger},
+    commands::{json, keyward},
     program::{Ended, bare, run, run_beside},
     replica::{Replica, command},
     support::{TestDatabase, database},
@@ -14,9 +15,7 @@ use crate::{
 
 /// `keyward keys` with the settings of the tests.
 async fn keys(database: &TestDatabase, arguments: &[&str]) -> Ended {
-    let mut command = command();
-    command.arg("keys").args(arguments).env("DATABASE_URL", database.url());
-    run_beside(command).await
+    keyward(database, &[&["keys"], arguments].concat()).await
 }
 
 /// The same with nothing but the database's address.
@@ -24,10 +23,6 @@ fn with_the_database_alone(database: &TestDatabase, arguments: &[&str]) -> Comma
     let mut command = bare();
     command.arg("keys").args(arguments).env("DATABASE_URL", database.url());
     command
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
 }
 
 /// Makes a key of alice's; gives its text.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
@@ -47,12 +47,19 @@ pub(crate) fn bare() -> Command {
 
 /// Runs a command to its end, which must come.
 pub(crate) fn run(command: &mut Command) -> Ended {
+    run_fed(command, "")
+}
+
+/// The same with a text on its standard input.
+pub(crate) fn run_fed(command: &mut Command, input: &str) -> Ended {
     let mut process = command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    // A command that reads nothing may have ended before.
+    let _ = process.stdin.take().expect("piped").write_all(input.as_bytes());
     let stdout = read(process.stdout.take().expect("piped"));
     let stderr = read(process.stderr.take().expect("piped"));
     let give_up = Instant::now() + PATIENCE;

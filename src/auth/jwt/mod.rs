@@ -7,13 +7,13 @@ mod claims;
 mod issuer;
 mod jws;
 mod keys;
+mod lives;
 mod mint;
 mod scopes;
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
 use time::OffsetDateTime;
@@ -23,6 +23,7 @@ pub use self::{
     issuer::{UnusableKeys, allowed as allowed_algorithms},
     jws::{HeaderPolicy, SignedPayload, Types, verify},
     keys::{KeySet, NotAKeySet, NotUsed, ReadKeySet, RemoteKeys, RemoteKeysSettings, Source, Unusable},
+    lives::TokenLives,
     mint::{MintError, TokenMinter, TokenRequest},
 };
 use self::{
@@ -51,6 +52,7 @@ pub struct TokenVerifier {
     shared: Option<Arc<Issuer>>,
     /// Whether the keys of any issuer belong to organisations.
     has_organisations: bool,
+    lives: TokenLives,
 }
 
 /// A token of which signature and claims are good. Whether it was ended before it expires is not said, so this lets
@@ -99,7 +101,7 @@ impl TokenVerifier {
         let shared = Issuer::shared(settings).map(Arc::new);
         let issuers: HashMap<_, Arc<Issuer>> = issuers.collect::<Result<_, UnusableKeys>>()?;
         let has_organisations = issuers.values().chain(&shared).any(|issuer| issuer.claims().names_organisations());
-        Ok(Self { issuers, shared, has_organisations })
+        Ok(Self { issuers, shared, has_organisations, lives: TokenLives::of(settings) })
     }
 
     /// Whether the keys of any issuer belong to organisations.
@@ -125,19 +127,9 @@ impl TokenVerifier {
         names.collect::<HashSet<_>>().len()
     }
 
-    /// For how long a token that `issuer` has issued may be accepted; `None` where none of its tokens is.
-    pub fn longest_life(&self, issuer: &str) -> Option<Duration> {
-        let policy = self.issuer(Some(issuer))?.claims();
-        policy.is_about(issuer).then(|| policy.longest_life())
-    }
-
-    /// The `iss` of every token that may be accepted, where the configuration leaves no other: then it goes without saying.
-    pub fn only_issuer(&self) -> Option<&str> {
-        match (&self.shared, self.issuers.len()) {
-            (Some(shared), 0) => shared.claims().expected_issuer(),
-            (None, 1) => self.issuers.keys().next().map(|issuer| &**issuer),
-            _ => None,
-        }
+    /// For how long tokens may be accepted, by issuer.
+    pub fn lives(&self) -> &TokenLives {
+        &self.lives
     }
 
     /// Decides whether signature and claims of `token` are good at `now`. The issuer is found by what the token says,

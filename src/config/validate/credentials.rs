@@ -118,20 +118,24 @@ pub(super) fn keys(check: &mut Check<'_>, jwt_secret: Option<&str>) -> Option<Ke
     let prefix = parsed(check, "keys.prefix");
     let environment = parsed(check, "keys.environment");
     let peppers = peppers(check, jwt_secret);
+    let policy = key_policy(check);
+    let retention = retention(check);
+    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy: policy?, retention: retention? })
+}
+
+pub(super) fn key_policy(check: &mut Check<'_>) -> Option<KeyPolicy> {
     let max_lifetime = check.duration("keys.max_lifetime", "0s", "3650d");
     let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
     let max_new_per_day = check.number("keys.max_new_per_day", 0..=10_000_000);
     let require_name = check.value("keys.require_name", "true or false");
     let rotation_grace = check.duration("keys.rotation_grace", "0s", "365d");
-    let retention = retention(check);
-    let policy = KeyPolicy {
+    Some(KeyPolicy {
         max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
         max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
         max_new_per_day: Some(max_new_per_day?).filter(|count| *count > 0),
         require_name: require_name?,
         rotation_grace: rotation_grace?,
-    };
-    Some(Keys { prefix: prefix?, environment: environment?, peppers: peppers?, policy, retention: retention? })
+    })
 }
 
 /// A request with an Idempotency-Key is remembered for a day, and so must be the key that it made.

@@ -4,6 +4,7 @@ mod authorize;
 mod cors;
 mod credentials;
 mod database;
+mod sections;
 
 use std::num::NonZeroUsize;
 
@@ -11,15 +12,13 @@ use ipnet::IpNet;
 
 use self::authorize::authorize;
 use self::cors::cors;
-use self::credentials::{jwt, keys, parsed};
+use self::credentials::{jwt, keys};
 use self::database::database;
 use super::check::Check;
 use super::load::Settings;
 use super::problems::Problems;
-use super::{
-    Audit, Checks, Coherence, Config, Database, Hashing, Jwt, Keys, LARGE_HEAD, LastUsed, Log, Process, Server, Socket,
-};
-use crate::domain::{api_key::Prefix, network};
+use super::{Audit, Checks, Coherence, Config, Hashing, LARGE_HEAD, LastUsed, Log, Process, Server, Socket};
+use crate::domain::network;
 
 /// OWASP's equally strong sets for Argon2id: memory in KiB, iterations.
 const OWASP_SETS: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
@@ -67,84 +66,6 @@ impl Settings {
             })
         })();
         check.finish(all)
-    }
-
-    /// The section `[server]` alone.
-    ///
-    /// # Errors
-    /// What is wrong in it, and settings that don't exist.
-    pub fn server(&self) -> Result<Server, Problems> {
-        self.section(server)
-    }
-
-    /// The section `[database]` alone.
-    ///
-    /// # Errors
-    /// What is wrong in it, and settings that don't exist.
-    pub fn database(&self) -> Result<Database, Problems> {
-        self.section(database)
-    }
-
-    /// The section `[jwt]` alone.
-    ///
-    /// # Errors
-    /// What is wrong in it, and settings that don't exist.
-    pub fn jwt(&self) -> Result<Jwt, Problems> {
-        self.section(jwt)
-    }
-
-    /// The setting `jwt.issuer` alone.
-    ///
-    /// # Errors
-    /// What is wrong with it, and settings that don't exist.
-    pub fn jwt_issuer(&self) -> Result<Option<String>, Problems> {
-        self.section(|check| Some(Some(check.text("jwt.issuer", 512)?).filter(|issuer| !issuer.is_empty())))
-    }
-
-    /// `keys.prefix` alone.
-    ///
-    /// # Errors
-    /// What is wrong with it, and settings that don't exist.
-    pub fn key_prefix(&self) -> Result<Prefix, Problems> {
-        self.section(|check| parsed(check, "keys.prefix"))
-    }
-
-    /// The section `[keys]` alone.
-    ///
-    /// # Errors
-    /// What is wrong in it, and settings that don't exist.
-    pub fn keys(&self) -> Result<Keys, Problems> {
-        self.section(|check| keys(check, None))
-    }
-
-    /// The section `[hashing]` alone.
-    ///
-    /// # Errors
-    /// What is wrong in it, and settings that don't exist.
-    pub fn hashing(&self) -> Result<Hashing, Problems> {
-        self.section(hashing)
-    }
-
-    /// The section `[audit]` alone.
-    ///
-    /// # Errors
-    /// What is wrong in it, and settings that don't exist.
-    pub fn audit(&self) -> Result<Audit, Problems> {
-        self.section(audit)
-    }
-
-    /// The section `[log]` alone.
-    ///
-    /// # Errors
-    /// What is wrong in it, and settings that don't exist.
-    pub fn log(&self) -> Result<Log, Problems> {
-        self.section(log)
-    }
-
-    fn section<T>(&self, read: fn(&mut Check<'_>) -> Option<T>) -> Result<T, Problems> {
-        let mut check = Check::new(self);
-        let section = read(&mut check);
-        check.finish(section)
     }
 }
 

@@ -58,6 +58,9 @@ pub enum Environment {
 }
 
 impl Environment {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Live, Self::Test];
+
     /// The word in the key's text and in the database; always four letters.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use crate::{
 /// Something that was done.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Event {
+pub struct Event {
     /// Ids grow with time.
     #[schema(format = Uuid)]
     pub(super) id: String,

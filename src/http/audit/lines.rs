@@ -53,7 +53,7 @@ impl Format {
 }
 
 /// An object a line.
-pub(super) fn ndjson(events: &[Event]) -> String {
+pub fn ndjson(events: &[Event]) -> String {
     let lines = events.iter().filter_map(|event| serde_json::to_string(event).ok());
     lines.map(|line| line + "\n").collect()
 }
@@ -74,9 +74,14 @@ const COLUMNS: [&str; 13] = [
     "details",
 ];
 
-/// Lines of RFC 4180.
-pub(super) fn csv(events: &[Event]) -> String {
-    let mut text = line(COLUMNS.map(str::to_owned));
+/// The line with the names of the columns.
+pub fn csv_header() -> String {
+    line(COLUMNS.map(str::to_owned))
+}
+
+/// Lines of RFC 4180, without the one with the names of the columns.
+pub fn csv_lines(events: &[Event]) -> String {
+    let mut text = String::new();
     for event in events {
         let or_empty = |field: &Option<String>| field.clone().unwrap_or_default();
         let owner = event.owner.as_ref().map(|owner| (owner.issuer.clone(), owner.subject.clone()));

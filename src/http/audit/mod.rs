@@ -14,9 +14,10 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::{
+use self::lines::{Format, LINES_MAX};
+pub use self::{
     event::Event,
-    lines::{Format, LINES_MAX, csv, ndjson},
+    lines::{csv_header, csv_lines, ndjson},
 };
 use super::{
     Services, actor, cursor,
@@ -68,7 +69,7 @@ pub(super) async fn list(
     }
     Ok(match format {
         Format::Json => response.json(EventList { events, next_cursor }),
-        Format::Csv => response.content_type(Format::CSV).body(csv(&events)),
+        Format::Csv => response.content_type(Format::CSV).body(csv_header() + &csv_lines(&events)),
         Format::Ndjson => response.content_type(Format::NDJSON).body(ndjson(&events)),
     })
 }

@@ -18,7 +18,7 @@ use crate::{
         api_key::{KeyId, Keyring},
         key_record::KeyState,
         ledger::Reach,
-        listing::{KeyFilter, KeyOrder, KeySort, Page},
+        listing::{KeyFilter, KeyOrder, Page},
         principal::Principal,
     },
     http::{
@@ -109,14 +109,14 @@ pub(in crate::http) fn which_keys(
     keyring: &Keyring,
     reach: &Reach,
 ) -> Result<Wanted, Reason> {
-    let order = parameters.take("sort", sort).unwrap_or(KeyOrder::NEWEST_FIRST);
+    let order = parameters.take_parsed("sort").unwrap_or(KeyOrder::NEWEST_FIRST);
     let page = parameters.page(keyring, &name_of(order));
     let mut filter = filter(&mut parameters);
     match reach.owner() {
         Some(owner) => filter.owner = Some(owner.clone()),
         None => filter.owner = parameters.owner(),
     }
-    if filter.owner.is_none() && order.sort != KeySort::CreatedAt {
+    if !order.is_possible(filter.owner.as_ref()) {
         parameters.problem("sort", "conflict", "keys of all owners are in the order of createdAt: name an owner");
     }
     parameters.finish()?;
@@ -131,14 +131,6 @@ fn name_of(order: KeyOrder) -> String {
     }
 }
 
-/// `createdAt`, or `-createdAt` for the last first.
-fn sort(text: &str) -> Result<KeyOrder, String> {
-    let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
-    let sort = KeySort::ALL.into_iter().find(|sort| sort.as_str() == word);
-    let sort = sort.ok_or("createdAt, lastUsedAt, expiresAt or name, with a minus before it for the last first")?;
-    Ok(KeyOrder { sort, descending })
-}
-
 /// Which keys, by the parameters that every list of keys has.
 fn filter(parameters: &mut Parameters) -> KeyFilter {
     KeyFilter {
@@ -147,7 +139,7 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
         environment: parameters.take_parsed("environment"),
         name: parameters.take_parsed("name"),
         search: parameters.take_parsed("search"),
-        tag: parameters.take("tag", tag),
+        tag: parameters.take_parsed("tag"),
         scope: parameters.take_parsed("scope"),
         expiring_before: parameters.take("expiringBefore", requests::instant),
         created_since: parameters.take("createdSince", requests::instant),
@@ -158,14 +150,6 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
 fn state(word: &str) -> Result<KeyState, String> {
     let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
     known.ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
-}
-
-/// `name:text`
-pub(super) fn tag(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, value)) if !name.is_empty() && !text.contains('\0') => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a member of the metadata and its text, such as team:payments".to_owned()),
-    }
 }
 
 /// An owner by the word for it.

@@ -74,7 +74,7 @@ pub(in crate::http) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<Ch
             .unwrap_or_default(),
         environment: fields.take("environment", parsed),
         name: fields.take("name", parsed),
-        tag: fields.take("tag", |value| list::tag(&text(value)?).or_else(|detail| wrong("invalid", detail))),
+        tag: fields.take("tag", parsed),
         expiring_before: fields.take("expiringBefore", by_text(requests::instant)),
         created_since: fields.take("createdSince", by_text(requests::instant)),
         ..KeyFilter::default()

@@ -73,6 +73,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     may_have(&mut schemas, "Verification", "KnownKey");
     schemas.remove("KnownKey");
     schemas.remove("Confirmation");
+    schemas.remove("EndedTokens");
     schemas
 }
 

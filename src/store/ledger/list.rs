@@ -339,7 +339,7 @@ impl<'a> Parameters<'a> {
             environment: filter.environment.map(|environment| environment.as_str()),
             name: filter.name.as_ref().map(|name| name.as_str()),
             search: filter.search.as_ref().map(SearchText::like_pattern),
-            tag: filter.tag.as_ref().map(|(name, text)| Json(json!({ name: text }))),
+            tag: filter.tag.as_ref().map(|tag| Json(json!({ &tag.name: &tag.value }))),
             scope: filter.scope.as_ref().map(Scope::as_str),
             expiring_before: filter.expiring_before,
             created_since: filter.created_since,

@@ -92,7 +92,7 @@ fn a_token_that_was_issued_for_too_long_is_refused_to_its_end() {
 fn no_token_of_now_is_accepted_after_the_longest_life_and_one_is_until_then() {
     let settings = settings();
     let verifier = TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys");
-    let longest_life = verifier.longest_life("").expect("tokens without an issuer are accepted");
+    let longest_life = verifier.lives().longest("").expect("tokens without an issuer are accepted");
     let leeway = settings.leeway.as_secs() as i64;
     // The latest dates of which a replica may say that they are good.
     let issued_at = NOW_SECONDS + leeway;

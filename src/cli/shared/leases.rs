@@ -5,16 +5,10 @@ use std::{
     time::Duration,
 };
 
-use keyward::store::Store;
 use tokio::time::{Instant, sleep};
 
 /// How often the seconds that are left are told on a terminal.
 const TICK: Duration = Duration::from_millis(200);
-
-/// For how long a replica that cannot be reached may believe what was before a change that is committed.
-pub(super) async fn longest(store: &Store) -> Duration {
-    store.longest_lease().await
-}
 
 /// This process hears no replica, so it waits until none can believe what was before the change.
 /// Replicas that can be reached have applied it within milliseconds.

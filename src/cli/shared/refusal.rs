@@ -7,7 +7,7 @@ use keyward::{
 };
 
 /// What was done to the key that `which` names.
-pub(super) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow::Result<T> {
+pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow::Result<T> {
     done.context("it may not have been done; look, and try again")?.map_err(|refusal| match refusal {
         Refusal::NotFound => anyhow!("there is no key {which}"),
         Refusal::KeyRevoked => anyhow!("{which} was revoked, which is final"),

@@ -1,0 +1,44 @@
+//! For how long tokens may be accepted, by issuer: for who ends tokens, which takes no key of any issuer.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::claims::Policy;
+use crate::config::Jwt;
+
+/// Issuers whose tokens are accepted, and for how long one may be.
+pub struct TokenLives {
+    by_issuer: HashMap<Box<str>, Duration>,
+    /// Of tokens that are signed with the shared secret, where there is one: their `iss`, which may be any.
+    shared: Option<(Option<Box<str>>, Duration)>,
+}
+
+impl TokenLives {
+    /// Those of the configured issuers.
+    pub fn of(settings: &Jwt) -> Self {
+        let life_of = |issuer| Policy::of(issuer).longest_life();
+        let by_issuer = settings.issuers.iter().map(|issuer| (issuer.issuer.as_str().into(), life_of(issuer)));
+        let shared = settings.secret.as_ref().map(|_| {
+            let policy = Policy::shared(settings);
+            (policy.expected_issuer().map(Box::from), policy.longest_life())
+        });
+        Self { by_issuer: by_issuer.collect(), shared }
+    }
+
+    /// For how long a token that `issuer` has issued may be accepted; `None` where none of its tokens is.
+    pub fn longest(&self, issuer: &str) -> Option<Duration> {
+        let shared = || {
+            let (own, life) = self.shared.as_ref()?;
+            own.as_ref().is_none_or(|own| **own == *issuer).then_some(*life)
+        };
+        self.by_issuer.get(issuer).copied().or_else(shared)
+    }
+
+    /// The `iss` of every token that may be accepted, where the configuration leaves no other: then it goes without saying.
+    pub fn only_issuer(&self) -> Option<&str> {
+        match (&self.shared, self.by_issuer.len()) {
+            (Some((own, _)), 0) => own.as_deref(),
+            (None, 1) => self.by_issuer.keys().next().map(|issuer| &**issuer),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What can be said of a key when it is made or changed.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use ipnet::IpNet;
+use keyward::{
+    auth::lifecycle::Expiry,
+    domain::{
+        key_record::AllowedIps,
+        metadata::InvalidMetadata,
+        scope::Scopes,
+        text::{KeyDescription, KeyName},
+    },
+};
+use time::OffsetDateTime;
+
+use crate::cli::shared::values;
+
+#[derive(clap::Args)]
+pub(super) struct Content {
+    /// What to call it.
+    #[arg(long)]
+    pub(super) name: Option<KeyName>,
+    /// What it is for.
+    #[arg(long)]
+    pub(super) description: Option<KeyDescription>,
+    /// A right that it gets; may be repeated.
+    #[arg(long, value_name = "SCOPE")]
+    pub(super) scope: Vec<String>,
+    /// An address or network that it may be used from; may be repeated.
+    #[arg(long, value_name = "NETWORK", value_parser = values::network)]
+    pub(super) allowed_ip: Vec<IpNet>,
+    /// Notes, as a JSON object.
+    #[arg(long, value_name = "JSON")]
+    pub(super) metadata: Option<String>,
+    /// Whether it works, once its time has come.
+    #[arg(long, value_name = "BOOL")]
+    pub(super) enabled: Option<bool>,
+    #[command(flatten)]
+    pub(super) expiry: ExpiryOptions,
+}
+
+#[derive(clap::Args)]
+pub(super) struct ExpiryOptions {
+    /// When its life ends, such as 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "INSTANT", value_parser = values::instant, conflicts_with = "expires_in")]
+    pub(super) expires_at: Option<OffsetDateTime>,
+    /// How long it lives from now on, such as 15m, 1h or 90d.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) expires_in: Option<Duration>,
+}
+
+impl ExpiryOptions {
+    /// When its life ends, if that is said.
+    pub(super) fn read(&self, now: OffsetDateTime) -> anyhow::Result<Option<Expiry>> {
+        let (option, end) = match (self.expires_at, self.expires_in) {
+            (Some(end), _) => ("--expires-at", end),
+            (None, Some(span)) => {
+                let end = span.try_into().ok().and_then(|span| now.checked_add(span));
+                ("--expires-in", end.context("--expires-in is too far away")?)
+            }
+            (None, None) => return Ok(None),
+        };
+        if end <= now {
+            bail!("{option} must be in the future; `keyward keys revoke` ends a key now");
+        }
+        Ok(Some(Expiry::At(end)))
+    }
+}
+
+impl Content {
+    pub(super) fn scopes(&self) -> anyhow::Result<Scopes> {
+        Ok(Scopes::parse(self.scope.iter().map(String::as_str))?)
+    }
+
+    pub(super) fn allowed_ips(&self) -> anyhow::Result<AllowedIps> {
+        Ok(AllowedIps::new(self.allowed_ip.iter().copied())?)
+    }
+
+    /// The notes, or a patch of them, if they are given.
+    pub(super) fn notes<T>(&self, read: fn(&str) -> Result<T, InvalidMetadata>) -> anyhow::Result<Option<T>> {
+        let Some(json) = &self.metadata else { return Ok(None) };
+        match read(json) {
+            Err(InvalidMetadata::NotAnObject) => bail!("--metadata is not a JSON object"),
+            read => read.context("--metadata cannot be kept").map(Some),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `keyward keys create`
+
+use anyhow::bail;
+use keyward::{
+    auth::lifecycle::{Expiry, Issued, Order},
+    domain::{api_key::Environment, metadata::Metadata, owner::Owner},
+    http::CreatedKey,
+};
+use time::OffsetDateTime;
+
+use super::content::Content;
+use crate::cli::shared::{Desk, OwnerOptions, granted, now, operator, print_json, values};
+
+/// Make a key for somebody. Its text is printed once.
+#[derive(clap::Args)]
+#[command(
+    group(clap::ArgGroup::new("whose").args(["owner", "subject"]).required(true)),
+    after_help = "\
+Without --expires-at and --expires-in, it lives for ever, or as long as keys.max_lifetime allows.
+
+Examples:
+  keyward keys create --subject billing --scope keyward:verify
+  keyward keys create --subject alice --issuer https://issuer.example \\
+    --name 'invoice service' --environment test --expires-in 90d
+  keyward keys create --subject alice --json | jq -r .apiKey
+  keyward keys create --subject alice --dev   # for a running `keyward dev`"
+)]
+pub(super) struct Create {
+    #[command(flatten)]
+    owner: OwnerOptions,
+    /// Which world it is for; keys.environment where it is not given.
+    #[arg(long, value_parser = values::environment())]
+    environment: Option<Environment>,
+    #[command(flatten)]
+    content: Content,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Create {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let Self { owner, environment, content, json } = self;
+        let now = now();
+        let Some(owner) = owner.read(&desk.settings)? else { bail!("whose key it is to be is not said") };
+        let order = order(owner, environment, content, now)?;
+        let issued = desk.issuer()?.issue(order, None, &operator(), now).await;
+        let Issued::Now(new) = granted("a new key", issued)? else { bail!("the key was made before") };
+        if json {
+            return print_json(&CreatedKey::new(*new, &desk.settings.key_prefix()?));
+        }
+        println!("{}", new.text.expose());
+        eprintln!("This is the whole key, and the only time that it is shown. Its id is {}.", new.key.record.id);
+        Ok(())
+    }
+}
+
+fn order(
+    owner: Owner,
+    environment: Option<Environment>,
+    content: Content,
+    now: OffsetDateTime,
+) -> anyhow::Result<Order> {
+    Ok(Order {
+        environment,
+        scopes: content.scopes()?,
+        metadata: content.notes(Metadata::read)?.unwrap_or_default(),
+        allowed_ips: content.allowed_ips()?,
+        expiry: content.expiry.read(now)?.unwrap_or(Expiry::Latest),
+        enabled: content.enabled.unwrap_or(true),
+        name: content.name,
+        description: content.description,
+        ..Order::plain(owner)
+    })
+}

@@ -1,0 +1,121 @@
+//! `keyward keys list`
+
+use keyward::{
+    domain::{
+        api_key::Environment,
+        key_record::{KeyState, ManagedKey},
+        ledger::Reach,
+        listing::{KeyFilter, KeyOrder, KeyTag, Page},
+        scope::Scope,
+        text::{KeyName, SearchText},
+    },
+    http::Key,
+};
+use time::OffsetDateTime;
+
+use super::table;
+use crate::cli::shared::{Desk, Misuse, OwnerOptions, PAGE, now, print_json, tell_if_cut, values};
+
+/// List keys, newest first.
+#[derive(clap::Args)]
+#[command(after_help = "\
+INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: so long ago, and for --expiring-before from now on.
+
+Examples:
+  keyward keys list
+  keyward keys list --subject alice --state active
+  keyward keys list --unused-since 90d --state active
+  keyward keys list --subject alice --sort=-lastUsedAt
+  keyward keys list --json | jq -r '.[].id'")]
+pub(super) struct List {
+    #[command(flatten)]
+    owner: OwnerOptions,
+    /// Only keys that stand so; several with commas between.
+    #[arg(long, value_parser = values::state(), value_delimiter = ',')]
+    state: Vec<KeyState>,
+    /// Only keys of this environment.
+    #[arg(long, value_parser = values::environment())]
+    environment: Option<Environment>,
+    /// Only keys with exactly this name.
+    #[arg(long)]
+    name: Option<KeyName>,
+    /// Only keys with this in their name or description.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<SearchText>,
+    /// Only keys with this text in their metadata, such as team:payments.
+    #[arg(long, value_name = "NAME:TEXT")]
+    tag: Option<KeyTag>,
+    /// Only keys that carry this scope.
+    #[arg(long, alias = "with-scope")]
+    scope: Option<Scope>,
+    /// Only keys that expire before then.
+    #[arg(long, value_name = "INSTANT", value_parser = values::future)]
+    expiring_before: Option<OffsetDateTime>,
+    /// Only keys that were made then or later.
+    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
+    created_since: Option<OffsetDateTime>,
+    /// Only keys that were made before, and not used since.
+    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
+    unused_since: Option<OffsetDateTime>,
+    /// By what, with a minus before it for the last first. Keys of all owners: createdAt alone.
+    #[arg(long, value_name = "FIELD", value_parser = values::order(), allow_hyphen_values = true, default_value = "-createdAt")]
+    sort: KeyOrder,
+    /// At most so many.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print JSON: a list of keys as the API has them.
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let now = now();
+        let filter = KeyFilter {
+            owner: self.owner.read(&desk.settings)?,
+            states: self.state,
+            environment: self.environment,
+            name: self.name,
+            search: self.search,
+            tag: self.tag,
+            scope: self.scope,
+            expiring_before: self.expiring_before,
+            created_since: self.created_since,
+            unused_since: self.unused_since,
+        };
+        if !self.sort.is_possible(filter.owner.as_ref()) {
+            let only = "keys of all owners can be sorted by createdAt alone; name an owner with --owner or --subject";
+            return Err(Misuse(only.to_owned()).into());
+        }
+        let keys = read(desk, &filter, self.sort, self.limit, now).await?;
+        if self.json {
+            let prefix = desk.settings.key_prefix()?;
+            print_json(&keys.iter().map(|key| Key::new(key, &prefix, now)).collect::<Vec<_>>())?;
+        } else {
+            print!("{}", table::of_keys(&keys, now));
+        }
+        tell_if_cut(keys.len(), self.limit);
+        Ok(())
+    }
+}
+
+async fn read(
+    desk: &Desk,
+    filter: &KeyFilter,
+    order: KeyOrder,
+    limit: u32,
+    now: OffsetDateTime,
+) -> anyhow::Result<Vec<ManagedKey>> {
+    let ledger = desk.store.ledger();
+    let mut keys: Vec<ManagedKey> = Vec::new();
+    let mut page = Page { after: None, limit: limit.min(PAGE) };
+    loop {
+        let listed = ledger.list(filter, order, &page, &Reach::Any, now).await?;
+        keys.extend(listed.items);
+        let left = limit.saturating_sub(u32::try_from(keys.len())?);
+        if listed.next.is_none() || left == 0 {
+            return Ok(keys);
+        }
+        page = Page { after: listed.next, limit: left.min(PAGE) };
+    }
+}

@@ -1,0 +1,170 @@
+//! `keyward keys revoke` and `revoke-many`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::ValueHint;
+use keyward::{
+    config::KeyPolicy,
+    domain::{
+        api_key::{Environment, KeyId},
+        key_record::KeyState,
+        ledger::Reach,
+        listing::{KeyFilter, KeyTag},
+        text::{ChangeReason, KeyName},
+    },
+};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{listed, show::print_key};
+use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, print_json, values};
+
+/// End a key, whoever owns it, or many. Returns when no replica accepts them any more.
+///
+/// After a restore of the database, keys that were revoked since the backup work again: revoke them with what an export of the
+/// audit says, or a list. Keys that are revoked already, and those that the database has not got, are counted and left alone.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r
+  keyward keys revoke 0352mXAgJX8YoWA3E5sR9r --reason 'found in a repository'
+  keyward keys revoke --from-audit audit.json --reason 'restored from a backup'
+  keyward keys revoke --ids-file revoked.txt")]
+pub(super) struct Revoke {
+    /// The key's id.
+    #[arg(required_unless_present_any = ["from_audit", "ids_file"])]
+    id: Option<KeyId>,
+    /// Revoke each key that these events say was revoked: a page of GET /v1/admin/audit, several of them, or one event a line, as
+    /// `keyward audit list` prints them as JSON.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["id", "ids_file"])]
+    from_audit: Option<PathBuf>,
+    /// Revoke each key of this list: one id a line; what follows a # is for people.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "id")]
+    ids_file: Option<PathBuf>,
+    /// Why, for the owner and for later.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<ChangeReason>,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Revoke {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let ids = match (self.id, &self.from_audit, &self.ids_file) {
+            (Some(id), ..) => return self.revoke(desk, id).await,
+            (_, Some(audit), _) => listed::in_audit(audit)?,
+            (_, _, Some(list)) => listed::in_list(list)?,
+            (None, None, None) => bail!("name a key, or a file with --from-audit or --ids-file"),
+        };
+        self.revoke_listed(desk, &ids).await
+    }
+
+    async fn revoke(self, desk: &Desk, id: KeyId) -> anyhow::Result<()> {
+        let now = now();
+        let revoked = desk.lifecycle(KeyPolicy::default()).revoke(id, self.reason, operator(), now).await;
+        let revoked = granted(id, revoked)?;
+        desk.wait_for_everybody().await;
+        if self.json {
+            return print_key(desk, &revoked.key, true, now);
+        }
+        println!("Revoked {id}: no replica accepts it any more.");
+        Ok(())
+    }
+
+    /// Each by itself, and one wait for all of them. What could not be done is told at the end, and the same command does the
+    /// rest.
+    async fn revoke_listed(self, desk: &Desk, ids: &[KeyId]) -> anyhow::Result<()> {
+        let (ledger, lifecycle) = (desk.store.ledger(), desk.lifecycle(KeyPolicy::default()));
+        let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
+        for id in ids {
+            let known = ledger.show(*id, &Reach::Any).await.context("stopped in between; run it again")?;
+            match known {
+                None => unknown += 1,
+                Some(key) if key.record.revoked_at.is_some() => before += 1,
+                Some(_) => {
+                    granted(id, lifecycle.revoke(*id, self.reason.clone(), operator(), now()).await)
+                        .with_context(|| format!("stopped after {revoked} keys; run it again"))?;
+                    revoked += 1;
+                }
+            }
+        }
+        desk.wait_for_everybody().await;
+        if self.json {
+            return print_json(&json!({ "revoked": revoked, "revokedBefore": before, "unknown": unknown }));
+        }
+        println!(
+            "Revoked {revoked} keys: no replica accepts them any more. {before} were revoked before, and {unknown} do not exist."
+        );
+        Ok(())
+    }
+}
+
+/// End all keys that meet every condition. Returns when no replica accepts one of them any more.
+#[derive(clap::Args)]
+#[command(after_help = "\
+At least one condition is needed. `keyward keys list` with the same conditions shows which keys these are.
+INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: so long ago, and for --expiring-before from now on.
+
+Examples:
+  keyward keys revoke-many --subject alice --reason 'left the company'
+  keyward keys revoke-many --created-since 2h --tag team:payments
+  keyward keys revoke-many --state expired")]
+pub(super) struct RevokeMany {
+    #[command(flatten)]
+    owner: OwnerOptions,
+    /// Keys that stand so.
+    #[arg(long, value_parser = values::living_state())]
+    state: Option<KeyState>,
+    /// Keys of this environment.
+    #[arg(long, value_parser = values::environment())]
+    environment: Option<Environment>,
+    /// Keys with exactly this name.
+    #[arg(long)]
+    name: Option<KeyName>,
+    /// Keys with this text in their metadata, such as team:payments.
+    #[arg(long, value_name = "NAME:TEXT")]
+    tag: Option<KeyTag>,
+    /// Keys that expire before then.
+    #[arg(long, value_name = "INSTANT", value_parser = values::future)]
+    expiring_before: Option<OffsetDateTime>,
+    /// Keys that were made then or later.
+    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
+    created_since: Option<OffsetDateTime>,
+    /// Why, for the owners and for later.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<ChangeReason>,
+    /// Print JSON: how many.
+    #[arg(long)]
+    json: bool,
+}
+
+impl RevokeMany {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let filter = KeyFilter {
+            owner: self.owner.read(&desk.settings)?,
+            states: self.state.into_iter().collect(),
+            environment: self.environment,
+            name: self.name,
+            tag: self.tag,
+            expiring_before: self.expiring_before,
+            created_since: self.created_since,
+            ..KeyFilter::default()
+        };
+        // A forgotten condition must not end every key there is.
+        if filter.owner.is_none() && !filter.narrows() {
+            return Err(Misuse("name an owner with --owner or --subject, or another condition".to_owned()).into());
+        }
+        let lifecycle = desk.lifecycle(KeyPolicy::default());
+        let revoked = lifecycle.revoke_many(filter, self.reason, operator(), now()).await;
+        let revoked = granted("these keys", revoked.map(Ok))?;
+        desk.wait_for_everybody().await;
+        if self.json {
+            return print_json(&json!({ "revoked": revoked.count }));
+        }
+        let keys = if revoked.count == 1 { "key" } else { "keys" };
+        println!("Revoked {} {keys}: no replica accepts any of them any more.", revoked.count);
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! `keyward keys update`, `disable` and `enable`
+
+use keyward::{
+    auth::lifecycle::{Edit, Expiry},
+    config::KeyPolicy,
+    domain::{api_key::KeyId, metadata::MetadataPatch, precondition::Preconditions},
+};
+use time::OffsetDateTime;
+
+use super::{content::Content, show::print_key};
+use crate::cli::shared::{Desk, Misuse, granted, now, operator};
+
+/// Change a key. What is not named stays as it is. Returns when every replica goes by it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+--scope and --allowed-ip replace all that there are. --metadata is merged into what is there (RFC 7396): a member
+that is null is removed.
+
+Examples:
+  keyward keys update 0352mXAgJX8YoWA3E5sR9r --name 'invoice service'
+  keyward keys update 0352mXAgJX8YoWA3E5sR9r \\
+    --scope orders:read --scope orders:write --expires-in 90d
+  keyward keys update 0352mXAgJX8YoWA3E5sR9r --metadata '{\"team\":\"payments\"}'
+  keyward keys update 0352mXAgJX8YoWA3E5sR9r --clear allowed-ips,expiry")]
+pub(super) struct Update {
+    /// The key's id.
+    id: KeyId,
+    #[command(flatten)]
+    content: Content,
+    /// What it is to have no more: several with commas between. Without allowed-ips it may be used from anywhere, without
+    /// an expiry for ever.
+    #[arg(long, value_name = "FIELD", value_enum, value_delimiter = ',')]
+    clear: Vec<Field>,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a key may lack.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Field {
+    Name,
+    Description,
+    Scopes,
+    Metadata,
+    AllowedIps,
+    Expiry,
+}
+
+impl Update {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let now = now();
+        let edit = self.edit(now)?;
+        let lifecycle = desk.lifecycle(desk.settings.key_policy()?);
+        let changed = lifecycle.edit(self.id, edit, Preconditions::default(), operator(), now).await;
+        let changed = granted(self.id, changed)?;
+        desk.wait_for_everybody().await;
+        print_key(desk, &changed.key, self.json, now)
+    }
+
+    fn edit(&self, now: OffsetDateTime) -> anyhow::Result<Edit> {
+        let content = &self.content;
+        let expiry = content.expiry.read(now)?;
+        let given = [
+            ("--name", content.name.is_some(), Field::Name),
+            ("--description", content.description.is_some(), Field::Description),
+            ("--scope", !content.scope.is_empty(), Field::Scopes),
+            ("--metadata", content.metadata.is_some(), Field::Metadata),
+            ("--allowed-ip", !content.allowed_ip.is_empty(), Field::AllowedIps),
+            ("an expiry", expiry.is_some(), Field::Expiry),
+        ];
+        if let Some((option, ..)) = given.iter().find(|(_, given, field)| *given && self.clear.contains(field)) {
+            return Err(Misuse(format!("give {option}, or --clear it, not both")).into());
+        }
+        if self.clear.is_empty() && content.enabled.is_none() && given.iter().all(|(_, given, _)| !given) {
+            let nothing = "say what to change, such as --name or --expires-in; `keyward keys update --help` tells all";
+            return Err(Misuse(nothing.to_owned()).into());
+        }
+        let is_cleared = |field| self.clear.contains(&field);
+        Ok(Edit {
+            name: is_cleared(Field::Name).then_some(None).or(content.name.clone().map(Some)),
+            description: is_cleared(Field::Description).then_some(None).or(content.description.clone().map(Some)),
+            scopes: (is_cleared(Field::Scopes) || !content.scope.is_empty()).then(|| content.scopes()).transpose()?,
+            metadata: is_cleared(Field::Metadata).then_some(None).or(content.notes(MetadataPatch::read)?.map(Some)),
+            allowed_ips: (is_cleared(Field::AllowedIps) || !content.allowed_ip.is_empty())
+                .then(|| content.allowed_ips())
+                .transpose()?,
+            expiry: is_cleared(Field::Expiry).then_some(Expiry::Never).or(expiry),
+            enabled: content.enabled,
+        })
+    }
+}
+
+/// Switch a key off until it is enabled. Its owner cannot enable it. Returns when no replica accepts it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyward keys disable 0352mXAgJX8YoWA3E5sR9r")]
+pub(super) struct Disable {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Switch a key on again, whoever has switched it off. Returns when every replica goes by it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyward keys enable 0352mXAgJX8YoWA3E5sR9r")]
+pub(super) struct Enable {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(clap::Args)]
+struct Which {
+    /// The key's id.
+    id: KeyId,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Disable {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        self.which.switch(desk, false).await
+    }
+}
+
+impl Enable {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        self.which.switch(desk, true).await
+    }
+}
+
+impl Which {
+    async fn switch(self, desk: &Desk, enabled: bool) -> anyhow::Result<()> {
+        let now = now();
+        // What the policy forbids to make, a switch does not change.
+        let lifecycle = desk.lifecycle(KeyPolicy::default());
+        let changed = lifecycle.switch(self.id, enabled, Preconditions::default(), operator(), now).await;
+        let changed = granted(self.id, changed)?;
+        desk.wait_for_everybody().await;
+        if self.json {
+            return print_key(desk, &changed.key, true, now);
+        }
+        let state = changed.key.record.state(now).as_str();
+        println!("{} {}: it is {state}.", if enabled { "Enabled" } else { "Disabled" }, self.id);
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! `keyward keys verify`
+
+use std::{
+    io::{self, IsTerminal, Read},
+    net::IpAddr,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use keyward::{
+    auth::{api_key::KeyChecker, coherence::Freshness, hasher::Hasher, last_uses::LastUses},
+    domain::{
+        api_key::{Environment, Keyring},
+        scope::Scopes,
+        secret::SecretString,
+    },
+    http::{Question, Verification},
+};
+use zeroize::Zeroizing;
+
+use crate::cli::shared::{Desk, now, print_json, values};
+
+/// The key is not good for what was asked.
+const NOT_VALID: u8 = 3;
+/// Far longer than any key.
+const KEY_MAX_BYTES: u64 = 1024;
+
+/// Say whether a key is good, and if not, why.
+#[derive(clap::Args)]
+#[command(after_help = "\
+The key is read from standard input: an argument would stand in the shell's history and in the list of processes.
+It is not noted as a use of the key. A key that is bound to networks is refused without --client-address.
+
+Exit codes: 0 it is good, 3 it is not, 1 it could not be said, 2 the command line is wrong.
+
+Examples:
+  echo \"$KEY\" | keyward keys verify
+  echo \"$KEY\" | keyward keys verify --scope orders:read \\
+    --environment live --client-address 192.0.2.7 --explain
+  keyward keys verify --json < key.txt | jq -r .code")]
+pub(super) struct Verify {
+    /// A scope that it must carry; may be repeated.
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// Which world it must belong to.
+    #[arg(long, value_parser = values::environment())]
+    environment: Option<Environment>,
+    /// From where it is used.
+    #[arg(long, value_name = "ADDRESS")]
+    client_address: Option<IpAddr>,
+    /// Tell every reason why it is not good, instead of the first.
+    #[arg(long)]
+    explain: bool,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<ExitCode> {
+        let question = Question {
+            scopes: Scopes::parse(self.scope.iter().map(String::as_str))?,
+            environment: self.environment,
+            client_address: self.client_address.map(|address| address.to_canonical()),
+            key: read_key()?,
+        };
+        let examined = checker(desk)?.examine(question.key.expose().as_bytes()).await;
+        let examined = examined.context("it cannot be said whether the key is good")?;
+        let verification = Verification::new(&examined, &question, self.explain, now());
+        if self.json {
+            print_json(&verification)?;
+        } else {
+            match verification.key_id() {
+                Some(id) => println!("{id} {}", judgement(&verification)),
+                None => println!("{}", judgement(&verification)),
+            }
+        }
+        Ok(if verification.is_valid() { ExitCode::SUCCESS } else { ExitCode::from(NOT_VALID) })
+    }
+}
+
+fn judgement(verification: &Verification) -> String {
+    let reasons = verification.reasons();
+    if reasons.is_empty() { "valid".to_owned() } else { format!("not valid: {}", reasons.join(", ")) }
+}
+
+/// A check as a replica does it which believes nothing that it remembers. It has no task that would write uses.
+fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
+    let keys = desk.settings.keys()?;
+    Ok(KeyChecker::new(
+        Arc::new(Keyring::new(keys.prefix, &keys.peppers)?),
+        desk.store.keys(),
+        Arc::new(Hasher::new(&desk.settings.hashing()?)?),
+        Arc::new(Freshness::new(1)),
+        Arc::new(LastUses::new(desk.store.keys(), desk.settings.last_used()?)),
+        &desk.settings.checks()?,
+        tokio::runtime::Handle::current(),
+    ))
+}
+
+fn read_key() -> anyhow::Result<SecretString> {
+    if io::stdin().is_terminal() {
+        eprintln!("Paste the key, then Enter and Ctrl-D.");
+    }
+    let mut text = Zeroizing::new(String::new());
+    io::stdin().take(KEY_MAX_BYTES).read_to_string(&mut text).context("the key cannot be read from standard input")?;
+    match text.trim() {
+        "" => bail!("there is no key on standard input: try `echo \"$KEY\" | keyward keys verify`"),
+        key => Ok(SecretString::new(key.to_owned())),
+    }
+}

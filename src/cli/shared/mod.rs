@@ -1,0 +1,59 @@
+//! What the commands that work on the database have in common.
+//!
+//! - `database`: on which database, and what a command works with there
+//! - `owner`: whose keys are meant
+//! - `values`: what an option may be
+//! - `table`: output for people
+//! - `refusal`: why something is not done
+//! - `leases`: how a change becomes true for replicas that this process cannot hear
+
+mod database;
+mod leases;
+mod owner;
+mod refusal;
+pub(super) mod table;
+pub(super) mod values;
+
+use std::fmt;
+
+use keyward::domain::timestamp;
+use time::OffsetDateTime;
+
+pub(super) use self::{
+    database::{DatabaseOptions, Desk, operator},
+    owner::{OwnerOptions, WhichOwner},
+    refusal::granted,
+};
+
+/// Rows read from the database at a time.
+pub(super) const PAGE: u32 = 500;
+
+/// The command line contradicts itself in a way that its grammar does not tell. The exit code is that of any misuse.
+#[derive(Debug)]
+pub(super) struct Misuse(pub(super) String);
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Now, as exact as answers are.
+pub(super) fn now() -> OffsetDateTime {
+    timestamp::to_milliseconds(OffsetDateTime::now_utc())
+}
+
+/// One JSON document.
+pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Says that a list was cut, where it may have been.
+pub(super) fn tell_if_cut(listed: usize, limit: u32) {
+    if listed >= limit as usize {
+        eprintln!("These are the first {limit}; there may be more. --limit says how many to list.");
+    }
+}

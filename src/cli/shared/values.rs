@@ -1,0 +1,113 @@
+//! What an option may be. Where it is one of a few words, completions know them.
+
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use ipnet::IpNet;
+use keyward::{
+    domain::{
+        api_key::Environment,
+        audit::{Action, Actor},
+        key_record::KeyState,
+        listing::KeyOrder,
+        network,
+        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        timestamp,
+    },
+    http,
+};
+use time::OffsetDateTime;
+
+/// One of these, by the words for them.
+fn one_of<T: Copy + Send + Sync + 'static>(
+    all: impl IntoIterator<Item = T>,
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let all: Vec<T> = all.into_iter().collect();
+    let words = PossibleValuesParser::new(all.iter().map(|item| word(*item)));
+    words.try_map(move |text| all.iter().copied().find(|item| word(*item) == text).ok_or("not one of those"))
+}
+
+pub(in crate::cli) fn state() -> impl TypedValueParser<Value = KeyState> {
+    one_of(KeyState::ALL, KeyState::as_str)
+}
+
+/// What stands of keys that are not revoked yet.
+pub(in crate::cli) fn living_state() -> impl TypedValueParser<Value = KeyState> {
+    one_of(KeyState::ALL.into_iter().filter(|state| *state != KeyState::Revoked), KeyState::as_str)
+}
+
+pub(in crate::cli) fn environment() -> impl TypedValueParser<Value = Environment> {
+    one_of(Environment::ALL, Environment::as_str)
+}
+
+pub(in crate::cli) fn action() -> impl TypedValueParser<Value = Action> {
+    one_of(Action::ALL, Action::as_str)
+}
+
+/// By what to sort, with a minus before it for the last first.
+pub(in crate::cli) fn order() -> impl TypedValueParser<Value = KeyOrder> {
+    PossibleValuesParser::new(KeyOrder::WORDS).try_map(|text| text.parse::<KeyOrder>())
+}
+
+pub(in crate::cli) fn network(text: &str) -> Result<IpNet, String> {
+    network::parse(text).ok_or_else(|| "an address or a network such as 192.0.2.0/24".to_owned())
+}
+
+/// The id of an owner.
+pub(in crate::cli) fn owner(text: &str) -> Result<Owner, String> {
+    http::owner_id::read(text).ok_or_else(|| {
+        "not the id of an owner, as `keyward owners list` shows it; --subject takes the `sub` of their tokens"
+            .to_owned()
+    })
+}
+
+/// Who did something.
+pub(in crate::cli) fn actor(text: &str) -> Result<Actor, String> {
+    http::read_actor(text)
+}
+
+/// The limits that tokens' `sub` and `jti` have.
+pub(in crate::cli) fn subject(text: &str) -> Result<String, String> {
+    identifier(text, 1)
+}
+
+/// The limits that tokens' `iss` has.
+pub(in crate::cli) fn issuer(text: &str) -> Result<String, String> {
+    identifier(text, 0)
+}
+
+fn identifier(text: &str, shortest: usize) -> Result<String, String> {
+    if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
+    }
+}
+
+/// An instant.
+pub(in crate::cli) fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    timestamp::parse(text).map_err(|error| error.to_string())
+}
+
+/// An instant, or how long ago it was.
+pub(in crate::cli) fn past(text: &str) -> Result<OffsetDateTime, String> {
+    instant_or_span(text, |now, span| now.checked_sub(span), "so long ago")
+}
+
+/// An instant, or how far it is from now.
+pub(in crate::cli) fn future(text: &str) -> Result<OffsetDateTime, String> {
+    instant_or_span(text, |now, span| now.checked_add(span), "so far from now")
+}
+
+fn instant_or_span(
+    text: &str,
+    from_now: fn(OffsetDateTime, time::Duration) -> Option<OffsetDateTime>,
+    what: &str,
+) -> Result<OffsetDateTime, String> {
+    let span = |span: Duration| from_now(super::now(), span.try_into().ok()?);
+    match humantime::parse_duration(text) {
+        Ok(duration) => span(duration).ok_or_else(|| format!("there is no date {what}")),
+        Err(_) => timestamp::parse(text).map_err(|error| format!("{error}, or a span such as 90d, which means {what}")),
+    }
+}

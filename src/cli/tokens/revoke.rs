@@ -1,0 +1,116 @@
+//! `keyward tokens revoke`
+
+use anyhow::{Context, bail};
+use keyward::{
+    auth::jwt::TokenLives,
+    config::{KeyPolicy, Sources},
+    domain::{
+        text::ChangeReason,
+        token::{TokenRevocation, WhichTokens, is_too_late},
+    },
+    http::EndedTokens,
+};
+use time::OffsetDateTime;
+
+use crate::cli::shared::{DatabaseOptions, Desk, granted, now, operator, print_json, values};
+
+/// End tokens before they expire: one by its id, or all of a subject. Returns when no replica accepts one of them.
+#[derive(clap::Args)]
+#[command(
+    group(clap::ArgGroup::new("which").args(["token_id", "subject"]).required(true)),
+    after_help = "\
+It needs the section [jwt] of the configuration: for how long a token may be accepted, so long its end is remembered.
+INSTANT is a time such as 2030-01-31T12:00:00Z; for --not-before also a span such as 2h: so long ago.
+
+Examples:
+  keyward tokens revoke --token-id 0f8fad5b-d9cb-469f-a165-70867728950e
+  keyward tokens revoke --subject alice --reason 'laptop was stolen'
+  keyward tokens revoke --subject alice --issuer https://issuer.example --not-before 2h"
+)]
+pub(in crate::cli) struct Revoke {
+    /// The one token: its `jti`.
+    #[arg(long, value_name = "JTI", value_parser = values::subject)]
+    token_id: Option<String>,
+    /// All tokens of this subject: their `sub`.
+    #[arg(long, value_parser = values::subject)]
+    subject: Option<String>,
+    /// The `iss` of the tokens; may be left out where the configuration knows one issuer alone.
+    #[arg(long, value_parser = values::issuer)]
+    issuer: Option<String>,
+    /// Only those of the subject that were issued before then, or don't say when; now where it is not given. It never goes
+    /// back.
+    #[arg(long, value_name = "INSTANT", value_parser = values::past, conflicts_with = "token_id")]
+    not_before: Option<OffsetDateTime>,
+    /// When the one token expires, if you know; its end is remembered until then at least.
+    #[arg(long, value_name = "INSTANT", value_parser = values::instant, conflicts_with = "subject")]
+    expires_at: Option<OffsetDateTime>,
+    /// Why, for later.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<ChangeReason>,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: DatabaseOptions,
+}
+
+impl Revoke {
+    pub(super) fn run(mut self, sources: Sources) -> anyhow::Result<()> {
+        let database = std::mem::take(&mut self.database);
+        database.work(sources, async |desk| self.revoke(desk).await)
+    }
+
+    async fn revoke(self, desk: &Desk) -> anyhow::Result<()> {
+        let lives = TokenLives::of(&desk.configured(desk.settings.jwt())?);
+        let json = self.json;
+        let revocation = self.revocation(&lives, now())?;
+        let (issuer, which) = (revocation.issuer.clone(), revocation.which.clone());
+        let operator = operator();
+        let lifecycle = desk.lifecycle(KeyPolicy::default());
+        let revoked = lifecycle.revoke_tokens(revocation, operator.reach, operator.author).await;
+        let revoked = granted("these tokens", revoked.map(Ok))?;
+        desk.wait_for_everybody().await;
+        if json {
+            return print_json(&EndedTokens::new(&issuer, which, revoked.not_before));
+        }
+        println!(
+            "Revoked {}: no replica accepts {} any more.",
+            told(&which),
+            match which {
+                WhichTokens::WithId(_) => "it",
+                WhichTokens::OfSubject { .. } => "any of them",
+            }
+        );
+        Ok(())
+    }
+
+    fn revocation(self, lives: &TokenLives, now: OffsetDateTime) -> anyhow::Result<TokenRevocation> {
+        let issuer = self.issuer.or_else(|| lives.only_issuer().map(str::to_owned));
+        let issuer =
+            issuer.context("name the issuer of the tokens with --issuer, by their iss; '' for those without one")?;
+        let longest_life = lives.longest(&issuer).with_context(|| {
+            format!("no tokens of the issuer {issuer:?} are accepted here; --issuer is their iss, to the letter")
+        })?;
+        if self.not_before.is_some_and(|not_before| is_too_late(not_before, now)) {
+            bail!("--not-before must not be in the future: the subject would be locked out until then");
+        }
+        if self.expires_at.is_some_and(|end| end <= now) {
+            bail!("--expires-at must be in the future; leave it out if you don't know when the token expires");
+        }
+        let which = match (self.token_id, self.subject) {
+            (Some(token_id), _) => WhichTokens::WithId(token_id.into()),
+            (None, Some(subject)) => {
+                WhichTokens::OfSubject { subject: subject.into(), not_before: self.not_before.unwrap_or(now) }
+            }
+            (None, None) => bail!("which tokens is not said"),
+        };
+        Ok(TokenRevocation::new(issuer.into(), which, self.reason, longest_life, self.expires_at, now))
+    }
+}
+
+fn told(which: &WhichTokens) -> String {
+    match which {
+        WhichTokens::WithId(token_id) => format!("the token {token_id:?}"),
+        WhichTokens::OfSubject { subject, .. } => format!("the tokens of {subject:?}"),
+    }
+}

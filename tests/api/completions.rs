@@ -1,0 +1,141 @@
+//! What a shell offers after Tab, and that there is a command for all that the API does.
+
+use std::{collections::BTreeMap, process::Command};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{
+    actors::stranger,
+    asking::replica,
+    program::{Folder, bare, run},
+};
+
+/// What bash offers for the last of these words, in a folder with one file.
+fn offered(folder: &Folder, words: &[&str]) -> Vec<String> {
+    const ASK: &str = r#"
+        source <("$PROGRAM" completions bash)
+        COMP_WORDS=(keyward "$@")
+        COMP_CWORD=$#
+        compopt() { :; }
+        _keyward keyward "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", ASK, "bash"]).args(words).current_dir(folder.path());
+    bash.env("PROGRAM", env!("CARGO_BIN_EXE_keyward"));
+    let offered = run(&mut bash).succeeded();
+    offered.lines().filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_offers_words_where_there_are_a_few_and_files_only_where_one_is_meant() {
+    let folder = Folder::new();
+    folder.file("a-file", "");
+    for (words, expected) in [
+        (&["keys", "list", "--state", ""][..], &["active", "disabled", "expired", "revoked"][..]),
+        (&["keys", "create", "--environment", ""], &["live", "test"]),
+        (&["keys", "list", "--sort", "n"], &["name"]),
+        (&["keys", "update", "x", "--clear", "a"], &["allowed-ips"]),
+        (&["keys", "update", "x", "--enabled", ""], &["true", "false"]),
+        (&["audit", "list", "--format", ""], &["table", "json", "csv", "ndjson"]),
+        (&["audit", "list", "--action", "owner"], &["owner.disabled", "owner.enabled"]),
+        (&["owners", "list", "--state", ""], &["active", "disabled"]),
+        (&["policy", "test", "--environment", ""], &["live", "test"]),
+        (&["policy", "check", "a-"], &["a-file"]),
+        (&["--config", "a-"], &["a-file"]),
+        (&["policy", "test", "--policy", "a-"], &["a-file"]),
+        (&["tokens", "re"], &["revoke"]),
+    ] {
+        assert_eq!(offered(&folder, words), expected, "{words:?}");
+    }
+    let script = run(bare().args(["completions", "bash"])).succeeded();
+    assert!(!script.contains("-o default"), "bash would fall back to files");
+}
+
+/// Every option and argument of every command, but for those that say that they take a file or a folder.
+#[test]
+fn no_shell_offers_files_for_an_id_a_name_or_any_other_text() {
+    let folder = Folder::new();
+    folder.file("a-file", "");
+    let mut seen = 0;
+    for command in crate::command_line::all_commands() {
+        let help = run(bare().args(&command).arg("--help")).succeeded();
+        let options = help.lines().filter_map(|line| line.trim().split_once("--")).map(|(_, rest)| rest);
+        for (name, value) in options.filter_map(|rest| rest.split_once(" <")) {
+            if value.starts_with("FILE>") || value.starts_with("DIR>") || name.contains(' ') {
+                continue;
+            }
+            let option = format!("--{name}");
+            let words: Vec<&str> = command.iter().map(String::as_str).chain([option.as_str(), "a-f"]).collect();
+            assert!(!offered(&folder, &words).contains(&"a-file".to_owned()), "{words:?}");
+            seen += 1;
+        }
+        let is_about_a_file = help.lines().any(|line| line.trim_start().starts_with("<FILE>"));
+        let words: Vec<&str> = command.iter().map(String::as_str).chain(["a-f"]).collect();
+        assert_eq!(offered(&folder, &words).contains(&"a-file".to_owned()), is_about_a_file, "{words:?}");
+    }
+    assert!(seen > 50, "the options were not found: {seen}");
+    let zsh = run(bare().args(["completions", "zsh"])).succeeded();
+    assert!(!zsh.contains(":_default"), "zsh would offer files");
+    let fish = run(bare().args(["completions", "fish"])).succeeded();
+    assert!(fish.starts_with("complete -c keyward -f\n"), "fish would offer files");
+    assert!(fish.contains(r#"-n "__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check" -F"#));
+}
+
+/// By the ids of operations: the command that does the same, or why there is none.
+const COMMANDS: &[(&str, Result<&str, &str>)] = &[
+    ("createApiKey", Ok("keys create")),
+    ("readProtectedResource", Err("is about a request")),
+    ("authorize", Ok("policy test")),
+    ("authorizePath", Ok("policy test")),
+    ("showOwnKey", Ok("keys show")),
+    ("revokeOwnKey", Ok("keys revoke")),
+    ("verifyKeys", Ok("keys verify")),
+    ("createKey", Ok("keys create")),
+    ("listKeys", Ok("keys list")),
+    ("showKey", Ok("keys show")),
+    ("updateKey", Ok("keys update")),
+    ("revokeKey", Ok("keys revoke")),
+    ("rotateKey", Ok("keys rotate")),
+    ("disableKey", Ok("keys disable")),
+    ("enableKey", Ok("keys enable")),
+    ("listEvents", Ok("audit list")),
+    ("listOwners", Ok("owners list")),
+    ("showOwner", Ok("owners show")),
+    ("revokeKeys", Ok("keys revoke-many")),
+    ("disableOwner", Ok("owners disable")),
+    ("enableOwner", Ok("owners enable")),
+    ("revokeTokens", Ok("tokens revoke")),
+    ("introspect", Ok("keys verify")),
+    ("revokeToken", Ok("keys revoke")),
+    ("readMetadata", Err("is about addresses")),
+    ("isAlive", Ok("healthcheck")),
+    ("isReady", Ok("healthcheck")),
+    ("listProblems", Err("is about answers")),
+    ("readProblem", Err("is about answers")),
+    ("readOpenApi", Err("is about requests")),
+    ("readRoot", Err("is about pages")),
+    ("readDocs", Err("is about pages")),
+    ("readDocsPage", Err("is about pages")),
+    ("readDocsFile", Err("is about pages")),
+];
+
+#[tokio::test]
+async fn there_is_a_command_for_everything_that_the_api_does() {
+    let replica = replica().await;
+    let answer = stranger(&replica, Method::GET, "/openapi.json").send().await.expect("an answer");
+    let document: Value = answer.json().await.expect("JSON");
+    let known: BTreeMap<_, _> = COMMANDS.iter().copied().collect();
+    let paths = document["paths"].as_object().expect("paths").values();
+    let operations: Vec<&Value> = paths.flat_map(|methods| methods.as_object().expect("methods").values()).collect();
+    assert!(operations.len() > 30, "the operations were not found");
+    for operation in operations {
+        let id = operation["operationId"].as_str().expect("an id");
+        let name = id.strip_prefix("admin").map_or(id.to_owned(), |rest| rest[..1].to_lowercase() + &rest[1..]);
+        assert!(known.contains_key(name.as_str()), "{id}: which command does that, or why is there none?");
+    }
+    for command in COMMANDS.iter().filter_map(|(_, command)| command.ok()) {
+        run(bare().args(command.split(' ')).arg("--help")).succeeded();
+    }
+}
