@@ -64,7 +64,7 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     assert_eq!(documented("Rotation"), read(nothing(), |fields| requests::rotation(fields, now)));
     assert_eq!(documented("Conditions"), read(nothing(), keys::which));
     let verifier = verifier();
-    assert_eq!(documented("EndOfTokens"), read(nothing(), |fields| tokens::which(fields, &verifier, now)));
+    assert_eq!(documented("EndOfTokens"), read(nothing(), |fields| tokens::which(fields, verifier.lives(), now)));
     assert_eq!(documented("Reason"), read(nothing(), |mut fields| fields.take("reason", parsed::<String>)));
     let mut edit = read(nothing(), |fields| requests::edit(fields, now));
     edit.retain(|name| !requests::READ_ONLY.contains(&name.as_str()));
