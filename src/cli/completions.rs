@@ -21,7 +21,8 @@ pub(super) fn script(shell: Shell, command: Command) -> String {
 
 /// Where nothing is said of what a value is, it is no file.
 fn without_files(command: Command) -> Command {
-    let is_unknown = |argument: &clap::Arg| argument.get_value_hint() == ValueHint::Unknown;
+    let is_unknown =
+        |argument: &clap::Arg| argument.get_action().takes_values() && argument.get_value_hint() == ValueHint::Unknown;
     let silent = |argument: clap::Arg| {
         if is_unknown(&argument) { argument.value_hint(ValueHint::Other) } else { argument }
     };

@@ -41,15 +41,15 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "\
+Exit codes: 0 done, 1 not done (standard error says why), 2 the command line is wrong. `policy` and `keys verify` have more.
+
 Examples:
   keyward dev                               # try it, with nothing to prepare
   keyward token mint --dev --subject alice  # a token for that `keyward dev`
   keyward config                            # what `keyward serve` would use
   keyward serve                             # production
   keyward keys list                         # keys, on the database directly
-  keyward completions bash                  # for your shell
-
-Exit codes: 0 done, 1 not done (standard error says why), 2 the command line is wrong. `policy` and `keys verify` have more.";
+  keyward completions bash                  # for your shell";
 
 #[derive(Subcommand)]
 enum Command {

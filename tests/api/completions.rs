@@ -11,27 +11,42 @@ use crate::{
     program::{Folder, bare, run},
 };
 
-/// What bash offers for the last of these words, in a folder with one file.
-fn offered(folder: &Folder, words: &[&str]) -> Vec<String> {
-    const ASK: &str = r#"
-        source <("$PROGRAM" completions bash)
-        COMP_WORDS=(keyward "$@")
-        COMP_CWORD=$#
-        compopt() { :; }
-        _keyward keyward "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-        printf '%s\n' "${COMPREPLY[@]}"
-    "#;
-    let mut bash = Command::new("bash");
-    bash.args(["--norc", "-c", ASK, "bash"]).args(words).current_dir(folder.path());
-    bash.env("PROGRAM", env!("CARGO_BIN_EXE_keyward"));
-    let offered = run(&mut bash).succeeded();
-    offered.lines().filter(|word| !word.is_empty()).map(str::to_owned).collect()
+/// Bash with our completions, in a folder with one file.
+struct Bash {
+    folder: Folder,
+    script: String,
+}
+
+impl Bash {
+    fn new() -> Self {
+        let folder = Folder::new();
+        folder.file("a-file", "");
+        let script = run(bare().args(["completions", "bash"])).succeeded();
+        let script = folder.file("completions", &script);
+        Self { folder, script }
+    }
+
+    /// What it offers for the last of these words.
+    fn offers(&self, words: &[&str]) -> Vec<String> {
+        // Bash itself refuses `compopt` outside of a completion.
+        const ASK: &str = r#"
+            compopt() { :; }
+            source "$SCRIPT"
+            COMP_WORDS=(keyward "$@")
+            COMP_CWORD=$#
+            _keyward keyward "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            printf '%s\n' "${COMPREPLY[@]}"
+        "#;
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", ASK, "bash"]).args(words).current_dir(self.folder.path());
+        let offered = run(bash.env("SCRIPT", &self.script)).succeeded();
+        offered.lines().filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
 }
 
 #[test]
 fn bash_offers_words_where_there_are_a_few_and_files_only_where_one_is_meant() {
-    let folder = Folder::new();
-    folder.file("a-file", "");
+    let bash = Bash::new();
     for (words, expected) in [
         (&["keys", "list", "--state", ""][..], &["active", "disabled", "expired", "revoked"][..]),
         (&["keys", "create", "--environment", ""], &["live", "test"]),
@@ -47,7 +62,7 @@ fn bash_offers_words_where_there_are_a_few_and_files_only_where_one_is_meant() {
         (&["policy", "test", "--policy", "a-"], &["a-file"]),
         (&["tokens", "re"], &["revoke"]),
     ] {
-        assert_eq!(offered(&folder, words), expected, "{words:?}");
+        assert_eq!(bash.offers(words), expected, "{words:?}");
     }
     let script = run(bare().args(["completions", "bash"])).succeeded();
     assert!(!script.contains("-o default"), "bash would fall back to files");
@@ -56,8 +71,7 @@ fn bash_offers_words_where_there_are_a_few_and_files_only_where_one_is_meant() {
 /// Every option and argument of every command, but for those that say that they take a file or a folder.
 #[test]
 fn no_shell_offers_files_for_an_id_a_name_or_any_other_text() {
-    let folder = Folder::new();
-    folder.file("a-file", "");
+    let bash = Bash::new();
     let mut seen = 0;
     for command in crate::command_line::all_commands() {
         let help = run(bare().args(&command).arg("--help")).succeeded();
@@ -68,12 +82,12 @@ fn no_shell_offers_files_for_an_id_a_name_or_any_other_text() {
             }
             let option = format!("--{name}");
             let words: Vec<&str> = command.iter().map(String::as_str).chain([option.as_str(), "a-f"]).collect();
-            assert!(!offered(&folder, &words).contains(&"a-file".to_owned()), "{words:?}");
+            assert!(!bash.offers(&words).contains(&"a-file".to_owned()), "{words:?}");
             seen += 1;
         }
         let is_about_a_file = help.lines().any(|line| line.trim_start().starts_with("<FILE>"));
         let words: Vec<&str> = command.iter().map(String::as_str).chain(["a-f"]).collect();
-        assert_eq!(offered(&folder, &words).contains(&"a-file".to_owned()), is_about_a_file, "{words:?}");
+        assert_eq!(bash.offers(&words).contains(&"a-file".to_owned()), is_about_a_file, "{words:?}");
     }
     assert!(seen > 50, "the options were not found: {seen}");
     let zsh = run(bare().args(["completions", "zsh"])).succeeded();
