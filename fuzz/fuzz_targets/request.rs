@@ -7,7 +7,10 @@
 mod codec;
 
 use actix_codec::Decoder;
-use actix_http::h1::{Message, MessageType};
+use actix_http::{
+    HttpMessage,
+    h1::{Message, MessageType},
+};
 use bytes::BytesMut;
 use keyward::server::{Refusal, incoming::Incoming, target::is_host};
 use libfuzzer_sys::fuzz_target;
