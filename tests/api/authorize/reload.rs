@@ -61,15 +61,16 @@ async fn sighup_does_not_end_a_replica_that_still_waits_for_its_database() {
         // Nobody listens there.
         ("DATABASE_URL", "postgres://keyward@127.0.0.1:1/keyward"),
         TRUSTED,
-        ("KEYWARD__DATABASE__CONNECT_TIMEOUT", "1s"),
+        ("KEYWARD__SERVER__PORT", "0"),
         ("KEYWARD__AUTHORIZE__POLICY_FILE", &folder.file("policy.toml", CLOSED)),
     ]);
     let mut process = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
     let output = Output::collect(&mut process);
-    output.line_with("the database cannot be reached yet").await;
+    output.line_with("waiting for the database").await;
     signal(process.id(), "HUP");
-    assert_eq!(exit_code(&mut process, &output).await, Some(1), "{}", output.last());
-    assert!(output.text().contains("the database could not be reached within 1s"), "{}", output.last());
+    // Who ends by itself has a code; whom a signal ends has none.
+    signal(process.id(), "TERM");
+    assert_eq!(exit_code(&mut process, &output).await, Some(0), "{}", output.last());
 }
 
 #[tokio::test]
