@@ -41,7 +41,7 @@ impl Serving {
         }
         let mut process = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
         let output = Output::collect(&mut process);
-        output.line_with("the database cannot be reached yet").await;
+        output.line_with("waiting for the database").await;
         Self { process, output }
     }
 
