@@ -25,7 +25,8 @@ INSTANT is a time such as 2030-01-31T12:00:00Z; for --not-before also a span suc
 Examples:
   keyward tokens revoke --token-id 0f8fad5b-d9cb-469f-a165-70867728950e
   keyward tokens revoke --subject alice --reason 'laptop was stolen'
-  keyward tokens revoke --subject alice --issuer https://issuer.example --not-before 2h"
+  keyward tokens revoke --subject alice --not-before 2h \\
+    --issuer https://issuer.example"
 )]
 pub(in crate::cli) struct Revoke {
     /// The one token: its `jti`.
