@@ -63,6 +63,7 @@ impl ClaimPath {
     }
 
     /// Whether it leads to one value, and not to many.
+    #[cfg(feature = "server")]
     pub(crate) fn leads_to_one(&self) -> bool {
         !self.takes_names && !self.steps.contains(&ClaimStep::Every)
     }
