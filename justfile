@@ -16,7 +16,7 @@ test *filter:
 ci:
     scripts/check.sh
 
-# Some of it: fmt, spelling, lint, docs, dependencies, package, sqlx, test, contract
+# Some of it: fmt, spelling, lint, docs, dependencies, package, fuzz, sqlx, test, contract
 check *steps:
     scripts/check.sh {{ steps }}
 

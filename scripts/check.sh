@@ -2,7 +2,7 @@
 # What a change must pass, the cheapest first. `.ci/run` and the justfile run this and nothing else.
 #
 #   scripts/check.sh              every step
-#   scripts/check.sh fmt lint     only these: fmt, spelling, lint, docs, dependencies, package, sqlx, test, contract
+#   scripts/check.sh fmt lint     only these: fmt, spelling, lint, docs, dependencies, package, fuzz, sqlx, test, contract
 #   scripts/check.sh advisories   whether a dependency has an advisory; not among all steps, because it asks GitHub
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,16 +29,18 @@ step_package() {
   packed=target/package/keyward-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
   cargo check --locked --manifest-path "$packed/Cargo.toml" --target-dir target --lib --no-default-features
 }
+# That what is fuzzed still compiles; `scripts/fuzz.sh` runs it.
+step_fuzz() { cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz/check; }
 step_sqlx() { scripts/sqlx-prepare.sh --check; }
 step_test() { cargo test --locked; }
 step_contract() { scripts/schemathesis.sh --short && scripts/generated-client.sh; }
 
 steps=("$@")
-((${#steps[@]})) || steps=(fmt spelling lint docs dependencies package sqlx test contract)
+((${#steps[@]})) || steps=(fmt spelling lint docs dependencies package fuzz sqlx test contract)
 for step in "${steps[@]}"; do
   case $step in
-    fmt | spelling | lint | docs | dependencies | advisories | package | sqlx | test | contract) ;;
-    *) echo "check.sh: no step '$step'; there are fmt, spelling, lint, docs, dependencies, advisories, package, sqlx, test and contract" >&2; exit 2 ;;
+    fmt | spelling | lint | docs | dependencies | advisories | package | fuzz | sqlx | test | contract) ;;
+    *) echo "check.sh: no step '$step'; there are fmt, spelling, lint, docs, dependencies, advisories, package, fuzz, sqlx, test and contract" >&2; exit 2 ;;
   esac
 done
 

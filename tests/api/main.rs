@@ -59,6 +59,7 @@ mod owners_list;
 mod personal_data;
 mod pipelining;
 mod policies;
+mod poolers;
 mod preconditions;
 mod problems;
 mod process;

@@ -102,29 +102,6 @@ impl TryFrom<Row> for AuditEvent {
 /// Events that one question looks at to find those that a filter names, where no index names them.
 const LOOKED_AT: i64 = 20_000;
 
-/// `query_as!` of [`Row`]s that a filter names. One statement for each way to look: each has an index to read along.
-macro_rules! events {
-    ($of:literal $(, $argument:expr)* $(,)?) => {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
-                      actor_key_id, address, request_id, details AS "details: _"
-               FROM audit_events
-               WHERE id < $1 AND id >= $2
-                 AND ($4::text[] IS NULL OR action = ANY($4))
-                 AND ($5::text IS NULL OR actor_kind = $5)
-                 AND ($6::text IS NULL OR actor_issuer = $6)
-                 AND ($7::text IS NULL OR actor_subject = $7)
-                 AND ($8::uuid IS NULL OR actor_key_id = $8)
-                 AND ($9::timestamptz IS NULL OR at >= $9)
-                 AND ($10::timestamptz IS NULL OR at < $10) "#
-                + $of
-                + " ORDER BY id DESC LIMIT $3"
-            $(, $argument)*
-        )
-    };
-}
-
 impl Store {
     pub(super) async fn list_events(
         &self,
@@ -165,10 +142,24 @@ async fn rows(
     let subject = actor.as_ref().and_then(|actor| actor.subject.as_deref());
     let actor_key = actor.as_ref().and_then(|actor| actor.key);
     let key = filter.key.map(|key| key.as_uuid());
-    match (&filter.owner, key) {
-        (Some(owner), key) => {
-            let query = events!(
-                "AND issuer = $11 AND subject = $12 AND ($13::uuid IS NULL OR key_id = $13)",
+    // `query_as!` of the rows that the filter names. One statement for each way to look: each has an index to read along.
+    macro_rules! events {
+        ($of:literal $(, $argument:expr)* $(,)?) => {
+            sqlx::query_as!(
+                Row,
+                r#"SELECT id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
+                          actor_key_id, address, request_id, details AS "details: _"
+                   FROM audit_events
+                   WHERE id < $1 AND id >= $2
+                     AND ($4::text[] IS NULL OR action = ANY($4))
+                     AND ($5::text IS NULL OR actor_kind = $5)
+                     AND ($6::text IS NULL OR actor_issuer = $6)
+                     AND ($7::text IS NULL OR actor_subject = $7)
+                     AND ($8::uuid IS NULL OR actor_key_id = $8)
+                     AND ($9::timestamptz IS NULL OR at >= $9)
+                     AND ($10::timestamptz IS NULL OR at < $10) "#
+                    + $of
+                    + " ORDER BY id DESC LIMIT $3",
                 before,
                 begin,
                 limit,
@@ -178,7 +169,15 @@ async fn rows(
                 subject,
                 actor_key,
                 filter.from,
-                filter.to,
+                filter.to
+                $(, $argument)*
+            )
+        };
+    }
+    match (&filter.owner, key) {
+        (Some(owner), key) => {
+            let query = events!(
+                "AND issuer = $11 AND subject = $12 AND ($13::uuid IS NULL OR key_id = $13)",
                 &*owner.issuer,
                 &*owner.subject,
                 key,
@@ -186,36 +185,11 @@ async fn rows(
             query.fetch_all(connection).await
         }
         (None, Some(key)) => {
-            let query = events!(
-                "AND key_id = $11",
-                before,
-                begin,
-                limit,
-                actions as _,
-                kind,
-                issuer,
-                subject,
-                actor_key,
-                filter.from,
-                filter.to,
-                key,
-            );
+            let query = events!("AND key_id = $11", key);
             query.fetch_all(connection).await
         }
         (None, None) => {
-            let query = events!(
-                "",
-                before,
-                begin,
-                limit,
-                actions as _,
-                kind,
-                issuer,
-                subject,
-                actor_key,
-                filter.from,
-                filter.to,
-            );
+            let query = events!("");
             query.fetch_all(connection).await
         }
     }

@@ -68,23 +68,27 @@ impl Find<'_> {
     }
 }
 
-/// `query_as!` of [`ManagedRow`]s that a filter names, which stands in the parameters from `$3` to `$12`. Statements differ in
-/// the owner alone, and in the way to their keys: one statement for all would be planned for none.
+/// `query_as!` of [`ManagedRow`]s that a filter names, which stands in the parameters from `$3` to `$12`; `$13` is the length of the
+/// page. Statements differ in the owner alone, and in the way to their keys: one statement for all would be planned for none.
 macro_rules! listed {
-    (of_owner $before:literal $after:literal $(, $argument:expr)* $(,)?) => {
+    (of_owner $before:literal $after:literal, $owner:expr, $find:expr $(, $argument:expr)* $(,)?) => {
         listed!(
-            @ [of_owner] $before "WHERE disabled.issuer = $1 AND disabled.subject = $2" $after $(, $argument)*
+            @ [of_owner] $before "WHERE disabled.issuer = $1 AND disabled.subject = $2" $after,
+            &*$owner.issuer, &*$owner.subject, $find $(, $argument)*
         )
     };
     // Not by the join: a plan for any parameters expects one key, and would go through all disabled owners for each that is
     // left out.
-    (of_all $before:literal $after:literal $(, $argument:expr)* $(,)?) => {
+    (of_all $before:literal $after:literal, $first:expr, $last:expr, $find:expr $(,)?) => {
         listed!(
-            @ [] $before "WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject" $after
-            $(, $argument)*
+            @ [] $before "WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject" $after,
+            $first, $last, $find
         )
     };
-    (@ [$($of_owner:ident)?] $before:literal $of_its_owner:literal $after:literal $(, $argument:expr)*) => {
+    (
+        @ [$($of_owner:ident)?] $before:literal $of_its_owner:literal $after:literal,
+        $one:expr, $two:expr, $find:expr $(, $argument:expr)*
+    ) => {
         managed_rows!(
             $($of_owner)? $before
             "
@@ -105,7 +109,21 @@ macro_rules! listed {
                AND ($12::timestamptz IS NULL
                     OR (created_at < $12 AND (key_uses.last_used_at IS NULL OR key_uses.last_used_at < $12)))
              "
-            $after $(, $argument)*
+            $after,
+            $one,
+            $two,
+            $find.filter.states.as_deref() as _,
+            $find.now,
+            $find.filter.environment,
+            $find.filter.name,
+            $find.filter.search.as_deref(),
+            $find.filter.tag.as_ref() as _,
+            $find.filter.scope,
+            $find.filter.expiring_before,
+            $find.filter.created_since,
+            $find.filter.unused_since,
+            $find.limit(),
+            $($argument),*
         )
     };
 }
@@ -132,23 +150,12 @@ async fn of_all(
     find: &Find<'_>,
     last: Option<Uuid>,
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
-    let filter = find.filter;
     if find.descending {
         let query = listed!(
             of_all "WHERE api_keys.id < $1 AND api_keys.id >= $2" "ORDER BY api_keys.id DESC LIMIT $13",
             find.after(),
             last.unwrap_or(Uuid::nil()),
-            filter.states.as_deref() as _,
-            find.now,
-            filter.environment,
-            filter.name,
-            filter.search.as_deref(),
-            filter.tag.as_ref() as _,
-            filter.scope,
-            filter.expiring_before,
-            filter.created_since,
-            filter.unused_since,
-            find.limit(),
+            find,
         );
         query.fetch_all(connection).await
     } else {
@@ -156,17 +163,7 @@ async fn of_all(
             of_all "WHERE api_keys.id > $1 AND api_keys.id <= $2" "ORDER BY api_keys.id LIMIT $13",
             find.after(),
             last.unwrap_or(Uuid::max()),
-            filter.states.as_deref() as _,
-            find.now,
-            filter.environment,
-            filter.name,
-            filter.search.as_deref(),
-            filter.tag.as_ref() as _,
-            filter.scope,
-            filter.expiring_before,
-            filter.created_since,
-            filter.unused_since,
-            find.limit(),
+            find,
         );
         query.fetch_all(connection).await
     }
@@ -179,24 +176,12 @@ async fn of_owner(
     which: &KeyFilter,
     find: &Find<'_>,
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
-    let filter = find.filter;
     if !find.descending {
         let query = listed!(
             of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id > $14"
             "ORDER BY api_keys.id LIMIT $13",
-            &*owner.issuer,
-            &*owner.subject,
-            filter.states.as_deref() as _,
-            find.now,
-            filter.environment,
-            filter.name,
-            filter.search.as_deref(),
-            filter.tag.as_ref() as _,
-            filter.scope,
-            filter.expiring_before,
-            filter.created_since,
-            filter.unused_since,
-            find.limit(),
+            owner,
+            find,
             find.after(),
         );
         return query.fetch_all(connection).await;
@@ -210,19 +195,8 @@ async fn of_owner(
             of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($15)
                AND api_keys.id < $14 AND revoked_at IS NULL"
             "ORDER BY api_keys.id DESC LIMIT $13",
-            &*owner.issuer,
-            &*owner.subject,
-            filter.states.as_deref() as _,
-            find.now,
-            filter.environment,
-            filter.name,
-            filter.search.as_deref(),
-            filter.tag.as_ref() as _,
-            filter.scope,
-            filter.expiring_before,
-            filter.created_since,
-            filter.unused_since,
-            find.limit(),
+            owner,
+            find,
             find.after(),
             &living,
         );
@@ -231,19 +205,8 @@ async fn of_owner(
     let query = listed!(
         of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $14"
         "ORDER BY api_keys.id DESC LIMIT $13",
-        &*owner.issuer,
-        &*owner.subject,
-        filter.states.as_deref() as _,
-        find.now,
-        filter.environment,
-        filter.name,
-        filter.search.as_deref(),
-        filter.tag.as_ref() as _,
-        filter.scope,
-        filter.expiring_before,
-        filter.created_since,
-        filter.unused_since,
-        find.limit(),
+        owner,
+        find,
         find.after(),
     );
     query.fetch_all(connection).await
@@ -257,7 +220,6 @@ async fn of_owner_sorted(
     sort: KeySort,
     find: &Find<'_>,
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
-    let filter = find.filter;
     let after = find.page.after.as_ref();
     let query = listed!(
         of_owner
@@ -276,19 +238,8 @@ async fn of_owner_sorted(
         "ORDER BY CASE WHEN $17 THEN sorted.value END DESC, CASE WHEN $17 THEN api_keys.id END DESC, sorted.value,
                   api_keys.id
          LIMIT $13",
-        &*owner.issuer,
-        &*owner.subject,
-        filter.states.as_deref() as _,
-        find.now,
-        filter.environment,
-        filter.name,
-        filter.search.as_deref(),
-        filter.tag.as_ref() as _,
-        filter.scope,
-        filter.expiring_before,
-        filter.created_since,
-        filter.unused_since,
-        find.limit(),
+        owner,
+        find,
         sort.as_str(),
         after.map(|place| place.id),
         after.map(|place| place.value.as_str()),

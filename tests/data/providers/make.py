@@ -164,7 +164,7 @@ def firebase():
 
 
 def forgerock():
-    base = "https://example.forgeblocks.com:443/am/oauth2/realms/root/realms/alpha"
+    base = "https://example.forgeblocks.com:443/am/oauth2/alpha"
     rsa, encrypts = Key("forgerock"), Key("forgerock-enc")
     curves = [(Key("forgerock-es256", "P-256"), "pZSfpEq8tQPeiIe3fnnaWnnr/Zc=", "ES256"),
               (Key("forgerock-es384", "P-384"), "I4x/IijvdDsUZMghwNq2gC/7pYQ=", "ES384"),
