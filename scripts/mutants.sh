@@ -7,7 +7,7 @@
 #
 # The tests that are quick and near come first; what survives those is tried again with the slow ones. The checkout isn't
 # touched: the mutants live in a copy. What was found is in target/mutants.out; a mutant that was caught once isn't
-# tried again by the next run, unless you remove that folder. docs/testing.md has the score.
+# tried again by the next run, unless you remove that folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
