@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Changes the code in small ways, one at a time ("mutants"), and shows which changes no test notices. Hours for all of
-# it, so it is told where and for how long; not part of the CI.
+# Changes the code in small ways, one at a time ("mutants"), and shows which changes no test notices. All of them take
+# more than a day, so it is told where, how many and for how long; not part of the CI.
 #
 #   scripts/mutants.sh src/protect src/domain             these folders or files
 #   scripts/mutants.sh --minutes 30 --timeout 120 src/auth  at most half an hour, and two minutes for the tests of a mutant
+#   scripts/mutants.sh --sample 3/40                       every 40th mutant, beginning with the 3rd
 #
 # The tests that are quick and near come first; what survives those is tried again with the slow ones. The checkout isn't
 # touched: the mutants live in a copy. What was found is in target/mutants.out; a mutant that was caught once isn't
@@ -12,13 +13,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 version=27.1.0
-minutes=60 timeout=300
+minutes=60 timeout=300 sample=0/1
 places=()
 while (($#)); do
   case $1 in
     --minutes) minutes=$2 && shift 2 ;;
     --timeout) timeout=$2 && shift 2 ;;
-    -*) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    --sample) sample=$2 && shift 2 ;;
+    -*) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
     *) places+=("${1%/}") && shift ;;
   esac
 done
@@ -55,16 +57,28 @@ run() { # PLACE TEST-ARGUMENT…
   local place=$1 left=$((ends - SECONDS))
   shift
   ((left > 0)) || return 0
-  [[ -d $place ]] && place="$place/**"
   # A survivor is a finding and not a failure of this script: 2 is "missed", 3 "timed out", 124 our own time limit.
   local code=0
   # By --cargo-arg, and not after --, so that only these test binaries are built as well.
   timeout --signal=INT "$left" nice -n 19 "$tool/bin/cargo-mutants" mutants --no-shuffle --jobs 1 --output target \
     --iterate --timeout "$timeout" --build-timeout 900 --colors never --test-tool nextest --file "$place" \
-    "${@/#/--cargo-arg=}" -- -E "$left_out" || code=$?
+    "${chosen[@]}" "${@/#/--cargo-arg=}" -- -E "$left_out" || code=$?
   case $code in 0 | 2 | 3) ;; 124 | 130) echo "mutants.sh: the $minutes minutes are over" ;; *) exit "$code" ;; esac
 }
+# The names of the mutants of a sample, as arguments; both runs of a place must try the same ones, which --shard doesn't
+# do together with --iterate.
+choose() { # PLACE
+  chosen=()
+  local name
+  while IFS= read -r name; do
+    chosen+=("--re=^$(sed 's/[][\.*^$+?(){}|]/\\&/g' <<<"$name")\$")
+  done < <("$tool/bin/cargo-mutants" mutants --list --colors never --file "$1" |
+    awk -v first="${sample%/*}" -v step="${sample#*/}" 'step > 1 && NR % step == first % step')
+}
 for place in "${places[@]}"; do
+  [[ -d $place ]] && place="$place/**"
+  choose "$place"
+  [[ ${sample#*/} == 1 ]] || ((${#chosen[@]})) || continue
   read -ra tests <<<"$(quick_tests "$place")"
   run "$place" "${tests[@]}"
   read -ra tests <<<"$(slow_tests "$place")"
