@@ -16,6 +16,7 @@ use crate::{
         key_record::{KeyRecord, LastUse},
         ports::{KeyStore, KeyUse},
     },
+    trouble::Trouble,
 };
 
 /// Rows in one statement: it takes some milliseconds.
@@ -28,13 +29,14 @@ pub struct LastUses {
     writing: AsyncMutex<()>,
     store: Arc<dyn KeyStore>,
     settings: LastUsed,
+    trouble: Trouble,
 }
 
 impl LastUses {
     /// Nothing noted yet.
     pub fn new(store: Arc<dyn KeyStore>, settings: LastUsed) -> Self {
         let pending = Mutex::new(HashMap::with_capacity(settings.max_pending));
-        Self { pending, writing: AsyncMutex::default(), store, settings }
+        Self { pending, writing: AsyncMutex::default(), store, settings, trouble: Trouble::default() }
     }
 
     /// Notes that the key was used, at most once a minute: within it, this costs one load. When too many
@@ -62,9 +64,15 @@ impl LastUses {
         let noted = self.take();
         for (done, batch) in noted.chunks(WRITTEN_TOGETHER).enumerate() {
             if let Err(error) = self.store.note_uses(batch).await {
-                tracing::warn!(%error, "when keys were last used could not be written; trying again later");
+                self.trouble.tell(&error, |repeated| {
+                    tracing::warn!(%error, repeated, "could not write when keys were last used; trying again later");
+                });
                 return self.put_back(&noted[done * WRITTEN_TOGETHER..]);
             }
+        }
+        if !noted.is_empty() {
+            let told = |lasted_ms| tracing::info!(lasted_ms, "writes again when keys were last used");
+            self.trouble.is_over(told);
         }
     }
 
