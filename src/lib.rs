@@ -66,6 +66,9 @@
 
 // Public for the program `keyward`, the tests and the benchmarks, which are other crates to the compiler, and hidden, for no
 // application is meant to use them: what is hidden is no part of the interface that versions keep (docs/decisions/0041).
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub mod api;
 #[doc(hidden)]
 pub mod auth;
 #[doc(hidden)]
@@ -75,9 +78,6 @@ pub mod domain;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod embedded_postgres;
-#[cfg(feature = "server")]
-#[doc(hidden)]
-pub mod http;
 mod outbound;
 #[cfg(feature = "server")]
 #[doc(hidden)]

@@ -19,28 +19,28 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("policy_file", &["config", "domain"]),
     ("protect", &["auth", "config", "domain"]),
     ("server", &["config", "domain", "protect"]),
-    ("http", &["auth", "config", "domain", "protect", "server", "trouble"]),
+    ("api", &["auth", "config", "domain", "protect", "server", "trouble"]),
     (
         "startup",
-        &["auth", "config", "domain", "http", "outbound", "policy_file", "protect", "server", "store", "trouble"],
+        &["auth", "config", "domain", "api", "outbound", "policy_file", "protect", "server", "store", "trouble"],
     ),
 ];
 
 /// A crate, and the parts that may use it.
 const BELONGS_TO: &[(&str, &[&str])] = &[
-    ("utoipa", &["http"]),
-    ("utoipa_swagger_ui", &["http"]),
-    ("actix_web", &["http", "protect", "server", "startup"]),
+    ("utoipa", &["api"]),
+    ("utoipa_swagger_ui", &["api"]),
+    ("actix_web", &["api", "protect", "server", "startup"]),
     // Telemetry speaks of what it logs.
     ("actix_http", &["server", "telemetry"]),
     ("actix_server", &["server"]),
     ("httparse", &["server"]),
-    ("tracing_actix_web", &["http"]),
+    ("tracing_actix_web", &["api"]),
     ("sqlx", &["store"]),
     ("reqwest", &["outbound"]),
     ("argon2", &["auth"]),
     ("jsonwebtoken", &["auth"]),
-    ("tokio", &["auth", "http", "outbound", "policy_file", "server", "startup", "store", "turns", "cli"]),
+    ("tokio", &["auth", "api", "outbound", "policy_file", "server", "startup", "store", "turns", "cli"]),
     ("toml", &["config"]),
     ("anyhow", &["startup", "cli"]),
     ("clap", &["cli"]),
@@ -171,7 +171,7 @@ fn only_auth_makes_a_principal() {
 #[test]
 fn the_rule_finds_what_breaks_it() {
     let code = "use crate::{\n    http::{server, routes},\n    domain::x,\n};\nfn f() { crate::store::open(); }";
-    assert_eq!(imported_parts(code), ["http", "domain", "store"]);
+    assert_eq!(imported_parts(code), ["api", "domain", "store"]);
 }
 
 /// What is not hidden is promised to applications, and a tool that compares versions holds us to it.

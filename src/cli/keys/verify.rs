@@ -9,13 +9,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use keyward::{
+    api::{Question, Verification},
     auth::{api_key::KeyChecker, coherence::Freshness, hasher::Hasher, last_uses::LastUses},
     domain::{
         api_key::{Environment, Keyring},
         scope::Scopes,
         secret::SecretString,
     },
-    http::{Question, Verification},
 };
 use zeroize::Zeroizing;
 

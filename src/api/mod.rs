@@ -1,0 +1,26 @@
+//! Keyward's own routes over HTTP. The check before them is in [`protect`](crate::protect).
+
+pub(crate) mod access;
+pub mod application;
+pub mod endpoint;
+pub(crate) mod handlers;
+mod openapi;
+mod paths;
+pub mod routes;
+mod services;
+pub mod wire;
+
+pub(crate) use self::access::authenticate::OwnRoutes;
+pub use self::handlers::authorize::Authorize;
+pub use self::{
+    handlers::{
+        audit::{Event, csv_header, csv_lines, ndjson},
+        health::Readiness,
+        keys::representation::{CreatedKey, Key, RotatedKey},
+        owners::OwnerDetails,
+        tokens::EndedTokens,
+        verify::{Question, Verification},
+    },
+    services::Services,
+    wire::actor::read as read_actor,
+};
