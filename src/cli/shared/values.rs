@@ -56,7 +56,7 @@ pub(in crate::cli) fn network(text: &str) -> Result<IpNet, String> {
 
 /// The id of an owner.
 pub(in crate::cli) fn owner(text: &str) -> Result<Owner, String> {
-    api::owner_id::read(text).ok_or_else(|| {
+    api::wire::owner_id::read(text).ok_or_else(|| {
         "not the id of an owner, as `keyward owners list` shows it; --subject takes the `sub` of their tokens"
             .to_owned()
     })
