@@ -20,7 +20,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::FutureExt;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use keyward::{
-    auth::{jwt::TokenVerifier, token::TokenRoom},
+    auth::{jwt::TokenVerifier, tokens::check::TokenRoom},
     config::{Issuer, IssuerKeys, Jwt},
     domain::verdict::Verdict,
 };

@@ -6,6 +6,7 @@ pub mod endpoint;
 pub(crate) mod handlers;
 mod openapi;
 mod paths;
+mod readiness;
 pub mod routes;
 mod services;
 pub mod wire;
@@ -15,12 +16,12 @@ pub use self::handlers::authorize::Authorize;
 pub use self::{
     handlers::{
         audit::{Event, csv_header, csv_lines, ndjson},
-        health::Readiness,
         keys::representation::{CreatedKey, Key, RotatedKey},
         owners::OwnerDetails,
         tokens::EndedTokens,
         verify::{Question, Verification},
     },
+    readiness::Readiness,
     services::Services,
     wire::actor::read as read_actor,
 };

@@ -18,7 +18,8 @@ use crate::{
 };
 
 use super::{
-    handlers::{authorize::Authorize, health::Readiness},
+    handlers::authorize::Authorize,
+    readiness::Readiness,
     wire::failure::{Failure, Reason},
 };
 

@@ -11,7 +11,7 @@ use super::{
     rules::Rules,
 };
 use crate::{
-    auth::{Undecided, api_key::KeyChecker, lifecycle::Lifecycle, token::TokenChecker},
+    auth::{Undecided, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker},
     domain::{
         api_key::KeyId,
         audit::{Actor, Author},

@@ -26,7 +26,7 @@ use crate::{
     protect::{BoundedLog, Membership, TrustedProxies},
     server::Listeners,
     store::{OpenError, Store},
-    trouble::{Trouble, millis},
+    telemetry::outage::{Trouble, millis},
 };
 
 /// Between two attempts to reach the database that the service begins with; doubled up to the maximum. Replicas that start

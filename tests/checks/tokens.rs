@@ -7,7 +7,7 @@ use keyward::{
         Undecided,
         coherence::Settings,
         jwt::TokenVerifier,
-        token::{TokenChecker, TokenRoom},
+        tokens::check::{TokenChecker, TokenRoom},
     },
     domain::{
         denial::{Denial, TokenFault},

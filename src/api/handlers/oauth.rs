@@ -24,7 +24,7 @@ use crate::api::{
     },
 };
 use crate::{
-    auth::{Undecided, cache::Examined, lifecycle::Editor},
+    auth::{Undecided, keys::cache::Examined, lifecycle::Editor},
     domain::{
         key_record::KeyRecord, ledger::Reach, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
         secret::SecretString, verdict::Verdict,

@@ -31,7 +31,7 @@ use crate::{
         listing::{KeyCounts, Listed, OwnerFilter, OwnerStanding, Page},
         owner,
     },
-    trouble::millis,
+    telemetry::outage::millis,
 };
 
 /// An owner whose keys are all refused, or not any more, on every replica.

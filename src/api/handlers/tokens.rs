@@ -28,7 +28,7 @@ use crate::api::{
 use crate::{
     auth::{jwt::TokenLives, lifecycle::Editor},
     domain::token::{TokenRevocation, WhichTokens, is_too_late},
-    trouble::millis,
+    telemetry::outage::millis,
 };
 
 /// Tokens that no replica accepts any more.

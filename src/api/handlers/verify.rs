@@ -25,7 +25,7 @@ use crate::api::{
     },
 };
 use crate::{
-    auth::cache::Examined,
+    auth::keys::cache::Examined,
     domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, scope::Scopes, secret::SecretString},
 };
 

@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, bail};
 use keyward::{
     api::{Question, Verification},
-    auth::{api_key::KeyChecker, coherence::Freshness, hasher::Hasher, last_uses::LastUses},
+    auth::{
+        coherence::Freshness,
+        keys::{check::KeyChecker, hasher::Hasher, last_uses::LastUses},
+    },
     domain::{
         api_key::{Environment, Keyring},
         scope::Scopes,

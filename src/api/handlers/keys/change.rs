@@ -22,7 +22,7 @@ use crate::{
         lifecycle::{ChangedKey, Done, Editor},
     },
     domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
-    trouble::millis,
+    telemetry::outage::millis,
 };
 
 /// `PATCH /v1/keys/{id}`

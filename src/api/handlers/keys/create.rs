@@ -24,7 +24,7 @@ use crate::{
     },
     auth::lifecycle::{Editor, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,
-    trouble::millis,
+    telemetry::outage::millis,
 };
 
 /// `POST /v1/keys`

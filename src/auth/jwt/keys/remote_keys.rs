@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::{Undecided, clock, coherence::MonotonicTime, jwt::algorithm::SignatureAlgorithm},
     domain::ports::{FetchError, FetchedKeySet, KeySetSource},
-    trouble::Trouble,
+    telemetry::outage::Trouble,
 };
 
 /// An issuer cannot make us ask more often, whatever its `Cache-Control` says.

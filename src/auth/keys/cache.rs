@@ -11,7 +11,7 @@ use quick_cache::{
 };
 use subtle::ConstantTimeEq;
 
-use super::coherence::{FillTicket, Freshness, MonotonicTime, RecordId};
+use crate::auth::coherence::{FillTicket, Freshness, MonotonicTime, RecordId};
 use crate::domain::{
     api_key::{KeyId, Proof},
     denial::Denial,
@@ -20,15 +20,15 @@ use crate::domain::{
 
 /// What a read of a key's row has found.
 #[derive(Clone)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     /// From before the read: whether it may still be believed.
-    pub(super) ticket: FillTicket,
-    pub(super) standing: Standing,
+    pub(crate) ticket: FillTicket,
+    pub(crate) standing: Standing,
 }
 
 /// How a key stands.
 #[derive(Clone)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// Genuine, but there is no row. Rows are added without a notification, so this is known only
     /// until then.
     Absent { until: MonotonicTime },
@@ -48,7 +48,7 @@ pub enum Examined {
 
 impl Finding {
     /// What follows, whenever and wherever the key is used.
-    pub(super) fn examined(self) -> Examined {
+    pub(crate) fn examined(self) -> Examined {
         match self.standing {
             Standing::Absent { .. } => Examined::No(Denial::KeyUnknown),
             Standing::WrongSecret => Examined::No(Denial::KeyWrongSecret),
@@ -57,7 +57,7 @@ impl Finding {
     }
 
     /// The record, if it was this very key that was proven.
-    pub(super) fn proven(&self, presented: &Proof) -> Option<&Arc<KeyRecord>> {
+    pub(crate) fn proven(&self, presented: &Proof) -> Option<&Arc<KeyRecord>> {
         match &self.standing {
             Standing::Proven { proof, record } => bool::from(proof.ct_eq(presented)).then_some(record),
             Standing::Absent { .. } | Standing::WrongSecret => None,
@@ -65,12 +65,12 @@ impl Finding {
     }
 
     /// Whether it holds for this very key, which has a good tag.
-    pub(super) fn is_about(&self, presented: &Proof) -> bool {
+    pub(crate) fn is_about(&self, presented: &Proof) -> bool {
         matches!(self.standing, Standing::Absent { .. }) || self.proven(presented).is_some()
     }
 
     /// Whether this may be answered from memory at `now`.
-    pub(super) fn may_be_believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> bool {
+    pub(crate) fn may_be_believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> bool {
         let lasts = match self.standing {
             Standing::Absent { until } => now < until,
             Standing::Proven { .. } => true,
@@ -81,13 +81,13 @@ impl Finding {
 }
 
 /// A key's name in the protocol.
-pub(super) fn record_id(id: KeyId) -> RecordId {
+pub(crate) fn record_id(id: KeyId) -> RecordId {
     RecordId(id.as_uuid().as_u128())
 }
 
 /// Findings by key, as many as there is room for. An entry must be asked for twice before it can displace one
 /// that is in use (a form of CLOCK-Pro), so a flood of one-off ids does not purge the keys that are hot.
-pub(super) struct KeyCache {
+pub(crate) struct KeyCache {
     findings: Cache<KeyId, Finding, ByRoom, BuildHasherDefault<IdHasher>>,
 }
 
@@ -132,23 +132,23 @@ impl Hasher for IdHasher {
 impl KeyCache {
     /// Room for `entries` keys of the usual size. The room is set aside at once, so that it never has to grow while
     /// requests wait, but the system gives the memory only as it is used.
-    pub(super) fn new(entries: usize) -> Self {
+    pub(crate) fn new(entries: usize) -> Self {
         let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
         Self { findings: Cache::with(entries, entries as u64, ByRoom, hasher, lifecycle) }
     }
 
     /// What is known of a key and may be answered from memory at `now`.
-    pub(super) fn believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> Option<Finding> {
+    pub(crate) fn believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> Option<Finding> {
         self.findings.get(&id).filter(|finding| finding.may_be_believed(id, freshness, now))
     }
 
     /// Whether this very key was proven before. A proof outlives a change of the row.
-    pub(super) fn has_proof(&self, id: KeyId, presented: &Proof) -> bool {
+    pub(crate) fn has_proof(&self, id: KeyId, presented: &Proof) -> bool {
         self.findings.get(&id).is_some_and(|finding| finding.proven(presented).is_some())
     }
 
     /// Keeps a finding that nothing has invalidated since the read behind it began.
-    pub(super) fn keep(&self, id: KeyId, finding: &Finding, freshness: &Freshness) {
+    pub(crate) fn keep(&self, id: KeyId, finding: &Finding, freshness: &Freshness) {
         let worth_it = !matches!(finding.standing, Standing::WrongSecret);
         if worth_it && freshness.is_current(&finding.ticket, record_id(id)) {
             self.findings.insert(id, finding.clone());

@@ -11,14 +11,14 @@ const BASE: u64 = DIGITS.len() as u64;
 const CHUNK: usize = 10;
 
 /// Writes 64 bits as 11 digits.
-pub(super) fn encode_u64(value: u64) -> [u8; 11] {
+pub(crate) fn encode_u64(value: u64) -> [u8; 11] {
     let mut text = [b'0'; 11];
     encode_chunk(value, &mut text);
     text
 }
 
 /// Writes 128 bits as 22 digits.
-pub(super) fn encode_u128(mut value: u128) -> [u8; 22] {
+pub(crate) fn encode_u128(mut value: u128) -> [u8; 22] {
     let mut text = [b'0'; 22];
     for digits in text.rchunks_mut(CHUNK) {
         let weight = u128::from(BASE.pow(digits.len() as u32));
@@ -36,13 +36,13 @@ fn encode_chunk(mut value: u64, digits: &mut [u8]) {
 }
 
 /// Reads 11 digits; `None` for a foreign character or a value over 64 bits.
-pub(super) fn decode_u64(text: &[u8; 11]) -> Option<u64> {
+pub(crate) fn decode_u64(text: &[u8; 11]) -> Option<u64> {
     let (last, digits) = text.split_last()?;
     decode_chunk(digits)?.checked_mul(BASE)?.checked_add(decode_chunk(&[*last])?)
 }
 
 /// Reads 22 digits; `None` for a foreign character or a value over 128 bits.
-pub(super) fn decode_u128(text: &[u8; 22]) -> Option<u128> {
+pub(crate) fn decode_u128(text: &[u8; 22]) -> Option<u128> {
     text.chunks(CHUNK).try_fold(0u128, |value, digits| {
         let weight = BASE.pow(digits.len() as u32);
         value.checked_mul(weight.into())?.checked_add(decode_chunk(digits)?.into())

@@ -10,7 +10,7 @@ const NICENESS: i32 = 5;
 ///
 /// Only on Linux, where the niceness is the thread's own and not the process's. Nothing is lost where it can't be
 /// set: a process that was started with a higher one keeps that.
-pub(super) fn step_back() {
+pub(crate) fn step_back() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }

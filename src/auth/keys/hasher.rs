@@ -9,6 +9,7 @@
 //! - `memory_pool`: the memory, used again
 
 mod memory_pool;
+pub(crate) mod priority;
 mod stored;
 
 use std::{
@@ -19,19 +20,17 @@ use std::{
     time::Duration,
 };
 
-use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
-use rand::{TryRng, rngs::SysRng};
-use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use zeroize::Zeroizing;
-
 use self::{memory_pool::MemoryPool, stored::Expected};
-use super::priority;
 use crate::{
     config::Hashing,
     domain::{api_key::KeySecret, owner::Owner, ports::StoredHash},
     turns::{self, OwnerTurns},
 };
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
+use rand::{TryRng, rngs::SysRng};
+use subtle::ConstantTimeEq;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use zeroize::Zeroizing;
 
 /// New keys of one owner that are hashed, or wait for it in their lane, at once. An owner who makes keys all the time, be it
 /// more than they may have, would keep everybody else from making one.

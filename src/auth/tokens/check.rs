@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
 
-use super::{
+use super::cache::{Tickets, TokenCache, TokenDigest};
+use crate::auth::{
     Undecided,
     batch_reader::{BatchReader, Rows},
     coherence::{Freshness, RecordId},
     jwt::TokenVerifier,
-    token_cache::{Tickets, TokenCache, TokenDigest},
 };
 use crate::domain::{
     denial::{Denial, TokenFault},

@@ -6,15 +6,12 @@ use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
-    Undecided,
-    batch_reader::BatchReader,
     cache::{Examined, KeyCache},
-    clock,
-    coherence::Freshness,
     cold_check::{ColdChecks, Flights, KeyRows},
     hasher::Hasher,
     last_uses::LastUses,
 };
+use crate::auth::{Undecided, batch_reader::BatchReader, clock, coherence::Freshness};
 use crate::{
     config::Checks,
     domain::{

@@ -16,7 +16,7 @@ use crate::{
         key_record::{KeyRecord, LastUse},
         ports::{KeyStore, KeyUse},
     },
-    trouble::Trouble,
+    telemetry::outage::Trouble,
 };
 
 /// Rows in one statement: it takes some milliseconds.
@@ -41,7 +41,7 @@ impl LastUses {
 
     /// Notes that the key was used, at most once a minute: within it, this costs one load. When too many
     /// wait, it is left to the next use.
-    pub(super) fn note(&self, record: &KeyRecord, at: OffsetDateTime, from: Option<IpAddr>) {
+    pub(crate) fn note(&self, record: &KeyRecord, at: OffsetDateTime, from: Option<IpAddr>) {
         if record.noted.is_due(at) {
             let mut pending = self.lock();
             if pending.len() < self.settings.max_pending {

@@ -13,7 +13,7 @@ use quick_cache::{
 use siphasher::sip128::SipHasher24;
 use time::OffsetDateTime;
 
-use super::{
+use crate::auth::{
     clock,
     coherence::{FillTicket, Freshness, MonotonicTime},
     jwt::VerifiedToken,
@@ -22,7 +22,7 @@ use crate::domain::{principal::TokenIdentity, token::TokenRecords};
 
 /// From before the read of a token's two rows: whether what was read may still be believed.
 #[derive(Clone, Copy)]
-pub(super) struct Tickets {
+pub(crate) struct Tickets {
     records: TokenRecords,
     token: Option<FillTicket>,
     subject: FillTicket,
@@ -30,7 +30,7 @@ pub(super) struct Tickets {
 
 impl Tickets {
     /// To be taken before the read begins.
-    pub(super) fn take(records: TokenRecords, freshness: &Freshness) -> Self {
+    pub(crate) fn take(records: TokenRecords, freshness: &Freshness) -> Self {
         Self {
             records,
             token: records.token.map(|id| freshness.read_started(id)),
@@ -38,7 +38,7 @@ impl Tickets {
         }
     }
 
-    fn all(&self, holds: impl Fn(&FillTicket, super::coherence::RecordId) -> bool) -> bool {
+    fn all(&self, holds: impl Fn(&FillTicket, crate::auth::coherence::RecordId) -> bool) -> bool {
         let token = self.token.as_ref().zip(self.records.token);
         token.is_none_or(|(ticket, id)| holds(ticket, id)) && holds(&self.subject, self.records.subject)
     }
@@ -56,7 +56,7 @@ impl Tickets {
 /// this process has made for itself. All of it, for it is taken for the token
 /// (`docs/decisions/0023-a-known-key-need-not-show-its-tag.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenDigest(u128);
+pub(crate) struct TokenDigest(u128);
 
 /// A token that was good, and had not been ended.
 struct Good {
@@ -66,7 +66,7 @@ struct Good {
 
 /// Good tokens by their digest, as many as there is room for. An entry must be asked for twice before it can displace
 /// one that is in use (a form of CLOCK-Pro), so tokens that are shown once do not purge those of the sessions.
-pub(super) struct TokenCache {
+pub(crate) struct TokenCache {
     digester: SipHasher24,
     tokens: Cache<TokenDigest, Arc<Good>, ByRoom, BuildHasherDefault<DigestHasher>>,
 }
@@ -105,7 +105,7 @@ impl Hasher for DigestHasher {
 
 impl TokenCache {
     /// Room for `entries` tokens of the usual size. The system gives the memory only as it is used.
-    pub(super) fn new(entries: usize) -> Self {
+    pub(crate) fn new(entries: usize) -> Self {
         let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
         Self {
             digester: SipHasher24::new_with_key(&rand::random()),
@@ -113,12 +113,12 @@ impl TokenCache {
         }
     }
 
-    pub(super) fn digest(&self, token: &[u8]) -> TokenDigest {
+    pub(crate) fn digest(&self, token: &[u8]) -> TokenDigest {
         TokenDigest(self.digester.hash(token).as_u128())
     }
 
     /// Whose token this is, if it was good, and what was known of it then may be answered from memory at `now`.
-    pub(super) fn believed(
+    pub(crate) fn believed(
         &self,
         digest: &TokenDigest,
         freshness: &Freshness,
@@ -132,7 +132,7 @@ impl TokenCache {
     }
 
     /// Keeps a token that is good, unless something may have ended it since the read behind `tickets` began.
-    pub(super) fn keep(&self, digest: TokenDigest, token: VerifiedToken, tickets: Tickets, freshness: &Freshness) {
+    pub(crate) fn keep(&self, digest: TokenDigest, token: VerifiedToken, tickets: Tickets, freshness: &Freshness) {
         if tickets.are_current(freshness) {
             self.tokens.insert(digest, Arc::new(Good { token, tickets }));
         }

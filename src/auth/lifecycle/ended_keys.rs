@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{ledger::KeyLedger, ports::StoreError},
-    trouble::Trouble,
+    telemetry::outage::Trouble,
 };
 
 /// Keys that one transaction removes: it takes some milliseconds, and sends one notification.

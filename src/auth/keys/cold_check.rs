@@ -17,12 +17,14 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
+    cache::{Finding, KeyCache, Standing, record_id},
+    hasher::{Hasher, Lane},
+};
+use crate::auth::{
     Undecided,
     batch_reader::{BatchReader, Rows},
-    cache::{Finding, KeyCache, Standing, record_id},
     clock,
     coherence::Freshness,
-    hasher::{Hasher, Lane},
 };
 use crate::domain::{
     api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
@@ -30,7 +32,7 @@ use crate::domain::{
 };
 
 /// The rows of keys.
-pub(super) struct KeyRows(pub(super) Arc<dyn KeyStore>);
+pub(crate) struct KeyRows(pub(crate) Arc<dyn KeyStore>);
 
 #[async_trait]
 impl Rows for KeyRows {
@@ -50,23 +52,23 @@ type Flight = watch::Receiver<Option<Outcome>>;
 type Landing = watch::Sender<Option<Outcome>>;
 
 /// What a cold check works with.
-pub(super) struct ColdChecks {
-    pub(super) keyring: Arc<Keyring>,
-    pub(super) store: Arc<dyn KeyStore>,
-    pub(super) reader: BatchReader<KeyRows>,
-    pub(super) hasher: Arc<Hasher>,
-    pub(super) cache: KeyCache,
-    pub(super) freshness: Arc<Freshness>,
+pub(crate) struct ColdChecks {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) store: Arc<dyn KeyStore>,
+    pub(in crate::auth) reader: BatchReader<KeyRows>,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) cache: KeyCache,
+    pub(crate) freshness: Arc<Freshness>,
     /// One permit for each check that may be under way.
-    pub(super) admission: Arc<Semaphore>,
-    pub(super) flights: Flights,
+    pub(crate) admission: Arc<Semaphore>,
+    pub(crate) flights: Flights,
     /// Where the tasks run: not on the threads that serve HTTP.
-    pub(super) runtime: Handle,
+    pub(crate) runtime: Handle,
 }
 
 impl ColdChecks {
     /// What a read that is new enough for this request has found.
-    pub(super) async fn find_out(self: &Arc<Self>, presented: &PresentedKey<'_>) -> Outcome {
+    pub(crate) async fn find_out(self: &Arc<Self>, presented: &PresentedKey<'_>) -> Outcome {
         let id = presented.id;
         let flight = match self.flights.join_or_list(id) {
             Boarding::Own(landing) => return self.take_off(presented, landing).await,
@@ -200,7 +202,7 @@ async fn landed(mut flight: Flight) -> Outcome {
 
 /// The checks under way, by key. As many as there are permits, at most.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<KeyId, Flight>>);
+pub(crate) struct Flights(Mutex<HashMap<KeyId, Flight>>);
 
 /// A request's way to a finding.
 enum Boarding {
