@@ -14,7 +14,7 @@ use actix_web::{
 };
 
 use super::{
-    access::{authenticate, immediate::OnTheSpot, key_check::WithKey},
+    access::{authenticate, immediate::Immediate, key_check::WithKey},
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
         audit, authorize::GatewayCheck, compatibility, health, keys, oauth, owners, problem_page, tokens, verify,
@@ -130,7 +130,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     };
     let route = match endpoint.handler {
         Handler::Actix(handler) => handler(route),
-        Handler::Keyed(handler) => return route.service(OnTheSpot(WithKey { services: services.clone(), handler })),
+        Handler::Keyed(handler) => return route.service(Immediate(WithKey { services: services.clone(), handler })),
         Handler::Gateway => return route.service(at_gateways(services)),
     };
     let route = if endpoint.is_strict() {
@@ -152,8 +152,8 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     }
 }
 
-fn at_gateways(services: &Data<Services>) -> OnTheSpot<GatewayCheck> {
-    OnTheSpot(GatewayCheck { services: services.clone() })
+fn at_gateways(services: &Data<Services>) -> Immediate<GatewayCheck> {
+    Immediate(GatewayCheck { services: services.clone() })
 }
 
 /// Whether a handler looks at the body of a request with this method for this path. Gateways may announce their client's body and

@@ -4,6 +4,7 @@
 
 pub mod audit_months;
 mod batch_reader;
+mod checked;
 pub(crate) mod clock;
 pub mod coherence;
 pub mod jwt;
@@ -12,6 +13,7 @@ pub mod lifecycle;
 pub mod strict_json;
 pub mod tokens;
 
+pub use self::checked::Checked;
 use crate::domain::ports::StoreError;
 
 /// A check or a change could not be decided or done. Becomes 503, never a grant and never a refusal.

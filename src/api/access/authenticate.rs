@@ -9,7 +9,6 @@ use actix_web::{
     middleware::Next,
     web::Bytes,
 };
-use time::OffsetDateTime;
 
 use super::{
     caller::Administrator,
@@ -32,7 +31,7 @@ use crate::{
     },
     protect::{
         Credentials, Host, Refused,
-        credentials::{self, BearerScheme},
+        credentials::{self, BearerScheme, Presented},
         with_scope,
     },
 };
@@ -63,10 +62,8 @@ async fn with_token(
 }
 
 async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result<Verdict, Undecided> {
-    match credentials::bearer_token(request.headers(), scheme) {
-        Ok(token) => services(request.request()).gate.tokens.check(token, OffsetDateTime::now_utc()).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    }
+    let presented = credentials::bearer_token(request.headers(), scheme).map(Presented::Token);
+    services(request.request()).gate.check(presented, request.request()).await
 }
 
 /// Lets a request through that carries a good JWT with the scope of administrators.
@@ -88,7 +85,8 @@ pub(crate) async fn require_verifier(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let gate = &services(request.request()).gate;
-    let (kind, verdict) = gate.check(request.request(), Credentials::KeysAndTokens).await;
+    let (kind, presented) = gate.presented(request.request(), Credentials::KeysAndTokens);
+    let verdict = gate.check(presented, request.request()).await;
     proceed(kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
 
@@ -105,10 +103,8 @@ pub(crate) async fn require_oauth_client(
     let Some(key) = key else {
         return require_verifier(request, next).await;
     };
-    let verdict = match key {
-        Ok(key) => services(request.request()).gate.check_key(key.expose().as_bytes(), request.request()).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    };
+    let presented = key.as_ref().map(|key| Presented::Key(key.expose().as_bytes())).map_err(|denial| *denial);
+    let verdict = services(request.request()).gate.check(presented, request.request()).await;
     proceed(CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
 
@@ -127,10 +123,7 @@ pub(crate) async fn require_own_key(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (kind, key) = credentials::own_key(request.headers());
-    let verdict = match key {
-        Ok(key) => services(request.request()).gate.check_key(key, request.request()).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    };
+    let verdict = services(request.request()).gate.check(key.map(Presented::Key), request.request()).await;
     proceed(kind, verdict, request, next).await
 }
 
@@ -153,7 +146,7 @@ async fn proceed(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match services(request.request()).gate.let_through(kind, verdict, request.request()).await {
+    match services(request.request()).gate.put(kind, verdict, request.request()) {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
         Err(refused) => {
             let refusal = OwnRoutes.answer(request.request(), refused);

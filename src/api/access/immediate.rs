@@ -9,22 +9,19 @@ use actix_web::{
 };
 use futures_util::future::{Either, LocalBoxFuture};
 
-use crate::api::services::answered;
+use crate::{api::services::answered, auth::Checked};
 
 /// What answers requests.
 pub(crate) trait Answer: Clone + 'static {
-    /// The answer that needs nothing but memory; `None` where that is not enough.
-    fn at_once(&self, request: &HttpRequest) -> Option<HttpResponse>;
-
-    /// The answer that must be waited for.
-    fn in_time(self, request: &HttpRequest) -> impl Future<Output = HttpResponse>;
+    /// The answer: at once where memory is enough.
+    fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>>;
 }
 
 /// It as a service.
 #[derive(Clone)]
-pub(crate) struct OnTheSpot<A>(pub(crate) A);
+pub(crate) struct Immediate<A>(pub(crate) A);
 
-impl<A: Answer> ServiceFactory<ServiceRequest> for OnTheSpot<A> {
+impl<A: Answer> ServiceFactory<ServiceRequest> for Immediate<A> {
     type Response = ServiceResponse;
     type Error = Error;
     type Config = ();
@@ -37,7 +34,7 @@ impl<A: Answer> ServiceFactory<ServiceRequest> for OnTheSpot<A> {
     }
 }
 
-impl<A: Answer> Service<ServiceRequest> for OnTheSpot<A> {
+impl<A: Answer> Service<ServiceRequest> for Immediate<A> {
     type Response = ServiceResponse;
     type Error = Error;
     type Future =
@@ -46,12 +43,12 @@ impl<A: Answer> Service<ServiceRequest> for OnTheSpot<A> {
     always_ready!();
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        if let Some(response) = self.0.at_once(request.request()) {
+        if let Some(response) = self.0.answer(request.request()).now() {
             return Either::Left(ready(Ok(answered(request, response))));
         }
         let answer = self.0.clone();
         Either::Right(Box::pin(async move {
-            let response = answer.in_time(request.request()).await;
+            let response = answer.answer(request.request()).await;
             Ok(answered(request, response))
         }))
     }

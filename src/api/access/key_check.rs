@@ -1,14 +1,19 @@
 //! What stands before routes that want an API key, and calls their handlers itself: the key's [`Principal`] goes to the
 //! handler as an argument, and needs no place in the request's extensions, which costs as much as a check does.
 
+use std::future::Future;
+
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::immediate::Answer;
 use crate::api::{OwnRoutes, services::Services};
 use crate::{
-    auth::Undecided,
+    auth::{Checked, Undecided},
     domain::{principal::Principal, verdict::Verdict},
-    protect::{CredentialKind, Host, credentials},
+    protect::{
+        CredentialKind, Host,
+        credentials::{self, Presented},
+    },
 };
 
 /// Answers whoever has shown a good API key. It is called with the key's [`Principal`] or not at all.
@@ -23,25 +28,17 @@ pub(crate) struct WithKey {
 }
 
 impl Answer for WithKey {
-    fn at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
-        let verdict = match credentials::api_key(request.headers()) {
-            Ok(key) => self.services.gate.recall_key(key, request)?,
-            Err(denial) => Verdict::Denied(denial),
-        };
-        Some(self.answer(Ok(verdict), request))
-    }
-
-    async fn in_time(self, request: &HttpRequest) -> HttpResponse {
-        let verdict = match credentials::api_key(request.headers()) {
-            Ok(key) => self.services.gate.check_key(key, request).await,
-            Err(denial) => Ok(Verdict::Denied(denial)),
-        };
-        self.answer(verdict, request)
+    fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
+        let presented = credentials::api_key(request.headers()).map(Presented::Key);
+        match self.services.gate.check(presented, request) {
+            Checked::Now(verdict) => Checked::Now(self.respond(verdict, request)),
+            Checked::Later(waiting) => Checked::Later(async move { self.respond(waiting.await, request) }),
+        }
     }
 }
 
 impl WithKey {
-    fn answer(&self, verdict: Result<Verdict, Undecided>, request: &HttpRequest) -> HttpResponse {
+    fn respond(&self, verdict: Result<Verdict, Undecided>, request: &HttpRequest) -> HttpResponse {
         match self.services.gate.judge(CredentialKind::ApiKey, verdict, request) {
             Ok(principal) => (self.handler)(&principal),
             Err(refused) => OwnRoutes.answer(request, refused),

@@ -97,10 +97,10 @@ async fn introspection(
 ) -> Result<Option<Introspection>, Undecided> {
     let token = form.token.expose().as_bytes();
     if let Examined::Proven(record) = services.gate.keys.examine(token).await? {
-        if record.refusal(now, form.client_address).is_some() {
+        let refusal = |record: &KeyRecord| record.refusal(now, form.client_address).map_or(Ok(()), Err);
+        if services.gate.keys.use_key(&record, now, form.client_address, refusal).is_err() {
             return Ok(None);
         }
-        services.gate.keys.note_use(&record, now, form.client_address);
         let kind = services.gate.tokens.verifier().owner_kind(&record.owner.issuer);
         return Ok(Some(Introspection::of_key(&record, kind)));
     }

@@ -145,11 +145,18 @@ pub(crate) async fn verify(
     for question in &questions {
         let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
         let examined = examined.map_err(|undecided| unavailable(&request, &undecided, "decide on a key"))?;
-        let verification = Verification::new(&examined, question, explain, now);
-        if let (true, Examined::Proven(record)) = (verification.valid, &examined) {
-            services.gate.keys.note_use(record, now, question.client_address);
-        }
-        results.push(verification);
+        let failures = match &examined {
+            Examined::No(_) => vec![failure(NOT_FOUND)],
+            Examined::Proven(record) => {
+                let refusal = |record: &KeyRecord| match failures(record, question, now) {
+                    failures if failures.is_empty() => Ok(()),
+                    failures => Err(failures),
+                };
+                let used = services.gate.keys.use_key(record, now, question.client_address, refusal);
+                used.err().unwrap_or_default()
+            }
+        };
+        results.push(Verification::new(&examined, failures, explain));
     }
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
@@ -163,11 +170,19 @@ pub(crate) async fn verify(
 }
 
 impl Verification {
-    /// What follows from what is known of a key; `explain`: with every reason against it.
-    pub fn new(examined: &Examined, question: &Question, explain: bool, now: OffsetDateTime) -> Self {
-        let (known, failures) = match examined {
-            Examined::No(_) => (None, vec![failure(NOT_FOUND)]),
-            Examined::Proven(record) => (Some(KnownKey::new(record)), failures(record, question, now)),
+    /// What would follow if a key of which this is known were used now; `explain`: with every reason against it.
+    pub fn preview(examined: &Examined, question: &Question, explain: bool, now: OffsetDateTime) -> Self {
+        let failures = match examined {
+            Examined::No(_) => vec![failure(NOT_FOUND)],
+            Examined::Proven(record) => failures(record, question, now),
+        };
+        Self::new(examined, failures, explain)
+    }
+
+    fn new(examined: &Examined, failures: Vec<CheckFailure>, explain: bool) -> Self {
+        let known = match examined {
+            Examined::No(_) => None,
+            Examined::Proven(record) => Some(KnownKey::new(record)),
         };
         Self {
             valid: failures.is_empty(),

@@ -1,6 +1,6 @@
 //! One check of an API key: parse, look up, prove, apply the policy.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{future::Future, net::IpAddr, sync::Arc};
 
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
@@ -11,7 +11,7 @@ use super::{
     hasher::Hasher,
     last_uses::LastUses,
 };
-use crate::auth::{Undecided, batch_reader::BatchReader, clock, coherence::Freshness};
+use crate::auth::{Checked, Undecided, batch_reader::BatchReader, clock, coherence::Freshness};
 use crate::{
     config::Checks,
     domain::{
@@ -63,13 +63,16 @@ impl KeyChecker {
     ///
     /// # Errors
     /// [`Undecided`] when memory cannot answer, and the store or the hasher could not either.
-    pub async fn check(&self, text: &[u8], now: OffsetDateTime, address: Option<IpAddr>) -> Result<Verdict, Undecided> {
-        Ok(self.judge(self.examine(text).await?, now, address))
-    }
-
-    /// The same without waiting for anything; `None` where memory cannot answer, and [`check`](Self::check) must.
-    pub fn check_from_memory(&self, text: &[u8], now: OffsetDateTime, address: Option<IpAddr>) -> Option<Verdict> {
-        self.recall(text).ok().map(|examined| self.judge(examined, now, address))
+    pub fn check<'a>(
+        &'a self,
+        text: &'a [u8],
+        now: OffsetDateTime,
+        address: Option<IpAddr>,
+    ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
+        match self.examine(text) {
+            Checked::Now(examined) => Checked::Now(examined.map(|examined| self.verdict(examined, now, address))),
+            Checked::Later(waiting) => Checked::Later(async move { Ok(self.verdict(waiting.await?, now, address)) }),
+        }
     }
 
     /// Whether `text` is a key at all, be it revoked, expired or used from the wrong place. Good for nothing but
@@ -84,15 +87,33 @@ impl KeyChecker {
         })
     }
 
-    /// What is known of `text`, for a service that wants to know more than yes or no.
+    /// What is known of `text`, whatever it is to be used for.
     ///
     /// # Errors
     /// The same as for [`check`](Self::check).
-    pub async fn examine(&self, text: &[u8]) -> Result<Examined, Undecided> {
+    pub fn examine<'a>(
+        &'a self,
+        text: &'a [u8],
+    ) -> Checked<Result<Examined, Undecided>, impl Future<Output = Result<Examined, Undecided>>> {
         match self.recall(text) {
-            Ok(examined) => Ok(examined),
-            Err(presented) => Ok(self.cold.find_out(&presented).await?.examined()),
+            Ok(examined) => Checked::Now(Ok(examined)),
+            Err(presented) => Checked::Later(async move { Ok(self.cold.find_out(&presented).await?.examined()) }),
         }
+    }
+
+    /// What becomes of a proven key that is used now, from `address`. Every use passes here, whichever way it came in: what
+    /// a use costs or is counted by belongs here and nowhere else. `refusal` says what speaks against this use; the key is
+    /// used if nothing does.
+    pub fn use_key<R>(
+        &self,
+        record: &KeyRecord,
+        now: OffsetDateTime,
+        address: Option<IpAddr>,
+        refusal: impl FnOnce(&KeyRecord) -> Result<(), R>,
+    ) -> Result<(), R> {
+        refusal(record)?;
+        self.uses.note(record, now, address);
+        Ok(())
     }
 
     /// Whether a text has the form of our keys, whoever made it.
@@ -103,11 +124,6 @@ impl KeyChecker {
     /// The public name of a key of ours, be it good or not; `None` for any other text.
     pub fn name_of(&self, text: &[u8]) -> Option<KeyId> {
         self.keyring.parse(text).ok().map(|presented| presented.id)
-    }
-
-    /// Notes that a service has found the key good.
-    pub fn note_use(&self, record: &KeyRecord, now: OffsetDateTime, address: Option<IpAddr>) {
-        self.uses.note(record, now, address);
     }
 
     /// What memory says of a text, or the key in it that it says nothing of.
@@ -131,16 +147,15 @@ impl KeyChecker {
         }
     }
 
-    /// The policy, which depends on time and place and so is applied on every request.
-    fn judge(&self, examined: Examined, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
+    /// The key's own rules depend on time and place, so they are applied on every request.
+    fn verdict(&self, examined: Examined, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
         let record = match examined {
             Examined::No(denial) => return Verdict::Denied(denial),
             Examined::Proven(record) => record,
         };
-        if let Some(denial) = record.refusal(now, address) {
-            return Verdict::Denied(denial);
+        match self.use_key(&record, now, address, |record| record.refusal(now, address).map_or(Ok(()), Err)) {
+            Ok(()) => Verdict::Granted(Principal::proven_key(record)),
+            Err(denial) => Verdict::Denied(denial),
         }
-        self.uses.note(&record, now, address);
-        Verdict::Granted(Principal::proven_key(record))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +15,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::cache::{Tickets, TokenCache, TokenDigest};
 use crate::auth::{
-    Undecided,
+    Checked, Undecided,
     batch_reader::{BatchReader, Rows},
     coherence::{Freshness, RecordId},
     jwt::TokenVerifier,
@@ -82,17 +83,16 @@ impl TokenChecker {
     ///
     /// # Errors
     /// [`Undecided`] when the keys of its issuer are not known, or memory cannot answer and the store could not either.
-    pub async fn check(&self, token: &[u8], now: OffsetDateTime) -> Result<Verdict, Undecided> {
+    pub fn check<'a>(
+        &'a self,
+        token: &'a [u8],
+        now: OffsetDateTime,
+    ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
         let digest = self.cache.digest(token);
         match self.recall(&digest, now) {
-            Some(verdict) => Ok(verdict),
-            None => self.find_out(token, digest, now).await,
+            Some(verdict) => Checked::Now(Ok(verdict)),
+            None => Checked::Later(self.find_out(token, digest, now)),
         }
-    }
-
-    /// The same without waiting for anything; `None` where memory cannot answer, and [`check`](Self::check) must.
-    pub fn check_from_memory(&self, token: &[u8], now: OffsetDateTime) -> Option<Verdict> {
-        self.recall(&self.cache.digest(token), now)
     }
 
     fn recall(&self, digest: &TokenDigest, now: OffsetDateTime) -> Option<Verdict> {

@@ -70,7 +70,7 @@ impl Verify {
         };
         let examined = checker(desk)?.examine(question.key.expose().as_bytes()).await;
         let examined = examined.context("it cannot be said whether the key is good")?;
-        let verification = Verification::new(&examined, &question, self.explain, now());
+        let verification = Verification::preview(&examined, &question, self.explain, now());
         if self.json {
             print_json(&verification)?;
         } else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, InvalidHeaderName};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use crate::{
     domain::{denial::Denial, policy::Policy},
@@ -16,7 +16,7 @@ use crate::{
 pub struct Authorize {
     credential_headers: Vec<HeaderName>,
     /// `None`: whoever has a good credential may do everything.
-    pub(super) policy: Option<Arc<ArcSwap<Policy>>>,
+    policy: Option<Arc<ArcSwap<Policy>>>,
 }
 
 impl Authorize {
@@ -27,6 +27,11 @@ impl Authorize {
     pub fn new(credential_headers: &[String], policy: Option<Arc<ArcSwap<Policy>>>) -> Result<Self, InvalidHeaderName> {
         let names = credential_headers.iter().map(|name| name.parse());
         Ok(Self { credential_headers: names.collect::<Result<_, _>>()?, policy })
+    }
+
+    /// The policy of now.
+    pub(super) fn policy(&self) -> Option<Guard<Arc<Policy>>> {
+        self.policy.as_ref().map(|policy| policy.load())
     }
 
     /// The one credential that a client shows. Two could be understood differently by two readers, so they are refused.

@@ -11,10 +11,9 @@ mod grant;
 mod original;
 mod scopes;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use time::OffsetDateTime;
 
 pub use self::credential::Authorize;
 use crate::api::{
@@ -23,13 +22,13 @@ use crate::api::{
     wire::failure::{Failure, Reason},
 };
 use crate::{
-    auth::Undecided,
+    auth::{Checked, Undecided},
     domain::{
         denial::Denial,
         policy::{Demand, Policy, Shown, Unmet},
         verdict::Verdict,
     },
-    protect::{CredentialKind, Gate, credentials::Presented},
+    protect::{CredentialKind, Gate},
 };
 
 /// What clients are asked for.
@@ -42,55 +41,40 @@ pub(crate) struct GatewayCheck {
 }
 
 impl Answer for GatewayCheck {
-    fn at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
-        at_once(&self.services, request).map(|judged| answer(judged, request))
-    }
-
-    async fn in_time(self, request: &HttpRequest) -> HttpResponse {
-        answer(in_time(&self.services, request).await, request)
+    fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
+        let services = &self.services;
+        // Asked before the credential, since none could help where no rule is met.
+        let policy = services.authorize.policy();
+        let demanded = match demand(services, request, policy.as_deref()) {
+            Ok(demanded) => demanded,
+            Err(denial) => {
+                return Checked::Now(respond(Err(services.gate.refuse(KIND, denial, request).into()), request));
+            }
+        };
+        let presented = services.authorize.credential(request.headers());
+        match services.gate.check(presented, request) {
+            Checked::Now(verdict) => Checked::Now(respond(judge(&services.gate, request, demanded, verdict), request)),
+            Checked::Later(waiting) => Checked::Later(async move {
+                let verdict = waiting.await;
+                // The policy may have changed meanwhile.
+                let policy = services.authorize.policy();
+                respond(
+                    match demand(services, request, policy.as_deref()) {
+                        Ok(demanded) => judge(&services.gate, request, demanded, verdict),
+                        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
+                    },
+                    request,
+                )
+            }),
+        }
     }
 }
 
-fn answer(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
+fn respond(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
     judged.unwrap_or_else(|reason| HttpResponse::from_error(Failure::new(request.path(), reason)))
 }
 
-/// The answer that needs nothing but memory.
-fn at_once(services: &Services, request: &HttpRequest) -> Option<Result<HttpResponse, Reason>> {
-    let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
-    let demand = match demand(services, request, policy.as_deref()) {
-        Ok(demand) => demand,
-        Err(denial) => return Some(Err(services.gate.refuse(KIND, denial, request).into())),
-    };
-    let verdict = match services.authorize.credential(request.headers()) {
-        Ok(Presented::Key(key)) => services.gate.recall_key(key, request)?,
-        Ok(Presented::Token(token)) => services.gate.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
-        Err(denial) => Verdict::Denied(denial),
-    };
-    Some(judge(&services.gate, request, demand, Ok(verdict)))
-}
-
-/// The answer that must be waited for: the first check of a key or a token.
-async fn in_time(services: &Services, request: &HttpRequest) -> Result<HttpResponse, Reason> {
-    let verdict = verdict(services, request).await;
-    services.gate.stop_owner_if_told(&verdict, request).await;
-    // Another one may have come meanwhile.
-    let policy = services.authorize.policy.as_ref().map(|policy| policy.load());
-    match demand(services, request, policy.as_deref()) {
-        Ok(demand) => judge(&services.gate, request, demand, verdict),
-        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
-    }
-}
-
-async fn verdict(services: &Services, request: &HttpRequest) -> Result<Verdict, Undecided> {
-    match services.authorize.credential(request.headers()) {
-        Ok(presented) => services.gate.check_presented(presented, request).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    }
-}
-
-/// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy. Asked
-/// before the credential, since none could help where no rule is met.
+/// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy.
 fn demand<'a>(
     services: &Services,
     request: &HttpRequest,
