@@ -28,7 +28,7 @@ pub(crate) use self::{
     gate::{Gate, with_scope},
     handle::Membership,
     host::{Elsewhere, Host},
-    refused::{Cause, RETRY_AFTER_SECONDS, denial_facts},
+    refused::{Cause, Row},
 };
 pub use self::{
     client_address::TrustedProxies, extract::Authorized, handle::Keyward, middleware::Protect, refused::Refused,

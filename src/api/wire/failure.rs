@@ -17,7 +17,7 @@ use crate::{
         denial::PublicDenial,
         ledger::{self, Violation},
     },
-    protect::{Cause, Refused, denial_facts},
+    protect::{Cause, Refused, Row},
     server::Refusal,
 };
 use actix_web::http::StatusCode;
@@ -174,8 +174,11 @@ impl Failure {
     /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
     pub(crate) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         match &self.reason {
-            Reason::Denied(kind, denial) => self.denial(*kind, *denial),
-            Reason::InsufficientScopes(kind, _) => self.denial(*kind, PublicDenial::InsufficientScope("")),
+            Reason::Denied(kind, denial) => self.refused(Cause::Denied(*kind, *denial)),
+            Reason::InsufficientScopes(kind, _) => {
+                self.refused(Cause::Denied(*kind, PublicDenial::InsufficientScope("")))
+            }
+            Reason::Unavailable => self.refused(Cause::Undecided),
             Reason::InvalidJson(Fault::NotAnObject(_)) => {
                 (StatusCode::BAD_REQUEST, "not_an_object", "The body is not a JSON object")
             }
@@ -222,17 +225,21 @@ impl Failure {
             ),
             Reason::NoRequest(refusal) => refusal.facts(),
             Reason::UnknownMethod => (StatusCode::NOT_IMPLEMENTED, "unknown_method", "The method is not known"),
-            Reason::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
             Reason::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
 
-    /// The guide says 403 for a missing credential and 401 for a bad one, whatever is bad about it; elsewhere the RFCs count.
-    fn denial(&self, kind: CredentialKind, denial: PublicDenial) -> (StatusCode, &'static str, &'static str) {
-        let (status, code, title) = denial_facts(kind, denial);
-        let status = match denial {
-            PublicDenial::MissingCredential if self.dialect == Dialect::Guide => StatusCode::FORBIDDEN,
-            PublicDenial::InvalidRequest if self.dialect == Dialect::Guide => StatusCode::UNAUTHORIZED,
+    /// The compatibility routes say 403 for a missing credential and 401 for a bad one, whatever is bad about it; elsewhere
+    /// the RFCs count.
+    fn refused(&self, cause: Cause) -> (StatusCode, &'static str, &'static str) {
+        let Row { status, code, title, .. } = cause.row();
+        let status = match cause {
+            Cause::Denied(_, PublicDenial::MissingCredential) if self.dialect == Dialect::Guide => {
+                StatusCode::FORBIDDEN
+            }
+            Cause::Denied(_, PublicDenial::InvalidRequest) if self.dialect == Dialect::Guide => {
+                StatusCode::UNAUTHORIZED
+            }
             _ => status,
         };
         (status, code, title)

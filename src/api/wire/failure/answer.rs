@@ -15,7 +15,7 @@ use super::{
     catalog,
     problem::{Message, OAuthError, Problem},
 };
-use crate::{domain::denial::PublicDenial, protect::RETRY_AFTER_SECONDS, server::Refusal};
+use crate::{domain::denial::PublicDenial, protect::Cause, server::Refusal};
 
 /// Wrong fields that one answer lists.
 const PROBLEMS_MAX: usize = 50;
@@ -73,19 +73,13 @@ impl Failure {
     fn add_headers(&self, status: StatusCode, response: &mut HttpResponseBuilder) {
         response.insert_header((CACHE_CONTROL, "no-store"));
         match &self.reason {
-            Reason::Denied(kind, denial)
-                if status == StatusCode::UNAUTHORIZED || matches!(denial, PublicDenial::InsufficientScope(_)) =>
-            {
-                response.insert_header((WWW_AUTHENTICATE, kind.challenge(*denial)));
-            }
+            Reason::Denied(kind, denial) => Cause::Denied(*kind, *denial).add_headers(status, response),
+            Reason::Unavailable => Cause::Undecided.add_headers(status, response),
             Reason::InsufficientScopes(kind, scopes) => {
                 response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(scopes)));
             }
             Reason::MethodNotAllowed(allowed) => {
                 response.insert_header((ALLOW, *allowed));
-            }
-            Reason::Unavailable => {
-                response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             Reason::TooManyNewKeys(seconds) => {
                 response.insert_header((RETRY_AFTER, *seconds));
