@@ -28,7 +28,11 @@ use keyward::{
         api_key::{Environment, KeyId, Keyring, Pepper},
         key_record::KeyRecord,
         owner::Owner,
-        ports::{Announcements, KeyStore, KeyUse, Listener, Listening, StoreError, StoredHash, StoredKey},
+        ports::{
+            StoreError,
+            announcements::{Announcements, Listener, Listening},
+            keys::{KeyStore, KeyUse, StoredHash, StoredKey},
+        },
         verdict::Verdict,
     },
 };

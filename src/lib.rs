@@ -104,8 +104,10 @@ pub use crate::{
         api_key::{Pepper, Prefix, WeakPepper},
         owner::Owner,
         principal::Principal,
-        required_scope::{NamedScope, RequiredScope},
-        scope::{InvalidScopes, Scopes},
+        scope::{
+            InvalidScopes, Scopes,
+            required::{NamedScope, RequiredScope},
+        },
         secret::{SecretBytes, SecretString},
     },
     protect::{Authorized, Credentials, Keyward, Protect, Refused},

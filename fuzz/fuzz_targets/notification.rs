@@ -6,13 +6,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use keyward::{
-    auth::coherence::{
-        ChangeId, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, Settings, settled_unheard_at,
-    },
-    domain::{api_key::Pepper, message_keys::MessageKeys},
-    store::wire::{self, CHANGES, Meaning, REPLICAS},
-};
+use keyward::{auth::coherence::{ChangeId, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, Settings, settled_unheard_at}, domain::{api_key::Pepper, coherence::message_keys::MessageKeys}, store::wire::{self, CHANGES, Meaning, REPLICAS}};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<MessageKeys> = LazyLock::new(|| {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{clock, coherence::Freshness},
-    domain::ports::Health,
+    domain::ports::health::Health,
     telemetry::outage::Trouble,
 };
 

@@ -1,6 +1,8 @@
 //! What replicas tell each other so that a revoked key is refused everywhere. The protocol itself is
 //! `auth::coherence`; the messages stand here because `store` carries them.
 
+pub mod message_keys;
+
 use std::time::Duration;
 
 /// No replica may use a longer lease, so a revoker that can learn nothing at all waits for this.

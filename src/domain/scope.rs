@@ -1,5 +1,7 @@
 //! What a credential may do.
 
+pub mod required;
+
 use std::{fmt, str::FromStr};
 
 /// The longest scope that we take, in bytes.

@@ -9,7 +9,7 @@ use reqwest::{
     redirect::Policy,
 };
 
-use crate::domain::ports::FetchError;
+use crate::domain::ports::key_sets::FetchError;
 
 /// From the connection to the last byte.
 const TIME_LIMIT: Duration = Duration::from_secs(5);

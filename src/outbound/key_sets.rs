@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::client::{Answer, NoClient, bearer, client, client_believing, get};
 use crate::{
     config::{Issuer, IssuerKeys, KeyFetch, is_safe_address},
-    domain::ports::{FetchError, FetchedKeySet, KeySetSource},
+    domain::ports::key_sets::{FetchError, FetchedKeySet, KeySetSource},
 };
 
 /// Where key sets are fetched from.

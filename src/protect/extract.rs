@@ -14,7 +14,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::{Either, LocalBoxFuture};
 
 use super::{Cause, CredentialKind, Keyward, Refused, gate::Anonymous, rules::Rules};
-use crate::domain::{denial::Denial, principal::Principal, required_scope::NamedScope};
+use crate::domain::{denial::Denial, principal::Principal, scope::required::NamedScope};
 
 /// What handlers get: at once, or when a check is done.
 type Extracted<T> = Either<Ready<Result<T, Refused>>, LocalBoxFuture<'static, Result<T, Refused>>>;

@@ -19,7 +19,7 @@ use futures_util::{
 };
 
 use super::{Credentials, Keyward, Refused, rules::Rules};
-use crate::domain::required_scope::RequiredScope;
+use crate::domain::scope::required::RequiredScope;
 
 /// A middleware that lets only those through who carry a good credential, and hands them to the handlers as
 /// [`Principal`](crate::Principal). For `wrap`, of an application, a scope, a resource or a route.

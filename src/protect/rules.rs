@@ -1,6 +1,6 @@
 //! What is asked of whoever sends a request.
 
-use crate::domain::required_scope::RequiredScope;
+use crate::domain::scope::required::RequiredScope;
 
 /// Which credentials are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use crate::{
     config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed},
     domain::{
         api_key::{Keyring, Pepper, Prefix},
-        message_keys::MessageKeys,
+        coherence::message_keys::MessageKeys,
     },
     outbound::KeySets,
     protect::{BoundedLog, Credentials, Gate, Host, Membership, TrustedProxies},

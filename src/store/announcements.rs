@@ -19,9 +19,11 @@ use super::{
 };
 use crate::{
     domain::{
-        coherence::{ChangeId, LONGEST_LEASE, Mark, Notification},
-        message_keys::MessageKeys,
-        ports::{Announcements, Listener, Listening, StoreError},
+        coherence::{ChangeId, LONGEST_LEASE, Mark, Notification, message_keys::MessageKeys},
+        ports::{
+            StoreError,
+            announcements::{Announcements, Listener, Listening},
+        },
     },
     telemetry::outage::Trouble,
 };

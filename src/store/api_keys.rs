@@ -10,7 +10,10 @@ use uuid::Uuid;
 use super::{Store, rows::CheckedRow};
 use crate::domain::{
     api_key::KeyId,
-    ports::{KeyStore, KeyUse, StoreError, StoredHash, StoredKey},
+    ports::{
+        StoreError,
+        keys::{KeyStore, KeyUse, StoredHash, StoredKey},
+    },
 };
 
 #[async_trait]

@@ -32,11 +32,13 @@ use self::{
 use crate::{
     config::{Database, InvalidDatabaseUrl},
     domain::{
-        coherence::ReplicaId,
-        ledger::{KeyLedger, Reach},
-        message_keys::MessageKeys,
+        coherence::{ReplicaId, message_keys::MessageKeys},
+        ledger::Reach,
         owner::Owner,
-        ports::{Announcements, EndedTokens, Health, KeyStore, StoreError},
+        ports::{
+            StoreError, announcements::Announcements, ended_tokens::EndedTokens, health::Health, keys::KeyStore,
+            ledger::KeyLedger,
+        },
     },
     telemetry::outage::Trouble,
     turns::{OwnerTurns, Turn},

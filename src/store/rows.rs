@@ -10,7 +10,10 @@ use crate::domain::{
     key_record::{AllowedIps, DisabledBy, KeyRecord, LastUse, ManagedKey, NotedMinute},
     metadata::Metadata,
     owner::Owner,
-    ports::{StoreError, StoredHash, StoredKey},
+    ports::{
+        StoreError,
+        keys::{StoredHash, StoredKey},
+    },
     scope::Scopes,
     text::{KeyDescription, KeyName},
 };

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{Audit, Database},
-    domain::ports::{Health, StoreError},
+    domain::ports::{StoreError, health::Health},
 };
 
 /// The schema, embedded in the program. Migrations that it doesn't know are a newer Keyward's, beside

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Store;
 use crate::domain::{
     coherence::RecordId,
-    ports::{EndedTokens, StoreError},
+    ports::{StoreError, ended_tokens::EndedTokens},
     token::TokenEnd,
 };
 

@@ -28,8 +28,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::domain::{
-    coherence::{ChangeId, Notification, RecordId, Records, ReplicaId},
+use crate::domain::coherence::{
+    ChangeId, Notification, RecordId, Records, ReplicaId,
     message_keys::{MessageKeys, MessageTag},
 };
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use keyward::domain::{api_key::Pepper, message_keys::MessageKeys, secret::SecretString};
+use keyward::domain::{api_key::Pepper, coherence::message_keys::MessageKeys, secret::SecretString};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgListener};
 use tokio::sync::Mutex;

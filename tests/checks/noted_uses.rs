@@ -1,6 +1,6 @@
 //! When a key was last used is noted in memory, once a minute, and never for more keys than configured.
 
-use keyward::domain::ports::KeyUse;
+use keyward::domain::ports::keys::KeyUse;
 use time::Duration;
 
 use crate::world::{NOW, Plan, TestKey, World};

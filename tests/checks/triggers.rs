@@ -7,7 +7,7 @@ use keyward::{
     config::Database,
     domain::{
         api_key::KeyId,
-        ports::{KeyStore, StoredHash},
+        ports::keys::{KeyStore, StoredHash},
         token::TokenRecords,
     },
     store::Store,

@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     auth::clock,
-    domain::ports::{Announcements, Listener, Listening, StoreError},
+    domain::ports::{
+        StoreError,
+        announcements::{Announcements, Listener, Listening},
+    },
     telemetry::outage::Trouble,
 };
 

@@ -18,7 +18,7 @@ use crate::{
         api_key::{KeyId, Keyring, PresentedKey},
         denial::Denial,
         key_record::KeyRecord,
-        ports::KeyStore,
+        ports::keys::KeyStore,
         principal::Principal,
         verdict::Verdict,
     },

@@ -28,7 +28,10 @@ use crate::auth::{
 };
 use crate::domain::{
     api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
-    ports::{KeyStore, StoreError, StoredKey},
+    ports::{
+        StoreError,
+        keys::{KeyStore, StoredKey},
+    },
 };
 
 /// The rows of keys.

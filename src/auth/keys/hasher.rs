@@ -23,7 +23,7 @@ use std::{
 use self::{memory_pool::MemoryPool, stored::Expected};
 use crate::{
     config::Hashing,
-    domain::{api_key::KeySecret, owner::Owner, ports::StoredHash},
+    domain::{api_key::KeySecret, owner::Owner, ports::keys::StoredHash},
     turns::{self, OwnerTurns},
 };
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         api_key::KeyId,
         key_record::{KeyRecord, LastUse},
-        ports::{KeyStore, KeyUse},
+        ports::keys::{KeyStore, KeyUse},
     },
     telemetry::outage::Trouble,
 };
@@ -107,7 +107,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::ports::{StoreError, StoredHash, StoredKey};
+    use crate::domain::ports::{
+        StoreError,
+        keys::{StoredHash, StoredKey},
+    };
 
     /// Fails at first, and not before it is told to.
     struct Failing {

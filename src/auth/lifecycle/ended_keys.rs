@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    domain::{ledger::KeyLedger, ports::StoreError},
+    domain::ports::{StoreError, ledger::KeyLedger},
     telemetry::outage::Trouble,
 };
 

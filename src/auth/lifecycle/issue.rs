@@ -18,7 +18,7 @@ use crate::{
         ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Quota, Refusal, SuccessorProof},
         metadata::Metadata,
         owner::Owner,
-        ports::StoredHash,
+        ports::keys::StoredHash,
         precondition::Preconditions,
         scope::Scopes,
         secret::SecretString,

@@ -34,10 +34,10 @@ use crate::{
         api_key::KeyId,
         audit::{AuditEvent, Author},
         key_record::ManagedKey,
-        ledger::{Change, Decide, KeyLedger, Outcome, Quota, Reach, Refusal, SuccessorProof, Together},
+        ledger::{Change, Decide, Outcome, Quota, Reach, Refusal, SuccessorProof, Together},
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
-        ports::StoreError,
+        ports::{StoreError, ledger::KeyLedger},
         scope::Scopes,
     },
 };

@@ -22,7 +22,7 @@ use crate::auth::{
 };
 use crate::domain::{
     denial::{Denial, TokenFault},
-    ports::{EndedTokens, StoreError},
+    ports::{StoreError, ended_tokens::EndedTokens},
     principal::Principal,
     token::{TokenEnd, TokenRecords, TokenStanding},
     verdict::Verdict,

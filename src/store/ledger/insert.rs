@@ -14,7 +14,7 @@ use crate::domain::{
     ledger::{Event, IdempotentRequest, Inserted, Insertion, Refusal},
     metadata::Metadata,
     owner::Owner,
-    ports::{StoreError, StoredHash},
+    ports::{StoreError, keys::StoredHash},
 };
 
 /// How long a request is remembered by its `Idempotency-Key`: a client that retries later than that has

@@ -24,10 +24,10 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     coherence::Mark,
     key_record::ManagedKey,
-    ledger::{Change, IdempotentRequest, Inserted, Insertion, KeyLedger, Outcome, OwnerSwitch, Reach, Together},
+    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, Reach, Together},
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
-    ports::StoreError,
+    ports::{StoreError, ledger::KeyLedger},
     text::ChangeReason,
     token::TokenRevocation,
 };

@@ -13,7 +13,10 @@ use std::{
 use async_trait::async_trait;
 use keyward::{
     auth::coherence::{ChangeId, Mark, Notification, Records},
-    domain::ports::{Announcements, Listener, Listening, StoreError},
+    domain::ports::{
+        StoreError,
+        announcements::{Announcements, Listener, Listening},
+    },
 };
 use tokio::sync::{mpsc, watch};
 

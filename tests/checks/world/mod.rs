@@ -29,9 +29,13 @@ use keyward::{
         audit::Author,
         denial::Denial,
         key_record::KeyRecord,
-        ledger::{KeyLedger, Reach},
+        ledger::Reach,
         owner::Owner,
-        ports::{Announcements, KeyStore, StoredKey},
+        ports::{
+            announcements::Announcements,
+            keys::{KeyStore, StoredKey},
+            ledger::KeyLedger,
+        },
         verdict::Verdict,
     },
 };

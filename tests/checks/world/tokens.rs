@@ -20,7 +20,10 @@ use keyward::{
     },
     config::{Issuer, IssuerKeys, Jwt},
     domain::{
-        ports::{EndedTokens, FetchError, FetchedKeySet, KeySetSource},
+        ports::{
+            ended_tokens::EndedTokens,
+            key_sets::{FetchError, FetchedKeySet, KeySetSource},
+        },
         token::{TokenEnd, TokenRecords},
         verdict::Verdict,
     },

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     auth::{Undecided, clock, coherence::MonotonicTime, jwt::algorithm::SignatureAlgorithm},
-    domain::ports::{FetchError, FetchedKeySet, KeySetSource},
+    domain::ports::key_sets::{FetchError, FetchedKeySet, KeySetSource},
     telemetry::outage::Trouble,
 };
 

@@ -3,7 +3,7 @@
 use argon2::{Algorithm, Params, PasswordHash, Version};
 
 use super::{HashError, OUTPUT_BYTES, unusable};
-use crate::domain::ports::StoredHash;
+use crate::domain::ports::keys::StoredHash;
 
 /// The most memory that a row may ask for, unless the configuration asks for more. Whoever can write to the database could
 /// otherwise make each replica take as much as they like. 64 MiB is what RFC 9106 §4 recommends where memory is short, and

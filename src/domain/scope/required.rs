@@ -1,6 +1,6 @@
 //! Scopes that a program asks for, and so are known while it is compiled.
 
-use super::scope::{SCOPE_MAX_BYTES, is_scope};
+use super::{SCOPE_MAX_BYTES, is_scope};
 
 /// A scope that is asked for. Made by [`scope!`](crate::scope).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub trait NamedScope: 'static {
 #[macro_export]
 macro_rules! scope {
     ($text:literal) => {
-        const { $crate::domain::required_scope::RequiredScope::new($text) }
+        const { $crate::domain::scope::required::RequiredScope::new($text) }
     };
     ($(#[$attribute:meta])* $visibility:vis $name:ident = $text:literal) => {
         #[doc = concat!("The scope `", $text, "`.")]
@@ -61,7 +61,7 @@ macro_rules! scope {
         $visibility struct $name;
 
         const _: () = {
-            use $crate::domain::required_scope::{NamedScope, RequiredScope};
+            use $crate::domain::scope::required::{NamedScope, RequiredScope};
 
             // Of its own, so that it is computed also where nobody asks for it.
             const SCOPE: RequiredScope = RequiredScope::new($text);

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::api_key::Pepper;
+use crate::domain::api_key::Pepper;
 
 /// Half of HMAC-SHA256 (RFC 2104 §5): nobody guesses 128 bits, and a notification has little room.
 pub type MessageTag = [u8; 16];

@@ -1,0 +1,19 @@
+//! The traits that the adapters implement, one subject a file. One method is one transaction.
+
+pub mod announcements;
+pub mod ended_tokens;
+pub mod health;
+pub mod key_sets;
+pub mod keys;
+pub mod ledger;
+
+/// The store could not answer. Never a reason to refuse or to accept anyone.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be reached, or did not answer in time.
+    #[error("the database could not be reached: {0}")]
+    Unavailable(String),
+    /// The database answered, but not with what its schema promises.
+    #[error("the database holds a row that its schema does not allow: {0}")]
+    Corrupt(String),
+}
