@@ -44,6 +44,27 @@ async fn document_as_sent(replica: &Replica) -> Value {
     answer.json().await.expect("JSON")
 }
 
+/// The committed document shows in a diff what a change does to clients. `KEYWARD_UPDATE_OPENAPI=1` writes it anew.
+#[tokio::test]
+async fn the_document_is_the_committed_one() {
+    let served = document_as_sent(&Replica::start().await).await;
+    let served = serde_json::to_string_pretty(&served).expect("JSON") + "\n";
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    if std::env::var_os("KEYWARD_UPDATE_OPENAPI").is_some() {
+        std::fs::write(file, &served).expect("a writable file");
+    }
+    let committed = std::fs::read_to_string(file).expect("openapi.json");
+    let mut lines = served.lines().zip(committed.lines()).enumerate();
+    if let Some((number, (served, committed))) = lines.find(|(_, (served, committed))| served != committed) {
+        panic!(
+            "openapi.json, line {}: it says {committed}, and the program {served}. If that is meant: \
+             KEYWARD_UPDATE_OPENAPI=1 cargo test --test api the_document_is_the_committed_one",
+            number + 1
+        );
+    }
+    assert_eq!(served.len(), committed.len(), "openapi.json is longer or shorter than what is served");
+}
+
 /// Method, path and description of every operation.
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     let paths = document["paths"].as_object().expect("paths");
