@@ -188,6 +188,66 @@ fn every_rust_name_in_the_architecture_and_the_internals_exists() {
     }
 }
 
+/// The map is drawn as a tree: two spaces a level, a name, and what is in it.
+#[test]
+fn every_folder_of_the_map_exists_and_no_other() {
+    let page = Page::read(root().join("docs/ARCHITECTURE.md"));
+    let (_, map) = page.text.split_once("```text\nsrc/\n").expect("the map");
+    let (map, _) = map.split_once("crates/").expect("which ends there");
+    let mut drawn = BTreeSet::new();
+    let mut folder = String::new();
+    for line in map.lines() {
+        let name = line.split_whitespace().next().expect("a name").trim_end_matches('/');
+        if line.starts_with("    ") {
+            drawn.insert(format!("{folder}/{name}"));
+        } else {
+            folder = name.to_owned();
+            drawn.insert(folder.clone());
+        }
+    }
+    for name in &drawn {
+        let path = root().join("src").join(name);
+        assert!(path.is_dir() || path.with_extension("rs").is_file(), "the map draws src/{name}, which is not there");
+    }
+    for entry in fs::read_dir(root().join("src")).expect("the sources").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        assert!(!entry.path().is_dir() || drawn.contains(&name), "the map does not draw src/{name}");
+    }
+}
+
+/// Words that a reader would have to learn, and the ones to use instead.
+const OTHER_WORDS: &[(&str, &str)] = &[
+    ("the guide's", "the compatibility routes'"),
+    ("the guide", "the compatibility routes"),
+    ("untold", "suppressed"),
+    ("small letters", "lowercase"),
+    ("good-bye", "deregister"),
+    ("world of a key", "environment"),
+];
+
+#[test]
+fn prose_wraps_at_120_and_has_no_words_of_its_own() {
+    for page in pages() {
+        for line in page.prose().lines() {
+            let may_be_long = line.starts_with('|') || line.contains("://") || line.contains("](");
+            let length = line.chars().count();
+            assert!(may_be_long || length <= 120, "{}: {length} characters: {line}", page.path.display());
+            // What happened is told in the words of its time.
+            if page.path.ends_with("CHANGELOG.md") {
+                continue;
+            }
+            let line = line.to_lowercase();
+            for (other, ours) in OTHER_WORDS {
+                let is_there = line.match_indices(other).any(|(at, _)| {
+                    !line[at + other.len()..].starts_with(char::is_alphanumeric)
+                        && !line[..at].ends_with(char::is_alphanumeric)
+                });
+                assert!(!is_there, "{}: instead of {other:?}, write {ours}: {line}", page.path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
     let Page { path, text } = Page::read(root().join("docs/threat-model.md"));
