@@ -60,7 +60,8 @@
 //! - `telemetry`: where log lines go, and in which form.
 //! - `trouble`: tells of what goes wrong again and again.
 //! - `turns`: how many requests of one owner may use at once what all share.
-//! - `embedded_postgres`: a server for `keyward dev` and for the tests.
+//!
+//! The Postgres of `keyward dev` and of the tests is a crate of its own, `crates/local_postgres`.
 
 #![deny(missing_docs)]
 
@@ -72,9 +73,6 @@ pub mod auth;
 pub mod config;
 #[doc(hidden)]
 pub mod domain;
-#[cfg(feature = "server")]
-#[doc(hidden)]
-pub mod embedded_postgres;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod http;

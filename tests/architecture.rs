@@ -9,7 +9,6 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
-    ("embedded_postgres", &[]),
     ("telemetry", &["config", "domain"]),
     ("trouble", &[]),
     ("turns", &["domain"]),
@@ -44,6 +43,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("anyhow", &["startup", "cli"]),
     ("clap", &["cli"]),
+    ("keyward_local_postgres", &["cli"]),
 ];
 
 struct Source {

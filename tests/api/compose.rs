@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, net::IpAddr, path::Path};
 
 use ipnet::IpNet;
-use keyward::embedded_postgres::programs::Programs;
+use keyward_local_postgres::programs::Programs;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyward::embedded_postgres::{StartError, data_directory::DataDirectory};
+use keyward_local_postgres::{StartError, data_directory::DataDirectory};
 
 use crate::{
     program::{Folder, PATIENCE, bare, run, run_beside, wait_until},

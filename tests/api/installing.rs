@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use keyward::embedded_postgres::programs::Programs;
+use keyward_local_postgres::programs::Programs;
 
 use crate::{
     program::{Ended, Folder, run},

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use keyward::embedded_postgres::programs::Programs;
+use keyward_local_postgres::programs::Programs;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 

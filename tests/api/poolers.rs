@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use keyward::embedded_postgres::server_user::ServerUser;
+use keyward_local_postgres::server_user::ServerUser;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{

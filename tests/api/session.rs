@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use keyward::embedded_postgres::programs::Programs;
+use keyward_local_postgres::programs::Programs;
 
 use crate::replica::{Output, signal};
 

@@ -3,9 +3,8 @@
 use std::fs;
 
 use actix_web::web::{self, ServiceConfig};
-use keyward::{
-    Authorized, Keyward, Pepper, Principal, Protect, Settings, embedded_postgres::data_directory::DataDirectory, scope,
-};
+use keyward::{Authorized, Keyward, Pepper, Principal, Protect, Settings, scope};
+use keyward_local_postgres::data_directory::DataDirectory;
 
 use crate::{
     app::{App, secret},

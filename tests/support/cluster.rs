@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use keyward::embedded_postgres::data_directory::DataDirectory;
-use keyward::embedded_postgres::server_user::ServerUser;
-use keyward::embedded_postgres::{Options, StartError};
+use keyward_local_postgres::data_directory::DataDirectory;
+use keyward_local_postgres::server_user::ServerUser;
+use keyward_local_postgres::{Options, StartError};
 
 /// How long the server waits for another test process: nextest has gaps between its processes, and
 /// whoever runs one test after the other saves the start. It ends one to two such times after the

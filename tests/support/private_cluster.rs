@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use keyward::embedded_postgres::{EmbeddedPostgres, Options};
+use keyward_local_postgres::{LocalPostgres, Options};
 
 use super::cluster::Cluster;
 use super::database::{execute, migrate};
@@ -27,7 +27,7 @@ const SETTINGS: [(&str, &str); 6] = [
 pub(crate) struct PrivateCluster {
     folder: PathBuf,
     /// `None` while it is stopped.
-    server: Option<EmbeddedPostgres>,
+    server: Option<LocalPostgres>,
     /// Killed, and not started again since.
     was_killed: bool,
     /// Of the database `postgres`; the same after each restart.
@@ -133,7 +133,7 @@ impl Drop for PrivateCluster {
             // A paused server can't stop.
             Some(server) if server.server_pid().is_some() => self.resume(),
             // Only its next start frees the system's shared memory of a server that was killed.
-            None if self.was_killed => drop(EmbeddedPostgres::start(&options(&self.folder))),
+            None if self.was_killed => drop(LocalPostgres::start(&options(&self.folder))),
             _ => {}
         }
         self.server = None;
@@ -150,8 +150,8 @@ fn options(folder: &Path) -> Options<'static> {
     }
 }
 
-fn start_on(folder: &Path) -> EmbeddedPostgres {
-    EmbeddedPostgres::start(&options(folder)).unwrap_or_else(|error| panic!("{error}"))
+fn start_on(folder: &Path) -> LocalPostgres {
+    LocalPostgres::start(&options(folder)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Keeps the test's own runtime going meanwhile.
@@ -160,7 +160,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     done.expect("the private server failed")
 }
 
-fn postmaster(server: &EmbeddedPostgres) -> u32 {
+fn postmaster(server: &LocalPostgres) -> u32 {
     server.server_pid().expect("the server has a pid file")
 }
 

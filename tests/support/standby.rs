@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use keyward::embedded_postgres::{programs::Programs, server_user::ServerUser};
+use keyward_local_postgres::{programs::Programs, server_user::ServerUser};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{

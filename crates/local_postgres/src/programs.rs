@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use super::StartError;
+use crate::StartError;
 
 /// Folders with one sub-folder a version, and where the programs are in that: Debian, Fedora
 /// (from postgresql.org), openSUSE, Alpine, Homebrew on ARM, on Intel and on Linux, MacPorts, Postgres.app.

@@ -9,8 +9,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::StartError;
-use super::server_user::ServerUser;
+use crate::StartError;
+use crate::server_user::ServerUser;
 
 /// PostgreSQL names its socket by the port it would have. No port is opened, so any would do; it
 /// is named everywhere because the environment (`PGPORT`) would decide otherwise.
@@ -20,7 +20,7 @@ const LONGEST_SOCKET_PATH: usize = 103;
 
 /// The folder of the socket: private to the server's user, and its path short enough.
 #[derive(Debug)]
-pub(super) struct SocketDir {
+pub(crate) struct SocketDir {
     /// UTF-8, because it is part of a URL.
     path: String,
     is_outside: bool,
@@ -29,7 +29,7 @@ pub(super) struct SocketDir {
 impl SocketDir {
     /// Makes `socket/` in the data directory, or if its path is too long, a folder for this data
     /// directory among the temporary files.
-    pub(super) fn prepare(data_dir: &Path, user: &ServerUser) -> Result<Self, StartError> {
+    pub(crate) fn prepare(data_dir: &Path, user: &ServerUser) -> Result<Self, StartError> {
         let inside = data_dir.join("socket");
         if let Some(path) = usable_path(&inside) {
             user.make_private_folder(&inside)?;
@@ -39,7 +39,7 @@ impl SocketDir {
     }
 
     /// The folder that a running server has its socket in.
-    pub(super) fn existing(path: &str) -> Self {
+    pub(crate) fn existing(path: &str) -> Self {
         Self { path: path.to_owned(), is_outside: false }
     }
 
@@ -67,20 +67,20 @@ impl SocketDir {
     }
 
     /// What tells the server where its socket belongs.
-    pub(super) fn server_arguments(&self) -> [OsString; 4] {
+    pub(crate) fn server_arguments(&self) -> [OsString; 4] {
         // The setting is a list; quotes let a path contain commas and spaces.
         let quoted = format!("\"{}\"", self.path.replace('"', "\"\""));
         ["-k".into(), quoted.into(), "-p".into(), PORT.into()]
     }
 
     /// The file in which the server notes whose the socket is.
-    pub(super) fn lock_file(&self) -> PathBuf {
+    pub(crate) fn lock_file(&self) -> PathBuf {
         Path::new(&self.path).join(format!(".s.PGSQL.{PORT}.lock"))
     }
 
     /// The URL of a database, for sqlx as well as for libpq (psql). The host in the query is what
     /// counts; the one before it is there because a URL with a user must have one.
-    pub(super) fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!(
             "postgres://postgres@localhost:{PORT}/{}?host={}&sslmode=disable",
             percent_encoded(database),
@@ -88,7 +88,7 @@ impl SocketDir {
         )
     }
 
-    pub(super) fn remove_if_outside(&self) {
+    pub(crate) fn remove_if_outside(&self) {
         if self.is_outside {
             // Only works when it is empty, that is, when the server has removed its socket.
             let _ = fs::remove_dir(&self.path);

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::StartError;
+use crate::StartError;
 
 /// The user that the server runs as: ourselves, or for root the user `postgres`, else `nobody`.
 #[derive(Debug, Clone)]

@@ -4,6 +4,16 @@
 //! socket that only its own user (and root) can reach, and dies with the process that started it,
 //! even by `kill -9`. `keyward serve` never uses it: production has a server with backups.
 //!
+//! ```no_run
+//! use keyward_local_postgres::{LocalPostgres, Options, StartError};
+//!
+//! fn main() -> Result<(), StartError> {
+//!     let server = LocalPostgres::start(&Options::new("/tmp/my-data"))?;
+//!     println!("{}", server.url("postgres"));
+//!     Ok(())
+//! }
+//! ```
+//!
 //! * [`programs`]: where the server's programs are
 //! * [`packages`]: how they get there, where they are not
 //! * [`server_user`]: which system user it runs as
@@ -62,7 +72,7 @@ kill -KILL "$watcher" 2>/dev/null
 exit "$status"
 "#;
 
-/// How to start an [`EmbeddedPostgres`].
+/// How to start an [`LocalPostgres`].
 #[derive(Debug, Clone)]
 pub struct Options<'a> {
     /// Where everything is kept; made if absent. Its parent folders are made too.
@@ -92,14 +102,14 @@ impl Options<'_> {
 
 /// A running PostgreSQL server that stops when this value is dropped, or when our process ends.
 #[derive(Debug)]
-pub struct EmbeddedPostgres {
+pub struct LocalPostgres {
     /// The shell that runs the server; its standard input is the pipe that keeps the server up.
     shell: Child,
     directory: DataDirectory,
     stop_timeout: Duration,
 }
 
-impl EmbeddedPostgres {
+impl LocalPostgres {
     /// Starts a server on `options.data_dir` and waits until it accepts connections. The first
     /// time, this makes the database files (about half a second).
     ///
@@ -160,7 +170,7 @@ impl EmbeddedPostgres {
     }
 }
 
-impl Drop for EmbeddedPostgres {
+impl Drop for LocalPostgres {
     fn drop(&mut self) {
         // Nothing to report it to; the server goes on stopping without us.
         let _ = self.shut_down();

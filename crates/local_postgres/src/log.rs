@@ -5,17 +5,17 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Deadline, StartError};
+use crate::{Deadline, StartError};
 
 /// How much of the log an error shows.
 const TAIL_BYTES: u64 = 4096;
 
-pub(super) fn path(data_dir: &Path) -> PathBuf {
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("postgres.log")
 }
 
 /// Empties the log. Without that it would grow for ever.
-pub(super) fn start_new(data_dir: &Path) -> Result<(), StartError> {
+pub(crate) fn start_new(data_dir: &Path) -> Result<(), StartError> {
     let path = path(data_dir);
     let mut new = OpenOptions::new();
     new.write(true).create(true).truncate(true).mode(0o600);
@@ -24,13 +24,13 @@ pub(super) fn start_new(data_dir: &Path) -> Result<(), StartError> {
 }
 
 /// A program has ended in failure.
-pub(super) fn failed(data_dir: &Path, program: &'static str, outcome: String) -> StartError {
+pub(crate) fn failed(data_dir: &Path, program: &'static str, outcome: String) -> StartError {
     let log = path(data_dir);
     StartError::Failed { program, outcome, tail: tail(&log), log }
 }
 
 /// Something has not happened in time.
-pub(super) fn timed_out(data_dir: &Path, waiting_for: &'static str, deadline: Deadline) -> StartError {
+pub(crate) fn timed_out(data_dir: &Path, waiting_for: &'static str, deadline: Deadline) -> StartError {
     let log = path(data_dir);
     StartError::TimedOut { waiting_for, after: deadline.after, tail: tail(&log), log }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use super::{StartError, server_user};
+use crate::{StartError, server_user};
 
 /// What stands in [`Manager::script`] for how to become root.
 const AS_ROOT: &str = "{as_root}";

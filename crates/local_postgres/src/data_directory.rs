@@ -1,4 +1,4 @@
-//! The folder that an embedded server keeps everything in:
+//! The folder that a local server keeps everything in:
 //!
 //! ```text
 //! keyward.lock   held by the process that uses the folder; holds that process's id
@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, thread};
 
-use super::locks;
-use super::log;
-use super::programs::Programs;
-use super::server_user::ServerUser;
-use super::socket_dir::SocketDir;
-use super::{Deadline, Options, POLL, StartError};
+use crate::locks;
+use crate::log;
+use crate::programs::Programs;
+use crate::server_user::ServerUser;
+use crate::socket_dir::SocketDir;
+use crate::{Deadline, Options, POLL, StartError};
 
 /// A data directory that is ours to start a server on: locked, and with database files in it.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl DataDirectory {
 
     /// Removes the socket's folder if that is outside this one. To be called once the server has
     /// ended; a failure is harmless, as the next start uses the folder again.
-    pub(super) fn remove_outside_socket_dir(&self) {
+    pub(crate) fn remove_outside_socket_dir(&self) {
         self.socket_dir.remove_if_outside();
     }
 

@@ -120,7 +120,7 @@ pub enum StartError {
 
 impl StartError {
     /// For `map_err`: what we were about to do, and to which file.
-    pub(super) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+    pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }
@@ -132,6 +132,6 @@ impl StartError {
      waits until it has", .data_dir.display()
 )]
 pub struct StopError {
-    pub(super) data_dir: PathBuf,
-    pub(super) after: Duration,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) after: Duration,
 }

@@ -7,13 +7,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 
-use super::log::timed_out;
-use super::{Deadline, POLL, StartError};
+use crate::log::timed_out;
+use crate::{Deadline, POLL, StartError};
 
 const SERVER_LOCK: &str = "server.lock";
 
 /// Whether a process of a server on `data_dir`, or the one that started it, is there.
-pub(super) fn server_is_alive(data_dir: &Path) -> bool {
+pub(crate) fn server_is_alive(data_dir: &Path) -> bool {
     File::open(data_dir.join(SERVER_LOCK)).is_ok_and(|file| file.try_lock().is_err())
 }
 
@@ -24,7 +24,7 @@ fn open_lock_file(path: &Path) -> Result<File, StartError> {
 }
 
 /// Takes the lock that says which process uses the folder, and notes our process id in it.
-pub(super) fn take_for_us(data_dir: &Path) -> Result<File, StartError> {
+pub(crate) fn take_for_us(data_dir: &Path) -> Result<File, StartError> {
     let path = data_dir.join("keyward.lock");
     let mut file = open_lock_file(&path)?;
     match file.try_lock() {
@@ -41,7 +41,7 @@ pub(super) fn take_for_us(data_dir: &Path) -> Result<File, StartError> {
 
 /// Takes the lock that the server's processes share. If an earlier server still has it, its starter
 /// was killed and it is shutting down: this waits for it.
-pub(super) fn wait_for_server(data_dir: &Path, deadline: Deadline) -> Result<File, StartError> {
+pub(crate) fn wait_for_server(data_dir: &Path, deadline: Deadline) -> Result<File, StartError> {
     let path = data_dir.join(SERVER_LOCK);
     let file = open_lock_file(&path)?;
     loop {
