@@ -11,8 +11,7 @@ use std::{
 };
 
 use keyward_local_postgres::programs::Programs;
-
-use crate::{
+use test_support::{
     program::{Ended, Folder, run},
     replica::{Output, exit_code, signal},
 };

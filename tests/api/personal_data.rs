@@ -5,13 +5,13 @@ use std::process::Command;
 use keyward_local_postgres::programs::Programs;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, replica_with},
-    program::{Folder, eventually, run_beside},
+    eventually,
+    program::{Folder, run_beside},
     replica::Replica,
-    support::unique,
+    unique,
 };
 
 const PAGE: &str = include_str!("../../docs/personal-data.md");

@@ -8,13 +8,8 @@ use std::{
 };
 
 use keyward_local_postgres::server_user::ServerUser;
+use test_support::{PrivateCluster, eventually, program::run_beside, replica::command, superuser_pool, unique};
 use tokio::net::{TcpListener, TcpStream};
-
-use crate::{
-    program::{eventually, run_beside},
-    replica::command,
-    support::{PrivateCluster, database::superuser_pool, unique},
-};
 
 /// PgBouncer in front of a server, killed when dropped.
 struct PgBouncer {

@@ -9,29 +9,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Long enough that only a defect reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::PATIENCE;
 
 /// How a command ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// `None` after a signal.
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Ended {
     /// Its standard output, if it succeeded.
     #[track_caller]
-    pub(crate) fn succeeded(self) -> String {
+    pub fn succeeded(self) -> String {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self.stdout
     }
 
     /// Its standard error, if it failed as a program should: with the code 1, and not by a panic.
     #[track_caller]
-    pub(crate) fn failed(self) -> String {
+    pub fn failed(self) -> String {
         assert_eq!(self.code, Some(1), "{self:#?}");
         assert!(self.stderr.starts_with("error: ") || self.stderr.contains("\nerror: "), "{self:#?}");
         self.stderr
@@ -39,19 +38,19 @@ impl Ended {
 }
 
 /// `keyward` with nothing in its environment but where programs are.
-pub(crate) fn bare() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+pub fn bare() -> Command {
+    let mut command = Command::new(crate::keyward());
     command.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
     command
 }
 
 /// Runs a command to its end, which must come.
-pub(crate) fn run(command: &mut Command) -> Ended {
+pub fn run(command: &mut Command) -> Ended {
     run_fed(command, "")
 }
 
 /// The same with a text on its standard input.
-pub(crate) fn run_fed(command: &mut Command, input: &str) -> Ended {
+pub fn run_fed(command: &mut Command, input: &str) -> Ended {
     let mut process = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -83,7 +82,7 @@ pub(crate) fn run_fed(command: &mut Command, input: &str) -> Ended {
 }
 
 /// The same, out of the way of the test's runtime.
-pub(crate) async fn run_beside(mut command: Command) -> Ended {
+pub async fn run_beside(mut command: Command) -> Ended {
     tokio::task::spawn_blocking(move || run(&mut command)).await.expect("the command ended")
 }
 
@@ -95,42 +94,23 @@ fn read(mut source: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
     })
 }
 
-/// Waits until `condition` holds.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < give_up, "never came: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Waits until `condition` holds.
-pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < give_up, "never came: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 /// A folder of the test's own, removed at its end. Everyone may pass through it, as the embedded
 /// server must where we are root.
-pub(crate) struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    pub(crate) fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("keyward-test-{}", crate::support::unique()));
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("keyward-test-{}", crate::unique()));
         fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Self(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
     /// Writes a file into it, and gives its path as text.
-    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+    pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.0.join(name);
         fs::write(&path, content).expect("the file is written");
         path.to_str().expect("UTF-8").to_owned()

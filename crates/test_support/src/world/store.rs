@@ -30,9 +30,10 @@ use keyward::{
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::{channel::Channel, gate::Gate, in_time};
+use super::{channel::Channel, gate::Gate};
+use crate::in_time;
 
-pub(crate) struct FakeStore {
+pub struct FakeStore {
     rows: Mutex<HashMap<KeyId, Arc<StoredKey>>>,
     channel: Arc<Channel>,
     queries: AtomicUsize,
@@ -42,19 +43,19 @@ pub(crate) struct FakeStore {
     down: AtomicBool,
     corrupt: Mutex<Vec<KeyId>>,
     /// Between the reading and the answer: what waits here has read what may be old by then.
-    pub(crate) reads: Gate,
+    pub reads: Gate,
     uses: Mutex<Vec<KeyUse>>,
     ends: Mutex<HashMap<RecordId, TokenEnd>>,
     /// The latest change by the ledger that somebody waits for.
     announced: watch::Sender<Option<ChangeId>>,
     /// Before a change by the ledger.
-    pub(crate) changes: Gate,
+    pub changes: Gate,
     /// Before a hash is replaced.
-    pub(crate) replacements: Gate,
+    pub replacements: Gate,
 }
 
 impl FakeStore {
-    pub(crate) fn new(channel: Arc<Channel>) -> Self {
+    pub fn new(channel: Arc<Channel>) -> Self {
         Self {
             rows: Mutex::default(),
             channel,
@@ -74,62 +75,62 @@ impl FakeStore {
     }
 
     /// Statements that have read rows.
-    pub(crate) fn queries(&self) -> usize {
+    pub fn queries(&self) -> usize {
         self.queries.load(Ordering::SeqCst)
     }
 
     /// Rows that they asked for.
-    pub(crate) fn rows_asked_for(&self) -> usize {
+    pub fn rows_asked_for(&self) -> usize {
         self.rows_asked_for.load(Ordering::SeqCst)
     }
 
     /// Times that a stronger hash came.
-    pub(crate) fn hashes_replaced(&self) -> usize {
+    pub fn hashes_replaced(&self) -> usize {
         self.hashes_replaced.load(Ordering::SeqCst)
     }
 
     /// Times that one could not be written.
-    pub(crate) fn replacements_failed(&self) -> usize {
+    pub fn replacements_failed(&self) -> usize {
         self.replacements_failed.load(Ordering::SeqCst)
     }
 
     /// Whether every statement fails from now on: what is under way, too.
-    pub(crate) fn set_down(&self, down: bool) {
+    pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
 
     /// A row that cannot be read.
-    pub(crate) fn corrupt(&self, id: KeyId) {
+    pub fn corrupt(&self, id: KeyId) {
         self.corrupt.lock().expect("no test panics with it").push(id);
     }
 
     /// Waits for a change by the ledger.
-    pub(crate) async fn has_announced(&self) -> ChangeId {
+    pub async fn has_announced(&self) -> ChangeId {
         let mut announced = self.announced.subscribe();
         let change = in_time("a change", announced.wait_for(Option::is_some)).await.expect("the store stands");
         change.expect("the condition that was waited for")
     }
 
-    pub(crate) fn put(&self, key: StoredKey) {
+    pub fn put(&self, key: StoredKey) {
         self.rows().insert(key.record.id, Arc::new(key));
     }
 
-    pub(crate) fn row(&self, id: KeyId) -> Option<Arc<StoredKey>> {
+    pub fn row(&self, id: KeyId) -> Option<Arc<StoredKey>> {
         self.rows().get(&id).cloned()
     }
 
-    pub(crate) fn delete(&self, id: KeyId) -> StoredKey {
+    pub fn delete(&self, id: KeyId) -> StoredKey {
         let row = self.rows().remove(&id).expect("a row");
         StoredKey { record: row.record.clone(), hash: copy(&row.hash) }
     }
 
     /// Uses that were written.
-    pub(crate) fn uses(&self) -> Vec<KeyUse> {
+    pub fn uses(&self) -> Vec<KeyUse> {
         self.uses.lock().expect("no test panics with it").clone()
     }
 
     /// Ends tokens, and tells nobody but the test which record it was.
-    pub(crate) fn end(&self, records: TokenRecords, end: TokenEnd) -> RecordId {
+    pub fn end(&self, records: TokenRecords, end: TokenEnd) -> RecordId {
         let record = match end {
             TokenEnd::Revoked => records.token.expect("a token with an id"),
             TokenEnd::NotBefore(_) => records.subject,
@@ -139,7 +140,7 @@ impl FakeStore {
     }
 
     /// Changes a row, and tells nobody.
-    pub(crate) fn set(&self, id: KeyId, change: impl FnOnce(&mut KeyRecord)) {
+    pub fn set(&self, id: KeyId, change: impl FnOnce(&mut KeyRecord)) {
         let mut rows = self.rows();
         let row = rows.get_mut(&id).expect("a row");
         let mut record = row.record.clone();

@@ -17,9 +17,9 @@ use keyward::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::in_time;
+use crate::in_time;
 
-pub(crate) struct Channel {
+pub struct Channel {
     listeners: Mutex<Vec<mpsc::UnboundedSender<Notification>>>,
     heartbeats_come_back: AtomicBool,
     /// Times that somebody has begun to listen.
@@ -31,7 +31,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(heartbeats_come_back: bool) -> Self {
+    pub fn new(heartbeats_come_back: bool) -> Self {
         Self {
             listeners: Mutex::default(),
             heartbeats_come_back: heartbeats_come_back.into(),
@@ -42,17 +42,17 @@ impl Channel {
         }
     }
 
-    pub(crate) fn heartbeats_come_back(&self) -> bool {
+    pub fn heartbeats_come_back(&self) -> bool {
         self.heartbeats_come_back.load(Ordering::SeqCst)
     }
 
     /// Whether the next heartbeats reach their sender.
-    pub(crate) fn return_heartbeats(&self, come_back: bool) {
+    pub fn return_heartbeats(&self, come_back: bool) {
         self.heartbeats_come_back.store(come_back, Ordering::SeqCst);
     }
 
     /// What a trigger does, and then whoever made the change and waits for it.
-    pub(crate) fn announce(&self, records: Records) -> ChangeId {
+    pub fn announce(&self, records: Records) -> ChangeId {
         // Far from the random numbers of the replica's own.
         let change = ChangeId(self.last_change.fetch_add(1, Ordering::SeqCst) + 1);
         self.announce_as(records, Some(change));
@@ -60,7 +60,7 @@ impl Channel {
     }
 
     /// The same with the number that the replica has chosen, if it waits at all.
-    pub(crate) fn announce_as(&self, records: Records, change: Option<ChangeId>) {
+    pub fn announce_as(&self, records: Records, change: Option<ChangeId>) {
         let number = self.last_number.fetch_add(1, Ordering::SeqCst) + 1;
         self.deliver(&Notification::Changed { number, records });
         if let Some(change) = change {
@@ -68,26 +68,26 @@ impl Channel {
         }
     }
 
-    pub(crate) fn deliver(&self, notification: &Notification) {
+    pub fn deliver(&self, notification: &Notification) {
         let mut listeners = self.listeners.lock().expect("no test panics with it");
         listeners.retain(|listener| listener.send(notification.clone()).is_ok());
     }
 
     /// Waits until the (only) replica has acknowledged a change.
-    pub(crate) async fn applied(&self, change: ChangeId) {
+    pub async fn applied(&self, change: ChangeId) {
         let mut applied = self.applied.subscribe();
         let acknowledged = applied.wait_for(|changes| changes.contains(&change.0));
         in_time("an acknowledgement", acknowledged).await.expect("the channel stands");
     }
 
     /// Waits until somebody has begun to listen so many times in all.
-    pub(crate) async fn listening(&self, times: usize) {
+    pub async fn listening(&self, times: usize) {
         let mut listens = self.listens.subscribe();
         in_time("a listener", listens.wait_for(|count| *count >= times)).await.expect("the channel stands");
     }
 
     /// Ends every listening connection.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.listeners.lock().expect("no test panics with it").clear();
     }
 }

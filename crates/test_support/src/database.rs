@@ -13,29 +13,29 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection};
 
-use super::cluster::Cluster;
-use super::{in_own_runtime, unique};
+use crate::cluster::Cluster;
+use crate::{in_own_runtime, unique};
 
-const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
 
 /// PostgreSQL's code for "there is no such database".
 const NO_SUCH_DATABASE: &str = "3D000";
 
 /// A new database with all migrations applied, and no rows but theirs.
-pub(crate) async fn database() -> TestDatabase {
+pub async fn database() -> TestDatabase {
     tokio::task::spawn_blocking(TestDatabase::create).await.expect("making the test's database failed")
 }
 
 /// A database that is dropped with this value, whoever is still connected to it.
 #[derive(Debug)]
-pub(crate) struct TestDatabase {
+pub struct TestDatabase {
     name: String,
     url: String,
 }
 
 impl TestDatabase {
     /// As [`database`], for a test that isn't `async`.
-    pub(crate) fn create() -> Self {
+    pub fn create() -> Self {
         let cluster = Cluster::get();
         let template = template_name();
         let name = format!("t_{}", unique());
@@ -53,7 +53,7 @@ impl TestDatabase {
     }
 
     /// A database without any migration, for a test of those.
-    pub(crate) async fn empty() -> Self {
+    pub async fn empty() -> Self {
         let create = || {
             let cluster = Cluster::get();
             let name = format!("t_{}", unique());
@@ -65,13 +65,13 @@ impl TestDatabase {
     }
 
     /// Its URL, as the configuration of Keyward takes it.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Two connections with all rights, for a test that looks at the rows, or changes them behind
     /// Keyward's back.
-    pub(crate) async fn superuser_pool(&self) -> PgPool {
+    pub async fn superuser_pool(&self) -> PgPool {
         superuser_pool(&self.url).await
     }
 }
@@ -99,7 +99,7 @@ async fn drop_database(cluster: &Cluster, name: &str) -> Result<(), Error> {
 }
 
 /// Two connections with all rights to any database of the tests.
-pub(crate) async fn superuser_pool(url: &str) -> PgPool {
+pub async fn superuser_pool(url: &str) -> PgPool {
     PgPoolOptions::new()
         .max_connections(2)
         .acquire_timeout(Duration::from_secs(10))
@@ -109,7 +109,7 @@ pub(crate) async fn superuser_pool(url: &str) -> PgPool {
 }
 
 /// Applies all migrations to the database at `url`.
-pub(crate) async fn migrate(url: &str) -> Result<(), Error> {
+pub async fn migrate(url: &str) -> Result<(), Error> {
     let mut connection = PgConnection::connect(url).await?;
     let migrator = Migrator::new(Path::new(MIGRATIONS)).await?;
     migrator.run(&mut connection).await?;
@@ -122,7 +122,7 @@ async fn administer(cluster: &Cluster, statement: &str) -> Result<(), Error> {
 }
 
 /// Runs one statement on a connection of its own.
-pub(crate) async fn execute(url: &str, statement: &str) -> Result<(), Error> {
+pub async fn execute(url: &str, statement: &str) -> Result<(), Error> {
     let mut connection = PgConnection::connect(url).await?;
     run(&mut connection, statement).await?;
     connection.close().await
@@ -174,7 +174,7 @@ fn template_name() -> String {
 }
 
 /// The socket of the server that a database of the tests is on, and the database's name.
-pub(crate) fn server_socket(url: &str) -> (std::path::PathBuf, String) {
+pub fn server_socket(url: &str) -> (std::path::PathBuf, String) {
     let options: PgConnectOptions = url.parse().expect("a Postgres address");
     let folder = options.get_socket().expect("the tests' servers listen on a socket");
     let socket = folder.join(format!(".s.PGSQL.{}", options.get_port()));

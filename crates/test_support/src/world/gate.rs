@@ -2,36 +2,36 @@
 
 use tokio::sync::watch;
 
-use super::in_time;
+use crate::in_time;
 
 /// Open at first.
-pub(crate) struct Gate {
+pub struct Gate {
     open: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
 }
 
 impl Gate {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { open: watch::Sender::new(true), arrived: watch::Sender::new(0) }
     }
 
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.arrived.send_replace(0);
         self.open.send_replace(false);
     }
 
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         self.open.send_replace(true);
     }
 
     /// Waits until `count` have come since the gate was closed.
-    pub(crate) async fn has_stopped(&self, count: usize) {
+    pub async fn has_stopped(&self, count: usize) {
         let mut arrived = self.arrived.subscribe();
         in_time("work at the gate", arrived.wait_for(|arrived| *arrived >= count)).await.expect("the gate stands");
     }
 
     /// For the work.
-    pub(crate) async fn pass(&self) {
+    pub async fn pass(&self) {
         let mut open = self.open.subscribe();
         self.arrived.send_modify(|arrived| *arrived += 1);
         open.wait_for(|open| *open).await.expect("the gate stands");

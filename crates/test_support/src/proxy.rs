@@ -14,7 +14,7 @@ use tokio::{
 use crate::frames::Frames;
 
 /// A wire. Its connections end with it.
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
     targets: watch::Sender<Vec<PathBuf>>,
     conduct: watch::Sender<Conduct>,
@@ -39,7 +39,7 @@ struct Conduct {
 
 impl Proxy {
     /// A wire to the server's socket, in good order.
-    pub(crate) async fn to(socket: PathBuf) -> Self {
+    pub async fn to(socket: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it listens").port();
         let conduct = watch::Sender::new(Conduct::default());
@@ -49,48 +49,48 @@ impl Proxy {
         Self { port, targets, conduct, connections, accepting }
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// New connections lead to the sockets of these servers in turn. The present ones are reset.
-    pub(crate) fn lead_to(&self, sockets: Vec<PathBuf>) {
+    pub fn lead_to(&self, sockets: Vec<PathBuf>) {
         self.targets.send_replace(sockets);
         self.cut();
     }
 
     /// Nothing passes any more: a black hole. What is sent meanwhile arrives after
     /// [`mend`](Self::mend), as TCP's repetitions do.
-    pub(crate) fn hold(&self) {
+    pub fn hold(&self) {
         self.conduct.send_modify(|conduct| conduct.holds = true);
     }
 
     /// The present connections are lost, and neither end is told: what a firewall does that has lost
     /// its memory. New ones are fine.
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         let present = *self.connections.borrow();
         self.conduct.send_modify(|conduct| conduct.forgotten = present);
     }
 
     /// Resets the present connections. New ones are fine.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         let present = *self.connections.borrow();
         self.conduct.send_modify(|conduct| conduct.cut = present);
     }
 
     /// What the server says takes any time up to `longest` from now on.
-    pub(crate) fn delay(&self, longest: Duration) {
+    pub fn delay(&self, longest: Duration) {
         self.conduct.send_modify(|conduct| conduct.delay = longest);
     }
 
     /// Loses notifications that begin with `prefix`, and no others. No network does that: it is a
     /// planted defect.
-    pub(crate) fn swallow(&self, prefix: &'static str) {
+    pub fn swallow(&self, prefix: &'static str) {
         self.conduct.send_modify(|conduct| conduct.swallows = Some(prefix));
     }
 
     /// In good order again. What was forgotten or cut stays so.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.conduct.send_modify(|conduct| {
             *conduct = Conduct { forgotten: conduct.forgotten, cut: conduct.cut, ..Conduct::default() };
         });

@@ -29,28 +29,29 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
-use super::{NOW, PATIENCE, World, eventually};
+use super::{NOW, World};
+use crate::{PATIENCE, eventually};
 
-pub(crate) const SECRET: &str = "8f14e45fceea167a5a36dedd4bea2543-c9f0f895fb98ab9159f51fd0297e236d";
+pub const SECRET: &str = "8f14e45fceea167a5a36dedd4bea2543-c9f0f895fb98ab9159f51fd0297e236d";
 /// Whose keys are fetched.
-pub(crate) const REMOTE: &str = "https://remote.example";
+pub const REMOTE: &str = "https://remote.example";
 /// More than the tests ask for, unless they say otherwise.
-pub(crate) const ROOM: TokenRoom = TokenRoom { cached: 1000, max_cold: 1024 };
+pub const ROOM: TokenRoom = TokenRoom { cached: 1000, max_cold: 1024 };
 
 /// What a token says unless a test says otherwise: it was issued now, and lives for an hour.
-pub(crate) fn claims(token_id: &str, subject: &str) -> Value {
+pub fn claims(token_id: &str, subject: &str) -> Value {
     let now = NOW.unix_timestamp();
     json!({ "sub": subject, "jti": token_id, "iat": now, "exp": now + 3600 })
 }
 
 /// A token that is signed with the shared secret.
-pub(crate) fn signed(claims: &Value) -> String {
+pub fn signed(claims: &Value) -> String {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).expect("a token")
 }
 
 /// Settings with these issuers beside the shared secret.
-pub(crate) fn settings(issuers: Vec<Issuer>) -> Jwt {
+pub fn settings(issuers: Vec<Issuer>) -> Jwt {
     let mut settings = Jwt::signed_with(SECRET.to_owned().into()).expect("a strong secret");
     settings.max_lifetime = Duration::from_secs(86_400);
     settings.disabled_claim = Some("disabled".parse().expect("a path"));
@@ -60,7 +61,7 @@ pub(crate) fn settings(issuers: Vec<Issuer>) -> Jwt {
 }
 
 /// An issuer with the usual rules.
-pub(crate) fn issuer(name: &str, keys: IssuerKeys) -> Issuer {
+pub fn issuer(name: &str, keys: IssuerKeys) -> Issuer {
     let mut issuer = Issuer::new(name, "nobody", keys);
     issuer.audience.clear();
     issuer
@@ -68,18 +69,18 @@ pub(crate) fn issuer(name: &str, keys: IssuerKeys) -> Issuer {
 
 /// Where a test publishes keys.
 #[derive(Default)]
-pub(crate) struct PublishedKeys {
+pub struct PublishedKeys {
     keys: Mutex<Vec<Value>>,
     fetches: AtomicUsize,
 }
 
 impl PublishedKeys {
-    pub(crate) fn publish(&self, keys: Vec<Value>) {
+    pub fn publish(&self, keys: Vec<Value>) {
         *self.keys.lock().expect("no test panics with it") = keys;
     }
 
     /// How often they were fetched.
-    pub(crate) fn fetches(&self) -> usize {
+    pub fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 }
@@ -98,22 +99,18 @@ impl KeySetSource for Fetch {
 
 impl World {
     /// A checker of tokens that are signed with the shared secret.
-    pub(crate) fn tokens(&self) -> Arc<TokenChecker> {
+    pub fn tokens(&self) -> Arc<TokenChecker> {
         self.tokens_with(TokenVerifier::new(&settings(Vec::new()), &HashMap::new()).expect("usable keys"), ROOM)
     }
 
     /// One with a verifier and with room of the test's choice.
-    pub(crate) fn tokens_with(&self, verifier: TokenVerifier, room: TokenRoom) -> Arc<TokenChecker> {
+    pub fn tokens_with(&self, verifier: TokenVerifier, room: TokenRoom) -> Arc<TokenChecker> {
         let ends = Arc::clone(&self.store) as Arc<dyn EndedTokens>;
         Arc::new(TokenChecker::new(verifier, ends, self.freshness(), room, &Handle::current()))
     }
 
     /// One that takes tokens of [`REMOTE`], whose keys are fetched again every `refresh`.
-    pub(crate) async fn tokens_of_remote(
-        &self,
-        published: &Arc<PublishedKeys>,
-        refresh: Duration,
-    ) -> Arc<TokenChecker> {
+    pub async fn tokens_of_remote(&self, published: &Arc<PublishedKeys>, refresh: Duration) -> Arc<TokenChecker> {
         let fetching = RemoteKeysSettings { refresh, cool_down: PATIENCE, keep: PATIENCE };
         let source = Box::new(Fetch(Arc::clone(published)));
         let settings = settings(vec![issuer(REMOTE, IssuerKeys::Discovery)]);
@@ -121,21 +118,21 @@ impl World {
         let keys = Arc::new(RemoteKeys::new(REMOTE.to_owned(), source, allowed, fetching));
         tokio::spawn(Arc::clone(&keys).run());
         let remote = HashMap::from([(REMOTE.to_owned(), Arc::clone(&keys))]);
-        eventually("the keys come", || keys.have_come()).await;
+        eventually("the keys come", async || keys.have_come()).await;
         self.tokens_with(TokenVerifier::new(&settings, &remote).expect("usable keys"), ROOM)
     }
 
     /// Ends tokens, and waits until the replica has applied that.
-    pub(crate) async fn end(&self, records: TokenRecords, end: TokenEnd) {
+    pub async fn end(&self, records: TokenRecords, end: TokenEnd) {
         let changed = Records::These(vec![self.store.end(records, end)]);
         self.channel.applied(self.channel.announce(changed)).await;
     }
 }
 
-pub(crate) async fn check(tokens: &TokenChecker, token: &str) -> Result<Verdict, Undecided> {
+pub async fn check(tokens: &TokenChecker, token: &str) -> Result<Verdict, Undecided> {
     check_at(tokens, token, NOW).await
 }
 
-pub(crate) async fn check_at(tokens: &TokenChecker, token: &str, now: OffsetDateTime) -> Result<Verdict, Undecided> {
+pub async fn check_at(tokens: &TokenChecker, token: &str, now: OffsetDateTime) -> Result<Verdict, Undecided> {
     tokens.check(token.as_bytes(), now).await
 }

@@ -8,21 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    program::PATIENCE,
-    support::{TestDatabase, database, shown},
-};
+use crate::{PATIENCE, TestDatabase, database, shown};
 
 /// What the tests' tokens are signed with, unless a test says otherwise.
-pub(crate) const JWT_SECRET: &str = "0f3c1e9b7a5d2468ace13579bdf02468-for-tests";
+pub const JWT_SECRET: &str = "0f3c1e9b7a5d2468ace13579bdf02468-for-tests";
 /// What the tests' keys are made with.
-pub(crate) const PEPPER: &str = "9e107d9d372bb6826bd81d3542a419d6-for-tests";
+pub const PEPPER: &str = "9e107d9d372bb6826bd81d3542a419d6-for-tests";
 
 /// Standard output and standard error.
 const OUTPUTS: usize = 2;
 
 /// A running `keyward serve`. It is killed when dropped.
-pub(crate) struct Replica {
+pub struct Replica {
     process: Child,
     output: Arc<Output>,
     address: String,
@@ -32,12 +29,12 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// One on a new database, with the settings of the tests.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// The same with further environment variables.
-    pub(crate) async fn start_with(env: &[(&str, &str)]) -> Self {
+    pub async fn start_with(env: &[(&str, &str)]) -> Self {
         let database = database().await;
         let mut replica = Self::start_on(database.url(), env).await;
         replica.database = Some(database);
@@ -45,7 +42,7 @@ impl Replica {
     }
 
     /// One on the database at `url`, with further environment variables.
-    pub(crate) async fn start_on(url: &str, env: &[(&str, &str)]) -> Self {
+    pub async fn start_on(url: &str, env: &[(&str, &str)]) -> Self {
         let mut command = command();
         command.arg("serve").env("DATABASE_URL", url).envs(env.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
@@ -57,53 +54,53 @@ impl Replica {
     }
 
     /// `host:port`.
-    pub(crate) fn address(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.address
     }
 
     /// The address of `path`.
-    pub(crate) fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Its database.
-    pub(crate) fn database(&self) -> &TestDatabase {
+    pub fn database(&self) -> &TestDatabase {
         self.database.as_ref().expect("a replica that was started with a database of its own")
     }
 
     /// Ends it, and gives its database to whoever goes on with that.
-    pub(crate) fn take_database(&mut self) -> TestDatabase {
+    pub fn take_database(&mut self) -> TestDatabase {
         self.signal("KILL");
         self.database.take().expect("a replica that was started with a database of its own")
     }
 
     /// Everything it has printed so far.
-    pub(crate) fn output(&self) -> String {
+    pub fn output(&self) -> String {
         self.output.text()
     }
 
     /// The last of it, for who reads why a test failed.
-    pub(crate) fn last_output(&self) -> String {
+    pub fn last_output(&self) -> String {
         self.output.last()
     }
 
     /// Waits for a printed line that holds `text`.
-    pub(crate) async fn prints(&self, text: &str) -> String {
+    pub async fn prints(&self, text: &str) -> String {
         self.output.line_with(text).await
     }
 
     /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// Sends it a signal such as `TERM` or `KILL`.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         signal(self.pid(), name);
     }
 
     /// Waits for its end, and until all that it printed has been read; gives the exit code, `None` after a signal.
-    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
+    pub async fn exit_code(&mut self) -> Option<i32> {
         exit_code(&mut self.process, &self.output).await
     }
 }
@@ -116,8 +113,8 @@ impl Drop for Replica {
 }
 
 /// `keyward` with the settings of the tests, cheap hashes among them, and nothing else in its environment.
-pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+pub fn command() -> Command {
+    let mut command = Command::new(crate::keyward());
     command.env_clear();
     for (name, value) in [
         ("PATH", std::env::var("PATH").unwrap_or_default().as_str()),
@@ -138,7 +135,7 @@ pub(crate) fn command() -> Command {
 
 /// Waits for the end of `process`, which is killed if it does not come, and until all that it printed has been read: the
 /// system tells of the end of a process before our threads have read what it printed last. Gives the exit code.
-pub(crate) async fn exit_code(process: &mut Child, output: &Output) -> Option<i32> {
+pub async fn exit_code(process: &mut Child, output: &Output) -> Option<i32> {
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
         if let Some(status) = process.try_wait().expect("the process can be asked")
@@ -153,14 +150,14 @@ pub(crate) async fn exit_code(process: &mut Child, output: &Output) -> Option<i3
 }
 
 /// Sends a signal such as `TERM`, `KILL` or `STOP`.
-pub(crate) fn signal(pid: u32, name: &str) {
+pub fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
     assert!(sent.expect("kill runs").success(), "kill -{name} {pid}");
 }
 
 /// What a process has printed on both of its outputs.
 #[derive(Default)]
-pub(crate) struct Output {
+pub struct Output {
     lines: Mutex<Lines>,
     changed: Condvar,
 }
@@ -173,7 +170,7 @@ struct Lines {
 
 impl Output {
     /// Collects both outputs of `process`, which must be pipes.
-    pub(crate) fn collect(process: &mut Child) -> Arc<Self> {
+    pub fn collect(process: &mut Child) -> Arc<Self> {
         let output = Arc::new(Self::default());
         let stdout = process.stdout.take().expect("a piped standard output");
         let stderr = process.stderr.take().expect("a piped standard error");
@@ -195,12 +192,12 @@ impl Output {
     }
 
     /// Everything so far.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.lines.lock().expect("no panic").text.join("\n")
     }
 
     /// The last of it, for who reads why a test failed.
-    pub(crate) fn last(&self) -> String {
+    pub fn last(&self) -> String {
         shown::log(&self.lines.lock().expect("no panic").text)
     }
 
@@ -210,7 +207,7 @@ impl Output {
     }
 
     /// Waits for the first line that holds `text`.
-    pub(crate) async fn line_with(self: &Arc<Self>, text: &str) -> String {
+    pub async fn line_with(self: &Arc<Self>, text: &str) -> String {
         let (output, text) = (Arc::clone(self), text.to_owned());
         let wait = move || {
             let give_up = Instant::now() + PATIENCE;

@@ -4,6 +4,7 @@
 //! `…` stands for whatever comes there within the line: a document need not show what is random, or long.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -20,7 +21,7 @@ const DATA_OF_THE_READER: [&str; 2] = ["/home/alice/.local/share/keyward", "~/.l
 const NEXT: &str = "--- next ---";
 
 /// A `keyward dev` on a new data directory. Both end with it.
-pub(crate) struct Dev {
+pub struct Dev {
     process: Child,
     output: Arc<Output>,
     data_dir: PathBuf,
@@ -28,17 +29,17 @@ pub(crate) struct Dev {
 
 impl Dev {
     /// `name` tells its folder from those of other tests.
-    pub(crate) fn start(name: &str) -> Self {
+    pub fn start(name: &str) -> Self {
         Self::start_with(name, &[])
     }
 
     /// The same with further environment variables.
-    pub(crate) fn start_with(name: &str, env: &[(&str, &str)]) -> Self {
+    pub fn start_with(name: &str, env: &[(&str, &str)]) -> Self {
         // In memory where there is such a thing: a durable database takes seconds to make on a busy disk.
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let data_dir = parent.join(format!("keyward-{name}-{}", std::process::id()));
-        let mut command = shell_command(env!("CARGO_BIN_EXE_keyward"));
+        let mut command = shell_command(crate::keyward());
         command.env("PORT", "0").arg("dev").arg("--data-dir").arg(&data_dir);
         // The session is not about how busy the machine is.
         for timeout in ["DATABASE__ACQUIRE_TIMEOUT", "DATABASE__STATEMENT_TIMEOUT", "HASHING__MAX_WAIT"] {
@@ -53,19 +54,18 @@ impl Dev {
     }
 
     /// Where it keeps its data and its secrets.
-    #[allow(dead_code, reason = "the tests of the library want it")]
-    pub(crate) fn data_dir(&self) -> &Path {
+    pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
     /// Everything that it has printed, once it is running.
-    pub(crate) async fn welcome(&self) -> String {
+    pub async fn welcome(&self) -> String {
         self.output.line_with("Ctrl-C stops everything").await;
         self.output.text()
     }
 
     /// The session in `document`, with this server's address and folder in it.
-    pub(crate) async fn session(&self, document: &str) -> Vec<Step> {
+    pub async fn session(&self, document: &str) -> Vec<Step> {
         let address = self.address().await;
         let data_dir = self.data_dir.to_str().expect("a readable path");
         let text = document.replace("127.0.0.1:3000", &address).replace("localhost:3000", &address);
@@ -76,7 +76,7 @@ impl Dev {
     }
 
     /// `host:port`, as the welcome has it.
-    pub(crate) async fn address(&self) -> String {
+    pub async fn address(&self) -> String {
         let line = self.output.line_with("/api/protected-resource").await;
         let (_, from_host) = line.split_once("http://").expect("an address");
         from_host.split('/').next().expect("a first part").to_owned()
@@ -93,9 +93,9 @@ impl Drop for Dev {
 }
 
 /// What a document shows at a prompt, and what comes out.
-pub(crate) struct Step {
-    pub(crate) command: String,
-    pub(crate) output: String,
+pub struct Step {
+    pub command: String,
+    pub output: String,
 }
 
 /// The steps of all blocks marked as `console`.
@@ -125,7 +125,7 @@ fn step_of(text: &str) -> Step {
 }
 
 /// Runs all steps in one shell, and compares what each prints with what the document says.
-pub(crate) fn check(steps: &[Step]) {
+pub fn check(steps: &[Step]) {
     let script: String = steps.iter().map(|step| format!("{}\nprintf '\\n{NEXT}\\n'\n", step.command)).collect();
     let output = shell_command("sh").args(["-c", &script]).output().expect("a shell");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -144,13 +144,13 @@ pub(crate) fn check(steps: &[Step]) {
 }
 
 /// Whether that was printed, line by line.
-pub(crate) fn fits(shown: &str, printed: &str) -> bool {
+pub fn fits(shown: &str, printed: &str) -> bool {
     let (shown, printed): (Vec<_>, Vec<_>) = (shown.trim().lines().collect(), printed.trim().lines().collect());
     shown.len() == printed.len() && shown.iter().zip(printed).all(|(shown, printed)| line_fits(shown, printed))
 }
 
 /// What is between two `…` must come in that order.
-pub(crate) fn line_fits(shown: &str, printed: &str) -> bool {
+pub fn line_fits(shown: &str, printed: &str) -> bool {
     let mut parts = shown.split('…');
     let Some(mut rest) = parts.next().and_then(|first| printed.strip_prefix(first)) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };
@@ -162,8 +162,8 @@ pub(crate) fn line_fits(shown: &str, printed: &str) -> bool {
 }
 
 /// A command with nothing in its environment but a PATH, on which `keyward` and the programs of Postgres come first.
-fn shell_command(program: &str) -> Command {
-    let keyward = Path::new(env!("CARGO_BIN_EXE_keyward")).parent().expect("a folder").to_owned();
+fn shell_command(program: impl AsRef<OsStr>) -> Command {
+    let keyward = crate::keyward().parent().expect("a folder").to_owned();
     let postgres = Programs::find().expect("the programs of Postgres").bin_dir().to_owned();
     let inherited = std::env::var_os("PATH").unwrap_or_default();
     let path = [keyward, postgres].into_iter().chain(std::env::split_paths(&inherited));

@@ -1,13 +1,11 @@
 //! Everything around a check, in one process: a store and a channel of notifications that count, wait,
 //! fail and answer on command, and between them the real checker, hasher and link.
 
-#![allow(dead_code, reason = "each test binary uses only a part of it")]
-
-pub(crate) mod channel;
-pub(crate) mod gate;
-pub(crate) mod hashing_thread;
-pub(crate) mod store;
-pub(crate) mod tokens;
+pub mod channel;
+pub mod gate;
+pub mod hashing_thread;
+pub mod store;
+pub mod tokens;
 
 use std::{num::NonZeroUsize, ops::Sub, sync::Arc, time::Duration};
 
@@ -36,27 +34,23 @@ use keyward::{
 use time::{OffsetDateTime, macros::datetime};
 use tokio::runtime::Handle;
 
-use channel::Channel;
-use store::FakeStore;
+use self::{channel::Channel, store::FakeStore};
+use crate::{PATIENCE, eventually};
 
-/// Long enough that only a defect reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at what nobody announces.
-const POLL: Duration = Duration::from_millis(1);
 /// When the tests happen.
-pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+pub const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 /// A lease that no test outlives.
-pub(crate) const LONG_LEASE: Duration = Duration::from_secs(60);
+pub const LONG_LEASE: Duration = Duration::from_secs(60);
 
 /// How a world is to be.
-pub(crate) struct Plan {
-    pub(crate) cached_keys: usize,
-    pub(crate) max_cold: usize,
-    pub(crate) max_noted_uses: usize,
-    pub(crate) hashing: Hashing,
-    pub(crate) settings: Settings,
+pub struct Plan {
+    pub cached_keys: usize,
+    pub max_cold: usize,
+    pub max_noted_uses: usize,
+    pub hashing: Hashing,
+    pub settings: Settings,
     /// Whether the replica's own heartbeats come back to it, which gives it a lease.
-    pub(crate) with_lease: bool,
+    pub with_lease: bool,
 }
 
 impl Default for Plan {
@@ -73,7 +67,7 @@ impl Default for Plan {
 }
 
 /// The cheapest hash there is. Two at once, however many cores there are.
-pub(crate) const CHEAP: Hashing = Hashing {
+pub const CHEAP: Hashing = Hashing {
     memory_kib: 64,
     iterations: 1,
     parallelism: 1,
@@ -82,35 +76,35 @@ pub(crate) const CHEAP: Hashing = Hashing {
 };
 
 /// One replica, and what is around it.
-pub(crate) struct World {
-    pub(crate) keyring: Arc<Keyring>,
-    pub(crate) store: Arc<FakeStore>,
-    pub(crate) channel: Arc<Channel>,
-    pub(crate) hasher: Arc<Hasher>,
-    pub(crate) link: Arc<Link>,
-    pub(crate) checker: Arc<KeyChecker>,
-    pub(crate) uses: Arc<LastUses>,
+pub struct World {
+    pub keyring: Arc<Keyring>,
+    pub store: Arc<FakeStore>,
+    pub channel: Arc<Channel>,
+    pub hasher: Arc<Hasher>,
+    pub link: Arc<Link>,
+    pub checker: Arc<KeyChecker>,
+    pub uses: Arc<LastUses>,
     /// Makes the hashes of keys that were "there before", so that the replica's own count from 0.
     foreign_hasher: Hasher,
 }
 
 /// A key and its text.
 #[derive(Clone)]
-pub(crate) struct TestKey {
-    pub(crate) id: KeyId,
-    pub(crate) text: String,
+pub struct TestKey {
+    pub id: KeyId,
+    pub text: String,
 }
 
 /// What checks have cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Costs {
-    pub(crate) queries: usize,
-    pub(crate) hashes: usize,
+pub struct Costs {
+    pub queries: usize,
+    pub hashes: usize,
 }
 
-pub(crate) const NOTHING: Costs = Costs { queries: 0, hashes: 0 };
-pub(crate) const ONE_QUERY: Costs = Costs { queries: 1, hashes: 0 };
-pub(crate) const ONE_QUERY_AND_HASH: Costs = Costs { queries: 1, hashes: 1 };
+pub const NOTHING: Costs = Costs { queries: 0, hashes: 0 };
+pub const ONE_QUERY: Costs = Costs { queries: 1, hashes: 0 };
+pub const ONE_QUERY_AND_HASH: Costs = Costs { queries: 1, hashes: 1 };
 
 impl Sub for Costs {
     type Output = Self;
@@ -122,29 +116,29 @@ impl Sub for Costs {
 
 impl World {
     /// A replica with a lease, if that is in the plan.
-    pub(crate) async fn start(plan: Plan) -> Self {
+    pub async fn start(plan: Plan) -> Self {
         let channel = Arc::new(Channel::new(plan.with_lease));
         let store = Arc::new(FakeStore::new(Arc::clone(&channel)));
         let world = Self::replica(plan, keyring(), store, channel);
         tokio::spawn(Arc::clone(&world.link).run());
         world.channel.listening(1).await;
         if world.channel.heartbeats_come_back() {
-            eventually("a lease", || world.freshness().lease_until().as_nanos() > 0).await;
+            eventually("a lease", async || world.freshness().lease_until().as_nanos() > 0).await;
         }
         world
     }
 
     /// One with the usual plan.
-    pub(crate) async fn usual() -> Self {
+    pub async fn usual() -> Self {
         Self::start(Plan::default()).await
     }
 
     /// Another replica with another plan, on the same rows.
-    pub(crate) async fn restarted(&self, plan: Plan) -> Self {
+    pub async fn restarted(&self, plan: Plan) -> Self {
         let world =
             Self::replica(plan, Arc::clone(&self.keyring), Arc::clone(&self.store), Arc::new(Channel::new(true)));
         tokio::spawn(Arc::clone(&world.link).run());
-        eventually("a lease", || world.freshness().lease_until().as_nanos() > 0).await;
+        eventually("a lease", async || world.freshness().lease_until().as_nanos() > 0).await;
         world
     }
 
@@ -163,17 +157,17 @@ impl World {
         Self { checker: Arc::new(checker), keyring, store, channel, hasher, link, uses, foreign_hasher }
     }
 
-    pub(crate) fn freshness(&self) -> Arc<Freshness> {
+    pub fn freshness(&self) -> Arc<Freshness> {
         self.link.freshness()
     }
 
     /// A replica that listens, but never gets a lease.
-    pub(crate) async fn without_lease(plan: Plan) -> Self {
+    pub async fn without_lease(plan: Plan) -> Self {
         Self::start(Plan { with_lease: false, ..plan }).await
     }
 
     /// A key that is in the store.
-    pub(crate) async fn key(&self) -> TestKey {
+    pub async fn key(&self) -> TestKey {
         let IssuedKey { id, environment, secret, pepper, text } = self.keyring.generate(Environment::Live, NOW);
         let hash = self.foreign_hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await;
         let record = KeyRecord::new(id, Owner { issuer: "".into(), subject: "alice".into() }, environment);
@@ -182,7 +176,7 @@ impl World {
     }
 
     /// Many of them.
-    pub(crate) async fn keys(&self, count: usize) -> Vec<TestKey> {
+    pub async fn keys(&self, count: usize) -> Vec<TestKey> {
         let mut keys = Vec::new();
         for _ in 0..count {
             keys.push(self.key().await);
@@ -191,51 +185,46 @@ impl World {
     }
 
     /// A key that we made, and that has no row (any more).
-    pub(crate) fn deleted_key(&self) -> TestKey {
+    pub fn deleted_key(&self) -> TestKey {
         let IssuedKey { id, text, .. } = self.keyring.generate(Environment::Live, NOW);
         TestKey { id, text: text.expose().to_owned() }
     }
 
     /// A key that this replica has checked before.
-    pub(crate) async fn warm_key(&self) -> TestKey {
+    pub async fn warm_key(&self) -> TestKey {
         let key = self.key().await;
         assert_granted(&self.check(&key).await);
         key
     }
 
-    pub(crate) async fn check(&self, key: &TestKey) -> Result<Verdict, Undecided> {
+    pub async fn check(&self, key: &TestKey) -> Result<Verdict, Undecided> {
         self.checker.check(key.text.as_bytes(), NOW, None).await
     }
 
     /// Checks again and again until the outcome is `wanted`.
-    pub(crate) async fn eventually(&self, key: &TestKey, wanted: impl Fn(&Verdict) -> bool) {
-        let checks = async {
-            while !self.check(key).await.is_ok_and(|verdict| wanted(&verdict)) {
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        in_time("another verdict", checks).await;
+    pub async fn eventually(&self, key: &TestKey, wanted: impl Fn(&Verdict) -> bool) {
+        eventually("another verdict", async || self.check(key).await.is_ok_and(|verdict| wanted(&verdict))).await;
     }
 
     /// Changes the row, and waits until the replica has applied the change.
-    pub(crate) async fn change(&self, key: &TestKey, change: impl FnOnce(&mut KeyRecord)) {
+    pub async fn change(&self, key: &TestKey, change: impl FnOnce(&mut KeyRecord)) {
         self.store.set(key.id, change);
         self.invalidate(key).await;
     }
 
     /// Tells the replica that the row has changed, and waits until it has acknowledged that.
-    pub(crate) async fn invalidate(&self, key: &TestKey) {
+    pub async fn invalidate(&self, key: &TestKey) {
         let change = self.channel.announce(Records::These(vec![record(key)]));
         self.channel.applied(change).await;
     }
 
-    pub(crate) fn costs(&self) -> Costs {
+    pub fn costs(&self) -> Costs {
         let hashes = usize::try_from(self.hasher.hashes_done()).expect("a small number");
         Costs { queries: self.store.queries(), hashes }
     }
 
     /// Changes and revokes, on the same store and link.
-    pub(crate) fn lifecycle(&self) -> Arc<Lifecycle> {
+    pub fn lifecycle(&self) -> Arc<Lifecycle> {
         Arc::new(Lifecycle {
             ledger: Arc::clone(&self.store) as Arc<dyn KeyLedger>,
             policy: KeyPolicy::default(),
@@ -246,7 +235,7 @@ impl World {
     }
 
     /// Makes keys, on the same store.
-    pub(crate) fn issuer(&self) -> Issuer {
+    pub fn issuer(&self) -> Issuer {
         Issuer {
             lifecycle: self.lifecycle(),
             keyring: Arc::clone(&self.keyring),
@@ -257,17 +246,17 @@ impl World {
 }
 
 /// Somebody who may do everything.
-pub(crate) fn operator() -> Editor {
+pub fn operator() -> Editor {
     Editor { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
 }
 
 /// A key's name in the protocol.
-pub(crate) fn record(key: &TestKey) -> RecordId {
+pub fn record(key: &TestKey) -> RecordId {
     RecordId(key.id.as_uuid().as_u128())
 }
 
 /// Any server's, when `pepper` is any text.
-pub(crate) fn keyring_of(prefix: &str, pepper: &str) -> Keyring {
+pub fn keyring_of(prefix: &str, pepper: &str) -> Keyring {
     let pepper = Pepper::new(pepper.repeat(32).into()).expect("32 bytes");
     Keyring::new(prefix.parse().expect("a prefix"), &[pepper]).expect("a pepper")
 }
@@ -276,37 +265,22 @@ fn keyring() -> Arc<Keyring> {
     Arc::new(keyring_of("keyward", "p"))
 }
 
-/// Waits for `condition`, which nobody announces.
-pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::time::sleep(POLL).await;
-        }
-    };
-    in_time(what, waiting).await;
-}
-
-/// What `work` gives; a failed test when it does not end.
-pub(crate) async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
-}
-
 /// Lets `work` go as far as it can without waiting.
-pub(crate) fn poll_once<F: Future + Unpin>(work: &mut F) -> Option<F::Output> {
+pub fn poll_once<F: Future + Unpin>(work: &mut F) -> Option<F::Output> {
     work.now_or_never()
 }
 
 #[track_caller]
-pub(crate) fn assert_granted(outcome: &Result<Verdict, Undecided>) {
+pub fn assert_granted(outcome: &Result<Verdict, Undecided>) {
     assert!(matches!(outcome, Ok(Verdict::Granted(_))), "{outcome:?}");
 }
 
 #[track_caller]
-pub(crate) fn assert_denied(outcome: &Result<Verdict, Undecided>, why: Denial) {
+pub fn assert_denied(outcome: &Result<Verdict, Undecided>, why: Denial) {
     assert!(matches!(outcome, Ok(Verdict::Denied(denial)) if *denial == why), "{outcome:?}");
 }
 
 #[track_caller]
-pub(crate) fn assert_busy(outcome: &Result<Verdict, Undecided>) {
+pub fn assert_busy(outcome: &Result<Verdict, Undecided>) {
     assert!(matches!(outcome, Err(Undecided::Busy)), "{outcome:?}");
 }

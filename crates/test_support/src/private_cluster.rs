@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use keyward_local_postgres::{LocalPostgres, Options};
 
-use super::cluster::Cluster;
-use super::database::{execute, migrate};
+use crate::cluster::Cluster;
+use crate::database::{execute, migrate};
+use crate::eventually;
 
 /// Unlike the shared cluster it has `synchronous_commit` on: what was acknowledged must survive the
 /// server's being killed. It need not survive the machine's, so `fsync` is off all the same.
@@ -24,7 +25,7 @@ const SETTINGS: [(&str, &str); 6] = [
 /// A server of one's own. It stops with this value, and with the process however that ends; its
 /// files go with it, or at the latest with the shared cluster, in whose folder they are.
 #[derive(Debug)]
-pub(crate) struct PrivateCluster {
+pub struct PrivateCluster {
     folder: PathBuf,
     /// `None` while it is stopped.
     server: Option<LocalPostgres>,
@@ -36,7 +37,7 @@ pub(crate) struct PrivateCluster {
 
 impl PrivateCluster {
     /// Starts one with no database but `postgres`.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         blocking(|| {
             let folder = Cluster::get().new_folder();
             Self::start_in(folder.unwrap_or_else(|error| panic!("{error}")))
@@ -45,18 +46,18 @@ impl PrivateCluster {
     }
 
     /// Starts one on what is in a folder of ours. Blocks.
-    pub(super) fn start_in(folder: PathBuf) -> Self {
+    pub(crate) fn start_in(folder: PathBuf) -> Self {
         let server = start_on(&folder);
         Self { url: server.url("postgres"), server: Some(server), was_killed: false, folder }
     }
 
     /// The URL of one of its databases, whether the server runs or not.
-    pub(crate) fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         self.url.replacen("/postgres?", &format!("/{database}?"), 1)
     }
 
     /// Makes a database with all migrations applied, and returns its URL.
-    pub(crate) async fn create_migrated_database(&self, name: &str) -> String {
+    pub async fn create_migrated_database(&self, name: &str) -> String {
         execute(&self.url, &format!("CREATE DATABASE {name}")).await.expect("making the database failed");
         let url = self.url(name);
         migrate(&url).await.expect("migrating the database failed");
@@ -65,7 +66,7 @@ impl PrivateCluster {
 
     /// Kills all processes of the server, as a crash of the machine would, and waits until they
     /// are gone. Connections break; new ones are refused.
-    pub(crate) fn kill9(&mut self) {
+    pub fn kill9(&mut self) {
         let server = self.server.take().expect("the server is running");
         // The first one is stopped before the others are listed: then it can't start any more.
         let postmaster = postmaster(&server);
@@ -79,27 +80,27 @@ impl PrivateCluster {
     }
 
     /// Lets the server freeze: connections stay, nothing is answered, new ones hang.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         let postmaster = self.postmaster();
         signal("STOP", &[postmaster]);
         signal("STOP", &children_of(postmaster));
     }
 
     /// Ends [`PrivateCluster::pause`].
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         let postmaster = self.postmaster();
         signal("CONT", &children_of(postmaster));
         signal("CONT", &[postmaster]);
     }
 
     /// Shuts the server down cleanly; its data stays for [`PrivateCluster::restart`].
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         let server = self.server.take().expect("the server is running");
         blocking(|| server.stop()).await.expect("the server stops");
     }
 
     /// Starts the server again on its data, after a shutdown if it runs. The URLs stay the same.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         if self.server.is_some() {
             self.stop().await;
         }
@@ -109,17 +110,15 @@ impl PrivateCluster {
     }
 
     /// From now on every role but `postgres` has to show its password.
-    #[allow(dead_code, reason = "each test binary uses only a part of it")]
-    pub(crate) async fn demand_passwords(&self) {
+    pub async fn demand_passwords(&self) {
         let rules = "local all postgres trust\nlocal all all scram-sha-256\n";
         fs::write(self.folder.join("postgres/pg_hba.conf"), rules).expect("the server's rules can be written");
         execute(&self.url, "SELECT pg_reload_conf()").await.expect("the server reads its rules");
-        while execute(&self.url.replacen("postgres@", "nobody@", 1), "SELECT 1")
-            .await
-            .is_err_and(|error| !error.to_string().contains("password"))
-        {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let stranger = self.url.replacen("postgres@", "nobody@", 1);
+        eventually("strangers are asked for a password", async || {
+            execute(&stranger, "SELECT 1").await.is_err_and(|error| error.to_string().contains("password"))
+        })
+        .await;
     }
 
     fn postmaster(&self) -> u32 {
@@ -155,7 +154,7 @@ fn start_on(folder: &Path) -> LocalPostgres {
 }
 
 /// Keeps the test's own runtime going meanwhile.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(work).await;
     done.expect("the private server failed")
 }

@@ -5,15 +5,16 @@ use std::process::Command;
 use keyward_local_postgres::{programs::Programs, server_user::ServerUser};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::{
+use crate::{
     cluster::Cluster,
     database::execute,
+    eventually,
     private_cluster::{PrivateCluster, blocking},
 };
 
 impl PrivateCluster {
     /// A copy of this server that follows it, as a hot standby. Nobody waits for it yet.
-    pub(crate) async fn start_standby(&self) -> Self {
+    pub async fn start_standby(&self) -> Self {
         let primary = self.url("postgres");
         blocking(move || {
             let folder = Cluster::get().new_folder().unwrap_or_else(|error| panic!("{error}"));
@@ -31,14 +32,14 @@ impl PrivateCluster {
     }
 
     /// From now on each commit on this server waits for a standby, and so it does when it is started again.
-    pub(crate) async fn wait_for_standbys(&self) {
+    pub async fn wait_for_standbys(&self) {
         self.run("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
         self.run("SELECT pg_reload_conf()").await;
         self.until("SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state = 'sync'").await;
     }
 
     /// This server, a standby, becomes a primary that waits for nobody.
-    pub(crate) async fn promote(&self) {
+    pub async fn promote(&self) {
         self.run("SELECT pg_promote()").await;
         self.run("ALTER SYSTEM SET synchronous_standby_names = ''").await;
         self.run("SELECT pg_reload_conf()").await;
@@ -46,13 +47,13 @@ impl PrivateCluster {
     }
 
     /// Lets this server, a standby, take what the primary sends, and show none of it.
-    pub(crate) async fn pause_replay(&self) {
+    pub async fn pause_replay(&self) {
         self.run("SELECT pg_wal_replay_pause()").await;
         self.until("SELECT pg_get_wal_replay_pause_state() = 'paused'").await;
     }
 
     /// Waits until this server, a standby, shows all that its primary has written until now.
-    pub(crate) async fn catch_up(&self, primary: &Self) {
+    pub async fn catch_up(&self, primary: &Self) {
         let end: String = primary.ask("SELECT pg_current_wal_flush_lsn()::text").await;
         self.until(&format!("SELECT pg_last_wal_replay_lsn() >= '{end}'")).await;
     }
@@ -63,7 +64,7 @@ impl PrivateCluster {
     }
 
     /// What one statement says.
-    pub(crate) async fn ask<T>(&self, query: &str) -> T
+    pub async fn ask<T>(&self, query: &str) -> T
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
     {
@@ -75,12 +76,6 @@ impl PrivateCluster {
     }
 
     async fn until(&self, condition: &str) {
-        for _ in 0..3_000 {
-            if self.ask(condition).await {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("never: {condition}");
+        eventually(condition, async || self.ask(condition).await).await;
     }
 }

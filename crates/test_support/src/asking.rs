@@ -5,52 +5,54 @@ use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 
 use crate::{
+    TestDatabase,
     actors::{KeyHolder, Person, claims, stranger},
+    database,
     replica::Replica,
-    support::{TestDatabase, database, shown},
+    shown,
 };
 
-pub(crate) const KEYS: &str = "/v1/keys";
-pub(crate) const ALL_KEYS: &str = "/v1/admin/keys";
-pub(crate) const VERIFY: &str = "/v1/keys/verify";
+pub const KEYS: &str = "/v1/keys";
+pub const ALL_KEYS: &str = "/v1/admin/keys";
+pub const VERIFY: &str = "/v1/keys/verify";
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
 }
 
 impl Reply {
     /// The answer to `request`.
-    pub(crate) async fn to(request: RequestBuilder) -> Self {
+    pub async fn to(request: RequestBuilder) -> Self {
         let answer = request.send().await.expect("an answer");
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Self { status, headers, text: answer.text().await.expect("a whole body") }
     }
 
     /// The header's value, which must be text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("text"))
     }
 
     /// The body, if the status is this one.
     #[track_caller]
-    pub(crate) fn is(&self, status: u16) -> Value {
+    pub fn is(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", shown::body(&self.text));
         serde_json::from_str(&self.text).expect("JSON")
     }
 
     /// That this is the body, too.
     #[track_caller]
-    pub(crate) fn is_json(&self, status: u16, expected: &Value) {
+    pub fn is_json(&self, status: u16, expected: &Value) {
         shown::same_json(&self.is(status), expected, "");
     }
 
     /// That it is the problem with this code.
     #[track_caller]
-    pub(crate) fn is_problem(&self, status: u16, code: &str) {
+    pub fn is_problem(&self, status: u16, code: &str) {
         let problem = self.is(status);
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["status"], status, "{problem}");
@@ -61,14 +63,14 @@ impl Reply {
 
     /// Where in the body something is wrong, and what, in the order of the pointers.
     #[track_caller]
-    pub(crate) fn wrong_fields(&self) -> Vec<(String, String)> {
+    pub fn wrong_fields(&self) -> Vec<(String, String)> {
         self.is_problem(422, "invalid_fields");
         self.errors("pointer")
     }
 
     /// Which parameters or headers are wrong, and how.
     #[track_caller]
-    pub(crate) fn wrong_parameters(&self) -> Vec<(String, String)> {
+    pub fn wrong_parameters(&self) -> Vec<(String, String)> {
         self.is_problem(400, "invalid_parameters");
         self.errors("parameter")
     }
@@ -84,21 +86,21 @@ impl Reply {
 }
 
 /// Pairs of texts, to be compared with what is wrong.
-pub(crate) fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(place, code)| ((*place).to_owned(), (*code).to_owned())).collect()
 }
 
 /// A key that somebody has made, and the answer to that.
-pub(crate) struct MadeKey {
-    pub(crate) id: String,
-    pub(crate) holder: KeyHolder,
-    pub(crate) body: Value,
+pub struct MadeKey {
+    pub id: String,
+    pub holder: KeyHolder,
+    pub body: Value,
 }
 
 impl MadeKey {
     /// The key in an answer that shows its secret.
     #[track_caller]
-    pub(crate) fn of(body: Value) -> Self {
+    pub fn of(body: Value) -> Self {
         let text = |name: &str| {
             body[name].as_str().unwrap_or_else(|| panic!("{name} in {}", shown::body(&body.to_string()))).to_owned()
         };
@@ -106,17 +108,17 @@ impl MadeKey {
     }
 
     /// The key's address, for its owner.
-    pub(crate) fn path(&self) -> String {
+    pub fn path(&self) -> String {
         format!("{KEYS}/{}", self.id)
     }
 
     /// The status of the protected resource for this key.
-    pub(crate) async fn status(&self, replica: &Replica) -> u16 {
+    pub async fn status(&self, replica: &Replica) -> u16 {
         self.holder.asks_for_the_resource(replica).await.status().as_u16()
     }
 
     /// What every one of `replicas` answers for this key, all asked at once: none gets time to learn of a change.
-    pub(crate) async fn is_everywhere(&self, replicas: &[Replica], status: u16) {
+    pub async fn is_everywhere(&self, replicas: &[Replica], status: u16) {
         let statuses = join_all(replicas.iter().map(|replica| self.status(replica))).await;
         assert!(statuses.iter().all(|found| *found == status), "{statuses:?} and not {status}");
     }
@@ -124,59 +126,59 @@ impl MadeKey {
 
 impl Person {
     /// Somebody whose token carries these scopes.
-    pub(crate) fn with_scopes(subject: &str, scopes: &str) -> Self {
+    pub fn with_scopes(subject: &str, scopes: &str) -> Self {
         let mut claims = claims(subject);
         claims["scope"] = json!(scopes);
         Self::with_claims(&claims)
     }
 
     /// Somebody who may manage everybody's keys.
-    pub(crate) fn administrator() -> Self {
+    pub fn administrator() -> Self {
         Self::with_scopes("root", "keyward:admin")
     }
 
     /// A request with the person's token.
-    pub(crate) fn request(&self, replica: &Replica, method: Method, path: &str) -> RequestBuilder {
+    pub fn request(&self, replica: &Replica, method: Method, path: &str) -> RequestBuilder {
         stranger(replica, method, path).bearer_auth(&self.token)
     }
 
-    pub(crate) async fn gets(&self, replica: &Replica, path: &str) -> Reply {
+    pub async fn gets(&self, replica: &Replica, path: &str) -> Reply {
         Reply::to(self.request(replica, Method::GET, path)).await
     }
 
-    pub(crate) async fn posts(&self, replica: &Replica, path: &str, body: Value) -> Reply {
+    pub async fn posts(&self, replica: &Replica, path: &str, body: Value) -> Reply {
         Reply::to(self.request(replica, Method::POST, path).json(&body)).await
     }
 
-    pub(crate) async fn patches(&self, replica: &Replica, path: &str, body: Value) -> Reply {
+    pub async fn patches(&self, replica: &Replica, path: &str, body: Value) -> Reply {
         Reply::to(self.request(replica, Method::PATCH, path).json(&body)).await
     }
 
-    pub(crate) async fn deletes(&self, replica: &Replica, path: &str) -> Reply {
+    pub async fn deletes(&self, replica: &Replica, path: &str) -> Reply {
         Reply::to(self.request(replica, Method::DELETE, path)).await
     }
 
     /// Makes a key like this.
-    pub(crate) async fn creates(&self, replica: &Replica, body: Value) -> MadeKey {
+    pub async fn creates(&self, replica: &Replica, body: Value) -> MadeKey {
         MadeKey::of(self.posts(replica, KEYS, body).await.is(201))
     }
 }
 
 /// A replica that has just started waits for a lease before it knows who else there is: a short one.
-pub(crate) const SHORT_LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "1s");
+pub const SHORT_LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "1s");
 
 /// A replica whose first change does not take long.
-pub(crate) async fn replica() -> Replica {
+pub async fn replica() -> Replica {
     replica_with(&[]).await
 }
 
 /// The same with further environment variables.
-pub(crate) async fn replica_with(env: &[(&str, &str)]) -> Replica {
+pub async fn replica_with(env: &[(&str, &str)]) -> Replica {
     Replica::start_with(&[&[SHORT_LEASE], env].concat()).await
 }
 
 /// Three replicas on one database, which comes with them.
-pub(crate) async fn three_replicas(env: &[(&str, &str)]) -> (TestDatabase, [Replica; 3]) {
+pub async fn three_replicas(env: &[(&str, &str)]) -> (TestDatabase, [Replica; 3]) {
     let database = database().await;
     let env = [&[SHORT_LEASE], env].concat();
     let start = || Replica::start_on(database.url(), &env);

@@ -13,7 +13,7 @@ const LINES: usize = 30;
 
 /// Fails unless the two are the same, and shows only where they differ, by JSON pointers (RFC 6901).
 #[track_caller]
-pub(crate) fn same_json(found: &Value, expected: &Value, what: &str) {
+pub fn same_json(found: &Value, expected: &Value, what: &str) {
     let differences = differences(found, expected);
     let (count, colon) = (differences.len(), if what.is_empty() { "" } else { ": " });
     let shown = differences.into_iter().take(DIFFERENCES).collect::<Vec<_>>().join("\n");
@@ -64,7 +64,7 @@ fn short(value: &Value) -> String {
 }
 
 /// A body, but for the middle of a long one.
-pub(crate) fn body(text: &str) -> String {
+pub fn body(text: &str) -> String {
     cut(text, BODY)
 }
 
@@ -80,7 +80,7 @@ fn cut(text: &str, length: usize) -> String {
 }
 
 /// The last lines of a log; where it was asked about a test by its author, `KEYWARD_WHOLE_LOGS` shows all of them.
-pub(crate) fn log(lines: &[String]) -> String {
+pub fn log(lines: &[String]) -> String {
     if std::env::var_os("KEYWARD_WHOLE_LOGS").is_some() {
         return lines.join("\n");
     }

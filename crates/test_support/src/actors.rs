@@ -3,43 +3,46 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::replica::{JWT_SECRET, Replica};
+use crate::{
+    client,
+    replica::{JWT_SECRET, Replica},
+};
 
-pub(crate) const CREATE: &str = "/api/create-api-key";
-pub(crate) const PROTECTED: &str = "/api/protected-resource";
+pub const CREATE: &str = "/api/create-api-key";
+pub const PROTECTED: &str = "/api/protected-resource";
 
 /// Somebody without a credential.
-pub(crate) fn stranger(replica: &Replica, method: Method, path: &str) -> RequestBuilder {
-    client().request(method, replica.url(path))
+pub fn stranger(replica: &Replica, method: Method, path: &str) -> RequestBuilder {
+    client::request(method, replica.url(path))
 }
 
 /// Somebody who holds a token.
-pub(crate) struct Person {
-    pub(crate) token: String,
+pub struct Person {
+    pub token: String,
 }
 
 impl Person {
     /// Somebody with a good token.
-    pub(crate) fn named(subject: &str) -> Self {
+    pub fn named(subject: &str) -> Self {
         Self::with_claims(&claims(subject))
     }
 
     /// Somebody with a well-signed token that says this.
-    pub(crate) fn with_claims(claims: &Value) -> Self {
+    pub fn with_claims(claims: &Value) -> Self {
         Self { token: sign(&Header::new(Algorithm::HS256), claims, JWT_SECRET) }
     }
 
     /// Asks for a key.
-    pub(crate) async fn asks_for_a_key(&self, replica: &Replica) -> Response {
+    pub async fn asks_for_a_key(&self, replica: &Replica) -> Response {
         let request = stranger(replica, Method::POST, CREATE).bearer_auth(&self.token);
         request.send().await.expect("an answer")
     }
 
     /// Makes a key, and is its holder.
-    pub(crate) async fn makes_a_key(&self, replica: &Replica) -> KeyHolder {
+    pub async fn makes_a_key(&self, replica: &Replica) -> KeyHolder {
         let answer = self.asks_for_a_key(replica).await;
         assert_eq!(answer.status(), 201);
         let body: Value = answer.json().await.expect("JSON");
@@ -48,24 +51,24 @@ impl Person {
 }
 
 /// Somebody who holds a key, or something like one.
-pub(crate) struct KeyHolder {
-    pub(crate) key: String,
+pub struct KeyHolder {
+    pub key: String,
 }
 
 impl KeyHolder {
     /// Somebody who holds this text.
-    pub(crate) fn of(key: impl Into<String>) -> Self {
+    pub fn of(key: impl Into<String>) -> Self {
         Self { key: key.into() }
     }
 
     /// The key's public name.
-    pub(crate) fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         &self.key["keyward_live_".len()..][..22]
     }
 
     /// Asks until the answer is not 200 any more: a change behind Keyward's back takes a moment to
     /// arrive. (One that Keyward makes does not: see `revocation.rs`.)
-    pub(crate) async fn is_refused(&self, replica: &Replica) -> Response {
+    pub async fn is_refused(&self, replica: &Replica) -> Response {
         for _ in 0..10_000 {
             let answer = self.asks_for_the_resource(replica).await;
             if answer.status() != 200 {
@@ -76,30 +79,23 @@ impl KeyHolder {
     }
 
     /// Asks for the protected resource.
-    pub(crate) async fn asks_for_the_resource(&self, replica: &Replica) -> Response {
+    pub async fn asks_for_the_resource(&self, replica: &Replica) -> Response {
         let request = stranger(replica, Method::GET, PROTECTED).header("x-api-key", &self.key);
         request.send().await.expect("an answer")
     }
 }
 
 /// The claims of a good token: a subject and an hour to live.
-pub(crate) fn claims(subject: &str) -> Value {
+pub fn claims(subject: &str) -> Value {
     json!({ "sub": subject, "exp": now() + 3600 })
 }
 
 /// Signs claims as they are, good or not.
-pub(crate) fn sign(header: &Header, claims: &Value, secret: &str) -> String {
+pub fn sign(header: &Header, claims: &Value, secret: &str) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a signature")
 }
 
 /// Seconds since 1970.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
-}
-
-/// A client that follows no redirects.
-pub(crate) fn client() -> Client {
-    // No certificates: nothing here speaks TLS, and to read the system's takes longer than a request.
-    let builder = Client::builder().redirect(reqwest::redirect::Policy::none()).tls_certs_only([]);
-    builder.build().expect("a client")
 }

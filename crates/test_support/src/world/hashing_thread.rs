@@ -5,20 +5,22 @@ use std::sync::mpsc;
 use tokio::runtime::Builder;
 
 /// Where all hashes of the test are computed, one after the other.
-pub(crate) struct HashingThread(());
+pub struct HashingThread(());
 
 /// Ends when it is dropped, at the latest.
-pub(crate) struct Pause(mpsc::Sender<()>);
+pub struct Pause {
+    _end: mpsc::Sender<()>,
+}
 
 impl HashingThread {
     /// Runs a test that begins with a free thread.
-    pub(crate) fn test(test: impl AsyncFnOnce(Self)) {
+    pub fn test(test: impl AsyncFnOnce(Self)) {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime");
         runtime.block_on(test(Self(())));
     }
 
     /// Hashes wait from now on, in the order in which they come.
-    pub(crate) async fn pause(&self) -> Pause {
+    pub async fn pause(&self) -> Pause {
         let (end, ended) = mpsc::channel();
         let (started, has_started) = tokio::sync::oneshot::channel();
         tokio::task::spawn_blocking(move || {
@@ -27,11 +29,11 @@ impl HashingThread {
             let _ = ended.recv();
         });
         has_started.await.expect("a thread");
-        Pause(end)
+        Pause { _end: end }
     }
 
     /// Lets every task of this one-threaded runtime go on until it waits for the hashing thread.
-    pub(crate) async fn everything_else_has_run() {
+    pub async fn everything_else_has_run() {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
@@ -39,7 +41,7 @@ impl HashingThread {
 }
 
 impl Pause {
-    pub(crate) fn end(self) {
+    pub fn end(self) {
         drop(self);
     }
 }

@@ -77,7 +77,7 @@ cd / && rm -rf "$folder"
 const PLACEHOLDER: &str = "DATABASE";
 
 /// The cluster that this process has joined.
-pub(crate) struct Cluster {
+pub struct Cluster {
     folder: PathBuf,
     /// The URL of the database called [`PLACEHOLDER`].
     url: String,
@@ -87,23 +87,23 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// The run's cluster, started if there is none. Blocks for about a second in that case.
-    pub(crate) fn get() -> &'static Self {
+    pub fn get() -> &'static Self {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         CLUSTER.get_or_init(|| Self::join_or_start().unwrap_or_else(|error| panic!("{error}")))
     }
 
     /// The URL of one of its databases.
-    pub(crate) fn url(&self, database: &str) -> String {
+    pub fn url(&self, database: &str) -> String {
         self.url.replacen(PLACEHOLDER, database, 1)
     }
 
     /// A new folder that goes when the cluster goes, and in which a server may run.
-    pub(crate) fn new_folder(&self) -> Result<PathBuf, StartError> {
-        make_folder(self.folder.join(format!("p-{}", super::unique())))
+    pub fn new_folder(&self) -> Result<PathBuf, StartError> {
+        make_folder(self.folder.join(format!("p-{}", crate::unique())))
     }
 
     /// Does `work` while no other process and no other thread of this checkout does any.
-    pub(crate) fn exclusively<T>(work: impl FnOnce() -> T) -> T {
+    pub fn exclusively<T>(work: impl FnOnce() -> T) -> T {
         let path = Names::of_this_checkout().lock();
         let lock = File::create(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         lock.lock().expect("a lock on a local file");
@@ -204,8 +204,11 @@ impl Names {
         Self::beside_the_build().join(format!("{}.current", self.name))
     }
 
-    fn beside_the_build() -> &'static Path {
-        Path::new(env!("CARGO_TARGET_TMPDIR"))
+    /// In the folder that cargo makes for tests.
+    fn beside_the_build() -> PathBuf {
+        let folder = crate::beside_this_binary("../tmp");
+        fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        folder
     }
 
     /// Each cluster has a folder name of its own. Otherwise the end of one would remove the files
@@ -216,7 +219,7 @@ impl Names {
         } else {
             std::env::temp_dir()
         };
-        parent.join(format!("{}-{}", self.name, super::unique()))
+        parent.join(format!("{}-{}", self.name, crate::unique()))
     }
 
     /// Removes what clusters have left whose supervisor was killed as well.

@@ -6,15 +6,10 @@
 
 #![allow(clippy::print_stdout)] // the counterexamples and state counts, for `--nocapture`
 
-#[path = "coherence_model/explore.rs"]
 mod explore;
-#[path = "coherence_model/rules.rs"]
 mod rules;
-#[path = "coherence_model/simulate.rs"]
 mod simulate;
-#[path = "coherence_model/world.rs"]
 mod world;
-#[path = "coherence_model/worlds.rs"]
 mod worlds;
 
 use std::time::Duration;
