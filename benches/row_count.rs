@@ -17,10 +17,12 @@ use std::{
 
 use keyward::{
     auth::{
-        api_key::KeyChecker,
         coherence::Freshness,
-        hasher::{Hasher, Lane},
-        last_uses::LastUses,
+        keys::{
+            check::KeyChecker,
+            hasher::{Hasher, Lane},
+            last_uses::LastUses,
+        },
     },
     config::{Audit, Checks, Database, Hashing, LastUsed},
     domain::{

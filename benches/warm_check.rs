@@ -16,10 +16,12 @@ use std::{
 use async_trait::async_trait;
 use keyward::{
     auth::{
-        api_key::KeyChecker,
         coherence::{ChangeId, Link, Mark, Notification, ReplicaId, Settings},
-        hasher::{Hasher, Lane},
-        last_uses::LastUses,
+        keys::{
+            check::KeyChecker,
+            hasher::{Hasher, Lane},
+            last_uses::LastUses,
+        },
     },
     config::{Checks, Hashing, LastUsed},
     domain::{

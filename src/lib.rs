@@ -43,23 +43,22 @@
 //! The folders are the architecture, and imports run one way (`tests/architecture.rs` holds them to it):
 //!
 //! ```text
-//! main -> startup -> {http, store, outbound, policy_file}     {store, outbound, policy_file} -> domain
-//!                     http -> {server, protect}    server -> protect -> auth -> domain
+//! main -> startup -> {api, store, outbound, policy_file}      {store, outbound, policy_file} -> domain
+//!                     api -> {server, protect}    server -> protect -> auth -> domain
 //! ```
 //!
-//! - `domain`: keys, principals, verdicts, and the traits that adapters fill. Pure.
-//! - `auth`: the use cases: check a key, verify a token, hash, issue.
+//! - `domain`: keys, principals, verdicts, and the traits that adapters implement. It does no I/O and reads no clock.
+//! - `auth`: the use cases: check a key, verify a token, hash, issue, change.
 //! - `store`: the only place with SQL.
-//! - `outbound`: the only place that asks other servers anything: issuers' key sets.
-//! - `policy_file`: keeps the policy as new as its file.
+//! - `outbound`: the only place that opens connections to other servers, for issuers' key sets.
+//! - `policy_file`: reads the policy again when its file changes.
 //! - `protect`: the check in front of actix-web handlers.
-//! - `http`: Keyward's own routes, all of which stand in `http::routes`.
-//! - `config`: one struct per concern; every part reads its own and no other.
+//! - `api`: Keyward's own routes, all of which are listed in `api::routes`.
+//! - `config`: one struct per section; every part reads its own.
 //! - `startup`: puts the parts together; the only part that knows every adapter.
-//! - `server`: what is between the sockets and an application: listening, connections, the bounds of requests and answers.
-//! - `telemetry`: where log lines go, and in which form.
-//! - `trouble`: tells of what goes wrong again and again.
-//! - `turns`: how many requests of one owner may use at once what all share.
+//! - `server`: everything between the sockets and an application: listeners, connections, bounds of requests and answers.
+//! - `telemetry`: where log lines go and in which form, and how much is logged of a flood or an outage.
+//! - `turns`: how many requests of one owner may use a shared resource at once.
 //!
 //! The Postgres of `keyward dev` and of the tests is a crate of its own, `crates/local_postgres`.
 
@@ -67,15 +66,15 @@
 
 // Public for the program `keyward`, the tests and the benchmarks, which are other crates to the compiler, and hidden, for no
 // application is meant to use them: what is hidden is no part of the interface that versions keep (docs/decisions/0041).
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub mod api;
 #[doc(hidden)]
 pub mod auth;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
 pub mod domain;
-#[cfg(feature = "server")]
-#[doc(hidden)]
-pub mod http;
 mod outbound;
 #[cfg(feature = "server")]
 #[doc(hidden)]
@@ -89,10 +88,8 @@ pub mod server;
 pub mod startup;
 #[doc(hidden)]
 pub mod store;
-#[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod telemetry;
-mod trouble;
 mod turns;
 
 pub use ipnet::IpNet;

@@ -127,6 +127,31 @@ fn every_link_leads_to_a_file_and_a_heading_that_exist() {
 }
 
 #[test]
+fn every_page_of_the_book_is_in_its_table_of_contents() {
+    for (contents, folders) in
+        [("docs/README.md", &["docs", "docs/internals"][..]), ("docs/decisions/README.md", &["docs/decisions"])]
+    {
+        let contents = Page::read(root().join(contents));
+        let listed: BTreeSet<PathBuf> =
+            contents.links().iter().filter_map(|link| fs::canonicalize(contents.folder().join(link)).ok()).collect();
+        assert!(listed.len() > 10, "{} lists no pages", contents.name());
+        let is_in_a_folder = |page: &&Page| folders.iter().any(|folder| page.folder() == root().join(folder));
+        for page in pages().iter().filter(is_in_a_folder).filter(|page| page.path != contents.path) {
+            let path = fs::canonicalize(&page.path).expect("a page that was read");
+            assert!(listed.contains(&path), "{} doesn't list {}", contents.name(), page.name());
+        }
+    }
+}
+
+#[test]
+fn every_folder_of_pages_has_a_table_of_contents() {
+    let below_docs = pages().into_iter().filter(|page| page.path.starts_with(root().join("docs")));
+    let folders: BTreeSet<PathBuf> = below_docs.map(|page| page.folder().to_owned()).collect();
+    let known = ["docs", "docs/decisions", "docs/internals"].map(|folder| root().join(folder));
+    assert_eq!(folders, BTreeSet::from(known), "list the pages of a new folder in docs/README.md, and here");
+}
+
+#[test]
 fn every_file_that_is_named_exists() {
     for page in pages() {
         for word in page.quoted().iter().filter(|word| is_a_file(word)) {
@@ -144,18 +169,21 @@ fn is_a_file(word: &str) -> bool {
 }
 
 #[test]
-fn every_rust_name_in_the_architecture_exists() {
+fn every_rust_name_in_the_architecture_and_the_internals_exists() {
     let mut paths = Vec::new();
     collect(&root().join("src"), ".rs", &mut paths);
     let sources: String = paths.iter().map(|path| fs::read_to_string(path).expect("a readable file")).collect();
     let words: BTreeSet<&str> = sources.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
-    let page = Page::read(root().join("docs/ARCHITECTURE.md"));
     let is_rust = |name: &&String| name.contains("::") && !name.contains(' ');
-    for name in page.quoted().iter().filter(is_rust) {
-        let parts =
-            name.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|part| !part.is_empty());
-        for part in parts {
-            assert!(words.contains(part), "docs/ARCHITECTURE.md speaks of {name}, but there is no {part} in src");
+    let internals = root().join("docs/internals");
+    let is_about_the_source = |page: &&Page| page.path.ends_with("docs/ARCHITECTURE.md") || page.folder() == internals;
+    for page in pages().iter().filter(is_about_the_source) {
+        for name in page.quoted().iter().filter(is_rust) {
+            let parts =
+                name.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|part| !part.is_empty());
+            for part in parts {
+                assert!(words.contains(part), "{} names {name}, but there is no {part} in src", page.name());
+            }
         }
     }
 }
@@ -305,8 +333,8 @@ fn every_problem_code_is_documented_and_no_other() {
         let (_, from) = source.split_once(begin).expect("the codes are in a function of that name");
         from.split_once(end).expect("which is followed by that").0.to_owned()
     };
-    let facts = between("src/http/failure.rs", "fn facts(&self)", "fn denial(")
-        + &between("src/protect/refused.rs", "fn denial_facts(", "\n}\n")
+    let facts = between("src/api/wire/failure.rs", "fn facts(&self)", "fn refused(")
+        + &between("src/protect/refused.rs", "fn row(self)", "\n    }\n")
         + &between("src/server/refusal.rs", "fn facts(self)", "\n}\n");
     // In "StatusCode::…, "code", "Title"".
     let quoted = facts.split("StatusCode::").skip(1).filter_map(|fact| fact.split('"').nth(1));

@@ -1,9 +1,9 @@
--- Gives Keyward two roles in the database of docker-compose.yml: keyward_owner owns the tables and changes them, keyward_service serves.
--- So whoever takes over the service can't rewrite its audit, nor change the schema. Neither is a superuser; the one there is has no
--- password, so nobody becomes it but who is in the container.
+-- Gives Keyward two roles in the database of docker-compose.yml: keyward_owner owns the tables and changes them,
+-- keyward_service serves. So whoever takes over the service can neither rewrite its audit nor change the schema.
+-- Neither role is a superuser. The superuser has no password, so only somebody inside the container can use it.
 --
--- The first start of the container runs this. It may be run again. A database that an older docker-compose.yml has made, where one
--- role did everything, gets its roles so:
+-- The first start of the container runs this file. It can be run again. In a database created by an older
+-- docker-compose.yml, where one role did everything, create the roles with:
 --
 --   docker compose up -d postgres
 --   docker compose exec postgres psql -U keyward -d keyward -f /docker-entrypoint-initdb.d/roles.sql
@@ -11,7 +11,7 @@
 -- tests/api/compose.rs runs it on both.
 
 \set ON_ERROR_STOP on
--- At the first start nobody may read the files any more; docker-compose.yml has read them. By hand, root reads them.
+-- At the first start, nobody can read the files any more; docker-compose.yml has read them. By hand, root reads them.
 \set owner_password `echo "${KEYWARD_OWNER_PASSWORD:-$(cat /run/keyward-owner/database_owner_password)}"`
 \set service_password `echo "${KEYWARD_SERVICE_PASSWORD:-$(cat /run/keyward/database_password)}"`
 
@@ -34,14 +34,14 @@ ALTER ROLE keyward_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION
 ALTER ROLE keyward_service LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'service_password';
 ALTER ROLE CURRENT_USER PASSWORD NULL;
 
--- Nobody else connects: who may connect may run NOTIFY, and whoever owns the schema may change it.
+-- Nobody else can connect: whoever can connect can run NOTIFY, and whoever owns the schema can change it.
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 ALTER DATABASE :"DBNAME" OWNER TO keyward_owner;
 GRANT CONNECT ON DATABASE :"DBNAME" TO keyward_service;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO keyward_owner;
 
--- What an older file has left to the superuser. Sequences of columns go with their tables.
+-- Objects that an older file has created as the superuser. Sequences of columns follow their tables.
 SELECT format('ALTER TABLE %s OWNER TO keyward_owner', oid::regclass)
 FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'S', 'v', 'm')

@@ -1,21 +1,22 @@
--- Asks Keyward about a request: `http-request lua.keyward` in haproxy.cfg. A grant goes on with the headers that say who
--- it is; a refusal is given to the client as it came. For HAProxy 2.6 and later.
+-- Asks Keyward about a request: `http-request lua.keyward` in haproxy.cfg. After a grant, the request continues with
+-- the headers that say who the client is; a refusal is passed to the client unchanged. For HAProxy 2.6 and later.
 
--- The way to Keyward leads through HAProxy itself, to its frontend `keyward_questions`. Behind it there may be several replicas,
--- which are watched, and a timeout for connecting; HAProxy's client for Lua knows one address, and waits for it.
+-- The question goes through HAProxy itself, to its frontend `keyward_questions`. Behind it there can be several
+-- replicas with health checks, and a timeout for connecting; HAProxy's client for Lua knows one address, and waits for
+-- it.
 local WAY = "abns@keyward"
--- Longer than the timeouts on that way, so that it is they that end a question.
+-- Longer than the timeouts on that way, so that those end a question.
 local PATIENCE_IN_MILLISECONDS = 5000
 
 local IDENTITY = {
   "x-auth-subject", "x-auth-tenant", "x-auth-owner", "x-auth-key-id", "x-auth-scopes", "x-auth-method", "x-auth-environment",
 }
 
--- What of the request Keyward gets to see besides what is asked for. What came twice is passed on twice, for it is Keyward
--- that refuses it.
+-- The client's headers that Keyward receives, besides what is requested. A header that came twice is passed on twice,
+-- because Keyward refuses it.
 local PASSED_ON = { "authorization", "x-api-key", "x-request-id", "user-agent" }
 
--- What of a refusal the client gets to see.
+-- The headers of a refusal that the client receives.
 local PASSED_BACK = { "content-type", "cache-control", "www-authenticate", "retry-after", "x-request-id" }
 
 -- HAProxy counts a header's values from 0.
@@ -56,7 +57,7 @@ local function refuse(txn, answer)
     end
     reply:set_body(answer.body or "")
   else
-    -- Not Keyward's word: it isn't there, or doesn't answer in time. Nobody passes.
+    -- Not an answer of Keyward: it can't be reached, or doesn't answer in time. No request passes.
     reply = txn:reply({ status = 503, reason = "Service Unavailable" })
     reply:add_header("content-type", "application/problem+json")
     reply:add_header("cache-control", "no-store")
@@ -66,15 +67,15 @@ local function refuse(txn, answer)
   txn:done(reply)
 end
 
--- A Lua error ends the request with 500, so nobody passes by one either; the configuration refuses whoever comes out of here
--- without the mark.
+-- A Lua error ends the request with 500, so no request passes by one either; the configuration refuses every request
+-- that returns from here without the mark.
 core.register_action("keyward", { "http-req" }, function(txn)
   local answer = ask(txn)
   if answer.status ~= 200 then
     refuse(txn, answer)
     return
   end
-  -- haproxy.cfg has taken off what the client has sent under these names.
+  -- haproxy.cfg has removed what the client has sent under these names.
   for _, name in ipairs(IDENTITY) do
     local value = first(answer.headers[name])
     if value then

@@ -11,7 +11,7 @@ use keyward::{
         api_key::{Keyring, Pepper},
         listing::Place,
     },
-    http::cursor,
+    api::wire::cursor,
 };
 use libfuzzer_sys::fuzz_target;
 

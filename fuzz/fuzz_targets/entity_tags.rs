@@ -3,7 +3,7 @@
 //! It never panics. A list that is read and written again is the same list, and names what a plain reading finds in it.
 #![no_main]
 
-use keyward::http::entity_tag::{EntityTag, TagList};
+use keyward::api::wire::entity_tag::{EntityTag, TagList};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|value: &[u8]| {

@@ -3,7 +3,7 @@
 //! It never panics. A word that is read has the one spelling that its owner has, and an owner that is written is read.
 #![no_main]
 
-use keyward::{domain::owner::Owner, http::owner_id};
+use keyward::{api::wire::owner_id, domain::owner::Owner};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

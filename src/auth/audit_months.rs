@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{domain::ledger::KeyLedger, trouble::Trouble};
+use crate::{domain::ledger::KeyLedger, telemetry::outage::Trouble};
 
 /// Months are made a year ahead, so it matters to nobody when in an hour it is done.
 const REST: Duration = Duration::from_secs(60 * 60);

@@ -2,23 +2,18 @@
 
 #![deny(clippy::disallowed_methods)]
 
-pub mod api_key;
 pub mod audit_months;
 mod batch_reader;
-pub mod cache;
+mod checked;
 pub(crate) mod clock;
 pub mod coherence;
-mod cold_check;
-pub mod ended_keys;
-pub mod hasher;
 pub mod jwt;
-pub mod last_uses;
+pub mod keys;
 pub mod lifecycle;
-mod priority;
 pub mod strict_json;
-pub mod token;
-mod token_cache;
+pub mod tokens;
 
+pub use self::checked::Checked;
 use crate::domain::ports::StoreError;
 
 /// A check or a change could not be decided or done. Becomes 503, never a grant and never a refusal.
@@ -29,7 +24,7 @@ pub enum Undecided {
     Store(#[from] StoreError),
     /// The hasher could not answer.
     #[error(transparent)]
-    Hasher(#[from] hasher::HashError),
+    Hasher(#[from] keys::hasher::HashError),
     /// The keys of a token's issuer are not known.
     #[error("the keys of the issuer {0} could not be fetched; see the lines about it before")]
     IssuerKeys(String),

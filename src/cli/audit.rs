@@ -1,6 +1,7 @@
 //! `keyward audit`: who did what, on the database directly.
 
 use keyward::{
+    api::{Event, csv_header, csv_lines, ndjson},
     config::Sources,
     domain::{
         api_key::KeyId,
@@ -9,7 +10,6 @@ use keyward::{
         listing::{EventFilter, Page},
         owner::Owner,
     },
-    http::{Event, csv_header, csv_lines, ndjson},
 };
 use time::OffsetDateTime;
 

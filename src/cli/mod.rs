@@ -25,7 +25,7 @@ use clap_complete::Shell;
 use keyward::{
     config::{Settings, Sources},
     store::Store,
-    telemetry,
+    telemetry::log,
 };
 
 /// Issues API keys to people who hold a JWT and checks both on every request, in front of any API.
@@ -169,7 +169,7 @@ fn show_config(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    telemetry::init(&settings.log()?)?;
+    log::init(&settings.log()?)?;
     let (database, audit) = (settings.database()?, settings.audit()?);
     runtime()?.block_on(async {
         let store = Store::open(&database).await?;

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use keyward::{
+    api::{OwnerDetails, wire::owner_id},
     config::{KeyPolicy, Sources},
     domain::{
         ledger::OwnerSwitch,
@@ -9,7 +10,6 @@ use keyward::{
         owner::Owner,
         text::{ChangeReason, SearchText},
     },
-    http::{OwnerDetails, owner_id},
 };
 
 use super::shared::{

@@ -5,7 +5,7 @@ use std::pin::pin;
 use keyward::{
     config::{Config, Settings},
     startup::{Replica, Stop},
-    telemetry,
+    telemetry::log,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,7 +23,7 @@ pub(super) fn run(settings: Settings, hardened: Hardened) -> anyhow::Result<()> 
 /// in them.
 pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Config> {
     let mut config = settings.validate()?;
-    telemetry::init(&config.log)?;
+    log::init(&config.log)?;
     hardened.settle(config.process.core_dumps);
     descriptors::settle(&mut config);
     for (setting, path) in settings.exposed_files() {

@@ -9,24 +9,24 @@
 //! which costs no query and no Argon2. The key that the tag is made with is derived from the
 //! server's pepper, so a copy of the database alone is not enough to make or to test a key.
 
+pub(crate) mod base62;
 mod pepper;
 mod prefix_and_environment;
 
 use std::{fmt, str::FromStr};
-
-use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
-use siphasher::sip128::SipHasher24;
-use subtle::ConstantTimeEq;
-use time::OffsetDateTime;
-use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use self::pepper::PepperKeys;
 pub use self::{
     pepper::{Pepper, WeakPepper},
     prefix_and_environment::{Environment, InvalidPrefix, Prefix, UnknownEnvironment},
 };
-use super::{base62, secret::SecretString};
+use super::secret::SecretString;
+use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
+use siphasher::sip128::SipHasher24;
+use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 const ID_LENGTH: usize = 22;
 /// 43 uniform base62 characters carry 256.03 bits.

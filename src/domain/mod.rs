@@ -5,7 +5,6 @@
 
 pub mod api_key;
 pub mod audit;
-mod base62;
 pub mod coherence;
 pub mod denial;
 pub mod key_record;

@@ -51,12 +51,12 @@ fn principal(request: &HttpRequest) -> Extracted<Principal> {
         return Either::Left(ready(Err(Refused::new(Cause::Undecided))));
     };
     let rules = Rules::any_of(keyward.gate().credentials);
-    if let Some(decided) = keyward.gate().recall(request, &rules) {
+    if let Some(decided) = keyward.gate().check_request(request, &rules).now() {
         return Either::Left(ready(decided.map(|()| found(request).expect("who is let through is in the request"))));
     }
     let (keyward, request) = (keyward.clone(), request.clone());
     Either::Right(Box::pin(async move {
-        keyward.gate().decide(&request, &rules).await?;
+        keyward.gate().check_request(&request, &rules).await?;
         Ok(found(&request).expect("who is let through is in the request"))
     }))
 }

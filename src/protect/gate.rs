@@ -1,8 +1,9 @@
 //! What decides on a request.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use actix_web::{HttpMessage, HttpRequest, http::header::HeaderValue};
+use futures_util::future::Either;
 use time::OffsetDateTime;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     rules::Rules,
 };
 use crate::{
-    auth::{Undecided, api_key::KeyChecker, lifecycle::Lifecycle, token::TokenChecker},
+    auth::{Checked, Undecided, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker},
     domain::{
         api_key::KeyId,
         audit::{Actor, Author},
@@ -45,78 +46,54 @@ pub(crate) struct Gate {
 pub(super) struct Anonymous(pub(super) CredentialKind);
 
 impl Gate {
-    /// What memory says of the request's credential; `None` where [`decide`](Self::decide) has to wait.
-    pub(super) fn recall(&self, request: &HttpRequest, rules: &Rules) -> Option<Result<(), Refused>> {
-        let (kind, credential) = self.presented(request, rules.credentials);
-        let verdict = match credential {
-            Ok(Presented::Key(key)) => self.recall_key(key, request)?,
-            Ok(Presented::Token(token)) => self.tokens.check_from_memory(token, OffsetDateTime::now_utc())?,
-            Err(denial) => Verdict::Denied(denial),
-        };
-        // Memory holds no token that says who is disabled, so there is nothing to do that would have to be waited for.
-        Some(self.admit(kind, Ok(verdict), request, rules))
-    }
-
-    /// Decides on the request's credential.
-    pub(super) async fn decide(&self, request: &HttpRequest, rules: &Rules) -> Result<(), Refused> {
-        let (kind, verdict) = self.check(request, rules.credentials).await;
-        self.stop_owner_if_told(&verdict, request).await;
-        self.admit(kind, verdict, request, rules)
-    }
-
-    /// What becomes of the request's credential, of those that are taken.
-    pub(crate) async fn check(
-        &self,
-        request: &HttpRequest,
-        taken: Credentials,
-    ) -> (CredentialKind, Result<Verdict, Undecided>) {
-        let (kind, credential) = self.presented(request, taken);
-        let verdict = match credential {
-            Ok(presented) => self.check_presented(presented, request).await,
-            Err(denial) => Ok(Verdict::Denied(denial)),
-        };
-        (kind, verdict)
-    }
-
-    /// What becomes of a credential.
-    pub(crate) async fn check_presented(
-        &self,
-        presented: Presented<'_>,
-        request: &HttpRequest,
-    ) -> Result<Verdict, Undecided> {
-        match presented {
-            Presented::Key(key) => self.check_key(key, request).await,
-            Presented::Token(token) => self.tokens.check(token, OffsetDateTime::now_utc()).await,
+    /// What becomes of the request's credential under these rules: its [`Principal`] is put into the request, or it is
+    /// refused.
+    pub(super) fn check_request<'a>(
+        &'a self,
+        request: &'a HttpRequest,
+        rules: &'a Rules,
+    ) -> Checked<Result<(), Refused>, impl Future<Output = Result<(), Refused>>> {
+        let (kind, presented) = self.presented(request, rules.credentials);
+        match self.check(presented, request) {
+            Checked::Now(verdict) => Checked::Now(self.admit(kind, verdict, request, rules)),
+            Checked::Later(waiting) => Checked::Later(async move { self.admit(kind, waiting.await, request, rules) }),
         }
     }
 
-    fn presented<'a>(
+    /// What becomes of a credential that came with this request, or of none. Every way in passes here.
+    pub(crate) fn check<'a>(
+        &'a self,
+        presented: Result<Presented<'a>, Denial>,
+        request: &'a HttpRequest,
+    ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
+        let now = OffsetDateTime::now_utc();
+        match presented {
+            Ok(Presented::Key(key)) => match self.keys.check(key, now, self.proxies.client_address(request)) {
+                Checked::Now(verdict) => Checked::Now(verdict),
+                Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
+            },
+            Ok(Presented::Token(token)) => match self.tokens.check(token, now) {
+                // Memory holds no token that says who is disabled.
+                Checked::Now(verdict) => Checked::Now(verdict),
+                Checked::Later(waiting) => Checked::Later(Either::Right(async move {
+                    let verdict = waiting.await;
+                    if let Ok(Verdict::OwnerDisabled(identity)) = &verdict {
+                        self.stop_owner(identity, request).await;
+                    }
+                    verdict
+                })),
+            },
+            Err(denial) => Checked::Now(Ok(Verdict::Denied(denial))),
+        }
+    }
+
+    /// The request's credential, of those that are taken, and how it was asked for.
+    pub(crate) fn presented<'a>(
         &self,
         request: &'a HttpRequest,
         taken: Credentials,
     ) -> (CredentialKind, Result<Presented<'a>, Denial>) {
         credentials::presented(request.headers(), taken, |text| self.keys.is_key(text))
-    }
-
-    /// What memory says of a key; `None` where [`check_key`](Self::check_key) has to wait.
-    pub(crate) fn recall_key(&self, key: &[u8], request: &HttpRequest) -> Option<Verdict> {
-        self.keys.check_from_memory(key, OffsetDateTime::now_utc(), self.proxies.client_address(request))
-    }
-
-    /// What becomes of a key.
-    pub(crate) async fn check_key(&self, key: &[u8], request: &HttpRequest) -> Result<Verdict, Undecided> {
-        self.keys.check(key, OffsetDateTime::now_utc(), self.proxies.client_address(request)).await
-    }
-
-    /// Lets a request with this verdict through, or says why not.
-    pub(crate) async fn let_through(
-        &self,
-        kind: CredentialKind,
-        verdict: Result<Verdict, Undecided>,
-        request: &HttpRequest,
-    ) -> Result<(), Refused> {
-        self.stop_owner_if_told(&verdict, request).await;
-        self.put(kind, verdict, request)
     }
 
     fn admit(
@@ -140,7 +117,7 @@ impl Gate {
     }
 
     /// Puts the [`Principal`] into the request, or says (and logs) why there is none.
-    fn put(
+    pub(crate) fn put(
         &self,
         kind: CredentialKind,
         verdict: Result<Verdict, Undecided>,
@@ -220,12 +197,6 @@ impl Gate {
     pub(crate) fn author(&self, request: &HttpRequest, actor: Actor) -> Author {
         let address = self.proxies.client_address(request);
         Author { actor, address, request_id: self.host.request_id(request) }
-    }
-
-    pub(crate) async fn stop_owner_if_told(&self, verdict: &Result<Verdict, Undecided>, request: &HttpRequest) {
-        if let Ok(Verdict::OwnerDisabled(identity)) = verdict {
-            self.stop_owner(identity, request).await;
-        }
     }
 
     /// The issuer says that this owner is disabled, so the owner's keys must stop, too. The bearer is refused

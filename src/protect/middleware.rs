@@ -118,7 +118,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let Protect { keyward, rules } = &*self.protect;
-        match keyward.gate().recall(request.request(), rules) {
+        match keyward.gate().check_request(request.request(), rules).now() {
             Some(Ok(())) => Either::Left(self.behind.call(request).map_ok(ServiceResponse::map_into_boxed_body)),
             Some(Err(refused)) => Either::Right(Box::pin(ready(Ok(answer(&self.protect, request, refused))))),
             None => Either::Right(Box::pin(first_check(Rc::clone(&self.protect), request, Rc::clone(&self.behind)))),
@@ -136,7 +136,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    match protect.keyward.gate().decide(request.request(), &protect.rules).await {
+    match protect.keyward.gate().check_request(request.request(), &protect.rules).await {
         Ok(()) => Ok(behind.call(request).await?.map_into_boxed_body()),
         Err(refused) => Ok(answer(&protect, request, refused)),
     }

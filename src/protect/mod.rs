@@ -10,7 +10,6 @@
 
 #![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports, reason = "Keyward's own routes use it"))]
 
-mod bounded_log;
 mod challenge;
 mod client_address;
 pub(crate) mod credentials;
@@ -24,15 +23,15 @@ mod refused;
 mod rules;
 
 pub(crate) use self::{
-    bounded_log::BoundedLog,
     challenge::CredentialKind,
     client_address::BySocket,
     gate::{Gate, with_scope},
     handle::Membership,
     host::{Elsewhere, Host},
-    refused::{Cause, RETRY_AFTER_SECONDS, denial_facts},
+    refused::{Cause, Row},
 };
 pub use self::{
     client_address::TrustedProxies, extract::Authorized, handle::Keyward, middleware::Protect, refused::Refused,
     rules::Credentials,
 };
+pub(crate) use crate::telemetry::bounded_log::BoundedLog;

@@ -3,34 +3,97 @@
 use std::fmt;
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpResponse, HttpResponseBuilder, ResponseError,
     http::{
         StatusCode,
         header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use serde::Serialize;
+use serde_json::json;
 
 use super::CredentialKind;
 use crate::domain::denial::PublicDenial;
 
 /// Seconds after which a client may try again. An outage of the database is over, or it is not, in
 /// about that time; a longer wait would only hold up the recovery.
-pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
+const RETRY_AFTER_SECONDS: &str = "1";
 
-/// Status, code and title of a denial, as RFC 9110 §15.5.2 and RFC 6750 §3.1 have them.
-pub(crate) fn denial_facts(kind: CredentialKind, denial: PublicDenial) -> (StatusCode, &'static str, &'static str) {
-    let (missing, invalid) = match kind {
-        CredentialKind::Token => ("No token provided", "Failed to authenticate token"),
-        CredentialKind::ApiKey | CredentialKind::Basic => ("No API key provided", "Invalid API key"),
-        CredentialKind::Either => ("No credential provided", "Invalid credential"),
-    };
-    match denial {
-        PublicDenial::MissingCredential => (StatusCode::UNAUTHORIZED, "missing_credential", missing),
-        PublicDenial::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request", invalid),
-        PublicDenial::InvalidCredential => (StatusCode::UNAUTHORIZED, "invalid_token", invalid),
-        PublicDenial::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope"),
-        PublicDenial::NotAllowed => (StatusCode::FORBIDDEN, "not_allowed", "Not allowed here"),
+/// What is answered to a request that is not let through, in all ways in and for all applications.
+pub(crate) struct Row {
+    pub(crate) status: StatusCode,
+    /// A stable word for programs.
+    pub(crate) code: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) what_to_do: &'static str,
+}
+
+/// The table of refusals, as RFC 9110 §15.5.2 and RFC 6750 §3.1 have them. A new cause needs a row here, its headers in
+/// [`Cause::add_headers`], and a row in `docs/problems.md`.
+impl Cause {
+    pub(crate) fn row(self) -> Row {
+        let (status, code, title, what_to_do) = match self {
+            Self::Undecided => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Temporarily unavailable",
+                "Try again after as many seconds as Retry-After says.",
+            ),
+            Self::Denied(kind, denial) => {
+                let (missing, invalid) = match kind {
+                    CredentialKind::Token => ("No token provided", "Failed to authenticate token"),
+                    CredentialKind::ApiKey | CredentialKind::Basic => ("No API key provided", "Invalid API key"),
+                    CredentialKind::Either => ("No credential provided", "Invalid credential"),
+                };
+                match denial {
+                    PublicDenial::MissingCredential => (
+                        StatusCode::UNAUTHORIZED,
+                        "missing_credential",
+                        missing,
+                        "Send the credential that WWW-Authenticate asks for.",
+                    ),
+                    PublicDenial::InvalidRequest => (
+                        StatusCode::BAD_REQUEST,
+                        "invalid_request",
+                        invalid,
+                        "Send one credential, in one header, once.",
+                    ),
+                    PublicDenial::InvalidCredential => (
+                        StatusCode::UNAUTHORIZED,
+                        "invalid_token",
+                        invalid,
+                        "The credential is not accepted. Get a new one, or ask the operator.",
+                    ),
+                    PublicDenial::InsufficientScope(_) => (
+                        StatusCode::FORBIDDEN,
+                        "insufficient_scope",
+                        "Insufficient scope",
+                        "Use a credential with the scope that WWW-Authenticate names.",
+                    ),
+                    PublicDenial::NotAllowed => (
+                        StatusCode::FORBIDDEN,
+                        "not_allowed",
+                        "Not allowed here",
+                        "The credential is good and may not be used for this. Ask the operator.",
+                    ),
+                }
+            }
+        };
+        Row { status, code, title, what_to_do }
+    }
+
+    /// The headers that the RFCs demand of the answer, which has this status.
+    pub(crate) fn add_headers(self, status: StatusCode, response: &mut HttpResponseBuilder) {
+        match self {
+            Self::Denied(kind, denial)
+                if status == StatusCode::UNAUTHORIZED || matches!(denial, PublicDenial::InsufficientScope(_)) =>
+            {
+                response.insert_header((WWW_AUTHENTICATE, kind.challenge(denial)));
+            }
+            Self::Denied(..) => {}
+            Self::Undecided => {
+                response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            }
+        }
     }
 }
 
@@ -59,54 +122,34 @@ impl Refused {
 
     /// A stable word for programs, listed in Keyward's `docs/problems.md`.
     pub fn code(self) -> &'static str {
-        self.facts().1
-    }
-
-    fn facts(self) -> (StatusCode, &'static str, &'static str) {
-        match self.0 {
-            Cause::Denied(kind, denial) => denial_facts(kind, denial),
-            Cause::Undecided => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
-        }
+        self.0.row().code
     }
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.facts().2)
+        formatter.write_str(self.0.row().title)
     }
 }
 
 impl std::error::Error for Refused {}
 
-/// An error as RFC 9457 has it.
-#[derive(Serialize)]
-struct Problem {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    code: &'static str,
-}
-
 impl ResponseError for Refused {
     fn status_code(&self) -> StatusCode {
-        self.facts().0
+        self.0.row().status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (status, code, title) = self.facts();
+        let Row { status, code, title, what_to_do } = self.0.row();
         let mut response = HttpResponse::build(status);
-        response.insert_header((CACHE_CONTROL, "no-store"));
-        match self.0 {
-            Cause::Denied(_, PublicDenial::InvalidRequest) => {}
-            Cause::Denied(kind, denial) => {
-                response.insert_header((WWW_AUTHENTICATE, kind.challenge(denial)));
-            }
-            Cause::Undecided => {
-                response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
-            }
-        }
-        let problem = Problem { kind: format!("/problems/{code}"), title, status: status.as_u16(), code };
-        response.content_type("application/problem+json").json(problem)
+        response.insert_header((CACHE_CONTROL, "no-store")).content_type("application/problem+json");
+        self.0.add_headers(status, &mut response);
+        response.json(json!({
+            "type": format!("/problems/{code}"),
+            "title": title,
+            "status": status.as_u16(),
+            "code": code,
+            "detail": what_to_do,
+        }))
     }
 }

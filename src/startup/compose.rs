@@ -12,15 +12,12 @@ use tokio::{runtime::Handle, task::AbortHandle};
 
 use crate::{
     auth::{
-        api_key::KeyChecker,
         audit_months,
         coherence::{Freshness, Link, Settings},
-        ended_keys,
-        hasher::Hasher,
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
-        last_uses::LastUses,
-        lifecycle::{Lifecycle, OwnersStopped},
-        token::{TokenChecker, TokenRoom},
+        keys::{check::KeyChecker, hasher::Hasher, last_uses::LastUses},
+        lifecycle::{Lifecycle, OwnersStopped, ended_keys},
+        tokens::check::{TokenChecker, TokenRoom},
     },
     config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed},
     domain::{

@@ -18,15 +18,15 @@ use super::{
     socket::SocketFile,
 };
 use crate::{
+    api::{self, Authorize, OwnRoutes, Readiness, Services},
     auth::lifecycle::Issuer,
     config::{self, Audit, Config, Database, Server},
     domain::network,
-    http::{self, Authorize, OwnRoutes, Readiness, Services},
     policy_file::PolicyWatch,
     protect::{BoundedLog, Membership, TrustedProxies},
     server::Listeners,
     store::{OpenError, Store},
-    trouble::{Trouble, millis},
+    telemetry::outage::{Trouble, millis},
 };
 
 /// Between two attempts to reach the database that the service begins with; doubled up to the maximum. Replicas that start
@@ -122,7 +122,7 @@ impl Replica {
             authorize,
             readiness: Arc::clone(&readiness),
         });
-        let server = http::server::start(Listeners { tcp, socket: by_socket }, services, &settings)?;
+        let server = api::application::start(Listeners { tcp, socket: by_socket }, services, &settings)?;
         Ok(Self { address, socket, server, readiness, membership, settings, store, database, audit, lease })
     }
 

@@ -23,7 +23,7 @@ use crate::{
         message_keys::MessageKeys,
         ports::{Announcements, Listener, Listening, StoreError},
     },
-    trouble::Trouble,
+    telemetry::outage::Trouble,
 };
 
 /// A connection that was reset is replaced at once; a database that is away is asked so often.

@@ -20,7 +20,7 @@ use super::{
     servers::Servers,
     session::{self, Unfit},
 };
-use crate::{domain::ports::StoreError, trouble::Trouble};
+use crate::{domain::ports::StoreError, telemetry::outage::Trouble};
 
 /// Connections for one purpose. Cheap to clone.
 #[derive(Clone)]

@@ -38,7 +38,7 @@ use crate::{
         owner::Owner,
         ports::{Announcements, EndedTokens, Health, KeyStore, StoreError},
     },
-    trouble::Trouble,
+    telemetry::outage::Trouble,
     turns::{OwnerTurns, Turn},
 };
 

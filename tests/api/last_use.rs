@@ -75,6 +75,23 @@ async fn a_graceful_stop_writes_what_is_pending() {
     assert_eq!(uses(&rows).await, 1);
 }
 
+#[tokio::test]
+async fn uses_that_cannot_be_written_have_a_line_at_the_begin_and_one_at_the_end() {
+    let replica = replica_with(&[OFTEN]).await;
+    let rows = replica.database().superuser_pool().await;
+    let refusing = "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$";
+    sqlx::query(refusing).execute(&rows).await.expect("a function");
+    let trigger = "CREATE TRIGGER refuses BEFORE INSERT ON key_uses EXECUTE FUNCTION refuses()";
+    sqlx::query(trigger).execute(&rows).await.expect("a trigger");
+    let key = Person::named("alice").creates(&replica, json!({})).await;
+    assert_eq!(key.status(&replica).await, 200);
+    replica.prints("could not write when keys were last used").await;
+    sqlx::query("DROP TRIGGER refuses ON key_uses").execute(&rows).await.expect("no trigger");
+    let over = replica.prints("writes again when keys were last used").await;
+    assert!(serde_json::from_str::<Value>(&over).expect("JSON")["lasted_ms"].is_u64(), "{over}");
+    assert_eq!(uses(&rows).await, 1);
+}
+
 async fn uses(rows: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM key_uses").fetch_one(rows).await.expect("a number")
 }

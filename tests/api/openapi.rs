@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyward::http::{endpoint::Access, routes::ENDPOINTS};
+use keyward::api::{endpoint::Access, routes::ENDPOINTS};
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{

@@ -1,6 +1,6 @@
 //! Every route there is, by the table that serves them.
 
-use keyward::http::{endpoint::Access, routes::ENDPOINTS};
+use keyward::api::{endpoint::Access, routes::ENDPOINTS};
 use reqwest::Method;
 use test_support::{actors::stranger, replica::Replica};
 

@@ -1,6 +1,6 @@
 //! One rule for what a route does not know: it is refused, and never lost.
 
-use keyward::http::{
+use keyward::api::{
     endpoint::{Access, Endpoint},
     routes::ENDPOINTS,
 };

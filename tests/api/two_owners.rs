@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use keyward::http::{
+use keyward::api::{
     endpoint::{Access, Endpoint},
     routes::ENDPOINTS,
 };

@@ -57,16 +57,16 @@ async fn a_remembered_token_dies_when_its_key_leaves_the_set() {
     let (stays, leaves) = (staying.token(), leaving.token());
     for token in [&stays, &leaves] {
         assert_granted(&check(&tokens, token).await);
-        assert!(tokens.check_from_memory(token.as_bytes(), NOW).is_some());
+        assert!(tokens.check(token.as_bytes(), NOW).now().is_some());
     }
     published.publish(vec![staying.jwk()]);
-    eventually("the change comes", async || tokens.check_from_memory(leaves.as_bytes(), NOW).is_none()).await;
+    eventually("the change comes", async || tokens.check(leaves.as_bytes(), NOW).now().is_none()).await;
     assert_denied(&check(&tokens, &leaves).await, Denial::Token(TokenFault::KeyUnknown));
     assert_granted(&check(&tokens, &stays).await);
-    assert!(tokens.check_from_memory(stays.as_bytes(), NOW).is_some());
+    assert!(tokens.check(stays.as_bytes(), NOW).now().is_some());
     // Another key of the same name is another key.
     published.publish(vec![SigningKey::new("staying").jwk()]);
-    eventually("the change comes", async || tokens.check_from_memory(stays.as_bytes(), NOW).is_none()).await;
+    eventually("the change comes", async || tokens.check(stays.as_bytes(), NOW).now().is_none()).await;
     assert_denied(&check(&tokens, &stays).await, Denial::Token(TokenFault::Signature));
 }
 
@@ -81,6 +81,6 @@ async fn keys_that_are_fetched_again_unchanged_leave_remembered_tokens_alone() {
     assert_granted(&check(&tokens, &token).await);
     let before = published.fetches();
     eventually("they are fetched again", async || published.fetches() > before + 3).await;
-    assert!(tokens.check_from_memory(token.as_bytes(), NOW).is_some());
+    assert!(tokens.check(token.as_bytes(), NOW).now().is_some());
     assert_eq!(tokens.verified(), 1);
 }

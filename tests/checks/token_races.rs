@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use keyward::{
-    auth::token::TokenChecker,
+    auth::tokens::check::TokenChecker,
     domain::{
         token::{TokenEnd, TokenRecords},
         verdict::Verdict,

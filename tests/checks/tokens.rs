@@ -7,7 +7,7 @@ use keyward::{
         Undecided,
         coherence::Settings,
         jwt::TokenVerifier,
-        token::{TokenChecker, TokenRoom},
+        tokens::check::{TokenChecker, TokenRoom},
     },
     domain::{
         denial::{Denial, TokenFault},
@@ -52,15 +52,15 @@ const EXPIRED: Denial = Denial::Token(TokenFault::Expired);
 async fn a_first_check_costs_one_signature_and_one_query_and_the_next_ones_nothing() {
     let world = World::usual().await;
     let (tokens, token) = (world.tokens(), signed(&claims("1", "alice")));
-    assert!(tokens.check_from_memory(token.as_bytes(), NOW).is_none());
+    assert!(tokens.check(token.as_bytes(), NOW).now().is_none());
     for _ in 0..100 {
         let Ok(Verdict::Granted(principal)) = check(&tokens, &token).await else { panic!("refused") };
         assert_eq!(&*principal.owner().subject, "alice");
-        assert!(matches!(tokens.check_from_memory(token.as_bytes(), NOW), Some(Verdict::Granted(_))));
+        assert!(matches!(tokens.check(token.as_bytes(), NOW).now(), Some(Ok(Verdict::Granted(_)))));
     }
     assert_eq!(costs(&world, &tokens), (1, 1));
     // One bit more of it is another token.
-    assert!(tokens.check_from_memory(format!("{token}A").as_bytes(), NOW).is_none());
+    assert!(tokens.check(format!("{token}A").as_bytes(), NOW).now().is_none());
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn without_a_lease_each_check_verifies_the_token_and_reads_whether_it_was_
     let (tokens, token) = (world.tokens(), signed(&claims("1", "alice")));
     for checks in 1..=5 {
         assert_granted(&check(&tokens, &token).await);
-        assert!(tokens.check_from_memory(token.as_bytes(), NOW).is_none());
+        assert!(tokens.check(token.as_bytes(), NOW).now().is_none());
         assert_eq!(costs(&world, &tokens), (checks, checks as usize));
     }
     world.store.set_down(true);
@@ -191,7 +191,7 @@ async fn when_the_lease_is_over_the_rows_are_read() {
     assert_granted(&check(&tokens, &token).await);
     world.channel.return_heartbeats(false);
     world.store.end(records("1"), TokenEnd::Revoked);
-    eventually("the lease is over", async || tokens.check_from_memory(token.as_bytes(), NOW).is_none()).await;
+    eventually("the lease is over", async || tokens.check(token.as_bytes(), NOW).now().is_none()).await;
     assert_denied(&check(&tokens, &token).await, REVOKED);
 }
 
@@ -208,7 +208,7 @@ async fn a_token_that_was_ended_while_it_was_looked_up_is_not_remembered() {
         world.end(records("1"), end).await;
         world.store.reads.open();
         began_before.await.expect("a verdict");
-        assert!(tokens.check_from_memory(token.as_bytes(), NOW).is_none());
+        assert!(tokens.check(token.as_bytes(), NOW).now().is_none());
         assert_eq!(matches!(check(&tokens, &token).await, Ok(Verdict::Denied(_))), refused);
         // Whatever happens next is about a token that is not remembered.
         world.end(records("1"), TokenEnd::NotBefore(later(-1))).await;
@@ -266,7 +266,7 @@ async fn more_tokens_than_there_is_room_for_are_not_remembered() {
         for text in &texts {
             assert_granted(&check(&tokens, text).await);
         }
-        let is_remembered = |text: &&String| tokens.check_from_memory(text.as_bytes(), NOW).is_some();
+        let is_remembered = |text: &&String| tokens.check(text.as_bytes(), NOW).now().is_some();
         let remembered = texts.iter().filter(is_remembered).count();
         assert!((1..=most).contains(&remembered), "{remembered} tokens remembered");
     }

@@ -24,6 +24,7 @@ async fn a_key_that_the_replica_made_is_accepted_and_says_whose_it_is() {
 fn what_is_wrong(reply: &Reply) -> serde_json::Value {
     let mut problem: serde_json::Value = serde_json::from_str(&reply.text).expect("JSON");
     let members = problem.as_object_mut().expect("a problem");
+    assert!(members["detail"].as_str().is_some_and(|detail| detail.ends_with('.')), "{}", reply.text);
     members.retain(|name, _| !["detail", "instance", "requestId"].contains(&name.as_str()));
     problem
 }

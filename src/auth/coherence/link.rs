@@ -20,7 +20,7 @@ use super::{
 use crate::{
     auth::clock,
     domain::ports::{Announcements, Listener, Listening, StoreError},
-    trouble::Trouble,
+    telemetry::outage::Trouble,
 };
 
 /// Counters of invalidations: 512 KB, for each check reads one, and so they stay in the processor's own

@@ -56,7 +56,7 @@ pub struct TokenVerifier {
 }
 
 /// A token of which signature and claims are good. Whether it was ended before it expires is not said, so this lets
-/// nobody in: [`TokenChecker`](super::token::TokenChecker) does.
+/// nobody in: [`TokenChecker`](super::tokens::check::TokenChecker) does.
 pub struct VerifiedToken {
     claimed: Claimed,
     issuer: Arc<Issuer>,

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::{ChangedKey, Done, Editor, Everywhere, Lifecycle, policy::after};
 use crate::{
-    auth::{Undecided, hasher::Hasher},
+    auth::{Undecided, keys::hasher::Hasher},
     domain::{
         api_key::{Environment, IssuedKey, KeyId, Keyring},
         audit::{Action, Actor},

@@ -7,6 +7,7 @@
 //! - `policy`: what the operator allows, and what nobody may pass on
 
 mod edit;
+pub mod ended_keys;
 mod issue;
 mod many;
 mod policy;

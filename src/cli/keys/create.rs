@@ -2,9 +2,9 @@
 
 use anyhow::bail;
 use keyward::{
+    api::CreatedKey,
     auth::lifecycle::{Expiry, Issued, Order},
     domain::{api_key::Environment, metadata::Metadata, owner::Owner},
-    http::CreatedKey,
 };
 use time::OffsetDateTime;
 

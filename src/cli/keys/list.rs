@@ -1,6 +1,7 @@
 //! `keyward keys list`
 
 use keyward::{
+    api::Key,
     domain::{
         api_key::Environment,
         key_record::{KeyState, ManagedKey},
@@ -9,7 +10,6 @@ use keyward::{
         scope::Scope,
         text::{KeyName, SearchText},
     },
-    http::Key,
 };
 use time::OffsetDateTime;
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use keyward::{
+    api::RotatedKey,
     auth::lifecycle::{Issued, Rotation},
     domain::{api_key::KeyId, precondition::Preconditions},
-    http::RotatedKey,
 };
 
 use super::content::ExpiryOptions;

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 use keyward::{
+    api::Key,
     domain::{api_key::KeyId, key_record::ManagedKey, ledger::Reach},
-    http::Key,
 };
 use time::OffsetDateTime;
 

@@ -9,13 +9,16 @@ use std::{
 
 use anyhow::{Context, bail};
 use keyward::{
-    auth::{api_key::KeyChecker, coherence::Freshness, hasher::Hasher, last_uses::LastUses},
+    api::{Question, Verification},
+    auth::{
+        coherence::Freshness,
+        keys::{check::KeyChecker, hasher::Hasher, last_uses::LastUses},
+    },
     domain::{
         api_key::{Environment, Keyring},
         scope::Scopes,
         secret::SecretString,
     },
-    http::{Question, Verification},
 };
 use zeroize::Zeroizing;
 
@@ -67,7 +70,7 @@ impl Verify {
         };
         let examined = checker(desk)?.examine(question.key.expose().as_bytes()).await;
         let examined = examined.context("it cannot be said whether the key is good")?;
-        let verification = Verification::new(&examined, &question, self.explain, now());
+        let verification = Verification::preview(&examined, &question, self.explain, now());
         if self.json {
             print_json(&verification)?;
         } else {

@@ -4,13 +4,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use keyward::{
     auth::{
-        hasher::Hasher,
+        keys::hasher::Hasher,
         lifecycle::{Editor, Issuer, Lifecycle, OwnersStopped},
     },
     config::{KeyPolicy, Settings, Sources},
     domain::{api_key::Keyring, audit::Author, ledger::Reach},
     store::Store,
-    telemetry,
+    telemetry::log,
 };
 
 use super::leases;
@@ -49,7 +49,7 @@ impl DatabaseOptions {
             sources.base.push(database);
         }
         let settings = Settings::load(sources)?;
-        telemetry::init(&settings.log()?)?;
+        log::init(&settings.log()?)?;
         runtime()?.block_on(async {
             let database = dev::configured(self.dev, settings.database())?;
             let store = Store::open(&database).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 use keyward::{
+    api,
     domain::{
         api_key::Environment,
         audit::{Action, Actor},
@@ -14,7 +15,6 @@ use keyward::{
         owner::{IDENTIFIER_MAX_BYTES, Owner},
         timestamp,
     },
-    http,
 };
 use time::OffsetDateTime;
 
@@ -56,7 +56,7 @@ pub(in crate::cli) fn network(text: &str) -> Result<IpNet, String> {
 
 /// The id of an owner.
 pub(in crate::cli) fn owner(text: &str) -> Result<Owner, String> {
-    http::owner_id::read(text).ok_or_else(|| {
+    api::wire::owner_id::read(text).ok_or_else(|| {
         "not the id of an owner, as `keyward owners list` shows it; --subject takes the `sub` of their tokens"
             .to_owned()
     })
@@ -64,7 +64,7 @@ pub(in crate::cli) fn owner(text: &str) -> Result<Owner, String> {
 
 /// Who did something.
 pub(in crate::cli) fn actor(text: &str) -> Result<Actor, String> {
-    http::read_actor(text)
+    api::read_actor(text)
 }
 
 /// The limits that tokens' `sub` and `jti` have.

@@ -2,13 +2,13 @@
 
 use anyhow::{Context, bail};
 use keyward::{
+    api::EndedTokens,
     auth::jwt::TokenLives,
     config::{KeyPolicy, Sources},
     domain::{
         text::ChangeReason,
         token::{TokenRevocation, WhichTokens, is_too_late},
     },
-    http::EndedTokens,
 };
 use time::OffsetDateTime;
 

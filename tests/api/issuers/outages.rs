@@ -1,6 +1,6 @@
 //! An issuer that is away.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::{
     actors::{Person, claims},
     eventually,
@@ -38,6 +38,8 @@ async fn an_issuer_that_is_down_at_start_holds_up_nobody_else_and_is_found_when_
     // Nobody has to ask for it.
     let all_have_keys = (200, json!({ "status": "ready" }));
     eventually("its keys come", async || service.readiness().await == all_have_keys).await;
+    let over = service.replica.prints("fetched an issuer's keys again").await;
+    assert!(serde_json::from_str::<Value>(&over).expect("JSON")["lasted_ms"].is_u64(), "{over}");
     assert_eq!(service.status(&down.token(&key)).await, 200);
 }
 

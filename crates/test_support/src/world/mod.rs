@@ -13,10 +13,12 @@ use futures_util::FutureExt;
 use keyward::{
     auth::{
         Undecided,
-        api_key::KeyChecker,
         coherence::{Freshness, Link, RecordId, Records, ReplicaId, Settings},
-        hasher::{Hasher, Lane},
-        last_uses::LastUses,
+        keys::{
+            check::KeyChecker,
+            hasher::{Hasher, Lane},
+            last_uses::LastUses,
+        },
         lifecycle::{Editor, Issuer, Lifecycle, OwnersStopped},
     },
     config::{Checks, Hashing, KeyPolicy, LastUsed},

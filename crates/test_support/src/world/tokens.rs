@@ -16,7 +16,7 @@ use keyward::{
         Undecided,
         coherence::Records,
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
-        token::{TokenChecker, TokenRoom},
+        tokens::check::{TokenChecker, TokenRoom},
     },
     config::{Issuer, IssuerKeys, Jwt},
     domain::{

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     auth::{Undecided, clock, coherence::MonotonicTime, jwt::algorithm::SignatureAlgorithm},
     domain::ports::{FetchError, FetchedKeySet, KeySetSource},
+    telemetry::outage::Trouble,
 };
 
 /// An issuer cannot make us ask more often, whatever its `Cache-Control` says.
@@ -116,16 +117,22 @@ impl RemoteKeys {
     pub async fn run(self: Arc<Self>) {
         let mut retry = RETRY_MIN;
         let mut told = Told::default();
+        let trouble = Trouble::default();
         let mut demand = self.demand.subscribe();
         loop {
             let wanted = demand.borrow().open;
             let pause = match self.fetch(&mut told).await {
                 Ok(pause) => {
+                    let issuer = &self.issuer;
+                    trouble.is_over(|lasted_ms| tracing::info!(issuer, lasted_ms, "fetched an issuer's keys again"));
                     retry = RETRY_MIN;
                     pause
                 }
                 Err(FetchError(error)) => {
-                    tracing::warn!(issuer = self.issuer, error, "could not fetch an issuer's keys; trying again");
+                    trouble.tell(&error, |repeated| {
+                        let issuer = &self.issuer;
+                        tracing::warn!(issuer, error, repeated, "could not fetch an issuer's keys; trying again");
+                    });
                     // Not all replicas at the same time.
                     let pause = retry.mul_f64(rand::rng().random_range(0.5..1.0));
                     retry = (retry * 2).min(self.settings.refresh);

@@ -1,0 +1,34 @@
+//! Who changes keys, as handlers take it: an [`Editor`].
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use futures_util::future::LocalBoxFuture;
+
+use crate::api::wire::failure::Failure;
+use crate::{
+    auth::lifecycle::Editor,
+    domain::{ledger::Reach, principal::Principal},
+};
+
+/// Stands in a request whose bearer may manage everybody's keys.
+#[derive(Clone, Copy)]
+pub(crate) struct Administrator;
+
+impl FromRequest for Editor {
+    type Error = Failure;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let principal = Principal::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let principal = principal.await.map_err(|refused| Failure::new(request.path(), refused))?;
+            let administrator = request.extensions().get::<Administrator>().is_some();
+            Ok(Self {
+                reach: if administrator { Reach::Any } else { Reach::Own(principal.owner().clone()) },
+                scopes: Some(principal.scopes().clone()),
+                scope_bearing: principal.is_scope_bearing(),
+                author: crate::api::services::services(&request).gate.author(&request, principal.actor()),
+            })
+        })
+    }
+}

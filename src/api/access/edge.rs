@@ -1,0 +1,106 @@
+//! What every request passes first: its answer gets the request id, and so does the body of a problem, which is written
+//! before anybody knows the id. Pages of other origins are told whether they may ask, and read the answer.
+//!
+//! A service of its own instead of `from_fn`, which costs each request a box for the rest of its way.
+
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready as when_ready},
+};
+
+use actix_web::{
+    Error,
+    body::BoxBody,
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::header::HeaderValue,
+};
+use futures_util::future::Either;
+
+use super::{cors::Cors, root_span};
+use crate::api::{services::answered, wire::failure::Failure};
+use crate::server::REQUEST_ID;
+
+/// The middleware.
+pub(crate) struct Edge {
+    pub(crate) cors: Option<Arc<Cors>>,
+}
+
+impl<S> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: Unpin,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = EdgeService<S>;
+    type Future = Ready<Result<EdgeService<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(EdgeService { behind: service, cors: self.cors.clone() }))
+    }
+}
+
+/// The middleware before what is behind it.
+pub(crate) struct EdgeService<S> {
+    behind: S,
+    cors: Option<Arc<Cors>>,
+}
+
+impl<S> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: Unpin,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = Answer<S::Future>;
+
+    forward_ready!(behind);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let preflight = self.cors.as_ref().and_then(|cors| cors.preflight(request.request()));
+        let answer = match preflight {
+            Some(answer) => Either::Left(ready(Ok(answered(request, answer)))),
+            None => Either::Right(self.behind.call(request)),
+        };
+        Answer { answer, cors: self.cors.clone() }
+    }
+}
+
+type Outcome = Result<ServiceResponse<BoxBody>, Error>;
+
+/// The answer to come, which then gets what all have.
+pub(crate) struct Answer<F> {
+    answer: Either<Ready<Outcome>, F>,
+    cors: Option<Arc<Cors>>,
+}
+
+impl<F: Future<Output = Outcome> + Unpin> Future for Answer<F> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = when_ready!(Pin::new(&mut self.answer).poll(context))?;
+        let id = root_span::request_id(response.request());
+        if let Some(body) = body_with_id(&response, &id) {
+            response = response.map_body(|_, _| body);
+        }
+        if let Some(cors) = &self.cors {
+            permit(cors, &mut response);
+        }
+        response.headers_mut().insert(REQUEST_ID, id);
+        Poll::Ready(Ok(response))
+    }
+}
+
+fn permit(cors: &Cors, response: &mut ServiceResponse<BoxBody>) {
+    let request = response.request().clone();
+    cors.permit(request.path(), request.headers(), response.headers_mut());
+}
+
+fn body_with_id(response: &ServiceResponse<BoxBody>, id: &HeaderValue) -> Option<BoxBody> {
+    let failure = response.response().error()?.as_error::<Failure>()?;
+    Some(failure.answer(id.to_str().ok()).into_body())
+}

@@ -1,0 +1,55 @@
+//! Services whose answer mostly needs nothing that would have to be waited for: a credential that memory knows, as most
+//! are, is decided on while the request is looked at. An actix handler would take a box and a future for it in any case.
+
+use std::future::{Future, Ready, ready};
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, always_ready},
+};
+use futures_util::future::{Either, LocalBoxFuture};
+
+use crate::{api::services::answered, auth::Checked};
+
+/// What answers requests.
+pub(crate) trait Answer: Clone + 'static {
+    /// The answer: at once where memory is enough.
+    fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>>;
+}
+
+/// It as a service.
+#[derive(Clone)]
+pub(crate) struct Immediate<A>(pub(crate) A);
+
+impl<A: Answer> ServiceFactory<ServiceRequest> for Immediate<A> {
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Config = ();
+    type Service = Self;
+    type InitError = ();
+    type Future = Ready<Result<Self, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        ready(Ok(self.clone()))
+    }
+}
+
+impl<A: Answer> Service<ServiceRequest> for Immediate<A> {
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future =
+        Either<Ready<Result<ServiceResponse, Error>>, LocalBoxFuture<'static, Result<ServiceResponse, Error>>>;
+
+    always_ready!();
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        if let Some(response) = self.0.answer(request.request()).now() {
+            return Either::Left(ready(Ok(answered(request, response))));
+        }
+        let answer = self.0.clone();
+        Either::Right(Box::pin(async move {
+            let response = answer.answer(request.request()).await;
+            Ok(answered(request, response))
+        }))
+    }
+}

@@ -1,0 +1,55 @@
+//! Keyward's routes as an application that can be served.
+
+use std::{io, sync::Arc};
+
+use actix_service::map_config;
+use actix_web::{
+    App,
+    dev::{AppConfig, Server as RunningServer},
+    web::Data,
+};
+use tracing_actix_web::TracingLogger;
+
+use super::{
+    access::{cors::Cors, edge::Edge, root_span::RootSpan},
+    routes,
+    services::Services,
+    wire::failure::{Failure, Reason},
+};
+use crate::{
+    config::Server,
+    protect::Keyward,
+    server::{self, Application, Listeners, Refusal, Refused, Wording},
+};
+
+/// Starts to serve on `listeners`. The server runs while the result is polled, and stops through its handle.
+///
+/// # Errors
+/// When one of them cannot be used.
+pub fn start(listeners: Listeners, services: Arc<Services>, settings: &Server) -> io::Result<RunningServer> {
+    let keyward = Keyward::of(Arc::clone(&services.gate));
+    let services = Data::from(services);
+    let cors = settings.cors.as_ref().map(|cors| Arc::new(Cors::new(cors)));
+    let wording = wording(cors.clone());
+    let new = move || {
+        let application = App::new()
+            .app_data(services.clone())
+            .app_data(keyward.clone())
+            .configure(|app| routes::configure(app, &services))
+            .wrap(Edge { cors: cors.clone() })
+            .wrap(TracingLogger::<RootSpan>::new());
+        map_config(application, |()| AppConfig::default())
+    };
+    server::start(listeners, Application { new, wording, takes_body: routes::takes_body }, settings)
+}
+
+fn wording(cors: Option<Arc<Cors>>) -> Wording {
+    Arc::new(move |refusal: Refusal, refused: &Refused<'_>| {
+        let failure = Failure::new(refused.path, Reason::from(refusal));
+        let mut answer = failure.answer(refused.request_id.to_str().ok());
+        if let (Some(cors), Some(headers)) = (&cors, refused.headers) {
+            cors.permit(refused.path, headers, answer.headers_mut());
+        }
+        answer
+    })
+}

@@ -1,0 +1,122 @@
+//! `/v1/audit` and `/v1/admin/audit`: who did what to which key.
+//!
+//! - `event`: an event as answers show it
+//! - `lines`: events as CSV and as JSON lines
+
+mod event;
+mod lines;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, LINK, VARY},
+    web::Data,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use self::lines::{Format, LINES_MAX};
+pub use self::{
+    event::Event,
+    lines::{csv_header, csv_lines, ndjson},
+};
+use super::keys::requests;
+use crate::api::{
+    services::{Services, read_failed},
+    wire::{
+        actor, cursor,
+        failure::{Failure, Reason},
+        parameters::{self, Parameters},
+    },
+};
+use crate::{
+    auth::lifecycle::Editor,
+    domain::{
+        api_key::Keyring,
+        audit::Action,
+        ledger::Reach,
+        listing::{EventFilter, Page},
+    },
+};
+
+/// What this list's cursors are sealed for.
+const LIST: &str = "audit";
+
+/// A page of events, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventList {
+    events: Vec<Event>,
+    /// To be given as `cursor` for the next page; `null` on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// `GET /v1/audit`
+pub(crate) async fn list(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let keyring = &services.issuer.keyring;
+    let Wanted { filter, page, format } = which_events(&request, keyring, &editor.reach).map_err(fail)?;
+    let found = services.lifecycle.events(&filter, &page, &editor.reach).await;
+    let found = found.map_err(|error| read_failed(&request, &error))?;
+    let next_cursor = found.next.map(|last| cursor::write(keyring, LIST, &last));
+    let events: Vec<Event> = found.items.into_iter().map(Event::from).collect();
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "Accept"));
+    if let Some(cursor) = &next_cursor {
+        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
+    }
+    Ok(match format {
+        Format::Json => response.json(EventList { events, next_cursor }),
+        Format::Csv => response.content_type(Format::CSV).body(csv_header() + &csv_lines(&events)),
+        Format::Ndjson => response.content_type(Format::NDJSON).body(ndjson(&events)),
+    })
+}
+
+/// A list of events, as a query asks for it.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    filter: EventFilter,
+    page: Page,
+    format: Format,
+}
+
+/// Which events, which page of them, and in which form. Only who reaches any owner's keys may name one.
+pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Reach) -> Result<Wanted, Reason> {
+    let mut parameters = Parameters::of(request);
+    let format = parameters.take("format", Format::read).unwrap_or_else(|| Format::accepted(request));
+    let page = match format {
+        Format::Json => parameters.page(keyring, LIST),
+        Format::Csv | Format::Ndjson => parameters.page_of(keyring, LIST, LINES_MAX, LINES_MAX),
+    };
+    let filter = EventFilter {
+        key: parameters.take_parsed("keyId"),
+        owner: match reach.owner() {
+            Some(owner) => Some(owner.clone()),
+            None => parameters.owner(),
+        },
+        actor: parameters.take("actor", actor::read),
+        actions: parameters
+            .take_several("action", |word| {
+                Action::of(word).ok_or_else(|| format!("{}, or several with commas between", words()))
+            })
+            .unwrap_or_default(),
+        from: parameters.take("from", requests::instant),
+        to: parameters.take("to", requests::instant),
+    };
+    if let (Some(from), Some(to)) = (filter.from, filter.to)
+        && from >= to
+    {
+        parameters.problem("to", "conflict", "must be later than from");
+    }
+    parameters.finish()?;
+    Ok(Wanted { filter, page, format })
+}
+
+/// Every action, as words.
+fn words() -> String {
+    Action::ALL.map(Action::as_str).join(", ")
+}

@@ -1,0 +1,117 @@
+//! `/v1/authorize`: may the client of a gateway do what it asks for? The gateway hands on the client's headers, lets the
+//! request through on 200, and puts the headers of that answer in the place of the client's own.
+//!
+//! - `credential`: which of the client's headers holds a credential
+//! - `original`: what the client asks for
+//! - `scopes`: what the address that the gateway asks at demands besides
+//! - `grant`: who the client is, as headers
+
+mod credential;
+mod grant;
+mod original;
+mod scopes;
+
+use std::{collections::BTreeSet, future::Future, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+
+pub use self::credential::Authorize;
+use crate::api::{
+    access::immediate::Answer,
+    services::Services,
+    wire::failure::{Failure, Reason},
+};
+use crate::{
+    auth::{Checked, Undecided},
+    domain::{
+        denial::Denial,
+        policy::{Demand, Policy, Shown, Unmet},
+        verdict::Verdict,
+    },
+    protect::{CredentialKind, Gate},
+};
+
+/// What clients are asked for.
+const KIND: CredentialKind = CredentialKind::Either;
+
+/// What answers gateways.
+#[derive(Clone)]
+pub(crate) struct GatewayCheck {
+    pub(crate) services: Data<Services>,
+}
+
+impl Answer for GatewayCheck {
+    fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
+        let services = &self.services;
+        // Asked before the credential, since none could help where no rule is met.
+        let policy = services.authorize.policy();
+        let demanded = match demand(services, request, policy.as_deref()) {
+            Ok(demanded) => demanded,
+            Err(denial) => {
+                return Checked::Now(respond(Err(services.gate.refuse(KIND, denial, request).into()), request));
+            }
+        };
+        let presented = services.authorize.credential(request.headers());
+        match services.gate.check(presented, request) {
+            Checked::Now(verdict) => Checked::Now(respond(judge(&services.gate, request, demanded, verdict), request)),
+            Checked::Later(waiting) => Checked::Later(async move {
+                let verdict = waiting.await;
+                // The policy may have changed meanwhile.
+                let policy = services.authorize.policy();
+                respond(
+                    match demand(services, request, policy.as_deref()) {
+                        Ok(demanded) => judge(&services.gate, request, demanded, verdict),
+                        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
+                    },
+                    request,
+                )
+            }),
+        }
+    }
+}
+
+fn respond(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
+    judged.unwrap_or_else(|reason| HttpResponse::from_error(Failure::new(request.path(), reason)))
+}
+
+/// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy.
+fn demand<'a>(
+    services: &Services,
+    request: &HttpRequest,
+    policy: Option<&'a Arc<Policy>>,
+) -> Result<Option<&'a Demand>, Denial> {
+    let Some(policy) = policy else { return Ok(None) };
+    let asked = original::asked(request, policy.looks_at(), &services.gate.proxies)?;
+    match policy.first(&asked) {
+        Ok((_, rule)) => Ok(Some(&rule.demand)),
+        Err(Unmet::NoRule) => Err(Denial::NoRule),
+        Err(Unmet::Unknown) => Err(Denial::RequestUnknown),
+        Err(Unmet::OnlyByFolding) => Err(Denial::RequestUnclear),
+    }
+}
+
+fn judge(
+    gate: &Gate,
+    request: &HttpRequest,
+    demand: Option<&Demand>,
+    verdict: Result<Verdict, Undecided>,
+) -> Result<HttpResponse, Reason> {
+    // A bad credential is refused there, too: its bearer does not mean to be nobody.
+    let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
+    if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
+        return Ok(grant::of_nobody());
+    }
+    let principal = gate.judge(KIND, verdict, request)?;
+    let asked_for = scopes::demanded(request)?;
+    let by_rule = demand.and_then(|demand| demand.refusal(Shown::from(&principal)));
+    let by_address = asked_for.beyond(principal.scopes()).next().map(|_| Denial::Scopes);
+    match by_rule.or(by_address) {
+        None => Ok(grant::of(&principal, gate.tokens.verifier())),
+        Some(Denial::Scopes) => {
+            gate.log_refusal(Denial::Scopes, request);
+            let all: BTreeSet<&str> = demand.into_iter().flat_map(Demand::scopes).chain(asked_for.iter()).collect();
+            Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")))
+        }
+        Some(denial) => Err(gate.refuse(KIND, denial, request).into()),
+    }
+}

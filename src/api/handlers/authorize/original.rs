@@ -1,0 +1,114 @@
+//! What the gateway's client asks for, as the gateway tells it. Believed only of trusted proxies, for anybody else could
+//! have asked for something else than they say.
+//!
+//! Gateways hand on their client's headers, too. So whatever is told more than once must agree, or somebody is lying.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderMap, HeaderName},
+};
+
+use crate::api::access::host::host_of;
+use crate::{
+    domain::{
+        denial::Denial,
+        policy::{Asked, Host, LooksAt, Method, RequestPath, Unclear},
+    },
+    protect::TrustedProxies,
+};
+
+// Traefik's and Caddy's.
+const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+// nginx's, by custom.
+const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-original-host");
+const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+/// ingress-nginx's: with scheme and host.
+const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
+
+/// As much of the client's request as the policy looks at.
+pub(super) fn asked<'a>(
+    request: &'a HttpRequest,
+    looks_at: LooksAt,
+    proxies: &TrustedProxies,
+) -> Result<Asked<'a>, Denial> {
+    let mut asked = Asked { method: None, host: None, path: None };
+    if !looks_at.anything() || !proxies.are_asking(request) {
+        return Ok(asked);
+    }
+    let told = Told { headers: request.headers(), below: below(request) };
+    // Envoy's: its client's path stands behind ours, and method and host are its client's, too.
+    let is_below = told.below.is_some();
+    if looks_at.method {
+        let own = is_below.then(|| request.method().as_str());
+        let texts = [told.header(&FORWARDED_METHOD)?, told.header(&ORIGINAL_METHOD)?, own];
+        asked.method = agreed(texts, Method::parse)?;
+    }
+    let url = if looks_at.host || looks_at.path { told.original_url()? } else { None };
+    if looks_at.host {
+        let own = if is_below { host_of(request) } else { None };
+        let of_url = url.and_then(|(host, _)| host);
+        let texts = [told.header(&FORWARDED_HOST)?, told.header(&ORIGINAL_HOST)?, of_url, own];
+        asked.host = agreed(texts, Host::parse)?;
+    }
+    if looks_at.path {
+        let of_url = url.map(|(_, path)| path);
+        let texts = [told.header(&FORWARDED_URI)?, told.header(&ORIGINAL_URI)?, of_url, told.below];
+        asked.path = agreed(texts, RequestPath::parse)?;
+    }
+    Ok(asked)
+}
+
+/// What stands behind our own path, as it came.
+pub(super) fn below(request: &HttpRequest) -> Option<&str> {
+    request.path().strip_prefix(crate::api::paths::AUTHORIZE).filter(|rest| !rest.is_empty())
+}
+
+struct Told<'a> {
+    headers: &'a HeaderMap,
+    below: Option<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    /// A header that may stand there once, if at all.
+    fn header(&self, name: &HeaderName) -> Result<Option<&'a str>, Denial> {
+        let mut values = self.headers.get_all(name);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| Denial::RequestUnclear),
+            (Some(_), Some(_)) => Err(Denial::RequestUnclear),
+        }
+    }
+
+    /// Host and target in `X-Original-URL`, where some have the target alone. What no host can be is refused whether a rule looks
+    /// at hosts or not: where it ends is where the path begins.
+    fn original_url(&self) -> Result<Option<(Option<&'a str>, &'a str)>, Denial> {
+        let Some(url) = self.header(&ORIGINAL_URL)? else { return Ok(None) };
+        if url.starts_with('/') {
+            return Ok(Some((None, url)));
+        }
+        let rest = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
+        let (_, rest) = rest.ok_or(Denial::RequestUnclear)?;
+        let (host, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        Host::parse(host).map_err(|Unclear| Denial::RequestUnclear)?;
+        Ok(Some((Some(host), if target.starts_with('/') { target } else { "/" })))
+    }
+}
+
+/// What all that are told mean; none where nothing is told.
+fn agreed<'a, T: PartialEq, const N: usize>(
+    texts: [Option<&'a str>; N],
+    read: fn(&'a str) -> Result<T, Unclear>,
+) -> Result<Option<T>, Denial> {
+    let mut agreed = None;
+    for text in texts.into_iter().flatten() {
+        let found = read(text).map_err(|Unclear| Denial::RequestUnclear)?;
+        if agreed.as_ref().is_some_and(|before| *before != found) {
+            return Err(Denial::RequestUnclear);
+        }
+        agreed = Some(found);
+    }
+    Ok(agreed)
+}

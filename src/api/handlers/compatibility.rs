@@ -1,0 +1,99 @@
+//! The two routes of the guide. Their paths, statuses and bodies are exact for ever.
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    web::{Bytes, Data},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::keys::representation::SHOWN_BEFORE;
+use crate::api::{
+    access::root_span::in_request,
+    services::{Services, unavailable},
+    wire::{
+        failure::{Failure, Reason},
+        idempotency, times,
+    },
+};
+use crate::{
+    auth::{
+        lifecycle::{Editor, Expiry, Issued, Order},
+        strict_json,
+    },
+    domain::{key_record::ManagedKey, principal::Principal},
+};
+
+/// The key that was made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = GuideKey)]
+pub(crate) struct CreatedKey<'a> {
+    /// The whole key, for the only time; `null` when the same request has made it before.
+    #[schema(required)]
+    api_key: Option<&'a str>,
+    /// The public name, which stands in lists and logs.
+    id: String,
+    /// Why there is no secret, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    message: Option<&'static str>,
+}
+
+/// `POST /api/create-api-key`: a new key for the bearer of the token. The body does not matter, but
+/// one that says it is JSON must be.
+pub(crate) async fn create_api_key(
+    request: HttpRequest,
+    principal: Principal,
+    editor: Editor,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let now = times::now();
+    let idempotent = idempotency::of(&request, &editor, &body);
+    let idempotent = idempotent.map_err(|reason| Failure::new(request.path(), reason))?;
+    if let Some(idempotent) = &idempotent {
+        let before = services.issuer.issued_before(idempotent, &editor, now).await;
+        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
+        if let Some(before) = before {
+            let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
+            return Ok(known(&key));
+        }
+    }
+    if request.content_type().eq_ignore_ascii_case("application/json") && !is_json_or_empty(&body) {
+        return Err(Failure::new(request.path(), Reason::InvalidJson(strict_json::fault(&body))));
+    }
+    // It has no place for a name or an expiry, so the policies of others do not stop it.
+    let order = Order { expiry: Expiry::Latest, ..Order::plain(principal.owner().clone()) };
+    let issued = services.issuer.issue_unnamed(order, idempotent.as_ref(), &editor, now).await;
+    let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
+    match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
+        Issued::Now(new) => {
+            in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
+            let id = new.key.record.id.to_string();
+            let created = CreatedKey { api_key: Some(new.text.expose()), id, message: None };
+            Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+        }
+        Issued::Before(key) => Ok(known(&key)),
+    }
+}
+
+/// A key that the same request has made before.
+fn known(key: &ManagedKey) -> HttpResponse {
+    let known = CreatedKey { api_key: None, id: key.record.id.to_string(), message: Some(SHOWN_BEFORE) };
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(known)
+}
+
+const ACCESS_GRANTED: &str = r#"{"message":"Access granted to protected resource"}"#;
+
+/// `GET /api/protected-resource`: something worth a key.
+pub(crate) fn protected_resource(_principal: &Principal) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json"))).body(ACCESS_GRANTED)
+}
+
+/// JSON is UTF-8 (RFC 8259 §8.1), which `serde_json` does not look for in text that it skips.
+fn is_json_or_empty(body: &[u8]) -> bool {
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    body.is_empty() || str::from_utf8(body).is_ok_and(is_json)
+}

@@ -1,0 +1,174 @@
+//! A key is changed, switched, revoked.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::CACHE_CONTROL,
+    web::{Bytes, Data, Path},
+};
+
+use super::{conditions_of_change, key_id, now, representation::RevokedKey, requests, shown};
+use crate::{
+    api::{
+        access::root_span::in_request,
+        services::{Services, unavailable},
+        wire::{
+            failure::{Failure, Reason},
+            fields::{Fields, parsed},
+            parameters::Parameters,
+        },
+    },
+    auth::{
+        coherence::Settled,
+        lifecycle::{ChangedKey, Done, Editor},
+    },
+    domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
+    telemetry::outage::millis,
+};
+
+/// `PATCH /v1/keys/{id}`
+pub(in crate::api) async fn update(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let (id, now) = (key_id(&request, &id)?, now());
+    let conditions = conditions_of_change(&request)?;
+    let edit = Fields::of(&request, &body).and_then(|fields| requests::edit(fields, now)).map_err(fail)?;
+    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, editor, now).await, "change a key")?;
+    Ok(shown(&services, &changed.key, now))
+}
+
+/// `POST /v1/keys/{id}/disable`
+pub(in crate::api) async fn disable(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    no_members(&request, &body)?;
+    switch(&request, editor, &services, key_id(&request, &id)?, false).await
+}
+
+/// `POST /v1/keys/{id}/enable`
+pub(in crate::api) async fn enable(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    no_members(&request, &body)?;
+    switch(&request, editor, &services, key_id(&request, &id)?, true).await
+}
+
+/// Nothing can be said besides; many clients send an empty object where they have nothing to say.
+fn no_members(request: &HttpRequest, body: &Bytes) -> Result<(), Failure> {
+    let fields = Fields::of_optional(request, body).and_then(|fields| fields.finish(Some(())));
+    fields.map_err(|reason| Failure::new(request.path(), reason))
+}
+
+async fn switch(
+    request: &HttpRequest,
+    editor: Editor,
+    services: &Services,
+    id: KeyId,
+    enabled: bool,
+) -> Result<HttpResponse, Failure> {
+    let now = now();
+    let conditions = conditions_of_change(request)?;
+    let changed = services.lifecycle.switch(id, enabled, conditions, editor, now).await;
+    let changed = done(request, changed, "switch a key")?;
+    Ok(shown(services, &changed.key, now))
+}
+
+/// `DELETE /v1/keys/{id}`: when the answer comes, no replica accepts the key.
+pub(in crate::api) async fn revoke(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let id = key_id(&request, &id)?;
+    let reason = why(&request, &body)?;
+    revoke_it(&request, editor, &services, id, reason).await
+}
+
+/// `DELETE /v1/keys/self`: the key that the request carries. Whoever has found it can end it.
+pub(in crate::api) async fn revoke_self(
+    request: HttpRequest,
+    principal: Principal,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
+    let reason = why(&request, &body)?;
+    let editor = Editor {
+        reach: Reach::Own(record.owner.clone()),
+        scopes: Some(record.scopes.clone()),
+        scope_bearing: false,
+        author: services.gate.author(&request, principal.actor()),
+    };
+    revoke_it(&request, editor, &services, record.id, reason).await
+}
+
+async fn revoke_it(
+    request: &HttpRequest,
+    editor: Editor,
+    services: &Services,
+    id: KeyId,
+    reason: Option<ChangeReason>,
+) -> Result<HttpResponse, Failure> {
+    let now = now();
+    let conditions = conditions_of_change(request)?;
+    let revoked = services.lifecycle.revoke_if(id, reason, conditions, editor, now).await;
+    let revoked = done(request, revoked, "revoke a key")?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(&revoked, now)))
+}
+
+/// What was done, logged; or the answer why not.
+fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) -> Result<ChangedKey, Failure> {
+    let changed = outcome.map_err(|undecided| unavailable(request, &undecided, what))?;
+    let changed = changed.map_err(|refusal| Failure::new(request.path(), refusal))?;
+    in_request(request, || {
+        let everywhere = &changed.everywhere;
+        let (confirmed, expired) = match everywhere.settled {
+            Settled::Heard { confirmed, expired } => (Some(confirmed), Some(expired)),
+            Settled::Unheard => (None, None),
+        };
+        let (key_id, took_ms) = (&changed.key.record.id, millis(everywhere.took));
+        tracing::info!(
+            %key_id,
+            took_ms,
+            replicas_confirmed = confirmed,
+            replicas_expired = expired,
+            "did {what}"
+        );
+    });
+    Ok(changed)
+}
+
+/// Why, in the query or in the body: some clients can't send a body with `DELETE`, and what stands in a query gets into logs.
+fn why(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Failure> {
+    let in_query = reason(request)?;
+    let read = Fields::of_optional(request, body).and_then(|mut fields| {
+        let in_body = fields.take("reason", parsed);
+        if in_query.is_some() && in_body.is_some() {
+            fields.problem("reason", "conflict", "give the reason in the query or in the body, not in both");
+        }
+        fields.finish(Some(in_query.or(in_body)))
+    });
+    read.map_err(|reason| Failure::new(request.path(), reason))
+}
+
+/// `?reason=`
+pub(in crate::api) fn reason(request: &HttpRequest) -> Result<Option<ChangeReason>, Failure> {
+    let mut parameters = Parameters::of(request);
+    let reason = parameters.take_parsed("reason");
+    parameters.finish().map_err(|reason| Failure::new(request.path(), reason))?;
+    Ok(reason)
+}

@@ -1,0 +1,114 @@
+//! A key is made, or replaced by another.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::header::{CACHE_CONTROL, LOCATION},
+    web::{Bytes, Data, Path},
+};
+use time::OffsetDateTime;
+
+use super::{
+    conditions, conditions_of_change, etag, key_id, now,
+    representation::{CreatedKey, RotatedKey},
+    requests,
+};
+use crate::{
+    api::{
+        access::root_span::in_request,
+        services::{Services, unavailable},
+        wire::{
+            failure::{Failure, Reason},
+            fields::Fields,
+            idempotency,
+        },
+    },
+    auth::lifecycle::{Editor, Issued, Rotated, Rotation},
+    domain::key_record::ManagedKey,
+    telemetry::outage::millis,
+};
+
+/// `POST /v1/keys`
+pub(in crate::api) async fn create(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let now = now();
+    let idempotent = idempotency::of(&request, &editor, &body).map_err(fail)?;
+    if let Some(idempotent) = &idempotent {
+        let before = services.issuer.issued_before(idempotent, &editor, now).await;
+        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
+        if let Some(before) = before {
+            let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
+            return Ok(known(&services, &key, now));
+        }
+    }
+    let fields = Fields::of_optional(&request, &body).map_err(fail)?;
+    let order = requests::order(fields, editor.reach.owner(), now).map_err(fail)?;
+    let issued = services.issuer.issue(order, idempotent.as_ref(), &editor, now).await;
+    let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
+    match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
+        Issued::Now(new) => {
+            in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
+            let location = format!("{}/{}", request.path(), new.key.record.id);
+            Ok(with_secret(HttpResponse::Created(), &new.key, now)
+                .insert_header((LOCATION, location))
+                .json(CreatedKey::new(*new, services.issuer.keyring.prefix())))
+        }
+        Issued::Before(key) => Ok(known(&services, &key, now)),
+    }
+}
+
+/// A key that the same request has made before.
+fn known(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
+    let known = CreatedKey::known(key, services.issuer.keyring.prefix(), now);
+    with_secret(HttpResponse::Ok(), key, now).json(known)
+}
+
+/// `POST /v1/keys/{id}/rotate`
+pub(in crate::api) async fn rotate(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let (id, now) = (key_id(&request, &id)?, now());
+    let idempotent = idempotency::of(&request, &editor, &body).map_err(fail)?;
+    if let Some(idempotent) = &idempotent {
+        let before = services.issuer.rotated_before(id, idempotent.clone(), editor.clone(), now).await;
+        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
+        if let Some(before) = before.map_err(|refusal| Failure::new(request.path(), refusal))? {
+            return Ok(rotated_as(&services, before, now));
+        }
+    }
+    let fields = Fields::of_optional(&request, &body).map_err(fail)?;
+    let (grace_period, expiry) = requests::rotation(fields, now).map_err(fail)?;
+    let preconditions = conditions_of_change(&request)?;
+    let rotation = Rotation { id, grace_period, expiry, preconditions, request: idempotent };
+    let rotated = services.issuer.rotate(rotation, editor, now).await;
+    let rotated = rotated.map_err(|undecided| unavailable(&request, &undecided, "rotate a key"))?;
+    let rotated = rotated.map_err(|refusal| Failure::new(request.path(), refusal))?;
+    in_request(&request, || {
+        let successor = rotated.new.key().record.id;
+        tracing::info!(key_id = %id, %successor, took_ms = millis(rotated.everywhere.took), "rotated a key");
+    });
+    Ok(rotated_as(&services, rotated, now))
+}
+
+fn rotated_as(services: &Services, rotated: Rotated, now: OffsetDateTime) -> HttpResponse {
+    let response = match rotated.new {
+        Issued::Now(_) => HttpResponse::Created(),
+        Issued::Before(_) => HttpResponse::Ok(),
+    };
+    let prefix = services.issuer.keyring.prefix();
+    with_secret(response, rotated.new.key(), now).json(RotatedKey::new(rotated, prefix, now))
+}
+
+fn with_secret(mut response: HttpResponseBuilder, key: &ManagedKey, now: OffsetDateTime) -> HttpResponseBuilder {
+    response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&conditions::tag(key, now)));
+    response
+}

@@ -1,0 +1,160 @@
+//! Keys are shown.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, LINK},
+    web::{Data, Path},
+};
+
+use super::{
+    conditions::{self, Conditions, Read},
+    etag, key_id, now,
+    representation::{Key, KeyList},
+    requests, shown,
+};
+use crate::{
+    api::{
+        services::{Services, read_failed},
+        wire::{
+            cursor,
+            failure::{Failure, Reason},
+            owner_id,
+            parameters::{self, Parameters},
+        },
+    },
+    auth::lifecycle::Editor,
+    domain::{
+        api_key::{KeyId, Keyring},
+        key_record::KeyState,
+        ledger::Reach,
+        listing::{KeyFilter, KeyOrder, Page},
+        principal::Principal,
+    },
+};
+
+/// What this list's cursors are sealed for.
+const LIST: &str = "keys";
+
+/// `GET /v1/keys/{id}`
+pub(in crate::api) async fn show(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    show_it(&request, &services, key_id(&request, &id)?, &editor.reach).await
+}
+
+/// `GET /v1/keys/self`: the key that the request carries.
+pub(in crate::api) async fn show_self(
+    request: HttpRequest,
+    principal: Principal,
+    services: Data<Services>,
+) -> Result<HttpResponse, Failure> {
+    let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
+    show_it(&request, &services, record.id, &Reach::Own(record.owner.clone())).await
+}
+
+async fn show_it(
+    request: &HttpRequest,
+    services: &Services,
+    id: KeyId,
+    reach: &Reach,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let now = now();
+    let conditions = Conditions::of(request).map_err(fail)?;
+    let key = services.lifecycle.show(id, reach).await.map_err(|error| read_failed(request, &error))?;
+    let key = key.ok_or_else(|| fail(Reason::NotFound))?;
+    let tag = conditions::tag(&key, now);
+    match conditions.of_read(&tag).map_err(fail)? {
+        Read::Shown => Ok(shown(services, &key, now)),
+        Read::NotModified => {
+            let mut response = HttpResponse::NotModified();
+            Ok(response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&tag)).finish())
+        }
+    }
+}
+
+/// `GET /v1/keys`
+pub(in crate::api) async fn list(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+) -> Result<HttpResponse, Failure> {
+    let now = now();
+    let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &editor.reach);
+    let Wanted { filter, order, page } = read.map_err(|reason| Failure::new(request.path(), reason))?;
+    let listed = services.lifecycle.list(&filter, order, &page, &editor.reach, now).await;
+    let listed = listed.map_err(|error| read_failed(&request, &error))?;
+    let keyring = &services.issuer.keyring;
+    let next_cursor = listed.next.map(|last| cursor::write(keyring, &name_of(order), &last));
+    let keys = listed.items.iter().map(|key| Key::new(key, keyring.prefix(), now)).collect();
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    if let Some(cursor) = &next_cursor {
+        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
+    }
+    Ok(response.json(KeyList { keys, next_cursor }))
+}
+
+/// A list, as a query asks for it.
+pub(in crate::api) struct Wanted {
+    pub(in crate::api) filter: KeyFilter,
+    pub(in crate::api) order: KeyOrder,
+    pub(in crate::api) page: Page,
+}
+
+/// Which keys, in which order, and which page of them. Only who reaches any owner's keys may name one.
+pub(in crate::api) fn which_keys(
+    mut parameters: Parameters,
+    keyring: &Keyring,
+    reach: &Reach,
+) -> Result<Wanted, Reason> {
+    let order = parameters.take_parsed("sort").unwrap_or(KeyOrder::NEWEST_FIRST);
+    let page = parameters.page(keyring, &name_of(order));
+    let mut filter = filter(&mut parameters);
+    match reach.owner() {
+        Some(owner) => filter.owner = Some(owner.clone()),
+        None => filter.owner = parameters.owner(),
+    }
+    if !order.is_possible(filter.owner.as_ref()) {
+        parameters.problem("sort", "conflict", "keys of all owners are in the order of createdAt: name an owner");
+    }
+    parameters.finish()?;
+    Ok(Wanted { filter, order, page })
+}
+
+/// What this list's cursors are sealed for: one of another order would be another place.
+fn name_of(order: KeyOrder) -> String {
+    match order {
+        KeyOrder::NEWEST_FIRST => LIST.to_owned(),
+        KeyOrder { sort, descending } => format!("by {}{} {LIST}", if descending { "-" } else { "" }, sort.as_str()),
+    }
+}
+
+/// Which keys, by the parameters that every list of keys has.
+fn filter(parameters: &mut Parameters) -> KeyFilter {
+    KeyFilter {
+        owner: None,
+        states: parameters.take_several("state", state).unwrap_or_default(),
+        environment: parameters.take_parsed("environment"),
+        name: parameters.take_parsed("name"),
+        search: parameters.take_parsed("search"),
+        tag: parameters.take_parsed("tag"),
+        scope: parameters.take_parsed("scope"),
+        expiring_before: parameters.take("expiringBefore", requests::instant),
+        created_since: parameters.take("createdSince", requests::instant),
+        unused_since: parameters.take("unusedSince", requests::instant),
+    }
+}
+
+fn state(word: &str) -> Result<KeyState, String> {
+    let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
+    known.ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
+}
+
+/// An owner by the word for it.
+pub(in crate::api) fn owner(text: &str) -> Result<crate::domain::owner::Owner, String> {
+    owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned())
+}

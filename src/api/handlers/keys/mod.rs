@@ -1,0 +1,51 @@
+//! `/v1/keys` and `/v1/admin/keys`: the life of a key. The same handlers serve both; how far somebody
+//! reaches is in their [`Editor`].
+
+mod change;
+mod conditions;
+mod create;
+mod list;
+pub(crate) mod representation;
+pub(crate) mod requests;
+mod together;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, ETAG, TryIntoHeaderPair},
+    web::Path,
+};
+use time::OffsetDateTime;
+
+use self::conditions::Conditions;
+pub(in crate::api) use self::{change::*, create::*, list::*, together::*};
+use crate::api::{
+    services::Services,
+    wire::{
+        failure::{Failure, Reason},
+        times::now,
+    },
+};
+use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions};
+
+/// The id in the path. What is no id is the id of no key.
+fn key_id(request: &HttpRequest, id: &Path<String>) -> Result<KeyId, Failure> {
+    id.parse().map_err(|_| Failure::new(request.path(), Reason::NotFound))
+}
+
+/// What a request demands of the version that its change meets.
+fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Failure> {
+    let conditions = Conditions::of(request).map_err(|reason| Failure::new(request.path(), reason))?;
+    Ok(conditions.of_change())
+}
+
+/// A key, with its entity tag.
+fn shown(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header(etag(&conditions::tag(key, now)))
+        .json(representation::Key::new(key, services.issuer.keyring.prefix(), now))
+}
+
+fn etag(tag: &str) -> impl TryIntoHeaderPair {
+    (ETAG, format!("\"{tag}\""))
+}

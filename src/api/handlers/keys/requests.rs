@@ -1,0 +1,192 @@
+//! Bodies about keys, read into what the use cases take.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{
+    api::wire::{
+        failure::{FieldProblem, Reason},
+        fields::{Fields, Wrong, boolean, list, object, parsed, text, wrong},
+    },
+    auth::lifecycle::{Edit, Expiry, Order},
+    domain::{
+        key_record::{ALLOWED_IPS_MAX, AllowedIps},
+        metadata::{InvalidMetadata, Metadata, MetadataPatch},
+        network,
+        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        scope::{SCOPES_MAX, Scopes},
+        timestamp,
+    },
+};
+
+/// The longest that a life or a grace period can be given in seconds: a hundred years.
+pub(in crate::api) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+
+/// What a key shows and nobody writes.
+pub(in crate::api) const READ_ONLY: [&str; 15] = [
+    "id",
+    "start",
+    "environment",
+    "state",
+    "disabledBy",
+    "owner",
+    "createdAt",
+    "createdBy",
+    "updatedAt",
+    "revokedAt",
+    "revokedReason",
+    "predecessorId",
+    "successorId",
+    "lastUsedAt",
+    "lastUsedFrom",
+];
+
+/// What a new key is to be like. `owner`: whose, where the body does not say.
+pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
+    let owner = match owner {
+        Some(owner) => Some(owner.clone()),
+        None => self::owner(&mut fields),
+    };
+    let name = fields.take("name", parsed);
+    let description = fields.take("description", parsed);
+    let environment = fields.take("environment", parsed);
+    let scopes = fields.take("scopes", scopes);
+    let json = fields.json_of("metadata");
+    let metadata = fields.take("metadata", |value| notes(value, &json, Metadata::read));
+    let allowed_ips = fields.take("allowedIps", allowed_ips);
+    let expiry = expiry(&mut fields, now);
+    let enabled = fields.take("enabled", boolean);
+    let order = owner.map(|owner| Order {
+        name,
+        description,
+        environment,
+        scopes: scopes.unwrap_or_default(),
+        metadata: metadata.unwrap_or_default(),
+        allowed_ips: allowed_ips.unwrap_or_default(),
+        expiry: expiry.flatten().unwrap_or(Expiry::Never),
+        enabled: enabled.unwrap_or(true),
+        ..Order::plain(owner)
+    });
+    fields.finish(order)
+}
+
+/// What of a key is to change, by a merge patch (RFC 7396): `null` takes a field back to its default.
+pub(in crate::api) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
+    for name in READ_ONLY {
+        if fields.take_nullable(name, Ok).is_some() {
+            fields.problem(name, "immutable", "cannot be changed");
+        }
+    }
+    let json = fields.json_of("metadata");
+    let edit = Edit {
+        name: fields.take_nullable("name", parsed),
+        description: fields.take_nullable("description", parsed),
+        scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
+        metadata: fields.take_nullable("metadata", |value| notes(value, &json, MetadataPatch::read)),
+        allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
+        expiry: expiry(&mut fields, now).map(|expiry| expiry.unwrap_or(Expiry::Never)),
+        enabled: fields.take_nullable("enabled", boolean).map(|enabled| enabled.unwrap_or(true)),
+    };
+    fields.finish(Some(edit))
+}
+
+/// For how long the old key goes on working, if the body says so, and when the new one's life ends.
+pub(in crate::api) fn rotation(
+    mut fields: Fields,
+    now: OffsetDateTime,
+) -> Result<(Option<Duration>, Option<Expiry>), Reason> {
+    let grace = fields.take("gracePeriod", |value| whole_seconds(&value, 0));
+    let expiry = expiry(&mut fields, now);
+    let rotation = (grace, expiry.map(|expiry| expiry.unwrap_or(Expiry::Never)));
+    fields.finish(Some(rotation))
+}
+
+/// `owner: {issuer, subject}`.
+fn owner(fields: &mut Fields) -> Option<Owner> {
+    let members = fields.require("owner", object)?;
+    let mut inner = Fields::within(members, String::new());
+    let issuer = inner.take("issuer", identifier(0));
+    let subject = inner.require("subject", identifier(1));
+    let problems = inner.problems();
+    let faultless = problems.is_empty();
+    for FieldProblem { pointer, code, detail, .. } in problems {
+        fields.problem(&format!("owner{}", pointer.unwrap_or_default()), code, detail);
+    }
+    let owner = Owner { issuer: issuer.unwrap_or_default().into(), subject: subject?.into() };
+    faultless.then_some(owner)
+}
+
+/// The limits that tokens' `iss` and `sub` have.
+pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
+    move |value| {
+        let text = text(value)?;
+        if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+            Ok(text)
+        } else {
+            wrong("invalid", format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
+        }
+    }
+}
+
+pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<Wrong>> {
+    // Each by itself first, so that each wrong one is named.
+    let texts = list(value, SCOPES_MAX, |item| {
+        let text = text(item)?;
+        Scopes::parse([text.as_str()]).or_else(|error| wrong("invalid", error.to_string()))?;
+        Ok(text)
+    })?;
+    Scopes::parse(texts.iter().map(String::as_str)).or_else(|error| wrong("invalid", error.to_string()))
+}
+
+/// Notes by their text, in which numbers stand as they were sent.
+fn notes<T>(value: Value, json: &str, read: impl FnOnce(&str) -> Result<T, InvalidMetadata>) -> Result<T, Vec<Wrong>> {
+    object(value)?;
+    read(json).or_else(|error| wrong("invalid", error.to_string()))
+}
+
+fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<Wrong>> {
+    let networks = list(value, ALLOWED_IPS_MAX, |item| {
+        network::parse(&text(item)?)
+            .map_or_else(|| wrong("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
+    })?;
+    AllowedIps::new(networks).or_else(|error| wrong("too_many", error.to_string()))
+}
+
+/// `expiresAt` or `expiresIn`; `Some(None)` where what is there is `null`.
+fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
+    let at = fields.take_nullable("expiresAt", |value| instant_after(value, now));
+    let within = fields.take_nullable("expiresIn", |value| {
+        let span = whole_seconds(&value, 1)?;
+        now.checked_add(time::Duration::seconds(span.as_secs() as i64))
+            .map_or_else(|| wrong("invalid", "is too far away"), Ok)
+    });
+    if let (Some(Some(_)), Some(Some(_))) = (at, within) {
+        fields.problem("expiresIn", "conflict", "give expiresAt or expiresIn, not both");
+    }
+    let given = at.is_some() || within.is_some();
+    given.then(|| at.flatten().or(within.flatten()).map(Expiry::At))
+}
+
+/// An instant of RFC 3339, in any time zone, kept to the millisecond.
+pub(in crate::api) fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    timestamp::parse(text).map_err(|error| error.to_string())
+}
+
+fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Vec<Wrong>> {
+    match instant(&text(value)?) {
+        Ok(instant) if instant <= now => wrong("in_the_past", "must be in the future"),
+        Ok(instant) => Ok(instant),
+        Err(detail) => wrong("invalid", detail),
+    }
+}
+
+fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<Wrong>> {
+    // To JSON, 60 and 60.0 are one number, and some clients write every number the second way.
+    let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
+    match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
+        Some(seconds) if (shortest..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => wrong("invalid", format!("must be a whole number of seconds from {shortest} to {SECONDS_MAX}")),
+    }
+}

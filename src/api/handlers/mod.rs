@@ -1,0 +1,12 @@
+//! What each route does. The files are named as the routes are.
+
+pub(crate) mod audit;
+pub(crate) mod authorize;
+pub(crate) mod compatibility;
+pub(crate) mod health;
+pub(crate) mod keys;
+pub(crate) mod oauth;
+pub(crate) mod owners;
+pub(crate) mod problem_page;
+pub(crate) mod tokens;
+pub(crate) mod verify;

@@ -1,0 +1,222 @@
+//! `/v1/admin/owners`: owners are found, and one is switched off, and on again.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, LINK},
+    web::{Bytes, Data, Path},
+};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::keys::representation::{Confirmation, Owner};
+use crate::api::{
+    access::root_span::in_request,
+    services::{Services, read_failed, unavailable},
+    wire::{
+        actor::By,
+        cursor,
+        failure::{Failure, Reason},
+        fields::{Fields, parsed},
+        owner_id,
+        parameters::{self, Parameters},
+        times::{self, now},
+    },
+};
+use crate::{
+    auth::lifecycle::Editor,
+    domain::{
+        api_key::Keyring,
+        ledger::OwnerSwitch,
+        listing::{KeyCounts, Listed, OwnerFilter, OwnerStanding, Page},
+        owner,
+    },
+    telemetry::outage::millis,
+};
+
+/// An owner whose keys are all refused, or not any more, on every replica.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SwitchedOwner {
+    /// Who.
+    owner: Owner,
+    /// Whether all of the owner's keys are refused.
+    disabled: bool,
+    #[serde(flatten)]
+    confirmation: Confirmation,
+}
+
+/// An owner, and how their keys stand.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerDetails {
+    /// Who.
+    owner: Owner,
+    /// `disabled` where all of the owner's keys are refused, whatever their own state.
+    #[schema(value_type = OwnerState)]
+    state: &'static str,
+    /// Since when it is disabled.
+    #[serde(serialize_with = "times::optional")]
+    #[schema(required)]
+    disabled_at: Option<OffsetDateTime>,
+    /// Why, if somebody said so.
+    #[schema(required, min_length = 1, max_length = 500)]
+    disabled_reason: Option<String>,
+    /// Who disabled it; `null` where an earlier version did.
+    #[schema(required)]
+    disabled_by: Option<By>,
+    /// The owner's keys by their state.
+    keys: KeyNumbers,
+}
+
+/// How an owner stands, as answers say it.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OwnerState {
+    Active,
+    Disabled,
+}
+
+const ACTIVE: &str = "active";
+const DISABLED: &str = "disabled";
+
+/// How many keys stand in which way.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyCounts)]
+struct KeyNumbers {
+    active: u32,
+    disabled: u32,
+    expired: u32,
+    revoked: u32,
+    /// Whether all keys are counted. Of an owner with very many, the newest are: a thousand in a list, ten thousand where one
+    /// owner is asked for.
+    complete: bool,
+}
+
+/// A page of owners, in the order of issuer and subject.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwnerList {
+    owners: Vec<OwnerDetails>,
+    /// To be given as `cursor` for the next page; `null` on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// What this list's cursors are sealed for.
+const LIST: &str = "owners";
+
+/// `GET /v1/admin/owners`
+pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+    let keyring = &services.issuer.keyring;
+    let read = which_owners(Parameters::of(&request), keyring);
+    let (filter, one, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
+    let listed = match one {
+        Some(owner) => services
+            .lifecycle
+            .owner(&owner, now())
+            .await
+            .map(|found| Listed { items: found.into_iter().filter(|found| filter.names(found)).collect(), next: None }),
+        None => services.lifecycle.owners(&filter, &page, now()).await,
+    };
+    let listed = listed.map_err(|error| read_failed(&request, &error))?;
+    let next_cursor = listed.next.map(|last| cursor::write(keyring, LIST, &last));
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    if let Some(cursor) = &next_cursor {
+        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
+    }
+    Ok(response.json(OwnerList { owners: listed.items.into_iter().map(OwnerDetails::from).collect(), next_cursor }))
+}
+
+/// Which owners, or which one, and which page of them.
+pub(crate) fn which_owners(
+    mut parameters: Parameters,
+    keyring: &Keyring,
+) -> Result<(OwnerFilter, Option<owner::Owner>, Page), Reason> {
+    let page = parameters.page(keyring, LIST);
+    let disabled = parameters.take("state", |word| match word {
+        ACTIVE => Ok(false),
+        DISABLED => Ok(true),
+        _ => Err(format!("{ACTIVE} or {DISABLED}")),
+    });
+    let search = parameters.take_parsed("search");
+    let one = parameters.owner();
+    parameters.finish()?;
+    Ok((OwnerFilter { disabled, search }, one, page))
+}
+
+/// `GET /v1/admin/owners/{id}`
+pub(crate) async fn show(
+    request: HttpRequest,
+    services: Data<Services>,
+    id: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound))?;
+    let found = services.lifecycle.owner(&owner, now()).await.map_err(|error| read_failed(&request, &error))?;
+    let found = found.ok_or_else(|| fail(Reason::NotFound))?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(OwnerDetails::from(found)))
+}
+
+impl From<OwnerStanding> for OwnerDetails {
+    fn from(standing: OwnerStanding) -> Self {
+        let KeyCounts { active, disabled, expired, revoked, complete } = standing.keys;
+        let (at, reason, by) =
+            standing.disabled.map_or((None, None, None), |disabled| (Some(disabled.at), disabled.reason, disabled.by));
+        Self {
+            owner: Owner::new(&standing.owner),
+            state: if at.is_some() { DISABLED } else { ACTIVE },
+            disabled_at: at,
+            disabled_reason: reason.map(|reason| reason.as_str().to_owned()),
+            disabled_by: by.map(By::from),
+            keys: KeyNumbers { active, disabled, expired, revoked, complete },
+        }
+    }
+}
+
+/// `POST /v1/admin/owners/{id}/disable`
+pub(crate) async fn disable(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    switch(&request, editor, &services, &id, &body, true).await
+}
+
+/// `POST /v1/admin/owners/{id}/enable`
+pub(crate) async fn enable(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    switch(&request, editor, &services, &id, &body, false).await
+}
+
+async fn switch(
+    request: &HttpRequest,
+    editor: Editor,
+    services: &Services,
+    id: &str,
+    body: &Bytes,
+    disabled: bool,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let owner = owner_id::read(id).ok_or_else(|| fail(Reason::NotFound))?;
+    let mut fields = Fields::of_optional(request, body).map_err(fail)?;
+    let reason = fields.take("reason", parsed);
+    fields.finish(Some(())).map_err(fail)?;
+    let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
+    let switched = services.lifecycle.switch_owner(switch, editor.reach, editor.author).await;
+    let everywhere = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
+    in_request(request, || {
+        tracing::info!(owner = id, disabled, took_ms = millis(everywhere.took), "switched an owner")
+    });
+    let answer = SwitchedOwner { owner: Owner::new(&owner), disabled, confirmation: Confirmation::new(&everywhere) };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}

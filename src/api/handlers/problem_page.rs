@@ -1,0 +1,160 @@
+//! `/problems/{code}`: the page that a problem's `type` leads to. For people as HTML, for programs as JSON.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, Header, VARY},
+    web::{Bytes, Path},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::{
+    openapi::page::File,
+    wire::failure::{
+        Failure, Reason,
+        catalog::{ENTRIES, Entry, html, plain},
+    },
+};
+
+/// Where the pages are.
+pub(crate) const PATH: &str = "/problems";
+
+/// What a problem's `type` means.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemType {
+    /// The last part of the `type`.
+    #[schema(pattern = "^[a-z_]+$")]
+    code: &'static str,
+    /// The statuses that it comes with.
+    #[schema(example = "401, below /api/ 403")]
+    status: String,
+    /// What has happened.
+    meaning: String,
+    /// What to do about it.
+    remedy: String,
+}
+
+/// All of them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProblemTypes {
+    problems: Vec<ProblemType>,
+}
+
+/// One thing in both forms.
+struct Page {
+    html: File,
+    json: File,
+}
+
+static LIST: LazyLock<Page> = LazyLock::new(|| {
+    let rows = ENTRIES.iter().map(|entry| {
+        let (code, statuses, meaning) = (entry.code, html(entry.statuses), html(entry.meaning));
+        format!("<tr><td><a href=\"problems/{code}\">{code}</a></td><td>{statuses}</td><td>{meaning}</td></tr>\n")
+    });
+    let rows: String = rows.collect();
+    let body = format!("<table>\n<tr><th>code</th><th>status</th><th>meaning</th></tr>\n{rows}</table>\n");
+    page("Problems", &body, &ProblemTypes { problems: ENTRIES.iter().map(ProblemType::of).collect() })
+});
+
+static PAGES: LazyLock<BTreeMap<&'static str, Page>> =
+    LazyLock::new(|| ENTRIES.iter().map(|entry| (entry.code, page_of(entry))).collect());
+
+/// `GET /problems`
+pub(crate) async fn list(request: HttpRequest) -> HttpResponse {
+    LIST.answer(&request)
+}
+
+/// `GET /problems/{code}`
+pub(crate) async fn show(request: HttpRequest, code: Path<String>) -> Result<HttpResponse, Failure> {
+    let page = PAGES.get(code.as_str()).ok_or_else(|| Failure::new(request.path(), Reason::NotFound))?;
+    Ok(page.answer(&request))
+}
+
+impl Page {
+    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let mut answer = if prefers_json(request) { &self.json } else { &self.html }.answer(request);
+        answer.headers_mut().insert(VARY, header::HeaderValue::from_static("Accept"));
+        answer
+    }
+}
+
+impl ProblemType {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            code: entry.code,
+            status: plain(entry.statuses),
+            meaning: plain(entry.meaning),
+            remedy: plain(entry.remedy),
+        }
+    }
+}
+
+fn page_of(entry: &Entry) -> Page {
+    let (statuses, meaning, remedy) = (html(entry.statuses), html(entry.meaning), html(entry.remedy));
+    let body = format!(
+        "<p>Status {statuses}</p>\n<h2>What has happened</h2>\n<p>{meaning}</p>\n<h2>What to do</h2>\n<p>{remedy}</p>\n\
+         <p><a href=\"../problems\">All problems</a></p>\n"
+    );
+    page(entry.code, &body, &ProblemType::of(entry))
+}
+
+/// Links are relative, because a proxy may serve us below a path of its own.
+fn page(title: &str, body: &str, json: &impl Serialize) -> Page {
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width\">\n<title>{title} – Keyward</title>\n<style>{STYLE}</style>\n<h1>{title}</h1>\n\
+         {body}</html>\n"
+    );
+    let json = serde_json::to_vec(json).unwrap_or_default();
+    Page {
+        html: File::new("text/html; charset=utf-8", Bytes::from(html)),
+        json: File::new("application/json", Bytes::from(json)),
+    }
+}
+
+const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0}code{font-size:.9em}";
+
+/// Whether the client names JSON before HTML. One that takes anything is a person's more often than not.
+fn prefers_json(request: &HttpRequest) -> bool {
+    let Ok(accept) = header::Accept::parse(request) else { return false };
+    let ranked = accept.ranked();
+    let first = ranked.iter().find_map(|media| match (media.type_().as_str(), media.essence_str()) {
+        ("*", _) | (_, "text/html" | "text/*" | "application/xhtml+xml") => Some(false),
+        (_, "application/json" | "application/problem+json" | "application/*") => Some(true),
+        _ => None,
+    });
+    first.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn json_is_preferred_by_who_says_so() {
+        for (accept, json) in [
+            ("application/json", true),
+            ("application/problem+json, */*;q=0.1", true),
+            ("text/html;q=0.5, application/json", true),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", false),
+            ("application/json;q=0.5, text/html", false),
+            ("*/*", false),
+            ("image/png", false),
+            ("", false),
+        ] {
+            let request = TestRequest::default().insert_header(("Accept", accept)).to_http_request();
+            assert_eq!(prefers_json(&request), json, "{accept}");
+        }
+        assert!(!prefers_json(&TestRequest::default().to_http_request()));
+    }
+
+    #[test]
+    fn every_code_has_a_page() {
+        assert!(ENTRIES.iter().all(|entry| PAGES.contains_key(entry.code)));
+    }
+}

@@ -1,0 +1,166 @@
+//! `POST /v1/admin/tokens/revoke`: tokens are ended before they expire, one by its id or those of a subject.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::CACHE_CONTROL,
+    web::{Bytes, Data},
+};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::keys::{
+    representation::Confirmation,
+    requests::{identifier, instant},
+};
+use crate::api::{
+    access::root_span::in_request,
+    services::{Services, unavailable},
+    wire::{
+        failure::{Failure, Reason},
+        fields::{Fields, Wrong, parsed, text, wrong},
+        times::{self, now},
+    },
+};
+use crate::{
+    auth::{jwt::TokenLives, lifecycle::Editor},
+    domain::token::{TokenRevocation, WhichTokens, is_too_late},
+    telemetry::outage::millis,
+};
+
+/// Tokens that no replica accepts any more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RevokedTokens {
+    #[serde(flatten)]
+    tokens: EndedTokens,
+    #[serde(flatten)]
+    confirmation: Confirmation,
+}
+
+/// Which tokens were ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedTokens {
+    /// Whose tokens: their `iss`, empty for those without.
+    issuer: String,
+    /// The one with this `jti`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token_id: Option<String>,
+    /// Those of this subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    subject: Option<String>,
+    /// As far as they were issued before this instant, or don't say when: the latest that was ever given.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "times::optional")]
+    #[schema(nullable = false)]
+    not_before: Option<OffsetDateTime>,
+}
+
+impl EndedTokens {
+    /// Those of an issuer. `not_before`: the latest instant that was ever given for this subject.
+    pub fn new(issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
+        let (token_id, subject) = match which {
+            WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
+            WhichTokens::OfSubject { subject, .. } => (None, Some(subject.into())),
+        };
+        Self { issuer: issuer.to_owned(), token_id, subject, not_before }
+    }
+}
+
+/// `POST /v1/admin/tokens/revoke`
+pub(crate) async fn revoke(
+    request: HttpRequest,
+    editor: Editor,
+    services: Data<Services>,
+    body: Bytes,
+) -> Result<HttpResponse, Failure> {
+    let fail = |reason: Reason| Failure::new(request.path(), reason);
+    let fields = Fields::of(&request, &body).map_err(fail)?;
+    let revocation = which(fields, services.gate.tokens.verifier().lives(), now()).map_err(fail)?;
+    let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
+    let revoked = services.lifecycle.revoke_tokens(revocation, editor.reach, editor.author).await;
+    let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke tokens"))?;
+    in_request(&request, || tracing::info!(issuer, took_ms = millis(revoked.everywhere.took), "revoked tokens"));
+    let tokens = EndedTokens::new(&issuer, which, revoked.not_before);
+    let answer = RevokedTokens { tokens, confirmation: Confirmation::new(&revoked.everywhere) };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// Which tokens, by a body.
+pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTime) -> Result<TokenRevocation, Reason> {
+    let issuer = issuer(&mut fields, issuers);
+    let token_id = fields.take("tokenId", identifier(1));
+    let subject = fields.take("subject", identifier(1));
+    let not_before = fields.take("notBefore", |value| match at(value)? {
+        instant if is_too_late(instant, now) => wrong("in_the_future", "must not be in the future"),
+        instant => Ok(instant),
+    });
+    let expires_at = fields.take("expiresAt", |value| match at(value)? {
+        // A mistake, or the wrong time zone: the token may be accepted still.
+        instant if instant <= now => {
+            wrong("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
+        }
+        instant => Ok(instant),
+    });
+    let reason = fields.take("reason", parsed);
+    let which = match (token_id, subject) {
+        (Some(token_id), None) => {
+            if not_before.is_some() {
+                fields.problem("notBefore", "conflict", "is about the tokens of a subject");
+            }
+            Some(WhichTokens::WithId(token_id.into()))
+        }
+        (None, Some(subject)) => {
+            if expires_at.is_some() {
+                fields.problem("expiresAt", "conflict", "is about one token");
+            }
+            Some(WhichTokens::OfSubject { subject: subject.into(), not_before: not_before.unwrap_or(now) })
+        }
+        (Some(_), Some(_)) => {
+            fields.problem("subject", "conflict", "give tokenId or subject, not both");
+            None
+        }
+        (None, None) => {
+            if fields.are_sound() {
+                fields.problem("tokenId", "required", "name a token, or a subject");
+            }
+            None
+        }
+    };
+    let revocation = issuer.zip(which).map(|((issuer, longest_life), which)| {
+        TokenRevocation::new(issuer.into(), which, reason, longest_life, expires_at, now)
+    });
+    fields.finish(revocation)
+}
+
+/// Whose tokens, and for how long one of them may be accepted. One whose tokens are not accepted is a mistake: to take
+/// it would look as if something had been revoked.
+fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration)> {
+    let known = |issuer: String| match issuers.longest(&issuer) {
+        Some(longest_life) => Ok((issuer, longest_life)),
+        None => wrong("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
+    };
+    let is_given = fields.is_given("issuer");
+    match (fields.take("issuer", |value| known(identifier(0)(value)?)), issuers.only_issuer()) {
+        (Some(given), _) => Some(given),
+        (None, Some(only)) if !is_given => known(only.to_owned()).ok(),
+        (None, None) if !is_given => {
+            fields.problem(
+                "issuer",
+                "required",
+                "name the issuer of the tokens, by their iss; \"\" for those without one",
+            );
+            None
+        }
+        (None, _) => None,
+    }
+}
+
+fn at(value: Value) -> Result<OffsetDateTime, Vec<Wrong>> {
+    instant(&text(value)?).or_else(|detail| wrong("invalid", detail))
+}

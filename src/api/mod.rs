@@ -1,0 +1,27 @@
+//! Keyward's own routes over HTTP. The check before them is in [`protect`](crate::protect).
+
+pub(crate) mod access;
+pub mod application;
+pub mod endpoint;
+pub(crate) mod handlers;
+mod openapi;
+mod paths;
+mod readiness;
+pub mod routes;
+mod services;
+pub mod wire;
+
+pub(crate) use self::access::authenticate::OwnRoutes;
+pub use self::handlers::authorize::Authorize;
+pub use self::{
+    handlers::{
+        audit::{Event, csv_header, csv_lines, ndjson},
+        keys::representation::{CreatedKey, Key, RotatedKey},
+        owners::OwnerDetails,
+        tokens::EndedTokens,
+        verify::{Question, Verification},
+    },
+    readiness::Readiness,
+    services::Services,
+    wire::actor::read as read_actor,
+};

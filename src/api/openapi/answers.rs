@@ -1,0 +1,291 @@
+//! What comes back: the schemas of the structs that are sent, and each route's answers by status.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actix_web::{ResponseError, body::MessageBody, http::header::HeaderMap};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::{
+    operation::{Answer, Occurs, Operation, unknown_parameter},
+    schema::reference,
+};
+use crate::{
+    api::{
+        endpoint::{Access, Endpoint},
+        handlers::{
+            audit::EventList,
+            compatibility, health,
+            keys::{
+                RevokedTogether,
+                representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
+            },
+            oauth::Introspection,
+            owners::{OwnerDetails, OwnerList, SwitchedOwner},
+            problem_page::{ProblemType, ProblemTypes},
+            tokens::RevokedTokens,
+            verify::{KnownKey, Verification, Verifications},
+        },
+        wire::failure::{
+            CredentialKind, Dialect, Failure, Reason,
+            problem::{Message, OAuthError, Problem},
+        },
+    },
+    domain::{
+        denial::PublicDenial,
+        scope::{ADMIN_SCOPE, VERIFY_SCOPE},
+    },
+    server::Refusal,
+};
+
+/// The schemas of all answers by name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut schemas = Map::new();
+    add::<Key>(&mut schemas);
+    add::<CreatedKey>(&mut schemas);
+    add::<RotatedKey>(&mut schemas);
+    add::<KeyList>(&mut schemas);
+    add::<RevokedKey>(&mut schemas);
+    add::<RevokedTogether>(&mut schemas);
+    add::<SwitchedOwner>(&mut schemas);
+    add::<OwnerDetails>(&mut schemas);
+    add::<OwnerList>(&mut schemas);
+    add::<RevokedTokens>(&mut schemas);
+    add::<EventList>(&mut schemas);
+    add::<KnownKey>(&mut schemas);
+    add::<Verification>(&mut schemas);
+    add::<Verifications>(&mut schemas);
+    add::<compatibility::CreatedKey<'_>>(&mut schemas);
+    add::<Message>(&mut schemas);
+    add::<Problem<'_>>(&mut schemas);
+    add::<OAuthError>(&mut schemas);
+    add::<ProblemType>(&mut schemas);
+    add::<ProblemTypes>(&mut schemas);
+    add::<Introspection>(&mut schemas);
+    add::<health::State>(&mut schemas);
+    schemas.insert("Verdict".to_owned(), json!({ "oneOf": [reference("Verification"), reference("Verifications")] }));
+    schemas.insert(
+        "Metadata".to_owned(),
+        json!({ "type": "object", "required": ["issuer", "introspection_endpoint", "revocation_endpoint"] }),
+    );
+    schemas.insert("Document".to_owned(), json!({ "type": "object", "required": ["openapi", "info", "paths"] }));
+    for name in schemas.keys().cloned().collect::<Vec<_>>() {
+        let flat = flattened(schemas[&name].clone(), &schemas);
+        schemas.insert(name, flat);
+    }
+    // What is flattened there may also be missing as a whole.
+    may_have(&mut schemas, "Verification", "KnownKey");
+    schemas.remove("KnownKey");
+    schemas.remove("Confirmation");
+    schemas.remove("EndedTokens");
+    schemas
+}
+
+fn add<T: ToSchema>(schemas: &mut Map<String, Value>) {
+    let mut all = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut all);
+    schemas.extend(all.into_iter().map(|(name, schema)| (name, json!(schema))));
+}
+
+/// One object instead of `allOf`, which is how utoipa writes what serde flattens: clients get one type of it.
+fn flattened(mut schema: Value, schemas: &Map<String, Value>) -> Value {
+    let Some(Value::Array(parts)) = schema.as_object_mut().and_then(|schema| schema.remove("allOf")) else {
+        return schema;
+    };
+    for part in parts {
+        let named = part["$ref"].as_str().and_then(|reference| schemas.get(reference.rsplit('/').next()?));
+        let part = flattened(named.cloned().unwrap_or(part), schemas);
+        schema["type"] = json!("object");
+        merge(&mut schema, &part, true);
+    }
+    schema
+}
+
+/// The members of `part` may be there.
+fn may_have(schemas: &mut Map<String, Value>, whole: &str, part: &str) {
+    let part = schemas[part].clone();
+    merge(&mut schemas[whole], &part, false);
+}
+
+fn merge(whole: &mut Value, part: &Value, required: bool) {
+    for (name, member) in part["properties"].as_object().into_iter().flatten() {
+        whole["properties"][name] = member.clone();
+    }
+    let names = [whole["required"].as_array(), part["required"].as_array().filter(|_| required)];
+    let names: Vec<Value> = names.into_iter().flatten().flatten().cloned().collect();
+    whole["required"] = names.into();
+}
+
+/// A route's answers by status.
+pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<String, Value> {
+    let mut responses: BTreeMap<String, Value> =
+        operation.answers.iter().map(|answer| (answer.status.to_string(), success(endpoint, answer))).collect();
+    let mut failures = BTreeMap::<u16, Vec<Failure>>::new();
+    for reason in reasons(endpoint).into_iter().chain(operation.reasons.iter().cloned()) {
+        let failure = Failure::new(endpoint.path, reason);
+        failures.entry(failure.status_code().as_u16()).or_default().push(failure);
+    }
+    for (status, failures) in failures {
+        responses.insert(status.to_string(), refusal(endpoint, &failures));
+    }
+    responses
+}
+
+/// What any request may be answered.
+const OF_EVERY_ROUTE: [Refusal; 9] = [
+    Refusal::Malformed,
+    Refusal::InvalidTarget,
+    Refusal::InvalidHost,
+    Refusal::TargetTooLong,
+    Refusal::HeadersTooLarge,
+    Refusal::HeadTimeout,
+    Refusal::BodyUnreadable,
+    Refusal::BodyTimeout,
+    Refusal::BodyTooLarge,
+];
+
+/// What the layers before the handler may answer.
+fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
+    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
+    let denied = |kind, denials: &[PublicDenial]| -> Vec<Reason> {
+        denials.iter().map(|denial| Reason::Denied(kind, *denial)).collect()
+    };
+    let token = CredentialKind::Token;
+    let usual = [MissingCredential, InvalidRequest, InvalidCredential];
+    let mut reasons = match endpoint.access {
+        Access::Public(_) => Vec::new(),
+        Access::GuideToken | Access::Token => denied(token, &usual),
+        Access::ApiKey | Access::OwnKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
+        Access::Verifier | Access::OAuthClient => {
+            [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
+        }
+        Access::Forwarded => {
+            [denied(CredentialKind::Either, &usual), denied(CredentialKind::Either, &[NotAllowed])].concat()
+        }
+        Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
+    };
+    if !reasons.is_empty() {
+        reasons.push(Reason::Unavailable);
+    }
+    reasons.extend(OF_EVERY_ROUTE.map(Reason::NoRequest));
+    if endpoint.is_strict() {
+        let reads = super::reads(endpoint);
+        reasons.push(unknown_parameter());
+        reasons.extend((!reads.body).then_some(Reason::UnexpectedBody));
+    }
+    reasons
+}
+
+fn success(endpoint: &Endpoint, answer: &Answer) -> Value {
+    let described = answer.headers.iter().map(|(name, occurs)| ((*name).to_owned(), header(name, *occurs)));
+    let mut headers: BTreeMap<String, Value> = described.collect();
+    headers.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));
+    if Dialect::of_path(endpoint.path) != Dialect::Guide || answer.status == 201 {
+        headers.insert("Cache-Control".to_owned(), header("Cache-Control", Occurs::Always));
+    }
+    let mut response = json!({ "description": answer.means, "headers": headers });
+    if let Some(schema) = answer.schema {
+        response["content"] = json!({ "application/json": { "schema": reference(schema) } });
+        for media_type in answer.also {
+            response["content"][media_type] = json!({ "schema": { "type": "string" } });
+        }
+    }
+    response
+}
+
+/// What failures of one status have in common, and an example of each.
+fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
+    let (media_type, schema) = match Dialect::of_path(endpoint.path) {
+        Dialect::Guide => ("application/json", "Message"),
+        Dialect::OAuth => ("application/json", "OAuthError"),
+        Dialect::Standard => ("application/problem+json", "Problem"),
+    };
+    let mut codes = BTreeSet::new();
+    let mut examples = Map::new();
+    let mut headers = Vec::new();
+    for failure in failures {
+        let (_, code, _) = failure.facts();
+        let answer = failure.error_response();
+        headers.push(names(answer.headers()));
+        let body = answer.into_body().try_into_bytes().unwrap_or_default();
+        let mut example: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if schema == "Problem" {
+            // The same for all routes, so that it stands in the document once.
+            example["instance"] = json!("/v1/keys");
+            example["requestId"] = json!("balancer-7");
+        }
+        codes.insert(format!("`{code}`"));
+        examples.insert(code.to_owned(), json!({ "value": example }));
+    }
+    let all: BTreeSet<&String> = headers.iter().flatten().collect();
+    let mut described: Map<String, Value> = all
+        .into_iter()
+        .map(|name| {
+            let always = headers.iter().all(|names| names.contains(name));
+            (name.clone(), header(name, if always { Occurs::Always } else { Occurs::Sometimes }))
+        })
+        .collect();
+    described.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));
+    json!({
+        "description": codes.into_iter().collect::<Vec<_>>().join(", "),
+        "headers": described,
+        "content": { media_type: { "schema": reference(schema), "examples": examples } },
+    })
+}
+
+/// The headers that say something about this answer, besides those that all have.
+fn names(headers: &HeaderMap) -> BTreeSet<String> {
+    let names = ["WWW-Authenticate", "Retry-After"];
+    names.into_iter().filter(|name| headers.contains_key(*name)).map(str::to_owned).collect()
+}
+
+fn header(name: &str, occurs: Occurs) -> Value {
+    let (about, schema) = match name {
+        "ETag" => (
+            "What `If-Match` and `If-None-Match` compare. A key's begins with its version.",
+            json!({ "type": "string", "pattern": "^\".+\"$" }),
+        ),
+        "Link" => (
+            "The next page, with `rel=\"next\"`; missing on the last.",
+            json!({ "type": "string", "pattern": "^<.+>; rel=\"next\"$" }),
+        ),
+        "Location" => ("Where it is.", json!({ "type": "string", "format": "uri-reference" })),
+        "Retry-After" => ("Seconds after which to ask again.", json!({ "type": "integer", "minimum": 1 })),
+        "WWW-Authenticate" => (
+            "Which credential is asked for (RFC 6750 §3).",
+            json!({ "type": "string", "pattern": "^(Bearer|ApiKey|Basic) realm=" }),
+        ),
+        "X-Auth-Subject" => (
+            "The person: the `sub` of the client's token, or of the owner of its key. Empty for a key that belongs to an \
+             organisation. All that is no visible ASCII, and `%`, is percent-encoded.",
+            json!({ "type": "string", "pattern": "^[!-~]*$" }),
+        ),
+        "X-Auth-Tenant" => (
+            "The organisation that the client's keys belong to, encoded like the subject. Empty where keys belong to \
+             persons.",
+            json!({ "type": "string", "pattern": "^[!-~]*$" }),
+        ),
+        "X-Auth-Owner" => (
+            "Issuer and subject in one word, `owner.id` of a key.",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]*$" }),
+        ),
+        "X-Auth-Key-Id" => ("The key's public name.", json!({ "type": "string", "pattern": "^([0-9A-Za-z]{22})?$" })),
+        "X-Auth-Scopes" => {
+            ("What the credential may do, with spaces between.", json!({ "type": "string", "pattern": "^[ -~]*$" }))
+        }
+        "X-Auth-Method" => {
+            ("How it has shown who it is.", json!({ "type": "string", "enum": ["api_key", "token", "anonymous"] }))
+        }
+        "X-Auth-Environment" => {
+            ("Which world the key belongs to.", json!({ "type": "string", "enum": ["live", "test", ""] }))
+        }
+        "x-request-id" => {
+            ("By which the log tells more.", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }))
+        }
+        _ => (
+            "`no-store`, or `no-cache` for what is the same until the next release.",
+            json!({ "type": "string", "enum": ["no-store", "no-cache"] }),
+        ),
+    };
+    json!({ "description": about, "required": occurs == Occurs::Always, "schema": schema })
+}

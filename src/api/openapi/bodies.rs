@@ -1,0 +1,306 @@
+//! What may stand in bodies. The readers are written by hand, so these are, too; the tests below compare the
+//! names, and the limits are the constants that the readers use.
+
+use serde_json::{Value, json};
+
+use super::schema::{NO_NUL, line, owner_id, reference};
+use crate::{
+    api::handlers::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},
+    domain::{
+        key_record::{ALLOWED_IPS_MAX, KeyState},
+        metadata::{METADATA_MAX_BYTES, METADATA_MAX_DEPTH},
+        owner::IDENTIFIER_MAX_BYTES,
+        scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
+        text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
+    },
+};
+
+/// A body that must be there.
+pub(super) fn body(schema: &str) -> Value {
+    json!({ "required": true, "content": { "application/json": content(schema) } })
+}
+
+/// A body that may be missing.
+pub(super) fn optional_body(schema: &str) -> Value {
+    json!({ "required": false, "content": { "application/json": content(schema) } })
+}
+
+/// A merge patch (RFC 7396), which may call itself plain JSON.
+pub(super) fn merge_patch(schema: &str) -> Value {
+    let content = content(schema);
+    json!({ "required": true, "content": { "application/merge-patch+json": content, "application/json": content } })
+}
+
+/// A form.
+pub(super) fn form(schema: &str) -> Value {
+    json!({ "required": true, "content": { "application/x-www-form-urlencoded": { "schema": reference(schema) } } })
+}
+
+fn content(schema: &str) -> Value {
+    json!({
+        "schema": reference(schema),
+        "examples": { "usual": { "value": example(schema) } },
+    })
+}
+
+fn reference_or_null(name: &str) -> Value {
+    json!({ "anyOf": [reference(name), { "type": "null" }] })
+}
+
+fn example(schema: &str) -> Value {
+    match schema {
+        "NewKey" => json!({
+            "name": "billing worker",
+            "environment": "test",
+            "scopes": ["orders:read"],
+            "expiresIn": 7_776_000,
+            "metadata": { "team": "payments" },
+            "allowedIps": ["192.0.2.0/24"],
+        }),
+        "NewKeyOfAnOwner" => json!({ "owner": { "subject": "alice" }, "name": "billing worker" }),
+        "KeyPatch" => json!({ "name": "billing worker 2", "metadata": { "team": null } }),
+        "Rotation" => json!({ "gracePeriod": 86_400 }),
+        "Question" => {
+            json!({ "key": "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c", "scopes": ["orders:read"], "explain": true })
+        }
+        "Conditions" => json!({ "name": "billing worker", "environment": "test", "reason": "left the company" }),
+        "Nothing" => json!({}),
+        "EndOfTokens" => json!({ "issuer": "https://login.example.com/", "subject": "auth0|5f7c8ec7c33c6c004bbafe82" }),
+        _ => json!({ "reason": "left the company" }),
+    }
+}
+
+/// The schemas of all bodies by name.
+pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
+    let bodies = [
+        ("NewKey", new_key()),
+        ("NewKeyOfAnOwner", new_key_of_an_owner()),
+        ("KeyPatch", key_patch()),
+        ("Rotation", rotation()),
+        ("Conditions", conditions()),
+        ("EndOfTokens", end_of_tokens()),
+        ("Reason", object(&json!({ "reason": or_null(line(REASON_MAX)) }))),
+        ("Nothing", object(&json!({}))),
+        ("Notes", notes()),
+        ("TokenForm", token_form()),
+    ];
+    let bodies = bodies.into_iter().chain(questions());
+    let bodies = bodies.map(|(name, schema)| (name.to_owned(), schema));
+    bodies.chain((0..METADATA_MAX_DEPTH).map(|levels| (format!("NoteOf{levels}Levels"), note(levels))))
+}
+
+/// An object with these members and no other.
+fn object(properties: &Value) -> Value {
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+/// The same value, or `null`, which is what a missing member is.
+fn or_null(mut schema: Value) -> Value {
+    schema["type"] = json!([schema["type"], "null"]);
+    schema
+}
+
+fn new_key() -> Value {
+    let mut schema = object(&json!({
+        "name": or_null(line(NAME_MAX)),
+        "description": or_null(line(DESCRIPTION_MAX)),
+        "environment": reference_or_null("Environment"),
+        "scopes": scopes(),
+        "metadata": reference("Notes"),
+        "allowedIps": allowed_ips(),
+        "expiresAt": expires_at(),
+        "expiresIn": seconds(1, "How long it lives, in seconds."),
+        "enabled": or_null(json!({ "type": "boolean", "default": true })),
+    }));
+    schema["not"] = both_expiries();
+    schema
+}
+
+fn new_key_of_an_owner() -> Value {
+    let text = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
+    let mut owner = object(&json!({ "issuer": or_null(text.clone()), "subject": text }));
+    owner["properties"]["subject"]["minLength"] = json!(1);
+    owner["required"] = json!(["subject"]);
+    owner["description"] = json!(format!("Whose key it will be. Each at most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
+    let mut schema = new_key();
+    schema["properties"]["owner"] = owner;
+    schema["required"] = json!(["owner"]);
+    schema
+}
+
+fn key_patch() -> Value {
+    let mut schema = object(&json!({
+        "name": or_null(line(NAME_MAX)),
+        "description": or_null(line(DESCRIPTION_MAX)),
+        "scopes": scopes(),
+        "metadata": {
+            "type": ["object", "null"],
+            "additionalProperties": true,
+            "description": "Merged into the notes, all the way down; what comes out has the limits of `Notes`.",
+        },
+        "allowedIps": allowed_ips(),
+        "expiresAt": expires_at(),
+        "expiresIn": seconds(1, "How long it lives from now, in seconds."),
+        "enabled": or_null(json!({ "type": "boolean" })),
+    }));
+    schema["not"] = both_expiries();
+    schema
+}
+
+fn rotation() -> Value {
+    let mut schema = object(&json!({
+        "gracePeriod": seconds(0, "How long the old key goes on working, in seconds; 0 ends it now."),
+        "expiresAt": expires_at(),
+        "expiresIn": seconds(1, "How long the new key lives, in seconds."),
+    }));
+    schema["not"] = both_expiries();
+    schema
+}
+
+/// A question about one key, or many of them: by names, of which clients make types.
+fn questions() -> [(&'static str, Value); 4] {
+    let address = [json!({ "type": "string", "format": "ipv4" }), json!({ "type": "string", "format": "ipv6" })];
+    let mut item = object(&json!({
+        "key": { "type": "string" },
+        "scopes": scopes(),
+        "environment": reference_or_null("Environment"),
+        "clientAddress": { "anyOf": [address[0], address[1], { "type": "null" }] },
+    }));
+    item["required"] = json!(["key"]);
+    let explain = or_null(json!({ "type": "boolean", "default": false, "description": "Tell every reason why not." }));
+    let mut one = item.clone();
+    one["properties"]["explain"] = explain.clone();
+    let items = reference("QuestionOfMany");
+    let checks = json!({ "type": "array", "minItems": 1, "maxItems": CHECKS_MAX, "items": items });
+    let mut many = object(&json!({ "checks": checks, "explain": explain }));
+    many["required"] = json!(["checks"]);
+    let either = json!({ "oneOf": [reference("OneQuestion"), reference("ManyQuestions")] });
+    [("Question", either), ("OneQuestion", one), ("ManyQuestions", many), ("QuestionOfMany", item)]
+}
+
+/// Further members are of no use, and no mistake (RFC 6749 §3.2).
+fn token_form() -> Value {
+    let address = [json!({ "type": "string", "format": "ipv4" }), json!({ "type": "string", "format": "ipv6" })];
+    json!({
+        "type": "object",
+        "required": ["token"],
+        "properties": {
+            "token": { "type": "string", "minLength": 1, "description": "An API key, or a JWT." },
+            "client_id": { "type": "string", "description": "Does not matter: `client_secret` tells whose it is." },
+            "client_secret": {
+                "type": "string",
+                "description": "A key with the scope `keyward:verify`, where no header holds a credential.",
+            },
+            "token_type_hint": { "type": "string", "description": "Not needed: the token itself tells." },
+            "client_address": {
+                "anyOf": address,
+                "description": "From where the token came, for keys that are bound to addresses.",
+            },
+        },
+    })
+}
+
+fn conditions() -> Value {
+    let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
+    let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
+    let instant = || json!({ "type": "string", "format": "date-time" });
+    let conditions = json!({
+        "owner": owner_id(),
+        "state": { "type": "string", "enum": states },
+        "environment": reference("Environment"),
+        "name": line(NAME_MAX),
+        "tag": { "type": "string", "pattern": r"^[^:\u0000]+:[^\u0000]*$" },
+        "expiringBefore": instant(),
+        "createdSince": instant(),
+    });
+    let names = conditions.as_object().into_iter().flat_map(|members| members.keys());
+    let one_at_least: Vec<_> = names.map(|name| json!({ "required": [name] })).collect();
+    let mut schema = object(&conditions);
+    schema["properties"]["reason"] = or_null(line(REASON_MAX));
+    schema["anyOf"] = one_at_least.into();
+    schema
+}
+
+fn end_of_tokens() -> Value {
+    let name = |shortest: usize, about: &str| {
+        let mut schema = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
+        schema["minLength"] = json!(shortest);
+        schema["description"] = json!(format!("{about} At most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
+        or_null(schema)
+    };
+    let instant = |about: &str| or_null(json!({ "type": "string", "format": "date-time", "description": about }));
+    let mut schema = object(&json!({
+        "issuer": name(0, "Their `iss`, to the letter; empty for tokens without one. May be missing only where the configuration names exactly one issuer."),
+        "tokenId": name(1, "The `jti` of the one token."),
+        "subject": name(1, "Who bears the tokens."),
+        "notBefore": instant("Those issued earlier end, and those that don't say when they were; now if missing."),
+        "expiresAt": instant("When the token expires, if that may be later than any token of the issuer should live; must be in the future."),
+        "reason": or_null(line(REASON_MAX)),
+    }));
+    let given = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
+    schema["oneOf"] = json!([
+        { "allOf": [given("tokenId")], "not": { "anyOf": [given("subject"), given("notBefore")] } },
+        { "allOf": [given("subject")], "not": { "anyOf": [given("tokenId"), given("expiresAt")] } },
+    ]);
+    schema
+}
+
+fn scopes() -> Value {
+    let scope = json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": SCOPE_MAX_BYTES,
+        "pattern": r"^[!#-\[\]-~]+$",
+    });
+    json!({ "type": ["array", "null"], "maxItems": SCOPES_MAX, "items": scope })
+}
+
+fn allowed_ips() -> Value {
+    let kinds = ["ipv4", "ipv6", "ip-network"].map(|format| json!({ "type": "string", "format": format }));
+    json!({
+        "type": ["array", "null"],
+        "maxItems": ALLOWED_IPS_MAX,
+        "items": { "anyOf": kinds },
+        "description": "Addresses and networks such as 192.0.2.0/24 that it may be used from; none: from anywhere.",
+    })
+}
+
+fn expires_at() -> Value {
+    or_null(
+        json!({ "type": "string", "format": "date-time", "description": "When its life ends; must be in the future." }),
+    )
+}
+
+fn seconds(fewest: u64, about: &str) -> Value {
+    or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
+}
+
+/// What must not be: both at once. One that is `null` is as good as missing.
+fn both_expiries() -> Value {
+    let values = json!({ "expiresAt": { "type": "string" }, "expiresIn": { "type": "integer" } });
+    json!({ "required": ["expiresAt", "expiresIn"], "properties": values })
+}
+
+fn notes() -> Value {
+    let mut notes = note(METADATA_MAX_DEPTH);
+    notes["type"] = json!(["object", "null"]);
+    notes["description"] = json!(format!(
+        "At most {METADATA_MAX_BYTES} bytes of compact JSON with every number written out, {METADATA_MAX_DEPTH} levels \
+             deep. Numbers come back as they were sent."
+    ));
+    notes
+}
+
+/// A value of so many levels at most. Each keyword is about values of one type and lets others pass.
+fn note(levels: usize) -> Value {
+    let Some(below) = levels.checked_sub(1) else {
+        return json!({ "type": ["string", "number", "boolean", "null"], "pattern": NO_NUL });
+    };
+    let inner = reference(&format!("NoteOf{below}Levels"));
+    json!({
+        "pattern": NO_NUL,
+        "items": inner,
+        "propertyNames": { "pattern": NO_NUL },
+        "additionalProperties": inner,
+    })
+}

@@ -1,0 +1,184 @@
+//! The OpenAPI 3.1 document, made of the code: the routes and who may call them from `ENDPOINTS`, the
+//! answers from the structs that are sent, the problems from [`Failure`](super::wire::failure::Failure), the
+//! limits from the constants that enforce them.
+//!
+//! - `operations`: what each route does, takes and answers; `operation`: how that is put together
+//! - `bodies`, `parameters`: what may be sent; tests compare the names with those that are read
+//! - `answers`: what comes back
+//! - `told`: what people read of each operation, in the order in which they read
+//! - `shared`: what many operations have in common, put into the document's components
+//! - `page`: the document as a page for people, without any network
+
+mod answers;
+mod bodies;
+mod operation;
+mod operations;
+pub(super) mod page;
+mod parameters;
+mod schema;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod told;
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Bytes, Data},
+};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApiVersion;
+
+use self::operation::Operation;
+use super::endpoint::{Access, Endpoint, Reads};
+
+/// The page about the API, of which a part is the document's description.
+const PAGE: &str = include_str!("../../../docs/api.md");
+
+/// The document about the routes that are served.
+pub(super) struct Document(pub(super) &'static LazyLock<page::File>);
+
+/// `GET /openapi.json`
+pub(super) async fn openapi_json(request: HttpRequest, document: Data<Document>) -> HttpResponse {
+    document.0.answer(&request)
+}
+
+/// The document about these routes.
+pub(super) fn document(endpoints: &'static [Endpoint]) -> page::File {
+    page::File::new("application/json", Bytes::from(text(endpoints)))
+}
+
+/// The document as it is sent: in the order in which people read it.
+#[derive(Serialize)]
+struct Written {
+    openapi: OpenApiVersion,
+    info: Value,
+    tags: Vec<Value>,
+    paths: InOrder,
+    components: Value,
+}
+
+/// An object whose members stay in their order.
+struct InOrder(Vec<(&'static str, InOrderOfMethods)>);
+
+/// The operations of a path by their methods.
+struct InOrderOfMethods(Vec<(String, Value)>);
+
+impl Serialize for InOrder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(path, methods)| (path, methods)))
+    }
+}
+
+impl Serialize for InOrderOfMethods {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(method, operation)| (method, operation)))
+    }
+}
+
+fn text(endpoints: &'static [Endpoint]) -> String {
+    let mut paths = paths(endpoints);
+    let operations = paths.0.iter_mut().flat_map(|(_, methods)| methods.0.iter_mut().map(|(_, operation)| operation));
+    let mut components = shared::share(operations);
+    let schemas: Map<_, _> = answers::schemas().into_iter().chain(bodies::schemas()).collect();
+    components.insert("schemas".to_owned(), schemas.into());
+    components.insert("securitySchemes".to_owned(), security_schemes());
+    let document = Written {
+        openapi: OpenApiVersion::Version31,
+        info: json!({
+            "title": "Keyward",
+            "summary": "Issues API keys to people who hold a JWT, and checks both kinds of credential on every request.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": description(),
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+        }),
+        tags: told::GROUPS.iter().map(|group| json!({ "name": group.tag, "description": group.about })).collect(),
+        paths,
+        components: components.into(),
+    };
+    serde_json::to_string(&document).expect("texts and numbers can be written as JSON")
+}
+
+/// The rules that hold for every route, as the page has them between its two comments.
+fn description() -> &'static str {
+    PAGE.split("-->\n").nth(1).and_then(|rest| rest.split("<!--").next()).unwrap_or_default().trim()
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A JWT of a configured issuer. `POST /api/create-api-key` takes it without the word Bearer, too.",
+        },
+        "basic": { "type": "http", "scheme": "basic", "description": "An API key as the password, with any user name." },
+        "bearerKey": { "type": "http", "scheme": "bearer", "description": "An API key, as a bearer token." },
+        "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key." },
+    })
+}
+
+/// What this route reads: what the document says that it takes.
+pub(super) fn reads(endpoint: &Endpoint) -> Reads {
+    let operation = operations::of(endpoint);
+    let is_of_query = |parameter: &Value| parameter["in"] == "query";
+    Reads {
+        query: operation.as_ref().is_some_and(|operation| operation.parameters.iter().any(is_of_query)),
+        body: operation.is_some_and(|operation| operation.body.is_some()),
+    }
+}
+
+/// Every path, each with its operations, as `told` orders them.
+fn paths(all: &'static [Endpoint]) -> InOrder {
+    let told = |endpoint: &'static Endpoint| (told::of(endpoint).map_or((usize::MAX, 0), |told| told.place), endpoint);
+    let mut endpoints: Vec<_> = all.iter().map(told).collect();
+    endpoints.sort_by_key(|(place, _)| *place);
+    let mut paths: Vec<(&'static str, InOrderOfMethods)> = Vec::new();
+    for (_, endpoint) in endpoints {
+        let Some(operation) = operations::of(endpoint) else { continue };
+        let method = endpoint.method.as_str().to_ascii_lowercase();
+        let operation = (method, written(endpoint, operation, all));
+        match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
+            Some((_, methods)) => methods.0.push(operation),
+            None => paths.push((endpoint.path, InOrderOfMethods(vec![operation]))),
+        }
+    }
+    InOrder(paths)
+}
+
+fn written(endpoint: &Endpoint, operation: Operation, all: &[Endpoint]) -> Value {
+    let told = told::of(endpoint);
+    let about = told.as_ref().map(|told| match operation.of_owners(endpoint, all) {
+        Some(id) => format!("Like `{id}`, for the keys of any owner."),
+        None => told.about.to_owned(),
+    });
+    let mut written = json!({
+        "operationId": operation.id(endpoint),
+        "summary": operation.summary(endpoint, all),
+        "description": about,
+        "tags": told.iter().map(|told| told.tag).collect::<Vec<_>>(),
+        "security": security(endpoint.access),
+        "responses": answers::responses(endpoint, &operation),
+    });
+    if !operation.parameters.is_empty() {
+        written["parameters"] = operation.parameters.into();
+    }
+    if let Some(body) = operation.body {
+        written["requestBody"] = body;
+    }
+    written
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::Public(_) => json!([]),
+        Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
+        Access::ApiKey => json!([{ "apiKey": [] }]),
+        Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
+        Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),
+        // A key as `client_secret` stands in the form: no scheme of OpenAPI says so.
+        Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }, { "basic": [] }]),
+    }
+}

@@ -1,0 +1,151 @@
+//! What is said of one route, and how that is put together.
+
+use serde_json::Value;
+
+use super::{
+    bodies::form,
+    parameters::{self, header},
+};
+use crate::{
+    api::{
+        endpoint::Endpoint,
+        wire::failure::{Fault, FieldProblem, Reason},
+    },
+    server::Refusal,
+};
+
+/// What the document says of a route.
+pub(super) struct Operation {
+    id: &'static str,
+    summary: &'static str,
+    pub(super) parameters: Vec<Value>,
+    pub(super) body: Option<Value>,
+    /// Status, what it means, the schema of the answer (`""`: the answer is no JSON of ours), and headers.
+    pub(super) answers: Vec<Answer>,
+    /// What can go wrong in the handler.
+    pub(super) reasons: Vec<Reason>,
+}
+
+/// An answer that is no problem.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) means: &'static str,
+    /// The name of the schema; `None` where no JSON of ours is sent.
+    pub(super) schema: Option<&'static str>,
+    pub(super) headers: &'static [(&'static str, Occurs)],
+    /// Media types that the same is also answered in.
+    pub(super) also: &'static [&'static str],
+}
+
+/// Whether a header is always there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occurs {
+    Always,
+    Sometimes,
+}
+
+impl Operation {
+    pub(super) fn new(id: &'static str, summary: &'static str) -> Self {
+        Self { id, summary, parameters: Vec::new(), body: None, answers: Vec::new(), reasons: Vec::new() }
+    }
+
+    pub(super) fn answers(self, status: u16, means: &'static str, schema: &'static str) -> Self {
+        self.answers_with(status, means, schema, &[])
+    }
+
+    pub(super) fn answers_with(
+        mut self,
+        status: u16,
+        means: &'static str,
+        schema: &'static str,
+        headers: &'static [(&'static str, Occurs)],
+    ) -> Self {
+        self.answers.push(Answer { status, means, schema: Some(schema), headers, also: &[] });
+        self
+    }
+
+    pub(super) fn fails(mut self, reasons: impl IntoIterator<Item = Reason>) -> Self {
+        self.reasons.extend(reasons);
+        self
+    }
+
+    /// It asks the database.
+    pub(super) fn stored(self) -> Self {
+        self.fails([Reason::Unavailable])
+    }
+
+    pub(super) fn takes(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// It has parameters or headers that can be wrong.
+    pub(super) fn takes_checked(self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.takes(parameters).fails([unknown_parameter()])
+    }
+
+    /// It is about one key.
+    pub(super) fn of_a_key(self) -> Self {
+        self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound]).stored()
+    }
+
+    /// It heeds preconditions about the key's version.
+    pub(super) fn conditional(self) -> Self {
+        let headers = ["If-Match", "If-None-Match of a key"].map(header);
+        self.takes_checked(headers).fails([Reason::VersionMismatch])
+    }
+
+    /// It changes one key.
+    pub(super) fn changes_a_key(self) -> Self {
+        self.of_a_key().fails([Reason::PreconditionFailed])
+    }
+
+    /// It reads a body.
+    pub(super) fn reads(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
+        self.fails([
+            Reason::InvalidJson(Fault::Syntax { line: 1, column: 12 }),
+            Reason::InvalidJson(Fault::NotAnObject("array")),
+            Reason::UnsupportedMediaType,
+            Reason::NoRequest(Refusal::ContentCoding),
+            Reason::InvalidFields(vec![wrong]),
+        ])
+    }
+
+    /// It reads a form.
+    pub(super) fn reads_form(mut self) -> Self {
+        self.body = Some(form("TokenForm"));
+        self.fails([Reason::InvalidForm("token is missing"), Reason::NoRequest(Refusal::ContentCoding)])
+    }
+
+    /// Unique among all, as the id is.
+    pub(super) fn summary(&self, endpoint: &Endpoint, all: &[Endpoint]) -> String {
+        match self.of_owners(endpoint, all) {
+            Some(_) => format!("{}, as an administrator", self.summary),
+            None => self.summary.to_owned(),
+        }
+    }
+
+    /// The id of what owners can do in the same way, if this is for administrators.
+    pub(super) fn of_owners(&self, endpoint: &Endpoint, all: &[Endpoint]) -> Option<&'static str> {
+        let own = endpoint.path.strip_prefix("/v1/admin")?;
+        let is_same = |other: &Endpoint| other.method == endpoint.method && other.path.strip_prefix("/v1") == Some(own);
+        all.iter().any(is_same).then_some(self.id)
+    }
+
+    /// Unique among all: administrators' routes do the same as owners' do.
+    pub(super) fn id(&self, endpoint: &Endpoint) -> String {
+        if !endpoint.path.starts_with("/v1/admin/") {
+            return self.id.to_owned();
+        }
+        let (first, rest) = self.id.split_at(1);
+        format!("admin{}{rest}", first.to_ascii_uppercase())
+    }
+}
+
+/// What any route refuses that reads parameters or headers, or is strict.
+pub(super) fn unknown_parameter() -> Reason {
+    let unknown = FieldProblem::of_parameter("colour", "unknown_parameter", "there is no such parameter here");
+    Reason::InvalidParameters(vec![unknown])
+}

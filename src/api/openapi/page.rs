@@ -1,0 +1,142 @@
+//! The document as a page for people: Swagger UI from within the program, so that it needs no network.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, LOCATION},
+    web::{Bytes, Data, Path},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    api::{
+        services::Services,
+        wire::{
+            entity_tag::TagList,
+            failure::{Failure, Reason},
+        },
+    },
+    server::{IsShared, Shared},
+};
+
+/// What the page loads; the rest of the distribution (source maps, other builds) is not served.
+pub(super) const FILES: [&str; 6] =
+    [INDEX, "index.css", "favicon.svg", "swagger-initializer.js", "swagger-ui.css", "swagger-ui-bundle.js"];
+const INDEX: &str = "index.html";
+/// Nothing from anywhere else. Swagger UI writes styles into its elements, and has images within its style sheet.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// A client asks every time, and mostly hears that it has it: so nobody reads the last release's document.
+const ASK_AGAIN: &str = "no-cache";
+
+static PAGE: LazyLock<BTreeMap<&'static str, File>> =
+    LazyLock::new(|| FILES.into_iter().filter_map(|name| Some((name, file(name)?))).collect());
+
+/// Something that is the same for everybody until the next release.
+pub(in crate::api) struct File {
+    media_type: String,
+    content: Bytes,
+    /// Without its quotation marks.
+    tag: String,
+}
+
+impl File {
+    pub(in crate::api) fn new(media_type: impl Into<String>, content: Bytes) -> Self {
+        let hash = Sha256::digest(&content);
+        let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { media_type: media_type.into(), content, tag }
+    }
+
+    /// The file, or that the client has it (RFC 9110 §13.1.2, where the comparison is the weak one).
+    pub(in crate::api) fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let tags = TagList::of(request.headers(), IF_NONE_MATCH).flatten();
+        let known = tags.is_some_and(|tags| tags.names_weakly(&self.tag));
+        let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response.insert_header((CACHE_CONTROL, ASK_AGAIN)).insert_header((ETAG, format!("\"{}\"", self.tag)));
+        if known {
+            return response.finish();
+        }
+        response.extensions_mut().insert(IsShared);
+        response
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+            .insert_header(("x-content-type-options", "nosniff"))
+            .content_type(self.media_type.as_str())
+            .body(Shared(self.content.clone()))
+    }
+}
+
+/// `GET /`: to the page, where a person tries Keyward. A service in production says nothing of itself to who asks for nothing.
+pub(in crate::api) async fn root(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+    if !services.docs_at_root {
+        return Err(Failure::new(request.path(), Reason::NotFound));
+    }
+    let mut answer = HttpResponse::TemporaryRedirect();
+    Ok(answer.insert_header((LOCATION, "docs/")).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
+}
+
+/// `GET /docs`: relative, because a proxy may serve us below a path of its own.
+pub(in crate::api) async fn docs() -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, "docs/"))
+        .insert_header((CACHE_CONTROL, ASK_AGAIN))
+        .finish()
+}
+
+/// `GET /docs/`
+pub(in crate::api) async fn index(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    named(&request, INDEX)
+}
+
+/// `GET /docs/{file}`
+pub(in crate::api) async fn part(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Failure> {
+    named(&request, &name)
+}
+
+fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
+    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound))?;
+    Ok(file.answer(request))
+}
+
+/// The frame of the page is ours, and what draws the document is Swagger UI's.
+fn file(name: &str) -> Option<File> {
+    let ours = |media_type, text: &'static str| Some(File::new(media_type, Bytes::from_static(text.as_bytes())));
+    match name {
+        INDEX => ours("text/html; charset=utf-8", include_str!("page/index.html")),
+        "index.css" => ours("text/css", include_str!("page/index.css")),
+        "favicon.svg" => ours("image/svg+xml", include_str!("page/favicon.svg")),
+        "swagger-initializer.js" => ours("text/javascript", include_str!("page/swagger-initializer.js")),
+        _ => drawing(name),
+    }
+}
+
+fn drawing(name: &str) -> Option<File> {
+    let file = utoipa_swagger_ui::serve(name, Arc::new(utoipa_swagger_ui::Config::default())).ok()??;
+    let content = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    Some(File::new(file.content_type, content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_and_all_that_it_loads_are_in_the_program() {
+        assert_eq!(PAGE.len(), FILES.len(), "{:?}", PAGE.keys());
+        let index = std::str::from_utf8(&PAGE[INDEX].content).expect("text");
+        let loaded =
+            index.split(['"']).filter(|word| word.ends_with(".js") || word.ends_with(".css") || word.ends_with(".svg"));
+        let loaded: Vec<_> = loaded.map(|word| word.trim_start_matches("./")).collect();
+        assert_eq!(loaded.len(), FILES.len() - 1, "{index}");
+        for name in loaded {
+            assert!(PAGE.contains_key(name), "{name}");
+        }
+    }
+}

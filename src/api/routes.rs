@@ -1,0 +1,212 @@
+//! The whole API on one page. Only what stands in [`ENDPOINTS`] is served, and each line says who
+//! may call it, so a route without a decision about access cannot be written.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpRequest, HttpResponse, Resource, Route, guard,
+    http::{
+        Method,
+        header::{ALLOW, CONTENT_TYPE, HeaderMap},
+    },
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+
+use super::{
+    access::{authenticate, immediate::Immediate, key_check::WithKey},
+    endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
+    handlers::{
+        audit, authorize::GatewayCheck, compatibility, health, keys, oauth, owners, problem_page, tokens, verify,
+    },
+    openapi::{self, page},
+    paths,
+    services::Services,
+    wire::{
+        failure::{Failure, Reason},
+        strict,
+    },
+};
+
+/// What some route here has.
+const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
+
+const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
+
+/// Every route there is. They are tried in this order, so what is asked most stands first; of two
+/// that fit, the first one counts: words stand before `{id}`.
+pub const ENDPOINTS: &[Endpoint] = &[
+    endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(compatibility::create_api_key)),
+    with_key(Method::GET, "/api/protected-resource", compatibility::protected_resource),
+    for_gateways(paths::AUTHORIZE),
+    for_gateways(paths::AUTHORIZE_BELOW),
+    endpoint(
+        Method::GET,
+        "/healthz",
+        Access::Public("asked by the container engine, which has no credential; tells nothing"),
+        |route| route.to(health::healthz),
+    ),
+    endpoint(
+        Method::GET,
+        "/readyz",
+        Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
+        |route| route.to(health::readyz),
+    ),
+    endpoint(Method::GET, "/v1/keys/self", Access::OwnKey, |route| route.to(keys::show_self)),
+    endpoint(Method::DELETE, "/v1/keys/self", Access::KeyHolder, |route| route.to(keys::revoke_self)),
+    endpoint(Method::POST, "/v1/keys/verify", Access::Verifier, |route| route.to(verify::verify)),
+    endpoint(Method::POST, "/v1/keys", Access::Token, |route| route.to(keys::create)),
+    endpoint(Method::GET, "/v1/keys", Access::Token, |route| route.to(keys::list)),
+    endpoint(Method::GET, "/v1/keys/{id}", Access::Token, |route| route.to(keys::show)),
+    endpoint(Method::PATCH, "/v1/keys/{id}", Access::Token, |route| route.to(keys::update)),
+    endpoint(Method::DELETE, "/v1/keys/{id}", Access::Token, |route| route.to(keys::revoke)),
+    endpoint(Method::POST, "/v1/keys/{id}/rotate", Access::Token, |route| route.to(keys::rotate)),
+    endpoint(Method::POST, "/v1/keys/{id}/disable", Access::Token, |route| route.to(keys::disable)),
+    endpoint(Method::POST, "/v1/keys/{id}/enable", Access::Token, |route| route.to(keys::enable)),
+    endpoint(Method::GET, "/v1/audit", Access::Token, |route| route.to(audit::list)),
+    endpoint(Method::POST, "/v1/admin/keys/revoke", Access::Administrator, |route| route.to(keys::revoke_together)),
+    endpoint(Method::POST, "/v1/admin/keys", Access::Administrator, |route| route.to(keys::create)),
+    endpoint(Method::GET, "/v1/admin/keys", Access::Administrator, |route| route.to(keys::list)),
+    endpoint(Method::GET, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::show)),
+    endpoint(Method::PATCH, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::update)),
+    endpoint(Method::DELETE, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::revoke)),
+    endpoint(Method::POST, "/v1/admin/keys/{id}/rotate", Access::Administrator, |route| route.to(keys::rotate)),
+    endpoint(Method::POST, "/v1/admin/keys/{id}/disable", Access::Administrator, |route| route.to(keys::disable)),
+    endpoint(Method::POST, "/v1/admin/keys/{id}/enable", Access::Administrator, |route| route.to(keys::enable)),
+    endpoint(Method::GET, "/v1/admin/audit", Access::Administrator, |route| route.to(audit::list)),
+    endpoint(Method::GET, "/v1/admin/owners", Access::Administrator, |route| route.to(owners::list)),
+    endpoint(Method::GET, "/v1/admin/owners/{id}", Access::Administrator, |route| route.to(owners::show)),
+    endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
+    endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
+    endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),
+    endpoint(Method::POST, paths::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
+    endpoint(Method::POST, paths::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),
+    endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {
+        route.to(oauth::metadata)
+    }),
+    endpoint(Method::GET, "/", Access::Public("leads to the documents, where it is configured to"), |route| {
+        route.to(page::root)
+    }),
+    endpoint(Method::GET, problem_page::PATH, Access::Public(DOCUMENTS), |route| route.to(problem_page::list)),
+    endpoint(Method::GET, "/problems/{code}", Access::Public(DOCUMENTS), |route| route.to(problem_page::show)),
+    endpoint(Method::GET, "/openapi.json", Access::Public(DOCUMENTS), |route| route.to(openapi::openapi_json)),
+    endpoint(Method::GET, "/docs", Access::Public(DOCUMENTS), |route| route.to(page::docs)),
+    endpoint(Method::GET, "/docs/", Access::Public(DOCUMENTS), |route| route.to(page::index)),
+    endpoint(Method::GET, "/docs/{file}", Access::Public(DOCUMENTS), |route| route.to(page::part)),
+];
+
+/// What the API's document says, made once, at the first question.
+static DOCUMENT: LazyLock<page::File> = LazyLock::new(|| openapi::document(ENDPOINTS));
+
+/// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
+pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
+    app.app_data(Data::new(openapi::Document(&DOCUMENT)));
+    // A scope has all that is below it, too, and is found without a regular expression, which each route that is tried
+    // after it would have to wait for.
+    app.service(web::scope(paths::AUTHORIZE).default_service(at_gateways(services)));
+    let mut configured = vec![paths::AUTHORIZE, paths::AUTHORIZE_BELOW];
+    for endpoint in ENDPOINTS {
+        if !configured.contains(&endpoint.path) {
+            configured.push(endpoint.path);
+            app.service(resource(endpoint.path, services));
+        }
+    }
+    app.default_service(web::to(not_found));
+}
+
+fn resource(path: &'static str, services: &Data<Services>) -> Resource {
+    let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
+    let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
+    endpoints()
+        .fold(web::resource(path), |resource, endpoint| resource.route(route(endpoint, services)))
+        .default_service(web::to(move |request| method_not_allowed(request, allowed)))
+}
+
+fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
+    let route = if endpoint.method == Method::GET {
+        web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+    } else {
+        web::method(endpoint.method.clone())
+    };
+    let route = match endpoint.handler {
+        Handler::Actix(handler) => handler(route),
+        Handler::Keyed(handler) => return route.service(Immediate(WithKey { services: services.clone(), handler })),
+        Handler::Gateway => return route.service(at_gateways(services)),
+    };
+    let route = if endpoint.is_strict() {
+        let reads = openapi::reads(endpoint);
+        route.wrap(from_fn(move |request, next| strict::refuse_what_is_not_read(reads, request, next)))
+    } else {
+        route
+    };
+    match endpoint.access {
+        Access::Public(_) => route,
+        Access::ApiKey | Access::Forwarded => unreachable!("`with_key` and `for_gateways` make these, not `endpoint`"),
+        Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
+        Access::Token => route.wrap(from_fn(authenticate::require_token)),
+        Access::OwnKey => route.wrap(from_fn(authenticate::require_own_key)),
+        Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
+        Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
+        Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),
+        Access::Administrator => route.wrap(from_fn(authenticate::require_administrator)),
+    }
+}
+
+fn at_gateways(services: &Data<Services>) -> Immediate<GatewayCheck> {
+    Immediate(GatewayCheck { services: services.clone() })
+}
+
+/// Whether a handler looks at the body of a request with this method for this path. Gateways may announce their client's body and
+/// keep it. With `DELETE`, few clients send one: what is not declared would be refused anyway, and is not waited for.
+pub(super) fn takes_body(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    !paths::is_for_gateways(path)
+        && match *method {
+            Method::POST | Method::PUT | Method::PATCH => true,
+            Method::DELETE => headers.contains_key(CONTENT_TYPE),
+            _ => false,
+        }
+}
+
+/// The value of `Allow`. Computed once per worker at start and kept for the program's life.
+fn allowed_methods<'a>(methods: impl Iterator<Item = &'a Method>) -> &'static str {
+    let mut names: Vec<&str> = Vec::new();
+    for method in methods {
+        names.push(method.as_str());
+        if method == Method::GET {
+            names.push("HEAD");
+        }
+    }
+    names.join(", ").leak()
+}
+
+async fn method_not_allowed(request: HttpRequest, allowed: &'static str) -> Result<HttpResponse, Failure> {
+    let reason = if is_known(request.method()) { Reason::MethodNotAllowed(allowed) } else { Reason::UnknownMethod };
+    Err(Failure::new(request.path(), reason))
+}
+
+async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (method, path) = (request.method(), request.path());
+    // Of the server as a whole (RFC 9110 §9.3.7).
+    if path == "*" && method == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
+    }
+    Err(Failure::new(path, if is_known(method) { Reason::NotFound } else { Reason::UnknownMethod }))
+}
+
+/// Whether a method is one of those that RFC 9110 §9 and RFC 5789 describe, or `QUERY`, which stands beside them. Their names have
+/// capitals only.
+fn is_known(method: &Method) -> bool {
+    let is_of_the_standards = matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::DELETE
+            | Method::CONNECT
+            | Method::OPTIONS
+            | Method::TRACE
+            | Method::PATCH
+    );
+    is_of_the_standards || method.as_str() == "QUERY"
+}

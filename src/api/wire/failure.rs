@@ -1,0 +1,313 @@
+//! Every answer that is not a success, in the two languages that Keyward speaks: the guide's
+//! `{"message": …}` below `/api/`, and problem details (RFC 9457) everywhere else. What a stranger
+//! reads here never depends on what was sent, and never tells why a credential is no good.
+
+mod answer;
+pub(crate) mod catalog;
+pub(crate) mod problem;
+
+use std::fmt;
+
+pub(crate) use self::problem::FieldProblem;
+use crate::api::paths;
+pub(crate) use crate::{auth::strict_json::Fault, protect::CredentialKind};
+use crate::{
+    domain::{
+        api_key::KeyId,
+        denial::PublicDenial,
+        ledger::{self, Violation},
+    },
+    protect::{Cause, Refused, Row},
+    server::Refusal,
+};
+use actix_web::http::StatusCode;
+
+/// Which language a route answers in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// The guide's routes: exact for ever.
+    Guide,
+    /// The endpoints of OAuth: the errors of RFC 6749 §5.2.
+    OAuth,
+    /// Everything else: the RFCs.
+    Standard,
+}
+
+impl Dialect {
+    pub(crate) fn of_path(path: &str) -> Self {
+        match path {
+            paths::INTROSPECT | paths::REVOKE => Self::OAuth,
+            path if path.starts_with("/api/") => Self::Guide,
+            _ => Self::Standard,
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The credential was refused.
+    Denied(CredentialKind, PublicDenial),
+    /// The credential is good, and lacks some of these scopes.
+    InsufficientScopes(CredentialKind, String),
+    /// The body is no JSON object, for this reason.
+    InvalidJson(Fault),
+    /// A body came where none is read.
+    UnexpectedBody,
+    /// Fields of the body are wrong: all of them.
+    InvalidFields(Vec<FieldProblem>),
+    /// Parameters or headers are wrong: all of them.
+    InvalidParameters(Vec<FieldProblem>),
+    /// The form of a request of OAuth's is wrong, so.
+    InvalidForm(&'static str),
+    /// A token that is good, but not ours to revoke (RFC 7009 §2.2.1).
+    UnsupportedTokenType,
+    /// The body is of another kind than the route takes.
+    UnsupportedMediaType,
+    /// There is no such route, or no such thing.
+    NotFound,
+    /// The route exists, with these methods.
+    MethodNotAllowed(&'static str),
+    /// Somebody has changed the key meanwhile.
+    VersionMismatch,
+    /// The key is of a version that the request must not meet.
+    PreconditionFailed,
+    /// An administrator has switched the key off, and only one may switch it on.
+    DisabledByAdministrator,
+    /// All keys of the owner are switched off.
+    OwnerDisabled,
+    /// The key was revoked, which is final.
+    KeyRevoked,
+    /// The key has expired.
+    KeyExpired,
+    /// The key has this successor.
+    AlreadyRotated(KeyId),
+    /// The owner has as many keys as one may have.
+    TooManyKeys,
+    /// The owner has made as many keys within a day as one may make; after so many seconds, another may be made.
+    TooManyNewKeys(u64),
+    /// The `Idempotency-Key` came with another request before.
+    IdempotencyKeyReused,
+    /// It is no good as a request, whatever it asks for.
+    NoRequest(Refusal),
+    /// The method is none that we know.
+    UnknownMethod,
+    /// It could not be decided or done now.
+    Unavailable,
+    /// A defect of ours.
+    Internal,
+}
+
+impl From<Refused> for Reason {
+    fn from(refused: Refused) -> Self {
+        match refused.cause() {
+            Cause::Denied(kind, denial) => Self::Denied(kind, denial),
+            Cause::Undecided => Self::Unavailable,
+        }
+    }
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoMemory => Self::Unavailable,
+            refusal => Self::NoRequest(refusal),
+        }
+    }
+}
+
+impl From<ledger::Refusal> for Reason {
+    fn from(refusal: ledger::Refusal) -> Self {
+        use ledger::Refusal;
+        match refusal {
+            Refusal::NotFound => Self::NotFound,
+            Refusal::VersionMismatch => Self::VersionMismatch,
+            Refusal::PreconditionFailed => Self::PreconditionFailed,
+            Refusal::DisabledByAdministrator => Self::DisabledByAdministrator,
+            Refusal::OwnerDisabled => Self::OwnerDisabled,
+            Refusal::KeyRevoked => Self::KeyRevoked,
+            Refusal::KeyExpired => Self::KeyExpired,
+            Refusal::AlreadyRotated(successor) => Self::AlreadyRotated(successor),
+            Refusal::TooManyKeys(_) => Self::TooManyKeys,
+            // Rounded up: a second earlier would be too early.
+            Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
+            Refusal::OtherRequest => Self::IdempotencyKeyReused,
+            Refusal::Against(violations) => Self::InvalidFields(violations.into_iter().map(violation).collect()),
+        }
+    }
+}
+
+fn violation(violation: Violation) -> FieldProblem {
+    match violation {
+        Violation::NameRequired => FieldProblem::of_field("/name", "required", "a key needs a name here"),
+        Violation::LifetimeTooLong(longest) => {
+            let longest = humantime::format_duration(longest);
+            FieldProblem::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
+        }
+        Violation::ScopeNotHeld(scope) => {
+            let detail = format!(
+                "your token does not carry the scope {scope}, so it gives it to no key, and widens none that carries it"
+            );
+            FieldProblem::of_field("/scopes", "scope_not_held", detail)
+        }
+        Violation::ScopeNotForKeys(scope) => {
+            FieldProblem::of_field("/scopes", "scope_not_for_keys", format!("only a token may carry {scope}"))
+        }
+        Violation::Metadata(error) => FieldProblem::of_field("/metadata", "invalid", error.to_string()),
+    }
+}
+
+/// A failure and the language to tell it in.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    dialect: Dialect,
+    /// What was asked for, without its query.
+    path: Box<str>,
+    reason: Reason,
+}
+
+impl Failure {
+    pub(crate) fn new(path: &str, reason: impl Into<Reason>) -> Self {
+        Self { dialect: Dialect::of_path(path), path: path.into(), reason: reason.into() }
+    }
+
+    /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
+    pub(crate) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
+        match &self.reason {
+            Reason::Denied(kind, denial) => self.refused(Cause::Denied(*kind, *denial)),
+            Reason::InsufficientScopes(kind, _) => {
+                self.refused(Cause::Denied(*kind, PublicDenial::InsufficientScope("")))
+            }
+            Reason::Unavailable => self.refused(Cause::Undecided),
+            Reason::InvalidJson(Fault::NotAnObject(_)) => {
+                (StatusCode::BAD_REQUEST, "not_an_object", "The body is not a JSON object")
+            }
+            Reason::InvalidJson(_) => (StatusCode::BAD_REQUEST, "invalid_json", "The body is not valid JSON"),
+            Reason::UnexpectedBody => (StatusCode::BAD_REQUEST, "unexpected_body", "This request takes no body"),
+            Reason::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Fields are not valid"),
+            Reason::InvalidParameters(_) => (StatusCode::BAD_REQUEST, "invalid_parameters", "Parameters are not valid"),
+            Reason::InvalidForm(what) => (StatusCode::BAD_REQUEST, "invalid_form", what),
+            Reason::UnsupportedTokenType => {
+                (StatusCode::BAD_REQUEST, "unsupported_token_type", "Only API keys can be revoked here")
+            }
+            Reason::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send the body as JSON")
+            }
+            Reason::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+            Reason::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
+            Reason::VersionMismatch => {
+                (StatusCode::PRECONDITION_FAILED, "version_mismatch", "The key was changed meanwhile")
+            }
+            Reason::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "precondition_failed", "The key is what If-None-Match excludes")
+            }
+            Reason::DisabledByAdministrator => (
+                StatusCode::FORBIDDEN,
+                "disabled_by_administrator",
+                "An administrator has disabled the key, and only an administrator can enable it",
+            ),
+            Reason::OwnerDisabled => (
+                StatusCode::FORBIDDEN,
+                "owner_disabled",
+                "The owner is disabled: no key of theirs is made or enabled until an administrator enables the owner",
+            ),
+            Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
+            Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
+            Reason::AlreadyRotated(_) => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
+            Reason::TooManyKeys => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
+            Reason::TooManyNewKeys(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
+            }
+            Reason::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "The Idempotency-Key came with another request before",
+            ),
+            Reason::NoRequest(refusal) => refusal.facts(),
+            Reason::UnknownMethod => (StatusCode::NOT_IMPLEMENTED, "unknown_method", "The method is not known"),
+            Reason::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    /// The compatibility routes say 403 for a missing credential and 401 for a bad one, whatever is bad about it; elsewhere
+    /// the RFCs count.
+    fn refused(&self, cause: Cause) -> (StatusCode, &'static str, &'static str) {
+        let Row { status, code, title, .. } = cause.row();
+        let status = match cause {
+            Cause::Denied(_, PublicDenial::MissingCredential) if self.dialect == Dialect::Guide => {
+                StatusCode::FORBIDDEN
+            }
+            Cause::Denied(_, PublicDenial::InvalidRequest) if self.dialect == Dialect::Guide => {
+                StatusCode::UNAUTHORIZED
+            }
+            _ => status,
+        };
+        (status, code, title)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.facts().2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../../docs/problems.md");
+
+    #[test]
+    fn every_problem_is_documented_with_its_statuses() {
+        let denied = |denial| Reason::Denied(CredentialKind::ApiKey, denial);
+        for reason in [
+            denied(PublicDenial::MissingCredential),
+            denied(PublicDenial::InvalidRequest),
+            denied(PublicDenial::InvalidCredential),
+            denied(PublicDenial::InsufficientScope("")),
+            Reason::InsufficientScopes(CredentialKind::Either, String::new()),
+            denied(PublicDenial::NotAllowed),
+            Reason::InvalidJson(Fault::Missing),
+            Reason::InvalidJson(Fault::NotAnObject("array")),
+            Reason::UnexpectedBody,
+            Reason::InvalidFields(Vec::new()),
+            Reason::InvalidParameters(Vec::new()),
+            Reason::InvalidForm(""),
+            Reason::UnsupportedTokenType,
+            Reason::UnsupportedMediaType,
+            Reason::NotFound,
+            Reason::MethodNotAllowed(""),
+            Reason::VersionMismatch,
+            Reason::PreconditionFailed,
+            Reason::DisabledByAdministrator,
+            Reason::OwnerDisabled,
+            Reason::KeyRevoked,
+            Reason::KeyExpired,
+            Reason::AlreadyRotated(KeyId::from(uuid::Uuid::nil())),
+            Reason::TooManyKeys,
+            Reason::TooManyNewKeys(0),
+            Reason::IdempotencyKeyReused,
+            Reason::NoRequest(Refusal::Malformed),
+            Reason::NoRequest(Refusal::InvalidTarget),
+            Reason::NoRequest(Refusal::InvalidHost),
+            Reason::NoRequest(Refusal::TargetTooLong),
+            Reason::NoRequest(Refusal::HeadersTooLarge),
+            Reason::NoRequest(Refusal::HeadTimeout),
+            Reason::NoRequest(Refusal::BodyTimeout),
+            Reason::NoRequest(Refusal::BodyUnreadable),
+            Reason::NoRequest(Refusal::BodyTooLarge),
+            Reason::NoRequest(Refusal::ContentCoding),
+            Reason::UnknownMethod,
+            Reason::Unavailable,
+            Reason::Internal,
+        ] {
+            let (status, code, _) = Failure::new("/", reason.clone()).facts();
+            let below = Failure::new("/api/", reason).facts().0.as_u16();
+            let here = status.as_u16();
+            let statuses = if here == below { here.to_string() } else { format!("{here}, below `/api/` {below}") };
+            let row = format!("| `{code}` | {statuses} | ");
+            assert!(DOCUMENT.contains(&row), "docs/problems.md has no row {row}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A failure as it is sent.
+
+use std::borrow::Cow;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{
+        StatusCode,
+        header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+
+use super::{Dialect, Failure, Fault, FieldProblem, Reason};
+use super::{
+    catalog,
+    problem::{Message, OAuthError, Problem},
+};
+use crate::{domain::denial::PublicDenial, protect::Cause, server::Refusal};
+
+/// Wrong fields that one answer lists.
+const PROBLEMS_MAX: usize = 50;
+/// A longer path is not repeated: who has sent it knows it, and answers stay small.
+const INSTANCE_MAX_BYTES: usize = 2048;
+
+impl ResponseError for Failure {
+    fn status_code(&self) -> StatusCode {
+        self.facts().0
+    }
+
+    /// Without the id of the request, which `edge.rs` adds.
+    fn error_response(&self) -> HttpResponse {
+        self.answer(None)
+    }
+}
+
+impl Failure {
+    /// The answer to the request with this id.
+    pub(in crate::api) fn answer(&self, request_id: Option<&str>) -> HttpResponse {
+        let (status, code, title) = self.facts();
+        let mut response = HttpResponse::build(status);
+        self.add_headers(status, &mut response);
+        match self.dialect {
+            Dialect::Guide => response.json(Message { message: title }),
+            Dialect::OAuth => response.json(OAuthError { error: oauth_code(code), error_description: title }),
+            Dialect::Standard => response.content_type("application/problem+json").json(self.problem(request_id)),
+        }
+    }
+
+    fn problem<'a>(&'a self, request_id: Option<&'a str>) -> Problem<'a> {
+        let (status, code, title) = self.facts();
+        let errors = match &self.reason {
+            Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) => {
+                Some(&problems[..problems.len().min(PROBLEMS_MAX)])
+            }
+            _ => None,
+        };
+        Problem {
+            kind: format!("/problems/{code}"),
+            title,
+            status: status.as_u16(),
+            code,
+            detail: detail(&self.reason).unwrap_or_else(|| catalog::meaning(code).unwrap_or(title).into()),
+            instance: instance(&self.path),
+            request_id,
+            errors,
+            successor: match self.reason {
+                Reason::AlreadyRotated(successor) => Some(successor.to_string()),
+                _ => None,
+            },
+        }
+    }
+
+    fn add_headers(&self, status: StatusCode, response: &mut HttpResponseBuilder) {
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        match &self.reason {
+            Reason::Denied(kind, denial) => Cause::Denied(*kind, *denial).add_headers(status, response),
+            Reason::Unavailable => Cause::Undecided.add_headers(status, response),
+            Reason::InsufficientScopes(kind, scopes) => {
+                response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(scopes)));
+            }
+            Reason::MethodNotAllowed(allowed) => {
+                response.insert_header((ALLOW, *allowed));
+            }
+            Reason::TooManyNewKeys(seconds) => {
+                response.insert_header((RETRY_AFTER, *seconds));
+            }
+            Reason::NoRequest(Refusal::ContentCoding) => {
+                response.insert_header((ACCEPT_ENCODING, "identity"));
+            }
+            Reason::NoRequest(_) => {
+                response.force_close();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is special this time; `None` where the meaning of the code is all there is to say.
+fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
+    let detail = match reason {
+        Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
+            format!("The credential lacks the scope {scope}.")
+        }
+        Reason::InsufficientScopes(_, scopes) => format!("The credential lacks one of these scopes: {scopes}."),
+        Reason::InvalidJson(fault) => match fault {
+            Fault::Missing => return Some("The body is missing; a JSON object is needed.".into()),
+            Fault::NotUnicode => return Some("The body is not UTF-8, so it is not JSON.".into()),
+            Fault::Repeated => return Some("An object in the body has a member twice.".into()),
+            Fault::Syntax { line, column } => format!("The body is not valid JSON: see line {line}, column {column}."),
+            Fault::NotAnObject(kind) => format!("The body is JSON, but its value is {}, not an object.", a(kind)),
+        },
+        Reason::InvalidFields(problems) => wrong("field", "fields", problems)?,
+        Reason::InvalidParameters(problems) => wrong("parameter or header", "parameters or headers", problems)?,
+        Reason::MethodNotAllowed(allowed) => format!("This route takes {allowed}."),
+        Reason::AlreadyRotated(successor) => {
+            format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
+        }
+        Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
+        Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
+        _ => return None,
+    };
+    Some(detail.into())
+}
+
+/// With its article.
+fn a(kind: &str) -> String {
+    match kind {
+        "null" => kind.to_owned(),
+        "array" | "object" => format!("an {kind}"),
+        kind => format!("a {kind}"),
+    }
+}
+
+fn wrong(one: &str, many: &str, problems: &[FieldProblem]) -> Option<String> {
+    match problems {
+        [] => None,
+        [problem] => {
+            let place = problem.pointer.as_deref().or(problem.parameter.as_deref()).unwrap_or_default();
+            Some(format!("The {one} {place} is wrong: {}.", problem.detail.trim_end_matches('.')))
+        }
+        problems => Some(format!("{} {many} are wrong; the member errors lists them.", problems.len())),
+    }
+}
+
+/// The path as a reference to itself. One that begins with two slashes would be taken for the name of another host, so it gets a
+/// dot in front, as browsers write it.
+fn instance(path: &str) -> Option<Cow<'_, str>> {
+    let is_reference = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte));
+    if path.len() > INSTANCE_MAX_BYTES || !path.starts_with('/') || !is_reference {
+        return None;
+    }
+    Some(if path.starts_with("//") { format!("/.{path}").into() } else { path.into() })
+}
+
+/// The words that RFC 6749 §5.2 and its relatives have for what we call so.
+fn oauth_code(code: &'static str) -> &'static str {
+    match code {
+        "missing_credential" | "invalid_token" => "invalid_client",
+        "insufficient_scope" | "unsupported_token_type" => code,
+        "unavailable" => "temporarily_unavailable",
+        "internal" => "server_error",
+        _ => "invalid_request",
+    }
+}

@@ -1,0 +1,204 @@
+//! Reads the fields of a JSON body, and collects all that is wrong with them instead of stopping at the first.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpMessage, HttpRequest, http::Method, web::Bytes};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::failure::{Fault, FieldProblem, Reason};
+use crate::auth::strict_json;
+
+/// The fields of a body. Each is taken out when it is read; what is left in the end is unknown.
+pub(crate) struct Fields {
+    members: Map<String, Value>,
+    /// Their text; empty where they stand within others, or nowhere.
+    body: Bytes,
+    problems: Vec<FieldProblem>,
+    /// The pointer to this object within the body.
+    at: String,
+}
+
+/// What is wrong with a value: where in it (empty for the whole), a stable word, and a sentence.
+pub(crate) type Wrong = (String, &'static str, String);
+
+/// One thing that is wrong with a whole value.
+pub(crate) fn wrong<T>(code: &'static str, detail: impl Into<String>) -> Result<T, Vec<Wrong>> {
+    Err(vec![(String::new(), code, detail.into())])
+}
+
+impl Fields {
+    /// The fields of a body that must be there.
+    pub(crate) fn of(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
+        if body.is_empty() {
+            return Err(Reason::InvalidJson(Fault::Missing));
+        }
+        if !is_json(request.method(), &request.content_type().to_ascii_lowercase()) {
+            return Err(Reason::UnsupportedMediaType);
+        }
+        let members = strict_json::object(body).ok_or_else(|| Reason::InvalidJson(strict_json::fault(body)))?;
+        Ok(Self { members, body: body.clone(), problems: Vec::new(), at: String::new() })
+    }
+
+    /// The same where no body means no fields.
+    pub(crate) fn of_optional(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
+        if body.is_empty() { Ok(Self::within(Map::new(), String::new())) } else { Self::of(request, body) }
+    }
+
+    /// The fields of an object within the body; `problems` of it are told with the others'.
+    pub(crate) fn within(members: Map<String, Value>, at: String) -> Self {
+        Self { members, body: Bytes::new(), problems: Vec::new(), at }
+    }
+
+    /// The JSON text of a field, to the letter; `null` where there is none.
+    pub(crate) fn json_of(&self, name: &str) -> String {
+        let read = serde_json::from_slice::<HashMap<String, &RawValue>>(&self.body);
+        match read.ok().and_then(|members| members.get(name).map(|value| value.get().to_owned())) {
+            Some(json) => json,
+            None => self.members.get(name).unwrap_or(&Value::Null).to_string(),
+        }
+    }
+
+    /// A field that may be missing or `null`.
+    pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+        self.take_nullable(name, read).flatten()
+    }
+
+    /// A field of a merge patch: `Some(None)` where it is `null`.
+    pub(crate) fn take_nullable<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>,
+    ) -> Option<Option<T>> {
+        #[cfg(test)]
+        super::asked::note(format!("{}/{name}", self.at));
+        match self.members.remove(name)? {
+            Value::Null => Some(None),
+            value => match read(value) {
+                Ok(value) => Some(Some(value)),
+                Err(wrongs) => {
+                    for (within, code, detail) in wrongs {
+                        let pointer = format!("{}/{name}{within}", self.at);
+                        self.problems.push(FieldProblem::of_field(pointer, code, detail));
+                    }
+                    None
+                }
+            },
+        }
+    }
+
+    /// A field that must be there.
+    pub(crate) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+        #[cfg(test)]
+        super::asked::note(format!("{}/{name}", self.at));
+        if self.members.get(name).is_none_or(Value::is_null) {
+            self.members.remove(name);
+            self.problem(name, "required", "must be there");
+            return None;
+        }
+        self.take(name, read)
+    }
+
+    /// Whether the field is there, be it `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// Whether the field is there, and not `null`.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Notes each of these that is `null`, where that must not mean the same as missing.
+    pub(crate) fn refuse_null(&mut self, names: &[&str]) {
+        for name in names {
+            if self.members.get(*name).is_some_and(Value::is_null) {
+                self.problem(name, "wrong_type", "must not be null; leave it out where it does not matter");
+            }
+        }
+    }
+
+    /// Notes that a field is wrong.
+    pub(crate) fn problem(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
+        self.problems.push(FieldProblem::of_field(format!("{}/{name}", self.at), code, detail));
+    }
+
+    /// Whether nothing was wrong so far.
+    pub(crate) fn are_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// All that was wrong, unknown fields among it.
+    pub(crate) fn problems(self) -> Vec<FieldProblem> {
+        let Self { members, mut problems, at, .. } = self;
+        problems.extend(members.keys().map(|name| {
+            // RFC 6901 §3.
+            let name: String = name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1");
+            FieldProblem::of_field(format!("{at}/{name}"), "unknown_field", "there is no such field here")
+        }));
+        problems
+    }
+
+    /// `value`, if nothing was wrong.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Reason> {
+        let problems = self.problems();
+        match value {
+            Some(value) if problems.is_empty() => Ok(value),
+            _ => Err(Reason::InvalidFields(problems)),
+        }
+    }
+}
+
+/// Only a change can be a merge patch (RFC 7396).
+fn is_json(method: &Method, media_type: &str) -> bool {
+    media_type == "application/json" || (media_type == "application/merge-patch+json" && method == Method::PATCH)
+}
+
+/// A text.
+pub(crate) fn text(value: Value) -> Result<String, Vec<Wrong>> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => wrong("wrong_type", "must be a text"),
+    }
+}
+
+/// A text that the domain parses.
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Result<T, Vec<Wrong>> {
+    text(value)?.parse().or_else(|error: T::Err| wrong("invalid", error.to_string()))
+}
+
+/// `true` or `false`.
+pub(crate) fn boolean(value: Value) -> Result<bool, Vec<Wrong>> {
+    value.as_bool().map_or_else(|| wrong("wrong_type", "must be true or false"), Ok)
+}
+
+/// An object.
+pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<Wrong>> {
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => wrong("wrong_type", "must be an object"),
+    }
+}
+
+/// A list of at most `most` items, each of which `read` reads.
+pub(crate) fn list<T>(
+    value: Value,
+    most: usize,
+    read: impl Fn(Value) -> Result<T, Vec<Wrong>>,
+) -> Result<Vec<T>, Vec<Wrong>> {
+    let Value::Array(items) = value else { return wrong("wrong_type", "must be a list") };
+    if items.len() > most {
+        return wrong("too_many", format!("at most {most} items"));
+    }
+    let mut read_items = Vec::new();
+    let mut wrongs = Vec::new();
+    for (position, item) in items.into_iter().enumerate() {
+        match read(item) {
+            Ok(item) => read_items.push(item),
+            Err(more) => {
+                let located = |(within, code, detail)| (format!("/{position}{within}"), code, detail);
+                wrongs.extend(more.into_iter().map(located));
+            }
+        }
+    }
+    if wrongs.is_empty() { Ok(read_items) } else { Err(wrongs) }
+}

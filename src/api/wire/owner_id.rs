@@ -1,0 +1,45 @@
+//! Owners in addresses: issuer and subject in one word, which can be made and read without asking anybody.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::domain::owner::{IDENTIFIER_MAX_BYTES, Owner};
+
+/// Between issuer and subject: neither holds a NUL.
+const BETWEEN: &str = "\0";
+
+/// The word for an owner.
+pub fn write(owner: &Owner) -> String {
+    let mut word = String::new();
+    push(owner, &mut word);
+    word
+}
+
+/// Puts the word for an owner behind a text.
+pub(crate) fn push(owner: &Owner, text: &mut String) {
+    URL_SAFE_NO_PAD.encode_string([&*owner.issuer, BETWEEN, &*owner.subject].concat(), text);
+}
+
+/// The owner that a word stands for; none where no token could name such a one.
+pub fn read(word: &str) -> Option<Owner> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(word).ok()?).ok()?;
+    let (issuer, subject) = text.split_once(BETWEEN)?;
+    let fits = issuer.len() <= IDENTIFIER_MAX_BYTES && subject.len() <= IDENTIFIER_MAX_BYTES;
+    (fits && !subject.is_empty() && !subject.contains(BETWEEN))
+        .then(|| Owner { issuer: issuer.into(), subject: subject.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_comes_back_and_nothing_else_is_one() {
+        for (issuer, subject) in [("", "alice"), ("https://issuer.example", "auth0|5f7c"), ("é", "☃")] {
+            let owner = Owner { issuer: issuer.into(), subject: subject.into() };
+            assert_eq!(read(&write(&owner)), Some(owner));
+        }
+        for word in ["", "AA", "YWxpY2U", "a b", "YQBiAGM"] {
+            assert_eq!(read(word), None, "{word}");
+        }
+    }
+}

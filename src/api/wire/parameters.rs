@@ -1,0 +1,149 @@
+//! Reads the parameters of a query and collects all that is wrong with them.
+
+use std::collections::HashSet;
+
+use actix_web::{HttpRequest, web::Query};
+
+use super::{
+    cursor,
+    failure::{FieldProblem, Reason},
+    owner_id,
+};
+use crate::domain::{
+    api_key::Keyring,
+    listing::Page,
+    owner::{IDENTIFIER_MAX_BYTES, Owner},
+};
+
+/// What a page holds when nobody says how much.
+pub(crate) const LIMIT_DEFAULT: u32 = 25;
+/// The most that a page holds.
+pub(crate) const LIMIT_MAX: u32 = 100;
+
+/// As many characters of an unknown name are shown.
+const NAME_SHOWN: usize = 64;
+
+/// The parameters of a query. Each is taken out when it is read; what is left in the end is unknown.
+pub(crate) struct Parameters {
+    pairs: Vec<(String, String)>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Parameters {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        match Query::<Vec<(String, String)>>::from_query(request.query_string()) {
+            Ok(pairs) => Self { pairs: pairs.into_inner(), problems: Vec::new() },
+            Err(error) => {
+                let problem = FieldProblem::of_parameter("query", "invalid", error.to_string());
+                Self { pairs: Vec::new(), problems: vec![problem] }
+            }
+        }
+    }
+
+    /// A parameter that may be missing.
+    pub(crate) fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        #[cfg(test)]
+        super::asked::note(name);
+        let mut values = self.pairs.extract_if(.., |(own, _)| own == name);
+        let value = values.next()?.1;
+        let more = values.count();
+        if more > 0 {
+            self.problem(name, "repeated", "may be given only once");
+            return None;
+        }
+        match read(&value) {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.problem(name, "invalid", detail);
+                None
+            }
+        }
+    }
+
+    /// A parameter that the domain parses.
+    pub(crate) fn take_parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        name: &'static str,
+    ) -> Option<T> {
+        self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    /// A parameter with several words, with commas between.
+    pub(crate) fn take_several<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        self.take(name, |text| text.split(',').map(read).collect())
+    }
+
+    /// Which page of a list: `limit` and `cursor`.
+    pub(crate) fn page(&mut self, keyring: &Keyring, list: &str) -> Page {
+        self.page_of(keyring, list, LIMIT_DEFAULT, LIMIT_MAX)
+    }
+
+    /// The same for pages of another size.
+    pub(crate) fn page_of(&mut self, keyring: &Keyring, list: &str, usual: u32, most: u32) -> Page {
+        let limit = self.take("limit", |text| match text.parse() {
+            Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+            _ => Err(format!("a whole number from 1 to {most}")),
+        });
+        let after = self.take("cursor", |text| {
+            cursor::read(keyring, list, text).ok_or_else(|| "not a cursor that this list has given".to_owned())
+        });
+        Page { after, limit: limit.unwrap_or(usual) }
+    }
+
+    /// An owner: by their id, or by issuer (which may be missing where tokens carry none) and subject.
+    pub(crate) fn owner(&mut self) -> Option<Owner> {
+        let is_given = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(own, _)| own == name);
+        let by_id = is_given(&self.pairs, "owner");
+        let (has_issuer, has_subject) = (is_given(&self.pairs, "issuer"), is_given(&self.pairs, "subject"));
+        let id = self
+            .take("owner", |text| owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned()));
+        let issuer = self.take("issuer", |text| identifier(text, 0));
+        let subject = self.take("subject", |text| identifier(text, 1));
+        if by_id && (has_issuer || has_subject) {
+            self.problem("owner", "conflict", "give owner, or issuer and subject, not both");
+            return None;
+        }
+        if has_issuer && !has_subject {
+            self.problem("subject", "required", "an issuer alone names no owner");
+            return None;
+        }
+        id.or_else(|| Some(Owner { issuer: issuer.unwrap_or_default(), subject: subject? }))
+    }
+
+    pub(crate) fn problem(&mut self, name: &'static str, code: &'static str, detail: impl Into<String>) {
+        self.problems.push(FieldProblem::of_parameter(name, code, detail));
+    }
+
+    /// An error if anything was wrong, unknown parameters among it: each by its own name, and once.
+    pub(crate) fn finish(mut self) -> Result<(), Reason> {
+        let mut named = HashSet::new();
+        for (name, _) in self.pairs.drain(..) {
+            let name: String = name.chars().take(NAME_SHOWN).collect();
+            if named.insert(name.clone()) {
+                let problem = FieldProblem::of_parameter(name, "unknown_parameter", "there is no such parameter here");
+                self.problems.push(problem);
+            }
+        }
+        if self.problems.is_empty() { Ok(()) } else { Err(Reason::InvalidParameters(self.problems)) }
+    }
+}
+
+/// The limits that tokens' `iss` and `sub` have.
+fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
+    if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+        Ok(text.into())
+    } else {
+        Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
+    }
+}
+
+/// The same list from `cursor` on, as `Link` gives it (RFC 8288).
+pub(crate) fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
+    let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: String = others.map(|pair| format!("{pair}&")).collect();
+    format!("<{}?{query}cursor={cursor}>; rel=\"next\"", request.path())
+}

@@ -1,0 +1,56 @@
+//! What a route has no use for is refused and not passed over: a parameter that it does not know, a body that it does not read.
+//! Whoever sends it means something by it, and would not learn that it was lost.
+//!
+//! Routes that read parameters or a body name what they do not know by themselves, together with what else is wrong.
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING},
+    },
+    middleware::Next,
+};
+
+use super::{
+    failure::{Failure, Reason},
+    parameters::Parameters,
+};
+use crate::api::{endpoint::Reads, services::answered};
+
+/// Lets a request through that has nothing to which its route is deaf.
+pub(in crate::api) async fn refuse_what_is_not_read(
+    reads: Reads,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match judge(reads, request.request()) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(reason) => {
+            let refusal = HttpResponse::from_error(Failure::new(request.path(), reason));
+            Ok(answered(request, refusal))
+        }
+    }
+}
+
+fn judge(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
+    if announces_body(request) {
+        if !reads.body {
+            return Err(Reason::UnexpectedBody);
+        }
+        // It was not read, because it does not say what it is.
+        if request.method() == Method::DELETE && !request.headers().contains_key(CONTENT_TYPE) {
+            return Err(Reason::UnsupportedMediaType);
+        }
+    }
+    if reads.query { Ok(()) } else { Parameters::of(request).finish() }
+}
+
+/// By the head alone: a body that nobody reads is not waited for.
+fn announces_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let is_nothing = |length: &HeaderValue| length.to_str().is_ok_and(|text| text.parse() == Ok(0_u64));
+    headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| !is_nothing(length))
+}

@@ -1,0 +1,36 @@
+//! What a check gives: an answer from memory at once, or one that must be waited for.
+
+use std::future::{Future, IntoFuture, Ready, ready};
+
+use futures_util::future::Either;
+
+/// The result of a check. Whoever can wait awaits it; whoever can't matches on it, so that "memory first, then wait" is
+/// written here and nowhere else.
+pub enum Checked<T, F> {
+    /// Memory had the answer.
+    Now(T),
+    /// The answer needs the database, the hasher or an issuer. Nothing is done before this is polled.
+    Later(F),
+}
+
+impl<T, F> Checked<T, F> {
+    /// The answer, if memory had it.
+    pub fn now(self) -> Option<T> {
+        match self {
+            Self::Now(answer) => Some(answer),
+            Self::Later(_) => None,
+        }
+    }
+}
+
+impl<T, F: Future<Output = T>> IntoFuture for Checked<T, F> {
+    type Output = T;
+    type IntoFuture = Either<Ready<T>, F>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        match self {
+            Self::Now(answer) => Either::Left(ready(answer)),
+            Self::Later(waiting) => Either::Right(waiting),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A check that memory cannot answer: read the row, and prove the secret unless that was done before.
+//!
+//! Each one runs as a task of its own: a client that hangs up leaves neither a slot nor a permit
+//! behind, and the next one finds the work done. Requests on one key share one task.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+
+use zeroize::Zeroizing;
+
+use super::{
+    cache::{Finding, KeyCache, Standing, record_id},
+    hasher::{Hasher, Lane},
+};
+use crate::auth::{
+    Undecided,
+    batch_reader::{BatchReader, Rows},
+    clock,
+    coherence::Freshness,
+};
+use crate::domain::{
+    api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
+    ports::{KeyStore, StoreError, StoredKey},
+};
+
+/// The rows of keys.
+pub(crate) struct KeyRows(pub(crate) Arc<dyn KeyStore>);
+
+#[async_trait]
+impl Rows for KeyRows {
+    const BATCHES_AT_ONCE: usize = 4;
+
+    type Id = KeyId;
+    type Row = Arc<StoredKey>;
+
+    async fn find(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, Arc<StoredKey>>, StoreError> {
+        let keys = self.0.find(ids).await?;
+        Ok(keys.into_iter().map(|key| (key.record.id, key)).collect())
+    }
+}
+
+type Outcome = Result<Finding, Undecided>;
+type Flight = watch::Receiver<Option<Outcome>>;
+type Landing = watch::Sender<Option<Outcome>>;
+
+/// What a cold check works with.
+pub(crate) struct ColdChecks {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) store: Arc<dyn KeyStore>,
+    pub(in crate::auth) reader: BatchReader<KeyRows>,
+    pub(crate) hasher: Arc<Hasher>,
+    pub(crate) cache: KeyCache,
+    pub(crate) freshness: Arc<Freshness>,
+    /// One permit for each check that may be under way.
+    pub(crate) admission: Arc<Semaphore>,
+    pub(crate) flights: Flights,
+    /// Where the tasks run: not on the threads that serve HTTP.
+    pub(crate) runtime: Handle,
+}
+
+impl ColdChecks {
+    /// What a read that is new enough for this request has found.
+    pub(crate) async fn find_out(self: &Arc<Self>, presented: &PresentedKey<'_>) -> Outcome {
+        let id = presented.id;
+        let flight = match self.flights.join_or_list(id) {
+            Boarding::Own(landing) => return self.take_off(presented, landing).await,
+            Boarding::Joined(flight) => flight,
+        };
+        let finding = landed(flight).await?;
+        // It may have begun before this request did, so it is memory, too.
+        if finding.is_about(&presented.proof) && finding.may_be_believed(id, &self.freshness, clock::now()) {
+            return Ok(finding);
+        }
+        // All who waited with this request are here now. One of them takes off, and the others join: a
+        // flight that is listed only now begins after they came, so they need no lease to believe it.
+        let flight = match self.flights.join_or_list(id) {
+            Boarding::Own(landing) => return self.take_off(presented, landing).await,
+            Boarding::Joined(flight) => flight,
+        };
+        let finding = landed(flight).await?;
+        if finding.is_about(&presented.proof) {
+            return Ok(finding);
+        }
+        let landing = self.flights.list(id);
+        self.take_off(presented, landing).await
+    }
+
+    async fn take_off(self: &Arc<Self>, presented: &PresentedKey<'_>, landing: Landing) -> Outcome {
+        let flight = landing.subscribe();
+        let slot = Slot { checks: Arc::clone(self), id: presented.id, flight: flight.clone() };
+        let question = Question {
+            id: presented.id,
+            proof: presented.proof.clone(),
+            secret: presented.secret(),
+            pepper: Zeroizing::new(*self.keyring.hash_secret(presented.pepper)),
+        };
+        match Arc::clone(&self.admission).try_acquire_owned() {
+            Ok(permit) => drop(self.runtime.spawn(Arc::clone(self).fly(question, landing, slot, permit))),
+            Err(_) => land(slot, &landing, Err(Undecided::Busy)),
+        }
+        landed(flight).await
+    }
+
+    async fn fly(self: Arc<Self>, question: Question, landing: Landing, slot: Slot, permit: OwnedSemaphorePermit) {
+        let id = question.id;
+        let (outcome, outdated) = match self.prove(question).await {
+            Ok((finding, outdated)) => (Ok(finding), outdated),
+            Err(undecided) => (Err(undecided), None),
+        };
+        if let Ok(finding) = &outcome {
+            self.cache.keep(id, finding, &self.freshness);
+        }
+        // Whoever has the answer may ask for another key at once.
+        drop(permit);
+        land(slot, &landing, outcome);
+        if let Some(outdated) = outdated {
+            self.strengthen(id, outdated).await;
+        }
+    }
+
+    async fn prove(&self, question: Question) -> Result<(Finding, Option<OutdatedHash>), Undecided> {
+        let Question { id, proof, secret, pepper } = question;
+        // A flight may have landed between this request's look at the cache and its take-off.
+        if let Some(finding) = self.cache.believed(id, &self.freshness, clock::now())
+            && finding.is_about(&proof)
+        {
+            return Ok((finding, None));
+        }
+        let ticket = self.freshness.read_started(record_id(id));
+        let found = |standing| Finding { ticket, standing };
+        let Some(stored) = self.reader.read(id).await? else {
+            let until = clock::now().after(ABSENCE_LASTS);
+            return Ok((found(Standing::Absent { until }), None));
+        };
+        let record = Arc::new(stored.record.clone());
+        if self.cache.has_proof(id, &proof) {
+            return Ok((found(Standing::Proven { proof, record }), None));
+        }
+        let (matches, secret) = self.hasher.verify(secret, &pepper, &stored.hash, Lane::Check).await?;
+        if !matches {
+            return Ok((found(Standing::WrongSecret), None));
+        }
+        let outdated = self.hasher.is_outdated(&stored.hash).then_some(OutdatedHash { secret, pepper, stored });
+        Ok((found(Standing::Proven { proof, record }), outdated))
+    }
+
+    /// Hashes with the parameters of today. Nobody waits for this, and the next first use will try
+    /// again, so a failure is only logged.
+    async fn strengthen(&self, id: KeyId, outdated: OutdatedHash) {
+        let OutdatedHash { secret, pepper, stored } = outdated;
+        let replaced = async {
+            let hash = self.hasher.hash(secret, &pepper, Lane::Issue).await?;
+            Ok::<_, Undecided>(self.store.replace_hash(id, &stored.hash, &hash).await?)
+        };
+        match replaced.await {
+            Ok(()) => tracing::info!(key_id = %id, "hashed a key anew with the raised parameters"),
+            Err(error) => tracing::warn!(key_id = %id, %error, "could not hash a key anew; its next first use will"),
+        }
+    }
+}
+
+/// How long "there is no such row" is believed. A row that comes back (a restored backup) works
+/// after so long.
+const ABSENCE_LASTS: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A presented key's own copy of what a task needs.
+struct Question {
+    id: KeyId,
+    proof: Proof,
+    secret: KeySecret,
+    pepper: Zeroizing<[u8; 32]>,
+}
+
+/// What is needed to hash a secret anew.
+struct OutdatedHash {
+    secret: KeySecret,
+    pepper: Zeroizing<[u8; 32]>,
+    stored: Arc<StoredKey>,
+}
+
+/// Tells those who wait. The slot goes before that, so that they can take off again, and after the cache
+/// has the finding, so that nobody finds neither.
+fn land(slot: Slot, landing: &Landing, outcome: Outcome) {
+    drop(slot);
+    landing.send_replace(Some(outcome));
+}
+
+async fn landed(mut flight: Flight) -> Outcome {
+    match flight.wait_for(Option::is_some).await {
+        Ok(outcome) => outcome.clone().expect("the condition that was waited for"),
+        Err(_) => Err(Undecided::Stopped),
+    }
+}
+
+/// The checks under way, by key. As many as there are permits, at most.
+#[derive(Default)]
+pub(crate) struct Flights(Mutex<HashMap<KeyId, Flight>>);
+
+/// A request's way to a finding.
+enum Boarding {
+    Joined(Flight),
+    Own(Landing),
+}
+
+impl Flights {
+    /// The flight under way, or a new one that is listed from now on.
+    fn join_or_list(&self, id: KeyId) -> Boarding {
+        match self.lock().entry(id) {
+            Entry::Occupied(listed) => Boarding::Joined(listed.get().clone()),
+            Entry::Vacant(vacant) => {
+                let (landing, flight) = watch::channel(None);
+                vacant.insert(flight);
+                Boarding::Own(landing)
+            }
+        }
+    }
+
+    /// A new flight in the place of the listed one: it is the more likely to be believed.
+    fn list(&self, id: KeyId) -> Landing {
+        let (landing, flight) = watch::channel(None);
+        self.lock().insert(id, flight);
+        landing
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, Flight>> {
+        // A panic while the map was locked leaves a valid map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flight's entry in the list; taken off however the flight ends.
+struct Slot {
+    checks: Arc<ColdChecks>,
+    id: KeyId,
+    flight: Flight,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut flights = self.checks.flights.lock();
+        if flights.get(&self.id).is_some_and(|listed| listed.same_channel(&self.flight)) {
+            flights.remove(&self.id);
+        }
+    }
+}

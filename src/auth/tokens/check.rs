@@ -1,0 +1,158 @@
+//! One check of a token: from memory, or verify it, and look whether it was ended before it expires.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use tokio::{runtime::Handle, sync::Semaphore};
+
+use super::cache::{Tickets, TokenCache, TokenDigest};
+use crate::auth::{
+    Checked, Undecided,
+    batch_reader::{BatchReader, Rows},
+    coherence::{Freshness, RecordId},
+    jwt::TokenVerifier,
+};
+use crate::domain::{
+    denial::{Denial, TokenFault},
+    ports::{EndedTokens, StoreError},
+    principal::Principal,
+    token::{TokenEnd, TokenRecords, TokenStanding},
+    verdict::Verdict,
+};
+
+/// Decides whether a token is good.
+pub struct TokenChecker {
+    verifier: TokenVerifier,
+    cache: TokenCache,
+    freshness: Arc<Freshness>,
+    reader: BatchReader<TokenRows>,
+    /// One permit for each check that may wait for the store.
+    admission: Semaphore,
+    verified: AtomicU64,
+}
+
+/// How many tokens to remember, and how many to look up at once.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenRoom {
+    /// `jwt.cached_tokens`.
+    pub cached: usize,
+    /// `checks.max_cold`.
+    pub max_cold: usize,
+}
+
+impl TokenChecker {
+    /// A checker of the tokens that `verifier` takes, unless `ends` says that they were ended. It believes its memory
+    /// as far as `freshness` allows. What memory cannot answer is read by `runtime`.
+    pub fn new(
+        verifier: TokenVerifier,
+        ends: Arc<dyn EndedTokens>,
+        freshness: Arc<Freshness>,
+        room: TokenRoom,
+        runtime: &Handle,
+    ) -> Self {
+        Self {
+            verifier,
+            cache: TokenCache::new(room.cached),
+            freshness,
+            reader: BatchReader::start(TokenRows(ends), room.max_cold, runtime),
+            admission: Semaphore::new(room.max_cold),
+            verified: AtomicU64::new(0),
+        }
+    }
+
+    /// What is known of the issuers.
+    pub fn verifier(&self) -> &TokenVerifier {
+        &self.verifier
+    }
+
+    /// Tokens whose signature was looked at: those that memory did not know.
+    pub fn verified(&self) -> u64 {
+        self.verified.load(Ordering::Relaxed)
+    }
+
+    /// Decides whether `token` is good at `now`. One that is badly signed, or says what it must not, is denied without
+    /// a query; one that was good before is decided without any I/O.
+    ///
+    /// # Errors
+    /// [`Undecided`] when the keys of its issuer are not known, or memory cannot answer and the store could not either.
+    pub fn check<'a>(
+        &'a self,
+        token: &'a [u8],
+        now: OffsetDateTime,
+    ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
+        let digest = self.cache.digest(token);
+        match self.recall(&digest, now) {
+            Some(verdict) => Checked::Now(Ok(verdict)),
+            None => Checked::Later(self.find_out(token, digest, now)),
+        }
+    }
+
+    fn recall(&self, digest: &TokenDigest, now: OffsetDateTime) -> Option<Verdict> {
+        let identity = self.cache.believed(digest, &self.freshness, now)?;
+        Some(Verdict::Granted(Principal::proven_token(identity)))
+    }
+
+    /// The signature comes first, so that a stranger's token costs no query.
+    async fn find_out(&self, token: &[u8], digest: TokenDigest, now: OffsetDateTime) -> Result<Verdict, Undecided> {
+        let denied = |fault: TokenFault| Ok(Verdict::Denied(Denial::Token(fault)));
+        self.verified.fetch_add(1, Ordering::Relaxed);
+        let verified = match self.verifier.verify(token, now).await? {
+            Ok(verified) => verified,
+            Err(fault) => return denied(fault),
+        };
+        // The read begins after this request came, so this request needs no lease to believe it.
+        let tickets = Tickets::take(verified.records(), &self.freshness);
+        let standing = self.standing(verified.records()).await?;
+        if let Some(fault) = standing.refusal(verified.issued_at()) {
+            return denied(fault);
+        }
+        let identity = Arc::clone(verified.identity());
+        // It is refused, so it is nothing to remember.
+        if identity.disabled {
+            return Ok(Verdict::OwnerDisabled(identity));
+        }
+        self.cache.keep(digest, verified, tickets, &self.freshness);
+        Ok(Verdict::Granted(Principal::proven_token(identity)))
+    }
+
+    async fn standing(&self, records: TokenRecords) -> Result<TokenStanding, Undecided> {
+        let _permit = self.admission.try_acquire().map_err(|_| Undecided::Busy)?;
+        Ok(self.reader.read(records).await?.unwrap_or_default())
+    }
+}
+
+/// The rows that end tokens.
+struct TokenRows(Arc<dyn EndedTokens>);
+
+#[async_trait]
+impl Rows for TokenRows {
+    /// They are shorter than keys', and read faster.
+    const BATCHES_AT_ONCE: usize = 2;
+
+    type Id = TokenRecords;
+    type Row = TokenStanding;
+
+    async fn find(&self, ids: &[TokenRecords]) -> Result<HashMap<TokenRecords, TokenStanding>, StoreError> {
+        // Many tokens may have one subject.
+        let records: BTreeSet<RecordId> = ids.iter().copied().flat_map(TokenRecords::ids).collect();
+        let records: Vec<RecordId> = records.into_iter().collect();
+        let ends: HashMap<RecordId, TokenEnd> = self.0.find_ends(&records).await?.into_iter().collect();
+        let not_before = |record: &RecordId| match ends.get(record) {
+            Some(TokenEnd::NotBefore(instant)) => Some(*instant),
+            _ => None,
+        };
+        let standing = |of: &TokenRecords| TokenStanding {
+            revoked: of.token.is_some_and(|token| ends.contains_key(&token)),
+            not_before: not_before(&of.subject),
+        };
+        Ok(ids.iter().map(|id| (*id, standing(id))).collect())
+    }
+}
