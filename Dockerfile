@@ -12,17 +12,18 @@ ENV SQLX_OFFLINE=true
 
 # The dependencies alone, with empty sources, so that this layer (minutes) is rebuilt only when the manifest or the
 # lock changes. Our own empty artifacts are removed, because cargo compares file times and a clone's may be older.
-# A [[bench]], [[test]] or [[example]] in the manifest must give its `path`, or cargo looks for the file here.
+# A [lib], [[bench]], [[test]] or [[example]] in a manifest must give its `path`, or cargo looks for the file here.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
+COPY crates crates
 RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' >src/main.rs \
-    && cargo build --release --locked \
+    && cargo build --release --locked --package keyward \
     && cargo clean --release --package keyward
 
 COPY . .
 # The crates are in the layer above, so this step works without a network.
 # Compressed, the line tables that make a backtrace readable cost 9 MB instead of 37; backtraces can read them so.
-RUN cargo build --release --locked --offline --bin keyward \
+RUN cargo build --release --locked --offline --package keyward --bin keyward \
     && mkdir -p /out/empty \
     && objcopy --compress-debug-sections=zlib target/release/keyward /out/keyward
 

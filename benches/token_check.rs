@@ -25,12 +25,8 @@ use keyward::{
     domain::verdict::Verdict,
 };
 use serde_json::{Value, json};
+use test_support::world::{World, tokens::ROOM};
 use time::OffsetDateTime;
-
-use world::{World, tokens::ROOM};
-
-#[path = "../tests/checks/world/mod.rs"]
-mod world;
 
 const ISSUER: &str = "https://login.example.com/";
 const SUBJECT: &str = "auth0|5f7c8ec7c33c6c004bbafe82";

@@ -12,7 +12,7 @@ step_spelling() { codespell; }
 step_lint() {
   cargo clippy --all-targets --locked -- -D warnings
   # As an application has it that uses the library.
-  cargo clippy --lib --no-default-features --locked -- -D warnings
+  cargo clippy --package keyward --lib --no-default-features --locked -- -D warnings
 }
 # What deny.toml says of them, but for advisories, which need a network.
 step_dependencies() { cargo deny check bans licenses sources; }

@@ -59,7 +59,8 @@
 //! - `server`: everything between the sockets and an application: listeners, connections, bounds of requests and answers.
 //! - `telemetry`: where log lines go and in which form, and how much is logged of a flood or an outage.
 //! - `turns`: how many requests of one owner may use a shared resource at once.
-//! - `embedded_postgres`: a server for `keyward dev` and for the tests.
+//!
+//! The Postgres of `keyward dev` and of the tests is a crate of its own, `crates/local_postgres`.
 
 #![deny(missing_docs)]
 
@@ -74,9 +75,6 @@ pub mod auth;
 pub mod config;
 #[doc(hidden)]
 pub mod domain;
-#[cfg(feature = "server")]
-#[doc(hidden)]
-pub mod embedded_postgres;
 mod outbound;
 #[cfg(feature = "server")]
 #[doc(hidden)]

@@ -9,7 +9,6 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
-    ("embedded_postgres", &[]),
     ("telemetry", &["config"]),
     ("turns", &["domain"]),
     ("auth", &["config", "domain", "telemetry", "turns"]),
@@ -43,7 +42,15 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("anyhow", &["startup", "cli"]),
     ("clap", &["cli"]),
+    ("keyward_local_postgres", &["cli"]),
+    ("test_support", &[]),
 ];
+
+/// A crate of `crates`, and what else of this repository it may use.
+const CRATES: &[(&str, &[&str])] = &[("local_postgres", &[]), ("test_support", &["keyward", "keyward_local_postgres"])];
+
+/// The names by which our crates use each other.
+const OURS: [&str; 3] = ["keyward", "keyward_local_postgres", "test_support"];
 
 struct Source {
     path: PathBuf,
@@ -53,22 +60,33 @@ struct Source {
 }
 
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = sources_in("src");
+    assert!(sources.len() > 20, "the sources were not found");
+    sources
+}
+
+/// Those below `folder`; a part is what stands directly in it.
+fn sources_in(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths = Vec::new();
     collect(&root, &mut paths);
-    let sources: Vec<_> = paths
+    paths
         .into_iter()
         .map(|path| {
-            let inside = path.strip_prefix(&root).expect("below src");
+            let inside = path.strip_prefix(&root).expect("below it");
             let part = inside.iter().next().expect("a name").to_string_lossy().trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).expect("a readable file");
             let code = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part");
             let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
             Source { path, part, code }
         })
-        .collect();
-    assert!(sources.len() > 20, "the sources were not found");
-    sources
+        .collect()
+}
+
+/// Whether `code` uses the crate: `sqlx::` but not `some_sqlx::`.
+fn uses(code: &str, library: &str) -> bool {
+    code.match_indices(&format!("{library}::"))
+        .any(|(at, _)| !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':'))
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
@@ -141,11 +159,22 @@ fn every_part_has_a_rule() {
 fn a_library_stays_in_the_parts_it_belongs_to() {
     for source in sources() {
         for (library, parts) in BELONGS_TO {
-            // `sqlx::` but not `some_sqlx::`.
-            let uses = source.code.match_indices(&format!("{library}::")).any(|(at, _)| {
-                !source.code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
-            });
-            assert!(!uses || parts.contains(&source.part.as_str()), "{} must not use {library}", source.path.display());
+            let fine = !uses(&source.code, library) || parts.contains(&source.part.as_str());
+            assert!(fine, "{} must not use {library}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn a_crate_uses_only_those_of_ours_that_it_may() {
+    let sources = sources_in("crates");
+    for (part, _) in CRATES {
+        assert!(sources.iter().any(|source| source.part == *part), "crates/{part} was not found");
+    }
+    for source in sources {
+        let (_, allowed) = CRATES.iter().find(|(part, _)| *part == source.part).expect("a rule in CRATES");
+        for other in OURS.iter().filter(|other| !allowed.contains(other)) {
+            assert!(!uses(&source.code, other), "{} must not use {other}", source.path.display());
         }
     }
 }

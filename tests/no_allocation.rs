@@ -1,16 +1,12 @@
 //! A check that memory can answer takes nothing from the heap. In a binary of its own, because its
 //! allocator counts.
 
-#[path = "checks/world/mod.rs"]
-mod world;
-
 use allocation_counter::measure;
 use keyward::{
     auth::Undecided,
     domain::{denial::Denial, verdict::Verdict},
 };
-
-use world::{
+use test_support::world::{
     NOW, World, assert_denied, assert_granted, poll_once,
     tokens::{claims, signed},
 };

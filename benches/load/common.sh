@@ -34,7 +34,7 @@ built=$target/load # for what isn't Keyward
 
 build_keyward() {
   if [[ -z ${KEYWARD:-} ]]; then
-    cargo build --release --locked --bin keyward --manifest-path "$repository/Cargo.toml" --target-dir "$target"
+    cargo build --release --locked --package keyward --bin keyward --manifest-path "$repository/Cargo.toml" --target-dir "$target"
     KEYWARD=$target/release/keyward
   fi
 }

@@ -16,7 +16,7 @@ address=127.0.0.1:${PORT:-18105}
 
 target=${CARGO_TARGET_DIR:-$repository/target}
 if [[ -z ${KEYWARD:-} ]]; then
-  cargo build --release --locked --bin keyward --manifest-path "$repository/Cargo.toml" --target-dir "$target"
+  cargo build --release --locked --package keyward --bin keyward --manifest-path "$repository/Cargo.toml" --target-dir "$target"
   KEYWARD=$target/release/keyward
 fi
 cargo build --release --locked --manifest-path "$here/programs/Cargo.toml" --target-dir "$target/load"

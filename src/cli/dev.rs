@@ -12,10 +12,10 @@ use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Problems, Settings, Sources},
     domain::scope::Scopes,
-    embedded_postgres::{self, EmbeddedPostgres, Options, data_directory::DataDirectory},
     startup::{Replica, Stop},
     store::Store,
 };
+use keyward_local_postgres::{LocalPostgres, Options, data_directory::DataDirectory};
 use time::OffsetDateTime;
 
 use super::{Port, hardening::Hardened, install, secrets, serve};
@@ -48,7 +48,7 @@ impl Dev {
             None
         } else {
             install::install_if_missing(self.install)?;
-            Some(EmbeddedPostgres::start(&Options::new(&data_dir))?)
+            Some(LocalPostgres::start(&Options::new(&data_dir))?)
         };
         sources.base = secrets(&data_dir)?;
         sources.base.extend(postgres.as_ref().map(|postgres| ("database.url", postgres.url("postgres"))));
@@ -89,7 +89,7 @@ async fn serve(config: Config, what_is_kept: &str) -> anyhow::Result<()> {
 
 /// The data directory: the given one, else the usual one of this user.
 pub(super) fn data_dir(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let data_dir = given.map_or_else(|| Ok(embedded_postgres::default_data_dir()?), anyhow::Ok)?;
+    let data_dir = given.map_or_else(|| Ok(keyward_local_postgres::default_data_dir()?), anyhow::Ok)?;
     std::path::absolute(&data_dir).with_context(|| format!("cannot use the data directory {}", data_dir.display()))
 }
 

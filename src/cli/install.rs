@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use keyward::embedded_postgres::{StartError, packages::InstallCommand, programs::Programs};
+use keyward_local_postgres::{StartError, packages::InstallCommand, programs::Programs};
 
 /// What else helps.
 const OR_ELSE: &str = "or set PG_BIN_DIR to the folder of `initdb` and `postgres`, or KEYWARD__DATABASE__URL to use a server \

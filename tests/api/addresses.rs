@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{PROTECTED, Person, stranger},
     asking::{KEYS, MadeKey, Reply, replica, replica_with},
     replica::Replica,

@@ -3,8 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
-
-use crate::{
+use test_support::{
     actors::{Person, claims, stranger},
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, replica_with},
     program::{Ended, run_beside},

@@ -1,8 +1,7 @@
 //! What an event says of a change, how events are found, and in which forms they come.
 
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, KEYS, Reply, pairs, replica},
     program::run_beside,
@@ -65,7 +64,8 @@ async fn events_are_found_by_who_did_what_to_whose_key_and_when() {
     program.args(["keys", "create", "--subject", "alice"]);
     run_beside(program).await.succeeded();
     let own = reqwest::Method::DELETE;
-    let request = crate::actors::stranger(&replica, own, &format!("{KEYS}/self")).header("x-api-key", &key.holder.key);
+    let request =
+        test_support::actors::stranger(&replica, own, &format!("{KEYS}/self")).header("x-api-key", &key.holder.key);
     Reply::to(request).await.is(200);
 
     let all = events(&root, &replica, ALL).await;

@@ -1,18 +1,18 @@
 //! `keyward audit list`: what the API tells of changes, on the database directly.
 
 use serde_json::{Value, json as value};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{Reply, replica},
-    commands::{json, keyward},
     replica::Replica,
-    support::shown,
+    shown,
 };
+
+use crate::commands::{json, keyward};
 
 const ALL: &str = "/v1/admin/audit";
 
-async fn audit(replica: &Replica, options: &[&str]) -> crate::program::Ended {
+async fn audit(replica: &Replica, options: &[&str]) -> test_support::program::Ended {
     keyward(replica.database(), &[&["audit", "list"], options].concat()).await
 }
 

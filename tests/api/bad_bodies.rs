@@ -1,10 +1,11 @@
 //! Bodies that are no good.
 
-use crate::{
+use test_support::{
     actors::CREATE,
-    scene::{Scene, assert_tells_nothing},
     wire::{Connection, head},
 };
+
+use crate::scene::{Scene, assert_tells_nothing};
 
 const TEN_MEGABYTES: usize = 10 << 20;
 /// What `server.max_body_bytes` is by default.

@@ -1,14 +1,14 @@
 //! Keys that are no good.
 
 use keyward::domain::api_key::{Environment, Keyring, Pepper};
-use time::OffsetDateTime;
-
-use crate::{
+use test_support::{
     actors::{KeyHolder, PROTECTED, Person},
     replica::PEPPER,
-    scene::Scene,
     wire::{Answer, Connection, with_header},
 };
+use time::OffsetDateTime;
+
+use crate::scene::Scene;
 
 const ID: std::ops::Range<usize> = 13..35;
 

@@ -1,10 +1,11 @@
 //! Request heads that are no good: methods, targets, headers, framing.
 
-use crate::{
+use test_support::{
     actors::{CREATE, PROTECTED},
-    scene::Scene,
     wire::{Connection, head, with_header},
 };
+
+use crate::scene::Scene;
 
 /// What `server.max_header_bytes` is by default.
 const MAX_HEADER_BYTES: usize = 16_384;

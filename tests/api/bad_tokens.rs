@@ -3,14 +3,14 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
-use tokio::net::TcpListener;
-
-use crate::{
+use test_support::{
     actors::{CREATE, claims, now},
     replica::JWT_SECRET,
-    scene::Scene,
     wire::{Answer, Connection, with_header},
 };
+use tokio::net::TcpListener;
+
+use crate::scene::Scene;
 
 const HEADER: &str = r#"{"alg":"HS256"}"#;
 

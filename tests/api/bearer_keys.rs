@@ -2,8 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::{KeyHolder, PROTECTED, Person, stranger},
     asking::{MadeKey, Reply, VERIFY, replica},
     replica::Replica,

@@ -3,11 +3,10 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, MadeKey, Reply, pairs, replica, three_replicas},
-    program::eventually,
+    eventually,
     replica::Replica,
 };
 

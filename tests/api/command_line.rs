@@ -4,12 +4,11 @@ use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, proces
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
-
-use crate::{
+use test_support::{
     actors::Person,
-    program::{Folder, bare, eventually, run, run_beside},
+    database, eventually,
+    program::{Folder, bare, run, run_beside},
     replica::{JWT_SECRET, Output, PEPPER, Replica, command, exit_code, signal},
-    support::database,
 };
 
 /// What a token says, unverified.

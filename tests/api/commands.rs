@@ -1,11 +1,10 @@
 //! Commands that work on a database of the test's.
 
 use serde_json::Value;
-
-use crate::{
+use test_support::{
+    TestDatabase,
     program::{Ended, run_beside, run_fed},
     replica::command,
-    support::TestDatabase,
 };
 
 /// `keyward` with the settings of the tests.

@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, process::Command};
 
 use reqwest::Method;
 use serde_json::Value;
-
-use crate::{
+use test_support::{
     actors::stranger,
     asking::replica,
     program::{Folder, bare, run},

@@ -4,18 +4,18 @@
 use std::{collections::BTreeMap, fs, net::IpAddr, path::Path};
 
 use ipnet::IpNet;
-use keyward::embedded_postgres::programs::Programs;
+use keyward_local_postgres::programs::Programs;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-
-use crate::{
+use test_support::{
+    PrivateCluster,
     actors::Person,
     asking::SHORT_LEASE,
     program::{Folder, bare, run, run_beside},
     replica::{Replica, command},
-    service_role::{cannot_rewrite_the_audit, is_forbidden},
-    support::PrivateCluster,
 };
+
+use crate::service_role::{cannot_rewrite_the_audit, is_forbidden};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -189,7 +189,7 @@ impl Server {
     }
 
     /// `keyward migrate` as the container runs it.
-    async fn migrates(&self, owner_password: &str) -> crate::program::Ended {
+    async fn migrates(&self, owner_password: &str) -> test_support::program::Ended {
         let mut migrate = command();
         migrate.arg("migrate").env("DATABASE_URL", self.url("keyward_service"));
         migrate.env("KEYWARD__DATABASE__PASSWORD", &self.service_password);

@@ -4,13 +4,15 @@
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
-use crate::{
-    program::{eventually, run_beside},
+use test_support::{
+    PrivateCluster, TestDatabase,
+    database::execute,
+    eventually,
+    program::run_beside,
     replica::{Output, Replica, command, exit_code},
-    support::{PrivateCluster, TestDatabase, database::execute, unique},
+    unique,
 };
+use tokio::net::TcpListener;
 
 /// A `keyward serve` that may never get its database. It is killed when dropped.
 struct Waiting {
@@ -111,7 +113,7 @@ async fn a_host_that_refuses_connections_is_named_with_what_to_do_and_waited_for
 async fn a_stop_ends_a_start_that_waits_for_its_database() {
     let mut waiting = Waiting::serve("postgres://keyward@127.0.0.1:1/keyward", &[]).await;
     waiting.output.line_with("waiting for the database").await;
-    crate::replica::signal(waiting.process.id(), "TERM");
+    test_support::replica::signal(waiting.process.id(), "TERM");
     assert_eq!(exit_code(&mut waiting.process, &waiting.output.clone()).await, Some(0));
 }
 
@@ -129,7 +131,7 @@ async fn a_command_waits_for_the_database_as_long_as_configured_and_then_says_wh
 async fn a_database_that_does_not_exist_ends_the_start_at_once() {
     let database = TestDatabase::create();
     let name = format!("t_{}_none", unique());
-    let (_, own) = crate::support::server_socket(database.url());
+    let (_, own) = test_support::server_socket(database.url());
     let url = with(database.url(), &format!("/{own}"), &format!("/{name}"));
     let message = refused(&[("DATABASE_URL", &url)]).await;
     says_once(&message, &["database.url: ", &format!("has no database {name}"), "CREATE DATABASE"]);
@@ -187,7 +189,7 @@ async fn a_role_without_rights_ends_the_start_at_once_with_one_sentence() {
 async fn a_database_in_another_encoding_is_refused_with_the_reason() {
     let database = TestDatabase::create();
     let name = format!("t_{}_latin1", unique());
-    let (_, own) = crate::support::server_socket(database.url());
+    let (_, own) = test_support::server_socket(database.url());
     let create = format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
     execute(database.url(), &create).await.expect("a database");
     let url = with(database.url(), &format!("/{own}"), &format!("/{name}"));
@@ -256,7 +258,7 @@ async fn of_several_hosts_the_primary_is_taken_and_another_one_when_that_takes_i
     primary.create_migrated_database("keyward").await;
     let standby = primary.start_standby().await;
     let folder = |cluster: &PrivateCluster| {
-        let (socket, _) = crate::support::server_socket(&cluster.url("keyward"));
+        let (socket, _) = test_support::server_socket(&cluster.url("keyward"));
         socket.parent().expect("a folder").display().to_string()
     };
     let hosts = format!(
@@ -264,16 +266,16 @@ async fn of_several_hosts_the_primary_is_taken_and_another_one_when_that_takes_i
         folder(&standby),
         folder(&primary)
     );
-    let replica = Replica::start_on(&hosts, &[crate::asking::SHORT_LEASE]).await;
-    let alice = crate::actors::Person::named("alice");
+    let replica = Replica::start_on(&hosts, &[test_support::asking::SHORT_LEASE]).await;
+    let alice = test_support::actors::Person::named("alice");
     let holder = alice.makes_a_key(&replica).await;
     assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
     standby.catch_up(&primary).await;
     primary.kill9();
     standby.promote().await;
     eventually("the new primary", async || {
-        let made =
-            crate::actors::stranger(&replica, reqwest::Method::POST, crate::actors::CREATE).bearer_auth(&alice.token);
+        let made = test_support::actors::stranger(&replica, reqwest::Method::POST, test_support::actors::CREATE)
+            .bearer_auth(&alice.token);
         made.send().await.expect("an answer").status() == 201
     })
     .await;
@@ -287,7 +289,7 @@ struct Proxy(tokio::task::JoinHandle<()>);
 impl Proxy {
     async fn between(address: &str, url: &str) -> Option<Self> {
         let listener = TcpListener::bind(address).await.ok()?;
-        let (socket, _) = crate::support::server_socket(url);
+        let (socket, _) = test_support::server_socket(url);
         Some(Self(tokio::spawn(async move {
             loop {
                 let Ok((mut client, _)) = listener.accept().await else { return };

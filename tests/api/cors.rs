@@ -2,8 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::{CREATE, PROTECTED, Person, stranger},
     asking::{KEYS, Reply, replica, replica_with},
     program::run,

@@ -3,17 +3,17 @@
 use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use test_support::{
+    TestDatabase,
+    actors::Person,
+    asking::{KEYS, SHORT_LEASE, replica_with},
+    database, eventually,
+    program::run_beside,
+    replica::{Replica, command},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
-};
-
-use crate::{
-    actors::Person,
-    asking::{KEYS, SHORT_LEASE, replica_with},
-    program::{eventually, run_beside},
-    replica::{Replica, command},
-    support::{TestDatabase, database},
 };
 
 async fn configure(database: &TestDatabase, settings: &[&str]) {

@@ -2,12 +2,13 @@
 
 use std::process::Command;
 
-use crate::{
-    process::busyness,
-    program::eventually,
+use test_support::{
+    eventually,
     replica::Replica,
     wire::{Connection, head},
 };
+
+use crate::process::busyness;
 
 fn limit_files(pid: u32, count: usize) {
     let set = Command::new("prlimit").arg(format!("--pid={pid}")).arg(format!("--nofile={count}")).status();

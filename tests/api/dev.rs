@@ -9,12 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyward::embedded_postgres::{StartError, data_directory::DataDirectory};
-
-use crate::{
-    program::{Folder, PATIENCE, bare, run, run_beside, wait_until},
+use keyward_local_postgres::{StartError, data_directory::DataDirectory};
+use reqwest::Method;
+use test_support::{
+    PATIENCE,
+    client::request,
+    database,
+    program::{Folder, bare, run, run_beside},
     replica::{Output, Replica, command, signal},
-    support::database,
+    wait_until,
 };
 
 /// A running `keyward dev`. It is killed when dropped.
@@ -63,13 +66,13 @@ impl Dev {
     }
 
     async fn accepts(&self, key: &str) -> bool {
-        let request = reqwest::Client::new().get(format!("{}/api/protected-resource", self.origin()));
+        let request = request(Method::GET, format!("{}/api/protected-resource", self.origin()));
         request.header("x-api-key", key).send().await.expect("an answer").status() == 200
     }
 
     /// A key for the bearer of `token`.
     async fn makes_a_key(&self, token: &str) -> String {
-        let request = reqwest::Client::new().post(format!("{}/api/create-api-key", self.origin()));
+        let request = request(Method::POST, format!("{}/api/create-api-key", self.origin()));
         let answer = request.bearer_auth(token.trim()).send().await.expect("an answer");
         assert_eq!(answer.status(), 201);
         let body: serde_json::Value = answer.json().await.expect("JSON");

@@ -6,13 +6,11 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-
-use crate::{
+use test_support::{
     actors::{CREATE, KeyHolder, Person},
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, SHORT_LEASE, replica_with, three_replicas},
-    program::eventually,
+    database, eventually,
     replica::Replica,
-    support::database,
 };
 
 const THREE: (&str, &str) = ("KEYWARD__KEYS__MAX_NEW_PER_DAY", "3");
@@ -74,10 +72,10 @@ async fn a_day_later(rows: &PgPool) {
 async fn the_command_line_tells_an_operator_of_the_limit() {
     let database = database().await;
     let create = || {
-        let mut command = crate::replica::command();
+        let mut command = test_support::replica::command();
         command.args(["keys", "create", "--subject", "alice"]).env("DATABASE_URL", database.url());
         command.env("KEYWARD__KEYS__MAX_NEW_PER_DAY", "1");
-        crate::program::run_beside(command)
+        test_support::program::run_beside(command)
     };
     create().await.succeeded();
     let message = create().await.failed();
@@ -152,9 +150,9 @@ fn uuid_of(key: &MadeKey) -> uuid::Uuid {
 
 #[tokio::test]
 async fn a_key_is_kept_for_a_day_at_least_and_for_ever_where_that_is_wanted() {
-    let mut serve = crate::replica::command();
+    let mut serve = test_support::replica::command();
     serve.arg("serve").env("DATABASE_URL", "postgres://u@127.0.0.1:1/d").env("KEYWARD__KEYS__RETENTION", "23h");
-    let message = crate::program::run_beside(serve).await.failed();
+    let message = test_support::program::run_beside(serve).await.failed();
     assert!(message.contains("keys.retention") && message.contains("1d or more"), "{message}");
 
     let replica = replica_with(&[("KEYWARD__KEYS__RETENTION", "0s")]).await;

@@ -3,13 +3,12 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
+    PrivateCluster,
     actors::{CREATE, Person, claims, stranger},
     asking::{KEYS, Reply, VERIFY, pairs, replica, replica_with, three_replicas},
-    program::eventually,
+    eventually,
     replica::Replica,
-    support::PrivateCluster,
     wire::Connection,
 };
 

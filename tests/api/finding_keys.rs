@@ -3,8 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-
-use crate::{
+use test_support::{
     actors::{Person, stranger},
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica},
     program::run_beside,

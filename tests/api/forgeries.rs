@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 use keyward::domain::{api_key::Pepper, coherence::message_keys::MessageKeys, secret::SecretString};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgListener};
-use tokio::sync::Mutex;
-
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::Person,
     asking::{KEYS, MadeKey, replica_with},
-    program::eventually,
+    database, eventually,
     replica::{PEPPER, Replica},
-    support::{TestDatabase, database, unique},
+    unique,
 };
+use tokio::sync::Mutex;
 
 /// Long enough that a revoke which was cut short is seen.
 const LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "3s");

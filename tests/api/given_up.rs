@@ -11,16 +11,16 @@ use std::{
 
 use reqwest::Method;
 use sqlx::PgPool;
+use test_support::{
+    actors::{Person, stranger},
+    database,
+    replica::Replica,
+    server_socket,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream, UnixStream},
     sync::watch,
-};
-
-use crate::{
-    actors::{Person, stranger},
-    replica::Replica,
-    support::{database, server_socket},
 };
 
 /// A wire to the database that can hold back a `BEGIN`.

@@ -3,8 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sqlx::Row;
-
-use crate::{
+use test_support::{
     actors::{CREATE, KeyHolder, Person, claims, now, sign, stranger},
     replica::{JWT_SECRET, Replica},
 };
@@ -79,7 +78,7 @@ async fn a_bad_token_is_401_with_a_challenge() {
 #[tokio::test]
 async fn no_key_is_403_no_api_key_provided() {
     let replica = Replica::start().await;
-    let answer = stranger(&replica, Method::GET, crate::actors::PROTECTED).send().await.expect("an answer");
+    let answer = stranger(&replica, Method::GET, test_support::actors::PROTECTED).send().await.expect("an answer");
     assert_answer(answer, 403, "No API key provided").await;
 }
 

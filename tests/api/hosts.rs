@@ -1,12 +1,13 @@
 //! Which host a request is for (RFC 9112 §3.2).
 
-use crate::{
+use test_support::{
     actors::PROTECTED,
     asking::replica_with,
     program::Folder,
-    scene::Scene,
     wire::{Connection, with_header},
 };
+
+use crate::scene::Scene;
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 

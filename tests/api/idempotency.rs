@@ -2,8 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, claims},
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica, replica_with, three_replicas},
     replica::Replica,
@@ -177,7 +176,7 @@ async fn an_administrators_requests_are_made_once_too() {
 async fn the_compatibility_route_makes_one_key_for_a_request_too() {
     let (replica, alice) = (replica().await, Person::named("alice"));
     let asks = async |key: &str, body: &'static str| {
-        let request = alice.request(&replica, Method::POST, crate::actors::CREATE).body(body);
+        let request = alice.request(&replica, Method::POST, test_support::actors::CREATE).body(body);
         Reply::to(request.header("idempotency-key", key)).await
     };
     let made = asks("a", "").await.is(201);

@@ -10,9 +10,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use keyward::embedded_postgres::programs::Programs;
-
-use crate::{
+use keyward_local_postgres::programs::Programs;
+use test_support::{
     program::{Ended, Folder, run},
     replica::{Output, exit_code, signal},
 };

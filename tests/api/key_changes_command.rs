@@ -1,14 +1,15 @@
 //! `keyward keys update`, `disable`, `enable` and `verify`: what the API does, on the database directly.
 
 use serde_json::{Value, json as value};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, KEYS, MadeKey, VERIFY, replica, replica_with},
-    commands::{json, keyward, keyward_fed},
+    database,
     replica::Replica,
-    support::{database, shown},
+    shown,
 };
+
+use crate::commands::{json, keyward, keyward_fed};
 
 /// So that a change is true for everybody soon.
 const LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "1s");
@@ -146,12 +147,12 @@ async fn verify_judges_as_the_api_does_and_its_exit_code_is_the_answer() {
     let replica = replica().await;
     let service =
         keyward(replica.database(), &["keys", "create", "--subject", "shop", "--scope", "keyward:verify"]).await;
-    let service = crate::actors::KeyHolder::of(service.succeeded().trim_end());
+    let service = test_support::actors::KeyHolder::of(service.succeeded().trim_end());
     let key = Person::named("alice").creates(&replica, value!({ "scopes": ["a"], "name": "ci" })).await;
     let by_the_api = async |question: Value| {
-        let request = crate::actors::stranger(&replica, reqwest::Method::POST, VERIFY);
+        let request = test_support::actors::stranger(&replica, reqwest::Method::POST, VERIFY);
         let request = request.header("x-api-key", &service.key).json(&question);
-        crate::asking::Reply::to(request).await.is(200)
+        test_support::asking::Reply::to(request).await.is(200)
     };
     let text = key.holder.key.as_str();
     for (options, question, code) in [

@@ -2,8 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, stranger},
     asking::{KEYS, MadeKey, Reply, replica},
 };

@@ -1,13 +1,14 @@
 //! `keyward keys list` and `revoke-many`: which keys are meant.
 
 use serde_json::json as value;
-
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::Person,
     asking::{MadeKey, replica_with},
-    commands::{json, keyward},
-    support::{TestDatabase, database},
+    database,
 };
+
+use crate::commands::{json, keyward};
 
 async fn made(database: &TestDatabase, subject: &str, options: &[&str]) -> MadeKey {
     let arguments = [&["keys", "create", "--subject", subject, "--json"], options].concat();

@@ -4,14 +4,15 @@ use std::process::Command;
 
 use reqwest::Method;
 use serde_json::Value;
-
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::{KeyHolder, Person, stranger},
-    commands::{json, keyward},
+    database,
     program::{Ended, bare, run, run_beside},
     replica::{Replica, command},
-    support::{TestDatabase, database},
 };
+
+use crate::commands::{json, keyward};
 
 /// `keyward keys` with the settings of the tests.
 async fn keys(database: &TestDatabase, arguments: &[&str]) -> Ended {
@@ -294,7 +295,7 @@ fn what_is_no_id_no_state_and_no_network_is_misuse() {
 
 #[test]
 fn without_a_running_dev_the_command_line_says_so() {
-    let folder = crate::program::Folder::new();
+    let folder = test_support::program::Folder::new();
     let message = run(bare().args(["keys", "list", "--dev", "--data-dir"]).arg(folder.path())).failed();
     assert!(message.contains("no `keyward dev` with a database runs on"), "{message}");
 }

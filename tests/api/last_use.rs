@@ -3,11 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-
-use crate::{
+use test_support::{
     actors::{PROTECTED, Person, stranger},
     asking::{MadeKey, Reply, SHORT_LEASE, VERIFY, replica_with},
-    program::eventually,
+    eventually,
     replica::Replica,
 };
 

@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, PgPool};
-
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::Person,
     asking::KEYS,
-    program::eventually,
+    client::client,
+    database, eventually,
     replica::{Output, Replica, command},
-    support::{TestDatabase, database},
 };
 
 /// The service's connections, as the database counts them.
@@ -133,7 +133,7 @@ async fn where_the_hard_limit_is_too_low_fewer_clients_are_taken_and_the_databas
     assert_eq!(running["max_connections"], told["max_connections"], "{running}");
     let address = running["address"].as_str().expect("an address").to_owned();
     // Who is connected is answered, from the database, however many others come.
-    let known = reqwest::Client::new();
+    let known = client();
     let ready =
         async || known.get(format!("http://{address}/readyz")).send().await.is_ok_and(|answer| answer.status() == 200);
     eventually("readiness", ready).await;

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, KEYS, MadeKey, pairs, replica},
     replica::Replica,

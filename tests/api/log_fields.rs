@@ -2,13 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
+    PrivateCluster,
     actors::{PROTECTED, Person, stranger},
     asking::{SHORT_LEASE, replica, replica_with},
-    program::eventually,
+    eventually,
     replica::Replica,
-    support::PrivateCluster,
 };
 
 /// The lines that hold `message`.

@@ -4,15 +4,14 @@ use jsonwebtoken::Header;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::Row;
+use test_support::{
+    actors::{CREATE, KeyHolder, PROTECTED, Person, claims, now, sign, stranger},
+    database,
+    replica::{JWT_SECRET, PEPPER, Replica},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-};
-
-use crate::{
-    actors::{CREATE, KeyHolder, PROTECTED, Person, claims, now, sign, stranger},
-    replica::{JWT_SECRET, PEPPER, Replica},
-    support::database,
 };
 
 const PASSWORD_IN_URL: &str = "hunter2-in-the-url";

@@ -1,11 +1,9 @@
 //! Keyward as its clients meet it: a real process, real HTTP, a real Postgres.
 //!
-//! Each test has a database and a `keyward serve` of its own ([`replica`]), and speaks through
-//! people who hold credentials ([`actors`]). What a test proves is its name.
+//! Each test has a database and a `keyward serve` of its own ([`test_support::replica`]), and speaks through
+//! people who hold credentials ([`test_support::actors`]). What a test proves is its name.
 
-mod actors;
 mod addresses;
-mod asking;
 mod audit;
 mod audit_answers;
 mod audit_command;
@@ -64,10 +62,8 @@ mod preconditions;
 mod problems;
 mod process;
 mod process_memory;
-mod program;
 mod readiness;
 mod readme;
-mod replica;
 mod request_ids;
 mod restored;
 mod revocation;
@@ -78,13 +74,10 @@ mod scene;
 mod scopes;
 mod secret_scanning;
 mod service_role;
-mod session;
 mod shutdown;
 mod socket;
 mod starting;
 mod strictness;
-#[path = "../support/mod.rs"]
-mod support;
 mod times;
 mod tls;
 mod tls_and_proxies;
@@ -96,4 +89,3 @@ mod unread;
 mod verification;
 mod waiting;
 mod widening;
-mod wire;

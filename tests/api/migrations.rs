@@ -4,13 +4,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
-
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::Person,
     asking::replica_with,
-    program::{Ended, eventually, run_beside},
+    database, eventually,
+    program::{Ended, run_beside},
     replica::{Output, Replica, command, exit_code, signal},
-    support::{TestDatabase, database},
 };
 
 fn migrate(database: &TestDatabase) -> Command {

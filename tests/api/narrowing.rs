@@ -1,8 +1,7 @@
 //! What takes rights away is true on every replica when the answer comes.
 
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{MadeKey, Reply, VERIFY, three_replicas},
     replica::Replica,

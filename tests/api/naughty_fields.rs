@@ -2,13 +2,13 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, claims},
     asking::{ALL_KEYS, KEYS, Reply, VERIFY, replica},
-    naughty_strings::strings,
     replica::Replica,
 };
+
+use crate::naughty_strings::strings;
 
 #[track_caller]
 fn assert_no_failure(answer: &Reply, string: &str) {

@@ -2,12 +2,12 @@
 
 use keyward::domain::scope::Scope;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{CREATE, PROTECTED, Person, claims},
-    scene::{Excerpt, Scene, assert_tells_nothing},
     wire::{head, with_header},
 };
+
+use crate::scene::{Excerpt, Scene, assert_tells_nothing};
 
 /// See `tests/data/README.md`.
 const STRINGS: &str = include_str!("../data/naughty-strings.json");

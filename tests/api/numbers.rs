@@ -2,8 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{KEYS, MadeKey, Reply, VERIFY, pairs, replica},
     replica::Replica,

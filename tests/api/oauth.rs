@@ -2,8 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, claims, stranger},
     asking::{MadeKey, Reply, replica, replica_with},
     replica::Replica,
@@ -60,7 +59,7 @@ async fn a_good_jwt_is_active_too() {
     assert!(answer["exp"].is_i64(), "{answer}");
     assert_eq!(answer.get("iat"), None, "this one does not say");
     let mut says = claims("alice");
-    says["iat"] = json!(crate::actors::now() - 7);
+    says["iat"] = json!(test_support::actors::now() - 7);
     assert_eq!(introspects(&replica, &Person::with_claims(&says).token).await["iat"], says["iat"]);
 }
 

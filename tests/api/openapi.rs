@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use keyward::api::{endpoint::Access, routes::ENDPOINTS};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, claims, stranger},
     asking::Reply,
     replica::Replica,

@@ -11,14 +11,15 @@ use std::{
 };
 
 use reqwest::{Method, RequestBuilder};
-use tokio::task::JoinSet;
-
-use crate::{
+use test_support::{
+    PrivateCluster,
     actors::{CREATE, KeyHolder, PROTECTED, Person, stranger},
-    program::eventually,
+    client::client,
+    database, eventually,
     replica::Replica,
-    support::{PrivateCluster, database, database::superuser_pool},
+    superuser_pool,
 };
+use tokio::task::JoinSet;
 
 /// The promise is 2 s; the machine that the tests run on may be busy.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(4);
@@ -180,7 +181,7 @@ async fn a_restart_of_the_database_is_seen_as_503_at_most_and_never_as_a_refusal
 
 /// Makes keys until it fails, and gives those that were acknowledged. `after` is told how many are.
 async fn make_keys_until_it_fails(replica_url: String, token: String, after: impl Fn(usize)) -> Vec<String> {
-    let client = reqwest::Client::new();
+    let client = client();
     let mut keys = Vec::new();
     loop {
         let answer = client.post(&replica_url).bearer_auth(&token).send().await;

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
-
-use crate::{
+use test_support::{
     actors::{Person, claims},
     asking::{KEYS, MadeKey, Reply, replica, replica_with, three_replicas},
-    program::eventually,
+    eventually,
     replica::Replica,
 };
 
@@ -168,9 +167,10 @@ async fn a_refused_person_makes_no_replica_read_the_owners_keys_twice() {
     let rows = replica.database().superuser_pool().await;
     let id = sqlx::query_scalar::<_, uuid::Uuid>("SELECT id FROM api_keys").fetch_one(&rows).await.expect("a row");
     // Each replica has a memory of its own of whom it has stopped, and this one has none yet.
-    let other = Replica::start_on(replica.database().url(), &[&[crate::asking::SHORT_LEASE], &env[..]].concat()).await;
+    let other =
+        Replica::start_on(replica.database().url(), &[&[test_support::asking::SHORT_LEASE], &env[..]].concat()).await;
     for (replica, announced) in [(&replica, true), (&replica, false), (&other, false)] {
-        suspended["jti"] = json!(crate::support::unique());
+        suspended["jti"] = json!(test_support::unique());
         Person::with_claims(&suspended).gets(replica, KEYS).await.is_problem(401, "invalid_token");
         sqlx::query("NOTIFY keyward, 'end of it'").execute(&rows).await.expect("a notification");
         let mut told = Vec::new();

@@ -1,14 +1,9 @@
 //! `keyward owners`: what the API says of owners, on the database directly.
 
 use serde_json::{Value, json as value};
+use test_support::{actors::Person, asking::replica_with, replica::Replica, shown};
 
-use crate::{
-    actors::Person,
-    asking::replica_with,
-    commands::{json, keyward},
-    replica::Replica,
-    support::shown,
-};
+use crate::commands::{json, keyward};
 
 const ALICE: &str = "AGFsaWNl";
 
@@ -52,7 +47,7 @@ async fn owners_are_listed_shown_disabled_and_enabled_as_by_the_api() {
 
 #[tokio::test]
 async fn an_owner_must_be_named_and_one_who_is_not_known_is_told_so() {
-    let database = crate::support::database().await;
+    let database = test_support::database().await;
     let owners = async |arguments: &[&str]| keyward(&database, &[&["owners"], arguments].concat()).await;
     let message = owners(&["show", "--subject", "nobody"]).await.failed();
     assert!(message.contains(r#"the owner "nobody""#) && message.contains("keyward owners list"), "{message}");

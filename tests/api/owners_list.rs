@@ -1,8 +1,7 @@
 //! `/v1/admin/owners`: who has keys, how they stand, and who is disabled, since when, why and by whom.
 
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, claims},
     asking::{ALL_KEYS, KEYS, pairs, replica},
     replica::Replica,
@@ -165,7 +164,7 @@ async fn a_disabled_owner_gets_no_key_and_learns_why() {
 
 #[tokio::test]
 async fn a_token_that_disables_its_owner_is_told_as_who_did_it() {
-    let replica = crate::asking::replica_with(&[("KEYWARD__JWT__DISABLED_CLAIM", "suspended")]).await;
+    let replica = test_support::asking::replica_with(&[("KEYWARD__JWT__DISABLED_CLAIM", "suspended")]).await;
     make(&replica, &["alice"]).await;
     let mut suspended = claims("alice");
     suspended["suspended"] = json!(true);

@@ -2,16 +2,16 @@
 
 use std::process::Command;
 
-use keyward::embedded_postgres::programs::Programs;
+use keyward_local_postgres::programs::Programs;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, replica_with},
-    program::{Folder, eventually, run_beside},
+    eventually,
+    program::{Folder, run_beside},
     replica::Replica,
-    support::unique,
+    unique,
 };
 
 const PAGE: &str = include_str!("../../docs/personal-data.md");

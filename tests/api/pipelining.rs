@@ -1,11 +1,12 @@
 //! Requests that come in one packet are answered as if each had come by itself (RFC 9112 §9.3.2).
 
-use crate::{
+use test_support::{
     actors::{CREATE, PROTECTED, Person},
     asking::replica,
-    scene::Scene,
     wire::{Answer, Connection, head},
 };
+
+use crate::scene::Scene;
 
 fn request(method: &str, target: &str, lines: &str) -> String {
     format!("{}{lines}\r\n", head(method, target))

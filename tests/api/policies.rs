@@ -2,8 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{CREATE, Person},
     asking::{KEYS, MadeKey, Reply, pairs, replica_with, three_replicas},
     replica::Replica,
@@ -16,7 +15,7 @@ const SECONDS_OF_DAY: u64 = 86_400;
 
 /// A second replica on the same database, for which other policies hold.
 async fn beside(replica: &Replica, env: &[(&str, &str)]) -> Replica {
-    Replica::start_on(replica.database().url(), &[&[crate::asking::SHORT_LEASE], env].concat()).await
+    Replica::start_on(replica.database().url(), &[&[test_support::asking::SHORT_LEASE], env].concat()).await
 }
 
 #[tokio::test]
@@ -130,7 +129,7 @@ async fn the_guides_route_stays_as_it_is_under_all_policies() {
         let body = answer.is(201);
         let names: Vec<_> = body.as_object().expect("an object").keys().collect();
         assert_eq!(names, ["apiKey", "id"]);
-        let key = crate::actors::KeyHolder::of(body["apiKey"].as_str().expect("a key"));
+        let key = test_support::actors::KeyHolder::of(body["apiKey"].as_str().expect("a key"));
         assert_eq!(key.asks_for_the_resource(&replica).await.status(), 200);
         let list = alice.gets(&replica, KEYS).await.is(200);
         assert_eq!((&list["keys"][0]["name"], &list["keys"][0]["scopes"]), (&Value::Null, &json!([])), "{number}");

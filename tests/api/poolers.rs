@@ -7,14 +7,9 @@ use std::{
     time::Duration,
 };
 
-use keyward::embedded_postgres::server_user::ServerUser;
+use keyward_local_postgres::server_user::ServerUser;
+use test_support::{PrivateCluster, eventually, program::run_beside, replica::command, superuser_pool, unique};
 use tokio::net::{TcpListener, TcpStream};
-
-use crate::{
-    program::{eventually, run_beside},
-    replica::command,
-    support::{PrivateCluster, database::superuser_pool, unique},
-};
 
 /// PgBouncer in front of a server, killed when dropped.
 struct PgBouncer {

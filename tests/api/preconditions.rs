@@ -2,11 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, stranger},
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, replica, replica_with},
-    program::eventually,
+    eventually,
     replica::Replica,
 };
 

@@ -12,13 +12,12 @@ use std::{
 };
 
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{replica, replica_with},
-    program::{Folder, eventually},
+    database, eventually,
+    program::Folder,
     replica::{Output, Replica, command},
-    support::database,
 };
 
 /// `keyward serve` that waits for its database, as somebody who is not root, for root's processes look the same to the
@@ -116,7 +115,7 @@ async fn the_text_of_a_pepper_from_a_file_is_gone_once_the_server_runs() {
     let replica = Replica::start_on(database.url(), &env).await;
     Person::named("alice").makes_a_key(&replica).await;
     // One that is still needed, to see that this looks at the right place.
-    assert!(memory_holds(replica.pid(), crate::replica::JWT_SECRET));
+    assert!(memory_holds(replica.pid(), test_support::replica::JWT_SECRET));
     assert!(!memory_holds(replica.pid(), PEPPER), "the pepper can be read in the memory of a running server");
 }
 

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-
-use crate::{actors::Person, program::eventually, replica::Replica, support::PrivateCluster};
+use test_support::{PrivateCluster, actors::Person, eventually, replica::Replica};
 
 async fn readiness(replica: &Replica) -> (u16, Value) {
     let answer = reqwest::get(replica.url("/readyz")).await.expect("an answer");

@@ -1,6 +1,6 @@
 //! What the documents show is what happens: the README's session, and the life of a key.
 
-use crate::session::{Dev, check, line_fits};
+use test_support::session::{Dev, check, line_fits};
 
 const README: &str = include_str!("../../README.md");
 const KEYS: &str = include_str!("../../docs/keys.md");

@@ -1,10 +1,11 @@
 //! The request id: a load balancer's where it is a plain word, else our own, on every answer.
 
-use crate::{
+use test_support::{
     actors::{CREATE, PROTECTED},
-    scene::Scene,
     wire::{Answer, head, with_header},
 };
+
+use crate::scene::Scene;
 
 fn id(answer: &Answer) -> &str {
     answer.header("x-request-id").expect("a request id")

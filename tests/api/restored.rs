@@ -1,13 +1,13 @@
 //! A restore brings revoked keys back; what the audit or a list says is revoked again.
 
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::Person,
     asking::{MadeKey, SHORT_LEASE},
+    database,
     program::{Ended, Folder, run_beside},
     replica::{Replica, command},
-    support::{TestDatabase, database},
 };
 
 async fn revokes(database: &TestDatabase, arguments: &[&str]) -> Ended {

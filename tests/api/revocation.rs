@@ -2,18 +2,15 @@
 
 use reqwest::{Method, Response};
 use serde_json::Value;
-
-use crate::{
+use test_support::{
     actors::{KeyHolder, Person, stranger},
     asking::{replica, three_replicas},
     replica::{Replica, command},
 };
 
-impl Person {
-    async fn revokes(&self, key: &KeyHolder, replica: &Replica) -> Response {
-        let path = format!("/v1/keys/{}", key.id());
-        stranger(replica, Method::DELETE, &path).bearer_auth(&self.token).send().await.expect("an answer")
-    }
+async fn revoked_by(person: &Person, key: &KeyHolder, replica: &Replica) -> Response {
+    let path = format!("/v1/keys/{}", key.id());
+    stranger(replica, Method::DELETE, &path).bearer_auth(&person.token).send().await.expect("an answer")
 }
 
 #[tokio::test]
@@ -25,7 +22,7 @@ async fn when_a_revoke_returns_no_replica_accepts_the_key() {
         for replica in [&one, &two, &three] {
             assert_eq!(key.asks_for_the_resource(replica).await.status(), 200);
         }
-        assert_eq!(alice.revokes(&key, &two).await.status(), 200);
+        assert_eq!(revoked_by(&alice, &key, &two).await.status(), 200);
         for replica in [&one, &two, &three] {
             assert_eq!(key.asks_for_the_resource(replica).await.status(), 401);
         }
@@ -37,7 +34,7 @@ async fn the_answer_says_how_many_replicas_confirmed_and_how_long_it_took() {
     let replica = replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await;
-    let answer = alice.revokes(&key, &replica).await;
+    let answer = revoked_by(&alice, &key, &replica).await;
     assert_eq!(answer.headers()["cache-control"], "no-store");
     let body: Value = answer.json().await.expect("JSON");
     assert_eq!(body["id"], key.id());
@@ -52,8 +49,8 @@ async fn a_second_revoke_says_the_same_and_the_first_time_stays() {
     let replica = replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await;
-    let first: Value = alice.revokes(&key, &replica).await.json().await.expect("JSON");
-    let second: Value = alice.revokes(&key, &replica).await.json().await.expect("JSON");
+    let first: Value = revoked_by(&alice, &key, &replica).await.json().await.expect("JSON");
+    let second: Value = revoked_by(&alice, &key, &replica).await.json().await.expect("JSON");
     assert_eq!(first["revokedAt"], second["revokedAt"]);
 }
 
@@ -66,7 +63,7 @@ async fn anothers_key_and_a_missing_one_look_the_same_and_stay_as_they_are() {
     let nonsense = KeyHolder::of(key.key.replacen(key.id(), "zzzzzzzzzzzzzzzzzzzzzz", 1));
     let mut bodies = Vec::new();
     for key in [&key, &missing, &nonsense] {
-        let answer = mallory.revokes(key, &replica).await;
+        let answer = revoked_by(&mallory, key, &replica).await;
         assert_eq!(answer.status(), 404);
         let mut body: Value = answer.json().await.expect("JSON");
         // What the client has sent itself, and what is another with each answer.

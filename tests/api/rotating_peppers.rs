@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use crate::{
+use test_support::{
     actors::{KeyHolder, Person},
     asking::SHORT_LEASE,
+    database,
     replica::{PEPPER, Replica},
-    support::database,
 };
 
 const NEW: &str = "k7Bq2XvN9tRw4ZyM1sLc8HdJ5fGp3QaE-for-tests";
@@ -67,12 +67,12 @@ struct Load {
 
 impl Load {
     fn on(one: &Replica, other: &Replica, key: String) -> Self {
-        let urls = [one, other].map(|replica| replica.url(crate::actors::PROTECTED));
+        let urls = [one, other].map(|replica| replica.url(test_support::actors::PROTECTED));
         let (stop, refused, answered) = (Arc::default(), Arc::default(), Arc::default());
         let (stopped, counted, done): (Arc<AtomicBool>, Arc<AtomicU64>, Arc<AtomicU64>) =
             (Arc::clone(&stop), Arc::clone(&refused), Arc::clone(&answered));
         let task = tokio::spawn(async move {
-            let client = crate::actors::client();
+            let client = test_support::client::client();
             while !stopped.load(Ordering::Relaxed) || done.load(Ordering::Relaxed) == 0 {
                 for url in &urls {
                     let answer = client.get(url).header("x-api-key", &key).send().await.expect("an answer");

@@ -1,14 +1,13 @@
 //! A key gets a successor.
 
 use serde_json::{Value, json};
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{KEYS, MadeKey, Reply, pairs, replica, three_replicas},
     replica::Replica,
-    support::shown::same_json,
+    shown::same_json,
 };
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 async fn rotate(person: &Person, replica: &Replica, key: &MadeKey, body: Value) -> Reply {
     person.posts(replica, &format!("{}/rotate", key.path()), body).await
@@ -40,7 +39,7 @@ async fn a_rotation_without_grace_ends_the_old_key_on_every_replica_at_once() {
 async fn a_rotation_that_does_not_say_how_long_leaves_the_configured_grace_period() {
     for (env, grace) in [(&[][..], Duration::DAY), (&[("KEYWARD__KEYS__ROTATION_GRACE", "90s")], Duration::seconds(90))]
     {
-        let replica = crate::asking::replica_with(env).await;
+        let replica = test_support::asking::replica_with(env).await;
         let alice = Person::named("alice");
         let silent = alice.creates(&replica, json!({})).await;
         let path = format!("{}/rotate", silent.path());
@@ -62,7 +61,7 @@ async fn a_rotation_that_does_not_say_how_long_leaves_the_configured_grace_perio
         let new = rotate(&alice, &replica, &short, json!({})).await.is(201);
         assert_eq!(new["predecessor"]["expiresAt"], short.body["expiresAt"]);
     }
-    let replica = crate::asking::replica_with(&[("KEYWARD__KEYS__ROTATION_GRACE", "0s")]).await;
+    let replica = test_support::asking::replica_with(&[("KEYWARD__KEYS__ROTATION_GRACE", "0s")]).await;
     let alice = Person::named("alice");
     let old = alice.creates(&replica, json!({})).await;
     rotate(&alice, &replica, &old, json!({})).await.is(201);

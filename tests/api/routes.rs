@@ -2,8 +2,7 @@
 
 use keyward::api::{endpoint::Access, routes::ENDPOINTS};
 use reqwest::Method;
-
-use crate::{actors::stranger, replica::Replica};
+use test_support::{actors::stranger, replica::Replica};
 
 #[tokio::test]
 async fn every_route_that_is_not_public_refuses_who_has_no_credential() {

@@ -1,8 +1,7 @@
 //! A replica that gets bad requests, and somebody on it whose good ones must go on being answered.
 
 use serde_json::Value;
-
-use crate::{
+use test_support::{
     actors::{KeyHolder, PROTECTED, Person},
     replica::Replica,
     wire::{Answer, Connection, with_header},

@@ -1,8 +1,7 @@
 //! A key never grants more than its maker had.
 
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, KEYS, MadeKey, pairs, replica, replica_with},
 };

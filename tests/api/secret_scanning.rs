@@ -2,8 +2,7 @@
 
 use regex::Regex;
 use serde_json::json;
-
-use crate::{actors::Person, asking::replica_with, replica::Replica};
+use test_support::{actors::Person, asking::replica_with, replica::Replica};
 
 const PAGE: &str = include_str!("../../docs/secret-scanning.md");
 

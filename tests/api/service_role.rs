@@ -2,13 +2,13 @@
 
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::Person,
     asking::{KEYS, SHORT_LEASE, VERIFY},
-    program::eventually,
+    eventually,
     replica::Replica,
-    support::{TestDatabase, unique},
+    unique,
 };
 
 /// A database that belongs to one role, and the addresses by which that one and another reach it.
@@ -68,11 +68,11 @@ async fn a_service_of_little_power_works_completely_and_cannot_rewrite_the_audit
     alice.patches(&replica, &key.path(), json!({ "name": "x" })).await.is(200);
     alice.posts(&replica, &format!("{}/disable", key.path()), json!({})).await.is(200);
     alice.posts(&replica, &format!("{}/enable", key.path()), json!({})).await.is(200);
-    let new = crate::asking::MadeKey::of(
+    let new = test_support::asking::MadeKey::of(
         alice.posts(&replica, &format!("{}/rotate", key.path()), json!({ "gracePeriod": 60 })).await.is(201),
     );
     let once = alice.request(&replica, reqwest::Method::POST, KEYS).header("idempotency-key", "a");
-    crate::asking::Reply::to(once).await.is(201);
+    test_support::asking::Reply::to(once).await.is(201);
     root.posts(&replica, "/v1/admin/owners/AGFsaWNl/disable", json!({})).await.is(200);
     new.is_everywhere(std::slice::from_ref(&other), 401).await;
     root.posts(&replica, "/v1/admin/owners/AGFsaWNl/enable", json!({})).await.is(200);
@@ -135,10 +135,10 @@ pub(crate) async fn is_forbidden(url: &str, statement: &'static str) {
 #[tokio::test]
 async fn a_service_that_may_not_migrate_starts_once_somebody_has_migrated() {
     let roles = TwoRoles::make().await;
-    let mut migrate = crate::replica::command();
+    let mut migrate = test_support::replica::command();
     migrate.arg("migrate").env("DATABASE_URL", &roles.service.1);
     migrate.env("KEYWARD__DATABASE__MIGRATE_URL", &roles.owner.1);
-    crate::program::run_beside(migrate).await.succeeded();
+    test_support::program::run_beside(migrate).await.succeeded();
     let replica = Replica::start_on(&roles.service.1, &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
     assert_eq!(Person::named("alice").makes_a_key(&replica).await.asks_for_the_resource(&replica).await.status(), 200);
     drop(replica);
@@ -149,10 +149,10 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has_migrated() {
 #[tokio::test]
 async fn the_service_makes_the_audits_months_to_come_and_drops_those_that_the_retention_has_passed() {
     let mut roles = TwoRoles::make().await;
-    let mut migrate = crate::replica::command();
+    let mut migrate = test_support::replica::command();
     migrate.arg("migrate").env("DATABASE_URL", &roles.service.1);
     migrate.env("KEYWARD__DATABASE__MIGRATE_URL", &roles.owner.1).env("KEYWARD__AUDIT__RETENTION", "7300d");
-    crate::program::run_beside(migrate).await.succeeded();
+    test_support::program::run_beside(migrate).await.succeeded();
     // As if the last migration had been a year ago.
     let ahead = "SELECT relname::text FROM pg_class WHERE relname ~ '^audit_events_[0-9]{4}_[0-9]{2}$' ORDER BY relname DESC LIMIT 1";
     let last: String = sqlx::query_scalar(ahead).fetch_one(&mut roles.as_superuser).await.expect("a month");
@@ -178,7 +178,7 @@ async fn the_service_makes_the_audits_months_to_come_and_drops_those_that_the_re
         let query = sqlx::AssertSqlSafe(exists(table));
         sqlx::query_scalar(query).fetch_one(&mut **asks.lock().await).await.expect("an answer")
     };
-    crate::program::eventually("the months", async || is_there(&last).await && !is_there("audit_events_2001_02").await)
+    test_support::eventually("the months", async || is_there(&last).await && !is_there("audit_events_2001_02").await)
         .await;
     assert!(is_there("audit_events_2020_12").await, "younger than 20 years");
     drop(replica);

@@ -10,15 +10,15 @@ use std::{
 
 use reqwest::Method;
 use sqlx::PgPool;
+use test_support::{
+    actors::{CREATE, KeyHolder, PROTECTED, Person, stranger},
+    client::client,
+    eventually,
+    replica::Replica,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-};
-
-use crate::{
-    actors::{CREATE, KeyHolder, PROTECTED, Person, client, stranger},
-    program::eventually,
-    replica::Replica,
 };
 
 async fn readiness(replica: &Replica) -> u16 {

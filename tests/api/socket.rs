@@ -6,18 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
+use test_support::{
+    actors::{CREATE, PROTECTED, Person},
+    asking::{Reply, replica_with},
+    client::request,
+    eventually,
+    program::{Folder, run_beside},
+    replica::{Replica, command},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-};
-
-use crate::{
-    actors::{CREATE, PROTECTED, Person},
-    asking::{Reply, replica_with},
-    program::{Folder, eventually, run_beside},
-    replica::{Replica, command},
 };
 
 const SETTING: &str = "KEYWARD__SERVER__SOCKET";
@@ -79,7 +80,7 @@ async fn who_asks_by_the_socket_is_believed_and_nobody_else() {
         request.header("x-api-key", &key).header("x-forwarded-for", client).header("x-original-uri", "/orders")
     };
     let by_socket = || local.asks("/v1/authorize");
-    let by_port = || Client::new().get(local.replica.url("/v1/authorize"));
+    let by_port = || request(Method::GET, local.replica.url("/v1/authorize"));
     assert_eq!(Reply::to(told(by_socket(), "192.0.2.1")).await.status, 200);
     assert_eq!(Reply::to(told(by_socket(), "198.51.100.1")).await.status, 401);
     assert_eq!(Reply::to(told(by_port(), "192.0.2.1")).await.status, 403, "a stranger tells of no request");

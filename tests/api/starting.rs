@@ -7,11 +7,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
+use test_support::{
+    TestDatabase,
     actors::Person,
     program::{Folder, bare, run},
     replica::{JWT_SECRET, Output, PEPPER, Replica, command},
-    support::TestDatabase,
 };
 
 /// Nobody listens there: a port that only root may use, and nobody does.

@@ -6,8 +6,7 @@ use keyward::api::{
 };
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::{Person, stranger},
     asking::{KEYS, MadeKey, Reply, pairs, replica},
     replica::Replica,

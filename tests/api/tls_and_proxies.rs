@@ -1,6 +1,14 @@
 //! Whose certificates are believed, and by which way other servers are asked: docs/tls-and-proxies.md.
 
 use serde_json::json;
+use test_support::{
+    TestDatabase,
+    actors::Person,
+    database, eventually,
+    program::{Folder, run_beside},
+    replica::command,
+    server_socket,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, UnixStream},
@@ -8,11 +16,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    actors::Person,
     issuers::TrustedIssuer,
-    program::{Folder, eventually, run_beside},
-    replica::command,
-    support::{TestDatabase, database, server_socket},
     tls::{Authority, ConnectProxy},
 };
 

@@ -1,8 +1,7 @@
 //! Which tokens a revocation is about, and for how long it is remembered.
 
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::{Person, claims},
     asking::{KEYS, Reply, pairs, replica, replica_with},
     program::Folder,

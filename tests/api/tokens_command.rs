@@ -1,13 +1,13 @@
 //! `keyward tokens revoke`: tokens are ended on the database directly.
 
 use serde_json::{Value, json as value};
-
-use crate::{
+use test_support::{
     actors::{Person, claims},
     asking::{KEYS, replica_with},
-    commands::{json, keyward},
     replica::Replica,
 };
+
+use crate::commands::{json, keyward};
 
 fn bearer(more: Value) -> Person {
     let mut claims = claims("victim");
@@ -23,7 +23,7 @@ async fn status(person: &Person, replica: &Replica) -> u16 {
 async fn tokens_end_by_their_id_or_by_their_subject_and_the_audit_names_the_command_line() {
     let replica = replica_with(&[("KEYWARD__COHERENCE__LEASE", "1s")]).await;
     let revoke = async |options: &[&str]| keyward(replica.database(), &[&["tokens", "revoke"], options].concat()).await;
-    let now = crate::actors::now();
+    let now = test_support::actors::now();
     let (one, other) = (bearer(value!({ "jti": "1" })), bearer(value!({ "jti": "2", "iat": now })));
     assert_eq!((status(&one, &replica).await, status(&other, &replica).await), (200, 200));
     let ended = json(&revoke(&["--token-id", "1", "--issuer", "", "--json"]).await.succeeded());
@@ -70,10 +70,10 @@ async fn whose_tokens_are_meant_must_be_clear() {
     // Where one issuer is configured, it is the one that is meant, and no other can be.
     let issuer = "https://login.example.com/";
     let with_an_issuer = async |options: &[&str]| {
-        let mut command = crate::replica::command();
+        let mut command = test_support::replica::command();
         command.args(["tokens", "revoke", "--token-id", "1"]).args(options);
         command.env("DATABASE_URL", replica.database().url()).env("KEYWARD__JWT__ISSUER", issuer);
-        crate::program::run_beside(command).await
+        test_support::program::run_beside(command).await
     };
     assert_eq!(json(&with_an_issuer(&["--json"]).await.succeeded())["issuer"], issuer);
     let message = with_an_issuer(&["--issuer", "https://typo.example"]).await.failed();

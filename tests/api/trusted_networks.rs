@@ -1,8 +1,7 @@
 //! Whom `server.trusted_proxies` may name.
 
 use serde_json::json;
-
-use crate::{actors::Person, asking::replica_with, program::run, replica::command};
+use test_support::{actors::Person, asking::replica_with, program::run, replica::command};
 
 const TRUSTED: &str = "KEYWARD__SERVER__TRUSTED_PROXIES";
 const EVERYBODY: &str = "KEYWARD__SERVER__TRUST_EVERYBODY";
@@ -37,7 +36,7 @@ async fn who_says_it_twice_trusts_everybody_and_is_warned() {
     replica.prints("server.trust_everybody").await;
     let alice = Person::named("alice");
     let key = alice.creates(&replica, json!({ "allowedIps": ["192.0.2.0/24"] })).await;
-    let request = crate::actors::stranger(&replica, reqwest::Method::GET, crate::actors::PROTECTED);
+    let request = test_support::actors::stranger(&replica, reqwest::Method::GET, test_support::actors::PROTECTED);
     let request = request.header("x-api-key", &key.holder.key).header("x-forwarded-for", "192.0.2.1");
     assert_eq!(request.send().await.expect("an answer").status(), 200);
 }

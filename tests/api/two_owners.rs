@@ -11,14 +11,13 @@ use keyward::api::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-
-use crate::{
+use test_support::{
     actors::{Person, stranger},
     asking::{ALL_KEYS, KEYS, Reply, pairs, replica, replica_with},
-    program::eventually,
+    eventually,
     replica::Replica,
 };
+use tokio::task::JoinSet;
 
 /// A key's id by its form, that no key has; and texts that are none.
 const MISSING: &str = "0353DYWCFgHVkSVlY4tgVm";
@@ -88,7 +87,7 @@ async fn anothers_key_is_in_no_way_told_from_a_missing_one_and_stays_as_it_is() 
 async fn the_same_subject_of_another_issuer_is_another_owner() {
     let replica = replica().await;
     let of = |issuer: &str| {
-        let mut claims = crate::actors::claims("alice");
+        let mut claims = test_support::actors::claims("alice");
         claims["iss"] = json!(issuer);
         Person::with_claims(&claims)
     };

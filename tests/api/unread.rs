@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use reqwest::Method;
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{Reply, replica_with},
-    process::{busyness, memory_kib},
-    program::{Folder, eventually},
+    eventually,
+    program::Folder,
     replica::Replica,
     wire::{Connection, head},
 };
+
+use crate::process::{busyness, memory_kib};
 
 /// The largest file that is served: 1.4 MB.
 const FILE: &str = "/docs/swagger-ui-bundle.js";

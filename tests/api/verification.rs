@@ -2,13 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
+    PrivateCluster,
     actors::{Person, stranger},
     asking::{ALL_KEYS, MadeKey, Reply, SHORT_LEASE, VERIFY, pairs, replica},
-    program::eventually,
+    eventually,
     replica::Replica,
-    support::PrivateCluster,
 };
 
 fn service() -> Person {

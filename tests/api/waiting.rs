@@ -1,11 +1,12 @@
 //! What is waited for, and for how long: heads, bodies, idle connections. Not only at the first request of a connection.
 
-use crate::{
+use test_support::{
     actors::{CREATE, PROTECTED},
-    program::eventually,
-    scene::Scene,
+    eventually,
     wire::{Connection, head, with_header},
 };
+
+use crate::scene::Scene;
 
 const HEAD_IN_TIME: (&str, &str) = ("KEYWARD__SERVER__HEADER_TIMEOUT", "1s");
 const AUTHORIZE: &str = "/v1/authorize";

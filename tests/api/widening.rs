@@ -3,8 +3,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{ALL_KEYS, MadeKey, Reply, pairs, replica, replica_with, three_replicas},
     replica::Replica,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use keyward::{auth::Undecided, domain::denial::Denial};
+use test_support::{
+    in_time,
+    world::{Plan, World, assert_busy, assert_denied, assert_granted, poll_once},
+};
 use tokio::sync::Barrier;
-
-use crate::world::{Plan, World, assert_busy, assert_denied, assert_granted, in_time, poll_once};
 
 const MAX_COLD: usize = 8;
 
@@ -20,7 +22,8 @@ async fn beyond_the_most_cold_checks_the_answer_is_busy_and_hot_keys_are_answere
     for key in &cold[MAX_COLD..] {
         assert_busy(&poll_once(&mut Box::pin(world.check(key))).expect("an answer at once"));
         assert_granted(&poll_once(&mut Box::pin(world.check(&hot))).expect("an answer at once"));
-        let unknown = poll_once(&mut Box::pin(world.checker.check(b"forged", crate::world::NOW, None).into_future()));
+        let unknown =
+            poll_once(&mut Box::pin(world.checker.check(b"forged", test_support::world::NOW, None).into_future()));
         assert_denied(&unknown.expect("an answer at once"), Denial::KeyMalformed);
     }
     // A key that is being read already needs no further permit.

@@ -9,8 +9,10 @@ use keyward::{
     },
     domain::{denial::Denial, verdict::Verdict},
 };
-
-use crate::world::{Costs, ONE_QUERY, Plan, World, assert_denied, assert_granted, eventually, poll_once, record};
+use test_support::{
+    eventually,
+    world::{Costs, ONE_QUERY, Plan, World, assert_denied, assert_granted, poll_once, record},
+};
 
 #[tokio::test]
 async fn without_a_lease_each_check_reads_the_row_and_hashes_once() {
@@ -195,5 +197,5 @@ async fn reconnect(world: &World) {
     let key = world.deleted_key();
     let ticket = world.freshness().read_started(record(&key));
     world.channel.cut();
-    eventually("a new connection", || !world.freshness().is_current(&ticket, record(&key))).await;
+    eventually("a new connection", async || !world.freshness().is_current(&ticket, record(&key))).await;
 }

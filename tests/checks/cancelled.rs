@@ -1,8 +1,10 @@
 //! Clients that hang up.
 
-use crate::world::{
-    ONE_QUERY_AND_HASH, Plan, TestKey, World, assert_busy, assert_granted, eventually, hashing_thread::HashingThread,
-    poll_once,
+use test_support::{
+    eventually,
+    world::{
+        ONE_QUERY_AND_HASH, Plan, TestKey, World, assert_busy, assert_granted, hashing_thread::HashingThread, poll_once,
+    },
 };
 
 const MAX_COLD: usize = 4;
@@ -46,7 +48,7 @@ fn a_client_that_hangs_up_during_the_hash_leaves_nothing_behind_but_the_result()
 /// Each abandoned check goes on to its end, once, and what it has found is remembered. Afterwards as
 /// many checks as ever can be under way.
 async fn nothing_is_left_but_the_results(world: &World, abandoned: &[TestKey]) {
-    eventually("the hashes", || world.costs().hashes == abandoned.len()).await;
+    eventually("the hashes", async || world.costs().hashes == abandoned.len()).await;
     for key in abandoned {
         assert_granted(&world.check(key).await);
         assert_granted(&poll_once(&mut Box::pin(world.check(key))).expect("an answer from memory"));

@@ -6,9 +6,10 @@ use keyward::domain::{
     scope::Scopes,
     verdict::Verdict,
 };
+use test_support::world::{
+    NOTHING, NOW, ONE_QUERY, ONE_QUERY_AND_HASH, World, assert_denied, assert_granted, keyring_of,
+};
 use time::Duration;
-
-use crate::world::{NOTHING, NOW, ONE_QUERY, ONE_QUERY_AND_HASH, World, assert_denied, assert_granted, keyring_of};
 
 #[tokio::test]
 async fn a_mistyped_key_costs_no_query_and_no_hash() {

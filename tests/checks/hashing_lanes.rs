@@ -8,9 +8,9 @@ use std::{
 use keyward::{
     auth::lifecycle::Order as KeyOrder, config::Hashing, domain::principal::Principal, domain::verdict::Verdict,
 };
-
-use crate::world::{
-    CHEAP, NOW, Plan, TestKey, World, assert_granted, hashing_thread::HashingThread, in_time, operator,
+use test_support::{
+    in_time,
+    world::{CHEAP, NOW, Plan, TestKey, World, assert_granted, hashing_thread::HashingThread, operator},
 };
 
 /// Far more than a lane may have in the queue at once.

@@ -1,7 +1,7 @@
 //! The check itself, in one process: what it costs, what it believes, and what it survives.
 //!
 //! The checker, the hasher and the link to the other replicas are the real ones. The store and the
-//! channel of notifications count, wait, fail and answer on command ([`world`]); only where the SQL is
+//! channel of notifications count, wait, fail and answer on command ([`test_support::world`]); only where the SQL is
 //! the point, there is a real Postgres ([`triggers`]). What a test proves is its name.
 
 mod admission;
@@ -15,10 +15,7 @@ mod races;
 mod rehash;
 mod revoking;
 mod simultaneous;
-#[path = "../support/mod.rs"]
-mod support;
 mod token_keys;
 mod token_races;
 mod tokens;
 mod triggers;
-mod world;

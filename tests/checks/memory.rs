@@ -1,8 +1,7 @@
 //! How much is remembered, and of whom.
 
 use keyward::domain::metadata::Metadata;
-
-use crate::world::{Plan, TestKey, World, assert_granted};
+use test_support::world::{Plan, TestKey, World, assert_granted};
 
 const ROOM: usize = 200;
 

@@ -1,9 +1,8 @@
 //! When a key was last used is noted in memory, once a minute, and never for more keys than configured.
 
 use keyward::domain::ports::keys::KeyUse;
+use test_support::world::{NOW, Plan, TestKey, World};
 use time::Duration;
-
-use crate::world::{NOW, Plan, TestKey, World};
 
 async fn used(world: &World, key: &TestKey, after: Duration) {
     let address = Some("192.0.2.1".parse().expect("an address"));

@@ -6,9 +6,11 @@ use std::sync::{
 };
 
 use keyward::domain::verdict::Verdict;
+use test_support::{
+    in_time,
+    world::{TestKey, World},
+};
 use tokio::task::JoinHandle;
-
-use crate::world::{TestKey, World, in_time};
 
 const READERS: usize = 3;
 /// Checks that have read a row, and as many that have not: with less of either there was no race.

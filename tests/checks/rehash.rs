@@ -1,9 +1,9 @@
 //! The parameters were raised since a key was made.
 
 use keyward::config::Hashing;
-
-use crate::world::{
-    CHEAP, NOTHING, ONE_QUERY_AND_HASH, Plan, World, assert_granted, eventually, hashing_thread::HashingThread, in_time,
+use test_support::{
+    eventually, in_time,
+    world::{CHEAP, NOTHING, ONE_QUERY_AND_HASH, Plan, World, assert_granted, hashing_thread::HashingThread},
 };
 
 const RAISED: Hashing = Hashing { iterations: 2, ..CHEAP };
@@ -19,7 +19,7 @@ async fn after_the_parameters_were_raised_the_first_use_makes_the_hash_stronger_
     let weak = world.store.row(key.id).expect("a row");
     assert!(weak.hash.expose().contains("$m=64,t=1,p=1$"));
     assert_granted(&world.check(&key).await);
-    eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+    eventually("a stronger hash", async || world.store.hashes_replaced() == 1).await;
     let strong = world.store.row(key.id).expect("a row");
     assert!(strong.hash.expose().contains("$m=64,t=2,p=1$"));
     for _ in 0..3 {
@@ -47,7 +47,7 @@ async fn nobody_waits_for_the_stronger_hash() {
     assert_granted(&world.check(&key).await);
     assert_eq!(world.costs() - before, NOTHING);
     world.store.replacements.open();
-    eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+    eventually("a stronger hash", async || world.store.hashes_replaced() == 1).await;
 }
 
 #[tokio::test]
@@ -59,12 +59,12 @@ async fn a_stronger_hash_that_cannot_be_written_harms_nobody_and_the_next_first_
     world.store.replacements.has_stopped(1).await;
     world.store.set_down(true);
     world.store.replacements.open();
-    eventually("a failure", || world.store.replacements_failed() == 1).await;
+    eventually("a failure", async || world.store.replacements_failed() == 1).await;
     assert_granted(&world.check(&key).await);
     world.store.set_down(false);
     let later = world.restarted(Plan { hashing: RAISED, ..Plan::default() }).await;
     assert_granted(&later.check(&key).await);
-    eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+    eventually("a stronger hash", async || world.store.hashes_replaced() == 1).await;
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ fn a_hash_that_is_stronger_than_the_parameters_of_today_stays() {
         let world = raised().await;
         let key = world.key().await;
         assert_granted(&world.check(&key).await);
-        eventually("a stronger hash", || world.store.hashes_replaced() == 1).await;
+        eventually("a stronger hash", async || world.store.hashes_replaced() == 1).await;
         let older = world.restarted(Plan::default()).await;
         assert_granted(&older.check(&key).await);
         // One hash after the other: one to make the first key's weaker would come before this one.

@@ -7,9 +7,9 @@ use keyward::{
     },
     domain::{denial::Denial, ledger::Refusal, verdict::Verdict},
 };
-
-use crate::world::{
-    LONG_LEASE, NOW, Plan, TestKey, World, assert_denied, assert_granted, in_time, operator, poll_once,
+use test_support::{
+    in_time,
+    world::{LONG_LEASE, NOW, Plan, TestKey, World, assert_denied, assert_granted, operator, poll_once},
 };
 
 async fn revoke(world: &World, key: &TestKey) -> Done<ChangedKey> {

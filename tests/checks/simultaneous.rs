@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use keyward::domain::denial::Denial;
-use tokio::sync::Barrier;
-
-use crate::world::{
-    Costs, ONE_QUERY_AND_HASH, Plan, TestKey, World, assert_denied, assert_granted, in_time, poll_once,
+use test_support::{
+    in_time,
+    world::{Costs, ONE_QUERY_AND_HASH, Plan, TestKey, World, assert_denied, assert_granted, poll_once},
 };
+use tokio::sync::Barrier;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_simultaneous_requests_on_one_cold_key_cost_one_query_and_one_hash() {

@@ -9,10 +9,12 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use keyward::domain::denial::{Denial, TokenFault};
 use serde_json::{Value, json};
-
-use crate::world::{
-    NOW, World, assert_denied, assert_granted, eventually,
-    tokens::{PublishedKeys, REMOTE, check, claims},
+use test_support::{
+    eventually,
+    world::{
+        NOW, World, assert_denied, assert_granted,
+        tokens::{PublishedKeys, REMOTE, check, claims},
+    },
 };
 
 /// So short that the tests need not wait for it.
@@ -58,13 +60,13 @@ async fn a_remembered_token_dies_when_its_key_leaves_the_set() {
         assert!(tokens.check(token.as_bytes(), NOW).now().is_some());
     }
     published.publish(vec![staying.jwk()]);
-    eventually("the change comes", || tokens.check(leaves.as_bytes(), NOW).now().is_none()).await;
+    eventually("the change comes", async || tokens.check(leaves.as_bytes(), NOW).now().is_none()).await;
     assert_denied(&check(&tokens, &leaves).await, Denial::Token(TokenFault::KeyUnknown));
     assert_granted(&check(&tokens, &stays).await);
     assert!(tokens.check(stays.as_bytes(), NOW).now().is_some());
     // Another key of the same name is another key.
     published.publish(vec![SigningKey::new("staying").jwk()]);
-    eventually("the change comes", || tokens.check(stays.as_bytes(), NOW).now().is_none()).await;
+    eventually("the change comes", async || tokens.check(stays.as_bytes(), NOW).now().is_none()).await;
     assert_denied(&check(&tokens, &stays).await, Denial::Token(TokenFault::Signature));
 }
 
@@ -78,7 +80,7 @@ async fn keys_that_are_fetched_again_unchanged_leave_remembered_tokens_alone() {
     let token = key.token();
     assert_granted(&check(&tokens, &token).await);
     let before = published.fetches();
-    eventually("they are fetched again", || published.fetches() > before + 3).await;
+    eventually("they are fetched again", async || published.fetches() > before + 3).await;
     assert!(tokens.check(token.as_bytes(), NOW).now().is_some());
     assert_eq!(tokens.verified(), 1);
 }

@@ -13,12 +13,14 @@ use keyward::{
     },
 };
 use serde_json::json;
-use tokio::task::JoinHandle;
-
-use crate::world::{
-    NOW, World, in_time,
-    tokens::{claims, signed},
+use test_support::{
+    in_time,
+    world::{
+        NOW, World,
+        tokens::{claims, signed},
+    },
 };
+use tokio::task::JoinHandle;
 
 const READERS: usize = 3;
 /// Checks that have read, and as many that have not: with less of either there was no race.

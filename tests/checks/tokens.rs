@@ -16,12 +16,14 @@ use keyward::{
     },
 };
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-
-use crate::world::{
-    NOW, Plan, World, assert_busy, assert_denied, assert_granted, eventually, poll_once,
-    tokens::{ROOM, check, check_at, claims, settings, signed},
+use test_support::{
+    eventually,
+    world::{
+        NOW, Plan, World, assert_busy, assert_denied, assert_granted, poll_once,
+        tokens::{ROOM, check, check_at, claims, settings, signed},
+    },
 };
+use time::OffsetDateTime;
 
 /// Signatures looked at, and statements.
 fn costs(world: &World, tokens: &TokenChecker) -> (u64, usize) {
@@ -189,7 +191,7 @@ async fn when_the_lease_is_over_the_rows_are_read() {
     assert_granted(&check(&tokens, &token).await);
     world.channel.return_heartbeats(false);
     world.store.end(records("1"), TokenEnd::Revoked);
-    eventually("the lease is over", || tokens.check(token.as_bytes(), NOW).now().is_none()).await;
+    eventually("the lease is over", async || tokens.check(token.as_bytes(), NOW).now().is_none()).await;
     assert_denied(&check(&tokens, &token).await, REVOKED);
 }
 

@@ -13,12 +13,8 @@ use keyward::{
     store::Store,
 };
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgListener};
+use test_support::{TestDatabase, database, in_time};
 use uuid::Uuid;
-
-use crate::{
-    support::{TestDatabase, database},
-    world::in_time,
-};
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const STRONGER: &str =

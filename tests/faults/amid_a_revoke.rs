@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 use sqlx::PgPool;
+use test_support::{eventually, superuser_pool};
 
 use crate::{
     checker::{BUSY_MACHINE, Demands},
     fleet::POOL_SIZE,
-    scene::{Scene, until},
-    support::database::superuser_pool,
+    scene::Scene,
 };
 
 /// The replica that loses.
@@ -22,7 +22,7 @@ async fn connections_lost_without_a_word_amid_revokes_are_replaced_and_hold_up_n
     let revokes = join_all(keys.iter().map(|key| scene.revoke_only(key, VICTIM)));
     let loss = async {
         let all_wait = async || waiting_statements(&database, "UPDATE api_keys%").await == POOL_SIZE as i64;
-        until("each of the replica's connections waits with a revoke", all_wait).await;
+        eventually("each of the replica's connections waits with a revoke", all_wait).await;
         scene.members[VICTIM].main.forget();
         lock.rollback().await.expect("no lock");
     };
@@ -45,8 +45,8 @@ async fn a_revoke_whose_replica_loses_the_database_after_the_commit_returns_soon
     sqlx::raw_sql("LOCK TABLE coherence IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
     let outage = async {
         let asks = async || waiting_statements(&database, "SELECT longest_lease_ms%").await > 0;
-        until("the revoker asks how long to wait", &asks).await;
-        until("the database's answer is that it took too long", async || !asks().await).await;
+        eventually("the revoker asks how long to wait", &asks).await;
+        eventually("the database's answer is that it took too long", async || !asks().await).await;
         lock.rollback().await.expect("no lock");
         scene.recorder.now()
     };

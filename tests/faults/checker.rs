@@ -214,5 +214,4 @@ fn wrong_answers(log: &Log, demands: &Demands) -> Vec<Violation> {
 }
 
 #[cfg(test)]
-#[path = "checker_tests.rs"]
 mod tests;

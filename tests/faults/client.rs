@@ -1,64 +1,51 @@
 //! A client on one keep-alive connection. It never repeats a request by itself, as ready-made ones
 //! do: a request that is sent again is a later request than its log says.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use test_support::wire::{self, Connection};
 
 use crate::log::Answer;
-
-/// Longer than any fault lasts.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection, made when it is needed.
 #[derive(Default)]
 pub(crate) struct Client {
-    connection: Option<(SocketAddr, TcpStream)>,
-}
-
-/// What came back.
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) body: String,
+    connection: Option<(SocketAddr, Connection)>,
 }
 
 impl Client {
     /// Sends the request; the answer is for [`answer`](Self::answer).
     pub(crate) async fn send(&mut self, to: SocketAddr, request: &str) -> io::Result<()> {
         let reusable = self.connection.take().filter(|(address, _)| *address == to);
-        let mut stream = match reusable {
-            Some((_, stream)) => stream,
-            None => TcpStream::connect(to).await?,
+        let mut connection = match reusable {
+            Some((_, connection)) => connection,
+            None => Connection::try_to(to).await?,
         };
-        stream.set_nodelay(true)?;
-        stream.write_all(request.as_bytes()).await?;
-        self.connection = Some((to, stream));
+        connection.try_send(request).await?;
+        self.connection = Some((to, connection));
         Ok(())
     }
 
     /// Reads the answer to what was sent, with limited patience.
-    pub(crate) async fn answer(&mut self) -> io::Result<Response> {
+    pub(crate) async fn answer(&mut self) -> io::Result<wire::Answer> {
         // Put back only after a whole answer: half of one would be taken for the next.
-        let (address, mut stream) = self.connection.take().ok_or(io::ErrorKind::NotConnected)?;
-        let response = tokio::time::timeout(PATIENCE, read_response(&mut stream)).await??;
-        self.connection = Some((address, stream));
-        Ok(response)
+        let (address, mut connection) = self.connection.take().ok_or(io::ErrorKind::NotConnected)?;
+        let answer = connection.try_answer_to("GET").await?;
+        self.connection = Some((address, connection));
+        Ok(answer)
     }
 
     /// Both.
-    pub(crate) async fn ask(&mut self, to: SocketAddr, request: &str) -> io::Result<Response> {
+    pub(crate) async fn ask(&mut self, to: SocketAddr, request: &str) -> io::Result<wire::Answer> {
         self.send(to, request).await?;
         self.answer().await
     }
 }
 
 /// The answer's status, for the log.
-pub(crate) fn as_answer(response: &io::Result<Response>) -> Answer {
-    match response {
-        Ok(response) => Answer::Status(response.status),
+pub(crate) fn as_answer(answer: &io::Result<wire::Answer>) -> Answer {
+    match answer {
+        Ok(answer) => Answer::Status(answer.status),
         Err(_) => Answer::Nothing,
     }
 }
@@ -79,29 +66,4 @@ pub(crate) fn create_request(token: &str) -> String {
 /// `DELETE /v1/keys/{id}` with a token.
 pub(crate) fn revoke_request(id: &str, token: &str) -> String {
     format!("DELETE /v1/keys/{id} HTTP/1.1\r\nhost: keyward\r\nauthorization: Bearer {token}\r\n\r\n")
-}
-
-async fn read_response(stream: &mut TcpStream) -> io::Result<Response> {
-    let mut received = Vec::with_capacity(1024);
-    let head_length = loop {
-        read_more(stream, &mut received).await?;
-        if let Some(position) = received.windows(4).position(|window| window == b"\r\n\r\n") {
-            break position + 4;
-        }
-    };
-    let head = String::from_utf8_lossy(&received[..head_length]).to_lowercase();
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-    let length: usize = length.trim().parse().map_err(|_| io::ErrorKind::InvalidData)?;
-    while received.len() < head_length + length {
-        read_more(stream, &mut received).await?;
-    }
-    Ok(Response { status, body: String::from_utf8_lossy(&received[head_length..]).into_owned() })
-}
-
-async fn read_more(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<()> {
-    match stream.read_buf(received).await? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(()),
-    }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
-
-use crate::{
-    actors::{KeyHolder, Person, client, stranger},
-    program::eventually,
+use test_support::{
+    PrivateCluster,
+    actors::{KeyHolder, Person, stranger},
+    client::client,
+    eventually,
     proxy::Proxy,
     replica::Replica,
-    support::{PrivateCluster, server_socket},
+    server_socket,
 };
 
 const DATABASE: &str = "keyward";

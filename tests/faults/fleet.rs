@@ -7,9 +7,8 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use test_support::{proxy::Proxy, replica::Replica, server_socket};
 use tokio::sync::watch;
-
-use crate::{proxy::Proxy, replica::Replica, support::server_socket};
 
 /// The shortest lease there is, so that the tests are fast.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use test_support::PrivateCluster;
 
 use crate::{
     checker::{Demands, Report},
     fleet::{LEASE, Member},
     scene::{LiveKey, Scene, number_in},
-    support::PrivateCluster,
 };
 
 const REPLICAS: usize = 3;

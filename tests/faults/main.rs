@@ -1,7 +1,7 @@
 //! The revocation promise, on real replicas, with a real Postgres and real faults.
 //!
 //! Three `keyward serve` processes share one database, each through two wires of its own that can be
-//! held, cut and delayed ([`proxy`]). Clients present keys to all of them without a break and log
+//! held, cut and delayed ([`test_support::proxy`]). Clients present keys to all of them without a break and log
 //! each answer ([`load`], [`log`]), while somebody revokes the keys and a fault does its worst. Then a
 //! checker reads the log ([`checker`]):
 //!
@@ -19,28 +19,15 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/actors.rs"]
-mod actors;
 mod amid_a_revoke;
 mod checker;
 mod client;
 mod failover;
 mod fleet;
-mod frames;
 mod load;
 mod log;
 mod long;
 mod planted;
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/program.rs"]
-mod program;
-mod proxy;
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/replica.rs"]
-mod replica;
 mod scene;
 mod short;
-#[path = "../support/mod.rs"]
-mod support;
 mod tokens;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use test_support::superuser_pool;
+
 use crate::{
     checker::Violation,
     scene::{LiveKey, Scene},
-    support::database::superuser_pool,
 };
 
 /// Keys to revoke, at most. A busy machine may cost a replica its lease for a moment; it reads the row then, and refuses the key

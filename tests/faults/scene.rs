@@ -10,17 +10,19 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use test_support::{
+    PATIENCE, TestDatabase,
+    actors::{KeyHolder, Person},
+    database, eventually, wire,
+};
 use tokio::task::JoinHandle;
 
 use crate::{
-    actors::{KeyHolder, Person},
     checker::{Demands, ENOUGH_CHECKS, Report, Violation, judge},
-    client::{Client, Response, as_answer, create_request, revoke_request},
+    client::{Client, as_answer, create_request, revoke_request},
     fleet::{self, Deadlines, LEASE, Member},
     load::{Key, Load},
     log::{Answer, Log, Recorder, Revocation},
-    program::PATIENCE,
-    support::{TestDatabase, database},
 };
 
 /// What the promise allows a revoke beyond the lease.
@@ -124,7 +126,7 @@ impl Scene {
         let key = Key { number, text: holder.key.as_str().into() };
         self.load.present(key.clone());
         let known = || self.members.iter().all(|member| self.recorder.has_accepted(number, member.number));
-        until("every replica accepts the new key", async || known()).await;
+        eventually("every replica accepts the new key", async || known()).await;
         LiveKey { key, id: holder.id().to_owned() }
     }
 
@@ -153,7 +155,7 @@ impl Scene {
 
     /// Asks for the revoke until it succeeds, as a client does that is answered 503.
     pub(crate) async fn revoke_at_last(&self, key: &LiveKey, via: usize) {
-        until("the revoke succeeds", async || self.revoke_only(key, via).await.log.succeeded()).await;
+        eventually("the revoke succeeds", async || self.revoke_only(key, via).await.log.succeeded()).await;
         join_all(self.ask_all(key).await).await;
     }
 
@@ -191,7 +193,7 @@ impl Scene {
     pub(crate) async fn settles(&self) {
         let count = self.members.len() as u64;
         let via = AtomicUsize::new(0);
-        until("every replica confirms a revoke", async || {
+        eventually("every replica confirms a revoke", async || {
             let key = self.live_key().await;
             let via = via.fetch_add(1, Ordering::Relaxed) % self.members.len();
             let revoked = self.revoke(&key, via).await;
@@ -205,7 +207,7 @@ impl Scene {
     pub(crate) async fn take_log(&self) -> Log {
         const FEW: usize = 20;
         self.load.stop();
-        until("every request is answered", async || self.load.under_way() == 0).await;
+        eventually("every request is answered", async || self.load.under_way() == 0).await;
         let log = self.recorder.take();
         self.load.start_again(FEW);
         log
@@ -244,20 +246,11 @@ impl Scene {
     }
 }
 
-fn json(response: &Response) -> Value {
+fn json(response: &wire::Answer) -> Value {
     serde_json::from_str(&response.body).unwrap_or_default()
 }
 
 /// What whoever starts the tests by hand wants.
 pub(crate) fn number_in(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
-}
-
-/// Asks `condition` until it holds.
-pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let begin = Instant::now();
-    while !condition().await {
-        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }

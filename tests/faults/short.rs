@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use test_support::PrivateCluster;
 
 use crate::{
     checker::{Demands, WAKES_OF_A_REVOKE},
     scene::{LiveKey, Scene, number_in},
-    support::PrivateCluster,
 };
 
 /// The replica that suffers. Revokes go through the others unless a test says otherwise.

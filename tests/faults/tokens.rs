@@ -9,13 +9,13 @@ use std::{
 };
 
 use serde_json::json;
-
-use crate::{
-    actors::{Person, claims, client},
-    fleet::{self, Deadlines, Member},
-    program::eventually,
-    support::database,
+use test_support::{
+    actors::{Person, claims},
+    client::client,
+    database, eventually,
 };
+
+use crate::fleet::{self, Deadlines, Member};
 
 const REVOKE: &str = "/v1/admin/tokens/revoke";
 /// Asked about what is no key, it needs no database but for the token.

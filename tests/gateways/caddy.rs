@@ -2,9 +2,10 @@
 
 use std::{path::Path, process::Command};
 
+use test_support::program::Folder;
+
 use crate::{
     gateway::{Gateway, Places, is_installed, shipped},
-    program::Folder,
     proofs::prove_all,
 };
 

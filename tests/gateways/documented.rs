@@ -2,12 +2,15 @@
 
 use std::process::{Child, Command, Stdio};
 
+use test_support::{
+    eventually,
+    session::{Dev, check},
+};
+
 use crate::{
     gateway::{Gateway, Running},
     port::Port,
-    program::eventually,
     scene::settings,
-    session::{Dev, check},
 };
 
 const PAGE: &str = include_str!("../../docs/gateways.md");

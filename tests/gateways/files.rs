@@ -3,8 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-
-use crate::program::{Folder, bare, run};
+use test_support::program::{Folder, bare, run};
 
 const IDENTITY: [&str; 7] = [
     "x-auth-subject",
@@ -212,8 +211,8 @@ fn every_setting_in_kubernetes_is_one_and_every_secret_is_there() {
     for (name, value) in [
         ("database-url", "postgres://keyward@postgres/keyward"),
         ("migrate-url", "postgres://keyward_owner@postgres/keyward"),
-        ("jwt-secret", crate::replica::JWT_SECRET),
-        ("pepper", crate::replica::PEPPER),
+        ("jwt-secret", test_support::replica::JWT_SECRET),
+        ("pepper", test_support::replica::PEPPER),
     ] {
         folder.file(name, value);
         secrets.push(name);

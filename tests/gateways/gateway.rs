@@ -8,12 +8,9 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    port::Port,
-    program::{Folder, PATIENCE},
-    replica::Output,
-    server::READY,
-};
+use test_support::{PATIENCE, program::Folder, replica::Output};
+
+use crate::{port::Port, server::READY};
 
 /// A kind of gateway.
 pub(crate) trait Gateway {

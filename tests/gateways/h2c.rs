@@ -7,17 +7,14 @@ use std::{
     sync::Arc,
 };
 
+use test_support::{PATIENCE, eventually, replica::Output};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::{
-    port::Port,
-    program::{PATIENCE, eventually},
-    replica::Output,
-};
+use crate::port::Port;
 
 /// Who the client would like to be.
 pub(crate) const FORGED: &str = "mallory";

@@ -2,10 +2,11 @@
 
 use std::{path::Path, process::Command};
 
+use test_support::program::Folder;
+
 use crate::{
     gateway::{Gateway, Places, Running, is_installed, shipped},
     h2c::H2cApi,
-    program::Folder,
     proofs::{prove_all, refuses_to_tunnel},
     scene::{api, sends},
 };

@@ -11,12 +11,6 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests")]
 
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/actors.rs"]
-mod actors;
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/asking.rs"]
-mod asking;
 mod caddy;
 mod documented;
 mod envoy;
@@ -26,23 +20,9 @@ mod h2c;
 mod haproxy;
 mod nginx;
 mod port;
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/program.rs"]
-mod program;
 mod proofs;
 mod readers;
 mod replayed;
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/replica.rs"]
-mod replica;
 mod scene;
 mod server;
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/session.rs"]
-mod session;
-#[path = "../support/mod.rs"]
-mod support;
 mod traefik;
-#[allow(dead_code, reason = "only a part of it is used here")]
-#[path = "../api/wire.rs"]
-mod wire;

@@ -3,14 +3,14 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-
-use crate::{
+use test_support::{
     actors::{Person, stranger},
     asking::{MadeKey, Reply, SHORT_LEASE},
     program::Folder,
     replica::Replica,
-    scene::TRUSTED,
 };
+
+use crate::scene::TRUSTED;
 
 /// Where the client is. The gateway is on this machine.
 const CLIENT: &str = "192.0.2.1";

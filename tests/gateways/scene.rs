@@ -4,15 +4,17 @@ use std::iter;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-
-use crate::{
+use test_support::{
     actors::Person,
     asking::{MadeKey, SHORT_LEASE},
+    replica::Replica,
+    wire::{Answer, Connection, head},
+};
+
+use crate::{
     gateway::{Gateway, Running},
     port::Port,
-    replica::Replica,
     server::{Conduct, Request, Server},
-    wire::{Answer, Connection, head},
 };
 
 /// What the API says.

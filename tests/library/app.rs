@@ -12,11 +12,11 @@ use keyward::{
 };
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-
-use crate::{
-    actors::{Person, client},
+use test_support::{
+    PATIENCE,
+    actors::Person,
     asking::{MadeKey, Reply, replica},
-    program::PATIENCE,
+    client::request,
     replica::{JWT_SECRET, PEPPER, Replica},
 };
 
@@ -76,7 +76,7 @@ impl App {
 
     /// A request with no credential.
     pub(crate) fn request(&self, path: &str) -> RequestBuilder {
-        client().request(Method::GET, self.url(path))
+        request(Method::GET, self.url(path))
     }
 
     /// What somebody without a credential is answered.

@@ -3,13 +3,9 @@
 use std::time::Duration;
 
 use keyward::{ClientAddressHeader, ConnectError, Keyward, Settings};
+use test_support::{TestDatabase, asking::replica, database, replica::Replica};
 
-use crate::{
-    app::{App, AppData, key_with, secret, settings},
-    asking::replica,
-    replica::Replica,
-    support::{TestDatabase, database},
-};
+use crate::app::{App, AppData, key_with, secret, settings};
 
 async fn refusal(settings: Settings) -> ConnectError {
     Keyward::connect(settings).await.err().expect("refused")
@@ -89,7 +85,7 @@ async fn keys_of_another_prefix_are_not_ours() {
     let key = key_with(&replica, &[]).await;
     assert_eq!(app.answers_key("/any", &key).await.status, 401);
 
-    let env = [("KEYWARD__KEYS__PREFIX", "acme"), crate::asking::SHORT_LEASE];
+    let env = [("KEYWARD__KEYS__PREFIX", "acme"), test_support::asking::SHORT_LEASE];
     let namesake = Replica::start_on(replica.database().url(), &env).await;
     let key = key_with(&namesake, &[]).await;
     assert_eq!(app.answers_key("/any", &key).await.status, 200);

@@ -1,10 +1,11 @@
 //! What the middleware asks for, and how it refuses.
 
-use crate::{
+use test_support::{
     actors::{Person, stranger},
-    app::{key_with, replica_and_app},
     asking::Reply,
 };
+
+use crate::app::{key_with, replica_and_app};
 
 const UNKNOWN: &str = "keyward_live_0000000000000000000000000000000000000000000000000000000000000000000000000000";
 

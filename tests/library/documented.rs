@@ -3,14 +3,11 @@
 use std::fs;
 
 use actix_web::web::{self, ServiceConfig};
-use keyward::{
-    Authorized, Keyward, Pepper, Principal, Protect, Settings, embedded_postgres::data_directory::DataDirectory, scope,
-};
+use keyward::{Authorized, Keyward, Pepper, Principal, Protect, Settings, scope};
+use keyward_local_postgres::data_directory::DataDirectory;
+use test_support::session::{Dev, check};
 
-use crate::{
-    app::{App, secret},
-    session::{Dev, check},
-};
+use crate::app::{App, secret};
 
 const PAGE: &str = include_str!("../../docs/library.md");
 

@@ -17,16 +17,21 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use keyward::Keyward;
-
-use crate::{
+use reqwest::Method;
+use test_support::{
     actors::Person,
-    app::{App, key_with, settings},
     asking::{KEYS, Reply, replica},
-    lossy::{Loss, Lossy, Lost},
+    client::request,
     program::{Ended, run},
     replica::Replica,
 };
 
+use crate::{
+    app::{App, key_with, settings},
+    lossy::{Loss, Lossy, Lost},
+};
+
+// Not by a crate of what tests share: it is the example itself that is tested.
 #[allow(dead_code, reason = "the test has a server of its own")]
 #[path = "../../examples/protected_app.rs"]
 mod protected_app;
@@ -52,7 +57,7 @@ async fn the_example_protects_its_routes_as_it_says() {
     assert_eq!(app.answers("/orders").await.status, 401);
     assert_eq!(app.answers_key("/orders", &reader).await.is(200)["customer"], "alice");
     for (key, status) in [(&reader, 403), (&writer, 200)] {
-        let request = reqwest::Client::new().post(app.url("/orders")).header("x-api-key", &key.holder.key);
+        let request = request(Method::POST, app.url("/orders")).header("x-api-key", &key.holder.key);
         assert_eq!(Reply::to(request).await.status, status);
     }
 }

@@ -1,12 +1,12 @@
 //! Handlers that ask who a request is from: protected by that, wherever they stand.
 
 use keyward::Keyward;
-
-use crate::{
+use test_support::{
     actors::Person,
-    app::{App, AppData, key_with, replica_and_app, settings},
     asking::{Reply, replica},
 };
+
+use crate::app::{App, AppData, key_with, replica_and_app, settings};
 
 #[tokio::test]
 async fn a_route_that_forgot_the_middleware_is_protected_by_its_argument() {

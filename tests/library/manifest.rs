@@ -6,7 +6,19 @@ use std::{collections::BTreeSet, process::Command};
 fn without_the_server_none_of_its_libraries_is_built() {
     let cargo = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO"))
-            .args(["tree", "--edges", "normal", "--prefix", "none", "--format", "{lib}", "--offline", "--locked"])
+            .args([
+                "tree",
+                "--package",
+                "keyward",
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+                "--format",
+                "{lib}",
+                "--offline",
+                "--locked",
+            ])
             .args(arguments)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
@@ -22,6 +34,7 @@ fn without_the_server_none_of_its_libraries_is_built() {
         "clap_complete",
         "config",
         "humantime",
+        "keyward_local_postgres",
         "strsim",
         "tracing_actix_web",
         "tracing_subscriber",
@@ -38,7 +51,7 @@ fn without_the_server_none_of_its_libraries_is_built() {
 #[test]
 fn what_is_packed_is_what_builds_and_readers_need() {
     let output = Command::new(env!("CARGO"))
-        .args(["package", "--list", "--allow-dirty", "--offline", "--locked"])
+        .args(["package", "--package", "keyward", "--list", "--allow-dirty", "--offline", "--locked"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");

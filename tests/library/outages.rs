@@ -1,10 +1,9 @@
 //! Without the database.
 
 use serde_json::json;
+use test_support::{PrivateCluster, actors::Person, asking::SHORT_LEASE, eventually, replica::Replica};
 
-use crate::{
-    actors::Person, app::App, asking::SHORT_LEASE, program::eventually, replica::Replica, support::PrivateCluster,
-};
+use crate::app::App;
 
 #[tokio::test]
 async fn without_the_database_no_key_is_decided_on_and_with_it_all_are_again() {

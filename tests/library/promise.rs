@@ -1,16 +1,16 @@
 //! The application is one of the replicas.
 
 use serde_json::Value;
-
-use crate::{
+use test_support::{
     actors::Person,
-    app::{App, AppData, key_with, replica_and_app, secret, settings},
     asking::{MadeKey, replica},
-    program::eventually,
+    eventually,
     proxy::Proxy,
     replica::Replica,
-    support::server_socket,
+    server_socket,
 };
+
+use crate::app::{App, AppData, key_with, replica_and_app, secret, settings};
 use keyward::Keyward;
 
 async fn revokes(replica: &Replica, key: &MadeKey) -> Value {
@@ -85,13 +85,13 @@ async fn an_application_that_closes_writes_the_uses_and_no_revoke_waits_for_it()
 async fn an_owner_whom_a_token_calls_disabled_loses_the_keys_everywhere() {
     let replica = replica().await;
     let url = replica.database().url();
-    let mut jwt = keyward::Jwt::signed_with(secret(crate::replica::JWT_SECRET)).expect("a strong secret");
+    let mut jwt = keyward::Jwt::signed_with(secret(test_support::replica::JWT_SECRET)).expect("a strong secret");
     jwt.disabled_claim = Some("disabled".parse().expect("a path"));
     let keyward = Keyward::connect(settings(url).jwt(jwt)).await.expect("a replica");
     let app = App::start(keyward, AppData::Given).await;
     let key = key_with(&replica, &[]).await;
     assert_eq!(key.status(&replica).await, 200);
-    let mut claims = crate::actors::claims("alice");
+    let mut claims = test_support::actors::claims("alice");
     claims["disabled"] = true.into();
     app.answers_token("/any", &Person::with_claims(&claims)).await.is_problem(401, "invalid_token");
     assert_eq!(key.status(&replica).await, 401);

@@ -7,7 +7,7 @@
 //! - [`Progress`] tells a revoker whether it may answer.
 //!
 //! There is no I/O here and no clock. The caller carries the messages ([`Notification`]) and reads the
-//! clock. `tests/coherence_model.rs` explores what can happen in between.
+//! clock. `tests/coherence_model` explores what can happen in between.
 //!
 //! # Why it holds
 //!

@@ -1,6 +1,6 @@
 //! `keyward policy`.
 
-use crate::program::{Ended, Folder, bare, run};
+use test_support::program::{Ended, Folder, bare, run};
 
 const SHOP: &str = r#"
 [[rules]]

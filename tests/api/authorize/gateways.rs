@@ -1,13 +1,13 @@
 //! How each gateway tells what its client asks for, and who is believed.
 
 use reqwest::Method;
-
-use super::{Guarded, question, with};
-use crate::{
+use test_support::{
     actors::{Person, stranger},
     asking::Reply,
     wire::Connection,
 };
+
+use super::{Grant, Guarded, question, with};
 
 /// One request is open to anybody, and nothing else is there: so the answer tells what Keyward has understood.
 const ONE: &str = r#"

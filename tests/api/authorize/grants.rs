@@ -2,14 +2,14 @@
 
 use reqwest::Method;
 use serde_json::json;
-
-use super::{AUTHORIZE, Guarded, TRUSTED, asks_at, identity, question, with};
-use crate::{
+use test_support::{
     actors::{Person, claims, stranger},
     asking::{Reply, replica, replica_with},
-    program::eventually,
+    eventually,
     replica::Replica,
 };
+
+use super::{AUTHORIZE, Grant, Guarded, TRUSTED, asks_at, identity, question, with};
 
 #[tokio::test]
 async fn a_key_is_granted_with_who_it_is() {

@@ -9,8 +9,7 @@ mod reload;
 mod rules;
 
 use reqwest::{Method, RequestBuilder};
-
-use crate::{
+use test_support::{
     actors::stranger,
     asking::{MadeKey, Reply, replica_with},
     program::Folder,
@@ -46,8 +45,13 @@ fn identity(reply: &Reply) -> [Option<&str>; 6] {
     IDENTITY.map(|name| reply.header(name))
 }
 
-impl Reply {
+/// What an answer may be.
+trait Grant {
     /// That it is a grant: 200, nothing to read, nothing to keep.
+    fn is_grant(&self);
+}
+
+impl Grant for Reply {
     #[track_caller]
     fn is_grant(&self) {
         assert_eq!((self.status, self.text.as_str()), (200, ""), "{self:?}");

@@ -1,7 +1,8 @@
 //! No spelling of a request gets past a rule.
 
-use super::Guarded;
-use crate::{actors::Person, wire::Connection};
+use test_support::{actors::Person, wire::Connection};
+
+use super::{Grant, Guarded};
 
 /// The second rule lets through whatever the first one does not see.
 const ADMIN: &str = r#"

@@ -2,14 +2,14 @@
 
 use reqwest::Method;
 use serde_json::json;
-
-use super::{AUTHORIZE, asks_at, question, with};
-use crate::{
+use test_support::{
+    PrivateCluster,
     actors::{Person, claims, now, stranger},
     asking::{Reply, SHORT_LEASE, pairs, replica},
     replica::Replica,
-    support::PrivateCluster,
 };
+
+use super::{AUTHORIZE, Grant, asks_at, question, with};
 
 #[tokio::test]
 async fn without_a_credential_it_is_401_with_a_challenge_and_no_error_rfc_6750() {

@@ -2,11 +2,13 @@
 
 use std::{fs, os::unix::fs::symlink, process::Stdio};
 
-use super::{Guarded, TRUSTED};
-use crate::{
-    program::{Folder, eventually, run},
+use test_support::{
+    eventually,
+    program::{Folder, run},
     replica::{Output, command, exit_code, signal},
 };
+
+use super::{Guarded, TRUSTED};
 
 const CLOSED: &str = "[[rules]]\npaths = [\"/a\"]\n";
 const OPEN: &str = "[[rules]]\npaths = [\"/a\"]\nanonymous = true\n";

@@ -1,9 +1,9 @@
 //! What the rules of a policy let through.
 
 use serde_json::json;
+use test_support::{actors::Person, asking::Reply};
 
-use super::{Guarded, identity, question};
-use crate::{actors::Person, asking::Reply};
+use super::{Grant, Guarded, identity, question};
 
 const SHOP: &str = r#"
 [[rules]]
@@ -125,7 +125,7 @@ async fn the_address_demands_more_than_the_rule_and_never_less() {
     let ask = |scope: &str, uri: &str, token: Option<&str>| {
         let told = [("x-forwarded-method", "GET"), ("x-forwarded-host", "api.example.com"), ("x-forwarded-uri", uri)];
         let path = format!("{}?scope={scope}", super::AUTHORIZE);
-        let question = crate::actors::stranger(&shop.replica, reqwest::Method::GET, &path);
+        let question = test_support::actors::stranger(&shop.replica, reqwest::Method::GET, &path);
         let question = super::with(question, &told);
         Reply::to(token.into_iter().fold(question, reqwest::RequestBuilder::bearer_auth))
     };

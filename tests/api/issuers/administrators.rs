@@ -2,12 +2,12 @@
 
 use reqwest::Method;
 use serde_json::json;
-
-use super::{ADMIN_ROUTE, Service, signing::SigningKey, table_with_keys};
-use crate::{
+use test_support::{
     actors::{Person, claims, stranger},
     program::Folder,
 };
+
+use super::{ADMIN_ROUTE, Service, signing::SigningKey, table_with_keys};
 
 /// A service that believes a further issuer whose table has these members, too; and that issuer's key.
 async fn service(members: &str) -> (Service, SigningKey) {

@@ -1,6 +1,7 @@
 //! What an issuer may answer in place of its keys. Many issuers at once, one for each answer.
 
 use serde_json::{Value, json};
+use test_support::eventually;
 
 use super::{
     Service,
@@ -9,7 +10,6 @@ use super::{
     signing::SigningKey,
     table,
 };
-use crate::program::eventually;
 
 /// Each with a word for it. `stray` is where a redirect leads.
 fn answers(stray: &Provider, good_set: &str) -> Vec<(&'static str, Behaviour)> {

@@ -2,12 +2,12 @@
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-
-use super::{ADMIN_ROUTE, Service, TOKEN_ROUTE, signing::SigningKey, table};
-use crate::{
+use test_support::{
     actors::{claims, now, stranger},
     program::Folder,
 };
+
+use super::{ADMIN_ROUTE, Service, TOKEN_ROUTE, signing::SigningKey, table};
 
 pub(super) const ISSUER: &str = "https://a.example";
 

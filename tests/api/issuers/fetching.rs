@@ -4,6 +4,7 @@
 use std::{fs, net::Ipv4Addr};
 
 use serde_json::json;
+use test_support::{eventually, program::Folder};
 
 use super::{
     Service,
@@ -11,10 +12,10 @@ use super::{
     signing::SigningKey,
     table,
 };
-use crate::{program::Folder, program::eventually, tls::Authority};
+use crate::tls::Authority;
 
 fn claims_of(issuer: &str) -> serde_json::Value {
-    let mut claims = crate::actors::claims("alice");
+    let mut claims = test_support::actors::claims("alice");
     claims["iss"] = json!(issuer);
     claims
 }

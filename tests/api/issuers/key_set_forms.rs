@@ -5,6 +5,7 @@ use std::io::Write;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
+use test_support::eventually;
 
 use super::{
     Service,
@@ -12,7 +13,6 @@ use super::{
     signing::SigningKey,
     table,
 };
-use crate::program::eventually;
 
 fn set(keys: &[&SigningKey]) -> String {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() }).to_string()

@@ -1,6 +1,11 @@
 //! When key sets are fetched.
 
 use serde_json::json;
+use test_support::{
+    client::client,
+    eventually,
+    wire::{Connection, with_header},
+};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -8,11 +13,6 @@ use super::{
     provider::{Behaviour, Provider},
     signing::SigningKey,
     table,
-};
-use crate::{
-    actors::client,
-    program::eventually,
-    wire::{Connection, with_header},
 };
 
 /// RFC 7517 §4.5, OpenID Connect Core 1.0 §10.1.1.

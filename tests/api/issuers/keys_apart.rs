@@ -3,9 +3,9 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use test_support::{actors::claims, program::Folder};
 
 use super::{Service, provider::Provider, signing::SigningKey, table};
-use crate::{actors::claims, program::Folder};
 
 const ISSUER: &str = "https://a.example";
 

@@ -21,14 +21,14 @@ mod ways_to_keys;
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use tokio_rustls::TlsAcceptor;
-
-use self::{provider::Provider, signing::SigningKey};
-use crate::{
+use test_support::{
     actors::{Person, claims, stranger},
     program::Folder,
     replica::Replica,
 };
+use tokio_rustls::TlsAcceptor;
+
+use self::{provider::Provider, signing::SigningKey};
 
 /// A route for which any good token will do.
 const TOKEN_ROUTE: &str = "/v1/keys";
@@ -125,7 +125,7 @@ impl Service {
 
     /// Waits until an issuer's keys are known, of whom this is a good token.
     async fn comes_to_accept(&self, token: &str) {
-        crate::program::eventually("the token is accepted", async || match self.status(token).await {
+        test_support::eventually("the token is accepted", async || match self.status(token).await {
             200 => true,
             503 => false,
             other => panic!("a good token got {other}: {}", self.replica.last_output()),

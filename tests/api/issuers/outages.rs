@@ -1,16 +1,17 @@
 //! An issuer that is away.
 
 use serde_json::{Value, json};
+use test_support::{
+    actors::{Person, claims},
+    eventually,
+    program::Folder,
+};
 
 use super::{
     Service,
     provider::{Behaviour, Provider},
     signing::SigningKey,
     table, table_with_keys,
-};
-use crate::{
-    actors::{Person, claims},
-    program::{Folder, eventually},
 };
 
 /// Fault 15.

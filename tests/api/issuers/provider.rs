@@ -3,24 +3,16 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    sync::watch,
-    task::JoinHandle,
-};
+use test_support::actors::claims;
+use test_support::stub_server::{Answer, Request, StubServer};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::signing::SigningKey;
-use crate::{
-    actors::claims,
-    tls::{Stream, head},
-};
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const KEY_SET: &str = "/keys";
@@ -56,10 +48,9 @@ impl Behaviour {
 
 /// Ends with its test.
 pub(super) struct Provider {
-    address: SocketAddr,
     scheme: &'static str,
     state: Arc<Mutex<State>>,
-    serving: JoinHandle<()>,
+    server: StubServer,
 }
 
 struct State {
@@ -100,26 +91,27 @@ impl Provider {
     }
 
     async fn start(behaviour: Behaviour, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("its address");
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let issuer = format!("{scheme}://{address}");
         let state = State {
             keys: Vec::new(),
-            discovery: json!({ "issuer": issuer, "jwks_uri": format!("{issuer}{KEY_SET}") }),
+            discovery: Value::Null,
             documents: HashMap::new(),
             behaviour,
             demanded_token: None,
             asked: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
-        let serving = tokio::spawn(serve(listener, tls, Arc::clone(&state)));
-        Self { address, scheme, state, serving }
+        let asked = Arc::clone(&state);
+        let server = StubServer::start_with(tls, move |request| answer_to(request, Arc::clone(&asked))).await;
+        let provider = Self { scheme, state, server };
+        let discovery = json!({ "issuer": provider.issuer(), "jwks_uri": provider.key_set() });
+        provider.state.lock().expect("no panic").discovery = discovery;
+        provider
     }
 
     /// Its name, which is also where it is.
     pub(super) fn issuer(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        format!("{}://{}", self.scheme, self.server.address())
     }
 
     /// Where its keys are.
@@ -186,31 +178,6 @@ impl Provider {
     }
 }
 
-impl Drop for Provider {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Mutex<State>>) {
-    loop {
-        let (stream, _) = listener.accept().await.expect("a connection");
-        let (tls, state) = (tls.clone(), Arc::clone(&state));
-        tokio::spawn(async move {
-            match tls {
-                None => converse(&mut Box::new(stream), &state).await,
-                // Who doesn't believe the certificate hangs up.
-                Some(tls) => {
-                    if let Ok(mut stream) = tls.accept(stream).await {
-                        converse(&mut stream, &state).await;
-                        let _ = stream.shutdown().await;
-                    }
-                }
-            }
-        });
-    }
-}
-
 impl State {
     /// What is to become of a question, and the sound answer to it.
     fn hears(&mut self, question: Question) -> (Behaviour, Vec<u8>) {
@@ -231,47 +198,39 @@ impl State {
     }
 }
 
-/// Answers the one question of a connection.
-async fn converse(stream: &mut dyn Stream, state: &Mutex<State>) {
-    let Some(question) = question(stream).await else { return };
-    let (behaviour, sound) = state.lock().expect("no panic").hears(question);
-    // Whoever has heard enough hangs up, which is no failure here.
-    let _ = match behaviour {
-        Behaviour::Sound => stream.write_all(&sound).await,
-        Behaviour::Answers(bytes) => stream.write_all(&bytes).await,
-        Behaviour::Huge => huge(stream).await,
-        Behaviour::Silent => stream.read_u8().await.map(drop),
+/// The answer to a request; the connection ends with it.
+async fn answer_to(request: Request, state: Arc<Mutex<State>>) -> Answer {
+    let (behaviour, sound) = state.lock().expect("no panic").hears(Question::of(&request));
+    match behaviour {
+        Behaviour::Sound => Answer::bytes(sound),
+        Behaviour::Answers(bytes) => Answer::bytes(bytes),
+        Behaviour::Huge => huge(),
+        Behaviour::Silent => Answer::Silence,
         Behaviour::Held(mut release) => {
             let _ = release.wait_for(|released| *released).await;
-            stream.write_all(&sound).await
+            Answer::bytes(sound)
         }
-        Behaviour::Down => Ok(()),
-    };
-}
-
-/// Asked as a proxy, it is asked for a whole address.
-async fn question(stream: &mut dyn Stream) -> Option<Question> {
-    let head = head(stream).await?;
-    let target = head.split(' ').nth(1)?;
-    let path = match target.split_once("://") {
-        Some((_, rest)) => &rest[rest.find('/')?..],
-        None => target,
-    };
-    let mut headers = head.lines().filter_map(|line| line.split_once(": "));
-    let token = headers.find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-    let token = token.and_then(|(_, value)| value.strip_prefix("Bearer ")).map(str::to_owned);
-    Some(Question { path: path.to_owned(), token })
-}
-
-async fn huge(stream: &mut dyn Stream) -> std::io::Result<()> {
-    const MEGABYTES: usize = 100;
-    let length = MEGABYTES << 20;
-    stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{{\"keys\":[").as_bytes()).await?;
-    let megabyte = vec![b' '; 1 << 20];
-    for _ in 0..MEGABYTES {
-        stream.write_all(&megabyte).await?;
+        Behaviour::Down => Answer::nothing(),
     }
-    Ok(())
+}
+
+impl Question {
+    /// Asked as a proxy, it is asked for a whole address.
+    fn of(request: &Request) -> Self {
+        let path = match request.target.split_once("://") {
+            Some((_, rest)) => &rest[rest.find('/').unwrap_or(rest.len())..],
+            None => &request.target,
+        };
+        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        Self { path: path.to_owned(), token: token.map(str::to_owned) }
+    }
+}
+
+fn huge() -> Answer {
+    const MEGABYTES: usize = 100;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{{\"keys\":[", MEGABYTES << 20);
+    let megabytes = std::iter::repeat_with(|| vec![b' '; 1 << 20]).take(MEGABYTES);
+    Answer::Bytes(Box::new(std::iter::once(head.into_bytes()).chain(megabytes)))
 }
 
 fn answer(status: &str, header: &str, body: &[u8]) -> Vec<u8> {

@@ -7,18 +7,16 @@ use std::{collections::HashMap, fs, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
+use test_support::stub_server::{Answer, Request, StubServer};
+use test_support::{
+    actors::{claims, now, stranger},
+    eventually,
+    program::Folder,
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::{Service, TOKEN_ROUTE, signing::SigningKey};
-use crate::{
-    actors::{claims, now, stranger},
-    program::{Folder, eventually},
-    tls::{Authority, ConnectProxy, head},
-};
+use crate::tls::{Authority, ConnectProxy};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/providers");
 const GUIDE: &str = include_str!("../../../docs/issuers.md");
@@ -71,51 +69,31 @@ impl Published {
         hosts.collect()
     }
 
-    /// The answer to a request with this head: 404 for what nobody publishes.
-    fn answer(&self, head: &str) -> String {
-        let path = head.split(' ').nth(1).unwrap_or_default();
-        let header = |name: &str| {
-            let mut headers = head.lines().filter_map(|line| line.split_once(": "));
-            headers.find_map(|(own, value)| own.eq_ignore_ascii_case(name).then_some(value)).unwrap_or_default()
-        };
-        let host = header("host");
+    /// The answer to a request: 404 for what nobody publishes.
+    fn answer(&self, request: &Request) -> Answer {
+        let host = request.header("host").unwrap_or_default();
         let document = [host.to_owned(), format!("{host}:443")]
             .iter()
-            .find_map(|host| self.0.get(&format!("https://{host}{path}")));
-        let allowed = host != CLUSTER || header("authorization") == format!("Bearer {POD_TOKEN}");
-        let (status, body) = match document {
-            Some(document) if allowed => ("200 OK", document.to_string()),
-            Some(_) => ("401 Unauthorized", String::new()),
-            None => ("404 Not Found", String::new()),
-        };
-        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            .find_map(|host| self.0.get(&format!("https://{host}{}", request.target)));
+        let token = format!("Bearer {POD_TOKEN}");
+        let allowed = host != CLUSTER || request.header("authorization") == Some(token.as_str());
+        match document {
+            Some(document) if allowed => Answer::with_body(200, document.to_string()),
+            Some(_) => Answer::with_body(401, ""),
+            None => Answer::with_body(404, ""),
+        }
     }
 }
 
-async fn publish(published: &'static Published, tls: TlsAcceptor) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("its address").to_string();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.expect("a connection");
-            tokio::spawn(converse(published, tls.clone(), stream));
-        }
-    });
-    address
-}
-
-async fn converse(published: &Published, tls: TlsAcceptor, stream: TcpStream) {
-    // Who doesn't believe the certificate hangs up.
-    let Ok(mut stream) = tls.accept(stream).await else { return };
-    let Some(head) = head(&mut stream).await else { return };
-    let _ = stream.write_all(published.answer(&head).as_bytes()).await;
-    let _ = stream.shutdown().await;
+async fn publish(published: &'static Published, tls: TlsAcceptor) -> StubServer {
+    StubServer::start_with(Some(tls), move |request| std::future::ready(published.answer(&request))).await
 }
 
 /// A replica with all twelve tables, and the world that it asks.
 struct World {
     service: Service,
     keys: HashMap<String, SigningKey>,
+    _servers: [StubServer; 2],
     _proxy: ConnectProxy,
     _folder: Folder,
 }
@@ -127,7 +105,8 @@ impl World {
         let names: Vec<&str> = published.hosts().into_iter().filter(|host| *host != CLUSTER).collect();
         let outside = publish(published, public.server(&names)).await;
         let inside = publish(published, cluster.server(&[CLUSTER])).await;
-        let proxy = ConnectProxy::to(outside).await.but_for(&format!("{CLUSTER}:443"), inside);
+        let proxy = ConnectProxy::to(outside.address().to_string());
+        let proxy = proxy.await.but_for(&format!("{CLUSTER}:443"), inside.address().to_string());
 
         folder.file("token", POD_TOKEN);
         folder.file("ca.crt", &cluster.pem());
@@ -138,7 +117,7 @@ impl World {
         let env = [("HTTPS_PROXY", url.as_str()), ("SSL_CERT_FILE", ca.as_str()), shared];
         let service = Service::start_with(&tables, &env).await;
         eventually("all keys come", async || service.readiness().await.1 == json!({ "status": "ready" })).await;
-        Self { service, keys: keys(), _proxy: proxy, _folder: folder }
+        Self { service, keys: keys(), _servers: [outside, inside], _proxy: proxy, _folder: folder }
     }
 
     fn token(&self, case: &Value) -> String {

@@ -1,14 +1,14 @@
 //! Files with public keys: what is taken, and what is refused at start with the reason.
 
 use serde_json::{Value, json};
-
-use super::{Service, signing::SigningKey, table};
-use crate::{
+use test_support::{
     actors::claims,
+    database,
     program::{Folder, run_beside},
     replica::command,
-    support::database,
 };
+
+use super::{Service, signing::SigningKey, table};
 
 const ISSUER: &str = "https://a.example";
 

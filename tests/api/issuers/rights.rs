@@ -1,9 +1,9 @@
 //! What a token's scopes, roles and groups let its bearer do: where they stand, and what becomes of odd ones.
 
 use serde_json::{Value, json};
+use test_support::eventually;
 
 use super::claims::{ISSUER, Scene};
-use crate::program::eventually;
 
 /// The scopes that are told of a token with these claims.
 async fn scopes(scene: &Scene, issuer: &str, claims: Value) -> String {
@@ -53,7 +53,7 @@ async fn what_is_no_scope_is_dropped_counted_and_named_by_its_claim() {
 /// The same of the tokens that are signed with the shared secret.
 #[tokio::test]
 async fn the_shared_secret_has_the_same_choice() {
-    use crate::{
+    use test_support::{
         actors::{Person, claims},
         replica::Replica,
     };

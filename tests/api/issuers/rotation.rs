@@ -5,8 +5,9 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+use test_support::{client::client, database, eventually, program::Folder, replica::Replica};
+
 use super::{TOKEN_ROUTE, provider::Provider, signing::SigningKey, table};
-use crate::{actors::client, program::Folder, program::eventually, replica::Replica, support::database};
 
 const REPLICAS: usize = 3;
 const CLIENTS_OF_EACH: usize = 4;

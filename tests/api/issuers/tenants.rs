@@ -1,6 +1,7 @@
 //! Many tenants of one provider, and several clients of one issuer.
 
 use serde_json::{Value, json};
+use test_support::{actors::claims, eventually};
 
 use super::{
     ADMIN_ROUTE, Service,
@@ -9,7 +10,6 @@ use super::{
     signing::SigningKey,
     table,
 };
-use crate::{actors::claims, program::eventually};
 
 /// As Microsoft Entra ID has it: one key set for all tenants, whose issuers differ in their id.
 struct Entra {

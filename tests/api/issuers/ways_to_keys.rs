@@ -1,14 +1,14 @@
 //! Each way to an issuer's keys, and that a key verifies nothing beyond it.
 
 use serde_json::json;
-
-use super::{Service, TOKEN_ROUTE, asked, provider::Provider, signing::SigningKey, table, table_with_keys};
-use crate::{
+use test_support::{
     actors::{Person, claims},
+    database,
     program::Folder,
     replica::Replica,
-    support::database,
 };
+
+use super::{Service, TOKEN_ROUTE, asked, provider::Provider, signing::SigningKey, table, table_with_keys};
 
 const SECRET: &str = "6b1d0f4e2a9c8375-bf60d1e24a7c9358-c3e8f7a1096b2d54-e05b7d92f1a8c364-issuer";
 

@@ -1,10 +1,10 @@
 //! What clients would like to be believed.
 
 use serde_json::json;
+use test_support::actors::Person;
 
 use super::{KEY, WEB_SOCKET, assert_passed, bearer};
 use crate::{
-    actors::Person,
     gateway::{Gateway, Running},
     h2c::{Said, forges},
     scene::{Scene, api, request, sends},

@@ -1,12 +1,14 @@
 //! Who is let in, and how the API learns who it is.
 
 use serde_json::json;
+use test_support::{
+    actors::{Person, claims},
+    program::Folder,
+};
 
 use super::{KEY, assert_passed, bearer};
 use crate::{
-    actors::{Person, claims},
     gateway::Gateway,
-    program::Folder,
     scene::{Scene, assert_is_problem, sends},
 };
 

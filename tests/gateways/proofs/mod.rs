@@ -19,7 +19,9 @@ mod upgrades;
 
 pub(crate) use self::{forgeries::*, grants::*, outages::*, paths::*, refusals::*, socket::*, traffic::*, upgrades::*};
 pub(crate) use crate::documented::the_session_in_the_documents_is_what_happens;
-use crate::{scene::GREETING, wire::Answer};
+use test_support::wire::Answer;
+
+use crate::scene::GREETING;
 
 /// These proofs for a gateway, each as a test.
 macro_rules! prove {

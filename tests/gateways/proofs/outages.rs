@@ -1,10 +1,11 @@
 //! When Keyward is slow, dead, or says what makes no sense.
 
+use test_support::eventually;
+
 use super::{KEY, assert_passed};
 use crate::{
     gateway::{Gateway, Running},
     port::Port,
-    program::eventually,
     scene::{Scene, api, assert_is_problem, assert_is_undecided, gets},
     server::{Conduct, Server},
 };

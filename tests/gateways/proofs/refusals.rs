@@ -1,13 +1,12 @@
 //! Who is not let in.
 
 use serde_json::json;
+use test_support::{actors::Person, wire::Connection};
 
 use super::{KEY, assert_passed, bearer};
 use crate::{
-    actors::Person,
     gateway::Gateway,
     scene::{Scene, assert_is_problem, request},
-    wire::Connection,
 };
 
 pub(crate) async fn who_has_no_good_credential_is_told_so_and_reaches_nothing<G: Gateway>() {

@@ -1,13 +1,11 @@
 //! Gateways that can ask by a Unix socket.
 
 use serde_json::json;
+use test_support::{actors::Person, asking::replica_with, program::Folder};
 
 use super::{KEY, assert_passed};
 use crate::{
-    actors::Person,
-    asking::replica_with,
     gateway::{Gateway, Running},
-    program::Folder,
     scene::{api, assert_is_problem, gets},
 };
 

@@ -1,5 +1,6 @@
 //! What passes through, and what it costs.
 
+use test_support::PATIENCE;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -9,7 +10,6 @@ use tokio::{
 use super::{KEY, WEB_SOCKET, assert_passed};
 use crate::{
     gateway::{Gateway, Running},
-    program::PATIENCE,
     scene::{Scene, assert_is_problem, gets, request, sends},
     server::Wire,
 };

@@ -1,5 +1,6 @@
 //! Into which other protocol a connection may go: WebSocket, and none else. Behind any other nobody is asked any more.
 
+use test_support::{PATIENCE, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,7 +11,6 @@ use super::{KEY, WEB_SOCKET};
 use crate::{
     gateway::{Gateway, Running},
     h2c::{H2cApi, Said, Stream, forges, headers_frame, http_2_begins},
-    program::{PATIENCE, eventually},
     scene::{api, gets, request},
     server::{Conduct, Request, Server},
 };

@@ -1,0 +1,77 @@
+//! What the tests share. What only one test binary needs is in that binary.
+//!
+//! A Postgres, set up by itself:
+//! * [`cluster`]: one throw-away server for a whole test run
+//! * [`database`](mod@database): a database of one's own on it, migrated, for one test
+//! * [`private_cluster`]: a server of one's own, for a test that kills, pauses or restarts it
+//! * [`standby`]: a second server that follows it, for a test of a failover
+//! * [`proxy`]: a wire to a server that can be damaged
+//!
+//! Keyward, and who asks it:
+//! * [`replica`]: a `keyward serve` of one's own
+//! * [`program`]: `keyward` as a command that ends by itself
+//! * [`session`]: a session that a document shows, beside a `keyward dev`
+//! * [`actors`]: people with a token, a key or neither; [`asking`]: how they use Keyward's own API
+//! * [`client`]: HTTP as clients speak it; [`wire`]: HTTP as bytes
+//! * [`stub_server`]: HTTP servers that answer what a test says
+//! * [`world`]: the check itself in one process, with a store and a channel that obey the test
+//!
+//! * [`waiting`]: how a test waits for a condition
+//! * [`shown`]: what a failed assertion shows
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::new_without_default, reason = "tests")]
+
+pub mod actors;
+pub mod asking;
+pub mod client;
+pub mod cluster;
+pub mod database;
+mod frames;
+pub mod private_cluster;
+pub mod program;
+pub mod proxy;
+pub mod replica;
+pub mod session;
+pub mod shown;
+pub mod standby;
+pub mod stub_server;
+pub mod waiting;
+pub mod wire;
+pub mod world;
+
+use std::path::PathBuf;
+
+pub use self::{
+    database::{TestDatabase, database, server_socket, superuser_pool},
+    private_cluster::PrivateCluster,
+    waiting::{PATIENCE, eventually, in_time, wait_until},
+};
+
+/// Twelve random hexadecimal digits, for names that must not meet. Short, because they become part of a socket's path.
+pub fn unique() -> String {
+    uuid::Uuid::now_v7().simple().to_string()[20..].to_owned()
+}
+
+/// The program that is tested. Cargo and nextest tell tests where it is; a test binary that is started by hand, which is in
+/// `deps`, has it one folder up.
+pub(crate) fn keyward() -> PathBuf {
+    let told = std::env::var_os("CARGO_BIN_EXE_keyward").map(PathBuf::from);
+    told.unwrap_or_else(|| beside_this_binary("keyward"))
+}
+
+fn beside_this_binary(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("a path");
+    this.parent().and_then(|deps| deps.parent()).expect("two folders").join(name)
+}
+
+/// Runs `work` to its end on a thread and a runtime of its own, so that it can be called from
+/// anywhere: from a destructor, too, and while the test's own runtime is stuck or shutting down.
+fn in_own_runtime<T, F>(work: impl FnOnce() -> F + Send) -> T
+where
+    T: Send,
+    F: Future<Output = T>,
+{
+    let run =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work());
+    std::thread::scope(|scope| scope.spawn(run).join()).expect("preparing the database failed")
+}

@@ -1,0 +1,321 @@
+//! Rows in memory, read and written as slowly and as unreliably as the test wants.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use keyward::{
+    auth::coherence::{ChangeId, Mark, RecordId, Records},
+    domain::{
+        api_key::KeyId,
+        audit::{AuditEvent, Author},
+        key_record::{KeyRecord, ManagedKey},
+        ledger::{
+            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, Reach, Refusal, Together,
+        },
+        listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+        owner::Owner,
+        ports::{
+            StoreError,
+            ended_tokens::EndedTokens,
+            keys::{KeyStore, KeyUse, StoredHash, StoredKey},
+            ledger::KeyLedger,
+        },
+        text::ChangeReason,
+        token::{TokenEnd, TokenRecords, TokenRevocation},
+    },
+};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use super::{channel::Channel, gate::Gate};
+use crate::in_time;
+
+pub struct FakeStore {
+    rows: Mutex<HashMap<KeyId, Arc<StoredKey>>>,
+    channel: Arc<Channel>,
+    queries: AtomicUsize,
+    rows_asked_for: AtomicUsize,
+    hashes_replaced: AtomicUsize,
+    replacements_failed: AtomicUsize,
+    down: AtomicBool,
+    corrupt: Mutex<Vec<KeyId>>,
+    /// Between the reading and the answer: what waits here has read what may be old by then.
+    pub reads: Gate,
+    uses: Mutex<Vec<KeyUse>>,
+    ends: Mutex<HashMap<RecordId, TokenEnd>>,
+    /// The latest change by the ledger that somebody waits for.
+    announced: watch::Sender<Option<ChangeId>>,
+    /// Before a change by the ledger.
+    pub changes: Gate,
+    /// Before a hash is replaced.
+    pub replacements: Gate,
+}
+
+impl FakeStore {
+    pub fn new(channel: Arc<Channel>) -> Self {
+        Self {
+            rows: Mutex::default(),
+            channel,
+            queries: AtomicUsize::new(0),
+            rows_asked_for: AtomicUsize::new(0),
+            hashes_replaced: AtomicUsize::new(0),
+            replacements_failed: AtomicUsize::new(0),
+            down: AtomicBool::new(false),
+            corrupt: Mutex::default(),
+            reads: Gate::new(),
+            uses: Mutex::default(),
+            ends: Mutex::default(),
+            announced: watch::Sender::default(),
+            changes: Gate::new(),
+            replacements: Gate::new(),
+        }
+    }
+
+    /// Statements that have read rows.
+    pub fn queries(&self) -> usize {
+        self.queries.load(Ordering::SeqCst)
+    }
+
+    /// Rows that they asked for.
+    pub fn rows_asked_for(&self) -> usize {
+        self.rows_asked_for.load(Ordering::SeqCst)
+    }
+
+    /// Times that a stronger hash came.
+    pub fn hashes_replaced(&self) -> usize {
+        self.hashes_replaced.load(Ordering::SeqCst)
+    }
+
+    /// Times that one could not be written.
+    pub fn replacements_failed(&self) -> usize {
+        self.replacements_failed.load(Ordering::SeqCst)
+    }
+
+    /// Whether every statement fails from now on: what is under way, too.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// A row that cannot be read.
+    pub fn corrupt(&self, id: KeyId) {
+        self.corrupt.lock().expect("no test panics with it").push(id);
+    }
+
+    /// Waits for a change by the ledger.
+    pub async fn has_announced(&self) -> ChangeId {
+        let mut announced = self.announced.subscribe();
+        let change = in_time("a change", announced.wait_for(Option::is_some)).await.expect("the store stands");
+        change.expect("the condition that was waited for")
+    }
+
+    pub fn put(&self, key: StoredKey) {
+        self.rows().insert(key.record.id, Arc::new(key));
+    }
+
+    pub fn row(&self, id: KeyId) -> Option<Arc<StoredKey>> {
+        self.rows().get(&id).cloned()
+    }
+
+    pub fn delete(&self, id: KeyId) -> StoredKey {
+        let row = self.rows().remove(&id).expect("a row");
+        StoredKey { record: row.record.clone(), hash: copy(&row.hash) }
+    }
+
+    /// Uses that were written.
+    pub fn uses(&self) -> Vec<KeyUse> {
+        self.uses.lock().expect("no test panics with it").clone()
+    }
+
+    /// Ends tokens, and tells nobody but the test which record it was.
+    pub fn end(&self, records: TokenRecords, end: TokenEnd) -> RecordId {
+        let record = match end {
+            TokenEnd::Revoked => records.token.expect("a token with an id"),
+            TokenEnd::NotBefore(_) => records.subject,
+        };
+        self.ends.lock().expect("no test panics with it").insert(record, end);
+        record
+    }
+
+    /// Changes a row, and tells nobody.
+    pub fn set(&self, id: KeyId, change: impl FnOnce(&mut KeyRecord)) {
+        let mut rows = self.rows();
+        let row = rows.get_mut(&id).expect("a row");
+        let mut record = row.record.clone();
+        change(&mut record);
+        *row = Arc::new(StoredKey { record, hash: copy(&row.hash) });
+    }
+
+    fn rows(&self) -> MutexGuard<'_, HashMap<KeyId, Arc<StoredKey>>> {
+        self.rows.lock().expect("no test panics with it")
+    }
+
+    fn answers(&self) -> Result<(), StoreError> {
+        let down = self.down.load(Ordering::SeqCst);
+        if down { Err(StoreError::Unavailable("the test has switched it off".to_owned())) } else { Ok(()) }
+    }
+}
+
+/// What the channel has put into it.
+fn named(mark: &Mark) -> ChangeId {
+    ChangeId(mark.as_str().parse().expect("a number"))
+}
+
+fn copy(hash: &StoredHash) -> StoredHash {
+    StoredHash::new(hash.expose().to_owned())
+}
+
+#[async_trait]
+impl KeyStore for FakeStore {
+    async fn find(&self, ids: &[KeyId]) -> Result<Vec<Arc<StoredKey>>, StoreError> {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        self.rows_asked_for.fetch_add(ids.len(), Ordering::SeqCst);
+        let found = ids.iter().filter_map(|id| self.row(*id)).collect();
+        self.reads.pass().await;
+        // What takes no time at all races with nothing.
+        tokio::task::yield_now().await;
+        self.answers()?;
+        let corrupt = self.corrupt.lock().expect("no test panics with it");
+        match ids.iter().find(|id| corrupt.contains(id)) {
+            Some(id) => Err(StoreError::Corrupt(id.to_string())),
+            None => Ok(found),
+        }
+    }
+
+    async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError> {
+        self.replacements.pass().await;
+        if let Err(error) = self.answers() {
+            self.replacements_failed.fetch_add(1, Ordering::SeqCst);
+            return Err(error);
+        }
+        let mut rows = self.rows();
+        let row = rows.get_mut(&id).expect("a row");
+        if row.hash.expose() == old.expose() {
+            *row = Arc::new(StoredKey { record: row.record.clone(), hash: copy(new) });
+            self.hashes_replaced.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        self.answers()?;
+        self.uses.lock().expect("no test panics with it").extend_from_slice(uses);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EndedTokens for FakeStore {
+    async fn find_ends(&self, records: &[RecordId]) -> Result<Vec<(RecordId, TokenEnd)>, StoreError> {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        self.rows_asked_for.fetch_add(records.len(), Ordering::SeqCst);
+        let found = {
+            let ends = self.ends.lock().expect("no test panics with it");
+            records.iter().filter_map(|record| Some((*record, *ends.get(record)?))).collect()
+        };
+        self.reads.pass().await;
+        tokio::task::yield_now().await;
+        self.answers()?;
+        Ok(found)
+    }
+}
+
+/// Only what the tests here do with keys: make them, and change one.
+#[async_trait]
+impl KeyLedger for FakeStore {
+    async fn insert(&self, insertion: &Insertion<'_>, _: &Author) -> Result<Inserted, StoreError> {
+        self.answers()?;
+        self.put(StoredKey { record: insertion.key.record.clone(), hash: copy(insertion.hash) });
+        Ok(Inserted::Now(Box::new(insertion.key.clone())))
+    }
+
+    async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
+        self.changes.pass().await;
+        let Some(row) = self.row(change.id) else { return Ok(Outcome::Refused(Refusal::NotFound)) };
+        let Decision { key, .. } =
+            match (change.decide)(&ManagedKey::new(row.record.clone(), None, OffsetDateTime::UNIX_EPOCH)) {
+                Ok(decision) => decision,
+                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+            };
+        // What fails here is the commit.
+        self.answers()?;
+        self.set(change.id, |record| *record = key.record.clone());
+        let records = Records::These(vec![RecordId(change.id.as_uuid().as_u128())]);
+        self.announced.send_replace(change.mark.map(named));
+        self.channel.announce_as(records, change.mark.map(named));
+        Ok(Outcome::Changed(Box::new(key)))
+    }
+
+    async fn earlier(
+        &self,
+        _: &IdempotentRequest,
+        _: &Reach,
+        _: OffsetDateTime,
+    ) -> Result<Option<Inserted>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn show(&self, _: KeyId, _: &Reach) -> Result<Option<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn list(
+        &self,
+        _: &KeyFilter,
+        _: KeyOrder,
+        _: &Page,
+        _: &Reach,
+        _: OffsetDateTime,
+    ) -> Result<Listed<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn owners(&self, _: &OwnerFilter, _: &Page, _: OffsetDateTime) -> Result<Listed<OwnerStanding>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn owner(&self, _: &Owner, _: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn is_disabled(&self, _: &Owner) -> Result<bool, StoreError> {
+        unimplemented!()
+    }
+
+    async fn forget_ended(&self, _: Duration, _: u32) -> Result<Option<u32>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn keep_audit_months(&self) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
+    async fn revoke_together(
+        &self,
+        _: &KeyFilter,
+        _: u32,
+        _: Option<&ChangeReason>,
+        _: OffsetDateTime,
+        _: Together<'_>,
+    ) -> Result<u32, StoreError> {
+        unimplemented!()
+    }
+
+    async fn switch_owner(&self, _: &OwnerSwitch, _: Together<'_>) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+
+    async fn revoke_tokens(&self, _: &TokenRevocation, _: Together<'_>) -> Result<Option<OffsetDateTime>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn events(&self, _: &EventFilter, _: &Page, _: &Reach) -> Result<Listed<AuditEvent>, StoreError> {
+        unimplemented!()
+    }
+}
