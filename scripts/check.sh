@@ -22,12 +22,15 @@ step_advisories() {
   cargo deny --manifest-path fuzz/Cargo.toml check advisories
 }
 step_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked; }
-# That what `include` in Cargo.toml packs can be built, as the program and as the library, without the rest.
+# That what `include` in the manifests packs can be built, as the program and as the library, without the rest. The crates
+# are packed together: alone, `keyward` would need the other one in a registry.
 step_package() {
-  cargo package --locked --allow-dirty
-  local packed
-  packed=target/package/keyward-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-  cargo check --locked --manifest-path "$packed/Cargo.toml" --target-dir target --lib --no-default-features
+  cargo package --locked --allow-dirty --package keyward-local-postgres --package keyward
+  local version
+  version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+  local patch="patch.crates-io.keyward-local-postgres.path = 'target/package/keyward-local-postgres-$version'"
+  cargo check --offline --config "$patch" --manifest-path "target/package/keyward-$version/Cargo.toml" --target-dir target \
+    --lib --no-default-features
 }
 # That what is fuzzed still compiles; `scripts/fuzz.sh` runs it.
 step_fuzz() { cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz/check; }

@@ -260,7 +260,7 @@ fn every_test_that_the_threat_model_names_exists() {
         for name in names {
             let (place, test) = name.rsplit_once("::").expect("two parts");
             let place = place.replace("::", "/");
-            let files = ["tests/{}.rs", "tests/{}/mod.rs", "src/{}.rs", "src/{}/mod.rs"];
+            let files = ["tests/{}.rs", "tests/{}/main.rs", "tests/{}/mod.rs", "src/{}.rs", "src/{}/mod.rs"];
             let mut sources =
                 files.iter().filter_map(|file| fs::read_to_string(root().join(file.replace("{}", &place))).ok());
             assert!(

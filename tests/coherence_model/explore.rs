@@ -1,8 +1,9 @@
 //! Every order of events within the bounds, breadth first, so that a counterexample is a shortest one.
 
 use std::collections::HashSet;
-use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+
+use test_support::fingerprint::Fingerprint;
 
 use crate::rules::{Action, Rules};
 use crate::world::{Tally, World};
@@ -55,7 +56,7 @@ pub(crate) fn explore(rules: &Rules) -> Explored {
 
 /// 64 bits: with a million states, a chance of one in 30 million that two are confused.
 fn fingerprint(world: &World) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Fingerprint::default();
     world.hash(&mut hasher);
     hasher.finish()
 }

@@ -18,6 +18,7 @@
 //!
 //! * [`waiting`]: how a test waits for a condition
 //! * [`shown`]: what a failed assertion shows
+//! * [`fingerprint`]: hashes of many states
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::new_without_default, reason = "tests")]
 
@@ -26,6 +27,7 @@ pub mod asking;
 pub mod client;
 pub mod cluster;
 pub mod database;
+pub mod fingerprint;
 mod frames;
 pub mod private_cluster;
 pub mod program;
