@@ -8,7 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::Signal,
     time::{MissedTickBehavior, interval},
 };
 
@@ -32,14 +32,11 @@ pub struct PolicyWatch {
 }
 
 impl PolicyWatch {
-    /// Watches the file that this policy was read from. From now on, SIGHUP means to read it again.
-    ///
-    /// # Errors
-    /// When the system does not let us listen for the signal.
-    pub fn new(file: PolicyFile) -> io::Result<Self> {
+    /// Watches the file that this policy was read from. A SIGHUP means to read it again.
+    pub fn new(file: PolicyFile, hang_up: Signal) -> Self {
         let PolicyFile { source, text, policy } = file;
         let current = Arc::new(ArcSwap::from_pointee(policy));
-        Ok(Self { source, current, hang_up: signal(SignalKind::hangup())?, settled: Some(text) })
+        Self { source, current, hang_up, settled: Some(text) }
     }
 
     /// The policy of the moment.
@@ -99,6 +96,16 @@ impl PolicyWatch {
             }
             Err(error) => tracing::error!(%path, %error, "the policy file cannot be read; the policy stays as it was"),
         }
+    }
+}
+
+/// Where no policy file is set, a SIGHUP ends nothing either, and whoever sends one is told so.
+pub async fn tell_of_hang_ups(mut hang_up: Signal) {
+    while hang_up.recv().await.is_some() {
+        tracing::info!(
+            "SIGHUP: there is nothing to read again, because no policy file is set (authorize.policy_file); other settings \
+             are read at the start only"
+        );
     }
 }
 

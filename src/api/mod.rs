@@ -16,7 +16,10 @@ pub use self::handlers::authorize::Authorize;
 pub use self::{
     handlers::{
         audit::{Event, csv_header, csv_lines, ndjson},
-        keys::representation::{CreatedKey, Key, RotatedKey},
+        keys::{
+            representation::{CreatedKey, Key, RotatedKey},
+            requests::SECONDS_MAX,
+        },
         owners::OwnerDetails,
         tokens::EndedTokens,
         verify::{Question, Verification},

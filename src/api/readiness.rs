@@ -50,8 +50,12 @@ impl Readiness {
         }
     }
 
-    /// From now on it depends on the database, and not on the start.
-    pub fn prepared(&self) {
+    /// From now on it depends on the database, and not on the start. `schema_fits`: whether the database has just answered with a
+    /// schema that is up to date. Then the lease counts also where nobody has asked before the database is away.
+    pub fn prepared(&self, schema_fits: bool) {
+        if schema_fits {
+            self.database.found.send_replace((DatabaseState::Ok, true));
+        }
         self.prepared.store(true, Ordering::Relaxed);
     }
 

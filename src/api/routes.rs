@@ -23,7 +23,7 @@ use super::{
     paths,
     services::Services,
     wire::{
-        failure::{Failure, Reason},
+        failure::{Failure, Missing, Reason},
         strict,
     },
 };
@@ -190,7 +190,7 @@ async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
     if path == "*" && method == Method::OPTIONS {
         return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
     }
-    Err(Failure::new(path, if is_known(method) { Reason::NotFound } else { Reason::UnknownMethod }))
+    Err(Failure::new(path, if is_known(method) { Reason::NotFound(Missing::Route) } else { Reason::UnknownMethod }))
 }
 
 /// Whether a method is one of those that RFC 9110 §9 and RFC 5789 describe, or `QUERY`, which stands beside them. Their names have

@@ -54,8 +54,10 @@ pub(super) fn answered(request: ServiceRequest, response: HttpResponse) -> Servi
 
 /// The answer when something could not be done; the cause goes to the log.
 pub(super) fn unavailable(request: &HttpRequest, undecided: &Undecided, what: &str) -> Failure {
-    services(request).gate.log_outage(request, &mut |untold| {
-        tracing::error!(error = %undecided, untold, "could not {what}; answering 503");
+    let gate = &services(request).gate;
+    gate.log_outage(request, &mut |untold| {
+        let client = gate.proxies.client_address(request).map(tracing::field::display);
+        tracing::error!(error = %undecided, client, untold, "could not {what}; answering 503");
     });
     Failure::new(request.path(), Reason::Unavailable)
 }

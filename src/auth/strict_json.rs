@@ -17,7 +17,7 @@ pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
 }
 
 /// Why a text is no JSON object without repeated members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// There is no text.
     Missing,
@@ -29,6 +29,8 @@ pub enum Fault {
         line: usize,
         /// The byte in that line, from 1; 0 at its end.
         column: usize,
+        /// What is wrong there, in the words of the parser, which repeat nothing of the text.
+        cause: Box<str>,
     },
     /// A member is repeated.
     Repeated,
@@ -45,8 +47,14 @@ pub fn fault(text: &[u8]) -> Fault {
     match serde_json::from_str::<Json<'_>>(text) {
         Ok(json) => Fault::NotAnObject(json.type_name()),
         Err(error) if error.is_data() => Fault::Repeated,
-        Err(error) => Fault::Syntax { line: error.line(), column: error.column() },
+        Err(error) => Fault::Syntax { line: error.line(), column: error.column(), cause: cause(&error) },
     }
+}
+
+/// What the parser says, without the place, which it adds in its own words.
+fn cause(error: &serde_json::Error) -> Box<str> {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().into()
 }
 
 /// A JSON object that borrows from its text: a token's is read once and thrown away.
@@ -299,9 +307,9 @@ mod tests {
         for (text, wrong) in [
             (&b""[..], Fault::Missing),
             (b"\xff", Fault::NotUnicode),
-            (b"{\n\"a\":}", Fault::Syntax { line: 2, column: 5 }),
-            (b"{\"a\":1e999}", Fault::Syntax { line: 1, column: 10 }),
-            (b"{}{}", Fault::Syntax { line: 1, column: 3 }),
+            (b"{\n\"a\":}", Fault::Syntax { line: 2, column: 5, cause: "expected value".into() }),
+            (b"{\"a\":1e999}", Fault::Syntax { line: 1, column: 10, cause: "number out of range".into() }),
+            (b"{}{}", Fault::Syntax { line: 1, column: 3, cause: "trailing characters".into() }),
             (b"{\"a\":1,\"a\":1}", Fault::Repeated),
             (b"[{\"a\":1,\"a\":1}]", Fault::Repeated),
             (b"[1]", Fault::NotAnObject("array")),

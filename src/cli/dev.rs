@@ -11,15 +11,17 @@ use anyhow::{Context, bail};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Problems, Settings, Sources},
-    domain::scope::Scopes,
+    domain::{scope::Scopes, shown::escaped},
     startup::{Replica, Stop},
     store::Store,
 };
 use keyward_local_postgres::{LocalPostgres, Options, data_directory::DataDirectory};
 use time::OffsetDateTime;
 
-use super::{Port, hardening::Hardened, install, secrets, serve};
+use super::{Port, hardening::Hardened, install, secrets, serve, shared::output::print_line_for_readers};
 
+/// What the configuration says of values that `keyward dev` has generated.
+const GENERATED: &str = "keyward dev";
 /// Long enough for an evening of trying.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -55,23 +57,24 @@ impl Dev {
         // Not the world's business.
         sources.base.push(("server.host", "127.0.0.1".to_owned()));
         sources.base.push(("server.docs_at_root", "true".to_owned()));
-        let config = serve::begin(Settings::load(sources)?, hardened)?;
-        let kept = if postgres.is_some() { "The data and the secrets are" } else { "The secrets are" };
+        let settings = Settings::load(sources)?;
         let is_ours = postgres.is_some();
+        let used = what_is_used(&settings, is_ours, &data_dir);
+        let config = serve::begin(settings, hardened)?;
         super::runtime()?.block_on(async {
             if is_ours {
                 let store = Store::open(&config.database).await?;
                 store.keep_strangers_out().await?;
                 store.close().await;
             }
-            serve(config, &format!("{kept} in {}", data_dir.display())).await
+            serve(config, &used).await
         })?;
         postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))
     }
 }
 
-async fn serve(config: Config, what_is_kept: &str) -> anyhow::Result<()> {
-    let stop = serve::stop_signal()?;
+async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
+    let (hang_up, stop) = (serve::hang_ups()?, serve::stop_signal()?);
     let at_once = async {
         stop.await;
         Stop::AtOnce
@@ -83,8 +86,32 @@ async fn serve(config: Config, what_is_kept: &str) -> anyhow::Result<()> {
         lifetime: TOKEN_LIFETIME.min(config.jwt.max_lifetime),
     };
     let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
-    let greet = |replica: &Replica| println!("{}", welcome(replica.address(), token.expose(), what_is_kept));
-    serve::start_and_run(config, at_once, greet).await
+    let greet = |replica: &Replica| {
+        let welcome = welcome(replica.address(), token.expose(), used);
+        Ok(print_line_for_readers(welcome)?)
+    };
+    serve::start_and_run(config, hang_up, at_once, greet).await
+}
+
+/// Which database is used, and where each secret comes from: what the environment names wins over what is in the data directory.
+fn what_is_used(settings: &Settings, is_ours: bool, data_dir: &Path) -> String {
+    let kept = data_dir.join("secrets");
+    let secret = |setting: &str, name: &str| match settings.origin(setting) {
+        origin if origin == GENERATED => format!("  {setting}: {}", kept.join(name).display()),
+        origin => format!("  {setting}: {origin}"),
+    };
+    let database = if is_ours {
+        format!("its own, in {}", data_dir.display())
+    } else {
+        format!("{} ({})", settings.database_shown(), settings.origin("database.url"))
+    };
+    let secrets = [secret("jwt.secret", secrets::JWT_SECRET), secret("keys.peppers", secrets::PEPPER)].join("\n");
+    escaped_lines(&format!("It uses:\n  database: {database}\n{secrets}"))
+}
+
+/// Paths and addresses are other people's texts.
+fn escaped_lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// The data directory: the given one, else the usual one of this user.
@@ -123,7 +150,7 @@ pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)
     Ok(("database.url", url))
 }
 
-fn welcome(address: SocketAddr, token: &str, what_is_kept: &str) -> String {
+fn welcome(address: SocketAddr, token: &str, used: &str) -> String {
     format!(
         r#"
 Keyward is running. Two lines to try in another terminal: make a key, use it.
@@ -133,7 +160,8 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
 The API is described at http://{address}/docs/.
-{what_is_kept}. Ctrl-C stops everything and loses nothing.
+{used}
+Ctrl-C stops everything and loses nothing.
 "#,
     )
 }

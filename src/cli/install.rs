@@ -1,12 +1,14 @@
 //! What `keyward dev` does on a machine without the programs of a PostgreSQL server: it offers to install them.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal},
     process::Command,
 };
 
 use anyhow::{Context, bail};
 use keyward_local_postgres::{StartError, packages::InstallCommand, programs::Programs};
+
+use super::shared::output::{tell, tell_line};
 
 /// What else helps.
 const OR_ELSE: &str = "or set PG_BIN_DIR to the folder of `initdb` and `postgres`, or KEYWARD__DATABASE__URL to use a server \
@@ -22,10 +24,10 @@ pub(super) fn install_if_missing(unasked: bool) -> anyhow::Result<()> {
     let Some(command) = InstallCommand::of_this_machine()? else { return Err(StartError::ProgramsMissing.into()) };
     let InstallCommand { script, can_be_run } = command;
     let indented = script.replace('\n', "\n  ");
-    eprintln!(
+    tell_line(format_args!(
         "`keyward dev` needs the programs of a PostgreSQL server, and there are none here. This installs them, and starts no \
          server:\n\n  {indented}\n"
-    );
+    ));
     if !can_be_run {
         bail!("that needs root, and there is no `sudo` here: run it as root and start again, {OR_ELSE}");
     }
@@ -49,8 +51,7 @@ fn is_wanted() -> anyhow::Result<bool> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(false);
     }
-    eprint!("Run it now? [y/N] ");
-    io::stderr().flush()?;
+    tell("Run it now? [y/N] ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))

@@ -16,7 +16,10 @@ use keyward::{
     },
 };
 
-use super::shared::values;
+use super::shared::{
+    output::{NotPrinted, print_line_for_readers, tell_line},
+    values,
+};
 
 /// It would not be let through.
 const REFUSED: u8 = 1;
@@ -100,8 +103,8 @@ impl Policy {
             Self::Check { file } => check(&file),
         };
         done.unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            ExitCode::from(WRONG)
+            tell_line(format_args!("error: {error:#}"));
+            if error.is::<NotPrinted>() { ExitCode::FAILURE } else { ExitCode::from(WRONG) }
         })
     }
 }
@@ -113,11 +116,11 @@ fn read(file: &Path) -> anyhow::Result<Rules> {
 
 fn check(file: &Path) -> anyhow::Result<ExitCode> {
     let policy = read(file)?;
-    println!("{} rules, all of them good.", policy.rules().len());
+    print_line_for_readers(format_args!("{} rules, all of them good.", policy.rules().len()))?;
     if policy.looks_at().anything() {
-        println!(
-            "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket."
-        );
+        print_line_for_readers(
+            "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket.",
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,7 +132,9 @@ impl Test {
         let asked = match self.asked() {
             Ok(asked) => asked,
             Err(what) => {
-                println!("Refused with 403: the {what} can be understood in more than one way.");
+                print_line_for_readers(format_args!(
+                    "Refused with 403: the {what} can be understood in more than one way."
+                ))?;
                 return Ok(ExitCode::from(REFUSED));
             }
         };
@@ -137,14 +142,17 @@ impl Test {
             Ok(met) => met,
             Err(Unmet::Unknown) => bail!("the rules look at more of a request: give --host, --path and --method"),
             Err(unmet) => {
-                println!("Refused with 403: {}.", why(unmet));
+                print_line_for_readers(format_args!("Refused with 403: {}.", why(unmet)))?;
                 return Ok(ExitCode::from(REFUSED));
             }
         };
-        println!("Rule {} (line {}) is met. It demands {}.", place + 1, rule.line, demanded(rule));
+        let demanded = demanded(rule);
+        print_line_for_readers(format_args!("Rule {} (line {}) is met. It demands {demanded}.", place + 1, rule.line))?;
         let Some(credential) = self.credential else { return Ok(ExitCode::SUCCESS) };
         let refusal = credential.refusal(&rule.demand, &scopes, self.environment);
-        println!("{}", refusal.map_or_else(|| "Let through.".to_owned(), |why| format!("Refused with {why}.")));
+        print_line_for_readers(
+            refusal.map_or_else(|| "Let through.".to_owned(), |why| format!("Refused with {why}.")),
+        )?;
         Ok(if refusal.is_some() { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
     }
 

@@ -14,6 +14,8 @@ use keyward::domain::secret::SecretString;
 use rand::{TryRng, rngs::SysRng};
 use zeroize::Zeroizing;
 
+use super::shared::output::print_line;
+
 /// The file that holds the JWT secret.
 pub(super) const JWT_SECRET: &str = "jwt_secret";
 /// The file that holds the pepper.
@@ -54,7 +56,7 @@ impl Secrets {
         let of_owner = owner_dir.iter().map(|dir| (dir, DATABASE_OWNER_PASSWORD));
         for (dir, name) in of_service.into_iter().chain(of_owner) {
             let word = if generate_if_absent(dir, name)? { "generated" } else { "kept" };
-            println!("{word} {}", dir.join(name).display());
+            print_line(format_args!("{word} {}", dir.join(name).display()))?;
         }
         Ok(())
     }

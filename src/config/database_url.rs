@@ -33,7 +33,7 @@ const HOSTS_MAX: usize = 16;
 
 /// What is wrong with a URL. Continues a sentence that begins with the setting, and shows nothing of the URL, in which a
 /// password may stand anywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDatabaseUrl {
     /// No URL of Postgres.
     #[error("is not a URL like postgres://user:password@host:5432/name")]
@@ -84,12 +84,12 @@ pub enum InvalidDatabaseUrl {
         "has the parameter connect_timeout: database.connect_timeout and database.acquire_timeout are in its place"
     )]
     Timeout,
-    /// A parameter that would be ignored.
+    /// A parameter that would be ignored: by its name, where no password can be a part of that.
     #[error(
-        "has a parameter that is not known; those that are: sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, user, \
+        "has {0} that is not known; those that are: sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, user, \
          password, dbname, target_session_attrs, options, application_name, statement-cache-capacity"
     )]
-    Parameter,
+    Parameter(String),
 }
 
 /// An address that was taken apart.
@@ -147,7 +147,8 @@ impl DatabaseUrl {
         };
         let (mut hosts, mut ports) = (None, None);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or(InvalidDatabaseUrl::Parameter)?;
+            let unknown = || unknown_parameter(pair, query);
+            let (name, value) = pair.split_once('=').ok_or_else(unknown)?;
             let value = decoded(value)?;
             match name {
                 "host" => hosts = Some(value),
@@ -158,7 +159,10 @@ impl DatabaseUrl {
                 "target_session_attrs" if matches!(value.as_str(), "read-write" | "primary") => {}
                 "target_session_attrs" => return Err(InvalidDatabaseUrl::SessionAttributes),
                 "connect_timeout" => return Err(InvalidDatabaseUrl::Timeout),
-                other => address.parameters.push((parameter(other, &value)?.into_owned(), value)),
+                other => {
+                    let name = parameter(other, &value)?.ok_or_else(unknown)?.into_owned();
+                    address.parameters.push((name, value));
+                }
             }
         }
         if let Some(hosts) = hosts {
@@ -225,17 +229,31 @@ fn add(url: &mut String, name: &str, value: &str) {
     let _ = write!(url, "{}={}&", name, utf8_percent_encode(value, NON_ALPHANUMERIC));
 }
 
-/// The name under which a parameter is passed on.
-fn parameter<'a>(name: &'a str, value: &str) -> Result<Cow<'a, str>, InvalidDatabaseUrl> {
+/// An unknown parameter by its name, unless that may be a part of a password in which somebody has not written `&` or `?` as a URL
+/// wants it.
+fn unknown_parameter(pair: &str, query: &str) -> InvalidDatabaseUrl {
+    const LONGEST: usize = 40;
+    let before = query.split('&').take_while(|other| *other != pair);
+    let is_apart = !query.contains('@') && before.into_iter().all(|other| !other.starts_with("password="));
+    let looks_like_one = |name: &&str| {
+        let is_usual = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+        (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_usual)
+    };
+    let name = pair.split_once('=').map(|(name, _)| name).filter(looks_like_one).filter(|_| is_apart);
+    InvalidDatabaseUrl::Parameter(name.map_or_else(|| "a parameter".to_owned(), |name| format!("the parameter {name}")))
+}
+
+/// The name under which a parameter is passed on; `None` where it is not known.
+fn parameter<'a>(name: &'a str, value: &str) -> Result<Option<Cow<'a, str>>, InvalidDatabaseUrl> {
     if name.starts_with("options[") && name.ends_with(']') {
-        return Ok(Cow::Borrowed(name));
+        return Ok(Some(Cow::Borrowed(name)));
     }
-    let known = PASSED_ON.iter().find(|(known, _)| *known == name).ok_or(InvalidDatabaseUrl::Parameter)?;
-    match known.1 {
+    let Some((_, known)) = PASSED_ON.iter().find(|(known, _)| *known == name) else { return Ok(None) };
+    match *known {
         "sslmode" if !SSL_MODES.contains(&value) => Err(InvalidDatabaseUrl::SslMode),
         "hostaddr" if value.parse::<std::net::IpAddr>().is_err() => Err(InvalidDatabaseUrl::Address),
         "statement-cache-capacity" if value.parse::<usize>().is_err() => Err(InvalidDatabaseUrl::StatementCache),
-        known => Ok(Cow::Borrowed(known)),
+        known => Ok(Some(Cow::Borrowed(known))),
     }
 }
 
@@ -342,11 +360,11 @@ mod tests {
             ("mysql://u@h/d", Invalid::Scheme),
             ("postgres://", Invalid::Scheme),
             ("postgres://u:pa#ss@h/d", Invalid::Fragment("database.password")),
-            ("postgres://u:pa/ss@h/d", reserved),
-            ("postgres://u:pa?ss@h/d", reserved),
-            ("postgres://u:12/34@h:5432/d", reserved),
-            ("postgres://u:12?34=5@h:5432/d", reserved),
-            ("postgres://u:a@b/c@h:5432/d", reserved),
+            ("postgres://u:pa/ss@h/d", reserved.clone()),
+            ("postgres://u:pa?ss@h/d", reserved.clone()),
+            ("postgres://u:12/34@h:5432/d", reserved.clone()),
+            ("postgres://u:12?34=5@h:5432/d", reserved.clone()),
+            ("postgres://u:a@b/c@h:5432/d", reserved.clone()),
             ("postgres://u:100%@h/d", Invalid::Encoding),
             ("postgres://u:%ff@h/d", Invalid::Encoding),
             ("postgres://u:%00@h/d", Invalid::Nul),
@@ -358,7 +376,10 @@ mod tests {
             ("postgres://u@h:70000/d", Invalid::Port),
             ("postgres:///d?host=a,b,c&port=1,2", Invalid::Ports),
             ("postgres://h/d?sslmode=typo", Invalid::SslMode),
-            ("postgres://h/d?ssl_mode=require", Invalid::Parameter),
+            ("postgres://h/d?ssl_mode=require", Invalid::Parameter("the parameter ssl_mode".to_owned())),
+            ("postgres://u@h/d?password=a&b=c", Invalid::Parameter("a parameter".to_owned())),
+            ("postgres://u@h/d?a&b=c", Invalid::Parameter("a parameter".to_owned())),
+            ("postgres://u:a@b?c=d&e@h/d", Invalid::Parameter("a parameter".to_owned())),
             ("postgres://h/d?connect_timeout=3", Invalid::Timeout),
             ("postgres://a,b/d?target_session_attrs=any", Invalid::SessionAttributes),
             ("postgres://h/d?statement-cache-capacity=many", Invalid::StatementCache),

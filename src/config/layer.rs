@@ -30,6 +30,11 @@ impl Layer {
         self.values.keys().cloned().collect()
     }
 
+    /// What each setting is.
+    pub(super) fn kinds(&self) -> BTreeMap<String, ValueKind> {
+        self.values.iter().map(|(name, value)| (name.clone(), value.kind.clone())).collect()
+    }
+
     /// The texts of its secrets, for which only marks stand in it.
     pub(super) fn secrets(&self) -> Vault {
         self.secrets.clone()

@@ -6,7 +6,7 @@ use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use config::{Config as Merged, Value};
+use config::{Config as Merged, Value, ValueKind};
 use zeroize::Zeroizing;
 
 use super::DEFAULTS;
@@ -56,6 +56,7 @@ pub struct Settings {
     merged: Merged,
     /// The settings' names, in order.
     pub(super) known: Vec<String>,
+    defaults: BTreeMap<String, ValueKind>,
     /// Found while loading; reported together with what validation finds.
     pub(super) problems: Vec<String>,
     /// What the marks of secrets stand for.
@@ -77,6 +78,7 @@ impl Settings {
         let mut problems = Vec::new();
         let defaults = Layer::from_toml(DEFAULTS, "default").map_err(|cause| Problems(vec![cause]))?;
         let known = defaults.names();
+        let kinds = defaults.kinds();
 
         let mut base = Layer::default();
         for (setting, value) in &sources.base {
@@ -103,7 +105,17 @@ impl Settings {
         let (from_files, unreadable) = read_secrets(&without_files);
         secrets.extend(from_files.secrets());
         let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
-        Ok(Self { merged, known, problems, secrets, file: path, unreadable })
+        Ok(Self { merged, known, defaults: kinds, problems, secrets, file: path, unreadable })
+    }
+
+    /// What a setting is where nobody sets it, which has its type.
+    pub(super) fn default_of(&self, setting: &str) -> ValueKind {
+        self.defaults.get(setting).cloned().unwrap_or(ValueKind::Nil)
+    }
+
+    /// Where a setting's value comes from.
+    pub fn origin(&self, setting: &str) -> String {
+        self.value(setting).origin().unwrap_or_default().to_owned()
     }
 
     /// Whether a database is named, rightly or wrongly; `keyward dev` then starts none of its own.

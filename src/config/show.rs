@@ -32,6 +32,11 @@ impl Settings {
         text
     }
 
+    /// The database's address without its password.
+    pub fn database_shown(&self) -> String {
+        self.secret("database.url").and_then(|texts| texts.first()).map_or_else(String::new, |url| masked_url(url))
+    }
+
     /// A value as it may be shown.
     fn shown(&self, setting: &str, value: &Value) -> String {
         if self.unreadable.keys().any(|secret| file_twin(secret) == setting) {
@@ -44,8 +49,21 @@ impl Settings {
                 format!("{:?}", url.map_or_else(String::new, |url| masked_url(url)))
             }
             kind if SECRETS.contains(&setting) => masked(kind),
-            kind => plain(kind),
+            kind => plain(&typed(kind, &self.default_of(setting))),
         }
+    }
+}
+
+/// A value from the environment, which is text, as the type that the setting has.
+fn typed(kind: &ValueKind, default: &ValueKind) -> ValueKind {
+    let ValueKind::String(text) = kind else { return kind.clone() };
+    let text = text.trim();
+    match default {
+        ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::I128(_) | ValueKind::U128(_) => {
+            text.parse().map_or_else(|_| kind.clone(), ValueKind::I64)
+        }
+        ValueKind::Boolean(_) => text.parse().map_or_else(|_| kind.clone(), ValueKind::Boolean),
+        _ => kind.clone(),
     }
 }
 

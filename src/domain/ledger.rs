@@ -209,6 +209,15 @@ pub struct OwnerSwitch {
     pub at: OffsetDateTime,
 }
 
+/// How an owner stands after a switch.
+#[derive(Clone, Debug)]
+pub struct OwnerSwitched {
+    /// Whether it was the switch that made it so.
+    pub changed: bool,
+    /// Why the owner is switched off, in the words of who did it first.
+    pub reason: Option<ChangeReason>,
+}
+
 /// A change of more than one key, or of tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Together<'a> {

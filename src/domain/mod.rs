@@ -19,6 +19,7 @@ pub mod precondition;
 pub mod principal;
 pub mod scope;
 pub mod secret;
+pub mod shown;
 pub mod text;
 pub mod timestamp;
 pub mod token;

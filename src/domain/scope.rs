@@ -13,6 +13,8 @@ pub const SCOPES_MAX: usize = 100;
 pub const ADMIN_SCOPE: &str = "keyward:admin";
 /// May ask whether a key is good. For services; a token or a key carries it.
 pub const VERIFY_SCOPE: &str = "keyward:verify";
+/// All rights on Keyward itself that there are.
+pub const KEYWARD_SCOPES: [&str; 2] = [ADMIN_SCOPE, VERIFY_SCOPE];
 /// Scopes that begin so are rights on Keyward itself, which nobody passes on without having them.
 const RESERVED: &str = "keyward:";
 

@@ -7,16 +7,17 @@ pub const DESCRIPTION_MAX: usize = 1000;
 /// The longest reason for a revocation, in characters.
 pub const REASON_MAX: usize = 500;
 
-/// The text is empty, too long, or has a control character (Postgres keeps no NUL, and a line of a
+/// The text is empty, too long, nothing but blanks, or has a control character (Postgres keeps no NUL, and a line of a
 /// log or a table must stay one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("1 to {max} characters, none of them a control character")]
+#[error("1 to {max} characters, not all of them blanks, and none of them a control character")]
 pub struct InvalidText {
     max: usize,
 }
 
 fn line(text: &str, max: usize) -> Result<Box<str>, InvalidText> {
-    let sound = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    let is_blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
+    let sound = !text.chars().all(is_blank) && text.chars().count() <= max && !text.chars().any(char::is_control);
     if sound { Ok(text.into()) } else { Err(InvalidText { max }) }
 }
 
@@ -73,6 +74,11 @@ impl std::str::FromStr for KeyDescription {
 pub struct SearchText(Box<str>);
 
 impl SearchText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a text has it anywhere, in letters of either case.
     pub fn is_within(&self, text: &str) -> bool {
         text.to_lowercase().contains(&self.0.to_lowercase())
@@ -140,7 +146,8 @@ mod tests {
         for good in ["a", "Zoë’s ключ 鍵 🔑", &"é".repeat(NAME_MAX)] {
             assert_eq!(good.parse::<KeyName>().expect("a name").as_str(), good);
         }
-        for bad in ["", "a\0", "a\nb", "\u{7f}", "\u{85}", &"é".repeat(NAME_MAX + 1)] {
+        for bad in ["", " ", "\u{a0}\u{3000}", "\u{feff}", "a\0", "a\nb", "\u{7f}", "\u{85}", &"é".repeat(NAME_MAX + 1)]
+        {
             assert!(bad.parse::<KeyName>().is_err(), "{bad:?}");
         }
     }

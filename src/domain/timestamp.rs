@@ -1,6 +1,8 @@
 //! Instants as text: RFC 3339, to the millisecond. That is as exact as ids are, and as what other programs read: texts of
 //! one length are in the order of their instants, and JavaScript has no finer clock.
 
+use std::time::Duration;
+
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
 /// The text is no instant of RFC 3339.
@@ -37,6 +39,19 @@ pub fn write(instant: OffsetDateTime) -> String {
     instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default()
 }
 
+/// Writes a span as settings are written: in the largest unit of which it is a whole number, such as `365d` or `90m`. What is
+/// finer than a millisecond is cut off.
+pub fn span(span: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let millis = span.as_millis();
+    if millis == 0 {
+        return "0s".to_owned();
+    }
+    let whole = UNITS.into_iter().find(|(unit, _)| millis % unit == 0);
+    let (unit, name) = whole.unwrap_or((1, "ms"));
+    format!("{}{name}", millis / unit)
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -53,6 +68,22 @@ mod tests {
             ("1937-01-01T12:00:27.87+00:20", datetime!(1937-01-01 11:40:27.87 UTC)),
         ] {
             assert_eq!(parse(text), Ok(instant), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_written_as_settings_are() {
+        for (millis, text) in [
+            (0, "0s"),
+            (500, "500ms"),
+            (1_500, "1500ms"),
+            (30_000, "30s"),
+            (90_000, "90s"),
+            (5_400_000, "90m"),
+            (7_200_000, "2h"),
+            (365 * 86_400_000, "365d"),
+        ] {
+            assert_eq!(span(Duration::from_millis(millis)), text);
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::{future::Future, sync::Arc};
 
-use actix_web::{HttpMessage, HttpRequest, http::header::HeaderValue};
+use actix_web::{
+    HttpMessage, HttpRequest,
+    http::header::{AUTHORIZATION, HeaderValue},
+};
 use futures_util::future::Either;
 use time::OffsetDateTime;
 
@@ -12,7 +15,9 @@ use super::{
     rules::Rules,
 };
 use crate::{
-    auth::{Checked, Undecided, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker},
+    auth::{
+        Checked, Undecided, jwt::Unverified, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker,
+    },
     domain::{
         api_key::KeyId,
         audit::{Actor, Author},
@@ -162,9 +167,37 @@ impl Gate {
         let line = &mut |untold| {
             let key_id = self.presented_key(request).map(tracing::field::display);
             let client = self.proxies.client_address(request).map(tracing::field::display);
-            tracing::info!(reason = denial.code(), key_id, client, untold, "refused a request");
+            let token = self.told_of_token(denial, request).unwrap_or_default();
+            let Unverified { tried, issuer, key_id: kid, algorithm, audience, .. } = &token;
+            tracing::info!(
+                reason = denial.code(),
+                key_id,
+                issuer = tried.as_deref(),
+                token_iss = issuer.as_deref(),
+                token_kid = kid.as_deref(),
+                token_alg = algorithm.as_deref(),
+                token_aud = audience.as_deref().filter(|_| denial == Denial::Token(TokenFault::Audience)),
+                hint = hint(denial, &token),
+                client,
+                untold,
+                "refused a request"
+            );
         };
         self.log(&self.refusals, request, line);
+    }
+
+    /// What the token says of itself that a request carries, where that may be why it is refused.
+    fn told_of_token(&self, denial: Denial, request: &HttpRequest) -> Option<Unverified> {
+        if !matches!(denial, Denial::Token(_) | Denial::Scope(_) | Denial::Scopes) {
+            return None;
+        }
+        let headers = request.headers();
+        let of = |value: &HeaderValue| {
+            let value = value.as_bytes();
+            self.tokens.verifier().describe(credentials::strip_bearer(value).unwrap_or(value))
+        };
+        // Gateways may be told of others.
+        headers.get(AUTHORIZATION).and_then(of).or_else(|| headers.iter().find_map(|(_, value)| of(value)))
     }
 
     /// The public name of the key that a request carries, in whichever header: only what our tag is on is a key of ours.
@@ -211,6 +244,18 @@ impl Gate {
                 tracing::error!(%error, untold, "could not stop the keys of a disabled owner");
             });
         }
+    }
+}
+
+/// What the operator may have overlooked.
+fn hint(denial: Denial, token: &Unverified) -> Option<String> {
+    match denial {
+        Denial::Token(_) => token.near_miss.clone(),
+        _ if token.left_out.is_empty() => None,
+        _ => Some(format!(
+            "the token carries {}, which keyward_scopes of its issuer's table in jwt.issuers does not name",
+            token.left_out.join(" ")
+        )),
     }
 }
 

@@ -121,11 +121,11 @@ impl Refusals {
 /// Who sends such requests is an address, which a proxy may have in common with everybody.
 fn tell(refusal: Refusal, client: Option<IpAddr>, untold: u64) {
     let (status, reason, _) = refusal.facts();
-    let (status, peer) = (status.as_u16(), client.map(tracing::field::display));
+    let (status, client) = (status.as_u16(), client.map(tracing::field::display));
     if refusal == Refusal::NoMemory {
-        tracing::warn!(status, peer, untold, "refused a request: server.max_buffered_bytes is used up");
+        tracing::warn!(status, client, untold, "refused a request: server.max_buffered_bytes is used up");
     } else {
-        tracing::info!(status, reason, peer, untold, "refused a request");
+        tracing::info!(status, reason, client, untold, "refused a request");
     }
 }
 

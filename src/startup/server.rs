@@ -11,6 +11,7 @@ use std::{
 use actix_web::dev::Server as HttpServer;
 use anyhow::Context;
 use rand::RngExt;
+use tokio::signal::unix::Signal;
 use uuid::Uuid;
 
 use super::{
@@ -22,10 +23,10 @@ use crate::{
     auth::lifecycle::Issuer,
     config::{self, Audit, Config, Database, Server},
     domain::network,
-    policy_file::PolicyWatch,
+    policy_file::{self, PolicyWatch},
     protect::{BoundedLog, Membership, TrustedProxies},
     server::Listeners,
-    store::{OpenError, Store},
+    store::{OpenError, Schema, Store},
     telemetry::outage::{Trouble, millis},
 };
 
@@ -59,11 +60,12 @@ pub struct Replica {
 
 impl Replica {
     /// Listens, and does all else that can be done without a database. It isn't ready until it is [prepared](Self::prepare).
-    /// To be called in the runtime that lasts as long as the replica.
+    /// To be called in the runtime that lasts as long as the replica. `hang_up` brings each SIGHUP, by which the policy is read
+    /// again.
     ///
     /// # Errors
     /// When one of these cannot be done; the message says what to do.
-    pub fn start(config: Config) -> anyhow::Result<Self> {
+    pub fn start(config: Config, hang_up: Signal) -> anyhow::Result<Self> {
         let Config {
             server: settings,
             process: _,
@@ -85,8 +87,7 @@ impl Replica {
             );
         }
         let lease = coherence.lease;
-        // First of all, for until then a SIGHUP, by which the policy is read again, ends the process.
-        let authorize = authorizer(authorize)?;
+        let authorize = authorizer(authorize, hang_up)?;
         let tcp = listen(&settings)?;
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
@@ -139,11 +140,11 @@ impl Replica {
         };
         self.store.warn_of_strangers().await;
         self.membership.begin();
-        self.readiness.prepared();
+        self.readiness.prepared(schema.fits);
         let replica = Uuid::from_u128(self.store.replica_id().0);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            schema,
+            schema = schema.newest,
             %replica,
             address = %self.address,
             lease_ms = millis(self.lease),
@@ -191,8 +192,8 @@ fn ended_by_itself(result: io::Result<()>) -> anyhow::Error {
     anyhow::Error::new(cause).context("the HTTP server failed")
 }
 
-/// Tries until all is there, or something is wrong for good. Gives the newest migration that was applied.
-async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<i64, OpenError> {
+/// Tries until all is there, or something is wrong for good.
+async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<Schema, OpenError> {
     let trouble = Trouble::default();
     let mut pause = PAUSE;
     loop {
@@ -217,12 +218,19 @@ async fn prepare(store: &Store, database: &Database, audit: &Audit, address: Soc
 }
 
 /// Begins to watch the policy file, where there is one.
-fn authorizer(settings: config::Authorize) -> anyhow::Result<Authorize> {
-    let watch = settings.policy.map(PolicyWatch::new).transpose().context("cannot listen for SIGHUP")?;
-    let policy = watch.as_ref().map(PolicyWatch::current);
-    if let Some(watch) = watch {
-        tokio::spawn(watch.run());
-    }
+fn authorizer(settings: config::Authorize, hang_up: Signal) -> anyhow::Result<Authorize> {
+    let policy = match settings.policy {
+        Some(file) => {
+            let watch = PolicyWatch::new(file, hang_up);
+            let policy = watch.current();
+            tokio::spawn(watch.run());
+            Some(policy)
+        }
+        None => {
+            tokio::spawn(policy_file::tell_of_hang_ups(hang_up));
+            None
+        }
+    };
     Ok(Authorize::new(&settings.credential_headers, policy)?)
 }
 
@@ -239,7 +247,19 @@ async fn look_away(stop: impl Future<Output = Stop>, readiness: &Readiness, unre
 
 fn listen(settings: &Server) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(settings.host, settings.port);
-    TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address}. Is something else running there? Set server.port (PORT) to another port")
+    TcpListener::bind(address).map_err(|error| {
+        let what_to_do = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "something else is running there. Stop it, or set server.port (PORT) to another port"
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address. Set server.host to one of its own, or to 0.0.0.0 or :: for all of them"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this user may not use that port. Set server.port (PORT) to 1024 or more"
+            }
+            _ => "set server.host and server.port (PORT) to an address that this process may use",
+        };
+        anyhow::Error::new(error).context(format!("cannot listen on {address}: {what_to_do}"))
     })
 }

@@ -22,6 +22,15 @@ pub(super) const LISTENER: Place = Place { url: "database.listen_url", password:
 /// The way of the role that owns the tables, if it has one of its own.
 pub(super) const OWNER: Place = Place { url: "database.migrate_url", password: "database.migrate_password" };
 
+/// The password of a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Password {
+    /// The setting that holds it, or is to hold it.
+    pub(super) setting: &'static str,
+    /// Whether there is one.
+    pub(super) given: bool,
+}
+
 /// There is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -34,8 +43,8 @@ pub(super) struct ConnectFailure {
 
 impl ConnectFailure {
     /// Nothing has answered for so long.
-    pub(super) fn silent(options: &PgConnectOptions, place: Place, password: &'static str) -> Self {
-        let Of { server, url, .. } = Of::new(options, place, password);
+    pub(super) fn silent(options: &PgConnectOptions, place: Place) -> Self {
+        let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
         Self::that_heals(format!(
             "{url}: {server} does not answer. See whether Postgres runs there, and whether a firewall is in between"
         ))
@@ -43,18 +52,13 @@ impl ConnectFailure {
 
     /// What was answered is none that can be worked with.
     pub(super) fn unfit(unfit: Unfit, options: &PgConnectOptions, place: Place) -> Self {
-        let Of { server, url, .. } = Of::new(options, place, "");
+        let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
         Self { what: format!("{url}: {server} is refused: {unfit}"), heals: unfit.heals() }
     }
 
     /// What went wrong while connecting, or with the first statement.
-    pub(super) fn new(
-        error: &sqlx::Error,
-        options: &PgConnectOptions,
-        place: Place,
-        password_setting: &'static str,
-    ) -> Self {
-        let of = Of::new(options, place, password_setting);
+    pub(super) fn new(error: &sqlx::Error, options: &PgConnectOptions, place: Place, password: Password) -> Self {
+        let of = Of::new(options, place, password);
         let Of { server, url, .. } = &of;
         match error {
             sqlx::Error::Io(error) => Self::of_io(error, &of),
@@ -100,8 +104,13 @@ impl ConnectFailure {
         let message = error.message();
         let Of { server, url, password, user, database } = of;
         match &*code {
+            "28P01" if !password.given => Self::for_good(format!(
+                "{}: {server} demands a password of the role {user}, and none is given. Set it",
+                password.setting
+            )),
             "28P01" => Self::for_good(format!(
-                "{password}: {server} refuses the password of the role {user}. Correct it there, or give the role this password"
+                "{}: {server} refuses the password of the role {user}. Correct it there, or give the role this password",
+                password.setting
             )),
             "28000" => Self::for_good(format!(
                 "{url}: {server} refuses the role {user}: {message}. Create the role, correct its name, or let it in by pg_hba.conf"
@@ -149,17 +158,22 @@ impl ConnectFailure {
     }
 }
 
+impl Password {
+    /// Where nothing is said of it.
+    const UNKNOWN: Self = Self { setting: "", given: true };
+}
+
 /// What messages speak of.
 struct Of<'a> {
     server: String,
     url: &'static str,
-    password: &'static str,
+    password: Password,
     user: &'a str,
     database: &'a str,
 }
 
 impl<'a> Of<'a> {
-    fn new(options: &'a PgConnectOptions, place: Place, password: &'static str) -> Self {
+    fn new(options: &'a PgConnectOptions, place: Place, password: Password) -> Self {
         let user = options.get_username();
         let host = options.get_host();
         let server = match options.get_socket() {

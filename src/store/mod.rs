@@ -23,6 +23,7 @@ use sqlx::{Connection, PgConnection, Postgres, pool::PoolConnection, postgres::P
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+pub use self::schema::Schema;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
@@ -359,7 +360,24 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
+            sqlx::Error::Database(error) => Self::Failed(told(error.as_ref())),
             other => Self::Unavailable(other.to_string()),
         }
     }
+}
+
+/// What the database says, and the remedy where it is ours to give. By PostgreSQL's codes:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn told(error: &dyn sqlx::error::DatabaseError) -> String {
+    let code = error.code().unwrap_or_default();
+    let message = error.message();
+    let remedy = match &*code {
+        // A table, a column, a function, a schema or a type that isn't there.
+        "42P01" | "42703" | "42883" | "3F000" | "42704" => {
+            ". The schema is not that of this program: run `keyward migrate`, and see that database.url names the right database"
+        }
+        "42501" => ". Run `keyward migrate` with database.migrate_url, which grants the service's role what it needs",
+        _ => "",
+    };
+    format!("{message} ({code}){remedy}")
 }

@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`], which tells whether another attempt may succeed.
-    pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<i64, OpenError> {
+    pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<Schema, OpenError> {
         self.reach().await?;
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
@@ -82,7 +82,7 @@ impl Store {
                     needed,
                     "the database's schema is older than this program: not ready before `keyward migrate` was run"
                 );
-                Ok(found)
+                Ok(Schema { newest: found, fits: false })
             }
             Seen::Unreadable(tables) => {
                 Err(ConnectFailure::for_good(format!(
@@ -92,7 +92,7 @@ impl Store {
                 ))
                 .into())
             }
-            Seen::Good(found) => Ok(found),
+            Seen::Good(found) => Ok(Schema { newest: found, fits: true }),
         }
     }
 
@@ -111,6 +111,15 @@ impl Store {
         let needed = newest_known_migration();
         if found < needed { Err(OpenError::OldSchema { found, needed }) } else { Ok(()) }
     }
+}
+
+/// The schema that a replica begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// The newest migration that was applied; 0 for none.
+    pub newest: i64,
+    /// Whether that is as new as this program.
+    pub fits: bool,
 }
 
 /// How the schema looks to the service.

@@ -16,7 +16,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     OpenError,
-    failure::{ConnectFailure, Place},
+    failure::{ConnectFailure, Password, Place},
     session,
 };
 use crate::{
@@ -30,8 +30,7 @@ const ASKED_EVERY: Duration = Duration::from_millis(500);
 /// All servers of one address.
 pub(super) struct Servers {
     place: Place,
-    /// The setting that holds the password.
-    password_setting: &'static str,
+    password: Password,
     candidates: Vec<PgConnectOptions>,
     /// Where connections are made.
     chosen: AtomicUsize,
@@ -62,7 +61,10 @@ impl Servers {
         });
         Ok(Self {
             place,
-            password_setting: if in_url { place.url } else { place.password },
+            password: Password {
+                setting: if in_url { place.url } else { place.password },
+                given: in_url || password.is_some(),
+            },
             candidates: candidates.collect::<Result<_, OpenError>>()?,
             chosen: AtomicUsize::new(0),
             patience: settings.acquire_timeout.max(Duration::from_millis(500)),
@@ -112,7 +114,7 @@ impl Servers {
             Ok(Ok(Ok(connection))) => Ok(connection),
             Ok(Ok(Err(unfit))) => Err(ConnectFailure::unfit(unfit, options, self.place)),
             Ok(Err(error)) => Err(self.explain(&error, options)),
-            Err(_) => Err(ConnectFailure::silent(options, self.place, self.password_setting)),
+            Err(_) => Err(ConnectFailure::silent(options, self.place)),
         }
     }
 
@@ -122,7 +124,7 @@ impl Servers {
     }
 
     fn explain(&self, error: &sqlx::Error, options: &PgConnectOptions) -> ConnectFailure {
-        ConnectFailure::new(error, options, self.place, self.password_setting)
+        ConnectFailure::new(error, options, self.place, self.password)
     }
 
     /// Finds out, not too often, whether the primary is elsewhere, or why there is no connection. `None`: nothing is known to be

@@ -12,6 +12,7 @@ use actix_web::{
 
 use super::{
     caller::Administrator,
+    explanation::explanation,
     root_span::{in_request, request_id},
 };
 use crate::api::{
@@ -30,7 +31,7 @@ use crate::{
         verdict::Verdict,
     },
     protect::{
-        Credentials, Host, Refused,
+        Cause, Credentials, Host, Refused,
         credentials::{self, BearerScheme, Presented},
         with_scope,
     },
@@ -160,7 +161,11 @@ pub(crate) struct OwnRoutes;
 
 impl Host for OwnRoutes {
     fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse {
-        HttpResponse::from_error(Failure::new(request.path(), refused))
+        let explanation = match refused.cause() {
+            Cause::Denied(kind, denial) => explanation(request.headers(), kind, denial),
+            Cause::Undecided => None,
+        };
+        HttpResponse::from_error(Failure::new(request.path(), refused).explained(explanation))
     }
 
     fn in_request(&self, request: &HttpRequest, log: &mut dyn FnMut()) {

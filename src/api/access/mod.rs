@@ -4,6 +4,7 @@ pub(crate) mod authenticate;
 pub(crate) mod caller;
 pub(crate) mod cors;
 pub(crate) mod edge;
+pub(crate) mod explanation;
 pub(crate) mod host;
 pub(crate) mod immediate;
 pub(crate) mod key_check;

@@ -9,7 +9,7 @@ use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header::HeaderValue},
+    http::{Method, StatusCode, header::HeaderValue},
 };
 use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
@@ -31,8 +31,10 @@ impl RootSpanBuilder for RootSpan {
         match outcome {
             Ok(response) => {
                 let (request, status) = (response.request(), response.status());
-                // At `debug` each request has its line, also where there were too many for a warning.
+                // At `debug` each request has its line, also where there were too many for a warning. What could not be decided
+                // or done has one already, which tells why.
                 if status.is_server_error()
+                    && status != StatusCode::SERVICE_UNAVAILABLE
                     && let Some(untold) = services(request).broken_answers.admit()
                 {
                     in_request(request, || tracing::warn!(status = status.as_u16(), untold, "answered"));

@@ -14,7 +14,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::api::{
-    access::{host::host_of, root_span::in_request},
+    access::host::host_of,
+    handlers::keys::log_change,
     paths::{INTROSPECT, REVOKE},
     services::{Services, unavailable},
     wire::{
@@ -163,8 +164,8 @@ pub(crate) async fn revoke(
         // Who asks has shown the key itself, so it is theirs to end.
         let editor = Editor { reach: Reach::Own(record.owner.clone()), ..editor };
         let revoked = services.lifecycle.revoke(record.id, None, editor, now()).await.map_err(fail)?;
-        revoked.map_err(|refusal| Failure::new(request.path(), refusal))?;
-        in_request(&request, || tracing::info!(key_id = %record.id, "revoked a key"));
+        let revoked = revoked.map_err(|refusal| Failure::new(request.path(), refusal))?;
+        log_change(&request, &revoked, "revoke a key");
     } else if is_token(&services, &form).await.map_err(fail)? {
         return Err(Failure::new(request.path(), Reason::UnsupportedTokenType));
     }

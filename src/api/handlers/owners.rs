@@ -16,7 +16,7 @@ use crate::api::{
     wire::{
         actor::By,
         cursor,
-        failure::{Failure, Reason},
+        failure::{Failure, Missing, Reason},
         fields::{Fields, parsed},
         owner_id,
         parameters::{self, Parameters},
@@ -42,6 +42,11 @@ pub(crate) struct SwitchedOwner {
     owner: Owner,
     /// Whether all of the owner's keys are refused.
     disabled: bool,
+    /// Whether this request has changed that. Where it has not, the reason that was given before holds.
+    changed: bool,
+    /// Why the owner is disabled, if somebody said so: of who disabled the owner first.
+    #[schema(required, min_length = 1, max_length = 500)]
+    disabled_reason: Option<String>,
     #[serde(flatten)]
     confirmation: Confirmation,
 }
@@ -154,9 +159,9 @@ pub(crate) async fn show(
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound))?;
+    let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
     let found = services.lifecycle.owner(&owner, now()).await.map_err(|error| read_failed(&request, &error))?;
-    let found = found.ok_or_else(|| fail(Reason::NotFound))?;
+    let found = found.ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(OwnerDetails::from(found)))
 }
 
@@ -207,16 +212,33 @@ async fn switch(
     disabled: bool,
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(id).ok_or_else(|| fail(Reason::NotFound))?;
+    let owner = owner_id::read(id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
     let mut fields = Fields::of_optional(request, body).map_err(fail)?;
     let reason = fields.take("reason", parsed);
     fields.finish(Some(())).map_err(fail)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
     let switched = services.lifecycle.switch_owner(switch, editor.reach, editor.author).await;
-    let everywhere = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
+    let switched = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
+    let confirmation = Confirmation::new(&switched.everywhere);
     in_request(request, || {
-        tracing::info!(owner = id, disabled, took_ms = millis(everywhere.took), "switched an owner")
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        let (took_ms, changed) = (millis(switched.everywhere.took), switched.changed);
+        tracing::info!(
+            owner = id,
+            disabled,
+            changed,
+            took_ms,
+            replicas_confirmed,
+            replicas_expired,
+            "switched an owner"
+        );
     });
-    let answer = SwitchedOwner { owner: Owner::new(&owner), disabled, confirmation: Confirmation::new(&everywhere) };
+    let answer = SwitchedOwner {
+        owner: Owner::new(&owner),
+        disabled,
+        changed: switched.changed,
+        disabled_reason: switched.reason.map(|reason| reason.as_str().to_owned()),
+        confirmation,
+    };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }

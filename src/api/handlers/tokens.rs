@@ -27,7 +27,10 @@ use crate::api::{
 };
 use crate::{
     auth::{jwt::TokenLives, lifecycle::Editor},
-    domain::token::{TokenRevocation, WhichTokens, is_too_late},
+    domain::{
+        shown::escaped,
+        token::{TokenRevocation, WhichTokens, is_too_late},
+    },
     telemetry::outage::millis,
 };
 
@@ -59,16 +62,32 @@ pub struct EndedTokens {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "times::optional")]
     #[schema(nullable = false)]
     not_before: Option<OffsetDateTime>,
+    /// What may be wrong with the issuer, where that can't be told for sure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    notice: Option<&'static str>,
 }
 
+/// Where any `iss` is accepted, one that is mistyped can't be told from the right one.
+const UNKNOWN_ISSUER: &str = "No configured issuer has this name. The revocation counts for tokens that are signed with \
+                              jwt.secret, which may have any iss because jwt.issuer is empty. Check that the issuer is their iss, \
+                              to the letter.";
+
 impl EndedTokens {
-    /// Those of an issuer. `not_before`: the latest instant that was ever given for this subject.
-    pub fn new(issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
+    /// Those of an issuer, one of `issuers`. `not_before`: the latest instant that was ever given for this subject.
+    pub fn new(issuers: &TokenLives, issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
         let (token_id, subject) = match which {
             WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
             WhichTokens::OfSubject { subject, .. } => (None, Some(subject.into())),
         };
-        Self { issuer: issuer.to_owned(), token_id, subject, not_before }
+        let is_doubtful = !issuer.is_empty() && !issuers.names(issuer);
+        let notice = is_doubtful.then_some(UNKNOWN_ISSUER);
+        Self { issuer: issuer.to_owned(), token_id, subject, not_before, notice }
+    }
+
+    /// What may be wrong with the issuer.
+    pub fn notice(&self) -> Option<&'static str> {
+        self.notice
     }
 }
 
@@ -81,13 +100,26 @@ pub(crate) async fn revoke(
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let fields = Fields::of(&request, &body).map_err(fail)?;
-    let revocation = which(fields, services.gate.tokens.verifier().lives(), now()).map_err(fail)?;
+    let issuers = services.gate.tokens.verifier().lives();
+    let revocation = which(fields, issuers, now()).map_err(fail)?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, editor.reach, editor.author).await;
     let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke tokens"))?;
-    in_request(&request, || tracing::info!(issuer, took_ms = millis(revoked.everywhere.took), "revoked tokens"));
-    let tokens = EndedTokens::new(&issuer, which, revoked.not_before);
-    let answer = RevokedTokens { tokens, confirmation: Confirmation::new(&revoked.everywhere) };
+    let tokens = EndedTokens::new(issuers, &issuer, which, revoked.not_before);
+    let confirmation = Confirmation::new(&revoked.everywhere);
+    in_request(&request, || {
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        tracing::info!(
+            issuer = escaped(&issuer),
+            subject = tokens.subject.as_deref().map(escaped),
+            token_id = tokens.token_id.as_deref().map(escaped),
+            took_ms = millis(revoked.everywhere.took),
+            replicas_confirmed,
+            replicas_expired,
+            "revoked tokens"
+        );
+    });
+    let answer = RevokedTokens { tokens, confirmation };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 

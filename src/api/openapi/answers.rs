@@ -17,7 +17,7 @@ use crate::{
             audit::EventList,
             compatibility, health,
             keys::{
-                RevokedTogether,
+                RevokedTogether, WouldBeRevoked,
                 representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
             },
             oauth::Introspection,
@@ -47,6 +47,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<KeyList>(&mut schemas);
     add::<RevokedKey>(&mut schemas);
     add::<RevokedTogether>(&mut schemas);
+    add::<WouldBeRevoked>(&mut schemas);
     add::<SwitchedOwner>(&mut schemas);
     add::<OwnerDetails>(&mut schemas);
     add::<OwnerList>(&mut schemas);
@@ -64,6 +65,8 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<Introspection>(&mut schemas);
     add::<health::State>(&mut schemas);
     schemas.insert("Verdict".to_owned(), json!({ "oneOf": [reference("Verification"), reference("Verifications")] }));
+    let or_not = json!({ "oneOf": [reference("RevokedTogether"), reference("WouldBeRevoked")] });
+    schemas.insert("RevokedTogetherOrNot".to_owned(), or_not);
     schemas.insert(
         "Metadata".to_owned(),
         json!({ "type": "object", "required": ["issuer", "introspection_endpoint", "revocation_endpoint"] }),

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, line, owner_id, reference};
+use super::{
+    parameters::several,
+    schema::{NO_NUL, line, owner_id, reference},
+};
 use crate::{
     api::handlers::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},
     domain::{
@@ -75,6 +78,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
     let bodies = [
         ("NewKey", new_key()),
         ("NewKeyOfAnOwner", new_key_of_an_owner()),
+        ("WhichOwner", which_owner()),
         ("KeyPatch", key_patch()),
         ("Rotation", rotation()),
         ("Conditions", conditions()),
@@ -117,15 +121,23 @@ fn new_key() -> Value {
 }
 
 fn new_key_of_an_owner() -> Value {
-    let text = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
-    let mut owner = object(&json!({ "issuer": or_null(text.clone()), "subject": text }));
-    owner["properties"]["subject"]["minLength"] = json!(1);
-    owner["required"] = json!(["subject"]);
-    owner["description"] = json!(format!("Whose key it will be. Each at most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
     let mut schema = new_key();
-    schema["properties"]["owner"] = owner;
+    schema["properties"]["owner"] = reference("WhichOwner");
     schema["required"] = json!(["owner"]);
     schema
+}
+
+/// An owner: by id, or by issuer and subject. Who sends what an answer shows of an owner sends all three.
+fn which_owner() -> Value {
+    let text = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
+    let mut by_name = object(&json!({ "id": owner_id(), "issuer": or_null(text.clone()), "subject": text }));
+    by_name["properties"]["id"]["description"] = json!("If it is given, too, it must be the id of that owner.");
+    by_name["properties"]["subject"]["minLength"] = json!(1);
+    by_name["required"] = json!(["subject"]);
+    by_name["description"] = json!(format!("Each at most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
+    let mut by_id = object(&json!({ "id": owner_id() }));
+    by_id["required"] = json!(["id"]);
+    json!({ "anyOf": [owner_id(), by_name, by_id], "description": "Whose: `owner` of a key, its id alone, or issuer and subject." })
 }
 
 fn key_patch() -> Value {
@@ -194,7 +206,7 @@ fn token_form() -> Value {
             "token_type_hint": { "type": "string", "description": "Not needed: the token itself tells." },
             "client_address": {
                 "anyOf": address,
-                "description": "From where the token came, for keys that are bound to addresses.",
+                "description": "Our own: from where the token came, an IP address. A key with `allowedIps` is active only if it is given and one of those.",
             },
         },
     })
@@ -203,20 +215,33 @@ fn token_form() -> Value {
 fn conditions() -> Value {
     let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
     let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
+    let one = json!({ "type": "string", "enum": states });
+    let state = json!({
+        "anyOf": [
+            { "type": "string", "pattern": several(&states) },
+            { "type": "array", "minItems": 1, "maxItems": KeyState::ALL.len(), "items": one },
+        ],
+        "example": "active,expired",
+    });
     let instant = || json!({ "type": "string", "format": "date-time" });
     let conditions = json!({
-        "owner": owner_id(),
-        "state": { "type": "string", "enum": states },
+        "owner": reference("WhichOwner"),
+        "state": state,
         "environment": reference("Environment"),
         "name": line(NAME_MAX),
+        "search": line(NAME_MAX),
+        "scope": { "type": "string", "pattern": r"^[!#-\[\]-~]{1,128}$" },
         "tag": { "type": "string", "pattern": r"^[^:\u0000]+:[^\u0000]*$" },
         "expiringBefore": instant(),
         "createdSince": instant(),
+        "unusedSince": instant(),
     });
     let names = conditions.as_object().into_iter().flat_map(|members| members.keys());
     let one_at_least: Vec<_> = names.map(|name| json!({ "required": [name] })).collect();
     let mut schema = object(&conditions);
     schema["properties"]["reason"] = or_null(line(REASON_MAX));
+    let about = "Revoke nothing, and tell how many keys there are.";
+    schema["properties"]["dryRun"] = or_null(json!({ "type": "boolean", "default": false, "description": about }));
     schema["anyOf"] = one_at_least.into();
     schema
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::{
         endpoint::Endpoint,
-        wire::failure::{Fault, FieldProblem, Reason},
+        wire::failure::{Fault, FieldProblem, Missing, Reason},
     },
     server::Refusal,
 };
@@ -86,7 +86,7 @@ impl Operation {
 
     /// It is about one key.
     pub(super) fn of_a_key(self) -> Self {
-        self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound]).stored()
+        self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound(Missing::Route)]).stored()
     }
 
     /// It heeds preconditions about the key's version.
@@ -105,7 +105,7 @@ impl Operation {
         self.body = Some(body);
         let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
         self.fails([
-            Reason::InvalidJson(Fault::Syntax { line: 1, column: 12 }),
+            Reason::InvalidJson(Fault::Syntax { line: 1, column: 12, cause: "expected value".into() }),
             Reason::InvalidJson(Fault::NotAnObject("array")),
             Reason::UnsupportedMediaType,
             Reason::NoRequest(Refusal::ContentCoding),

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{
         endpoint::{Access, Endpoint},
-        wire::failure::{CredentialKind, Fault, FieldProblem, Reason},
+        wire::failure::{CredentialKind, Fault, FieldProblem, Missing, Reason},
     },
     domain::api_key::KeyId,
 };
@@ -52,7 +52,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .answers(201, "The key, shown only this once", "GuideKey")
             .answers(200, "The same request has made this key before; its secret is not shown again", "GuideKey")
             .takes_checked([header("Idempotency-Key")])
-            .fails([Reason::InvalidJson(Fault::Missing), Reason::TooManyKeys, Reason::TooManyNewKeys(0)])
+            .fails([Reason::InvalidJson(Fault::Missing), Reason::TooManyKeys(0), Reason::TooManyNewKeys(0)])
             .fails([Reason::IdempotencyKeyReused, Reason::OwnerDisabled])
             .stored();
         operation.body = Some(json!({
@@ -77,7 +77,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("GET /v1/keys/self", |_| {
         let mut operation = Operation::new("showOwnKey", "Show the key that the request carries")
             .conditional()
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
             .stored()
             .answers_with(200, "The key", "Key", TAG);
         let means = "The client has what would be shown";
@@ -90,7 +90,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .takes_checked(query(&["reason"]))
             .reads(optional_body("Reason"))
             .conditional()
-            .fails([Reason::NotFound, Reason::PreconditionFailed])
+            .fails([Reason::NotFound(Missing::Route), Reason::PreconditionFailed])
             .stored()
     }),
     ("POST /v1/keys/verify", |_| {
@@ -113,7 +113,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
                 TAG,
             )
             .fails([
-                Reason::TooManyKeys,
+                Reason::TooManyKeys(0),
                 Reason::TooManyNewKeys(0),
                 Reason::OwnerDisabled,
                 Reason::IdempotencyKeyReused,
@@ -166,7 +166,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             )
             .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated(KeyId::from(EXAMPLE))])
             .fails([
-                Reason::TooManyKeys,
+                Reason::TooManyKeys(0),
                 Reason::TooManyNewKeys(0),
                 Reason::IdempotencyKeyReused,
                 Reason::OwnerDisabled,
@@ -175,7 +175,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /v1/keys/{id}/disable", |_| {
         Operation::new("disableKey", "Disable a key")
             .changes_a_key()
-            .reads(optional_body("Nothing"))
+            .reads(optional_body("Reason"))
             .answers_with(200, "The key as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked])
     }),
@@ -207,13 +207,17 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("showOwner", "Show an owner")
             .takes([parameters::owner_id_in_path()])
             .answers(200, "The owner", "OwnerDetails")
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
             .stored()
     }),
     ("POST /v1/keys/revoke", |_| {
         Operation::new("revokeKeys", "Revoke all keys that meet conditions")
             .reads(body("Conditions"))
-            .answers(200, "No replica accepts one of them any more", "RevokedTogether")
+            .answers(
+                200,
+                "No replica accepts one of them any more; with `dryRun`, how many it would be",
+                "RevokedTogetherOrNot",
+            )
             .stored()
     }),
     ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Disable an owner")),
@@ -253,12 +257,12 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("GET /problems/{code}", |_| {
         as_page(document("readProblem", "Read what a type of problem means", "ProblemType"))
             .takes([parameters::problem_code()])
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
     }),
     ("GET /openapi.json", |_| document("readOpenApi", "Read the OpenAPI document", "Document")),
     ("GET /", |_| {
-        let mut operation =
-            Operation::new("readRoot", "Go to the documentation from the root").fails([Reason::NotFound]);
+        let mut operation = Operation::new("readRoot", "Go to the documentation from the root")
+            .fails([Reason::NotFound(Missing::Route)]);
         let headers = &[("Location", Occurs::Always)];
         let means = "The documentation is there";
         operation.answers.push(Answer { status: 307, means, schema: None, headers, also: &[] });
@@ -280,7 +284,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("GET /docs/{file}", |_| {
         document("readDocsFile", "Read a part of the documentation's page", "")
             .takes([parameters::file()])
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
     }),
 ];
 
@@ -303,7 +307,7 @@ fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
         .takes([parameters::owner_id_in_path()])
         .reads(optional_body("Reason"))
         .answers(200, "Applied on every replica", "SwitchedOwner")
-        .fails([Reason::NotFound])
+        .fails([Reason::NotFound(Missing::Route)])
         .stored()
 }
 

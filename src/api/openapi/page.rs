@@ -18,7 +18,7 @@ use crate::{
         services::Services,
         wire::{
             entity_tag::TagList,
-            failure::{Failure, Reason},
+            failure::{Failure, Missing, Reason},
         },
     },
     server::{IsShared, Shared},
@@ -73,7 +73,7 @@ impl File {
 /// `GET /`: to the page, where a person tries Keyward. A service in production says nothing of itself to who asks for nothing.
 pub(in crate::api) async fn root(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
     if !services.docs_at_root {
-        return Err(Failure::new(request.path(), Reason::NotFound));
+        return Err(Failure::new(request.path(), Reason::NotFound(Missing::Route)));
     }
     let mut answer = HttpResponse::TemporaryRedirect();
     Ok(answer.insert_header((LOCATION, "docs/")).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
@@ -98,7 +98,7 @@ pub(in crate::api) async fn part(request: HttpRequest, name: Path<String>) -> Re
 }
 
 fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
-    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound))?;
+    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound(Missing::File)))?;
     Ok(file.answer(request))
 }
 

@@ -128,7 +128,7 @@ fn one_of_query(name: &str) -> Value {
 }
 
 /// One of these words, or several with commas between.
-fn several(words: &[&str]) -> String {
+pub(super) fn several(words: &[&str]) -> String {
     let word = format!("({})", words.join("|").replace('.', "\\."));
     format!("^{word}(,{word})*$")
 }

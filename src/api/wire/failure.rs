@@ -16,6 +16,7 @@ use crate::{
         api_key::KeyId,
         denial::PublicDenial,
         ledger::{self, Violation},
+        timestamp,
     },
     protect::{Cause, Refused, Row},
     server::Refusal,
@@ -43,6 +44,21 @@ impl Dialect {
     }
 }
 
+/// What there is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// No route has this path.
+    Route,
+    /// A key, within reach of who asks.
+    Key,
+    /// An owner who has keys, or is disabled.
+    Owner,
+    /// A page about a problem.
+    Problem,
+    /// A file of the page about the API.
+    File,
+}
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -65,7 +81,7 @@ pub(crate) enum Reason {
     /// The body is of another kind than the route takes.
     UnsupportedMediaType,
     /// There is no such route, or no such thing.
-    NotFound,
+    NotFound(Missing),
     /// The route exists, with these methods.
     MethodNotAllowed(&'static str),
     /// Somebody has changed the key meanwhile.
@@ -82,8 +98,8 @@ pub(crate) enum Reason {
     KeyExpired,
     /// The key has this successor.
     AlreadyRotated(KeyId),
-    /// The owner has as many keys as one may have.
-    TooManyKeys,
+    /// The owner has as many keys as one may have: so many.
+    TooManyKeys(u32),
     /// The owner has made as many keys within a day as one may make; after so many seconds, another may be made.
     TooManyNewKeys(u64),
     /// The `Idempotency-Key` came with another request before.
@@ -120,7 +136,7 @@ impl From<ledger::Refusal> for Reason {
     fn from(refusal: ledger::Refusal) -> Self {
         use ledger::Refusal;
         match refusal {
-            Refusal::NotFound => Self::NotFound,
+            Refusal::NotFound => Self::NotFound(Missing::Key),
             Refusal::VersionMismatch => Self::VersionMismatch,
             Refusal::PreconditionFailed => Self::PreconditionFailed,
             Refusal::DisabledByAdministrator => Self::DisabledByAdministrator,
@@ -128,7 +144,7 @@ impl From<ledger::Refusal> for Reason {
             Refusal::KeyRevoked => Self::KeyRevoked,
             Refusal::KeyExpired => Self::KeyExpired,
             Refusal::AlreadyRotated(successor) => Self::AlreadyRotated(successor),
-            Refusal::TooManyKeys(_) => Self::TooManyKeys,
+            Refusal::TooManyKeys(most) => Self::TooManyKeys(most),
             // Rounded up: a second earlier would be too early.
             Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
             Refusal::OtherRequest => Self::IdempotencyKeyReused,
@@ -141,7 +157,7 @@ fn violation(violation: Violation) -> FieldProblem {
     match violation {
         Violation::NameRequired => FieldProblem::of_field("/name", "required", "a key needs a name here"),
         Violation::LifetimeTooLong(longest) => {
-            let longest = humantime::format_duration(longest);
+            let longest = timestamp::span(longest);
             FieldProblem::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
         }
         Violation::ScopeNotHeld(scope) => {
@@ -164,11 +180,18 @@ pub struct Failure {
     /// What was asked for, without its query.
     path: Box<str>,
     reason: Reason,
+    /// What is special about this request, where the reason does not tell.
+    explanation: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) fn new(path: &str, reason: impl Into<Reason>) -> Self {
-        Self { dialect: Dialect::of_path(path), path: path.into(), reason: reason.into() }
+        Self { dialect: Dialect::of_path(path), path: path.into(), reason: reason.into(), explanation: None }
+    }
+
+    /// The same with a sentence about this request.
+    pub(crate) fn explained(self, explanation: Option<&'static str>) -> Self {
+        Self { explanation, ..self }
     }
 
     /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
@@ -193,7 +216,7 @@ impl Failure {
             Reason::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send the body as JSON")
             }
-            Reason::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+            Reason::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Reason::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
             Reason::VersionMismatch => {
                 (StatusCode::PRECONDITION_FAILED, "version_mismatch", "The key was changed meanwhile")
@@ -214,7 +237,7 @@ impl Failure {
             Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
             Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
             Reason::AlreadyRotated(_) => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
-            Reason::TooManyKeys => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
+            Reason::TooManyKeys(_) => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
             Reason::TooManyNewKeys(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
             }
@@ -276,7 +299,7 @@ mod tests {
             Reason::InvalidForm(""),
             Reason::UnsupportedTokenType,
             Reason::UnsupportedMediaType,
-            Reason::NotFound,
+            Reason::NotFound(Missing::Route),
             Reason::MethodNotAllowed(""),
             Reason::VersionMismatch,
             Reason::PreconditionFailed,
@@ -285,7 +308,7 @@ mod tests {
             Reason::KeyRevoked,
             Reason::KeyExpired,
             Reason::AlreadyRotated(KeyId::from(uuid::Uuid::nil())),
-            Reason::TooManyKeys,
+            Reason::TooManyKeys(0),
             Reason::TooManyNewKeys(0),
             Reason::IdempotencyKeyReused,
             Reason::NoRequest(Refusal::Malformed),

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 
 use actix_web::{HttpRequest, web::Query};
+use percent_encoding::percent_decode_str;
+use time::OffsetDateTime;
 
 use super::{
     cursor,
@@ -13,6 +15,7 @@ use crate::domain::{
     api_key::Keyring,
     listing::Page,
     owner::{IDENTIFIER_MAX_BYTES, Owner},
+    timestamp,
 };
 
 /// What a page holds when nobody says how much.
@@ -32,7 +35,7 @@ pub(crate) struct Parameters {
 impl Parameters {
     pub(crate) fn of(request: &HttpRequest) -> Self {
         match Query::<Vec<(String, String)>>::from_query(request.query_string()) {
-            Ok(pairs) => Self { pairs: pairs.into_inner(), problems: Vec::new() },
+            Ok(pairs) => Self { pairs: pairs.into_inner(), problems: not_unicode(request.query_string()) },
             Err(error) => {
                 let problem = FieldProblem::of_parameter("query", "invalid", error.to_string());
                 Self { pairs: Vec::new(), problems: vec![problem] }
@@ -66,6 +69,16 @@ impl Parameters {
         name: &'static str,
     ) -> Option<T> {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    /// An instant of RFC 3339. In a query, a `+` is a space, so that of a time zone is lost.
+    pub(crate) fn take_instant(&mut self, name: &'static str) -> Option<OffsetDateTime> {
+        self.take(name, |text| {
+            timestamp::parse(text).map_err(|error| {
+                let hint = if text.contains(' ') { "; in a query, a + is written as %2B" } else { "" };
+                format!("{error}{hint}")
+            })
+        })
     }
 
     /// A parameter with several words, with commas between.
@@ -130,6 +143,17 @@ impl Parameters {
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Reason::InvalidParameters(self.problems)) }
     }
+}
+
+/// Parameters with bytes that are no text (RFC 3986 §2.5). To put something in their place would look for something else.
+fn not_unicode(query: &str) -> Vec<FieldProblem> {
+    let broken = |part: &str| percent_decode_str(part).decode_utf8().is_err();
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let problem = |name: &str| {
+        let name: String = percent_decode_str(name).decode_utf8_lossy().chars().take(NAME_SHOWN).collect();
+        FieldProblem::of_parameter(name, "invalid", "is not UTF-8")
+    };
+    pairs.filter(|(name, value)| broken(name) || broken(value)).map(|(name, _)| problem(name)).collect()
 }
 
 /// The limits that tokens' `iss` and `sub` have.

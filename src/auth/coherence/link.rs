@@ -87,7 +87,7 @@ impl Link {
                     self.troubles.listening.is_over(|lasted_ms| tracing::info!(lasted_ms, "hears of changes again"));
                     let lost = self.follow(listening).await;
                     self.troubles.listening.tell(&lost, |_| {
-                        tracing::warn!(error = %lost, "stopped hearing of changes; keys are read on each check until that is mended");
+                        tracing::warn!(error = %lost, "stopped hearing of changes; memory counts until the lease ends, and then keys are read on each check, until that is mended");
                     });
                 }
                 Err(error) => self.troubles.listening.tell(&error, |repeated| {

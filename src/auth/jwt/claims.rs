@@ -138,6 +138,11 @@ impl Policy {
         })
     }
 
+    /// Rights on Keyward itself that the claims carry, and that are not the issuer's to give.
+    pub(super) fn left_out(&self, claims: &Object<'_>) -> Vec<String> {
+        self.scopes.left_out(claims)
+    }
+
     /// Whether the bearers' keys belong to organisations.
     pub(super) fn names_organisations(&self) -> bool {
         self.tenant_claim.is_some()

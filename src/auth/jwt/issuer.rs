@@ -49,6 +49,16 @@ pub struct UnusableKeys {
     why: String,
 }
 
+/// Reads and checks the keys that stand in the configuration's files: those that need not be fetched.
+///
+/// # Errors
+/// [`UnusableKeys`], one for each issuer.
+pub fn check_key_files(settings: &Jwt) -> Result<(), Vec<UnusableKeys>> {
+    let fixed = settings.issuers.iter().filter(|issuer| !issuer.keys.are_fetched());
+    let unusable: Vec<_> = fixed.filter_map(|issuer| Issuer::of(issuer, None).err()).collect();
+    if unusable.is_empty() { Ok(()) } else { Err(unusable) }
+}
+
 impl Issuer {
     /// The one whose tokens are signed with the shared secret.
     pub(super) fn shared(settings: &Jwt) -> Option<Self> {

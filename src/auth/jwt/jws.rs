@@ -89,6 +89,11 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { header, payload, signature, signed: signed.as_bytes() })
     }
 
+    /// Its header, signed or not.
+    pub(super) fn header(&self) -> Result<Vec<u8>, TokenFault> {
+        decode(self.header)
+    }
+
     /// What it says, signed or not.
     pub(super) fn payload(&self) -> Result<Vec<u8>, TokenFault> {
         decode(self.payload)
@@ -101,7 +106,7 @@ impl<'a> UnverifiedToken<'a> {
         policy: &HeaderPolicy,
         issuer: Option<&str>,
     ) -> Result<(), TokenFault> {
-        let header = decode(self.header)?;
+        let header = self.header()?;
         let header = Object::read(&header).ok_or(TokenFault::Malformed)?;
         check_header(&header, policy)?;
         let algorithm = header.get("alg").and_then(Json::as_str).and_then(SignatureAlgorithm::named);

@@ -33,6 +33,13 @@ impl TokenLives {
         self.by_issuer.get(issuer).copied().or_else(shared)
     }
 
+    /// Whether the configuration names this issuer. Where it does not, tokens may be accepted all the same: those that are signed
+    /// with the shared secret, if that demands no issuer.
+    pub fn names(&self, issuer: &str) -> bool {
+        let is_shared = || self.shared.as_ref().is_some_and(|(own, _)| own.as_deref() == Some(issuer));
+        self.by_issuer.contains_key(issuer) || is_shared()
+    }
+
     /// The `iss` of every token that may be accepted, where the configuration leaves no other: then it goes without saying.
     pub fn only_issuer(&self) -> Option<&str> {
         match (&self.shared, self.by_issuer.len()) {

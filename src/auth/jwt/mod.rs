@@ -10,6 +10,7 @@ mod keys;
 mod lives;
 mod mint;
 mod scopes;
+mod unverified;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,11 +21,12 @@ use time::OffsetDateTime;
 
 pub use self::{
     algorithm::SignatureAlgorithm,
-    issuer::{UnusableKeys, allowed as allowed_algorithms},
+    issuer::{UnusableKeys, allowed as allowed_algorithms, check_key_files},
     jws::{HeaderPolicy, SignedPayload, Types, verify},
     keys::{KeySet, NotAKeySet, NotUsed, ReadKeySet, RemoteKeys, RemoteKeysSettings, Source, Unusable},
     lives::TokenLives,
     mint::{MintError, TokenMinter, TokenRequest},
+    unverified::Unverified,
 };
 use self::{
     claims::{Claimed, seconds},
@@ -148,7 +150,7 @@ impl TokenVerifier {
             Err(fault) => return Ok(Err(fault)),
         };
         let Some(claims) = Object::read(&payload) else { return Ok(Err(TokenFault::Malformed)) };
-        match self.issuer(claims.get("iss").and_then(Json::as_str)) {
+        match self.tried(claims.get("iss").and_then(Json::as_str), &token) {
             Some(issuer) => issuer.verify(&token, &claims, now).await,
             None => Ok(Err(TokenFault::Issuer)),
         }

@@ -1,7 +1,7 @@
 //! What a token's scopes, roles and groups let its bearer do.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -13,7 +13,7 @@ use crate::{
     config::{ClaimPath, Issuer, MalformedScopes},
     domain::{
         denial::TokenFault,
-        scope::{SCOPES_MAX, Scope, Scopes, is_reserved},
+        scope::{KEYWARD_SCOPES, SCOPES_MAX, Scope, Scopes, is_reserved},
     },
 };
 
@@ -154,6 +154,17 @@ impl ScopeRules {
     /// The scopes in these claims. What is no scope gives no right; the token is good without it, unless it was said that it
     /// is not.
     pub(super) fn read<'a>(&'a self, claims: &'a Object<'a>, now: OffsetDateTime) -> Result<Scopes, TokenFault> {
+        let Reader { words, odd } = self.reader(claims).keep_scopes(self.keyward_scopes.as_ref());
+        let refused = self.malformed == MalformedScopes::Refuse && odd.keys().any(|(_, why)| *why != Odd::Reserved);
+        self.tell(odd, now);
+        if refused {
+            return Err(TokenFault::Scopes);
+        }
+        Scopes::parse(words.into_iter().map(|(_, word)| word)).map_err(|_| TokenFault::Scopes)
+    }
+
+    /// All that these claims carry.
+    fn reader<'a>(&'a self, claims: &'a Object<'a>) -> Reader<'a> {
         let mut reader = Reader::default();
         for (place, path) in self.scope_claims.iter().enumerate() {
             claim_path::all(claims, path, &mut |found| reader.scopes(place, found));
@@ -162,13 +173,15 @@ impl ScopeRules {
             let place = self.scope_claims.len() + place;
             claim_path::all(claims, path, &mut |found| self.roles(place, &found, &mut reader));
         }
-        let Reader { words, odd } = reader.keep_scopes(self.keyward_scopes.as_ref());
-        let refused = self.malformed == MalformedScopes::Refuse && odd.keys().any(|(_, why)| *why != Odd::Reserved);
-        self.tell(odd, now);
-        if refused {
-            return Err(TokenFault::Scopes);
-        }
-        Scopes::parse(words.into_iter().map(|(_, word)| word)).map_err(|_| TokenFault::Scopes)
+        reader
+    }
+
+    /// Rights on Keyward itself in these claims that the issuer gives nobody. There are few, and each is a known word.
+    pub(super) fn left_out(&self, claims: &Object<'_>) -> Vec<String> {
+        let Some(given) = &self.keyward_scopes else { return Vec::new() };
+        let words: BTreeSet<&str> = self.reader(claims).words.into_iter().map(|(_, word)| word).collect();
+        let known = KEYWARD_SCOPES.into_iter().filter(|scope| words.contains(scope) && !given.contains(scope));
+        known.map(str::to_owned).collect()
     }
 
     /// Roles that stand for nothing are somebody else's.

@@ -37,6 +37,15 @@ pub struct Edit {
     pub enabled: Option<bool>,
 }
 
+/// Whether a key is to work.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// On, or off.
+    pub enabled: bool,
+    /// Why, for the audit.
+    pub reason: Option<ChangeReason>,
+}
+
 impl Lifecycle {
     /// Changes a key. When this returns, no replica believes anything else.
     ///
@@ -67,14 +76,14 @@ impl Lifecycle {
     pub async fn switch(
         self: &Arc<Self>,
         id: KeyId,
-        enabled: bool,
+        to: Switch,
         preconditions: Preconditions,
         editor: Editor,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.switched(key, enabled, &preconditions, &editor);
+            let decide = |key: &ManagedKey| lifecycle.switched(key, &to, &preconditions, &editor);
             lifecycle.change(id, &editor, now, &decide, None, Quota::default()).await
         };
         self.to_its_end(work).await
@@ -147,18 +156,20 @@ impl Lifecycle {
     fn switched(
         &self,
         key: &ManagedKey,
-        enabled: bool,
+        to: &Switch,
         preconditions: &Preconditions,
         editor: &Editor,
     ) -> Result<Decision, Refusal> {
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
         let mut changed = key.clone();
-        switch(&mut changed, enabled, editor)?;
+        switch(&mut changed, to.enabled, editor)?;
         self.allow(&changed, Some(key), editor)?;
-        let action = if enabled { Action::KeyEnabled } else { Action::KeyDisabled };
+        let action = if to.enabled { Action::KeyEnabled } else { Action::KeyDisabled };
         let changes = changes(key, &changed);
-        let event = (!changes.is_empty()).then(|| Event { action, details: told(changes) });
+        let why = to.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into()));
+        let event =
+            (!changes.is_empty()).then(|| Event { action, details: told(changes).into_iter().chain(why).collect() });
         Ok(Decision { key: changed, event, successor: None })
     }
 }

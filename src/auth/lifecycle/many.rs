@@ -13,9 +13,10 @@ use crate::{
     auth::Undecided,
     domain::{
         audit::Author,
-        ledger::{OwnerSwitch, Reach},
+        ledger::{OwnerSwitch, OwnerSwitched, Reach},
         listing::KeyFilter,
         owner::Owner,
+        ports::StoreError,
         principal::TokenIdentity,
         text::ChangeReason,
         token::{TokenRevocation, WhichTokens, remembered_until},
@@ -35,6 +36,17 @@ pub struct ManyRevoked {
     /// How many keys it has revoked.
     pub count: u64,
     /// How the last of it became true.
+    pub everywhere: Everywhere,
+}
+
+/// How an owner stands after a switch, everywhere.
+#[derive(Clone, Debug)]
+pub struct SwitchedOwner {
+    /// Whether it was the switch that made it so.
+    pub changed: bool,
+    /// Why the owner is switched off, in the words of who did it first.
+    pub reason: Option<ChangeReason>,
+    /// How it became true.
     pub everywhere: Everywhere,
 }
 
@@ -78,6 +90,19 @@ impl Lifecycle {
         self.to_its_end(work).await
     }
 
+    /// How many keys [`revoke_many`](Self::revoke_many) would revoke now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    pub async fn count_living(
+        &self,
+        filter: &KeyFilter,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        self.ledger.count_living(filter, reach, now).await
+    }
+
     /// Changes become true in the order of their commits, so the last batch is the one to wait for.
     ///
     /// Without an owner, a batch cannot see the successor of a key that is being rotated, and finds that key already revoked
@@ -113,12 +138,13 @@ impl Lifecycle {
         switch: OwnerSwitch,
         reach: Reach,
         author: Author,
-    ) -> Result<Everywhere, Undecided> {
+    ) -> Result<SwitchedOwner, Undecided> {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let watch = Watch::begin(lifecycle.link.as_ref());
-            lifecycle.ledger.switch_owner(&switch, watch.together(&reach, &author)).await?;
-            Ok(watch.settled().await)
+            let OwnerSwitched { changed, reason } =
+                lifecycle.ledger.switch_owner(&switch, watch.together(&reach, &author)).await?;
+            Ok(SwitchedOwner { changed, reason, everywhere: watch.settled().await })
         };
         self.to_its_end(work).await
     }

@@ -19,9 +19,9 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 pub use self::{
-    edit::Edit,
+    edit::{Edit, Switch},
     issue::{Expiry, Issued, Issuer, NewKey, Order, Rotated, Rotation},
-    many::{ManyRevoked, OwnersStopped},
+    many::{ManyRevoked, OwnersStopped, SwitchedOwner},
     tokens::EndedEverywhere,
 };
 use super::{

@@ -19,7 +19,8 @@ mod verify;
 
 use std::process::ExitCode;
 
-use keyward::config::Sources;
+use anyhow::bail;
+use keyward::{config::Sources, domain::api_key::KeyId};
 
 use super::shared::DatabaseOptions;
 
@@ -43,6 +44,15 @@ enum Command {
     Revoke(revoke::Revoke),
     RevokeMany(revoke::RevokeMany),
     Verify(verify::Verify),
+}
+
+/// Whether a new key was printed, which nothing can show again. The key exists in any case, so its id is told.
+fn printed_once(id: KeyId, printed: anyhow::Result<()>) -> anyhow::Result<()> {
+    let Err(error) = printed else { return Ok(()) };
+    bail!(
+        "{error:#}. The key {id} exists, and nothing can show its text again: get another one with `keyward keys rotate {id} \
+         --grace-period 0s`, or end it with `keyward keys revoke {id}`"
+    )
 }
 
 impl Keys {

@@ -8,7 +8,7 @@ use keyward::{
 use time::OffsetDateTime;
 
 use super::table;
-use crate::cli::shared::{Desk, now, print_json};
+use crate::cli::shared::{Desk, now, output::print, print_json};
 
 /// Show all that is known of a key.
 #[derive(clap::Args)]
@@ -37,6 +37,5 @@ pub(super) fn print_key(desk: &Desk, key: &ManagedKey, json: bool, now: OffsetDa
     if json {
         return print_json(&Key::new(key, &desk.settings.key_prefix()?, now));
     }
-    print!("{}", table::of_key(key, now));
-    Ok(())
+    Ok(print(table::of_key(key, now))?)
 }

@@ -34,6 +34,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("name", name(key)),
         ("description", or_dash(key.description.as_ref().map_or("", |text| text.as_str()))),
         ("state", record.state(now).as_str().to_owned()),
+        ("disabled by", key.disabled_by.map_or("-".to_owned(), |by| by.as_str().to_owned())),
         ("environment", record.environment.as_str().to_owned()),
         ("issuer", or_dash(&record.owner.issuer)),
         ("subject", record.owner.subject.to_string()),

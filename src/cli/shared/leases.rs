@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
+use keyward::domain::timestamp::span;
 use tokio::time::{Instant, sleep};
+
+use super::output::{tell, tell_line};
 
 /// How often the seconds that are left are told on a terminal.
 const TICK: Duration = Duration::from_millis(200);
@@ -19,7 +22,7 @@ pub(super) async fn wait(lease: Duration) {
     let end = Instant::now() + lease;
     let told = "until it is true for replicas that cannot be reached, too …";
     if !stderr().is_terminal() {
-        eprintln!("Done. Waiting {} {told}", humantime::format_duration(lease));
+        tell_line(format_args!("Done. Waiting {} {told}", span(lease)));
         return sleep(lease).await;
     }
     loop {
@@ -27,9 +30,9 @@ pub(super) async fn wait(lease: Duration) {
         if left.is_zero() {
             break;
         }
-        eprint!("\rDone. Waiting {:2} s {told}", left.as_secs() + 1);
+        tell(format_args!("\rDone. Waiting {:2} s {told}", left.as_secs() + 1));
         sleep(left.min(TICK)).await;
     }
     // Back to the beginning of the line, which is emptied.
-    eprint!("\r\x1b[K");
+    tell("\r\x1b[K");
 }

@@ -5,10 +5,12 @@
 //! - `values`: what an option may be
 //! - `table`: output for people
 //! - `refusal`: why something is not done
+//! - `output`: how anything is printed
 //! - `leases`: how a change becomes true for replicas that this process cannot hear
 
 mod database;
 mod leases;
+pub(super) mod output;
 mod owner;
 mod refusal;
 pub(super) mod table;
@@ -16,7 +18,7 @@ pub(super) mod values;
 
 use std::fmt;
 
-use keyward::domain::timestamp;
+use keyward::domain::{shown, timestamp};
 use time::OffsetDateTime;
 
 pub(super) use self::{
@@ -47,13 +49,20 @@ pub(super) fn now() -> OffsetDateTime {
 
 /// One JSON document.
 pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    Ok(output::print_line(json_of(value)?)?)
+}
+
+/// The text of a JSON document. What could command a terminal, or turn its letters around, can only stand in strings, where an
+/// escape means the same.
+pub(super) fn json_of(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    Ok(shown::escaped_json(&serde_json::to_string_pretty(value)?))
 }
 
 /// Says that a list was cut, where it may have been.
 pub(super) fn tell_if_cut(listed: usize, limit: u32) {
     if listed >= limit as usize {
-        eprintln!("These are the first {limit}; there may be more. --limit says how many to list.");
+        output::tell_line(format_args!(
+            "These are the first {limit}; there may be more. --limit says how many to list."
+        ));
     }
 }

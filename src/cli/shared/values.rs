@@ -13,10 +13,13 @@ use keyward::{
         listing::KeyOrder,
         network,
         owner::{IDENTIFIER_MAX_BYTES, Owner},
+        scope::Scopes,
         timestamp,
     },
 };
 use time::OffsetDateTime;
+
+use super::Misuse;
 
 /// One of these, by the words for them.
 fn one_of<T: Copy + Send + Sync + 'static>(
@@ -65,6 +68,31 @@ pub(in crate::cli) fn owner(text: &str) -> Result<Owner, String> {
 /// Who did something.
 pub(in crate::cli) fn actor(text: &str) -> Result<Actor, String> {
     api::read_actor(text)
+}
+
+/// Scopes, each an option of its own.
+pub(in crate::cli) fn scopes(texts: &[String]) -> anyhow::Result<Scopes> {
+    Scopes::parse(texts.iter().map(String::as_str)).map_err(|error| Misuse(format!("--scope: {error}")).into())
+}
+
+/// A span of at least a second, and no longer than the API takes.
+pub(in crate::cli) fn lifetime(text: &str) -> Result<Duration, String> {
+    span(text, Duration::from_secs(1))
+}
+
+/// The same, or none at all.
+pub(in crate::cli) fn grace(text: &str) -> Result<Duration, String> {
+    span(text, Duration::ZERO)
+}
+
+fn span(text: &str, shortest: Duration) -> Result<Duration, String> {
+    let longest = Duration::from_secs(api::SECONDS_MAX);
+    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; a span such as 15m, 1h or 90d"))?;
+    if (shortest..=longest).contains(&span) {
+        Ok(span)
+    } else {
+        Err(format!("a span from {} to {}", timestamp::span(shortest), timestamp::span(longest)))
+    }
 }
 
 /// The limits that tokens' `sub` and `jti` have.

@@ -1,23 +1,35 @@
 //! One table, of which members are taken out as they are read.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use config::{Map, Value, ValueKind};
 
 use super::SETTING;
-use crate::config::{ClaimPath, check::Check};
+use crate::{
+    config::{ClaimPath, check::Check, names::nearest_of},
+    domain::{shown::excerpt, timestamp::span},
+};
+
+/// How much of an issuer's name is told with what is wrong in its table, in characters.
+const NAME_TOLD: usize = 128;
 
 /// One table, whose members are taken out as they are read.
 pub(super) struct Table<'a, 'b> {
     members: Map<String, Value>,
-    place: usize,
+    /// Which of the tables it is, for who wrote it.
+    title: String,
+    /// Members that were asked for, given or not: all that a table may have, once it is read.
+    known: BTreeSet<String>,
     check: &'a mut Check<'b>,
 }
 
 impl<'a, 'b> Table<'a, 'b> {
     /// `place` counts from 1.
     pub(super) fn new(members: Map<String, Value>, place: usize, check: &'a mut Check<'b>) -> Self {
-        Self { members, place, check }
+        let named = members.get("issuer").and_then(|value| text(value.kind.clone())).filter(|name| !name.is_empty());
+        let named = named.map(|name| format!(" ({})", excerpt(&name, NAME_TOLD)));
+        let title = format!("number {place}{}", named.unwrap_or_default());
+        Self { members, title, known: BTreeSet::new(), check }
     }
 
     /// Whether the member is given, whatever it says.
@@ -68,7 +80,7 @@ impl<'a, 'b> Table<'a, 'b> {
         let text = self.member(name, default.to_owned(), "a duration such as \"30s\"", text)?;
         let duration = humantime::parse_duration(&text).ok().filter(|span| (shortest..=longest).contains(span));
         if duration.is_none() {
-            let (shortest, longest) = (humantime::format_duration(shortest), humantime::format_duration(longest));
+            let (shortest, longest) = (span(shortest), span(longest));
             self.problem(name, format!("is {text:?}, not a duration (number and unit) from {shortest} to {longest}"));
         }
         duration
@@ -81,6 +93,7 @@ impl<'a, 'b> Table<'a, 'b> {
         expected: &str,
         read: fn(ValueKind) -> Option<T>,
     ) -> Option<T> {
+        self.known.insert(name.to_owned());
         let Some(value) = self.members.remove(name) else { return Some(default) };
         let read = read(value.kind);
         if read.is_none() {
@@ -92,13 +105,15 @@ impl<'a, 'b> Table<'a, 'b> {
     pub(super) fn refuse_unknown(&mut self) {
         let unknown: Vec<String> = self.members.keys().cloned().collect();
         for name in unknown {
-            self.problem(&name.escape_debug().to_string(), "is not a setting of an issuer");
+            let hint = nearest_of(&name, self.known.iter().map(String::as_str));
+            let hint = hint.map_or_else(String::new, |known| format!(": did you mean {known}?"));
+            self.problem(&name.escape_debug().to_string(), format!("is not a setting of an issuer{hint}"));
         }
     }
 
     pub(super) fn problem(&mut self, name: &str, cause: impl std::fmt::Display) {
-        let place = self.place;
-        self.check.problem(SETTING, format!("number {place}: {name} {cause}"));
+        let title = &self.title;
+        self.check.problem(SETTING, format!("{title}: {name} {cause}"));
     }
 }
 

@@ -37,10 +37,12 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let scope_bearing = check.value("jwt.scope_bearing", "true or false");
     let issuers = issuers(check);
     if let (Some(Some(_)), Some(shared), Some(issuers)) = (&secret, &issuer, &issuers)
-        && let Some(place) = issuers.iter().position(|listed| listed.issuer == *shared)
+        && issuers.iter().any(|listed| listed.issuer == *shared)
     {
-        let place = place + 1;
-        check.problem("jwt.issuers", format!("number {place}: issuer is jwt.issuer, too, whose key is jwt.secret"));
+        check.problem(
+            "jwt.issuers",
+            format!("has a table whose issuer {shared:?} is jwt.issuer, too, whose key is jwt.secret"),
+        );
     }
     let key_set_refresh = check.duration("jwt.key_set_refresh", "10s", "1d");
     let key_set_cool_down = check.duration("jwt.key_set_cool_down", "1s", "1h");

@@ -10,7 +10,7 @@ use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author},
     key_record::ManagedKey,
-    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, Reach, Together},
+    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Together},
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     text::ChangeReason,
@@ -76,6 +76,12 @@ pub trait KeyLedger: Send + Sync {
         by: Together<'_>,
     ) -> Result<u32, StoreError>;
 
+    /// How many keys `filter` names that are not revoked: those that [`revoke_together`](Self::revoke_together) would revoke.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError>;
+
     /// Whether all keys of an owner are switched off.
     ///
     /// # Errors
@@ -103,7 +109,7 @@ pub trait KeyLedger: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] when it may not have been switched.
-    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError>;
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError>;
 
     /// Ends tokens before they expire. Gives the instant before which those of the subject are refused, where they were
     /// ended so; it may have been a later one already.

@@ -274,12 +274,12 @@ pub(super) struct Parameters<'a> {
     pub(super) states: Option<Vec<&'static str>>,
     pub(super) environment: Option<&'a str>,
     pub(super) name: Option<&'a str>,
-    search: Option<String>,
+    pub(super) search: Option<String>,
     pub(super) tag: Option<Json<Value>>,
-    scope: Option<&'a str>,
+    pub(super) scope: Option<&'a str>,
     pub(super) expiring_before: Option<OffsetDateTime>,
     pub(super) created_since: Option<OffsetDateTime>,
-    unused_since: Option<OffsetDateTime>,
+    pub(super) unused_since: Option<OffsetDateTime>,
 }
 
 impl<'a> Parameters<'a> {

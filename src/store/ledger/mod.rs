@@ -24,7 +24,7 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     coherence::Mark,
     key_record::ManagedKey,
-    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, Reach, Together},
+    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Together},
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     ports::{StoreError, ledger::KeyLedger},
@@ -97,6 +97,10 @@ impl KeyLedger for Store {
         self.within_deadline(self.revoke_keys(filter, most, reason, at, by)).await
     }
 
+    async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError> {
+        self.within_deadline(self.count_keys(filter, reach, now)).await
+    }
+
     async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError> {
         self.within_deadline(self.is_switched_off(owner)).await
     }
@@ -114,7 +118,7 @@ impl KeyLedger for Store {
         self.within_deadline(self.one_owner(owner, now)).await
     }
 
-    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
         self.within_deadline(self.switch(switch, by)).await
     }
 

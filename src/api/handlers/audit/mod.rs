@@ -19,7 +19,6 @@ pub use self::{
     event::Event,
     lines::{csv_header, csv_lines, ndjson},
 };
-use super::keys::requests;
 use crate::api::{
     services::{Services, read_failed},
     wire::{
@@ -104,8 +103,8 @@ pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Rea
                 Action::of(word).ok_or_else(|| format!("{}, or several with commas between", words()))
             })
             .unwrap_or_default(),
-        from: parameters.take("from", requests::instant),
-        to: parameters.take("to", requests::instant),
+        from: parameters.take_instant("from"),
+        to: parameters.take_instant("to"),
     };
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to

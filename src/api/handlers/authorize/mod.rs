@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 pub use self::credential::Authorize;
 use crate::api::{
-    access::immediate::Answer,
+    access::{explanation::explanation, immediate::Answer},
     services::Services,
     wire::failure::{Failure, Reason},
 };
@@ -71,7 +71,13 @@ impl Answer for GatewayCheck {
 }
 
 fn respond(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
-    judged.unwrap_or_else(|reason| HttpResponse::from_error(Failure::new(request.path(), reason)))
+    judged.unwrap_or_else(|reason| {
+        let explanation = match reason {
+            Reason::Denied(kind, denial) => explanation(request.headers(), kind, denial),
+            _ => None,
+        };
+        HttpResponse::from_error(Failure::new(request.path(), reason).explained(explanation))
+    })
 }
 
 /// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy.

@@ -10,15 +10,14 @@ use super::{
     conditions::{self, Conditions, Read},
     etag, key_id, now,
     representation::{Key, KeyList},
-    requests, shown,
+    shown,
 };
 use crate::{
     api::{
         services::{Services, read_failed},
         wire::{
             cursor,
-            failure::{Failure, Reason},
-            owner_id,
+            failure::{Failure, Missing, Reason},
             parameters::{self, Parameters},
         },
     },
@@ -65,7 +64,7 @@ async fn show_it(
     let now = now();
     let conditions = Conditions::of(request).map_err(fail)?;
     let key = services.lifecycle.show(id, reach).await.map_err(|error| read_failed(request, &error))?;
-    let key = key.ok_or_else(|| fail(Reason::NotFound))?;
+    let key = key.ok_or_else(|| fail(Reason::NotFound(Missing::Key)))?;
     let tag = conditions::tag(&key, now);
     match conditions.of_read(&tag).map_err(fail)? {
         Read::Shown => Ok(shown(services, &key, now)),
@@ -143,18 +142,13 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
         search: parameters.take_parsed("search"),
         tag: parameters.take_parsed("tag"),
         scope: parameters.take_parsed("scope"),
-        expiring_before: parameters.take("expiringBefore", requests::instant),
-        created_since: parameters.take("createdSince", requests::instant),
-        unused_since: parameters.take("unusedSince", requests::instant),
+        expiring_before: parameters.take_instant("expiringBefore"),
+        created_since: parameters.take_instant("createdSince"),
+        unused_since: parameters.take_instant("unusedSince"),
     }
 }
 
 fn state(word: &str) -> Result<KeyState, String> {
     let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
     known.ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
-}
-
-/// An owner by the word for it.
-pub(in crate::api) fn owner(text: &str) -> Result<crate::domain::owner::Owner, String> {
-    owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned())
 }

@@ -21,7 +21,7 @@ pub(in crate::api) use self::{change::*, create::*, list::*, together::*};
 use crate::api::{
     services::Services,
     wire::{
-        failure::{Failure, Reason},
+        failure::{Failure, Missing, Reason},
         times::now,
     },
 };
@@ -29,7 +29,7 @@ use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Precon
 
 /// The id in the path. What is no id is the id of no key.
 fn key_id(request: &HttpRequest, id: &Path<String>) -> Result<KeyId, Failure> {
-    id.parse().map_err(|_| Failure::new(request.path(), Reason::NotFound))
+    id.parse().map_err(|_| Failure::new(request.path(), Reason::NotFound(Missing::Key)))
 }
 
 /// What a request demands of the version that its change meets.

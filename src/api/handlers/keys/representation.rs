@@ -271,9 +271,9 @@ pub(in crate::api) struct RevokedKey {
 pub(in crate::api) struct Confirmation {
     /// Replicas that have said that they know of it, this one among them.
     #[schema(minimum = 1)]
-    replicas_confirmed: usize,
+    pub(in crate::api) replicas_confirmed: usize,
     /// Replicas that said nothing until they could not have known better any more.
-    replicas_expired: usize,
+    pub(in crate::api) replicas_expired: usize,
     /// Milliseconds from the commit until it was true everywhere.
     #[schema(minimum = 0)]
     took_ms: f64,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
     api::wire::{
         failure::{FieldProblem, Reason},
         fields::{Fields, Wrong, boolean, list, object, parsed, text, wrong},
+        owner_id,
     },
     auth::lifecycle::{Edit, Expiry, Order},
     domain::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The longest that a life or a grace period can be given in seconds: a hundred years.
-pub(in crate::api) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
 /// What a key shows and nobody writes.
 pub(in crate::api) const READ_ONLY: [&str; 15] = [
@@ -47,7 +48,14 @@ pub(in crate::api) const READ_ONLY: [&str; 15] = [
 pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
     let owner = match owner {
         Some(owner) => Some(owner.clone()),
-        None => self::owner(&mut fields),
+        None => {
+            let is_given = fields.is_given("owner");
+            let owner = self::owner(&mut fields);
+            if !is_given {
+                fields.problem("owner", "required", "must be there");
+            }
+            owner
+        }
     };
     let name = fields.take("name", parsed);
     let description = fields.take("description", parsed);
@@ -103,19 +111,47 @@ pub(in crate::api) fn rotation(
     fields.finish(Some(rotation))
 }
 
-/// `owner: {issuer, subject}`.
-fn owner(fields: &mut Fields) -> Option<Owner> {
-    let members = fields.require("owner", object)?;
+/// `owner`: the id of one, or `{issuer, subject}` and `{id}`, as answers show owners.
+pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
+    let members = match fields.take("owner", owner_or_members)? {
+        Named::ById(owner) => return Some(owner),
+        Named::By(members) => members,
+    };
     let mut inner = Fields::within(members, String::new());
+    let by_id = inner.take("id", |value| owner_by_id(&text(value)?));
+    let has_id = by_id.is_some();
     let issuer = inner.take("issuer", identifier(0));
-    let subject = inner.require("subject", identifier(1));
+    let subject = if has_id { inner.take("subject", identifier(1)) } else { inner.require("subject", identifier(1)) };
+    let by_name = subject.map(|subject| Owner { issuer: issuer.unwrap_or_default().into(), subject: subject.into() });
+    if let (Some(one), Some(other)) = (&by_id, &by_name)
+        && one != other
+    {
+        inner.problem("id", "conflict", "is the id of another owner than issuer and subject name");
+    }
     let problems = inner.problems();
     let faultless = problems.is_empty();
     for FieldProblem { pointer, code, detail, .. } in problems {
         fields.problem(&format!("owner{}", pointer.unwrap_or_default()), code, detail);
     }
-    let owner = Owner { issuer: issuer.unwrap_or_default().into(), subject: subject?.into() };
-    faultless.then_some(owner)
+    by_id.or(by_name).filter(|_| faultless)
+}
+
+/// How a body names an owner.
+enum Named {
+    ById(Owner),
+    By(Map<String, Value>),
+}
+
+fn owner_or_members(value: Value) -> Result<Named, Vec<Wrong>> {
+    match value {
+        Value::String(id) => owner_by_id(&id).map(Named::ById),
+        Value::Object(members) => Ok(Named::By(members)),
+        _ => wrong("wrong_type", "must be the id of an owner, or an object with issuer and subject"),
+    }
+}
+
+fn owner_by_id(id: &str) -> Result<Owner, Vec<Wrong>> {
+    owner_id::read(id).map_or_else(|| wrong("invalid", "must be the id of an owner, as keys show it"), Ok)
 }
 
 /// The limits that tokens' `iss` and `sub` have.

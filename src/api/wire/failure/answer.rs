@@ -10,7 +10,7 @@ use actix_web::{
     },
 };
 
-use super::{Dialect, Failure, Fault, FieldProblem, Reason};
+use super::{Dialect, Failure, Fault, FieldProblem, Missing, Reason};
 use super::{
     catalog,
     problem::{Message, OAuthError, Problem},
@@ -59,7 +59,7 @@ impl Failure {
             title,
             status: status.as_u16(),
             code,
-            detail: detail(&self.reason).unwrap_or_else(|| catalog::meaning(code).unwrap_or(title).into()),
+            detail: self.detail().unwrap_or_else(|| catalog::meaning(code).unwrap_or(title).into()),
             instance: instance(&self.path),
             request_id,
             errors,
@@ -68,6 +68,10 @@ impl Failure {
                 _ => None,
             },
         }
+    }
+
+    fn detail(&self) -> Option<Cow<'static, str>> {
+        self.explanation.map(Cow::Borrowed).or_else(|| detail(&self.reason))
     }
 
     fn add_headers(&self, status: StatusCode, response: &mut HttpResponseBuilder) {
@@ -106,7 +110,9 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             Fault::Missing => return Some("The body is missing; a JSON object is needed.".into()),
             Fault::NotUnicode => return Some("The body is not UTF-8, so it is not JSON.".into()),
             Fault::Repeated => return Some("An object in the body has a member twice.".into()),
-            Fault::Syntax { line, column } => format!("The body is not valid JSON: see line {line}, column {column}."),
+            Fault::Syntax { line, column, cause } => {
+                format!("The body is not valid JSON: {cause}, at line {line}, column {column}.")
+            }
             Fault::NotAnObject(kind) => format!("The body is JSON, but its value is {}, not an object.", a(kind)),
         },
         Reason::InvalidFields(problems) => wrong("field", "fields", problems)?,
@@ -115,12 +121,28 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::AlreadyRotated(successor) => {
             format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
         }
+        Reason::NotFound(missing) => return Some(there_is_no(*missing).into()),
+        Reason::TooManyKeys(most) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
+        Reason::UnknownMethod => return Some(UNKNOWN_METHOD.into()),
         Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
         Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
         _ => return None,
     };
     Some(detail.into())
 }
+
+/// What is looked for and is not there. Another owner's looks the same as none.
+fn there_is_no(missing: Missing) -> &'static str {
+    match missing {
+        Missing::Route => "There is no such route.",
+        Missing::Key => "There is no such key, or it is another owner's.",
+        Missing::Owner => "There is no such owner: nobody of this id has keys or is disabled.",
+        Missing::Problem => "There is no such problem; /problems lists all of them.",
+        Missing::File => "There is no such file.",
+    }
+}
+
+const UNKNOWN_METHOD: &str = "The method is not an HTTP method. Names of methods are in capitals, such as GET.";
 
 /// With its article.
 fn a(kind: &str) -> String {
