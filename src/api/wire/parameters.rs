@@ -1,4 +1,4 @@
-//! Reads the parameters of a query and collects all that is wrong with them.
+//! Reads the parameters of a query. All errors are collected.
 
 use std::collections::HashSet;
 
@@ -15,15 +15,15 @@ use crate::domain::{
     owner::{IDENTIFIER_MAX_BYTES, Owner},
 };
 
-/// What a page holds when nobody says how much.
+/// The default number of items per page.
 pub(crate) const LIMIT_DEFAULT: u32 = 25;
-/// The most that a page holds.
+/// The maximum number of items per page.
 pub(crate) const LIMIT_MAX: u32 = 100;
 
-/// As many characters of an unknown name are shown.
+/// The number of characters of an unknown name that an error shows.
 const NAME_SHOWN: usize = 64;
 
-/// The parameters of a query. Each is taken out when it is read; what is left in the end is unknown.
+/// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
     problems: Vec<FieldProblem>,
@@ -40,7 +40,7 @@ impl Parameters {
         }
     }
 
-    /// A parameter that may be missing.
+    /// An optional parameter.
     pub(crate) fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         #[cfg(test)]
         super::asked::note(name);
@@ -60,7 +60,7 @@ impl Parameters {
         }
     }
 
-    /// A parameter that the domain parses.
+    /// An optional parameter that a domain type parses.
     pub(crate) fn take_parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
         &mut self,
         name: &'static str,
@@ -68,7 +68,7 @@ impl Parameters {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
-    /// A parameter with several words, with commas between.
+    /// An optional parameter with several values, separated by commas.
     pub(crate) fn take_several<T>(
         &mut self,
         name: &'static str,
@@ -77,12 +77,12 @@ impl Parameters {
         self.take(name, |text| text.split(',').map(read).collect())
     }
 
-    /// Which page of a list: `limit` and `cursor`.
+    /// The page of a list: `limit` and `cursor`.
     pub(crate) fn page(&mut self, keyring: &Keyring, list: &str) -> Page {
         self.page_of(keyring, list, LIMIT_DEFAULT, LIMIT_MAX)
     }
 
-    /// The same for pages of another size.
+    /// The same with other page sizes.
     pub(crate) fn page_of(&mut self, keyring: &Keyring, list: &str, usual: u32, most: u32) -> Page {
         let limit = self.take("limit", |text| match text.parse() {
             Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
@@ -94,7 +94,7 @@ impl Parameters {
         Page { after, limit: limit.unwrap_or(usual) }
     }
 
-    /// An owner: by their id, or by issuer (which may be missing where tokens carry none) and subject.
+    /// An owner: by their id, or by subject and issuer. The issuer may be absent if tokens have none.
     pub(crate) fn owner(&mut self) -> Option<Owner> {
         let is_given = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(own, _)| own == name);
         let by_id = is_given(&self.pairs, "owner");
@@ -118,7 +118,7 @@ impl Parameters {
         self.problems.push(FieldProblem::of_parameter(name, code, detail));
     }
 
-    /// An error if anything was wrong, unknown parameters among it: each by its own name, and once.
+    /// Fails if there was any error. Unknown parameters are errors; each name is reported once.
     pub(crate) fn finish(mut self) -> Result<(), Reason> {
         let mut named = HashSet::new();
         for (name, _) in self.pairs.drain(..) {
@@ -132,7 +132,7 @@ impl Parameters {
     }
 }
 
-/// The limits that tokens' `iss` and `sub` have.
+/// The limits of tokens' `iss` and `sub`.
 fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
     if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
         Ok(text.into())
@@ -141,7 +141,7 @@ fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
     }
 }
 
-/// The same list from `cursor` on, as `Link` gives it (RFC 8288).
+/// The next page of the same list, as a `Link` header (RFC 8288).
 pub(crate) fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
     let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: String = others.map(|pair| format!("{pair}&")).collect();

@@ -1,4 +1,4 @@
-//! Many keys are ended at once, by an administrator.
+//! Revokes many keys at once, for administrators.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -23,13 +23,12 @@ use crate::{
     domain::{key_record::KeyState, listing::KeyFilter, text::ChangeReason},
 };
 
-/// Keys that were revoked together; no replica accepts one of them any more.
+/// The result of revoking many keys; no replica accepts any of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct RevokedTogether {
-    /// How many.
+    /// The number of revoked keys.
     revoked: u64,
-    /// How that became true.
     #[serde(flatten)]
     confirmation: Confirmation,
 }
@@ -53,15 +52,15 @@ pub(in crate::api) async fn revoke_together(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
-/// What a key must be like to be revoked with others.
+/// The conditions that select keys for revocation.
 const CONDITIONS: [&str; 7] = ["owner", "state", "environment", "name", "tag", "expiringBefore", "createdSince"];
 
-/// At least one condition, so that a forgotten one does not end every key there is.
+/// Requires at least one condition, so that a forgotten one does not revoke every key.
 pub(in crate::api) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
     };
-    // A program whose owner happens to be null does not mean every owner.
+    // A program whose owner variable happens to be null does not mean every owner.
     fields.refuse_null(&CONDITIONS);
     let filter = KeyFilter {
         owner: fields.take("owner", |value| list::owner(&text(value)?).or_else(|detail| wrong("invalid", detail))),
