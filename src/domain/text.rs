@@ -1,16 +1,16 @@
-//! Free text from people, in one line and of bounded length.
+//! Free text in one line, with a maximum length.
 
-/// The longest name of a key, in characters.
+/// The maximum length of a key's name, in characters.
 pub const NAME_MAX: usize = 200;
-/// The longest description of a key, in characters.
+/// The maximum length of a key's description, in characters.
 pub const DESCRIPTION_MAX: usize = 1000;
-/// The longest reason for a revocation, in characters.
+/// The maximum length of a reason, in characters.
 pub const REASON_MAX: usize = 500;
 
-/// The text is empty, too long, or has a control character (Postgres keeps no NUL, and a line of a
-/// log or a table must stay one).
+/// The text is empty, too long, or contains a control character. Postgres can't store NUL, and a line of a log or table
+/// must remain one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("1 to {max} characters, none of them a control character")]
+#[error("must be 1 to {max} characters without control characters")]
 pub struct InvalidText {
     max: usize,
 }
@@ -20,7 +20,7 @@ fn line(text: &str, max: usize) -> Result<Box<str>, InvalidText> {
     if sound { Ok(text.into()) } else { Err(InvalidText { max }) }
 }
 
-/// What an owner calls a key.
+/// The owner's name for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyName(Box<str>);
 
@@ -30,7 +30,7 @@ impl KeyName {
         &self.0
     }
 
-    /// A name as the database has kept it.
+    /// A name from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
@@ -44,7 +44,7 @@ impl std::str::FromStr for KeyName {
     }
 }
 
-/// What a key is for, in its owner's words.
+/// The owner's description of a key's purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyDescription(Box<str>);
 
@@ -54,7 +54,7 @@ impl KeyDescription {
         &self.0
     }
 
-    /// A description as the database has kept it.
+    /// A description from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
@@ -68,17 +68,17 @@ impl std::str::FromStr for KeyDescription {
     }
 }
 
-/// A part of a text that somebody looks for.
+/// A text to search for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchText(Box<str>);
 
 impl SearchText {
-    /// Whether a text has it anywhere, in letters of either case.
+    /// Whether `text` contains it, case-insensitively.
     pub fn is_within(&self, text: &str) -> bool {
         text.to_lowercase().contains(&self.0.to_lowercase())
     }
 
-    /// The pattern of SQL's `LIKE` for texts that have it anywhere.
+    /// An SQL `LIKE` pattern for texts that contain it.
     pub fn like_pattern(&self) -> String {
         let mut pattern = String::from("%");
         for letter in self.0.chars() {
@@ -100,7 +100,7 @@ impl std::str::FromStr for SearchText {
     }
 }
 
-/// Why somebody ended a key or switched an owner off.
+/// The reason for a change, such as a revocation or disabling an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeReason(Box<str>);
 
@@ -110,7 +110,7 @@ impl ChangeReason {
         &self.0
     }
 
-    /// A reason as the database has kept it.
+    /// A reason from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
