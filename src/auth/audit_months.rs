@@ -1,15 +1,15 @@
-//! The audit's months: those to come get a table, and those that are too old lose theirs.
+//! The audit's monthly partitions: creates those of the coming months, and drops those that are too old.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{domain::ports::ledger::KeyLedger, telemetry::outage::Trouble};
 
-/// Months are made a year ahead, so it matters to nobody when in an hour it is done.
+/// Partitions are created a year ahead, so the exact time does not matter.
 const REST: Duration = Duration::from_secs(60 * 60);
-/// After it failed, for instance because a backup is reading the audit.
+/// After a failure, for example because a backup is reading the audit.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
-/// Sees to them for ever. Of several replicas, one at a time.
+/// Maintains the partitions for ever. Only one replica at a time does so.
 pub async fn keep(ledger: Arc<dyn KeyLedger>) {
     let trouble = Trouble::default();
     loop {
