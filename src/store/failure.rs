@@ -1,4 +1,4 @@
-//! Why there is no connection, for whoever runs the service: what is wrong, which setting holds it, and what to do.
+//! Explains a failed connection to the operator: the cause, the setting, and the remedy.
 
 use std::{error::Error, fmt::Write, io::ErrorKind};
 
@@ -6,34 +6,34 @@ use sqlx::{error::DatabaseError, postgres::PgConnectOptions};
 
 use super::session::Unfit;
 
-/// Where an address was given.
+/// The settings of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// The setting with the URL.
     pub(super) url: &'static str,
-    /// The setting with the password, where the URL has none.
+    /// The setting with the password, if the URL has none.
     pub(super) password: &'static str,
 }
 
-/// The service's own way to the database.
+/// The settings of the service.
 pub(super) const SERVICE: Place = Place { url: "database.url", password: "database.password" };
-/// Where it listens, if elsewhere.
+/// The settings of the listener, if it uses another address.
 pub(super) const LISTENER: Place = Place { url: "database.listen_url", password: "database.password" };
-/// The way of the role that owns the tables, if it has one of its own.
+/// The settings of the role that owns the tables, if there is one.
 pub(super) const OWNER: Place = Place { url: "database.migrate_url", password: "database.migrate_password" };
 
-/// There is no connection.
+/// A failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub(super) struct ConnectFailure {
     what: String,
-    /// Whether it may be over by itself, or by what somebody does elsewhere, such as starting Postgres. Otherwise
-    /// a setting has to change.
+    /// Whether the failure may end without a change of settings: by itself, or by an action elsewhere such as starting
+    /// Postgres.
     pub(super) heals: bool,
 }
 
 impl ConnectFailure {
-    /// Nothing has answered for so long.
+    /// The server did not answer in time.
     pub(super) fn silent(options: &PgConnectOptions, place: Place, password: &'static str) -> Self {
         let Of { server, url, .. } = Of::new(options, place, password);
         Self::that_heals(format!(
@@ -41,13 +41,13 @@ impl ConnectFailure {
         ))
     }
 
-    /// What was answered is none that can be worked with.
+    /// The server answered, but can't be used.
     pub(super) fn unfit(unfit: Unfit, options: &PgConnectOptions, place: Place) -> Self {
         let Of { server, url, .. } = Of::new(options, place, "");
         Self { what: format!("{url}: {server} is refused: {unfit}"), heals: unfit.heals() }
     }
 
-    /// What went wrong while connecting, or with the first statement.
+    /// An error while connecting, or of the first statement.
     pub(super) fn new(
         error: &sqlx::Error,
         options: &PgConnectOptions,
@@ -94,7 +94,7 @@ impl ConnectFailure {
         })
     }
 
-    /// By PostgreSQL's codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    /// PostgreSQL's error codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn of_database(error: &dyn DatabaseError, of: &Of<'_>) -> Self {
         let code = error.code().unwrap_or_default();
         let message = error.message();
@@ -121,7 +121,7 @@ impl ConnectFailure {
             "53300" => Self::that_heals(format!(
                 "{url}: {server} has no connection left: {message}. Raise max_connections there, or lower database.pool_size"
             )),
-            // The grammar, rights and names; what a role is; what isn't supported; a schema that isn't there.
+            // Syntax, permissions and names; roles; unsupported features; missing schemas.
             code if ["42", "28", "0A", "3D", "3F", "22", "23"].iter().any(|class| code.starts_with(class)) => {
                 Self::for_good(format!("{url}: {server} refuses what Keyward needs: {message} ({code})"))
             }
@@ -129,7 +129,7 @@ impl ConnectFailure {
         }
     }
 
-    /// One for all servers of an address. It heals if any of them may.
+    /// Combines the failures of all servers of an address. It may heal if any of them may.
     pub(super) fn of_all(failures: Vec<Self>) -> Self {
         let heals = failures.iter().any(|failure| failure.heals);
         let mut what = String::new();
@@ -149,7 +149,7 @@ impl ConnectFailure {
     }
 }
 
-/// What messages speak of.
+/// The values that messages refer to.
 struct Of<'a> {
     server: String,
     url: &'static str,
@@ -172,7 +172,7 @@ impl<'a> Of<'a> {
     }
 }
 
-/// The standard library has no kind for it.
+/// The standard library has no `ErrorKind` for failed name resolution.
 fn is_about_names(error: &std::io::Error) -> bool {
     let text = error.get_ref().map_or_else(|| error.to_string(), <dyn Error + Send + Sync>::to_string);
     text.contains("lookup address") || text.contains("nodename")

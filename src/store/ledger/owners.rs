@@ -1,4 +1,4 @@
-//! Owners whose keys are all switched off.
+//! Disabled owners.
 
 use serde_json::Map;
 use sqlx::{Connection, PgConnection};
@@ -19,8 +19,8 @@ impl Store {
         Ok(is_disabled(&mut seat.connection, owner).await?)
     }
 
-    /// What is announced is announced also when nothing changes: whoever switched before may have failed after the
-    /// commit, while they waited for the replicas.
+    /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
+    /// while waiting for the replicas.
     pub(super) async fn switch(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
@@ -59,7 +59,7 @@ impl Store {
     }
 }
 
-/// Whether all keys of an owner are switched off. Under the owner's lock, it stays so.
+/// Whether an owner is disabled. The result stays true while the owner is locked.
 pub(super) async fn is_disabled(connection: &mut PgConnection, owner: &Owner) -> Result<bool, sqlx::Error> {
     let query = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "is_disabled!""#,
@@ -69,7 +69,7 @@ pub(super) async fn is_disabled(connection: &mut PgConnection, owner: &Owner) ->
     query.fetch_one(connection).await
 }
 
-/// The same as [`announce`](super::announce) of those keys of an owner that are alive.
+/// The same as [`announce`](super::announce), for the owner's living keys.
 async fn announce_keys_of(
     transaction: &mut PgConnection,
     owner: &Owner,
