@@ -1,4 +1,4 @@
-//! `keyward audit`: who did what, on the database directly.
+//! `keyward audit`: who did what, directly from the database.
 
 use keyward::{
     api::{Event, csv_header, csv_lines, ndjson},
@@ -143,7 +143,7 @@ impl List {
     }
 }
 
-/// Gives how many there were.
+/// Returns the number of events.
 async fn each_page(
     desk: &Desk,
     filter: &EventFilter,

@@ -31,7 +31,7 @@ fn ask(address: SocketAddr) -> std::io::Result<[u8; READY.len()]> {
     Ok(answer)
 }
 
-/// A server that listens on every address is asked on the loopback one.
+/// A server that listens on every address is reached on the loopback address.
 fn reachable(host: IpAddr) -> IpAddr {
     match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

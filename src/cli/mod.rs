@@ -1,4 +1,4 @@
-//! What can be typed after `keyward`. Each command has a file of its own, or a few lines here.
+//! The command line. Each command has its own file, or a few lines here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod audit;
@@ -121,7 +121,7 @@ impl Port {
     }
 }
 
-/// The same as that of what the grammar refuses.
+/// The same exit code as for arguments that clap refuses.
 const MISUSE: u8 = 2;
 
 pub(crate) fn run() -> ExitCode {
@@ -145,7 +145,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
             serve::run(Settings::load(sources)?, hardened)
         }
         Command::Migrate => migrate(&Settings::load(sources)?),
-        // With exit codes of their own.
+        // With their own exit codes.
         Command::Keys(keys) => return keys.run(sources),
         Command::Policy(policy) => return Ok(policy.run()),
         Command::Owners(owners) => owners.run(sources),
@@ -162,7 +162,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Prints what there is even when something is wrong with it: that is when one wants to see it.
+/// Prints the configuration even if it is invalid, because that is when it is needed.
 fn show_config(settings: &Settings) -> anyhow::Result<()> {
     print!("{}", settings.show());
     settings.validate().map(drop).context("`keyward serve` would not start with this")

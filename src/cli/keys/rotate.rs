@@ -45,17 +45,17 @@ impl Rotate {
         };
         let rotated = granted(id, desk.issuer()?.rotate(rotation, operator(), now).await)?;
         let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());
-        // First the secret: should the wait be cut short, it must not be lost.
+        // The secret comes first, so that it is not lost if the wait is interrupted.
         if self.json {
             print_json(&RotatedKey::new(rotated, &desk.settings.key_prefix()?, now))?;
         } else {
-            // Without an `Idempotency-Key`, a key is always made now.
+            // Without an `Idempotency-Key`, a key is always created.
             let Issued::Now(new) = &rotated.new else { bail!("{id} was rotated before") };
             println!("{}", new.text.expose());
             let end = end.map_or("now".to_owned(), |end| format!("at {}", table::minute(Some(end))));
             eprintln!("This is the successor {}, shown only now. {id} stops {end}.", new.key.record.id);
         }
-        // Until a later end, all replicas will have heard of it.
+        // If the old key ends later, all replicas will have applied the change by then.
         let lease = desk.longest_lease().await;
         if end.is_none_or(|end| end < now + lease) {
             desk.wait_for_everybody().await;

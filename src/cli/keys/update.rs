@@ -36,7 +36,7 @@ pub(super) struct Update {
     json: bool,
 }
 
-/// What a key may lack.
+/// A field that can be cleared.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Field {
     Name,
@@ -135,7 +135,7 @@ impl Enable {
 impl Which {
     async fn switch(self, desk: &Desk, enabled: bool) -> anyhow::Result<()> {
         let now = now();
-        // What the policy forbids to make, a switch does not change.
+        // Disabling and enabling are not subject to the policy for new keys.
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         let changed = lifecycle.switch(self.id, enabled, Preconditions::default(), operator(), now).await;
         let changed = granted(self.id, changed)?;

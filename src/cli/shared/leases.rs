@@ -1,4 +1,4 @@
-//! How a change becomes true for who cannot be heard: by waiting until nobody can believe what was before.
+//! Waiting for leases: until no replica can use data from before a change.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -7,11 +7,11 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-/// How often the seconds that are left are told on a terminal.
+/// How often the remaining seconds are updated on a terminal.
 const TICK: Duration = Duration::from_millis(200);
 
-/// This process hears no replica, so it waits until none can believe what was before the change.
-/// Replicas that can be reached have applied it within milliseconds.
+/// This process can't receive acknowledgements, so it waits until no replica can use data from before the change.
+/// Reachable replicas have applied it within milliseconds.
 pub(super) async fn wait(lease: Duration) {
     if lease.is_zero() {
         return; // No replica has ever run on this database.
@@ -30,6 +30,6 @@ pub(super) async fn wait(lease: Duration) {
         eprint!("\rDone. Waiting {:2} s {told}", left.as_secs() + 1);
         sleep(left.min(TICK)).await;
     }
-    // Back to the beginning of the line, which is emptied.
+    // Clears the line.
     eprint!("\r\x1b[K");
 }

@@ -1,11 +1,11 @@
-//! What the commands that work on the database have in common.
+//! Shared parts of the commands that work on the database.
 //!
-//! - `database`: on which database, and what a command works with there
-//! - `owner`: whose keys are meant
-//! - `values`: what an option may be
-//! - `table`: output for people
-//! - `refusal`: why something is not done
-//! - `leases`: how a change becomes true for replicas that this process cannot hear
+//! - `database`: the choice of the database, and the context of a command
+//! - `owner`: options that name an owner
+//! - `values`: values of options
+//! - `table`: output as tables
+//! - `refusal`: messages for refused changes
+//! - `leases`: waiting for replicas that this process can't hear
 
 mod database;
 mod leases;
@@ -25,10 +25,10 @@ pub(super) use self::{
     refusal::granted,
 };
 
-/// Rows read from the database at a time.
+/// The number of rows per read from the database.
 pub(super) const PAGE: u32 = 500;
 
-/// The command line contradicts itself in a way that its grammar does not tell. The exit code is that of any misuse.
+/// The command line is contradictory in a way that clap does not detect. The exit code is that of any misuse.
 #[derive(Debug)]
 pub(super) struct Misuse(pub(super) String);
 
@@ -40,18 +40,18 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// Now, as exact as answers are.
+/// The current time, with the precision of responses.
 pub(super) fn now() -> OffsetDateTime {
     timestamp::to_milliseconds(OffsetDateTime::now_utc())
 }
 
-/// One JSON document.
+/// Prints one JSON document.
 pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// Says that a list was cut, where it may have been.
+/// Reports that a list may have been truncated.
 pub(super) fn tell_if_cut(listed: usize, limit: u32) {
     if listed >= limit as usize {
         eprintln!("These are the first {limit}; there may be more. --limit says how many to list.");
