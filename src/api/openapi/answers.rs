@@ -257,8 +257,8 @@ fn header(name: &str, occurs: Occurs) -> Value {
             json!({ "type": "string", "pattern": "^(Bearer|ApiKey|Basic) realm=" }),
         ),
         "X-Auth-Subject" => (
-            "The person: the `sub` of the client's token, or of the owner of its key. Empty for a key that belongs to an \
-            organisation. `%` and characters other than visible ASCII are percent-encoded.",
+            "The person: the `sub` of the client's token, or of the owner of its key. Empty for a key that belongs to \
+            an organisation. `%` and characters other than visible ASCII are percent-encoded.",
             json!({ "type": "string", "pattern": "^[!-~]*$" }),
         ),
         "X-Auth-Tenant" => (

@@ -193,7 +193,10 @@ fn token_form() -> Value {
                 "type": "string",
                 "description": "An API key with the scope `keyward:verify`, if no header carries a credential.",
             },
-            "token_type_hint": { "type": "string", "description": "Ignored: the kind is recognised from the token itself." },
+            "token_type_hint": {
+                "type": "string",
+                "description": "Ignored: the kind is recognised from the token itself.",
+            },
             "client_address": {
                 "anyOf": address,
                 "description": "The address that the token was sent from, for keys that are bound to addresses.",
@@ -234,8 +237,8 @@ fn end_of_tokens() -> Value {
     let mut schema = object(&json!({
         "issuer": name(
             0,
-            "The tokens' `iss`, compared exactly; empty for tokens without one. May be absent only if the configuration \
-            has exactly one issuer.",
+            "The tokens' `iss`, compared exactly; empty for tokens without one. May be absent only if the \
+            configuration has exactly one issuer.",
         ),
         "tokenId": name(1, "The `jti` of the token."),
         "subject": name(1, "The `sub` of the tokens."),
@@ -272,14 +275,13 @@ fn allowed_ips() -> Value {
         "type": ["array", "null"],
         "maxItems": ALLOWED_IPS_MAX,
         "items": { "anyOf": kinds },
-        "description": "Addresses and networks, such as 192.0.2.0/24, that the key may be used from; if empty, from anywhere.",
+        "description": "Addresses and networks, such as 192.0.2.0/24, that the key may be used from; if empty, from \
+        anywhere.",
     })
 }
 
 fn expires_at() -> Value {
-    or_null(
-        json!({ "type": "string", "format": "date-time", "description": "When the key expires. Must be in the future." }),
-    )
+    or_null(json!({ "type": "string", "format": "date-time", "description": "When the key expires: in the future." }))
 }
 
 fn seconds(fewest: u64, about: &str) -> Value {

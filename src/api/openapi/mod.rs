@@ -89,7 +89,8 @@ fn text(endpoints: &'static [Endpoint]) -> String {
         openapi: OpenApiVersion::Version31,
         info: json!({
             "title": "Keyward",
-            "summary": "Issues API keys to people who hold a JWT, and checks both kinds of credential on every request.",
+            "summary": "Issues API keys to people who hold a JWT, and checks both kinds of credential on every \
+            request.",
             "version": env!("CARGO_PKG_VERSION"),
             "description": description(),
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
@@ -112,7 +113,8 @@ fn security_schemes() -> Value {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "A JWT from a configured issuer. `POST /api/create-api-key` also takes it without the word Bearer.",
+            "description": "A JWT from a configured issuer. `POST /api/create-api-key` also takes it without the word \
+            Bearer.",
         },
         "basic": { "type": "http", "scheme": "basic", "description": "An API key as the password; any user name." },
         "bearerKey": { "type": "http", "scheme": "bearer", "description": "An API key as a bearer token." },

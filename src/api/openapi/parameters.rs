@@ -61,7 +61,11 @@ fn one_of_query(name: &str) -> Value {
         ),
         "state of keys" => (
             "Only keys in one of these states.",
-            json!({ "type": "string", "pattern": several(&KeyState::ALL.map(KeyState::as_str)), "example": "active,expired" }),
+            json!({
+                "type": "string",
+                "pattern": several(&KeyState::ALL.map(KeyState::as_str)),
+                "example": "active,expired",
+            }),
         ),
         "state of owners" => (
             "Only owners who are disabled, or only those who are not.",
@@ -90,8 +94,8 @@ fn one_of_query(name: &str) -> Value {
             json!({ "type": "string", "minLength": 1, "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL }),
         ),
         "actor" => (
-            "Only events caused by this actor: the id of an owner (for the issuer and subject of a token), the id of a key, \
-            or `command_line`.",
+            "Only events caused by this actor: the id of an owner (for the issuer and subject of a token), the id of a \
+            key, or `command_line`.",
             json!({ "type": "string", "format": "actor", "example": "command_line" }),
         ),
         "action" => (
@@ -160,8 +164,8 @@ pub(super) fn header(name: &str) -> Value {
             json!({ "type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$", "minLength": 1, "maxLength": 255 }),
         ),
         "If-Match" => (
-            "The key is shown or changed only if its `ETag` is one of these, or if this is `*`; otherwise the response is 412. \
-            For a change, only the version is compared, which is the beginning of an `ETag`.",
+            "The key is shown or changed only if its `ETag` is one of these, or if this is `*`; otherwise the response \
+            is 412. For a change, only the version is compared, which is the beginning of an `ETag`.",
             json!({ "type": "string", "format": "entity-tags", "minLength": 1, "example": "*" }),
         ),
         "If-None-Match of a key" => (

@@ -21,13 +21,13 @@ pub(super) const GROUPS: &[Group] = &[
         operations: &[
             (
                 "POST /v1/keys",
-                "All members of the body are optional. The secret appears only in this response. Send an `Idempotency-Key`, so \
-                that a retry after a lost response does not create a second key.",
+                "All members of the body are optional. The secret appears only in this response. Send an \
+                `Idempotency-Key`, so that a retry after a lost response does not create a second key.",
             ),
             (
                 "GET /v1/keys",
-                "Newest first, unless `sort` says otherwise. Filters can be combined. If there is another page, `nextCursor` is \
-                not `null`, and the header `Link` has its address.",
+                "Newest first, unless `sort` says otherwise. Filters can be combined. If there is another page, \
+                `nextCursor` is not `null`, and the header `Link` has its address.",
             ),
             (
                 "GET /v1/keys/{id}",
@@ -36,14 +36,15 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             (
                 "PATCH /v1/keys/{id}",
-                "Members that are absent keep their value; `null` resets a member. Send the `ETag` as `If-Match`, so that two \
-                editors do not overwrite each other. The response is sent once every replica applies the change.",
+                "Members that are absent keep their value; `null` resets a member. Send the `ETag` as `If-Match`, so \
+                that two editors do not overwrite each other. The response is sent once every replica applies the \
+                change.",
             ),
             (
                 "POST /v1/keys/{id}/rotate",
-                "The old key keeps working for `gracePeriod` seconds, or for the configured grace period if the body has \
-                none; 0 ends it immediately. Send an `Idempotency-Key`, so that a retry after a lost response returns the \
-                successor. Its secret cannot be shown again; rotate the successor to get a new one.",
+                "The old key keeps working for `gracePeriod` seconds, or for the configured grace period if the body \
+                has none; 0 ends it immediately. Send an `Idempotency-Key`, so that a retry after a lost response \
+                returns the successor. Its secret cannot be shown again; rotate the successor to get a new one.",
             ),
             (
                 "POST /v1/keys/{id}/disable",
@@ -61,13 +62,13 @@ pub(super) const GROUPS: &[Group] = &[
             ("GET /v1/keys/self", "For a program that has only its key: shows the key's scopes and expiry."),
             (
                 "DELETE /v1/keys/self",
-                "Requires only the key itself, even if it is disabled or expired: for a script that has finished, or for \
-                anyone who finds a leaked key.",
+                "Requires only the key itself, even if it is disabled or expired: for a script that has finished, or \
+                for anyone who finds a leaked key.",
             ),
             (
                 "GET /v1/audit",
-                "As JSON, or as CSV or NDJSON if `Accept` prefers one of them. Events are never changed, and are kept for \
-                `audit.retention`.",
+                "As JSON, or as CSV or NDJSON if `Accept` prefers one of them. Events are never changed, and are kept \
+                for `audit.retention`.",
             ),
         ],
     },
@@ -77,18 +78,19 @@ pub(super) const GROUPS: &[Group] = &[
         operations: &[
             (
                 "POST /v1/keys/verify",
-                "The status is 200 whether the key is valid or not; check `valid`. With `explain`, the response lists every \
-                reason for a refusal. One request can check up to 100 keys; results are in the order of the request.",
+                "The status is 200 whether the key is valid or not; check `valid`. With `explain`, the response lists \
+                every reason for a refusal. One request can check up to 100 keys; results are in the order of the \
+                request.",
             ),
             (
                 "POST /v1/introspect",
-                "OAuth 2.0 token introspection (RFC 7662), for API keys and JWTs. The response for anything that is not \
-                active is `active: false` alone.",
+                "OAuth 2.0 token introspection (RFC 7662), for API keys and JWTs. The response for anything that is \
+                not active is `active: false` alone.",
             ),
             (
                 "POST /v1/revoke",
-                "OAuth 2.0 token revocation (RFC 7009), for API keys. The response is the same for a key that is unknown or \
-                already revoked.",
+                "OAuth 2.0 token revocation (RFC 7009), for API keys. The response is the same for a key that is \
+                unknown or already revoked.",
             ),
             (
                 "GET /.well-known/oauth-authorization-server",
@@ -102,8 +104,9 @@ pub(super) const GROUPS: &[Group] = &[
         operations: &[
             (
                 "GET /v1/authorize",
-                "The gateway sends its client's headers; the headers of the response replace those of the client. Any method \
-                works, because some gateways use their client's method. Parameters other than `scope`, and bodies, are ignored.",
+                "The gateway sends its client's headers; the headers of the response replace those of the client. Any \
+                method works, because some gateways use their client's method. Parameters other than `scope`, and \
+                bodies, are ignored.",
             ),
             (
                 "GET /v1/authorize/{original}",
@@ -135,8 +138,8 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             (
                 "POST /v1/tokens/revoke",
-                "Either one token by its `jti`, or all tokens of a subject that were issued before an instant. The response \
-                is sent once no replica accepts them.",
+                "Either one token by its `jti`, or all tokens of a subject that were issued before an instant. The \
+                response is sent once no replica accepts them.",
             ),
         ],
     },

@@ -160,8 +160,9 @@ pub enum InvalidPattern {
     StarWithin,
     /// Every request with such a path is refused.
     #[error(
-        "can match no request: a path is always refused if a segment consists only of dots and spaces, or if it contains \\, ;, \
-        ?, #, a control character, a character that becomes one of these, or an escape of one of them, of / or of another escape"
+        "can match no request: a path is always refused if a segment consists only of dots and spaces, or if it \
+        contains \\, ;, ?, #, a control character, a character that becomes one of these, or an escape of one of them, \
+        of / or of another escape"
     )]
     Unclear,
 }
