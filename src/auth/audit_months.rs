@@ -15,8 +15,8 @@ pub async fn keep(ledger: Arc<dyn KeyLedger>) {
     loop {
         let rest = match ledger.keep_audit_months().await {
             Ok(()) => {
-                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the audit's months are in order again"));
-                tracing::debug!("the audit's months are in order");
+                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the audit's partitions are up to date again"));
+                tracing::debug!("the audit's partitions are up to date");
                 REST
             }
             Err(error) => {
@@ -24,7 +24,7 @@ pub async fn keep(ledger: Arc<dyn KeyLedger>) {
                     tracing::warn!(
                         %error,
                         repeated,
-                        "the audit's months to come could not be made, or old ones not dropped; trying again"
+                        "could not create or drop partitions of the audit; trying again"
                     );
                 });
                 REST_AFTER_FAILURE

@@ -26,7 +26,7 @@ pub enum Undecided {
     #[error(transparent)]
     Hasher(#[from] keys::hasher::HashError),
     /// The keys of a token's issuer are not available.
-    #[error("the keys of the issuer {0} could not be fetched; see the lines about it before")]
+    #[error("the keys of the issuer {0} could not be fetched; see the earlier log lines about it")]
     IssuerKeys(String),
     /// Too many checks wait for the store or the hasher.
     #[error(

@@ -84,10 +84,15 @@ impl Link {
             match self.announcements.listen(self.lease).await {
                 Ok(listening) => {
                     pause = RECONNECT_PAUSE;
-                    self.troubles.listening.is_over(|lasted_ms| tracing::info!(lasted_ms, "hears of changes again"));
+                    self.troubles.listening.is_over(|lasted_ms| {
+                        tracing::info!(lasted_ms, "the LISTEN connection is restored; caching is enabled again")
+                    });
                     let lost = self.follow(listening).await;
                     self.troubles.listening.tell(&lost, |_| {
-                        tracing::warn!(error = %lost, "stopped hearing of changes; keys are read on each check until that is mended");
+                        tracing::warn!(
+                            error = %lost,
+                            "lost the LISTEN connection; each check reads the database until it is restored"
+                        );
                     });
                 }
                 Err(error) => self.troubles.listening.tell(&error, |repeated| {
@@ -105,7 +110,7 @@ impl Link {
         // If a heartbeat arrived after the deregistration, by another connection, it would register us again.
         let _none_on_its_way = self.on_its_way.lock().await;
         if let Err(error) = self.announcements.send(&left).await {
-            tracing::warn!(%error, "could not say good-bye; revokes may wait for this replica for one lease");
+            tracing::warn!(%error, "could not deregister this replica; revocations may wait for its lease");
         }
     }
 
@@ -138,7 +143,7 @@ impl Link {
                 },
                 _ = heartbeats.tick() => {
                     if self.tick() {
-                        return StoreError::Unavailable("the listening connection is deaf".to_owned());
+                        return StoreError::Unavailable("the LISTEN connection delivers no notifications".to_owned());
                     }
                 }
             }
@@ -153,8 +158,8 @@ impl Link {
                 tracing::warn!(
                     replica = %Uuid::from_u128(id),
                     repeated,
-                    "heard of a replica that proves nothing: of an older version, with other peppers, or made up by somebody who \
-                     may connect to the database; each change waits for its lease"
+                    "received a heartbeat without a valid proof: the replica has an older version or other peppers, or \
+                     somebody with access to the database forged it; each revocation waits for its lease"
                 );
             });
         }

@@ -164,8 +164,10 @@ impl ColdChecks {
             Ok::<_, Undecided>(self.store.replace_hash(id, &stored.hash, &hash).await?)
         };
         match replaced.await {
-            Ok(()) => tracing::info!(key_id = %id, "hashed a key anew with the raised parameters"),
-            Err(error) => tracing::warn!(key_id = %id, %error, "could not hash a key anew; its next first use will"),
+            Ok(()) => tracing::info!(key_id = %id, "rehashed a key with the raised parameters"),
+            Err(error) => {
+                tracing::warn!(key_id = %id, %error, "could not rehash a key; its next first use tries again")
+            }
         }
     }
 }

@@ -65,13 +65,13 @@ impl LastUses {
         for (done, batch) in noted.chunks(WRITTEN_TOGETHER).enumerate() {
             if let Err(error) = self.store.note_uses(batch).await {
                 self.trouble.tell(&error, |repeated| {
-                    tracing::warn!(%error, repeated, "could not write when keys were last used; trying again later");
+                    tracing::warn!(%error, repeated, "could not write the last uses of keys; trying again later");
                 });
                 return self.put_back(&noted[done * WRITTEN_TOGETHER..]);
             }
         }
         if !noted.is_empty() {
-            let told = |lasted_ms| tracing::info!(lasted_ms, "writes again when keys were last used");
+            let told = |lasted_ms| tracing::info!(lasted_ms, "the last uses of keys are written again");
             self.trouble.is_over(told);
         }
     }

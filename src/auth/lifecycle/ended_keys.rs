@@ -20,13 +20,13 @@ pub async fn forget(ledger: Arc<dyn KeyLedger>, keep: Duration) {
     loop {
         match forget_all(&*ledger, keep).await {
             Ok(count) => {
-                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "keys that ended long ago can be removed again"));
+                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "ended keys can be deleted again"));
                 if count > 0 {
-                    tracing::info!(count, "removed keys that ended long ago");
+                    tracing::info!(count, "deleted ended keys");
                 }
             }
             Err(error) => trouble.tell(&error, |repeated| {
-                tracing::warn!(%error, repeated, "could not remove keys that ended long ago; trying again");
+                tracing::warn!(%error, repeated, "could not delete ended keys; trying again");
             }),
         }
         tokio::time::sleep(REST).await;
