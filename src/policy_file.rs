@@ -88,16 +88,18 @@ impl PolicyWatch {
         let path = self.source.path.display();
         match read {
             Ok(Ok(policy)) => {
-                tracing::info!(%path, rules = policy.rules().len(), "read the policy file again");
+                tracing::info!(%path, rules = policy.rules().len(), "reloaded the policy file");
                 self.current.store(Arc::new(policy));
             }
             Ok(Err(problems)) => {
                 let problems = problems.lines();
                 let told = problems.iter().take(PROBLEMS_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
                 let count = problems.len();
-                tracing::error!(%path, count, "the policy file is wrong; the policy stays as it was: {told}");
+                tracing::error!(%path, count, "the policy file is invalid; the previous policy stays in effect: {told}");
             }
-            Err(error) => tracing::error!(%path, %error, "the policy file cannot be read; the policy stays as it was"),
+            Err(error) => {
+                tracing::error!(%path, %error, "the policy file cannot be read; the previous policy stays in effect")
+            }
         }
     }
 }

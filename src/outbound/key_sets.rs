@@ -61,8 +61,8 @@ impl KeySets {
         if !is_safe_address(url, false) {
             tracing::warn!(
                 issuer = issuer.name(),
-                "the keys of an issuer are fetched without TLS (insecure_http): whoever is on the way can put others in their place, and \
-                 be anybody"
+                "an issuer's keys are fetched without TLS (insecure_http): an attacker on the network can replace them and \
+                 impersonate anybody"
             );
         }
         Box::new(HttpKeySet { client: self.client.clone(), address, fetch: issuer.fetch.clone() })

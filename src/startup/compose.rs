@@ -178,7 +178,7 @@ impl Membership for Member {
             self.store.close().await;
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
-            tracing::warn!("the database's connections did not close in time; ending without");
+            tracing::warn!("the database's connections did not close in time; exiting anyway");
         }
         self.tasks.end();
     }

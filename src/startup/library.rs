@@ -56,7 +56,7 @@ pub enum ConnectError {
     /// The database's schema is older than this version of Keyward, and [`Settings::migrate`] is not set.
     #[error(
         "the database's schema is older than this version of Keyward (it has migration {found}, {needed} is needed): \
-         update the Keyward that manages it first, run `keyward migrate`, or ask for it with Settings::migrate"
+         update the Keyward that manages it first, run `keyward migrate`, or set Settings::migrate"
     )]
     OldSchema {
         /// The newest applied migration; 0 for none.
@@ -169,8 +169,8 @@ impl Settings {
         match network::wider_than_private(&self.proxies) {
             Some(wide) if !self.trust_everybody => Err(ConnectError::Setting(
                 format!(
-                    "the trusted proxies are {wide}, which is wider than any private network: strangers in it could name \
-                     their own address. Name the networks of your proxies, or ask for it with Settings::trust_everybody"
+                    "the trusted proxies are {wide}, which is wider than any private network: strangers in it could state \
+                     any client address. List the networks of your proxies, or set Settings::trust_everybody"
                 )
                 .into(),
             )),

@@ -80,8 +80,8 @@ impl Replica {
         } = config;
         if let Some(wide) = network::wider_than_private(&settings.trusted_proxies) {
             tracing::warn!(
-                "server.trust_everybody: whoever connects from {wide} is believed on a client's address; nobody but your \
-                 proxies must be able to connect"
+                "server.trust_everybody: every peer in {wide} can state any client address; make sure that only your proxies \
+                 can connect"
             );
         }
         let lease = coherence.lease;
@@ -203,7 +203,7 @@ async fn prepare(store: &Store, database: &Database, audit: &Audit, address: Soc
                     %error,
                     repeated,
                     %address,
-                    "waiting for the database: alive and not ready, trying again and again"
+                    "waiting for the database: alive, but not ready; trying again"
                 );
             }),
             Ok(schema) => {

@@ -98,7 +98,7 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
             match store.within_deadline(work).await {
                 Ok(millis) => return Duration::from_millis(millis.unsigned_abs().into()),
                 Err(error) => trouble.tell(&error, |repeated| {
-                    tracing::warn!(%error, repeated, "could not read the longest lease; asking again");
+                    tracing::warn!(%error, repeated, "could not read the longest lease; trying again");
                 }),
             }
             tokio::time::sleep(PAUSE_BEFORE_ASKING_AGAIN).await;
@@ -153,14 +153,14 @@ struct PgAnnouncements {
 impl Listener for PgAnnouncements {
     async fn next(&mut self) -> Result<Notification, StoreError> {
         loop {
-            let lost = || StoreError::Unavailable("the listening connection was lost".to_owned());
+            let lost = || StoreError::Unavailable("the LISTEN connection was lost".to_owned());
             let arrived = self.listener.try_recv().await?.ok_or_else(lost)?;
             match wire::read(arrived.channel(), arrived.payload(), &self.keys) {
                 Meaning::Known(notification) => return Ok(notification),
                 // It may have announced a change, so it counts as a lost connection.
                 Meaning::OfNewerVersion => {
                     return Err(StoreError::Corrupt(
-                        "a replica has sent what this version does not understand".to_owned(),
+                        "a replica sent a message that this version does not understand".to_owned(),
                     ));
                 }
                 Meaning::ForOlderVersions => {}
@@ -184,7 +184,7 @@ impl Ignored {
             tracing::warn!(
                 channel,
                 count,
-                "ignored notifications that neither a trigger nor a replica has sent; see who may connect to the database"
+                "ignored notifications from an unknown sender; check which roles can connect to the database"
             );
         });
     }

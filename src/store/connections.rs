@@ -151,9 +151,9 @@ impl Connections {
 pub(super) fn judge(claimed: Result<(), Unfit>, refusals: &Trouble) -> Result<(), StoreError> {
     claimed.map_err(|unfit| {
         refusals.tell(&unfit, |repeated| {
-            tracing::error!(reason = %unfit, repeated, "refused a server of the database");
+            tracing::error!(reason = %unfit, repeated, "refused a database server");
         });
-        StoreError::Unavailable("the server of the database was refused; the line about that says why".to_owned())
+        StoreError::Unavailable("the database server was refused; see the log for the reason".to_owned())
     })
 }
 

@@ -60,11 +60,11 @@ impl ConnectFailure {
             sqlx::Error::Io(error) => Self::of_io(error, &of),
             sqlx::Error::Database(error) => Self::of_database(error.as_ref(), &of),
             sqlx::Error::Tls(cause) => Self::for_good(format!(
-                "{url}: no TLS with {server}: {cause}. Connections to other machines are encrypted; if the network in between is \
-                 yours, ?sslmode=disable at the end of {url} says so. Certificates: docs/tls-and-proxies.md"
+                "{url}: no TLS with {server}: {cause}. Connections to other machines must be encrypted; if you trust the \
+                 network in between, append ?sslmode=disable to {url}. Certificates: docs/tls-and-proxies.md"
             )),
             sqlx::Error::Protocol(cause) => Self::for_good(format!(
-                "{url}: what answers at {server} does not speak as Postgres does: {cause}. Correct the host and the port"
+                "{url}: {server} does not speak the protocol of Postgres: {cause}. Correct the host and the port"
             )),
             sqlx::Error::Configuration(cause) => Self::for_good(format!("{url}: {cause}")),
             other => Self::that_heals(format!("{url}: no connection to {server}: {other}")),
@@ -81,14 +81,14 @@ impl ConnectFailure {
                 format!("{url}: there is no socket of Postgres at {server}. Start Postgres, or correct the folder")
             }
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => format!(
-                "{url}: {server} closed the connection at once, as does a proxy without a server behind it, a server that is \
-                 stopping, or something else than Postgres. See what listens there"
+                "{url}: {server} closed the connection immediately. It may be a proxy without a server behind it, a server \
+                 that is stopping, or not Postgres. Check what listens there"
             ),
             ErrorKind::PermissionDenied => {
                 format!("{url}: this process may not connect to {server}: {error}. Give its user access to the socket")
             }
             _ if is_about_names(error) => {
-                format!("{url}: the host of {server} is not found: {error}. Correct it, or see to DNS")
+                format!("{url}: the host of {server} is not found: {error}. Correct it, or check DNS")
             }
             _ => format!("{url}: no connection to {server}: {error}"),
         })
@@ -104,20 +104,22 @@ impl ConnectFailure {
                 "{password}: {server} refuses the password of the role {user}. Correct it there, or give the role this password"
             )),
             "28000" => Self::for_good(format!(
-                "{url}: {server} refuses the role {user}: {message}. Create the role, correct its name, or let it in by pg_hba.conf"
+                "{url}: {server} refuses the role {user}: {message}. Create the role, correct its name, or allow it in \
+                 pg_hba.conf"
             )),
             "3D000" => Self::for_good(format!(
                 "{url}: {server} has no database {database}. Create it (CREATE DATABASE … ENCODING 'UTF8'), or correct the name"
             )),
             "42501" => Self::for_good(format!(
-                "{url}: the role {user} lacks a right: {message}. Grant it, or let database.migrate_url connect as the owner of the \
-                 tables, which grants the service what it needs: docs/configuration.md, A role for the tables and one for the service"
+                "{url}: the role {user} lacks a privilege: {message}. Grant it, or set database.migrate_url to connect as the \
+                 owner of the tables, which grants the service its privileges: docs/configuration.md, A role for the \
+                 tables and one for the service"
             )),
             "08P01" | "0A000" if message.contains("startup parameter") => Self::for_good(format!(
-                "{url}: {server} is a pooler that does not take what Keyward sets for its sessions ({message}). Let it lead to \
-                 Postgres itself: docs/operations.md, Poolers"
+                "{url}: {server} is a pooler that rejects Keyward's session settings ({message}). Point it at Postgres \
+                 itself: docs/operations.md, Poolers"
             )),
-            "57P03" => Self::that_heals(format!("{url}: {server} does not take connections yet: {message}")),
+            "57P03" => Self::that_heals(format!("{url}: {server} does not accept connections yet: {message}")),
             "53300" => Self::that_heals(format!(
                 "{url}: {server} has no connection left: {message}. Raise max_connections there, or lower database.pool_size"
             )),

@@ -249,11 +249,11 @@ impl Store {
         };
         match self.within_deadline(work).await {
             Ok(true) => tracing::warn!(
-                "every role of the server may connect to this database, and so send notifications to the replicas. Run \
-                 REVOKE CONNECT ON DATABASE … FROM PUBLIC; as its owner; docs/configuration.md has the whole of it"
+                "every role of the server can connect to this database, and so can send notifications to the replicas. \
+                 Run REVOKE CONNECT ON DATABASE … FROM PUBLIC; as its owner: see docs/configuration.md"
             ),
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "could not ask who may connect to the database"),
+            Err(error) => tracing::warn!(%error, "could not check which roles can connect to the database"),
         }
     }
 

@@ -79,7 +79,7 @@ impl Store {
                 tracing::warn!(
                     found,
                     needed,
-                    "the database's schema is older than this program: not ready before `keyward migrate` was run"
+                    "the database's schema is older than this program: not ready until `keyward migrate` is run"
                 );
                 Ok(found)
             }
@@ -196,8 +196,8 @@ async fn bring_up_to_date(
         Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE) => {
             tracing::warn!(
                 %error,
-                "somebody is using audit_events, perhaps for a backup: its tables for the months to come were not made, and what \
-                 is too old was not dropped. The service tries again while it runs; `keyward migrate` does it when nobody is"
+                "audit_events is locked, perhaps by a backup: partitions were neither created nor dropped. The service \
+                 tries again while it runs; or run `keyward migrate` once the lock is released"
             );
         }
         result => result?,

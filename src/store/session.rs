@@ -68,21 +68,21 @@ fn is_local(options: &PgConnectOptions) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
     /// A standby, possibly a former primary. It may lag by any time.
-    #[error("it is in recovery, a standby: what it shows may be old. Let database.url lead to the primary")]
+    #[error("it is a standby (in recovery), so its data may be stale. Point database.url at the primary")]
     InRecovery,
     /// Changes would not be announced.
     #[error("session_replication_role is not `origin`, so no trigger announces changes. Reset it for this role")]
     NoTriggers,
     /// A proxy in between has dropped our settings.
     #[error(
-        "the settings that Keyward asks for did not arrive, as behind a pooler that ignores them (PgBouncer: ignore_startup_parameters). \
-         Let database.url lead to Postgres itself"
+        "Keyward's session settings did not arrive; a pooler may ignore them (PgBouncer: ignore_startup_parameters). \
+         Point database.url at Postgres itself"
     )]
     SettingsLost,
     /// The database can't store all names and metadata.
     #[error(
-        "its database is not encoded in UTF8, and so can't hold what people write. Create one that is (CREATE DATABASE … ENCODING \
-         'UTF8' TEMPLATE template0), and let database.url name it"
+        "its database is not encoded in UTF8. Create one that is (CREATE DATABASE … ENCODING \
+         'UTF8' TEMPLATE template0), and name it in database.url"
     )]
     NotUtf8,
 }

@@ -30,7 +30,7 @@ pub enum TelemetryError {
     )]
     Level(#[from] tracing_subscriber::filter::ParseError),
     /// Another component has already set up logging.
-    #[error("logging is set up already")]
+    #[error("logging is already set up")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
 }
 
