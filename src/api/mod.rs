@@ -1,4 +1,4 @@
-//! Keyward's own routes over HTTP. The check before them is in [`protect`](crate::protect).
+//! Keyward's HTTP API. The check in front of it is in [`protect`](crate::protect).
 
 pub(crate) mod access;
 pub mod application;

@@ -1,4 +1,4 @@
-//! `keyward audit`: who did what, on the database directly.
+//! `keyward audit`: who did what, directly from the database.
 
 use std::io::IsTerminal;
 

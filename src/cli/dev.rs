@@ -1,4 +1,4 @@
-//! `keyward dev`: everything, with nothing configured.
+//! `keyward dev`: everything, without any configuration.
 
 use std::{
     fs,
@@ -54,7 +54,7 @@ impl Dev {
         };
         sources.base = secrets(&data_dir)?;
         sources.base.extend(postgres.as_ref().map(|postgres| ("database.url", postgres.url("postgres"))));
-        // Not the world's business.
+        // Not reachable from other machines.
         sources.base.push(("server.host", "127.0.0.1".to_owned()));
         sources.base.push(("server.docs_at_root", "true".to_owned()));
         let settings = Settings::load(sources)?;
@@ -114,13 +114,13 @@ fn escaped_lines(text: &str) -> String {
     text.lines().map(escaped).collect::<Vec<_>>().join("\n")
 }
 
-/// The data directory: the given one, else the usual one of this user.
+/// The data directory: the given one, or the user's default.
 pub(super) fn data_dir(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let data_dir = given.map_or_else(|| Ok(keyward_local_postgres::default_data_dir()?), anyhow::Ok)?;
     std::path::absolute(&data_dir).with_context(|| format!("cannot use the data directory {}", data_dir.display()))
 }
 
-/// The settings that hold the secrets of a data directory, which are generated at first.
+/// The settings with the secrets of a data directory, which are generated on first use.
 pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
     let folder = data_dir.join("secrets");
     [("jwt.secret", secrets::JWT_SECRET), ("keys.peppers", secrets::PEPPER)]
@@ -134,8 +134,8 @@ pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, Stri
         .collect()
 }
 
-/// A setting, or what is wrong with it; without `dev`, who has configured nothing may have meant the `keyward dev` that they
-/// run.
+/// The value of a setting, or what is wrong with it. Without `--dev`, a user who has configured nothing may mean the
+/// `keyward dev` that they are running.
 pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::Result<T> {
     match setting {
         Err(problems) if !dev => bail!("{problems}\nIf you mean the `keyward dev` on this machine, add --dev."),
@@ -143,7 +143,7 @@ pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::
     }
 }
 
-/// Where the database of the `keyward dev` is that runs on a data directory.
+/// The URL of the database of the `keyward dev` that runs on a data directory.
 pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
     let url = DataDirectory::url_of_running(data_dir, "postgres");
     let url = url.with_context(|| format!("no `keyward dev` with a database runs on {}", data_dir.display()))?;

@@ -36,7 +36,7 @@ fn ask(address: SocketAddr) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// A server that listens on every address is asked on the loopback one.
+/// A server that listens on every address is reached on the loopback address.
 fn reachable(host: IpAddr) -> IpAddr {
     match host {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! What `keyward dev` does on a machine without the programs of a PostgreSQL server: it offers to install them.
+//! Offers to install the PostgreSQL server programs if `keyward dev` does not find them.
 
 use std::{
     io::{self, BufRead, IsTerminal},
@@ -14,8 +14,8 @@ use super::shared::output::{tell, tell_line};
 const OR_ELSE: &str = "or set PG_BIN_DIR to the folder of `initdb` and `postgres`, or KEYWARD__DATABASE__URL to use a server \
                        that is already running";
 
-/// Makes sure that the programs are there. Shows the command that installs them and runs it: with `unasked` at once, else
-/// after a yes at the terminal.
+/// Makes sure that the programs exist. Shows the command that installs them and runs it: without asking if `unasked`,
+/// otherwise after a confirmation at the terminal.
 pub(super) fn install_if_missing(unasked: bool) -> anyhow::Result<()> {
     match Programs::find() {
         Err(StartError::ProgramsMissing) => {}
@@ -34,7 +34,8 @@ pub(super) fn install_if_missing(unasked: bool) -> anyhow::Result<()> {
     if !unasked && !is_wanted()? {
         bail!("without these programs there is no database: run that and start again, or use --install, {OR_ELSE}");
     }
-    // It may fail at its end only, as with an index that is out of date; what counts is whether the programs are there.
+    // The command may fail only at its end, for example because of an outdated index; what matters is whether the
+    // programs exist.
     let ended = Command::new("/bin/sh").args(["-c", &script]).status().context("cannot run /bin/sh")?;
     match Programs::find() {
         Err(StartError::ProgramsMissing) => {
@@ -46,7 +47,7 @@ pub(super) fn install_if_missing(unasked: bool) -> anyhow::Result<()> {
     }
 }
 
-/// Asks whoever sits at the terminal; nobody else can say yes.
+/// Asks for a confirmation at the terminal; without a terminal, the answer is no.
 fn is_wanted() -> anyhow::Result<bool> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(false);

@@ -128,7 +128,7 @@ impl Port {
     }
 }
 
-/// The same as that of what the grammar refuses.
+/// The same exit code as for arguments that clap refuses.
 const MISUSE: u8 = 2;
 
 pub(crate) fn run() -> ExitCode {
@@ -156,7 +156,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
             serve::run(sources, hardened)
         }
         Command::Migrate => migrate(&Settings::load(sources)?),
-        // With exit codes of their own.
+        // With their own exit codes.
         Command::Keys(keys) => return keys.run(sources),
         Command::Policy(policy) => return Ok(policy.run()),
         Command::Owners(owners) => owners.run(sources),
@@ -170,7 +170,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Prints what there is even when something is wrong with it: that is when one wants to see it.
+/// Prints the configuration even if it is invalid, because that is when it is needed.
 fn show_config(settings: &Settings) -> anyhow::Result<()> {
     let valid = validate(settings).context("`keyward serve` would not start with this");
     let printed = print(settings.show());

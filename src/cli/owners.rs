@@ -1,4 +1,4 @@
-//! `keyward owners`: whose keys there are, and whose are refused, on the database directly.
+//! `keyward owners`: lists owners, and disables and enables them, directly on the database.
 
 use anyhow::bail;
 use keyward::{

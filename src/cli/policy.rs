@@ -1,4 +1,4 @@
-//! `keyward policy`: what a policy file says, before it is used.
+//! `keyward policy`: evaluates a policy file before it is used.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,9 +21,9 @@ use super::shared::{
     values,
 };
 
-/// It would not be let through.
+/// The exit code for a refused request.
 const REFUSED: u8 = 1;
-/// It could not be said: the file or the question is wrong. The same as for a wrong command line.
+/// The exit code if the file or the arguments are invalid, as for any misuse.
 const WRONG: u8 = 2;
 
 const EXIT_CODES: &str = "\
@@ -156,7 +156,7 @@ impl Test {
         Ok(if refusal.is_some() { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
     }
 
-    /// The request, or what of it is not clear.
+    /// The request, or the name of its ambiguous part.
     fn asked(&self) -> Result<Asked<'_>, &'static str> {
         Ok(Asked {
             method: self.method.as_deref().map(Method::parse).transpose().map_err(|_| "method")?,
@@ -196,7 +196,7 @@ fn demanded(rule: &Rule) -> String {
 }
 
 impl Credential {
-    /// Status and reason, if it is not enough.
+    /// The status and reason for a refusal, if there is one.
     fn refusal(self, demand: &Demand, scopes: &Scopes, environment: Environment) -> Option<&'static str> {
         let key_of = match self {
             Self::None if demand.anonymous => return None,

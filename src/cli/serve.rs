@@ -45,8 +45,8 @@ pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Co
     Ok(config)
 }
 
-/// Serves until `stop`, and calls `started` when it can. A stop that comes before, while the database is waited for or
-/// migrated, ends it at once.
+/// Serves until `stop`, and calls `started` once the replica is prepared. A stop before that, while the database is
+/// waited for or migrated, takes effect immediately.
 pub(super) async fn start_and_run(
     config: Config,
     hang_up: Signal,
@@ -63,8 +63,8 @@ pub(super) async fn start_and_run(
     replica.run_until(stop).await
 }
 
-/// SIGTERM comes from an orchestrator, which balances load; SIGINT from a person at a terminal, who
-/// wants an end.
+/// SIGTERM comes from an orchestrator, which balances load; SIGINT comes from a person at a terminal, who wants to stop
+/// immediately.
 pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = Stop>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,10 +1,10 @@
-//! Free text from people, in one line and of bounded length.
+//! Free text in one line, with a maximum length.
 
-/// The longest name of a key, in characters.
+/// The maximum length of a key's name, in characters.
 pub const NAME_MAX: usize = 200;
-/// The longest description of a key, in characters.
+/// The maximum length of a key's description, in characters.
 pub const DESCRIPTION_MAX: usize = 1000;
-/// The longest reason for a revocation, in characters.
+/// The maximum length of a reason, in characters.
 pub const REASON_MAX: usize = 500;
 
 /// The text is empty, too long, nothing but blanks, or has a control character (Postgres keeps no NUL, and a line of a
@@ -21,7 +21,7 @@ fn line(text: &str, max: usize) -> Result<Box<str>, InvalidText> {
     if sound { Ok(text.into()) } else { Err(InvalidText { max }) }
 }
 
-/// What an owner calls a key.
+/// The owner's name for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyName(Box<str>);
 
@@ -31,7 +31,7 @@ impl KeyName {
         &self.0
     }
 
-    /// A name as the database has kept it.
+    /// A name from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
@@ -45,7 +45,7 @@ impl std::str::FromStr for KeyName {
     }
 }
 
-/// What a key is for, in its owner's words.
+/// The owner's description of a key's purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyDescription(Box<str>);
 
@@ -55,7 +55,7 @@ impl KeyDescription {
         &self.0
     }
 
-    /// A description as the database has kept it.
+    /// A description from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
@@ -69,7 +69,7 @@ impl std::str::FromStr for KeyDescription {
     }
 }
 
-/// A part of a text that somebody looks for.
+/// A text to search for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchText(Box<str>);
 
@@ -84,7 +84,7 @@ impl SearchText {
         text.to_lowercase().contains(&self.0.to_lowercase())
     }
 
-    /// The pattern of SQL's `LIKE` for texts that have it anywhere.
+    /// An SQL `LIKE` pattern for texts that contain it.
     pub fn like_pattern(&self) -> String {
         let mut pattern = String::from("%");
         for letter in self.0.chars() {
@@ -106,7 +106,7 @@ impl std::str::FromStr for SearchText {
     }
 }
 
-/// Why somebody ended a key or switched an owner off.
+/// The reason for a change, such as a revocation or disabling an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeReason(Box<str>);
 
@@ -116,7 +116,7 @@ impl ChangeReason {
         &self.0
     }
 
-    /// A reason as the database has kept it.
+    /// A reason from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }

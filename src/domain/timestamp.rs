@@ -1,23 +1,23 @@
-//! Instants as text: RFC 3339, to the millisecond. That is as exact as ids are, and as what other programs read: texts of
-//! one length are in the order of their instants, and JavaScript has no finer clock.
+//! Timestamps as text: RFC 3339 in milliseconds. Ids and JavaScript have the same precision, and texts of one length
+//! sort by time.
 
 use std::time::Duration;
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
-/// The text is no instant of RFC 3339.
+/// The text is not an RFC 3339 timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a time such as 2030-01-31T12:00:00Z")]
 pub struct InvalidTimestamp;
 
-/// Reads a `date-time` of RFC 3339 §5.6, in any time zone. The first three digits of a fraction count; a leap second is
-/// the last millisecond of the second before it.
+/// Parses a `date-time` (RFC 3339 §5.6) in any time zone. The fraction is truncated to three digits; a leap second
+/// becomes the last millisecond of the second before it.
 ///
 /// # Errors
-/// [`InvalidTimestamp`] for anything else, and for an instant outside of the years 0 to 9999 of UTC: no other year can
-/// be written in an answer.
+/// [`InvalidTimestamp`] for anything else, and for an instant outside of the years 0 to 9999 in UTC, which could not be
+/// written in responses.
 pub fn parse(text: &str) -> Result<OffsetDateTime, InvalidTimestamp> {
-    // The library checks all but the letter between date and time, where it takes any byte.
+    // The library accepts any byte between date and time.
     if !matches!(text.as_bytes().get("2030-01-31".len()), Some(b'T' | b't')) {
         return Err(InvalidTimestamp);
     }
@@ -26,16 +26,16 @@ pub fn parse(text: &str) -> Result<OffsetDateTime, InvalidTimestamp> {
     instant.map(to_milliseconds).ok_or(InvalidTimestamp)
 }
 
-/// As exact as answers are, so that what is kept is what was told.
+/// Truncates to the precision of responses, so that the stored value equals the one in the response.
 pub fn to_milliseconds(instant: OffsetDateTime) -> OffsetDateTime {
     instant.replace_millisecond(instant.millisecond()).unwrap_or(instant)
 }
 
-/// Writes an instant in UTC, with exactly three digits of a fraction. What is finer is cut off, not rounded: the text is
-/// never later than the instant.
+/// Writes a timestamp in UTC with three fractional digits. The rest is truncated, not rounded, so the text is never
+/// later than the instant.
 pub fn write(instant: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    // Only an instant outside of the years 0 to 9999 cannot be written, and `parse` lets none in.
+    // Formatting fails only outside of the years 0 to 9999, which `parse` refuses.
     instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default()
 }
 

@@ -30,21 +30,21 @@ use crate::{
     telemetry::outage::{Trouble, millis},
 };
 
-/// Between two attempts to reach the database that the service begins with; doubled up to the maximum. Replicas that start
-/// together don't ask together: up to a half is taken off by chance.
+/// The pause between attempts to reach the database at startup; doubled up to the maximum. Up to half of it is
+/// subtracted at random, so that replicas that start together do not retry together.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Be unready for `server.unready_period` first, so that load balancers look away.
+    /// First be unready for `server.unready_period`, so that load balancers stop sending requests.
     AfterUnready,
-    /// Start draining at once: nobody balances load over this replica.
+    /// Start draining immediately: no load balancer uses this replica.
     AtOnce,
 }
 
-/// A replica that is listening, and answers that it is alive.
+/// A replica that listens, and answers liveness checks.
 pub struct Replica {
     address: SocketAddr,
     socket: Option<SocketFile>,
@@ -82,8 +82,8 @@ impl Replica {
         } = config;
         if let Some(wide) = network::wider_than_private(&settings.trusted_proxies) {
             tracing::warn!(
-                "server.trust_everybody: whoever connects from {wide} is believed on a client's address; nobody but your \
-                 proxies must be able to connect"
+                "server.trust_everybody: every peer in {wide} can state any client address; make sure that only your proxies \
+                 can connect"
             );
         }
         let lease = coherence.lease;
@@ -127,11 +127,11 @@ impl Replica {
         Ok(Self { address, socket, server, readiness, membership, settings, store, database, audit, lease })
     }
 
-    /// Waits for the database as long as it takes, brings its schema up to date where configured, and begins to work.
-    /// Meanwhile requests are answered: 503, and that the process is alive.
+    /// Waits for the database for as long as necessary, migrates its schema if configured, and starts to work. In the
+    /// meantime, liveness checks succeed, and other requests are answered 503.
     ///
     /// # Errors
-    /// When something is wrong that no waiting mends, such as a password; the message says what to do.
+    /// If waiting can't help, for example with a wrong password; the message contains the remedy.
     pub async fn prepare(&mut self) -> anyhow::Result<()> {
         let prepared = prepare(&self.store, &self.database, &self.audit, self.address);
         let schema = tokio::select! {
@@ -157,7 +157,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -165,16 +165,17 @@ impl Replica {
     /// Serves until `stop` says how to stop, then drains and closes in bounded time.
     ///
     /// # Errors
-    /// When the server fails while it runs.
+    /// If the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
         let Self { socket, mut server, readiness, membership, settings, .. } = self;
         let handle = server.handle();
         let ended = tokio::select! {
-            // By itself: it never began, for instance, because the system gives it no files.
+            // The server ended by itself: it failed to start, for example because it may open no files.
             result = &mut server => Some(result),
             () = look_away(stop, &readiness, settings.unready_period) => None,
         };
-        // While we still listen, or a successor might find a file where nobody does, and put its own in that place.
+        // Before listening ends. Otherwise a successor could find an unused file and replace it with its own, which we
+        // would then remove.
         drop(socket);
         let result = match ended {
             Some(result) => Err(ended_by_itself(result)),
@@ -203,7 +204,7 @@ async fn prepare(store: &Store, database: &Database, audit: &Audit, address: Soc
                     %error,
                     repeated,
                     %address,
-                    "waiting for the database: alive and not ready, trying again and again"
+                    "waiting for the database: alive, but not ready; trying again"
                 );
             }),
             Ok(schema) => {

@@ -1,7 +1,8 @@
-//! The servers that an address names, and which of them is the primary.
+//! The servers of an address, and the current primary among them.
 //!
-//! As libpq has it with `target_session_attrs=read-write`: they are tried in the order of the address, and those that are
-//! standbys are passed by. sqlx knows one server at a time, so [`Connections`](super::connections::Connections) are told when it is another one.
+//! As in libpq with `target_session_attrs=read-write`, they are tried in the order of the address, and standbys are
+//! skipped. sqlx knows one server at a time, so [`Connections`](super::connections::Connections) follow a change of the
+//! chosen server.
 
 use std::{
     sync::{
@@ -24,7 +25,8 @@ use crate::{
     domain::secret::SecretString,
 };
 
-/// Whoever could not connect asks why, and at most so often: while the database is away there are many.
+/// The minimum interval between searches for the primary. Failed connections trigger them, and in an outage there are
+/// many.
 const ASKED_EVERY: Duration = Duration::from_millis(500);
 
 /// All servers of one address.
@@ -32,17 +34,17 @@ pub(super) struct Servers {
     place: Place,
     password: Password,
     candidates: Vec<PgConnectOptions>,
-    /// Where connections are made.
+    /// The index of the server that connections are made to.
     chosen: AtomicUsize,
-    /// For how long one of them may be silent.
+    /// How long a server may take to answer.
     patience: Duration,
-    /// Held by whoever looks for the primary.
+    /// Held while looking for the primary.
     looking: AsyncMutex<Option<Instant>>,
     failure: Mutex<Option<ConnectFailure>>,
 }
 
 impl Servers {
-    /// Those that `url` names, with what every session of ours is to be like.
+    /// The servers of `url`, with the options of our sessions.
     pub(super) fn new(
         settings: &Database,
         place: Place,
@@ -73,18 +75,18 @@ impl Servers {
         })
     }
 
-    /// The one that connections are made to, by its number.
+    /// The chosen server, and its index.
     pub(super) fn chosen(&self) -> (usize, PgConnectOptions) {
         let number = self.chosen.load(Ordering::Relaxed);
         (number, self.candidates[number].clone())
     }
 
-    /// Whose sessions they are.
+    /// The role of the sessions.
     pub(super) fn role(&self) -> &str {
         self.candidates[0].get_username()
     }
 
-    /// Looks for the primary, from the chosen server on, and chooses it.
+    /// Looks for the primary, starting with the chosen server, and chooses it.
     pub(super) async fn connect(&self, durably: bool) -> Result<PgConnection, ConnectFailure> {
         let count = self.candidates.len();
         let first = self.chosen.load(Ordering::Relaxed);
@@ -118,7 +120,7 @@ impl Servers {
         }
     }
 
-    /// What went wrong on a connection to the chosen server.
+    /// Explains an error on a connection to the chosen server.
     pub(super) fn explain_chosen(&self, error: &sqlx::Error) -> ConnectFailure {
         self.explain(error, &self.chosen().1)
     }
@@ -127,10 +129,10 @@ impl Servers {
         ConnectFailure::new(error, options, self.place, self.password)
     }
 
-    /// Finds out, not too often, whether the primary is elsewhere, or why there is no connection. `None`: nothing is known to be
-    /// wrong.
+    /// Checks, at a limited rate, whether the primary has moved, or why there is no connection. `None` if no failure is
+    /// known.
     pub(super) async fn look_again(&self) -> Option<ConnectFailure> {
-        // Whoever finds it taken doesn't wait: what was found last will do.
+        // If another task is looking, the last result suffices.
         if let Ok(mut last) = self.looking.try_lock()
             && last.is_none_or(|last| last.elapsed() > ASKED_EVERY)
         {

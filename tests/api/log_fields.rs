@@ -100,9 +100,9 @@ async fn an_outage_has_a_beginning_and_an_end() {
         alice.deletes(&replica, &key.path()).await.is(200);
     }
     cluster.stop().await;
-    replica.prints("stopped hearing of changes").await;
+    replica.prints("lost the LISTEN connection").await;
     cluster.restart().await;
-    let line = last(&replica, "hears of changes again", 1).await;
+    let line = last(&replica, "the LISTEN connection is restored", 1).await;
     assert!(line["lasted_ms"].is_u64(), "{line}");
     // As many lines as there are causes (it stops, it is away, it starts), and not one for each try.
     assert!(lines(&replica, "cannot listen for changes").len() <= 5, "{}", replica.last_output());

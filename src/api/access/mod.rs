@@ -1,4 +1,4 @@
-//! What stands before and around the handlers.
+//! The layers in front of and around the handlers.
 
 pub(crate) mod authenticate;
 pub(crate) mod caller;

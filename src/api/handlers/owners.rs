@@ -1,4 +1,4 @@
-//! `/v1/admin/owners`: owners are found, and one is switched off, and on again.
+//! `/v1/admin/owners`: find, disable and enable owners.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -34,13 +34,13 @@ use crate::{
     telemetry::outage::millis,
 };
 
-/// An owner whose keys are all refused, or not any more, on every replica.
+/// An owner who is now disabled or enabled on every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SwitchedOwner {
-    /// Who.
+    /// The owner.
     owner: Owner,
-    /// Whether all of the owner's keys are refused.
+    /// Whether all keys of the owner are refused.
     disabled: bool,
     /// Whether this request has changed that. Where it has not, the reason that was given before holds.
     changed: bool,
@@ -51,30 +51,30 @@ pub(crate) struct SwitchedOwner {
     confirmation: Confirmation,
 }
 
-/// An owner, and how their keys stand.
+/// An owner, with the number of their keys by state.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerDetails {
-    /// Who.
+    /// The owner.
     owner: Owner,
-    /// `disabled` where all of the owner's keys are refused, whatever their own state.
+    /// `disabled` if all keys of the owner are refused, whatever their own state.
     #[schema(value_type = OwnerState)]
     state: &'static str,
-    /// Since when it is disabled.
+    /// Since when the owner is disabled.
     #[serde(serialize_with = "times::optional")]
     #[schema(required)]
     disabled_at: Option<OffsetDateTime>,
-    /// Why, if somebody said so.
+    /// The reason for disabling the owner, if one was given.
     #[schema(required, min_length = 1, max_length = 500)]
     disabled_reason: Option<String>,
-    /// Who disabled it; `null` where an earlier version did.
+    /// Who disabled the owner; `null` if an earlier version did.
     #[schema(required)]
     disabled_by: Option<By>,
-    /// The owner's keys by their state.
+    /// The number of the owner's keys by state.
     keys: KeyNumbers,
 }
 
-/// How an owner stands, as answers say it.
+/// The state of an owner, for the schema.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -86,7 +86,7 @@ enum OwnerState {
 const ACTIVE: &str = "active";
 const DISABLED: &str = "disabled";
 
-/// How many keys stand in which way.
+/// The number of keys by state.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = KeyCounts)]
 struct KeyNumbers {
@@ -94,22 +94,22 @@ struct KeyNumbers {
     disabled: u32,
     expired: u32,
     revoked: u32,
-    /// Whether all keys are counted. Of an owner with very many, the newest are: a thousand in a list, ten thousand where one
-    /// owner is asked for.
+    /// Whether all keys are counted. For an owner with very many keys, only the newest are counted: 1000 in a list,
+    /// 10,000 if a single owner is requested.
     complete: bool,
 }
 
-/// A page of owners, in the order of issuer and subject.
+/// A page of owners, ordered by issuer and subject.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OwnerList {
     owners: Vec<OwnerDetails>,
-    /// To be given as `cursor` for the next page; `null` on the last.
+    /// The `cursor` of the next page; `null` on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
-/// What this list's cursors are sealed for.
+/// The name that this list's cursors are sealed with.
 const LIST: &str = "owners";
 
 /// `GET /v1/admin/owners`
@@ -135,7 +135,7 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Resu
     Ok(response.json(OwnerList { owners: listed.items.into_iter().map(OwnerDetails::from).collect(), next_cursor }))
 }
 
-/// Which owners, or which one, and which page of them.
+/// The filter or the single owner, and the page, that a query selects.
 pub(crate) fn which_owners(
     mut parameters: Parameters,
     keyring: &Keyring,

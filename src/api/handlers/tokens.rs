@@ -1,4 +1,4 @@
-//! `POST /v1/admin/tokens/revoke`: tokens are ended before they expire, one by its id or those of a subject.
+//! `POST /v1/admin/tokens/revoke`: revokes tokens before they expire, one by its id or all of a subject.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ use crate::{
     telemetry::outage::millis,
 };
 
-/// Tokens that no replica accepts any more.
+/// Tokens that are revoked on every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RevokedTokens {
@@ -44,21 +44,22 @@ pub(crate) struct RevokedTokens {
     confirmation: Confirmation,
 }
 
-/// Which tokens were ended.
+/// The revoked tokens.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndedTokens {
-    /// Whose tokens: their `iss`, empty for those without.
+    /// The `iss` of the tokens; empty for tokens without one.
     issuer: String,
-    /// The one with this `jti`.
+    /// The `jti` of the revoked token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     token_id: Option<String>,
-    /// Those of this subject.
+    /// The subject whose tokens are revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     subject: Option<String>,
-    /// As far as they were issued before this instant, or don't say when: the latest that was ever given.
+    /// Tokens issued before this instant are revoked, and tokens without `iat`: the latest instant that was ever given
+    /// for this subject.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "times::optional")]
     #[schema(nullable = false)]
     not_before: Option<OffsetDateTime>,
@@ -123,7 +124,7 @@ pub(crate) async fn revoke(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
-/// Which tokens, by a body.
+/// The tokens that a body selects.
 pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTime) -> Result<TokenRevocation, Reason> {
     let issuer = issuer(&mut fields, issuers);
     let token_id = fields.take("tokenId", identifier(1));
@@ -133,7 +134,7 @@ pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTim
         instant => Ok(instant),
     });
     let expires_at = fields.take("expiresAt", |value| match at(value)? {
-        // A mistake, or the wrong time zone: the token may be accepted still.
+        // A mistake or the wrong time zone: the token may still be accepted.
         instant if instant <= now => {
             wrong("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
         }
@@ -170,8 +171,8 @@ pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTim
     fields.finish(revocation)
 }
 
-/// Whose tokens, and for how long one of them may be accepted. One whose tokens are not accepted is a mistake: to take
-/// it would look as if something had been revoked.
+/// The issuer, and the longest lifetime of its tokens. An issuer that is not configured is an error: success would
+/// suggest that something had been revoked.
 fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration)> {
     let known = |issuer: String| match issuers.longest(&issuer) {
         Some(longest_life) => Ok((issuer, longest_life)),

@@ -1,4 +1,4 @@
-//! Reads the parameters of a query and collects all that is wrong with them.
+//! Reads the parameters of a query. All errors are collected.
 
 use std::collections::HashSet;
 
@@ -18,15 +18,15 @@ use crate::domain::{
     timestamp,
 };
 
-/// What a page holds when nobody says how much.
+/// The default number of items per page.
 pub(crate) const LIMIT_DEFAULT: u32 = 25;
-/// The most that a page holds.
+/// The maximum number of items per page.
 pub(crate) const LIMIT_MAX: u32 = 100;
 
-/// As many characters of an unknown name are shown.
+/// The number of characters of an unknown name that an error shows.
 const NAME_SHOWN: usize = 64;
 
-/// The parameters of a query. Each is taken out when it is read; what is left in the end is unknown.
+/// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
     problems: Vec<FieldProblem>,
@@ -43,7 +43,7 @@ impl Parameters {
         }
     }
 
-    /// A parameter that may be missing.
+    /// An optional parameter.
     pub(crate) fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         #[cfg(test)]
         super::asked::note(name);
@@ -63,7 +63,7 @@ impl Parameters {
         }
     }
 
-    /// A parameter that the domain parses.
+    /// An optional parameter that a domain type parses.
     pub(crate) fn take_parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
         &mut self,
         name: &'static str,
@@ -90,12 +90,12 @@ impl Parameters {
         self.take(name, |text| text.split(',').map(read).collect())
     }
 
-    /// Which page of a list: `limit` and `cursor`.
+    /// The page of a list: `limit` and `cursor`.
     pub(crate) fn page(&mut self, keyring: &Keyring, list: &str) -> Page {
         self.page_of(keyring, list, LIMIT_DEFAULT, LIMIT_MAX)
     }
 
-    /// The same for pages of another size.
+    /// The same with other page sizes.
     pub(crate) fn page_of(&mut self, keyring: &Keyring, list: &str, usual: u32, most: u32) -> Page {
         let limit = self.take("limit", |text| match text.parse() {
             Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
@@ -107,7 +107,7 @@ impl Parameters {
         Page { after, limit: limit.unwrap_or(usual) }
     }
 
-    /// An owner: by their id, or by issuer (which may be missing where tokens carry none) and subject.
+    /// An owner: by their id, or by subject and issuer. The issuer may be absent if tokens have none.
     pub(crate) fn owner(&mut self) -> Option<Owner> {
         let is_given = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(own, _)| own == name);
         let by_id = is_given(&self.pairs, "owner");
@@ -131,7 +131,7 @@ impl Parameters {
         self.problems.push(FieldProblem::of_parameter(name, code, detail));
     }
 
-    /// An error if anything was wrong, unknown parameters among it: each by its own name, and once.
+    /// Fails if there was any error. Unknown parameters are errors; each name is reported once.
     pub(crate) fn finish(mut self) -> Result<(), Reason> {
         let mut named = HashSet::new();
         for (name, _) in self.pairs.drain(..) {
@@ -165,7 +165,7 @@ fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
     }
 }
 
-/// The same list from `cursor` on, as `Link` gives it (RFC 8288).
+/// The next page of the same list, as a `Link` header (RFC 8288).
 pub(crate) fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
     let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: String = others.map(|pair| format!("{pair}&")).collect();

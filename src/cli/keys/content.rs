@@ -1,4 +1,4 @@
-//! What can be said of a key when it is made or changed.
+//! The options for the content of a key, when it is created or changed.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(super) struct ExpiryOptions {
 }
 
 impl ExpiryOptions {
-    /// When its life ends, if that is said.
+    /// The expiry, if one is given.
     pub(super) fn read(&self, now: OffsetDateTime) -> anyhow::Result<Option<Expiry>> {
         let (option, end) = match (self.expires_at, self.expires_in) {
             (Some(end), _) => ("--expires-at", end),
@@ -80,7 +80,7 @@ impl Content {
             .map_err(|error| Misuse(format!("--allowed-ip: {error}")).into())
     }
 
-    /// The notes, or a patch of them, if they are given.
+    /// The metadata, or a patch for it, if given.
     pub(super) fn notes<T>(&self, read: fn(&str) -> Result<T, InvalidMetadata>) -> anyhow::Result<Option<T>> {
         let Some(json) = &self.metadata else { return Ok(None) };
         let read = read(json).map_err(|error| match error {

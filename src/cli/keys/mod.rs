@@ -1,10 +1,10 @@
-//! `keyward keys`: what an operator does with keys, on the database directly. So the first key of a service
-//! can be made before anybody has a token.
+//! `keyward keys`: the management of keys directly on the database, so that the first key of a service can be created
+//! before anybody has a token.
 //!
-//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`: a file for each command, or two of a kind
-//! - `content`: what can be said of a key when it is made or changed
-//! - `listed`: ids of keys from files
-//! - `table`: keys for people
+//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`: one file per command or pair of commands
+//! - `content`: the options for the content of a key
+//! - `listed`: key ids from files
+//! - `table`: keys as tables
 
 mod content;
 mod create;
@@ -69,7 +69,7 @@ impl Keys {
                 Command::Enable(enable) => enable.run(desk).await,
                 Command::Revoke(revoke) => revoke.run(desk).await,
                 Command::RevokeMany(revoke) => revoke.run(desk).await,
-                // With an exit code of its own.
+                // With its own exit codes.
                 Command::Verify(verify) => return verify.run(desk).await,
             }
             .map(|()| ExitCode::SUCCESS)

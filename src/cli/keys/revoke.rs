@@ -73,8 +73,8 @@ impl Revoke {
         Ok(print_line(format_args!("Revoked {id}: no replica accepts it any more."))?)
     }
 
-    /// Each by itself, and one wait for all of them. What could not be done is told at the end, and the same command does the
-    /// rest.
+    /// Revokes the keys one by one, and waits once for all replicas. If this fails in between, running the same command
+    /// again completes it.
     async fn revoke_listed(self, desk: &Desk, ids: &[KeyId]) -> anyhow::Result<()> {
         let (ledger, lifecycle) = (desk.store.ledger(), desk.lifecycle(KeyPolicy::default()));
         let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
@@ -166,7 +166,7 @@ impl RevokeMany {
             created_since: self.created_since,
             unused_since: self.unused_since,
         };
-        // A forgotten condition must not end every key there is.
+        // A forgotten condition must not revoke every key.
         if filter.owner.is_none() && !filter.narrows() {
             return Err(Misuse("name an owner with --owner or --subject, or another condition".to_owned()).into());
         }

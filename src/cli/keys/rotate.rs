@@ -64,7 +64,7 @@ impl Rotate {
             let end = end.map_or("now".to_owned(), |end| format!("at {}", table::minute(Some(end))));
             tell_line(format_args!("This is the successor {successor}, shown only now. {id} stops {end}."));
         }
-        // Until a later end, all replicas will have heard of it.
+        // If the old key ends later, all replicas will have applied the change by then.
         let lease = desk.longest_lease().await;
         if end.is_none_or(|end| end < now + lease) {
             desk.wait_for_everybody().await;

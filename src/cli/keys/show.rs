@@ -32,7 +32,7 @@ impl Show {
     }
 }
 
-/// A key, as it is at `now`.
+/// A key with its state at `now`.
 pub(super) fn print_key(desk: &Desk, key: &ManagedKey, json: bool, now: OffsetDateTime) -> anyhow::Result<()> {
     if json {
         return print_json(&Key::new(key, &desk.settings.key_prefix()?, now));

@@ -36,7 +36,7 @@ pub(super) struct Update {
     json: bool,
 }
 
-/// What a key may lack.
+/// A field that can be cleared.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Field {
     Name,

@@ -27,7 +27,7 @@ use crate::cli::shared::{
     values,
 };
 
-/// The key is not good for what was asked.
+/// The exit code if the key fails the check.
 const NOT_VALID: u8 = 3;
 /// Far longer than any key.
 const KEY_MAX_BYTES: u64 = 1024;
@@ -91,7 +91,7 @@ fn judgement(verification: &Verification) -> String {
     if reasons.is_empty() { "valid".to_owned() } else { format!("not valid: {}", reasons.join(", ")) }
 }
 
-/// A check as a replica does it which believes nothing that it remembers. It has no task that would write uses.
+/// A check like that of a replica with an empty cache. No task writes the recorded uses.
 fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
     let keys = desk.settings.keys()?;
     Ok(KeyChecker::new(

@@ -1,4 +1,4 @@
-//! How a change becomes true for who cannot be heard: by waiting until nobody can believe what was before.
+//! Waiting for leases: until no replica can use data from before a change.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -13,8 +13,8 @@ use super::output::{tell, tell_line};
 /// How often the seconds that are left are told on a terminal.
 const TICK: Duration = Duration::from_millis(200);
 
-/// This process hears no replica, so it waits until none can believe what was before the change.
-/// Replicas that can be reached have applied it within milliseconds.
+/// This process can't receive acknowledgements, so it waits until no replica can use data from before the change.
+/// Reachable replicas have applied it within milliseconds.
 pub(super) async fn wait(lease: Duration) {
     if lease.is_zero() {
         return; // No replica has ever run on this database.

@@ -1,4 +1,4 @@
-//! What the commands that work on the database have in common.
+//! Shared parts of the commands that work on the database.
 //!
 //! - `database`: on which database, and what a command works with there
 //! - `owner`: whose keys are meant
@@ -27,10 +27,10 @@ pub(super) use self::{
     refusal::granted,
 };
 
-/// Rows read from the database at a time.
+/// The number of rows per read from the database.
 pub(super) const PAGE: u32 = 500;
 
-/// The command line contradicts itself in a way that its grammar does not tell. The exit code is that of any misuse.
+/// The command line is contradictory in a way that clap does not detect. The exit code is that of any misuse.
 #[derive(Debug)]
 pub(super) struct Misuse(pub(super) String);
 
@@ -42,12 +42,12 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// Now, as exact as answers are.
+/// The current time, with the precision of responses.
 pub(super) fn now() -> OffsetDateTime {
     timestamp::to_milliseconds(OffsetDateTime::now_utc())
 }
 
-/// One JSON document.
+/// Prints one JSON document.
 pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(output::print_line(json_of(value)?)?)
 }
@@ -58,7 +58,7 @@ pub(super) fn json_of(value: &impl serde::Serialize) -> serde_json::Result<Strin
     Ok(shown::escaped_json(&serde_json::to_string_pretty(value)?))
 }
 
-/// Says that a list was cut, where it may have been.
+/// Reports that a list may have been truncated.
 pub(super) fn tell_if_cut(listed: usize, limit: u32) {
     if listed >= limit as usize {
         output::tell_line(format_args!(

@@ -1,4 +1,4 @@
-//! Why a key is not made or changed, for the operator.
+//! Messages for refused changes, for the operator.
 
 use anyhow::{Context, anyhow};
 use keyward::{
@@ -9,7 +9,7 @@ use keyward::{
     },
 };
 
-/// What was done to the key that `which` names.
+/// The result of a change to the key that `which` names, or an error.
 pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow::Result<T> {
     done.context("it may not have been done; look, and try again")?.map_err(|refusal| match refusal {
         Refusal::NotFound => anyhow!("there is no key {which}"),

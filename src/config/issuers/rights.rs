@@ -1,4 +1,4 @@
-//! The members about scopes and roles.
+//! The members for scopes and roles.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use crate::{
     domain::scope::{KEYWARD_SCOPES, Scopes},
 };
 
-/// Claims with scopes, and as many with roles.
+/// The maximum number of claims with scopes, and of claims with roles.
 const CLAIMS_MAX: usize = 16;
-/// Roles that stand for scopes.
+/// The maximum number of mapped roles.
 const ROLES_MAX: usize = 1000;
 
 pub(super) struct Rights {
@@ -60,7 +60,7 @@ impl Table<'_, '_> {
         })
     }
 
-    /// None by default: whose identities are believed need not be believed about who manages everybody's keys.
+    /// None by default: an issuer that is trusted for identities need not be trusted to appoint administrators.
     fn keyward_scopes(&mut self) -> Option<Scopes> {
         let names = self.member("keyward_scopes", Vec::new(), "a list of texts", texts)?;
         let unknown = names.iter().find(|name| !KEYWARD_SCOPES.contains(&name.as_str()));

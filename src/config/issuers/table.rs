@@ -1,4 +1,4 @@
-//! One table, of which members are taken out as they are read.
+//! One table, whose members are removed as they are read.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 /// How much of an issuer's name is told with what is wrong in its table, in characters.
 const NAME_TOLD: usize = 128;
 
-/// One table, whose members are taken out as they are read.
+/// One table, whose members are removed as they are read.
 pub(super) struct Table<'a, 'b> {
     members: Map<String, Value>,
     /// Which of the tables it is, for who wrote it.
@@ -32,7 +32,7 @@ impl<'a, 'b> Table<'a, 'b> {
         Self { members, title, known: BTreeSet::new(), check }
     }
 
-    /// Whether the member is given, whatever it says.
+    /// Whether the member is present, whatever its value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
@@ -47,7 +47,7 @@ impl<'a, 'b> Table<'a, 'b> {
         })
     }
 
-    /// A text that is not empty; `None` also where the member is missing.
+    /// A non-empty string; `None` also if the member is absent.
     pub(super) fn given_text(&mut self, name: &str) -> Option<String> {
         self.text(name, "").filter(|text| !text.is_empty())
     }
@@ -59,7 +59,7 @@ impl<'a, 'b> Table<'a, 'b> {
         !text.is_empty()
     }
 
-    /// A path into claims, which may have to lead to one value.
+    /// A path into claims. `to_one`: it must lead to at most one value.
     pub(super) fn path(&mut self, name: &str, text: &str, to_one: bool) -> Option<ClaimPath> {
         let cause = match text.parse::<ClaimPath>() {
             Ok(path) if !to_one || path.leads_to_one() => return Some(path),
@@ -117,7 +117,7 @@ impl<'a, 'b> Table<'a, 'b> {
     }
 }
 
-// What is written must be of the very type: the library itself would take 1 for true and 5 for a text.
+// The exact type is required, because the config crate would accept 1 for true and 5 for a string.
 
 pub(super) fn text(kind: ValueKind) -> Option<String> {
     if let ValueKind::String(text) = kind { Some(text) } else { None }
@@ -137,7 +137,7 @@ pub(super) fn table_of_texts(kind: ValueKind) -> Option<Vec<(String, String)>> {
     members.into_iter().map(|(name, value)| Some((name, text(value.kind)?))).collect()
 }
 
-/// Each name with some texts, of which one may stand alone.
+/// Each name with a list of strings; a single string may stand alone.
 pub(super) fn table_of_lists(kind: ValueKind) -> Option<Vec<(String, Vec<String>)>> {
     let ValueKind::Table(members) = kind else { return None };
     let list = |kind| match kind {

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The line of a setting, blanks collapsed.
+/// The line of a setting, with white space collapsed.
 fn line(settings: &Settings, start: &str) -> String {
     let text = settings.show();
     let line = text.lines().find(|line| line.starts_with(start));

@@ -1,5 +1,5 @@
-//! What owners and administrators do with keys: the tables `api_keys`, `idempotency_keys`,
-//! `disabled_owners`, `revoked_tokens`, `tokens_not_before` and `audit_events`.
+//! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `revoked_tokens`,
+//! `tokens_not_before` and `audit_events`.
 
 mod audit;
 mod change;
@@ -148,16 +148,16 @@ fn owner_parts(reach: &Reach) -> (Option<&str>, Option<&str>) {
     reach.owner().map(|owner| (&*owner.issuer, &*owner.subject)).unzip()
 }
 
-/// Nobody else makes or revokes keys of this owner, or switches them, until the transaction ends.
+/// Serializes creating and revoking keys of this owner, and disabling the owner, until the transaction ends.
 async fn lock_owner(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
 }
 
-/// Tells all replicas to read these records again when the transaction commits, and with `mark` to say so: in this order,
-/// for who acknowledges must have applied. It is the last statement of its transaction. None of the server's timeouts may
-/// end its COMMIT: a commit whose wait for the standby is cancelled is told as a success.
+/// Notifies all replicas, on commit, to read these records again, followed by `mark`, in this order, because a replica
+/// that acknowledges must have applied the change. This must be the last statement of its transaction. None of the
+/// server's timeouts may end the COMMIT: a commit whose wait for the standby is cancelled is reported as a success.
 async fn announce(transaction: &mut PgConnection, records: &[Uuid], mark: Option<&Mark>) -> Result<(), sqlx::Error> {
-    // There must be something to announce, or there is nothing to wait for; no key has this id.
+    // There must be something to announce, or there is nothing to wait for. No key has this id.
     const NONE: &[Uuid] = &[Uuid::nil()];
     let records = if records.is_empty() { NONE } else { records };
     let query = sqlx::query!(

@@ -1,4 +1,4 @@
-//! Owners whose keys are all switched off.
+//! Disabled owners.
 
 use serde_json::Map;
 use sqlx::{Connection, PgConnection};
@@ -85,7 +85,7 @@ pub(super) async fn is_disabled(connection: &mut PgConnection, owner: &Owner) ->
     query.fetch_one(connection).await
 }
 
-/// The same as [`announce`](super::announce) of those keys of an owner that are alive.
+/// The same as [`announce`](super::announce), for the owner's living keys.
 async fn announce_keys_of(
     transaction: &mut PgConnection,
     owner: &Owner,

@@ -1,4 +1,4 @@
-//! Keys that are revoked together.
+//! Revokes many keys at once.
 
 use serde_json::{Map, Value};
 use sqlx::Connection;
@@ -83,7 +83,7 @@ impl Store {
         let mut seat = self.to_change(by.reach).await?;
         let mut transaction = seat.connection.begin_with(BEGIN).await?;
         if let Some(owner) = &filter.owner {
-            // In a statement of its own: what the next one sees then has the successor of every key that was being rotated.
+            // A separate statement, so that the next one sees the successor of every key that was being rotated.
             lock_owner(&mut transaction, owner).await?;
         }
         let revoked = living!(query!(

@@ -1,4 +1,4 @@
-//! A key is changed, switched, revoked.
+//! Update, enable, disable and revoke a key.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -72,7 +72,7 @@ pub(in crate::api) async fn enable(
     switch(&request, editor, &services, id, Switch { enabled: true, reason: None }).await
 }
 
-/// Nothing can be said besides; many clients send an empty object where they have nothing to say.
+/// The route takes no members, but many clients send an empty object instead of no body.
 fn no_members(request: &HttpRequest, body: &Bytes) -> Result<(), Failure> {
     let fields = Fields::of_optional(request, body).and_then(|fields| fields.finish(Some(())));
     fields.map_err(|reason| Failure::new(request.path(), reason))
@@ -92,7 +92,7 @@ async fn switch(
     Ok(shown(services, &changed.key, now))
 }
 
-/// `DELETE /v1/keys/{id}`: when the answer comes, no replica accepts the key.
+/// `DELETE /v1/keys/{id}`: answers once no replica accepts the key.
 pub(in crate::api) async fn revoke(
     request: HttpRequest,
     editor: Editor,
@@ -105,7 +105,7 @@ pub(in crate::api) async fn revoke(
     revoke_it(&request, editor, &services, id, reason).await
 }
 
-/// `DELETE /v1/keys/self`: the key that the request carries. Whoever has found it can end it.
+/// `DELETE /v1/keys/self`: revokes the presented key. Anyone who has found a key can revoke it.
 pub(in crate::api) async fn revoke_self(
     request: HttpRequest,
     principal: Principal,
@@ -137,7 +137,7 @@ async fn revoke_it(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(&revoked, now)))
 }
 
-/// What was done, logged; or the answer why not.
+/// Logs the change, or returns the failure.
 fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) -> Result<ChangedKey, Failure> {
     let changed = outcome.map_err(|undecided| unavailable(request, &undecided, what))?;
     let changed = changed.map_err(|refusal| Failure::new(request.path(), refusal))?;
@@ -160,7 +160,7 @@ pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, wh
     });
 }
 
-/// Why, in the query or in the body: some clients can't send a body with `DELETE`, and what stands in a query gets into logs.
+/// The reason, from the query or the body: some clients can't send a body with `DELETE`, but queries end up in logs.
 fn why(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Failure> {
     let in_query = reason(request)?;
     let read = Fields::of_optional(request, body).and_then(|mut fields| {

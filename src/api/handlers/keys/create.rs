@@ -1,4 +1,4 @@
-//! A key is made, or replaced by another.
+//! Create and rotate keys.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -61,7 +61,7 @@ pub(in crate::api) async fn create(
     }
 }
 
-/// A key that the same request has made before.
+/// A key that an earlier, identical request created.
 fn known(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     let known = CreatedKey::known(key, services.issuer.keyring.prefix(), now);
     with_secret(HttpResponse::Ok(), key, now).json(known)

@@ -1,4 +1,4 @@
-//! Keys are shown.
+//! Show and list keys.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// What this list's cursors are sealed for.
+/// The name that this list's cursors are sealed with.
 const LIST: &str = "keys";
 
 /// `GET /v1/keys/{id}`
@@ -44,7 +44,7 @@ pub(in crate::api) async fn show(
     show_it(&request, &services, key_id(&request, &id)?, &editor.reach).await
 }
 
-/// `GET /v1/keys/self`: the key that the request carries.
+/// `GET /v1/keys/self`: the presented key.
 pub(in crate::api) async fn show_self(
     request: HttpRequest,
     principal: Principal,
@@ -97,14 +97,14 @@ pub(in crate::api) async fn list(
     Ok(response.json(KeyList { keys, next_cursor }))
 }
 
-/// A list, as a query asks for it.
+/// The list that a query selects.
 pub(in crate::api) struct Wanted {
     pub(in crate::api) filter: KeyFilter,
     pub(in crate::api) order: KeyOrder,
     pub(in crate::api) page: Page,
 }
 
-/// Which keys, in which order, and which page of them. Only who reaches any owner's keys may name one.
+/// The keys, the order and the page that a query selects. Only callers who reach every owner's keys can name an owner.
 pub(in crate::api) fn which_keys(
     mut parameters: Parameters,
     keyring: &Keyring,
@@ -124,7 +124,8 @@ pub(in crate::api) fn which_keys(
     Ok(Wanted { filter, order, page })
 }
 
-/// What this list's cursors are sealed for: one of another order would be another place.
+/// The name that this list's cursors are sealed with. It includes the order, because a cursor is a different place in
+/// another order.
 fn name_of(order: KeyOrder) -> String {
     match order {
         KeyOrder::NEWEST_FIRST => LIST.to_owned(),
@@ -132,7 +133,7 @@ fn name_of(order: KeyOrder) -> String {
     }
 }
 
-/// Which keys, by the parameters that every list of keys has.
+/// The filter, from the parameters of every list of keys.
 fn filter(parameters: &mut Parameters) -> KeyFilter {
     KeyFilter {
         owner: None,

@@ -1,4 +1,4 @@
-//! Many keys are ended at once, by an administrator.
+//! Revokes many keys at once, for administrators.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -25,13 +25,12 @@ use crate::{
     telemetry::outage::millis,
 };
 
-/// Keys that were revoked together; no replica accepts one of them any more.
+/// The result of revoking many keys; no replica accepts any of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct RevokedTogether {
-    /// How many.
+    /// The number of revoked keys.
     revoked: u64,
-    /// How that became true.
     #[serde(flatten)]
     confirmation: Confirmation,
 }
@@ -103,7 +102,7 @@ pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
     };
-    // A program whose owner happens to be null does not mean every owner.
+    // A program whose owner variable happens to be null does not mean every owner.
     fields.refuse_null(&CONDITIONS);
     let filter = KeyFilter {
         owner: requests::owner(&mut fields),

@@ -1,4 +1,4 @@
-//! A failure as it is sent.
+//! The HTTP response for a failure.
 
 use std::borrow::Cow;
 
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{domain::denial::PublicDenial, protect::Cause, server::Refusal};
 
-/// Wrong fields that one answer lists.
+/// The maximum number of invalid fields in one answer.
 const PROBLEMS_MAX: usize = 50;
-/// A longer path is not repeated: who has sent it knows it, and answers stay small.
+/// Longer paths are not repeated: the client knows its path, and answers stay small.
 const INSTANCE_MAX_BYTES: usize = 2048;
 
 impl ResponseError for Failure {
@@ -27,7 +27,7 @@ impl ResponseError for Failure {
         self.facts().0
     }
 
-    /// Without the id of the request, which `edge.rs` adds.
+    /// Without the request id, which `edge.rs` adds.
     fn error_response(&self) -> HttpResponse {
         self.answer(None)
     }
@@ -99,7 +99,7 @@ impl Failure {
     }
 }
 
-/// What is special this time; `None` where the meaning of the code is all there is to say.
+/// The detail of this occurrence; `None` if the meaning of the code says everything.
 fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
     let detail = match reason {
         Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
@@ -164,8 +164,8 @@ fn wrong(one: &str, many: &str, problems: &[FieldProblem]) -> Option<String> {
     }
 }
 
-/// The path as a reference to itself. One that begins with two slashes would be taken for the name of another host, so it gets a
-/// dot in front, as browsers write it.
+/// The path as a URI reference. A path that begins with two slashes would be read as a host name, so it gets a leading
+/// dot, as browsers write it.
 fn instance(path: &str) -> Option<Cow<'_, str>> {
     let is_reference = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte));
     if path.len() > INSTANCE_MAX_BYTES || !path.starts_with('/') || !is_reference {
@@ -174,7 +174,7 @@ fn instance(path: &str) -> Option<Cow<'_, str>> {
     Some(if path.starts_with("//") { format!("/.{path}").into() } else { path.into() })
 }
 
-/// The words that RFC 6749 §5.2 and its relatives have for what we call so.
+/// The equivalent code of RFC 6749 §5.2 and related RFCs.
 fn oauth_code(code: &'static str) -> &'static str {
     match code {
         "missing_credential" | "invalid_token" => "invalid_client",
