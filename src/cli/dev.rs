@@ -95,6 +95,10 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
 
 /// Which database is used, and where each secret comes from: what the environment names wins over what is in the data directory.
 fn what_is_used(settings: &Settings, is_ours: bool, data_dir: &Path) -> String {
+    let is_generated = |setting: &str| settings.origin(setting) == GENERATED;
+    if is_ours && is_generated("jwt.secret") && is_generated("keys.peppers") {
+        return format!("The data and the secrets are in {}. ", escaped(&data_dir.display().to_string()));
+    }
     let kept = data_dir.join("secrets");
     let secret = |setting: &str, name: &str| match settings.origin(setting) {
         origin if origin == GENERATED => format!("  {setting}: {}", kept.join(name).display()),
@@ -106,7 +110,7 @@ fn what_is_used(settings: &Settings, is_ours: bool, data_dir: &Path) -> String {
         format!("{} ({})", settings.database_shown(), settings.origin("database.url"))
     };
     let secrets = [secret("jwt.secret", secrets::JWT_SECRET), secret("keys.peppers", secrets::PEPPER)].join("\n");
-    escaped_lines(&format!("It uses:\n  database: {database}\n{secrets}"))
+    escaped_lines(&format!("It uses:\n  database: {database}\n{secrets}")) + "\n"
 }
 
 /// Paths and addresses are other people's texts.
@@ -160,8 +164,7 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
 The API is described at http://{address}/docs/.
-{used}
-Ctrl-C stops everything and loses nothing.
+{used}Ctrl-C stops everything and loses nothing.
 "#,
     )
 }

@@ -132,8 +132,9 @@ impl Test {
         let asked = match self.asked() {
             Ok(asked) => asked,
             Err(what) => {
+                let hint = self.hint(what);
                 print_line_for_readers(format_args!(
-                    "Refused with 403: the {what} can be understood in more than one way."
+                    "Refused with 403: the {what} can be understood in more than one way{hint}."
                 ))?;
                 return Ok(ExitCode::from(REFUSED));
             }
@@ -154,6 +155,19 @@ impl Test {
             refusal.map_or_else(|| "Let through.".to_owned(), |why| format!("Refused with {why}.")),
         )?;
         Ok(if refusal.is_some() { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
+    }
+
+    /// What people overlook in what is not clear.
+    fn hint(&self, what: &str) -> &'static str {
+        let has = |text: &Option<String>, is: fn(char) -> bool| text.as_ref().is_some_and(|text| text.contains(is));
+        match what {
+            "method" if has(&self.method, |letter| letter.is_lowercase()) => ": methods are in capitals, such as GET",
+            "host" if has(&self.host, |letter| letter == ':') => {
+                ": leave out the colon and what follows it, which is no part of the host"
+            }
+            "path" if !self.path.as_ref().is_some_and(|path| path.starts_with('/')) => ": paths begin with a slash",
+            _ => "",
+        }
     }
 
     /// The request, or the name of its ambiguous part.

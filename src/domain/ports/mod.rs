@@ -14,7 +14,7 @@ pub enum StoreError {
     #[error("the database could not be reached: {0}")]
     Unavailable(String),
     /// The database answered with an error. It names the cause, and what to do where that is known.
-    #[error("the database answered with an error: {0}")]
+    #[error("the database reports an error: {0}")]
     Failed(String),
     /// The database answered, but not with what its schema promises.
     #[error("the database holds a row that its schema does not allow: {0}")]

@@ -123,7 +123,6 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         }
         Reason::NotFound(missing) => return Some(there_is_no(*missing).into()),
         Reason::TooManyKeys(most) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
-        Reason::UnknownMethod => return Some(UNKNOWN_METHOD.into()),
         Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
         Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
         _ => return None,
@@ -141,8 +140,6 @@ fn there_is_no(missing: Missing) -> &'static str {
         Missing::File => "There is no such file.",
     }
 }
-
-const UNKNOWN_METHOD: &str = "The method is not an HTTP method. Names of methods are in capitals, such as GET.";
 
 /// With its article.
 fn a(kind: &str) -> String {
