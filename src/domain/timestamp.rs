@@ -47,7 +47,7 @@ pub fn span(span: Duration) -> String {
     if millis == 0 {
         return "0s".to_owned();
     }
-    let whole = UNITS.into_iter().find(|(unit, _)| millis % unit == 0);
+    let whole = UNITS.into_iter().find(|(unit, _)| millis.is_multiple_of(*unit));
     let (unit, name) = whole.unwrap_or((1, "ms"));
     format!("{}{name}", millis / unit)
 }
