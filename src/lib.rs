@@ -1,9 +1,9 @@
 //! Keyward issues API keys to people who hold a JWT and checks both on every request, in front of
 //! any API.
 //!
-//! It is a program, and this library, by which an [actix-web](https://docs.rs/actix-web) application checks the keys by
-//! itself: as one more replica on the same Postgres, under the same promise. When a revoke returns, on any replica, no
-//! replica accepts that key any more.
+//! It is a program, and this library, with which an [actix-web](https://docs.rs/actix-web) application checks keys
+//! itself, as another replica on the same Postgres, with the same promise: when a revocation returns on any replica, no
+//! replica accepts the key any more.
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, web};
@@ -35,37 +35,39 @@
 //! }
 //! ```
 //!
-//! Ask for it with `default-features = false`: the feature `server` is the program. What stands on this page is the
-//! library; the modules are the program's parts, which are hidden from it and may change in any release.
+//! Use it with `default-features = false`: the feature `server` is the program. This page documents the library. The
+//! modules are parts of the program; they are hidden, and may change in any release.
 //!
-//! # The house
+//! # Architecture
 //!
-//! The folders are the architecture, and imports run one way (`tests/architecture.rs` holds them to it):
+//! The folders are the architecture, and imports run in one direction (`tests/architecture.rs` enforces it):
 //!
 //! ```text
 //! main -> startup -> {api, store, outbound, policy_file}      {store, outbound, policy_file} -> domain
 //!                     api -> {server, protect}    server -> protect -> auth -> domain
 //! ```
 //!
-//! - `domain`: keys, principals, verdicts, and the traits that adapters implement. It does no I/O and reads no clock.
+//! - `domain`: keys, principals, verdicts, and the traits that adapters implement. No I/O and no clock.
 //! - `auth`: the use cases: check a key, verify a token, hash, issue, change.
 //! - `store`: the only place with SQL.
-//! - `outbound`: the only place that opens connections to other servers, for issuers' key sets.
-//! - `policy_file`: reads the policy again when its file changes.
+//! - `outbound`: the only place that sends requests to other servers, for issuers' key sets.
+//! - `policy_file`: reloads the policy when its file changes.
 //! - `protect`: the check in front of actix-web handlers.
 //! - `api`: Keyward's own routes, all of which are listed in `api::routes`.
 //! - `config`: one struct per section; every part reads its own.
-//! - `startup`: puts the parts together; the only part that knows every adapter.
-//! - `server`: everything between the sockets and an application: listeners, connections, bounds of requests and answers.
-//! - `telemetry`: where log lines go and in which form, and how much is logged of a flood or an outage.
+//! - `startup`: assembles the parts; the only part that knows every adapter.
+//! - `server`: everything between the sockets and an application: listeners, connections, limits on requests and
+//!   responses.
+//! - `telemetry`: the destination and format of log lines, and how much of a flood or an outage is logged.
 //! - `turns`: how many requests of one owner may use a shared resource at once.
 //!
 //! The Postgres of `keyward dev` and of the tests is a crate of its own, `crates/local_postgres`.
 
 #![deny(missing_docs)]
 
-// Public for the program `keyward`, the tests and the benchmarks, which are other crates to the compiler, and hidden, for no
-// application is meant to use them: what is hidden is no part of the interface that versions keep (docs/decisions/0041).
+// Public for the program `keyward`, the tests and the benchmarks, which are other crates to the compiler. Hidden,
+// because applications are not meant to use them: hidden items are not part of the versioned interface
+// (docs/decisions/0041).
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod api;
@@ -112,7 +114,7 @@ pub use crate::{
     startup::{ConnectError, Settings},
 };
 
-/// Compiles what the guide shows.
+/// Compiles the examples in the library page.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/library.md")]
 struct Guide;

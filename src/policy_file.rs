@@ -1,14 +1,14 @@
-//! The adapter for the policy file: reads it again when it changes, and when SIGHUP says so.
+//! The adapter for the policy file: reloads it when it changes, and on SIGHUP.
 //!
-//! The text is compared and not the time or the name of the file: a ConfigMap changes by a link two folders above, and an
-//! editor writes a new file. A change counts once two looks have found the same text, so that a file that is being
-//! written is not read half.
+//! The text is compared, not the modification time or the name: a ConfigMap changes by a symbolic link two levels
+//! above, and an editor replaces the file. A change takes effect once two consecutive reads have the same text, so that
+//! a partially written file is not used.
 
 use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::Signal,
     time::{MissedTickBehavior, interval},
 };
 
@@ -17,32 +17,29 @@ use crate::{
     domain::policy::Policy,
 };
 
-/// How often the file is looked at. Half of the second in which a change is to be noticed; it costs one read.
+/// The polling interval: half of the second within which a change must be noticed. Each poll costs one read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Problems that one line of the log tells.
+/// The maximum number of problems in one log line.
 const PROBLEMS_TOLD: usize = 20;
 
-/// Keeps a policy as new as its file.
+/// Keeps a policy in sync with its file.
 pub struct PolicyWatch {
     source: PolicySource,
     current: Arc<ArcSwap<Policy>>,
     hang_up: Signal,
-    /// What was last understood, or found to be wrong; `None` when the file could not be read.
+    /// The last text that was evaluated, valid or not; `None` if the file could not be read.
     settled: Option<String>,
 }
 
 impl PolicyWatch {
-    /// Watches the file that this policy was read from. From now on, SIGHUP means to read it again.
-    ///
-    /// # Errors
-    /// When the system does not let us listen for the signal.
-    pub fn new(file: PolicyFile) -> io::Result<Self> {
+    /// Watches the file that this policy was read from. A SIGHUP means to read it again.
+    pub fn new(file: PolicyFile, hang_up: Signal) -> Self {
         let PolicyFile { source, text, policy } = file;
         let current = Arc::new(ArcSwap::from_pointee(policy));
-        Ok(Self { source, current, hang_up: signal(SignalKind::hangup())?, settled: Some(text) })
+        Self { source, current, hang_up, settled: Some(text) }
     }
 
-    /// The policy of the moment.
+    /// The current policy.
     pub fn current(&self) -> Arc<ArcSwap<Policy>> {
         Arc::clone(&self.current)
     }
@@ -71,13 +68,13 @@ impl PolicyWatch {
         }
     }
 
-    /// What is there now.
+    /// Reads the current content of the file.
     async fn look(&self) -> io::Result<String> {
         let source = self.source.clone();
         aside(move || source.read()).await?
     }
 
-    /// Goes by what was found if that can be understood, and else by what was understood last.
+    /// Applies the content if it is valid; otherwise keeps the last valid policy.
     async fn settle(&mut self, found: io::Result<String>) {
         self.settled = found.as_ref().ok().cloned();
         let source = self.source.clone();
@@ -88,17 +85,29 @@ impl PolicyWatch {
         let path = self.source.path.display();
         match read {
             Ok(Ok(policy)) => {
-                tracing::info!(%path, rules = policy.rules().len(), "read the policy file again");
+                tracing::info!(%path, rules = policy.rules().len(), "reloaded the policy file");
                 self.current.store(Arc::new(policy));
             }
             Ok(Err(problems)) => {
                 let problems = problems.lines();
                 let told = problems.iter().take(PROBLEMS_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
                 let count = problems.len();
-                tracing::error!(%path, count, "the policy file is wrong; the policy stays as it was: {told}");
+                tracing::error!(%path, count, "the policy file is invalid; the previous policy stays in effect: {told}");
             }
-            Err(error) => tracing::error!(%path, %error, "the policy file cannot be read; the policy stays as it was"),
+            Err(error) => {
+                tracing::error!(%path, %error, "the policy file cannot be read; the previous policy stays in effect")
+            }
         }
+    }
+}
+
+/// Where no policy file is set, a SIGHUP ends nothing either, and whoever sends one is told so.
+pub async fn tell_of_hang_ups(mut hang_up: Signal) {
+    while hang_up.recv().await.is_some() {
+        tracing::info!(
+            "SIGHUP: there is nothing to read again, because no policy file is set (authorize.policy_file); other settings \
+             are read at the start only"
+        );
     }
 }
 

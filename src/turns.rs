@@ -1,4 +1,4 @@
-//! How many requests of one owner may use at once what all owners share, so that nobody keeps all the others out.
+//! Limits how many requests of one owner may use a shared resource at once, so that no owner can exclude the others.
 
 use std::{
     collections::HashMap,
@@ -9,34 +9,34 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::owner::Owner;
 
-/// Owners whose requests are under way. Never more than there are requests, of which `server.max_connections` is the most.
+/// The owners with requests in progress. Never more than there are requests, which `server.max_connections` bounds.
 pub(crate) struct OwnerTurns {
     most: usize,
     owners: Mutex<HashMap<Owner, Arc<Semaphore>>>,
 }
 
-/// A turn of an owner. It ends with this.
+/// A turn of an owner. It ends when this is dropped.
 pub(crate) struct Turn {
-    // Given back before the place is left.
+    // Released before the place is left.
     _permit: OwnedSemaphorePermit,
     _place: Place,
 }
 
-/// An owner's place in the list, for whoever has a turn or waits for one.
+/// The entry of an owner, held by everybody who has a turn or waits for one.
 struct Place {
     turns: Arc<OwnerTurns>,
     owner: Owner,
-    /// `None` when it is being left.
+    /// `None` while the place is being left.
     semaphore: Option<Arc<Semaphore>>,
 }
 
 impl OwnerTurns {
-    /// At most `most` of an owner at a time.
+    /// At most `most` turns of an owner at a time.
     pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, owners: Mutex::default() })
     }
 
-    /// Waits for a turn of this owner, however long that takes.
+    /// Waits for a turn of this owner, without a time limit.
     pub(crate) async fn take(self: &Arc<Self>, owner: &Owner) -> Turn {
         let place = Place::of(self, owner);
         let semaphore = Arc::clone(place.semaphore.as_ref().expect("it is not being left"));
@@ -62,7 +62,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut owners = self.turns.lock();
         self.semaphore = None;
-        // Everybody else with a place has one of its own, got under this lock.
+        // Everybody else with a place holds a reference of their own, acquired under this lock.
         if owners.get(&self.owner).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
             owners.remove(&self.owner);
         }

@@ -409,3 +409,24 @@ fn every_problem_code_is_documented_and_no_other() {
     let documented: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
     assert_eq!(actual, documented);
 }
+
+/// Each reason for which a credential is refused is a word in the log, and has its row.
+#[test]
+fn every_reason_in_the_log_is_documented_with_what_to_do() {
+    let source = fs::read_to_string(root().join("src/domain/denial.rs")).expect("a readable file");
+    let codes: Vec<&str> = source.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next()).collect();
+    assert!(codes.len() > 35, "{codes:?}");
+    let page = fs::read_to_string(root().join("docs/problems.md")).expect("a readable page");
+    let (_, table) = page.split_once("| reason | what it means | what to do |").expect("a table of reasons");
+    for code in &codes {
+        let row = table
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{code}` | ")))
+            .unwrap_or_else(|| panic!("no row {code}"));
+        assert_eq!(row.matches(" | ").count(), 2, "{row}");
+    }
+    for row in table.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let code = row.split('`').next().unwrap_or_default();
+        assert!(codes.contains(&code), "no credential is refused for {code}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Keyward's routes as an application that can be served.
+//! Keyward's routes as an application to be served.
 
 use std::{io, sync::Arc};
 
@@ -22,10 +22,11 @@ use crate::{
     server::{self, Application, Listeners, Refusal, Refused, Wording},
 };
 
-/// Starts to serve on `listeners`. The server runs while the result is polled, and stops through its handle.
+/// Starts serving on `listeners`. The server runs while the returned future is polled, and is stopped through its
+/// handle.
 ///
 /// # Errors
-/// When one of them cannot be used.
+/// If a listener can't be used.
 pub fn start(listeners: Listeners, services: Arc<Services>, settings: &Server) -> io::Result<RunningServer> {
     let keyward = Keyward::of(Arc::clone(&services.gate));
     let services = Data::from(services);

@@ -1,4 +1,4 @@
-//! A route, and who may call it.
+//! A route and its access rule.
 
 use actix_web::{Route, http::Method};
 
@@ -7,57 +7,57 @@ use super::{access::key_check::KeyedHandler, wire::failure::Dialect};
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anyone, for this reason.
+    /// Anyone, for the given reason.
     Public(&'static str),
-    /// Who holds a JWT, with or without the word `Bearer`, as in the guide.
+    /// A JWT, with or without the word `Bearer`: a compatibility route.
     GuideToken,
-    /// Who holds a JWT.
+    /// A JWT.
     Token,
-    /// Who holds an API key.
+    /// An API key in `x-api-key`.
     ApiKey,
-    /// Who holds a good API key, in either header.
+    /// A valid API key, in either header.
     OwnKey,
-    /// Who holds an API key, be it revoked, expired or used from the wrong place: to end it.
+    /// An API key in any state and from any address, to revoke itself.
     KeyHolder,
-    /// Services: who holds a JWT or an API key with the scope `keyward:verify`.
+    /// Services: a JWT or an API key with the scope `keyward:verify`.
     Verifier,
-    /// The same, in the way of OAuth's clients, too: with the key as the password of `Basic`.
+    /// The same, but also by OAuth client authentication: with the key as the password of `Basic`.
     OAuthClient,
-    /// Who holds a JWT with the scope `keyward:admin`.
+    /// A JWT with the scope `keyward:admin`.
     Administrator,
-    /// Gateways, which hand on what their clients send: the handler decides whether those may do what they ask
-    /// for. With any method, for it may be the client's.
+    /// Gateways, which forward what their clients send; the handler decides whether the client's request is allowed.
+    /// Any method, because it may be the client's.
     Forwarded,
 }
 
 /// One route.
 pub struct Endpoint {
-    /// The method. `HEAD` is answered wherever `GET` is (RFC 9110 §9.3.2), and any other for `Access::Forwarded`.
+    /// The method. `HEAD` works wherever `GET` does (RFC 9110 §9.3.2), and any method works for `Access::Forwarded`.
     pub method: Method,
-    /// The path.
+    /// The path, as an actix pattern.
     pub path: &'static str,
-    /// Who may call it.
+    /// Who may call the route.
     pub access: Access,
     pub(super) handler: Handler,
 }
 
 impl Endpoint {
-    /// Whether what the route has no use for is refused (`strict.rs`). Gateways hand on what their clients send; OAuth has
-    /// its own rules (RFC 6749 §3.2), as the guide has; and what anybody may read is asked for by load balancers and browsers, which
-    /// add what they like.
+    /// Whether unknown parameters and unexpected bodies are refused (`strict.rs`). Not for gateways, which forward what
+    /// their clients send; not for OAuth, which has its own rules (RFC 6749 §3.2); not for the compatibility routes;
+    /// and not for public routes, to which load balancers and browsers add parameters of their own.
     pub(super) fn is_strict(&self) -> bool {
         let is_open = matches!(self.access, Access::Public(_) | Access::Forwarded);
         !is_open && Dialect::of_path(self.path) == Dialect::Standard
     }
 }
 
-/// What answers a request.
+/// The handler of a request.
 pub(super) enum Handler {
-    /// A handler of actix, behind the middleware that `access` names.
+    /// An actix handler behind the middleware for `access`.
     Actix(fn(Route) -> Route),
-    /// One that its check calls, and nobody else.
+    /// A handler that only its key check calls.
     Keyed(KeyedHandler),
-    /// `GatewayCheck`, whatever the method.
+    /// `GatewayCheck`, for any method.
     Gateway,
 }
 
@@ -78,7 +78,7 @@ pub(super) const fn for_gateways(path: &'static str) -> Endpoint {
     Endpoint { method: Method::GET, path, access: Access::Forwarded, handler: Handler::Gateway }
 }
 
-/// What a route reads of a request besides its head.
+/// What a route reads besides the request's head.
 #[derive(Clone, Copy)]
 pub(super) struct Reads {
     pub(super) query: bool,

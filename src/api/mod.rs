@@ -1,4 +1,4 @@
-//! Keyward's own routes over HTTP. The check before them is in [`protect`](crate::protect).
+//! Keyward's HTTP API. The check in front of it is in [`protect`](crate::protect).
 
 pub(crate) mod access;
 pub mod application;
@@ -16,7 +16,10 @@ pub use self::handlers::authorize::Authorize;
 pub use self::{
     handlers::{
         audit::{Event, csv_header, csv_lines, ndjson},
-        keys::representation::{CreatedKey, Key, RotatedKey},
+        keys::{
+            representation::{CreatedKey, Key, RotatedKey},
+            requests::SECONDS_MAX,
+        },
         owners::OwnerDetails,
         tokens::EndedTokens,
         verify::{Question, Verification},

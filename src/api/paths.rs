@@ -1,15 +1,15 @@
-//! Paths that more than the table of routes has to know.
+//! Paths that are used outside the table of routes.
 
 /// `POST /v1/introspect`
 pub(super) const INTROSPECT: &str = "/v1/introspect";
 /// `POST /v1/revoke`
 pub(super) const REVOKE: &str = "/v1/revoke";
-/// Where gateways ask.
+/// The check for gateways.
 pub(super) const AUTHORIZE: &str = "/v1/authorize";
-/// The same with the path that is asked about behind it.
+/// The same, followed by the path of the client's request.
 pub(super) const AUTHORIZE_BELOW: &str = "/v1/authorize/{original}";
 
-/// Whether gateways ask here.
+/// Whether this path is for gateways.
 pub(super) fn is_for_gateways(path: &str) -> bool {
     path.strip_prefix(AUTHORIZE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -1,4 +1,4 @@
-//! Whether this replica wants requests, and how its database stands.
+//! Whether this replica wants requests, and the state of its database.
 
 use std::{
     sync::{
@@ -18,13 +18,14 @@ use crate::{
     telemetry::outage::Trouble,
 };
 
-/// How long one answer of the database serves. Readiness is public, so it must not be a way to make
-/// the database work.
+/// How long one answer of the database is reused. Readiness is public, so it must not be a way to put load on the
+/// database.
 const ANSWER_SERVES: Duration = Duration::from_millis(500);
 
-/// Whether this replica wants requests: it can decide on them, and the process is not about to stop.
+/// Whether this replica wants requests: it can decide on credentials, and the process is not stopping.
 ///
-/// It can decide when the schema is up to date and either the database answers, or the lease holds: then all keys that are
+/// It can decide if the schema is current and either the database answers or the lease is valid, because then known
+/// keys are decided without the database. So a short outage of the database makes no replica unready.
 /// remembered are decided on without the database. So a database that is away for a moment takes no replica out.
 pub struct Readiness {
     prepared: AtomicBool,
@@ -34,7 +35,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Readiness that depends on `store`, and on the lease that `freshness` knows.
+    /// Readiness of a replica with this store and this lease.
     pub fn new(store: Arc<dyn Health>, freshness: Arc<Freshness>) -> Self {
         let database = Database {
             store,
@@ -50,17 +51,21 @@ impl Readiness {
         }
     }
 
-    /// From now on it depends on the database, and not on the start.
-    pub fn prepared(&self) {
+    /// From now on it depends on the database, and not on the start. `schema_fits`: whether the database has just answered with a
+    /// schema that is up to date. Then the lease counts also where nobody has asked before the database is away.
+    pub fn prepared(&self, schema_fits: bool) {
+        if schema_fits {
+            self.database.found.send_replace((DatabaseState::Ok, true));
+        }
         self.prepared.store(true, Ordering::Relaxed);
     }
 
-    /// From now on this replica is unready. Requests that come nevertheless are still answered.
+    /// Makes this replica unready for good. Requests that still arrive are answered.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Whether requests should come here, and how the database stands.
+    /// Whether requests should be sent here, and the state of the database.
     pub(crate) async fn state(&self) -> (bool, DatabaseState) {
         if !self.prepared.load(Ordering::Relaxed) {
             return (false, DatabaseState::Unavailable);
@@ -73,19 +78,19 @@ impl Readiness {
     }
 }
 
-/// What is known of the database.
+/// What is known about the database.
 struct Database {
     store: Arc<dyn Health>,
     trouble: Trouble,
-    /// When it was asked last. Held while it is asked, so that many askers cost one query.
+    /// When the database was last queried. Locked during a query, so that concurrent requests cause only one.
     asking: Arc<Mutex<Option<Instant>>>,
-    /// What it said last, and whether its schema was ever found up to date.
+    /// The last answer, and whether the schema was ever found current.
     found: watch::Sender<(DatabaseState, bool)>,
 }
 
 impl Database {
-    /// What it says, or said a moment ago. `at_once`: a database that hangs is not waited for, and what it said before counts
-    /// meanwhile.
+    /// The current or a recent answer. `at_once`: does not wait for a database that hangs, but returns its previous
+    /// answer.
     async fn state(self: &Arc<Self>, at_once: bool) -> (DatabaseState, bool) {
         let known = *self.found.borrow();
         if at_once && known.1 {
@@ -124,15 +129,15 @@ impl Database {
     }
 }
 
-/// How the database stands.
+/// The state of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum DatabaseState {
-    /// It answers, and commits as durably as it should. Never sent.
+    /// The database answers, and commits as durably as it should. Never sent.
     #[serde(skip)]
     Ok,
-    /// Its schema is older than this program.
+    /// The schema is older than this program.
     Outdated,
-    /// It does not answer, or is not the primary any more.
+    /// The database does not answer, or is no longer the primary.
     Unavailable,
 }

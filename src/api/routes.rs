@@ -1,5 +1,5 @@
-//! The whole API on one page. Only what stands in [`ENDPOINTS`] is served, and each line says who
-//! may call it, so a route without a decision about access cannot be written.
+//! The whole API on one page. Only routes in [`ENDPOINTS`] are served, and each names its access rule, so there can be
+//! no route without one.
 
 use std::sync::LazyLock;
 
@@ -23,18 +23,18 @@ use super::{
     paths,
     services::Services,
     wire::{
-        failure::{Failure, Reason},
+        failure::{Failure, Missing, Reason},
         strict,
     },
 };
 
-/// What some route here has.
+/// Every method that a route has.
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
 
-const DOCUMENTS: &str = "the same for everybody, and in the source anyway; read before one has a credential";
+const DOCUMENTS: &str = "public information, the same for everybody; read before a client has a credential";
 
-/// Every route there is. They are tried in this order, so what is asked most stands first; of two
-/// that fit, the first one counts: words stand before `{id}`.
+/// Every route. They are matched in this order, so the most frequent come first, and literal segments come before
+/// `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(compatibility::create_api_key)),
     with_key(Method::GET, "/api/protected-resource", compatibility::protected_resource),
@@ -43,13 +43,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(
         Method::GET,
         "/healthz",
-        Access::Public("asked by the container engine, which has no credential; tells nothing"),
+        Access::Public("for the container engine, which has no credential; reveals nothing"),
         |route| route.to(health::healthz),
     ),
     endpoint(
         Method::GET,
         "/readyz",
-        Access::Public("asked by the load balancer, which has no credential; tells nothing but yes or no"),
+        Access::Public("for the load balancer, which has no credential; reveals only readiness"),
         |route| route.to(health::readyz),
     ),
     endpoint(Method::GET, "/v1/keys/self", Access::OwnKey, |route| route.to(keys::show_self)),
@@ -84,7 +84,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {
         route.to(oauth::metadata)
     }),
-    endpoint(Method::GET, "/", Access::Public("leads to the documents, where it is configured to"), |route| {
+    endpoint(Method::GET, "/", Access::Public("redirects to the documentation, if so configured"), |route| {
         route.to(page::root)
     }),
     endpoint(Method::GET, problem_page::PATH, Access::Public(DOCUMENTS), |route| route.to(problem_page::list)),
@@ -95,14 +95,14 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/docs/{file}", Access::Public(DOCUMENTS), |route| route.to(page::part)),
 ];
 
-/// What the API's document says, made once, at the first question.
+/// The OpenAPI document, generated on first use.
 static DOCUMENT: LazyLock<page::File> = LazyLock::new(|| openapi::document(ENDPOINTS));
 
-/// Serves [`ENDPOINTS`]; everything else is 404, or 405 with `Allow`.
+/// Configures [`ENDPOINTS`]. Everything else is answered 404, or 405 with `Allow`.
 pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
     app.app_data(Data::new(openapi::Document(&DOCUMENT)));
-    // A scope has all that is below it, too, and is found without a regular expression, which each route that is tried
-    // after it would have to wait for.
+    // A scope includes all paths below it, and is matched without a regular expression; every route after it would pay
+    // for that.
     app.service(web::scope(paths::AUTHORIZE).default_service(at_gateways(services)));
     let mut configured = vec![paths::AUTHORIZE, paths::AUTHORIZE_BELOW];
     for endpoint in ENDPOINTS {
@@ -141,7 +141,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     };
     match endpoint.access {
         Access::Public(_) => route,
-        Access::ApiKey | Access::Forwarded => unreachable!("`with_key` and `for_gateways` make these, not `endpoint`"),
+        Access::ApiKey | Access::Forwarded => unreachable!("only `with_key` and `for_gateways` construct these"),
         Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
         Access::OwnKey => route.wrap(from_fn(authenticate::require_own_key)),
@@ -156,8 +156,9 @@ fn at_gateways(services: &Data<Services>) -> Immediate<GatewayCheck> {
     Immediate(GatewayCheck { services: services.clone() })
 }
 
-/// Whether a handler looks at the body of a request with this method for this path. Gateways may announce their client's body and
-/// keep it. With `DELETE`, few clients send one: what is not declared would be refused anyway, and is not waited for.
+/// Whether the handler for this method and path reads a body. Gateways may announce their client's body without sending
+/// it. Few clients send a body with `DELETE`; one without a content type would be refused anyway, so it is not waited
+/// for.
 pub(super) fn takes_body(method: &Method, path: &str, headers: &HeaderMap) -> bool {
     !paths::is_for_gateways(path)
         && match *method {
@@ -167,7 +168,7 @@ pub(super) fn takes_body(method: &Method, path: &str, headers: &HeaderMap) -> bo
         }
 }
 
-/// The value of `Allow`. Computed once per worker at start and kept for the program's life.
+/// The value of `Allow`. Computed once per worker at startup and leaked.
 fn allowed_methods<'a>(methods: impl Iterator<Item = &'a Method>) -> &'static str {
     let mut names: Vec<&str> = Vec::new();
     for method in methods {
@@ -186,15 +187,15 @@ async fn method_not_allowed(request: HttpRequest, allowed: &'static str) -> Resu
 
 async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (method, path) = (request.method(), request.path());
-    // Of the server as a whole (RFC 9110 §9.3.7).
+    // `OPTIONS *` addresses the server as a whole (RFC 9110 §9.3.7).
     if path == "*" && method == Method::OPTIONS {
         return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
     }
-    Err(Failure::new(path, if is_known(method) { Reason::NotFound } else { Reason::UnknownMethod }))
+    Err(Failure::new(path, if is_known(method) { Reason::NotFound(Missing::Route) } else { Reason::UnknownMethod }))
 }
 
-/// Whether a method is one of those that RFC 9110 §9 and RFC 5789 describe, or `QUERY`, which stands beside them. Their names have
-/// capitals only.
+/// Whether RFC 9110 §9 or RFC 5789 defines the method, or it is `QUERY`, which is registered as well. Names are
+/// case-sensitive.
 fn is_known(method: &Method) -> bool {
     let is_of_the_standards = matches!(
         *method,

@@ -1,4 +1,4 @@
-//! What the handlers and the middleware work with, and how they say that it could not be done.
+//! The state shared by handlers and middleware, and their answer to an outage.
 
 use std::sync::Arc;
 
@@ -23,44 +23,46 @@ use super::{
     wire::failure::{Failure, Reason},
 };
 
-/// What the handlers and the middleware work with. Shared by all workers.
+/// The state shared by handlers and middleware of all workers.
 pub struct Services {
-    /// Decides on credentials.
+    /// Checks credentials.
     pub(crate) gate: Arc<Gate>,
-    /// Which answers of 500 and above are logged.
+    /// Bounds the log of responses with a status of 500 and above.
     pub(crate) broken_answers: BoundedLog,
-    /// Makes keys.
+    /// Creates keys.
     pub issuer: Arc<Issuer>,
-    /// Changes and ends them.
+    /// Changes and revokes keys, and disables owners.
     pub lifecycle: Arc<Lifecycle>,
-    /// Under which address clients know us, where that is configured.
+    /// The base URL for clients, if configured.
     pub public_url: Option<String>,
-    /// Whether `/` leads to the page about the API.
+    /// Whether `/` redirects to the documentation.
     pub docs_at_root: bool,
-    /// How requests of gateways' clients are decided on.
+    /// Decides on gateway requests.
     pub authorize: Authorize,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
 }
 
 pub(super) fn services(request: &HttpRequest) -> &Services {
-    request.app_data::<Data<Services>>().expect("server.rs gives every application its services")
+    request.app_data::<Data<Services>>().expect("`application.rs` registers the services")
 }
 
-/// A request with its answer. `ServiceRequest::into_response` would forget of which failure the answer was made.
+/// A response to a request. `ServiceRequest::into_response` would lose the failure behind the response.
 pub(super) fn answered(request: ServiceRequest, response: HttpResponse) -> ServiceResponse {
     ServiceResponse::new(request.into_parts().0, response)
 }
 
-/// The answer when something could not be done; the cause goes to the log.
+/// The failure for an outage. The cause is logged, not sent.
 pub(super) fn unavailable(request: &HttpRequest, undecided: &Undecided, what: &str) -> Failure {
-    services(request).gate.log_outage(request, &mut |untold| {
-        tracing::error!(error = %undecided, untold, "could not {what}; answering 503");
+    let gate = &services(request).gate;
+    gate.log_outage(request, &mut |untold| {
+        let client = gate.proxies.client_address(request).map(tracing::field::display);
+        tracing::error!(error = %undecided, client, untold, "could not {what}; answering 503");
     });
     Failure::new(request.path(), Reason::Unavailable)
 }
 
-/// The same for what could not be read.
+/// The same for a failed read.
 pub(super) fn read_failed(request: &HttpRequest, error: &StoreError) -> Failure {
     unavailable(request, &Undecided::Store(error.clone()), "read what was asked for")
 }

@@ -1,22 +1,22 @@
-//! The audit's months: those to come get a table, and those that are too old lose theirs.
+//! The audit's monthly partitions: creates those of the coming months, and drops those that are too old.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{domain::ports::ledger::KeyLedger, telemetry::outage::Trouble};
 
-/// Months are made a year ahead, so it matters to nobody when in an hour it is done.
+/// Partitions are created a year ahead, so the exact time does not matter.
 const REST: Duration = Duration::from_secs(60 * 60);
-/// After it failed, for instance because a backup is reading the audit.
+/// After a failure, for example because a backup is reading the audit.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
-/// Sees to them for ever. Of several replicas, one at a time.
+/// Maintains the partitions for ever. Only one replica at a time does so.
 pub async fn keep(ledger: Arc<dyn KeyLedger>) {
     let trouble = Trouble::default();
     loop {
         let rest = match ledger.keep_audit_months().await {
             Ok(()) => {
-                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the audit's months are in order again"));
-                tracing::debug!("the audit's months are in order");
+                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the audit's partitions are up to date again"));
+                tracing::debug!("the audit's partitions are up to date");
                 REST
             }
             Err(error) => {
@@ -24,7 +24,7 @@ pub async fn keep(ledger: Arc<dyn KeyLedger>) {
                     tracing::warn!(
                         %error,
                         repeated,
-                        "the audit's months to come could not be made, or old ones not dropped; trying again"
+                        "could not create or drop partitions of the audit; trying again"
                     );
                 });
                 REST_AFTER_FAILURE

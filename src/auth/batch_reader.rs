@@ -1,5 +1,5 @@
-//! Reads rows in batches: while the database is answering, further questions gather into one. After
-//! a lost connection, when every row must be read again, this makes few statements of many.
+//! Reads rows in batches: requests that arrive while the database is answering are combined into one statement. After a
+//! lost connection, when every row must be read again, this turns many statements into a few.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -11,21 +11,21 @@ use tokio::{
 
 use crate::domain::ports::StoreError;
 
-/// Questions in one statement.
+/// The maximum number of rows per statement.
 const BATCH_MAX: usize = 256;
 
-/// Where the rows are.
+/// The source of the rows.
 #[async_trait]
 pub(super) trait Rows: Send + Sync + 'static {
-    /// Statements under way at once. The pool has connections besides: for other rows, and for writing.
+    /// The maximum number of concurrent statements. The pool keeps further connections for other rows and for writing.
     const BATCHES_AT_ONCE: usize;
 
-    /// What is asked for.
+    /// The id of a row.
     type Id: Copy + Ord + Hash + Send + Sync + 'static;
-    /// What is there.
+    /// The content of a row.
     type Row: Clone + Send + Sync + 'static;
 
-    /// What there is of these, in one statement that begins after the call.
+    /// The existing rows among these, from one statement that begins after the call.
     async fn find(&self, ids: &[Self::Id]) -> Result<HashMap<Self::Id, Self::Row>, StoreError>;
 }
 
@@ -42,7 +42,7 @@ pub(super) struct BatchReader<R: Rows> {
 }
 
 impl<R: Rows> BatchReader<R> {
-    /// A reader that works on `runtime`. At most `capacity` questions wait.
+    /// Starts a reader on `runtime`. At most `capacity` requests wait.
     pub(super) fn start(rows: R, capacity: usize, runtime: &Handle) -> Self {
         let (questions, receiver) = mpsc::channel(capacity);
         runtime.spawn(answer_all(Arc::new(rows), receiver));
@@ -61,7 +61,7 @@ impl<R: Rows> BatchReader<R> {
 async fn answer_all<R: Rows>(rows: Arc<R>, mut questions: mpsc::Receiver<Question<R>>) {
     let turns = Arc::new(Semaphore::new(R::BATCHES_AT_ONCE));
     loop {
-        // First the turn, then the questions: they gather while there is none.
+        // The permit comes first: while there is none, requests accumulate for the next batch.
         let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
         let mut batch = Vec::new();
         if questions.recv_many(&mut batch, BATCH_MAX).await == 0 {
@@ -80,7 +80,7 @@ async fn answer<R: Rows>(rows: &R, mut batch: Vec<Question<R>>) {
     ids.sort_unstable();
     ids.dedup();
     match rows.find(&ids).await {
-        // One row that cannot be read must not take the others with it.
+        // A row that can't be decoded must not fail the others.
         Err(StoreError::Corrupt(_)) if ids.len() > 1 => {
             for id in ids {
                 reply::<R>(batch.extract_if(.., |question| question.id == id), &rows.find(&[id]).await);
@@ -96,7 +96,7 @@ fn reply<R: Rows>(
 ) {
     for Question { id, reply } in questions {
         let answer = found.as_ref().map(|rows| rows.get(&id).cloned()).map_err(Clone::clone);
-        // Whoever has hung up does not want it any more.
+        // The receiver may be gone.
         let _ = reply.send(answer);
     }
 }

@@ -1,15 +1,15 @@
-//! What a check gives: an answer from memory at once, or one that must be waited for.
+//! The result of a check: available now from memory, or later.
 
 use std::future::{Future, IntoFuture, Ready, ready};
 
 use futures_util::future::Either;
 
-/// The result of a check. Whoever can wait awaits it; whoever can't matches on it, so that "memory first, then wait" is
-/// written here and nowhere else.
+/// The result of a check. Callers that can wait await it, and callers that can't match on it. So "memory first, then
+/// wait" is implemented only here.
 pub enum Checked<T, F> {
     /// Memory had the answer.
     Now(T),
-    /// The answer needs the database, the hasher or an issuer. Nothing is done before this is polled.
+    /// The answer needs the database, the hasher or an issuer. Nothing happens until the future is polled.
     Later(F),
 }
 

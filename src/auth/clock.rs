@@ -1,17 +1,17 @@
-//! This machine's own clock, for leases.
+//! This machine's monotonic clock, for leases.
 
 use rustix::time::{ClockId, clock_gettime};
 
 use super::coherence::MonotonicTime;
 
-/// It must go on counting while the process is stopped and while the machine sleeps, so that a
-/// resumed replica finds its lease gone. On macOS the monotonic clock does that.
+/// The clock must continue while the process is stopped and while the machine is suspended, so that a resumed replica
+/// finds its lease expired. On macOS, the monotonic clock does.
 #[cfg(target_os = "linux")]
 const CLOCK: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// The time now. Some 20 ns: no system call on Linux.
+/// The current time. Takes about 20 ns; no system call on Linux.
 pub(crate) fn now() -> MonotonicTime {
     let time = clock_gettime(CLOCK);
     let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());

@@ -1,4 +1,4 @@
-//! The use cases: is this credential good, and what becomes of keys. No web framework and no SQL.
+//! The use cases: checking credentials, and managing keys. No web framework and no SQL.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -16,7 +16,7 @@ pub mod tokens;
 pub use self::checked::Checked;
 use crate::domain::ports::StoreError;
 
-/// A check or a change could not be decided or done. Becomes 503, never a grant and never a refusal.
+/// A check or a change could not be decided or done. Answered with 503, never with a grant or a refusal.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Undecided {
     /// The store could not answer.
@@ -25,10 +25,10 @@ pub enum Undecided {
     /// The hasher could not answer.
     #[error(transparent)]
     Hasher(#[from] keys::hasher::HashError),
-    /// The keys of a token's issuer are not known.
-    #[error("the keys of the issuer {0} could not be fetched; see the lines about it before")]
+    /// The keys of a token's issuer are not available.
+    #[error("the keys of the issuer {0} could not be fetched; see the earlier log lines about it")]
     IssuerKeys(String),
-    /// Too many checks are waiting for the store or the hasher.
+    /// Too many checks wait for the store or the hasher.
     #[error(
         "too many keys or tokens are being checked for the first time; if this lasts, raise checks.max_cold or add \
          replicas"

@@ -1,42 +1,44 @@
-//! JSON objects without repeated members. Two parsers that read `{"sub":"a","sub":"b"}` may see two
-//! different subjects, so such text is refused whole (RFC 7519 §4, RFC 8725 §2.4).
+//! JSON objects without repeated members. Two parsers may read different subjects from `{"sub":"a","sub":"b"}`, so such
+//! text is refused as a whole (RFC 7519 §4, RFC 8725 §2.4).
 
 use std::{borrow::Cow, fmt, str};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// To look through so few members is faster than to sort them.
+/// Up to this number, a linear search is faster than sorting.
 const FEW: usize = 16;
-/// Room for the members that most tokens have.
+/// A capacity that suffices for most tokens.
 const USUAL: usize = 8;
 
-/// Reads a JSON object into one that can be kept; `None` as for [`Object::read`].
+/// Parses a JSON object into an owned value; `None` as for [`Object::read`].
 pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
     Object::read(text).map(Map::from)
 }
 
 /// Why a text is no JSON object without repeated members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// There is no text.
+    /// The text is empty.
     Missing,
     /// It is not UTF-8 (RFC 8259 §8.1).
     NotUnicode,
-    /// It is not JSON, from here on.
+    /// It is not JSON; the position of the error.
     Syntax {
         /// The line, from 1.
         line: usize,
         /// The byte in that line, from 1; 0 at its end.
         column: usize,
+        /// What is wrong there, in the words of the parser, which repeat nothing of the text.
+        cause: Box<str>,
     },
     /// A member is repeated.
     Repeated,
-    /// It is JSON, of this other type.
+    /// It is JSON of another type.
     NotAnObject(&'static str),
 }
 
-/// What is wrong with a text that [`object`] does not read.
+/// The fault of a text that [`object`] refuses.
 pub fn fault(text: &[u8]) -> Fault {
     if text.is_empty() {
         return Fault::Missing;
@@ -45,32 +47,38 @@ pub fn fault(text: &[u8]) -> Fault {
     match serde_json::from_str::<Json<'_>>(text) {
         Ok(json) => Fault::NotAnObject(json.type_name()),
         Err(error) if error.is_data() => Fault::Repeated,
-        Err(error) => Fault::Syntax { line: error.line(), column: error.column() },
+        Err(error) => Fault::Syntax { line: error.line(), column: error.column(), cause: cause(&error) },
     }
+}
+
+/// What the parser says, without the place, which it adds in its own words.
+fn cause(error: &serde_json::Error) -> Box<str> {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().into()
 }
 
 /// A JSON object that borrows from its text: a token's is read once and thrown away.
 pub struct Object<'a> {
-    /// No two have one name. More than [`FEW`] are in the order of their names.
+    /// Names are unique. If there are more than [`FEW`], they are sorted by name.
     members: Vec<(Cow<'a, str>, Json<'a>)>,
 }
 
-/// A value within such an object.
+/// A value in such an object.
 #[allow(missing_docs, reason = "each is named as JSON names it")]
 pub enum Json<'a> {
     Null,
     Bool(bool),
     Number(Number),
-    /// Its own copy only where something in it was escaped.
+    /// An owned copy only if the text contains escapes.
     Text(Cow<'a, str>),
     List(Vec<Json<'a>>),
     Object(Object<'a>),
 }
 
 impl<'a> Object<'a> {
-    /// Reads a JSON object; `None` for anything else and for a repeated member at any depth.
+    /// Parses a JSON object; `None` for anything else, and for a repeated member at any depth.
     pub fn read(text: &'a [u8]) -> Option<Self> {
-        // At once, which is faster than each text in it by itself.
+        // Checked once for the whole text, which is faster than for each string.
         let text = str::from_utf8(text).ok()?;
         match serde_json::from_str(text).ok()? {
             Json::Object(object) => Some(object),
@@ -88,7 +96,7 @@ impl<'a> Object<'a> {
         place.map(|place| &self.members[place].1)
     }
 
-    /// All members, in no order that means anything.
+    /// All members, in unspecified order.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
         self.members.iter().map(|(name, value)| (&**name, value))
     }
@@ -97,7 +105,7 @@ impl<'a> Object<'a> {
         let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
         let repeated = || de::Error::custom("a repeated member");
         while let Some((Name(name), value)) = access.next_entry()? {
-            // A stranger may send thousands, of which each must not be compared with each.
+            // A stranger may send thousands of members, which must not be compared pairwise.
             if members.len() < FEW && members.iter().any(|(other, _)| *other == name) {
                 return Err(repeated());
             }
@@ -117,7 +125,7 @@ impl<'a> Object<'a> {
 }
 
 impl Json<'_> {
-    /// What JSON calls values of this type.
+    /// The JSON name of the type.
     fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -129,7 +137,7 @@ impl Json<'_> {
         }
     }
 
-    /// The text, if it is one.
+    /// The text, if the value is a string.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -137,7 +145,7 @@ impl Json<'_> {
         }
     }
 
-    /// The nearest number of that type, if it is a number.
+    /// The nearest `f64`, if the value is a number.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Number(number) => number.as_f64(),
@@ -230,7 +238,7 @@ mod tests {
 
     use super::*;
 
-    /// `count` members with different names, and then `last`.
+    /// `count` members with different names, followed by `last`.
     fn members(count: usize, last: &str) -> String {
         let members: String = (0..count).map(|number| format!(r#""m{number}":{number},"#)).collect();
         format!("{{{members}{last}}}")
@@ -299,9 +307,9 @@ mod tests {
         for (text, wrong) in [
             (&b""[..], Fault::Missing),
             (b"\xff", Fault::NotUnicode),
-            (b"{\n\"a\":}", Fault::Syntax { line: 2, column: 5 }),
-            (b"{\"a\":1e999}", Fault::Syntax { line: 1, column: 10 }),
-            (b"{}{}", Fault::Syntax { line: 1, column: 3 }),
+            (b"{\n\"a\":}", Fault::Syntax { line: 2, column: 5, cause: "expected value".into() }),
+            (b"{\"a\":1e999}", Fault::Syntax { line: 1, column: 10, cause: "number out of range".into() }),
+            (b"{}{}", Fault::Syntax { line: 1, column: 3, cause: "trailing characters".into() }),
             (b"{\"a\":1,\"a\":1}", Fault::Repeated),
             (b"[{\"a\":1,\"a\":1}]", Fault::Repeated),
             (b"[1]", Fault::NotAnObject("array")),

@@ -1,4 +1,6 @@
-//! `keyward audit`: who did what, on the database directly.
+//! `keyward audit`: who did what, directly from the database.
+
+use std::io::IsTerminal;
 
 use keyward::{
     api::{Event, csv_header, csv_lines, ndjson},
@@ -9,12 +11,15 @@ use keyward::{
         ledger::Reach,
         listing::{EventFilter, Page},
         owner::Owner,
+        shown::{escaped, escaped_json},
     },
 };
 use time::OffsetDateTime;
 
 use super::shared::{
-    DatabaseOptions, Desk, Misuse, OwnerOptions, PAGE, print_json,
+    DatabaseOptions, Desk, Misuse, OwnerOptions, PAGE,
+    output::{NotPrinted, print, print_line},
+    print_json,
     table::{actor, columns, second},
     tell_if_cut, values,
 };
@@ -107,16 +112,19 @@ impl List {
         let filter = self.filter(desk)?;
         let mut kept = Vec::new();
         if format == Format::Csv {
-            print!("{}", csv_header());
+            print(csv_header())?;
         }
         let listed = each_page(desk, &filter, limit, |events| match format {
-            Format::Table | Format::Json => kept.extend(events),
-            Format::Csv => print!("{}", csv_lines(&shown(events))),
-            Format::Ndjson => print!("{}", ndjson(&shown(events))),
+            Format::Table | Format::Json => {
+                kept.extend(events);
+                Ok(())
+            }
+            Format::Csv => print_lines(&csv_lines(&shown(events))),
+            Format::Ndjson => print(escaped_json(&ndjson(&shown(events)))),
         })
         .await?;
         match format {
-            Format::Table => print!("{}", columns(HEADER, kept.iter().map(row))),
+            Format::Table => print(columns(HEADER, kept.iter().map(row)))?,
             Format::Json => print_json(&shown(kept))?,
             Format::Csv | Format::Ndjson => {}
         }
@@ -143,12 +151,20 @@ impl List {
     }
 }
 
+/// Lines of CSV as they are, unless a terminal would show them.
+fn print_lines(lines: &str) -> Result<(), NotPrinted> {
+    if !std::io::stdout().is_terminal() {
+        return print(lines);
+    }
+    lines.lines().try_for_each(|line| print_line(escaped(line)))
+}
+
 /// Gives how many there were.
 async fn each_page(
     desk: &Desk,
     filter: &EventFilter,
     limit: u32,
-    mut take: impl FnMut(Vec<AuditEvent>),
+    mut take: impl FnMut(Vec<AuditEvent>) -> Result<(), NotPrinted>,
 ) -> anyhow::Result<usize> {
     let ledger = desk.store.ledger();
     let mut left = limit;
@@ -156,7 +172,7 @@ async fn each_page(
     loop {
         let listed = ledger.events(filter, &page, &Reach::Any).await?;
         left = left.saturating_sub(u32::try_from(listed.items.len())?);
-        take(listed.items);
+        take(listed.items)?;
         if listed.next.is_none() || left == 0 {
             return Ok((limit - left) as usize);
         }

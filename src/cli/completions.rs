@@ -1,12 +1,12 @@
-//! Completions for shells. They offer values where there are a few words to choose from, and files where a file is meant. For
-//! anything else, such as an id or a name, they offer nothing: a shell would fill in whatever file lies around.
+//! Shell completions. They offer values if there are only a few, and files if a file is expected. For anything else,
+//! such as an id or a name, they offer nothing, because a shell would otherwise complete any file name.
 
 use std::fmt::Write;
 
 use clap::{Command, ValueHint};
 use clap_complete::Shell;
 
-/// The script for a shell.
+/// The completion script for a shell.
 pub(super) fn script(shell: Shell, command: Command) -> String {
     let mut command = without_files(command);
     let mut script = Vec::new();
@@ -19,7 +19,7 @@ pub(super) fn script(shell: Shell, command: Command) -> String {
     }
 }
 
-/// Where nothing is said of what a value is, it is no file.
+/// Values without a hint are not files.
 fn without_files(command: Command) -> Command {
     let is_unknown =
         |argument: &clap::Arg| argument.get_action().takes_values() && argument.get_value_hint() == ValueHint::Unknown;
@@ -29,8 +29,8 @@ fn without_files(command: Command) -> Command {
     command.mut_args(silent).mut_subcommands(without_files)
 }
 
-/// The generator lets bash fall back to files for whatever it finds no completion for, and knows of no other way to offer them
-/// for arguments without a name.
+/// The generator makes bash fall back to files if there is no completion, and has no other way to offer them for
+/// positional arguments.
 fn for_bash(script: &str, command: &Command) -> String {
     const FILES: &str = "$(compgen -f -- \"${cur}\")";
     let labels: Vec<String> = commands_with_a_file(command, &[])
@@ -53,7 +53,7 @@ fn for_bash(script: &str, command: &Command) -> String {
     completed
 }
 
-/// Fish offers files for every argument unless it is told otherwise.
+/// Fish offers files for every argument by default.
 fn for_fish(script: &str, command: &Command) -> String {
     let mut completed = format!("complete -c keyward -f\n{script}");
     for path in commands_with_a_file(command, &[]) {
@@ -63,7 +63,7 @@ fn for_fish(script: &str, command: &Command) -> String {
     completed
 }
 
-/// Commands that take a file as an argument without a name.
+/// Commands that take a file as a positional argument.
 fn commands_with_a_file(command: &Command, above: &[String]) -> Vec<Vec<String>> {
     let takes_a_file =
         |argument: &clap::Arg| matches!(argument.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath);

@@ -1,18 +1,19 @@
-//! How many files this process may have open: connections are files, and so is all else that it needs to answer on them.
+//! The limit on open files of this process, which covers connections and everything else that is needed to answer on
+//! them.
 
 use keyward::config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the process has open beside connections: standard streams, listeners, the policy and key files while they are read,
-/// fetches of key sets, and some to spare.
+/// Open files besides connections: standard streams, listeners, policy and key files while they are read, fetches of
+/// key sets, and a reserve.
 const OWN: u64 = 64;
-/// What each worker has open, and the runtime's threads.
+/// Open files per worker, including the runtime's threads.
 const OF_A_WORKER: u64 = 8;
-/// A limit below that leaves no room for clients, and the server says so when it begins.
+/// A lower limit leaves no room for clients, and the server reports that when it starts.
 const FEWEST_CONNECTIONS: u64 = 16;
 
-/// Raises the soft limit as far as the settings need, and the hard limit allows. Where that isn't enough, fewer clients are
-/// served at once, so that the database, the policy and readiness never want for a file.
+/// Raises the soft limit as far as the settings need and the hard limit allows. If that is not enough, fewer clients
+/// are served at once, so that the database, the policy and readiness always get a file.
 pub(super) fn settle(config: &mut Config) {
     let own = own_files(config);
     let wanted = own + config.server.max_connections as u64;
@@ -34,12 +35,12 @@ pub(super) fn settle(config: &mut Config) {
 
 fn own_files(config: &Config) -> u64 {
     let database = &config.database;
-    // Three for signals, and as many again for those that are just being replaced.
+    // Three for signals, and the same number again for connections that are being replaced.
     let to_database = 2 * (u64::from(database.pool_size) + u64::from(database.admin_connections) + 3);
     OWN + to_database + OF_A_WORKER * config.server.workers.get() as u64
 }
 
-/// The soft limit, once it is as high as it can be and need be.
+/// The soft limit, after raising it as far as possible and necessary.
 fn raised(limit: Rlimit, wanted: u64) -> u64 {
     let (Some(soft), hard) = (limit.current, limit.maximum) else { return u64::MAX };
     if soft >= wanted {

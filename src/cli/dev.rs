@@ -1,4 +1,4 @@
-//! `keyward dev`: everything, with nothing configured.
+//! `keyward dev`: everything, without any configuration.
 
 use std::{
     fs,
@@ -11,15 +11,17 @@ use anyhow::{Context, bail};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Problems, Settings, Sources},
-    domain::scope::Scopes,
+    domain::{scope::Scopes, shown::escaped},
     startup::{Replica, Stop},
     store::Store,
 };
 use keyward_local_postgres::{LocalPostgres, Options, data_directory::DataDirectory};
 use time::OffsetDateTime;
 
-use super::{Port, hardening::Hardened, install, secrets, serve};
+use super::{Port, hardening::Hardened, install, secrets, serve, shared::output::print_line_for_readers};
 
+/// What the configuration says of values that `keyward dev` has generated.
+const GENERATED: &str = "keyward dev";
 /// Long enough for an evening of trying.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -52,26 +54,27 @@ impl Dev {
         };
         sources.base = secrets(&data_dir)?;
         sources.base.extend(postgres.as_ref().map(|postgres| ("database.url", postgres.url("postgres"))));
-        // Not the world's business.
+        // Not reachable from other machines.
         sources.base.push(("server.host", "127.0.0.1".to_owned()));
         sources.base.push(("server.docs_at_root", "true".to_owned()));
-        let config = serve::begin(Settings::load(sources)?, hardened)?;
-        let kept = if postgres.is_some() { "The data and the secrets are" } else { "The secrets are" };
+        let settings = Settings::load(sources)?;
         let is_ours = postgres.is_some();
+        let used = what_is_used(&settings, is_ours, &data_dir);
+        let config = serve::begin(settings, hardened)?;
         super::runtime()?.block_on(async {
             if is_ours {
                 let store = Store::open(&config.database).await?;
                 store.keep_strangers_out().await?;
                 store.close().await;
             }
-            serve(config, &format!("{kept} in {}", data_dir.display())).await
+            serve(config, &used).await
         })?;
         postgres.map_or(Ok(()), |postgres| Ok(postgres.stop()?))
     }
 }
 
-async fn serve(config: Config, what_is_kept: &str) -> anyhow::Result<()> {
-    let stop = serve::stop_signal()?;
+async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
+    let (hang_up, stop) = (serve::hang_ups()?, serve::stop_signal()?);
     let at_once = async {
         stop.await;
         Stop::AtOnce
@@ -83,17 +86,45 @@ async fn serve(config: Config, what_is_kept: &str) -> anyhow::Result<()> {
         lifetime: TOKEN_LIFETIME.min(config.jwt.max_lifetime),
     };
     let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
-    let greet = |replica: &Replica| println!("{}", welcome(replica.address(), token.expose(), what_is_kept));
-    serve::start_and_run(config, at_once, greet).await
+    let greet = |replica: &Replica| {
+        let welcome = welcome(replica.address(), token.expose(), used);
+        Ok(print_line_for_readers(welcome)?)
+    };
+    serve::start_and_run(config, hang_up, at_once, greet).await
 }
 
-/// The data directory: the given one, else the usual one of this user.
+/// Which database is used, and where each secret comes from: what the environment names wins over what is in the data directory.
+fn what_is_used(settings: &Settings, is_ours: bool, data_dir: &Path) -> String {
+    let is_generated = |setting: &str| settings.origin(setting) == GENERATED;
+    if is_ours && is_generated("jwt.secret") && is_generated("keys.peppers") {
+        return format!("The data and the secrets are in {}. ", escaped(&data_dir.display().to_string()));
+    }
+    let kept = data_dir.join("secrets");
+    let secret = |setting: &str, name: &str| match settings.origin(setting) {
+        origin if origin == GENERATED => format!("  {setting}: {}", kept.join(name).display()),
+        origin => format!("  {setting}: {origin}"),
+    };
+    let database = if is_ours {
+        format!("its own, in {}", data_dir.display())
+    } else {
+        format!("{} ({})", settings.database_shown(), settings.origin("database.url"))
+    };
+    let secrets = [secret("jwt.secret", secrets::JWT_SECRET), secret("keys.peppers", secrets::PEPPER)].join("\n");
+    escaped_lines(&format!("It uses:\n  database: {database}\n{secrets}")) + "\n"
+}
+
+/// Paths and addresses are other people's texts.
+fn escaped_lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
+}
+
+/// The data directory: the given one, or the user's default.
 pub(super) fn data_dir(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let data_dir = given.map_or_else(|| Ok(keyward_local_postgres::default_data_dir()?), anyhow::Ok)?;
     std::path::absolute(&data_dir).with_context(|| format!("cannot use the data directory {}", data_dir.display()))
 }
 
-/// The settings that hold the secrets of a data directory, which are generated at first.
+/// The settings with the secrets of a data directory, which are generated on first use.
 pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
     let folder = data_dir.join("secrets");
     [("jwt.secret", secrets::JWT_SECRET), ("keys.peppers", secrets::PEPPER)]
@@ -107,8 +138,8 @@ pub(super) fn secrets(data_dir: &Path) -> anyhow::Result<Vec<(&'static str, Stri
         .collect()
 }
 
-/// A setting, or what is wrong with it; without `dev`, who has configured nothing may have meant the `keyward dev` that they
-/// run.
+/// The value of a setting, or what is wrong with it. Without `--dev`, a user who has configured nothing may mean the
+/// `keyward dev` that they are running.
 pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::Result<T> {
     match setting {
         Err(problems) if !dev => bail!("{problems}\nIf you mean the `keyward dev` on this machine, add --dev."),
@@ -116,14 +147,14 @@ pub(super) fn configured<T>(dev: bool, setting: Result<T, Problems>) -> anyhow::
     }
 }
 
-/// Where the database of the `keyward dev` is that runs on a data directory.
+/// The URL of the database of the `keyward dev` that runs on a data directory.
 pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)> {
     let url = DataDirectory::url_of_running(data_dir, "postgres");
     let url = url.with_context(|| format!("no `keyward dev` with a database runs on {}", data_dir.display()))?;
     Ok(("database.url", url))
 }
 
-fn welcome(address: SocketAddr, token: &str, what_is_kept: &str) -> String {
+fn welcome(address: SocketAddr, token: &str, used: &str) -> String {
     format!(
         r#"
 Keyward is running. Two lines to try in another terminal: make a key, use it.
@@ -133,7 +164,7 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
 The API is described at http://{address}/docs/.
-{what_is_kept}. Ctrl-C stops everything and loses nothing.
+{used}Ctrl-C stops everything and loses nothing.
 "#,
     )
 }

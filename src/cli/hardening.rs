@@ -1,27 +1,27 @@
-//! What others may get of this process: by default neither a core dump nor a look into its memory, both of which would show
-//! the pepper, the JWT secret and the keys of the moment.
+//! Protects this process: by default, no core dumps and no access to its memory, both of which would reveal the pepper,
+//! the JWT secret and current keys.
 
 use rustix::{
     io,
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
-/// A process that cannot be dumped, from its first line on: the configuration, which may allow it, holds secrets already.
+/// A process that can't be dumped from the start. The configuration may allow dumps, but it already contains secrets.
 pub(super) struct Hardened {
-    /// What the system would have allowed.
+    /// The limit before the change.
     before: Rlimit,
     outcome: io::Result<()>,
 }
 
 impl Hardened {
-    /// Hardens this process. What it starts is not concerned, but for the size of core dumps.
+    /// Hardens this process. Child processes are affected only by the limit on core dumps.
     pub(super) fn now() -> Self {
         let before = getrlimit(Resource::Core);
         let outcome = set_dumpable(false).and_then(|()| limit_core(Some(0), before.maximum));
         Self { before, outcome }
     }
 
-    /// Does as the configuration has it, and tells the log if that is less than one would wish.
+    /// Applies the configuration, and logs if the protection is weaker than it should be.
     pub(super) fn settle(self, core_dumps: bool) {
         let outcome = if core_dumps {
             tracing::warn!(
@@ -30,7 +30,7 @@ impl Hardened {
             );
             set_dumpable(true).and_then(|()| limit_core(self.before.current, self.before.maximum))
         } else {
-            // For good: what is set to 0 here cannot be raised any more.
+            // Irrevocable: a hard limit of 0 can't be raised again.
             self.outcome.and_then(|()| limit_core(Some(0), Some(0)))
         };
         if let Err(error) = outcome {

@@ -1,5 +1,4 @@
 //! What can be typed after `keyward`. Each command has a file of its own, or a few lines here.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod audit;
 mod completions;
@@ -18,12 +17,20 @@ mod tokens;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use self::{hardening::Hardened, shared::Misuse};
-use anyhow::Context;
+use self::{
+    hardening::Hardened,
+    shared::{
+        Misuse,
+        output::{NotPrinted, print, print_line, tell_line},
+    },
+};
+use anyhow::{Context, anyhow};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use keyward::{
+    auth::jwt::check_key_files,
     config::{Settings, Sources},
+    domain::shown::escaped,
     store::Store,
     telemetry::log,
 };
@@ -121,7 +128,7 @@ impl Port {
     }
 }
 
-/// The same as that of what the grammar refuses.
+/// The same exit code as for arguments that clap refuses.
 const MISUSE: u8 = 2;
 
 pub(crate) fn run() -> ExitCode {
@@ -129,8 +136,12 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match dispatch(arguments, hardened) {
         Ok(code) => code,
+        // Whoever reads has read enough.
+        Err(error) if error.downcast_ref().is_some_and(NotPrinted::is_closed) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Line by line, for a list of problems has several.
+            let text = format!("error: {error:#}");
+            text.lines().for_each(|line| tell_line(escaped(line)));
             if error.is::<Misuse>() { ExitCode::from(MISUSE) } else { ExitCode::FAILURE }
         }
     }
@@ -142,10 +153,10 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         Command::Dev(dev) => dev.run(sources, hardened),
         Command::Serve(port) => {
             port.put_into(&mut sources);
-            serve::run(Settings::load(sources)?, hardened)
+            serve::run(sources, hardened)
         }
         Command::Migrate => migrate(&Settings::load(sources)?),
-        // With exit codes of their own.
+        // With their own exit codes.
         Command::Keys(keys) => return keys.run(sources),
         Command::Policy(policy) => return Ok(policy.run()),
         Command::Owners(owners) => owners.run(sources),
@@ -154,18 +165,26 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         Command::Secrets(secrets) => secrets.run(),
         Command::Healthcheck => healthcheck::run(&Settings::load(sources)?.server()?),
         Command::Config => show_config(&Settings::load(sources)?),
-        Command::Completions { shell } => {
-            print!("{}", completions::script(shell, Arguments::command()));
-            Ok(())
-        }
+        Command::Completions { shell } => Ok(print(completions::script(shell, Arguments::command()))?),
     };
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Prints what there is even when something is wrong with it: that is when one wants to see it.
+/// Prints the configuration even if it is invalid, because that is when it is needed.
 fn show_config(settings: &Settings) -> anyhow::Result<()> {
-    print!("{}", settings.show());
-    settings.validate().map(drop).context("`keyward serve` would not start with this")
+    let valid = validate(settings).context("`keyward serve` would not start with this");
+    let printed = print(settings.show());
+    // Also where whoever reads has gone: the exit code says whether something is wrong.
+    valid.and(printed.map_err(Into::into))
+}
+
+/// As `keyward serve` does it: values first, and then the keys in the files that these name.
+fn validate(settings: &Settings) -> anyhow::Result<()> {
+    let config = settings.validate()?;
+    check_key_files(&config.jwt).map_err(|unusable| {
+        let lines: Vec<String> = unusable.iter().map(ToString::to_string).collect();
+        anyhow!("{}", lines.join("\n"))
+    })
 }
 
 fn migrate(settings: &Settings) -> anyhow::Result<()> {
@@ -175,8 +194,7 @@ fn migrate(settings: &Settings) -> anyhow::Result<()> {
         let store = Store::open(&database).await?;
         store.migrate(&database, &audit).await?;
         store.close().await;
-        println!("The schema is up to date.");
-        Ok(())
+        Ok(print_line("The schema is up to date.")?)
     })
 }
 

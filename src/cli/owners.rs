@@ -1,4 +1,4 @@
-//! `keyward owners`: whose keys there are, and whose are refused, on the database directly.
+//! `keyward owners`: lists owners, and disables and enables them, directly on the database.
 
 use anyhow::bail;
 use keyward::{
@@ -8,12 +8,15 @@ use keyward::{
         ledger::OwnerSwitch,
         listing::{OwnerDisabled, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
+        shown::escaped,
         text::{ChangeReason, SearchText},
     },
 };
 
 use super::shared::{
-    DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator, print_json,
+    DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
+    output::{print, print_line},
+    print_json,
     table::{actor, columns, facts, minute, or_dash},
     tell_if_cut,
 };
@@ -118,7 +121,7 @@ impl List {
             print_json(&owners.into_iter().map(OwnerDetails::from).collect::<Vec<_>>())?;
         } else {
             let header = ["ID", "ISSUER", "SUBJECT", "STATE", "ACTIVE", "DISABLED", "EXPIRED", "REVOKED"];
-            print!("{}", columns(header, owners.iter().map(row)));
+            print(columns(header, owners.iter().map(row)))?;
         }
         tell_if_cut(listed, self.limit);
         Ok(())
@@ -151,8 +154,7 @@ async fn show(desk: &Desk, owner: &Owner, json: bool) -> anyhow::Result<()> {
     if json {
         return print_json(&OwnerDetails::from(standing));
     }
-    print!("{}", details(&standing));
-    Ok(())
+    Ok(print(details(&standing))?)
 }
 
 impl Switch {
@@ -162,21 +164,24 @@ impl Switch {
         let operator = operator();
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         let switched = lifecycle.switch_owner(switch, operator.reach, operator.author).await;
-        granted("the owner", switched.map(Ok))?;
+        let switched = granted("the owner", switched.map(Ok))?;
         desk.wait_for_everybody().await;
         if self.json {
             let standing = desk.store.ledger().owner(&owner, now()).await?;
             return print_json(&OwnerDetails::from(standing.unwrap_or_else(|| OwnerStanding::without_keys(owner))));
         }
         let id = owner_id::write(&owner);
-        println!(
-            "{}",
-            match disabled {
-                true => format!("Disabled the owner {id}: no replica accepts a key of theirs any more."),
-                false => format!("Enabled the owner {id}: every replica goes by the state of their keys again."),
-            }
-        );
-        Ok(())
+        if !switched.changed {
+            let reason = switched
+                .reason
+                .map_or_else(String::new, |reason| format!(" The reason is: {}", escaped(reason.as_str())));
+            let state = if disabled { "disabled" } else { "enabled" };
+            return Ok(print_line(format_args!("Nothing has changed: the owner {id} was {state} before.{reason}"))?);
+        }
+        Ok(print_line(match disabled {
+            true => format!("Disabled the owner {id}: no replica accepts a key of theirs any more."),
+            false => format!("Enabled the owner {id}: every replica goes by the state of their keys again."),
+        })?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `keyward policy`: what a policy file says, before it is used.
+//! `keyward policy`: evaluates a policy file before it is used.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,11 +16,14 @@ use keyward::{
     },
 };
 
-use super::shared::values;
+use super::shared::{
+    output::{NotPrinted, print_line_for_readers, tell_line},
+    values,
+};
 
-/// It would not be let through.
+/// The exit code for a refused request.
 const REFUSED: u8 = 1;
-/// It could not be said: the file or the question is wrong. The same as for a wrong command line.
+/// The exit code if the file or the arguments are invalid, as for any misuse.
 const WRONG: u8 = 2;
 
 const EXIT_CODES: &str = "\
@@ -100,8 +103,8 @@ impl Policy {
             Self::Check { file } => check(&file),
         };
         done.unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            ExitCode::from(WRONG)
+            tell_line(format_args!("error: {error:#}"));
+            if error.is::<NotPrinted>() { ExitCode::FAILURE } else { ExitCode::from(WRONG) }
         })
     }
 }
@@ -113,11 +116,11 @@ fn read(file: &Path) -> anyhow::Result<Rules> {
 
 fn check(file: &Path) -> anyhow::Result<ExitCode> {
     let policy = read(file)?;
-    println!("{} rules, all of them good.", policy.rules().len());
+    print_line_for_readers(format_args!("{} rules, all of them good.", policy.rules().len()))?;
     if policy.looks_at().anything() {
-        println!(
-            "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket."
-        );
+        print_line_for_readers(
+            "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket.",
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,7 +132,10 @@ impl Test {
         let asked = match self.asked() {
             Ok(asked) => asked,
             Err(what) => {
-                println!("Refused with 403: the {what} can be understood in more than one way.");
+                let hint = self.hint(what);
+                print_line_for_readers(format_args!(
+                    "Refused with 403: the {what} can be understood in more than one way{hint}."
+                ))?;
                 return Ok(ExitCode::from(REFUSED));
             }
         };
@@ -137,18 +143,34 @@ impl Test {
             Ok(met) => met,
             Err(Unmet::Unknown) => bail!("the rules look at more of a request: give --host, --path and --method"),
             Err(unmet) => {
-                println!("Refused with 403: {}.", why(unmet));
+                print_line_for_readers(format_args!("Refused with 403: {}.", why(unmet)))?;
                 return Ok(ExitCode::from(REFUSED));
             }
         };
-        println!("Rule {} (line {}) is met. It demands {}.", place + 1, rule.line, demanded(rule));
+        let demanded = demanded(rule);
+        print_line_for_readers(format_args!("Rule {} (line {}) is met. It demands {demanded}.", place + 1, rule.line))?;
         let Some(credential) = self.credential else { return Ok(ExitCode::SUCCESS) };
         let refusal = credential.refusal(&rule.demand, &scopes, self.environment);
-        println!("{}", refusal.map_or_else(|| "Let through.".to_owned(), |why| format!("Refused with {why}.")));
+        print_line_for_readers(
+            refusal.map_or_else(|| "Let through.".to_owned(), |why| format!("Refused with {why}.")),
+        )?;
         Ok(if refusal.is_some() { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
     }
 
-    /// The request, or what of it is not clear.
+    /// What people overlook in what is not clear.
+    fn hint(&self, what: &str) -> &'static str {
+        let has = |text: &Option<String>, is: fn(char) -> bool| text.as_ref().is_some_and(|text| text.contains(is));
+        match what {
+            "method" if has(&self.method, |letter| letter.is_lowercase()) => ": methods are in capitals, such as GET",
+            "host" if has(&self.host, |letter| letter == ':') => {
+                ": leave out the colon and what follows it, which is no part of the host"
+            }
+            "path" if !self.path.as_ref().is_some_and(|path| path.starts_with('/')) => ": paths begin with a slash",
+            _ => "",
+        }
+    }
+
+    /// The request, or the name of its ambiguous part.
     fn asked(&self) -> Result<Asked<'_>, &'static str> {
         Ok(Asked {
             method: self.method.as_deref().map(Method::parse).transpose().map_err(|_| "method")?,
@@ -188,7 +210,7 @@ fn demanded(rule: &Rule) -> String {
 }
 
 impl Credential {
-    /// Status and reason, if it is not enough.
+    /// The status and reason for a refusal, if there is one.
     fn refusal(self, demand: &Demand, scopes: &Scopes, environment: Environment) -> Option<&'static str> {
         let key_of = match self {
             Self::None if demand.anonymous => return None,

@@ -1,5 +1,4 @@
-//! Secrets that are generated once and kept in files: for `keyward dev`, and for containers that
-//! share a volume.
+//! Secrets that are generated once and kept in files: for `keyward dev`, and for containers that share a volume.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,13 +13,15 @@ use keyward::domain::secret::SecretString;
 use rand::{TryRng, rngs::SysRng};
 use zeroize::Zeroizing;
 
+use super::shared::output::print_line;
+
 /// The file that holds the JWT secret.
 pub(super) const JWT_SECRET: &str = "jwt_secret";
-/// The file that holds the pepper.
+/// The file with the pepper.
 pub(super) const PEPPER: &str = "pepper";
-/// The file that holds the password of the database's user.
+/// The file with the password of the database user.
 const DATABASE_PASSWORD: &str = "database_password";
-/// The file that holds the password of the role that owns the tables.
+/// The file with the password of the role that owns the tables.
 const DATABASE_OWNER_PASSWORD: &str = "database_owner_password";
 
 #[derive(clap::Subcommand)]
@@ -54,14 +55,14 @@ impl Secrets {
         let of_owner = owner_dir.iter().map(|dir| (dir, DATABASE_OWNER_PASSWORD));
         for (dir, name) in of_service.into_iter().chain(of_owner) {
             let word = if generate_if_absent(dir, name)? { "generated" } else { "kept" };
-            println!("{word} {}", dir.join(name).display());
+            print_line(format_args!("{word} {}", dir.join(name).display()))?;
         }
         Ok(())
     }
 }
 
-/// Generates the secret `name` in `folder` unless it is there; says whether it did. When several
-/// processes do this at once, one secret wins and all of them use it.
+/// Generates the secret `name` in `folder` unless it exists; returns whether it did. If several processes do this
+/// concurrently, one secret wins and all of them use it.
 pub(super) fn generate_if_absent(folder: &Path, name: &str) -> anyhow::Result<bool> {
     let target = folder.join(name);
     if target.exists() {
@@ -75,8 +76,8 @@ pub(super) fn generate_if_absent(folder: &Path, name: &str) -> anyhow::Result<bo
     write_once(&target).with_context(|| format!("cannot write the secret {}", target.display()))
 }
 
-/// Writes and syncs under another name, then links: the secret is there whole or not at all, and a
-/// link never replaces a file that came first.
+/// Writes and syncs under another name, then links: the secret exists completely or not at all, and a link never
+/// replaces an existing file.
 fn write_once(target: &Path) -> io::Result<bool> {
     let draft = target.with_extension(format!("draft-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;

@@ -2,21 +2,30 @@
 
 use std::pin::pin;
 
+use anyhow::Context;
 use keyward::{
-    config::{Config, Settings},
+    config::{Config, Settings, Sources},
     startup::{Replica, Stop},
     telemetry::log,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{descriptors, hardening::Hardened};
 
-pub(super) fn run(settings: Settings, hardened: Hardened) -> anyhow::Result<()> {
-    let config = begin(settings, hardened)?;
-    super::runtime()?.block_on(async {
+pub(super) fn run(sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
+    let runtime = super::runtime()?;
+    // Before anything that takes time, such as reading files: until we listen for it, SIGHUP ends the process.
+    let hang_up = runtime.block_on(async { hang_ups() })?;
+    let config = begin(Settings::load(sources)?, hardened)?;
+    runtime.block_on(async {
         let stop = stop_signal()?;
-        start_and_run(config, stop, |_| ()).await
+        start_and_run(config, hang_up, stop, |_| Ok(())).await
     })
+}
+
+/// From now on, SIGHUP doesn't end the process. To be called within the runtime.
+pub(super) fn hang_ups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
 }
 
 /// The configuration, once the log is set up and the process is as it says. The settings end here, with the texts of secrets
@@ -36,25 +45,26 @@ pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Co
     Ok(config)
 }
 
-/// Serves until `stop`, and calls `started` when it can. A stop that comes before, while the database is waited for or
-/// migrated, ends it at once.
+/// Serves until `stop`, and calls `started` once the replica is prepared. A stop before that, while the database is
+/// waited for or migrated, takes effect immediately.
 pub(super) async fn start_and_run(
     config: Config,
+    hang_up: Signal,
     stop: impl Future<Output = Stop>,
-    started: impl FnOnce(&Replica),
+    started: impl FnOnce(&Replica) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut stop = pin!(stop);
-    let mut replica = Replica::start(config)?;
+    let mut replica = Replica::start(config, hang_up)?;
     tokio::select! {
         prepared = replica.prepare() => prepared?,
         _ = &mut stop => return Ok(()),
     }
-    started(&replica);
+    started(&replica)?;
     replica.run_until(stop).await
 }
 
-/// SIGTERM comes from an orchestrator, which balances load; SIGINT from a person at a terminal, who
-/// wants an end.
+/// SIGTERM comes from an orchestrator, which balances load; SIGINT comes from a person at a terminal, who wants to stop
+/// immediately.
 pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = Stop>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

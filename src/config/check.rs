@@ -1,4 +1,4 @@
-//! Reads single settings, and collects what is wrong with them instead of stopping at the first.
+//! Reads single settings, and collects all errors instead of stopping at the first.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -14,23 +14,23 @@ use super::load::Settings;
 use super::names::{SECRETS, how_to_set};
 use super::problems::Problems;
 
-/// How much of a wrong value a message repeats, in characters.
+/// The number of characters of an invalid value that a message shows.
 const MAX_QUOTED: usize = 60;
 
-/// Each reading method returns `None` after it has noted a problem.
+/// Each method returns `None` after it has recorded a problem.
 pub(super) struct Check<'a> {
     settings: &'a Settings,
     problems: Vec<String>,
 }
 
 impl<'a> Check<'a> {
-    /// Starts with what was found while loading.
+    /// Starts with the problems found while loading.
     pub(super) fn new(settings: &'a Settings) -> Self {
         let problems = settings.problems.clone();
         Self { settings, problems }
     }
 
-    /// `value` if nothing was wrong.
+    /// `value`, if there were no problems.
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
@@ -38,8 +38,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Notes that `setting` is wrong. `cause` continues a sentence that starts with its name, and must
-    /// not hold a secret.
+    /// Records a problem with `setting`. `cause` continues a sentence that starts with its name, and must not contain a
+    /// secret.
     pub(super) fn problem(&mut self, setting: &str, cause: impl Display) {
         let value = self.settings.value(setting);
         let origin = match value.origin() {
@@ -49,12 +49,12 @@ impl<'a> Check<'a> {
         self.problems.push(format!("{setting}{origin} {cause}; {}", how_to_set(setting)));
     }
 
-    /// Notes what is wrong within a file that a setting names.
+    /// Records a problem in a file that a setting names.
     pub(super) fn problem_within(&mut self, path: &Path, cause: impl Display) {
         self.problems.push(format!("{}: {cause}", path.display()));
     }
 
-    /// Anything that serde can read; `expected` describes it.
+    /// Any type that serde can read; `expected` describes it.
     pub(super) fn value<T: DeserializeOwned>(&mut self, setting: &str, expected: &str) -> Option<T> {
         let value = self.settings.value(setting);
         let read = value.clone().try_deserialize().ok();
@@ -70,7 +70,7 @@ impl<'a> Check<'a> {
         T: FromStr + PartialOrd + Display,
     {
         let value = self.settings.value(setting);
-        // By way of text: asked for a number, the config crate would take "yes" for 1 and round 2.7.
+        // Parsed from text, because the config crate would read "yes" as 1 and round 2.7.
         let number = text_of(&value).and_then(|text| text.trim().parse().ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
@@ -95,7 +95,7 @@ impl<'a> Check<'a> {
         duration
     }
 
-    /// Text of at most `longest` characters.
+    /// A string of at most `longest` characters.
     pub(super) fn text(&mut self, setting: &str, longest: usize) -> Option<String> {
         let value = self.settings.value(setting);
         let text = text_of(&value).filter(|text| is_sound(text, longest));
@@ -106,7 +106,7 @@ impl<'a> Check<'a> {
         text
     }
 
-    /// A list of at most `most` texts of at most `longest` characters each.
+    /// A list of at most `most` strings of at most `longest` characters each.
     pub(super) fn list(&mut self, setting: &str, most: usize, longest: usize) -> Option<Vec<String>> {
         let value = self.settings.value(setting);
         let list = list_of(&value)
@@ -118,7 +118,7 @@ impl<'a> Check<'a> {
         list
     }
 
-    /// The tables of `jwt.issuers`, each with what it holds.
+    /// The tables of `jwt.issuers`, with their members.
     pub(super) fn tables(&mut self, setting: &str) -> Option<Vec<Map<String, Value>>> {
         let value = self.settings.value(setting);
         let tables = match value.kind.clone() {
@@ -131,12 +131,12 @@ impl<'a> Check<'a> {
         tables
     }
 
-    /// Whether there is any issuer beside the shared secret's.
+    /// Whether there is an issuer besides that of the shared secret.
     pub(super) fn names_issuers(&self) -> bool {
         !matches!(&self.settings.value("jwt.issuers").kind, ValueKind::Array(items) if items.is_empty())
     }
 
-    /// A secret text, empty when it isn't set.
+    /// A secret string; empty if it is not set.
     pub(super) fn secret(&mut self, setting: &'static str) -> Option<Zeroizing<String>> {
         self.readable(setting)?;
         let texts = self.settings.secret(setting).unwrap_or_default();
@@ -147,7 +147,7 @@ impl<'a> Check<'a> {
         text
     }
 
-    /// A list of secret texts, empty when it isn't set.
+    /// A list of secret strings; empty if it is not set.
     pub(super) fn secrets(&mut self, setting: &'static str) -> Option<Vec<Zeroizing<String>>> {
         self.readable(setting)?;
         let texts = self.settings.secret(setting);
@@ -158,7 +158,7 @@ impl<'a> Check<'a> {
         list
     }
 
-    /// Notes it if the secret's file can't be read.
+    /// Records a problem if the secret's file can't be read.
     fn readable(&mut self, setting: &'static str) -> Option<()> {
         let Some(cause) = self.settings.unreadable.get(setting) else {
             return Some(());
@@ -168,7 +168,7 @@ impl<'a> Check<'a> {
         None
     }
 
-    /// Notes that a value is not what was expected.
+    /// Records that a value is not of the expected form.
     fn not(&mut self, setting: &str, value: &Value, expected: &str) {
         self.problem(setting, format!("is {}, not {expected}", quoted(setting, value)));
     }
@@ -179,7 +179,7 @@ fn text_of(value: &Value) -> Option<String> {
     value.clone().try_deserialize().ok()
 }
 
-/// A list, also one that is written as text with commas.
+/// A list, or a string with commas.
 fn list_of(value: &Value) -> Option<Vec<String>> {
     match &value.kind {
         ValueKind::Array(_) => value.clone().try_deserialize().ok(),
@@ -188,17 +188,17 @@ fn list_of(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// Whether text is short enough, and can't break a line of a log or a header.
+/// Whether a string is short enough, and can't break a log line or a header.
 fn is_sound(text: &str, longest: usize) -> bool {
     text.chars().count() <= longest && is_utf8(text) && !text.chars().any(char::is_control)
 }
 
-/// Whether text was UTF-8 when it was read: other bytes have become the replacement character.
+/// Whether a string was valid UTF-8: other bytes have become the replacement character.
 fn is_utf8(text: &str) -> bool {
     !text.contains(char::REPLACEMENT_CHARACTER)
 }
 
-/// A wrong value as a message repeats it: on one line, cut short, and never a secret.
+/// An invalid value as messages show it: on one line, truncated, and never a secret.
 fn quoted(setting: &str, value: &Value) -> String {
     if SECRETS.contains(&setting) {
         return "something else".to_owned();

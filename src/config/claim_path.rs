@@ -1,54 +1,54 @@
-//! Where in a token's claims something stands.
+//! Paths into a token's claims.
 
 use std::{fmt, str::FromStr};
 
-/// The longest path, in bytes.
+/// The maximum length of a path, in bytes.
 const MAX_BYTES: usize = 256;
-/// Each step is looked up in each token.
+/// The maximum number of steps. Each is looked up in each token.
 const MAX_STEPS: usize = 8;
 
 /// A claim, or a place within one: `scope`, `realm_access.roles`, `resource_access.*.roles`, `keys(roles)`.
 ///
-/// A claim whose name is the whole text is taken first, dots and all, so `https://example.com/roles` is a claim. Otherwise dots
-/// separate the names of members, one within the other; `*` stands for every member of an object and every item of a list; and
-/// `\.` is a dot within a name. `keys(…)` takes the names of an object's members in place of their values.
+/// A claim whose name is the whole text, including dots, takes precedence, so `https://example.com/roles` is a claim.
+/// Otherwise dots separate the names of nested members; `*` stands for every member of an object and every item of a
+/// list; and `\.` is a dot within a name. `keys(…)` selects the names of an object's members instead of their values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimPath {
     written: Box<str>,
-    /// The claim that has the whole text for its name.
+    /// The claim whose name is the whole text.
     claim: Box<str>,
     steps: Box<[ClaimStep]>,
     takes_names: bool,
 }
 
-/// One step on the way to a value.
+/// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ClaimStep {
-    /// To the member of this name.
+    /// The member with this name.
     Member(Box<str>),
-    /// To every member of an object, and every item of a list.
+    /// Every member of an object, and every item of a list.
     Every,
 }
 
 /// The text is not a path into claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidClaimPath {
-    /// It holds nothing.
+    /// The text is empty.
     #[error("is empty")]
     Empty,
     /// It is longer than 256 bytes, or has more than eight steps.
     #[error("is longer than {MAX_BYTES} bytes, or has more than {MAX_STEPS} steps")]
     Long,
-    /// Two dots follow each other, or one begins or ends it.
+    /// It has an empty name: two consecutive dots, or one at the beginning or end.
     #[error(r"has an empty step: a dot separates two names, and `\.` is a dot within a name")]
     EmptyStep,
-    /// It begins with `*`, which would be all claims.
+    /// It begins with `*`, which would select all claims.
     #[error("begins with `*`, which would be all claims")]
     AllClaims,
 }
 
 impl ClaimPath {
-    /// The name of the claim that is taken before the steps are.
+    /// The name of the claim that takes precedence over the steps.
     pub(crate) fn claim(&self) -> &str {
         &self.claim
     }
@@ -57,12 +57,12 @@ impl ClaimPath {
         &self.steps
     }
 
-    /// Whether the names of members are meant, and not their values.
+    /// Whether the path selects the names of members instead of their values.
     pub(crate) fn takes_names(&self) -> bool {
         self.takes_names
     }
 
-    /// Whether it leads to one value, and not to many.
+    /// Whether the path leads to at most one value.
     #[cfg(feature = "server")]
     pub(crate) fn leads_to_one(&self) -> bool {
         !self.takes_names && !self.steps.contains(&ClaimStep::Every)

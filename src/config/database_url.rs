@@ -1,5 +1,5 @@
-//! The address of a database as a URL: `postgres://user:password@host:5432/name?sslmode=require`, with several hosts as libpq has
-//! them (`host1:5432,host2:5432`).
+//! The address of a database as a URL: `postgres://user:password@host:5432/name?sslmode=require`, possibly with several
+//! hosts as in libpq (`host1:5432,host2:5432`).
 
 use std::{borrow::Cow, fmt::Write, net::Ipv6Addr};
 
@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::domain::secret::SecretString;
 
-/// What a parameter can be called, and the name under which it is passed on. None of them has a meaning for us; those that
-/// have are read apart.
+/// Parameters with their aliases, and the name under which each is passed on. Keyward does not interpret them;
+/// parameters that it interprets are parsed separately.
 const PASSED_ON: [(&str, &str); 13] = [
     ("sslmode", "sslmode"),
     ("ssl-mode", "sslmode"),
@@ -28,40 +28,40 @@ const PASSED_ON: [(&str, &str); 13] = [
 
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
-/// More are a mistake: each is asked in turn while none answers.
+/// More are a mistake: while none answers, each is tried in turn.
 const HOSTS_MAX: usize = 16;
 
 /// What is wrong with a URL. Continues a sentence that begins with the setting, and shows nothing of the URL, in which a
 /// password may stand anywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDatabaseUrl {
-    /// No URL of Postgres.
+    /// Not a Postgres URL.
     #[error("is not a URL like postgres://user:password@host:5432/name")]
     Scheme,
-    /// The password ends the part of the URL that it stands in.
+    /// The password contains a character that ends its part of the URL.
     #[error(
         "has one of the characters / ? # @ where a URL gives them another meaning, most likely in the password: write them as \
          %2F %3F %23 %40, or leave the password out of the URL and set it alone ({0})"
     )]
     Reserved(&'static str),
-    /// `#` begins what servers are never sent.
+    /// `#` begins a fragment, which servers never receive.
     #[error("has a #, which ends a URL: in a password, write %23, or set the password alone ({0})")]
     Fragment(&'static str),
-    /// A percent sign that stands for nothing, or for no UTF-8.
+    /// A percent sign without two hexadecimal digits, or an escape that is not UTF-8.
     #[error(
         "has a % that is not followed by two hexadecimal digits, or what these stand for is not UTF-8: write a % as %25"
     )]
     Encoding,
-    /// NUL, which ends texts of the protocol.
+    /// NUL, which ends strings of the protocol.
     #[error("has a NUL character")]
     Nul,
     /// An IPv6 address without brackets.
     #[error("has an IPv6 address without brackets: write it like [::1] or [::1]:5432")]
     Brackets,
-    /// A bracket that is not closed, or with something else inside.
+    /// An unclosed bracket, or brackets with something else inside.
     #[error("has brackets around something other than an IPv6 address")]
     Address,
-    /// A port that is none.
+    /// An invalid port.
     #[error("has a port that is not a number from 1 to 65535")]
     Port,
     /// Two lists of different lengths.
@@ -70,31 +70,32 @@ pub enum InvalidDatabaseUrl {
     /// Too many hosts.
     #[error("names more than {HOSTS_MAX} hosts")]
     Hosts,
-    /// A TLS mode that doesn't exist.
+    /// An unknown TLS mode.
     #[error("has an sslmode that does not exist: use disable, allow, prefer, require, verify-ca or verify-full")]
     SslMode,
-    /// Another kind of server than the one that we work with.
+    /// A kind of server that Keyward does not work with.
     #[error("has a target_session_attrs other than read-write or primary: Keyward works with the primary alone")]
     SessionAttributes,
     /// Not a number.
     #[error("has a statement-cache-capacity that is not a number")]
     StatementCache,
-    /// Set by Keyward's own setting.
+    /// A parameter that Keyward's own setting replaces.
     #[error(
         "has the parameter connect_timeout: database.connect_timeout and database.acquire_timeout are in its place"
     )]
     Timeout,
-    /// A parameter that would be ignored.
+    /// A parameter that would be ignored: by its name, where no password can be a part of that.
     #[error(
-        "has a parameter that is not known; those that are: sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, user, \
+        "has {0} that is not known; those that are: sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, user, \
          password, dbname, target_session_attrs, options, application_name, statement-cache-capacity"
     )]
-    Parameter,
+    Parameter(String),
 }
 
-/// An address that was taken apart.
+/// A parsed address.
 pub struct DatabaseUrl {
-    /// In the order in which they are tried. One without a host is where the system's environment says (`PGHOST`), or here.
+    /// The servers in the order in which they are tried. A server without a host is taken from the environment
+    /// (`PGHOST`), or is local.
     servers: Vec<ServerAddress>,
     user: Option<Zeroizing<String>>,
     password: Option<Zeroizing<String>>,
@@ -102,7 +103,7 @@ pub struct DatabaseUrl {
     parameters: Vec<(String, Zeroizing<String>)>,
 }
 
-/// Where one server is.
+/// The address of one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ServerAddress {
     host: Option<String>,
@@ -110,7 +111,7 @@ struct ServerAddress {
 }
 
 impl DatabaseUrl {
-    /// Takes a URL apart. `password_setting`: where a password can be given without a URL.
+    /// Parses a URL. `password_setting`: the setting for a password outside of the URL.
     ///
     /// # Errors
     /// [`InvalidDatabaseUrl`].
@@ -123,13 +124,13 @@ impl DatabaseUrl {
         }
         let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = before.split_once('/').unwrap_or((before, ""));
-        // As names they could be meant; in a URL they are far more likely to be the end of a password.
+        // These could belong to the name; but in a URL they are far more likely to belong to a password.
         if path.contains(['@', '/']) {
             return Err(InvalidDatabaseUrl::Reserved(password_setting));
         }
         Self::of(authority, path, query).map_err(|error| {
             let is_by_value = matches!(error, InvalidDatabaseUrl::SslMode | InvalidDatabaseUrl::SessionAttributes);
-            // Whatever else is wrong then follows from that.
+            // All other errors would be consequences of this one.
             let is_cut_off = !authority.contains('@') && query.contains('@') && !is_by_value;
             if is_cut_off { InvalidDatabaseUrl::Reserved(password_setting) } else { error }
         })
@@ -147,7 +148,8 @@ impl DatabaseUrl {
         };
         let (mut hosts, mut ports) = (None, None);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or(InvalidDatabaseUrl::Parameter)?;
+            let unknown = || unknown_parameter(pair, query);
+            let (name, value) = pair.split_once('=').ok_or_else(unknown)?;
             let value = decoded(value)?;
             match name {
                 "host" => hosts = Some(value),
@@ -158,7 +160,10 @@ impl DatabaseUrl {
                 "target_session_attrs" if matches!(value.as_str(), "read-write" | "primary") => {}
                 "target_session_attrs" => return Err(InvalidDatabaseUrl::SessionAttributes),
                 "connect_timeout" => return Err(InvalidDatabaseUrl::Timeout),
-                other => address.parameters.push((parameter(other, &value)?.into_owned(), value)),
+                other => {
+                    let name = parameter(other, &value)?.ok_or_else(unknown)?.into_owned();
+                    address.parameters.push((name, value));
+                }
             }
         }
         if let Some(hosts) = hosts {
@@ -187,7 +192,7 @@ impl DatabaseUrl {
         Ok(())
     }
 
-    /// A URL for each server, with one host each and nothing that could be read differently.
+    /// One URL for each server, with one host each and nothing ambiguous.
     pub fn one_each(&self) -> impl Iterator<Item = Zeroizing<String>> {
         self.servers.iter().map(|server| {
             let mut url = Zeroizing::new("postgres:///?".to_owned());
@@ -210,12 +215,12 @@ impl DatabaseUrl {
         })
     }
 
-    /// Whether it says if the connection is to be encrypted.
+    /// Whether the address specifies whether to use TLS.
     pub fn names_ssl_mode(&self) -> bool {
         self.parameters.iter().any(|(name, _)| name == "sslmode")
     }
 
-    /// Whether a password stands in it.
+    /// Whether the address contains a password.
     pub fn has_password(&self) -> bool {
         self.password.is_some()
     }
@@ -225,17 +230,31 @@ fn add(url: &mut String, name: &str, value: &str) {
     let _ = write!(url, "{}={}&", name, utf8_percent_encode(value, NON_ALPHANUMERIC));
 }
 
-/// The name under which a parameter is passed on.
-fn parameter<'a>(name: &'a str, value: &str) -> Result<Cow<'a, str>, InvalidDatabaseUrl> {
+/// An unknown parameter by its name, unless that may be a part of a password in which somebody has not written `&` or `?` as a URL
+/// wants it.
+fn unknown_parameter(pair: &str, query: &str) -> InvalidDatabaseUrl {
+    const LONGEST: usize = 40;
+    let before = query.split('&').take_while(|other| *other != pair);
+    let is_apart = !query.contains('@') && before.into_iter().all(|other| !other.starts_with("password="));
+    let looks_like_one = |name: &&str| {
+        let is_usual = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+        (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_usual)
+    };
+    let name = pair.split_once('=').map(|(name, _)| name).filter(looks_like_one).filter(|_| is_apart);
+    InvalidDatabaseUrl::Parameter(name.map_or_else(|| "a parameter".to_owned(), |name| format!("the parameter {name}")))
+}
+
+/// The name under which a parameter is passed on; `None` where it is not known.
+fn parameter<'a>(name: &'a str, value: &str) -> Result<Option<Cow<'a, str>>, InvalidDatabaseUrl> {
     if name.starts_with("options[") && name.ends_with(']') {
-        return Ok(Cow::Borrowed(name));
+        return Ok(Some(Cow::Borrowed(name)));
     }
-    let known = PASSED_ON.iter().find(|(known, _)| *known == name).ok_or(InvalidDatabaseUrl::Parameter)?;
-    match known.1 {
+    let Some((_, known)) = PASSED_ON.iter().find(|(known, _)| *known == name) else { return Ok(None) };
+    match *known {
         "sslmode" if !SSL_MODES.contains(&value) => Err(InvalidDatabaseUrl::SslMode),
         "hostaddr" if value.parse::<std::net::IpAddr>().is_err() => Err(InvalidDatabaseUrl::Address),
         "statement-cache-capacity" if value.parse::<usize>().is_err() => Err(InvalidDatabaseUrl::StatementCache),
-        known => Ok(Cow::Borrowed(known)),
+        known => Ok(Some(Cow::Borrowed(known))),
     }
 }
 
@@ -246,7 +265,7 @@ fn servers(hosts: &str) -> Result<Vec<ServerAddress>, InvalidDatabaseUrl> {
 fn server(text: &str) -> Result<ServerAddress, InvalidDatabaseUrl> {
     if let Some(rest) = text.strip_prefix('[') {
         let (inside, after) = rest.split_once(']').ok_or(InvalidDatabaseUrl::Address)?;
-        // A zone (`%eth0`) is for the system to judge.
+        // The system validates the zone (`%eth0`).
         let (address, _zone) = inside.split_once('%').unwrap_or((inside, ""));
         address.parse::<Ipv6Addr>().map_err(|_| InvalidDatabaseUrl::Address)?;
         let port = match after.strip_prefix(':') {
@@ -267,7 +286,7 @@ fn server(text: &str) -> Result<ServerAddress, InvalidDatabaseUrl> {
     Ok(ServerAddress { host: host_name(&decoded(host)?), port })
 }
 
-/// A name, an address or a folder. Brackets are no part of an address.
+/// A name, an address or a folder. Brackets are removed from addresses.
 fn host_name(text: &str) -> Option<String> {
     let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     Some(inside.to_owned()).filter(|host| !host.is_empty())
@@ -342,11 +361,11 @@ mod tests {
             ("mysql://u@h/d", Invalid::Scheme),
             ("postgres://", Invalid::Scheme),
             ("postgres://u:pa#ss@h/d", Invalid::Fragment("database.password")),
-            ("postgres://u:pa/ss@h/d", reserved),
-            ("postgres://u:pa?ss@h/d", reserved),
-            ("postgres://u:12/34@h:5432/d", reserved),
-            ("postgres://u:12?34=5@h:5432/d", reserved),
-            ("postgres://u:a@b/c@h:5432/d", reserved),
+            ("postgres://u:pa/ss@h/d", reserved.clone()),
+            ("postgres://u:pa?ss@h/d", reserved.clone()),
+            ("postgres://u:12/34@h:5432/d", reserved.clone()),
+            ("postgres://u:12?34=5@h:5432/d", reserved.clone()),
+            ("postgres://u:a@b/c@h:5432/d", reserved.clone()),
             ("postgres://u:100%@h/d", Invalid::Encoding),
             ("postgres://u:%ff@h/d", Invalid::Encoding),
             ("postgres://u:%00@h/d", Invalid::Nul),
@@ -358,7 +377,10 @@ mod tests {
             ("postgres://u@h:70000/d", Invalid::Port),
             ("postgres:///d?host=a,b,c&port=1,2", Invalid::Ports),
             ("postgres://h/d?sslmode=typo", Invalid::SslMode),
-            ("postgres://h/d?ssl_mode=require", Invalid::Parameter),
+            ("postgres://h/d?ssl_mode=require", Invalid::Parameter("the parameter ssl_mode".to_owned())),
+            ("postgres://u@h/d?password=a&b=c", Invalid::Parameter("a parameter".to_owned())),
+            ("postgres://u@h/d?a&b=c", Invalid::Parameter("a parameter".to_owned())),
+            ("postgres://u:a@b?c=d&e@h/d", Invalid::Parameter("a parameter".to_owned())),
             ("postgres://h/d?connect_timeout=3", Invalid::Timeout),
             ("postgres://a,b/d?target_session_attrs=any", Invalid::SessionAttributes),
             ("postgres://h/d?statement-cache-capacity=many", Invalid::StatementCache),

@@ -1,4 +1,4 @@
-//! The defaults of `keyward.default.toml`, where the reasons stand, for who uses the library and reads no
+//! The defaults of `keyward.default.toml`, which explains them, for applications that use the library and read no
 //! configuration. A test compares the two.
 
 use std::{num::NonZeroUsize, thread::available_parallelism, time::Duration};
@@ -9,18 +9,18 @@ use super::{
 };
 use crate::domain::secret::{SecretBytes, SecretString};
 
-/// A secret that protects nothing.
+/// The secret protects nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("the secret of the tokens {0}: their issuer has to sign with 32 random bytes or more")]
 pub struct WeakSecret(&'static str);
 
-/// Keys would be fetched from where anybody can put others in their place.
+/// Keys would be fetched from where anybody could replace them.
 #[derive(Debug, thiserror::Error)]
 #[error("the keys of the issuer {0} would be fetched without TLS: give an address that begins with https://")]
 pub(crate) struct UnsafeAddress(String);
 
 impl Database {
-    /// The database at this address.
+    /// The database at this address, with the default settings.
     pub fn at(url: SecretString) -> Self {
         Self {
             url,
@@ -76,7 +76,7 @@ impl Default for Audit {
 }
 
 impl Default for Jwt {
-    /// No issuer at all: every token is refused.
+    /// No issuer: every token is refused.
     fn default() -> Self {
         Self {
             secret: None,
@@ -99,25 +99,25 @@ impl Default for Jwt {
 }
 
 impl Jwt {
-    /// Tokens that are signed with this secret by HS256, or another algorithm of [`JwtAlgorithm`].
+    /// Tokens signed with this secret by HS256 or another algorithm of [`JwtAlgorithm`].
     ///
     /// # Errors
-    /// [`WeakSecret`] when it is shorter than 32 bytes or well known.
+    /// [`WeakSecret`] if it is shorter than 32 bytes or well known.
     pub fn signed_with(secret: SecretString) -> Result<Self, WeakSecret> {
         Self::signed_with_bytes(secret.into())
     }
 
-    /// The same with a secret that is no text.
+    /// The same with a secret that is not text.
     ///
     /// # Errors
-    /// [`WeakSecret`] when it is shorter than 32 bytes or well known.
+    /// [`WeakSecret`] if it is shorter than 32 bytes or well known.
     pub fn signed_with_bytes(secret: SecretBytes) -> Result<Self, WeakSecret> {
         let jwt = Self { secret: Some(secret), ..Self::default() };
         jwt.demand_strength()?;
         Ok(jwt)
     }
 
-    /// What the reading of a configuration looks after, for settings that were not read.
+    /// Checks secrets of settings that were not read from a configuration.
     pub(crate) fn demand_strength(&self) -> Result<(), WeakSecret> {
         let Some(secret) = &self.secret else { return Ok(()) };
         let (bytes, short) = match self.algorithm {
@@ -129,7 +129,7 @@ impl Jwt {
         weakness.map_or(Ok(()), |weakness| Err(WeakSecret(weakness)))
     }
 
-    /// The same of where keys are fetched.
+    /// The same for the addresses that keys are fetched from.
     pub(crate) fn demand_safe_addresses(&self) -> Result<(), UnsafeAddress> {
         let unsafe_issuer = self.issuers.iter().find(|issuer| match &issuer.keys {
             IssuerKeys::KeySet(address) => !is_safe_address(address, issuer.fetch.insecure_http),

@@ -1,4 +1,4 @@
-//! An issuer of JWTs, and which of its tokens are accepted.
+//! An issuer of JWTs, with the rules for its tokens.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -7,92 +7,92 @@ use serde::Deserialize;
 use super::{ClaimPath, DAY};
 use crate::domain::{scope::Scopes, secret::SecretBytes};
 
-/// An issuer of JWTs, and which of its tokens are accepted.
+/// An issuer of JWTs, with the rules for its tokens.
 #[non_exhaustive]
 pub struct Issuer {
-    /// What `iss` must be, exactly.
+    /// The exact `iss`.
     pub issuer: String,
-    /// What stands in the configuration in place of `issuer`, where that is one of several tenants'.
+    /// The `issuer` in the configuration, if it is a template for several tenants.
     pub(crate) template: Option<String>,
-    /// Names of which `aud` must hold one. Empty: a token with `aud` is refused.
+    /// The accepted audiences: `aud` must contain one of them. Empty: a token with `aud` is refused.
     pub audience: Vec<String>,
-    /// Clients whose tokens are accepted, as `azp`, `client_id`, `cid` or `appid` name them; empty: any client's.
+    /// The clients whose tokens are accepted, as named by `azp`, `client_id`, `cid` or `appid`; empty: any client.
     pub authorized_parties: Vec<String>,
-    /// What its tokens are verified with.
+    /// The keys that verify its tokens.
     pub keys: IssuerKeys,
-    /// How keys that are published are fetched.
+    /// How published keys are fetched.
     pub fetch: KeyFetch,
-    /// Algorithms that are accepted, as RFC 7518 and RFC 8037 name them; empty for all that its keys can be
-    /// used with.
+    /// The accepted algorithms, with their names in RFC 7518 and RFC 8037; empty: every algorithm that its keys
+    /// support.
     pub algorithms: Vec<String>,
-    /// Claims that must be there with exactly this text.
+    /// Claims that must be present with exactly this value.
     pub required_claims: Vec<(ClaimPath, String)>,
-    /// Claims that must not be there, whatever they say: those of tokens of another kind (RFC 8725 §3.12).
+    /// Claims that must be absent, whatever their value: those of other kinds of tokens (RFC 8725 §3.12).
     pub forbidden_claims: Vec<ClaimPath>,
-    /// The claim that names the bearer.
+    /// The claim that identifies the bearer.
     pub subject_claim: ClaimPath,
-    /// Claims that carry scopes; those of all of them count.
+    /// The claims with scopes; their scopes are combined.
     pub scope_claims: Vec<ClaimPath>,
-    /// Claims that carry roles or groups, which count as far as `role_scopes` knows them.
+    /// The claims with roles or groups, which are mapped by `role_scopes`.
     pub role_claims: Vec<ClaimPath>,
-    /// The scopes that a role or group stands for.
+    /// The scopes of each role or group.
     pub role_scopes: BTreeMap<String, Scopes>,
-    /// What becomes of scopes that are none.
+    /// What happens to invalid scopes.
     pub malformed_scopes: MalformedScopes,
-    /// Which rights on Keyward itself (`keyward:…`) its tokens may carry. Any other in them does not count.
+    /// The rights on Keyward itself (`keyward:…`) that its tokens may have. Others in tokens are ignored.
     pub keyward_scopes: Scopes,
-    /// The claim that names the organisation whose keys a bearer manages.
+    /// The claim with the organisation whose keys a bearer manages.
     pub tenant_claim: Option<ClaimPath>,
-    /// The claim that, when `true`, says that the owner is disabled.
+    /// The claim which, if `true`, states that the owner is disabled.
     pub disabled_claim: Option<ClaimPath>,
-    /// Whether a key may only get scopes that its maker's token carries.
+    /// Whether a key may have only scopes that its creator's token has.
     pub scope_bearing: bool,
-    /// Whether `typ` must say that it is an access token (RFC 9068 §2.1).
+    /// Whether `typ` must identify an access token (RFC 9068 §2.1).
     pub at_jwt: bool,
-    /// Tolerated difference between the issuer's clock and ours.
+    /// The tolerated difference between the issuer's clock and ours.
     pub leeway: Duration,
-    /// How far ahead `exp` may lie.
+    /// The maximum time until `exp`.
     pub max_lifetime: Duration,
 }
 
-/// Where an issuer's keys come from.
+/// The source of an issuer's keys.
 #[non_exhaustive]
 pub enum IssuerKeys {
     /// A shared secret.
     Secret(SecretBytes),
     /// Public keys: PEM blocks, or a JSON Web Key Set, as text.
     Public(String),
-    /// The address of a JSON Web Key Set.
+    /// The URL of a JSON Web Key Set.
     KeySet(String),
-    /// The issuer's discovery document tells the address (OpenID Connect Discovery 1.0 §4).
+    /// The URL in the issuer's discovery document (OpenID Connect Discovery 1.0 §4).
     Discovery,
 }
 
 impl IssuerKeys {
-    /// Whether they are published, and not handed in.
+    /// Whether the keys must be fetched.
     pub(crate) fn are_fetched(&self) -> bool {
         matches!(self, Self::KeySet(_) | Self::Discovery)
     }
 }
 
-/// How keys that an issuer publishes are fetched.
+/// How published keys of an issuer are fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct KeyFetch {
-    /// A file with a bearer token to show, which is read again for each fetch.
+    /// A file with a bearer token to send, which is read again for each fetch.
     pub token_file: Option<PathBuf>,
-    /// A file with the certificates, in PEM, that are believed in place of the system's; read again for each fetch.
+    /// A file with certificates in PEM that are trusted instead of the system's; read again for each fetch.
     pub ca_file: Option<PathBuf>,
-    /// Whether the keys may come without TLS. Then whoever is on the way can put others in their place.
+    /// Whether the keys may be fetched without TLS. Then anybody on the network path can replace them.
     pub insecure_http: bool,
 }
 
-/// What becomes of scopes in a token that are no scopes: not in the grammar of RFC 6749 §3.3, not text, or too many.
+/// What happens to invalid scopes in a token: malformed (RFC 6749 §3.3), not strings, or too many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum MalformedScopes {
-    /// The token is good without them.
+    /// They are dropped, and the token is accepted without them.
     #[default]
     Drop,
     /// The token is refused.
@@ -100,7 +100,7 @@ pub enum MalformedScopes {
 }
 
 impl Issuer {
-    /// An issuer whose tokens say exactly this `iss`, are for this audience, and are signed with these keys.
+    /// An issuer with exactly this `iss`, for this audience, with these keys.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: IssuerKeys) -> Self {
         let claim = |name: &str| name.parse().expect("a claim's name is a path");
         Self {
@@ -128,7 +128,7 @@ impl Issuer {
         }
     }
 
-    /// As it stands in the configuration: the same for all tenants of a table.
+    /// The name in the configuration, which is the same for all tenants of a table.
     pub(crate) fn name(&self) -> &str {
         self.template.as_deref().unwrap_or(&self.issuer)
     }

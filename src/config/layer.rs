@@ -1,4 +1,4 @@
-//! One layer of the configuration: what a single source gives, each value with where it came from.
+//! One layer of the configuration: the values from one source, with their origins.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,21 +13,26 @@ use super::vault::Vault;
 #[derive(Clone, Default)]
 pub(super) struct Layer {
     values: BTreeMap<String, Value>,
-    /// What stands in the values as marks.
+    /// The texts behind the marks in the values.
     secrets: Vault,
 }
 
 impl Layer {
-    /// Adds a setting, or replaces it.
+    /// Adds or replaces a setting.
     pub(super) fn set(&mut self, setting: &str, origin: &str, kind: impl Into<ValueKind>) {
         let kind = kind.into();
         let kind = if SECRETS.contains(&setting) { self.secrets.keep(setting, origin, kind) } else { kind };
         self.values.insert(setting.to_owned(), Value::new(Some(&origin.to_owned()), kind));
     }
 
-    /// The settings' names, in order.
+    /// The names of the settings, in order.
     pub(super) fn names(&self) -> Vec<String> {
         self.values.keys().cloned().collect()
+    }
+
+    /// What each setting is.
+    pub(super) fn kinds(&self) -> BTreeMap<String, ValueKind> {
+        self.values.iter().map(|(name, value)| (name.clone(), value.kind.clone())).collect()
     }
 
     /// The texts of its secrets, for which only marks stand in it.
@@ -35,10 +40,10 @@ impl Layer {
         self.secrets.clone()
     }
 
-    /// Everything that a TOML text sets, known or not.
+    /// Every setting in a TOML text, known or not.
     ///
     /// # Errors
-    /// Where the text isn't TOML, without the line itself: a secret may stand there.
+    /// The position if the text is not TOML; without the line itself, which may contain a secret.
     pub(super) fn from_toml(text: &str, origin: &str) -> Result<Self, String> {
         let sections = File::from_str(text, FileFormat::Toml).collect().map_err(|error| without_excerpt(&error))?;
         let mut layer = Self::default();
@@ -55,7 +60,7 @@ impl Layer {
         Ok(layer)
     }
 
-    /// What the environment sets by the usual names (`PORT` …).
+    /// The settings from the environment's usual names (`PORT` …).
     pub(super) fn from_aliases(env: &[(String, String)]) -> Self {
         let mut layer = Self::default();
         for (variable, value) in env.iter().filter(|(_, value)| !value.is_empty()) {
@@ -66,8 +71,8 @@ impl Layer {
         layer
     }
 
-    /// What the environment sets by our names (`KEYWARD__JWT__SECRET` …). An empty variable counts as
-    /// not set, since that is what `${JWT_SECRET:-}` in a compose file makes.
+    /// The settings from the environment's own names (`KEYWARD__JWT__SECRET` …). An empty variable counts as not set,
+    /// because `${JWT_SECRET:-}` in a compose file results in one.
     pub(super) fn from_env(env: &[(String, String)], known: &[String], problems: &mut Vec<String>) -> Self {
         let mut layer = Self::default();
         for (name, value) in env {
@@ -80,7 +85,7 @@ impl Layer {
         layer
     }
 
-    /// Sets a setting from plain text, taking a list apart.
+    /// Sets a setting from plain text, splitting lists.
     pub(super) fn set_text(&mut self, setting: &str, origin: &str, text: &str) {
         if LISTS.contains(&setting) {
             self.set(setting, origin, items(text, ','));
@@ -89,7 +94,7 @@ impl Layer {
         }
     }
 
-    /// Takes out what isn't a setting, and reports it with the nearest name that is.
+    /// Removes unknown settings, and reports them with the nearest known name.
     pub(super) fn refuse_unknown(&mut self, known: &[String], problems: &mut Vec<String>) {
         self.values.retain(|name, value| {
             let is_known = known.contains(name);
@@ -106,9 +111,9 @@ impl Layer {
         });
     }
 
-    /// Makes each secret and its `…_file` twin exclude each other: the one that this layer gives unsets
-    /// the other, so that whatever a lower layer said of either is overruled. An empty one counts as
-    /// not given, so that a copy of the defaults with one line filled in means what it seems to mean.
+    /// Makes each secret and its `…_file` twin exclude each other: the one in this layer unsets the other, so that it
+    /// overrides whatever lower layers have for either. An empty value counts as not given, so that a copy of the
+    /// defaults with one line filled in works as expected.
     pub(super) fn settle_secrets(&mut self, problems: &mut Vec<String>) {
         for secret in SECRETS {
             let twin = file_twin(secret);
@@ -128,14 +133,14 @@ impl Layer {
                         value.origin().unwrap_or_default(),
                         path.origin().unwrap_or_default()
                     ));
-                    // Kept, or "not set" would be reported as well.
+                    // Kept; otherwise "not set" would be reported too.
                     self.values.insert(secret.to_owned(), value);
                 }
             }
         }
     }
 
-    /// Takes out a setting; `None` also when it is empty.
+    /// Removes and returns a setting; `None` also if it is empty.
     fn take_given(&mut self, setting: &str) -> Option<Value> {
         let value = self.values.remove(setting)?;
         let is_empty = match &value.kind {
@@ -147,10 +152,10 @@ impl Layer {
     }
 }
 
-/// What to say of an environment variable that isn't a setting's, if it looks as if it should be.
+/// The message for an environment variable that is not a setting, if it looks like one.
 ///
-/// With a single underscore only exact matches count (`KEYWARD_JWT_SECRET`): other such names are not
-/// ours. Kubernetes makes `KEYWARD_PORT=tcp://…` and more for a service that is called keyward.
+/// With single underscores, only exact matches count (`KEYWARD_JWT_SECRET`); other such names are not ours. Kubernetes
+/// sets `KEYWARD_PORT=tcp://…` and others for a service named keyward.
 fn unknown_variable(name: &str, value: &str, known: &[String]) -> Option<String> {
     let meant = if let Some(rest) = name.strip_prefix(PREFIX) {
         nearest(&rest.to_lowercase().replace("__", "."), known)
@@ -170,7 +175,7 @@ fn unknown_variable(name: &str, value: &str, known: &[String]) -> Option<String>
     Some(format!("{name} in the environment is not a setting: {hint}"))
 }
 
-/// The parser's message without the source line that it quotes: position, then cause.
+/// The parser's message without the quoted source line: position and cause.
 fn without_excerpt(error: &ConfigError) -> String {
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().collect();
@@ -191,7 +196,7 @@ impl Source for Layer {
     }
 }
 
-/// `Source` demands it; names only, since values may be secret.
+/// Required by `Source`. Shows only names, because values may be secret.
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.values.keys()).finish()

@@ -1,6 +1,6 @@
-//! Lists that are written as one text.
+//! Lists in one string.
 
-/// The parts of a list, without blanks around them; empty ones are left out.
+/// The items of a list, trimmed; empty ones are dropped.
 pub(super) fn items(text: &str, separator: char) -> Vec<String> {
     text.split(separator).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }

@@ -1,4 +1,4 @@
-//! Reads the sources, puts the layers over each other, and reads the secrets that stand in files.
+//! Reads the sources, merges the layers, and reads secrets from files.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use config::{Config as Merged, Value};
+use config::{Config as Merged, Value, ValueKind};
 use zeroize::Zeroizing;
 
 use super::DEFAULTS;
@@ -16,25 +16,25 @@ use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
 use super::problems::Problems;
 use super::vault::Vault;
 
-/// Largest file a secret is read from, in bytes; ends the reading of what isn't a file at all.
+/// The maximum size of a file with a secret, in bytes; also ends reading from something that is not a regular file.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
 
-/// Where the configuration comes from, besides the defaults.
+/// The sources of the configuration, besides the defaults.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The configuration file. `None`: the one that `KEYWARD_CONFIG` names, else none.
+    /// The configuration file. `None`: the one in `KEYWARD_CONFIG`, if any.
     pub file: Option<PathBuf>,
-    /// The environment, as name and value.
+    /// The environment, as names and values.
     pub env: Vec<(String, String)>,
-    /// What `keyward dev` generates, by dotted name: over the defaults, under everything else.
+    /// The settings that `keyward dev` generates, by dotted name. They override the defaults, and nothing else.
     pub base: Vec<(&'static str, String)>,
 }
 
 impl Sources {
-    /// The environment of this process, and the file given on the command line.
+    /// The environment of this process, with the file given on the command line.
     pub fn of_this_process(file: Option<PathBuf>) -> Self {
-        // Lossy: a variable of someone else's that isn't UTF-8 must not stop us. In one of ours the
-        // replacement character is refused later.
+        // Lossy, because an unrelated variable that is not UTF-8 must not stop us. In settings, the replacement
+        // character is refused later.
         let env = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect();
@@ -51,32 +51,34 @@ impl Sources {
     }
 }
 
-/// Every setting's raw value and where it came from. Not yet valid: see [`validate`](Self::validate).
+/// The raw value of every setting, with its origin. Not validated yet: see [`validate`](Self::validate).
 pub struct Settings {
     merged: Merged,
-    /// The settings' names, in order.
+    /// The names of the settings, in order.
     pub(super) known: Vec<String>,
+    defaults: BTreeMap<String, ValueKind>,
     /// Found while loading; reported together with what validation finds.
     pub(super) problems: Vec<String>,
-    /// What the marks of secrets stand for.
+    /// The texts behind the marks of secrets.
     secrets: Vault,
     /// The configuration file, if one was read.
     file: Option<PathBuf>,
-    /// Secrets whose file can't be read, and why. A problem only for who needs that secret: a migration
-    /// must not fail because the JWT secret is mounted elsewhere.
+    /// Secrets whose file can't be read, with the reason. Only a problem if the secret is needed: a migration must not
+    /// fail because the JWT secret is mounted elsewhere.
     pub(super) unreadable: BTreeMap<&'static str, String>,
 }
 
 impl Settings {
-    /// Reads all sources. Mistyped names and secrets given twice are kept, for validation to report
-    /// together with wrong values.
+    /// Reads all sources. Unknown names and secrets that are set twice are recorded, and reported by the validation
+    /// together with invalid values.
     ///
     /// # Errors
-    /// When the configuration file can't be read or isn't TOML: nothing more can be said then.
+    /// If the configuration file can't be read or is not TOML; then nothing else can be checked.
     pub fn load(sources: Sources) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let defaults = Layer::from_toml(DEFAULTS, "default").map_err(|cause| Problems(vec![cause]))?;
         let known = defaults.names();
+        let kinds = defaults.kinds();
 
         let mut base = Layer::default();
         for (setting, value) in &sources.base {
@@ -103,21 +105,31 @@ impl Settings {
         let (from_files, unreadable) = read_secrets(&without_files);
         secrets.extend(from_files.secrets());
         let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
-        Ok(Self { merged, known, problems, secrets, file: path, unreadable })
+        Ok(Self { merged, known, defaults: kinds, problems, secrets, file: path, unreadable })
     }
 
-    /// Whether a database is named, rightly or wrongly; `keyward dev` then starts none of its own.
+    /// What a setting is where nobody sets it, which has its type.
+    pub(super) fn default_of(&self, setting: &str) -> ValueKind {
+        self.defaults.get(setting).cloned().unwrap_or(ValueKind::Nil)
+    }
+
+    /// Where a setting's value comes from.
+    pub fn origin(&self, setting: &str) -> String {
+        self.value(setting).origin().unwrap_or_default().to_owned()
+    }
+
+    /// Whether a database is configured, validly or not; `keyward dev` then starts none of its own.
     pub fn names_a_database(&self) -> bool {
         let is_set = |setting: &str| !self.value(setting).into_string().unwrap_or_default().is_empty();
         is_set("database.url") || is_set("database.url_file")
     }
 
-    /// The texts of a secret: one, or those of a list. `None` where it is set to something that is no text.
+    /// The texts of a secret, or of a list of secrets. `None` if the value is not text.
     pub(super) fn secret(&self, setting: &str) -> Option<&[Zeroizing<String>]> {
         self.secrets.texts(setting, &self.value(setting))
     }
 
-    /// Files with secrets that everybody on this machine may read or change, with the setting that names each.
+    /// Files with secrets that every user of this machine can read or change, with the setting that names each.
     pub fn exposed_files(&self) -> Vec<(String, PathBuf)> {
         let twins = SECRETS.iter().map(|secret| file_twin(secret));
         let named = twins.filter_map(|twin| Some((self.value(&twin).into_string().ok()?, twin)));
@@ -131,7 +143,7 @@ impl Settings {
         files.chain(itself).filter(|(_, path)| is_exposed(path)).collect()
     }
 
-    /// Whether a secret that counts stands in the configuration file itself.
+    /// Whether the configuration file itself contains an effective secret.
     fn holds_secrets(&self, file: &Path) -> bool {
         let origin = origin_of(file);
         let stands_there = |secret: &&str| {
@@ -141,13 +153,13 @@ impl Settings {
         SECRETS.iter().any(stands_there)
     }
 
-    /// A setting's raw value, with its origin.
+    /// The raw value of a setting, with its origin.
     pub(super) fn value(&self, setting: &str) -> Value {
         value_of(&self.merged, setting)
     }
 }
 
-/// A setting's value; nil for a name that the defaults don't have.
+/// The value of a setting; nil if the defaults do not have the name.
 fn value_of(merged: &Merged, setting: &str) -> Value {
     let (section, name) = setting.split_once('.').unwrap_or_default();
     merged.get_table(section).ok().and_then(|mut settings| settings.remove(name)).unwrap_or_default()
@@ -163,18 +175,19 @@ fn read_layer(path: &Path) -> Result<Layer, String> {
         .map_err(|cause| format!("configuration file {shown} is not valid TOML: {cause}"))
 }
 
-/// What is said of where a value of the configuration file comes from.
+/// The description of the configuration file as an origin.
 fn origin_of(file: &Path) -> String {
     format!("file {}", file.display())
 }
 
-/// Whether others than its owner and its group may read or change a file. A group is how containers share a secret.
+/// Whether a file can be read or changed by users other than its owner and group. Containers share secrets through
+/// groups.
 fn is_exposed(file: &Path) -> bool {
     const BY_OTHERS: u32 = 0o006;
     std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & BY_OTHERS != 0)
 }
 
-/// Reads each secret of which a file is named. Returns those read, and why others can't be.
+/// Reads the secrets whose file is configured. Returns them, and the reasons for those that can't be read.
 fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
     let mut layer = Layer::default();
     let mut unreadable = BTreeMap::new();
@@ -204,10 +217,10 @@ fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
     (layer, unreadable)
 }
 
-/// A secret's file without the newline at its end. The error doesn't name the path: a secret may have
-/// been put there by mistake.
+/// The content of a secret's file without the trailing newline. The error does not contain the path, because somebody
+/// may have set the secret itself instead of its path.
 pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    // Room for all of it: a text that grows leaves its beginnings behind.
+    // Full capacity: a growing string would leave copies behind.
     let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_FILE as usize + 1));
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_string(&mut text))

@@ -1,25 +1,25 @@
-//! The configuration: read once at start, reported on as a whole, validated into domain types.
+//! The configuration: read once at startup, validated into domain types, with all problems reported together.
 //!
-//! Layers, lowest first: `keyward.default.toml` (built in), what `keyward dev` generates, the
-//! configuration file, the environment's usual names (`PORT`, `DATABASE_URL`, `JWT_SECRET`), and the
-//! environment's own names (`KEYWARD__SECTION__NAME`).
+//! Layers, from lowest to highest: `keyward.default.toml` (built in), the settings that `keyward dev` generates, the
+//! configuration file, the environment's usual names (`PORT`, `DATABASE_URL`, `JWT_SECRET`), and the environment's own
+//! names (`KEYWARD__SECTION__NAME`).
 //!
-//! - `issuer`: an issuer of JWTs; `issuers`: the tables that say so
-//! - `claim_path`: where in a token's claims something stands
-//! - `list`: lists that are written as one text
-//! - `names`: what a setting is called, and which settings are secret
-//! - `layer`: what one source gives
-//! - `load`: the layers put over each other, the secret files read
-//! - `check`: reads single settings and collects what is wrong with them
-//! - `validate`: which values are allowed
-//! - `policy`: the policy file, which `authorize.policy_file` names
+//! - `issuer`: an issuer of JWTs; `issuers`: its tables
+//! - `claim_path`: paths into a token's claims
+//! - `list`: lists in one string
+//! - `names`: the names of settings, and which settings are secret
+//! - `layer`: the values from one source
+//! - `load`: merges the layers, and reads secrets from files
+//! - `check`: reads single settings, and collects problems
+//! - `validate`: the allowed values
+//! - `policy`: the policy file that `authorize.policy_file` names
 //! - `vault`: the texts of secrets
-//! - `secret_encoding`: how a shared secret is written down
-//! - `weak`: secrets that protect nothing
-//! - `show`: the effective configuration as text, without its secrets
-//! - `database_url`: where Postgres is, as a URL
-//! - `server`: where to listen, and whom to believe
-//! - `defaults`: the same defaults for who uses the library, which reads no configuration
+//! - `secret_encoding`: the encoding of a shared secret
+//! - `weak`: detects secrets that protect nothing
+//! - `show`: the effective configuration as text, without secrets
+//! - `database_url`: the address of Postgres, as a URL
+//! - `server`: the section `[server]`
+//! - `defaults`: the same defaults for applications that use the library
 
 #[cfg(feature = "server")]
 mod check;
@@ -83,108 +83,107 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The commented defaults, as text.
 pub const DEFAULTS: &str = include_str!("../../keyward.default.toml");
 
-/// Everything that `keyward serve` needs, valid. Why each default is what it is stands in
-/// `keyward.default.toml`.
+/// The validated configuration of `keyward serve`. `keyward.default.toml` explains the defaults.
 #[cfg(feature = "server")]
 pub struct Config {
     /// HTTP.
     pub server: Server,
-    /// What others may see of the process.
+    /// The protection of the process.
     pub process: Process,
     /// Postgres.
     pub database: Database,
-    /// Which JWTs are accepted.
+    /// The accepted JWTs.
     pub jwt: Jwt,
-    /// What our API keys look like and are keyed by.
+    /// The form of API keys, and the secrets that protect them.
     pub keys: Keys,
-    /// How requests of gateways' clients are decided on.
+    /// The decisions on gateway requests.
     pub authorize: Authorize,
-    /// What a hash costs.
+    /// The cost of a hash.
     pub hashing: Hashing,
-    /// Checks of keys.
+    /// The checks of keys.
     pub checks: Checks,
-    /// What keeps replicas of one mind.
+    /// The revocation protocol.
     pub coherence: Coherence,
-    /// What is kept of keys' uses.
+    /// The record of last uses.
     pub last_used: LastUsed,
-    /// What is kept of changes.
+    /// The audit log.
     pub audit: Audit,
-    /// What is logged, and how.
+    /// The log.
     pub log: Log,
 }
 
-/// What others may see of the process.
+/// The protection of the process.
 #[cfg(feature = "server")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Whether its memory may be written to a file when it crashes, and read by processes of the same user.
+    /// Whether a core dump may be written, and processes of the same user may read the memory.
     pub core_dumps: bool,
 }
 
-/// Where Postgres is, and how long we wait for it.
+/// The address of Postgres, and time limits.
 pub struct Database {
-    /// The connection's URL. Secret, since a password may be inside.
+    /// The URL of the database. Secret, because it may contain a password.
     pub url: SecretString,
-    /// The password on its own; wins over one inside the URL.
+    /// A separate password; takes precedence over the one in the URL.
     pub password: Option<SecretString>,
-    /// Connections for requests.
+    /// The number of connections for requests.
     pub pool_size: u32,
-    /// How many of them the requests of one owner may use at once.
+    /// The number of these that requests of one owner may use at once.
     pub owner_connections: usize,
-    /// Further connections, for changes by administrators.
+    /// The number of additional connections for changes by administrators.
     pub admin_connections: u32,
-    /// How long a request may wait for a connection of the pool.
+    /// The maximum wait for a connection of the pool.
     pub acquire_timeout: Duration,
-    /// How long one statement may run.
+    /// The time limit of a statement.
     pub statement_timeout: Duration,
     /// Where to listen for revocations; `None`: at `url`.
     pub listen_url: Option<SecretString>,
-    /// How the role that owns the tables connects; `None`: at `url`, as the same role as the service.
+    /// The URL for the role that owns the tables; `None`: `url`, with the same role as the service.
     pub migrate_url: Option<SecretString>,
-    /// That role's password on its own; wins over one inside `migrate_url`.
+    /// A separate password of that role; takes precedence over the one in `migrate_url`.
     pub migrate_password: Option<SecretString>,
-    /// How long a start waits for a database that does not answer yet.
+    /// How long startup waits for a database that does not answer yet.
     pub connect_timeout: Duration,
-    /// Whether `serve` brings the schema up to date first.
+    /// Whether `serve` migrates the schema first.
     pub migrate_on_start: bool,
 }
 
-/// Which JWTs are accepted.
+/// The accepted JWTs.
 #[non_exhaustive]
 pub struct Jwt {
-    /// The signing secret. Long enough for the algorithm. `None` where only `issuers` are accepted.
+    /// The shared secret, long enough for the algorithm. `None` if only `issuers` are accepted.
     pub secret: Option<SecretBytes>,
-    /// The one algorithm accepted.
+    /// The only accepted algorithm.
     pub algorithm: JwtAlgorithm,
-    /// What `iss` must be, exactly. `None`: `iss` is not demanded.
+    /// The exact `iss`. `None`: `iss` is not required.
     pub issuer: Option<String>,
-    /// Names of which `aud` must hold one. Empty: a token with `aud` is refused.
+    /// The accepted audiences: `aud` must contain one of them. Empty: a token with `aud` is refused.
     pub audience: Vec<String>,
-    /// Tolerated difference between the issuer's clock and ours.
+    /// The tolerated difference between the issuer's clock and ours.
     pub leeway: Duration,
-    /// How far ahead `exp` may lie.
+    /// The maximum time until `exp`.
     pub max_lifetime: Duration,
-    /// What becomes of scopes that are none.
+    /// What happens to invalid scopes.
     pub malformed_scopes: MalformedScopes,
-    /// The claim that names the organisation whose keys a bearer manages; `None`: keys belong to subjects.
+    /// The claim with the organisation whose keys a bearer manages; `None`: keys belong to subjects.
     pub tenant_claim: Option<ClaimPath>,
-    /// The claim that, when `true`, says that the owner is disabled.
+    /// The claim which, if `true`, states that the owner is disabled.
     pub disabled_claim: Option<ClaimPath>,
-    /// Whether a key may only get scopes that its maker's token carries.
+    /// Whether a key may have only scopes that its creator's token has.
     pub scope_bearing: bool,
-    /// Further issuers, each with keys and rules of its own.
+    /// Further issuers, each with its own keys and rules.
     pub issuers: Vec<Issuer>,
-    /// At the latest after so long, key sets are fetched again.
+    /// The maximum interval between fetches of key sets.
     pub key_set_refresh: Duration,
-    /// Tokens with unknown keys cause at most one fetch in so long.
+    /// Tokens with unknown keys cause at most one fetch in this time.
     pub key_set_cool_down: Duration,
-    /// For so long the last good keys are used while an issuer cannot be reached.
+    /// How long the last good keys are used while an issuer is unreachable.
     pub key_set_keep: Duration,
-    /// Verified tokens that a replica remembers.
+    /// The number of verified tokens that a replica caches.
     pub cached_tokens: usize,
 }
 
-/// The HMAC algorithms of RFC 7518, 3.2.
+/// The HMAC algorithms of RFC 7518 §3.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -197,114 +196,115 @@ pub enum JwtAlgorithm {
     Hs512,
 }
 
-/// What our API keys look like, and what they are keyed by.
+/// The form of API keys, and the secrets that protect them.
 pub struct Keys {
-    /// First part of every key.
+    /// The first part of every key.
     pub prefix: Prefix,
-    /// Second part of the keys that are made without saying which.
+    /// The environment of keys that are created without naming one.
     pub environment: Environment,
-    /// At least one; the current one first, the others only to check older keys.
+    /// At least one pepper; the first is current, the others only verify older keys.
     pub peppers: Vec<Pepper>,
-    /// What keys may be made.
+    /// The policy for keys.
     pub policy: KeyPolicy,
-    /// For how long a key is kept that was revoked or has expired; `None`: for ever.
+    /// How long revoked and expired keys are kept; `None`: for ever.
     pub retention: Option<Duration>,
 }
 
-/// What keys may be made.
+/// The policy for keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyPolicy {
-    /// The longest life; `None`: without end, too.
+    /// The maximum lifetime; `None`: unlimited.
     pub max_lifetime: Option<Duration>,
-    /// How many live keys an owner may have; `None`: any number.
+    /// The maximum number of living keys per owner; `None`: unlimited.
     pub max_per_owner: Option<u32>,
-    /// How many keys an owner may make within a day; `None`: any number.
+    /// The maximum number of keys that an owner may create within a day; `None`: unlimited.
     pub max_new_per_day: Option<u32>,
-    /// Whether each needs a name.
+    /// Whether a key needs a name.
     pub require_name: bool,
-    /// For how long a key goes on working that gets a successor, where the request does not say.
+    /// How long a rotated key keeps working by default.
     pub rotation_grace: Duration,
 }
 
 impl KeyPolicy {
-    /// How many keys an owner may have.
+    /// The limits on an owner's keys.
     pub fn quota(&self) -> Quota {
         Quota { living: self.max_per_owner, made_in_a_day: self.max_new_per_day }
     }
 }
 
-/// How `/v1/authorize` decides on requests of gateways' clients.
+/// How `/v1/authorize` decides on gateway requests.
 #[cfg(feature = "server")]
 pub struct Authorize {
-    /// Headers that a credential is taken from, in small letters: `authorization` with the word `Bearer`, others bare.
+    /// The headers that may contain a credential, in lowercase: `authorization` with the scheme `Bearer`, others
+    /// without.
     pub credential_headers: Vec<String>,
-    /// Who may do what; `None`: whoever has a good credential may do everything.
+    /// The policy; `None`: every valid credential is allowed everything.
     pub policy: Option<policy::PolicyFile>,
 }
 
-/// What one Argon2id hash costs, and how many run at once. At or above a set of OWASP's.
+/// The cost of an Argon2id hash, and how many run at once. At least as strong as one of OWASP's parameter sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashing {
-    /// Memory of one hash, in KiB.
+    /// The memory per hash, in KiB.
     pub memory_kib: u32,
-    /// Passes over that memory.
+    /// The number of passes over the memory.
     pub iterations: u32,
-    /// Lanes of one hash.
+    /// The number of lanes per hash.
     pub parallelism: u32,
-    /// Hashes at once.
+    /// The number of concurrent hashes.
     pub concurrency: NonZeroUsize,
-    /// How long a request may wait for its turn.
+    /// The maximum wait for a turn to hash.
     pub max_wait: Duration,
 }
 
-/// Checks of keys.
+/// The checks of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checks {
-    /// Keys that a replica remembers.
+    /// The number of keys that a replica caches.
     pub cached_keys: usize,
-    /// Checks that memory can't answer, under way or waiting, at most: of keys, and as many of tokens.
+    /// The maximum number of first checks in progress or waiting, for keys and for tokens each.
     pub max_cold: usize,
 }
 
-/// What keeps replicas of one mind.
+/// The revocation protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coherence {
-    /// How long a replica may believe its memory without hearing from the database.
+    /// How long a replica may trust its cache without hearing from the database.
     pub lease: Duration,
 }
 
-/// What is kept of keys' uses.
+/// The record of last uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastUsed {
-    /// How often it is written.
+    /// The interval between writes.
     pub write_every: Duration,
-    /// Keys whose use waits to be written, at most.
+    /// The maximum number of keys whose use is pending.
     pub max_pending: usize,
 }
 
-/// What is kept of changes.
+/// The audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    /// For how long; `None`: for ever.
+    /// How long events are kept; `None`: for ever.
     pub retention: Option<Duration>,
 }
 
-/// What is logged, and how.
+/// The log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// The shape of a line.
+    /// The format of a line.
     pub format: LogFormat,
-    /// Filter directives, as `tracing_subscriber::EnvFilter` reads them. Levels, alone or for a module.
+    /// The filter directives of `tracing_subscriber::EnvFilter`: levels, globally or for a module.
     pub level: String,
 }
 
-/// The shape of a log line.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Pretty on a terminal, else JSON.
+    /// Pretty on a terminal, otherwise JSON.
     Auto,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// For people.
     Pretty,

@@ -1,13 +1,13 @@
-//! What settings are called: in files (`jwt.secret`), in the environment (`KEYWARD__JWT__SECRET`), in
-//! messages; and the nearest name to a mistyped one.
+//! The names of settings in files (`jwt.secret`), in the environment (`KEYWARD__JWT__SECRET`) and in messages; and
+//! suggestions for mistyped ones.
 
-/// Prefix of a setting's environment variable.
+/// The prefix of environment variables for settings.
 pub(super) const PREFIX: &str = "KEYWARD__";
 
-/// The environment variable that names the configuration file.
+/// The environment variable with the path of the configuration file.
 pub(super) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
 
-/// Settings whose value is never shown. Each has a twin `…_file` that names a file to read it from.
+/// Settings whose value is never shown. Each has a twin `…_file` with the path of a file to read it from.
 pub(super) const SECRETS: [&str; 7] = [
     "database.url",
     "database.listen_url",
@@ -18,11 +18,11 @@ pub(super) const SECRETS: [&str; 7] = [
     "keys.peppers",
 ];
 
-/// Settings with many values: separated by commas in the environment, one a line in a secret's file.
+/// Settings with several values: separated by commas in the environment, one per line in a secret's file.
 pub(super) const LISTS: [&str; 5] =
     ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.cors", "server.trusted_proxies"];
 
-/// Names that platforms and people use anyway.
+/// Names that platforms and people commonly use.
 pub(super) const ALIASES: [(&str, &str); 5] = [
     ("PORT", "server.port"),
     ("DATABASE_URL", "database.url"),
@@ -31,12 +31,12 @@ pub(super) const ALIASES: [(&str, &str); 5] = [
     ("JWT_SECRET_FILE", "jwt.secret_file"),
 ];
 
-/// `jwt.secret` to `KEYWARD__JWT__SECRET`.
+/// From `jwt.secret` to `KEYWARD__JWT__SECRET`.
 pub(super) fn variable(setting: &str) -> String {
     format!("{PREFIX}{}", setting.to_uppercase().replace('.', "__"))
 }
 
-/// `jwt.secret` to `jwt.secret_file`.
+/// From `jwt.secret` to `jwt.secret_file`.
 pub(super) fn file_twin(secret: &str) -> String {
     format!("{secret}_file")
 }
@@ -44,7 +44,7 @@ pub(super) fn file_twin(secret: &str) -> String {
 /// How to set `setting`, in the environment and in the file.
 pub(super) fn how_to_set(setting: &str) -> String {
     if setting == "jwt.issuers" {
-        // A list of tables has no place in an environment variable.
+        // An environment variable can't contain a list of tables.
         return "give each issuer a table [[jwt.issuers]] in the configuration file".to_owned();
     }
     let mut variables = vec![variable(setting)];
@@ -56,12 +56,12 @@ pub(super) fn how_to_set(setting: &str) -> String {
     format!("set {} in the environment or `{name}` under [{section}] in the configuration file", variables.join(" or "))
 }
 
-/// The known setting that `wrong` most likely means, if any is near.
+/// The known setting that `wrong` most likely means, if any is similar.
 pub(super) fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a str> {
     nearest_of(wrong, known.iter().map(String::as_str))
 }
 
-/// The same of any names.
+/// The same for any names.
 pub(super) fn nearest_of<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|name| (likeness(wrong, name), name))
@@ -70,7 +70,7 @@ pub(super) fn nearest_of<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) 
         .map(|(_, name)| name)
 }
 
-/// From 0 to 1. The right name in a wrong section, or in none, counts as near.
+/// From 0 to 1. The right name in a wrong section, or in none, counts as similar.
 fn likeness(wrong: &str, known: &str) -> f64 {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let whole = strsim::normalized_damerau_levenshtein(wrong, known);

@@ -1,6 +1,6 @@
-//! The policy file: who may do what behind a gateway. docs/policy.md tells how it is written.
+//! The policy file: who may do what behind a gateway. docs/policy.md describes its format.
 //!
-//! All that is wrong with it is told at once, each with its line.
+//! All problems are reported together, each with its line.
 
 use std::{
     fs::{self, File},
@@ -20,45 +20,46 @@ use crate::domain::{
     scope::Scopes,
 };
 
-/// Largest policy file, in bytes: room for the most rules with 400 bytes each; ends the reading of what isn't a file.
+/// The maximum size of a policy file, in bytes: the maximum number of rules with 400 bytes each. Also ends reading from
+/// something that is not a regular file.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// What a rule may have.
+/// The members of a rule.
 const MEMBERS: [&str; 8] =
     ["hosts", "paths", "methods", "credentials", "scopes_all", "scopes_any", "environment", "anonymous"];
 
-/// Where a policy is read from, and what it may rely on.
+/// The source of a policy, and its context.
 #[derive(Clone, Debug)]
 pub struct PolicySource {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Whether anybody is trusted to tell what is asked for.
+    /// Whether any proxy is trusted to describe requests.
     pub has_proxies: bool,
 }
 
-/// A policy, and the text that it was read from.
+/// A policy, with the text that it was read from.
 pub struct PolicyFile {
-    /// Where it was.
+    /// The source.
     pub source: PolicySource,
-    /// As it was there.
+    /// The text of the file.
     pub text: String,
-    /// What it means.
+    /// The parsed policy.
     pub policy: Policy,
 }
 
 impl PolicySource {
-    /// The file's text.
+    /// Reads the file.
     ///
     /// # Errors
-    /// When it can't be read, isn't UTF-8 or is too large.
+    /// If it can't be read, is not UTF-8, or is too large.
     pub fn read(&self) -> io::Result<String> {
         read(&self.path)
     }
 
-    /// What the text says, if it can be relied on.
+    /// Parses the text, and checks that the policy can be used.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All problems.
     pub fn parse(&self, text: &str) -> Result<Policy, Problems> {
         let policy = parse(text)?;
         if policy.looks_at().anything() && !self.has_proxies {
@@ -71,12 +72,12 @@ impl PolicySource {
     }
 }
 
-/// A policy file's text.
+/// Reads a policy file.
 ///
 /// # Errors
-/// When it can't be read, isn't UTF-8 or is too large.
+/// If it can't be read, is not UTF-8, or is too large.
 pub fn read(path: &Path) -> io::Result<String> {
-    // To open a pipe would wait for somebody to write into it.
+    // Opening a pipe would wait for a writer.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
@@ -88,10 +89,10 @@ pub fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// What a policy file's text says.
+/// Parses the text of a policy file.
 ///
 /// # Errors
-/// All that is wrong, each with its line, in their order.
+/// All problems, each with its line, in order.
 pub fn parse(text: &str) -> Result<Policy, Problems> {
     let mut reader = Reader::of(text);
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -99,7 +100,7 @@ pub fn parse(text: &str) -> Result<Policy, Problems> {
         let at = error.span().map_or(0, |span| span.start);
         reader.problem(at, error.message().lines().collect::<Vec<_>>().join(", "));
     }
-    // What the parser makes of the rest of broken TOML is a guess.
+    // After a syntax error, the rest of the parse is a guess.
     let rules = if reader.problems.is_empty() { reader.rules(document.get_ref()) } else { Vec::new() };
     if reader.problems.is_empty() {
         return Ok(Policy::new(rules));
@@ -109,9 +110,9 @@ pub fn parse(text: &str) -> Result<Policy, Problems> {
     Err(Problems(lines.collect()))
 }
 
-/// Collects what is wrong with a text.
+/// Collects the problems of a text.
 struct Reader {
-    /// Where the lines end.
+    /// The positions of the line ends.
     ends: Vec<usize>,
     problems: Vec<(usize, String)>,
 }
@@ -121,7 +122,7 @@ impl Reader {
         Self { ends: text.match_indices('\n').map(|(at, _)| at).collect(), problems: Vec::new() }
     }
 
-    /// Notes what is wrong at a byte of the text.
+    /// Records a problem at a byte of the text.
     fn problem(&mut self, at: usize, cause: impl Into<String>) {
         self.problems.push((self.line(at), cause.into()));
     }
@@ -142,7 +143,8 @@ impl Reader {
         }
         let is_empty = |value: &Spanned<DeValue<'_>>| value.get_ref().as_array().is_some_and(|rules| rules.is_empty());
         let Some(tables) = document.get("rules").filter(|value| !is_empty(value)) else {
-            // Also what a file is while it is written; so it must not mean that everything is refused.
+            // The file is also empty while it is being written, so an empty file must not mean that everything is
+            // refused.
             self.problem(0, "there are no rules: each is a table [[rules]]");
             return Vec::new();
         };
@@ -177,7 +179,7 @@ impl Reader {
         }
     }
 
-    /// A strict rule that stands behind one for everything is a mistake that would let through what it was to refuse.
+    /// A strict rule after a rule for everything is a mistake: it would admit what the strict rule should refuse.
     fn refuse_what_is_never_met(&mut self, rules: &[Rule]) {
         let takes_everything =
             |rule: &&Rule| rule.hosts.is_empty() && rule.takes_every_path() && rule.methods.is_empty();
@@ -243,7 +245,7 @@ impl Reader {
             Ok(_) => Ok(scope.to_owned()),
             Err(error) => Err(error.to_string()),
         });
-        // More than there may be were noted already.
+        // An excessive number was already recorded.
         Scopes::parse(words.iter().map(String::as_str)).unwrap_or_default()
     }
 
@@ -264,7 +266,7 @@ impl Reader {
         })
     }
 
-    /// A list of texts, each of which `read` understands. One that is empty is refused: it could mean all or nothing.
+    /// A list of strings, each parsed by `read`. An empty list is refused, because it could mean all or nothing.
     fn list<T>(&mut self, members: &DeTable<'_>, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Some(value) = members.get(name) else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {
@@ -292,7 +294,7 @@ impl Reader {
     }
 }
 
-/// As a message repeats it: on one line, and cut short.
+/// A text as messages show it: on one line, and truncated.
 fn quoted(text: &str) -> String {
     const MAX_QUOTED: usize = 60;
     let cut: String = text.chars().take(MAX_QUOTED).collect();

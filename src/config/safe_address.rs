@@ -1,13 +1,13 @@
-//! Which addresses keys may be fetched from.
+//! The addresses that keys may be fetched from.
 
-/// `https`, or `http` to this machine; or to any, where whoever runs us has said so (`insecure_http`).
+/// `https`, or `http` to this machine; with `insecure_http`, `http` to any host.
 pub(crate) fn is_safe_address(address: &str, insecure_http: bool) -> bool {
     if address.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) {
         return true;
     }
     let Some(rest) = address.strip_prefix("http://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    // The host stands behind a user's name, which may look like one.
+    // The host follows the user name, which may look like a host.
     if host.contains('@') {
         return false;
     }

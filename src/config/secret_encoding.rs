@@ -1,4 +1,4 @@
-//! How a shared secret is written down.
+//! The encoding of a shared secret.
 
 use std::str::FromStr;
 
@@ -11,19 +11,19 @@ use serde::Deserialize;
 
 use crate::domain::secret::SecretBytes;
 
-/// How a shared secret is written down. What signs and verifies are the bytes.
+/// The encoding of a shared secret. The decoded bytes are used for signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum SecretEncoding {
-    /// The bytes are those of the text.
+    /// The bytes of the text.
     Text,
-    /// RFC 4648 §4 or §5, with padding or without.
+    /// RFC 4648 §4 or §5, with or without padding.
     Base64,
     /// RFC 4648 §8, in either case.
     Hex,
 }
 
-/// What can be given.
+/// The accepted names.
 pub(super) const ENCODINGS: &str = "text, base64 or hex";
 
 impl FromStr for SecretEncoding {
@@ -40,7 +40,7 @@ impl FromStr for SecretEncoding {
 }
 
 impl SecretEncoding {
-    /// The bytes that the text stands for; why not, if it stands for none.
+    /// Decodes the text, or says why it is invalid.
     pub(super) fn decode(self, text: &str) -> Result<SecretBytes, &'static str> {
         match self {
             Self::Text => Ok(SecretBytes::new(text.as_bytes().to_vec())),

@@ -1,89 +1,89 @@
-//! `[server]`.
+//! The section `[server]`.
 
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
-/// A large head takes so many times `max_header_bytes` of `max_buffered_bytes`: it is kept once until it is whole, and then in a
-/// buffer of actix-http that has doubled to hold it.
+/// How many times `max_header_bytes` a large head takes from `max_buffered_bytes`: it is buffered once until it is
+/// complete, and then in a buffer of actix-http that has doubled to contain it.
 #[cfg(feature = "server")]
 pub(crate) const LARGE_HEAD: usize = 3;
 
-/// HTTP: where to listen, and how much a client may take.
+/// HTTP: where to listen, and the limits on clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Address to listen on.
+    /// The address to listen on.
     pub host: IpAddr,
-    /// Port to listen on; 0 lets the system choose.
+    /// The port to listen on; 0 lets the system choose.
     pub port: u16,
-    /// A Unix socket to listen on as well.
+    /// An additional Unix socket to listen on.
     pub socket: Option<Socket>,
-    /// Threads that serve HTTP.
+    /// The number of threads that serve HTTP.
     pub workers: NonZeroUsize,
-    /// Connections open at once, in the whole process.
+    /// The maximum number of open connections in the whole process.
     pub max_connections: usize,
-    /// Largest request head, in bytes.
+    /// The maximum size of a request head, in bytes.
     pub max_header_bytes: usize,
-    /// Largest request body, in bytes.
+    /// The maximum size of a request body, in bytes.
     pub max_body_bytes: usize,
-    /// Memory that clients can make this process hold beyond what each connection has anyway, in bytes.
+    /// The memory that clients can make this process hold beyond the fixed part per connection, in bytes.
     pub max_buffered_bytes: usize,
-    /// Time to receive a request head.
+    /// The time limit for receiving a request head.
     pub header_timeout: Duration,
-    /// Time to receive a request body.
+    /// The time limit for receiving a request body.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may read nothing of its response.
     pub write_timeout: Duration,
     /// How long an idle connection stays open.
     pub keep_alive: Duration,
-    /// How long readiness is denied before draining starts.
+    /// How long the replica is unready before draining starts.
     pub unready_period: Duration,
-    /// How long requests under way may take to end.
+    /// The time limit for requests in progress during shutdown.
     pub drain_timeout: Duration,
-    /// Under which address clients know us; `None`: the one that they ask for.
+    /// The base URL for clients; `None`: the one that they request.
     pub public_url: Option<String>,
-    /// Whether `/` leads to the page about the API.
+    /// Whether `/` redirects to the documentation.
     pub docs_at_root: bool,
-    /// Which pages of others may ask from a browser; `None`: none.
+    /// The origins whose pages may call the API from a browser; `None`: none.
     pub cors: Option<Cors>,
-    /// Networks whose word on a client's address is taken.
+    /// The networks of proxies that are trusted to state a client's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where they give it.
+    /// The header that they use.
     pub client_address_header: ClientAddressHeader,
 }
 
 impl Server {
-    /// Whether anybody's word on the original request is taken.
+    /// Whether anybody is trusted to describe the original request.
     pub fn trusts_anybody(&self) -> bool {
         !self.trusted_proxies.is_empty() || self.socket.is_some()
     }
 }
 
-/// Which pages of other origins may ask (CORS).
+/// The origins whose pages may call the API (CORS).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
-    /// Origins as browsers write them. At least one.
+    /// The origins as browsers send them. At least one.
     pub origins: Vec<String>,
-    /// For how long a browser may keep the answer to a preflight.
+    /// How long a browser may cache the response to a preflight.
     pub max_age: Duration,
 }
 
 /// A Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its permissions: who may connect, and so is believed.
+    /// Its permissions, which decide who may connect and is therefore trusted.
     pub mode: u32,
 }
 
-/// The header in which proxies tell a client's address.
+/// The header in which proxies state a client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ClientAddressHeader {
-    /// `X-Forwarded-For`, the usual one.
+    /// `X-Forwarded-For`, the common one.
     XForwardedFor,
     /// `Forwarded` (RFC 7239).
     Forwarded,

@@ -1,19 +1,19 @@
-//! The effective configuration as text: what holds, and where it came from. Without secrets.
+//! The effective configuration as text: values and their origins, without secrets.
 
 use config::{Value, ValueKind};
 
 use super::load::Settings;
 use super::names::{SECRETS, file_twin};
 
-/// Stands for a secret that is set, whatever its length.
+/// Replaces a secret that is set, whatever its length.
 const MASK: &str = "********";
 
-/// Column of the origins, if the value before is short enough.
+/// The column of the origins, if the value is short enough.
 const ORIGIN_COLUMN: usize = 40;
 
 impl Settings {
-    /// Every setting with its value, secrets masked, and its origin as a comment. Like TOML, for people
-    /// to read; says nothing about whether the values are valid.
+    /// Every setting with its value, secrets masked, and its origin as a comment. Similar to TOML, for people; does not
+    /// check whether the values are valid.
     pub fn show(&self) -> String {
         let mut text = String::new();
         let mut current = "";
@@ -32,10 +32,15 @@ impl Settings {
         text
     }
 
+    /// The database's address without its password.
+    pub fn database_shown(&self) -> String {
+        self.secret("database.url").and_then(|texts| texts.first()).map_or_else(String::new, |url| masked_url(url))
+    }
+
     /// A value as it may be shown.
     fn shown(&self, setting: &str, value: &Value) -> String {
         if self.unreadable.keys().any(|secret| file_twin(secret) == setting) {
-            // Somebody may have put the secret itself where its file's name belongs.
+            // Somebody may have set the secret itself instead of its path.
             return format!("{MASK:?} (can't be read)");
         }
         match &value.kind {
@@ -44,8 +49,21 @@ impl Settings {
                 format!("{:?}", url.map_or_else(String::new, |url| masked_url(url)))
             }
             kind if SECRETS.contains(&setting) => masked(kind),
-            kind => plain(kind),
+            kind => plain(&typed(kind, &self.default_of(setting))),
         }
+    }
+}
+
+/// A value from the environment, which is text, as the type that the setting has.
+fn typed(kind: &ValueKind, default: &ValueKind) -> ValueKind {
+    let ValueKind::String(text) = kind else { return kind.clone() };
+    let text = text.trim();
+    match default {
+        ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::I128(_) | ValueKind::U128(_) => {
+            text.parse().map_or_else(|_| kind.clone(), ValueKind::I64)
+        }
+        ValueKind::Boolean(_) => text.parse().map_or_else(|_| kind.clone(), ValueKind::Boolean),
+        _ => kind.clone(),
     }
 }
 
@@ -61,7 +79,7 @@ fn plain(kind: &ValueKind) -> String {
     }
 }
 
-/// A secret: only whether it is set, and how many there are.
+/// A secret: shows only whether it is set, and how many there are.
 fn masked(kind: &ValueKind) -> String {
     match kind {
         ValueKind::String(text) if text.is_empty() => "\"\"".to_owned(),
@@ -73,9 +91,9 @@ fn masked(kind: &ValueKind) -> String {
     }
 }
 
-/// A database URL without its password, which stands between the user's name and the last `@` (an
-/// unescaped `/`, `?` or `@` in a password is a common mistake, so cautiously the last), or in the query.
-/// What doesn't look like a URL is masked altogether.
+/// Masks the password in a database URL, which is between the user name and the last `@`, or in the query. (The last
+/// `@` as a precaution: an unescaped `/`, `?` or `@` in a password is a common mistake.) Anything that does not look
+/// like a URL is masked completely.
 fn masked_url(url: &str) -> String {
     if url.is_empty() {
         return String::new();
@@ -86,7 +104,7 @@ fn masked_url(url: &str) -> String {
     let (user, host) = match rest.rsplit_once('@') {
         Some((user_info, host)) => match user_info.split_once(':') {
             Some((user, _)) => (format!("{user}:{MASK}@"), host),
-            // That `@` belongs to the query.
+            // This `@` belongs to the query.
             None if user_info.contains('?') => return MASK.to_owned(),
             None => (format!("{user_info}@"), host),
         },
@@ -95,7 +113,7 @@ fn masked_url(url: &str) -> String {
     format!("{scheme}://{user}{}", masked_query(host))
 }
 
-/// Masks each parameter of a query whose name isn't known to be harmless.
+/// Masks the parameters of a query, except those known to be harmless.
 fn masked_query(host: &str) -> String {
     const HARMLESS: [&str; 7] = ["application_name", "dbname", "host", "port", "sslmode", "sslrootcert", "user"];
     let Some((host, query)) = host.split_once('?') else {

@@ -1,8 +1,8 @@
-//! The texts of secrets, apart from all other settings: what puts the layers over each other makes copies that nobody
-//! erases, so it gets only a mark. These are zeroed with their last owner.
+//! The texts of secrets, separate from all other settings. Merging the layers makes copies that nobody erases, so the
+//! layers contain only marks. The texts are zeroed with their last owner.
 //!
-//! What the environment and the configuration file say stays in memory elsewhere too, for as long as the process lives: in
-//! the environment itself, and in what has read the file. Only a secret from a file of its own leaves no trace.
+//! Secrets in the environment and in the configuration file also remain elsewhere in memory as long as the process
+//! lives: in the environment itself, and in the parser of the file. Only a secret from its own file leaves no trace.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,16 +12,15 @@ use zeroize::Zeroizing;
 use super::list::items;
 use super::names::LISTS;
 
-/// Stands for a secret that is set.
+/// The mark for a secret that is set.
 const MARK: &str = "set";
 
-/// Texts by setting and origin.
+/// The texts, by setting and origin.
 #[derive(Clone, Default)]
 pub(super) struct Vault(BTreeMap<(String, String), Arc<Vec<Zeroizing<String>>>>);
 
 impl Vault {
-    /// Keeps what a secret is set to, and gives what stands for it. A value of another kind than a secret can have is
-    /// given back as it is.
+    /// Stores the value of a secret, and returns the mark for it. A value that is not text is returned unchanged.
     pub(super) fn keep(&mut self, setting: &str, origin: &str, kind: ValueKind) -> ValueKind {
         let is_list = LISTS.contains(&setting);
         let texts = match kind {
@@ -42,12 +41,12 @@ impl Vault {
         kind
     }
 
-    /// Takes over what another one keeps.
+    /// Takes over the content of another vault.
     pub(super) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// What a mark stands for; `None` for what is no mark.
+    /// The texts behind a mark; `None` if the value is not a mark.
     pub(super) fn texts(&self, setting: &str, value: &Value) -> Option<&[Zeroizing<String>]> {
         let origin = value.origin().unwrap_or_default().to_owned();
         let texts = self.0.get(&(setting.to_owned(), origin))?;

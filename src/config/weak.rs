@@ -1,8 +1,8 @@
-//! Secrets that protect nothing: copied from a tutorial, or made by leaning on a key.
+//! Detects secrets that protect nothing: copied from a tutorial, or typed by holding down a key.
 
 use zeroize::Zeroizing;
 
-/// Secrets that documentation and tutorials print, long enough to pass for real ones.
+/// Secrets from documentation and tutorials that are long enough to look real.
 const PUBLISHED: [&str; 10] = [
     // jwt.io
     "a-string-secret-at-least-256-bits-long",
@@ -22,8 +22,8 @@ const PUBLISHED: [&str; 10] = [
     "super-secret-jwt-token-with-at-least-32-characters-long",
 ];
 
-/// Words of a placeholder, compared without case and punctuation. A secret that has enough beside them
-/// is let through: "my-jwt-secret-" before random text takes nothing from the randomness.
+/// The words of placeholders, compared without case and punctuation. A secret with enough other characters is accepted:
+/// "my-jwt-secret-" before random text does not reduce its randomness.
 const PLACEHOLDERS: [&str; 13] = [
     "changeme",
     "changethis",
@@ -40,19 +40,19 @@ const PLACEHOLDERS: [&str; 13] = [
     "passwordpassword",
 ];
 
-/// Whole secrets that are no secret, compared likewise.
+/// Whole words that are not secret, compared in the same way.
 const WORDS: [&str; 7] = ["secret", "mysecret", "password", "pepper", "test", "example", "your384bitsecret"];
 
-/// How many letters and digits beside a placeholder's words may make up a real secret.
+/// The number of letters and digits besides a placeholder's words that can form a real secret.
 const ENOUGH_BESIDE: usize = 32;
 
-/// Fewest different bytes; 32 random bytes, even written in hexadecimal, all but never have so few.
+/// The minimum number of different bytes. 32 random bytes practically never have fewer, not even in hexadecimal.
 const MIN_DISTINCT: usize = 8;
 
-/// A secret that repeats itself sooner than this, in bytes, is as weak as the part it repeats.
+/// A secret that repeats with a shorter period, in bytes, is as weak as the part that it repeats.
 const MIN_PERIOD: usize = 16;
 
-/// Why `secret` protects nothing, if so. Judges the kind of secret, not its length.
+/// Why `secret` protects nothing, if so. Checks the kind of secret, not its length.
 pub(super) fn weakness(secret: impl AsRef<[u8]>) -> Option<&'static str> {
     let bytes = secret.as_ref();
     if str::from_utf8(bytes).is_ok_and(is_well_known) {
@@ -71,7 +71,7 @@ pub(super) fn weakness(secret: impl AsRef<[u8]>) -> Option<&'static str> {
 }
 
 fn is_well_known(secret: &str) -> bool {
-    // As large as it may get: a text that grows leaves its beginnings behind.
+    // Full capacity: a growing string would leave copies behind.
     let mut plain = Zeroizing::new(String::with_capacity(secret.len()));
     plain.extend(secret.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()));
     PUBLISHED.iter().any(|published| secret.trim().eq_ignore_ascii_case(published))
@@ -79,7 +79,7 @@ fn is_well_known(secret: &str) -> bool {
         || PLACEHOLDERS.iter().any(|words| plain.contains(words) && plain.len() - words.len() < ENOUGH_BESIDE)
 }
 
-/// How many different bytes there are.
+/// The number of different bytes.
 fn distinct(bytes: &[u8]) -> usize {
     let mut sorted = Zeroizing::new(bytes.to_vec());
     sorted.sort_unstable();
@@ -87,12 +87,12 @@ fn distinct(bytes: &[u8]) -> usize {
     sorted.len()
 }
 
-/// Whether a part shorter than `limit` bytes, over and over, makes up all of it.
+/// Whether the bytes repeat a part that is shorter than `limit`.
 fn repeats_within(bytes: &[u8], limit: usize) -> bool {
     (1..limit.min(bytes.len())).any(|period| bytes[period..] == bytes[..bytes.len() - period])
 }
 
-/// Whether most bytes follow from the one before ("abcdefgh…", "0011223344…").
+/// Whether most bytes follow from the previous one ("abcdefgh…", "0011223344…").
 fn counts(bytes: &[u8]) -> bool {
     let steps = bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
     steps * 2 > bytes.len()

@@ -1,13 +1,13 @@
-//! The credential's format: generate, parse, tag.
+//! The format of API keys: generation, parsing and the tag.
 //!
 //! ```text
 //! keyward_live_ 4fXq…22  Zr0…43  9bQ…11
 //! prefix_env_   id       secret  tag
 //! ```
 //!
-//! The tag is a keyed hash over everything before it. A forged or mistyped key fails on the tag,
-//! which costs no query and no Argon2. The key that the tag is made with is derived from the
-//! server's pepper, so a copy of the database alone is not enough to make or to test a key.
+//! The tag is a keyed hash of everything before it. A forged or mistyped key fails on the tag, without a query and
+//! without Argon2id. The tag's key is derived from the server's pepper, so a copy of the database alone suffices
+//! neither to create a key nor to test one.
 
 pub(crate) mod base62;
 mod pepper;
@@ -34,8 +34,8 @@ const SECRET_LENGTH: usize = 43;
 const TAG_LENGTH: usize = 11;
 const ENVIRONMENT_LENGTH: usize = 4;
 
-/// A key's public name: a UUIDv7 (RFC 9562 §5.7), written as 22 base62 characters. It may stand in
-/// lists, logs and headers.
+/// A key's id: a UUIDv7 (RFC 9562 §5.7), written as 22 base62 characters. It is public, and may appear in lists, logs
+/// and headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(Uuid);
 
@@ -46,28 +46,28 @@ impl KeyId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    /// The first of the ids that are made at this instant or later.
+    /// The smallest possible id of a key created at this instant or later.
     pub fn first_of(instant: OffsetDateTime) -> Self {
         let millis = u64::try_from(instant.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
     }
 
-    /// When the key was made, to the millisecond (RFC 9562 §5.7).
+    /// When the key was created, in milliseconds (RFC 9562 §5.7).
     pub fn made_at(self) -> OffsetDateTime {
         let millis = self.0.as_u128() >> 80;
         let instant = i128::try_from(millis).ok().map(|millis| millis * 1_000_000);
-        // 48 bits of milliseconds end in the year 10889, which no key of ours has seen.
+        // 48 bits of milliseconds end in the year 10889, far beyond any key's creation.
         instant
             .and_then(|nanos| OffsetDateTime::from_unix_timestamp_nanos(nanos).ok())
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// The id as the database keeps it.
+    /// The id as the database stores it.
     pub fn as_uuid(self) -> Uuid {
         self.0
     }
 
-    /// Puts the public text of the id behind another text.
+    /// Appends the text of the id to a string.
     pub fn push_to(self, text: &mut String) {
         push_ascii(text, &self.to_text());
     }
@@ -87,9 +87,9 @@ impl From<Uuid> for KeyId {
     }
 }
 
-/// The text is not the id of a key.
+/// The text is not a key's id.
 #[derive(Debug, thiserror::Error)]
-#[error("an id is {ID_LENGTH} letters and digits")]
+#[error("must be {ID_LENGTH} letters and digits")]
 pub struct InvalidKeyId;
 
 impl FromStr for KeyId {
@@ -106,7 +106,7 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// The secret part of a key. Shown once to its owner, never stored.
+/// The secret part of a key. It is shown once to its owner and never stored.
 pub struct KeySecret(Zeroizing<[u8; SECRET_LENGTH]>);
 
 impl KeySecret {
@@ -123,9 +123,9 @@ impl KeySecret {
     }
 }
 
-/// A keyed hash of a key's text, by which this process recognises the very same key: 128 bits of SipHash-2-4 under a
-/// key that no other process has. Two proofs are equal only for one and the same key. Without that key, nothing
-/// follows from a proof.
+/// A keyed hash of a key's text, by which this process recognises the same key again: 128 bits of SipHash-2-4 under a
+/// key that no other process has. Two proofs are equal only if the keys are. Without the SipHash key, a proof reveals
+/// nothing.
 #[derive(Clone)]
 pub struct Proof([u64; 2]);
 
@@ -135,35 +135,34 @@ impl ConstantTimeEq for Proof {
     }
 }
 
-/// The system's generator. It can fail only before the kernel has gathered its first entropy,
-/// which a booted machine has.
+/// The system's random generator. It can fail only before the kernel has gathered entropy, which a booted machine has.
 fn system_random() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
 }
 
-/// Which pepper of the list a key was made with. A key stays with its pepper for its life.
+/// The index of the pepper that a key was created with. A key never changes its pepper.
 #[derive(Clone, Copy)]
 pub struct PepperIndex(usize);
 
-/// A key as its owner gets it, once.
+/// A new key, as it is handed to its owner, once.
 pub struct IssuedKey {
-    /// The public name.
+    /// The key's id.
     pub id: KeyId,
     /// The environment in the key's text.
     pub environment: Environment,
-    /// What the hasher stores a hash of.
+    /// The secret, whose hash is stored.
     pub secret: KeySecret,
-    /// Which pepper the hash needs.
+    /// The pepper that the hash needs.
     pub pepper: PepperIndex,
     /// The whole key.
     pub text: SecretString,
 }
 
-/// A text of the form of a key. *Anybody may have made it.*
+/// A text that has the form of a key. *Anybody may have made it.*
 pub struct KeyForm<'a> {
-    /// The public name that it claims.
+    /// The id that the text claims.
     pub id: KeyId,
-    /// Recognises the very same text, of which more may be known already.
+    /// Recognises the same text again, if it was checked before.
     pub proof: Proof,
     environment: Environment,
     text: &'a [u8],
@@ -171,18 +170,18 @@ pub struct KeyForm<'a> {
     tag: u64,
 }
 
-/// A key as it arrives: well formed and tagged by us, but *unproven*. Only `auth` makes a
-/// [`Principal`](super::principal::Principal) of it.
+/// A presented key: well formed and with a valid tag, but *its secret is not verified*. Only `auth` turns it into a
+/// [`Principal`](super::principal::Principal).
 pub struct PresentedKey<'a> {
-    /// The public name.
+    /// The key's id.
     pub id: KeyId,
     /// The environment in the key's text.
     pub environment: Environment,
-    /// What the stored hash must match, where it arrived: most checks need no copy of it.
+    /// The secret that the stored hash must match. Borrowed, because most checks need no copy.
     secret: &'a [u8; SECRET_LENGTH],
-    /// Which pepper the hash was made with.
+    /// The pepper that the hash was made with.
     pub pepper: PepperIndex,
-    /// For recognising the very same key later.
+    /// Recognises the same key again.
     pub proof: Proof,
 }
 
@@ -193,29 +192,29 @@ impl PresentedKey<'_> {
     }
 }
 
-/// The text is not a key of ours: of another form, or with a tag that we did not make.
+/// The text is not a key of this server: it has another form, or an invalid tag.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a key of ours")]
+#[error("not a key of this server")]
 pub struct NotOurs;
 
-/// Makes and recognises keys: the configured prefix and the peppers.
+/// Generates and recognises keys, with the configured prefix and peppers.
 pub struct Keyring {
     prefix: Prefix,
     peppers: Vec<PepperKeys>,
-    /// What proofs are made with. Drawn at each start, since they stay in this process.
+    /// Makes proofs. Its key is random per process, because proofs never leave the process.
     recogniser: SipHasher24,
 }
 
-/// There is no pepper to make keys with.
+/// The list of peppers is empty.
 #[derive(Debug, thiserror::Error)]
-#[error("at least one pepper is needed")]
+#[error("at least one pepper is required")]
 pub struct NoPepper;
 
 impl Keyring {
-    /// A keyring that makes keys with the first pepper and recognises keys of all of them.
+    /// A keyring that generates keys with the first pepper and recognises keys of all peppers.
     ///
     /// # Errors
-    /// [`NoPepper`] when the list is empty.
+    /// [`NoPepper`] if the list is empty.
     pub fn new(prefix: Prefix, peppers: &[Pepper]) -> Result<Self, NoPepper> {
         if peppers.is_empty() {
             return Err(NoPepper);
@@ -224,17 +223,17 @@ impl Keyring {
         Ok(Self { prefix, peppers: peppers.iter().map(PepperKeys::of).collect(), recogniser })
     }
 
-    /// The word that keys begin with.
+    /// The prefix of all keys.
     pub fn prefix(&self) -> &Prefix {
         &self.prefix
     }
 
-    /// Makes a new key. `now` becomes the time in its id.
+    /// Generates a key. `now` becomes the timestamp in its id.
     pub fn generate(&self, environment: Environment, now: OffsetDateTime) -> IssuedKey {
         let id = KeyId::generate(now);
         let secret = KeySecret::generate();
         let head = self.head(environment);
-        // One allocation of the final size: a growing string would leave copies behind.
+        // One allocation of the final size: a growing string would leave copies of the secret behind.
         let mut text = String::with_capacity(self.text_length());
         text.push_str(&head);
         push_ascii(&mut text, &id.to_text());
@@ -244,18 +243,18 @@ impl Keyring {
         IssuedKey { id, environment, secret, pepper: PepperIndex(0), text: text.into() }
     }
 
-    /// Recognises a key by its form and its tag, without any I/O.
+    /// Recognises a key by its form and its tag, without I/O.
     ///
     /// # Errors
-    /// [`NotOurs`] for anything that this keyring did not make.
+    /// [`NotOurs`] for any text that this keyring did not generate.
     pub fn parse<'a>(&self, text: &'a [u8]) -> Result<PresentedKey<'a>, NotOurs> {
         self.form(text).and_then(|form| self.recognise(form))
     }
 
-    /// Recognises the form of a key, whoever made it.
+    /// Recognises the form of a key, without checking its tag.
     ///
     /// # Errors
-    /// [`NotOurs`] for anything of another form.
+    /// [`NotOurs`] for any other form.
     pub fn form<'a>(&self, text: &'a [u8]) -> Result<KeyForm<'a>, NotOurs> {
         self.form_of(text).ok_or(NotOurs)
     }
@@ -263,7 +262,7 @@ impl Keyring {
     /// Recognises a key by its tag.
     ///
     /// # Errors
-    /// [`NotOurs`] for a text that was not tagged with one of our peppers.
+    /// [`NotOurs`] if none of the peppers made the tag.
     pub fn recognise<'a>(&self, form: KeyForm<'a>) -> Result<PresentedKey<'a>, NotOurs> {
         let KeyForm { id, proof, environment, text, secret, tag } = form;
         let tagged = &text[..text.len() - TAG_LENGTH];
@@ -271,17 +270,17 @@ impl Keyring {
         Ok(PresentedKey { id, environment, secret, pepper: PepperIndex(pepper), proof })
     }
 
-    /// The sub-key that a key's hash is made with.
+    /// The sub-key for the hash of a key.
     pub fn hash_secret(&self, pepper: PepperIndex) -> &[u8; 32] {
         &self.peppers[pepper.0].hash
     }
 
-    /// Seals a text of ours, so that it is recognised when it comes back: 64 bits of a keyed hash.
+    /// Seals data that clients send back to us: the first 64 bits of a keyed hash.
     pub fn seal(&self, message: &[u8]) -> [u8; 8] {
         self.peppers[0].seal(message)
     }
 
-    /// Whether `seal` is one of ours over `message`, with any of the peppers.
+    /// Whether `seal` is valid for `message` under any of the peppers.
     pub fn has_sealed(&self, message: &[u8], seal: &[u8]) -> bool {
         self.peppers.iter().any(|keys| keys.seal(message).ct_eq(seal).into())
     }
@@ -296,7 +295,7 @@ impl Keyring {
         let (id, rest) = rest.strip_prefix(b"_")?.split_at(ID_LENGTH);
         let id = KeyId::from_text(id)?;
         let (secret, tag) = rest.split_first_chunk()?;
-        // That the secret is base62 need not be asked: we tag no other.
+        // Whether the secret is base62 need not be checked: only such secrets get a tag.
         let tag = base62::decode_u64(tag.try_into().ok()?)?;
         let proof = self.recogniser.hash(text);
         Some(KeyForm { id, proof: Proof([proof.h1, proof.h2]), environment, text, secret, tag })

@@ -1,4 +1,4 @@
-//! Who did what to which key, when, from where.
+//! Audit events: who did what to which key, when, and from where.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use super::{api_key::KeyId, owner::Owner};
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// The bearer of a token: the person, also where keys belong to the person's organisation.
+    /// The bearer of a token: the person, even if keys belong to the person's organisation.
     Token {
         /// The token's `iss`.
         issuer: Box<str>,
@@ -20,50 +20,50 @@ pub enum Actor {
     },
     /// The holder of a key.
     Key(KeyId),
-    /// Somebody with access to the database, by the command line.
+    /// Somebody with access to the database, through the command line.
     CommandLine,
 }
 
-/// Who did something, and how they came.
+/// An actor, with the circumstances of the request.
 #[derive(Clone, Debug)]
 pub struct Author {
-    /// Who.
+    /// The actor.
     pub actor: Actor,
-    /// The client's address, as far as it is known.
+    /// The client's address, if known.
     pub address: Option<IpAddr>,
-    /// The request's id, by which the log tells more.
+    /// The id of the request, also found in the log.
     pub request_id: Option<String>,
 }
 
 impl Author {
-    /// The command line, which has neither address nor request.
+    /// The command line, which has neither an address nor a request.
     pub fn command_line() -> Self {
         Self { actor: Actor::CommandLine, address: None, request_id: None }
     }
 }
 
-/// What was done.
+/// The kind of an audit event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A key was made.
+    /// A key was created.
     KeyCreated,
-    /// A key's rights or notes were changed.
+    /// A key's scopes, metadata or other fields were changed.
     KeyUpdated,
     /// A key got a successor.
     KeyRotated,
-    /// A key was switched off.
+    /// A key was disabled.
     KeyDisabled,
-    /// A key was switched on again.
+    /// A key was enabled.
     KeyEnabled,
-    /// A key was ended for good.
+    /// A key was revoked.
     KeyRevoked,
-    /// All keys of an owner were switched off.
+    /// An owner was disabled: all of their keys are refused.
     OwnerDisabled,
-    /// The keys of an owner were switched on again.
+    /// An owner was enabled.
     OwnerEnabled,
-    /// A token was ended before it expired.
+    /// A token was revoked by its id.
     TokenRevoked,
-    /// All tokens of a subject that were issued before an instant were.
+    /// All tokens of a subject that were issued before an instant were revoked.
     SubjectTokensRevoked,
 }
 
@@ -82,7 +82,7 @@ impl Action {
         Self::SubjectTokensRevoked,
     ];
 
-    /// The word for it in the database and in answers.
+    /// The word in the database and in responses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::KeyCreated => "key.created",
@@ -98,27 +98,27 @@ impl Action {
         }
     }
 
-    /// The action of this word.
+    /// The action with this name.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == word)
     }
 }
 
-/// Something that was done, as it is kept.
+/// An audit event as it is stored.
 #[derive(Clone, Debug)]
 pub struct AuditEvent {
-    /// A UUIDv7, so the order of ids is that of time.
+    /// A UUIDv7, so ids are ordered by time.
     pub id: Uuid,
-    /// When.
+    /// When it happened.
     pub at: OffsetDateTime,
-    /// What, as an [`Action`] says it; a newer Keyward's events may say more.
+    /// The name of the [`Action`]; a newer version of Keyward may have written one that this version does not know.
     pub action: String,
-    /// To which key; `None` when it was about an owner, or about tokens.
+    /// The key that was changed; `None` if the event concerns an owner or tokens.
     pub key: Option<KeyId>,
-    /// Whose key, or whose tokens; with an empty subject where only the token's issuer is known.
+    /// The owner of the key or the tokens. The subject is empty if only the token's issuer is known.
     pub owner: Owner,
-    /// By whom.
+    /// Who caused the event.
     pub author: Author,
-    /// Changed fields, each from what to what; a reason, a successor. Never a secret.
+    /// The old and new values of changed fields; a reason; a successor. Never a secret.
     pub details: Map<String, Value>,
 }

@@ -1,15 +1,15 @@
-//! What replicas tell each other so that a revoked key is refused everywhere. The protocol itself is
-//! `auth::coherence`; the messages stand here because `store` carries them.
+//! The messages between replicas that make a revoked key refused everywhere. `auth::coherence` has the protocol; the
+//! messages are defined here because `store` transports them.
 
 pub mod message_keys;
 
 use std::time::Duration;
 
-/// No replica may use a longer lease, so a revoker that can learn nothing at all waits for this.
+/// The maximum lease of a replica. A revoker that can learn nothing about the others waits this long.
 pub const LONGEST_LEASE: Duration = Duration::from_secs(60);
 
-/// An instant on this machine's own clock: nanoseconds since an origin of its own (its boot).
-/// Meaningless on any other machine.
+/// An instant on this machine's monotonic clock: nanoseconds since an unspecified origin (its boot). Meaningless on any
+/// other machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonotonicTime(u64);
 
@@ -24,101 +24,101 @@ impl MonotonicTime {
         self.0
     }
 
-    /// This instant plus `span`; stays at the last representable instant (in 584 years).
+    /// This instant plus `span`, saturating at the last representable instant (in 584 years).
     pub fn after(self, span: Duration) -> Self {
         let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))
     }
 }
 
-/// One run of one replica: random, and a new one each time the program starts, so that what a
-/// predecessor has sent is never taken for our own.
+/// The id of one run of a replica: random, and new at each start, so that messages of an earlier run are never taken
+/// for our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(pub u128);
 
-/// The record that a change or a cached read is about: a key's UUID as a number (or any digest of
-/// another record's name). Its low bits choose a stripe, so they should be well spread: those of a
-/// UUIDv7 are random.
+/// The record that a change or a cached read concerns: a key's UUID as a number, or a digest that names another record.
+/// The low bits choose a stripe, so they must be well distributed; those of a UUIDv7 are random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub u128);
 
-/// A change that somebody waits for: random, chosen by whoever makes it. It travels as a message of its own in the
-/// change's transaction ([`Notification::Announced`]), since what a trigger sends proves nothing about its sender.
+/// The id of a change that somebody waits for: random, chosen by whoever makes the change. It is sent as a separate
+/// message in the change's transaction ([`Notification::Announced`]), because a message from a trigger does not
+/// authenticate its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId(pub u64);
 
-/// The message that announces a change, as it travels. The store sends it in the change's transaction.
+/// The encoded message that announces a change. The store sends it in the change's transaction.
 #[derive(Clone, Debug)]
 pub struct Mark(String);
 
 impl Mark {
-    /// Wraps the text.
+    /// Wraps an encoded message.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text.
+    /// The encoded message.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Everything that replicas are told. All but [`Changed`](Self::Changed) and [`Unproven`](Self::Unproven) carry a proof
-/// that a replica sent them; it has been verified.
+/// A message to replicas. All except [`Changed`](Self::Changed) and [`Unproven`](Self::Unproven) carry a proof that a
+/// replica sent them, which has been verified.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Notification {
-    /// "I am here, and when I hear this myself, I may believe my cache for so long."
+    /// "I am alive, and once I receive this message myself, I may trust my cache for the lease."
     Heartbeat {
-        /// Who sent it.
+        /// The sender.
         replica: ReplicaId,
-        /// Unique among the heartbeats of that replica.
+        /// Unique among the heartbeats of this replica.
         sequence: u64,
-        /// The lease that the sender counts from the instant before the sending.
+        /// The duration of the lease, which the sender counts from the instant before sending.
         lease: Duration,
     },
-    /// The same without a proof: of a version that knew none, of a replica with other peppers, or of an impostor. It
-    /// makes revokers wait, and does nothing else.
+    /// A heartbeat without a valid proof: from a version that had none, from a replica with other peppers, or from an
+    /// impostor. Its only effect is that revokers wait.
     Unproven {
-        /// Who is said to have sent it.
+        /// The claimed sender.
         replica: ReplicaId,
-        /// The lease that it is said to have.
+        /// The claimed lease.
         lease: Duration,
     },
-    /// Rows have changed; sent by a trigger, in the transaction that changes them. Anybody who may connect to the
-    /// database could send it, too: it makes replicas read again, and does nothing else.
+    /// Rows have changed; sent by a trigger in the transaction that changes them. Anybody who can connect to the
+    /// database could send it too. Its only effect is that replicas read the rows again.
     Changed {
-        /// The trigger's own number, by which older versions acknowledge.
+        /// The trigger's sequence number, which older versions acknowledge.
         number: u64,
-        /// What must be read again.
+        /// The records that must be read again.
         records: Records,
     },
-    /// "Tell me when you have applied what this transaction has changed." Sent after the change itself.
+    /// "Confirm when you have applied the changes of this transaction." Sent after the changes themselves.
     Announced {
-        /// Names the change.
+        /// The id of the change.
         change: ChangeId,
     },
-    /// "I have applied these changes." True for ever, so a repetition by somebody else does no harm.
+    /// "I have applied these changes." This stays true, so a replay by somebody else does no harm.
     Applied {
-        /// Who has.
+        /// The sender.
         replica: ReplicaId,
-        /// Which.
+        /// The applied changes.
         changes: Vec<ChangeId>,
-        /// The same for replicas of older versions: the number of the latest change, which covers all before it.
+        /// For replicas of older versions: the number of the latest change, which covers all earlier ones.
         up_to: Option<u64>,
     },
-    /// "I hold no lease any more, and shall take no other." Spares revokers the wait. True for ever, too: an id lasts
-    /// no longer than its process.
+    /// "I hold no lease any more, and will take no other." Spares revokers the wait. This also stays true, because an
+    /// id lasts no longer than its process.
     Left {
-        /// Who leaves.
+        /// The sender.
         replica: ReplicaId,
     },
 }
 
-/// What a change was about.
+/// The records that a change concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Records {
-    /// These.
+    /// These records.
     These(Vec<RecordId>),
-    /// Too many to name, or unknown.
+    /// All records, because there are too many to name or they are unknown.
     All,
 }

@@ -1,41 +1,41 @@
-//! Why a credential is refused: for the log, and for the stranger.
+//! The reasons for refusing a credential: in detail for the log, and reduced for the client.
 
-/// Why a request was refused. For the log and the owner; a stranger gets [`PublicDenial`].
+/// Why a request was refused, for the log and the owner. A stranger gets a [`PublicDenial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// No credential came with the request.
+    /// The request has no credential.
     Missing,
-    /// More than one credential came, or one that is no text at all.
+    /// The request has more than one credential, or one that is not text.
     Ambiguous,
-    /// Not a key of this server: another form, or a tag that we did not make.
+    /// Not a key of this server: it has another form, or an invalid tag.
     KeyMalformed,
-    /// A genuine key whose row does not exist.
+    /// A genuine key that is not in the database.
     KeyUnknown,
     /// The stored hash does not match the secret.
     KeyWrongSecret,
     /// The key was revoked.
     KeyRevoked,
-    /// The key is switched off.
+    /// The key is disabled.
     KeyDisabled,
-    /// All keys of its owner are switched off.
+    /// The owner of the key is disabled.
     KeyOwnerDisabled,
-    /// The key's time is over.
+    /// The key has expired.
     KeyExpired,
-    /// The key may not be used from this address.
+    /// The key must not be used from this address.
     KeyAddress,
-    /// The credential is good, but lacks a scope that is asked for.
+    /// The credential is valid, but lacks a required scope.
     Scope(&'static str),
-    /// The credential is good, but lacks scopes that a policy, or whoever asks, demands.
+    /// The credential is valid, but lacks scopes that a policy or the gateway demands.
     Scopes,
-    /// The rule of the policy wants another kind of credential.
+    /// The policy's rule demands another kind of credential.
     OtherKind,
-    /// The rule of the policy wants a key of the other world.
+    /// The policy's rule demands a key of the other environment.
     OtherEnvironment,
-    /// No rule of the policy is about such a request.
+    /// No rule of the policy matches the request.
     NoRule,
-    /// The rules look at what nobody who is trusted has told of the request.
+    /// The rules need a fact about the request that no trusted proxy has stated.
     RequestUnknown,
-    /// The request was told of in ways that do not agree, or can be understood in more than one way.
+    /// The statements about the request disagree, or one of them is ambiguous.
     RequestUnclear,
     /// The token was refused.
     Token(TokenFault),
@@ -44,75 +44,75 @@ pub enum Denial {
 /// Why a token was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
-    /// Not three base64url segments, or not the JSON that belongs in them (RFC 7515 §7.1).
+    /// Not three base64url segments, or their content is not the required JSON (RFC 7515 §7.1).
     Malformed,
     /// The header names another algorithm than the key's (RFC 8725 §3.1).
     Algorithm,
-    /// The header demands something that we do not implement (RFC 7515 §4.1.11, RFC 7797).
+    /// The header demands an extension that we do not implement (RFC 7515 §4.1.11, RFC 7797).
     Critical,
     /// The header's `typ` names another kind of token (RFC 8725 §3.11).
     Type,
-    /// The header's `kid` is longer than we take.
+    /// The header's `kid` exceeds the maximum length.
     KeyIdTooLong,
     /// The header's `kid` names no key of the issuer.
     KeyUnknown,
-    /// Several keys of the issuer could be meant.
+    /// Several keys of the issuer match.
     KeyAmbiguous,
     /// The signature does not match.
     Signature,
-    /// `exp` is missing (RFC 7519 §4.1.4; we demand it).
+    /// `exp` is missing (RFC 7519 §4.1.4; Keyward requires it).
     ExpiryMissing,
     /// `exp` has passed.
     Expired,
-    /// `exp` is further away than the configured maximum lifetime.
+    /// `exp` is later than the configured maximum lifetime allows.
     LifetimeTooLong,
-    /// `nbf` has not come yet (RFC 7519 §4.1.5).
+    /// `nbf` is in the future (RFC 7519 §4.1.5).
     NotYetValid,
-    /// `iat` lies in the future (RFC 7519 §4.1.6).
+    /// `iat` is in the future (RFC 7519 §4.1.6).
     IssuedInFuture,
     /// `iss` is not the configured issuer (RFC 7519 §4.1.1).
     Issuer,
-    /// `aud` does not hold us (RFC 7519 §4.1.3).
+    /// `aud` does not contain our audience (RFC 7519 §4.1.3).
     Audience,
-    /// It was issued to a client whose tokens are not accepted (`azp`, OpenID Connect Core 1.0 §3.1.3.7).
+    /// The token was issued to a client whose tokens are not accepted (`azp`, OpenID Connect Core 1.0 §3.1.3.7).
     AuthorizedParty,
     /// `sub` is missing or empty (RFC 7519 §4.1.2).
     Subject,
     /// The scopes are malformed.
     Scopes,
-    /// A claim that the configuration demands is missing, or says something else.
+    /// A claim that the configuration requires is missing or has another value.
     RequiredClaim,
-    /// A claim is there that the configuration forbids: the token is of another kind (RFC 8725 §3.12).
+    /// The token has a claim that the configuration forbids: it is another kind of token (RFC 8725 §3.12).
     ForbiddenClaim,
-    /// The claim that names the organisation is missing or empty, where keys belong to organisations.
+    /// The claim with the organisation is missing or empty, but keys belong to organisations.
     Tenant,
-    /// The token says that its owner is disabled.
+    /// The token states that its owner is disabled.
     OwnerDisabled,
-    /// `jti` is no text that we could find it by (RFC 7519 §4.1.7).
+    /// `jti` is not a string that a revocation could name (RFC 7519 §4.1.7).
     TokenId,
-    /// The token was revoked, by its `jti`.
+    /// The token was revoked by its `jti`.
     Revoked,
-    /// The subject's tokens were revoked up to an instant, and this one was issued before it, or does not say when.
+    /// The subject's tokens were revoked up to an instant, and this one was issued before it or has no `iat`.
     BeforeNotBefore,
 }
 
-/// What a stranger is told. Unknown, revoked, expired and wrong look the same (OWASP ASVS 6.3.8).
+/// What a stranger learns. Unknown, revoked, expired and wrong credentials are indistinguishable (OWASP ASVS 6.3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublicDenial {
-    /// No credential came with the request.
+    /// The request has no credential.
     MissingCredential,
-    /// The request carries credentials in a way that cannot be read (RFC 6750 §3.1 `invalid_request`).
+    /// The credentials in the request can't be read (RFC 6750 §3.1 `invalid_request`).
     InvalidRequest,
-    /// The credential is no good (RFC 6750 §3.1 `invalid_token`).
+    /// The credential is invalid (RFC 6750 §3.1 `invalid_token`).
     InvalidCredential,
-    /// The credential is good, and not enough (RFC 6750 §3.1 `insufficient_scope`).
+    /// The credential is valid but insufficient (RFC 6750 §3.1 `insufficient_scope`).
     InsufficientScope(&'static str),
-    /// The policy does not allow it, whichever scopes a credential carries.
+    /// The policy does not allow the request, whatever scopes a credential has.
     NotAllowed,
 }
 
 impl Denial {
-    /// What of this a stranger may know.
+    /// The part of this that a stranger may know.
     pub fn public(self) -> PublicDenial {
         match self {
             Self::Missing => PublicDenial::MissingCredential,
@@ -128,7 +128,7 @@ impl Denial {
         }
     }
 
-    /// A stable word for logs.
+    /// A stable code for logs.
     pub fn code(self) -> &'static str {
         match self {
             Self::Missing => "credential_missing",
@@ -153,7 +153,7 @@ impl Denial {
 }
 
 impl TokenFault {
-    /// A stable word for logs.
+    /// A stable code for logs.
     pub fn code(self) -> &'static str {
         match self {
             Self::Malformed => "token_malformed",

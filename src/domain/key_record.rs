@@ -1,5 +1,5 @@
-//! What is known of a key: owner, scopes, state, expiry. [`KeyRecord`] is the part that decides a check;
-//! [`ManagedKey`] is all that its owner may see.
+//! What is known about a key. [`KeyRecord`] is the part that a check needs; [`ManagedKey`] is everything its owner may
+//! see.
 
 use std::{
     net::IpAddr,
@@ -21,47 +21,47 @@ use super::{
     text::{KeyDescription, KeyName},
 };
 
-/// The most networks that one key may be bound to.
+/// The maximum number of networks that a key can be bound to.
 pub const ALLOWED_IPS_MAX: usize = 50;
 
-/// What decides a check, without the hash. A replica keeps a million of these in memory, so only
-/// what a check or its answer needs stands here.
+/// What a check needs, except the hash. A replica keeps up to a million of these in memory, so a record contains only
+/// what a check or its response needs.
 #[derive(Clone, Debug)]
 pub struct KeyRecord {
-    /// The public name.
+    /// The key's id.
     pub id: KeyId,
-    /// Whose key it is.
+    /// The owner of the key.
     pub owner: Owner,
-    /// Which world it belongs to.
+    /// The key's environment.
     pub environment: Environment,
-    /// What its owner calls it, handed back by a verification.
+    /// The owner's name for the key, returned by verifications.
     pub name: Option<KeyName>,
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: Scopes,
-    /// The owner's notes, handed back, too.
+    /// The owner's metadata, also returned by verifications.
     pub metadata: Metadata,
-    /// From where it may be used.
+    /// The networks that the key may be used from.
     pub allowed_ips: AllowedIps,
-    /// From when on it is refused; `None` for never.
+    /// When the key expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
-    /// Switched off, reversibly, when `false`.
+    /// `false` if the key is disabled, which can be undone.
     pub enabled: bool,
-    /// Whether all keys of its owner are switched off.
+    /// Whether the owner of the key is disabled.
     pub owner_disabled: bool,
-    /// When it was ended for good, if it was.
+    /// When the key was revoked, if it was.
     pub revoked_at: Option<OffsetDateTime>,
-    /// When this copy's use was last noted.
+    /// When a use of this copy was last recorded.
     pub noted: NotedMinute,
 }
 
-/// The minute in which a use was last noted, so that further uses within it need not be.
+/// The minute in which a use was last recorded, so that further uses within it are not.
 #[derive(Debug, Default)]
 pub struct NotedMinute(AtomicU32);
 
 impl NotedMinute {
-    /// Whether a use at `now` is to be noted; says so once a minute.
+    /// Whether to record a use at `now`: true once per minute.
     pub fn is_due(&self, now: OffsetDateTime) -> bool {
-        // Enough until the year 10136.
+        // Suffices until the year 10136.
         let minute = (now.unix_timestamp() / 60) as u32;
         self.0.load(Relaxed) != minute && self.0.swap(minute, Relaxed) != minute
     }
@@ -74,7 +74,7 @@ impl Clone for NotedMinute {
 }
 
 impl KeyRecord {
-    /// A key that proves who its owner is, grants nothing, and works for ever from anywhere.
+    /// A key without scopes, which never expires and works from any address.
     pub fn new(id: KeyId, owner: Owner, environment: Environment) -> Self {
         Self {
             id,
@@ -92,8 +92,8 @@ impl KeyRecord {
         }
     }
 
-    /// Why this key must be refused to somebody at `address` at `now`, if it must. Evaluated on every
-    /// request, cached or not.
+    /// The reason for refusing this key to a client at `address` at `now`, if there is one. Evaluated on every request,
+    /// cached or not.
     pub fn refusal(&self, now: OffsetDateTime, address: Option<IpAddr>) -> Option<Denial> {
         if let Some(denial) = self.standing_refusal(now) {
             return Some(denial);
@@ -101,7 +101,7 @@ impl KeyRecord {
         (!self.allowed_ips.allow(address)).then_some(Denial::KeyAddress)
     }
 
-    /// Every reason that [`refusal`](Self::refusal) could give, the first one first.
+    /// Every reason that [`refusal`](Self::refusal) could give, in the same order.
     pub fn refusals(&self, now: OffsetDateTime, address: Option<IpAddr>) -> Vec<Denial> {
         let reasons = [
             (self.revoked_at.is_some(), Denial::KeyRevoked),
@@ -113,7 +113,7 @@ impl KeyRecord {
         reasons.into_iter().filter_map(|(holds, denial)| holds.then_some(denial)).collect()
     }
 
-    /// How the key stands at `now`, wherever it is used from.
+    /// The state of the key at `now`, independent of the client's address.
     pub fn state(&self, now: OffsetDateTime) -> KeyState {
         match self.standing_refusal(now) {
             None => KeyState::Active,
@@ -137,7 +137,7 @@ impl KeyRecord {
         }
     }
 
-    /// Whether it has neither been revoked nor expired: those that have don't count against an owner's limit.
+    /// Whether the key is neither revoked nor expired. Only such keys count against an owner's limit.
     pub fn is_alive(&self, now: OffsetDateTime) -> bool {
         self.revoked_at.is_none() && !self.has_expired(now)
     }
@@ -146,7 +146,7 @@ impl KeyRecord {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Bytes that this record takes beside itself, for bounding memory.
+    /// The heap memory of this record in bytes, for bounding the cache.
     pub fn bytes_besides(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
         self.name.as_ref().map_or(0, |name| name.as_str().len())
@@ -158,17 +158,17 @@ impl KeyRecord {
     }
 }
 
-/// Networks that a key may be used from; none at all means from anywhere.
+/// The networks that a key may be used from; an empty list allows every address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedIps(Box<[IpNet]>);
 
-/// A list of networks is too long.
+/// The list of networks is too long.
 #[derive(Debug, thiserror::Error)]
 #[error("at most {ALLOWED_IPS_MAX} networks")]
 pub struct TooManyNetworks;
 
 impl AllowedIps {
-    /// Takes networks; bits beyond a network's prefix are cleared. IPv4 in the form of IPv6 becomes IPv4, as
+    /// Normalizes the networks: bits beyond the prefix are cleared, and IPv4-mapped IPv6 networks become IPv4, as
     /// clients' addresses do.
     ///
     /// # Errors
@@ -183,27 +183,27 @@ impl AllowedIps {
         &self.0
     }
 
-    /// Whether these let in whom `others` do not.
+    /// Whether these networks allow an address that `others` do not.
     pub fn reach_beyond(&self, others: &Self) -> bool {
         !others.0.is_empty() && (self.0.is_empty() || !network::are_within(&self.0, &others.0))
     }
 
-    /// Whether a client at `address` is in one of them. One whose address is not known is not.
+    /// Whether a client at `address` is allowed. An unknown address is in no network.
     fn allow(&self, address: Option<IpAddr>) -> bool {
         self.0.is_empty() || address.is_some_and(|address| self.0.iter().any(|network| network.contains(&address)))
     }
 }
 
-/// How a key stands, as lists show it.
+/// The state of a key, as lists show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// It is accepted.
+    /// The key is accepted.
     Active,
-    /// It, or its owner, is switched off.
+    /// The key or its owner is disabled.
     Disabled,
-    /// Its time is over.
+    /// The key has expired.
     Expired,
-    /// It was ended for good.
+    /// The key was revoked.
     Revoked,
 }
 
@@ -211,7 +211,7 @@ impl KeyState {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Active, Self::Disabled, Self::Expired, Self::Revoked];
 
-    /// The word for it in answers and filters.
+    /// The word in responses and filters.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -222,20 +222,20 @@ impl KeyState {
     }
 }
 
-/// Who has switched a key off.
+/// Who disabled a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisabledBy {
-    /// Whose key it is.
+    /// The key's owner.
     Owner,
-    /// Somebody who manages everybody's keys. Then its owner does not switch it on.
+    /// An administrator. The owner cannot enable the key then.
     Administrator,
 }
 
 impl DisabledBy {
-    /// Everybody.
+    /// Every value.
     pub const ALL: [Self; 2] = [Self::Owner, Self::Administrator];
 
-    /// The word for it in the database and in answers.
+    /// The word in the database and in responses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -244,38 +244,38 @@ impl DisabledBy {
     }
 }
 
-/// What a key's changes are counted from.
+/// The version of a new key.
 pub const FIRST_VERSION: NonZeroI64 = NonZeroI64::new(1).expect("one is not zero");
 
 /// A key as its owner sees it.
 #[derive(Clone, Debug)]
 pub struct ManagedKey {
-    /// What decides a check.
+    /// The part that a check needs.
     pub record: KeyRecord,
-    /// What it is for.
+    /// The purpose of the key.
     pub description: Option<KeyDescription>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: OffsetDateTime,
-    /// By whom; `None` where an earlier version did not write it.
+    /// Who created it; `None` if an earlier version did not record it.
     pub created_by: Option<Actor>,
-    /// When somebody last changed it.
+    /// When it was last changed.
     pub updated_at: OffsetDateTime,
-    /// Who has switched it off; `None` while it is on.
+    /// Who disabled it; `None` while it is enabled.
     pub disabled_by: Option<DisabledBy>,
-    /// Why it was revoked, if somebody said so.
+    /// The reason given for the revocation.
     pub revoked_reason: Option<String>,
-    /// The key whose place it took; `None` also where an earlier version did not write it.
+    /// The key that this key replaced; `None` also if an earlier version did not record it.
     pub predecessor: Option<KeyId>,
-    /// The key that took its place.
+    /// The key that replaced this key.
     pub successor: Option<KeyId>,
-    /// Counts the changes, for `ETag` (RFC 9110 §8.8.3).
+    /// Incremented by each change, for `ETag` (RFC 9110 §8.8.3).
     pub version: NonZeroI64,
-    /// When it was last used, as far as that has been written; within minutes of the truth.
+    /// The last use that was written, accurate to a few minutes.
     pub last_use: Option<LastUse>,
 }
 
 impl ManagedKey {
-    /// A key that was just made, by its owner.
+    /// A key that its owner has just created.
     pub fn new(record: KeyRecord, name: Option<KeyName>, created_at: OffsetDateTime) -> Self {
         Self {
             disabled_by: (!record.enabled).then_some(DisabledBy::Owner),
@@ -296,9 +296,9 @@ impl ManagedKey {
 /// A use of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastUse {
-    /// When.
+    /// When the key was used.
     pub at: OffsetDateTime,
-    /// From where; `None` when that was not known.
+    /// The client's address; `None` if unknown.
     pub from: Option<IpAddr>,
 }
 

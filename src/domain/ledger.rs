@@ -1,5 +1,5 @@
-//! Changes of keys and owners: what is asked for, and what comes of it. Every change is written together with the event that
-//! records it; [`KeyLedger`](super::ports::ledger::KeyLedger) is where.
+//! Requests to change keys and owners, and their outcomes. [`KeyLedger`](super::ports::ledger::KeyLedger) writes each
+//! change together with its audit event.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use super::{
     text::ChangeReason,
 };
 
-/// Whose keys somebody may see and change.
+/// The keys that a caller may see and change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Those of this owner. Any other key does not exist for them.
+    /// The keys of this owner. For the caller, no others exist.
     Own(Owner),
-    /// Everybody's.
+    /// The keys of every owner.
     Any,
 }
 
 impl Reach {
-    /// As whom somebody who reaches so far switches a key off.
+    /// The role in which such a caller disables a key.
     pub fn disables_as(&self) -> DisabledBy {
         match self {
             Self::Own(_) => DisabledBy::Owner,
@@ -35,7 +35,7 @@ impl Reach {
         }
     }
 
-    /// The one owner whose keys these are, if it is one.
+    /// The single owner within reach, if there is only one.
     pub fn owner(&self) -> Option<&Owner> {
         match self {
             Self::Own(owner) => Some(owner),
@@ -44,178 +44,187 @@ impl Reach {
     }
 }
 
-/// Why something that was asked for is not done. The one who asked may know.
+/// Why a request is refused. The caller may know the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no such key within reach.
+    /// No such key is within reach.
     NotFound,
-    /// Somebody has changed the key meanwhile.
+    /// The key does not have a version that the request demands.
     VersionMismatch,
-    /// The key is of a version that the request must not meet.
+    /// The key has a version that the request excludes.
     PreconditionFailed,
-    /// The key was revoked, which is final.
+    /// The key was revoked, which can't be undone.
     KeyRevoked,
     /// The key has expired.
     KeyExpired,
-    /// The key has this successor already.
+    /// The key already has this successor.
     AlreadyRotated(KeyId),
-    /// An administrator has switched the key off, and only one may switch it on.
+    /// An administrator disabled the key, so only an administrator can enable it.
     DisabledByAdministrator,
-    /// All keys of the owner are switched off: none is made, and none switched on.
+    /// The owner is disabled: their keys can be neither created nor enabled.
     OwnerDisabled,
-    /// The owner has as many keys as one may have.
+    /// The owner has this maximum number of keys.
     TooManyKeys(u32),
-    /// The owner has made as many keys within a day as one may make.
+    /// The owner has created the maximum number of keys per day.
     TooManyNewKeys {
-        /// When the next one may be made.
+        /// The time until the next key can be created.
         retry_after: Duration,
     },
-    /// The `Idempotency-Key` came with another request before.
+    /// The `Idempotency-Key` was used with another request.
     OtherRequest,
-    /// What was asked for is against the operator's policies.
+    /// The request violates the operator's policies.
     Against(Vec<Violation>),
 }
 
-/// How a request is against a policy.
+/// A violation of a policy by a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// `keys.require_name`.
     NameRequired,
     /// `keys.max_lifetime`.
     LifetimeTooLong(Duration),
-    /// The one who asks does not hold this scope.
+    /// The caller does not hold this scope.
     ScopeNotHeld(String),
-    /// Only tokens may carry this scope.
+    /// Only tokens may have this scope.
     ScopeNotForKeys(String),
-    /// The notes, once merged, are not ones that we keep.
+    /// The metadata is invalid after the merge.
     Metadata(InvalidMetadata),
 }
 
-/// A key to be made.
+/// A key to be created.
 pub struct Insertion<'a> {
     /// The key.
     pub key: &'a ManagedKey,
-    /// What proves it.
+    /// The hash of its secret.
     pub hash: &'a StoredHash,
-    /// How far whoever makes it reaches.
+    /// The caller's reach.
     pub reach: &'a Reach,
-    /// The request, where a repetition of it must not make another key.
+    /// The idempotent request, if repeating it must not create another key.
     pub request: Option<&'a IdempotentRequest>,
-    /// How many its owner may have.
+    /// The owner's limits.
     pub quota: Quota,
 }
 
-/// How many keys an owner may have; `None` for any number.
+/// The limits on an owner's keys; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// That are neither revoked nor expired. A key and its successor may live side by side, so of those twice as many.
+    /// The maximum number of keys that are neither revoked nor expired. Twice as many are allowed in rotations, because
+    /// a key and its successor may coexist.
     pub living: Option<u32>,
-    /// That were made within a day, whatever has become of them. With successors, twice as many: an owner who has made
-    /// enough must still be able to replace a key that leaked.
+    /// The maximum number of keys created within a day, whatever became of them. Twice as many including successors,
+    /// because an owner at the limit must still be able to replace a leaked key.
     pub made_in_a_day: Option<u32>,
 }
 
-/// A request that carried an `Idempotency-Key`.
+/// A request with an `Idempotency-Key`.
 #[derive(Clone, Debug)]
 pub struct IdempotentRequest {
-    /// Who asked, as the key is theirs: issuer and subject of the token.
+    /// Issuer and subject of the caller's token; `Idempotency-Key`s of different callers are unrelated.
     pub by: Owner,
     /// The header's value.
     pub key: String,
-    /// SHA-256 of what was asked for.
+    /// SHA-256 of the request.
     pub hash: [u8; 32],
 }
 
-/// What became of an [`Insertion`], or of the same request before.
+/// The outcome of an [`Insertion`], or of an earlier, identical request.
 pub enum Inserted {
-    /// The key is there now, as it is kept.
+    /// The key was created; this is its stored form.
     Now(Box<ManagedKey>),
-    /// It was made by the same request before.
+    /// An earlier, identical request created the key.
     Before(Box<ManagedKey>),
-    /// It is not made.
+    /// The request was refused.
     Refused(Refusal),
 }
 
 /// A change of one key.
 pub struct Change<'a> {
-    /// Which key.
+    /// The key.
     pub id: KeyId,
-    /// Whose keys may be changed.
+    /// The caller's reach.
     pub reach: &'a Reach,
-    /// Who changes it.
+    /// The caller.
     pub author: &'a Author,
-    /// When.
+    /// The time of the change.
     pub at: OffsetDateTime,
-    /// Decides what becomes of the key, which nobody else changes meanwhile.
+    /// Decides on the change. Nobody else changes the key in the meantime.
     pub decide: &'a Decide<'a>,
-    /// What comes with the successor that `decide` may make.
+    /// What belongs to the successor that `decide` may create.
     pub successor: Option<SuccessorProof<'a>>,
-    /// How many keys its owner may have; for any number also where the change neither makes a key nor brings one back
-    /// to life.
+    /// The owner's limits; unlimited if the change neither creates nor revives a key.
     pub quota: Quota,
-    /// What tells the replicas of the change, also when nothing changes: whoever made the change before may have failed
-    /// while they waited. `None` where nobody waits for them.
+    /// The message that announces the change to the replicas. It is sent even if nothing changes, because whoever made
+    /// the change earlier may have failed while waiting. `None` if nobody waits for the replicas.
     pub mark: Option<&'a Mark>,
 }
 
-/// What comes with a successor.
+/// What belongs to a successor.
 #[derive(Clone, Copy)]
 pub struct SuccessorProof<'a> {
-    /// What proves it.
+    /// The hash of its secret.
     pub hash: &'a StoredHash,
-    /// The request, where a repetition of it must not make another one.
+    /// The idempotent request, if repeating it must not create another successor.
     pub request: Option<&'a IdempotentRequest>,
 }
 
-/// From a key as it stands to what becomes of it.
+/// Decides on a change from the current state of the key.
 pub type Decide<'a> = dyn Fn(&ManagedKey) -> Result<Decision, Refusal> + Send + Sync + 'a;
 
-/// What becomes of a key.
+/// The result of a change.
 pub struct Decision {
-    /// The key as it is to be. Id, owner, environment and time of creation stay.
+    /// The new state of the key. Id, owner, environment and creation time stay the same.
     pub key: ManagedKey,
-    /// What is remembered of it; `None` when nothing changes.
+    /// The event for the audit; `None` if nothing changes.
     pub event: Option<Event>,
-    /// A key to be made beside it.
+    /// A successor to be created.
     pub successor: Option<ManagedKey>,
 }
 
-/// What is remembered of a change.
+/// An event for the audit.
 pub struct Event {
-    /// What was done.
+    /// The kind of event.
     pub action: Action,
-    /// What exactly.
+    /// The details.
     pub details: Map<String, Value>,
 }
 
-/// What became of a [`Change`].
+/// The outcome of a [`Change`].
 pub enum Outcome {
-    /// It is done: the key as it is now.
+    /// The key was changed; this is its new state.
     Changed(Box<ManagedKey>),
-    /// It is not done.
+    /// The change was refused.
     Refused(Refusal),
 }
 
-/// Whether an owner's keys work.
+/// Disables or enables an owner.
 #[derive(Clone, Debug)]
 pub struct OwnerSwitch {
-    /// Whose.
+    /// The owner.
     pub owner: Owner,
-    /// Off when `true`.
+    /// `true` to disable the owner.
     pub disabled: bool,
-    /// Why.
+    /// The reason.
     pub reason: Option<ChangeReason>,
-    /// When.
+    /// The time of the change.
     pub at: OffsetDateTime,
+}
+
+/// How an owner stands after a switch.
+#[derive(Clone, Debug)]
+pub struct OwnerSwitched {
+    /// Whether it was the switch that made it so.
+    pub changed: bool,
+    /// Why the owner is switched off, in the words of who did it first.
+    pub reason: Option<ChangeReason>,
 }
 
 /// A change of more than one key, or of tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Together<'a> {
-    /// How far whoever makes it reaches.
+    /// The caller's reach.
     pub reach: &'a Reach,
-    /// How they are remembered.
+    /// The caller.
     pub author: &'a Author,
-    /// The same as for a [`Change`].
+    /// The message that announces the change, as in [`Change`].
     pub mark: Option<&'a Mark>,
 }

@@ -1,4 +1,4 @@
-//! What can be listed: which of it somebody wants, in which order, and a page of it.
+//! Lists: filters, orders and pages.
 
 use std::str::FromStr;
 
@@ -14,33 +14,33 @@ use super::{
     text::{ChangeReason, KeyName, SearchText},
 };
 
-/// Which keys somebody wants; everything that is `None` or empty does not matter.
+/// A filter for keys. Conditions that are `None` or empty match every key.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFilter {
-    /// Of this owner.
+    /// Keys of this owner.
     pub owner: Option<Owner>,
-    /// That stand in one of these ways.
+    /// Keys in one of these states.
     pub states: Vec<KeyState>,
-    /// Of this world.
+    /// Keys of this environment.
     pub environment: Option<Environment>,
-    /// With exactly this name.
+    /// Keys with exactly this name.
     pub name: Option<KeyName>,
-    /// With this in their name or their description, in letters of either case.
+    /// Keys whose name or description contains this text, case-insensitively.
     pub search: Option<SearchText>,
-    /// With this text under this name in their notes.
+    /// Keys whose metadata has this member with this value.
     pub tag: Option<KeyTag>,
-    /// That carry this scope.
+    /// Keys with this scope.
     pub scope: Option<Scope>,
-    /// That expire before this instant.
+    /// Keys that expire before this instant.
     pub expiring_before: Option<OffsetDateTime>,
-    /// Made at or after this instant.
+    /// Keys created at or after this instant.
     pub created_since: Option<OffsetDateTime>,
-    /// Made before this instant, and not used since.
+    /// Keys created before this instant and not used since.
     pub unused_since: Option<OffsetDateTime>,
 }
 
 impl KeyFilter {
-    /// Whether it may leave out a key of its owner, or of everybody.
+    /// Whether the filter has a condition besides the owner.
     pub fn narrows(&self) -> bool {
         let Self {
             owner: _,
@@ -66,24 +66,24 @@ impl KeyFilter {
     }
 }
 
-/// What keys are in the order of.
+/// The property that a list of keys is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeySort {
-    /// When they were made.
+    /// The time of creation.
     CreatedAt,
-    /// When they were last used; those that never were, first.
+    /// The time of the last use; keys that were never used come first.
     LastUsedAt,
-    /// When their life ends; those that live for ever, last.
+    /// The expiry; keys that never expire come last.
     ExpiresAt,
-    /// Their names, by the numbers of their letters; those without one, first.
+    /// The name, by code points; keys without one come first.
     Name,
 }
 
 impl KeySort {
-    /// Each of them.
+    /// Every value.
     pub const ALL: [Self; 4] = [Self::CreatedAt, Self::LastUsedAt, Self::ExpiresAt, Self::Name];
 
-    /// The word for it in queries.
+    /// The word in queries.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CreatedAt => "createdAt",
@@ -93,8 +93,8 @@ impl KeySort {
         }
     }
 
-    /// What stands for a key's place in this order beside its id: texts in the order of their bytes, as the store compares
-    /// them. Empty where the id is enough.
+    /// The key's position in this order, apart from its id: a string that sorts by its bytes, as the store compares
+    /// them. Empty if the id suffices.
     pub fn value_of(self, key: &ManagedKey) -> String {
         match self {
             Self::CreatedAt => String::new(),
@@ -105,7 +105,7 @@ impl KeySort {
     }
 }
 
-/// An instant as digits, as exact as the database is.
+/// A timestamp as digits, with the precision of the database.
 fn digits(instant: OffsetDateTime) -> String {
     let format = format_description!("[year][month][day][hour][minute][second][subsecond digits:6]");
     instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default()
@@ -114,36 +114,36 @@ fn digits(instant: OffsetDateTime) -> String {
 /// The order of a list of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyOrder {
-    /// By what.
+    /// The property to sort by.
     pub sort: KeySort,
-    /// The last first.
+    /// Whether the order is descending.
     pub descending: bool,
 }
 
 impl KeyOrder {
-    /// Newest first: the order where nobody asks for another.
+    /// Newest first: the default.
     pub const NEWEST_FIRST: Self = Self { sort: KeySort::CreatedAt, descending: true };
 
-    /// Every word that is one.
+    /// Every valid text of an order.
     pub const WORDS: [&'static str; 8] =
         ["createdAt", "-createdAt", "lastUsedAt", "-lastUsedAt", "expiresAt", "-expiresAt", "name", "-name"];
 
-    /// Whether keys of this owner, or of everybody, can be listed in it: those of all owners are only in the order of their
-    /// making.
+    /// Whether keys of this owner (`None`: of all owners) can be listed in this order. Lists over all owners can only
+    /// be ordered by creation.
     pub fn is_possible(self, owner: Option<&Owner>) -> bool {
         owner.is_some() || self.sort == KeySort::CreatedAt
     }
 }
 
-/// The text names no order.
+/// The text is not an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("createdAt, lastUsedAt, expiresAt or name, with a minus before it for the last first")]
+#[error("must be createdAt, lastUsedAt, expiresAt or name, with a leading minus for descending order")]
 pub struct UnknownOrder;
 
 impl FromStr for KeyOrder {
     type Err = UnknownOrder;
 
-    /// `createdAt`, or `-createdAt` for the last first.
+    /// `createdAt`, or `-createdAt` for descending order.
     fn from_str(text: &str) -> Result<Self, UnknownOrder> {
         let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
         let sort = KeySort::ALL.into_iter().find(|sort| sort.as_str() == word).ok_or(UnknownOrder)?;
@@ -151,24 +151,24 @@ impl FromStr for KeyOrder {
     }
 }
 
-/// A member of keys' notes, and its text.
+/// A member of a key's metadata, and its string value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyTag {
-    /// The member.
+    /// The name of the member.
     pub name: String,
-    /// Its text.
+    /// Its value.
     pub value: String,
 }
 
-/// The text names no member of notes.
+/// The text is not a member and a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a member of the metadata and its text, such as team:payments")]
+#[error("must be a member of the metadata and its value, such as team:payments")]
 pub struct InvalidTag;
 
 impl FromStr for KeyTag {
     type Err = InvalidTag;
 
-    /// `name:text`
+    /// `name:value`
     fn from_str(text: &str) -> Result<Self, InvalidTag> {
         match text.split_once(':') {
             Some((name, value)) if !name.is_empty() && !text.contains('\0') => {
@@ -179,34 +179,34 @@ impl FromStr for KeyTag {
     }
 }
 
-/// Which events somebody wants.
+/// A filter for audit events.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
-    /// About keys of this owner.
+    /// Events about this owner's keys.
     pub owner: Option<Owner>,
-    /// About this key.
+    /// Events about this key.
     pub key: Option<KeyId>,
-    /// Done by this one.
+    /// Events caused by this actor.
     pub actor: Option<Actor>,
-    /// Of one of these kinds; of any where there is none.
+    /// Events of these kinds; empty for all kinds.
     pub actions: Vec<Action>,
-    /// At this instant or later.
+    /// Events at this instant or later.
     pub from: Option<OffsetDateTime>,
-    /// Before this instant.
+    /// Events before this instant.
     pub to: Option<OffsetDateTime>,
 }
 
-/// Which owners somebody wants.
+/// A filter for owners.
 #[derive(Clone, Debug, Default)]
 pub struct OwnerFilter {
-    /// Disabled or not.
+    /// Only disabled owners (`true`), or only others (`false`).
     pub disabled: Option<bool>,
-    /// With this in their subject or their issuer, in letters of either case.
+    /// Owners whose subject or issuer contains this text, case-insensitively.
     pub search: Option<SearchText>,
 }
 
 impl OwnerFilter {
-    /// Whether it names this one.
+    /// Whether this owner matches.
     pub fn names(&self, standing: &OwnerStanding) -> bool {
         self.disabled.is_none_or(|disabled| disabled == standing.disabled.is_some())
             && self.search.as_ref().is_none_or(|search| {
@@ -215,65 +215,65 @@ impl OwnerFilter {
     }
 }
 
-/// An owner, and how their keys stand.
+/// An owner, with the number of their keys by state.
 #[derive(Clone, Debug)]
 pub struct OwnerStanding {
-    /// Who.
+    /// The owner.
     pub owner: Owner,
-    /// That all of their keys are switched off, if they are.
+    /// The circumstances of disabling, if the owner is disabled.
     pub disabled: Option<OwnerDisabled>,
-    /// Their keys, by state.
+    /// The number of the owner's keys by state.
     pub keys: KeyCounts,
 }
 
 impl OwnerStanding {
-    /// One who has no keys, and is not disabled.
+    /// An owner without keys, who is not disabled.
     pub fn without_keys(owner: Owner) -> Self {
         Self { owner, disabled: None, keys: KeyCounts { complete: true, ..KeyCounts::default() } }
     }
 }
 
-/// That all keys of an owner are switched off.
+/// The circumstances in which an owner was disabled.
 #[derive(Clone, Debug)]
 pub struct OwnerDisabled {
     /// Since when.
     pub at: OffsetDateTime,
-    /// Why, if somebody said so.
+    /// The reason, if one was given.
     pub reason: Option<ChangeReason>,
-    /// By whom; `None` where an earlier version did not write it.
+    /// By whom; `None` if an earlier version did not record it.
     pub by: Option<Actor>,
 }
 
-/// How many keys stand in which way.
+/// The number of keys by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyCounts {
-    /// Accepted.
+    /// Accepted keys.
     pub active: u32,
-    /// Switched off, or their owner is.
+    /// Keys that are disabled, or whose owner is.
     pub disabled: u32,
-    /// Whose time is over.
+    /// Expired keys.
     pub expired: u32,
-    /// Ended for good.
+    /// Revoked keys.
     pub revoked: u32,
-    /// Whether these are all. Of an owner with very many keys only the newest are counted.
+    /// Whether all keys are counted. For an owner with very many keys, only the newest are.
     pub complete: bool,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Only what stands behind this place.
+    /// Only items after this position.
     pub after: Option<Place>,
-    /// At most so much.
+    /// The maximum number of items.
     pub limit: u32,
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Of what stands there.
+    /// The id of the item there.
     pub id: Uuid,
-    /// What the list is in the order of, where that is not the id.
+    /// The value that the list is ordered by, if that is not the id.
     pub value: String,
 }
 
@@ -283,19 +283,19 @@ impl From<Uuid> for Place {
     }
 }
 
-/// What stands on a page.
+/// The content of a page.
 #[derive(Clone, Debug)]
 pub struct Listed<T> {
-    /// In the order of the list. It may be less than the page has room for, and the list go on all the same: one question
-    /// looks at so many and no more.
+    /// The items in the order of the list. There can be fewer than the limit although the list continues, because one
+    /// query examines a limited number of rows.
     pub items: Vec<T>,
-    /// Behind which place the list goes on; `None` at its end.
+    /// The position after which the list continues; `None` at its end.
     pub next: Option<Place>,
 }
 
 impl<T> Listed<T> {
-    /// A page of `found`, which is one more than has room where there are so many. `looked_at`: the last that was looked at
-    /// where not all were.
+    /// A page of `found`, which has one item more than the limit if there are more. `looked_at`: the last examined
+    /// position, if not all rows were examined.
     pub fn of(mut found: Vec<T>, limit: u32, looked_at: Option<Place>, place: impl Fn(&T) -> Place) -> Self {
         let has_more = found.len() > limit as usize;
         found.truncate(limit as usize);

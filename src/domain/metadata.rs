@@ -1,4 +1,4 @@
-//! The owner's notes on a key: a small JSON object, whose numbers come back as they were sent.
+//! The owner's metadata of a key: a small JSON object whose numbers are returned exactly as they were sent.
 
 mod note;
 
@@ -6,41 +6,41 @@ use serde_json::{Map, Value};
 
 use self::note::{Members, Note};
 
-/// The largest notes, in bytes of compact JSON.
+/// The maximum size, in bytes of compact JSON.
 pub const METADATA_MAX_BYTES: usize = 4096;
-/// The deepest: the object itself is the first level.
+/// The maximum depth; the object itself is the first level.
 pub const METADATA_MAX_DEPTH: usize = 5;
 
-/// Notes as compact JSON. Empty notes take no memory: most keys have none.
+/// Metadata as compact JSON. Empty metadata takes no heap memory; most keys have none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata(Box<str>);
 
-/// Notes that we do not keep.
+/// The metadata violates a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMetadata {
-    /// They are no notes at all.
+    /// It is not a JSON object.
     #[error("must be a JSON object")]
     NotAnObject,
-    /// They are too large.
+    /// It is too large.
     #[error("at most {METADATA_MAX_BYTES} bytes of JSON")]
     TooLarge,
-    /// They are too large where Postgres keeps them: it knows no exponents.
+    /// It is too large in Postgres, which stores numbers without exponents.
     #[error("at most {METADATA_MAX_BYTES} bytes of JSON with every number written out: 1e300 has 301 digits")]
     NumbersTooLarge,
-    /// They are nested too deeply.
+    /// It is nested too deeply.
     #[error("at most {METADATA_MAX_DEPTH} levels deep")]
     TooDeep,
-    /// Postgres keeps no NUL.
-    #[error("no NUL character, in a name or in a text")]
+    /// Postgres can't store NUL.
+    #[error("must not contain a NUL character")]
     Nul,
 }
 
-/// What of notes is to change (RFC 7396).
+/// A merge patch for metadata (RFC 7396).
 #[derive(Clone, Debug)]
 pub struct MetadataPatch(Members);
 
 impl MetadataPatch {
-    /// Reads a merge patch.
+    /// Parses a merge patch.
     ///
     /// # Errors
     /// [`InvalidMetadata::NotAnObject`].
@@ -50,18 +50,18 @@ impl MetadataPatch {
 }
 
 impl Metadata {
-    /// Takes notes within the limits.
+    /// Metadata within the limits.
     ///
     /// # Errors
-    /// [`InvalidMetadata`].
+    /// [`InvalidMetadata`] if a limit is violated.
     pub fn new(members: Map<String, Value>) -> Result<Self, InvalidMetadata> {
         Self::read(&Value::Object(members).to_string())
     }
 
-    /// Reads notes within the limits from the JSON text of an object.
+    /// Parses metadata within the limits from the JSON text of an object.
     ///
     /// # Errors
-    /// [`InvalidMetadata`].
+    /// [`InvalidMetadata`] if a limit is violated.
     pub fn read(json: &str) -> Result<Self, InvalidMetadata> {
         Self::of(note::read_object(json).ok_or(InvalidMetadata::NotAnObject)?)
     }
@@ -86,7 +86,7 @@ impl Metadata {
         if is_too_large { Err(InvalidMetadata::NumbersTooLarge) } else { Ok(Self::of_object(notes)) }
     }
 
-    /// Notes as the database has kept them, which were within the limits once.
+    /// Metadata from the database, which was within the limits when it was written.
     ///
     /// # Errors
     /// [`InvalidMetadata::NotAnObject`].
@@ -99,32 +99,32 @@ impl Metadata {
         if json == "{}" { Self::default() } else { Self(json.into()) }
     }
 
-    /// These notes with a patch in them.
+    /// Applies a merge patch.
     ///
     /// # Errors
-    /// [`InvalidMetadata`] where that would be beyond the limits.
+    /// [`InvalidMetadata`] if the result violates a limit.
     pub fn merged(&self, patch: &MetadataPatch) -> Result<Self, InvalidMetadata> {
         let mut members = note::read_object(self.as_object()).ok_or(InvalidMetadata::NotAnObject)?;
         note::merge_into(&mut members, &patch.0);
         Self::of(members)
     }
 
-    /// Compact JSON; empty for no notes.
+    /// Compact JSON; empty if there is no metadata.
     pub fn as_json(&self) -> &str {
         &self.0
     }
 
-    /// Compact JSON of an object, also for no notes.
+    /// Compact JSON of an object; `{}` if there is no metadata.
     pub fn as_object(&self) -> &str {
         if self.0.is_empty() { "{}" } else { &self.0 }
     }
 
-    /// Whether they differ in nothing but how numbers are written.
+    /// Whether both are equal, apart from the notation of numbers.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         self == other || note::read_object(self.as_object()) == note::read_object(other.as_object())
     }
 
-    /// Whether `jsonb` gives them back to the letter.
+    /// Whether `jsonb` returns the metadata exactly.
     pub fn comes_back_from_jsonb(&self) -> bool {
         let notes = note::read_object(self.as_object()).map(Note::Object);
         notes.is_some_and(|notes| !notes.any_number(&mut |number| !note::comes_back(number)))

@@ -1,5 +1,5 @@
-//! What Keyward is about, and nothing else: no web framework, no database, no runtime and no clock.
-//! Time is an argument, so everything here can be tested at any instant.
+//! The rules of Keyward, without a web framework, a database, a runtime or a clock. Time is an argument, so tests can
+//! choose any instant.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -19,6 +19,7 @@ pub mod precondition;
 pub mod principal;
 pub mod scope;
 pub mod secret;
+pub mod shown;
 pub mod text;
 pub mod timestamp;
 pub mod token;

@@ -1,22 +1,23 @@
-//! Networks of addresses, as keys and proxies are bound to them.
+//! IP networks, for restricting keys and for trusted proxies.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// An IPv6 address that stands for one of IPv4 has so many bits before that one (RFC 4291 §2.5.5.2).
+/// The number of bits before the IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2).
 const MAPPED_BITS: u8 = 96;
-/// Networks that are larger hold strangers: the largest private ones are 10.0.0.0/8 (RFC 1918 §3) and fc00::/7 (RFC 4193 §3).
+/// Larger networks include strangers: the largest private networks are 10.0.0.0/8 (RFC 1918 §3) and fc00::/7 (RFC 4193
+/// §3).
 const WIDEST_PRIVATE_IPV4: u8 = 8;
 const WIDEST_PRIVATE_IPV6: u8 = 7;
 
-/// Reads a network such as `192.0.2.0/24`. An address alone is the network of that address.
+/// Parses a network such as `192.0.2.0/24`. A single address is the network of that address.
 pub fn parse(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()))
 }
 
-/// The network in the one form that it has here: bits beyond its prefix are cleared, and IPv4 in the form of IPv6
-/// becomes IPv4, as clients' addresses do.
+/// The canonical form of a network: bits beyond the prefix are cleared, and an IPv4-mapped IPv6 network becomes IPv4,
+/// as clients' addresses do.
 pub fn canonical(network: IpNet) -> IpNet {
     let as_ipv4 = match network {
         IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(MAPPED_BITS)),
@@ -26,14 +27,14 @@ pub fn canonical(network: IpNet) -> IpNet {
     network.trunc()
 }
 
-/// Whether every address of `networks`, which are canonical, is in one of `others`.
+/// Whether every address of `networks` is in one of `others`. `networks` must be canonical.
 pub fn are_within(networks: &[IpNet], others: &[IpNet]) -> bool {
-    // What several of the others hold together, one of these holds.
+    // Aggregated, because several networks together may contain one that none of them contains alone.
     let others = IpNet::aggregate(&others.to_vec());
     networks.iter().all(|network| others.iter().any(|other| other.contains(network)))
 }
 
-/// The widest of these canonical networks, put together, if it is wider than any private one.
+/// The widest of these canonical networks after aggregation, if it is wider than every private network.
 pub fn wider_than_private(networks: &[IpNet]) -> Option<IpNet> {
     let is_wide = |network: &IpNet| match network {
         IpNet::V4(network) => network.prefix_len() < WIDEST_PRIVATE_IPV4,

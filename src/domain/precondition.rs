@@ -1,15 +1,15 @@
-//! What a request demands of the version of a key that it meets (RFC 9110 §13.1).
+//! Preconditions on a key's version (RFC 9110 §13.1).
 
 use std::num::NonZeroI64;
 
 use super::ledger::Refusal;
 
-/// Versions of a key.
+/// A set of versions of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Versions {
-    /// Any there is.
+    /// Every version.
     Any,
-    /// These; none of them, where tags were named that no version has.
+    /// These versions; empty if none of the given tags belongs to a version.
     These(Vec<NonZeroI64>),
 }
 
@@ -22,17 +22,17 @@ impl Versions {
     }
 }
 
-/// What a request demands before it changes a key.
+/// The preconditions of a request that changes a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preconditions {
-    /// Only these are to be changed: `If-Match`.
+    /// `If-Match`: the key must have one of these versions.
     pub only: Option<Versions>,
-    /// These are not: `If-None-Match`.
+    /// `If-None-Match`: the key must not have one of these versions.
     pub not: Option<Versions>,
 }
 
 impl Preconditions {
-    /// Whether a key of this version may be changed. The order is that of RFC 9110 §13.2.2.
+    /// Checks whether a key of this version may be changed, in the order of RFC 9110 §13.2.2.
     ///
     /// # Errors
     /// [`Refusal::VersionMismatch`] and [`Refusal::PreconditionFailed`].

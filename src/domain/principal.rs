@@ -1,4 +1,4 @@
-//! Who a request is from, and what they may do.
+//! The authenticated caller of a request.
 
 use std::sync::Arc;
 
@@ -6,35 +6,35 @@ use time::OffsetDateTime;
 
 use super::{audit::Actor, key_record::KeyRecord, owner::Owner, scope::Scopes};
 
-/// What a verified token says of its bearer.
+/// The verified content of a token.
 #[derive(Clone, Debug)]
 pub struct TokenIdentity {
-    /// Whose keys the bearer may manage.
+    /// The owner whose keys the bearer may manage.
     pub owner: Owner,
     /// The bearer: the token's `sub`.
     pub subject: Box<str>,
-    /// What the token grants.
+    /// The scopes of the token.
     pub scopes: Scopes,
-    /// When its life began, where it says so; to the microsecond.
+    /// `iat`, if the token has one; in microseconds.
     pub issued_at: Option<OffsetDateTime>,
-    /// When its life ends.
+    /// `exp`.
     pub expires_at: OffsetDateTime,
-    /// Whether the issuer's tokens carry all scopes that their bearers have.
+    /// Whether the issuer's tokens list all scopes that their bearers have.
     pub scope_bearing: bool,
-    /// Whether the token says that its owner is disabled.
+    /// Whether the token states that its owner is disabled.
     pub disabled: bool,
 }
 
 impl TokenIdentity {
-    /// How many bytes it holds beside itself.
+    /// The heap memory of this identity in bytes.
     pub fn bytes_besides(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
         self.owner.issuer.len() + self.owner.subject.len() + self.subject.len() + scopes
     }
 }
 
-/// Who a request is from. Only the checks in `auth` make one, after the credential was proven;
-/// `tests/architecture.rs` holds them to it.
+/// The authenticated caller of a request. Only the checks in `auth` construct one, after they have verified the
+/// credential; `tests/architecture.rs` enforces this.
 #[derive(Clone, Debug)]
 pub struct Principal(Credential);
 
@@ -45,7 +45,7 @@ enum Credential {
 }
 
 impl Principal {
-    /// The owner of a key whose secret was proven. For `auth` only.
+    /// The caller with a key whose secret was verified. For `auth` only.
     pub(crate) fn proven_key(record: Arc<KeyRecord>) -> Self {
         Self(Credential::ApiKey(record))
     }
@@ -55,7 +55,7 @@ impl Principal {
         Self(Credential::Token(identity))
     }
 
-    /// Who it is.
+    /// The owner of the credential.
     pub fn owner(&self) -> &Owner {
         match &self.0 {
             Credential::ApiKey(record) => &record.owner,
@@ -63,7 +63,7 @@ impl Principal {
         }
     }
 
-    /// What they may do.
+    /// The scopes of the credential.
     pub fn scopes(&self) -> &Scopes {
         match &self.0 {
             Credential::ApiKey(record) => &record.scopes,
@@ -71,8 +71,8 @@ impl Principal {
         }
     }
 
-    /// Whether what they may do is all that a key of theirs may do. Keyward's own, as the three below: applications would
-    /// depend on how rows and claims are kept.
+    /// Whether the caller's keys are limited to the caller's scopes. Hidden from applications, as the three methods
+    /// below, because they expose how rows and claims are stored.
     #[doc(hidden)]
     pub fn is_scope_bearing(&self) -> bool {
         match &self.0 {
@@ -81,7 +81,7 @@ impl Principal {
         }
     }
 
-    /// What is known of the key that was presented; `None` when it was a token.
+    /// The record of the presented key; `None` for a token.
     #[doc(hidden)]
     pub fn key(&self) -> Option<&KeyRecord> {
         match &self.0 {
@@ -90,7 +90,7 @@ impl Principal {
         }
     }
 
-    /// What is known of the token that was presented; `None` when it was a key.
+    /// The identity from the presented token; `None` for a key.
     #[doc(hidden)]
     pub fn token(&self) -> Option<&TokenIdentity> {
         match &self.0 {
@@ -99,7 +99,7 @@ impl Principal {
         }
     }
 
-    /// As whom they are remembered for what they do.
+    /// The caller as an actor of audit events.
     #[doc(hidden)]
     pub fn actor(&self) -> Actor {
         match &self.0 {

@@ -1,26 +1,28 @@
-//! What a credential may do.
+//! The scopes of a credential.
 
 pub mod required;
 
 use std::{fmt, str::FromStr};
 
-/// The longest scope that we take, in bytes.
+/// The maximum length of a scope, in bytes.
 pub const SCOPE_MAX_BYTES: usize = 128;
-/// The most scopes that one credential may carry.
+/// The maximum number of scopes of a credential.
 pub const SCOPES_MAX: usize = 100;
 
-/// May see and change every owner's keys. Only a token can carry it.
+/// The right to see and change every owner's keys. Only tokens can have it.
 pub const ADMIN_SCOPE: &str = "keyward:admin";
-/// May ask whether a key is good. For services; a token or a key carries it.
+/// The right to check whether keys are valid, for services. Tokens and keys can have it.
 pub const VERIFY_SCOPE: &str = "keyward:verify";
+/// All rights on Keyward itself that there are.
+pub const KEYWARD_SCOPES: [&str; 2] = [ADMIN_SCOPE, VERIFY_SCOPE];
 /// Scopes that begin so are rights on Keyward itself, which nobody passes on without having them.
 const RESERVED: &str = "keyward:";
 
-/// One right, in the grammar of RFC 6749 §3.3: printable ASCII without space, `"` and `\`.
+/// A scope (RFC 6749 §3.3): printable ASCII without space, `"` and `\`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(Box<str>);
 
-/// The text is not a scope of RFC 6749 §3.3, or it is too long.
+/// The text is not a scope (RFC 6749 §3.3), or it is too long.
 #[derive(Debug, thiserror::Error)]
 #[error("a scope is 1 to {SCOPE_MAX_BYTES} printable ASCII characters without space, '\"' and '\\'")]
 pub struct InvalidScope;
@@ -34,7 +36,7 @@ impl FromStr for Scope {
 }
 
 impl Scope {
-    /// The text.
+    /// The text of the scope.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -46,7 +48,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Whether `text` is one. `const`, so that [`scope!`](crate::scope) can tell while it is compiled.
+/// Whether `text` is a scope. `const`, so that [`scope!`](crate::scope) can check it at compile time.
 pub(super) const fn is_scope(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut index = 0;
@@ -59,11 +61,11 @@ pub(super) const fn is_scope(text: &str) -> bool {
     !bytes.is_empty() && bytes.len() <= SCOPE_MAX_BYTES
 }
 
-/// A set of scopes, sorted and without repetition.
+/// A set of scopes, sorted and without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(Box<[Scope]>);
 
-/// A list of scopes could not be taken.
+/// The list of scopes is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidScopes {
     /// One of them is malformed.
@@ -75,15 +77,15 @@ pub enum InvalidScopes {
 }
 
 impl Scopes {
-    /// Reads one scope from each item.
+    /// Parses one scope from each item.
     ///
     /// # Errors
-    /// [`InvalidScopes`] when one is malformed or there are more than 100.
+    /// [`InvalidScopes`] if one is malformed or there are more than 100.
     pub fn parse<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScopes> {
         let mut items: Vec<&str> = items.into_iter().collect();
         items.sort_unstable();
         items.dedup();
-        // Exactly as much room as they take: memory keeps many of these.
+        // Exact capacity, because memory keeps many of these.
         let mut scopes = Vec::with_capacity(items.len());
         for item in items {
             scopes.push(item.parse()?);
@@ -91,22 +93,22 @@ impl Scopes {
         if scopes.len() > SCOPES_MAX { Err(InvalidScopes::TooMany) } else { Ok(Self(scopes.into())) }
     }
 
-    /// Whether `scope` is among them.
+    /// Whether the set contains `scope`.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.binary_search_by(|own| (*own.0).cmp(scope)).is_ok()
     }
 
-    /// Those that are not in `others`.
+    /// The scopes that are not in `others`.
     pub fn beyond<'a>(&'a self, others: &'a Self) -> impl Iterator<Item = &'a str> {
         self.iter().filter(|scope| !others.contains(scope))
     }
 
-    /// How many there are.
+    /// The number of scopes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -118,7 +120,7 @@ impl Scopes {
 }
 
 impl fmt::Display for Scopes {
-    /// As RFC 6749 §3.3 writes them: with spaces between.
+    /// Separated by spaces, as in RFC 6749 §3.3.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, scope) in self.iter().enumerate() {
             let space = if position == 0 { "" } else { " " };

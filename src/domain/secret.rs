@@ -1,9 +1,9 @@
-//! Text and bytes that must never be seen: no `Debug`, `Display`, `Clone` or `Serialize`, zeroed when dropped.
+//! Secret text and bytes: no `Debug`, `Display`, `Clone` or `Serialize`, and zeroed when dropped.
 
 use zeroize::Zeroizing;
 
-/// A secret as text. The only way to read it is [`expose`](Self::expose), so every place that does
-/// is found by searching for that word.
+/// A secret string. [`expose`](Self::expose) is the only way to read it, so every use is found by searching for that
+/// word.
 pub struct SecretString(Zeroizing<String>);
 
 impl SecretString {
@@ -30,7 +30,7 @@ impl From<String> for SecretString {
     }
 }
 
-/// A secret as bytes, which need not be text. The only way to read it is [`expose`](Self::expose).
+/// A secret as bytes, not necessarily text. [`expose`](Self::expose) is the only way to read it.
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
@@ -51,14 +51,14 @@ impl From<Vec<u8>> for SecretBytes {
     }
 }
 
-/// The bytes of the text.
+/// Converts to the bytes of the text.
 impl From<String> for SecretBytes {
     fn from(text: String) -> Self {
         Self::new(text.into_bytes())
     }
 }
 
-/// The bytes of the text.
+/// Converts to the bytes of the text.
 impl From<SecretString> for SecretBytes {
     fn from(text: SecretString) -> Self {
         Self::new(text.expose().as_bytes().to_vec())

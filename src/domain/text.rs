@@ -1,26 +1,27 @@
-//! Free text from people, in one line and of bounded length.
+//! Free text in one line, with a maximum length.
 
-/// The longest name of a key, in characters.
+/// The maximum length of a key's name, in characters.
 pub const NAME_MAX: usize = 200;
-/// The longest description of a key, in characters.
+/// The maximum length of a key's description, in characters.
 pub const DESCRIPTION_MAX: usize = 1000;
-/// The longest reason for a revocation, in characters.
+/// The maximum length of a reason, in characters.
 pub const REASON_MAX: usize = 500;
 
-/// The text is empty, too long, or has a control character (Postgres keeps no NUL, and a line of a
+/// The text is empty, too long, nothing but blanks, or has a control character (Postgres keeps no NUL, and a line of a
 /// log or a table must stay one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("1 to {max} characters, none of them a control character")]
+#[error("1 to {max} characters, not all of them blanks, and none of them a control character")]
 pub struct InvalidText {
     max: usize,
 }
 
 fn line(text: &str, max: usize) -> Result<Box<str>, InvalidText> {
-    let sound = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    let is_blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
+    let sound = !text.chars().all(is_blank) && text.chars().count() <= max && !text.chars().any(char::is_control);
     if sound { Ok(text.into()) } else { Err(InvalidText { max }) }
 }
 
-/// What an owner calls a key.
+/// The owner's name for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyName(Box<str>);
 
@@ -30,7 +31,7 @@ impl KeyName {
         &self.0
     }
 
-    /// A name as the database has kept it.
+    /// A name from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
@@ -44,7 +45,7 @@ impl std::str::FromStr for KeyName {
     }
 }
 
-/// What a key is for, in its owner's words.
+/// The owner's description of a key's purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyDescription(Box<str>);
 
@@ -54,7 +55,7 @@ impl KeyDescription {
         &self.0
     }
 
-    /// A description as the database has kept it.
+    /// A description from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
@@ -68,17 +69,22 @@ impl std::str::FromStr for KeyDescription {
     }
 }
 
-/// A part of a text that somebody looks for.
+/// A text to search for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchText(Box<str>);
 
 impl SearchText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a text has it anywhere, in letters of either case.
     pub fn is_within(&self, text: &str) -> bool {
         text.to_lowercase().contains(&self.0.to_lowercase())
     }
 
-    /// The pattern of SQL's `LIKE` for texts that have it anywhere.
+    /// An SQL `LIKE` pattern for texts that contain it.
     pub fn like_pattern(&self) -> String {
         let mut pattern = String::from("%");
         for letter in self.0.chars() {
@@ -100,7 +106,7 @@ impl std::str::FromStr for SearchText {
     }
 }
 
-/// Why somebody ended a key or switched an owner off.
+/// The reason for a change, such as a revocation or disabling an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeReason(Box<str>);
 
@@ -110,7 +116,7 @@ impl ChangeReason {
         &self.0
     }
 
-    /// A reason as the database has kept it.
+    /// A reason from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text.into())
     }
@@ -140,7 +146,8 @@ mod tests {
         for good in ["a", "Zoë’s ключ 鍵 🔑", &"é".repeat(NAME_MAX)] {
             assert_eq!(good.parse::<KeyName>().expect("a name").as_str(), good);
         }
-        for bad in ["", "a\0", "a\nb", "\u{7f}", "\u{85}", &"é".repeat(NAME_MAX + 1)] {
+        for bad in ["", " ", "\u{a0}\u{3000}", "\u{feff}", "a\0", "a\nb", "\u{7f}", "\u{85}", &"é".repeat(NAME_MAX + 1)]
+        {
             assert!(bad.parse::<KeyName>().is_err(), "{bad:?}");
         }
     }

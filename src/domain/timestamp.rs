@@ -1,21 +1,23 @@
-//! Instants as text: RFC 3339, to the millisecond. That is as exact as ids are, and as what other programs read: texts of
-//! one length are in the order of their instants, and JavaScript has no finer clock.
+//! Timestamps as text: RFC 3339 in milliseconds. Ids and JavaScript have the same precision, and texts of one length
+//! sort by time.
+
+use std::time::Duration;
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
-/// The text is no instant of RFC 3339.
+/// The text is not an RFC 3339 timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a time such as 2030-01-31T12:00:00Z")]
 pub struct InvalidTimestamp;
 
-/// Reads a `date-time` of RFC 3339 §5.6, in any time zone. The first three digits of a fraction count; a leap second is
-/// the last millisecond of the second before it.
+/// Parses a `date-time` (RFC 3339 §5.6) in any time zone. The fraction is truncated to three digits; a leap second
+/// becomes the last millisecond of the second before it.
 ///
 /// # Errors
-/// [`InvalidTimestamp`] for anything else, and for an instant outside of the years 0 to 9999 of UTC: no other year can
-/// be written in an answer.
+/// [`InvalidTimestamp`] for anything else, and for an instant outside of the years 0 to 9999 in UTC, which could not be
+/// written in responses.
 pub fn parse(text: &str) -> Result<OffsetDateTime, InvalidTimestamp> {
-    // The library checks all but the letter between date and time, where it takes any byte.
+    // The library accepts any byte between date and time.
     if !matches!(text.as_bytes().get("2030-01-31".len()), Some(b'T' | b't')) {
         return Err(InvalidTimestamp);
     }
@@ -24,17 +26,30 @@ pub fn parse(text: &str) -> Result<OffsetDateTime, InvalidTimestamp> {
     instant.map(to_milliseconds).ok_or(InvalidTimestamp)
 }
 
-/// As exact as answers are, so that what is kept is what was told.
+/// Truncates to the precision of responses, so that the stored value equals the one in the response.
 pub fn to_milliseconds(instant: OffsetDateTime) -> OffsetDateTime {
     instant.replace_millisecond(instant.millisecond()).unwrap_or(instant)
 }
 
-/// Writes an instant in UTC, with exactly three digits of a fraction. What is finer is cut off, not rounded: the text is
-/// never later than the instant.
+/// Writes a timestamp in UTC with three fractional digits. The rest is truncated, not rounded, so the text is never
+/// later than the instant.
 pub fn write(instant: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    // Only an instant outside of the years 0 to 9999 cannot be written, and `parse` lets none in.
+    // Formatting fails only outside of the years 0 to 9999, which `parse` refuses.
     instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default()
+}
+
+/// Writes a span as settings are written: in the largest unit of which it is a whole number, such as `365d` or `90m`. What is
+/// finer than a millisecond is cut off.
+pub fn span(span: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let millis = span.as_millis();
+    if millis == 0 {
+        return "0s".to_owned();
+    }
+    let whole = UNITS.into_iter().find(|(unit, _)| millis % unit == 0);
+    let (unit, name) = whole.unwrap_or((1, "ms"));
+    format!("{}{name}", millis / unit)
 }
 
 #[cfg(test)]
@@ -53,6 +68,22 @@ mod tests {
             ("1937-01-01T12:00:27.87+00:20", datetime!(1937-01-01 11:40:27.87 UTC)),
         ] {
             assert_eq!(parse(text), Ok(instant), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_written_as_settings_are() {
+        for (millis, text) in [
+            (0, "0s"),
+            (500, "500ms"),
+            (1_500, "1500ms"),
+            (30_000, "30s"),
+            (90_000, "90s"),
+            (5_400_000, "90m"),
+            (7_200_000, "2h"),
+            (365 * 86_400_000, "365d"),
+        ] {
+            assert_eq!(span(Duration::from_millis(millis)), text);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Tokens that are ended before they expire: what such an end is called among the replicas, what is known of it,
-//! and how one is asked for.
+//! Revoked tokens: the identification of a revocation among the replicas, the known revocations of a token, and the
+//! request for one.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use time::OffsetDateTime;
 
 use super::{coherence::RecordId, denial::TokenFault, text::ChangeReason};
 
-/// What a token is ended by: two rows, each of which may be there or not. By their names among the replicas.
+/// The ids of the two rows that can revoke a token, as used among the replicas. Each may exist or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenRecords {
-    /// That this token is revoked, by its `jti`; `None` when it has none.
+    /// The row that revokes this token by its `jti`; `None` if the token has none.
     pub token: Option<RecordId>,
-    /// That its subject's tokens are, up to an instant.
+    /// The row that revokes its subject's tokens up to an instant.
     pub subject: RecordId,
 }
 
 impl TokenRecords {
-    /// Those of a token of `issuer`, about `subject`.
+    /// The rows for a token of `issuer` about `subject`.
     pub fn of(issuer: &str, token_id: Option<&str>, subject: &str) -> Self {
         Self {
             token: token_id.map(|token_id| record("token", issuer, token_id)),
@@ -26,14 +26,14 @@ impl TokenRecords {
         }
     }
 
-    /// Both.
+    /// The ids of both rows.
     pub fn ids(self) -> impl Iterator<Item = RecordId> {
         self.token.into_iter().chain([self.subject])
     }
 }
 
-/// A row's name: the first 128 bits of a SHA-256 over its parts, each with its length before it, so that no two rows
-/// are spelled alike. `migrations/0004_revoked_tokens.sql` computes the same.
+/// The id of a row: the first 128 bits of a SHA-256 over its parts, each prefixed with its length, so that no two rows
+/// have the same input. `migrations/0004_revoked_tokens.sql` computes the same.
 fn record(kind: &str, issuer: &str, name: &str) -> RecordId {
     let mut hash = Sha256::new();
     for part in ["keyward v1 tokens", kind, issuer, name] {
@@ -44,27 +44,27 @@ fn record(kind: &str, issuer: &str, name: &str) -> RecordId {
     RecordId(u128::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 16")))
 }
 
-/// One row of those.
+/// The content of one of these rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenEnd {
     /// The token is revoked.
     Revoked,
-    /// The subject's tokens that were issued earlier are.
+    /// The subject's tokens are revoked if they were issued before this instant.
     NotBefore(OffsetDateTime),
 }
 
-/// What is known of both rows of a token.
+/// The known content of both rows of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenStanding {
     /// Whether the token is revoked.
     pub revoked: bool,
-    /// The instant before which its subject's tokens are.
+    /// The instant before which the subject's tokens are revoked.
     pub not_before: Option<OffsetDateTime>,
 }
 
 impl TokenStanding {
-    /// Why a token with this `iat` (in seconds since 1970) is refused, if it is. One that does not say when it was
-    /// issued cannot prove that it is new enough.
+    /// Why a token with this `iat` (seconds since 1970) is refused, if it is. A token without `iat` can't prove that it
+    /// is recent enough.
     pub fn refusal(&self, issued_at: Option<f64>) -> Option<TokenFault> {
         if self.revoked {
             return Some(TokenFault::Revoked);
@@ -75,45 +75,45 @@ impl TokenStanding {
     }
 }
 
-/// How much longer than a token can live its end is remembered: the clocks of the replicas that judge it, and of the
-/// database that forgets it, are not one.
+/// The margin for which a revocation is kept beyond the lifetime of a token, because the clocks of replicas and
+/// database differ.
 const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(3600);
 
-/// Until when it must be remembered that tokens were ended which were issued at `from` at the latest, and are accepted for
+/// How long a revocation must be kept if its tokens were issued at `from` at the latest, and are accepted for
 /// `longest_life`.
 pub fn remembered_until(from: OffsetDateTime, longest_life: Duration) -> OffsetDateTime {
-    // Beyond the end of the calendar there is none.
+    // Saturates at the end of the calendar.
     let span = (longest_life + CLOCKS_MAY_DIFFER).try_into().unwrap_or(time::Duration::MAX);
     from.checked_add(span).unwrap_or(from)
 }
 
-/// Tokens that are to be refused from now on.
+/// A request to revoke tokens.
 #[derive(Clone, Debug)]
 pub struct TokenRevocation {
-    /// Whose tokens: their `iss`, empty for those without.
+    /// The `iss` of the tokens; empty for tokens without one.
     pub issuer: Box<str>,
-    /// Which of them.
+    /// The tokens to revoke.
     pub which: WhichTokens,
-    /// Why.
+    /// The reason.
     pub reason: Option<ChangeReason>,
-    /// When it was asked for.
+    /// The time of the request.
     pub at: OffsetDateTime,
-    /// From then on all of them are refused for their age.
+    /// The instant after which all of these tokens have expired.
     pub expires_at: OffsetDateTime,
 }
 
-/// The most that an issuer's clock may be from ours (`jwt.leeway`).
+/// The maximum difference between an issuer's clock and ours (`jwt.leeway`).
 const LEEWAY_MAX: time::Duration = time::Duration::MINUTE;
 
-/// Whether tokens must not be ended up to this instant: it would be a mistake that locks the subject out until then, for
-/// the instant never goes back.
+/// Whether `not_before` must be refused as too late. It is probably a mistake, and would lock the subject out until
+/// then, because the instant can't be moved back.
 pub fn is_too_late(not_before: OffsetDateTime, now: OffsetDateTime) -> bool {
     not_before > now + LEEWAY_MAX
 }
 
 impl TokenRevocation {
-    /// One that is remembered for as long as it matters. `longest_life`: for how long a token of the issuer may be accepted;
-    /// `said_end`: when the one token expires, as far as somebody says so.
+    /// A revocation that is kept for as long as it matters. `longest_life`: how long a token of the issuer may be
+    /// accepted; `said_end`: when the token expires, if the caller knows.
     pub fn new(
         issuer: Box<str>,
         which: WhichTokens,
@@ -126,21 +126,21 @@ impl TokenRevocation {
             WhichTokens::WithId(_) => now,
             WhichTokens::OfSubject { not_before, .. } => (*not_before).max(now),
         };
-        // Whatever is said of the token's end: who says it may be wrong, and then the token would be good again.
+        // A given expiry can only extend the time: if it were too early by mistake, the token would be accepted again.
         let said_end = said_end.map(|end| end.checked_add(LEEWAY_MAX).unwrap_or(end));
         let expires_at = remembered_until(since, longest_life).max(said_end.unwrap_or(since));
         Self { issuer, which, reason, at: now, expires_at }
     }
 }
 
-/// Which tokens of an issuer.
+/// The tokens of an issuer to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichTokens {
-    /// The one with this `jti`.
+    /// The token with this `jti`.
     WithId(Box<str>),
-    /// Those of this subject that were issued before an instant.
+    /// The tokens of a subject that were issued before an instant.
     OfSubject {
-        /// Who bears them.
+        /// The `sub` of the tokens.
         subject: Box<str>,
         /// The instant.
         not_before: OffsetDateTime,
@@ -176,7 +176,7 @@ mod tests {
             standing.refusal(seconds(not_before - Duration::microseconds(1))),
             Some(TokenFault::BeforeNotBefore)
         );
-        // Most issuers tell whole seconds.
+        // Most issuers send whole seconds.
         assert_eq!(standing.refusal(seconds(datetime!(2026-11-23 12:00 UTC))), Some(TokenFault::BeforeNotBefore));
         assert_eq!(standing.refusal(None), Some(TokenFault::BeforeNotBefore));
         assert_eq!(TokenStanding::default().refusal(None), None);

@@ -1,5 +1,4 @@
-//! What a check decides. A denial is a value with a private reason; what a stranger is told is a
-//! different and smaller type.
+//! The outcomes of a check. A denial is a value with a private reason; strangers see a different, smaller type.
 
 use std::sync::Arc;
 
@@ -11,11 +10,10 @@ use super::{
 /// The outcome of a check that could be decided.
 #[derive(Debug)]
 pub enum Verdict {
-    /// The credential is good.
+    /// The credential is valid.
     Granted(Principal),
-    /// It is not.
+    /// The credential is refused.
     Denied(Denial),
-    /// It is a good token, and says that its owner is disabled: it is refused, and the owner's keys are
-    /// to be stopped.
+    /// A valid token that states that its owner is disabled: it is refused, and the owner's keys must be disabled.
     OwnerDisabled(Arc<TokenIdentity>),
 }

@@ -1,4 +1,4 @@
-//! One question to another server, and what holds for all of them: no redirect, five seconds, one megabyte.
+//! A request to another server, with limits for all of them: no redirects, five seconds, one megabyte.
 
 use std::{io::Read, path::Path, time::Duration};
 
@@ -11,16 +11,17 @@ use reqwest::{
 
 use crate::domain::ports::key_sets::FetchError;
 
-/// From the connection to the last byte.
+/// The time from the connection to the last byte.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
-/// The largest answer, in bytes: as it comes, and after it was decompressed. A set of a hundred keys has a twentieth of that.
+/// The maximum size of a response in bytes, both compressed and decompressed. A set of a hundred keys has a twentieth
+/// of that.
 const SIZE_LIMIT: usize = 1024 * 1024;
-/// The largest file with a certificate or a token.
+/// The maximum size of a file with a certificate or a token, in bytes.
 const FILE_LIMIT: usize = 1024 * 1024;
-/// A server that has nothing but key sets for an answer may refuse whoever asks for other JSON: that of Kubernetes does.
+/// A server that only has key sets may refuse requests for other JSON, as Kubernetes does.
 const ACCEPTED: &str = "application/json, application/jwk-set+json, */*;q=0.5";
 
-/// The system's certificates or its network cannot be used.
+/// The system's certificates or network can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("key sets cannot be fetched: {0}")]
 pub(crate) struct NoClient(String);
@@ -31,20 +32,20 @@ impl From<reqwest::Error> for NoClient {
     }
 }
 
-/// What a server has answered.
+/// The response of a server.
 pub(super) struct Answer {
-    /// Not compressed any more.
+    /// The decompressed body.
     pub(super) body: Vec<u8>,
-    /// For how long it may be used (`Cache-Control`, RFC 9111 §5.2.2.1).
+    /// How long it may be cached (`Cache-Control`, RFC 9111 §5.2.2.1).
     pub(super) max_age: Option<Duration>,
 }
 
-/// A client that believes the system's certificates.
+/// A client that trusts the system's certificates.
 pub(super) fn client() -> Result<Client, NoClient> {
     Ok(bounded().build()?)
 }
 
-/// One that believes those in this file, and no others.
+/// A client that trusts only the certificates in this file.
 pub(super) async fn client_believing(file: &Path) -> Result<Client, FetchError> {
     let wrong = |why: String| FetchError(format!("the certificates in {} can't be used: {why}", file.display()));
     let pem = read_file(file).await.map_err(wrong)?;
@@ -60,7 +61,7 @@ fn bounded() -> ClientBuilder {
     Client::builder().timeout(TIME_LIMIT).redirect(Policy::none()).user_agent(agent)
 }
 
-/// The header with the token in this file, which is read each time: such tokens are replaced every hour.
+/// The header with the token in this file, which is read each time, because such tokens are replaced every hour.
 pub(super) async fn bearer(file: &Path) -> Result<HeaderValue, FetchError> {
     let wrong = |why: String| FetchError(format!("the token in {} can't be used: {why}", file.display()));
     let token = read_file(file).await.map_err(wrong)?;
@@ -88,7 +89,7 @@ async fn read_file(file: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Asks for what is at `address`.
+/// Fetches `address`.
 pub(super) async fn get(client: &Client, address: &str, bearer: Option<&HeaderValue>) -> Result<Answer, FetchError> {
     let mut request = client.get(address).header(ACCEPT, ACCEPTED);
     if let Some(bearer) = bearer {
@@ -109,10 +110,10 @@ pub(super) async fn get(client: &Client, address: &str, bearer: Option<&HeaderVa
     Ok(Answer { body, max_age })
 }
 
-/// How an answer is compressed.
+/// The compression of a response.
 enum Coding {
     Identity,
-    /// Not asked for, and sent all the same by stores of files that hold nothing else.
+    /// Sent, although not requested, by file stores that contain only compressed files.
     Gzip,
 }
 
@@ -143,7 +144,7 @@ async fn body(mut answer: Response, address: &str) -> Result<Vec<u8>, FetchError
     }
 }
 
-/// Takes no more than the limit, however much would come.
+/// Decompresses at most up to the limit.
 fn decompressed(body: &[u8], address: &str) -> Result<Vec<u8>, FetchError> {
     let mut content = Vec::new();
     let read = MultiGzDecoder::new(body).take(SIZE_LIMIT as u64 + 1).read_to_end(&mut content);
@@ -158,7 +159,7 @@ fn too_large(address: &str) -> FetchError {
     FetchError(format!("{address} answered more than {SIZE_LIMIT} bytes"))
 }
 
-/// `max-age` of RFC 9111 §5.2.2.1.
+/// `max-age` (RFC 9111 §5.2.2.1).
 fn max_age(cache_control: &str) -> Option<Duration> {
     let directives = cache_control.split(',').filter_map(|directive| directive.trim().split_once('='));
     let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
@@ -166,7 +167,7 @@ fn max_age(cache_control: &str) -> Option<Duration> {
     seconds.trim_matches('"').parse().ok().map(Duration::from_secs)
 }
 
-/// An error with all that led to it: the library's own text stops at "error sending request".
+/// An error with its causes; the library's own text is only "error sending request".
 fn causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -10,14 +10,14 @@ use crate::{
     domain::ports::key_sets::{FetchError, FetchedKeySet, KeySetSource},
 };
 
-/// Where key sets are fetched from.
+/// Creates sources of key sets.
 pub(crate) struct KeySets {
     client: Client,
 }
 
-/// An issuer's key set, at its address or at the one that its discovery document tells.
+/// An issuer's key set, at its own URL or at the one in its discovery document.
 struct HttpKeySet {
-    /// Believes the system's certificates.
+    /// Trusts the system's certificates.
     client: Client,
     address: Address,
     fetch: KeyFetch,
@@ -26,11 +26,11 @@ struct HttpKeySet {
 #[derive(PartialEq, Eq, Hash)]
 enum Address {
     KeySet(String),
-    /// Of this issuer.
+    /// The issuer with the document.
     Discovery(String),
 }
 
-/// What makes two issuers' key sets one.
+/// Identifies a key set, to recognise issuers that share one.
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct KeySetKey {
     address: Address,
@@ -38,7 +38,7 @@ pub(crate) struct KeySetKey {
     algorithms: Vec<String>,
 }
 
-/// What we need of OpenID Connect Discovery 1.0 §3.
+/// The part of OpenID Connect Discovery 1.0 §3 that we need.
 #[derive(Deserialize)]
 struct DiscoveryDocument {
     issuer: String,
@@ -54,21 +54,21 @@ impl KeySets {
         Ok(Self { client: client()? })
     }
 
-    /// Where the keys of an issuer are fetched from that publishes them.
+    /// The source of the keys of an issuer that publishes them.
     pub(crate) fn of(&self, issuer: &Issuer) -> Box<dyn KeySetSource> {
         let address = address(issuer);
         let (Address::KeySet(url) | Address::Discovery(url)) = &address;
         if !is_safe_address(url, false) {
             tracing::warn!(
                 issuer = issuer.name(),
-                "the keys of an issuer are fetched without TLS (insecure_http): whoever is on the way can put others in their place, and \
-                 be anybody"
+                "an issuer's keys are fetched without TLS (insecure_http): an attacker on the network can replace them and \
+                 impersonate anybody"
             );
         }
         Box::new(HttpKeySet { client: self.client.clone(), address, fetch: issuer.fetch.clone() })
     }
 
-    /// Equal for issuers that share one key set.
+    /// Equal for issuers that share a key set.
     pub(crate) fn key(issuer: &Issuer) -> KeySetKey {
         KeySetKey { address: address(issuer), fetch: issuer.fetch.clone(), algorithms: issuer.algorithms.clone() }
     }
@@ -81,7 +81,7 @@ fn address(issuer: &Issuer) -> Address {
     }
 }
 
-/// What the questions of one fetch have in common.
+/// The common part of the requests of one fetch.
 struct Asking {
     client: Client,
     bearer: Option<HeaderValue>,
@@ -94,7 +94,7 @@ impl Asking {
 }
 
 impl HttpKeySet {
-    /// Files are read anew each time, for they are replaced while we run.
+    /// Files are read each time, because they are replaced while the process runs.
     async fn asking(&self) -> Result<Asking, FetchError> {
         let client = match &self.fetch.ca_file {
             Some(file) => client_believing(file).await?,
@@ -107,24 +107,24 @@ impl HttpKeySet {
         Ok(Asking { client, bearer })
     }
 
-    /// Where the keys of `issuer` are, as it says itself.
+    /// The URL of the keys of `issuer`, from its discovery document.
     async fn discover(&self, issuer: &str, asking: &mut Asking) -> Result<String, FetchError> {
         let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let Answer { body, .. } = asking.get(&address).await?;
         let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
         let document: DiscoveryDocument = serde_json::from_slice(text)
             .map_err(|error| FetchError(format!("{address} is no discovery document: {error}")))?;
-        // OpenID Connect Discovery 1.0 §4.3: else one issuer could speak for another.
+        // OpenID Connect Discovery 1.0 §4.3. Otherwise one issuer could speak for another.
         if document.issuer != issuer {
             return Err(FetchError(format!("{address} is about another issuer, {:?}", document.issuer)));
         }
         let keys = document.jwks_uri;
-        // An issuer on this machine may have its keys there, too.
+        // An issuer on this machine may also have its keys here.
         let local = issuer.starts_with("http://") && is_safe_address(&keys, self.fetch.insecure_http);
         if !local && !keys.starts_with("https://") {
             return Err(FetchError(format!("{address} names keys at an address without https://")));
         }
-        // Our token is for the issuer, and not for whomever it names.
+        // The token is meant for the issuer, not for other servers that it names.
         if !have_one_origin(&address, &keys) {
             asking.bearer = None;
         }
@@ -132,7 +132,7 @@ impl HttpKeySet {
     }
 }
 
-/// Whether both are of one server (RFC 6454 §4).
+/// Whether both URLs have the same origin (RFC 6454 §4).
 fn have_one_origin(one: &str, other: &str) -> bool {
     let origin = |address: &str| Url::parse(address).ok().map(|url| url.origin());
     origin(one).is_some_and(|origin_of_one| origin(other) == Some(origin_of_one))

@@ -1,7 +1,7 @@
-//! Asks other servers, and is the only part that does. Only configured addresses are asked, no redirect is followed
-//! (OWASP API7:2023), and each answer is bounded in time and in size.
+//! The only part that sends requests to other servers. Only configured addresses are used, redirects are not followed
+//! (OWASP API7:2023), and each response is bounded in time and size.
 //!
-//! - `client`: one question, with those bounds
+//! - `client`: a request with these limits
 //! - `key_sets`: issuers' keys
 
 mod client;

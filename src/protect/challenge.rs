@@ -1,8 +1,8 @@
-//! Which credential is asked for, as `WWW-Authenticate` says it (RFC 9110 §11.6.1, RFC 6750 §3).
+//! `WWW-Authenticate` challenges: the kind of credential that a route requires (RFC 9110 §11.6.1, RFC 6750 §3).
 
 use crate::domain::denial::PublicDenial;
 
-/// Which kind of credential a route asks for.
+/// The kind of credential that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
     /// A JWT in `Authorization`.
@@ -19,18 +19,18 @@ impl CredentialKind {
     /// The value of `WWW-Authenticate` for a denial.
     pub(crate) fn challenge(self, denial: PublicDenial) -> String {
         let error = match denial {
-            // No error code when nothing was presented (RFC 6750 §3.1).
+            // No error code if no credential was presented (RFC 6750 §3.1).
             PublicDenial::MissingCredential => String::new(),
             PublicDenial::InvalidRequest => r#", error="invalid_request""#.to_owned(),
             PublicDenial::InvalidCredential => r#", error="invalid_token""#.to_owned(),
-            // Another credential of the kind would not do either.
+            // Another credential of this kind would be refused too.
             PublicDenial::NotAllowed => String::new(),
             PublicDenial::InsufficientScope(scope) => return self.challenge_for_scopes(scope),
         };
         format!(r#"{} realm="keyward"{error}"#, self.scheme())
     }
 
-    /// The same where these scopes are needed. They are of RFC 6749 §3.3, which has no quotation marks.
+    /// The challenge for missing scopes. Scopes contain no quotation marks (RFC 6749 §3.3), so they need no escaping.
     pub(crate) fn challenge_for_scopes(self, scopes: &str) -> String {
         format!(r#"{} realm="keyward", error="insufficient_scope", scope="{scopes}""#, self.scheme())
     }

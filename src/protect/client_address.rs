@@ -1,4 +1,4 @@
-//! The client's address: that of whoever connects, or what trusted proxies say of it.
+//! The client's address: the peer's, or the one stated by trusted proxies.
 
 use std::net::IpAddr;
 
@@ -13,30 +13,30 @@ use crate::{config::ClientAddressHeader, domain::network};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Proxies whose word on a client's address is taken, and where they give it.
+/// The proxies that are trusted to state the client's address, and the header that they use.
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     header: ClientAddressHeader,
 }
 
-/// Stands in the data of a connection by the Unix socket. Who may open that is trusted.
+/// Marks the data of a connection through the Unix socket. Whoever may open the socket is trusted.
 pub(crate) struct BySocket;
 
-/// Who connects.
+/// The peer of a connection.
 enum Peer {
-    /// Somebody; without an address if the connection is gone already.
+    /// Not a trusted proxy. The address is absent if the connection is already closed.
     Stranger(Option<IpAddr>),
-    /// A trusted proxy; without an address if it has none.
+    /// A trusted proxy. The address is absent on the Unix socket.
     Proxy(Option<IpAddr>),
 }
 
 impl TrustedProxies {
-    /// Those of the configuration.
+    /// Trusts the configured networks and header.
     pub fn new(networks: Vec<IpNet>, header: ClientAddressHeader) -> Self {
         Self { networks: networks.into_iter().map(network::canonical).collect(), header }
     }
 
-    /// The client's address; `None` when a trusted proxy says what cannot be read, or nothing and has no address itself.
+    /// The client's address. `None` if a trusted proxy sends a malformed address, or sends none and has none itself.
     pub(crate) fn client_address(&self, request: &HttpRequest) -> Option<IpAddr> {
         match self.peer(request) {
             Peer::Stranger(address) => address,
@@ -44,7 +44,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether a request comes from one of them.
+    /// Whether a request comes from a trusted proxy.
     pub(crate) fn are_asking(&self, request: &HttpRequest) -> bool {
         matches!(self.peer(request), Peer::Proxy(_))
     }
@@ -53,7 +53,7 @@ impl TrustedProxies {
         match request.head().peer_addr.map(|peer| peer.ip().to_canonical()) {
             Some(address) if self.trusts(address) => Peer::Proxy(Some(address)),
             Some(address) => Peer::Stranger(Some(address)),
-            // Somebody who connects by TCP and goes at once has no address either.
+            // A TCP client that disconnects immediately has no address either.
             None if request.conn_data::<BySocket>().is_some() => Peer::Proxy(None),
             None => Peer::Stranger(None),
         }
@@ -63,7 +63,7 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The client's address, as the proxy at this address tells it.
+    /// The client's address, according to the proxy at this address.
     fn told(&self, headers: &HeaderMap, proxy: Option<IpAddr>) -> Option<IpAddr> {
         let is_ours = |address| self.trusts(address);
         match self.header {

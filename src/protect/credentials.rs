@@ -1,5 +1,4 @@
-//! Reads credentials from headers. Never from the query string: addresses end up in logs
-//! (RFC 6750 §2.3, §5.3).
+//! Reads credentials from headers, never from the query string, because URLs end up in logs (RFC 6750 §2.3, §5.3).
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
@@ -9,36 +8,36 @@ use zeroize::Zeroizing;
 use super::{CredentialKind, Credentials};
 use crate::domain::{denial::Denial, secret::SecretString};
 
-/// Where an API key is sent.
+/// The header for API keys.
 pub(crate) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Whether a token may come without the word `Bearer`.
+/// Whether the scheme `Bearer` may be omitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BearerScheme {
-    /// It must stand before the token (RFC 6750 §2.1).
+    /// `Bearer` is required before the token (RFC 6750 §2.1).
     Required,
-    /// The guide takes the bare token too.
+    /// The compatibility routes also take the token alone.
     Optional,
 }
 
-/// A credential, unverified.
+/// An unverified credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presented<'a> {
-    /// An API key, or what is no credential at all.
+    /// An API key, or text that is not a credential.
     Key(&'a [u8]),
-    /// A JWT, or something with the points of one.
+    /// A JWT, or other text that contains a dot.
     Token(&'a [u8]),
 }
 
 impl<'a> Presented<'a> {
-    /// The segments of a JWT have points between them (RFC 7515 §7.1), and keys have none.
+    /// The segments of a JWT are separated by dots (RFC 7515 §7.1), and keys contain none.
     pub(crate) fn of(text: &'a [u8]) -> Self {
         if text.contains(&b'.') { Self::Token(text) } else { Self::Key(text) }
     }
 }
 
-/// The credential that is taken and came, unverified, and how it was asked for. `is_key`: whether a text has the form of
-/// our keys.
+/// The unverified credential of a request, among those that are accepted, and its kind for a challenge. `is_key`:
+/// whether a text has the form of our keys.
 pub(crate) fn presented(
     headers: &HeaderMap,
     taken: Credentials,
@@ -47,7 +46,7 @@ pub(crate) fn presented(
     match taken {
         Credentials::Keys => match api_key(headers) {
             Err(Denial::Missing) => match bearer_token(headers, BearerScheme::Required) {
-                // Whatever else `Authorization` holds may serve another purpose.
+                // Other content of `Authorization` may serve another purpose.
                 Ok(text) if is_key(text) => (CredentialKind::Either, Ok(Presented::Key(text))),
                 _ => (CredentialKind::ApiKey, Err(Denial::Missing)),
             },
@@ -69,18 +68,18 @@ fn either(headers: &HeaderMap) -> (CredentialKind, Result<Presented<'_>, Denial>
         };
     }
     if headers.contains_key(&AUTHORIZATION) {
-        // Two credentials at once (RFC 6750 §3.1).
+        // Two credentials are an error (RFC 6750 §3.1).
         return (CredentialKind::Token, Err(Denial::Ambiguous));
     }
     (CredentialKind::ApiKey, api_key(headers).map(Presented::Key))
 }
 
-/// The key that the request carries to say something about itself: in `x-api-key`, or else as a bearer token.
+/// The key that a request about itself presents: in `x-api-key`, or otherwise as a bearer token.
 pub(crate) fn own_key(headers: &HeaderMap) -> (CredentialKind, Result<&[u8], Denial>) {
     match api_key(headers) {
         Err(Denial::Missing) => match bearer_token(headers, BearerScheme::Required).map(Presented::of) {
             Ok(Presented::Key(key)) => (CredentialKind::Either, Ok(key)),
-            // A JWT is no key.
+            // A JWT is not a key.
             Ok(Presented::Token(_)) | Err(Denial::Missing) => (CredentialKind::ApiKey, Err(Denial::Missing)),
             Err(denial) => (CredentialKind::Either, Err(denial)),
         },
@@ -88,7 +87,7 @@ pub(crate) fn own_key(headers: &HeaderMap) -> (CredentialKind, Result<&[u8], Den
     }
 }
 
-/// The token in `Authorization`, unverified.
+/// The unverified token in `Authorization`.
 pub(crate) fn bearer_token(headers: &HeaderMap, scheme: BearerScheme) -> Result<&[u8], Denial> {
     let value = only_value(headers, &AUTHORIZATION)?;
     match strip_bearer(value) {
@@ -98,12 +97,12 @@ pub(crate) fn bearer_token(headers: &HeaderMap, scheme: BearerScheme) -> Result<
     }
 }
 
-/// The key in `x-api-key`, unverified.
+/// The unverified key in `x-api-key`.
 pub(crate) fn api_key(headers: &HeaderMap) -> Result<&[u8], Denial> {
     only_value(headers, &API_KEY_HEADER)
 }
 
-/// The password in `Authorization: Basic` (RFC 7617), unverified; `None` where another scheme is used, or none.
+/// The unverified password in `Authorization: Basic` (RFC 7617); `None` for another scheme or without the header.
 pub(crate) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString, Denial>> {
     let value = match only_value(headers, &AUTHORIZATION) {
         Ok(value) => value,
@@ -123,12 +122,12 @@ pub(crate) fn basic_password(headers: &HeaderMap) -> Option<Result<SecretString,
     Some(password.map(SecretString::new).ok_or(Denial::Ambiguous))
 }
 
-/// Whether a header holds a credential, or what may be one.
+/// Whether a header has a credential, or may have one.
 pub(crate) fn are_in_headers(headers: &HeaderMap) -> bool {
     headers.contains_key(&AUTHORIZATION) || headers.contains_key(&API_KEY_HEADER)
 }
 
-/// A header that must not be repeated: two readers could choose different ones (RFC 9110 §5.3).
+/// The value of a header that must not be repeated, because two readers could choose different lines (RFC 9110 §5.3).
 pub(crate) fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denial> {
     let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
@@ -139,7 +138,7 @@ pub(crate) fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Resul
     }
 }
 
-/// What follows the scheme, which is matched without regard to case (RFC 9110 §11.1).
+/// The text after the scheme `Bearer`, which is case-insensitive (RFC 9110 §11.1).
 pub(crate) fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token.trim_ascii_start())

@@ -1,7 +1,7 @@
-//! Who a request is from, as handlers take it.
+//! The extractors: the caller of a request as a handler's argument.
 //!
-//! A handler that takes a [`Principal`] is protected by that: where no middleware has checked the request, the
-//! argument does. So a route can't forget the check (`docs/decisions/0022-the-signature-is-the-protection.md`).
+//! A [`Principal`] argument protects its handler: if no middleware has checked the request, the extractor does. So a
+//! route can't forget the check (`docs/decisions/0022-the-signature-is-the-protection.md`).
 
 use std::{
     fmt,
@@ -16,15 +16,15 @@ use futures_util::future::{Either, LocalBoxFuture};
 use super::{Cause, CredentialKind, Keyward, Refused, gate::Anonymous, rules::Rules};
 use crate::domain::{denial::Denial, principal::Principal, scope::required::NamedScope};
 
-/// What handlers get: at once, or when a check is done.
+/// The extracted value: immediately, or after a check.
 type Extracted<T> = Either<Ready<Result<T, Refused>>, LocalBoxFuture<'static, Result<T, Refused>>>;
 
-/// Whoever a good credential names. Where no [`Protect`](crate::Protect) has checked the request, this does, with
-/// the [`Keyward`] that the application was given by `app_data`.
+/// The bearer of a valid credential. If no [`Protect`](crate::Protect) has checked the request, the extractor does,
+/// with the [`Keyward`] from the application's `app_data`.
 ///
-/// `Option<Principal>` is `None` for whoever is let through without a credential
-/// ([`Protect::optional`](crate::Protect::optional)). Without a `Protect` it is `None` for whoever isn't let through,
-/// too; `Result<Principal, Refused>` tells the two apart.
+/// `Option<Principal>` is `None` if [`Protect::optional`](crate::Protect::optional) admits a request without a
+/// credential. Without a `Protect`, it is also `None` for refused requests; `Result<Principal, Refused>` distinguishes
+/// the two.
 impl FromRequest for Principal {
     type Error = Refused;
     type Future = Extracted<Self>;
@@ -45,8 +45,8 @@ fn principal(request: &HttpRequest) -> Extracted<Principal> {
         let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
         tracing::error!(
             route,
-            "a handler asks who a request is from, but the application knows no Keyward: give it one with \
-             .app_data(keyward.clone()); answering 503"
+            "a handler takes a Principal, but the application has no Keyward: add it with .app_data(keyward.clone()); \
+             answering 503"
         );
         return Either::Left(ready(Err(Refused::new(Cause::Undecided))));
     };
@@ -61,17 +61,17 @@ fn principal(request: &HttpRequest) -> Extracted<Principal> {
     }))
 }
 
-/// Who a check before has found.
+/// The principal that an earlier check has inserted.
 fn found(request: &HttpRequest) -> Option<Principal> {
     request.extensions().get().cloned()
 }
 
-/// That of the application, also where it was wrapped in [`Data`] out of habit.
+/// The application's [`Keyward`], even if it was wrapped in [`Data`] out of habit.
 fn keyward_of(request: &HttpRequest) -> Option<&Keyward> {
     request.app_data::<Keyward>().or_else(|| request.app_data::<Data<Keyward>>().map(|keyward| &***keyward))
 }
 
-/// Told to the log as far as there is one: a middleware brings no [`Keyward`] here.
+/// Logs the refusal if possible: with only a middleware, no [`Keyward`] is available here.
 fn refused(request: &HttpRequest, kind: CredentialKind, denial: Denial) -> Refused {
     match keyward_of(request) {
         Some(keyward) => keyward.gate().refuse(kind, denial, request),
@@ -79,7 +79,7 @@ fn refused(request: &HttpRequest, kind: CredentialKind, denial: Denial) -> Refus
     }
 }
 
-/// Whoever a good credential names, who has the scope `S`; anybody else is answered 403, or as for a [`Principal`].
+/// The bearer of a valid credential with the scope `S`. Other requests are answered 403, or as for a [`Principal`].
 ///
 /// ```
 /// use keyward::{Authorized, scope};
@@ -96,7 +96,7 @@ pub struct Authorized<S> {
 }
 
 impl<S> Authorized<S> {
-    /// Who it is.
+    /// The principal.
     pub fn into_principal(self) -> Principal {
         self.principal
     }

@@ -1,17 +1,17 @@
-//! Addresses that proxies tell, in `Forwarded` (RFC 7239) or in `X-Forwarded-For`, which has no standard.
+//! Parses addresses from proxies in `Forwarded` (RFC 7239), or in the non-standard `X-Forwarded-For`.
 //!
-//! Each proxy adds what it has seen at the right; what stands left of that, the client may have written. So one element
-//! must never be taken for two, nor two for one: who can write into an element (a host name, for instance) must not be
-//! able to add another. What cannot be read is no address, and then the client's is not known.
+//! Each proxy appends what it has observed on the right; everything to the left of that may come from the client. So
+//! one element must never be split in two, nor two merged into one: a client that controls part of an element, such as
+//! a host name, must not be able to insert another. An element that can't be parsed counts as an unknown address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Longer than any address with its port, in bytes.
+/// An upper bound for an address with a port, in bytes.
 const NODE_MAX_BYTES: usize = 128;
 
-/// The client's address, by what each element tells from left to right (`None` for one that cannot be read): the
-/// rightmost one that is no proxy of ours, which is the last that somebody trustworthy has seen. `proxy` is who connects,
-/// and the answer where nothing is told.
+/// The client's address, from the addresses of the elements from left to right (`None` for a malformed one): the
+/// rightmost address that is not a trusted proxy, which is the last one observed by a trusted party. `proxy` is the
+/// address of the peer, and the result if there are no elements.
 pub fn client(
     told: impl Iterator<Item = Option<IpAddr>>,
     proxy: Option<IpAddr>,
@@ -27,8 +27,8 @@ pub fn client(
     client.unwrap_or(proxy)
 }
 
-/// What each element of one line of `X-Forwarded-For` tells: an address, with or without a port. One of IPv6 with a port
-/// stands in brackets. An empty element is one that nobody could fill.
+/// The address in each element of a line of `X-Forwarded-For`, with or without a port. An IPv6 address with a port is
+/// in brackets. An empty element counts as malformed.
 pub fn x_forwarded_for(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
     line.split(|byte| *byte == b',').map(|item| {
         let text = str::from_utf8(trim(item)).ok()?;
@@ -36,10 +36,10 @@ pub fn x_forwarded_for(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
     })
 }
 
-/// What the `for` of each element of a `Forwarded` tells, of all its lines put together (RFC 7239 §4, RFC 9110 §5.3).
+/// The `for` address in each element of a `Forwarded` header, whose lines are joined (RFC 7239 §4, RFC 9110 §5.3).
 ///
-/// An element that is malformed, names nobody, or does so twice tells nothing. `None` where a quotation mark is left
-/// open: then nobody can say where an element ends.
+/// An element that is malformed or does not have exactly one `for` gives `None`. The whole result is `None` if a quoted
+/// string is not closed, because then the ends of elements are unknown.
 pub fn forwarded(value: &[u8]) -> Option<impl Iterator<Item = Option<IpAddr>>> {
     let mut quotes = Quotes::default();
     for byte in value {
@@ -48,7 +48,7 @@ pub fn forwarded(value: &[u8]) -> Option<impl Iterator<Item = Option<IpAddr>>> {
     (!quotes.are_open()).then(|| split(value, b',').map(element))
 }
 
-/// `forwarded-element` (RFC 7239 §4). Parameters may be missing between semicolons.
+/// Parses `forwarded-element` (RFC 7239 §4). Empty parameters between semicolons are allowed.
 fn element(element: &[u8]) -> Option<IpAddr> {
     let mut told = None;
     for pair in split(element, b';').map(trim).filter(|pair| !pair.is_empty()) {
@@ -65,8 +65,8 @@ fn element(element: &[u8]) -> Option<IpAddr> {
     node(str::from_utf8(unquoted(told?, &mut room)?).ok()?)
 }
 
-/// `node` (RFC 7239 §6), if it is an address: not `unknown`, and no name that hides one. A zone (RFC 4007 §11) means
-/// something on the proxy's machine only.
+/// Parses `node` (RFC 7239 §6) if it is an address, not `unknown` or an obfuscated name. Zones (RFC 4007 §11) are
+/// refused, because they have a meaning only on the proxy's machine.
 fn node(text: &str) -> Option<IpAddr> {
     if let Some(rest) = text.strip_prefix('[') {
         let (address, port) = rest.split_once(']')?;
@@ -77,7 +77,7 @@ fn node(text: &str) -> Option<IpAddr> {
     if port.is_none_or(is_port) { address.parse::<Ipv4Addr>().ok().map(IpAddr::V4) } else { None }
 }
 
-/// `node-port` (RFC 7239 §6): digits, or a word that hides them.
+/// `node-port` (RFC 7239 §6): digits, or an obfuscated port.
 fn is_port(port: &str) -> bool {
     match port.strip_prefix('_') {
         Some(word) => {
@@ -105,7 +105,7 @@ fn is_quoted_string(text: &[u8]) -> bool {
     is_sound && !escaped
 }
 
-/// A token, or what a quoted string stands for. `None` where that is longer than the room for it.
+/// The value of a token or quoted string. `None` if it exceeds the buffer.
 fn unquoted<'a>(value: &'a [u8], room: &'a mut [u8]) -> Option<&'a [u8]> {
     let Some(inner) = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else { return Some(value) };
     let (mut length, mut escaped) = (0, false);
@@ -119,13 +119,13 @@ fn unquoted<'a>(value: &'a [u8], room: &'a mut [u8]) -> Option<&'a [u8]> {
     Some(&room[..length])
 }
 
-/// Parts between separators that stand outside of quoted strings.
+/// Splits at separators outside of quoted strings.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut quotes = Quotes::default();
     text.split(move |byte| !quotes.hold(*byte) && *byte == separator)
 }
 
-/// Optional white space goes (RFC 9110 §5.6.3).
+/// Trims optional white space (RFC 9110 §5.6.3).
 fn trim(text: &[u8]) -> &[u8] {
     let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
     let Some(begin) = text.iter().position(is_text) else { return &[] };
@@ -133,7 +133,7 @@ fn trim(text: &[u8]) -> &[u8] {
     &text[begin..=end]
 }
 
-/// Where in a text, read byte by byte, a quoted string has begun and not ended.
+/// Tracks whether a position in a text is within a quoted string, byte by byte.
 #[derive(Default)]
 struct Quotes {
     open: bool,
@@ -141,7 +141,7 @@ struct Quotes {
 }
 
 impl Quotes {
-    /// Whether the next byte belongs to a quoted string.
+    /// Whether this byte belongs to a quoted string.
     fn hold(&mut self, byte: u8) -> bool {
         let was_open = self.open;
         if self.open && self.escaped {

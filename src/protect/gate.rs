@@ -1,8 +1,11 @@
-//! What decides on a request.
+//! The gate: decides on a request.
 
 use std::{future::Future, sync::Arc};
 
-use actix_web::{HttpMessage, HttpRequest, http::header::HeaderValue};
+use actix_web::{
+    HttpMessage, HttpRequest,
+    http::header::{AUTHORIZATION, HeaderValue},
+};
 use futures_util::future::Either;
 use time::OffsetDateTime;
 
@@ -12,7 +15,9 @@ use super::{
     rules::Rules,
 };
 use crate::{
-    auth::{Checked, Undecided, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker},
+    auth::{
+        Checked, Undecided, jwt::Unverified, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker,
+    },
     domain::{
         api_key::KeyId,
         audit::{Actor, Author},
@@ -24,30 +29,29 @@ use crate::{
 
 /// Everything that a check needs. Shared by all workers.
 pub(crate) struct Gate {
-    /// Decides on tokens.
+    /// Checks tokens.
     pub(crate) tokens: TokenChecker,
-    /// Decides on keys.
+    /// Checks keys.
     pub(crate) keys: KeyChecker,
-    /// Stops the keys of an owner who is disabled, as a token says.
+    /// Disables an owner when a token states that they are disabled.
     pub(crate) lifecycle: Arc<Lifecycle>,
-    /// Whose word on a client's address is taken.
+    /// The proxies that are trusted to state a client's address.
     pub(crate) proxies: TrustedProxies,
-    /// Which refusals are logged.
+    /// Bounds the log of refusals.
     pub(crate) refusals: BoundedLog,
-    /// Which requests are logged that an outage leaves undone. A bound of their own: neither kind may hide the other.
+    /// Bounds the log of requests that failed in an outage. Separate, so that neither kind suppresses the other.
     pub(crate) outages: BoundedLog,
-    /// What is taken where nobody says.
+    /// The accepted credentials, unless a `Protect` overrides them.
     pub(crate) credentials: Credentials,
-    /// How answers and log lines look.
+    /// The format of responses and log lines.
     pub(crate) host: &'static dyn Host,
 }
 
-/// Stands in a request that was let through although it carries no credential, of this kind or another.
+/// Marks a request that was admitted without a credential. The kind is the one to ask for.
 pub(super) struct Anonymous(pub(super) CredentialKind);
 
 impl Gate {
-    /// What becomes of the request's credential under these rules: its [`Principal`] is put into the request, or it is
-    /// refused.
+    /// Checks the request's credential under these rules. Inserts the [`Principal`] into the request, or refuses it.
     pub(super) fn check_request<'a>(
         &'a self,
         request: &'a HttpRequest,
@@ -60,7 +64,7 @@ impl Gate {
         }
     }
 
-    /// What becomes of a credential that came with this request, or of none. Every way in passes here.
+    /// Checks a credential, or its absence. Every entry point uses this function.
     pub(crate) fn check<'a>(
         &'a self,
         presented: Result<Presented<'a>, Denial>,
@@ -73,7 +77,7 @@ impl Gate {
                 Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
             },
             Ok(Presented::Token(token)) => match self.tokens.check(token, now) {
-                // Memory holds no token that says who is disabled.
+                // The cache contains no tokens with disabled owners.
                 Checked::Now(verdict) => Checked::Now(verdict),
                 Checked::Later(waiting) => Checked::Later(Either::Right(async move {
                     let verdict = waiting.await;
@@ -87,7 +91,7 @@ impl Gate {
         }
     }
 
-    /// The request's credential, of those that are taken, and how it was asked for.
+    /// The request's credential, among those that are accepted, and its kind for a challenge.
     pub(crate) fn presented<'a>(
         &self,
         request: &'a HttpRequest,
@@ -116,7 +120,7 @@ impl Gate {
         self.put(kind, verdict, request)
     }
 
-    /// Puts the [`Principal`] into the request, or says (and logs) why there is none.
+    /// Inserts the [`Principal`] into the request, or logs and returns the refusal.
     pub(crate) fn put(
         &self,
         kind: CredentialKind,
@@ -128,7 +132,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Who the request is from; or the answer to it, the reason of which is logged.
+    /// The principal of the request, or the refusal, whose reason is logged.
     pub(crate) fn judge(
         &self,
         kind: CredentialKind,
@@ -143,7 +147,7 @@ impl Gate {
         }
     }
 
-    /// The answer where the cause is an outage.
+    /// The refusal in an outage.
     pub(crate) fn could_not_decide(&self, undecided: &Undecided, request: &HttpRequest) -> Refused {
         self.log_outage(request, &mut |untold| {
             let client = self.proxies.client_address(request).map(tracing::field::display);
@@ -152,7 +156,7 @@ impl Gate {
         Refused::new(Cause::Undecided)
     }
 
-    /// The answer to a denial, the private reason of which goes to the log.
+    /// The refusal for a denial, whose private reason is logged.
     pub(crate) fn refuse(&self, kind: CredentialKind, denial: Denial, request: &HttpRequest) -> Refused {
         self.log_refusal(denial, request);
         Refused::new(Cause::Denied(kind, denial.public()))
@@ -162,9 +166,37 @@ impl Gate {
         let line = &mut |untold| {
             let key_id = self.presented_key(request).map(tracing::field::display);
             let client = self.proxies.client_address(request).map(tracing::field::display);
-            tracing::info!(reason = denial.code(), key_id, client, untold, "refused a request");
+            let token = self.told_of_token(denial, request).unwrap_or_default();
+            let Unverified { tried, issuer, key_id: kid, algorithm, audience, .. } = &token;
+            tracing::info!(
+                reason = denial.code(),
+                key_id,
+                issuer = tried.as_deref(),
+                token_iss = issuer.as_deref(),
+                token_kid = kid.as_deref(),
+                token_alg = algorithm.as_deref(),
+                token_aud = audience.as_deref().filter(|_| denial == Denial::Token(TokenFault::Audience)),
+                hint = hint(denial, &token),
+                client,
+                untold,
+                "refused a request"
+            );
         };
         self.log(&self.refusals, request, line);
+    }
+
+    /// What the token says of itself that a request carries, where that may be why it is refused.
+    fn told_of_token(&self, denial: Denial, request: &HttpRequest) -> Option<Unverified> {
+        if !matches!(denial, Denial::Token(_) | Denial::Scope(_) | Denial::Scopes) {
+            return None;
+        }
+        let headers = request.headers();
+        let of = |value: &HeaderValue| {
+            let value = value.as_bytes();
+            self.tokens.verifier().describe(credentials::strip_bearer(value).unwrap_or(value))
+        };
+        // Gateways may be told of others.
+        headers.get(AUTHORIZATION).and_then(of).or_else(|| headers.iter().find_map(|(_, value)| of(value)))
     }
 
     /// The public name of the key that a request carries, in whichever header: only what our tag is on is a key of ours.
@@ -181,26 +213,26 @@ impl Gate {
         headers.iter().find_map(|(_, value)| bare(value)).or_else(as_password)
     }
 
-    /// Tells what could not be done for this request; `line` is given how many before it were not told.
+    /// Logs a request that failed in an outage; `line` gets the number of suppressed lines before it.
     pub(crate) fn log_outage(&self, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
         self.log(&self.outages, request, line);
     }
 
-    /// One line, unless there were too many in this second: then the next one says how many.
+    /// Logs one line, unless the limit of this second is reached; the next line states how many were suppressed.
     fn log(&self, bound: &BoundedLog, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
         if let Some(untold) = bound.admit() {
             self.host.in_request(request, &mut || line(untold));
         }
     }
 
-    /// How whoever sent this request is remembered.
+    /// The author of changes by this request.
     pub(crate) fn author(&self, request: &HttpRequest, actor: Actor) -> Author {
         let address = self.proxies.client_address(request);
         Author { actor, address, request_id: self.host.request_id(request) }
     }
 
-    /// The issuer says that this owner is disabled, so the owner's keys must stop, too. The bearer is refused
-    /// in any case; what could not be done now is done when such a token comes again.
+    /// Disables the owner, because their token states that they are disabled. The bearer is refused in any case; if
+    /// this fails, it is retried when such a token is presented again.
     async fn stop_owner(&self, identity: &TokenIdentity, request: &HttpRequest) {
         let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
         let author = self.author(request, actor);
@@ -211,6 +243,18 @@ impl Gate {
                 tracing::error!(%error, untold, "could not stop the keys of a disabled owner");
             });
         }
+    }
+}
+
+/// What the operator may have overlooked.
+fn hint(denial: Denial, token: &Unverified) -> Option<String> {
+    match denial {
+        Denial::Token(_) => token.near_miss.clone(),
+        _ if token.left_out.is_empty() => None,
+        _ => Some(format!(
+            "the token carries {}, which keyward_scopes of its issuer's table in jwt.issuers does not name",
+            token.left_out.join(" ")
+        )),
     }
 }
 

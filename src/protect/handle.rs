@@ -1,4 +1,4 @@
-//! Keyward as an application holds it.
+//! The handle of Keyward for applications.
 
 use std::sync::Arc;
 
@@ -6,25 +6,25 @@ use async_trait::async_trait;
 
 use super::Gate;
 
-/// Keyward in this process. Made by [`connect`](Self::connect); cheap to clone, and shared by all workers.
+/// Keyward in this process. Created by [`connect`](Self::connect); cheap to clone, and shared by all workers.
 ///
-/// Give it to [`Protect`](crate::Protect), and to the application with `app_data`: then a handler that takes a
-/// [`Principal`](crate::Principal) is protected wherever it stands.
+/// Pass it to [`Protect`](crate::Protect), and to the application with `app_data`; then every handler that takes a
+/// [`Principal`](crate::Principal) is protected.
 #[derive(Clone)]
 pub struct Keyward {
     gate: Arc<Gate>,
     membership: Option<Arc<dyn Membership>>,
 }
 
-/// This process as one of the replicas.
+/// This process as a replica.
 #[async_trait]
 pub(crate) trait Membership: Send + Sync {
-    /// Ends it: says good-bye to the others, writes what is pending, closes the connections. In bounded time.
+    /// Deregisters the replica, writes pending data and closes the connections, in bounded time.
     async fn end(&self);
 }
 
 impl Keyward {
-    /// What decides in a process that ends its membership by itself.
+    /// A handle for a process that ends its membership elsewhere.
     pub(crate) fn of(gate: Arc<Gate>) -> Self {
         Self { gate, membership: None }
     }
@@ -37,11 +37,10 @@ impl Keyward {
         &self.gate
     }
 
-    /// Leaves the other replicas, so that no revoke waits for this one, writes when keys were last used, and closes the
-    /// connections: within a second. To be called after the server has stopped; a check that comes later is
-    /// answered 503.
+    /// Deregisters this replica, so that no revocation waits for it, writes the last uses of keys, and closes the
+    /// connections, within a second. Call it after the server has stopped; later checks are answered 503.
     ///
-    /// Without it, a revoke may once wait for a whole lease, and the last minute's uses of keys are not written.
+    /// Without it, one revocation may wait for a whole lease, and the last minute's uses of keys are lost.
     pub async fn close(&self) {
         if let Some(membership) = &self.membership {
             membership.end().await;

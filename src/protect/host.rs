@@ -1,22 +1,22 @@
-//! The application that a check stands in.
+//! The application around a check.
 
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::Refused;
 
-/// How an application answers and logs: Keyward's own, or somebody else's.
+/// The responses and the log of an application: Keyward's own, or one that uses the library.
 pub(crate) trait Host: Send + Sync {
-    /// The answer to a request that is not let through.
+    /// The response to a refused request.
     fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse;
 
-    /// Runs `log`, so that its lines tell which request they are about.
+    /// Runs `log` so that its lines identify the request.
     fn in_request(&self, request: &HttpRequest, log: &mut dyn FnMut());
 
-    /// The id of the request, where it has one.
+    /// The id of the request, if it has one.
     fn request_id(&self, request: &HttpRequest) -> Option<String>;
 }
 
-/// Somebody else's application: it has spans and request ids of its own, or none.
+/// An application that uses the library, with or without spans and request ids of its own.
 pub(crate) struct Elsewhere;
 
 impl Host for Elsewhere {
@@ -25,7 +25,7 @@ impl Host for Elsewhere {
     }
 
     fn in_request(&self, request: &HttpRequest, log: &mut dyn FnMut()) {
-        // The pattern, never the address: somebody may have put a credential there.
+        // The pattern, never the raw path, which may contain a credential.
         let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
         tracing::info_span!("keyward", route).in_scope(log);
     }

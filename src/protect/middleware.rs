@@ -1,7 +1,7 @@
-//! [`Protect`]: the middleware before routes that want an API key, or another credential.
+//! [`Protect`]: the middleware in front of protected routes.
 //!
-//! A service of its own instead of `from_fn`: a key that memory knows, as most do, is checked on the spot, and
-//! the request goes on without a box and a future for what a first check would have to wait for.
+//! A `Service` instead of `from_fn`: most keys are in memory and are checked synchronously, so the request continues
+//! without a boxed future, which only a first check needs.
 
 use std::{
     future::{Ready, ready},
@@ -21,11 +21,11 @@ use futures_util::{
 use super::{Credentials, Keyward, Refused, rules::Rules};
 use crate::domain::scope::required::RequiredScope;
 
-/// A middleware that lets only those through who carry a good credential, and hands them to the handlers as
-/// [`Principal`](crate::Principal). For `wrap`, of an application, a scope, a resource or a route.
+/// A middleware that admits only requests with a valid credential, and provides it to handlers as a
+/// [`Principal`](crate::Principal). For `wrap` of an application, a scope, a resource or a route.
 ///
-/// Everybody else is answered as [`Refused`](crate::Refused) tells. Each `Protect` checks for itself, so that of two,
-/// one within the other, both must be content.
+/// Other requests are answered with a [`Refused`](crate::Refused). Each `Protect` checks independently; of two nested
+/// ones, both must admit the request.
 ///
 /// ```no_run
 /// use actix_web::{App, HttpServer, web};
@@ -52,27 +52,27 @@ pub struct Protect {
 }
 
 impl Protect {
-    /// Asks for any good credential: an API key, or, where `keyward` trusts issuers of JWTs, one of those.
+    /// Requires any valid credential: an API key, or a JWT if `keyward` trusts issuers.
     pub fn new(keyward: Keyward) -> Self {
         Self { rules: Rules::any_of(keyward.gate().credentials), keyward }
     }
 
-    /// Takes these credentials and no others. JWTs are refused all the same where [`Keyward`] trusts no issuer.
+    /// Accepts only these credentials. JWTs are refused in any case if [`Keyward`] trusts no issuer.
     #[must_use]
     pub fn accept(mut self, credentials: Credentials) -> Self {
         self.rules.credentials = credentials;
         self
     }
 
-    /// Asks for this scope, too. Whoever lacks it is answered 403.
+    /// Also requires this scope. A credential without it is answered 403.
     #[must_use]
     pub fn require(mut self, scope: RequiredScope) -> Self {
         self.rules.scopes.push(scope);
         self
     }
 
-    /// Lets through who carries no credential at all: for handlers that take `Option<Principal>`. A credential
-    /// that is there must be good, and have the scopes.
+    /// Admits requests without a credential, for handlers that take `Option<Principal>`. A presented credential must
+    /// still be valid and have the scopes.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.rules.optional = true;
@@ -96,13 +96,13 @@ where
     }
 }
 
-/// The middleware before what it protects.
+/// The middleware with the service behind it.
 pub struct ProtectService<S> {
     protect: Rc<Protect>,
     behind: Rc<S>,
 }
 
-/// The answer of what is protected, whatever its body is.
+/// The response of the protected service, with its body boxed.
 type Answer<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse<BoxBody>>;
 
 impl<S, B> Service<ServiceRequest> for ProtectService<S>
@@ -126,7 +126,7 @@ where
     }
 }
 
-/// What memory could not answer.
+/// The check of a credential that is not in memory.
 async fn first_check<S, B>(
     protect: Rc<Protect>,
     request: ServiceRequest,

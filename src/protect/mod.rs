@@ -1,12 +1,12 @@
-//! The check in front of actix-web handlers: of Keyward's own, and of any application that uses the library.
+//! The check in front of actix-web handlers: Keyward's own, and those of applications that use the library.
 //!
-//! - `gate`: what decides on a request, and tells the log of it
-//! - `handle` ([`Keyward`]): a gate as an application holds it
-//! - `middleware` ([`Protect`]): the check in front of handlers; `rules`: what it asks for
-//! - `extract`: who a request is from, as handlers take it
-//! - `refused` ([`Refused`]): the answer to who isn't let through; `challenge`: which credential it asks for
-//! - `host`: how that answer and the log look, which differs between Keyward and other applications
-//! - `credentials`, `client_address`, [`forwarded`], `bounded_log`: what these work with
+//! - `gate`: decides on a request and logs refusals
+//! - `handle` ([`Keyward`]): the gate as applications hold it
+//! - `middleware` ([`Protect`]): the check in front of handlers; `rules`: its requirements
+//! - `extract`: the caller of a request as a handler's argument
+//! - `refused` ([`Refused`]): the response to a refused request; `challenge`: the credential to ask for
+//! - `host`: the format of responses and log lines, which differs between Keyward and other applications
+//! - `credentials`, `client_address`, [`forwarded`]: parsing of requests
 
 #![cfg_attr(not(feature = "server"), allow(dead_code, unused_imports, reason = "Keyward's own routes use it"))]
 

@@ -1,4 +1,4 @@
-//! What somebody is told who isn't let through: never what was sent, and never why a credential is no good.
+//! The response to a refused request. It never contains what was sent, nor why a credential is refused.
 
 use std::fmt;
 
@@ -14,20 +14,20 @@ use serde_json::json;
 use super::CredentialKind;
 use crate::domain::denial::PublicDenial;
 
-/// Seconds after which a client may try again. An outage of the database is over, or it is not, in
-/// about that time; a longer wait would only hold up the recovery.
+/// Seconds until a client should retry. A database outage is over in about this time, or lasts long; a longer wait
+/// would only delay the recovery.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// What is answered to a request that is not let through, in all ways in and for all applications.
+/// The response to a refused request, the same at every entry point and for all applications.
 pub(crate) struct Row {
     pub(crate) status: StatusCode,
-    /// A stable word for programs.
+    /// A stable code, for programs.
     pub(crate) code: &'static str,
     pub(crate) title: &'static str,
     pub(crate) what_to_do: &'static str,
 }
 
-/// The table of refusals, as RFC 9110 §15.5.2 and RFC 6750 §3.1 have them. A new cause needs a row here, its headers in
+/// The table of refusals, as in RFC 9110 §15.5.2 and RFC 6750 §3.1. A new cause needs a row here, its headers in
 /// [`Cause::add_headers`], and a row in `docs/problems.md`.
 impl Cause {
     pub(crate) fn row(self) -> Row {
@@ -36,7 +36,7 @@ impl Cause {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
                 "Temporarily unavailable",
-                "Try again after as many seconds as Retry-After says.",
+                "Wait for the number of seconds in Retry-After, then try again.",
             ),
             Self::Denied(kind, denial) => {
                 let (missing, invalid) = match kind {
@@ -73,7 +73,7 @@ impl Cause {
                         StatusCode::FORBIDDEN,
                         "not_allowed",
                         "Not allowed here",
-                        "The credential is good and may not be used for this. Ask the operator.",
+                        "The credential is valid, but must not be used for this request. Ask the operator.",
                     ),
                 }
             }
@@ -81,7 +81,7 @@ impl Cause {
         Row { status, code, title, what_to_do }
     }
 
-    /// The headers that the RFCs demand of the answer, which has this status.
+    /// Adds the headers that the RFCs require for a response with this status.
     pub(crate) fn add_headers(self, status: StatusCode, response: &mut HttpResponseBuilder) {
         match self {
             Self::Denied(kind, denial)
@@ -97,9 +97,9 @@ impl Cause {
     }
 }
 
-/// A request was not let through. As an answer, it is problem details (RFC 9457) with what the RFCs demand beside them:
-/// 401 with `WWW-Authenticate` without a good credential, 403 without the scope, 400 with two credentials at once, and
-/// 503 with `Retry-After` where it could not be decided.
+/// A refused request. As a response, it is a problem (RFC 9457) with the headers that the RFCs require: 401 with
+/// `WWW-Authenticate` without a valid credential, 403 without the scope, 400 with two credentials, and 503 with
+/// `Retry-After` if the check could not be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused(Cause);
 
@@ -107,7 +107,7 @@ pub struct Refused(Cause);
 pub(crate) enum Cause {
     /// The credential was refused.
     Denied(CredentialKind, PublicDenial),
-    /// It could not be decided.
+    /// The check could not be decided.
     Undecided,
 }
 
@@ -120,7 +120,7 @@ impl Refused {
         self.0
     }
 
-    /// A stable word for programs, listed in Keyward's `docs/problems.md`.
+    /// A stable code for programs, listed in Keyward's `docs/problems.md`.
     pub fn code(self) -> &'static str {
         self.0.row().code
     }

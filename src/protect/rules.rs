@@ -1,18 +1,19 @@
-//! What is asked of whoever sends a request.
+//! The requirements of a check.
 
 use crate::domain::scope::required::RequiredScope;
 
-/// Which credentials are taken.
+/// The kinds of credentials that a check accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// API keys, in `x-api-key`; where that is missing, in `Authorization: Bearer`. There, what has not the form of a key of
-    /// Keyward's is not looked at, and may serve another purpose.
+    /// API keys, in `x-api-key` or otherwise in `Authorization: Bearer`. Bearer tokens without the form of a Keyward
+    /// key are ignored; they may serve another purpose.
     Keys,
-    /// JWTs, in `Authorization: Bearer`. `x-api-key` is not looked at.
+    /// JWTs, in `Authorization: Bearer`. `x-api-key` is ignored.
     Tokens,
-    /// Either: a key in either header, a JWT in `Authorization`. A JWT has points between its parts, and a key has none. A
-    /// request with both headers is refused, for two readers could choose different ones (RFC 6750 §3.1).
+    /// Both: keys in either header, JWTs in `Authorization`. They are distinguished by dots, which every JWT has and no
+    /// key has. A request with both headers is refused, because two readers could choose different ones (RFC 6750
+    /// §3.1).
     KeysAndTokens,
 }
 
@@ -20,12 +21,12 @@ pub enum Credentials {
 pub(super) struct Rules {
     pub(super) credentials: Credentials,
     pub(super) scopes: Vec<RequiredScope>,
-    /// Whether a request without any credential is let through.
+    /// Whether requests without a credential are admitted.
     pub(super) optional: bool,
 }
 
 impl Rules {
-    /// Any good credential.
+    /// Requires any valid credential.
     pub(super) fn any_of(credentials: Credentials) -> Self {
         Self { credentials, scopes: Vec::new(), optional: false }
     }

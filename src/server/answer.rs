@@ -1,5 +1,5 @@
-//! An answer's body on its way out: in pieces, so that no more of it is copied than is written, and telling the connection of its
-//! end.
+//! The body of a response on its way out. It is handed over in pieces, so that little more is copied than is written,
+//! and tells the connection when it ends.
 
 use std::{
     convert::Infallible,
@@ -15,13 +15,13 @@ use actix_web::{
 
 use super::{budget::Reservation, exchange::Exchange};
 
-/// As much is copied into actix-http's buffer at once. It writes what is there when it has as much as this.
+/// The size of a piece. actix-http writes when its buffer has this many bytes.
 pub(super) const PIECE: usize = 8192;
 
-/// Something that is in memory once for all clients, however many are reading it.
+/// A body that is in memory once, shared by all clients that read it.
 pub struct Shared(pub Bytes);
 
-/// Stands in the extensions of an answer with such a body, because the type of bodies doesn't tell.
+/// Marks a response with a [`Shared`] body, in its extensions, because the type of the body is erased.
 pub struct IsShared;
 
 impl MessageBody for Shared {
@@ -41,16 +41,16 @@ fn piece_of(bytes: &mut Bytes) -> Option<Bytes> {
     Some(piece).filter(|piece| !piece.is_empty())
 }
 
-/// The body of the answer to the request under way.
+/// The body of the current response.
 pub(super) struct Answer<B> {
     body: B,
-    /// What the body gave, and wasn't handed over.
+    /// Bytes from the body that are not handed over yet.
     rest: Bytes,
     end: End,
     held: Option<Reservation>,
 }
 
-/// Dropped at the end of the body, or when the answer is given up.
+/// Dropped at the end of the body, or when the response is abandoned.
 struct End(Rc<Exchange>);
 
 impl Drop for End {
@@ -61,7 +61,7 @@ impl Drop for End {
 }
 
 impl<B> Answer<B> {
-    /// `held` is what was reserved for it.
+    /// `held` is the memory reserved for the body.
     pub(super) fn new(body: B, exchange: Rc<Exchange>, held: Option<Reservation>) -> Self {
         Self { body, rest: Bytes::new(), end: End(exchange), held }
     }

@@ -1,5 +1,5 @@
-//! Bodies, and their bounds. Those of requests: which are waited for, and how large and how slow they may be; the application sees
-//! a whole one. Those of answers: how much of them all clients together may leave unread.
+//! Bodies and their limits. Requests: which bodies are waited for, and their maximum size and time; the application
+//! gets a complete body. Responses: how much unread data all clients together may cause.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,16 +24,16 @@ use super::{
     refusal::{REQUEST_ID, Refusal, Refusals, request_id},
 };
 
-/// So large a body of a request is read without asking the [`Budget`].
+/// Request bodies up to this size need no [`Budget`].
 const SMALL: usize = 4096;
-/// So large an answer is made without asking it: larger than any that tells what was changed, since those can't be refused any more.
-/// The system takes it from us at once, unless the client has left others unread.
+/// Responses up to this size need no [`Budget`]. It exceeds every response about a change, because those can't be
+/// refused any more. The kernel buffers such a response at once, unless the client has left others unread.
 const SMALL_ANSWER: u64 = 32_768;
 
-/// Whether the application may look at the body of a request with this method for this path, and with these headers.
+/// Whether the application may read the body of a request with this method, path and headers.
 pub type TakesBody = fn(&Method, &str, &HeaderMap) -> bool;
 
-/// The bounds of bodies.
+/// The limits of bodies.
 pub(super) struct Bodies {
     pub(super) max_bytes: usize,
     pub(super) timeout: Duration,
@@ -43,8 +43,9 @@ pub(super) struct Bodies {
 }
 
 impl Bodies {
-    /// Whether a request can go on at once, without its body. Of one that nobody looks at, what hasn't come yet isn't waited for:
-    /// a gateway may hand on the header that announces its client's body, and keep the body. Then the connection can't be used again.
+    /// Whether a request can continue without waiting for its body. If nobody reads the body, the part that has not
+    /// arrived is not waited for: a gateway may forward the header that announces its client's body, and keep the body.
+    /// The connection can't be reused then.
     pub(super) fn go_on_at_once(&self, request: &mut Request, exchange: &Exchange) -> bool {
         let length = announced_length(request.headers()).unwrap_or(0);
         let is_unwanted = !exchange.is_whole.get()
@@ -53,16 +54,17 @@ impl Bodies {
         let at_once = is_unwanted || (length == 0 && !request.headers().contains_key(TRANSFER_ENCODING));
         if at_once {
             exchange.is_enough.set(is_unwanted);
-            // Also where none was announced: an upgrade's payload ends only with the connection.
+            // Also if no body was announced: the payload of an upgrade ends only with the connection.
             *request.payload() = Payload::None;
         }
         at_once
     }
 
-    /// Reads the body, which from then on lies in the request. The result is held until it was dealt with.
+    /// Reads the body and stores it in the request. The returned reservation must be held until the request is
+    /// answered.
     ///
     /// # Errors
-    /// The answer to a body that is no good.
+    /// The response to an invalid body.
     pub(super) async fn read(
         &self,
         request: &mut Request,
@@ -102,7 +104,7 @@ impl Bodies {
     ) -> Result<(Bytes, Option<Reservation>), Refusal> {
         let most = length.unwrap_or(self.max_bytes);
         let (mut body, mut held) = (Vec::new(), None);
-        // What follows an announced body is none, be it that the client wants to switch to another protocol.
+        // Nothing follows an announced body, even if the client requests an upgrade.
         while length.is_none_or(|length| body.len() < length) {
             let Some(chunk) = payload.next().await else { break };
             let chunk = chunk.map_err(unreadable)?;
@@ -111,7 +113,7 @@ impl Bodies {
                 return Err(Refusal::BodyTooLarge);
             }
             if needed > body.capacity() {
-                // As it comes, and not as it is announced: to announce much costs a client nothing.
+                // Allocates for received bytes, not for announced ones: announcing a large body costs a client nothing.
                 let room = needed.max(most.min(2 * body.capacity()));
                 held = self.held_for(room, held)?;
                 body.reserve_exact(room - body.len());
@@ -121,7 +123,7 @@ impl Bodies {
         Ok((body.into(), held))
     }
 
-    /// The answer, if what all clients have left unread lets it be sent; else a refusal. What is in memory once for all is always sent.
+    /// The response, if the memory for unread responses suffices; otherwise a refusal. Shared bodies are always sent.
     pub(super) fn within_budget<B: MessageBody>(
         &self,
         response: ServiceResponse<B>,
@@ -146,7 +148,7 @@ impl Bodies {
         self.refusals.answer(head.uri.path(), Some(head.headers()), refusal, request_id(id), client)
     }
 
-    /// What is held of the budget for a body of this size.
+    /// Reserves memory for a body of this size.
     fn held_for(&self, bytes: usize, held: Option<Reservation>) -> Result<Option<Reservation>, Refusal> {
         match held {
             None if bytes <= SMALL => Ok(None),
@@ -157,7 +159,7 @@ impl Bodies {
 }
 
 fn unreadable(error: PayloadError) -> Refusal {
-    tracing::debug!(%error, "a body could not be read");
+    tracing::debug!(%error, "could not read a request body");
     Refusal::BodyUnreadable
 }
 
@@ -166,7 +168,7 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
     Some(usize::try_from(length).unwrap_or(usize::MAX))
 }
 
-/// Whether the content is coded, as by compression (RFC 9110 §8.4). `identity` is no coding.
+/// Whether the content has a coding, such as compression (RFC 9110 §8.4). `identity` is not a coding.
 fn is_coded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     codings.map(<[u8]>::trim_ascii).any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))

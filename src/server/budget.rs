@@ -1,7 +1,7 @@
-//! The memory that clients can make this process hold, in one number for all connections.
+//! One limit on the memory that clients of all connections can make this process hold.
 //!
-//! What each connection may hold anyway is small, and `server.max_connections` times that. What goes beyond it (a large
-//! head or body on its way in, an answer that its client doesn't read) is taken from here, so its sum has a bound of its own,
+//! The fixed part per connection is small, and bounded by `server.max_connections`. Everything beyond it (a large head
+//! or body being received, a response that its client does not read) is reserved here, so the sum has its own limit,
 //! whoever connects and how often.
 
 use std::sync::{
@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// Bytes that are left. Shared by all workers.
+/// The remaining bytes. Shared by all workers.
 #[derive(Debug)]
 pub(super) struct Budget {
     all: usize,
@@ -17,24 +17,24 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// As many bytes as this.
+    /// A budget of this many bytes.
     pub(super) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self { all: bytes, left: AtomicUsize::new(bytes) })
     }
 
-    /// Takes this many bytes until the result is dropped; `None` when so many aren't left.
+    /// Reserves this many bytes until the result is dropped; `None` if they are not available.
     pub(super) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let mut reservation = Reservation { budget: Arc::clone(self), bytes: 0 };
         reservation.grow_to(bytes).then_some(reservation)
     }
 
-    /// Whether so little is left that nobody should keep what they don't need at the moment.
+    /// Whether so little is left that connections should release memory that they do not need at the moment.
     pub(super) fn is_scarce(&self) -> bool {
         self.left.load(Relaxed) < self.all / 2
     }
 }
 
-/// Bytes that were taken from a [`Budget`].
+/// Bytes reserved from a [`Budget`].
 #[derive(Debug)]
 pub(super) struct Reservation {
     budget: Arc<Budget>,
@@ -42,7 +42,7 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Takes more, so that it is this much; `false`, and nothing changes, when that isn't left.
+    /// Grows the reservation to this size. Returns `false` and changes nothing if the memory is not available.
     pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let taken = self.budget.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(more)).is_ok();

@@ -1,15 +1,16 @@
-//! A connection, between the socket and actix-http. It hands over one request at a time, and the next one when the answer is
-//! written.
+//! A connection between the socket and actix-http. It hands over one request at a time, and the next one when the
+//! response is written.
 //!
-//! actix-http by itself goes by the request that it has read last: a `HEAD` or a `Connection: close` that is pipelined
-//! behind another request changes that one's answer. It reads on while nobody reads its answers, and keeps a core busy with
-//! that. It times the first head alone, and no write. So here
+//! actix-http uses the state of the last request that it has parsed: a pipelined `HEAD` or `Connection: close` changes
+//! the response to the request before it. It continues to read while its responses are not read, which keeps a core
+//! busy. It has a timeout only for the first head, and none for writes. Therefore:
 //!
-//! - a request is handed over when its head is whole and good, then its body as it comes, and not a byte more;
-//! - nothing is read while an answer can't be written;
-//! - each head has `server.header_timeout`, an idle connection `server.keep_alive`, and a write that makes no progress
+//! - a request is handed over once its head is complete and valid, followed by its body as it arrives, and no byte
+//!   beyond it;
+//! - nothing is read while a response can't be written;
+//! - each head has `server.header_timeout`, an idle connection `server.keep_alive`, and a write without progress
 //!   `server.write_timeout`;
-//! - what is kept of a head, and of an answer that its client doesn't read, is taken from the [`Budget`] beyond some
+//! - memory for a head, and for a response that its client does not read, is reserved from the [`Budget`] beyond a few
 //!   kilobytes.
 
 use std::{
@@ -36,14 +37,14 @@ use super::{
 };
 use crate::config::LARGE_HEAD;
 
-/// As much of a head is kept without asking the [`Budget`], and as much of a body is handed over before actix-http must have
-/// looked at it: it keeps buffers of this size anyway.
+/// The size up to which a head needs no [`Budget`], and after which actix-http must process a body before it gets more.
+/// actix-http has buffers of this size anyway.
 const PIECE: usize = 8192;
-/// How long a client may go on sending after the last answer. When a connection is closed while bytes are unread, the system tells
-/// the client that it is broken, and the client may lose the answer.
+/// How long a client may continue to send after the last response. If a connection is closed with unread bytes, the
+/// kernel resets it, and the client may lose the response.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What holds for every connection of a worker.
+/// The settings for every connection of a worker.
 pub(super) struct Bounds {
     pub(super) header_bytes: usize,
     pub(super) header_timeout: Duration,
@@ -53,15 +54,15 @@ pub(super) struct Bounds {
     pub(super) refusals: Refusals,
 }
 
-/// How far a connection has come.
+/// The state of a connection.
 enum Phase {
     /// Requests are read and answered.
     Open,
-    /// A request was refused, and the answer isn't written yet.
+    /// A request was refused, and the response is being written.
     Refusing,
     /// Nothing more is read.
     Ended,
-    /// We have said that nothing more comes from us.
+    /// The sending direction is shut down.
     Closing,
 }
 
@@ -74,17 +75,18 @@ pub(super) struct Connection<S> {
     phase: Phase,
     incoming: Incoming,
     deadline: Deadline,
-    /// Whether the client has begun a head, or hasn't made any request: then it is waited for, and otherwise idle.
+    /// Whether the client has started a head or has not sent any request, so that a head is awaited. Otherwise the
+    /// connection is idle.
     is_awaited: bool,
-    /// Bytes of a body that were handed over since actix-http could look at them.
+    /// Bytes of a body handed over since actix-http last had the chance to process them.
     unseen: usize,
-    /// actix-http wanted to read, and got nothing. Whoever changes that has to wake the task.
+    /// Whether actix-http wanted to read and got nothing. Whoever changes that must wake the task.
     is_wanted: bool,
-    /// There was no room for the last write.
+    /// The last write would have blocked.
     is_blocked: bool,
-    /// The client went on sending after the last answer.
+    /// The client continued to send after the last response.
     is_lingering: bool,
-    /// What is still to be written of a refusal.
+    /// The rest of a refusal to be written.
     refusal: Vec<u8>,
     for_heads: Option<Reservation>,
     for_answer: Option<Reservation>,
@@ -114,7 +116,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// What the service has to know of the request under way.
+    /// The state that the service shares about the current request.
     pub(super) fn exchange(&self) -> Rc<Exchange> {
         Rc::clone(&self.exchange)
     }
@@ -129,7 +131,7 @@ impl<S: Stream> Connection<S> {
                 }
                 Phase::Ended | Phase::Closing => return Poll::Ready(Ok(())),
             }
-            // Some of this request may have come with the one before.
+            // Part of this request may have arrived with the previous one.
             if self.incoming.awaits_head()
                 && let Err(refusal) = self.incoming.take(&[])
             {
@@ -164,12 +166,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Reads, and puts into `buffer` what may be handed over. `false` when nothing more comes.
+    /// Reads, and puts the bytes that may be handed over into `buffer`. `false` at the end of the stream.
     fn poll_bytes(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         if !self.incoming.held().is_empty() {
             return self.poll_more(context);
         }
-        // Most requests come whole. They need no place but that of actix-http.
+        // Most requests arrive complete, and need no buffer besides that of actix-http.
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let bytes = &buffer.filled()[before..];
@@ -189,7 +191,7 @@ impl<S: Stream> Connection<S> {
         Poll::Ready(Ok(true))
     }
 
-    /// The same where a head has begun.
+    /// The same after the beginning of a head.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut space = [MaybeUninit::uninit(); PIECE / 2];
         let mut buffer = ReadBuf::uninit(&mut space);
@@ -211,7 +213,7 @@ impl<S: Stream> Connection<S> {
         Poll::Ready(Ok(true))
     }
 
-    /// After bytes of a request were handed over.
+    /// Called after bytes of a request were handed over.
     fn note_progress(&mut self, bytes: usize) {
         if bytes > 0 {
             self.deadline.clear();
@@ -220,7 +222,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// After bytes were read that may be the begin of a head.
+    /// Called after bytes were read that may begin a head.
     fn note_head(&mut self) {
         if !self.is_awaited && self.incoming.awaits_head() {
             self.is_awaited = true;
@@ -228,8 +230,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Ends with this answer; where actix-http has the head already, it is the application that answers. `bytes` are those that
-    /// have just come, as far as they aren't kept.
+    /// Ends the connection with this refusal. If actix-http already has the head, the application answers instead.
+    /// `bytes` are the received bytes that are not buffered.
     fn refuse(&mut self, refusal: Refusal, bytes: &[u8]) {
         self.deadline.clear();
         if !self.incoming.awaits_head() {
@@ -254,7 +256,7 @@ impl<S: Stream> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes some of these bytes, in time.
+    /// Writes some of these bytes, within the time limit.
     fn poll_some(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         if written.is_ready() {
@@ -278,7 +280,7 @@ impl<S: Stream> Connection<S> {
         if self.deadline.is_reached(context) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending }
     }
 
-    /// The answer is written: now the next request may come.
+    /// The response is written; prepares for the next request.
     fn begin_anew(&mut self, context: &mut Context<'_>) {
         self.for_answer = None;
         self.unseen = 0;
@@ -300,7 +302,7 @@ impl<S: Stream> Connection<S> {
         context.waker().wake_by_ref();
     }
 
-    /// Whether the client may be sending still.
+    /// Whether the client may still be sending.
     fn expects_more(&self) -> bool {
         !self.incoming.held().is_empty() || !(self.incoming.is_whole() || self.incoming.awaits_head())
     }
@@ -317,7 +319,7 @@ impl<S: Stream> AsyncWrite for Connection<S> {
         self.get_mut().poll_some(context, bytes)
     }
 
-    /// actix-http asks for this when all that it has was taken.
+    /// actix-http calls this when everything that it has was taken.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let connection = self.get_mut();
         ready!(Pin::new(&mut connection.stream).poll_flush(context))?;

@@ -1,11 +1,11 @@
-//! A moment that a connection waits for at most.
+//! A movable deadline of a connection.
 
 use std::{future::Future, pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Moves often and is reached seldom. So the runtime's timer is left where it is when the deadline moves further away, as
-/// it does with each request; it goes off too early then, and is set anew.
+/// The deadline moves often and is rarely reached. So the runtime's timer is not reset when the deadline moves further
+/// away, as it does with each request; the timer then fires too early and is reset.
 #[derive(Default)]
 pub(super) struct Deadline {
     at: Option<Instant>,
@@ -13,17 +13,17 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// It is reached after this time.
+    /// Sets the deadline to this time from now.
     pub(super) fn set(&mut self, after: Duration) {
         self.at = Some(Instant::now() + after);
     }
 
-    /// It is never reached.
+    /// Removes the deadline.
     pub(super) fn clear(&mut self) {
         self.at = None;
     }
 
-    /// Whether it is reached. If not, the task is woken when it is.
+    /// Whether the deadline is reached. If not, the task is woken when it is.
     pub(super) fn is_reached(&mut self, context: &mut Context<'_>) -> bool {
         let Some(at) = self.at else { return false };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));

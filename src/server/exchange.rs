@@ -1,26 +1,26 @@
-//! What a connection and the application behind it know of the request under way. There is one at a time.
+//! The state of the current request, shared by a connection and the application behind it.
 
 use std::cell::Cell;
 
 /// Shared by the connection below actix-http and the service above it.
 #[derive(Default)]
 pub(super) struct Exchange {
-    /// The request was handed to actix-http to its last byte.
+    /// The whole request was handed to actix-http.
     pub(super) is_whole: Cell<bool>,
-    /// No more of its body is wanted.
+    /// The rest of the body is not wanted.
     pub(super) is_enough: Cell<bool>,
-    /// The answer was handed to actix-http to its last byte.
+    /// The whole response was handed to actix-http.
     pub(super) is_answered: Cell<bool>,
-    /// Nothing that comes after the answer is a request.
+    /// No further request follows the response.
     pub(super) is_last: Cell<bool>,
-    /// Bytes of the answer that are in memory for this client alone, were not reserved, and are not handed over yet.
+    /// Bytes of the response that only this client uses, that are not reserved, and that are not handed over yet.
     pub(super) unsent: Cell<usize>,
-    /// The connection holds a part of the budget for as long as it lasts.
+    /// The connection holds part of the budget until it ends.
     pub(super) is_costly: Cell<bool>,
 }
 
 impl Exchange {
-    /// The next request may come.
+    /// Prepares for the next request.
     pub(super) fn begin(&self) {
         let Self { is_whole, is_enough, is_answered, is_last, unsent, is_costly: _ } = self;
         for flag in [is_whole, is_enough, is_answered, is_last] {

@@ -1,13 +1,13 @@
-//! Where a request ends (RFC 9112 §6.3). What it takes for the end is where actix-http ends it, too; a fuzz target holds that.
+//! The end of a request (RFC 9112 §6.3). A fuzz target checks that actix-http finds the same end.
 
-/// The bytes are no body of this framing, so nobody knows where the next request would begin.
+/// The bytes do not follow the framing, so the beginning of the next request is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// How much of a body is still to come.
+/// The rest of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// This many bytes.
+    /// A fixed number of bytes.
     Length(u64),
     /// Chunks (RFC 9112 §7.1).
     Chunked(Chunked),
@@ -17,10 +17,10 @@ impl Framing {
     /// No body.
     pub const NONE: Self = Self::Length(0);
 
-    /// Goes over the bytes that come next, as far as they belong to the body, and says how many do.
+    /// Consumes the next bytes as far as they belong to the body, and returns their number.
     ///
     /// # Errors
-    /// [`Unreadable`].
+    /// [`Unreadable`] if they violate the framing.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<usize, Unreadable> {
         match self {
             Self::Length(left) => {
@@ -32,7 +32,7 @@ impl Framing {
         }
     }
 
-    /// Whether all of it has come.
+    /// Whether the whole body was consumed.
     pub fn has_ended(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
@@ -41,22 +41,22 @@ impl Framing {
     }
 }
 
-/// A body in chunks, by its grammar and no other, for what is read in two ways is how requests are smuggled.
+/// A chunked body. Only the exact grammar is accepted, because different interpretations allow request smuggling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunked {
     next: Next,
-    /// Bytes of the current chunk that are still to come.
+    /// The remaining bytes of the current chunk.
     size: u64,
-    /// Digits of its size.
+    /// The number of digits of its size.
     digits: u8,
-    /// Bytes that may still come and are no content: of extensions and trailers.
+    /// The remaining limit for bytes that are not content: extensions and trailers.
     overhead_left: usize,
 }
 
-/// What must come next.
+/// The next expected element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    /// A digit of a chunk's size, or what ends it.
+    /// A digit of a chunk's size, or the end of the size.
     Size,
     /// White space before an extension.
     ExtensionSpace,
@@ -75,10 +75,10 @@ enum Next {
 }
 
 impl Chunked {
-    /// More can't be counted.
+    /// The maximum that fits into 64 bits.
     const DIGITS_MAX: u8 = 16;
 
-    /// One whose extensions and trailers have at most this many bytes together.
+    /// A body whose extensions and trailers have at most this many bytes in total.
     pub fn new(overhead: usize) -> Self {
         Self { next: Next::Size, size: 0, digits: 0, overhead_left: overhead }
     }
@@ -101,7 +101,7 @@ impl Chunked {
         Ok(at)
     }
 
-    /// What must come after this byte.
+    /// The next expected element after this byte.
     fn after(&mut self, byte: u8) -> Result<Next, Unreadable> {
         let next = match (self.next, byte) {
             (Next::Size, b'\r') if self.digits > 0 => Next::SizeLf,
@@ -133,7 +133,7 @@ impl Chunked {
         Ok(next)
     }
 
-    /// Takes a digit of the size.
+    /// Adds a digit of the size.
     fn count(&mut self, byte: u8) -> Result<Next, Unreadable> {
         let digit = char::from(byte).to_digit(16).filter(|_| self.digits < Self::DIGITS_MAX).ok_or(Unreadable)?;
         self.size = self.size << 4 | u64::from(digit);
@@ -147,7 +147,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What a field's value, and a quoted string, may have (RFC 9110 §5.5).
+/// Whether a field value or a quoted string may contain this byte (RFC 9110 §5.5).
 fn is_field_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
@@ -158,7 +158,8 @@ mod tests {
 
     const OVERHEAD: usize = 20;
 
-    /// How many bytes of `text` belong to the body, whether it comes at once or byte by byte; `None` if it is none.
+    /// How many bytes of `text` belong to the body, whether they arrive at once or one by one; `None` if the text is
+    /// invalid.
     fn taken(text: &str) -> Option<(usize, bool)> {
         let mut at_once = Framing::Chunked(Chunked::new(OVERHEAD));
         let whole = at_once.advance(text.as_bytes());

@@ -1,8 +1,7 @@
-//! One request head: where it ends, and whether it is one that everybody reads in the same way (RFC 9112 §2 to §6).
+//! The head of a request: its end, and whether every reader interprets it the same way (RFC 9112 §2 to §6).
 //!
-//! This looks at the bytes before actix-http does, because what that has read of the next request changes what it does with
-//! the one before, and because it is more lenient than what stands in front of us may be. Fields and lines are taken apart by
-//! httparse, as actix-http does it.
+//! The head is examined before actix-http sees it: actix-http's parsing of the next request affects how it handles the
+//! previous one, and it is more lenient than proxies may be. Lines and fields are parsed by httparse, as in actix-http.
 
 use std::mem::MaybeUninit;
 
@@ -16,45 +15,46 @@ use super::{
     target::{Target, is_host},
 };
 
-/// Fields of one head, as many as actix-http takes.
+/// The maximum number of fields in a head, the same as actix-http's.
 pub const FIELDS_MAX: usize = 96;
-/// The longest name of a field that actix-http takes.
+/// The maximum length of a field name in actix-http.
 const NAME_MAX_BYTES: usize = 65_535;
 
-/// A head that is a good one.
+/// A valid head.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Its length, with the empty line, and those before it.
+    /// Its length in bytes, including the final empty line and empty lines before the head.
     pub bytes: usize,
-    /// How the body follows.
+    /// The framing of the body that follows.
     pub framing: Framing,
 }
 
-/// How far the look for the end of a head has come. Bytes are looked at once, whether they come one by one or together.
+/// The progress in finding the end of a head. Each byte is examined once, however the bytes arrive.
 #[derive(Debug, Default)]
 pub struct Scanner {
-    /// Bytes that have been looked at.
+    /// The number of bytes that were examined.
     seen: usize,
-    /// Where the current line begins.
+    /// The beginning of the current line.
     line: usize,
     /// Whether the request line has ended.
     begun: bool,
-    /// From how many bytes on to look again whether it can become a head at all. Each time twice as many, so that a slow
-    /// client doesn't have all of it looked at with each byte.
+    /// The length at which the partial head is validated again. It doubles each time, so that a slow client does not
+    /// cause a validation per byte.
     next_look: usize,
 }
 
 impl Scanner {
-    /// Looks at all bytes so far, the first `seen` of which are those of the last time. `None`: more must come.
+    /// Examines all bytes so far; the first `seen` bytes must be unchanged since the last call. `None`: the head is
+    /// incomplete.
     ///
     /// # Errors
-    /// Why this is no head of at most `limit` bytes.
+    /// The reason why this is not a valid head of at most `limit` bytes.
     pub fn scan(&mut self, bytes: &[u8], limit: usize) -> Result<Option<Head>, Refusal> {
         let within = &bytes[..bytes.len().min(limit)];
         while let Some(offset) = memchr(b'\n', &within[self.seen..]) {
             let end = self.seen + offset + 1;
             let line = &within[self.line..end];
-            // A line feed alone is a line's end to some and not to others.
+            // Some readers accept a lone line feed as the end of a line, others do not.
             if !line.ends_with(b"\r\n") {
                 return Err(Refusal::Malformed);
             }
@@ -113,7 +113,7 @@ fn judge(bytes: &[u8], limit: usize) -> Result<Head, Refusal> {
     if status != Status::Complete(bytes.len()) {
         return Err(Refusal::Malformed);
     }
-    // Of tokens with a `#` in them (RFC 9110 §9.1) actix-web's type for methods knows nothing.
+    // actix-web's type for methods does not support tokens with `#` (RFC 9110 §9.1).
     Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Malformed)?;
     Target::read(method, target)?;
     let fields = Fields::read(request.headers)?;
@@ -126,14 +126,14 @@ fn judge(bytes: &[u8], limit: usize) -> Result<Head, Refusal> {
     let framing = match (fields.length, fields.is_chunked) {
         (None, true) if is_http_1_1 => Framing::Chunked(Chunked::new(limit)),
         (_, true) => return Err(Refusal::Malformed),
-        // Of these actix-http wants to be told the length (RFC 1945 §7.2.2).
+        // actix-http requires a length for these (RFC 1945 §7.2.2).
         (None, false) if !is_http_1_1 && method == "POST" => return Err(Refusal::Malformed),
         (length, false) => Framing::Length(length.unwrap_or(0)),
     };
     Ok(Head { bytes: bytes.len(), framing })
 }
 
-/// What of a head's fields says whom it is for and where it ends.
+/// The fields that determine the host and the end of a request.
 #[derive(Default)]
 struct Fields<'b> {
     host: Option<&'b [u8]>,
@@ -170,23 +170,23 @@ impl<'b> Fields<'b> {
     }
 }
 
-/// Digits and nothing else (RFC 9110 §8.6).
+/// Only digits (RFC 9110 §8.6).
 fn length(value: &[u8]) -> Result<u64, Refusal> {
     let digits = str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|text| text.parse().ok()).ok_or(Refusal::Malformed)
 }
 
-/// As much as an answer to a refused request needs to know of it.
+/// The parts of a refused request that its answer needs.
 pub(super) struct Remains<'b> {
     pub(super) is_head: bool,
-    /// The path of its target, where that is in origin form.
+    /// The path of the target, if it has the origin form.
     pub(super) path: &'b str,
-    /// Its field `x-request-id`, as it came.
+    /// The raw value of `x-request-id`.
     pub(super) request_id: &'b [u8],
 }
 
 impl<'b> Remains<'b> {
-    /// Of what has come of a head, good or not.
+    /// Extracts the parts from the received bytes of a head, valid or not.
     pub(super) fn of(bytes: &'b [u8]) -> Self {
         let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let request_line = lines.by_ref().find(|line| !line.is_empty()).unwrap_or_default();
@@ -208,7 +208,7 @@ mod tests {
 
     const LIMIT: usize = 4096;
 
-    /// What comes of these bytes, whether they come at once or one by one.
+    /// The result for these bytes, whether they arrive at once or one by one.
     fn scanned(bytes: impl AsRef<[u8]>) -> Result<Option<Head>, Refusal> {
         let bytes = bytes.as_ref();
         let at_once = Scanner::default().scan(bytes, LIMIT);
@@ -282,7 +282,7 @@ mod tests {
         for lines in ["Host: a b\r\n", "Host: a\r\nHost: a\r\n"] {
             assert_eq!(scanned(format!("GET / HTTP/1.0\r\n{lines}\r\n")), Err(Refusal::InvalidHost), "{lines:?}");
         }
-        // Also where the target has a host of its own.
+        // Even if the target contains a host.
         assert_eq!(scanned("GET http://a/ HTTP/1.1\r\nHost: b c\r\n\r\n"), Err(Refusal::InvalidHost));
     }
 

@@ -1,5 +1,5 @@
-//! What comes in on a connection, cut into requests. No sockets and no clocks, so that a fuzz target can hold it to what
-//! actix-http makes of the same bytes.
+//! The incoming bytes of a connection, split into requests. Without sockets and clocks, so that a fuzz target can
+//! compare it with actix-http's parser.
 
 use super::{
     framing::Framing,
@@ -7,18 +7,18 @@ use super::{
     refusal::Refusal,
 };
 
-/// The bytes of one request after the other. Those of the next are kept until it is asked for.
+/// Splits the bytes into one request after another. Bytes of the next request are buffered until it is requested.
 pub struct Incoming {
-    /// The longest head.
+    /// The maximum length of a head.
     limit: usize,
     part: Part,
-    /// Read, and not handed over: the begin of a head, or what has come behind a whole request.
+    /// Bytes that were read but not handed over: the beginning of a head, or what follows a complete request.
     held: Vec<u8>,
-    /// As many of these may be handed over.
+    /// How many of these may be handed over.
     cleared: usize,
 }
 
-/// What of a request has to come next.
+/// The next expected part of a request.
 enum Part {
     Head(Scanner),
     Body(Framing),
@@ -26,16 +26,16 @@ enum Part {
 }
 
 impl Incoming {
-    /// Requests whose heads have at most `limit` bytes.
+    /// A splitter for requests whose heads have at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { limit, part: Part::Head(Scanner::default()), held: Vec::new(), cleared: 0 }
     }
 
-    /// Takes what was read, and says how many of these bytes are to be handed over right away. More may be
-    /// [`cleared`](Self::cleared). Without any bytes, it looks at what was kept.
+    /// Accepts bytes that were read, and returns how many of them can be handed over directly. More may be
+    /// [`cleared`](Self::cleared). Without bytes, it examines the buffer.
     ///
     /// # Errors
-    /// Why nothing more can be read.
+    /// The reason why nothing more can be read.
     pub fn take(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
         if self.held.is_empty() {
             if bytes.is_empty() {
@@ -50,7 +50,7 @@ impl Incoming {
         Ok(0)
     }
 
-    /// The request was answered. What comes from now on is the next one; some of it may have been kept.
+    /// The request was answered. Further bytes belong to the next one, part of which may be buffered.
     pub fn next(&mut self) {
         self.part = Part::Head(Scanner::default());
     }
@@ -63,7 +63,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// How many of these bytes belong to the request. As long as its head isn't whole, none do.
+    /// How many of these bytes belong to the request; none until its head is complete.
     fn good(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
         let (head, mut framing) = match &mut self.part {
             Part::Nothing => return Ok(0),
@@ -78,12 +78,12 @@ impl Incoming {
         Ok(head + body)
     }
 
-    /// What may be handed over of what was kept.
+    /// The buffered bytes that may be handed over.
     pub fn cleared(&self) -> &[u8] {
         &self.held[..self.cleared]
     }
 
-    /// So many of these bytes were.
+    /// Marks this many of them as handed over.
     pub fn hand_over(&mut self, bytes: usize) {
         self.cleared -= bytes;
         self.held.drain(..bytes);
@@ -92,17 +92,17 @@ impl Incoming {
         }
     }
 
-    /// Whether the request has come to its last byte, and was handed over.
+    /// Whether the request is complete and was handed over.
     pub fn is_whole(&self) -> bool {
         matches!(self.part, Part::Nothing) && self.cleared == 0
     }
 
-    /// Whether a head is awaited.
+    /// Whether a head is expected next.
     pub fn awaits_head(&self) -> bool {
         matches!(self.part, Part::Head(_))
     }
 
-    /// What was read and isn't handed over.
+    /// The bytes that were read but not handed over.
     pub fn held(&self) -> &[u8] {
         &self.held
     }
@@ -116,7 +116,7 @@ mod tests {
     const TWO: &str = "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
     const THREE: &str = "PUT /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
 
-    /// The requests in `bytes`, which come in pieces of this size.
+    /// The requests in `bytes`, which arrive in pieces of this size.
     fn requests(bytes: &[u8], size: usize) -> Result<Vec<String>, Refusal> {
         let mut incoming = Incoming::new(4096);
         let mut requests = vec![Vec::new()];

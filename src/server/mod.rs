@@ -1,13 +1,13 @@
-//! What is between the sockets and the application: listening, connections, and the bounds of what clients may send, leave
-//! unread, and take time for. It knows nothing of the application but how it words refusals and which requests have a body
-//! that it reads.
+//! The layer between the sockets and the application: listeners, connections, and limits on what clients may send,
+//! leave unread, and take time for. It knows of the application only how it words refusals and which request bodies it
+//! reads.
 //!
-//! - `connection`: one request at a time for actix-http, nothing read while nothing can be written, and deadlines
-//! - `incoming`, `head`, `target`, `framing`: what a request is, and where it ends, on the bytes as they come
-//! - `service`, `bodies`, `answer`: the same bounds above actix-http; `exchange`: what both sides tell each other
-//! - `budget`: the memory that all clients together may take up; `deadline`: how long they may take
-//! - `refusal`: the answer to what is no good as a request
-//! - `streams`: what a connection is made on
+//! - `connection`: one request at a time for actix-http, no reading while nothing can be written, and deadlines
+//! - `incoming`, `head`, `target`, `framing`: validation of the raw bytes, and the end of a request
+//! - `service`, `bodies`, `answer`: the same limits above actix-http; `exchange`: the state that both sides share
+//! - `budget`: the memory that all clients together may use; `deadline`: their time
+//! - `refusal`: the response to an invalid request
+//! - `streams`: the transports
 
 mod answer;
 mod bodies;
@@ -64,33 +64,34 @@ use crate::{
     protect::{BoundedLog, BySocket},
 };
 
-/// What the system keeps of an answer that a client hasn't taken yet; Linux doubles it. It would grow to megabytes for a fast
-/// client that stops reading, and that we see progress only when a third of it has gone.
+/// The size of the kernel's send buffer, which Linux doubles. Otherwise it would grow to megabytes for a fast client
+/// that stops reading, and progress is visible only once a third of it is sent.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Where requests come in.
+/// The listening sockets.
 pub struct Listeners {
-    /// From anywhere.
+    /// For clients from anywhere.
     pub tcp: TcpListener,
-    /// From this machine.
+    /// For clients on this machine.
     pub socket: Option<UnixListener>,
 }
 
-/// What the server knows of the application.
+/// What the server needs to know of the application.
 #[derive(Clone)]
 pub struct Application<F> {
-    /// Makes one for each worker.
+    /// Creates an application for each worker.
     pub new: F,
-    /// How it words the refusal of what is no good as a request.
+    /// The wording of refusals of invalid requests.
     pub wording: Wording,
-    /// Whose bodies it reads.
+    /// Which request bodies the application reads.
     pub takes_body: TakesBody,
 }
 
-/// Starts to serve on `listeners`. The server runs while the result is polled, and stops through its handle.
+/// Starts serving on `listeners`. The server runs while the returned future is polled, and is stopped through its
+/// handle.
 ///
 /// # Errors
-/// When one of them cannot be used.
+/// If a listener can't be used.
 pub fn start<F, A, B>(listeners: Listeners, application: Application<F>, settings: &Server) -> io::Result<RunningServer>
 where
     F: Fn() -> A + Clone + Send + 'static,
@@ -120,7 +121,8 @@ where
             let connection = move |stream: TcpStream| {
                 let bounds = Rc::clone(&bounds);
                 async move {
-                    // Answers are written in pieces, and the last must not wait until the one before was received.
+                    // Responses are written in pieces, and the last must not wait for the acknowledgement of the
+                    // previous one (Nagle's algorithm).
                     stream.set_nodelay(true)?;
                     let peer = stream.peer_addr().ok();
                     Ok((Connection::new(stream, peer.map(|peer| peer.ip()), bounds), peer))
@@ -148,7 +150,7 @@ where
     Ok(server.run())
 }
 
-/// HTTP as it is spoken here, over any kind of connection.
+/// The HTTP settings for any kind of connection.
 #[derive(Clone)]
 struct Http<F> {
     draining: GracefulShutdownSignal,
@@ -174,7 +176,7 @@ impl<F> Http<F> {
         })
     }
 
-    /// What serves a connection; `tell` adds what its requests should be known to have come by.
+    /// The service for a connection; `tell` adds data about the connection to its requests.
     fn service<S, A, B>(
         &self,
         tell: fn(&mut Extensions),
@@ -206,7 +208,7 @@ impl<F> Http<F> {
                 let draining = draining.clone();
                 async move { draining.notified().await }
             })
-            // The connection has deadlines of its own, for more than actix-http has.
+            // The connection has its own deadlines, which cover more than actix-http's.
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(Duration::ZERO)
             .keep_alive(KeepAlive::Os)

@@ -1,5 +1,4 @@
-//! The answer to a request that is no good as a request, whatever it asks for: which there are, how they look on the wire, and
-//! the line in the log.
+//! The response to an invalid request: its kinds, its form on the wire, and its log line.
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
@@ -15,24 +14,24 @@ use uuid::Uuid;
 
 use crate::protect::BoundedLog;
 
-/// Where a request id is taken from and given back.
+/// The header of the request id, in requests and responses.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Shorter than any key (84 bytes or more) and any signed token, so that neither becomes part of a
-/// log line by standing in the wrong header; longer than the usual ids (a UUID has 36).
+/// Shorter than any key (84 bytes or more) and any signed token, so that neither reaches a log line through this
+/// header; longer than usual ids (a UUID has 36 characters).
 const REQUEST_ID_MAX_BYTES: usize = 64;
 
-/// What is wrong with a request.
+/// Why a request is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Its head isn't HTTP/1.0 or HTTP/1.1 (RFC 9112).
+    /// The head is not valid HTTP/1.0 or HTTP/1.1 (RFC 9112).
     Malformed,
-    /// Its target has none of the forms that a target may have (RFC 9112 §3.2).
+    /// The target has none of the allowed forms (RFC 9112 §3.2).
     InvalidTarget,
-    /// `Host` is missing or repeated, or the host isn't one (RFC 9112 §3.2).
+    /// `Host` is missing or repeated, or the host is invalid (RFC 9112 §3.2).
     InvalidHost,
-    /// The request line alone is longer than a head may be.
+    /// The request line alone exceeds the maximum length of a head.
     TargetTooLong,
-    /// The head is longer than configured, or has too many fields.
+    /// The head exceeds the configured length, or has too many fields.
     HeadersTooLarge,
     /// The head did not arrive in time.
     HeadTimeout,
@@ -44,12 +43,12 @@ pub enum Refusal {
     BodyTooLarge,
     /// The body is compressed.
     ContentCoding,
-    /// Clients make this process hold as much as they may.
+    /// The memory for clients (`server.max_buffered_bytes`) is used up.
     NoMemory,
 }
 
 impl Refusal {
-    /// The status, a stable word for programs, and the title.
+    /// The status, the stable code, and the title.
     pub fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Malformed => {
@@ -77,29 +76,29 @@ impl Refusal {
     }
 }
 
-/// How the application words refusals.
+/// Words refusals in the application's format.
 pub type Wording = Arc<dyn Fn(Refusal, &Refused<'_>) -> HttpResponse + Send + Sync>;
 
-/// A request that is refused, as far as it is known.
+/// The known parts of a refused request.
 pub struct Refused<'a> {
-    /// Its path.
+    /// The path.
     pub path: &'a str,
-    /// Its headers; `None` where they can't be relied on.
+    /// The headers; `None` if they are not reliable.
     pub headers: Option<&'a HeaderMap>,
-    /// The id that it came with, or got.
+    /// The id of the request, its own or a new one.
     pub request_id: &'a HeaderValue,
 }
 
-/// Words refusals, and tells the log of them.
+/// Answers and logs refusals.
 #[derive(Clone)]
 pub(super) struct Refusals {
     pub(super) wording: Wording,
-    /// Which of them get a line. Shared by all workers.
+    /// Bounds the log lines. Shared by all workers.
     pub(super) log: Arc<BoundedLog>,
 }
 
 impl Refusals {
-    /// The answer, after which the connection is closed. The line in the log has the same request id.
+    /// The response, after which the connection is closed. The log line has the same request id.
     pub(super) fn answer(
         &self,
         path: &str,
@@ -118,18 +117,18 @@ impl Refusals {
     }
 }
 
-/// Who sends such requests is an address, which a proxy may have in common with everybody.
+/// The log names the peer's address, which may be that of a proxy shared by many clients.
 fn tell(refusal: Refusal, client: Option<IpAddr>, untold: u64) {
     let (status, reason, _) = refusal.facts();
-    let (status, peer) = (status.as_u16(), client.map(tracing::field::display));
+    let (status, client) = (status.as_u16(), client.map(tracing::field::display));
     if refusal == Refusal::NoMemory {
-        tracing::warn!(status, peer, untold, "refused a request: server.max_buffered_bytes is used up");
+        tracing::warn!(status, client, untold, "refused a request: server.max_buffered_bytes is used up");
     } else {
-        tracing::info!(status, reason, peer, untold, "refused a request");
+        tracing::info!(status, reason, client, untold, "refused a request");
     }
 }
 
-/// An answer as bytes, for a request that nobody else answers. `HEAD` gets no content (RFC 9110 §9.3.2).
+/// Serializes a response that actix-http does not send. `HEAD` gets no content (RFC 9110 §9.3.2).
 pub(super) fn on_the_wire(response: HttpResponse, is_head: bool) -> Vec<u8> {
     let status = response.status();
     let headers = response.headers().clone();
@@ -154,19 +153,19 @@ pub(super) fn on_the_wire(response: HttpResponse, is_head: bool) -> Vec<u8> {
     bytes
 }
 
-/// The id that came with a request where it is a plain word (a load balancer's), else a new one.
+/// The request's own id if it is a plain word (from a load balancer, for example); otherwise a new one.
 pub(super) fn request_id(came: &[u8]) -> HeaderValue {
     request_id_from(came).unwrap_or_else(|| request_id_of(Uuid::now_v7()))
 }
 
-/// The id that came with a request where it is a plain word.
+/// The request's own id if it is a plain word.
 pub(crate) fn request_id_from(came: &[u8]) -> Option<HeaderValue> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let is_plain_word = (1..=REQUEST_ID_MAX_BYTES).contains(&came.len()) && came.iter().all(plain);
     is_plain_word.then(|| HeaderValue::from_bytes(came).ok()).flatten()
 }
 
-/// An id of ours.
+/// A new id.
 pub(crate) fn request_id_of(id: Uuid) -> HeaderValue {
     let mut text = Uuid::encode_buffer();
     HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static(""))

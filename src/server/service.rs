@@ -1,5 +1,5 @@
-//! What stands between actix-http and the application: bodies are read within their bounds, and answers tell the
-//! connection when they are through.
+//! The service between actix-http and the application: it reads bodies within their limits, and tells the connection
+//! when a response is complete.
 
 use std::{
     future::Future,
@@ -21,12 +21,12 @@ use pin_project_lite::pin_project;
 
 use super::{answer::Answer, bodies::Bodies, budget::Reservation, exchange::Exchange};
 
-/// The body of the application's answer, or of a refusal.
+/// The body of the application's response or of a refusal.
 type Body<B> = Answer<EitherBody<B>>;
-/// The application's answer, or a refusal.
+/// The application's response or a refusal.
 type Served<B> = Result<Either<ServiceResponse<B>, HttpResponse>, Error>;
 
-/// Makes an application serve requests within bounds.
+/// Wraps an application's factory, so that requests are served within limits.
 pub(super) struct Bounded<A> {
     pub(super) application: A,
     pub(super) bodies: Rc<Bodies>,
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// An application that serves requests within bounds.
+/// Wraps an application, so that requests are served within limits.
 pub(super) struct BoundedService<S> {
     application: Rc<S>,
     bodies: Rc<Bodies>,
@@ -73,9 +73,9 @@ where
 
     fn call(&self, mut request: Request) -> Self::Future {
         let exchange = request.conn_data::<Rc<Exchange>>().cloned().unwrap_or_default();
-        // Also where another protocol is asked for: we speak none, and actix-http ends the connection then.
+        // Also for upgrade requests: no other protocol is supported, and actix-http ends the connection.
         exchange.is_last.set(request.head().connection_type() != ConnectionType::KeepAlive);
-        // Most requests have no body to wait for.
+        // Most requests have no body.
         let answer = if self.bodies.go_on_at_once(&mut request, &exchange) {
             Answering::AtOnce { answer: self.application.call(request) }
         } else {
@@ -94,7 +94,7 @@ where
 }
 
 pin_project! {
-    /// The answer to come.
+    /// The pending response.
     pub(super) struct Serving<F, B> {
         #[pin]
         answer: Answering<F, B>,
@@ -142,13 +142,14 @@ fn on_its_way<B>(
 ) -> Response<Body<B>> {
     let is_whole = exchange.is_whole.get();
     if !is_whole {
-        // The rest of the request is still to come, and nobody will read it.
+        // The rest of the request has not arrived, and nobody will read it.
         exchange.is_enough.set(true);
     }
     let head = response.head_mut();
-    // actix-http uses heads again, and leaves the version of the answer before in them, by which it may look like a last one.
+    // actix-http reuses heads with the version of the previous response, which can make this response look like the
+    // last one.
     head.version = Version::HTTP_11;
-    // An idle connection must not keep from others what its client has needed once.
+    // An idle connection must not hold memory that other clients need.
     if !is_whole || is_scarce || exchange.is_last.get() {
         head.set_connection_type(ConnectionType::Close);
     }

@@ -1,4 +1,4 @@
-//! What a connection is made on: TCP, or the Unix socket, which wakes its worker for questions alone.
+//! The transports: TCP, and the Unix socket, which wakes its worker only for requests.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -15,7 +15,7 @@ use tokio::{
 
 /// TCP, or the Unix socket.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
-    /// Ready when there may be something to read. If not, the task is woken when there is.
+    /// Ready if there may be something to read. Otherwise the task is woken when there is.
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -25,29 +25,30 @@ impl Stream for TcpStream {
     }
 }
 
-/// How many bytes are read at once. More than most questions have, and no more than that, because they are zeroed before.
+/// The maximum number of bytes per read. Most gateway requests are smaller; a larger buffer would cost more, because it
+/// is zeroed first.
 const AT_ONCE: usize = 4096;
 
-/// A stream that is only watched for what can be read, until there is no room for what is written.
+/// A stream that is watched only for readability, until a write would block.
 ///
-/// Linux says that a Unix stream has room whenever the other end has read something, also where there was room before, and
-/// `UnixStream` watches for that. Then each answer wakes the worker once more, for nothing, which costs nginx and Keyward on one core
-/// a tenth of their requests.
+/// Linux reports a Unix stream as writable whenever the other end has read something, even if it was writable before,
+/// and `UnixStream` watches for that. Each response would then wake the worker once more in vain, which costs nginx and
+/// Keyward on one core a tenth of their requests.
 pub(super) struct SocketConnection {
     stream: AsyncFd<net::UnixStream>,
-    /// While there is no room: the same stream once more, watched for it.
+    /// While a write would block: a duplicate of the stream, watched for writability.
     full: Option<AsyncFd<net::UnixStream>>,
 }
 
 impl SocketConnection {
     /// # Errors
-    /// When the system can't watch it: it has too many files open.
+    /// If the system can't watch the stream, because too many files are open.
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         let stream = watch(stream.into_std()?, Interest::READABLE)?;
         Ok(Self { stream, full: None })
     }
 
-    /// Returns when there may be room.
+    /// Ready when a write may succeed.
     fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let full = match &mut self.full {
             Some(full) => full,
@@ -71,7 +72,7 @@ impl AsyncRead for SocketConnection {
             let room = buffer.remaining().min(AT_ONCE);
             match readable.get_inner().read(buffer.initialize_unfilled_to(room)) {
                 Ok(read) => {
-                    // There was no more, so the next read would be in vain.
+                    // A short read: the next one would block.
                     if 0 < read && read < room {
                         readable.clear_ready();
                     }
@@ -123,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// epoll_ctl(2): something can be read; there is room to write.
+    /// Flags of epoll_ctl(2) for readability and writability.
     const IN: u32 = 0x1;
     const OUT: u32 = 0x4;
 
@@ -132,7 +133,7 @@ mod tests {
         (SocketConnection::new(ours).expect("it can be watched"), theirs)
     }
 
-    /// What Linux watches a descriptor of this process for.
+    /// The events that Linux watches for on a descriptor of this process.
     fn watched_for(stream: &AsyncFd<net::UnixStream>) -> u32 {
         let wanted = stream.as_raw_fd().to_string();
         let watches = fs::read_dir("/proc/self/fdinfo").expect("descriptors").flatten();

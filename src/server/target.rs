@@ -1,22 +1,22 @@
-//! What a request is for: its target, and the host of it, decided on the bytes as they came.
+//! The target of a request and its host, parsed from the raw bytes.
 
 use super::refusal::Refusal;
 use crate::domain::policy::Host;
 
-/// More than this the type that actix-web has for targets doesn't hold.
+/// The maximum length of actix-web's type for targets.
 pub(super) const TARGET_MAX_BYTES: usize = 65_534;
 
-/// A request target in one of its four forms (RFC 9112 §3.2).
+/// A request target in one of the four forms (RFC 9112 §3.2).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// The host that stands in it, in the absolute form. Then it counts, and not that of `Host` (RFC 9112 §3.2.2).
+    /// The host, if the target has the absolute form. It takes precedence over `Host` (RFC 9112 §3.2.2).
     pub host: Option<&'a str>,
-    /// Path and query.
+    /// The path and query.
     pub path_and_query: &'a str,
 }
 
 impl<'a> Target<'a> {
-    /// Reads the target of a request with this method.
+    /// Parses the target of a request with this method.
     ///
     /// # Errors
     /// [`Refusal::InvalidTarget`], [`Refusal::InvalidHost`] and [`Refusal::TargetTooLong`].
@@ -57,21 +57,21 @@ fn after_scheme(target: &str) -> Option<&str> {
     })
 }
 
-/// RFC 3986 §3.3, and what clients send that should be percent-encoded and is understood in one way only. No fragment: a
-/// target has none, and parsers of addresses would drop it without a word.
+/// The characters of RFC 3986 §3.3, and characters that clients send without percent-encoding and that are unambiguous.
+/// No fragment: targets have none, and URL parsers would silently drop it.
 fn may_stand_in_path(byte: u8) -> bool {
     matches!(byte, b'!' | b'"' | b'$'..=b';' | b'=' | b'@'..=b'_' | b'a'..=b'~')
 }
 
-/// The same of RFC 3986 §3.4.
+/// The same for the query (RFC 3986 §3.4).
 fn may_stand_in_query(byte: u8) -> bool {
     matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~')
 }
 
-/// Whether this is a host, with a port or without (RFC 9110 §7.2): a name or an address, and no user before it.
+/// Whether this is a host with an optional port (RFC 9110 §7.2): a name or an address, without user information.
 pub fn is_host(text: &str) -> bool {
     let port = text.rsplit_once(':').map_or("", |(_, port)| port);
-    // What isn't a number there belongs to an IPv6 address, or the host can't be read.
+    // Anything else after the last colon belongs to an IPv6 address, or makes the host invalid.
     let is_port = port.is_empty() || port.bytes().any(|byte| !byte.is_ascii_digit()) || port.parse::<u16>().is_ok();
     is_port && Host::parse(text).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What every replica is made of, whether it serves Keyward's own routes or those of another application.
+//! The common parts of every replica, for Keyward's own routes or another application.
 
 use std::{
     collections::HashMap,
@@ -29,17 +29,17 @@ use crate::{
     store::Store,
 };
 
-/// How long writing the last uses and closing the database's connections may take before the replica ends
-/// without it. No change is lost then: what was acknowledged is on disk.
+/// The time limit for writing the last uses and closing the connections to the database. No change is lost if it is
+/// exceeded: acknowledged changes are on disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a replica goes by.
+/// The configuration of a replica.
 pub(super) struct Sections {
     pub(super) jwt: Jwt,
     pub(super) prefix: Prefix,
     pub(super) peppers: Vec<Pepper>,
     pub(super) policy: KeyPolicy,
-    /// `None` where it is for other replicas.
+    /// `None` if other replicas do it.
     pub(super) housekeeping: Option<Housekeeping>,
     pub(super) hashing: Hashing,
     pub(super) checks: Checks,
@@ -49,14 +49,14 @@ pub(super) struct Sections {
     pub(super) host: &'static dyn Host,
 }
 
-/// What is removed and made beside all else.
+/// The periodic maintenance.
 #[derive(Clone, Copy)]
 pub(super) struct Housekeeping {
-    /// For how long ended keys are kept; `None`: for ever.
+    /// How long ended keys are kept; `None`: for ever.
     pub(super) keep_keys: Option<Duration>,
 }
 
-/// A replica at work.
+/// The parts of a replica.
 pub(super) struct Composed {
     pub(super) gate: Arc<Gate>,
     pub(super) keyring: Arc<Keyring>,
@@ -65,11 +65,11 @@ pub(super) struct Composed {
     pub(super) membership: Arc<Member>,
 }
 
-/// A setting is not possible.
+/// An invalid setting.
 pub(super) type Impossible = Box<dyn Error + Send + Sync>;
 
-/// Puts a replica together, which [begins](Member::begin) when the database can be worked with. Its tasks belong to the current
-/// runtime: of the threads that serve nothing else, for hot checks must not wait behind cold ones.
+/// Assembles a replica, which [begins](Member::begin) once the database can be used. Its tasks run on the current
+/// runtime, whose threads serve nothing else, because checks of known keys must not wait behind first checks.
 pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impossible> {
     let Sections { jwt, prefix, peppers, policy, housekeeping, hashing, checks, coherence, last_used, proxies, host } =
         sections;
@@ -115,7 +115,8 @@ pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impo
     Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership })
 }
 
-/// Begins to fetch the keys of issuers that publish them. Who has the same key set shares it: so do the tenants of a provider.
+/// Starts fetching the keys of issuers that publish them. Issuers with the same key set share it, such as the tenants
+/// of a provider.
 fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &Tasks) -> Result<TokenVerifier, Impossible> {
     let fetching = RemoteKeysSettings {
         refresh: settings.key_set_refresh,
@@ -140,7 +141,7 @@ fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &Tasks) -> Result<Tok
     Ok(TokenVerifier::new(settings, &remote)?)
 }
 
-/// This process as one of the replicas.
+/// This process as a replica.
 pub(super) struct Member {
     link: Arc<Link>,
     uses: Arc<LastUses>,
@@ -151,7 +152,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Begins to listen, and to do what a replica does by itself. Once, and not before the schema is there.
+    /// Starts to listen and to do a replica's own work. Must be called once, after the schema exists.
     pub(super) fn begin(&self) {
         self.spawn(Arc::clone(&self.link).run());
         self.spawn(Arc::clone(&self.uses).run());
@@ -172,18 +173,18 @@ impl Member {
 impl Membership for Member {
     async fn end(&self) {
         let close = async {
-            // By different connections, so that neither is lost when the other's hangs.
+            // On different connections, so that neither is lost if the other's hangs.
             tokio::join!(self.link.leave(), self.uses.write());
             self.store.close().await;
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
-            tracing::warn!("the database's connections did not close in time; ending without");
+            tracing::warn!("the database's connections did not close in time; exiting anyway");
         }
         self.tasks.end();
     }
 }
 
-/// What runs beside the requests, and ends when this is dropped: the process may outlive the replica.
+/// The background tasks, which end when this is dropped; the process may outlive the replica.
 #[derive(Default)]
 struct Tasks(Mutex<Vec<AbortHandle>>);
 
@@ -197,7 +198,7 @@ impl Tasks {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
-        // A panic while it was locked leaves a valid list.
+        // A panic while the list was locked leaves a valid list.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! A replica within somebody else's application.
+//! A replica within another application.
 
 use std::{error::Error, num::NonZeroUsize, time::Duration};
 
@@ -16,8 +16,8 @@ use crate::{
     store::{OpenError, Store},
 };
 
-/// What [`Keyward::connect`] needs to know. What isn't said is as `keyward serve` has it by default; what of it has to
-/// be the same everywhere is what the keys are made of: [`peppers`](Self::new) and [`prefix`](Self::prefix).
+/// The settings of [`Keyward::connect`]. The defaults are those of `keyward serve`. All replicas must have the same
+/// [`peppers`](Self::new) and [`prefix`](Self::prefix).
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,25 +53,25 @@ pub enum ConnectError {
     /// The database could not be reached or prepared.
     #[error("{0}")]
     Database(Box<dyn Error + Send + Sync>),
-    /// The database's schema is older than this version of Keyward, and [`Settings::migrate`] was not asked for.
+    /// The database's schema is older than this version of Keyward, and [`Settings::migrate`] is not set.
     #[error(
         "the database's schema is older than this version of Keyward (it has migration {found}, {needed} is needed): \
-         update the Keyward that manages it first, run `keyward migrate`, or ask for it with Settings::migrate"
+         update the Keyward that manages it first, run `keyward migrate`, or set Settings::migrate"
     )]
     OldSchema {
-        /// The newest migration that was applied; 0 for none.
+        /// The newest applied migration; 0 for none.
         found: i64,
-        /// The newest one that this version knows.
+        /// The newest migration of this version.
         needed: i64,
     },
-    /// A setting is not possible.
+    /// A setting is invalid.
     #[error("{0}")]
     Setting(Box<dyn Error + Send + Sync>),
 }
 
 impl Settings {
-    /// The keys in this database (`postgres://user:password@host:5432/name`), made with these peppers: those that
-    /// the other replicas have, in the same order.
+    /// The keys in this database (`postgres://user:password@host:5432/name`), created with these peppers. Every replica
+    /// must have the same peppers in the same order.
     pub fn new(database_url: SecretString, peppers: Vec<Pepper>) -> Self {
         Self {
             database: Database::at(database_url),
@@ -88,67 +88,68 @@ impl Settings {
         }
     }
 
-    /// The word that the keys begin with, as the other replicas have it (`keys.prefix`).
+    /// The prefix of keys, which must be the same on every replica (`keys.prefix`).
     #[must_use]
     pub fn prefix(mut self, prefix: Prefix) -> Self {
         self.prefix = prefix;
         self
     }
 
-    /// Takes JWTs, too: those that these settings allow.
+    /// Also accepts JWTs, according to these settings.
     #[must_use]
     pub fn jwt(mut self, jwt: Jwt) -> Self {
         self.jwt = jwt;
         self
     }
 
-    /// For how long this replica may believe its memory without hearing from the database, and so for how long a
-    /// revoke waits for it at worst (`coherence.lease`): one second to a minute.
+    /// How long this replica may trust its cache without hearing from the database, and so how long a revocation waits
+    /// for it in the worst case (`coherence.lease`): one second to one minute.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.coherence.lease = lease;
         self
     }
 
-    /// How many keys are remembered (`checks.cached_keys`).
+    /// The number of cached keys (`checks.cached_keys`).
     #[must_use]
     pub fn cached_keys(mut self, count: usize) -> Self {
         self.checks.cached_keys = count;
         self
     }
 
-    /// How many hashes run at once (`hashing.concurrency`); each takes a core for ten milliseconds and 19 MiB. One per
-    /// core unless told otherwise.
+    /// The number of concurrent hashes (`hashing.concurrency`). Each occupies a core for ten milliseconds and uses 19
+    /// MiB. The default is one per core.
     #[must_use]
     pub fn hashing_concurrency(mut self, count: NonZeroUsize) -> Self {
         self.hashing.concurrency = count;
         self
     }
 
-    /// How long a first check may wait for its turn to be hashed before it is answered 503 (`hashing.max_wait`).
+    /// How long a first check may wait for its turn to hash before it is answered 503 (`hashing.max_wait`).
     #[must_use]
     pub fn hashing_max_wait(mut self, longest: Duration) -> Self {
         self.hashing.max_wait = longest;
         self
     }
 
-    /// Where to listen for changes, if not at the same address (`database.listen_url`): past a pooler of connections,
-    /// which doesn't pass notifications on.
+    /// Where to listen for changes, if not at the same address (`database.listen_url`): bypasses a connection pooler,
+    /// which does not forward notifications.
     #[must_use]
     pub fn listen_url(mut self, database_url: SecretString) -> Self {
         self.database.listen_url = Some(database_url);
         self
     }
 
-    /// How many connections to the database checks may use (`database.pool_size`); three more serve the lease, and two more stop owners.
+    /// The number of connections to the database for checks (`database.pool_size`). There are three more for the lease,
+    /// and two more for disabling owners.
     #[must_use]
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.database.pool_size = connections;
         self
     }
 
-    /// Networks of proxies whose word on a client's address is taken, and the header in which they give it
-    /// (`server.trusted_proxies`). It counts for keys that may be used only from certain addresses.
+    /// The networks of proxies that are trusted to state a client's address, and the header that they use
+    /// (`server.trusted_proxies`). Matters for keys that are bound to addresses.
     #[must_use]
     pub fn trusted_proxies(mut self, networks: Vec<IpNet>, header: ClientAddressHeader) -> Self {
         self.proxies = networks.into_iter().map(network::canonical).collect();
@@ -156,8 +157,8 @@ impl Settings {
         self
     }
 
-    /// Whether those networks may be wider than any private one, such as `0.0.0.0/0` (`server.trust_everybody`).
-    /// Otherwise [`Keyward::connect`] refuses them: strangers in them could name their own address.
+    /// Whether these networks may be wider than any private one, such as `0.0.0.0/0` (`server.trust_everybody`).
+    /// Otherwise [`Keyward::connect`] refuses them, because strangers in them could choose their own address.
     #[must_use]
     pub fn trust_everybody(mut self, trust_everybody: bool) -> Self {
         self.trust_everybody = trust_everybody;
@@ -168,8 +169,8 @@ impl Settings {
         match network::wider_than_private(&self.proxies) {
             Some(wide) if !self.trust_everybody => Err(ConnectError::Setting(
                 format!(
-                    "the trusted proxies are {wide}, which is wider than any private network: strangers in it could name \
-                     their own address. Name the networks of your proxies, or ask for it with Settings::trust_everybody"
+                    "the trusted proxies are {wide}, which is wider than any private network: strangers in it could state \
+                     any client address. List the networks of your proxies, or set Settings::trust_everybody"
                 )
                 .into(),
             )),
@@ -177,7 +178,7 @@ impl Settings {
         }
     }
 
-    /// Whether [`Keyward::connect`] brings the database's schema up to date. Otherwise it refuses one that is too old.
+    /// Whether [`Keyward::connect`] migrates the database's schema. Otherwise it refuses an old schema.
     #[must_use]
     pub fn migrate(mut self, migrate: bool) -> Self {
         self.migrate = migrate;
@@ -186,9 +187,9 @@ impl Settings {
 }
 
 impl Keyward {
-    /// Makes this process a replica: it checks keys by itself, and a revoke on any replica returns when this one
-    /// goes by it. What it does for that belongs to the current Tokio runtime, which has to go on running: call it
-    /// where the server is started.
+    /// Makes this process a replica: it checks keys itself, and a revocation on any replica returns once this one
+    /// applies it. Its tasks run on the current Tokio runtime, which must keep running, so call this where the server
+    /// is started.
     ///
     /// ```no_run
     /// # async fn run(settings: keyward::Settings) -> Result<(), Box<dyn std::error::Error>> {
@@ -200,7 +201,7 @@ impl Keyward {
     /// ```
     ///
     /// # Errors
-    /// [`ConnectError`], with what to do about it.
+    /// [`ConnectError`], with the remedy.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         settings.demand_known_proxies()?;
         let proxies = TrustedProxies::new(settings.proxies, settings.client_address_header);

@@ -1,9 +1,9 @@
 //! The composition root: the only part that knows every adapter.
 //!
-//! - `compose`: what every replica is made of
-//! - `library`: a replica within somebody else's application ([`Keyward::connect`](crate::Keyward::connect))
+//! - `compose`: the common parts of every replica
+//! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
 //! - `server`: a replica that serves Keyward's own routes (`Replica`)
-//! - `socket`: the Unix socket that it may listen on as well
+//! - `socket`: the optional Unix socket
 
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server makes keys, too"))]
 mod compose;

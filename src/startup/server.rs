@@ -11,6 +11,7 @@ use std::{
 use actix_web::dev::Server as HttpServer;
 use anyhow::Context;
 use rand::RngExt;
+use tokio::signal::unix::Signal;
 use uuid::Uuid;
 
 use super::{
@@ -22,28 +23,28 @@ use crate::{
     auth::lifecycle::Issuer,
     config::{self, Audit, Config, Database, Server},
     domain::network,
-    policy_file::PolicyWatch,
+    policy_file::{self, PolicyWatch},
     protect::{BoundedLog, Membership, TrustedProxies},
     server::Listeners,
-    store::{OpenError, Store},
+    store::{OpenError, Schema, Store},
     telemetry::outage::{Trouble, millis},
 };
 
-/// Between two attempts to reach the database that the service begins with; doubled up to the maximum. Replicas that start
-/// together don't ask together: up to a half is taken off by chance.
+/// The pause between attempts to reach the database at startup; doubled up to the maximum. Up to half of it is
+/// subtracted at random, so that replicas that start together do not retry together.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Be unready for `server.unready_period` first, so that load balancers look away.
+    /// First be unready for `server.unready_period`, so that load balancers stop sending requests.
     AfterUnready,
-    /// Start draining at once: nobody balances load over this replica.
+    /// Start draining immediately: no load balancer uses this replica.
     AtOnce,
 }
 
-/// A replica that is listening, and answers that it is alive.
+/// A replica that listens, and answers liveness checks.
 pub struct Replica {
     address: SocketAddr,
     socket: Option<SocketFile>,
@@ -59,11 +60,12 @@ pub struct Replica {
 
 impl Replica {
     /// Listens, and does all else that can be done without a database. It isn't ready until it is [prepared](Self::prepare).
-    /// To be called in the runtime that lasts as long as the replica.
+    /// To be called in the runtime that lasts as long as the replica. `hang_up` brings each SIGHUP, by which the policy is read
+    /// again.
     ///
     /// # Errors
     /// When one of these cannot be done; the message says what to do.
-    pub fn start(config: Config) -> anyhow::Result<Self> {
+    pub fn start(config: Config, hang_up: Signal) -> anyhow::Result<Self> {
         let Config {
             server: settings,
             process: _,
@@ -80,13 +82,12 @@ impl Replica {
         } = config;
         if let Some(wide) = network::wider_than_private(&settings.trusted_proxies) {
             tracing::warn!(
-                "server.trust_everybody: whoever connects from {wide} is believed on a client's address; nobody but your \
-                 proxies must be able to connect"
+                "server.trust_everybody: every peer in {wide} can state any client address; make sure that only your proxies \
+                 can connect"
             );
         }
         let lease = coherence.lease;
-        // First of all, for until then a SIGHUP, by which the policy is read again, ends the process.
-        let authorize = authorizer(authorize)?;
+        let authorize = authorizer(authorize, hang_up)?;
         let tcp = listen(&settings)?;
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
@@ -126,11 +127,11 @@ impl Replica {
         Ok(Self { address, socket, server, readiness, membership, settings, store, database, audit, lease })
     }
 
-    /// Waits for the database as long as it takes, brings its schema up to date where configured, and begins to work.
-    /// Meanwhile requests are answered: 503, and that the process is alive.
+    /// Waits for the database for as long as necessary, migrates its schema if configured, and starts to work. In the
+    /// meantime, liveness checks succeed, and other requests are answered 503.
     ///
     /// # Errors
-    /// When something is wrong that no waiting mends, such as a password; the message says what to do.
+    /// If waiting can't help, for example with a wrong password; the message contains the remedy.
     pub async fn prepare(&mut self) -> anyhow::Result<()> {
         let prepared = prepare(&self.store, &self.database, &self.audit, self.address);
         let schema = tokio::select! {
@@ -139,11 +140,11 @@ impl Replica {
         };
         self.store.warn_of_strangers().await;
         self.membership.begin();
-        self.readiness.prepared();
+        self.readiness.prepared(schema.fits);
         let replica = Uuid::from_u128(self.store.replica_id().0);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            schema,
+            schema = schema.newest,
             %replica,
             address = %self.address,
             lease_ms = millis(self.lease),
@@ -156,7 +157,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -164,16 +165,17 @@ impl Replica {
     /// Serves until `stop` says how to stop, then drains and closes in bounded time.
     ///
     /// # Errors
-    /// When the server fails while it runs.
+    /// If the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
         let Self { socket, mut server, readiness, membership, settings, .. } = self;
         let handle = server.handle();
         let ended = tokio::select! {
-            // By itself: it never began, for instance, because the system gives it no files.
+            // The server ended by itself: it failed to start, for example because it may open no files.
             result = &mut server => Some(result),
             () = look_away(stop, &readiness, settings.unready_period) => None,
         };
-        // While we still listen, or a successor might find a file where nobody does, and put its own in that place.
+        // Before listening ends. Otherwise a successor could find an unused file and replace it with its own, which we
+        // would then remove.
         drop(socket);
         let result = match ended {
             Some(result) => Err(ended_by_itself(result)),
@@ -191,8 +193,8 @@ fn ended_by_itself(result: io::Result<()>) -> anyhow::Error {
     anyhow::Error::new(cause).context("the HTTP server failed")
 }
 
-/// Tries until all is there, or something is wrong for good. Gives the newest migration that was applied.
-async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<i64, OpenError> {
+/// Tries until all is there, or something is wrong for good.
+async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<Schema, OpenError> {
     let trouble = Trouble::default();
     let mut pause = PAUSE;
     loop {
@@ -202,7 +204,7 @@ async fn prepare(store: &Store, database: &Database, audit: &Audit, address: Soc
                     %error,
                     repeated,
                     %address,
-                    "waiting for the database: alive and not ready, trying again and again"
+                    "waiting for the database: alive, but not ready; trying again"
                 );
             }),
             Ok(schema) => {
@@ -217,12 +219,19 @@ async fn prepare(store: &Store, database: &Database, audit: &Audit, address: Soc
 }
 
 /// Begins to watch the policy file, where there is one.
-fn authorizer(settings: config::Authorize) -> anyhow::Result<Authorize> {
-    let watch = settings.policy.map(PolicyWatch::new).transpose().context("cannot listen for SIGHUP")?;
-    let policy = watch.as_ref().map(PolicyWatch::current);
-    if let Some(watch) = watch {
-        tokio::spawn(watch.run());
-    }
+fn authorizer(settings: config::Authorize, hang_up: Signal) -> anyhow::Result<Authorize> {
+    let policy = match settings.policy {
+        Some(file) => {
+            let watch = PolicyWatch::new(file, hang_up);
+            let policy = watch.current();
+            tokio::spawn(watch.run());
+            Some(policy)
+        }
+        None => {
+            tokio::spawn(policy_file::tell_of_hang_ups(hang_up));
+            None
+        }
+    };
     Ok(Authorize::new(&settings.credential_headers, policy)?)
 }
 
@@ -239,7 +248,19 @@ async fn look_away(stop: impl Future<Output = Stop>, readiness: &Readiness, unre
 
 fn listen(settings: &Server) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(settings.host, settings.port);
-    TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address}. Is something else running there? Set server.port (PORT) to another port")
+    TcpListener::bind(address).map_err(|error| {
+        let what_to_do = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "something else is running there. Stop it, or set server.port (PORT) to another port"
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address. Set server.host to one of its own, or to 0.0.0.0 or :: for all of them"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this user may not use that port. Set server.port (PORT) to 1024 or more"
+            }
+            _ => "set server.host and server.port (PORT) to an address that this process may use",
+        };
+        anyhow::Error::new(error).context(format!("cannot listen on {address}: {what_to_do}"))
     })
 }

@@ -1,4 +1,4 @@
-//! The file of the Unix socket: made with the permissions that are configured, and taken away at the end.
+//! The file of the Unix socket: created with the configured permissions, and removed at the end.
 
 use std::{
     fs::{self, Permissions},
@@ -15,13 +15,13 @@ use tokio::net::UnixSocket;
 
 use crate::config::Socket;
 
-/// Connections that wait to be accepted: as many as Linux itself lets wait by default.
+/// The number of connections that may wait to be accepted: Linux's default maximum.
 const BACKLOG: u32 = 4096;
 
-/// The file, as long as this process listens.
+/// The file of the socket, for as long as this process listens.
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Which file it is. Nobody else's has this as long as we listen, for that keeps the inode.
+    /// Identifies the file. The identity is unique while we listen, because listening keeps the inode.
     identity: Option<Identity>,
 }
 
@@ -29,10 +29,10 @@ pub(super) struct SocketFile {
 type Identity = (u64, u64);
 
 impl SocketFile {
-    /// Makes it and listens.
+    /// Creates the socket and listens.
     ///
     /// # Errors
-    /// When something else is there, or the directory can't be written to; the message says what to do.
+    /// If another file exists there, or the directory is not writable; the message contains the remedy.
     pub(super) fn listen(settings: &Socket) -> anyhow::Result<(Self, UnixListener)> {
         let Socket { path, mode } = settings;
         make_room(path)?;
@@ -41,7 +41,7 @@ impl SocketFile {
             format!("cannot listen on {} (server.socket). Its directory must be there, and writable", path.display())
         })?;
         let file = Self { path: path.clone(), identity: identity(path) };
-        // Before anybody can connect: who has, is believed for as long as the connection lasts.
+        // Before anybody can connect, because a client is trusted for as long as its connection lasts.
         fs::set_permissions(path, Permissions::from_mode(*mode))
             .with_context(|| format!("cannot set the permissions of {}", path.display()))?;
         Ok((file, socket.listen(BACKLOG)?.into_std()?))
@@ -51,7 +51,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let Self { path, identity: own } = self;
-        // Whoever has taken the file away may have put another one there, which isn't ours.
+        // If somebody has removed the file, another one may be in its place, which is not ours.
         if own.is_none() || identity(path) != *own {
             return;
         }
@@ -65,7 +65,7 @@ fn identity(path: &Path) -> Option<Identity> {
     fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-/// Removes a socket on which nobody listens any more: a process that was killed leaves it.
+/// Removes a socket on which no process listens any more, such as one left by a killed process.
 fn make_room(path: &Path) -> anyhow::Result<()> {
     let socket = path.display();
     match UnixStream::connect(path) {

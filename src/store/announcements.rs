@@ -1,4 +1,4 @@
-//! How replicas are told what has changed: NOTIFY and LISTEN.
+//! Announcements to replicas, by NOTIFY and LISTEN.
 
 use std::{
     sync::{
@@ -28,10 +28,11 @@ use crate::{
     telemetry::outage::Trouble,
 };
 
-/// A connection that was reset is replaced at once; a database that is away is asked so often.
+/// The pause before a retry. A connection that was reset is replaced quickly, and an unreachable database is not
+/// flooded.
 const PAUSE_BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(50);
 
-/// Tells others, and is told, with a proof.
+/// Sends and receives messages with proofs.
 pub(super) struct Announcer {
     pub(super) store: Store,
     pub(super) keys: Arc<MessageKeys>,
@@ -55,7 +56,7 @@ impl Announcements for Announcer {
             let is_heartbeat = matches!(notification, Notification::Heartbeat { .. });
             let connections = if is_heartbeat { &self.store.heartbeats } else { &self.store.acknowledgements };
             let mut connection = connections.tentative().await?;
-            // NOTIFY alone writes nothing that a standby could confirm, so its commit would wait for none.
+            // NOTIFY alone writes nothing that a standby could confirm, so its commit would not wait for one.
             let query = sqlx::query!(
                 r#"SELECT CASE WHEN $2::text IS NOT NULL THEN pg_notify($1, $2) END AS message,
                           CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4) END AS older_form,
@@ -82,7 +83,7 @@ impl Announcements for Announcer {
     }
 }
 
-/// Asks until the database says; should it be away for a long time, it is the longest possible one.
+/// Retries until the database answers. If it is unreachable for a long time, returns the longest possible lease.
 pub(super) async fn longest_lease(store: &Store) -> Duration {
     let answer = async {
         let trouble = Trouble::default();
@@ -97,7 +98,7 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
             match store.within_deadline(work).await {
                 Ok(millis) => return Duration::from_millis(millis.unsigned_abs().into()),
                 Err(error) => trouble.tell(&error, |repeated| {
-                    tracing::warn!(%error, repeated, "could not read the longest lease; asking again");
+                    tracing::warn!(%error, repeated, "could not read the longest lease; trying again");
                 }),
             }
             tokio::time::sleep(PAUSE_BEFORE_ASKING_AGAIN).await;
@@ -109,7 +110,8 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
 impl Announcer {
     async fn connect(&self) -> Result<PgListener, StoreError> {
         let servers = &self.store.listen_servers;
-        // The listener would rather reconnect silently; we must know, so each has a pool of its own.
+        // The listener would reconnect silently, but a lost connection must be noticed. So each listener has a pool of
+        // its own.
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.store.acquire_timeout);
         let connected = PgListener::connect_with(&pool.connect_lazy_with(servers.chosen().1)).await;
         let mut listener = match connected {
@@ -128,7 +130,7 @@ impl Announcer {
         Ok(listener)
     }
 
-    /// Also where it was entered before, it is proven that this is the server that knows.
+    /// Also proves that this is the primary, even if the lease was registered before.
     async fn enter_lease(&self, lease: Duration) -> Result<(), StoreError> {
         let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
         let work = async {
@@ -151,14 +153,14 @@ struct PgAnnouncements {
 impl Listener for PgAnnouncements {
     async fn next(&mut self) -> Result<Notification, StoreError> {
         loop {
-            let lost = || StoreError::Unavailable("the listening connection was lost".to_owned());
+            let lost = || StoreError::Unavailable("the LISTEN connection was lost".to_owned());
             let arrived = self.listener.try_recv().await?.ok_or_else(lost)?;
             match wire::read(arrived.channel(), arrived.payload(), &self.keys) {
                 Meaning::Known(notification) => return Ok(notification),
-                // It may have been a change: as good as lost.
+                // It may have announced a change, so it counts as a lost connection.
                 Meaning::OfNewerVersion => {
                     return Err(StoreError::Corrupt(
-                        "a replica has sent what this version does not understand".to_owned(),
+                        "a replica sent a message that this version does not understand".to_owned(),
                     ));
                 }
                 Meaning::ForOlderVersions => {}
@@ -168,7 +170,7 @@ impl Listener for PgAnnouncements {
     }
 }
 
-/// Notifications that come from nobody who may send them.
+/// Counts notifications from senders that are neither triggers nor replicas.
 #[derive(Default)]
 pub(super) struct Ignored {
     count: AtomicU64,
@@ -182,7 +184,7 @@ impl Ignored {
             tracing::warn!(
                 channel,
                 count,
-                "ignored notifications that neither a trigger nor a replica has sent; see who may connect to the database"
+                "ignored notifications from an unknown sender; check which roles can connect to the database"
             );
         });
     }

@@ -1,4 +1,4 @@
-//! What checks need of the table `api_keys`.
+//! The reads and writes of checks on the table `api_keys`.
 
 use std::sync::Arc;
 
@@ -54,8 +54,7 @@ impl KeyStore for Store {
         let keys: Vec<Uuid> = uses.iter().map(|key_use| key_use.key.as_uuid()).collect();
         let times: Vec<OffsetDateTime> = uses.iter().map(|key_use| key_use.last.at).collect();
         let addresses: Vec<Option<IpNet>> = uses.iter().map(|key_use| key_use.last.from.map(IpNet::from)).collect();
-        // In the order of the ids, so that two replicas never wait for each other. The join leaves out keys that
-        // are gone.
+        // In the order of ids, so that two replicas never deadlock. The join omits keys that no longer exist.
         let query = sqlx::query!(
             "INSERT INTO key_uses (key_id, last_used_at, last_used_from)
              SELECT api_keys.id, used.at, used.address

@@ -1,4 +1,4 @@
-//! Connections to the primary, in pools for different purposes. Each is looked at before its first use.
+//! Pools of connections to the primary, by purpose. Each connection is validated before its first use.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{domain::ports::StoreError, telemetry::outage::Trouble};
 
-/// Connections for one purpose. Cheap to clone.
+/// The connections for one purpose. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connections {
     pool: PgPool,
@@ -34,16 +34,17 @@ pub(super) struct Connections {
     refusals: Arc<Trouble>,
 }
 
-/// What a pool is for.
+/// The purpose of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Reads and changes.
     Work,
-    /// Heartbeats. One that fails is closed, and its successor ends what this replica has left behind on the server: a
-    /// process that waits for a standby doesn't notice that its client has gone, and so many of them would use up the
-    /// server's connections. `patience`: longer than we wait for anything there.
+    /// Heartbeats. A connection whose heartbeat fails is closed. Its successor terminates the sessions that this
+    /// replica has left behind on the server: a process that waits for a standby does not notice that its client is
+    /// gone, and many of them would exhaust the server's connections. `patience`: longer than any wait for such a
+    /// session.
     Heartbeats { patience: Duration },
-    /// Acknowledgements, which are of no use after a crash.
+    /// Acknowledgements, which need not survive a crash.
     Acknowledgements,
 }
 
@@ -57,7 +58,7 @@ impl Purpose {
 }
 
 impl Connections {
-    /// At most `most`, none of which is opened yet. Whoever waits for one longer than `acquire_timeout` goes without.
+    /// A pool of at most `most` connections, which are opened on demand. Acquiring one fails after `acquire_timeout`.
     pub(super) fn new(
         servers: Arc<Servers>,
         most: u32,
@@ -69,9 +70,9 @@ impl Connections {
         let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(acquire_timeout);
         let pool = pool.after_release(move |connection, _| {
             Box::pin(async move {
-                // sqlx, too, waits for an answer on a connection that is given back, but as long as
-                // it takes. One that was lost without a word, after the deadline had ended the wait for
-                // its statement, would then keep its place in the pool until TCP gives up: a quarter hour.
+                // When a connection is returned, sqlx also waits for an answer on it, but without a limit. A connection
+                // that was silently lost, after the deadline had ended the wait for its statement, would occupy its
+                // place in the pool until TCP gives up after a quarter of an hour.
                 let cleared = tokio::time::timeout(acquire_timeout, leave_transaction(connection)).await;
                 let cleared = cleared.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
                 cleared.map(|()| true)
@@ -81,17 +82,17 @@ impl Connections {
         Self { pool, purpose, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
     }
 
-    /// How many there may be.
+    /// The maximum number of connections.
     pub(super) fn most(&self) -> u32 {
         self.pool.options().get_max_connections()
     }
 
-    /// A connection to a server that is worked with.
+    /// A connection to an accepted server.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         Ok(self.tentative().await?.keep())
     }
 
-    /// One that is closed unless what it is for succeeds.
+    /// A connection that is closed unless the operation succeeds.
     pub(super) async fn tentative(&self) -> Result<Tentative, StoreError> {
         self.follow_servers();
         let acquired = match self.pool.acquire().await {
@@ -99,7 +100,8 @@ impl Connections {
             Err(error) => return Err(self.why_none(error).await),
         };
         let mut connection = Tentative(Some(acquired));
-        // What has prepared no statement was never looked at. (Where statements aren't kept, it is each time.)
+        // A connection without prepared statements was never validated. (If statements are not kept, it is validated
+        // each time.)
         if connection.cached_statements_size() == 0 {
             self.claim(&mut connection).await?;
         }
@@ -118,7 +120,7 @@ impl Connections {
         Ok(())
     }
 
-    /// New connections are made to the server that is the primary now.
+    /// Directs new connections to the current primary.
     fn follow_servers(&self) {
         let (number, options) = self.servers.chosen();
         if self.connects_to.swap(number, Ordering::Relaxed) != number {
@@ -126,7 +128,7 @@ impl Connections {
         }
     }
 
-    /// sqlx says of a server that refuses connections, as of a pool that is used up, that the time is over.
+    /// For a server that refuses connections and for an exhausted pool alike, sqlx reports only a timeout.
     async fn why_none(&self, error: sqlx::Error) -> StoreError {
         let failure = match (self.servers.look_again().await, error) {
             (_, error @ sqlx::Error::PoolClosed) => return error.into(),
@@ -139,24 +141,24 @@ impl Connections {
         StoreError::Unavailable(failure)
     }
 
-    /// Closes all of them, when they are not in use any more.
+    /// Closes all connections once they are no longer in use.
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }
 }
 
-/// Tells of a server that is not worked with, once and not at each try.
+/// Logs a refused server, once and not at each attempt.
 pub(super) fn judge(claimed: Result<(), Unfit>, refusals: &Trouble) -> Result<(), StoreError> {
     claimed.map_err(|unfit| {
         refusals.tell(&unfit, |repeated| {
-            tracing::error!(reason = %unfit, repeated, "refused a server of the database");
+            tracing::error!(reason = %unfit, repeated, "refused a database server");
         });
-        StoreError::Unavailable("the server of the database was refused; the line about that says why".to_owned())
+        StoreError::Unavailable("the database server was refused; see the log for the reason".to_owned())
     })
 }
 
-/// Ends what other sessions of ours do for longer than anybody waits for it. Nothing is lost by it: whether such a
-/// statement has succeeded was unknown before, and a commit whose wait for the standby is cut short has committed.
+/// Terminates other sessions of ours whose statement takes longer than anybody waits for it. Nothing is lost: whether
+/// such a statement succeeded was unknown before, and a commit whose wait for the standby is cut short is committed.
 async fn end_abandoned(connection: &mut PgConnection, patience: Duration) -> Result<(), sqlx::Error> {
     let patience =
         PgInterval { months: 0, days: 0, microseconds: i64::try_from(patience.as_micros()).unwrap_or(i64::MAX) };
@@ -169,10 +171,11 @@ async fn end_abandoned(connection: &mut PgConnection, patience: Duration) -> Res
     query.fetch_one(connection).await.map(drop)
 }
 
-/// Ends the transaction that a connection was left in, if it was. sqlx ends those that it has begun; but whoever gives up while
-/// `BEGIN` is on its way has begun none, as far as sqlx knows, and all that is done on the connection later would be part of it.
+/// Ends the transaction in which a connection was left, if any. sqlx ends transactions that it has started; but if a
+/// future is dropped while `BEGIN` is in flight, sqlx knows of no transaction, and all later statements on the
+/// connection would be part of it.
 async fn leave_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // Begins with a statement that does nothing, and so finds out whether there is one already.
+    // Starts a transaction with an empty statement, which reveals whether one is already open.
     match connection.begin_with("").await {
         Err(sqlx::Error::BeginFailed) => Ok(()),
         Ok(left) => left.rollback().await,
@@ -180,20 +183,20 @@ async fn leave_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Er
     }
 }
 
-/// A connection that is closed unless it is kept: whoever is given up on, or gets no good answer, leaves no trace of it.
+/// A connection that is closed unless it is kept, so that an abandoned or failed operation leaves no trace in the pool.
 pub(super) struct Tentative(Option<PoolConnection<Postgres>>);
 
 impl Tentative {
-    /// It may be used again.
+    /// Returns the connection to the pool after use.
     pub(super) fn keep(mut self) -> PoolConnection<Postgres> {
         self.0.take().expect("it goes only with us")
     }
 
-    /// Makes sure that what was read before was read from a server that nobody has superseded: it still commits as
-    /// durably as a change, which waits for the synchronous standby where there is one. A standby that has taken the
-    /// server's place confirms nothing any more. What it commits is a message for nobody, the cheapest that there is.
+    /// Proves that earlier reads came from a server that was not superseded: it can still commit as durably as a
+    /// change, which waits for the synchronous standby if there is one. A standby that has been promoted no longer
+    /// confirms anything. The commit contains a message without a receiver, which is the cheapest write.
     ///
-    /// `statement_timeout` ends the statement, and not the commit, which is no part of it.
+    /// `statement_timeout` limits the statement, not the commit after it.
     pub(super) async fn prove(mut self) -> Result<(), StoreError> {
         let query = sqlx::query("SELECT pg_logical_emit_message(true, 'keyward', '')");
         query.execute(&mut *self).await?;
@@ -218,7 +221,7 @@ impl DerefMut for Tentative {
 
 impl Drop for Tentative {
     fn drop(&mut self) {
-        // At once: its successor must not wait until it has said good-bye.
+        // Immediately, so that the next connection need not wait for a graceful shutdown.
         drop(self.0.take().map(PoolConnection::detach));
     }
 }

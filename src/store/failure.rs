@@ -1,4 +1,4 @@
-//! Why there is no connection, for whoever runs the service: what is wrong, which setting holds it, and what to do.
+//! Explains a failed connection to the operator: the cause, the setting, and the remedy.
 
 use std::{error::Error, fmt::Write, io::ErrorKind};
 
@@ -6,65 +6,69 @@ use sqlx::{error::DatabaseError, postgres::PgConnectOptions};
 
 use super::session::Unfit;
 
-/// Where an address was given.
+/// The settings of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// The setting with the URL.
     pub(super) url: &'static str,
-    /// The setting with the password, where the URL has none.
+    /// The setting with the password, if the URL has none.
     pub(super) password: &'static str,
 }
 
-/// The service's own way to the database.
+/// The settings of the service.
 pub(super) const SERVICE: Place = Place { url: "database.url", password: "database.password" };
-/// Where it listens, if elsewhere.
+/// The settings of the listener, if it uses another address.
 pub(super) const LISTENER: Place = Place { url: "database.listen_url", password: "database.password" };
-/// The way of the role that owns the tables, if it has one of its own.
+/// The settings of the role that owns the tables, if there is one.
 pub(super) const OWNER: Place = Place { url: "database.migrate_url", password: "database.migrate_password" };
+
+/// The password of a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Password {
+    /// The setting that holds it, or is to hold it.
+    pub(super) setting: &'static str,
+    /// Whether there is one.
+    pub(super) given: bool,
+}
 
 /// There is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub(super) struct ConnectFailure {
     what: String,
-    /// Whether it may be over by itself, or by what somebody does elsewhere, such as starting Postgres. Otherwise
-    /// a setting has to change.
+    /// Whether the failure may end without a change of settings: by itself, or by an action elsewhere such as starting
+    /// Postgres.
     pub(super) heals: bool,
 }
 
 impl ConnectFailure {
     /// Nothing has answered for so long.
-    pub(super) fn silent(options: &PgConnectOptions, place: Place, password: &'static str) -> Self {
-        let Of { server, url, .. } = Of::new(options, place, password);
+    pub(super) fn silent(options: &PgConnectOptions, place: Place) -> Self {
+        let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
         Self::that_heals(format!(
             "{url}: {server} does not answer. See whether Postgres runs there, and whether a firewall is in between"
         ))
     }
 
-    /// What was answered is none that can be worked with.
+    /// The server answered, but can't be used.
     pub(super) fn unfit(unfit: Unfit, options: &PgConnectOptions, place: Place) -> Self {
-        let Of { server, url, .. } = Of::new(options, place, "");
+        let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
         Self { what: format!("{url}: {server} is refused: {unfit}"), heals: unfit.heals() }
     }
 
     /// What went wrong while connecting, or with the first statement.
-    pub(super) fn new(
-        error: &sqlx::Error,
-        options: &PgConnectOptions,
-        place: Place,
-        password_setting: &'static str,
-    ) -> Self {
-        let of = Of::new(options, place, password_setting);
+    pub(super) fn new(error: &sqlx::Error, options: &PgConnectOptions, place: Place, password: Password) -> Self {
+        let of = Of::new(options, place, password);
         let Of { server, url, .. } = &of;
         match error {
             sqlx::Error::Io(error) => Self::of_io(error, &of),
             sqlx::Error::Database(error) => Self::of_database(error.as_ref(), &of),
             sqlx::Error::Tls(cause) => Self::for_good(format!(
-                "{url}: no TLS with {server}: {cause}. Connections to other machines are encrypted; if the network in between is \
-                 yours, ?sslmode=disable at the end of {url} says so. Certificates: docs/tls-and-proxies.md"
+                "{url}: no TLS with {server}: {cause}. Connections to other machines must be encrypted; if you trust the \
+                 network in between, append ?sslmode=disable to {url}. Certificates: docs/tls-and-proxies.md"
             )),
             sqlx::Error::Protocol(cause) => Self::for_good(format!(
-                "{url}: what answers at {server} does not speak as Postgres does: {cause}. Correct the host and the port"
+                "{url}: {server} does not speak the protocol of Postgres: {cause}. Correct the host and the port"
             )),
             sqlx::Error::Configuration(cause) => Self::for_good(format!("{url}: {cause}")),
             other => Self::that_heals(format!("{url}: no connection to {server}: {other}")),
@@ -81,47 +85,54 @@ impl ConnectFailure {
                 format!("{url}: there is no socket of Postgres at {server}. Start Postgres, or correct the folder")
             }
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => format!(
-                "{url}: {server} closed the connection at once, as does a proxy without a server behind it, a server that is \
-                 stopping, or something else than Postgres. See what listens there"
+                "{url}: {server} closed the connection immediately. It may be a proxy without a server behind it, a server \
+                 that is stopping, or not Postgres. Check what listens there"
             ),
             ErrorKind::PermissionDenied => {
                 format!("{url}: this process may not connect to {server}: {error}. Give its user access to the socket")
             }
             _ if is_about_names(error) => {
-                format!("{url}: the host of {server} is not found: {error}. Correct it, or see to DNS")
+                format!("{url}: the host of {server} is not found: {error}. Correct it, or check DNS")
             }
             _ => format!("{url}: no connection to {server}: {error}"),
         })
     }
 
-    /// By PostgreSQL's codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    /// PostgreSQL's error codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn of_database(error: &dyn DatabaseError, of: &Of<'_>) -> Self {
         let code = error.code().unwrap_or_default();
         let message = error.message();
         let Of { server, url, password, user, database } = of;
         match &*code {
+            "28P01" if !password.given => Self::for_good(format!(
+                "{}: {server} demands a password of the role {user}, and none is given. Set it",
+                password.setting
+            )),
             "28P01" => Self::for_good(format!(
-                "{password}: {server} refuses the password of the role {user}. Correct it there, or give the role this password"
+                "{}: {server} refuses the password of the role {user}. Correct it there, or give the role this password",
+                password.setting
             )),
             "28000" => Self::for_good(format!(
-                "{url}: {server} refuses the role {user}: {message}. Create the role, correct its name, or let it in by pg_hba.conf"
+                "{url}: {server} refuses the role {user}: {message}. Create the role, correct its name, or allow it in \
+                 pg_hba.conf"
             )),
             "3D000" => Self::for_good(format!(
                 "{url}: {server} has no database {database}. Create it (CREATE DATABASE … ENCODING 'UTF8'), or correct the name"
             )),
             "42501" => Self::for_good(format!(
-                "{url}: the role {user} lacks a right: {message}. Grant it, or let database.migrate_url connect as the owner of the \
-                 tables, which grants the service what it needs: docs/configuration.md, A role for the tables and one for the service"
+                "{url}: the role {user} lacks a privilege: {message}. Grant it, or set database.migrate_url to connect as the \
+                 owner of the tables, which grants the service its privileges: docs/configuration.md, A role for the \
+                 tables and one for the service"
             )),
             "08P01" | "0A000" if message.contains("startup parameter") => Self::for_good(format!(
-                "{url}: {server} is a pooler that does not take what Keyward sets for its sessions ({message}). Let it lead to \
-                 Postgres itself: docs/operations.md, Poolers"
+                "{url}: {server} is a pooler that rejects Keyward's session settings ({message}). Point it at Postgres \
+                 itself: docs/operations.md, Poolers"
             )),
-            "57P03" => Self::that_heals(format!("{url}: {server} does not take connections yet: {message}")),
+            "57P03" => Self::that_heals(format!("{url}: {server} does not accept connections yet: {message}")),
             "53300" => Self::that_heals(format!(
                 "{url}: {server} has no connection left: {message}. Raise max_connections there, or lower database.pool_size"
             )),
-            // The grammar, rights and names; what a role is; what isn't supported; a schema that isn't there.
+            // Syntax, permissions and names; roles; unsupported features; missing schemas.
             code if ["42", "28", "0A", "3D", "3F", "22", "23"].iter().any(|class| code.starts_with(class)) => {
                 Self::for_good(format!("{url}: {server} refuses what Keyward needs: {message} ({code})"))
             }
@@ -129,7 +140,7 @@ impl ConnectFailure {
         }
     }
 
-    /// One for all servers of an address. It heals if any of them may.
+    /// Combines the failures of all servers of an address. It may heal if any of them may.
     pub(super) fn of_all(failures: Vec<Self>) -> Self {
         let heals = failures.iter().any(|failure| failure.heals);
         let mut what = String::new();
@@ -149,17 +160,22 @@ impl ConnectFailure {
     }
 }
 
+impl Password {
+    /// Where nothing is said of it.
+    const UNKNOWN: Self = Self { setting: "", given: true };
+}
+
 /// What messages speak of.
 struct Of<'a> {
     server: String,
     url: &'static str,
-    password: &'static str,
+    password: Password,
     user: &'a str,
     database: &'a str,
 }
 
 impl<'a> Of<'a> {
-    fn new(options: &'a PgConnectOptions, place: Place, password: &'static str) -> Self {
+    fn new(options: &'a PgConnectOptions, place: Place, password: Password) -> Self {
         let user = options.get_username();
         let host = options.get_host();
         let server = match options.get_socket() {
@@ -172,7 +188,7 @@ impl<'a> Of<'a> {
     }
 }
 
-/// The standard library has no kind for it.
+/// The standard library has no `ErrorKind` for failed name resolution.
 fn is_about_names(error: &std::io::Error) -> bool {
     let text = error.get_ref().map_or_else(|| error.to_string(), <dyn Error + Send + Sync>::to_string);
     text.contains("lookup address") || text.contains("nodename")

@@ -1,4 +1,4 @@
-//! The adapter for Postgres: the only place with SQL.
+//! The Postgres adapter: the only place with SQL.
 
 mod announcements;
 mod api_keys;
@@ -23,6 +23,7 @@ use sqlx::{Connection, PgConnection, Postgres, pool::PoolConnection, postgres::P
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+pub use self::schema::Schema;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
@@ -44,39 +45,39 @@ use crate::{
     turns::{OwnerTurns, Turn},
 };
 
-/// One for heartbeats, and one for acknowledgements: a full pool must not cost a replica its lease.
+/// One connection each for heartbeats and acknowledgements, so that a full pool does not cost a replica its lease.
 const SIGNAL_CONNECTIONS: u32 = 1;
 
-/// A transaction sees what was committed before each of its statements began, whatever the database is configured to.
+/// Each statement sees everything committed before it began, whatever the database's default is.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/// Connections to the primary. Cheap to clone.
+/// The connections to the primary. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     id: ReplicaId,
-    /// For checks, for owners, and for what a replica does by itself.
+    /// For checks, owners, and a replica's own work.
     requests: Connections,
-    /// For changes by administrators, who must be able to stop an owner that keeps all the others busy.
+    /// For changes by administrators, who must be able to disable an owner that keeps all other connections busy.
     admins: Connections,
     heartbeats: Connections,
     acknowledgements: Connections,
-    /// Where the service's connections go.
+    /// The servers for the service's connections.
     servers: Arc<Servers>,
-    /// Where and how to listen for changes.
+    /// The servers for the listening connection.
     listen_servers: Arc<Servers>,
     acquire_timeout: Duration,
     refusals: Arc<Trouble>,
     turns: Arc<OwnerTurns>,
-    /// How long the requests of an owner wait for a turn.
+    /// How long a request of an owner waits for a turn.
     patience: Duration,
-    /// What one operation may take in all: getting a connection, and the statement. The server's own
-    /// timeout cannot fire while the server is paused or unreachable, so this one is ours.
+    /// The time limit of an operation: acquiring a connection, and the statement. The server's own timeout can't fire
+    /// while the server is paused or unreachable.
     deadline: Duration,
-    /// Where connections are opened: they end with the runtime that they were opened in.
+    /// The runtime in which connections are opened. They end with it.
     runtime: Handle,
 }
 
-/// A connection, and the turn of the owner for whom it is used.
+/// A connection, with the turn of the owner that uses it.
 struct Seat {
     connection: PoolConnection<Postgres>,
     _turn: Option<Turn>,
@@ -85,40 +86,40 @@ struct Seat {
 /// The store could not be opened or prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The address is no URL of Postgres. The address itself is not shown: it may hold a password.
+    /// The address is not a Postgres URL. The address itself is not shown, because it may contain a password.
     #[error("{setting} {problem}")]
     Address {
-        /// Where it was given.
+        /// The setting with the address.
         setting: &'static str,
         /// What is wrong with it.
         problem: InvalidDatabaseUrl,
     },
-    /// Something in the address can't be used, such as a certificate that can't be read.
+    /// Part of the address can't be used, such as a certificate that can't be read.
     #[error("{0}: {1}")]
     Settings(&'static str, String),
-    /// The database can't be reached or worked with.
+    /// The database can't be reached or used.
     #[error("{what}")]
     Failed {
-        /// The cause, the setting that holds it, and what to do.
+        /// The cause, the setting, and the remedy.
         what: String,
-        /// Whether that may be over without a change of settings.
+        /// Whether the failure may end without a change of settings.
         heals: bool,
     },
-    /// The database could not be reached within `database.connect_timeout`.
+    /// The database was not reached within `database.connect_timeout`.
     #[error("the database could not be reached within {0:?} (database.connect_timeout). {1}")]
     Unreachable(Duration, String),
     /// The schema is older than this program.
     #[error("the database's schema is older than this program: it has migration {found}, {needed} is needed")]
     OldSchema {
-        /// The newest migration that was applied; 0 for none.
+        /// The newest applied migration; 0 for none.
         found: i64,
-        /// The newest one that this program knows.
+        /// The newest migration of this program.
         needed: i64,
     },
 }
 
 impl OpenError {
-    /// Whether it is worth while to try again: what is wrong may be over by itself, or by what somebody does elsewhere.
+    /// Whether a retry may succeed: the cause may end by itself, or by an action elsewhere.
     pub fn heals(&self) -> bool {
         match self {
             Self::Failed { heals, .. } => *heals,
@@ -135,13 +136,13 @@ impl From<ConnectFailure> for OpenError {
 }
 
 impl Store {
-    /// A store that has connected to nothing yet. To be called in the runtime that lasts as long as the store.
+    /// A store that is not connected yet. Must be called in a runtime that lives as long as the store.
     ///
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Settings`].
     pub fn new(settings: &Database) -> Result<Self, OpenError> {
         let id = ReplicaId(rand::random());
-        // Who is who among the server's sessions.
+        // Identifies this replica's sessions on the server.
         let name = format!("keyward/{}", Uuid::from_u128(id.0));
         let password = settings.password.as_ref();
         let servers = Arc::new(Servers::new(settings, failure::SERVICE, &settings.url, password, &name)?);
@@ -171,8 +172,8 @@ impl Store {
         })
     }
 
-    /// Connects, waiting up to `database.connect_timeout` for a database that doesn't answer yet. To be called in the runtime
-    /// that lasts as long as the store.
+    /// Connects, and waits up to `database.connect_timeout` for a database that does not answer yet. Must be called in
+    /// a runtime that lives as long as the store.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -182,7 +183,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Connects once to wherever the settings lead.
+    /// Connects once to each configured address.
     ///
     /// # Errors
     /// [`OpenError::Failed`].
@@ -194,14 +195,14 @@ impl Store {
         Ok(connection)
     }
 
-    /// How many connections to the database it may have at once, the one that it listens on among them. For a moment there are
-    /// others: for migrations at the start, and one while the primary is looked for.
+    /// The maximum number of concurrent connections to the database, including the listening one. Temporarily there are
+    /// more: for migrations at the start, and one while looking for the primary.
     pub fn most_connections(&self) -> u32 {
         const LISTENING: u32 = 1;
         self.requests.most() + self.admins.most() + 2 * SIGNAL_CONNECTIONS + LISTENING
     }
 
-    /// Who this replica is among the others: another one each time that it starts.
+    /// The id of this replica, which is new at each start.
     pub fn replica_id(&self) -> ReplicaId {
         self.id
     }
@@ -211,34 +212,34 @@ impl Store {
         Arc::new(self.clone())
     }
 
-    /// Which tokens were ended, for checks.
+    /// The revoked tokens, for checks.
     pub fn ended_tokens(&self) -> Arc<dyn EndedTokens> {
         Arc::new(self.clone())
     }
 
-    /// The keys, for those who manage them.
+    /// The keys, for managing them.
     pub fn ledger(&self) -> Arc<dyn KeyLedger> {
         Arc::new(self.clone())
     }
 
-    /// Whether it can be worked with.
+    /// The health of the database.
     pub fn health(&self) -> Arc<dyn Health> {
         Arc::new(self.clone())
     }
 
-    /// What replicas tell each other, who know each other by these keys.
+    /// The messages between replicas, authenticated by these keys.
     pub fn announcements(&self, keys: MessageKeys) -> Arc<dyn Announcements> {
         Arc::new(Announcer { store: self.clone(), keys: Arc::new(keys), ignored: Arc::default() })
     }
 
-    /// The longest lease of any replica that has begun to listen before this call: for how long one that can't be heard
-    /// may go by what was before a change.
+    /// The longest lease of all replicas that started to listen before this call: how long an unreachable one may use
+    /// data from before a change.
     pub async fn longest_lease(&self) -> Duration {
         announcements::longest_lease(self).await
     }
 
-    /// Warns where anybody who has an account on the server may connect to the database: they could read what replicas
-    /// tell each other, and make all replicas read all keys again, as often as they like.
+    /// Warns if every role of the server can connect to the database. They could read the messages between replicas,
+    /// and make all replicas read all keys again as often as they like.
     pub async fn warn_of_strangers(&self) {
         let work = async {
             let mut connection = self.requests.acquire().await?;
@@ -249,18 +250,19 @@ impl Store {
         };
         match self.within_deadline(work).await {
             Ok(true) => tracing::warn!(
-                "every role of the server may connect to this database, and so send notifications to the replicas. Run \
-                 REVOKE CONNECT ON DATABASE … FROM PUBLIC; as its owner; docs/configuration.md has the whole of it"
+                "every role of the server can connect to this database, and so can send notifications to the replicas. \
+                 Run REVOKE CONNECT ON DATABASE … FROM PUBLIC; as its owner: see docs/configuration.md"
             ),
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "could not ask who may connect to the database"),
+            Err(error) => tracing::warn!(%error, "could not check which roles can connect to the database"),
         }
     }
 
-    /// Lets nobody connect to the database but its owner, superusers, and whoever was granted it by name.
+    /// Revokes the right to connect to the database from everybody except its owner, superusers, and explicitly granted
+    /// roles.
     ///
     /// # Errors
-    /// [`StoreError`] when it could not be done.
+    /// [`StoreError`] if it could not be done.
     pub async fn keep_strangers_out(&self) -> Result<(), StoreError> {
         self.execute(sqlx::query!(
             "DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()); END $$"
@@ -276,7 +278,7 @@ impl Store {
         self.requests.close().await;
     }
 
-    /// A connection to read by, for somebody who reaches so far.
+    /// A connection for reading, for a caller with this reach.
     async fn to_read(&self, reach: &Reach) -> Result<Seat, StoreError> {
         let _turn = match reach {
             Reach::Own(owner) => Some(self.turn(owner).await?),
@@ -292,7 +294,7 @@ impl Store {
         })
     }
 
-    /// A connection to change something by, for somebody who reaches so far.
+    /// A connection for a change, for a caller with this reach.
     async fn to_change(&self, reach: &Reach) -> Result<Seat, StoreError> {
         match reach {
             Reach::Own(_) => self.to_read(reach).await,
@@ -300,7 +302,7 @@ impl Store {
         }
     }
 
-    /// Writes something that a replica writes by itself.
+    /// Executes a replica's own write.
     async fn execute(&self, query: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {
         let work = async {
             let mut connection = self.requests.acquire().await?;
@@ -311,8 +313,8 @@ impl Store {
     }
 
     async fn within_deadline<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        // Each of actix-web's workers is a runtime of its own, and ends when it has drained. What it has connected to must outlive it,
-        // for another worker may be waiting for an answer there.
+        // Each actix-web worker has its own runtime, which ends when the worker has drained. Connections must outlive
+        // it, because another worker may be waiting for one.
         let mut work = pin!(work);
         let work = poll_fn(|context| {
             let _entered = self.runtime.enter();
@@ -325,7 +327,7 @@ impl Store {
     }
 }
 
-/// Tries until it succeeds, or can't: the database may still be starting.
+/// Retries until it succeeds or can't succeed: the database may still be starting.
 async fn patiently<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
 where
     A: Future<Output = Result<T, OpenError>>,
@@ -353,13 +355,30 @@ where
     }
 }
 
-/// Sorts errors into "ask again later" and "this row should not exist". Every other answer of the
-/// database (read-only after a failover, out of disk, shutting down) is one we can only wait out.
+/// Distinguishes "retry later" from "this row should not exist". All other errors of the database (read-only after a
+/// failover, out of disk space, shutting down) can only be waited out.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
+            sqlx::Error::Database(error) => Self::Failed(told(error.as_ref())),
             other => Self::Unavailable(other.to_string()),
         }
     }
+}
+
+/// What the database says, and the remedy where it is ours to give. By PostgreSQL's codes:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn told(error: &dyn sqlx::error::DatabaseError) -> String {
+    let code = error.code().unwrap_or_default();
+    let message = error.message();
+    let remedy = match &*code {
+        // A table, a column, a function, a schema or a type that isn't there.
+        "42P01" | "42703" | "42883" | "3F000" | "42704" => {
+            ". The schema is not that of this program: run `keyward migrate`, and see that database.url names the right database"
+        }
+        "42501" => ". Run `keyward migrate` with database.migrate_url, which grants the service's role what it needs",
+        _ => "",
+    };
+    format!("{message} ({code}){remedy}")
 }

@@ -1,4 +1,4 @@
-//! Rows of keys, read into the domain's types.
+//! Converts rows of keys to domain types.
 
 use ipnet::IpNet;
 use time::OffsetDateTime;
@@ -18,7 +18,7 @@ use crate::domain::{
     text::{KeyDescription, KeyName},
 };
 
-/// What a check reads.
+/// The columns that a check reads.
 pub(super) struct CheckedRow {
     pub(super) id: Uuid,
     pub(super) issuer: String,
@@ -58,7 +58,7 @@ impl TryFrom<CheckedRow> for StoredKey {
     }
 }
 
-/// What an owner sees. The hash stays in the database.
+/// The columns that an owner sees. The hash stays in the database.
 pub(super) struct ManagedRow {
     pub(super) id: Uuid,
     pub(super) issuer: String,
@@ -91,7 +91,7 @@ impl TryFrom<ManagedRow> for ManagedKey {
     type Error = StoreError;
 
     fn try_from(row: ManagedRow) -> Result<Self, StoreError> {
-        // What a version of Keyward that does not say it has switched off, counts as the owner's doing.
+        // Older versions do not record who disabled a key; that counts as the owner.
         let named = DisabledBy::ALL.into_iter().find(|by| row.disabled_by.as_deref() == Some(by.as_str()));
         let disabled_by = (!row.enabled).then(|| named.unwrap_or(DisabledBy::Owner));
         let version = row.version.try_into().map_err(|_| corrupt(row.id, "version 0"))?;
@@ -133,7 +133,7 @@ impl TryFrom<ManagedRow> for ManagedKey {
     }
 }
 
-/// Who did something, as tables keep it.
+/// An actor, as the tables store it.
 pub(super) struct ActorColumns {
     pub(super) kind: Option<String>,
     pub(super) issuer: Option<String>,
@@ -142,7 +142,7 @@ pub(super) struct ActorColumns {
 }
 
 impl ActorColumns {
-    /// How one is kept.
+    /// The columns for an actor.
     pub(super) fn of(actor: &Actor) -> Self {
         let columns = |kind: &str| Self { kind: Some(kind.to_owned()), issuer: None, subject: None, key: None };
         match actor {
@@ -154,10 +154,10 @@ impl ActorColumns {
         }
     }
 
-    /// Who it was; `None` where nobody wrote it.
+    /// The actor; `None` if none was recorded.
     ///
     /// # Errors
-    /// The kind, where it is none that we know.
+    /// The kind, if it is unknown.
     pub(super) fn read(self) -> Result<Option<Actor>, String> {
         let Some(kind) = self.kind else { return Ok(None) };
         Ok(Some(match (kind.as_str(), self.issuer, self.subject, self.key) {
@@ -175,8 +175,8 @@ pub(super) fn corrupt(id: Uuid, what: &str) -> StoreError {
     StoreError::Corrupt(format!("api_keys {}: {what}", KeyId::from(id)))
 }
 
-/// `query_as!` of [`ManagedRow`]s with what follows `FROM`'s joins. After `of_owner`, these are keys of the owner
-/// `$1`, `$2` alone: whether that one is disabled is then looked up once, and not for each key.
+/// A `query_as!` for [`ManagedRow`]s with the given rest of the statement. With `of_owner`, all keys belong to the
+/// owner `$1`, `$2`; whether the owner is disabled is then looked up once and not for each key.
 macro_rules! managed_rows {
     (of_owner $($rest:literal)+ $(, $argument:expr)* $(,)?) => {
         managed_rows!(
@@ -187,7 +187,7 @@ macro_rules! managed_rows {
     (@ $owner_disabled:literal, $join:literal, $($rest:literal)+ $(, $argument:expr)*) => {
         sqlx::query_as!(
             crate::store::rows::ManagedRow,
-            // Told that they are never NULL, because the planner may turn the joins around, and the compiler goes by
+            // Declared NOT NULL explicitly, because the planner may reorder the joins, and the query macro relies on
             // its plan.
             r#"SELECT api_keys.id AS "id!", api_keys.issuer AS "issuer!", api_keys.subject AS "subject!", name,
                       description, creator_kind, creator_issuer, creator_subject, environment AS "environment!", scopes AS "scopes!",

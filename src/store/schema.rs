@@ -1,4 +1,4 @@
-//! The schema: whether it is new enough, and how it is brought up to date.
+//! The schema: checking its version, and migrating it.
 
 use std::sync::LazyLock;
 
@@ -20,54 +20,53 @@ use crate::{
     domain::ports::{StoreError, health::Health},
 };
 
-/// The schema, embedded in the program. Migrations that it doesn't know are a newer Keyward's, beside
-/// which this one must be able to start and serve: while replicas are replaced one by one, and when
-/// somebody goes back.
+/// The migrations, embedded in the program. Unknown migrations belong to a newer version of Keyward. This version must
+/// be able to start and serve beside it, while replicas are replaced one by one, and after a downgrade.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!();
     migrations.set_ignore_missing(true);
     migrations
 });
 
-/// How long the audit's months wait for `audit_events`, whole. Whoever writes an event waits behind them, and must not do so for
-/// long: far less than a statement may take.
+/// How long the maintenance of the audit's partitions waits for a lock on the whole of `audit_events`. Writers of
+/// events queue behind it, so this must be far shorter than the time limit of a statement.
 const AUDIT_LOCK_TIMEOUT_MS: u32 = 300;
 
-/// PostgreSQL's code for a lock that could not be had in time.
+/// PostgreSQL's code for a lock that was not available in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl Store {
-    /// Brings the schema up to date, makes room for the audit of the months to come, and drops what of it
-    /// is too old. Safe when many replicas do it at once: sqlx holds an advisory lock meanwhile, and the
-    /// later ones find nothing left to do. No timeout cuts it short: neither a migration that is slow nor
-    /// the wait for another replica's. Only the audit is left for the next time where somebody is reading it.
+    /// Applies migrations, creates the audit's partitions for the coming months, and drops those that are too old. Safe
+    /// when many replicas do it at once: sqlx holds an advisory lock, and later replicas find nothing left to do. No
+    /// timeout interrupts a slow migration or the wait for another replica. Only the audit is left for the next time if
+    /// somebody is reading it.
     ///
-    /// Connects as `database.migrate_url` says, outside of the pool, for it may take as long as it needs.
-    /// Where that is not the service's own role, the latter gets what it needs.
+    /// Connects with `database.migrate_url`, outside of the pool, because it may take any time. If that is another
+    /// role, it grants the service's role what it needs.
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn migrate(&self, settings: &Database, audit: &Audit) -> Result<(), OpenError> {
         let name = "keyward/migrate";
         let servers = match &settings.migrate_url {
-            // Another role, with a password of its own.
+            // Another role, with its own password.
             Some(url) => Servers::new(settings, failure::OWNER, url, settings.migrate_password.as_ref(), name)?,
             None => Servers::new(settings, failure::SERVICE, &settings.url, settings.password.as_ref(), name)?,
         };
         let service = Some(self.servers.role()).filter(|role| *role != servers.role()).map(str::to_owned);
         let mut connection = servers.connect(true).await?;
         let result = bring_up_to_date(&mut connection, service, audit).await;
-        // Frees the lock too, which the migrator keeps when it fails.
+        // Closing also releases the lock, which the migrator keeps when it fails.
         let _ = connection.close().await;
         result.map_err(|error| why_not_migrated(&error, &servers).into())
     }
 
-    /// Makes one attempt at all that has to be before anything can be served: reaches the database, brings its schema up to
-    /// date where that is configured, and sees whether the service's role may read it.
+    /// One attempt at everything that must precede serving: reaches the database, migrates the schema if configured,
+    /// and checks that the service's role may read it.
     ///
     /// # Errors
     /// [`OpenError`], which tells whether another attempt may succeed.
-    pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<i64, OpenError> {
+    pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<Schema, OpenError> {
         self.reach().await?;
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
@@ -80,9 +79,9 @@ impl Store {
                 tracing::warn!(
                     found,
                     needed,
-                    "the database's schema is older than this program: not ready before `keyward migrate` was run"
+                    "the database's schema is older than this program: not ready until `keyward migrate` is run"
                 );
-                Ok(found)
+                Ok(Schema { newest: found, fits: false })
             }
             Seen::Unreadable(tables) => {
                 Err(ConnectFailure::for_good(format!(
@@ -92,14 +91,14 @@ impl Store {
                 ))
                 .into())
             }
-            Seen::Good(found) => Ok(found),
+            Seen::Good(found) => Ok(Schema { newest: found, fits: true }),
         }
     }
 
-    /// Asks whether the schema is as new as this program, with the same patience as [`open`](Self::open).
+    /// Requires that the schema is as new as this program. Waits for the database like [`open`](Self::open).
     ///
     /// # Errors
-    /// [`OpenError::OldSchema`] when it isn't, and [`OpenError::Unreachable`].
+    /// [`OpenError::OldSchema`] if it is older, and [`OpenError::Unreachable`].
     pub async fn demand_schema(&self, settings: &Database) -> Result<(), OpenError> {
         let newest = async || {
             let mut connection = self.servers.connect(true).await?;
@@ -113,15 +112,24 @@ impl Store {
     }
 }
 
+/// The schema that a replica begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Schema {
+    /// The newest migration that was applied; 0 for none.
+    pub newest: i64,
+    /// Whether that is as new as this program.
+    pub fits: bool,
+}
+
 /// How the schema looks to the service.
 enum Seen {
-    /// With this newest migration.
+    /// Current, with this newest migration.
     Good(i64),
     Older {
         found: i64,
         needed: i64,
     },
-    /// These tables may not be used.
+    /// These tables can't be read.
     Unreadable(String),
 }
 
@@ -153,16 +161,16 @@ fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {
     }
 }
 
-/// The newest migration that was applied; 0 for none.
+/// The newest applied migration; 0 for none.
 async fn newest_migration_if_any(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    // Where nothing was ever migrated, there is no such table.
+    // The table does not exist before the first migration.
     let query = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
     let was_migrated: bool = query.fetch_one(&mut *connection).await?;
     if was_migrated { newest_migration(connection).await } else { Ok(0) }
 }
 
 async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    // Not a checked query: the table is the migrator's, not the schema's.
+    // Not a checked query: the table belongs to the migrator, not to the schema.
     let query = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success");
     query.fetch_one(connection).await
 }
@@ -172,22 +180,22 @@ async fn bring_up_to_date(
     service: Option<String>,
     audit: &Audit,
 ) -> Result<(), MigrateError> {
-    // It takes as long as it needs. (What is said when connecting is for the work of the service.)
+    // Migrations may take any time; the session's timeout is meant for the service's statements.
     sqlx::query!("SELECT set_config('statement_timeout', '0', false)").fetch_one(&mut *connection).await?;
-    // As `run` does; a future with that can't be moved to another thread, as far as the compiler can tell.
+    // The same as `run`, whose future the compiler does not recognise as `Send`.
     MIGRATIONS.run_direct(None, &mut *connection, false).await?;
     let keep = audit.retention.map(|span| PgInterval {
         months: 0,
         days: i32::try_from(span.as_secs() / 86_400).unwrap_or(i32::MAX),
         microseconds: 0,
     });
-    // One replica at a time: a table can't be made twice.
+    // Only one replica at a time, because a table can't be created twice.
     let mut transaction = connection.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('keyward audit'))").execute(&mut *transaction).await?;
     if let Some(service) = service {
         sqlx::query!("SELECT grant_to_service($1::text::name)", service).execute(&mut *transaction).await?;
     }
-    // For the service, which may see to the months and not say how long they are kept.
+    // Stored for the service, which may maintain the partitions, but not decide how long they are kept.
     let query = sqlx::query!(
         "INSERT INTO audit_retention (keep) VALUES ($1) ON CONFLICT (is_the_row) DO UPDATE SET keep = excluded.keep",
         keep
@@ -197,8 +205,8 @@ async fn bring_up_to_date(
         Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE) => {
             tracing::warn!(
                 %error,
-                "somebody is using audit_events, perhaps for a backup: its tables for the months to come were not made, and what \
-                 is too old was not dropped. The service tries again while it runs; `keyward migrate` does it when nobody is"
+                "audit_events is locked, perhaps by a backup: partitions were neither created nor dropped. The service \
+                 tries again while it runs; or run `keyward migrate` once the lock is released"
             );
         }
         result => result?,
@@ -206,7 +214,7 @@ async fn bring_up_to_date(
     Ok(transaction.commit().await?)
 }
 
-/// All of it or nothing, in a transaction within.
+/// All or nothing, in a nested transaction.
 async fn maintain_audit(connection: &mut PgConnection, keep: Option<PgInterval>) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     limit_lock_waits(&mut transaction).await?;
@@ -214,7 +222,7 @@ async fn maintain_audit(connection: &mut PgConnection, keep: Option<PgInterval>)
     transaction.commit().await
 }
 
-/// Within this transaction, the audit's tables are waited for so long and no longer.
+/// Limits the wait for locks on the audit's tables within this transaction.
 pub(super) async fn limit_lock_waits(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let limit = format!("{AUDIT_LOCK_TIMEOUT_MS}ms");
     sqlx::query!("SELECT set_config('lock_timeout', $1, true)", limit).fetch_one(connection).await.map(drop)
@@ -222,7 +230,7 @@ pub(super) async fn limit_lock_waits(connection: &mut PgConnection) -> Result<()
 
 #[async_trait]
 impl Health for Store {
-    /// A server that has been superseded could answer as well; what it can't do is commit as its standby demands.
+    /// A superseded server could answer too, but it can't commit as its standby requires.
     async fn is_ready(&self) -> Result<bool, StoreError> {
         let work = async {
             let mut read = self.requests.tentative().await?;

@@ -1,7 +1,8 @@
-//! The servers that an address names, and which of them is the primary.
+//! The servers of an address, and the current primary among them.
 //!
-//! As libpq has it with `target_session_attrs=read-write`: they are tried in the order of the address, and those that are
-//! standbys are passed by. sqlx knows one server at a time, so [`Connections`](super::connections::Connections) are told when it is another one.
+//! As in libpq with `target_session_attrs=read-write`, they are tried in the order of the address, and standbys are
+//! skipped. sqlx knows one server at a time, so [`Connections`](super::connections::Connections) follow a change of the
+//! chosen server.
 
 use std::{
     sync::{
@@ -16,7 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     OpenError,
-    failure::{ConnectFailure, Place},
+    failure::{ConnectFailure, Password, Place},
     session,
 };
 use crate::{
@@ -24,26 +25,26 @@ use crate::{
     domain::secret::SecretString,
 };
 
-/// Whoever could not connect asks why, and at most so often: while the database is away there are many.
+/// The minimum interval between searches for the primary. Failed connections trigger them, and in an outage there are
+/// many.
 const ASKED_EVERY: Duration = Duration::from_millis(500);
 
 /// All servers of one address.
 pub(super) struct Servers {
     place: Place,
-    /// The setting that holds the password.
-    password_setting: &'static str,
+    password: Password,
     candidates: Vec<PgConnectOptions>,
-    /// Where connections are made.
+    /// The index of the server that connections are made to.
     chosen: AtomicUsize,
-    /// For how long one of them may be silent.
+    /// How long a server may take to answer.
     patience: Duration,
-    /// Held by whoever looks for the primary.
+    /// Held while looking for the primary.
     looking: AsyncMutex<Option<Instant>>,
     failure: Mutex<Option<ConnectFailure>>,
 }
 
 impl Servers {
-    /// Those that `url` names, with what every session of ours is to be like.
+    /// The servers of `url`, with the options of our sessions.
     pub(super) fn new(
         settings: &Database,
         place: Place,
@@ -62,7 +63,10 @@ impl Servers {
         });
         Ok(Self {
             place,
-            password_setting: if in_url { place.url } else { place.password },
+            password: Password {
+                setting: if in_url { place.url } else { place.password },
+                given: in_url || password.is_some(),
+            },
             candidates: candidates.collect::<Result<_, OpenError>>()?,
             chosen: AtomicUsize::new(0),
             patience: settings.acquire_timeout.max(Duration::from_millis(500)),
@@ -71,18 +75,18 @@ impl Servers {
         })
     }
 
-    /// The one that connections are made to, by its number.
+    /// The chosen server, and its index.
     pub(super) fn chosen(&self) -> (usize, PgConnectOptions) {
         let number = self.chosen.load(Ordering::Relaxed);
         (number, self.candidates[number].clone())
     }
 
-    /// Whose sessions they are.
+    /// The role of the sessions.
     pub(super) fn role(&self) -> &str {
         self.candidates[0].get_username()
     }
 
-    /// Looks for the primary, from the chosen server on, and chooses it.
+    /// Looks for the primary, starting with the chosen server, and chooses it.
     pub(super) async fn connect(&self, durably: bool) -> Result<PgConnection, ConnectFailure> {
         let count = self.candidates.len();
         let first = self.chosen.load(Ordering::Relaxed);
@@ -112,23 +116,23 @@ impl Servers {
             Ok(Ok(Ok(connection))) => Ok(connection),
             Ok(Ok(Err(unfit))) => Err(ConnectFailure::unfit(unfit, options, self.place)),
             Ok(Err(error)) => Err(self.explain(&error, options)),
-            Err(_) => Err(ConnectFailure::silent(options, self.place, self.password_setting)),
+            Err(_) => Err(ConnectFailure::silent(options, self.place)),
         }
     }
 
-    /// What went wrong on a connection to the chosen server.
+    /// Explains an error on a connection to the chosen server.
     pub(super) fn explain_chosen(&self, error: &sqlx::Error) -> ConnectFailure {
         self.explain(error, &self.chosen().1)
     }
 
     fn explain(&self, error: &sqlx::Error, options: &PgConnectOptions) -> ConnectFailure {
-        ConnectFailure::new(error, options, self.place, self.password_setting)
+        ConnectFailure::new(error, options, self.place, self.password)
     }
 
-    /// Finds out, not too often, whether the primary is elsewhere, or why there is no connection. `None`: nothing is known to be
-    /// wrong.
+    /// Checks, at a limited rate, whether the primary has moved, or why there is no connection. `None` if no failure is
+    /// known.
     pub(super) async fn look_again(&self) -> Option<ConnectFailure> {
-        // Whoever finds it taken doesn't wait: what was found last will do.
+        // If another task is looking, the last result suffices.
         if let Ok(mut last) = self.looking.try_lock()
             && last.is_none_or(|last| last.elapsed() > ASKED_EVERY)
         {

@@ -1,4 +1,4 @@
-//! How a session with the server is to be, whatever the role, the database or the server is configured to.
+//! The settings of a database session, independent of the defaults of the role, the database and the server.
 
 use std::env;
 
@@ -12,14 +12,15 @@ use crate::{
     domain::secret::SecretString,
 };
 
-/// A setting of ours, which no server has a value of.
+/// A setting of ours, for which no server has a value.
 const MARK: &str = "keyward.session";
 
-/// What the address says, and what we rely on. Left to the role or the database are `search_path`, which says where the
-/// tables are; `default_transaction_read_only`, by which an operator (or a full disk, with some providers) stops writes
-/// and not checks; and `synchronous_commit`, but for `off` ([`claim`]). Date styles, time zone and encoding are set by sqlx.
+/// The connection options from the address, and the settings that we rely on. Left to the role or the database are
+/// `search_path`, which locates the tables; `default_transaction_read_only`, with which an operator (or some providers
+/// when the disk is full) stops writes but not checks; and `synchronous_commit`, except `off` ([`claim`]). sqlx sets
+/// date styles, time zone and encoding.
 ///
-/// `url` is of one server, and `address` is what all of them came from.
+/// `url` has one server; `address` is the configured address with all servers.
 pub(super) fn options(
     settings: &Database,
     url: &str,
@@ -36,68 +37,69 @@ pub(super) fn options(
     let limit = settings.statement_timeout.as_millis().to_string();
     Ok(options.options([
         ("statement_timeout", limit.as_str()),
-        // Else a replica that vanishes amid a revoke leaves the key's row locked, and nobody can revoke
-        // the key until the server gives up the connection: hours.
+        // Otherwise a replica that vanishes during a revocation would leave the key's row locked, and nobody could
+        // revoke the key until the server drops the connection hours later.
         ("idle_in_transaction_session_timeout", limit.as_str()),
-        // A statement has its time already. And one that gets its lock at the very instant at which this
-        // fires may have the wait for the standby cancelled, and be told that it has succeeded.
+        // Statements have a time limit already. If this limit fired at the instant at which the lock is granted, it
+        // could cancel the wait for the standby, and the commit would be reported as a success.
         ("lock_timeout", "0"),
-        // Limits are counted under a lock, by statements that see what was committed before they began.
+        // Limits are counted under a lock, by statements that see everything committed before they began.
         ("default_transaction_isolation", "read committed"),
         ("default_transaction_deferrable", "off"),
-        // Every statement has an index. For an owner with half of all keys, reading the whole table may look cheaper.
+        // Every statement has an index. For an owner with half of all keys, a sequential scan may look cheaper.
         ("enable_seqscan", "off"),
-        // Our statements take a millisecond; compiling one takes hundreds, where its estimate is large.
+        // Our statements take a millisecond; JIT compilation takes hundreds if the estimate is high.
         ("jit", "off"),
         ("plan_cache_mode", "auto"),
         ("standard_conforming_strings", "on"),
-        // By which a session knows that all these have arrived.
+        // Shows that all of these settings have arrived.
         (MARK, "on"),
     ]))
 }
 
-/// Whether what is sent stays on this machine.
+/// Whether the connection stays on this machine.
 fn is_local(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
     let is_loopback = || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     options.get_socket().is_some() || host.starts_with('/') || host.eq_ignore_ascii_case("localhost") || is_loopback()
 }
 
-/// Why a server is not worked with.
+/// Why a server is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
-    /// A standby, or a former primary that has become one. It may be behind by any time.
-    #[error("it is in recovery, a standby: what it shows may be old. Let database.url lead to the primary")]
+    /// A standby, possibly a former primary. It may lag by any time.
+    #[error("it is a standby (in recovery), so its data may be stale. Point database.url at the primary")]
     InRecovery,
-    /// Changes would be announced to nobody.
+    /// Changes would not be announced.
     #[error("session_replication_role is not `origin`, so no trigger announces changes. Reset it for this role")]
     NoTriggers,
-    /// Something in between has left out what we ask for when connecting.
+    /// A proxy in between has dropped our settings.
     #[error(
-        "the settings that Keyward asks for did not arrive, as behind a pooler that ignores them (PgBouncer: ignore_startup_parameters). \
-         Let database.url lead to Postgres itself"
+        "Keyward's session settings did not arrive; a pooler may ignore them (PgBouncer: ignore_startup_parameters). \
+         Point database.url at Postgres itself"
     )]
     SettingsLost,
-    /// It can't hold every name and note.
+    /// The database can't store all names and metadata.
     #[error(
-        "its database is not encoded in UTF8, and so can't hold what people write. Create one that is (CREATE DATABASE … ENCODING \
-         'UTF8' TEMPLATE template0), and let database.url name it"
+        "its database is not encoded in UTF8. Create one that is (CREATE DATABASE … ENCODING \
+         'UTF8' TEMPLATE template0), and name it in database.url"
     )]
     NotUtf8,
 }
 
 impl Unfit {
-    /// Whether it may be otherwise in a while, without anybody's changing a setting.
+    /// Whether this may change without anybody changing a setting.
     pub(super) fn heals(self) -> bool {
         self == Self::InRecovery
     }
 }
 
-/// Looks at a new session, and sets what can't be said when connecting: older servers don't know those settings.
-/// `durably`: whether what is committed must survive.
+/// Validates a new session, and sets what can't be set when connecting because older servers do not know these
+/// settings. `durably`: whether commits must survive a crash.
 pub(super) async fn claim<'c>(session: impl PgExecutor<'c>, durably: bool) -> Result<Result<(), Unfit>, sqlx::Error> {
-    // No server ends our sessions for being idle, or a commit that waits for a standby. `synchronous_commit`: what is
-    // acknowledged must be on disk, so `off`, meant for others, is taken for `on`; any other value is the operator's choice.
+    // The server must not end idle sessions of ours, or a commit that waits for a standby. Acknowledged changes must be
+    // on disk, so a default of `synchronous_commit = off`, intended for other applications, is replaced by `on`; any
+    // other value is the operator's choice.
     let query = sqlx::query!(
         r#"SELECT pg_is_in_recovery() AS "in_recovery!",
                   current_setting('session_replication_role') = 'origin' AS "triggers_fire!",

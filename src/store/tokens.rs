@@ -1,4 +1,4 @@
-//! What checks need of the tables `revoked_tokens` and `tokens_not_before`.
+//! The reads of checks on the tables `revoked_tokens` and `tokens_not_before`.
 
 use async_trait::async_trait;
 use uuid::Uuid;

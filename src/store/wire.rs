@@ -1,28 +1,28 @@
-//! What is sent by NOTIFY, on two channels. One line each, words with one space between.
+//! The format of notifications on two channels. Each is one line of words, separated by single spaces.
 //!
-//! On [`CHANGES`], by triggers (`migrations/0006_announcements.sql`), without a proof:
+//! On [`CHANGES`], from triggers (`migrations/0006_announcements.sql`), without a proof:
 //!
 //! ```text
 //! changed NUMBER ID,ID,…          records to read again (`*`: all of them)
 //! ```
 //!
-//! This form is fixed: whoever has more to say in a later version says `changed NUMBER *` here as well.
+//! This form is fixed: if a later version needs more, it also sends `changed NUMBER *` here.
 //!
-//! On [`REPLICAS`], by replicas. Before each stands its proof, one tag a pepper of the sender
+//! On [`REPLICAS`], from replicas. Each message is preceded by its proof, with one tag per pepper of the sender
 //! ([`MessageKeys`]):
 //!
 //! ```text
-//! TAG,… heartbeat REPLICA SEQUENCE MS   I am here; MS is my lease
-//! TAG,… announced CHANGE                tell me when you have applied what this transaction changes
+//! TAG,… heartbeat REPLICA SEQUENCE MS   I am alive; MS is my lease
+//! TAG,… announced CHANGE                confirm when you have applied the changes of this transaction
 //! TAG,… applied REPLICA CHANGE,…        I have applied these changes
 //! TAG,… left REPLICA                    I hold no lease any more
 //! ```
 //!
-//! Earlier versions know [`CHANGES`] alone, where they send heartbeats, acknowledgements and good-byes without a proof;
-//! what they can't read there makes them forget everything. While replicas are replaced one by one, both kinds must keep
-//! the promise. So heartbeats and good-byes are sent there in the old form as well ([`write_older_form`]), and
-//! acknowledgements while somebody is heard who may wait for them. What comes there in that form makes revokers wait,
-//! and does nothing else. This can go once nobody upgrades from such a version.
+//! Earlier versions know only [`CHANGES`], on which they send heartbeats, acknowledgements and deregistrations without
+//! a proof; anything that they can't read there makes them drop their cache. While replicas are replaced one by one,
+//! both kinds must keep the promise. So heartbeats and deregistrations are also sent there in the old form
+//! ([`write_older_form`]), and acknowledgements while a replica is heard that may wait for them. Messages in that form
+//! make revokers wait, and have no other effect. This can be removed once nobody upgrades from such a version.
 
 use std::time::Duration;
 
@@ -33,29 +33,29 @@ use crate::domain::coherence::{
     message_keys::{MessageKeys, MessageTag},
 };
 
-/// Where triggers tell what has changed.
+/// The channel of triggers.
 pub const CHANGES: &str = "keyward";
 
-/// Where replicas talk to each other.
+/// The channel of replicas.
 pub const REPLICAS: &str = "keyward_replicas";
 
-/// The most peppers that somebody has.
+/// The maximum number of peppers.
 const TAGS_MAX: usize = 8;
 
-/// What a notification is to a replica.
+/// The meaning of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// It is understood, and may be acted on.
+    /// A message that is understood and may be acted on.
     Known(Notification),
-    /// A replica has sent it, and this version does not know the form.
+    /// An authentic message in a form that this version does not know.
     OfNewerVersion,
-    /// What replicas send for versions that ask for no proof. It says nothing.
+    /// A message for versions that need no proof. It has no meaning for this version.
     ForOlderVersions,
-    /// It is neither a trigger's nor a replica's.
+    /// A message from neither a trigger nor a replica.
     Nothing,
 }
 
-/// Reads a notification, whoever has sent it.
+/// Parses a notification from any sender.
 pub fn read(channel: &str, payload: &str, keys: &MessageKeys) -> Meaning {
     if channel == REPLICAS { read_of_replica(payload, keys) } else { read_change(payload) }
 }
@@ -67,7 +67,7 @@ fn read_of_replica(payload: &str, keys: &MessageKeys) -> Meaning {
         return understood.map_or(Meaning::OfNewerVersion, Meaning::Known);
     }
     match understood {
-        // Of a replica with other peppers, perhaps.
+        // Possibly from a replica with other peppers.
         Some(Notification::Heartbeat { replica, lease, .. }) => {
             Meaning::Known(Notification::Unproven { replica, lease })
         }
@@ -114,7 +114,7 @@ fn read_message(message: &str) -> Option<Notification> {
     })
 }
 
-/// No message has more words than four.
+/// No message has more than four words.
 fn words(message: &str) -> Vec<&str> {
     message.splitn(5, ' ').collect()
 }
@@ -130,7 +130,7 @@ fn read_replica(word: &str) -> Option<ReplicaId> {
     read_uuid(word).map(ReplicaId)
 }
 
-/// In the one spelling that is written.
+/// Accepts only the form that is written.
 fn read_uuid(word: &str) -> Option<u128> {
     let uuid: Uuid = word.parse().ok()?;
     (word.len() == uuid::fmt::Hyphenated::LENGTH).then_some(uuid.as_u128())
@@ -146,7 +146,7 @@ fn read_tags(words: &str) -> Option<Vec<MessageTag>> {
     Some(tags)
 }
 
-/// What a replica sends, with its proof; `None` where that would say nothing.
+/// Encodes a message with its proof; `None` if it would say nothing.
 pub fn write(notification: &Notification, keys: &MessageKeys) -> Option<String> {
     let message = match notification {
         Notification::Heartbeat { .. } | Notification::Left { .. } => write_older_form(notification)?,
@@ -160,7 +160,7 @@ pub fn write(notification: &Notification, keys: &MessageKeys) -> Option<String> 
     Some(with_proof(&message, keys))
 }
 
-/// What announces a change.
+/// Encodes the announcement of a change.
 pub fn write_announcement(change: ChangeId, keys: &MessageKeys) -> String {
     with_proof(&format!("announced {:016x}", change.0), keys)
 }
@@ -170,7 +170,7 @@ fn with_proof(message: &str, keys: &MessageKeys) -> String {
     format!("{} {message}", tags.collect::<Vec<_>>().join(","))
 }
 
-/// The same for versions that ask for no proof, where they know of such a thing.
+/// Encodes a message for versions that need no proof, if they know of it.
 pub fn write_older_form(notification: &Notification) -> Option<String> {
     match notification {
         Notification::Heartbeat { replica, sequence, lease } => {
@@ -222,7 +222,7 @@ mod tests {
                 write(&notification, &keys("b")).expect("a message"),
                 without_proof(&message),
                 format!("{:032x} {}", 0, without_proof(&message)),
-                // A proof of something else.
+                // A proof of another message.
                 message.replacen(' ', "  ", 1),
                 format!("{message} "),
             ];

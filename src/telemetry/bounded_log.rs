@@ -1,13 +1,14 @@
-//! What clients cause is logged, but no flood of it may fill the log: it gets so many lines a second and then a number.
+//! Bounds the log lines that clients can cause: a limited number per second, followed by the number of suppressed
+//! lines.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use time::OffsetDateTime;
 
-/// Enough to see what happens and why; a line costs more than a refusal does.
+/// Enough to see what happens and why. A line costs more than a refusal.
 const LINES_A_SECOND: u64 = 100;
 
-/// Decides which events of one kind get a line. Two threads at the turn of a second may let a line more through.
+/// Decides which events of one kind are logged. At the turn of a second, two threads may log one line too many.
 #[derive(Default)]
 pub(crate) struct BoundedLog {
     second: AtomicU64,
@@ -16,12 +17,12 @@ pub(crate) struct BoundedLog {
 }
 
 impl BoundedLog {
-    /// Whether what happens now gets a line; if so, how much before it got none.
+    /// Whether to log the current event; if so, the number of suppressed events before it.
     pub(crate) fn admit(&self) -> Option<u64> {
         self.admit_in(OffsetDateTime::now_utc().unix_timestamp().unsigned_abs())
     }
 
-    /// The same in this second, since any origin.
+    /// The same for a given second, counted from any origin.
     fn admit_in(&self, second: u64) -> Option<u64> {
         if self.second.swap(second, Relaxed) != second {
             self.lines.store(0, Relaxed);

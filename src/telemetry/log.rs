@@ -1,4 +1,4 @@
-//! Where log lines go, and in which form.
+//! The destination and format of log lines.
 
 use std::io::{IsTerminal, stderr};
 
@@ -6,36 +6,35 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter, layer::SubscriberExt, u
 
 use crate::config::{Log, LogFormat};
 
-/// Libraries that write whole requests, responses or statements into their most detailed lines, and
-/// the most that we let them say. It stands above any configured level: a key must not be one
-/// setting away from a log.
+/// Libraries whose most detailed lines contain whole requests, responses or statements, with the maximum level that
+/// they may log. Overrides every configured level, so that no setting alone can put a key into the log.
 const CAPPED: &[(&str, LevelFilter)] = &[
     ("actix_http", LevelFilter::INFO),
-    // It calls each malformed request an error; strangers must not fill our log or wake anyone.
+    // Logs each malformed request as an error; strangers must not be able to fill the log or page anybody.
     ("actix_http::h1::dispatcher", LevelFilter::OFF),
-    // Starts and stops, which we tell ourselves in fewer lines.
+    // Logs starts and stops, which we log ourselves in fewer lines.
     ("actix_server", LevelFilter::WARN),
     ("actix_web", LevelFilter::INFO),
     ("hyper", LevelFilter::INFO),
     ("rustls", LevelFilter::INFO),
-    // At INFO it passes on that a relation "already exists, skipping", at each start.
+    // At INFO, it repeats at each start that a relation "already exists, skipping".
     ("sqlx", LevelFilter::WARN),
 ];
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The level is not in the grammar of `EnvFilter`.
+    /// The level is not a valid `EnvFilter`.
     #[error(
         "log.level is not understood: {0}. Use error, warn, info, debug or trace, or directives such as info,keyward=debug"
     )]
     Level(#[from] tracing_subscriber::filter::ParseError),
-    /// Something else has set it up before.
-    #[error("logging is set up already")]
+    /// Another component has already set up logging.
+    #[error("logging is already set up")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends log lines to standard error: standard output belongs to what commands print.
+/// Writes log lines to standard error, because standard output belongs to what commands print.
 ///
 /// # Errors
 /// [`TelemetryError`].

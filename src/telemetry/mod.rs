@@ -1,4 +1,4 @@
-//! What is logged, where it goes, and how much of it.
+//! Logging: destination, format and limits.
 
 pub(crate) mod bounded_log;
 #[cfg(feature = "server")]

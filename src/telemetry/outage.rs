@@ -1,5 +1,4 @@
-//! Something that goes wrong again and again until somebody mends it: a line when it begins, now and then a
-//! number, and a line when it is over.
+//! Logs a recurring failure: one line when it begins, a line with a count at intervals, and one line when it is over.
 
 use std::{
     fmt::Display,
@@ -7,29 +6,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often it is told that the same still goes wrong.
+/// The interval at which a continuing failure is logged again.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
-/// Whole milliseconds: in the log, spans are numbers with their unit in the name.
+/// Whole milliseconds: in the log, durations are numbers with their unit in the name.
 pub(crate) fn millis(span: Duration) -> u64 {
     span.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
-/// What has gone wrong last.
+/// The last failure.
 #[derive(Default)]
 pub(crate) struct Trouble(Mutex<Option<Told>>);
 
 struct Told {
     what: String,
-    /// When the trouble began, whatever it was then.
+    /// When the outage began, whatever its first failure was.
     since: Instant,
     at: Instant,
     repeated: u64,
 }
 
 impl Trouble {
-    /// Calls `line` when `what` is new, or was not told for a minute. It is given how often the same went wrong without
-    /// being told.
+    /// Calls `line` if `what` is new or was not logged for a minute, with the number of repetitions that were not
+    /// logged.
     pub(crate) fn tell(&self, what: &impl Display, line: impl FnOnce(u64)) {
         let what = what.to_string();
         let now = Instant::now();
@@ -50,8 +49,8 @@ impl Trouble {
         line(repeated);
     }
 
-    /// It went well; what goes wrong next is told at once. Calls `line` if something was told, with how long it has lasted in
-    /// milliseconds: whoever reads the log sees the end where the beginning is.
+    /// Marks the operation as successful; the next failure is logged immediately. If a failure was logged, calls `line`
+    /// with the duration of the outage in milliseconds, so that the log shows the end as well as the beginning.
     pub(crate) fn is_over(&self, line: impl FnOnce(u64)) {
         let told = self.lock().take();
         if let Some(told) = told {

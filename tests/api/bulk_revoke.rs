@@ -219,3 +219,40 @@ async fn a_successor_that_is_made_while_keys_of_anybody_are_revoked_is_revoked_t
         }
     }
 }
+
+#[tokio::test]
+async fn the_conditions_are_those_of_lists_and_a_dry_run_counts_without_revoking() {
+    let (replica, root, alice) = (replica().await, Person::administrator(), Person::named("alice"));
+    let used = alice.creates(&replica, json!({ "name": "night shift", "scopes": ["orders:read"] })).await;
+    let unused = alice.creates(&replica, json!({ "description": "for the Night" })).await;
+    let disabled = alice.creates(&replica, json!({ "enabled": false })).await;
+    assert_eq!(used.status(&replica).await, 200);
+    let rows = replica.database().superuser_pool().await;
+    let note = "INSERT INTO key_uses (key_id, last_used_at) SELECT id, now() + interval '1 hour' FROM api_keys WHERE name = 'night shift'
+                ON CONFLICT (key_id) DO UPDATE SET last_used_at = excluded.last_used_at";
+    sqlx::query(note).execute(&rows).await.expect("noted");
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::minutes(1);
+    let soon = soon.format(&time::format_description::well_known::Rfc3339).expect("a time");
+    for (conditions, expected) in [
+        (json!({ "search": "NIGHT" }), 2),
+        (json!({ "scope": "orders:read" }), 1),
+        (json!({ "unusedSince": soon }), 2),
+        (json!({ "state": "active,disabled" }), 3),
+        (json!({ "state": ["disabled"] }), 1),
+        (json!({ "owner": "AGFsaWNl" }), 3),
+        (json!({ "owner": { "subject": "alice" }, "search": "night", "state": "active" }), 2),
+    ] {
+        let mut dry = conditions.clone();
+        dry["dryRun"] = json!(true);
+        let answer = root.posts(&replica, REVOKE, dry).await.is(200);
+        assert_eq!(answer, json!({ "dryRun": true, "wouldBeRevoked": expected }), "{conditions}");
+        for key in [&used, &unused, &disabled] {
+            assert_ne!(state(&replica, key).await, "revoked", "{conditions}");
+        }
+    }
+    let answer = root.posts(&replica, REVOKE, json!({ "search": "night", "unusedSince": soon, "dryRun": false })).await;
+    assert_eq!(answer.is(200)["revoked"], 1);
+    assert_eq!((state(&replica, &unused).await, state(&replica, &used).await), (json!("revoked"), json!("active")));
+    let empty = root.posts(&replica, REVOKE, json!({ "dryRun": true })).await;
+    assert_eq!(empty.wrong_fields(), pairs(&[("/owner", "required")]));
+}

@@ -173,7 +173,12 @@ async fn a_role_without_rights_ends_the_start_at_once_with_one_sentence() {
     let message = refused(&[("DATABASE_URL", &url)]).await;
     says_once(
         &message,
-        &["database.url: ", &format!("the role {role} lacks a right: "), "permission denied", "database.migrate_url"],
+        &[
+            "database.url: ",
+            &format!("the role {role} lacks a privilege: "),
+            "permission denied",
+            "database.migrate_url",
+        ],
     );
 
     let migrated = TestDatabase::create();
@@ -280,7 +285,7 @@ async fn of_several_hosts_the_primary_is_taken_and_another_one_when_that_takes_i
     })
     .await;
     assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
-    replica.prints("hears of changes again").await;
+    replica.prints("the LISTEN connection is restored").await;
 }
 
 /// Passes bytes on to a server that listens on a socket alone.

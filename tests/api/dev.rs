@@ -210,10 +210,30 @@ async fn with_a_database_configured_dev_needs_no_postgres_programs() {
     command.env("PG_BIN_DIR", folder.path()).env("KEYWARD__DATABASE__URL", database.url());
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
     let output = Output::collect(&mut process);
-    let kept = output.line_with("Ctrl-C stops everything").await;
-    assert!(kept.starts_with("The secrets are in "), "{kept}");
+    output.line_with("Ctrl-C stops everything").await;
+    let welcome = output.text();
+    assert!(welcome.contains("(env KEYWARD__DATABASE__URL)"), "{welcome}");
     signal(process.id(), "INT");
     assert!(process.wait().expect("it ends").success(), "{}", output.last());
     // The database is a good one for `serve` too.
     Replica::start_on(database.url(), &[]).await;
+}
+
+#[tokio::test]
+async fn with_a_database_and_secrets_in_the_environment_the_welcome_names_what_is_used() {
+    let (folder, database) = (Folder::new(), database().await);
+    let mut dev = Dev::command(folder.path());
+    dev.env("DATABASE_URL", database.url()).env("JWT_SECRET", test_support::replica::JWT_SECRET);
+    let mut process =
+        dev.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let output = Output::collect(&mut process);
+    output.line_with("Ctrl-C stops everything").await;
+    let welcome = output.text();
+    assert!(welcome.contains("database: postgres://") && welcome.contains("(env DATABASE_URL)"), "{welcome}");
+    assert!(welcome.contains("jwt.secret: env JWT_SECRET"), "{welcome}");
+    let pepper = folder.path().join("secrets/pepper").display().to_string();
+    assert!(welcome.contains(&format!("keys.peppers: {pepper}")), "{welcome}");
+    assert!(!welcome.contains(test_support::replica::JWT_SECRET), "{welcome}");
+    process.kill().expect("killed");
+    let _ = process.wait();
 }

@@ -189,7 +189,7 @@ async fn what_nobody_may_send_is_ignored_and_told_of_once() {
     let output = replica.output();
     let lines = output.lines().filter(|line| line.contains("ignored notifications")).count();
     assert!(lines <= 2, "{lines} lines");
-    assert!(!output.contains("stopped hearing"), "{output}");
+    assert!(!output.contains("lost the LISTEN connection"), "{output}");
     drop(connection);
     let database = replica.take_database();
     stranger.gone(&database).await;
@@ -206,7 +206,7 @@ async fn what_a_replica_of_a_newer_version_says_counts_as_a_change_that_was_miss
     let payload = format!("{:032x} {message}", u128::from_be_bytes(tag));
     let mut connection = PgConnection::connect(replica.database().url()).await.expect("a connection");
     notify(&mut connection, "keyward_replicas", &payload).await;
-    replica.prints("stopped hearing of changes").await;
+    replica.prints("lost the LISTEN connection").await;
     eventually("it hears again", async || key.status(&replica).await == 200).await;
 }
 
@@ -227,7 +227,7 @@ async fn a_replica_of_an_older_version_is_waited_for_for_a_lease_and_is_told_wha
             }
         }
     });
-    replica.prints("a replica that proves nothing").await;
+    replica.prints("without a valid proof").await;
     let key = alice.creates(&replica, json!({})).await;
     let mut connection = PgConnection::connect(replica.database().url()).await.expect("a connection");
     let acknowledge = async {
@@ -293,12 +293,12 @@ async fn during_knows(during: &Replica, after: &Replica) {
 #[tokio::test]
 async fn a_start_warns_where_everybody_may_connect() {
     let replica = replica_with(&[]).await;
-    let warning = replica.prints("every role of the server may connect").await;
+    let warning = replica.prints("every role of the server can connect").await;
     assert!(warning.contains("REVOKE CONNECT ON DATABASE"), "{warning}");
     let rows = replica.database().superuser_pool().await;
     let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&rows).await.expect("a name");
     let revoke = format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC");
     sqlx::query(AssertSqlSafe(revoke)).execute(&rows).await.expect("revoked");
     let other = Replica::start_on(replica.database().url(), &[]).await;
-    assert!(!other.output().contains("may connect"), "{}", other.output());
+    assert!(!other.output().contains("can connect"), "{}", other.output());
 }

@@ -92,6 +92,8 @@ async fn a_change_that_says_nothing_or_contradicts_itself_is_misuse_and_an_impos
         (&["--expires-at", "tomorrow"], "must be a time such as"),
         (&["--expires-in", "1h", "--expires-at", "2100-01-01T00:00:00Z"], "cannot be used with"),
         (&["--enabled", "perhaps"], "possible values"),
+        (&["--expires-at", "2001-01-01T00:00:00Z"], "must be in the future"),
+        (&["--metadata", "[]"], "--metadata is not a JSON object"),
     ] {
         let ended = update(misuse).await;
         assert!(
@@ -99,11 +101,7 @@ async fn a_change_that_says_nothing_or_contradicts_itself_is_misuse_and_an_impos
             "{misuse:?}: {ended:#?}"
         );
     }
-    for (impossible, told) in [
-        (&["--expires-at", "2001-01-01T00:00:00Z"][..], "must be in the future"),
-        (&["--scope", "keyward:admin"], "only tokens may carry keyward:admin"),
-        (&["--metadata", "[]"], "--metadata is not a JSON object"),
-    ] {
+    for (impossible, told) in [(&["--scope", "keyward:admin"], "only tokens may carry keyward:admin")] {
         let message = update(impossible).await.failed();
         assert!(message.contains(told) && message.lines().count() == 1, "{impossible:?}: {message}");
     }

@@ -100,10 +100,62 @@ async fn an_outage_has_a_beginning_and_an_end() {
         alice.deletes(&replica, &key.path()).await.is(200);
     }
     cluster.stop().await;
-    replica.prints("stopped hearing of changes").await;
+    replica.prints("lost the LISTEN connection").await;
     cluster.restart().await;
-    let line = last(&replica, "hears of changes again", 1).await;
+    let line = last(&replica, "the LISTEN connection is restored", 1).await;
     assert!(line["lasted_ms"].is_u64(), "{line}");
     // As many lines as there are causes (it stops, it is away, it starts), and not one for each try.
     assert!(lines(&replica, "cannot listen for changes").len() <= 5, "{}", replica.last_output());
+}
+
+#[tokio::test]
+async fn lines_about_changes_have_the_numbers_of_the_answer_and_say_what_they_are_about() {
+    let (replica, root) = (replica().await, Person::administrator());
+    let alice = Person::named("alice");
+    let key = alice.creates(&replica, json!({ "name": "a" })).await;
+    let changed = alice.posts(&replica, &format!("{}/rotate", key.path()), json!({})).await;
+    changed.is(201);
+    let revoked = alice.deletes(&replica, &key.path()).await.is(200);
+    let line = last(&replica, "did revoke a key", 1).await;
+    assert_eq!(line["replicas_confirmed"], revoked["replicasConfirmed"], "{line}");
+    let owner = root.posts(&replica, "/v1/admin/owners/AGFsaWNl/disable", json!({})).await.is(200);
+    let tokens = json!({ "issuer": "", "subject": "alice" });
+    let tokens = root.posts(&replica, "/v1/admin/tokens/revoke", tokens).await.is(200);
+    let token = json!({ "issuer": "", "tokenId": "7" });
+    let token = root.posts(&replica, "/v1/admin/tokens/revoke", token).await.is(200);
+    let keys = json!({ "owner": "AGFsaWNl", "name": "a", "state": "active,disabled" });
+    let keys = root.posts(&replica, "/v1/admin/keys/revoke", keys).await.is(200);
+    for (message, count, answer, about) in [
+        ("rotated a key", 1, &revoked, ("key_id", json!(key.id))),
+        ("switched an owner", 1, &owner, ("owner", json!("AGFsaWNl"))),
+        ("revoked tokens", 2, &token, ("token_id", json!("7"))),
+        ("revoked keys", 1, &keys, ("filter", json!("owner=AGFsaWNl&state=active,disabled&name=a"))),
+    ] {
+        let line = last(&replica, message, count).await;
+        assert_eq!(line["replicas_confirmed"], answer["replicasConfirmed"], "{line}");
+        assert_eq!(line["replicas_expired"], answer["replicasExpired"], "{line}");
+        assert!(line["took_ms"].is_u64(), "{line}");
+        assert_eq!(line[about.0], about.1, "{line}");
+    }
+    assert_eq!(lines(&replica, "revoked tokens")[0]["subject"], "alice");
+    assert_eq!(tokens["replicasConfirmed"], 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_good_is_told_with_its_client_and_a_503_has_one_line() {
+    let mut cluster = PrivateCluster::start().await;
+    let replica = Replica::start_on(&cluster.url("postgres"), &[SHORT_LEASE]).await;
+    let mut connection = test_support::wire::Connection::open(&replica).await;
+    connection.send("no request\r\n\r\n").await;
+    connection.answer().await;
+    let line = last(&replica, "refused a request", 1).await;
+    assert_eq!((&line["reason"], &line["client"]), (&json!("malformed_request"), &json!("127.0.0.1")), "{line}");
+    cluster.stop().await;
+    let answer = Person::named("alice").gets(&replica, "/v1/keys").await;
+    assert_eq!(answer.status, 503);
+    let id = answer.header("x-request-id").expect("an id").to_owned();
+    replica.prints(&id).await;
+    // Whatever else is printed for it is printed before the answer is sent.
+    let told = replica.output().lines().filter(|line| line.contains(&id)).count();
+    assert_eq!(told, 1, "{}", replica.last_output());
 }

@@ -161,7 +161,7 @@ async fn a_statement_that_is_no_migration_is_cut_by_the_statement_timeout() {
 async fn a_long_reader_of_the_audit_holds_up_neither_a_start_nor_a_revoke() {
     let replica = replica_with(&[("KEYWARD__LOG__LEVEL", "info,keyward::auth::audit_months=debug")]).await;
     // It sees to the months by itself, and not again within the hour.
-    replica.prints("the audit's months are in order").await;
+    replica.prints("the audit's partitions are up to date").await;
     let url = replica.database().url();
     let rows = replica.database().superuser_pool().await;
     let newest = "SELECT max(relname::text) FROM pg_class WHERE relname ~ '^audit_events_[0-9]{4}_[0-9]{2}$'";

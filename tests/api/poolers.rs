@@ -62,15 +62,15 @@ impl Drop for PgBouncer {
 async fn behind_pgbouncer_nothing_starts_and_the_reason_is_told() {
     let cluster = PrivateCluster::start().await;
     for (more, reason) in [
-        ("pool_mode = session", "is a pooler that does not take what Keyward sets for its sessions"),
-        ("pool_mode = transaction", "is a pooler that does not take what Keyward sets for its sessions"),
+        ("pool_mode = session", "is a pooler that rejects Keyward's session settings"),
+        ("pool_mode = transaction", "is a pooler that rejects Keyward's session settings"),
         (
             "pool_mode = session\nignore_startup_parameters = options,extra_float_digits",
-            "the settings that Keyward asks for did not arrive",
+            "Keyward's session settings did not arrive",
         ),
         (
             "pool_mode = transaction\nignore_startup_parameters = options,extra_float_digits",
-            "the settings that Keyward asks for did not arrive",
+            "Keyward's session settings did not arrive",
         ),
     ] {
         let Some(pooler) = PgBouncer::before(&cluster, more).await else { return };

@@ -52,3 +52,28 @@ async fn while_the_lease_holds_a_database_that_hangs_takes_no_replica_out_and_is
         assert!(serde_json::from_str::<Value>(&over).expect("JSON")["lasted_ms"].is_u64(), "{over}");
     }
 }
+
+#[tokio::test]
+async fn a_replica_that_was_never_asked_is_ready_while_its_lease_holds() {
+    let cluster = PrivateCluster::start().await;
+    let env = [("KEYWARD__COHERENCE__LEASE", "30s")];
+    let replica = Replica::start_on(&cluster.url("postgres"), &env).await;
+    let alice = Person::named("alice");
+    eventually("it hears itself", async || {
+        let changed = alice.deletes(&replica, &alice.creates(&replica, json!({})).await.path()).await.is(200);
+        changed["replicasConfirmed"] == 1 && changed["replicasExpired"] == 0
+    })
+    .await;
+    cluster.pause();
+    let (status, body) = readiness(&replica).await;
+    assert_eq!(status, 200, "{body}");
+    cluster.resume();
+}
+
+#[tokio::test]
+async fn a_replica_that_was_never_asked_is_not_ready_on_an_old_schema() {
+    let database = test_support::TestDatabase::empty().await;
+    let env = [("KEYWARD__DATABASE__MIGRATE_ON_START", "false"), ("KEYWARD__COHERENCE__LEASE", "30s")];
+    let replica = Replica::start_on(database.url(), &env).await;
+    assert_eq!(readiness(&replica).await, (503, json!({ "status": "unready", "database": "outdated" })));
+}

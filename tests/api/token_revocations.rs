@@ -123,3 +123,13 @@ async fn whatever_end_is_given_a_token_stays_revoked_for_as_long_as_one_may_live
     }
     assert!(!is_accepted(&victim, &replica).await);
 }
+
+#[tokio::test]
+async fn where_any_issuer_is_accepted_one_that_no_configuration_names_is_answered_with_a_notice() {
+    let replica = replica().await;
+    let answer = revoke(&replica, json!({ "issuer": "https://typo.example", "subject": "victim" })).await.is(200);
+    let notice = answer["notice"].as_str().unwrap_or_else(|| panic!("no notice: {answer}"));
+    assert!(notice.contains("jwt.issuer"), "{notice}");
+    let known = revoke(&replica, json!({ "issuer": "", "subject": "victim" })).await.is(200);
+    assert!(known.get("notice").is_none(), "{known}");
+}

@@ -1,6 +1,5 @@
-//! The middleware that stands before every protected route. It hands the handler a
-//! [`Principal`](crate::domain::principal::Principal), or answers in its place. What stands before routes for keys, which
-//! are asked most, is `key_check.rs`.
+//! The middleware in front of protected routes. It passes a [`Principal`](crate::domain::principal::Principal) to the
+//! handler, or answers in its place. Routes for keys, which get the most requests, have their check in `key_check.rs`.
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
@@ -12,6 +11,7 @@ use actix_web::{
 
 use super::{
     caller::Administrator,
+    explanation::explanation,
     root_span::{in_request, request_id},
 };
 use crate::api::{
@@ -30,13 +30,13 @@ use crate::{
         verdict::Verdict,
     },
     protect::{
-        Credentials, Host, Refused,
+        Cause, Credentials, Host, Refused,
         credentials::{self, BearerScheme, Presented},
         with_scope,
     },
 };
 
-/// Lets a request through that carries a good JWT.
+/// Requires a valid JWT.
 pub(crate) async fn require_token(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -44,7 +44,7 @@ pub(crate) async fn require_token(
     with_token(BearerScheme::Required, request, next).await
 }
 
-/// The same, with or without the word `Bearer`.
+/// The same, with or without the word `Bearer`, for the compatibility routes.
 pub(crate) async fn require_token_as_the_guide_does(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -66,7 +66,7 @@ async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result
     services(request.request()).gate.check(presented, request.request()).await
 }
 
-/// Lets a request through that carries a good JWT with the scope of administrators.
+/// Requires a valid JWT with the administrators' scope.
 pub(crate) async fn require_administrator(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -79,7 +79,7 @@ pub(crate) async fn require_administrator(
     proceed(CredentialKind::Token, verdict, request, next).await
 }
 
-/// Lets a request of a service through: with a JWT or an API key that may ask about keys.
+/// Requires a JWT or an API key with the scope that lets services check keys.
 pub(crate) async fn require_verifier(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -90,8 +90,8 @@ pub(crate) async fn require_verifier(
     proceed(kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
 
-/// The same in the way of OAuth's clients, too: with a key as the password of `Basic` or as `client_secret` in the form
-/// (RFC 6749 §2.3.1). The client's name does not matter: the key says whose it is.
+/// The same, but also accepts OAuth client authentication: a key as the password of `Basic`, or as `client_secret` in
+/// the form (RFC 6749 §2.3.1). The client id is ignored, because the key identifies its owner.
 pub(crate) async fn require_oauth_client(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -108,16 +108,17 @@ pub(crate) async fn require_oauth_client(
     proceed(CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
 }
 
-/// The `client_secret` of a form. The body is in memory already, within the server's bounds, and stays for the handler.
+/// The `client_secret` of a form. The body is already in memory, within the server's limits, and remains available to
+/// the handler.
 async fn secret_in_form(request: &mut ServiceRequest) -> Result<Option<SecretString>, Denial> {
     let Ok(body) = request.extract::<Bytes>().await else { return Ok(None) };
     request.set_payload(Payload::from(body.clone()));
-    // What else may be wrong with the form matters only to who may send it.
+    // Other errors in the form concern only clients that are allowed to send it.
     let Ok(form) = Members::of(request.request(), &body) else { return Ok(None) };
     form.client_secret().map_err(|_| Denial::Ambiguous)
 }
 
-/// Lets a request through that carries a good API key, in either header.
+/// Requires a valid API key, in either header.
 pub(crate) async fn require_own_key(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -127,7 +128,7 @@ pub(crate) async fn require_own_key(
     proceed(kind, verdict, request, next).await
 }
 
-/// Lets a request through that carries an API key, whatever may be done with it: it is to be ended.
+/// Requires an API key in any state, so that its holder can revoke it.
 pub(crate) async fn require_key_holder(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -155,12 +156,16 @@ async fn proceed(
     }
 }
 
-/// Keyward's own routes: answers in the language of the path, lines that tell the request's id.
+/// Keyward's own routes: refusals have the format of the path, and log lines carry the request id.
 pub(crate) struct OwnRoutes;
 
 impl Host for OwnRoutes {
     fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse {
-        HttpResponse::from_error(Failure::new(request.path(), refused))
+        let explanation = match refused.cause() {
+            Cause::Denied(kind, denial) => explanation(request.headers(), kind, denial),
+            Cause::Undecided => None,
+        };
+        HttpResponse::from_error(Failure::new(request.path(), refused).explained(explanation))
     }
 
     fn in_request(&self, request: &HttpRequest, log: &mut dyn FnMut()) {

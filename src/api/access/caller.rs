@@ -1,4 +1,4 @@
-//! Who changes keys, as handlers take it: an [`Editor`].
+//! Extracts the caller of a change to keys: an [`Editor`].
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
@@ -9,7 +9,7 @@ use crate::{
     domain::{ledger::Reach, principal::Principal},
 };
 
-/// Stands in a request whose bearer may manage everybody's keys.
+/// A request extension that marks a caller who may manage the keys of every owner.
 #[derive(Clone, Copy)]
 pub(crate) struct Administrator;
 

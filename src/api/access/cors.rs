@@ -1,6 +1,7 @@
-//! `server.cors`: which pages of other origins may ask from a browser (Fetch, "HTTP CORS protocol"). A preflight is answered before
-//! anything else, because browsers send no credential with it; the answer permits a page to ask, and nothing more. Gateways
-//! hand on the preflights of their clients, and any answer of 2xx lets a request through there, so their route knows none of this.
+//! `server.cors`: the origins whose pages may call the API from a browser (Fetch, "HTTP CORS protocol"). A preflight is
+//! answered before anything else, because browsers send no credential with it; the answer only permits the page to send
+//! its request. The gateway route ignores CORS: gateways forward the preflights of their clients, and any 2xx would let
+//! such a request through.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -17,20 +18,20 @@ use actix_web::{
 use crate::api::paths;
 use crate::config;
 
-/// Methods that some route has.
+/// Every method that a route has.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE");
-/// Headers that some route reads.
+/// Every header that a route reads.
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, x-api-key, Content-Type, Idempotency-Key, If-Match, If-None-Match, x-request-id",
 );
-/// Headers of answers that a page may read, besides those that any may.
+/// Response headers that a page may read, besides those that every page may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, x-request-id",
 );
 const OF_PREFLIGHTS: HeaderValue =
     HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
 
-/// Who may ask from where.
+/// The origins that may call the API.
 pub(crate) struct Cors {
     origins: Vec<String>,
     max_age: HeaderValue,
@@ -41,7 +42,8 @@ impl Cors {
         Self { origins: settings.origins.clone(), max_age: settings.max_age.as_secs().into() }
     }
 
-    /// The answer to a preflight of a page that may ask. Any other request goes its way, and is answered without permission.
+    /// The answer to a preflight from an allowed origin. Other requests continue, and get an answer without permission
+    /// to read it.
     pub(crate) fn preflight(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let headers = request.headers();
         let is_preflight = request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
@@ -59,12 +61,14 @@ impl Cors {
         Some(answer.finish())
     }
 
-    /// Says in the headers of the answer to a request for this path, with these headers, whether the page may read it.
+    /// Adds headers to the answer that tell the browser whether the page may read it. `path` and `asked` are the path
+    /// and headers of the request.
     pub(crate) fn permit(&self, path: &str, asked: &HeaderMap, answer: &mut HeaderMap) {
         if paths::is_for_gateways(path) || answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             return;
         }
-        // Also where nobody is permitted: who asks without an origin must not get what is kept for one who asks with it.
+        // Also for origins that are not allowed: a cached answer to a request without an origin must not serve one with
+        // an origin.
         answer.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = self.known_origin(asked) {
             answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -1,7 +1,7 @@
-//! What every request passes first: its answer gets the request id, and so does the body of a problem, which is written
-//! before anybody knows the id. Pages of other origins are told whether they may ask, and read the answer.
+//! The outermost middleware. It adds the request id to every answer and to the body of a problem, which is written
+//! before the id is known, and applies CORS.
 //!
-//! A service of its own instead of `from_fn`, which costs each request a box for the rest of its way.
+//! A `Service` instead of `from_fn`, which would box the future of every request.
 
 use std::{
     future::{Future, Ready, ready},
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// The middleware before what is behind it.
+/// The middleware with the service behind it.
 pub(crate) struct EdgeService<S> {
     behind: S,
     cors: Option<Arc<Cors>>,
@@ -72,7 +72,7 @@ where
 
 type Outcome = Result<ServiceResponse<BoxBody>, Error>;
 
-/// The answer to come, which then gets what all have.
+/// The pending answer, which then gets the headers of every answer.
 pub(crate) struct Answer<F> {
     answer: Either<Ready<Outcome>, F>,
     cors: Option<Arc<Cors>>,

@@ -1,5 +1,5 @@
-//! Services whose answer mostly needs nothing that would have to be waited for: a credential that memory knows, as most
-//! are, is decided on while the request is looked at. An actix handler would take a box and a future for it in any case.
+//! Services whose answer is mostly ready at once: the decision on a known credential needs no I/O. An actix handler
+//! would allocate a box and a future in any case.
 
 use std::future::{Future, Ready, ready};
 
@@ -11,13 +11,13 @@ use futures_util::future::{Either, LocalBoxFuture};
 
 use crate::{api::services::answered, auth::Checked};
 
-/// What answers requests.
+/// Answers requests.
 pub(crate) trait Answer: Clone + 'static {
-    /// The answer: at once where memory is enough.
+    /// The answer, without waiting if memory suffices.
     fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>>;
 }
 
-/// It as a service.
+/// An [`Answer`] as a service.
 #[derive(Clone)]
 pub(crate) struct Immediate<A>(pub(crate) A);
 

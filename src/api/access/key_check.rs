@@ -1,5 +1,5 @@
-//! What stands before routes that want an API key, and calls their handlers itself: the key's [`Principal`] goes to the
-//! handler as an argument, and needs no place in the request's extensions, which costs as much as a check does.
+//! The check in front of routes that require an API key. It calls the handler itself and passes the key's [`Principal`]
+//! as an argument, because inserting it into the request's extensions would cost as much as the check.
 
 use std::future::Future;
 
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// Answers whoever has shown a good API key. It is called with the key's [`Principal`] or not at all.
+/// A handler that is called only with the [`Principal`] of a valid API key.
 pub(crate) type KeyedHandler = fn(&Principal) -> HttpResponse;
 
-/// The check before its handler.
+/// The check with its handler.
 #[derive(Clone)]
 pub(crate) struct WithKey {
-    /// At hand: to look for them in the application's data takes a tenth of the check.
+    /// Stored here, because the lookup in the application's data would take a tenth of the check.
     pub(crate) services: Data<Services>,
     pub(crate) handler: KeyedHandler,
 }

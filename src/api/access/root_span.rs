@@ -1,7 +1,6 @@
-//! One span a request, which every log line of the request stands in, and the request id.
+//! The request id, and one span per request that contains every log line of the request.
 //!
-//! The span names the route's pattern and never the address or a header as it came: either may hold
-//! a credential.
+//! The span has the route's pattern, never the raw target or a header, because either may contain a credential.
 
 use std::borrow::Cow;
 
@@ -9,7 +8,7 @@ use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header::HeaderValue},
+    http::{Method, StatusCode, header::HeaderValue},
 };
 use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
@@ -17,12 +16,12 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 use crate::api::{paths, services::services};
 use crate::server::{REQUEST_ID, request_id_from, request_id_of};
 
-/// Tells `tracing-actix-web` what a request's span holds.
+/// Builds the span of a request for `tracing-actix-web`.
 pub(crate) struct RootSpan;
 
 impl RootSpanBuilder for RootSpan {
-    /// A span costs more than a check does, and most requests have nothing to log. So it is opened
-    /// at once only where the log has a line for every request; else [`in_request`] opens it.
+    /// A span costs more than a check, and most requests log nothing. So the span is opened here only if the log has a
+    /// line for every request; otherwise [`in_request`] opens it.
     fn on_request_start(request: &ServiceRequest) -> Span {
         if tracing::enabled!(Level::DEBUG) { span(request.request()) } else { Span::none() }
     }
@@ -31,8 +30,10 @@ impl RootSpanBuilder for RootSpan {
         match outcome {
             Ok(response) => {
                 let (request, status) = (response.request(), response.status());
-                // At `debug` each request has its line, also where there were too many for a warning.
+                // At `debug` each request has its line, also where there were too many for a warning. What could not be decided
+                // or done has one already, which tells why.
                 if status.is_server_error()
+                    && status != StatusCode::SERVICE_UNAVAILABLE
                     && let Some(untold) = services(request).broken_answers.admit()
                 {
                     in_request(request, || tracing::warn!(status = status.as_u16(), untold, "answered"));
@@ -45,7 +46,7 @@ impl RootSpanBuilder for RootSpan {
     }
 }
 
-/// Logs within the request's span, so that every line tells which request it is about.
+/// Logs within the request's span, so that every line names its request.
 pub(crate) fn in_request<T>(request: &HttpRequest, log: impl FnOnce() -> T) -> T {
     if Span::current().is_none() { span(request).in_scope(log) } else { log() }
 }
@@ -59,7 +60,7 @@ fn span(request: &HttpRequest) -> Span {
     )
 }
 
-/// The pattern of what answers. Gateways' questions are answered by a scope, which has none.
+/// The pattern of the route. Gateway requests are served by a scope, which has no pattern.
 fn route(request: &HttpRequest) -> Option<Cow<'static, str>> {
     match request.path().strip_prefix(paths::AUTHORIZE) {
         Some("") => Some(Cow::Borrowed(paths::AUTHORIZE)),
@@ -68,7 +69,7 @@ fn route(request: &HttpRequest) -> Option<Cow<'static, str>> {
     }
 }
 
-/// A method of the standards by its name. Others are the client's own words, which do not belong in a log.
+/// The name of a standard method. Any other method is text chosen by the client, which does not belong in a log.
 fn method_name(method: &Method) -> &str {
     match *method {
         Method::GET
@@ -84,7 +85,7 @@ fn method_name(method: &Method) -> &str {
     }
 }
 
-/// The id that came with the request where it is a plain word (a load balancer's), else our own.
+/// The request's own id if it is a plain word (from a load balancer, for example); otherwise a new one.
 pub(crate) fn request_id(request: &HttpRequest) -> HeaderValue {
     let came = request.headers().get(REQUEST_ID).and_then(|value| request_id_from(value.as_bytes()));
     came.unwrap_or_else(|| request_id_of(request.extensions().get::<RequestId>().map(|id| **id).unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! The two routes of the guide. Their paths, statuses and bodies are exact for ever.
+//! The compatibility routes. Their paths, statuses and bodies never change.
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
@@ -25,24 +25,24 @@ use crate::{
     domain::{key_record::ManagedKey, principal::Principal},
 };
 
-/// The key that was made.
+/// The created key.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = GuideKey)]
+#[schema(as = CompatibilityKey)]
 pub(crate) struct CreatedKey<'a> {
-    /// The whole key, for the only time; `null` when the same request has made it before.
+    /// The whole key, shown only this once; `null` if an earlier, identical request created it.
     #[schema(required)]
     api_key: Option<&'a str>,
-    /// The public name, which stands in lists and logs.
+    /// The key's id, which appears in lists and logs.
     id: String,
-    /// Why there is no secret, where there is none.
+    /// Why there is no secret; absent if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     message: Option<&'static str>,
 }
 
-/// `POST /api/create-api-key`: a new key for the bearer of the token. The body does not matter, but
-/// one that says it is JSON must be.
+/// `POST /api/create-api-key`: creates a key for the bearer of the token. The body is ignored, but if its type is JSON,
+/// it must be valid JSON.
 pub(crate) async fn create_api_key(
     request: HttpRequest,
     principal: Principal,
@@ -64,7 +64,7 @@ pub(crate) async fn create_api_key(
     if request.content_type().eq_ignore_ascii_case("application/json") && !is_json_or_empty(&body) {
         return Err(Failure::new(request.path(), Reason::InvalidJson(strict_json::fault(&body))));
     }
-    // It has no place for a name or an expiry, so the policies of others do not stop it.
+    // The request can't carry a name or an expiry, so policies that demand them do not apply.
     let order = Order { expiry: Expiry::Latest, ..Order::plain(principal.owner().clone()) };
     let issued = services.issuer.issue_unnamed(order, idempotent.as_ref(), &editor, now).await;
     let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
@@ -79,7 +79,7 @@ pub(crate) async fn create_api_key(
     }
 }
 
-/// A key that the same request has made before.
+/// A key that an earlier, identical request created.
 fn known(key: &ManagedKey) -> HttpResponse {
     let known = CreatedKey { api_key: None, id: key.record.id.to_string(), message: Some(SHOWN_BEFORE) };
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(known)
@@ -87,12 +87,12 @@ fn known(key: &ManagedKey) -> HttpResponse {
 
 const ACCESS_GRANTED: &str = r#"{"message":"Access granted to protected resource"}"#;
 
-/// `GET /api/protected-resource`: something worth a key.
+/// `GET /api/protected-resource`: an example of a resource that requires a key.
 pub(crate) fn protected_resource(_principal: &Principal) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json"))).body(ACCESS_GRANTED)
 }
 
-/// JSON is UTF-8 (RFC 8259 §8.1), which `serde_json` does not look for in text that it skips.
+/// JSON must be UTF-8 (RFC 8259 §8.1), which `serde_json` does not check in values that it skips.
 fn is_json_or_empty(body: &[u8]) -> bool {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     body.is_empty() || str::from_utf8(body).is_ok_and(is_json)

@@ -1,4 +1,4 @@
-//! Is the process alive, and does this replica want requests?
+//! Liveness and readiness.
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
@@ -6,13 +6,13 @@ use utoipa::ToSchema;
 
 use crate::api::{readiness::DatabaseState, services::Services};
 
-/// `GET /healthz`: the process answers. Restart it when it does not.
+/// `GET /healthz`: the process answers. If it does not, restart it.
 pub(crate) async fn healthz() -> HttpResponse {
     answer(&mut HttpResponse::Ok(), &State { status: "ok", database: None, issuers_without_keys: None })
 }
 
-/// `GET /readyz`: send requests here, or not. An issuer whose keys have never come makes no replica unready:
-/// it would take everybody else's tokens and all keys with it.
+/// `GET /readyz`: whether this replica wants requests. An issuer whose keys were never fetched does not make the
+/// replica unready, because that would refuse all other issuers' tokens and all keys.
 pub(crate) async fn readyz(services: Data<Services>) -> HttpResponse {
     let (is_ready, database) = services.readiness.state().await;
     let (mut response, status) =
@@ -23,7 +23,7 @@ pub(crate) async fn readyz(services: Data<Services>) -> HttpResponse {
     answer(&mut response, &State { status, database, issuers_without_keys: without_keys })
 }
 
-/// How this replica stands.
+/// The state of this replica.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Readiness)]
@@ -31,12 +31,12 @@ pub(crate) struct State {
     /// `ok`, `ready` or `unready`.
     #[schema(example = "ok")]
     status: &'static str,
-    /// What is wrong with the database; missing when nothing is. A replica is ready without it as long as its lease holds, so
-    /// alert on this.
+    /// The state of the database; absent if nothing is wrong. Alert on this, because a replica without a database stays
+    /// ready as long as its lease is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     database: Option<DatabaseState>,
-    /// Issuers whose tokens are answered 503.
+    /// The number of issuers whose tokens are answered with 503, because their keys were never fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]
     issuers_without_keys: Option<usize>,

@@ -1,4 +1,4 @@
-//! What each route does. The files are named as the routes are.
+//! The handlers. The files are named like the routes.
 
 pub(crate) mod audit;
 pub(crate) mod authorize;

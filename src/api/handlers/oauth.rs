@@ -1,5 +1,5 @@
-//! Keyward as OAuth knows such services: introspection (RFC 7662) and revocation (RFC 7009) of keys, for
-//! resource servers that treat them as opaque tokens, and the metadata that tells where both are (RFC 8414).
+//! Keyward for OAuth clients: introspection (RFC 7662) and revocation (RFC 7009) of keys, for resource servers that
+//! treat them as opaque tokens, and the metadata with the addresses of both (RFC 8414).
 
 use std::net::IpAddr;
 
@@ -14,7 +14,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::api::{
-    access::{host::host_of, root_span::in_request},
+    access::host::host_of,
+    handlers::keys::log_change,
     paths::{INTROSPECT, REVOKE},
     services::{Services, unavailable},
     wire::{
@@ -35,39 +36,39 @@ use crate::{
 
 const BEARER: Option<&str> = Some("Bearer");
 
-/// What a token is good for (RFC 7662 §2.2). Of one that is good for nothing, `active` alone is told.
+/// The state of a token (RFC 7662 §2.2). An inactive token has only `active`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Introspection {
     active: bool,
-    /// Its scopes, with spaces between.
+    /// The token's scopes, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     scope: Option<String>,
-    /// Who owns the key, or bears the token; missing for a key that belongs to an organisation.
+    /// The owner of the key, or the subject of the token; absent for a key that belongs to an organisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<String>,
-    /// The organisation that the bearer's keys belong to; missing where keys belong to persons.
+    /// The organisation that owns the bearer's keys; absent if keys belong to persons.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     tenant: Option<String>,
-    /// By whom that is named so.
+    /// The issuer that `sub` or `tenant` belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iss: Option<String>,
-    /// The key's public name.
+    /// The key's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jti: Option<String>,
-    /// `Bearer`: how it may be sent (RFC 6750 §2.1).
+    /// `Bearer`: the token can be sent as a bearer token (RFC 6750 §2.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     token_type: Option<&'static str>,
-    /// Seconds since 1970 at which it was made; missing for a JWT that doesn't say.
+    /// Unix time in seconds at which the token was created; absent for a JWT without `iat`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     iat: Option<i64>,
-    /// Seconds since 1970 at which its life ends; missing for a key that lives for ever.
+    /// Unix time in seconds at which the token expires; absent for a key that never expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     exp: Option<i64>,
@@ -89,7 +90,7 @@ pub(crate) async fn introspect(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(found.unwrap_or_default()))
 }
 
-/// What an active token is good for; `None` for any other.
+/// The introspection of an active token; `None` for any other.
 async fn introspection(
     services: &Services,
     form: &Form,
@@ -118,7 +119,7 @@ impl Introspection {
         Self {
             active: true,
             scope: spaced(&record.scopes),
-            // Whoever reads no more than this must not take an organisation for a person of that name.
+            // A client that reads only `sub` must not take an organisation for a person of that name.
             sub: (owner == OwnerKind::Person).then(|| record.owner.subject.to_string()),
             tenant: (owner == OwnerKind::Organisation).then(|| record.owner.subject.to_string()),
             iss: Some(record.owner.issuer.to_string()).filter(|issuer| !issuer.is_empty()),
@@ -149,8 +150,8 @@ fn spaced(scopes: &Scopes) -> Option<String> {
     (!scopes.is_empty()).then(|| scopes.iter().collect::<Vec<_>>().join(" "))
 }
 
-/// `POST /v1/revoke`: when the answer comes, no replica accepts the key. What is no key (any more) is
-/// answered the same (RFC 7009 §2.2).
+/// `POST /v1/revoke`: answers once no replica accepts the key. The answer is the same if the token is not a valid key
+/// (RFC 7009 §2.2).
 pub(crate) async fn revoke(
     request: HttpRequest,
     services: Data<Services>,
@@ -160,11 +161,11 @@ pub(crate) async fn revoke(
     let form = Form::read(&request, &body)?;
     let fail = |undecided| unavailable(&request, &undecided, "revoke a key");
     if let Examined::Proven(record) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(fail)? {
-        // Who asks has shown the key itself, so it is theirs to end.
+        // The client has presented the key itself, so it may revoke it.
         let editor = Editor { reach: Reach::Own(record.owner.clone()), ..editor };
         let revoked = services.lifecycle.revoke(record.id, None, editor, now()).await.map_err(fail)?;
-        revoked.map_err(|refusal| Failure::new(request.path(), refusal))?;
-        in_request(&request, || tracing::info!(key_id = %record.id, "revoked a key"));
+        let revoked = revoked.map_err(|refusal| Failure::new(request.path(), refusal))?;
+        log_change(&request, &revoked, "revoke a key");
     } else if is_token(&services, &form).await.map_err(fail)? {
         return Err(Failure::new(request.path(), Reason::UnsupportedTokenType));
     }
@@ -176,10 +177,10 @@ async fn is_token(services: &Services, form: &Form) -> Result<bool, Undecided> {
     Ok(matches!(verdict, Verdict::Granted(_)))
 }
 
-/// What both take, as a form (RFC 7662 §2.1, RFC 7009 §2.1). Other members are of no use to us.
+/// The form of both endpoints (RFC 7662 §2.1, RFC 7009 §2.1). Other members are ignored.
 struct Form {
     token: SecretString,
-    /// Our own: from where the token came, for keys that are bound to addresses.
+    /// Our extension: the address that the token was sent from, for keys that are bound to addresses.
     client_address: Option<IpAddr>,
 }
 
@@ -191,7 +192,7 @@ impl Form {
     fn of(request: &HttpRequest, body: &[u8]) -> Result<Self, &'static str> {
         let members = Members::of(request, body)?;
         if members.client_secret()?.is_some() && credentials::are_in_headers(request.headers()) {
-            // RFC 6749 §2.3.
+            // RFC 6749 §2.3 forbids more than one authentication method.
             return Err("authenticate in one way: by a header, or by client_secret");
         }
         let token =
@@ -204,15 +205,15 @@ impl Form {
     }
 }
 
-/// `GET /.well-known/oauth-authorization-server`. Without `server.public_url`, the address is the one that was asked; what
-/// headers tell of another one is not looked at, because proxies pass on unchanged what they don't know.
+/// `GET /.well-known/oauth-authorization-server`. Without `server.public_url`, the base is the address that was
+/// requested. Forwarding headers are ignored, because proxies pass on unchanged those that they don't know.
 pub(crate) async fn metadata(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
     let base = match (&services.public_url, host_of(&request)) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
         (None, Some(host)) => format!("http://{host}"),
         (None, None) => return Err(Failure::new(request.path(), Reason::NoRequest(Refusal::InvalidHost))),
     };
-    // The last one is no method of OAuth's clients, but a type of tokens, which RFC 8414 §2 lets stand here.
+    // `Bearer` is not an OAuth client authentication method but a token type, which RFC 8414 §2 allows here.
     let methods = ["client_secret_basic", "client_secret_post", "Bearer"];
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
         "issuer": base,

@@ -1,4 +1,4 @@
-//! `/v1/admin/owners`: owners are found, and one is switched off, and on again.
+//! `/v1/admin/owners`: find, disable and enable owners.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -16,7 +16,7 @@ use crate::api::{
     wire::{
         actor::By,
         cursor,
-        failure::{Failure, Reason},
+        failure::{Failure, Missing, Reason},
         fields::{Fields, parsed},
         owner_id,
         parameters::{self, Parameters},
@@ -34,42 +34,47 @@ use crate::{
     telemetry::outage::millis,
 };
 
-/// An owner whose keys are all refused, or not any more, on every replica.
+/// An owner who is now disabled or enabled on every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SwitchedOwner {
-    /// Who.
+    /// The owner.
     owner: Owner,
-    /// Whether all of the owner's keys are refused.
+    /// Whether all keys of the owner are refused.
     disabled: bool,
+    /// Whether this request has changed that. Where it has not, the reason that was given before holds.
+    changed: bool,
+    /// Why the owner is disabled, if somebody said so: of who disabled the owner first.
+    #[schema(required, min_length = 1, max_length = 500)]
+    disabled_reason: Option<String>,
     #[serde(flatten)]
     confirmation: Confirmation,
 }
 
-/// An owner, and how their keys stand.
+/// An owner, with the number of their keys by state.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerDetails {
-    /// Who.
+    /// The owner.
     owner: Owner,
-    /// `disabled` where all of the owner's keys are refused, whatever their own state.
+    /// `disabled` if all keys of the owner are refused, whatever their own state.
     #[schema(value_type = OwnerState)]
     state: &'static str,
-    /// Since when it is disabled.
+    /// Since when the owner is disabled.
     #[serde(serialize_with = "times::optional")]
     #[schema(required)]
     disabled_at: Option<OffsetDateTime>,
-    /// Why, if somebody said so.
+    /// The reason for disabling the owner, if one was given.
     #[schema(required, min_length = 1, max_length = 500)]
     disabled_reason: Option<String>,
-    /// Who disabled it; `null` where an earlier version did.
+    /// Who disabled the owner; `null` if an earlier version did.
     #[schema(required)]
     disabled_by: Option<By>,
-    /// The owner's keys by their state.
+    /// The number of the owner's keys by state.
     keys: KeyNumbers,
 }
 
-/// How an owner stands, as answers say it.
+/// The state of an owner, for the schema.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -81,7 +86,7 @@ enum OwnerState {
 const ACTIVE: &str = "active";
 const DISABLED: &str = "disabled";
 
-/// How many keys stand in which way.
+/// The number of keys by state.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = KeyCounts)]
 struct KeyNumbers {
@@ -89,22 +94,22 @@ struct KeyNumbers {
     disabled: u32,
     expired: u32,
     revoked: u32,
-    /// Whether all keys are counted. Of an owner with very many, the newest are: a thousand in a list, ten thousand where one
-    /// owner is asked for.
+    /// Whether all keys are counted. For an owner with very many keys, only the newest are counted: 1000 in a list,
+    /// 10,000 if a single owner is requested.
     complete: bool,
 }
 
-/// A page of owners, in the order of issuer and subject.
+/// A page of owners, ordered by issuer and subject.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OwnerList {
     owners: Vec<OwnerDetails>,
-    /// To be given as `cursor` for the next page; `null` on the last.
+    /// The `cursor` of the next page; `null` on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
-/// What this list's cursors are sealed for.
+/// The name that this list's cursors are sealed with.
 const LIST: &str = "owners";
 
 /// `GET /v1/admin/owners`
@@ -130,7 +135,7 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Resu
     Ok(response.json(OwnerList { owners: listed.items.into_iter().map(OwnerDetails::from).collect(), next_cursor }))
 }
 
-/// Which owners, or which one, and which page of them.
+/// The filter or the single owner, and the page, that a query selects.
 pub(crate) fn which_owners(
     mut parameters: Parameters,
     keyring: &Keyring,
@@ -154,9 +159,9 @@ pub(crate) async fn show(
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound))?;
+    let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
     let found = services.lifecycle.owner(&owner, now()).await.map_err(|error| read_failed(&request, &error))?;
-    let found = found.ok_or_else(|| fail(Reason::NotFound))?;
+    let found = found.ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(OwnerDetails::from(found)))
 }
 
@@ -207,16 +212,33 @@ async fn switch(
     disabled: bool,
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(id).ok_or_else(|| fail(Reason::NotFound))?;
+    let owner = owner_id::read(id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
     let mut fields = Fields::of_optional(request, body).map_err(fail)?;
     let reason = fields.take("reason", parsed);
     fields.finish(Some(())).map_err(fail)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
     let switched = services.lifecycle.switch_owner(switch, editor.reach, editor.author).await;
-    let everywhere = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
+    let switched = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
+    let confirmation = Confirmation::new(&switched.everywhere);
     in_request(request, || {
-        tracing::info!(owner = id, disabled, took_ms = millis(everywhere.took), "switched an owner")
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        let (took_ms, changed) = (millis(switched.everywhere.took), switched.changed);
+        tracing::info!(
+            owner = id,
+            disabled,
+            changed,
+            took_ms,
+            replicas_confirmed,
+            replicas_expired,
+            "switched an owner"
+        );
     });
-    let answer = SwitchedOwner { owner: Owner::new(&owner), disabled, confirmation: Confirmation::new(&everywhere) };
+    let answer = SwitchedOwner {
+        owner: Owner::new(&owner),
+        disabled,
+        changed: switched.changed,
+        disabled_reason: switched.reason.map(|reason| reason.as_str().to_owned()),
+        confirmation,
+    };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }

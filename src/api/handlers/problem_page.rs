@@ -1,4 +1,4 @@
-//! `/problems/{code}`: the page that a problem's `type` leads to. For people as HTML, for programs as JSON.
+//! `/problems/{code}`: the page that a problem's `type` links to. HTML for people, JSON for programs.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -13,36 +13,36 @@ use utoipa::ToSchema;
 use crate::api::{
     openapi::page::File,
     wire::failure::{
-        Failure, Reason,
+        Failure, Missing, Reason,
         catalog::{ENTRIES, Entry, html, plain},
     },
 };
 
-/// Where the pages are.
+/// The path of the pages.
 pub(crate) const PATH: &str = "/problems";
 
-/// What a problem's `type` means.
+/// The meaning of a problem's `type`.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProblemType {
-    /// The last part of the `type`.
+    /// The last segment of the `type`.
     #[schema(pattern = "^[a-z_]+$")]
     code: &'static str,
-    /// The statuses that it comes with.
+    /// The statuses of responses with this problem.
     #[schema(example = "401, below /api/ 403")]
     status: String,
-    /// What has happened.
+    /// What happened.
     meaning: String,
     /// What to do about it.
     remedy: String,
 }
 
-/// All of them.
+/// All problem types.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProblemTypes {
     problems: Vec<ProblemType>,
 }
 
-/// One thing in both forms.
+/// The same page in both formats.
 struct Page {
     html: File,
     json: File,
@@ -68,7 +68,8 @@ pub(crate) async fn list(request: HttpRequest) -> HttpResponse {
 
 /// `GET /problems/{code}`
 pub(crate) async fn show(request: HttpRequest, code: Path<String>) -> Result<HttpResponse, Failure> {
-    let page = PAGES.get(code.as_str()).ok_or_else(|| Failure::new(request.path(), Reason::NotFound))?;
+    let page =
+        PAGES.get(code.as_str()).ok_or_else(|| Failure::new(request.path(), Reason::NotFound(Missing::Problem)))?;
     Ok(page.answer(&request))
 }
 
@@ -100,7 +101,7 @@ fn page_of(entry: &Entry) -> Page {
     page(entry.code, &body, &ProblemType::of(entry))
 }
 
-/// Links are relative, because a proxy may serve us below a path of its own.
+/// Links are relative, because a proxy may serve Keyward below a path of its own.
 fn page(title: &str, body: &str, json: &impl Serialize) -> Page {
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
@@ -117,7 +118,7 @@ fn page(title: &str, body: &str, json: &impl Serialize) -> Page {
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0}code{font-size:.9em}";
 
-/// Whether the client names JSON before HTML. One that takes anything is a person's more often than not.
+/// Whether the client prefers JSON to HTML. A client that accepts anything is more likely a person's.
 fn prefers_json(request: &HttpRequest) -> bool {
     let Ok(accept) = header::Accept::parse(request) else { return false };
     let ranked = accept.ranked();

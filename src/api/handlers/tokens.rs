@@ -1,4 +1,4 @@
-//! `POST /v1/admin/tokens/revoke`: tokens are ended before they expire, one by its id or those of a subject.
+//! `POST /v1/admin/tokens/revoke`: revokes tokens before they expire, one by its id or all of a subject.
 
 use std::time::Duration;
 
@@ -27,11 +27,14 @@ use crate::api::{
 };
 use crate::{
     auth::{jwt::TokenLives, lifecycle::Editor},
-    domain::token::{TokenRevocation, WhichTokens, is_too_late},
+    domain::{
+        shown::escaped,
+        token::{TokenRevocation, WhichTokens, is_too_late},
+    },
     telemetry::outage::millis,
 };
 
-/// Tokens that no replica accepts any more.
+/// Tokens that are revoked on every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RevokedTokens {
@@ -41,34 +44,51 @@ pub(crate) struct RevokedTokens {
     confirmation: Confirmation,
 }
 
-/// Which tokens were ended.
+/// The revoked tokens.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndedTokens {
-    /// Whose tokens: their `iss`, empty for those without.
+    /// The `iss` of the tokens; empty for tokens without one.
     issuer: String,
-    /// The one with this `jti`.
+    /// The `jti` of the revoked token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     token_id: Option<String>,
-    /// Those of this subject.
+    /// The subject whose tokens are revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     subject: Option<String>,
-    /// As far as they were issued before this instant, or don't say when: the latest that was ever given.
+    /// Tokens issued before this instant are revoked, and tokens without `iat`: the latest instant that was ever given
+    /// for this subject.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "times::optional")]
     #[schema(nullable = false)]
     not_before: Option<OffsetDateTime>,
+    /// What may be wrong with the issuer, where that can't be told for sure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    notice: Option<&'static str>,
 }
 
+/// Where any `iss` is accepted, one that is mistyped can't be told from the right one.
+const UNKNOWN_ISSUER: &str = "No configured issuer has this name. The revocation counts for tokens that are signed with \
+                              jwt.secret, which may have any iss because jwt.issuer is empty. Check that the issuer is their iss, \
+                              to the letter.";
+
 impl EndedTokens {
-    /// Those of an issuer. `not_before`: the latest instant that was ever given for this subject.
-    pub fn new(issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
+    /// Those of an issuer, one of `issuers`. `not_before`: the latest instant that was ever given for this subject.
+    pub fn new(issuers: &TokenLives, issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
         let (token_id, subject) = match which {
             WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
             WhichTokens::OfSubject { subject, .. } => (None, Some(subject.into())),
         };
-        Self { issuer: issuer.to_owned(), token_id, subject, not_before }
+        let is_doubtful = !issuer.is_empty() && !issuers.names(issuer);
+        let notice = is_doubtful.then_some(UNKNOWN_ISSUER);
+        Self { issuer: issuer.to_owned(), token_id, subject, not_before, notice }
+    }
+
+    /// What may be wrong with the issuer.
+    pub fn notice(&self) -> Option<&'static str> {
+        self.notice
     }
 }
 
@@ -81,17 +101,30 @@ pub(crate) async fn revoke(
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let fields = Fields::of(&request, &body).map_err(fail)?;
-    let revocation = which(fields, services.gate.tokens.verifier().lives(), now()).map_err(fail)?;
+    let issuers = services.gate.tokens.verifier().lives();
+    let revocation = which(fields, issuers, now()).map_err(fail)?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, editor.reach, editor.author).await;
     let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke tokens"))?;
-    in_request(&request, || tracing::info!(issuer, took_ms = millis(revoked.everywhere.took), "revoked tokens"));
-    let tokens = EndedTokens::new(&issuer, which, revoked.not_before);
-    let answer = RevokedTokens { tokens, confirmation: Confirmation::new(&revoked.everywhere) };
+    let tokens = EndedTokens::new(issuers, &issuer, which, revoked.not_before);
+    let confirmation = Confirmation::new(&revoked.everywhere);
+    in_request(&request, || {
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        tracing::info!(
+            issuer = escaped(&issuer),
+            subject = tokens.subject.as_deref().map(escaped),
+            token_id = tokens.token_id.as_deref().map(escaped),
+            took_ms = millis(revoked.everywhere.took),
+            replicas_confirmed,
+            replicas_expired,
+            "revoked tokens"
+        );
+    });
+    let answer = RevokedTokens { tokens, confirmation };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
-/// Which tokens, by a body.
+/// The tokens that a body selects.
 pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTime) -> Result<TokenRevocation, Reason> {
     let issuer = issuer(&mut fields, issuers);
     let token_id = fields.take("tokenId", identifier(1));
@@ -101,7 +134,7 @@ pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTim
         instant => Ok(instant),
     });
     let expires_at = fields.take("expiresAt", |value| match at(value)? {
-        // A mistake, or the wrong time zone: the token may be accepted still.
+        // A mistake or the wrong time zone: the token may still be accepted.
         instant if instant <= now => {
             wrong("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
         }
@@ -138,8 +171,8 @@ pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTim
     fields.finish(revocation)
 }
 
-/// Whose tokens, and for how long one of them may be accepted. One whose tokens are not accepted is a mistake: to take
-/// it would look as if something had been revoked.
+/// The issuer, and the longest lifetime of its tokens. An issuer that is not configured is an error: success would
+/// suggest that something had been revoked.
 fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration)> {
     let known = |issuer: String| match issuers.longest(&issuer) {
         Some(longest_life) => Ok((issuer, longest_life)),

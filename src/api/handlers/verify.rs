@@ -1,4 +1,5 @@
-//! `POST /v1/keys/verify`: is this key good for that? For services, which are told why not.
+//! `POST /v1/keys/verify`: whether keys are valid for a purpose. For services, which also get the reasons for a
+//! refusal.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -29,16 +30,16 @@ use crate::{
     domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, scope::Scopes, secret::SecretString},
 };
 
-/// Keys in one request.
+/// The maximum number of keys per request.
 pub(crate) const CHECKS_MAX: usize = 100;
-/// What a key that is good for what was asked is told to be.
+/// The code of a key that passes every check.
 const VALID: &str = "valid";
-/// What a text is told to be that is no key, whatever the reason: another form, a forgery, a key that is gone.
+/// The code of any text that is not a key: malformed, forged, or deleted.
 const NOT_FOUND: &str = "not_found";
 const WRONG_ENVIRONMENT: &str = "wrong_environment";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
-/// Every word for how a key was judged, as the document lists them.
+/// Every code of a check, for the schema.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -54,80 +55,80 @@ enum VerificationCode {
     InsufficientScope,
 }
 
-/// A question about one key.
+/// The check of one key.
 pub struct Question {
-    /// Its text.
+    /// The text of the key.
     pub key: SecretString,
-    /// What it must be good for.
+    /// The scopes that the key must have.
     pub scopes: Scopes,
-    /// Which world it must belong to.
+    /// The environment that the key must belong to.
     pub environment: Option<Environment>,
-    /// From where it is used.
+    /// The address that the key is used from.
     pub client_address: Option<IpAddr>,
 }
 
-/// What a service is told of a key.
+/// The result of checking one key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
-    /// Whether the key is good for what was asked.
+    /// Whether the key passes every check of the request.
     valid: bool,
-    /// `valid`, or the first reason why not.
+    /// `valid`, or the first reason for the refusal.
     #[schema(value_type = VerificationCode)]
     code: &'static str,
-    /// The key's public name; missing when the text is no key.
+    /// What is known of the key; absent if the text is not a key.
     #[serde(flatten)]
     #[schema(ignore)]
     known: Option<KnownKey>,
-    /// Every reason why not, if `explain` was asked for.
+    /// Every reason for the refusal, if `explain` was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     failures: Option<Vec<CheckFailure>>,
 }
 
-/// What is known of a key whose secret was proven.
+/// What is known of a key whose secret was verified.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KnownKey {
-    /// The key's public name.
+    /// The key's id.
     #[schema(pattern = "^[0-9A-Za-z]{22}$")]
     key_id: String,
-    /// What its owner calls it.
+    /// The name that the owner gave the key.
     #[schema(required, min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// Whose key it is.
+    /// The owner of the key.
     owner: Owner,
-    /// Which world it belongs to.
+    /// The key's environment.
     #[schema(value_type = representation::Environment)]
     environment: &'static str,
-    /// What it may do.
+    /// The scopes of the key.
     #[schema(max_items = 100)]
     scopes: Vec<String>,
-    /// The owner's notes.
+    /// The owner's metadata.
     #[schema(value_type = Object, additional_properties)]
     metadata: Box<RawValue>,
-    /// From when on it is refused.
+    /// When the key expires; `null` if it never does.
     #[serde(serialize_with = "times::optional")]
     #[schema(required)]
     expires_at: Option<OffsetDateTime>,
 }
 
-/// One check that a key does not pass.
+/// A check that the key fails.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CheckFailure {
-    /// Which check.
+    /// The code of the check.
     #[schema(value_type = VerificationCode)]
     code: &'static str,
-    /// The scopes that the key lacks, where that is the reason.
+    /// The scopes that the key lacks, if that is the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_scopes: Vec<String>,
 }
 
-/// Answers to many questions, in their order.
+/// The results for several keys, in the order of the request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Verifications {
-    /// One answer for each question.
+    /// One result for each key.
     results: Vec<Verification>,
 }
 
@@ -141,7 +142,7 @@ pub(crate) async fn verify(
     let (questions, explain, batch) = asked.map_err(|reason| Failure::new(request.path(), reason))?;
     let mut results = Vec::with_capacity(questions.len());
     let now = now();
-    // One after the other: each that memory can't answer takes a turn of the hasher, which others want, too.
+    // One after another: every key that memory does not know needs the hasher, which other requests need too.
     for question in &questions {
         let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
         let examined = examined.map_err(|undecided| unavailable(&request, &undecided, "decide on a key"))?;
@@ -170,7 +171,7 @@ pub(crate) async fn verify(
 }
 
 impl Verification {
-    /// What would follow if a key of which this is known were used now; `explain`: with every reason against it.
+    /// The result if the key were used now, without recording a use. `explain`: with every reason for a refusal.
     pub fn preview(examined: &Examined, question: &Question, explain: bool, now: OffsetDateTime) -> Self {
         let failures = match examined {
             Examined::No(_) => vec![failure(NOT_FOUND)],
@@ -192,17 +193,17 @@ impl Verification {
         }
     }
 
-    /// Whether the key is good for what was asked.
+    /// Whether the key passes every check.
     pub fn is_valid(&self) -> bool {
         self.valid
     }
 
-    /// Which key it is, if it is one.
+    /// The id of the key, if the text is one.
     pub fn key_id(&self) -> Option<&str> {
         self.known.as_ref().map(|known| &*known.key_id)
     }
 
-    /// Each reason against it, as a word: all of them where `explain` was asked for, else the first.
+    /// The reasons for a refusal: all with `explain`, otherwise the first.
     pub fn reasons(&self) -> Vec<String> {
         match &self.failures {
             Some(failures) => failures.iter().map(CheckFailure::in_words).collect(),
@@ -239,7 +240,7 @@ fn failure(code: &'static str) -> CheckFailure {
     CheckFailure { code, missing_scopes: Vec::new() }
 }
 
-/// The words for services; the log has its own.
+/// The code for services; the log uses other words.
 fn code(denial: Denial) -> &'static str {
     match denial {
         Denial::KeyRevoked => "revoked",
@@ -265,7 +266,7 @@ impl KnownKey {
     }
 }
 
-/// The questions, whether to explain, and whether there may be many.
+/// The checks, whether to explain, and whether the request is a batch.
 pub(crate) fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Reason> {
     let explain = fields.take("explain", boolean).unwrap_or(false);
     if !fields.has("checks") {

@@ -1,4 +1,4 @@
-//! What comes back: the schemas of the structs that are sent, and each route's answers by status.
+//! The responses: the schemas of the structs that are serialized, and each route's responses by status.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
             audit::EventList,
             compatibility, health,
             keys::{
-                RevokedTogether,
+                RevokedTogether, WouldBeRevoked,
                 representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
             },
             oauth::Introspection,
@@ -38,7 +38,7 @@ use crate::{
     server::Refusal,
 };
 
-/// The schemas of all answers by name.
+/// The schemas of all responses, by name.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
     add::<Key>(&mut schemas);
@@ -47,6 +47,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<KeyList>(&mut schemas);
     add::<RevokedKey>(&mut schemas);
     add::<RevokedTogether>(&mut schemas);
+    add::<WouldBeRevoked>(&mut schemas);
     add::<SwitchedOwner>(&mut schemas);
     add::<OwnerDetails>(&mut schemas);
     add::<OwnerList>(&mut schemas);
@@ -64,6 +65,8 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<Introspection>(&mut schemas);
     add::<health::State>(&mut schemas);
     schemas.insert("Verdict".to_owned(), json!({ "oneOf": [reference("Verification"), reference("Verifications")] }));
+    let or_not = json!({ "oneOf": [reference("RevokedTogether"), reference("WouldBeRevoked")] });
+    schemas.insert("RevokedTogetherOrNot".to_owned(), or_not);
     schemas.insert(
         "Metadata".to_owned(),
         json!({ "type": "object", "required": ["issuer", "introspection_endpoint", "revocation_endpoint"] }),
@@ -73,7 +76,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         let flat = flattened(schemas[&name].clone(), &schemas);
         schemas.insert(name, flat);
     }
-    // What is flattened there may also be missing as a whole.
+    // A flattened part may also be absent as a whole.
     may_have(&mut schemas, "Verification", "KnownKey");
     schemas.remove("KnownKey");
     schemas.remove("Confirmation");
@@ -87,7 +90,8 @@ fn add<T: ToSchema>(schemas: &mut Map<String, Value>) {
     schemas.extend(all.into_iter().map(|(name, schema)| (name, json!(schema))));
 }
 
-/// One object instead of `allOf`, which is how utoipa writes what serde flattens: clients get one type of it.
+/// Replaces `allOf`, which utoipa emits for serde's `flatten`, with one object, so that client generators produce one
+/// type.
 fn flattened(mut schema: Value, schemas: &Map<String, Value>) -> Value {
     let Some(Value::Array(parts)) = schema.as_object_mut().and_then(|schema| schema.remove("allOf")) else {
         return schema;
@@ -101,7 +105,7 @@ fn flattened(mut schema: Value, schemas: &Map<String, Value>) -> Value {
     schema
 }
 
-/// The members of `part` may be there.
+/// Adds the members of `part` as optional members.
 fn may_have(schemas: &mut Map<String, Value>, whole: &str, part: &str) {
     let part = schemas[part].clone();
     merge(&mut schemas[whole], &part, false);
@@ -116,7 +120,7 @@ fn merge(whole: &mut Value, part: &Value, required: bool) {
     whole["required"] = names.into();
 }
 
-/// A route's answers by status.
+/// A route's responses, by status.
 pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<String, Value> {
     let mut responses: BTreeMap<String, Value> =
         operation.answers.iter().map(|answer| (answer.status.to_string(), success(endpoint, answer))).collect();
@@ -131,7 +135,7 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
     responses
 }
 
-/// What any request may be answered.
+/// Responses that any request can get.
 const OF_EVERY_ROUTE: [Refusal; 9] = [
     Refusal::Malformed,
     Refusal::InvalidTarget,
@@ -144,7 +148,7 @@ const OF_EVERY_ROUTE: [Refusal; 9] = [
     Refusal::BodyTooLarge,
 ];
 
-/// What the layers before the handler may answer.
+/// Responses of the layers in front of the handler.
 fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
     let denied = |kind, denials: &[PublicDenial]| -> Vec<Reason> {
@@ -193,7 +197,7 @@ fn success(endpoint: &Endpoint, answer: &Answer) -> Value {
     response
 }
 
-/// What failures of one status have in common, and an example of each.
+/// The response for all failures of one status, with an example of each.
 fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
     let (media_type, schema) = match Dialect::of_path(endpoint.path) {
         Dialect::Guide => ("application/json", "Message"),
@@ -210,7 +214,7 @@ fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
         let body = answer.into_body().try_into_bytes().unwrap_or_default();
         let mut example: Value = serde_json::from_slice(&body).unwrap_or_default();
         if schema == "Problem" {
-            // The same for all routes, so that it stands in the document once.
+            // Identical for all routes, so that the document contains each example once.
             example["instance"] = json!("/v1/keys");
             example["requestId"] = json!("balancer-7");
         }
@@ -233,7 +237,7 @@ fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
     })
 }
 
-/// The headers that say something about this answer, besides those that all have.
+/// The headers specific to this response; those that every response has are added separately.
 fn names(headers: &HeaderMap) -> BTreeSet<String> {
     let names = ["WWW-Authenticate", "Retry-After"];
     names.into_iter().filter(|name| headers.contains_key(*name)).map(str::to_owned).collect()
@@ -242,48 +246,46 @@ fn names(headers: &HeaderMap) -> BTreeSet<String> {
 fn header(name: &str, occurs: Occurs) -> Value {
     let (about, schema) = match name {
         "ETag" => (
-            "What `If-Match` and `If-None-Match` compare. A key's begins with its version.",
+            "The value to send in `If-Match` and `If-None-Match`. The `ETag` of a key begins with its version.",
             json!({ "type": "string", "pattern": "^\".+\"$" }),
         ),
         "Link" => (
-            "The next page, with `rel=\"next\"`; missing on the last.",
+            "The address of the next page, with `rel=\"next\"`; absent on the last page.",
             json!({ "type": "string", "pattern": "^<.+>; rel=\"next\"$" }),
         ),
-        "Location" => ("Where it is.", json!({ "type": "string", "format": "uri-reference" })),
-        "Retry-After" => ("Seconds after which to ask again.", json!({ "type": "integer", "minimum": 1 })),
+        "Location" => ("The address of the resource.", json!({ "type": "string", "format": "uri-reference" })),
+        "Retry-After" => ("Seconds to wait before retrying.", json!({ "type": "integer", "minimum": 1 })),
         "WWW-Authenticate" => (
-            "Which credential is asked for (RFC 6750 §3).",
+            "The credential that is required (RFC 6750 §3).",
             json!({ "type": "string", "pattern": "^(Bearer|ApiKey|Basic) realm=" }),
         ),
         "X-Auth-Subject" => (
-            "The person: the `sub` of the client's token, or of the owner of its key. Empty for a key that belongs to an \
-             organisation. All that is no visible ASCII, and `%`, is percent-encoded.",
+            "The person: the `sub` of the client's token, or of the owner of its key. Empty for a key that belongs to \
+            an organisation. `%` and characters other than visible ASCII are percent-encoded.",
             json!({ "type": "string", "pattern": "^[!-~]*$" }),
         ),
         "X-Auth-Tenant" => (
-            "The organisation that the client's keys belong to, encoded like the subject. Empty where keys belong to \
-             persons.",
+            "The organisation that owns the client's keys, encoded like the subject. Empty if keys belong to persons.",
             json!({ "type": "string", "pattern": "^[!-~]*$" }),
         ),
         "X-Auth-Owner" => (
-            "Issuer and subject in one word, `owner.id` of a key.",
+            "The owner's id, which encodes issuer and subject; `owner.id` of a key.",
             json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]*$" }),
         ),
-        "X-Auth-Key-Id" => ("The key's public name.", json!({ "type": "string", "pattern": "^([0-9A-Za-z]{22})?$" })),
+        "X-Auth-Key-Id" => ("The key's id.", json!({ "type": "string", "pattern": "^([0-9A-Za-z]{22})?$" })),
         "X-Auth-Scopes" => {
-            ("What the credential may do, with spaces between.", json!({ "type": "string", "pattern": "^[ -~]*$" }))
+            ("The scopes of the credential, separated by spaces.", json!({ "type": "string", "pattern": "^[ -~]*$" }))
         }
         "X-Auth-Method" => {
-            ("How it has shown who it is.", json!({ "type": "string", "enum": ["api_key", "token", "anonymous"] }))
+            ("The kind of credential.", json!({ "type": "string", "enum": ["api_key", "token", "anonymous"] }))
         }
-        "X-Auth-Environment" => {
-            ("Which world the key belongs to.", json!({ "type": "string", "enum": ["live", "test", ""] }))
-        }
-        "x-request-id" => {
-            ("By which the log tells more.", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }))
-        }
+        "X-Auth-Environment" => ("The key's environment.", json!({ "type": "string", "enum": ["live", "test", ""] })),
+        "x-request-id" => (
+            "The request's id, also found in the log.",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" }),
+        ),
         _ => (
-            "`no-store`, or `no-cache` for what is the same until the next release.",
+            "`no-store`, or `no-cache` for documents that change only with a release.",
             json!({ "type": "string", "enum": ["no-store", "no-cache"] }),
         ),
     };

@@ -1,9 +1,12 @@
-//! What may stand in bodies. The readers are written by hand, so these are, too; the tests below compare the
-//! names, and the limits are the constants that the readers use.
+//! The schemas of request bodies. They are written by hand, as their readers are. Tests compare the names, and the
+//! limits are the readers' constants.
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, line, owner_id, reference};
+use super::{
+    parameters::several,
+    schema::{NO_NUL, line, owner_id, reference},
+};
 use crate::{
     api::handlers::{keys::requests::SECONDS_MAX, verify::CHECKS_MAX},
     domain::{
@@ -15,17 +18,17 @@ use crate::{
     },
 };
 
-/// A body that must be there.
+/// A required body.
 pub(super) fn body(schema: &str) -> Value {
     json!({ "required": true, "content": { "application/json": content(schema) } })
 }
 
-/// A body that may be missing.
+/// An optional body.
 pub(super) fn optional_body(schema: &str) -> Value {
     json!({ "required": false, "content": { "application/json": content(schema) } })
 }
 
-/// A merge patch (RFC 7396), which may call itself plain JSON.
+/// A merge patch (RFC 7396), which may also be sent as plain JSON.
 pub(super) fn merge_patch(schema: &str) -> Value {
     let content = content(schema);
     json!({ "required": true, "content": { "application/merge-patch+json": content, "application/json": content } })
@@ -70,11 +73,12 @@ fn example(schema: &str) -> Value {
     }
 }
 
-/// The schemas of all bodies by name.
+/// The schemas of all bodies, by name.
 pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
     let bodies = [
         ("NewKey", new_key()),
         ("NewKeyOfAnOwner", new_key_of_an_owner()),
+        ("WhichOwner", which_owner()),
         ("KeyPatch", key_patch()),
         ("Rotation", rotation()),
         ("Conditions", conditions()),
@@ -89,12 +93,12 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
     bodies.chain((0..METADATA_MAX_DEPTH).map(|levels| (format!("NoteOf{levels}Levels"), note(levels))))
 }
 
-/// An object with these members and no other.
+/// An object with exactly these members.
 fn object(properties: &Value) -> Value {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
-/// The same value, or `null`, which is what a missing member is.
+/// The same schema, or `null`, which is the same as an absent member.
 fn or_null(mut schema: Value) -> Value {
     schema["type"] = json!([schema["type"], "null"]);
     schema
@@ -109,7 +113,7 @@ fn new_key() -> Value {
         "metadata": reference("Notes"),
         "allowedIps": allowed_ips(),
         "expiresAt": expires_at(),
-        "expiresIn": seconds(1, "How long it lives, in seconds."),
+        "expiresIn": seconds(1, "Lifetime of the key, in seconds."),
         "enabled": or_null(json!({ "type": "boolean", "default": true })),
     }));
     schema["not"] = both_expiries();
@@ -117,15 +121,23 @@ fn new_key() -> Value {
 }
 
 fn new_key_of_an_owner() -> Value {
-    let text = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
-    let mut owner = object(&json!({ "issuer": or_null(text.clone()), "subject": text }));
-    owner["properties"]["subject"]["minLength"] = json!(1);
-    owner["required"] = json!(["subject"]);
-    owner["description"] = json!(format!("Whose key it will be. Each at most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
     let mut schema = new_key();
-    schema["properties"]["owner"] = owner;
+    schema["properties"]["owner"] = reference("WhichOwner");
     schema["required"] = json!(["owner"]);
     schema
+}
+
+/// An owner: by id, or by issuer and subject. Who sends what an answer shows of an owner sends all three.
+fn which_owner() -> Value {
+    let text = json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL });
+    let mut by_name = object(&json!({ "id": owner_id(), "issuer": or_null(text.clone()), "subject": text }));
+    by_name["properties"]["id"]["description"] = json!("If it is given, too, it must be the id of that owner.");
+    by_name["properties"]["subject"]["minLength"] = json!(1);
+    by_name["required"] = json!(["subject"]);
+    by_name["description"] = json!(format!("Each at most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."));
+    let mut by_id = object(&json!({ "id": owner_id() }));
+    by_id["required"] = json!(["id"]);
+    json!({ "anyOf": [owner_id(), by_name, by_id], "description": "Whose: `owner` of a key, its id alone, or issuer and subject." })
 }
 
 fn key_patch() -> Value {
@@ -136,11 +148,11 @@ fn key_patch() -> Value {
         "metadata": {
             "type": ["object", "null"],
             "additionalProperties": true,
-            "description": "Merged into the notes, all the way down; what comes out has the limits of `Notes`.",
+            "description": "Merged into the metadata recursively. The limits of `Notes` apply to the result.",
         },
         "allowedIps": allowed_ips(),
         "expiresAt": expires_at(),
-        "expiresIn": seconds(1, "How long it lives from now, in seconds."),
+        "expiresIn": seconds(1, "Lifetime of the key from now, in seconds."),
         "enabled": or_null(json!({ "type": "boolean" })),
     }));
     schema["not"] = both_expiries();
@@ -149,15 +161,15 @@ fn key_patch() -> Value {
 
 fn rotation() -> Value {
     let mut schema = object(&json!({
-        "gracePeriod": seconds(0, "How long the old key goes on working, in seconds; 0 ends it now."),
+        "gracePeriod": seconds(0, "How long the old key keeps working, in seconds; 0 ends it immediately."),
         "expiresAt": expires_at(),
-        "expiresIn": seconds(1, "How long the new key lives, in seconds."),
+        "expiresIn": seconds(1, "Lifetime of the new key, in seconds."),
     }));
     schema["not"] = both_expiries();
     schema
 }
 
-/// A question about one key, or many of them: by names, of which clients make types.
+/// A check of one key, or of many. Each alternative has a name, so that client generators produce named types.
 fn questions() -> [(&'static str, Value); 4] {
     let address = [json!({ "type": "string", "format": "ipv4" }), json!({ "type": "string", "format": "ipv6" })];
     let mut item = object(&json!({
@@ -167,7 +179,8 @@ fn questions() -> [(&'static str, Value); 4] {
         "clientAddress": { "anyOf": [address[0], address[1], { "type": "null" }] },
     }));
     item["required"] = json!(["key"]);
-    let explain = or_null(json!({ "type": "boolean", "default": false, "description": "Tell every reason why not." }));
+    let explain =
+        or_null(json!({ "type": "boolean", "default": false, "description": "List every reason for a refusal." }));
     let mut one = item.clone();
     one["properties"]["explain"] = explain.clone();
     let items = reference("QuestionOfMany");
@@ -178,7 +191,7 @@ fn questions() -> [(&'static str, Value); 4] {
     [("Question", either), ("OneQuestion", one), ("ManyQuestions", many), ("QuestionOfMany", item)]
 }
 
-/// Further members are of no use, and no mistake (RFC 6749 §3.2).
+/// Unknown members are ignored (RFC 6749 §3.2).
 fn token_form() -> Value {
     let address = [json!({ "type": "string", "format": "ipv4" }), json!({ "type": "string", "format": "ipv6" })];
     json!({
@@ -186,15 +199,18 @@ fn token_form() -> Value {
         "required": ["token"],
         "properties": {
             "token": { "type": "string", "minLength": 1, "description": "An API key, or a JWT." },
-            "client_id": { "type": "string", "description": "Does not matter: `client_secret` tells whose it is." },
+            "client_id": { "type": "string", "description": "Ignored: `client_secret` identifies the client." },
             "client_secret": {
                 "type": "string",
-                "description": "A key with the scope `keyward:verify`, where no header holds a credential.",
+                "description": "An API key with the scope `keyward:verify`, if no header carries a credential.",
             },
-            "token_type_hint": { "type": "string", "description": "Not needed: the token itself tells." },
+            "token_type_hint": {
+                "type": "string",
+                "description": "Ignored: the kind is recognised from the token itself.",
+            },
             "client_address": {
                 "anyOf": address,
-                "description": "From where the token came, for keys that are bound to addresses.",
+                "description": "Our own: from where the token came, an IP address. A key with `allowedIps` is active only if it is given and one of those.",
             },
         },
     })
@@ -203,20 +219,33 @@ fn token_form() -> Value {
 fn conditions() -> Value {
     let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
     let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
+    let one = json!({ "type": "string", "enum": states });
+    let state = json!({
+        "anyOf": [
+            { "type": "string", "pattern": several(&states) },
+            { "type": "array", "minItems": 1, "maxItems": KeyState::ALL.len(), "items": one },
+        ],
+        "example": "active,expired",
+    });
     let instant = || json!({ "type": "string", "format": "date-time" });
     let conditions = json!({
-        "owner": owner_id(),
-        "state": { "type": "string", "enum": states },
+        "owner": reference("WhichOwner"),
+        "state": state,
         "environment": reference("Environment"),
         "name": line(NAME_MAX),
+        "search": line(NAME_MAX),
+        "scope": { "type": "string", "pattern": r"^[!#-\[\]-~]{1,128}$" },
         "tag": { "type": "string", "pattern": r"^[^:\u0000]+:[^\u0000]*$" },
         "expiringBefore": instant(),
         "createdSince": instant(),
+        "unusedSince": instant(),
     });
     let names = conditions.as_object().into_iter().flat_map(|members| members.keys());
     let one_at_least: Vec<_> = names.map(|name| json!({ "required": [name] })).collect();
     let mut schema = object(&conditions);
     schema["properties"]["reason"] = or_null(line(REASON_MAX));
+    let about = "Revoke nothing, and tell how many keys there are.";
+    schema["properties"]["dryRun"] = or_null(json!({ "type": "boolean", "default": false, "description": about }));
     schema["anyOf"] = one_at_least.into();
     schema
 }
@@ -230,11 +259,20 @@ fn end_of_tokens() -> Value {
     };
     let instant = |about: &str| or_null(json!({ "type": "string", "format": "date-time", "description": about }));
     let mut schema = object(&json!({
-        "issuer": name(0, "Their `iss`, to the letter; empty for tokens without one. May be missing only where the configuration names exactly one issuer."),
-        "tokenId": name(1, "The `jti` of the one token."),
-        "subject": name(1, "Who bears the tokens."),
-        "notBefore": instant("Those issued earlier end, and those that don't say when they were; now if missing."),
-        "expiresAt": instant("When the token expires, if that may be later than any token of the issuer should live; must be in the future."),
+        "issuer": name(
+            0,
+            "The tokens' `iss`, compared exactly; empty for tokens without one. May be absent only if the \
+            configuration has exactly one issuer.",
+        ),
+        "tokenId": name(1, "The `jti` of the token."),
+        "subject": name(1, "The `sub` of the tokens."),
+        "notBefore": instant(
+            "Tokens issued before this instant are revoked, and tokens without `iat`. The default is now.",
+        ),
+        "expiresAt": instant(
+            "When the token expires, if that may be later than the longest lifetime of the issuer's tokens. Must be in \
+            the future.",
+        ),
         "reason": or_null(line(REASON_MAX)),
     }));
     let given = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
@@ -261,21 +299,20 @@ fn allowed_ips() -> Value {
         "type": ["array", "null"],
         "maxItems": ALLOWED_IPS_MAX,
         "items": { "anyOf": kinds },
-        "description": "Addresses and networks such as 192.0.2.0/24 that it may be used from; none: from anywhere.",
+        "description": "Addresses and networks, such as 192.0.2.0/24, that the key may be used from; if empty, from \
+        anywhere.",
     })
 }
 
 fn expires_at() -> Value {
-    or_null(
-        json!({ "type": "string", "format": "date-time", "description": "When its life ends; must be in the future." }),
-    )
+    or_null(json!({ "type": "string", "format": "date-time", "description": "When the key expires: in the future." }))
 }
 
 fn seconds(fewest: u64, about: &str) -> Value {
     or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
 }
 
-/// What must not be: both at once. One that is `null` is as good as missing.
+/// Both at once are forbidden. `null` is the same as absent.
 fn both_expiries() -> Value {
     let values = json!({ "expiresAt": { "type": "string" }, "expiresIn": { "type": "integer" } });
     json!({ "required": ["expiresAt", "expiresIn"], "properties": values })
@@ -286,12 +323,12 @@ fn notes() -> Value {
     notes["type"] = json!(["object", "null"]);
     notes["description"] = json!(format!(
         "At most {METADATA_MAX_BYTES} bytes of compact JSON with every number written out, {METADATA_MAX_DEPTH} levels \
-             deep. Numbers come back as they were sent."
+         deep. Numbers are returned exactly as they were sent."
     ));
     notes
 }
 
-/// A value of so many levels at most. Each keyword is about values of one type and lets others pass.
+/// A value with at most this many levels. Each keyword constrains values of one type and ignores others.
 fn note(levels: usize) -> Value {
     let Some(below) = levels.checked_sub(1) else {
         return json!({ "type": ["string", "number", "boolean", "null"], "pattern": NO_NUL });

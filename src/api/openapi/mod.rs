@@ -1,13 +1,13 @@
-//! The OpenAPI 3.1 document, made of the code: the routes and who may call them from `ENDPOINTS`, the
-//! answers from the structs that are sent, the problems from [`Failure`](super::wire::failure::Failure), the
-//! limits from the constants that enforce them.
+//! The OpenAPI 3.1 document, generated from the code: routes and access rules come from `ENDPOINTS`, responses from the
+//! structs that are serialized, problems from [`Failure`](super::wire::failure::Failure), and limits from the constants
+//! that enforce them.
 //!
-//! - `operations`: what each route does, takes and answers; `operation`: how that is put together
-//! - `bodies`, `parameters`: what may be sent; tests compare the names with those that are read
-//! - `answers`: what comes back
-//! - `told`: what people read of each operation, in the order in which they read
-//! - `shared`: what many operations have in common, put into the document's components
-//! - `page`: the document as a page for people, without any network
+//! - `operations`: what each route does, takes and returns; `operation`: the builder for one of them
+//! - `bodies`, `parameters`: what clients may send; tests compare the names with those that the readers use
+//! - `answers`: the responses
+//! - `told`: the descriptions, in reading order
+//! - `shared`: moves what several operations have in common into the document's components
+//! - `page`: the document as a web page that needs no network
 
 mod answers;
 mod bodies;
@@ -34,10 +34,10 @@ use utoipa::openapi::OpenApiVersion;
 use self::operation::Operation;
 use super::endpoint::{Access, Endpoint, Reads};
 
-/// The page about the API, of which a part is the document's description.
+/// The API page; a part of it is the document's description.
 const PAGE: &str = include_str!("../../../docs/api.md");
 
-/// The document about the routes that are served.
+/// The document for the routes that are served.
 pub(super) struct Document(pub(super) &'static LazyLock<page::File>);
 
 /// `GET /openapi.json`
@@ -45,12 +45,12 @@ pub(super) async fn openapi_json(request: HttpRequest, document: Data<Document>)
     document.0.answer(&request)
 }
 
-/// The document about these routes.
+/// Generates the document for these routes.
 pub(super) fn document(endpoints: &'static [Endpoint]) -> page::File {
     page::File::new("application/json", Bytes::from(text(endpoints)))
 }
 
-/// The document as it is sent: in the order in which people read it.
+/// The document as it is sent, with its members in reading order.
 #[derive(Serialize)]
 struct Written {
     openapi: OpenApiVersion,
@@ -60,10 +60,10 @@ struct Written {
     components: Value,
 }
 
-/// An object whose members stay in their order.
+/// An object that keeps the order of its members.
 struct InOrder(Vec<(&'static str, InOrderOfMethods)>);
 
-/// The operations of a path by their methods.
+/// The operations of a path, by method.
 struct InOrderOfMethods(Vec<(String, Value)>);
 
 impl Serialize for InOrder {
@@ -89,7 +89,8 @@ fn text(endpoints: &'static [Endpoint]) -> String {
         openapi: OpenApiVersion::Version31,
         info: json!({
             "title": "Keyward",
-            "summary": "Issues API keys to people who hold a JWT, and checks both kinds of credential on every request.",
+            "summary": "Issues API keys to people who hold a JWT, and checks both kinds of credential on every \
+            request.",
             "version": env!("CARGO_PKG_VERSION"),
             "description": description(),
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
@@ -98,10 +99,10 @@ fn text(endpoints: &'static [Endpoint]) -> String {
         paths,
         components: components.into(),
     };
-    serde_json::to_string(&document).expect("texts and numbers can be written as JSON")
+    serde_json::to_string(&document).expect("strings and numbers always serialize to JSON")
 }
 
-/// The rules that hold for every route, as the page has them between its two comments.
+/// The rules that apply to every route: the part of the API page between its two comments.
 fn description() -> &'static str {
     PAGE.split("-->\n").nth(1).and_then(|rest| rest.split("<!--").next()).unwrap_or_default().trim()
 }
@@ -112,15 +113,16 @@ fn security_schemes() -> Value {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "A JWT of a configured issuer. `POST /api/create-api-key` takes it without the word Bearer, too.",
+            "description": "A JWT from a configured issuer. `POST /api/create-api-key` also takes it without the word \
+            Bearer.",
         },
-        "basic": { "type": "http", "scheme": "basic", "description": "An API key as the password, with any user name." },
-        "bearerKey": { "type": "http", "scheme": "bearer", "description": "An API key, as a bearer token." },
+        "basic": { "type": "http", "scheme": "basic", "description": "An API key as the password; any user name." },
+        "bearerKey": { "type": "http", "scheme": "bearer", "description": "An API key as a bearer token." },
         "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key." },
     })
 }
 
-/// What this route reads: what the document says that it takes.
+/// What this route reads, according to the document.
 pub(super) fn reads(endpoint: &Endpoint) -> Reads {
     let operation = operations::of(endpoint);
     let is_of_query = |parameter: &Value| parameter["in"] == "query";
@@ -130,7 +132,7 @@ pub(super) fn reads(endpoint: &Endpoint) -> Reads {
     }
 }
 
-/// Every path, each with its operations, as `told` orders them.
+/// Every path with its operations, in the order of `told`.
 fn paths(all: &'static [Endpoint]) -> InOrder {
     let told = |endpoint: &'static Endpoint| (told::of(endpoint).map_or((usize::MAX, 0), |told| told.place), endpoint);
     let mut endpoints: Vec<_> = all.iter().map(told).collect();
@@ -151,7 +153,7 @@ fn paths(all: &'static [Endpoint]) -> InOrder {
 fn written(endpoint: &Endpoint, operation: Operation, all: &[Endpoint]) -> Value {
     let told = told::of(endpoint);
     let about = told.as_ref().map(|told| match operation.of_owners(endpoint, all) {
-        Some(id) => format!("Like `{id}`, for the keys of any owner."),
+        Some(id) => format!("The same as `{id}`, for the keys of any owner."),
         None => told.about.to_owned(),
     });
     let mut written = json!({
@@ -178,7 +180,7 @@ fn security(access: Access) -> Value {
         Access::ApiKey => json!([{ "apiKey": [] }]),
         Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
         Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),
-        // A key as `client_secret` stands in the form: no scheme of OpenAPI says so.
+        // OpenAPI has no scheme for a key sent as `client_secret` in the form.
         Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }, { "basic": [] }]),
     }
 }

@@ -1,4 +1,4 @@
-//! What is said of one route, and how that is put together.
+//! The builder for the description of one route.
 
 use serde_json::Value;
 
@@ -9,35 +9,35 @@ use super::{
 use crate::{
     api::{
         endpoint::Endpoint,
-        wire::failure::{Fault, FieldProblem, Reason},
+        wire::failure::{Fault, FieldProblem, Missing, Reason},
     },
     server::Refusal,
 };
 
-/// What the document says of a route.
+/// The description of a route.
 pub(super) struct Operation {
     id: &'static str,
     summary: &'static str,
     pub(super) parameters: Vec<Value>,
     pub(super) body: Option<Value>,
-    /// Status, what it means, the schema of the answer (`""`: the answer is no JSON of ours), and headers.
+    /// The responses other than problems.
     pub(super) answers: Vec<Answer>,
-    /// What can go wrong in the handler.
+    /// What can fail in the handler.
     pub(super) reasons: Vec<Reason>,
 }
 
-/// An answer that is no problem.
+/// A response that is not a problem.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) means: &'static str,
-    /// The name of the schema; `None` where no JSON of ours is sent.
+    /// The name of the schema; `None` if the body is not our JSON.
     pub(super) schema: Option<&'static str>,
     pub(super) headers: &'static [(&'static str, Occurs)],
-    /// Media types that the same is also answered in.
+    /// Further media types of the same response.
     pub(super) also: &'static [&'static str],
 }
 
-/// Whether a header is always there.
+/// Whether a header is always present.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Occurs {
     Always,
@@ -69,7 +69,7 @@ impl Operation {
         self
     }
 
-    /// It asks the database.
+    /// Adds the outage of the database.
     pub(super) fn stored(self) -> Self {
         self.fails([Reason::Unavailable])
     }
@@ -79,33 +79,33 @@ impl Operation {
         self
     }
 
-    /// It has parameters or headers that can be wrong.
+    /// Adds parameters or headers that can be invalid.
     pub(super) fn takes_checked(self, parameters: impl IntoIterator<Item = Value>) -> Self {
         self.takes(parameters).fails([unknown_parameter()])
     }
 
-    /// It is about one key.
+    /// For an operation on one key.
     pub(super) fn of_a_key(self) -> Self {
-        self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound]).stored()
+        self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound(Missing::Route)]).stored()
     }
 
-    /// It heeds preconditions about the key's version.
+    /// Adds preconditions on the key's version.
     pub(super) fn conditional(self) -> Self {
         let headers = ["If-Match", "If-None-Match of a key"].map(header);
         self.takes_checked(headers).fails([Reason::VersionMismatch])
     }
 
-    /// It changes one key.
+    /// For an operation that changes one key.
     pub(super) fn changes_a_key(self) -> Self {
         self.of_a_key().fails([Reason::PreconditionFailed])
     }
 
-    /// It reads a body.
+    /// Adds a JSON body.
     pub(super) fn reads(mut self, body: Value) -> Self {
         self.body = Some(body);
         let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
         self.fails([
-            Reason::InvalidJson(Fault::Syntax { line: 1, column: 12 }),
+            Reason::InvalidJson(Fault::Syntax { line: 1, column: 12, cause: "expected value".into() }),
             Reason::InvalidJson(Fault::NotAnObject("array")),
             Reason::UnsupportedMediaType,
             Reason::NoRequest(Refusal::ContentCoding),
@@ -113,13 +113,13 @@ impl Operation {
         ])
     }
 
-    /// It reads a form.
+    /// Adds a form body.
     pub(super) fn reads_form(mut self) -> Self {
         self.body = Some(form("TokenForm"));
         self.fails([Reason::InvalidForm("token is missing"), Reason::NoRequest(Refusal::ContentCoding)])
     }
 
-    /// Unique among all, as the id is.
+    /// Unique among all operations, like the id.
     pub(super) fn summary(&self, endpoint: &Endpoint, all: &[Endpoint]) -> String {
         match self.of_owners(endpoint, all) {
             Some(_) => format!("{}, as an administrator", self.summary),
@@ -127,14 +127,14 @@ impl Operation {
         }
     }
 
-    /// The id of what owners can do in the same way, if this is for administrators.
+    /// The id of the owners' operation that does the same, if this operation is for administrators.
     pub(super) fn of_owners(&self, endpoint: &Endpoint, all: &[Endpoint]) -> Option<&'static str> {
         let own = endpoint.path.strip_prefix("/v1/admin")?;
         let is_same = |other: &Endpoint| other.method == endpoint.method && other.path.strip_prefix("/v1") == Some(own);
         all.iter().any(is_same).then_some(self.id)
     }
 
-    /// Unique among all: administrators' routes do the same as owners' do.
+    /// Unique among all operations, although administrators' and owners' routes share their descriptions.
     pub(super) fn id(&self, endpoint: &Endpoint) -> String {
         if !endpoint.path.starts_with("/v1/admin/") {
             return self.id.to_owned();
@@ -144,7 +144,7 @@ impl Operation {
     }
 }
 
-/// What any route refuses that reads parameters or headers, or is strict.
+/// The refusal of every route that is strict, or that reads parameters or headers.
 pub(super) fn unknown_parameter() -> Reason {
     let unknown = FieldProblem::of_parameter("colour", "unknown_parameter", "there is no such parameter here");
     Reason::InvalidParameters(vec![unknown])

@@ -1,4 +1,4 @@
-//! What each route does, takes and answers, apart from what its `Access` and the server's bounds say.
+//! What each route does, takes and returns, apart from what follows from its `Access` and the server's limits.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -11,12 +11,12 @@ use super::{
 use crate::{
     api::{
         endpoint::{Access, Endpoint},
-        wire::failure::{CredentialKind, Fault, FieldProblem, Reason},
+        wire::failure::{CredentialKind, Fault, FieldProblem, Missing, Reason},
     },
     domain::api_key::KeyId,
 };
 
-/// The id of a key in examples.
+/// A key's id, for examples.
 const EXAMPLE: Uuid = Uuid::from_u128(0x0190_b3c4_7c0e_7cc3_98c4_dc0c_0c07_398f);
 const TAG: &[(&str, Occurs)] = &[("ETag", Occurs::Always)];
 const IDENTITY: &[(&str, Occurs)] = &[
@@ -30,73 +30,73 @@ const IDENTITY: &[(&str, Occurs)] = &[
 ];
 const PAGE: &[(&str, Occurs)] = &[("Link", Occurs::Sometimes)];
 
-/// How a route is called here: owners' and administrators' routes to the same end have one name.
+/// A route's name in this table: the owners' route and the administrators' route for the same task share one name.
 pub(super) fn name(endpoint: &Endpoint) -> String {
     format!("{} {}", endpoint.method, endpoint.path.replacen("/v1/admin/", "/v1/", 1))
 }
 
-/// What is said of a route.
+/// The operation of a route.
 pub(super) fn of(endpoint: &Endpoint) -> Option<Operation> {
     let name = name(endpoint);
     let (_, describe) = OPERATIONS.iter().find(|(own, _)| *own == name)?;
     Some(describe(endpoint.access == Access::Administrator))
 }
 
-/// Describes a route: for administrators, or for others.
+/// Describes a route, either for administrators (`true`) or for others.
 type Describe = fn(bool) -> Operation;
 
-/// Every operation by the name of its route.
+/// Every operation, by the name of its route.
 pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /api/create-api-key", |_| {
-        let mut operation = Operation::new("createApiKey", "Create a key")
-            .answers(201, "The key, shown only this once", "GuideKey")
-            .answers(200, "The same request has made this key before; its secret is not shown again", "GuideKey")
+        let mut operation = Operation::new("createApiKey", "Create a key by the compatibility route")
+            .answers(201, "The key, shown only once", "CompatibilityKey")
+            .answers(200, "This request already created the key; its secret is not shown again", "CompatibilityKey")
             .takes_checked([header("Idempotency-Key")])
-            .fails([Reason::InvalidJson(Fault::Missing), Reason::TooManyKeys, Reason::TooManyNewKeys(0)])
+            .fails([Reason::InvalidJson(Fault::Missing), Reason::TooManyKeys(0), Reason::TooManyNewKeys(0)])
             .fails([Reason::IdempotencyKeyReused, Reason::OwnerDisabled])
             .stored();
         operation.body = Some(json!({
-            "description": "Does not matter, but one that says it is JSON must be.",
+            "description": "Ignored. A body of type `application/json` must be valid JSON.",
             "content": { "application/json": { "schema": {} } },
         }));
         operation
     }),
     ("GET /api/protected-resource", |_| {
-        Operation::new("readProtectedResource", "Try a key").answers(200, "Granted", "Message")
+        Operation::new("readProtectedResource", "Try a key").answers(200, "Access granted", "Message")
     }),
     ("GET /v1/authorize", |_| {
-        let about = "Check a request of a gateway's client";
+        let about = "Check a gateway's request";
         authorize("authorize", about).takes(query(&["scope"])).fails([Reason::InvalidParameters(vec![
             FieldProblem::of_parameter("scope", "invalid", "names no scope: leave it out where none is demanded"),
         ])])
     }),
     ("GET /v1/authorize/{original}", |_| {
-        let about = "Check a request by the path behind this one";
+        let about = "Check a gateway's request by the appended path";
         authorize("authorizePath", about).takes([parameters::original()])
     }),
     ("GET /v1/keys/self", |_| {
-        let mut operation = Operation::new("showOwnKey", "Show the key that the request carries")
+        let mut operation = Operation::new("showOwnKey", "Show the presented key")
             .conditional()
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
             .stored()
             .answers_with(200, "The key", "Key", TAG);
-        let means = "The client has what would be shown";
+        let means = "Not modified";
         operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
         operation
     }),
     ("DELETE /v1/keys/self", |_| {
-        Operation::new("revokeOwnKey", "Revoke the key that the request carries")
-            .answers(200, "No replica accepts it any more", "RevokedKey")
+        Operation::new("revokeOwnKey", "Revoke the presented key")
+            .answers(200, "Revoked on every replica", "RevokedKey")
             .takes_checked(query(&["reason"]))
             .reads(optional_body("Reason"))
             .conditional()
-            .fails([Reason::NotFound, Reason::PreconditionFailed])
+            .fails([Reason::NotFound(Missing::Route), Reason::PreconditionFailed])
             .stored()
     }),
     ("POST /v1/keys/verify", |_| {
         Operation::new("verifyKeys", "Verify keys")
             .reads(body("Question"))
-            .answers(200, "Whether it is good, and what is known of it", "Verdict")
+            .answers(200, "The result of the check, and what is known about the key", "Verdict")
             .stored()
     }),
     ("POST /v1/keys", |admin| {
@@ -105,15 +105,10 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("createKey", "Create an API key")
             .takes_checked([header("Idempotency-Key")])
             .reads(body)
-            .answers_with(201, "The key with its secret, shown only this once", "CreatedKey", MADE)
-            .answers_with(
-                200,
-                "The same request has made this key before; its secret is not shown again",
-                "CreatedKey",
-                TAG,
-            )
+            .answers_with(201, "The key with its secret, which is shown only once", "CreatedKey", MADE)
+            .answers_with(200, "This request already created the key; its secret is not shown again", "CreatedKey", TAG)
             .fails([
-                Reason::TooManyKeys,
+                Reason::TooManyKeys(0),
                 Reason::TooManyNewKeys(0),
                 Reason::OwnerDisabled,
                 Reason::IdempotencyKeyReused,
@@ -124,20 +119,20 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("listKeys", "List keys")
             .takes_checked(query(parameters::OF_KEYS))
             .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
-            .answers_with(200, "A page", "KeyList", PAGE)
+            .answers_with(200, "A page of keys", "KeyList", PAGE)
             .stored()
     }),
     ("GET /v1/keys/{id}", |_| {
         let mut operation = Operation::new("showKey", "Show a key").of_a_key().answers_with(200, "The key", "Key", TAG);
-        let means = "Not modified: the client has what would be shown";
+        let means = "Not modified";
         operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
         operation
     }),
     ("PATCH /v1/keys/{id}", |_| {
-        Operation::new("updateKey", "Change a key (merge patch, RFC 7396)")
+        Operation::new("updateKey", "Update a key (JSON Merge Patch, RFC 7396)")
             .changes_a_key()
             .reads(merge_patch("KeyPatch"))
-            .answers_with(200, "The key as it is now on every replica", "Key", TAG)
+            .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled])
     }),
     ("DELETE /v1/keys/{id}", |_| {
@@ -145,28 +140,28 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .changes_a_key()
             .takes_checked(query(&["reason"]))
             .reads(optional_body("Reason"))
-            .answers(200, "No replica accepts it any more", "RevokedKey")
+            .answers(200, "Revoked on every replica", "RevokedKey")
     }),
     ("POST /v1/keys/{id}/rotate", |_| {
-        Operation::new("rotateKey", "Rotate a key: create its successor")
+        Operation::new("rotateKey", "Rotate a key")
             .changes_a_key()
             .takes_checked([header("Idempotency-Key")])
             .reads(optional_body("Rotation"))
             .answers_with(
                 201,
-                "The successor with its secret, shown only this once, and the old key",
+                "The successor with its secret, which is shown only once, and the old key",
                 "RotatedKey",
                 TAG,
             )
             .answers_with(
                 200,
-                "The same request has made this successor before; its secret is not shown again",
+                "This request already created the successor; its secret is not shown again",
                 "RotatedKey",
                 TAG,
             )
             .fails([Reason::KeyRevoked, Reason::KeyExpired, Reason::AlreadyRotated(KeyId::from(EXAMPLE))])
             .fails([
-                Reason::TooManyKeys,
+                Reason::TooManyKeys(0),
                 Reason::TooManyNewKeys(0),
                 Reason::IdempotencyKeyReused,
                 Reason::OwnerDisabled,
@@ -175,7 +170,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /v1/keys/{id}/disable", |_| {
         Operation::new("disableKey", "Disable a key")
             .changes_a_key()
-            .reads(optional_body("Nothing"))
+            .reads(optional_body("Reason"))
             .answers_with(200, "The key as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked])
     }),
@@ -183,16 +178,18 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("enableKey", "Enable a key")
             .changes_a_key()
             .reads(optional_body("Nothing"))
-            .answers_with(200, "The key as it is now on every replica", "Key", TAG)
+            .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled, not_held()])
     }),
     ("GET /v1/audit", |admin| {
-        let mut operation = Operation::new("listEvents", "List audit events, newest first")
+        let mut operation = Operation::new("listEvents", "List audit events")
             .takes_checked(query(parameters::OF_EVENTS))
             .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
             .stored();
-        let (means, also) =
-            ("A page; as lines, `Link` alone tells the next one", &["text/csv", "application/x-ndjson"]);
+        let (means, also) = (
+            "A page of events, newest first; in CSV and NDJSON, only `Link` names the next page",
+            &["text/csv", "application/x-ndjson"],
+        );
         operation.answers.push(Answer { status: 200, means, schema: Some("EventList"), headers: PAGE, also });
         operation
     }),
@@ -200,20 +197,24 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("listOwners", "List owners")
             .takes_checked(query(parameters::OF_OWNERS))
             .takes(query(parameters::OF_AN_OWNER))
-            .answers_with(200, "A page", "OwnerList", PAGE)
+            .answers_with(200, "A page of owners", "OwnerList", PAGE)
             .stored()
     }),
     ("GET /v1/owners/{id}", |_| {
         Operation::new("showOwner", "Show an owner")
             .takes([parameters::owner_id_in_path()])
             .answers(200, "The owner", "OwnerDetails")
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
             .stored()
     }),
     ("POST /v1/keys/revoke", |_| {
-        Operation::new("revokeKeys", "Revoke all keys that meet conditions")
+        Operation::new("revokeKeys", "Revoke all keys that meet the conditions")
             .reads(body("Conditions"))
-            .answers(200, "No replica accepts one of them any more", "RevokedTogether")
+            .answers(
+                200,
+                "No replica accepts one of them any more; with `dryRun`, how many it would be",
+                "RevokedTogetherOrNot",
+            )
             .stored()
     }),
     ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Disable an owner")),
@@ -221,79 +222,81 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /v1/tokens/revoke", |_| {
         Operation::new("revokeTokens", "Revoke tokens before they expire")
             .reads(body("EndOfTokens"))
-            .answers(200, "No replica accepts one of them any more", "RevokedTokens")
+            .answers(200, "Revoked on every replica", "RevokedTokens")
             .stored()
     }),
     ("POST /v1/introspect", |_| {
         Operation::new("introspect", "Introspect a token (RFC 7662)")
             .reads_form()
-            .answers(200, "Active, with its rights; or inactive, with nothing else", "Introspection")
+            .answers(200, "Active, with scopes and other members; or inactive, with no other member", "Introspection")
             .stored()
     }),
     ("POST /v1/revoke", |_| {
-        let mut operation = Operation::new("revokeToken", "Revoke a key by its text (RFC 7009)").reads_form().stored();
-        let means = "No replica accepts it any more, if it was a key";
+        let mut operation = Operation::new("revokeToken", "Revoke a key (RFC 7009)").reads_form().stored();
+        let means = "If the token is a key, it is revoked on every replica";
         operation.answers.push(Answer { status: 200, means, schema: None, headers: &[], also: &[] });
         operation.fails([Reason::UnsupportedTokenType])
     }),
     ("GET /.well-known/oauth-authorization-server", |_| {
-        Operation::new("readMetadata", "Read the metadata (RFC 8414)").answers(200, "The metadata document", "Metadata")
+        Operation::new("readMetadata", "Get the authorization server metadata (RFC 8414)").answers(
+            200,
+            "The metadata document",
+            "Metadata",
+        )
     }),
-    ("GET /healthz", |_| {
-        Operation::new("isAlive", "Is the process alive?").answers(200, "The process is alive", "Readiness")
-    }),
+    ("GET /healthz", |_| Operation::new("isAlive", "Check liveness").answers(200, "The process is alive", "Readiness")),
     ("GET /readyz", |_| {
-        Operation::new("isReady", "Is this replica ready?").answers(200, "Send requests here", "Readiness").answers(
+        Operation::new("isReady", "Check readiness").answers(200, "Ready: send requests here", "Readiness").answers(
             503,
-            "Send requests elsewhere",
+            "Not ready: send requests to another replica",
             "Readiness",
         )
     }),
-    ("GET /problems", |_| as_page(document("listProblems", "List the types of problems", "ProblemTypes"))),
+    ("GET /problems", |_| as_page(document("listProblems", "List problem types", "ProblemTypes"))),
     ("GET /problems/{code}", |_| {
-        as_page(document("readProblem", "Read what a type of problem means", "ProblemType"))
+        as_page(document("readProblem", "Get a problem type", "ProblemType"))
             .takes([parameters::problem_code()])
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
     }),
-    ("GET /openapi.json", |_| document("readOpenApi", "Read the OpenAPI document", "Document")),
+    ("GET /openapi.json", |_| document("readOpenApi", "Get the OpenAPI document", "Document")),
     ("GET /", |_| {
-        let mut operation =
-            Operation::new("readRoot", "Go to the documentation from the root").fails([Reason::NotFound]);
+        let mut operation = Operation::new("readRoot", "Go to the documentation from the root")
+            .fails([Reason::NotFound(Missing::Route)]);
         let headers = &[("Location", Occurs::Always)];
-        let means = "The documentation is there";
+        let means = "Redirect to the documentation";
         operation.answers.push(Answer { status: 307, means, schema: None, headers, also: &[] });
         operation
     }),
     ("GET /docs", |_| {
-        let mut operation = Operation::new("readDocs", "Go to the documentation");
+        let mut operation = Operation::new("readDocs", "Redirect to the documentation");
         let headers = &[("Location", Occurs::Always)];
         operation.answers.push(Answer {
             status: 308,
-            means: "The documentation is there",
+            means: "Redirect to the documentation",
             schema: None,
             headers,
             also: &[],
         });
         operation
     }),
-    ("GET /docs/", |_| document("readDocsPage", "Read the documentation", "")),
+    ("GET /docs/", |_| document("readDocsPage", "Get the documentation page", "")),
     ("GET /docs/{file}", |_| {
-        document("readDocsFile", "Read a part of the documentation's page", "")
+        document("readDocsFile", "Get a file of the documentation page", "")
             .takes([parameters::file()])
-            .fails([Reason::NotFound])
+            .fails([Reason::NotFound(Missing::Route)])
     }),
 ];
 
-/// A key that is widened by who does not hold its rights.
+/// Enabling would grant the key a scope that the caller does not hold.
 fn not_held() -> Reason {
     let detail = "your token does not carry the scope keyward:verify";
     Reason::InvalidFields(vec![FieldProblem::of_field("/scopes", "scope_not_held", detail)])
 }
 
-/// The answer of a grant has no body: all that a gateway needs is in its headers.
+/// A grant has no body: everything a gateway needs is in the headers.
 fn authorize(id: &'static str, summary: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary);
-    let means = "Allowed. The headers say who the client is; those that have nothing to say are empty";
+    let means = "Allowed. The headers identify the client; a header without a value is empty";
     operation.answers.push(Answer { status: 200, means, schema: None, headers: IDENTITY, also: &[] });
     operation.fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
 }
@@ -303,21 +306,21 @@ fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
         .takes([parameters::owner_id_in_path()])
         .reads(optional_body("Reason"))
         .answers(200, "Applied on every replica", "SwitchedOwner")
-        .fails([Reason::NotFound])
+        .fails([Reason::NotFound(Missing::Route)])
         .stored()
 }
 
-/// Something that is the same for everybody until the next release.
+/// Content that changes only with a release.
 fn document(id: &'static str, summary: &'static str, schema: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary).takes([header("If-None-Match")]);
     let schema = (!schema.is_empty()).then_some(schema);
     operation.answers.push(Answer { status: 200, means: "The document", schema, headers: TAG, also: &[] });
-    let means = "Not modified: the client has it";
+    let means = "Not modified";
     operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
     operation
 }
 
-/// It is a page for people as well.
+/// Also available as a web page.
 fn as_page(mut operation: Operation) -> Operation {
     for answer in operation.answers.iter_mut().filter(|answer| answer.status == 200) {
         answer.also = &["text/html"];

@@ -1,4 +1,4 @@
-//! The document as a page for people: Swagger UI from within the program, so that it needs no network.
+//! The document as a web page: Swagger UI, embedded in the program, so that it needs no network.
 
 use std::{
     borrow::Cow,
@@ -18,30 +18,30 @@ use crate::{
         services::Services,
         wire::{
             entity_tag::TagList,
-            failure::{Failure, Reason},
+            failure::{Failure, Missing, Reason},
         },
     },
     server::{IsShared, Shared},
 };
 
-/// What the page loads; the rest of the distribution (source maps, other builds) is not served.
+/// The files that the page loads. The rest of the distribution (source maps, other builds) is not served.
 pub(super) const FILES: [&str; 6] =
     [INDEX, "index.css", "favicon.svg", "swagger-initializer.js", "swagger-ui.css", "swagger-ui-bundle.js"];
 const INDEX: &str = "index.html";
-/// Nothing from anywhere else. Swagger UI writes styles into its elements, and has images within its style sheet.
+/// Allows nothing from other servers. Swagger UI sets inline styles and embeds images in its style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
 connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// A client asks every time, and mostly hears that it has it: so nobody reads the last release's document.
+/// The client revalidates every time and mostly gets a 304, so nobody reads the document of an older release.
 const ASK_AGAIN: &str = "no-cache";
 
 static PAGE: LazyLock<BTreeMap<&'static str, File>> =
     LazyLock::new(|| FILES.into_iter().filter_map(|name| Some((name, file(name)?))).collect());
 
-/// Something that is the same for everybody until the next release.
+/// A file that changes only with a release.
 pub(in crate::api) struct File {
     media_type: String,
     content: Bytes,
-    /// Without its quotation marks.
+    /// Without the quotation marks.
     tag: String,
 }
 
@@ -52,7 +52,7 @@ impl File {
         Self { media_type: media_type.into(), content, tag }
     }
 
-    /// The file, or that the client has it (RFC 9110 §13.1.2, where the comparison is the weak one).
+    /// Answers with the file, or 304 if the client has it. `If-None-Match` compares weakly (RFC 9110 §13.1.2).
     pub(in crate::api) fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let tags = TagList::of(request.headers(), IF_NONE_MATCH).flatten();
         let known = tags.is_some_and(|tags| tags.names_weakly(&self.tag));
@@ -70,16 +70,16 @@ impl File {
     }
 }
 
-/// `GET /`: to the page, where a person tries Keyward. A service in production says nothing of itself to who asks for nothing.
+/// `GET /`: redirects to the page if someone is trying Keyward. A production service reveals nothing about itself here.
 pub(in crate::api) async fn root(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
     if !services.docs_at_root {
-        return Err(Failure::new(request.path(), Reason::NotFound));
+        return Err(Failure::new(request.path(), Reason::NotFound(Missing::Route)));
     }
     let mut answer = HttpResponse::TemporaryRedirect();
     Ok(answer.insert_header((LOCATION, "docs/")).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
 }
 
-/// `GET /docs`: relative, because a proxy may serve us below a path of its own.
+/// `GET /docs`: a relative redirect, because a proxy may serve Keyward below a path of its own.
 pub(in crate::api) async fn docs() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((LOCATION, "docs/"))
@@ -98,11 +98,11 @@ pub(in crate::api) async fn part(request: HttpRequest, name: Path<String>) -> Re
 }
 
 fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
-    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound))?;
+    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound(Missing::File)))?;
     Ok(file.answer(request))
 }
 
-/// The frame of the page is ours, and what draws the document is Swagger UI's.
+/// The page around the document is ours; the scripts and styles that render the document are Swagger UI's.
 fn file(name: &str) -> Option<File> {
     let ours = |media_type, text: &'static str| Some(File::new(media_type, Bytes::from_static(text.as_bytes())));
     match name {

@@ -1,23 +1,23 @@
-//! Schemas that stand in several places.
+//! Schemas used in several places.
 
 use serde_json::{Value, json};
 
-/// No control character in it (Unicode's category Cc).
-pub(super) const CLEAN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// No control character in it (Unicode's category Cc), and more than blanks.
+const SHOWN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 /// Postgres keeps no NUL.
 pub(super) const NO_NUL: &str = r"^[^\u0000]*$";
 
-/// Where a schema of that name stands.
+/// A reference to the schema of that name.
 pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 /// One line of text.
 pub(super) fn line(longest: usize) -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": CLEAN })
+    json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": SHOWN })
 }
 
-/// An owner in one word.
+/// An owner's id.
 pub(super) fn owner_id() -> Value {
     json!({ "type": "string", "format": "owner-id" })
 }

@@ -1,11 +1,11 @@
-//! Puts what many operations have in common into the document's components, and refers to it: answers, parameters, headers
-//! and examples. It halves the document, and one definition of an answer is one to read.
+//! Moves what several operations have in common (responses, parameters, headers, examples) into the document's
+//! components and replaces it with references. This halves the document, and readers see each definition once.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
-/// Fewer uses are left where they are.
+/// Values used less often stay inline.
 const MANY: usize = 2;
 
 /// Shared values of one kind.
@@ -26,7 +26,7 @@ impl Kind {
         *self.uses.entry(value.to_string()).or_default() += 1;
     }
 
-    /// A reference in its place, if it stands in several.
+    /// Replaces the value with a reference if it occurs several times.
     fn share(&mut self, value: &mut Value, name: &str) {
         let text = value.to_string();
         if self.uses.get(&text).is_none_or(|uses| *uses < MANY) {
@@ -44,7 +44,7 @@ impl Kind {
         *value = json!({ "$ref": format!("#/components/{}/{name}", self.section) });
     }
 
-    /// The name, or the next of its kind.
+    /// The name, or the name with the next free number.
     fn free(&self, name: &str) -> String {
         let numbered = (2..).map(|number| format!("{name}-{number}"));
         let mut names = std::iter::once(name.to_owned()).chain(numbered);
@@ -52,12 +52,12 @@ impl Kind {
     }
 }
 
-/// Shares what is in these operations, and gives the sections for `components`.
+/// Shares the parts of these operations and returns the sections for `components`.
 pub(super) fn share<'a>(operations: impl IntoIterator<Item = &'a mut Value>) -> Map<String, Value> {
     let mut operations: Vec<&mut Value> = operations.into_iter().collect();
     let [mut headers, mut examples, mut parameters, mut responses] =
         ["headers", "examples", "parameters", "responses"].map(Kind::new);
-    // From the inside out: an answer is the same where its parts are.
+    // From the inside out: two responses are equal only once their parts are replaced.
     each_part(&mut operations, |part| part.count(&mut headers, &mut examples));
     each_part(&mut operations, |part| part.share(&mut headers, &mut examples));
     for operation in &operations {
@@ -77,7 +77,7 @@ pub(super) fn share<'a>(operations: impl IntoIterator<Item = &'a mut Value>) -> 
     kinds.into_iter().map(|kind| (kind.section.to_owned(), json!(kind.named))).collect()
 }
 
-/// A header or an example of an answer.
+/// A header or an example of a response.
 enum Part<'a> {
     Header(&'a str, &'a mut Value),
     Example(&'a str, &'a mut Value),
@@ -122,7 +122,7 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// Words of two places may be the same.
+/// Prefixed, because parameters in two places can have the same name.
 fn parameter_name(parameter: &Value) -> String {
     let text = |member: &str| parameter[member].as_str().unwrap_or_default().to_owned();
     format!("{}.{}", text("in"), text("name"))

@@ -1,4 +1,4 @@
-//! What people read of each operation, and in which order: groups by task, and within them as a newcomer needs it.
+//! The descriptions of operations in reading order: groups by task, and within a group in the order a newcomer needs.
 
 use super::operations;
 use crate::api::endpoint::Endpoint;
@@ -7,169 +7,173 @@ use crate::api::endpoint::Endpoint;
 pub(super) struct Group {
     pub(super) tag: &'static str,
     pub(super) about: &'static str,
-    /// The names of operations (`operations::name`), and what is to be known of each.
+    /// The names of operations (`operations::name`), each with its description.
     operations: &'static [(&'static str, &'static str)],
 }
 
 const ADMINISTRATION: &str = "Administration";
 
-/// All groups, and all operations in them.
+/// All groups with all their operations.
 pub(super) const GROUPS: &[Group] = &[
     Group {
         tag: "Keys",
-        about: "Create API keys, list and change them, replace and revoke them. With the JWT of their owner.",
+        about: "Create, list, change, rotate and revoke API keys. Requires the owner's JWT.",
         operations: &[
             (
                 "POST /v1/keys",
-                "All members of the body are optional. The secret is in this answer and never again, so send an \
-                 `Idempotency-Key`: then a retry after a lost answer creates no second key.",
+                "All members of the body are optional. The secret appears only in this response. Send an \
+                `Idempotency-Key`, so that a retry after a lost response does not create a second key.",
             ),
             (
                 "GET /v1/keys",
-                "Newest first, unless `sort` says otherwise. Filters can be combined. Where there is another page, `nextCursor` is not `null`, and the header \
-                 `Link` has its address.",
+                "Newest first, unless `sort` says otherwise. Filters can be combined. If there is another page, \
+                `nextCursor` is not `null`, and the header `Link` has its address.",
             ),
             (
                 "GET /v1/keys/{id}",
-                "Shows state, rights, and when and from where the key was last used. The secret is never shown again.",
+                "Shows the key's state and scopes, and when and from where it was last used. The secret is never shown \
+                again.",
             ),
             (
                 "PATCH /v1/keys/{id}",
-                "Members that are not named stay as they are; `null` resets a member. Send the `ETag` as `If-Match`, so \
-                 that two editors do not overwrite each other. When the answer comes, every replica applies the change.",
+                "Members that are absent keep their value; `null` resets a member. Send the `ETag` as `If-Match`, so \
+                that two editors do not overwrite each other. The response is sent once every replica applies the \
+                change.",
             ),
             (
                 "POST /v1/keys/{id}/rotate",
-                "The old key goes on working for `gracePeriod` seconds, or for the configured grace period if the body \
-                 does not say; 0 ends it now. Send an `Idempotency-Key`: then a retry after a lost answer names the \
-                 successor. Its secret cannot be shown again; rotate the successor to get a new one.",
+                "The old key keeps working for `gracePeriod` seconds, or for the configured grace period if the body \
+                has none; 0 ends it immediately. Send an `Idempotency-Key`, so that a retry after a lost response \
+                returns the successor. Its secret cannot be shown again; rotate the successor to get a new one.",
             ),
             (
                 "POST /v1/keys/{id}/disable",
-                "The key is refused until it is enabled. When the answer comes, every replica refuses it.",
+                "The key is refused until it is enabled. The response is sent once every replica refuses it.",
             ),
             (
                 "POST /v1/keys/{id}/enable",
-                "The key works again. Only an administrator can enable what an administrator has disabled.",
+                "The key works again. If an administrator disabled the key, only an administrator can enable it.",
             ),
             (
                 "DELETE /v1/keys/{id}",
-                "Final. When the answer comes, no replica accepts the key. Repeating the request changes nothing.",
+                "Cannot be undone. The response is sent once no replica accepts the key. Repeating the request has no \
+                effect.",
             ),
-            ("GET /v1/keys/self", "For a program that holds nothing but its key: what the key may do, and until when."),
+            ("GET /v1/keys/self", "For a program that has only its key: shows the key's scopes and expiry."),
             (
                 "DELETE /v1/keys/self",
-                "Needs nothing but the key itself, even if it is disabled or expired: for a script that is done, and for \
-                 whoever finds a leaked key.",
+                "Requires only the key itself, even if it is disabled or expired: for a script that has finished, or \
+                for anyone who finds a leaked key.",
             ),
             (
                 "GET /v1/audit",
-                "As JSON, or as CSV or lines of JSON if `Accept` prefers that. Events are only ever added. They are kept as long as `audit.retention` says.",
+                "As JSON, or as CSV or NDJSON if `Accept` prefers one of them. Events are never changed, and are kept \
+                for `audit.retention`.",
             ),
         ],
     },
     Group {
         tag: "Checks",
-        about: "Services ask whether the keys and tokens of their own clients are good. With the scope `keyward:verify`.",
+        about: "Services check the keys and tokens of their own clients. Requires the scope `keyward:verify`.",
         operations: &[
             (
                 "POST /v1/keys/verify",
-                "The answer is 200 whether the key is good or not: look at `valid`. `explain` lists every reason against \
-                 it. Up to 100 keys can be checked at once, and are answered in their order.",
+                "The status is 200 whether the key is valid or not; check `valid`. With `explain`, the response lists \
+                every reason for a refusal. One request can check up to 100 keys; results are in the order of the \
+                request.",
             ),
             (
                 "POST /v1/introspect",
-                "Introspection of OAuth 2.0 (RFC 7662), for API keys and JWTs. Anything that is not active is answered \
-                 with `active: false` alone.",
+                "OAuth 2.0 token introspection (RFC 7662), for API keys and JWTs. The response for anything that is \
+                not active is `active: false` alone.",
             ),
             (
                 "POST /v1/revoke",
-                "Revocation of OAuth 2.0 (RFC 7009), for API keys. A key that is unknown or already revoked is answered \
-                 the same.",
+                "OAuth 2.0 token revocation (RFC 7009), for API keys. The response is the same for a key that is \
+                unknown or already revoked.",
             ),
             (
                 "GET /.well-known/oauth-authorization-server",
-                "Metadata of OAuth 2.0 (RFC 8414): the addresses of introspection and revocation.",
+                "OAuth 2.0 authorization server metadata (RFC 8414): the addresses of introspection and revocation.",
             ),
         ],
     },
     Group {
         tag: "Gateways",
-        about: "A gateway asks about each request of its clients (forward-auth), and hands on who they are.",
+        about: "A gateway checks each request of its clients (forward-auth), and forwards their identity.",
         operations: &[
             (
                 "GET /v1/authorize",
-                "The gateway sends its client's headers; the answer's headers replace those of the client. Any method is \
-                 answered, because some gateways use their client's. Parameters other than `scope`, and bodies, are \
-                 ignored.",
+                "The gateway sends its client's headers; the headers of the response replace those of the client. Any \
+                method works, because some gateways use their client's method. Parameters other than `scope`, and \
+                bodies, are ignored.",
             ),
             (
                 "GET /v1/authorize/{original}",
-                "For gateways that append their client's path to the address of the check, as Envoy does.",
+                "For gateways that append their client's path to the address of the check, such as Envoy.",
             ),
         ],
     },
     Group {
         tag: ADMINISTRATION,
-        about: "The same for the keys of every owner, and what only administrators can do. With the scope \
-                `keyward:admin`.",
+        about: "The same operations for the keys of every owner, and operations only for administrators. Requires the \
+        scope `keyward:admin`.",
         operations: &[
             (
                 "POST /v1/keys/revoke",
-                "At least one condition is needed. When the answer comes, no replica accepts any of these keys.",
+                "At least one condition is required. The response is sent once no replica accepts any of these keys.",
             ),
-            ("GET /v1/owners", "Owners who have keys, or are disabled, and how their keys stand."),
+            ("GET /v1/owners", "Owners who have keys or are disabled, with the number of their keys by state."),
             (
                 "GET /v1/owners/{id}",
-                "Whether the owner is disabled, since when, why and by whom, and how their keys stand.",
+                "Whether the owner is disabled, since when, why and by whom, and the number of their keys by state.",
             ),
             (
                 "POST /v1/owners/{id}/disable",
-                "All keys of the owner are refused, those created later too, until the owner is enabled.",
+                "All keys of the owner, including those created later, are refused until the owner is enabled.",
             ),
             (
                 "POST /v1/owners/{id}/enable",
-                "The owner's keys work again, except those that are disabled, expired or revoked themselves.",
+                "The owner's keys work again, except those that are themselves disabled, expired or revoked.",
             ),
             (
                 "POST /v1/tokens/revoke",
-                "Either one token by its `jti`, or all tokens of a subject that were issued before an instant. When the \
-                 answer comes, no replica accepts them.",
+                "Either one token by its `jti`, or all tokens of a subject that were issued before an instant. The \
+                response is sent once no replica accepts them.",
             ),
         ],
     },
     Group {
         tag: "Operation",
-        about: "Asked by load balancers and container engines. Without a credential.",
+        about: "Health checks for load balancers and container engines. No credential required.",
         operations: &[
-            ("GET /healthz", "Liveness: if there is no answer, restart the process."),
+            ("GET /healthz", "Liveness: if there is no response, restart the process."),
             ("GET /readyz", "Readiness: on 503, send requests to another replica."),
         ],
     },
     Group {
         tag: "Compatibility",
-        about: "Two routes whose statuses and bodies never change. New clients use `/v1`.",
+        about: "The compatibility routes: two routes whose statuses and bodies never change. New clients use `/v1`.",
         operations: &[
             (
                 "POST /api/create-api-key",
-                "The key has no name and no scopes, and the latest expiry that is allowed. Errors are `{\"message\": …}`.",
+                "The key has no name and no scopes, and expires as late as the configuration allows. Errors are \
+                `{\"message\": …}`.",
             ),
-            (
-                "GET /api/protected-resource",
-                "Answers whoever holds a good API key, which makes it the shortest way to try one.",
-            ),
+            ("GET /api/protected-resource", "Requires nothing but a valid API key: the shortest way to try one."),
         ],
     },
     Group {
         tag: "Documents",
-        about: "The description of this API, for people and for programs. Without a credential.",
+        about: "The description of this API, for people and for programs. No credential required.",
         operations: &[
             (
                 "GET /",
-                "On a server started by `keyward dev`, leads to the documentation. Elsewhere there is nothing here.",
+                "Redirects to the documentation on a server started by `keyward dev`. On any other server, the route \
+                answers 404.",
             ),
-            ("GET /docs", "A page for people is served with a slash at its end."),
-            ("GET /docs/", "Loads nothing from other servers."),
+            ("GET /docs", "Redirects to `/docs/`."),
+            ("GET /docs/", "The documentation as a web page. It loads nothing from other servers."),
             ("GET /docs/{file}", "Scripts and styles of the page."),
             ("GET /openapi.json", "OpenAPI 3.1, generated from the code that serves the routes."),
             ("GET /problems", "As HTML, or as JSON if `Accept` prefers that."),
@@ -178,11 +182,11 @@ pub(super) const GROUPS: &[Group] = &[
     },
 ];
 
-/// What is told of one operation.
+/// The description of one operation.
 pub(super) struct Told {
     pub(super) tag: &'static str,
     pub(super) about: &'static str,
-    /// Its place among all: that of its group, and within.
+    /// The position among all operations: of its group, and within the group.
     pub(super) place: (usize, usize),
 }
 
@@ -192,7 +196,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().flat_map(|group| group.operations.iter().map(|(name, _)| *name))
 }
 
-/// What is told of a route; `None` where nobody has written it.
+/// The description of a route; `None` if it has none.
 pub(super) fn of(endpoint: &Endpoint) -> Option<Told> {
     let name = operations::name(endpoint);
     let (group, within, about) = GROUPS.iter().enumerate().find_map(|(group, Group { operations, .. })| {
@@ -202,7 +206,7 @@ pub(super) fn of(endpoint: &Endpoint) -> Option<Told> {
     if !endpoint.path.starts_with("/v1/admin/") {
         return Some(Told { tag: GROUPS[group].tag, about, place: (group, within) });
     }
-    // What owners can do, too, comes first there.
+    // In that group, operations that owners have too come first.
     let administration = GROUPS.iter().position(|group| group.tag == ADMINISTRATION)?;
     let before = if group == administration { GROUPS[0].operations.len() } else { 0 };
     Some(Told { tag: ADMINISTRATION, about, place: (administration, before + within) })

@@ -1,4 +1,4 @@
-//! Who did something, as answers show it and queries ask for it.
+//! Who caused an event, in responses and queries.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 use super::owner_id;
 use crate::domain::audit::Actor;
 
-/// The command line, which has no name.
+/// The command line, which has no identity.
 const COMMAND_LINE: &str = "command_line";
 
-/// Who did it.
+/// Who caused an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Actor)]
@@ -23,7 +23,7 @@ pub(crate) struct By {
     /// The `sub` of the token.
     #[schema(required)]
     pub(crate) subject: Option<String>,
-    /// The key that was the credential.
+    /// The id of the key that was the credential.
     #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     pub(crate) key_id: Option<String>,
 }
@@ -41,11 +41,11 @@ impl From<Actor> for By {
     }
 }
 
-/// Who is meant by a word: the id of an owner as answers show it, which stands for issuer and subject of a token; the id of
-/// a key; or the command line.
+/// Parses an actor: the id of an owner as shown in responses, which stands for the issuer and subject of a token; the
+/// id of a key; or the command line.
 ///
 /// # Errors
-/// What it may be, for another word.
+/// The accepted forms, if the word has none of them.
 pub fn read(word: &str) -> Result<Actor, String> {
     if word == COMMAND_LINE {
         return Ok(Actor::CommandLine);

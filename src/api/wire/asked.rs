@@ -1,4 +1,4 @@
-//! Which fields and parameters the readers asked for, so that a test can compare them with the document.
+//! Records the fields and parameters that readers use, so that tests can compare them with the document.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -6,12 +6,12 @@ thread_local! {
     static ASKED: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// `name` was asked for.
+/// Records the use of `name`.
 pub(crate) fn note(name: impl Into<String>) {
     ASKED.with_borrow_mut(|asked| asked.insert(name.into()));
 }
 
-/// Everything that `read` asked for.
+/// Every name that `read` uses.
 pub(crate) fn by<T>(read: impl FnOnce() -> T) -> BTreeSet<String> {
     ASKED.take();
     read();

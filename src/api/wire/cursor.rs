@@ -1,11 +1,11 @@
-//! Cursors: where a list goes on. Sealed, so that a changed one is an error and not another page.
+//! Pagination cursors. They are sealed, so that a modified cursor is an error and not another page.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
 use crate::domain::{api_key::Keyring, listing::Place};
 
-/// Where this list goes on behind a place.
+/// The cursor for the page after `last`.
 pub fn write(keyring: &Keyring, list: &str, last: &Place) -> String {
     let mut bytes = last.id.as_bytes().to_vec();
     bytes.extend(keyring.seal(&sealed(list, last)));
@@ -13,7 +13,7 @@ pub fn write(keyring: &Keyring, list: &str, last: &Place) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Behind which place this list goes on; `None` for what it has not given.
+/// The place that a cursor stands for; `None` if it was not issued for this list.
 pub fn read(keyring: &Keyring, list: &str, text: &str) -> Option<Place> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (id, rest) = bytes.split_first_chunk::<16>()?;
@@ -22,7 +22,7 @@ pub fn read(keyring: &Keyring, list: &str, text: &str) -> Option<Place> {
     keyring.has_sealed(&sealed(list, &last), seal).then_some(last)
 }
 
-/// Names of lists are none the beginning of another, or a cursor of the one could be cut into one of the other.
+/// No list's name is a prefix of another's; otherwise a cursor of one list could be cut into a cursor of the other.
 fn sealed(list: &str, last: &Place) -> Vec<u8> {
     [list.as_bytes(), last.id.as_bytes(), last.value.as_bytes()].concat()
 }

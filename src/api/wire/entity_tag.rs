@@ -1,28 +1,29 @@
-//! Entity tags and lists of them, as `If-Match` and `If-None-Match` carry them (RFC 9110 §8.8.3, §13.1).
+//! Entity tags and lists of them, as in `If-Match` and `If-None-Match` (RFC 9110 §8.8.3, §13.1).
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// One tag, without its quotation marks. Any byte but those and controls may stand in it, a comma too.
+/// An entity tag, without quotation marks. It may contain any byte except those and control characters, including
+/// commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityTag {
-    /// Whether it only says that two representations are as good as equal.
+    /// Whether the tag is weak: it only promises that two representations are equivalent.
     pub weak: bool,
-    /// What stands between the quotation marks.
+    /// The bytes between the quotation marks.
     pub opaque: Vec<u8>,
 }
 
-/// What a precondition names.
+/// The value of a precondition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagList {
-    /// `*`: any representation that there is.
+    /// `*`: any representation.
     Any,
-    /// These, at least one.
+    /// At least one of these tags.
     These(Vec<EntityTag>),
 }
 
 impl TagList {
-    /// Reads the value of a header, of all its lines put together. Elements may be empty (RFC 9110 §5.6.1.2). `None` for
-    /// one that names nothing or is malformed.
+    /// Parses the combined value of all lines of a header. Elements may be empty (RFC 9110 §5.6.1.2). `None` if the
+    /// value is malformed or names no tag.
     pub fn read(value: &[u8]) -> Option<Self> {
         if value.trim_ascii() == b"*" {
             return Some(Self::Any);
@@ -45,23 +46,23 @@ impl TagList {
         }
     }
 
-    /// The list in this header; `Some(None)` where there is no such header, `None` where it cannot be read.
+    /// The list in this header; `Some(None)` if there is no such header, `None` if it is malformed.
     pub(crate) fn of(headers: &HeaderMap, name: HeaderName) -> Option<Option<Self>> {
         let lines: Vec<&[u8]> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
         if lines.is_empty() {
             return Some(None);
         }
-        // RFC 9110 §5.3.
+        // Several lines are one list (RFC 9110 §5.3).
         Self::read(&lines.join(&b", "[..])).map(Some)
     }
 
-    /// Whether it names a representation with this strong tag, by the strong comparison: a weak tag names none
-    /// (RFC 9110 §8.8.3.2).
+    /// Whether the list contains this strong tag by strong comparison, in which a weak tag matches nothing (RFC 9110
+    /// §8.8.3.2).
     pub fn names(&self, current: &str) -> bool {
         self.any(|tag| !tag.weak && tag.opaque == current.as_bytes())
     }
 
-    /// The same by the weak comparison.
+    /// The same by weak comparison.
     pub fn names_weakly(&self, current: &str) -> bool {
         self.any(|tag| tag.opaque == current.as_bytes())
     }
@@ -75,7 +76,7 @@ impl TagList {
 }
 
 impl EntityTag {
-    /// The tag that a text begins with, and what follows it.
+    /// The tag at the beginning of a text, and the rest.
     fn take(text: &[u8]) -> Option<(Self, &[u8])> {
         let (weak, rest) = text.strip_prefix(b"W/").map_or((false, text), |rest| (true, rest));
         let rest = rest.strip_prefix(b"\"")?;

@@ -1,6 +1,6 @@
-//! Every answer that is not a success, in the two languages that Keyward speaks: the guide's
-//! `{"message": …}` below `/api/`, and problem details (RFC 9457) everywhere else. What a stranger
-//! reads here never depends on what was sent, and never tells why a credential is no good.
+//! Every answer that is not a success, in the formats of Keyward: `{"message": …}` on the compatibility routes, OAuth
+//! errors at the OAuth endpoints, and problem details (RFC 9457) everywhere else. What a stranger reads never depends
+//! on what was sent, and never says why a credential is refused.
 
 mod answer;
 pub(crate) mod catalog;
@@ -16,20 +16,21 @@ use crate::{
         api_key::KeyId,
         denial::PublicDenial,
         ledger::{self, Violation},
+        timestamp,
     },
     protect::{Cause, Refused, Row},
     server::Refusal,
 };
 use actix_web::http::StatusCode;
 
-/// Which language a route answers in.
+/// The format of a route's errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// The guide's routes: exact for ever.
+    /// The compatibility routes: their errors never change.
     Guide,
-    /// The endpoints of OAuth: the errors of RFC 6749 §5.2.
+    /// The OAuth endpoints: errors of RFC 6749 §5.2.
     OAuth,
-    /// Everything else: the RFCs.
+    /// Everything else: RFC 9457.
     Standard,
 }
 
@@ -43,58 +44,73 @@ impl Dialect {
     }
 }
 
+/// What there is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// No route has this path.
+    Route,
+    /// A key, within reach of who asks.
+    Key,
+    /// An owner who has keys, or is disabled.
+    Owner,
+    /// A page about a problem.
+    Problem,
+    /// A file of the page about the API.
+    File,
+}
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// The credential was refused.
     Denied(CredentialKind, PublicDenial),
-    /// The credential is good, and lacks some of these scopes.
+    /// The credential is valid, but lacks some of these scopes.
     InsufficientScopes(CredentialKind, String),
-    /// The body is no JSON object, for this reason.
+    /// The body is not a JSON object.
     InvalidJson(Fault),
-    /// A body came where none is read.
+    /// A request has a body, but its route reads none.
     UnexpectedBody,
-    /// Fields of the body are wrong: all of them.
+    /// Fields of the body are invalid: the complete list.
     InvalidFields(Vec<FieldProblem>),
-    /// Parameters or headers are wrong: all of them.
+    /// Parameters or headers are invalid: the complete list.
     InvalidParameters(Vec<FieldProblem>),
-    /// The form of a request of OAuth's is wrong, so.
+    /// The form of an OAuth request is invalid, for this reason.
     InvalidForm(&'static str),
-    /// A token that is good, but not ours to revoke (RFC 7009 §2.2.1).
+    /// A valid token that Keyward can't revoke (RFC 7009 §2.2.1).
     UnsupportedTokenType,
-    /// The body is of another kind than the route takes.
+    /// The route does not accept the body's media type.
     UnsupportedMediaType,
     /// There is no such route, or no such thing.
-    NotFound,
+    NotFound(Missing),
     /// The route exists, with these methods.
     MethodNotAllowed(&'static str),
-    /// Somebody has changed the key meanwhile.
+    /// `If-Match` does not name the key's current version.
     VersionMismatch,
-    /// The key is of a version that the request must not meet.
+    /// `If-None-Match` names the key's current version.
     PreconditionFailed,
-    /// An administrator has switched the key off, and only one may switch it on.
+    /// An administrator disabled the key, so only an administrator can enable it.
     DisabledByAdministrator,
-    /// All keys of the owner are switched off.
+    /// The owner is disabled.
     OwnerDisabled,
-    /// The key was revoked, which is final.
+    /// The key is revoked.
     KeyRevoked,
     /// The key has expired.
     KeyExpired,
     /// The key has this successor.
     AlreadyRotated(KeyId),
-    /// The owner has as many keys as one may have.
-    TooManyKeys,
+    /// The owner has as many keys as one may have: so many.
+    TooManyKeys(u32),
     /// The owner has made as many keys within a day as one may make; after so many seconds, another may be made.
     TooManyNewKeys(u64),
-    /// The `Idempotency-Key` came with another request before.
+    /// The `Idempotency-Key` was used with another request.
     IdempotencyKeyReused,
-    /// It is no good as a request, whatever it asks for.
+    /// The request is invalid at the level of HTTP.
     NoRequest(Refusal),
-    /// The method is none that we know.
+    /// The method is unknown.
     UnknownMethod,
-    /// It could not be decided or done now.
+    /// The request could not be decided or done now.
     Unavailable,
-    /// A defect of ours.
+    /// A bug.
     Internal,
 }
 
@@ -120,7 +136,7 @@ impl From<ledger::Refusal> for Reason {
     fn from(refusal: ledger::Refusal) -> Self {
         use ledger::Refusal;
         match refusal {
-            Refusal::NotFound => Self::NotFound,
+            Refusal::NotFound => Self::NotFound(Missing::Key),
             Refusal::VersionMismatch => Self::VersionMismatch,
             Refusal::PreconditionFailed => Self::PreconditionFailed,
             Refusal::DisabledByAdministrator => Self::DisabledByAdministrator,
@@ -128,7 +144,7 @@ impl From<ledger::Refusal> for Reason {
             Refusal::KeyRevoked => Self::KeyRevoked,
             Refusal::KeyExpired => Self::KeyExpired,
             Refusal::AlreadyRotated(successor) => Self::AlreadyRotated(successor),
-            Refusal::TooManyKeys(_) => Self::TooManyKeys,
+            Refusal::TooManyKeys(most) => Self::TooManyKeys(most),
             // Rounded up: a second earlier would be too early.
             Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
             Refusal::OtherRequest => Self::IdempotencyKeyReused,
@@ -141,7 +157,7 @@ fn violation(violation: Violation) -> FieldProblem {
     match violation {
         Violation::NameRequired => FieldProblem::of_field("/name", "required", "a key needs a name here"),
         Violation::LifetimeTooLong(longest) => {
-            let longest = humantime::format_duration(longest);
+            let longest = timestamp::span(longest);
             FieldProblem::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
         }
         Violation::ScopeNotHeld(scope) => {
@@ -157,21 +173,28 @@ fn violation(violation: Violation) -> FieldProblem {
     }
 }
 
-/// A failure and the language to tell it in.
+/// A failure, with the format of its answer.
 #[derive(Clone, Debug)]
 pub struct Failure {
     dialect: Dialect,
-    /// What was asked for, without its query.
+    /// The path of the request, without its query.
     path: Box<str>,
     reason: Reason,
+    /// What is special about this request, where the reason does not tell.
+    explanation: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) fn new(path: &str, reason: impl Into<Reason>) -> Self {
-        Self { dialect: Dialect::of_path(path), path: path.into(), reason: reason.into() }
+        Self { dialect: Dialect::of_path(path), path: path.into(), reason: reason.into(), explanation: None }
     }
 
-    /// The status, a stable word for programs (the last part of the problem's `type`), and the title.
+    /// The same with a sentence about this request.
+    pub(crate) fn explained(self, explanation: Option<&'static str>) -> Self {
+        Self { explanation, ..self }
+    }
+
+    /// The status, the stable code (the last segment of the problem's `type`), and the title.
     pub(crate) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         match &self.reason {
             Reason::Denied(kind, denial) => self.refused(Cause::Denied(*kind, *denial)),
@@ -193,7 +216,7 @@ impl Failure {
             Reason::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send the body as JSON")
             }
-            Reason::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+            Reason::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Reason::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
             Reason::VersionMismatch => {
                 (StatusCode::PRECONDITION_FAILED, "version_mismatch", "The key was changed meanwhile")
@@ -214,7 +237,7 @@ impl Failure {
             Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
             Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
             Reason::AlreadyRotated(_) => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
-            Reason::TooManyKeys => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
+            Reason::TooManyKeys(_) => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
             Reason::TooManyNewKeys(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
             }
@@ -229,8 +252,8 @@ impl Failure {
         }
     }
 
-    /// The compatibility routes say 403 for a missing credential and 401 for a bad one, whatever is bad about it; elsewhere
-    /// the RFCs count.
+    /// The compatibility routes answer 403 to a missing credential and 401 to a bad one, whatever is wrong with it.
+    /// Everywhere else the RFCs apply.
     fn refused(&self, cause: Cause) -> (StatusCode, &'static str, &'static str) {
         let Row { status, code, title, .. } = cause.row();
         let status = match cause {
@@ -276,7 +299,7 @@ mod tests {
             Reason::InvalidForm(""),
             Reason::UnsupportedTokenType,
             Reason::UnsupportedMediaType,
-            Reason::NotFound,
+            Reason::NotFound(Missing::Route),
             Reason::MethodNotAllowed(""),
             Reason::VersionMismatch,
             Reason::PreconditionFailed,
@@ -285,7 +308,7 @@ mod tests {
             Reason::KeyRevoked,
             Reason::KeyExpired,
             Reason::AlreadyRotated(KeyId::from(uuid::Uuid::nil())),
-            Reason::TooManyKeys,
+            Reason::TooManyKeys(0),
             Reason::TooManyNewKeys(0),
             Reason::IdempotencyKeyReused,
             Reason::NoRequest(Refusal::Malformed),

@@ -1,4 +1,4 @@
-//! Reads the fields of a JSON body, and collects all that is wrong with them instead of stopping at the first.
+//! Reads the fields of a JSON body. All errors are collected, instead of stopping at the first.
 
 use std::collections::HashMap;
 
@@ -8,26 +8,26 @@ use serde_json::{Map, Value, value::RawValue};
 use super::failure::{Fault, FieldProblem, Reason};
 use crate::auth::strict_json;
 
-/// The fields of a body. Each is taken out when it is read; what is left in the end is unknown.
+/// The fields of a body. Reading a field removes it; those left at the end are unknown.
 pub(crate) struct Fields {
     members: Map<String, Value>,
-    /// Their text; empty where they stand within others, or nowhere.
+    /// The JSON text of the body; empty for nested objects, and without a body.
     body: Bytes,
     problems: Vec<FieldProblem>,
-    /// The pointer to this object within the body.
+    /// The JSON Pointer to this object within the body.
     at: String,
 }
 
-/// What is wrong with a value: where in it (empty for the whole), a stable word, and a sentence.
+/// What is wrong with a value: a pointer within it (empty for the whole value), a stable code, and a description.
 pub(crate) type Wrong = (String, &'static str, String);
 
-/// One thing that is wrong with a whole value.
+/// One error about a whole value.
 pub(crate) fn wrong<T>(code: &'static str, detail: impl Into<String>) -> Result<T, Vec<Wrong>> {
     Err(vec![(String::new(), code, detail.into())])
 }
 
 impl Fields {
-    /// The fields of a body that must be there.
+    /// The fields of a required body.
     pub(crate) fn of(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
         if body.is_empty() {
             return Err(Reason::InvalidJson(Fault::Missing));
@@ -39,17 +39,17 @@ impl Fields {
         Ok(Self { members, body: body.clone(), problems: Vec::new(), at: String::new() })
     }
 
-    /// The same where no body means no fields.
+    /// The fields of an optional body.
     pub(crate) fn of_optional(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
         if body.is_empty() { Ok(Self::within(Map::new(), String::new())) } else { Self::of(request, body) }
     }
 
-    /// The fields of an object within the body; `problems` of it are told with the others'.
+    /// The fields of an object within the body. The caller merges its `problems` with the others.
     pub(crate) fn within(members: Map<String, Value>, at: String) -> Self {
         Self { members, body: Bytes::new(), problems: Vec::new(), at }
     }
 
-    /// The JSON text of a field, to the letter; `null` where there is none.
+    /// The JSON text of a field, exactly as it was sent; `null` if it is absent.
     pub(crate) fn json_of(&self, name: &str) -> String {
         let read = serde_json::from_slice::<HashMap<String, &RawValue>>(&self.body);
         match read.ok().and_then(|members| members.get(name).map(|value| value.get().to_owned())) {
@@ -58,12 +58,12 @@ impl Fields {
         }
     }
 
-    /// A field that may be missing or `null`.
+    /// An optional field; `null` is the same as absent.
     pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
         self.take_nullable(name, read).flatten()
     }
 
-    /// A field of a merge patch: `Some(None)` where it is `null`.
+    /// A field of a merge patch; `Some(None)` if it is `null`.
     pub(crate) fn take_nullable<T>(
         &mut self,
         name: &str,
@@ -86,7 +86,7 @@ impl Fields {
         }
     }
 
-    /// A field that must be there.
+    /// A required field.
     pub(crate) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
         #[cfg(test)]
         super::asked::note(format!("{}/{name}", self.at));
@@ -98,17 +98,17 @@ impl Fields {
         self.take(name, read)
     }
 
-    /// Whether the field is there, be it `null`.
+    /// Whether the field is present, even as `null`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
 
-    /// Whether the field is there, and not `null`.
+    /// Whether the field is present and not `null`.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Notes each of these that is `null`, where that must not mean the same as missing.
+    /// Reports each of these fields that is `null`, if that must not mean the same as absent.
     pub(crate) fn refuse_null(&mut self, names: &[&str]) {
         for name in names {
             if self.members.get(*name).is_some_and(Value::is_null) {
@@ -117,28 +117,28 @@ impl Fields {
         }
     }
 
-    /// Notes that a field is wrong.
+    /// Reports an invalid field.
     pub(crate) fn problem(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
         self.problems.push(FieldProblem::of_field(format!("{}/{name}", self.at), code, detail));
     }
 
-    /// Whether nothing was wrong so far.
+    /// Whether no error was found so far.
     pub(crate) fn are_sound(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// All that was wrong, unknown fields among it.
+    /// All errors, including unknown fields.
     pub(crate) fn problems(self) -> Vec<FieldProblem> {
         let Self { members, mut problems, at, .. } = self;
         problems.extend(members.keys().map(|name| {
-            // RFC 6901 §3.
+            // Escaping of JSON Pointers (RFC 6901 §3).
             let name: String = name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1");
             FieldProblem::of_field(format!("{at}/{name}"), "unknown_field", "there is no such field here")
         }));
         problems
     }
 
-    /// `value`, if nothing was wrong.
+    /// `value`, if no error was found.
     pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Reason> {
         let problems = self.problems();
         match value {
@@ -148,12 +148,12 @@ impl Fields {
     }
 }
 
-/// Only a change can be a merge patch (RFC 7396).
+/// Only `PATCH` takes a merge patch (RFC 7396).
 fn is_json(method: &Method, media_type: &str) -> bool {
     media_type == "application/json" || (media_type == "application/merge-patch+json" && method == Method::PATCH)
 }
 
-/// A text.
+/// A string.
 pub(crate) fn text(value: Value) -> Result<String, Vec<Wrong>> {
     match value {
         Value::String(text) => Ok(text),
@@ -161,7 +161,7 @@ pub(crate) fn text(value: Value) -> Result<String, Vec<Wrong>> {
     }
 }
 
-/// A text that the domain parses.
+/// A string that a domain type parses.
 pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Result<T, Vec<Wrong>> {
     text(value)?.parse().or_else(|error: T::Err| wrong("invalid", error.to_string()))
 }
@@ -179,7 +179,7 @@ pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<Wrong>> {
     }
 }
 
-/// A list of at most `most` items, each of which `read` reads.
+/// An array of at most `most` items, each read by `read`.
 pub(crate) fn list<T>(
     value: Value,
     most: usize,

@@ -1,4 +1,4 @@
-//! Forms, as OAuth's endpoints take them: `application/x-www-form-urlencoded` (RFC 6749, appendix B).
+//! Forms, as the OAuth endpoints take them: `application/x-www-form-urlencoded` (RFC 6749, appendix B).
 
 use actix_web::{HttpMessage, HttpRequest, web::Query};
 use zeroize::Zeroizing;
@@ -11,10 +11,10 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) struct Members(Zeroizing<Vec<(String, String)>>);
 
 impl Members {
-    /// Reads a form.
+    /// Parses a form.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of what is wrong.
     pub(crate) fn of(request: &HttpRequest, body: &[u8]) -> Result<Self, &'static str> {
         if !request.content_type().eq_ignore_ascii_case(FORM) {
             return Err("send a form: application/x-www-form-urlencoded");
@@ -24,10 +24,10 @@ impl Members {
         Ok(Self(Zeroizing::new(members.into_inner())))
     }
 
-    /// A member that may be missing.
+    /// An optional member.
     ///
     /// # Errors
-    /// When it is repeated, which it must not be.
+    /// If the member is repeated.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, &'static str> {
         let mut values = self.0.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
@@ -36,10 +36,10 @@ impl Members {
         }
     }
 
-    /// The secret that a client authenticates with (RFC 6749 §2.3.1). One without a value is as good as missing (§3.2).
+    /// The client's secret (RFC 6749 §2.3.1). An empty value is the same as none (§3.2).
     ///
     /// # Errors
-    /// When it is repeated.
+    /// If the member is repeated.
     pub(crate) fn client_secret(&self) -> Result<Option<SecretString>, &'static str> {
         let secret = self.one("client_secret")?.filter(|secret| !secret.is_empty());
         Ok(secret.map(|secret| SecretString::new(secret.to_owned())))

@@ -1,5 +1,5 @@
-//! `Idempotency-Key`: a request that creates a secret can be repeated without creating another one. It is looked up before the
-//! request is read: what was right when it came first must not be wrong because time has passed.
+//! `Idempotency-Key`: a request that creates a secret can be repeated without creating a second one. The lookup happens
+//! before the request is parsed, because a request that was valid at first must not become invalid over time.
 
 use actix_web::HttpRequest;
 use sha2::{Digest, Sha256};
@@ -12,7 +12,7 @@ use crate::{
 
 const NAME: &str = "Idempotency-Key";
 
-/// The request as it is remembered, where it carries an `Idempotency-Key`.
+/// The request as it is stored, if it has an `Idempotency-Key`.
 pub(crate) fn of(request: &HttpRequest, editor: &Editor, body: &[u8]) -> Result<Option<IdempotentRequest>, Reason> {
     let mut values = request.headers().get_all(NAME);
     let Some(value) = values.next() else { return Ok(None) };
@@ -23,12 +23,12 @@ pub(crate) fn of(request: &HttpRequest, editor: &Editor, body: &[u8]) -> Result<
     };
     let Actor::Token { issuer, subject } = &editor.author.actor else { return Ok(None) };
     let by = Owner { issuer: issuer.clone(), subject: subject.clone() };
-    // Somebody may ask for one organisation now and for another later; what either has is not the other's to see.
+    // A caller may act for one organisation now and for another later; a key of one must not be shown to the other.
     let organisation = editor.reach.owner().filter(|owner| **owner != by).map(|owner| &*owner.subject);
     Ok(Some(IdempotentRequest { by, key: key.to_owned(), hash: fingerprint(request.path(), organisation, body) }))
 }
 
-/// What tells a request from another that comes with the same `Idempotency-Key`.
+/// Distinguishes requests that have the same `Idempotency-Key`.
 fn fingerprint(path: &str, organisation: Option<&str>, body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new().chain_update(path);
     if let Some(organisation) = organisation {
@@ -52,7 +52,7 @@ mod tests {
             ("/v1/keys", Some("other"), b"{}"),
             ("/v1/keys", None, b"{}"),
             ("/v1/keys", Some("acme"), b"{ }"),
-            // Where one ends and the next begins.
+            // Fields are delimited: moving a character from one to the next changes the hash.
             ("/v1/key", Some("sacme"), b"{}"),
             ("/v1/keys", Some("acme{"), b"}"),
         ] {

@@ -1,4 +1,4 @@
-//! What requests and answers look like: bodies, parameters, headers, failures.
+//! The wire format of requests and responses: bodies, parameters, headers, failures.
 
 pub(crate) mod actor;
 #[cfg(test)]

@@ -1,25 +1,25 @@
-//! Owners in addresses: issuer and subject in one word, which can be made and read without asking anybody.
+//! Owner ids: issuer and subject, encoded for use in URLs, without a lookup in either direction.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::domain::owner::{IDENTIFIER_MAX_BYTES, Owner};
 
-/// Between issuer and subject: neither holds a NUL.
+/// Separates issuer and subject. Neither contains NUL.
 const BETWEEN: &str = "\0";
 
-/// The word for an owner.
+/// The id of an owner.
 pub fn write(owner: &Owner) -> String {
     let mut word = String::new();
     push(owner, &mut word);
     word
 }
 
-/// Puts the word for an owner behind a text.
+/// Appends the id of an owner to a string.
 pub(crate) fn push(owner: &Owner, text: &mut String) {
     URL_SAFE_NO_PAD.encode_string([&*owner.issuer, BETWEEN, &*owner.subject].concat(), text);
 }
 
-/// The owner that a word stands for; none where no token could name such a one.
+/// The owner with this id; `None` if no token could name it.
 pub fn read(word: &str) -> Option<Owner> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(word).ok()?).ok()?;
     let (issuer, subject) = text.split_once(BETWEEN)?;

@@ -1,8 +1,10 @@
-//! Reads the parameters of a query and collects all that is wrong with them.
+//! Reads the parameters of a query. All errors are collected.
 
 use std::collections::HashSet;
 
 use actix_web::{HttpRequest, web::Query};
+use percent_encoding::percent_decode_str;
+use time::OffsetDateTime;
 
 use super::{
     cursor,
@@ -13,17 +15,18 @@ use crate::domain::{
     api_key::Keyring,
     listing::Page,
     owner::{IDENTIFIER_MAX_BYTES, Owner},
+    timestamp,
 };
 
-/// What a page holds when nobody says how much.
+/// The default number of items per page.
 pub(crate) const LIMIT_DEFAULT: u32 = 25;
-/// The most that a page holds.
+/// The maximum number of items per page.
 pub(crate) const LIMIT_MAX: u32 = 100;
 
-/// As many characters of an unknown name are shown.
+/// The number of characters of an unknown name that an error shows.
 const NAME_SHOWN: usize = 64;
 
-/// The parameters of a query. Each is taken out when it is read; what is left in the end is unknown.
+/// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
     problems: Vec<FieldProblem>,
@@ -32,7 +35,7 @@ pub(crate) struct Parameters {
 impl Parameters {
     pub(crate) fn of(request: &HttpRequest) -> Self {
         match Query::<Vec<(String, String)>>::from_query(request.query_string()) {
-            Ok(pairs) => Self { pairs: pairs.into_inner(), problems: Vec::new() },
+            Ok(pairs) => Self { pairs: pairs.into_inner(), problems: not_unicode(request.query_string()) },
             Err(error) => {
                 let problem = FieldProblem::of_parameter("query", "invalid", error.to_string());
                 Self { pairs: Vec::new(), problems: vec![problem] }
@@ -40,7 +43,7 @@ impl Parameters {
         }
     }
 
-    /// A parameter that may be missing.
+    /// An optional parameter.
     pub(crate) fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         #[cfg(test)]
         super::asked::note(name);
@@ -60,12 +63,22 @@ impl Parameters {
         }
     }
 
-    /// A parameter that the domain parses.
+    /// An optional parameter that a domain type parses.
     pub(crate) fn take_parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
         &mut self,
         name: &'static str,
     ) -> Option<T> {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    /// An instant of RFC 3339. In a query, a `+` is a space, so that of a time zone is lost.
+    pub(crate) fn take_instant(&mut self, name: &'static str) -> Option<OffsetDateTime> {
+        self.take(name, |text| {
+            timestamp::parse(text).map_err(|error| {
+                let hint = if text.contains(' ') { "; in a query, a + is written as %2B" } else { "" };
+                format!("{error}{hint}")
+            })
+        })
     }
 
     /// A parameter with several words, with commas between.
@@ -77,12 +90,12 @@ impl Parameters {
         self.take(name, |text| text.split(',').map(read).collect())
     }
 
-    /// Which page of a list: `limit` and `cursor`.
+    /// The page of a list: `limit` and `cursor`.
     pub(crate) fn page(&mut self, keyring: &Keyring, list: &str) -> Page {
         self.page_of(keyring, list, LIMIT_DEFAULT, LIMIT_MAX)
     }
 
-    /// The same for pages of another size.
+    /// The same with other page sizes.
     pub(crate) fn page_of(&mut self, keyring: &Keyring, list: &str, usual: u32, most: u32) -> Page {
         let limit = self.take("limit", |text| match text.parse() {
             Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
@@ -94,7 +107,7 @@ impl Parameters {
         Page { after, limit: limit.unwrap_or(usual) }
     }
 
-    /// An owner: by their id, or by issuer (which may be missing where tokens carry none) and subject.
+    /// An owner: by their id, or by subject and issuer. The issuer may be absent if tokens have none.
     pub(crate) fn owner(&mut self) -> Option<Owner> {
         let is_given = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(own, _)| own == name);
         let by_id = is_given(&self.pairs, "owner");
@@ -118,7 +131,7 @@ impl Parameters {
         self.problems.push(FieldProblem::of_parameter(name, code, detail));
     }
 
-    /// An error if anything was wrong, unknown parameters among it: each by its own name, and once.
+    /// Fails if there was any error. Unknown parameters are errors; each name is reported once.
     pub(crate) fn finish(mut self) -> Result<(), Reason> {
         let mut named = HashSet::new();
         for (name, _) in self.pairs.drain(..) {
@@ -132,6 +145,17 @@ impl Parameters {
     }
 }
 
+/// Parameters with bytes that are no text (RFC 3986 §2.5). To put something in their place would look for something else.
+fn not_unicode(query: &str) -> Vec<FieldProblem> {
+    let broken = |part: &str| percent_decode_str(part).decode_utf8().is_err();
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let problem = |name: &str| {
+        let name: String = percent_decode_str(name).decode_utf8_lossy().chars().take(NAME_SHOWN).collect();
+        FieldProblem::of_parameter(name, "invalid", "is not UTF-8")
+    };
+    pairs.filter(|(name, value)| broken(name) || broken(value)).map(|(name, _)| problem(name)).collect()
+}
+
 /// The limits that tokens' `iss` and `sub` have.
 fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
     if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
@@ -141,7 +165,7 @@ fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
     }
 }
 
-/// The same list from `cursor` on, as `Link` gives it (RFC 8288).
+/// The next page of the same list, as a `Link` header (RFC 8288).
 pub(crate) fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
     let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: String = others.map(|pair| format!("{pair}&")).collect();

@@ -1,7 +1,7 @@
-//! What a route has no use for is refused and not passed over: a parameter that it does not know, a body that it does not read.
-//! Whoever sends it means something by it, and would not learn that it was lost.
+//! Refuses what the route would ignore: a parameter that it does not know, or a body that it does not read. A client
+//! that sends one expects an effect, and would not notice that there is none.
 //!
-//! Routes that read parameters or a body name what they do not know by themselves, together with what else is wrong.
+//! Routes that read parameters or a body report unknown names themselves, together with other errors.
 
 use actix_web::{
     Error, HttpRequest, HttpResponse,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::api::{endpoint::Reads, services::answered};
 
-/// Lets a request through that has nothing to which its route is deaf.
+/// Passes a request that has nothing that its route would ignore.
 pub(in crate::api) async fn refuse_what_is_not_read(
     reads: Reads,
     request: ServiceRequest,
@@ -40,7 +40,7 @@ fn judge(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
         if !reads.body {
             return Err(Reason::UnexpectedBody);
         }
-        // It was not read, because it does not say what it is.
+        // The server did not read the body, because the request has no content type.
         if request.method() == Method::DELETE && !request.headers().contains_key(CONTENT_TYPE) {
             return Err(Reason::UnsupportedMediaType);
         }
@@ -48,7 +48,7 @@ fn judge(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
     if reads.query { Ok(()) } else { Parameters::of(request).finish() }
 }
 
-/// By the head alone: a body that nobody reads is not waited for.
+/// Decided by the head alone: a body that nobody reads is not waited for.
 fn announces_body(request: &HttpRequest) -> bool {
     let headers = request.headers();
     let is_nothing = |length: &HeaderValue| length.to_str().is_ok_and(|text| text.parse() == Ok(0_u64));

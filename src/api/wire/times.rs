@@ -1,21 +1,21 @@
-//! Instants, as exact as answers show them.
+//! Timestamps as they appear in responses, in milliseconds.
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use crate::domain::timestamp;
 
-/// An instant.
+/// Serializes a timestamp.
 pub(crate) fn required<S: Serializer>(instant: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&timestamp::write(*instant))
 }
 
-/// An instant, or `null`.
+/// Serializes a timestamp or `null`.
 pub(crate) fn optional<S: Serializer>(instant: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
     instant.map(timestamp::write).serialize(serializer)
 }
 
-/// Now.
+/// The current time, in milliseconds.
 pub(crate) fn now() -> OffsetDateTime {
     timestamp::to_milliseconds(OffsetDateTime::now_utc())
 }

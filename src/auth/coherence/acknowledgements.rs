@@ -1,21 +1,23 @@
-//! What this replica has applied, and not told the others yet.
+//! The changes that this replica has applied but not acknowledged yet.
 
 use super::{ChangeId, Notification, ReplicaId};
 
-/// Changes in one message: a notification has room for 8000 bytes.
+/// The maximum number of changes per message. A notification has at most 8000 bytes.
 const MOST_AT_ONCE: usize = 400;
-/// Changes that wait to be acknowledged. With more, the oldest are dropped: whoever waits for those waits for the lease.
+/// The maximum number of changes that wait for acknowledgement. Beyond that, the oldest are dropped, and their revokers
+/// wait for the lease.
 const MOST_DUE: usize = 8 * MOST_AT_ONCE;
 
-/// At most one acknowledgement is under way: under a burst of changes the next one covers them all, so the load on the
-/// database stays bounded.
+/// At most one acknowledgement is being sent: in a burst of changes, the next one covers all of them, so the load on
+/// the database stays bounded.
 ///
-/// Each change is named. "All up to this one" would be shorter, and could be replayed together with an old announcement.
+/// Each change is named. "All up to this one" would be shorter, but could be replayed together with an old
+/// announcement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Acknowledgements {
     due: Vec<ChangeId>,
     under_way: Option<UnderWay>,
-    /// The latest change that a trigger has numbered. Older versions announce nothing else.
+    /// The latest change that a trigger has numbered. Older versions have no other acknowledgements.
     applied: Option<u64>,
     told: Option<u64>,
 }
@@ -38,7 +40,7 @@ impl Acknowledgements {
         self.due.push(change);
     }
 
-    /// `to_older_versions`: whether there is one that waits for a number.
+    /// `to_older_versions`: whether a replica of an older version waits for a number.
     pub(super) fn next(&mut self, replica: ReplicaId, to_older_versions: bool) -> Option<Notification> {
         let up_to = self.applied.filter(|number| to_older_versions && self.told != Some(*number));
         if self.under_way.is_some() || (self.due.is_empty() && up_to.is_none()) {

@@ -1,35 +1,35 @@
-//! The revoker's side: from a committed change to "nobody believes the old row any more".
+//! The revoker's side: from a committed change to "no replica trusts the old row any more".
 
 use std::collections::BTreeMap;
 
 use super::membership::Membership;
 use super::{ChangeId, MonotonicTime, ReplicaId};
 
-/// How far a change has come. See [`Replica::progress`](super::Replica::progress).
+/// The progress of a change. See [`Replica::progress`](super::Replica::progress).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Some replica may still hold a lease on the old row. Ask again after each message; should none
-    /// come, the change is settled at `until`.
+    /// Some replica may still hold a lease on the old row. Ask again after each message. If none arrives, the change is
+    /// settled at `until`.
     Waiting {
         /// On this machine's clock.
         until: MonotonicTime,
     },
-    /// No check that starts from now on believes the old row, anywhere.
+    /// No check that starts from now on trusts the old row, on any replica.
     Done(Settled),
 }
 
-/// How a change was settled; for metrics and logs.
+/// How a change was settled, for metrics and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// Our own announcement came back, so that every replica that might hold the old row was known.
+    /// Our own announcement came back, so every replica that might hold the old row was known.
     Heard {
-        /// Replicas that have applied the change, or left.
+        /// The number of replicas that have applied the change, or left.
         confirmed: usize,
-        /// Replicas that stayed silent until their lease was over.
+        /// The number of replicas that stayed silent until their lease expired.
         expired: usize,
     },
-    /// We couldn't hear, or there were too many to follow: the longest lease has passed since the
-    /// commit.
+    /// The announcement could not be heard, or there were too many changes to follow: the longest lease has passed
+    /// since the commit.
     Unheard,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Confirmations {
     most: usize,
 }
 
-/// What was known at the moment the change's own announcement came back.
+/// The state at the moment when the change's own announcement came back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Heard {
     holders: BTreeMap<ReplicaId, MonotonicTime>,
@@ -53,7 +53,7 @@ impl Confirmations {
         Self { waiting: BTreeMap::new(), most }
     }
 
-    /// Beyond `most` a change isn't followed and settles the slow way ([`Settled::Unheard`]).
+    /// Beyond the maximum, a change is not followed, and settles by time ([`Settled::Unheard`]).
     pub(super) fn announce(&mut self, change: ChangeId) {
         if self.waiting.len() < self.most {
             self.waiting.entry(change).or_insert(None);
@@ -64,8 +64,8 @@ impl Confirmations {
         self.waiting.remove(&change);
     }
 
-    /// An announcement was delivered. Says whether it is one of ours. Only the first counts: a repetition comes later,
-    /// when those who held a lease then may have lost it, and others taken one.
+    /// Handles a delivered announcement, and returns whether it is our own. Only the first delivery counts: at a
+    /// replay, leases that existed then may have expired, and others may have been taken.
     pub(super) fn heard(&mut self, change: ChangeId, now: MonotonicTime, members: &Membership) -> bool {
         let Some(waiting) = self.waiting.get_mut(&change) else { return false };
         waiting.get_or_insert_with(|| Heard {
@@ -84,12 +84,12 @@ impl Confirmations {
         }
     }
 
-    /// It holds no lease, so nothing has to be heard of it about any change.
+    /// This replica holds no lease, so it need not acknowledge any change.
     pub(super) fn left(&mut self, replica: ReplicaId) {
         self.waiting.values_mut().flatten().for_each(|heard| heard.release(replica));
     }
 
-    /// `unheard_until`: the longest lease after the commit, which settles every change.
+    /// `unheard_until`: one longest lease after the commit, when every change is settled.
     pub(super) fn progress(&self, change: ChangeId, unheard_until: MonotonicTime, now: MonotonicTime) -> Progress {
         let heard = self.waiting.get(&change).and_then(Option::as_ref);
         let until = match heard {
@@ -115,7 +115,7 @@ impl Heard {
         }
     }
 
-    /// When the last lease that may still cover the old row is over.
+    /// The end of the last lease that may still cover the old row.
     fn until(&self) -> MonotonicTime {
         let ends = self.holders.values().copied();
         ends.fold(self.unlisted_until, MonotonicTime::max)

@@ -1,5 +1,5 @@
-//! Drives the protocol: the one task that listens, sends heartbeats and acknowledgements, and wakes
-//! those who wait for a change to be settled.
+//! Drives the protocol: the task that listens, sends heartbeats and acknowledgements, and wakes those who wait for a
+//! change to be settled.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -26,30 +26,30 @@ use crate::{
     telemetry::outage::Trouble,
 };
 
-/// Counters of invalidations: 512 KB, for each check reads one, and so they stay in the processor's own
-/// cache. With a million keys in memory, a change costs the fifteen that share its counter a read each.
+/// The number of invalidation counters: 512 KB, which stay in the processor's cache, because each check reads one. With
+/// a million cached keys, a change causes one read for each of the fifteen that share its counter.
 const STRIPES: usize = 1 << 16;
-/// Heartbeats in one lease: some may be late before the lease is gone.
+/// Heartbeats per lease: some may be late before the lease expires.
 const HEARTBEATS_A_LEASE: u32 = 5;
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
-/// How long to wait before listening again after it failed; doubled up to the maximum.
+/// The pause before listening is retried; doubled up to the maximum.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// This replica's link to the others.
+/// This replica's connection to the others.
 pub struct Link {
     replica: Mutex<Replica>,
     freshness: Arc<Freshness>,
     announcements: Arc<dyn Announcements>,
     lease: Duration,
-    /// Something was heard that may settle a change.
+    /// Signals that a message arrived that may settle a change.
     progressed: watch::Sender<()>,
-    /// Held by a heartbeat on its way to the database. A second one would only queue up behind it.
+    /// Held while a heartbeat is being sent. A second one would only queue behind it.
     on_its_way: Arc<AsyncMutex<()>>,
     troubles: Troubles,
 }
 
-/// What is told once while it lasts, and not at each try.
+/// Conditions that are logged once while they last, and not at each attempt.
 #[derive(Default)]
 struct Troubles {
     listening: Trouble,
@@ -59,7 +59,7 @@ struct Troubles {
 }
 
 impl Link {
-    /// A link that does nothing yet.
+    /// A link that does nothing until [`run`](Self::run).
     pub fn new(id: ReplicaId, settings: Settings, announcements: Arc<dyn Announcements>) -> Self {
         Self {
             lease: settings.lease,
@@ -72,22 +72,24 @@ impl Link {
         }
     }
 
-    /// What the checks may believe.
+    /// The state that checks use.
     pub fn freshness(&self) -> Arc<Freshness> {
         Arc::clone(&self.freshness)
     }
 
-    /// Listens for ever, on one connection after the other.
+    /// Listens for ever, reconnecting as necessary.
     pub async fn run(self: Arc<Self>) {
         let mut pause = RECONNECT_PAUSE;
         loop {
             match self.announcements.listen(self.lease).await {
                 Ok(listening) => {
                     pause = RECONNECT_PAUSE;
-                    self.troubles.listening.is_over(|lasted_ms| tracing::info!(lasted_ms, "hears of changes again"));
+                    self.troubles.listening.is_over(|lasted_ms| {
+                        tracing::info!(lasted_ms, "the LISTEN connection is restored; caching is enabled again")
+                    });
                     let lost = self.follow(listening).await;
                     self.troubles.listening.tell(&lost, |_| {
-                        tracing::warn!(error = %lost, "stopped hearing of changes; keys are read on each check until that is mended");
+                        tracing::warn!(error = %lost, "stopped hearing of changes; memory counts until the lease ends, and then keys are read on each check, until that is mended");
                     });
                 }
                 Err(error) => self.troubles.listening.tell(&error, |repeated| {
@@ -99,17 +101,17 @@ impl Link {
         }
     }
 
-    /// Gives up the lease and tells the others, so that no revoker waits for a replica that has stopped.
+    /// Gives up the lease and informs the others, so that no revoker waits for a stopped replica.
     pub async fn leave(&self) {
         let left = self.replica().leave(&self.freshness);
-        // A heartbeat that came after the good-bye, by another connection, would list us again.
+        // If a heartbeat arrived after the deregistration, by another connection, it would register us again.
         let _none_on_its_way = self.on_its_way.lock().await;
         if let Err(error) = self.announcements.send(&left).await {
-            tracing::warn!(%error, "could not say good-bye; revokes may wait for this replica for one lease");
+            tracing::warn!(%error, "could not deregister this replica; revocations may wait for its lease");
         }
     }
 
-    /// Follows a change that is to be made, from before its commit.
+    /// Follows an upcoming change. Must be called before its commit.
     pub fn announce(self: &Arc<Self>) -> Announced {
         let change = ChangeId(rand::random());
         self.replica().announce_change(change);
@@ -130,7 +132,7 @@ impl Link {
         heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                // What has arrived comes first: it may be what a heartbeat would ask about.
+                // Received messages come first: one of them may be the answer to a heartbeat.
                 biased;
                 arrived = listener.next() => match arrived {
                     Ok(notification) => self.heard(connection, &notification),
@@ -138,7 +140,7 @@ impl Link {
                 },
                 _ = heartbeats.tick() => {
                     if self.tick() {
-                        return StoreError::Unavailable("the listening connection is deaf".to_owned());
+                        return StoreError::Unavailable("the LISTEN connection delivers no notifications".to_owned());
                     }
                 }
             }
@@ -153,17 +155,17 @@ impl Link {
                 tracing::warn!(
                     replica = %Uuid::from_u128(id),
                     repeated,
-                    "heard of a replica that proves nothing: of an older version, with other peppers, or made up by somebody who \
-                     may connect to the database; each change waits for its lease"
+                    "received a heartbeat without a valid proof: the replica has an older version or other peppers, or \
+                     somebody with access to the database forged it; each revocation waits for its lease"
                 );
             });
         }
         self.progressed.send_replace(());
     }
 
-    /// Sends a heartbeat. Says whether the listening connection is to be given up.
+    /// Sends a heartbeat. Returns whether the listening connection must be replaced.
     fn tick(self: &Arc<Self>) -> bool {
-        // Before the heartbeat is made: one that is made is seen by who leaves.
+        // Taken before the heartbeat is created, so that `leave` waits for every created heartbeat.
         let turn = Arc::clone(&self.on_its_way).try_lock_owned();
         let ticked = self.replica().tick(clock::now());
         if let (Some(heartbeat), Ok(turn)) = (ticked.heartbeat, turn) {
@@ -186,7 +188,7 @@ impl Link {
         ticked.reconnect
     }
 
-    /// Sends the acknowledgement that is due, if one is. One that fails is due again at the next tick.
+    /// Sends the acknowledgement that is due, if any. After a failure, it is due again at the next tick.
     fn acknowledge(self: &Arc<Self>) {
         let Some(acknowledgement) = self.replica().acknowledgement_due(clock::now()) else { return };
         let link = Arc::clone(self);
@@ -194,7 +196,7 @@ impl Link {
             let sent = link.announcements.send(&acknowledgement).await;
             link.replica().acknowledgement_finished(sent.is_ok());
             match sent {
-                // Further changes may have been applied meanwhile.
+                // Further changes may have been applied in the meantime.
                 Ok(()) => {
                     link.troubles.acknowledgements.is_over(|lasted_ms| {
                         tracing::info!(lasted_ms, "changes are acknowledged again");
@@ -209,8 +211,8 @@ impl Link {
     }
 
     fn replica(&self) -> MutexGuard<'_, Replica> {
-        // Held for a few instructions and never across I/O. A panic in between would leave the
-        // protocol's state undecided, but its worst outcome is a longer wait.
+        // Held for a few instructions, and never across I/O. A panic in between leaves a state whose worst effect is a
+        // longer wait.
         self.replica.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -223,16 +225,16 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// What announces it, to be sent in its transaction.
+    /// The announcement, to be sent in the change's transaction.
     pub fn mark(&self) -> &Mark {
         &self.mark
     }
 
-    /// Waits until no check that starts from now on believes what the change has ended, on any
-    /// replica. `committed_at` was read after the commit's reply.
+    /// Waits until no check that starts from now on trusts the old row, on any replica. `committed_at` must be read
+    /// after the commit's reply.
     pub async fn settled(&self, committed_at: MonotonicTime) -> Settled {
-        // The others' acknowledgements usually come first. The database must not be able to hold those
-        // up, so it is asked beside them, and until it answers the longest possible lease holds.
+        // The other replicas' acknowledgements usually arrive first. The database must not delay them, so the longest
+        // lease is queried concurrently; until it is known, the longest possible lease applies.
         let by_lease_in_use = async {
             let longest_lease = self.link.announcements.longest_lease().await;
             self.settled_within(committed_at, longest_lease).await
@@ -253,7 +255,7 @@ impl Announced {
                 Progress::Done(settled) => return settled,
                 Progress::Waiting { until } => {
                     let left = Duration::from_nanos(until.as_nanos().saturating_sub(now.as_nanos()));
-                    // Either way the question is asked again, by the right clock.
+                    // In either case the loop checks again, by the right clock.
                     let _ = tokio::time::timeout(left, progressed.changed()).await;
                 }
             }
@@ -275,7 +277,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes messages one after the other, each when it is let through.
+    /// Accepts messages one after the other, each with a permit.
     struct Slow {
         begun: watch::Sender<usize>,
         let_through: Semaphore,

@@ -1,26 +1,26 @@
-//! Which other replicas may hold a lease, and until when at the latest.
+//! The other replicas that may hold a lease, with the latest end of each.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{LONGEST_LEASE, MonotonicTime, ReplicaId};
 
-/// Replicas that prove nothing, followed one by one. Apart from the others, whose places an impostor must not take.
+/// The maximum number of unproven replicas that are tracked individually. Separate, so that impostors can't displace
+/// others.
 const MOST_UNPROVEN: usize = 64;
 
-/// Built from the heartbeats that this replica hears; all times are this replica's own.
+/// Built from received heartbeats. All times are on this replica's clock.
 ///
-/// A heartbeat was sent before it arrived here, and the lease that it brings its sender counts from
-/// the sending. So `arrival + lease` is never earlier than that lease's end. A heartbeat that is heard
-/// once more, late, only makes that later.
+/// A heartbeat is sent before it arrives here, and the sender counts its lease from the sending. So `arrival + lease`
+/// is never earlier than the end of the lease. A replayed heartbeat only makes it later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Membership {
     proven: Listed,
-    /// Heard of by messages that prove nothing: of an older version, or of an impostor. They are waited for like the
-    /// others, but never heard to have applied anything.
+    /// Replicas known only from unproven messages: of an older version, or impostors. They are waited for like the
+    /// others, but never counted as having applied anything.
     unproven: Listed,
-    /// Leases of replicas that are not listed have ended by this instant. They are those whose
-    /// heartbeats were sent before we began to listen, and those that no longer fitted.
+    /// The leases of replicas that are not listed end by this instant: those whose heartbeats were sent before we
+    /// started to listen, and those that exceeded the limit.
     unlisted_until: MonotonicTime,
 }
 
@@ -39,8 +39,8 @@ impl Membership {
         }
     }
 
-    /// Listening begins anew, after what may have been any number of unheard heartbeats, none of
-    /// them sent later than `now`. That covers the listed ones as well, so the list starts over.
+    /// Starts over with a new connection. Any number of heartbeats may have been missed, none of them sent later than
+    /// `now`. That covers the listed replicas too, so the list is cleared.
     pub(super) fn start_over(&mut self, now: MonotonicTime, longest_lease: Duration) {
         self.proven.until.clear();
         self.unproven.until.clear();
@@ -55,13 +55,13 @@ impl Membership {
         }
     }
 
-    /// Says whether it is news.
+    /// Returns whether this replica was unknown.
     pub(super) fn heard_unproven(&mut self, of: ReplicaId, now: MonotonicTime, lease: Duration) -> bool {
-        // One that proves itself sends both, for the older versions.
+        // A replica with a proof also sends the unproven form, for older versions.
         if self.proven.until.contains_key(&of) {
             return false;
         }
-        // No replica has a longer one, whatever this says.
+        // No replica has a longer lease, whatever the message claims.
         let until = now.after(lease.min(LONGEST_LEASE));
         let is_news = !self.unproven.until.contains_key(&of);
         if !self.unproven.list(of, until, now) {
@@ -75,13 +75,13 @@ impl Membership {
         self.unproven.until.remove(&replica);
     }
 
-    /// Every listed replica whose lease may still run at `now`, with the latest end of that lease.
+    /// Every listed replica whose lease may be valid at `now`, with the latest end of the lease.
     pub(super) fn holders(&self, now: MonotonicTime) -> BTreeMap<ReplicaId, MonotonicTime> {
         let listed = self.proven.until.iter().chain(&self.unproven.until);
         listed.filter(|(_, until)| now < **until).map(|(id, until)| (*id, *until)).collect()
     }
 
-    /// Whether somebody who proves nothing may hold a lease at `now`.
+    /// Whether an unproven replica may hold a lease at `now`.
     pub(super) fn has_unproven(&self, now: MonotonicTime) -> bool {
         self.unproven.until.values().any(|until| now < *until)
     }
@@ -100,7 +100,7 @@ impl Listed {
         Self { until: BTreeMap::new(), most }
     }
 
-    /// Says whether there is room for it.
+    /// Returns whether there was room for it.
     fn list(&mut self, replica: ReplicaId, until: MonotonicTime, now: MonotonicTime) -> bool {
         if let Some(known) = self.until.get_mut(&replica) {
             *known = until.max(*known);

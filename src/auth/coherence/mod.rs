@@ -1,59 +1,57 @@
-//! The revocation promise as a pure state machine: messages and instants in, decisions out.
+//! The revocation protocol as a pure state machine: messages and timestamps in, decisions out.
 //!
-//! > When a revoke returns, no check that starts afterwards believes the revoked row, on any replica.
+//! > When a revocation returns, no check that starts afterwards trusts the revoked row, on any replica.
 //!
-//! - [`Freshness`] is asked on every check: may this cached record be believed now?
-//! - [`Replica`] is driven by the one task that owns the listening connection.
+//! - [`Freshness`] is queried by every check: may this cached record be trusted now?
+//! - [`Replica`] is driven by the task that owns the listening connection.
 //! - [`Progress`] tells a revoker whether it may answer.
 //!
-//! There is no I/O here and no clock. The caller carries the messages ([`Notification`]) and reads the
-//! clock. `tests/coherence_model` explores what can happen in between.
+//! There is no I/O and no clock here. The caller transports the messages ([`Notification`]) and reads the clock.
+//! `tests/coherence_model` explores the possible interleavings.
 //!
-//! # Why it holds
+//! # Why the promise holds
 //!
 //! Postgres delivers notifications to every listener in commit order. A change C is announced in its own transaction,
-//! after what it changes. A lease that B takes from a
-//! heartbeat committed *after* C means that B has applied C first: one task, in delivery
-//! order. A lease from a heartbeat committed *before* C ends, in real time, at the latest one lease
-//! after that heartbeat's arrival at the revoker A. When A hears its own announcement of C, it has heard each of those
-//! heartbeats, except those sent before A began to listen, whose leases end one longest lease after
-//! that. So after C each other replica has either acknowledged (it applied C), or left (it gave up its
-//! lease), or outlived its lease; and A has applied C itself. Where A can't hear C, every lease from
-//! before C is over one longest lease after the commit.
+//! after the change itself. If replica B takes a lease from a heartbeat committed *after* C, B has applied C first,
+//! because one task handles messages in delivery order. A lease from a heartbeat committed *before* C ends, in real
+//! time, at most one lease after the heartbeat's arrival at the revoker A. When A receives its own announcement of C,
+//! it has received all of these heartbeats, except those sent before A started to listen; the leases of the latter end
+//! one longest lease after that start. So after C, every other replica has acknowledged (it applied C), has left (it
+//! gave up its lease), or has outlived its lease, and A has applied C itself. If A can't receive its announcement,
+//! every lease from before C has ended one longest lease after the commit.
 //!
-//! # Who is believed
+//! # What is authenticated
 //!
-//! Whoever may connect to the database may send notifications, and read those of others. So what could shorten a wait
-//! or give a lease carries a proof that a replica sent it: heartbeats, announcements, acknowledgements, good-byes.
-//! Everything else only invalidates, or only lengthens a wait, up to one longest lease: what triggers send, and heartbeats
-//! without a proof.
+//! Anybody who can connect to the database can send notifications, and read those of others. So every message that
+//! could shorten a wait or grant a lease carries a proof that a replica sent it: heartbeats, announcements,
+//! acknowledgements, deregistrations. All other messages only invalidate, or only lengthen a wait by up to one longest
+//! lease: messages of triggers, and heartbeats without a proof.
 //!
-//! Messages can be replayed, too, and nothing follows from that but waits:
+//! Messages can also be replayed, which causes nothing but waits:
 //!
-//! - An acknowledgement names its changes, by random numbers that are used once, and a good-bye names a run of a replica. Both
-//!   stay true for ever.
-//! - A heartbeat gives its sender a lease only while it is under way, and that counts from its sending; to others it
-//!   makes the sender's lease look longer than it is.
-//! - An announcement is acknowledged by who has applied its change, however often it comes. Its own sender counts the first,
-//!   and the original comes before any copy, for nobody can have read it earlier than its commit.
+//! - An acknowledgement names its changes by random numbers that are used once, and a deregistration names a run of a
+//!   replica. Both stay true for ever.
+//! - A heartbeat grants its sender a lease only while it is in flight, counted from its sending. For others, it makes
+//!   the sender's lease look longer than it is.
+//! - An announcement is acknowledged by every replica that has applied its change, however often it arrives. Its own
+//!   sender counts only the first, and the original precedes every copy, because nobody can read it before its commit.
 //!
-//! # What it relies on
+//! # Requirements
 //!
-//! - The clock ([`MonotonicTime`]) counts while the process, or the machine, is stopped
-//!   (`CLOCK_BOOTTIME` on Linux), and two replicas' clocks run at rates that differ by less than
-//!   [`Settings::clock_margin`] allows. Their readings are never compared.
-//! - LISTEN has taken effect (its command has completed) before
-//!   [`listener_connected`](Replica::listener_connected) is called, and a row is read in a transaction that begins after
-//!   its ticket was taken, from a server that was still the primary afterwards.
-//! - A heartbeat is reported as sent ([`heartbeat_sent`](Replica::heartbeat_sent)) when it is as durable as a change, which no
-//!   server can make it that another one has superseded.
-//! - Every instant given as `now` was read after the message or request at hand had arrived; for
-//!   [`tick`](Replica::tick), before the heartbeat is sent.
-//! - What a change invalidates, and then its announcement, are part of its transaction.
-//! - The database keeps the longest lease of any replica. A replica enters its own there before its
-//!   first heartbeat. It is read after LISTEN has taken effect
-//!   ([`listener_connected`](Replica::listener_connected)) and after a change has committed
-//!   ([`settled_unheard_at`]), so that whoever is not heard is counted there.
+//! - The clock ([`MonotonicTime`]) continues while the process or the machine is stopped (`CLOCK_BOOTTIME` on Linux),
+//!   and the rates of two replicas' clocks differ by less than [`Settings::clock_margin`] allows. Their values are
+//!   never compared.
+//! - LISTEN has taken effect (its command has completed) before [`listener_connected`](Replica::listener_connected) is
+//!   called. A row is read in a transaction that begins after its ticket was taken, on a server that was still the
+//!   primary afterwards.
+//! - A heartbeat is reported as sent ([`heartbeat_sent`](Replica::heartbeat_sent)) once it is as durable as a change. A
+//!   server that was superseded can't achieve that.
+//! - Every `now` was read after the current message or request had arrived; for [`tick`](Replica::tick), before the
+//!   heartbeat is sent.
+//! - A change's invalidations, followed by its announcement, are part of its transaction.
+//! - The database stores the longest lease of any replica. A replica registers its own before its first heartbeat. The
+//!   value is read after LISTEN has taken effect ([`listener_connected`](Replica::listener_connected)) and after a
+//!   change has committed ([`settled_unheard_at`]), so that it includes every replica that is not heard.
 
 mod acknowledgements;
 mod confirmation;
@@ -75,40 +73,41 @@ pub use freshness::{FillTicket, Freshness};
 pub use link::{Announced, Link};
 pub use replica::{Connection, Replica, Ticked};
 
-/// The shortest lease that still leaves room for a few heartbeats.
+/// The shortest lease with room for a few heartbeats.
 pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
-/// The protocol's bounds. [`Settings::for_lease`] chooses everything from the lease.
+/// The parameters of the protocol. [`Settings::for_lease`] derives all of them from the lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
-    /// R: revokers wait so long for this replica when it is silent, by their clock.
+    /// R: how long revokers wait for this replica if it is silent, by their clocks.
     pub lease: Duration,
-    /// This replica believes its cache for `lease - clock_margin` by its own clock. So the promise
-    /// holds while no clock runs faster than another by more than `lease : (lease - clock_margin)`.
+    /// This replica trusts its cache for `lease - clock_margin` by its own clock. So the promise holds as long as no
+    /// clock runs faster than another by more than the factor `lease : (lease - clock_margin)`.
     pub clock_margin: Duration,
-    /// A heartbeat that the database has taken and that hasn't come back for so long means that the
-    /// listening connection is dead, whatever it says.
+    /// If the database has committed a heartbeat and it does not come back within this time, the listening connection
+    /// is considered dead.
     pub deaf_after: Duration,
-    /// Other replicas followed one by one (about 100 bytes each). With more, changes take up to R.
+    /// The maximum number of replicas that are tracked individually (about 100 bytes each). With more, changes take up
+    /// to R.
     pub most_replicas: usize,
-    /// Changes of this replica that may wait at a time. Those beyond wait for the longest lease.
+    /// The maximum number of this replica's changes that are followed at a time. Further ones wait for the longest
+    /// lease.
     pub most_waiting: usize,
 }
 
-/// The configured lease is out of bounds.
+/// The configured lease is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a lease of {0:?} is not possible: choose one from {SHORTEST_LEASE:?} to {LONGEST_LEASE:?}")]
+#[error("a lease of {0:?} is out of range: it must be from {SHORTEST_LEASE:?} to {LONGEST_LEASE:?}")]
 pub struct InvalidLease(Duration);
 
 impl Settings {
-    /// Everything that follows from the lease R.
+    /// Derives the parameters from the lease R.
     ///
-    /// The margin is a fifth of R: clocks may differ in rate by 25 %. That is far more than quartz
-    /// does, but a time daemon may slew: chrony by up to 8.3 %, on two machines in opposite
-    /// directions 18 %.
+    /// The margin is a fifth of R: the rates of clocks may differ by 25 %. That is far more than the drift of quartz,
+    /// but time daemons may slew: chrony by up to 8.3 %, so two machines in opposite directions by 18 %.
     ///
     /// # Errors
-    /// When `lease` isn't between [`SHORTEST_LEASE`] and [`LONGEST_LEASE`].
+    /// If `lease` is not between [`SHORTEST_LEASE`] and [`LONGEST_LEASE`].
     pub fn for_lease(lease: Duration) -> Result<Self, InvalidLease> {
         if !(SHORTEST_LEASE..=LONGEST_LEASE).contains(&lease) {
             return Err(InvalidLease(lease));
@@ -116,15 +115,15 @@ impl Settings {
         Ok(Self { lease, clock_margin: lease / 5, deaf_after: lease / 2, most_replicas: 1024, most_waiting: 4096 })
     }
 
-    /// For how long a heartbeat lets its sender believe, from the instant before the sending.
+    /// The duration of trust that a heartbeat grants its sender, from the instant before the sending.
     fn believes_for(&self) -> Duration {
         self.lease.saturating_sub(self.clock_margin)
     }
 }
 
-/// When a change that committed before `committed_at` (read after the commit's reply) is settled
-/// though nobody has been heard. `longest_lease` is what the database said after the commit, or
-/// [`LONGEST_LEASE`]. A revoker without a [`Replica`] (a command line) waits for this.
+/// When a change is settled by time alone. It committed before `committed_at`, which was read after the commit's reply.
+/// `longest_lease` is the database's value after the commit, or [`LONGEST_LEASE`]. A revoker without a [`Replica`],
+/// such as the command line, waits for this.
 pub fn settled_unheard_at(committed_at: MonotonicTime, longest_lease: Duration) -> MonotonicTime {
     committed_at.after(longest_lease)
 }

@@ -1,4 +1,4 @@
-//! One replica's part in the protocol: hears, applies, acknowledges, keeps its lease alive.
+//! One replica's part in the protocol: receives, applies and acknowledges changes, and keeps its lease alive.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -8,26 +8,26 @@ use super::membership::Membership;
 use super::{ChangeId, Freshness, MonotonicTime, Notification, Progress, Records};
 use super::{ReplicaId, Settings};
 
-/// Heartbeats under way. Older ones than these would bring no lease worth having.
+/// The maximum number of heartbeats in flight. A lease from an older one would be useless.
 const HEARTBEATS_UNDER_WAY: usize = 32;
 
-/// Names one listening connection. What an earlier one still delivers is ignored.
+/// Identifies a listening connection. Late messages of earlier connections are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Connection(u64);
 
-/// What a tick asks of the caller.
+/// The actions that a tick requests from the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticked {
-    /// To be sent now; report it with [`Replica::heartbeat_sent`].
+    /// A heartbeat to send now. Report it with [`Replica::heartbeat_sent`].
     pub heartbeat: Option<Notification>,
-    /// The listening connection is deaf: drop it, report it lost, connect anew.
+    /// The listening connection is dead: drop it, report it as lost, and reconnect.
     pub reconnect: bool,
 }
 
-/// The state machine. One task owns it (revokers reach it through a lock that is never held across
-/// I/O); the checks use [`Freshness`] only.
+/// The state machine. One task owns it; revokers access it through a lock that is never held across I/O. Checks use
+/// only [`Freshness`].
 ///
-/// Always the same [`Freshness`] is to be handed in.
+/// Every call must be given the same [`Freshness`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     id: ReplicaId,
@@ -42,22 +42,23 @@ pub struct Replica {
     acknowledgements: Acknowledgements,
 }
 
-/// A heartbeat that has brought no lease yet. It does so when it has been both taken and heard, in either order.
+/// A heartbeat that has not granted a lease yet. It does once it is both committed and received back, in either order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct UnderWay {
     sequence: u64,
-    /// Before the sending: the database has nothing newer to tell than what we know when it returns.
+    /// Read before the sending: when the heartbeat comes back, every change committed before this instant has been
+    /// received.
     sent_at: MonotonicTime,
-    /// When the database was known to have it as durably as any change; from then on a deaf listener is to blame.
-    /// Without that it proves nothing: a server whose commits wait for a standby shows a commit whose wait is cut short
-    /// to everybody, also when another server has long taken its place.
+    /// When the database was known to have committed it as durably as a change; from then on, a missing delivery means
+    /// that the listener is dead. A heartbeat without it proves nothing: if a server waits for a standby and the wait
+    /// is cut short, the commit becomes visible even if another server has long become the primary.
     taken_at: Option<MonotonicTime>,
-    /// Whether it has come back.
+    /// Whether it was received back.
     heard: bool,
 }
 
 impl Replica {
-    /// Neither listening nor believing anything.
+    /// A replica that neither listens nor trusts anything.
     pub fn new(id: ReplicaId, settings: Settings) -> Self {
         Self {
             id,
@@ -73,9 +74,9 @@ impl Replica {
         }
     }
 
-    /// LISTEN has taken effect on a new connection, the only one from now on. Nothing read before is
-    /// believed: what changed between two connections was told to nobody. `longest_lease` is what the
-    /// database said after LISTEN took effect.
+    /// LISTEN has taken effect on a new connection, which replaces any earlier one. Everything read before is
+    /// invalidated, because changes between two connections were not received. `longest_lease` is the database's value
+    /// after LISTEN took effect.
     pub fn listener_connected(
         &mut self,
         now: MonotonicTime,
@@ -91,7 +92,7 @@ impl Replica {
         connection
     }
 
-    /// The listening connection is gone. The lease stays: revokers reckon with it until it ends.
+    /// The listening connection is lost. The lease remains, because revokers wait for it until it ends.
     pub fn listener_lost(&mut self, connection: Connection) {
         if self.listening == Some(connection) {
             self.listening = None;
@@ -99,9 +100,9 @@ impl Replica {
         }
     }
 
-    /// To be called once per heartbeat interval, with the clock read *before* the heartbeat is sent.
-    /// Without a listener, or when leaving, there is nothing to send: a heartbeat that can't bring us
-    /// a lease would only make revokers wait for us.
+    /// Must be called once per heartbeat interval, with the clock read *before* the heartbeat is sent. Without a
+    /// listener, and when leaving, there is nothing to send: a heartbeat that can't grant a lease would only make
+    /// revokers wait for us.
     pub fn tick(&mut self, now: MonotonicTime) -> Ticked {
         if self.listening.is_none() || self.leaving {
             return Ticked { heartbeat: None, reconnect: false };
@@ -117,8 +118,7 @@ impl Replica {
         Ticked { heartbeat: Some(heartbeat), reconnect }
     }
 
-    /// The database has taken this heartbeat of ours: it has answered that it is committed. One that failed isn't
-    /// reported.
+    /// The database has confirmed the commit of this heartbeat. Failed heartbeats are not reported.
     pub fn heartbeat_sent(&mut self, heartbeat: &Notification, now: MonotonicTime, freshness: &Freshness) {
         let Notification::Heartbeat { sequence, .. } = heartbeat else {
             return;
@@ -129,9 +129,9 @@ impl Replica {
         self.take_lease(*sequence, freshness);
     }
 
-    /// A notification was delivered on `connection`; to be called in the order of delivery, with the
-    /// clock read after the arrival. Ask [`acknowledgement_due`](Self::acknowledgement_due) when what
-    /// has arrived is all handled. Gives the replica that proves nothing, and was not heard of before, if it is one's.
+    /// A notification was delivered on `connection`. Must be called in delivery order, with the clock read after the
+    /// arrival. Query [`acknowledgement_due`](Self::acknowledgement_due) after all received messages are handled.
+    /// Returns the sender if the message is unproven and its sender was unknown.
     pub fn heard(
         &mut self,
         connection: Connection,
@@ -174,56 +174,55 @@ impl Replica {
         self.acknowledgements.next(self.id, self.members.has_unproven(now))
     }
 
-    /// The acknowledgement was sent, or it failed (then it is due again: try at the next tick).
+    /// The acknowledgement was sent, or it failed; then it is due again, and should be retried at the next tick.
     pub fn acknowledgement_finished(&mut self, sent: bool) {
         self.acknowledgements.finished(sent);
     }
 
-    /// Call *before* the change commits: its announcement may arrive before the commit's reply.
+    /// Must be called *before* the change commits, because its announcement may arrive before the commit's reply.
     pub fn announce_change(&mut self, change: ChangeId) {
         self.confirmations.announce(change);
     }
 
-    /// How far the change has come. A change that was never announced, or whose announcement didn't
-    /// arrive, is settled by time alone: `unheard_until` is [`settled_unheard_at`](super::settled_unheard_at).
+    /// The progress of a change. A change that was never announced, or whose announcement did not arrive, is settled by
+    /// time alone: `unheard_until` is [`settled_unheard_at`](super::settled_unheard_at).
     pub fn progress(&self, change: ChangeId, unheard_until: MonotonicTime, now: MonotonicTime) -> Progress {
         self.confirmations.progress(change, unheard_until, now)
     }
 
-    /// Nobody waits for this change any more: it is done, its transaction failed, or its client has
-    /// hung up. Call it for every announced change.
+    /// Stops following a change: it is settled, its transaction failed, or its client is gone. Must be called for every
+    /// announced change.
     pub fn forget_change(&mut self, change: ChangeId) {
         self.confirmations.forget(change);
     }
 
-    /// Gives up the lease for good; the result, sent afterwards, spares revokers the wait. Checks that
-    /// are still answered read the row each time.
+    /// Gives up the lease for good. The returned message spares revokers the wait. Later checks read the row each time.
     pub fn leave(&mut self, freshness: &Freshness) -> Notification {
         self.leaving = true;
         freshness.end_lease();
         Notification::Left { replica: self.id }
     }
 
-    /// Who this is.
+    /// The id of this replica.
     pub fn id(&self) -> ReplicaId {
         self.id
     }
 
-    /// Other replicas heard of lately; for metrics.
+    /// The number of other replicas heard of recently, for metrics.
     pub fn other_replicas(&self) -> usize {
         self.members.len()
     }
 
-    /// Changes that somebody waits for; for metrics.
+    /// The number of changes that somebody waits for, for metrics.
     pub fn waiting_changes(&self) -> usize {
         self.confirmations.len()
     }
 
-    /// Our own heartbeat is back: every change committed before it was sent has been delivered here.
+    /// Our own heartbeat came back: every change committed before it was sent has been delivered here.
     fn heard_own(&mut self, sequence: u64, freshness: &Freshness) {
         if let Some(sent) = self.under_way.iter_mut().find(|u| u.sequence == sequence) {
             sent.heard = true;
-        } // else it was sent for an earlier connection, or too long ago, or somebody repeats it
+        } // Otherwise it belongs to an earlier connection, is too old, or is a replay.
         self.take_lease(sequence, freshness);
     }
 
@@ -231,7 +230,7 @@ impl Replica {
         let complete = |u: &UnderWay| u.sequence == sequence && u.heard && u.taken_at.is_some();
         let Some(index) = self.under_way.iter().position(complete) else { return };
         let sent_at = self.under_way[index].sent_at;
-        // Those before it were lost, or wait for a commit that no longer matters.
+        // Earlier heartbeats were lost, or wait for a commit that no longer matters.
         self.under_way.drain(..=index);
         if !self.leaving {
             freshness.extend_lease(sent_at.after(self.settings.believes_for()));

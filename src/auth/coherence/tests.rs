@@ -1,4 +1,4 @@
-//! What the model check can't show: that the protocol is quick when all is well, and bounded.
+//! Properties that the model check can't show: that the protocol is fast in normal operation, and bounded.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ const REPLICA_A: ReplicaId = ReplicaId(1);
 const REPLICA_B: ReplicaId = ReplicaId(2);
 const RECORD: RecordId = RecordId(7);
 const CHANGE: ChangeId = ChangeId(1);
-/// What the database said is the longest lease.
+/// The longest lease according to the database.
 const LONGEST: Duration = Duration::from_secs(10);
 
 fn at(seconds: u64) -> MonotonicTime {
@@ -19,7 +19,7 @@ fn settings() -> Settings {
     Settings::for_lease(Duration::from_secs(5)).unwrap()
 }
 
-/// Replica A, which has listened since second 0.
+/// Replica A, listening since second 0.
 fn listening() -> (Replica, Freshness, Connection) {
     let freshness = Freshness::new(16);
     let mut replica = Replica::new(REPLICA_A, settings());
@@ -105,7 +105,7 @@ fn old_messages_that_somebody_repeats_settle_nothing() {
     assert_eq!(a.progress(new, settled_unheard_at(at(21), LONGEST), at(24)), waiting);
 }
 
-/// Whose numbers can be guessed, and sent by anybody.
+/// The numbers of triggers can be guessed, and anybody can send such messages.
 #[test]
 fn what_a_trigger_sends_settles_nothing() {
     let (mut a, freshness, connection) = listening();
@@ -127,7 +127,7 @@ fn who_proves_nothing_is_waited_for_for_a_lease_and_takes_nobodys_place() {
     a.announce_change(CHANGE);
     a.heard(connection, &announced(CHANGE), at(21), &freshness);
     a.heard(connection, &applied_by_b(&[CHANGE]), at(21), &freshness);
-    // Whatever they say of their leases, the longest that any replica has entered is the end of it.
+    // Whatever lease they claim, the longest registered lease is the limit.
     let waiting = Progress::Waiting { until: at(25) };
     assert_eq!(a.progress(CHANGE, settled_unheard_at(at(21), LONGEST), at(24)), waiting);
     assert!(matches!(a.progress(CHANGE, settled_unheard_at(at(21), LONGEST), at(25)), Progress::Done(_)));
@@ -147,7 +147,7 @@ fn a_lease_without_proof_is_no_longer_than_one_can_be() {
 #[test]
 fn a_replica_that_proves_itself_is_not_also_one_that_does_not() {
     let (mut a, freshness, connection) = listening();
-    // It sends both, for older versions; in either order.
+    // It sends both forms, for older versions, in either order.
     a.heard(connection, &heartbeat_of_b(), at(20), &freshness);
     assert_eq!(a.heard(connection, &unproven(REPLICA_B), at(20), &freshness), None);
     let other = ReplicaId(3);
@@ -156,7 +156,7 @@ fn a_replica_that_proves_itself_is_not_also_one_that_does_not() {
     let proven = Notification::Heartbeat { replica: other, sequence: 1, lease: Duration::from_secs(5) };
     a.heard(connection, &proven, at(20), &freshness);
     assert_eq!(a.other_replicas(), 2);
-    // Nor does its own old form make it wait for itself.
+    // A replica's own unproven form does not make it wait for itself either.
     assert_eq!(a.heard(connection, &unproven(REPLICA_A), at(20), &freshness), None);
     assert_eq!(a.other_replicas(), 2);
 }
@@ -193,7 +193,7 @@ fn a_burst_of_changes_is_acknowledged_at_once_and_one_message_at_a_time() {
 #[test]
 fn what_nobody_waits_for_is_acknowledged_to_nobody() {
     let (mut a, freshness, connection) = listening();
-    // A trigger's word alone: somebody has used psql.
+    // A message of a trigger alone: somebody used psql.
     a.heard(connection, &changed(), at(1), &freshness);
     assert_eq!(a.acknowledgement_due(at(1)), None);
     // And one's own change.
@@ -211,7 +211,7 @@ fn whoever_may_be_of_an_older_version_is_told_the_number_of_the_latest_change() 
     assert_eq!(a.acknowledgement_due(at(1)), Some(number));
     a.acknowledgement_finished(true);
     assert_eq!(a.acknowledgement_due(at(1)), None);
-    // Until its lease is over.
+    // Until its lease ends.
     a.heard(connection, &Notification::Changed { number: 2, records: Records::All }, at(6), &freshness);
     assert_eq!(a.acknowledgement_due(at(6)), None);
 }
@@ -231,7 +231,7 @@ fn a_heartbeat_that_comes_back_brings_a_lease_from_its_sending_less_the_margin()
 fn a_heartbeat_brings_no_lease_before_the_database_has_said_that_it_has_it() {
     let (mut a, freshness, connection) = listening();
     let (first, second) = (a.tick(at(10)).heartbeat.unwrap(), a.tick(at(11)).heartbeat.unwrap());
-    // As on a server whose wait for its standby was cut short: everybody sees what nobody may rely on.
+    // As on a server whose wait for its standby was cut short: everybody sees a commit that is not durable.
     for heartbeat in [&first, &second] {
         a.heard(connection, heartbeat, at(11), &freshness);
     }

@@ -1,8 +1,8 @@
-//! The signature algorithms that we verify.
+//! The signature algorithms that Keyward verifies.
 
 use jsonwebtoken::Algorithm;
 
-/// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1. `none` is not one of them.
+/// A signature algorithm of RFC 7518 §3.1 or RFC 8037 §3.1. `none` is not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is named as its RFC names it")]
 pub enum SignatureAlgorithm {
@@ -17,12 +17,12 @@ pub enum SignatureAlgorithm {
     Ps512,
     Es256,
     Es384,
-    /// On the curve Ed25519 only.
+    /// With the curve Ed25519 only.
     EdDsa,
 }
 
 impl SignatureAlgorithm {
-    /// All of them.
+    /// Every algorithm.
     pub(super) const ALL: [Self; 12] = [
         Self::Hs256,
         Self::Hs384,
@@ -37,14 +37,14 @@ impl SignatureAlgorithm {
         Self::Es384,
         Self::EdDsa,
     ];
-    /// Those with an RSA key, which all of one key can be used with.
+    /// The algorithms with an RSA key; every such key can be used with all of them.
     pub(super) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
-    /// Those with a key on a curve of NIST's, each with one of its own.
+    /// The algorithms with a key on a NIST curve, each with a curve of its own.
     pub(super) const EC: [Self; 2] = [Self::Es256, Self::Es384];
-    /// Those with a shared secret, the shortest hash first.
+    /// The algorithms with a shared secret, the shortest hash first.
     pub(super) const HMAC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
-    /// The algorithm that a header's or a key's `alg` names. `Ed25519` is EdDSA on that curve (RFC 9864 §2.2).
+    /// The algorithm with this `alg` name. `Ed25519` means EdDSA with that curve (RFC 9864 §2.2).
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "HS256" => Self::Hs256,
@@ -63,7 +63,7 @@ impl SignatureAlgorithm {
         })
     }
 
-    /// The fewest bytes that a shared secret for it has: as many as its hash (RFC 7518 §3.2).
+    /// The minimum length of a shared secret in bytes, which is the length of the hash (RFC 7518 §3.2).
     pub(super) fn shortest_secret(self) -> usize {
         match self {
             Self::Hs384 => 48,
@@ -72,7 +72,7 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// As the crypto library names it.
+    /// The algorithm in the types of `jsonwebtoken`.
     pub(super) fn of_library(self) -> Algorithm {
         match self {
             Self::Hs256 => Algorithm::HS256,

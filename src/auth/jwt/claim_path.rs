@@ -1,23 +1,23 @@
-//! Follows a [`ClaimPath`] into a token's claims.
+//! Resolves a [`ClaimPath`] in a token's claims.
 
 use crate::{
     auth::strict_json::{Json, Object},
     config::{ClaimPath, ClaimStep},
 };
 
-/// What stands at the end of a path.
+/// The target of a path.
 pub(super) enum Found<'a> {
     Value(&'a Json<'a>),
     /// The name of a member.
     Name(&'a str),
 }
 
-/// The one value that the path leads to.
+/// The single value at the path.
 pub(super) fn value<'a>(claims: &'a Object<'a>, path: &ClaimPath) -> Option<&'a Json<'a>> {
     claims.get(path.claim()).or_else(|| one(claims, path.steps()))
 }
 
-/// All that the path leads to.
+/// Every value at the path.
 pub(super) fn all<'a>(claims: &'a Object<'a>, path: &ClaimPath, found: &mut dyn FnMut(Found<'a>)) {
     let end = &mut |value: &'a Json<'a>| match value {
         Json::Object(object) if path.takes_names() => {

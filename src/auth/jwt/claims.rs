@@ -1,4 +1,4 @@
-//! From verified claims to an identity, or the reason why not.
+//! Derives an identity from verified claims, or the reason for a refusal.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -16,12 +16,13 @@ use crate::{
     },
 };
 
-/// The last second of the year 9999, the latest that a date can be (RFC 3339 §1).
+/// The last second of the year 9999, the latest possible date (RFC 3339 §1).
 const LATEST_DATE: f64 = 253_402_300_799.0;
-/// Who a token was issued to: OpenID Connect Core 1.0 §2, RFC 9068 §2.2, Okta, Microsoft Entra ID's version 1.
+/// The claims that name the client that a token was issued to: OpenID Connect Core 1.0 §2, RFC 9068 §2.2, Okta,
+/// Microsoft Entra ID version 1.
 const PARTIES: [&str; 4] = ["azp", "client_id", "cid", "appid"];
 
-/// What the configuration demands of claims. Times are in seconds.
+/// The configured requirements for claims. Times are in seconds.
 pub(super) struct Policy {
     issuer: Option<String>,
     audience: Vec<String>,
@@ -37,13 +38,13 @@ pub(super) struct Policy {
     scope_bearing: bool,
 }
 
-/// What good claims say. Times are in seconds since 1970.
+/// The content of valid claims. Times are in seconds since 1970.
 pub(super) struct Claimed {
     pub(super) identity: Arc<TokenIdentity>,
-    /// What the token could be ended by.
+    /// The records that could revoke the token.
     pub(super) records: TokenRecords,
     pub(super) issued_at: Option<f64>,
-    /// When its dates are good: then, and no other claim can become bad.
+    /// When the dates are valid. Within this range, no other claim can become invalid.
     pub(super) in_force: Range<f64>,
 }
 
@@ -54,18 +55,18 @@ struct Dates {
     issued_at: Option<f64>,
 }
 
-/// An instant as the dates of tokens are: in seconds since 1970.
+/// A timestamp in the form of token dates: seconds since 1970.
 pub(super) fn seconds(instant: OffsetDateTime) -> f64 {
     instant.unix_timestamp_nanos() as f64 / 1e9
 }
 
-/// The last whole microsecond of a date, which is as exact as the database is.
+/// A date truncated to microseconds, the precision of the database.
 fn instant(seconds: f64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e6).floor() as i128 * 1000).ok()
 }
 
 impl Policy {
-    /// For the tokens that are signed with the shared secret.
+    /// The rules for tokens signed with the shared secret.
     pub(super) fn shared(settings: &Jwt) -> Self {
         Self {
             issuer: settings.issuer.clone(),
@@ -83,7 +84,7 @@ impl Policy {
         }
     }
 
-    /// For the tokens of an issuer.
+    /// The rules for tokens of an issuer.
     pub(super) fn of(issuer: &Issuer) -> Self {
         Self {
             issuer: Some(issuer.issuer.clone()),
@@ -138,41 +139,46 @@ impl Policy {
         })
     }
 
+    /// Rights on Keyward itself that the claims carry, and that are not the issuer's to give.
+    pub(super) fn left_out(&self, claims: &Object<'_>) -> Vec<String> {
+        self.scopes.left_out(claims)
+    }
+
     /// Whether the bearers' keys belong to organisations.
     pub(super) fn names_organisations(&self) -> bool {
         self.tenant_claim.is_some()
     }
 
-    /// Whether tokens whose `iss` is this are judged by it.
+    /// Whether these rules apply to tokens with this `iss`.
     pub(super) fn is_about(&self, issuer: &str) -> bool {
         self.issuer.as_ref().is_none_or(|own| own == issuer)
     }
 
-    /// The `iss` that tokens must have; `None` where any will do.
+    /// The `iss` that tokens must have; `None` if any is accepted.
     pub(super) fn expected_issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// For how long a token that was issued now may be accepted. [`check_dates`](Self::check_dates) gives it a leeway three
-    /// times: its `iat` may be that far ahead, its life that much longer than the longest, and its `exp` that long ago.
+    /// How long a token issued now may be accepted. [`check_dates`](Self::check_dates) adds the leeway three times: to
+    /// a future `iat`, to the maximum lifetime, and to a past `exp`.
     pub(super) fn longest_life(&self) -> Duration {
         Duration::from_secs_f64(self.max_lifetime + 3.0 * self.leeway)
     }
 
-    /// Anything but a plain `false` in the claim counts: an issuer that says something there means it.
+    /// Anything except `false` or `null` counts: an issuer that puts another value there means it.
     fn is_disabled(&self, claims: &Object<'_>) -> bool {
         let claim = self.disabled_claim.as_ref().and_then(|path| claim_path::value(claims, path));
         claim.is_some_and(|value| !matches!(value, Json::Bool(false) | Json::Null))
     }
 
-    /// Its dates, if it is in force now.
+    /// The dates of the token, if it is valid now.
     fn check_dates(&self, claims: &Object<'_>, now: f64) -> Result<Dates, TokenFault> {
         let expiry = date(claims.get("exp"))?.ok_or(TokenFault::ExpiryMissing)?;
         if now >= expiry + self.leeway {
             return Err(TokenFault::Expired);
         }
         let issued_at = date(claims.get("iat"))?;
-        // Where a token does not say when its life began, only the rest of it can be judged.
+        // If the token has no `iat`, only its remaining lifetime can be checked.
         let begin = issued_at.map_or(now, |issued_at| issued_at.min(now));
         if expiry > begin + self.max_lifetime + self.leeway {
             return Err(TokenFault::LifetimeTooLong);
@@ -188,8 +194,8 @@ impl Policy {
         Ok(Dates { expiry, not_before, issued_at })
     }
 
-    /// The instants at which [`check_dates`](Self::check_dates) finds nothing wrong with dates of which it has found
-    /// them good once. The clock may be set back, so they have a beginning, too.
+    /// The instants at which [`check_dates`](Self::check_dates) accepts these dates, which it has accepted once. The
+    /// range has a beginning too, because the clock may be set back.
     fn in_force(&self, dates: &Dates) -> Range<f64> {
         let earliest = [dates.not_before, dates.issued_at, Some(dates.expiry - self.max_lifetime)];
         let earliest = earliest.into_iter().flatten().fold(f64::MIN, f64::max);
@@ -208,7 +214,7 @@ impl Policy {
         }
     }
 
-    /// A token that names its audience must name us, and can't when we have no name (RFC 7519 §4.1.3).
+    /// If a token has an audience, it must contain ours, which requires a configured audience (RFC 7519 §4.1.3).
     fn check_audience(&self, claim: Option<&Json<'_>>) -> Result<(), TokenFault> {
         let is_us = |value: &Json<'_>| value.as_str().is_some_and(|name| self.audience.iter().any(|own| own == name));
         let good = match claim {
@@ -219,7 +225,7 @@ impl Policy {
         if good { Ok(()) } else { Err(TokenFault::Audience) }
     }
 
-    /// Whoever a token was issued to must be one of those whose tokens are taken, by each name that the token has for it.
+    /// The client that the token was issued to must be accepted, under every claim that names it.
     fn check_party(&self, claims: &Object<'_>) -> Result<(), TokenFault> {
         if self.authorized_parties.is_empty() {
             return Ok(());
@@ -232,8 +238,8 @@ impl Policy {
     }
 }
 
-/// The token's own name, by which it can be ended (RFC 7519 §4.1.7). One that we could not find it by would be a token
-/// that nobody can end.
+/// The token's `jti`, by which it can be revoked (RFC 7519 §4.1.7). A `jti` that can't be looked up is refused, because
+/// nobody could revoke the token.
 fn token_id<'a>(claim: Option<&'a Json<'_>>) -> Result<Option<&'a str>, TokenFault> {
     match claim {
         None | Some(Json::Null) => Ok(None),
@@ -242,17 +248,17 @@ fn token_id<'a>(claim: Option<&'a Json<'_>>) -> Result<Option<&'a str>, TokenFau
     }
 }
 
-/// A name of somebody: a text that is not empty.
+/// A non-empty string that identifies somebody.
 fn identifier<'a>(claim: Option<&'a Json<'_>>) -> Option<&'a str> {
     claim.and_then(Json::as_str).filter(|name| !name.is_empty()).and_then(storable)
 }
 
-/// Postgres keeps no NUL in a text, and an index entry has its limits.
+/// Postgres can't store NUL in text, and index entries are limited.
 fn storable(text: &str) -> Option<&str> {
     (text.len() <= IDENTIFIER_MAX_BYTES && !text.contains('\0')).then_some(text)
 }
 
-/// A NumericDate: seconds since 1970, a fraction allowed (RFC 7519 §2).
+/// A NumericDate: seconds since 1970, possibly with a fraction (RFC 7519 §2).
 fn date(claim: Option<&Json<'_>>) -> Result<Option<f64>, TokenFault> {
     match claim {
         None => Ok(None),

@@ -1,4 +1,4 @@
-//! One issuer: whose tokens, which keys, which rules.
+//! One issuer: its tokens, keys and rules.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::{
     domain::denial::TokenFault,
 };
 
-/// The `typ` values that an access token may have (RFC 7519 §5.1, RFC 9068 §2.1). Others name tokens
-/// that were made for something else (RFC 8725 §3.11).
+/// The accepted `typ` values of access tokens (RFC 7519 §5.1, RFC 9068 §2.1). Others denote tokens for another purpose
+/// (RFC 8725 §3.11).
 const ACCESS_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
-/// Those of RFC 9068 §2.1 alone.
+/// Only those of RFC 9068 §2.1.
 const AT_JWT: &[&str] = &["at+jwt", "application/at+jwt"];
 
-/// An issuer's tokens, and how they are judged.
+/// An issuer, with the rules for its tokens.
 pub(super) struct Issuer {
     keys: Keys,
     header: HeaderPolicy,
@@ -41,7 +41,7 @@ enum Keys {
     Remote(Arc<RemoteKeys>),
 }
 
-/// The configured keys of an issuer cannot be used.
+/// The configured keys of an issuer can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the keys of the issuer {issuer} cannot be used: {why}")]
 pub struct UnusableKeys {
@@ -49,8 +49,18 @@ pub struct UnusableKeys {
     why: String,
 }
 
+/// Reads and checks the keys that stand in the configuration's files: those that need not be fetched.
+///
+/// # Errors
+/// [`UnusableKeys`], one for each issuer.
+pub fn check_key_files(settings: &Jwt) -> Result<(), Vec<UnusableKeys>> {
+    let fixed = settings.issuers.iter().filter(|issuer| !issuer.keys.are_fetched());
+    let unusable: Vec<_> = fixed.filter_map(|issuer| Issuer::of(issuer, None).err()).collect();
+    if unusable.is_empty() { Ok(()) } else { Err(unusable) }
+}
+
 impl Issuer {
-    /// The one whose tokens are signed with the shared secret.
+    /// The issuer whose tokens are signed with the shared secret.
     pub(super) fn shared(settings: &Jwt) -> Option<Self> {
         let secret = settings.secret.as_ref()?;
         Some(Self {
@@ -60,7 +70,7 @@ impl Issuer {
         })
     }
 
-    /// One of the configured list, with its keys where they have to be fetched.
+    /// A configured issuer. `remote` has its keys if they must be fetched.
     pub(super) fn of(settings: &config::Issuer, remote: Option<&Arc<RemoteKeys>>) -> Result<Self, UnusableKeys> {
         let unusable = |why: String| UnusableKeys { issuer: settings.issuer.clone(), why };
         let allowed = allowed(settings);
@@ -89,7 +99,7 @@ impl Issuer {
         Ok(Self { keys, header: header_policy(settings.at_jwt), claims: Policy::of(settings) })
     }
 
-    /// Which key set has never come, if that is so.
+    /// The identity of the key set, if it was never fetched.
     pub(super) fn name_without_keys(&self) -> Option<*const RemoteKeys> {
         match &self.keys {
             Keys::Remote(remote) if !remote.have_come() => Some(Arc::as_ptr(remote)),
@@ -97,10 +107,10 @@ impl Issuer {
         }
     }
 
-    /// What the token says, or why it is refused.
+    /// Verifies a token, and returns its content or the reason for a refusal.
     ///
     /// # Errors
-    /// [`Undecided`] when the keys are not known.
+    /// [`Undecided`] if the keys are not available.
     pub(super) async fn verify(
         self: &Arc<Self>,
         token: &UnverifiedToken<'_>,
@@ -113,7 +123,8 @@ impl Issuer {
         };
         let keys = remote.current()?;
         match self.judge(token, claims, &keys.set, keys.version, now) {
-            // Its issuer may have changed its keys since. If nothing is fetched now, they may have come meanwhile.
+            // The issuer may have rotated its keys. Even if nothing is fetched now, they may have arrived in the
+            // meantime.
             Err(TokenFault::KeyUnknown) => {
                 remote.fetch_anew().await;
                 let keys = remote.current()?;
@@ -133,12 +144,12 @@ impl Issuer {
     ) -> Result<VerifiedToken, TokenFault> {
         let issuer = claims.get("iss").and_then(Json::as_str);
         token.check_signature(keys, &self.header, issuer)?;
-        // From here on, what it claims is what its issuer says.
+        // From here on, the claims are the issuer's statements.
         let claimed = self.claims.judge(claims, now)?;
         Ok(VerifiedToken { claimed, issuer: Arc::clone(self), keys_version })
     }
 
-    /// Whether a token that the keys of this version have verified would be verified `now`.
+    /// Whether a token that this version of the keys has verified would still be verified at `now`.
     pub(super) fn has_still(&self, keys_version: u64, now: MonotonicTime) -> bool {
         match &self.keys {
             Keys::Fixed(_) => true,
@@ -146,14 +157,14 @@ impl Issuer {
         }
     }
 
-    /// How its tokens' claims are judged.
+    /// The rules for the claims of its tokens.
     pub(super) fn claims(&self) -> &Policy {
         &self.claims
     }
 }
 
-/// The algorithms that are accepted of an issuer. A shared secret and a public key never go together: a
-/// public key could then be taken for a secret (RFC 8725 §2.1).
+/// The algorithms that are accepted from an issuer. Shared secrets and public keys are never combined, because a public
+/// key could then be used as a secret (RFC 8725 §2.1).
 pub fn allowed(settings: &config::Issuer) -> Vec<SignatureAlgorithm> {
     let with_secret = matches!(settings.keys, IssuerKeys::Secret(_));
     let all = SignatureAlgorithm::ALL.into_iter();

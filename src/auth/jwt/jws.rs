@@ -1,5 +1,5 @@
-//! A JSON Web Signature in the compact form (RFC 7515): form, header, signature. What it says is somebody
-//! else's question.
+//! A JSON Web Signature in compact form (RFC 7515): its form, header and signature. The payload is not interpreted
+//! here.
 
 use std::str;
 
@@ -15,31 +15,31 @@ use crate::{
     domain::denial::TokenFault,
 };
 
-/// What a header must be like.
+/// The requirements for a header.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderPolicy {
-    /// The `typ` values that are taken, in lower case, and whether one may be missing. `None`: any.
+    /// The accepted `typ` values; `None` for any.
     pub types: Option<Types>,
 }
 
-/// Which `typ` values are taken (RFC 8725 §3.11).
+/// The accepted `typ` values (RFC 8725 §3.11).
 #[derive(Clone, Debug)]
 pub struct Types {
-    /// In lower case.
+    /// The values, in lowercase.
     pub known: &'static [&'static str],
-    /// Whether a token without one is taken.
+    /// Whether `typ` may be absent.
     pub may_be_missing: bool,
 }
 
-/// What was signed, by whoever has the key.
+/// A payload with a verified signature.
 #[derive(Debug)]
 pub struct SignedPayload(pub Vec<u8>);
 
-/// Verifies a JWS with the key of `keys` that its header means. The key decides the algorithm; `jwk`, `x5c`,
-/// `jku` and `x5u` in a header are never looked at (RFC 8725 §3.10).
+/// Verifies a JWS with the key in `keys` that its header selects. The key decides the algorithm. `jwk`, `x5c`, `jku`
+/// and `x5u` in the header are never used (RFC 8725 §3.10).
 ///
 /// # Errors
-/// Why it is refused.
+/// The reason for a refusal.
 pub fn verify(token: &[u8], keys: &KeySet, policy: &HeaderPolicy) -> Result<SignedPayload, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
     token.check_signature(keys, policy, None)?;
@@ -47,8 +47,8 @@ pub fn verify(token: &[u8], keys: &KeySet, policy: &HeaderPolicy) -> Result<Sign
 }
 
 fn check_header(header: &Object<'_>, policy: &HeaderPolicy) -> Result<(), TokenFault> {
-    // We implement no extension, so every `crit` names one that we lack, and an empty one is
-    // malformed (RFC 7515 §4.1.11). `b64: false` would change what is signed (RFC 7797 §3).
+    // No extension is implemented, so every `crit` names one that is missing, and an empty one is malformed (RFC 7515
+    // §4.1.11). `b64: false` would change what is signed (RFC 7797 §3).
     if header.get("crit").is_some() || header.get("b64").is_some_and(|value| !matches!(value, Json::Bool(true))) {
         return Err(TokenFault::Critical);
     }
@@ -69,7 +69,7 @@ fn key_id<'a>(header: &'a Object<'_>) -> Result<Option<&'a str>, TokenFault> {
     }
 }
 
-/// A token in the compact form (RFC 7515 §7.1) of which nothing is verified.
+/// A token in compact form (RFC 7515 §7.1), not verified.
 pub(super) struct UnverifiedToken<'a> {
     header: &'a str,
     payload: &'a str,
@@ -78,7 +78,7 @@ pub(super) struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// The JSON serialisation and a JWE's five segments are no such form.
+    /// Refuses the JSON serialization, and the five segments of a JWE.
     pub(super) fn parse(token: &'a [u8]) -> Result<Self, TokenFault> {
         let token = str::from_utf8(token).map_err(|_| TokenFault::Malformed)?;
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
@@ -89,19 +89,25 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { header, payload, signature, signed: signed.as_bytes() })
     }
 
+    /// Its header, signed or not.
+    pub(super) fn header(&self) -> Result<Vec<u8>, TokenFault> {
+        decode(self.header)
+    }
+
     /// What it says, signed or not.
     pub(super) fn payload(&self) -> Result<Vec<u8>, TokenFault> {
         decode(self.payload)
     }
 
-    /// Whether header and payload are signed with a key that the header means, and that may verify tokens of `issuer`.
+    /// Checks the signature of header and payload with a key that the header selects and that may verify tokens of
+    /// `issuer`.
     pub(super) fn check_signature(
         &self,
         keys: &KeySet,
         policy: &HeaderPolicy,
         issuer: Option<&str>,
     ) -> Result<(), TokenFault> {
-        let header = decode(self.header)?;
+        let header = self.header()?;
         let header = Object::read(&header).ok_or(TokenFault::Malformed)?;
         check_header(&header, policy)?;
         let algorithm = header.get("alg").and_then(Json::as_str).and_then(SignatureAlgorithm::named);
@@ -119,8 +125,8 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
-/// Padding, white space, the other base64 alphabet and stray bits are refused by this decoder, so
-/// that a token has one spelling (RFC 7515 §2).
+/// The decoder refuses padding, white space, the other base64 alphabet and non-zero trailing bits, so that each token
+/// has only one encoding (RFC 7515 §2).
 fn decode(segment: &str) -> Result<Vec<u8>, TokenFault> {
     URL_SAFE_NO_PAD.decode(segment).map_err(|_| TokenFault::Malformed)
 }

@@ -1,19 +1,20 @@
-//! For how long tokens may be accepted, by issuer: for who ends tokens, which takes no key of any issuer.
+//! How long tokens may be accepted, by issuer. For revoking tokens, which needs no keys of issuers.
 
 use std::{collections::HashMap, time::Duration};
 
 use super::claims::Policy;
 use crate::config::Jwt;
 
-/// Issuers whose tokens are accepted, and for how long one may be.
+/// The accepted issuers, with the longest lifetime of their tokens.
 pub struct TokenLives {
     by_issuer: HashMap<Box<str>, Duration>,
-    /// Of tokens that are signed with the shared secret, where there is one: their `iss`, which may be any.
+    /// For tokens signed with the shared secret, if there is one: their `iss` (`None`: any), and their longest
+    /// lifetime.
     shared: Option<(Option<Box<str>>, Duration)>,
 }
 
 impl TokenLives {
-    /// Those of the configured issuers.
+    /// The lifetimes of the configured issuers' tokens.
     pub fn of(settings: &Jwt) -> Self {
         let life_of = |issuer| Policy::of(issuer).longest_life();
         let by_issuer = settings.issuers.iter().map(|issuer| (issuer.issuer.as_str().into(), life_of(issuer)));
@@ -24,13 +25,20 @@ impl TokenLives {
         Self { by_issuer: by_issuer.collect(), shared }
     }
 
-    /// For how long a token that `issuer` has issued may be accepted; `None` where none of its tokens is.
+    /// How long a token of `issuer` may be accepted; `None` if its tokens are not accepted.
     pub fn longest(&self, issuer: &str) -> Option<Duration> {
         let shared = || {
             let (own, life) = self.shared.as_ref()?;
             own.as_ref().is_none_or(|own| **own == *issuer).then_some(*life)
         };
         self.by_issuer.get(issuer).copied().or_else(shared)
+    }
+
+    /// Whether the configuration names this issuer. Where it does not, tokens may be accepted all the same: those that are signed
+    /// with the shared secret, if that demands no issuer.
+    pub fn names(&self, issuer: &str) -> bool {
+        let is_shared = || self.shared.as_ref().is_some_and(|(own, _)| own.as_deref() == Some(issuer));
+        self.by_issuer.contains_key(issuer) || is_shared()
     }
 
     /// The `iss` of every token that may be accepted, where the configuration leaves no other: then it goes without saying.

@@ -1,4 +1,4 @@
-//! Tokens for trying Keyward and for scripts, signed with the configured secret.
+//! Mints tokens signed with the configured secret, for trying Keyward and for scripts.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::{
     domain::{scope::Scopes, secret::SecretString},
 };
 
-/// What a minted token is to say.
+/// The content of a token to mint.
 pub struct TokenRequest {
     /// The `sub`.
     pub subject: String,
-    /// The organisation, where keys belong to organisations; `None` for one of the subject's name.
+    /// The organisation, if keys belong to organisations; `None` for one named like the subject.
     pub tenant: Option<String>,
     /// The `scope`.
     pub scopes: Scopes,
-    /// How long it is to live.
+    /// The lifetime.
     pub lifetime: Duration,
 }
 
-/// A token could not be minted.
+/// The token could not be minted.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
     /// This server would refuse the token.
     #[error("a lifetime of {0:?} is over jwt.max_lifetime ({1:?}), so the token would be refused")]
     LifetimeTooLong(Duration, Duration),
-    /// Only other issuers' tokens are accepted here.
+    /// Only tokens of other issuers are accepted.
     #[error("jwt.secret is not set, so there is nothing to sign with: get a token from one of the jwt.issuers")]
     NoSecret,
     /// The crypto library failed.
@@ -49,7 +49,7 @@ impl<'a> TokenMinter<'a> {
         Self { settings }
     }
 
-    /// Mints a token that starts to live at `now`.
+    /// Mints a token that is valid from `now`.
     ///
     /// # Errors
     /// [`MintError`].

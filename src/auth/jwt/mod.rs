@@ -1,5 +1,4 @@
-//! JWT verification (RFC 7519, RFC 8725). The key decides the algorithm; a token's header can only
-//! agree with it.
+//! JWT verification (RFC 7519, RFC 8725). The key decides the algorithm; the token's header can only agree with it.
 
 mod algorithm;
 mod claim_path;
@@ -10,6 +9,7 @@ mod keys;
 mod lives;
 mod mint;
 mod scopes;
+mod unverified;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,11 +20,12 @@ use time::OffsetDateTime;
 
 pub use self::{
     algorithm::SignatureAlgorithm,
-    issuer::{UnusableKeys, allowed as allowed_algorithms},
+    issuer::{UnusableKeys, allowed as allowed_algorithms, check_key_files},
     jws::{HeaderPolicy, SignedPayload, Types, verify},
     keys::{KeySet, NotAKeySet, NotUsed, ReadKeySet, RemoteKeys, RemoteKeysSettings, Source, Unusable},
     lives::TokenLives,
     mint::{MintError, TokenMinter, TokenRequest},
+    unverified::Unverified,
 };
 use self::{
     claims::{Claimed, seconds},
@@ -41,36 +42,36 @@ use crate::{
     domain::{denial::TokenFault, owner::OwnerKind, principal::TokenIdentity, token::TokenRecords},
 };
 
-/// A `kid` that is longer names no key; nothing of ours is so long.
+/// The maximum length of a `kid`. Longer ones match no key.
 const KEY_ID_MAX_BYTES: usize = 256;
 
-/// Verifies what tokens say.
+/// Verifies tokens.
 pub struct TokenVerifier {
-    /// By the `iss` of their tokens.
+    /// The issuers, by the `iss` of their tokens.
     issuers: HashMap<Box<str>, Arc<Issuer>>,
-    /// Whose tokens are signed with the shared secret of the configuration, where there is one.
+    /// The issuer of tokens signed with the configured shared secret, if there is one.
     shared: Option<Arc<Issuer>>,
     /// Whether the keys of any issuer belong to organisations.
     has_organisations: bool,
     lives: TokenLives,
 }
 
-/// A token of which signature and claims are good. Whether it was ended before it expires is not said, so this lets
-/// nobody in: [`TokenChecker`](super::tokens::check::TokenChecker) does.
+/// A token with valid signature and claims. It may have been revoked, so this alone must not admit anybody:
+/// [`TokenChecker`](super::tokens::check::TokenChecker) decides.
 pub struct VerifiedToken {
     claimed: Claimed,
     issuer: Arc<Issuer>,
-    /// Which of the issuer's sets of keys has verified it.
+    /// The version of the issuer's keys that has verified it.
     keys_version: u64,
 }
 
 impl VerifiedToken {
-    /// What it says of its bearer.
+    /// The identity of its bearer.
     pub fn identity(&self) -> &Arc<TokenIdentity> {
         &self.claimed.identity
     }
 
-    /// What it could be ended by.
+    /// The records that could revoke it.
     pub fn records(&self) -> TokenRecords {
         self.claimed.records
     }
@@ -80,19 +81,19 @@ impl VerifiedToken {
         self.claimed.issued_at
     }
 
-    /// Whether its signature and claims would be found good again at `now`, which is `instant` on this machine's own
-    /// clock: without any arithmetic but on dates.
+    /// Whether signature and claims would still be valid at `now`, which is `instant` on this machine's clock. Only
+    /// compares dates and versions.
     pub(super) fn is_still_good(&self, now: OffsetDateTime, instant: MonotonicTime) -> bool {
         self.claimed.in_force.contains(&seconds(now)) && self.issuer.has_still(self.keys_version, instant)
     }
 }
 
 impl TokenVerifier {
-    /// A verifier for the tokens of the configured issuers. `remote` has the keys of those that publish
-    /// them, by issuer.
+    /// A verifier for the tokens of the configured issuers. `remote` has the keys of issuers that publish them, by
+    /// issuer.
     ///
     /// # Errors
-    /// [`UnusableKeys`] when the keys of an issuer cannot be used.
+    /// [`UnusableKeys`] if the keys of an issuer can't be used.
     pub fn new(settings: &Jwt, remote: &HashMap<String, Arc<RemoteKeys>>) -> Result<Self, UnusableKeys> {
         let issuers = settings.issuers.iter().map(|issuer| {
             let verifier = Issuer::of(issuer, remote.get(&issuer.issuer))?;
@@ -109,7 +110,7 @@ impl TokenVerifier {
         self.has_organisations
     }
 
-    /// Whom the keys of an issuer belong to.
+    /// The kind of owner that the keys of an issuer belong to.
     pub fn owner_kind(&self, issuer: &str) -> OwnerKind {
         if !self.has_organisations {
             return OwnerKind::Person;
@@ -121,22 +122,22 @@ impl TokenVerifier {
         }
     }
 
-    /// How many issuers have never answered with keys. Tenants that share a key set are one.
+    /// The number of issuers whose keys were never fetched. Issuers that share a key set count once.
     pub fn issuers_without_keys(&self) -> usize {
         let names = self.issuers.values().filter_map(|issuer| issuer.name_without_keys());
         names.collect::<HashSet<_>>().len()
     }
 
-    /// For how long tokens may be accepted, by issuer.
+    /// How long tokens may be accepted, by issuer.
     pub fn lives(&self) -> &TokenLives {
         &self.lives
     }
 
-    /// Decides whether signature and claims of `token` are good at `now`. The issuer is found by what the token says,
-    /// unverified; so another issuer's keys never come into it.
+    /// Decides whether signature and claims of `token` are valid at `now`. The unverified `iss` selects the issuer, so
+    /// the keys of other issuers are never used.
     ///
     /// # Errors
-    /// [`Undecided`] when the keys of its issuer are not known.
+    /// [`Undecided`] if the keys of its issuer are not available.
     pub async fn verify(
         &self,
         token: &[u8],
@@ -148,13 +149,14 @@ impl TokenVerifier {
             Err(fault) => return Ok(Err(fault)),
         };
         let Some(claims) = Object::read(&payload) else { return Ok(Err(TokenFault::Malformed)) };
-        match self.issuer(claims.get("iss").and_then(Json::as_str)) {
+        match self.tried(claims.get("iss").and_then(Json::as_str), &token) {
             Some(issuer) => issuer.verify(&token, &claims, now).await,
             None => Ok(Err(TokenFault::Issuer)),
         }
     }
 
-    /// Whose tokens have this `iss`. What nobody has is the shared secret's, if that demands none.
+    /// The issuer of tokens with this `iss`: a configured one, or otherwise the shared secret's if it accepts this
+    /// `iss`.
     fn issuer(&self, named: Option<&str>) -> Option<&Arc<Issuer>> {
         let shared = || self.shared.as_ref().filter(|shared| shared.claims().is_about(named.unwrap_or_default()));
         named.and_then(|name| self.issuers.get(name)).or_else(shared)

@@ -1,7 +1,7 @@
-//! What a token's scopes, roles and groups let its bearer do.
+//! Derives scopes from a token's scopes, roles and groups.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -13,35 +13,35 @@ use crate::{
     config::{ClaimPath, Issuer, MalformedScopes},
     domain::{
         denial::TokenFault,
-        scope::{SCOPES_MAX, Scope, Scopes, is_reserved},
+        scope::{KEYWARD_SCOPES, SCOPES_MAX, Scope, Scopes, is_reserved},
     },
 };
 
-/// The same for tokens without end: how often it is told of an issuer.
+/// How often ignored scopes are logged per issuer.
 const TELL_EVERY: Duration = Duration::minutes(1);
 
-/// Where scopes are in an issuer's tokens, and what becomes of those that are none.
+/// Where an issuer's tokens have scopes, and what happens to invalid ones.
 pub(super) struct ScopeRules {
     issuer: String,
     scope_claims: Vec<ClaimPath>,
     role_claims: Vec<ClaimPath>,
     role_scopes: BTreeMap<String, Scopes>,
     malformed: MalformedScopes,
-    /// Which rights on Keyward itself count; `None`: all.
+    /// The accepted rights on Keyward itself; `None`: all.
     keyward_scopes: Option<Scopes>,
     tally: Mutex<Tally>,
 }
 
-/// Why something in a token is not taken for a scope.
+/// Why a value in a token is not accepted as a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Odd {
-    /// Not in the grammar, or too long.
+    /// Not a valid scope, or too long.
     Malformed,
-    /// No text, and no list of texts.
+    /// Neither a string nor a list of strings.
     Kind,
-    /// There are enough already.
+    /// The maximum number is reached.
     TooMany,
-    /// A right on Keyward itself, from somebody who gives none.
+    /// A right on Keyward itself, which this issuer may not grant.
     Reserved,
 }
 
@@ -56,7 +56,7 @@ impl Odd {
     }
 }
 
-/// What was not taken, of which claim and why, since it was told last.
+/// The ignored values since they were last logged, by claim and reason.
 #[derive(Default)]
 struct Tally {
     told: Option<OffsetDateTime>,
@@ -66,7 +66,7 @@ struct Tally {
 /// Reads one token.
 #[derive(Default)]
 struct Reader<'a> {
-    /// Each with the place of its claim.
+    /// The values, each with the index of its claim.
     words: Vec<(usize, &'a str)>,
     odd: BTreeMap<(usize, Odd), u64>,
 }
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
         *self.odd.entry((claim, why)).or_default() += 1;
     }
 
-    /// Scopes as one text with spaces between (RFC 8693 §4.2), or as a list.
+    /// Scopes as one string, separated by spaces (RFC 8693 §4.2), or as a list.
     fn scopes(&mut self, claim: usize, found: Found<'a>) {
         match found {
             Found::Name(name) => self.words.push((claim, name)),
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is no scope goes, and what is one stays as often as it is needed: once.
+    /// Removes invalid scopes and duplicates.
     fn keep_scopes(mut self, given: Option<&Scopes>) -> Self {
         let words = std::mem::take(&mut self.words);
         let mut seen = HashSet::new();
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
 }
 
 impl ScopeRules {
-    /// For the tokens that are signed with the shared secret.
+    /// The rules for tokens signed with the shared secret.
     pub(super) fn shared(issuer: &str, malformed: MalformedScopes) -> Self {
         Self {
             issuer: issuer.to_owned(),
@@ -138,7 +138,7 @@ impl ScopeRules {
         }
     }
 
-    /// For the tokens of an issuer.
+    /// The rules for tokens of an issuer.
     pub(super) fn of(issuer: &Issuer) -> Self {
         Self {
             issuer: issuer.issuer.clone(),
@@ -151,18 +151,10 @@ impl ScopeRules {
         }
     }
 
-    /// The scopes in these claims. What is no scope gives no right; the token is good without it, unless it was said that it
-    /// is not.
+    /// The scopes in these claims. Invalid scopes grant nothing; the token is accepted without them, unless the
+    /// configuration refuses it.
     pub(super) fn read<'a>(&'a self, claims: &'a Object<'a>, now: OffsetDateTime) -> Result<Scopes, TokenFault> {
-        let mut reader = Reader::default();
-        for (place, path) in self.scope_claims.iter().enumerate() {
-            claim_path::all(claims, path, &mut |found| reader.scopes(place, found));
-        }
-        for (place, path) in self.role_claims.iter().enumerate() {
-            let place = self.scope_claims.len() + place;
-            claim_path::all(claims, path, &mut |found| self.roles(place, &found, &mut reader));
-        }
-        let Reader { words, odd } = reader.keep_scopes(self.keyward_scopes.as_ref());
+        let Reader { words, odd } = self.reader(claims).keep_scopes(self.keyward_scopes.as_ref());
         let refused = self.malformed == MalformedScopes::Refuse && odd.keys().any(|(_, why)| *why != Odd::Reserved);
         self.tell(odd, now);
         if refused {
@@ -171,7 +163,28 @@ impl ScopeRules {
         Scopes::parse(words.into_iter().map(|(_, word)| word)).map_err(|_| TokenFault::Scopes)
     }
 
-    /// Roles that stand for nothing are somebody else's.
+    /// All that these claims carry.
+    fn reader<'a>(&'a self, claims: &'a Object<'a>) -> Reader<'a> {
+        let mut reader = Reader::default();
+        for (place, path) in self.scope_claims.iter().enumerate() {
+            claim_path::all(claims, path, &mut |found| reader.scopes(place, found));
+        }
+        for (place, path) in self.role_claims.iter().enumerate() {
+            let place = self.scope_claims.len() + place;
+            claim_path::all(claims, path, &mut |found| self.roles(place, &found, &mut reader));
+        }
+        reader
+    }
+
+    /// Rights on Keyward itself in these claims that the issuer gives nobody. There are few, and each is a known word.
+    pub(super) fn left_out(&self, claims: &Object<'_>) -> Vec<String> {
+        let Some(given) = &self.keyward_scopes else { return Vec::new() };
+        let words: BTreeSet<&str> = self.reader(claims).words.into_iter().map(|(_, word)| word).collect();
+        let known = KEYWARD_SCOPES.into_iter().filter(|scope| words.contains(scope) && !given.contains(scope));
+        known.map(str::to_owned).collect()
+    }
+
+    /// Roles that are not mapped to scopes are ignored.
     fn roles<'a>(&'a self, place: usize, found: &Found<'a>, reader: &mut Reader<'a>) {
         let mut role = |role: &str| {
             let scopes = self.role_scopes.get(role).into_iter().flat_map(Scopes::iter);
@@ -185,7 +198,8 @@ impl ScopeRules {
         }
     }
 
-    /// Counts what was not taken, and tells it now and then with the claim that it stood in. What it said is a stranger's.
+    /// Counts ignored values, and logs them occasionally by claim. The values are not logged, because a stranger chose
+    /// them.
     fn tell(&self, odd: BTreeMap<(usize, Odd), u64>, now: OffsetDateTime) {
         if odd.is_empty() {
             return;

@@ -1,5 +1,5 @@
-//! Tokens that are no good, one by one. The good token that each of them differs from by one thing
-//! is [`good`]; that it is accepted is what makes the refusals mean something.
+//! Invalid tokens, one by one. Each differs in one detail from the valid token [`good`], whose acceptance shows that
+//! only this detail causes the refusal.
 
 mod claims;
 mod headers;
@@ -36,7 +36,7 @@ fn settings() -> Jwt {
         audience: Vec::new(),
         leeway: Duration::from_secs(30),
         max_lifetime: Duration::from_secs(86_400),
-        // What is refused so is dropped otherwise: `scopes::dropped` has that.
+        // Values that this setting refuses are otherwise dropped; `scopes::dropped` tests that.
         malformed_scopes: MalformedScopes::Refuse,
         tenant_claim: None,
         disabled_claim: None,
@@ -49,24 +49,24 @@ fn settings() -> Jwt {
     }
 }
 
-/// The claims of a good token.
+/// The claims of a valid token.
 fn good() -> Value {
     json!({ "sub": "alice", "exp": NOW_SECONDS + HOUR })
 }
 
-/// [`good`] with one claim put in or replaced.
+/// [`good`] with one claim added or replaced.
 fn good_with(name: &str, value: Value) -> Value {
     let mut claims = good();
     claims[name] = value;
     claims
 }
 
-/// A token of these texts as they are, well signed.
+/// A correctly signed token with these texts.
 fn signed(header: &str, claims: &str) -> String {
     signed_segments(&URL_SAFE_NO_PAD.encode(header), &URL_SAFE_NO_PAD.encode(claims), Algorithm::HS256)
 }
 
-/// A token of these encoded segments as they are, well signed.
+/// A correctly signed token with these encoded segments.
 fn signed_segments(header: &str, claims: &str, algorithm: Algorithm) -> String {
     let message = format!("{header}.{claims}");
     let key = EncodingKey::from_secret(SECRET.as_bytes());
@@ -74,14 +74,14 @@ fn signed_segments(header: &str, claims: &str, algorithm: Algorithm) -> String {
     format!("{message}.{signature}")
 }
 
-/// With a shared secret nothing has to be waited for.
+/// With a shared secret, verification never waits.
 fn verified(settings: &Jwt, token: &[u8]) -> Result<VerifiedToken, TokenFault> {
     let verifier = TokenVerifier::new(settings, &HashMap::new()).expect("usable keys");
     let verified = verifier.verify(token, NOW).now_or_never().expect("an answer at once");
     verified.expect("a decision")
 }
 
-/// The bearer's identity as issuer and subject, or why the token is refused.
+/// The bearer's identity as issuer and subject, or the reason for a refusal.
 fn judged(settings: &Jwt, token: &str) -> Result<(String, String), TokenFault> {
     let verified = verified(settings, token.as_bytes())?;
     let owner = &verified.identity().owner;

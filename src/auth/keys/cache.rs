@@ -1,4 +1,4 @@
-//! What this replica knows of keys. Whether it may believe it is [`Freshness`]'s word.
+//! The cache of keys. [`Freshness`] decides whether an entry may be trusted.
 
 use std::{
     hash::{BuildHasherDefault, Hasher},
@@ -18,36 +18,35 @@ use crate::domain::{
     key_record::KeyRecord,
 };
 
-/// What a read of a key's row has found.
+/// The result of reading a key's row.
 #[derive(Clone)]
 pub(crate) struct Finding {
-    /// From before the read: whether it may still be believed.
+    /// Taken before the read; decides whether the result may still be trusted.
     pub(crate) ticket: FillTicket,
     pub(crate) standing: Standing,
 }
 
-/// How a key stands.
+/// The state of a key.
 #[derive(Clone)]
 pub(crate) enum Standing {
-    /// Genuine, but there is no row. Rows are added without a notification, so this is known only
-    /// until then.
+    /// A genuine key without a row. Inserts send no notification, so this expires.
     Absent { until: MonotonicTime },
-    /// Its secret was proven, once, for the key with this very text.
+    /// The secret of the key with exactly this text was verified.
     Proven { proof: Proof, record: Arc<KeyRecord> },
-    /// The stored hash is not of this secret. Never kept.
+    /// The stored hash does not match the secret. Never cached.
     WrongSecret,
 }
 
-/// What is known of a text that somebody presents as a key.
+/// What is known about a presented text.
 pub enum Examined {
-    /// It is no key that works, whoever asks and whatever for.
+    /// The text is not a valid key, whoever presents it and for whatever purpose.
     No(Denial),
-    /// It is the very key that this is known of. Whether it is good for anything is not said.
+    /// The key is authentic. Whether it may be used is not decided.
     Proven(Arc<KeyRecord>),
 }
 
 impl Finding {
-    /// What follows, whenever and wherever the key is used.
+    /// The consequence for any use of the key.
     pub(crate) fn examined(self) -> Examined {
         match self.standing {
             Standing::Absent { .. } => Examined::No(Denial::KeyUnknown),
@@ -56,7 +55,7 @@ impl Finding {
         }
     }
 
-    /// The record, if it was this very key that was proven.
+    /// The record, if exactly this key was verified.
     pub(crate) fn proven(&self, presented: &Proof) -> Option<&Arc<KeyRecord>> {
         match &self.standing {
             Standing::Proven { proof, record } => bool::from(proof.ct_eq(presented)).then_some(record),
@@ -64,12 +63,12 @@ impl Finding {
         }
     }
 
-    /// Whether it holds for this very key, which has a good tag.
+    /// Whether the finding applies to exactly this key, which has a valid tag.
     pub(crate) fn is_about(&self, presented: &Proof) -> bool {
         matches!(self.standing, Standing::Absent { .. }) || self.proven(presented).is_some()
     }
 
-    /// Whether this may be answered from memory at `now`.
+    /// Whether the finding may be used from memory at `now`.
     pub(crate) fn may_be_believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> bool {
         let lasts = match self.standing {
             Standing::Absent { until } => now < until,
@@ -80,23 +79,23 @@ impl Finding {
     }
 }
 
-/// A key's name in the protocol.
+/// The id of a key in the protocol.
 pub(crate) fn record_id(id: KeyId) -> RecordId {
     RecordId(id.as_uuid().as_u128())
 }
 
-/// Findings by key, as many as there is room for. An entry must be asked for twice before it can displace one
-/// that is in use (a form of CLOCK-Pro), so a flood of one-off ids does not purge the keys that are hot.
+/// Findings by key, up to the capacity. An entry must be requested twice before it can displace one that is in use (a
+/// form of CLOCK-Pro), so a flood of one-off ids does not evict the hot keys.
 pub(crate) struct KeyCache {
     findings: Cache<KeyId, Finding, ByRoom, BuildHasherDefault<IdHasher>>,
 }
 
-/// How much room a finding takes, in keys of the usual size: one with long notes or many scopes takes that of
-/// several, so that the memory is bounded whatever owners write into their keys.
+/// The weight of a finding, in keys of the usual size. A key with large metadata or many scopes counts as several, so
+/// that the memory is bounded whatever owners put into their keys.
 #[derive(Clone)]
 struct ByRoom;
 
-/// What a key of the usual size may hold beside its record: its owner, a few scopes, a short note. In bytes.
+/// The heap memory of a usual record, in bytes: its owner, a few scopes, small metadata.
 const USUAL_BYTES: usize = 256;
 
 impl Weighter<KeyId, Finding> for ByRoom {
@@ -108,15 +107,15 @@ impl Weighter<KeyId, Finding> for ByRoom {
     }
 }
 
-/// Spreads ids over the table. Only ids that we have tagged are kept, and we made their last 62 bits at
-/// random, so nobody can choose them to collide; to hash them with a key would be a waste. Anybody may look for an
-/// id of their choice, but finds a table that is as even as chance makes it.
+/// Hashes ids for the table. Only ids with a valid tag are stored, and their last 62 bits were generated at random, so
+/// nobody can choose colliding ones, and a keyed hash would be a waste. Lookups can use any id, but the table they
+/// search is well distributed.
 #[derive(Default)]
 struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn write(&mut self, id: &[u8]) {
-        /// 2^64 divided by the golden ratio: carries the random bits into the high ones, two of which are fixed.
+        /// 2^64 divided by the golden ratio: moves the random bits into the high ones, two of which are fixed in ids.
         const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
         let low = id.last_chunk().copied().map_or(0, u64::from_be_bytes);
         self.0 = low.wrapping_mul(SPREAD);
@@ -130,24 +129,24 @@ impl Hasher for IdHasher {
 }
 
 impl KeyCache {
-    /// Room for `entries` keys of the usual size. The room is set aside at once, so that it never has to grow while
-    /// requests wait, but the system gives the memory only as it is used.
+    /// A cache for `entries` keys of the usual size. The table is allocated in advance, so that it never grows during
+    /// requests; the system provides the memory only as it is used.
     pub(crate) fn new(entries: usize) -> Self {
         let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
         Self { findings: Cache::with(entries, entries as u64, ByRoom, hasher, lifecycle) }
     }
 
-    /// What is known of a key and may be answered from memory at `now`.
+    /// The finding for a key, if it may be used from memory at `now`.
     pub(crate) fn believed(&self, id: KeyId, freshness: &Freshness, now: MonotonicTime) -> Option<Finding> {
         self.findings.get(&id).filter(|finding| finding.may_be_believed(id, freshness, now))
     }
 
-    /// Whether this very key was proven before. A proof outlives a change of the row.
+    /// Whether exactly this key was verified before. A proof stays valid when the row changes.
     pub(crate) fn has_proof(&self, id: KeyId, presented: &Proof) -> bool {
         self.findings.get(&id).is_some_and(|finding| finding.proven(presented).is_some())
     }
 
-    /// Keeps a finding that nothing has invalidated since the read behind it began.
+    /// Stores a finding, unless something has invalidated it since the read began.
     pub(crate) fn keep(&self, id: KeyId, finding: &Finding, freshness: &Freshness) {
         let worth_it = !matches!(finding.standing, Standing::WrongSecret);
         if worth_it && freshness.is_current(&finding.ticket, record_id(id)) {

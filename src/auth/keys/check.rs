@@ -1,4 +1,4 @@
-//! One check of an API key: parse, look up, prove, apply the policy.
+//! The check of an API key: parse, look up, verify the secret, apply the key's rules.
 
 use std::{future::Future, net::IpAddr, sync::Arc};
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Decides whether a key is good.
+/// Checks API keys.
 pub struct KeyChecker {
     keyring: Arc<Keyring>,
     freshness: Arc<Freshness>,
@@ -33,8 +33,8 @@ pub struct KeyChecker {
 }
 
 impl KeyChecker {
-    /// A checker of the keys in `store`, which believes its memory as far as `freshness` allows. What
-    /// memory cannot answer is worked on by `runtime`.
+    /// A checker for the keys in `store`. It trusts its cache as far as `freshness` allows, and runs first checks on
+    /// `runtime`.
     pub fn new(
         keyring: Arc<Keyring>,
         store: Arc<dyn KeyStore>,
@@ -58,11 +58,11 @@ impl KeyChecker {
         Self { keyring, freshness, cold, uses }
     }
 
-    /// Decides whether `text` is a key that is good at `now` for somebody at `address`. A key that is not
-    /// ours is denied without a query and without a hash; one that is known is decided without any I/O.
+    /// Decides whether `text` is a key that is valid at `now` for a client at `address`. A text that is not our key is
+    /// denied without a query and without a hash; a known key is decided without I/O.
     ///
     /// # Errors
-    /// [`Undecided`] when memory cannot answer, and the store or the hasher could not either.
+    /// [`Undecided`] if memory has no answer, and the store or the hasher fails.
     pub fn check<'a>(
         &'a self,
         text: &'a [u8],
@@ -75,11 +75,11 @@ impl KeyChecker {
         }
     }
 
-    /// Whether `text` is a key at all, be it revoked, expired or used from the wrong place. Good for nothing but
-    /// ending it.
+    /// Whether `text` is an authentic key, even if it is revoked, expired or used from another address. Sufficient only
+    /// for revoking it.
     ///
     /// # Errors
-    /// The same as for [`check`](Self::check).
+    /// As for [`check`](Self::check).
     pub async fn check_holder(&self, text: &[u8]) -> Result<Verdict, Undecided> {
         Ok(match self.examine(text).await? {
             Examined::No(denial) => Verdict::Denied(denial),
@@ -87,10 +87,10 @@ impl KeyChecker {
         })
     }
 
-    /// What is known of `text`, whatever it is to be used for.
+    /// What is known about `text`, independent of its use.
     ///
     /// # Errors
-    /// The same as for [`check`](Self::check).
+    /// As for [`check`](Self::check).
     pub fn examine<'a>(
         &'a self,
         text: &'a [u8],
@@ -101,9 +101,9 @@ impl KeyChecker {
         }
     }
 
-    /// What becomes of a proven key that is used now, from `address`. Every use passes here, whichever way it came in: what
-    /// a use costs or is counted by belongs here and nowhere else. `refusal` says what speaks against this use; the key is
-    /// used if nothing does.
+    /// Uses an authentic key now, from `address`. Every use passes through this function, at every entry point, so
+    /// costs and counters of a use belong here. `refusal` returns the reason against this use; without one, the key is
+    /// used.
     pub fn use_key<R>(
         &self,
         record: &KeyRecord,
@@ -116,23 +116,24 @@ impl KeyChecker {
         Ok(())
     }
 
-    /// Whether a text has the form of our keys, whoever made it.
+    /// Whether a text has the form of our keys, without checking its tag.
     pub fn is_key(&self, text: &[u8]) -> bool {
         self.keyring.form(text).is_ok()
     }
 
-    /// The public name of a key of ours, be it good or not; `None` for any other text.
+    /// The id of a key with a valid tag; `None` for any other text.
     pub fn name_of(&self, text: &[u8]) -> Option<KeyId> {
         self.keyring.parse(text).ok().map(|presented| presented.id)
     }
 
-    /// What memory says of a text, or the key in it that it says nothing of.
+    /// The answer from memory, or the parsed key if memory has none.
     fn recall<'a>(&self, text: &'a [u8]) -> Result<Examined, PresentedKey<'a>> {
         let Ok(form) = self.keyring.form(text) else {
             return Ok(Examined::No(Denial::KeyMalformed));
         };
         let believed = self.cold.cache.believed(form.id, &self.freshness, clock::now());
-        // Whose very text was proven before need not show the tag again, which costs more than all the rest.
+        // If exactly this text was verified before, its tag need not be checked, which would cost more than everything
+        // else.
         if let Some(finding) = &believed
             && let Some(record) = finding.proven(&form.proof)
         {
@@ -147,7 +148,7 @@ impl KeyChecker {
         }
     }
 
-    /// The key's own rules depend on time and place, so they are applied on every request.
+    /// The key's own rules depend on time and address, so they are applied to every request.
     fn verdict(&self, examined: Examined, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
         let record = match examined {
             Examined::No(denial) => return Verdict::Denied(denial),

@@ -1,7 +1,7 @@
-//! A check that memory cannot answer: read the row, and prove the secret unless that was done before.
+//! The check of a key that memory can't answer: reads the row, and verifies the secret unless that was done before.
 //!
-//! Each one runs as a task of its own: a client that hangs up leaves neither a slot nor a permit
-//! behind, and the next one finds the work done. Requests on one key share one task.
+//! Each check runs as a separate task: if the client disconnects, neither a slot nor a permit leaks, and the next
+//! request finds the result. Concurrent requests for one key share a task.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -54,7 +54,7 @@ type Outcome = Result<Finding, Undecided>;
 type Flight = watch::Receiver<Option<Outcome>>;
 type Landing = watch::Sender<Option<Outcome>>;
 
-/// What a cold check works with.
+/// The dependencies of a cold check.
 pub(crate) struct ColdChecks {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) store: Arc<dyn KeyStore>,
@@ -62,15 +62,15 @@ pub(crate) struct ColdChecks {
     pub(crate) hasher: Arc<Hasher>,
     pub(crate) cache: KeyCache,
     pub(crate) freshness: Arc<Freshness>,
-    /// One permit for each check that may be under way.
+    /// One permit for each concurrent check.
     pub(crate) admission: Arc<Semaphore>,
     pub(crate) flights: Flights,
-    /// Where the tasks run: not on the threads that serve HTTP.
+    /// The runtime for the tasks, separate from the threads that serve HTTP.
     pub(crate) runtime: Handle,
 }
 
 impl ColdChecks {
-    /// What a read that is new enough for this request has found.
+    /// The result of a read that is recent enough for this request.
     pub(crate) async fn find_out(self: &Arc<Self>, presented: &PresentedKey<'_>) -> Outcome {
         let id = presented.id;
         let flight = match self.flights.join_or_list(id) {
@@ -78,12 +78,12 @@ impl ColdChecks {
             Boarding::Joined(flight) => flight,
         };
         let finding = landed(flight).await?;
-        // It may have begun before this request did, so it is memory, too.
+        // The shared read may have begun before this request, so it counts as memory.
         if finding.is_about(&presented.proof) && finding.may_be_believed(id, &self.freshness, clock::now()) {
             return Ok(finding);
         }
-        // All who waited with this request are here now. One of them takes off, and the others join: a
-        // flight that is listed only now begins after they came, so they need no lease to believe it.
+        // All requests that waited for the first read are here now. One of them starts a new read, and the others join
+        // it. It begins after they arrived, so they need no lease to trust it.
         let flight = match self.flights.join_or_list(id) {
             Boarding::Own(landing) => return self.take_off(presented, landing).await,
             Boarding::Joined(flight) => flight,
@@ -121,7 +121,7 @@ impl ColdChecks {
         if let Ok(finding) = &outcome {
             self.cache.keep(id, finding, &self.freshness);
         }
-        // Whoever has the answer may ask for another key at once.
+        // Released first, because a client with an answer may immediately present another key.
         drop(permit);
         land(slot, &landing, outcome);
         if let Some(outdated) = outdated {
@@ -131,7 +131,7 @@ impl ColdChecks {
 
     async fn prove(&self, question: Question) -> Result<(Finding, Option<OutdatedHash>), Undecided> {
         let Question { id, proof, secret, pepper } = question;
-        // A flight may have landed between this request's look at the cache and its take-off.
+        // Another read may have finished between this request's cache lookup and its start.
         if let Some(finding) = self.cache.believed(id, &self.freshness, clock::now())
             && finding.is_about(&proof)
         {
@@ -155,8 +155,8 @@ impl ColdChecks {
         Ok((found(Standing::Proven { proof, record }), outdated))
     }
 
-    /// Hashes with the parameters of today. Nobody waits for this, and the next first use will try
-    /// again, so a failure is only logged.
+    /// Replaces the hash with one that uses the current parameters. Nobody waits for this, and the next first check
+    /// retries it, so a failure is only logged.
     async fn strengthen(&self, id: KeyId, outdated: OutdatedHash) {
         let OutdatedHash { secret, pepper, stored } = outdated;
         let replaced = async {
@@ -164,17 +164,18 @@ impl ColdChecks {
             Ok::<_, Undecided>(self.store.replace_hash(id, &stored.hash, &hash).await?)
         };
         match replaced.await {
-            Ok(()) => tracing::info!(key_id = %id, "hashed a key anew with the raised parameters"),
-            Err(error) => tracing::warn!(key_id = %id, %error, "could not hash a key anew; its next first use will"),
+            Ok(()) => tracing::info!(key_id = %id, "rehashed a key with the raised parameters"),
+            Err(error) => {
+                tracing::warn!(key_id = %id, %error, "could not rehash a key; its next first use tries again")
+            }
         }
     }
 }
 
-/// How long "there is no such row" is believed. A row that comes back (a restored backup) works
-/// after so long.
+/// How long a missing row is cached. A row that is restored, for example from a backup, works after this time.
 const ABSENCE_LASTS: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// A presented key's own copy of what a task needs.
+/// A copy of the presented key for the task.
 struct Question {
     id: KeyId,
     proof: Proof,
@@ -182,15 +183,15 @@ struct Question {
     pepper: Zeroizing<[u8; 32]>,
 }
 
-/// What is needed to hash a secret anew.
+/// The data for replacing a hash.
 struct OutdatedHash {
     secret: KeySecret,
     pepper: Zeroizing<[u8; 32]>,
     stored: Arc<StoredKey>,
 }
 
-/// Tells those who wait. The slot goes before that, so that they can take off again, and after the cache
-/// has the finding, so that nobody finds neither.
+/// Publishes the outcome. The slot is freed before, so that waiting requests can start again, and after the cache has
+/// the finding, so that no request misses both.
 fn land(slot: Slot, landing: &Landing, outcome: Outcome) {
     drop(slot);
     landing.send_replace(Some(outcome));
@@ -203,18 +204,18 @@ async fn landed(mut flight: Flight) -> Outcome {
     }
 }
 
-/// The checks under way, by key. As many as there are permits, at most.
+/// The checks in flight, by key. At most as many as there are permits.
 #[derive(Default)]
 pub(crate) struct Flights(Mutex<HashMap<KeyId, Flight>>);
 
-/// A request's way to a finding.
+/// How a request gets its finding.
 enum Boarding {
     Joined(Flight),
     Own(Landing),
 }
 
 impl Flights {
-    /// The flight under way, or a new one that is listed from now on.
+    /// The flight for this key, or a new one, which is listed from now on.
     fn join_or_list(&self, id: KeyId) -> Boarding {
         match self.lock().entry(id) {
             Entry::Occupied(listed) => Boarding::Joined(listed.get().clone()),
@@ -226,7 +227,7 @@ impl Flights {
         }
     }
 
-    /// A new flight in the place of the listed one: it is the more likely to be believed.
+    /// Replaces the listed flight with a new one, whose result is more likely to be trusted.
     fn list(&self, id: KeyId) -> Landing {
         let (landing, flight) = watch::channel(None);
         self.lock().insert(id, flight);
@@ -239,7 +240,7 @@ impl Flights {
     }
 }
 
-/// A flight's entry in the list; taken off however the flight ends.
+/// The list entry of a flight; removed however the flight ends.
 struct Slot {
     checks: Arc<ColdChecks>,
     id: KeyId,

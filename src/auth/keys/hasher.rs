@@ -1,12 +1,11 @@
 //! Argon2id (RFC 9106) on a bounded pool.
 //!
-//! One hash costs `memory_kib` of memory and some ten milliseconds of a core, on purpose. Permits
-//! bound both: at most `concurrency` hashes run at once, so the memory is `concurrency × memory_kib`.
-//! A permit travels into the blocking closure, so a client that hangs up cannot free a slot whose
-//! thread is still at work.
+//! One hash intentionally costs `memory_kib` of memory and about ten milliseconds of a core. Permits bound both: at
+//! most `concurrency` hashes run at once, so the memory is `concurrency × memory_kib`. The permit moves into the
+//! blocking closure, so a client that disconnects does not free a slot whose thread is still working.
 //!
-//! - `stored`: what a stored hash may ask for
-//! - `memory_pool`: the memory, used again
+//! - `stored`: the limits for stored hashes
+//! - `memory_pool`: reuses the memory
 
 mod memory_pool;
 pub(crate) mod priority;
@@ -32,41 +31,41 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
-/// New keys of one owner that are hashed, or wait for it in their lane, at once. An owner who makes keys all the time, be it
-/// more than they may have, would keep everybody else from making one.
+/// The maximum number of new keys of one owner that are hashed or waiting in their lane at once. Otherwise an owner who
+/// creates keys continuously, even beyond their limit, could keep everybody else from creating one.
 const MOST_OF_AN_OWNER: usize = 1;
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
 
-/// A hash could not be made or compared.
+/// A hash could not be computed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum HashError {
-    /// Too many hashes are under way.
+    /// Too many hashes are in progress.
     #[error("no turn to hash came within {0:?}; if this lasts, raise hashing.concurrency or add replicas")]
     Busy(Duration),
-    /// The hash in the database is not one that we make.
+    /// The stored hash has an unsupported form.
     #[error("the stored hash cannot be used: {0}")]
     Unusable(String),
-    /// The system did not do what it must.
+    /// The system failed.
     #[error("hashing failed: {0}")]
     Failed(String),
 }
 
-/// Who wants a hash. Each lane may have only so many requests in the one queue for permits, so
-/// neither a flood of cold keys nor one of new keys makes the other wait for more than its own share.
+/// The purpose of a hash. Each lane may have a limited number of requests in the common queue for permits, so neither a
+/// flood of first checks nor one of new keys makes the other wait beyond its own share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Somebody presents a key.
+    /// A key is presented.
     Check,
-    /// Somebody makes a key, or a hash is made stronger.
+    /// A key is created, or a hash is strengthened.
     Issue,
 }
 
-/// Makes and compares Argon2id hashes.
+/// Computes and verifies Argon2id hashes.
 pub struct Hasher {
     params: Params,
     permits: Arc<Semaphore>,
-    /// Who of each lane may stand in the queue for `permits`.
+    /// Limits how many requests of each lane may be in the queue for `permits`.
     lanes: [Arc<Semaphore>; 2],
     owners: Arc<OwnerTurns>,
     max_wait: Duration,
@@ -74,7 +73,7 @@ pub struct Hasher {
     done: Arc<AtomicU64>,
 }
 
-/// The right to hash, the place in the lane, and the owner's turn where it is about a new key.
+/// A permit to hash, a place in the lane, and the owner's turn for a new key.
 type Turn = ([OwnedSemaphorePermit; 2], Option<turns::Turn>);
 
 impl Hasher {
@@ -98,12 +97,12 @@ impl Hasher {
         })
     }
 
-    /// Hashes computed since the start, to make and to compare; for metrics.
+    /// The number of hashes computed since the start, for metrics.
     pub fn hashes_done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Hashes `secret` with a fresh salt.
+    /// Hashes `secret` with a new salt.
     ///
     /// # Errors
     /// [`HashError::Busy`] and [`HashError::Failed`].
@@ -111,10 +110,10 @@ impl Hasher {
         self.make(secret, pepper, self.turn(lane, None)).await
     }
 
-    /// The same for a new key of this owner, whose keys are hashed one after the other.
+    /// The same for a new key of this owner, whose keys are hashed one at a time.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`hash`](Self::hash).
     pub async fn hash_for(&self, owner: &Owner, secret: KeySecret, pepper: &[u8; 32]) -> Result<StoredHash, HashError> {
         self.make(secret, pepper, self.turn(Lane::Issue, Some(owner))).await
     }
@@ -139,10 +138,10 @@ impl Hasher {
         Ok(StoredHash::new(phc.to_string()))
     }
 
-    /// Whether `stored` is the hash of `secret`; gives the secret back.
+    /// Whether `stored` is the hash of `secret`; returns the secret too.
     ///
     /// # Errors
-    /// [`HashError`]; never for a secret that is merely wrong.
+    /// [`HashError`]; never if the secret is merely wrong.
     pub async fn verify(
         &self,
         secret: KeySecret,
@@ -155,9 +154,8 @@ impl Hasher {
         Ok((computed.ct_eq(&output).into(), secret))
     }
 
-    /// Whether the parameters have risen since `stored` was made: some are higher today, and none is
-    /// lower. A hash that is stronger than today's stays, or replicas with different settings would
-    /// undo each other's work.
+    /// Whether the parameters were raised since `stored` was computed: some are higher now, and none is lower. A
+    /// stronger hash is kept; otherwise replicas with different settings would undo each other's work.
     pub fn is_outdated(&self, stored: &StoredHash) -> bool {
         Expected::parse(stored, &self.params).is_ok_and(|expected| {
             let of = |params: &Params| [params.m_cost(), params.t_cost(), params.p_cost()];
@@ -251,7 +249,7 @@ mod tests {
         keyring.generate(Environment::Live, OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// The same secret twice, which a `KeySecret` on purpose does not allow.
+    /// The same secret twice, which `KeySecret` intentionally prevents.
     fn issue_twice() -> [KeySecret; 2] {
         let pepper = || Pepper::new("p".repeat(32).into()).expect("32 bytes");
         let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper()]).expect("a pepper");

@@ -1,4 +1,4 @@
-//! When keys were last used: noted in memory on the path of a check, written in batches off it.
+//! The last uses of keys: recorded in memory during checks, and written in batches outside of them.
 
 use std::{
     collections::HashMap,
@@ -19,13 +19,13 @@ use crate::{
     telemetry::outage::Trouble,
 };
 
-/// Rows in one statement: it takes some milliseconds.
+/// The maximum number of rows per statement, which takes some milliseconds.
 const WRITTEN_TOGETHER: usize = 500;
 
-/// Uses that wait to be written, one a key.
+/// Uses that wait to be written, at most one per key.
 pub struct LastUses {
     pending: Mutex<HashMap<KeyId, LastUse>>,
-    /// Held by who writes: what that one can't write is pending again only afterwards.
+    /// Held during a write, because uses that can't be written are pending again only afterwards.
     writing: AsyncMutex<()>,
     store: Arc<dyn KeyStore>,
     settings: LastUsed,
@@ -33,14 +33,14 @@ pub struct LastUses {
 }
 
 impl LastUses {
-    /// Nothing noted yet.
+    /// No use is recorded yet.
     pub fn new(store: Arc<dyn KeyStore>, settings: LastUsed) -> Self {
         let pending = Mutex::new(HashMap::with_capacity(settings.max_pending));
         Self { pending, writing: AsyncMutex::default(), store, settings, trouble: Trouble::default() }
     }
 
-    /// Notes that the key was used, at most once a minute: within it, this costs one load. When too many
-    /// wait, it is left to the next use.
+    /// Records a use of the key, at most once a minute; within that minute, this costs one load. If too many are
+    /// pending, it is left to the next use.
     pub(crate) fn note(&self, record: &KeyRecord, at: OffsetDateTime, from: Option<IpAddr>) {
         if record.noted.is_due(at) {
             let mut pending = self.lock();
@@ -50,7 +50,7 @@ impl LastUses {
         }
     }
 
-    /// Writes what is pending, again and again.
+    /// Writes pending uses periodically.
     pub async fn run(self: Arc<Self>) {
         loop {
             tokio::time::sleep(self.settings.write_every).await;
@@ -58,26 +58,26 @@ impl LastUses {
         }
     }
 
-    /// Writes what is pending, after whoever is writing already. What could not be written stays pending.
+    /// Writes pending uses, after any write in progress. Uses that can't be written stay pending.
     pub async fn write(&self) {
         let _turn = self.writing.lock().await;
         let noted = self.take();
         for (done, batch) in noted.chunks(WRITTEN_TOGETHER).enumerate() {
             if let Err(error) = self.store.note_uses(batch).await {
                 self.trouble.tell(&error, |repeated| {
-                    tracing::warn!(%error, repeated, "could not write when keys were last used; trying again later");
+                    tracing::warn!(%error, repeated, "could not write the last uses of keys; trying again later");
                 });
                 return self.put_back(&noted[done * WRITTEN_TOGETHER..]);
             }
         }
         if !noted.is_empty() {
-            let told = |lasted_ms| tracing::info!(lasted_ms, "writes again when keys were last used");
+            let told = |lasted_ms| tracing::info!(lasted_ms, "the last uses of keys are written again");
             self.trouble.is_over(told);
         }
     }
 
     fn take(&self) -> Vec<KeyUse> {
-        // Made before the lock is taken, which checks wait for.
+        // Allocated before taking the lock, which checks wait for.
         let empty = HashMap::with_capacity(self.settings.max_pending);
         let noted = std::mem::replace(&mut *self.lock(), empty);
         noted.into_iter().map(|(key, last)| KeyUse { key, last }).collect()
@@ -112,7 +112,7 @@ mod tests {
         keys::{StoredHash, StoredKey},
     };
 
-    /// Fails at first, and not before it is told to.
+    /// The first write fails, and not before it is permitted to.
     struct Failing {
         fail: Semaphore,
         calls: Mutex<usize>,

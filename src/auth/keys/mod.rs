@@ -1,4 +1,4 @@
-//! Checks of API keys: in memory, and what memory does not know.
+//! Checks of API keys, with a cache.
 
 pub mod cache;
 pub mod check;

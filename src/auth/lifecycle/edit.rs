@@ -1,4 +1,4 @@
-//! A key is changed, switched, revoked.
+//! Changes, disables, enables and revokes keys.
 
 use std::sync::Arc;
 
@@ -18,30 +18,39 @@ use crate::domain::{
     timestamp,
 };
 
-/// What of a key is to change. `None` leaves as it is.
+/// The changes to a key. `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Edit {
-    /// The name, or none.
+    /// The name, or `None` to remove it.
     pub name: Option<Option<KeyName>>,
-    /// What it is for, or nothing.
+    /// The description, or `None` to remove it.
     pub description: Option<Option<KeyDescription>>,
-    /// The scopes, all of them.
+    /// The complete new scopes.
     pub scopes: Option<Scopes>,
-    /// The notes, merged into those that are there (RFC 7396), or none.
+    /// A merge patch for the metadata (RFC 7396), or `None` to remove all of it.
     pub metadata: Option<Option<MetadataPatch>>,
-    /// The networks, all of them.
+    /// The complete new networks.
     pub allowed_ips: Option<AllowedIps>,
-    /// When its life ends.
+    /// The expiry.
     pub expiry: Option<Expiry>,
-    /// Whether it works.
+    /// Whether the key is enabled.
     pub enabled: Option<bool>,
 }
 
+/// Whether a key is to work.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// On, or off.
+    pub enabled: bool,
+    /// Why, for the audit.
+    pub reason: Option<ChangeReason>,
+}
+
 impl Lifecycle {
-    /// Changes a key. When this returns, no replica believes anything else.
+    /// Changes a key. When this returns, every replica applies the change.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) when it may not have been changed, or not everywhere.
+    /// [`Undecided`](crate::auth::Undecided) if the key may not have been changed, or not on every replica.
     pub async fn edit(
         self: &Arc<Self>,
         id: KeyId,
@@ -53,37 +62,37 @@ impl Lifecycle {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &preconditions, &editor);
-            // Another end of its life is all that makes an expired key a living one.
+            // Only a new expiry can revive an expired key.
             let quota = if edit.expiry.is_some() { lifecycle.policy.quota() } else { Quota::default() };
             lifecycle.change(id, &editor, now, &decide, None, quota).await
         };
         self.to_its_end(work).await
     }
 
-    /// Switches a key on or off. When this returns, that is true everywhere.
+    /// Enables or disables a key. When this returns, every replica applies the change.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) when it may not have been switched, or not everywhere.
+    /// [`Undecided`](crate::auth::Undecided) if the key may not have been changed, or not on every replica.
     pub async fn switch(
         self: &Arc<Self>,
         id: KeyId,
-        enabled: bool,
+        to: Switch,
         preconditions: Preconditions,
         editor: Editor,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.switched(key, enabled, &preconditions, &editor);
+            let decide = |key: &ManagedKey| lifecycle.switched(key, &to, &preconditions, &editor);
             lifecycle.change(id, &editor, now, &decide, None, Quota::default()).await
         };
         self.to_its_end(work).await
     }
 
-    /// Revokes a key. When this returns, no replica accepts it any more.
+    /// Revokes a key. When this returns, no replica accepts it.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) when it may not be revoked, or not everywhere; asking again is safe.
+    /// [`Undecided`](crate::auth::Undecided) if the key may not be revoked, or not on every replica. A retry is safe.
     pub async fn revoke(
         self: &Arc<Self>,
         id: KeyId,
@@ -97,7 +106,7 @@ impl Lifecycle {
     /// The same, if the key meets these preconditions.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`revoke`](Self::revoke).
     pub async fn revoke_if(
         self: &Arc<Self>,
         id: KeyId,
@@ -124,7 +133,7 @@ impl Lifecycle {
         preconditions: &Preconditions,
         editor: &Editor,
     ) -> Result<Decision, Refusal> {
-        // First what no other version would change (RFC 9110 §13.2.1).
+        // Failures that are independent of the version come first (RFC 9110 §13.2.1).
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
         let changed = apply(key, edit, editor)?;
@@ -147,18 +156,20 @@ impl Lifecycle {
     fn switched(
         &self,
         key: &ManagedKey,
-        enabled: bool,
+        to: &Switch,
         preconditions: &Preconditions,
         editor: &Editor,
     ) -> Result<Decision, Refusal> {
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
         let mut changed = key.clone();
-        switch(&mut changed, enabled, editor)?;
+        switch(&mut changed, to.enabled, editor)?;
         self.allow(&changed, Some(key), editor)?;
-        let action = if enabled { Action::KeyEnabled } else { Action::KeyDisabled };
+        let action = if to.enabled { Action::KeyEnabled } else { Action::KeyDisabled };
         let changes = changes(key, &changed);
-        let event = (!changes.is_empty()).then(|| Event { action, details: told(changes) });
+        let why = to.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into()));
+        let event =
+            (!changes.is_empty()).then(|| Event { action, details: told(changes).into_iter().chain(why).collect() });
         Ok(Decision { key: changed, event, successor: None })
     }
 }
@@ -167,8 +178,8 @@ fn demand_unrevoked(key: &ManagedKey) -> Result<(), Refusal> {
     if key.record.revoked_at.is_some() { Err(Refusal::KeyRevoked) } else { Ok(()) }
 }
 
-/// Switches a key on or off. None is switched on whose owner is switched off: it would not work. What an administrator has switched off stays so for its owner, who may switch it off as often
-/// as they like.
+/// Enables or disables a key. A key of a disabled owner can't be enabled, because it would not work. An owner can't
+/// enable a key that an administrator has disabled, but can disable it again.
 fn switch(key: &mut ManagedKey, enabled: bool, editor: &Editor) -> Result<(), Refusal> {
     let by = editor.reach.disables_as();
     let by_administrator = key.disabled_by == Some(DisabledBy::Administrator);
@@ -189,7 +200,7 @@ fn switch(key: &mut ManagedKey, enabled: bool, editor: &Editor) -> Result<(), Re
     Ok(())
 }
 
-/// The key with the changes in it.
+/// The key with the changes applied.
 fn apply(key: &ManagedKey, edit: &Edit, editor: &Editor) -> Result<ManagedKey, Refusal> {
     let mut changed = key.clone();
     if let Some(enabled) = edit.enabled {
@@ -224,14 +235,14 @@ fn apply(key: &ManagedKey, edit: &Edit, editor: &Editor) -> Result<ManagedKey, R
     Ok(changed)
 }
 
-/// A field that differs.
+/// A changed field.
 struct FieldChange {
     field: &'static str,
     from: Value,
     to: Value,
 }
 
-/// The fields of a key that its owner may change, and that differ.
+/// The changed fields, among those that the owner may change.
 fn changes(before: &ManagedKey, after: &ManagedKey) -> Vec<FieldChange> {
     let (was, is) = (&before.record, &after.record);
     let differs = [
@@ -242,21 +253,21 @@ fn changes(before: &ManagedKey, after: &ManagedKey) -> Vec<FieldChange> {
         ("allowedIps", was.allowed_ips != is.allowed_ips),
         ("expiresAt", was.expires_at != is.expires_at),
         ("enabled", was.enabled != is.enabled),
-        // An administrator takes over what the owner has switched off.
+        // An administrator takes over a key that the owner has disabled.
         ("disabledBy", was.enabled == is.enabled && before.disabled_by != after.disabled_by),
     ];
     let differing = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field));
     differing.map(|field| FieldChange { field, from: value_of(before, field), to: value_of(after, field) }).collect()
 }
 
-/// A field as answers show it.
+/// A field as it appears in responses.
 fn value_of(key: &ManagedKey, field: &str) -> Value {
     let record = &key.record;
     match field {
         "name" => record.name.as_ref().map(|name| name.as_str()).into(),
         "description" => key.description.as_ref().map(|description| description.as_str()).into(),
         "scopes" => record.scopes.iter().collect::<Vec<_>>().into(),
-        // A number that is beyond all types stands in the notes' text.
+        // If a number exceeds every numeric type, the text of the metadata is used.
         "metadata" => serde_json::from_str(record.metadata.as_object())
             .unwrap_or_else(|_| Value::String(record.metadata.as_object().to_owned())),
         "allowedIps" => record.allowed_ips.networks().iter().map(ToString::to_string).collect::<Vec<_>>().into(),
@@ -266,7 +277,7 @@ fn value_of(key: &ManagedKey, field: &str) -> Value {
     }
 }
 
-/// From what to what, as an event tells it.
+/// The old and new values, for an audit event.
 fn told(changes: Vec<FieldChange>) -> Map<String, Value> {
     let changes = changes
         .into_iter()
@@ -274,7 +285,7 @@ fn told(changes: Vec<FieldChange>) -> Map<String, Value> {
     Map::from_iter([("changes".to_owned(), Value::Object(changes.collect()))])
 }
 
-/// The first revocation's time and reason stay.
+/// Revokes a key. If it is already revoked, the first time and reason are kept.
 fn revoked(key: &ManagedKey, reason: Option<&ChangeReason>, now: OffsetDateTime) -> Decision {
     let mut key = key.clone();
     if key.record.revoked_at.is_some() {

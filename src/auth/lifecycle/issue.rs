@@ -1,4 +1,4 @@
-//! A key is made; a key gets a successor.
+//! Creates and rotates keys.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -26,11 +26,11 @@ use crate::{
     },
 };
 
-/// Makes keys.
+/// Creates keys.
 pub struct Issuer {
-    /// What becomes of them.
+    /// Applies the policies, and changes keys.
     pub lifecycle: Arc<Lifecycle>,
-    /// Makes their texts.
+    /// Generates keys.
     pub keyring: Arc<Keyring>,
     /// Hashes their secrets.
     pub hasher: Arc<Hasher>,
@@ -38,30 +38,30 @@ pub struct Issuer {
     pub environment: Environment,
 }
 
-/// A key that somebody wants.
+/// A request for a new key.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Whose it is to be.
+    /// The owner of the key.
     pub owner: Owner,
-    /// What the owner calls it.
+    /// The owner's name for the key.
     pub name: Option<KeyName>,
-    /// What it is for.
+    /// The purpose of the key.
     pub description: Option<KeyDescription>,
-    /// Which world it is for; `None` for the configured one.
+    /// The environment; `None` for the configured one.
     pub environment: Option<Environment>,
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: Scopes,
-    /// The owner's notes.
+    /// The owner's metadata.
     pub metadata: Metadata,
-    /// From where it may be used.
+    /// The networks that the key may be used from.
     pub allowed_ips: AllowedIps,
-    /// When its life ends.
+    /// The expiry.
     pub expiry: Expiry,
-    /// Whether it works at once.
+    /// Whether the key is enabled from the start.
     pub enabled: bool,
 }
 
-/// When a key's life ends.
+/// The expiry of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// At this instant.
@@ -73,7 +73,7 @@ pub enum Expiry {
 }
 
 impl Order {
-    /// A key that proves who its owner is, and grants nothing that was not asked for.
+    /// A key for this owner, without any scopes.
     pub fn plain(owner: Owner) -> Self {
         Self {
             owner,
@@ -89,19 +89,19 @@ impl Order {
     }
 }
 
-/// A key that was just issued, and its text for the only time.
+/// A new key, with its text, which is shown only once.
 pub struct NewKey {
     /// The key.
     pub key: ManagedKey,
-    /// The whole key, for its owner.
+    /// The whole text, for its owner.
     pub text: SecretString,
 }
 
-/// What became of an [`Order`].
+/// The outcome of an [`Order`].
 pub enum Issued {
-    /// The key is made.
+    /// The key was created.
     Now(Box<NewKey>),
-    /// The same request has made it before. Its text was shown then.
+    /// An earlier, identical request created the key. Its text was shown then.
     Before(Box<ManagedKey>),
 }
 
@@ -115,38 +115,37 @@ impl Issued {
     }
 }
 
-/// How a key is to be replaced.
+/// A request to rotate a key.
 #[derive(Clone, Debug)]
 pub struct Rotation {
-    /// Which key.
+    /// The id of the key.
     pub id: KeyId,
-    /// For how long the old key goes on working. Zero: not at all; `None`: as long as is configured.
+    /// How long the old key keeps working. Zero: not at all; `None`: as configured.
     pub grace_period: Option<Duration>,
-    /// When the successor's life ends; `None`: as long after now as the old key's was after its making, or as late as
-    /// is allowed if that is earlier.
+    /// The expiry of the successor. `None`: the old key's lifetime, counted from now, but not beyond what is allowed.
     pub expiry: Option<Expiry>,
-    /// What the old key must meet.
+    /// The preconditions on the old key.
     pub preconditions: Preconditions,
-    /// The request, where a repetition of it must not make another successor.
+    /// The idempotent request, if repeating it must not create another successor.
     pub request: Option<IdempotentRequest>,
 }
 
-/// A key that has a successor now.
+/// A rotated key.
 pub struct Rotated {
     /// The successor.
     pub new: Issued,
     /// The old key.
     pub old: ManagedKey,
-    /// How that became true.
+    /// How the change reached every replica.
     pub everywhere: Everywhere,
 }
 
 impl Issuer {
-    /// The key that the same request has made before. To be asked for before the request is judged: what was allowed and made
-    /// stays so, whatever time it is and whatever the policy has become.
+    /// The key that an earlier, identical request created. Query this before validating the request: a key that was
+    /// allowed and created stays so, whatever the time and the policy are now.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) when the store could not answer.
+    /// [`Undecided`](crate::auth::Undecided) if the store could not answer.
     pub async fn issued_before(
         &self,
         request: &IdempotentRequest,
@@ -160,11 +159,11 @@ impl Issuer {
         }))
     }
 
-    /// Issues a key. When this returns, it is on disk. `request`: one that was not [`issued_before`](Self::issued_before); of
-    /// two at once, one makes the key.
+    /// Creates a key. It is on disk when this returns. `request` must not be one that was
+    /// [`issued_before`](Self::issued_before); of two concurrent ones, only one creates the key.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) when the store or the hasher could not answer.
+    /// [`Undecided`](crate::auth::Undecided) if the store or the hasher could not answer.
     pub async fn issue(
         &self,
         order: Order,
@@ -185,10 +184,10 @@ impl Issuer {
         Ok(issued(inserted, Some(text)))
     }
 
-    /// The same for the guide's route, which has no place for a name.
+    /// The same for the compatibility route, whose requests can't carry a name.
     ///
     /// # Errors
-    /// The same.
+    /// As for [`issue`](Self::issue).
     pub async fn issue_unnamed(
         &self,
         order: Order,
@@ -196,15 +195,16 @@ impl Issuer {
         editor: &Editor,
         now: OffsetDateTime,
     ) -> Done<Issued> {
-        // Whoever has no scopes to show is not asked for a name; the order asks for none.
+        // Without scopes in the editor, no name is required; the order demands no scopes.
         self.issue(order, request, &Editor { scopes: None, ..editor.clone() }, now).await
     }
 
-    /// The rotation of this key that the same request has done before; `None` where it has not. When this returns, it is true
-    /// everywhere, though the first request may have ended before.
+    /// The outcome of an earlier, identical request to rotate this key; `None` if there is none. When this returns,
+    /// every replica applies it, even if the first request was aborted.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) when the store could not answer, or it may not be true everywhere.
+    /// [`Undecided`](crate::auth::Undecided) if the store could not answer, or if some replica may not apply the
+    /// rotation.
     pub async fn rotated_before(
         self: &Arc<Self>,
         id: KeyId,
@@ -234,16 +234,16 @@ impl Issuer {
         Ok(told.map(|ChangedKey { key: old, everywhere }| Some(Rotated { new, old, everywhere })))
     }
 
-    /// Makes a successor with the rights of a key, which itself ends after the grace period. When this
-    /// returns, that is true everywhere.
+    /// Creates a successor with the rights of a key, which itself ends after the grace period. When this returns, every
+    /// replica applies both.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) when it may not have been done, or not everywhere.
+    /// [`Undecided`](crate::auth::Undecided) if it may not have been done, or not on every replica.
     pub async fn rotate(self: &Arc<Self>, rotation: Rotation, editor: Editor, now: OffsetDateTime) -> Done<Rotated> {
         let issuer = Arc::clone(self);
         let work = async move {
             let rotated = issuer.rotate_and_wait(&rotation, &editor, now).await?;
-            // Of two such requests at once, the second one finds what the first one has done.
+            // Of two concurrent requests, the second finds the result of the first.
             if let (Err(Refusal::AlreadyRotated(_)), Some(request)) = (&rotated, &rotation.request)
                 && let Ok(Some(before)) = issuer.earlier_rotation(rotation.id, request, &editor, now).await?
             {
@@ -258,7 +258,7 @@ impl Issuer {
         let Some(old) = self.lifecycle.ledger.show(rotation.id, &editor.reach).await? else {
             return Ok(Err(Refusal::NotFound));
         };
-        // Asked again when the row is held; here it spares a hash.
+        // Checked again when the row is locked; checking here can save a hash.
         let may_be_rotated = |old: &ManagedKey| {
             can_be_rotated(old, now)?;
             rotation.preconditions.demand(old.version)
@@ -269,7 +269,7 @@ impl Issuer {
         let IssuedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
         let hash: StoredHash =
             self.hasher.hash_for(&old.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
-        // As it is decided on: the old key's end, from which its own follows, may change with the rotation.
+        // Created within the decision, because it depends on the old key's expiry, which may change concurrently.
         let successor = OnceLock::new();
         let decide = |old: &ManagedKey| {
             may_be_rotated(old)?;
@@ -348,7 +348,7 @@ impl Issuer {
     }
 }
 
-/// The last instant that there is, to the millisecond as it is kept, when that would be too late.
+/// Saturates at the last possible timestamp, in milliseconds as it is stored.
 fn later(now: OffsetDateTime, life: time::Duration) -> OffsetDateTime {
     const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999 UTC);
     now.checked_add(life).map_or(LAST, |end| end.min(LAST))

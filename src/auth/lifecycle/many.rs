@@ -1,4 +1,4 @@
-//! Many keys at once: by filter, by owner.
+//! Changes to many keys at once: by filter, or by owner.
 
 use std::{
     collections::HashMap,
@@ -13,28 +13,40 @@ use crate::{
     auth::Undecided,
     domain::{
         audit::Author,
-        ledger::{OwnerSwitch, Reach},
+        ledger::{OwnerSwitch, OwnerSwitched, Reach},
         listing::KeyFilter,
         owner::Owner,
+        ports::StoreError,
         principal::TokenIdentity,
         text::ChangeReason,
         token::{TokenRevocation, WhichTokens, remembered_until},
     },
 };
 
-/// Keys that one transaction revokes: its statements stay far below their time limit.
+/// The number of keys per transaction. Its statements stay far below their time limit.
 const TOGETHER: u32 = 500;
-/// How long it is remembered that an owner's keys were stopped because a token said so, and of how
-/// many owners: a client that goes on sending such a token must not make the database work each time.
+/// How long it is remembered that an owner was disabled because of a token, and for how many owners. A client that
+/// keeps sending such a token must not cause database work each time.
 const STOPPED_REMEMBERED: Duration = Duration::from_secs(60);
 const STOPPED_MAX: usize = 1024;
 
-/// What a revocation of many keys has done, everywhere.
+/// The result of revoking many keys, on every replica.
 #[derive(Clone, Copy, Debug)]
 pub struct ManyRevoked {
-    /// How many keys it has revoked.
+    /// The number of revoked keys.
     pub count: u64,
-    /// How the last of it became true.
+    /// How the last batch reached every replica.
+    pub everywhere: Everywhere,
+}
+
+/// How an owner stands after a switch, everywhere.
+#[derive(Clone, Debug)]
+pub struct SwitchedOwner {
+    /// Whether it was the switch that made it so.
+    pub changed: bool,
+    /// Why the owner is switched off, in the words of who did it first.
+    pub reason: Option<ChangeReason>,
+    /// How it became true.
     pub everywhere: Everywhere,
 }
 
@@ -62,10 +74,10 @@ impl OwnersStopped {
 }
 
 impl Lifecycle {
-    /// Revokes every key that `filter` names. When this returns, no replica accepts one of them.
+    /// Revokes every key that `filter` matches. When this returns, no replica accepts any of them.
     ///
     /// # Errors
-    /// [`Undecided`] when some may not be revoked, or not everywhere; asking again is safe.
+    /// [`Undecided`] if some may not be revoked, or not on every replica. A retry is safe.
     pub async fn revoke_many(
         self: &Arc<Self>,
         filter: KeyFilter,
@@ -78,11 +90,24 @@ impl Lifecycle {
         self.to_its_end(work).await
     }
 
+    /// How many keys [`revoke_many`](Self::revoke_many) would revoke now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    pub async fn count_living(
+        &self,
+        filter: &KeyFilter,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        self.ledger.count_living(filter, reach, now).await
+    }
+
     /// Changes become true in the order of their commits, so the last batch is the one to wait for.
     ///
-    /// Without an owner, a batch cannot see the successor of a key that is being rotated, and finds that key already revoked
-    /// once it gets there. So whatever a batch has found, another one looks at what there is now; and where one has found
-    /// nothing, one more, for that is also what it finds if all that it saw was being rotated.
+    /// Without an owner, a batch can't see the successor of a key that is being rotated, and finds that key already
+    /// revoked when it reaches it. So after a batch that found keys, another one looks at the current state. After an
+    /// empty batch, one more follows, because a batch is also empty if all keys that it saw were being rotated.
     async fn revoke_batches(
         &self,
         filter: &KeyFilter,
@@ -104,30 +129,32 @@ impl Lifecycle {
         }
     }
 
-    /// Switches all keys of an owner, those of the future too. When this returns, that is true everywhere.
+    /// Disables or enables an owner, which also applies to their future keys. When this returns, every replica applies
+    /// the change.
     ///
     /// # Errors
-    /// [`Undecided`] when it may not be so, or not everywhere; asking again is safe.
+    /// [`Undecided`] if it may not have been changed, or not on every replica. A retry is safe.
     pub async fn switch_owner(
         self: &Arc<Self>,
         switch: OwnerSwitch,
         reach: Reach,
         author: Author,
-    ) -> Result<Everywhere, Undecided> {
+    ) -> Result<SwitchedOwner, Undecided> {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let watch = Watch::begin(lifecycle.link.as_ref());
-            lifecycle.ledger.switch_owner(&switch, watch.together(&reach, &author)).await?;
-            Ok(watch.settled().await)
+            let OwnerSwitched { changed, reason } =
+                lifecycle.ledger.switch_owner(&switch, watch.together(&reach, &author)).await?;
+            Ok(SwitchedOwner { changed, reason, everywhere: watch.settled().await })
         };
         self.to_its_end(work).await
     }
 
-    /// Stops all keys of an owner of whom a token says that they are disabled, and ends the bearer's earlier tokens,
-    /// which say otherwise because they are older. A token of theirs is accepted for `longest_life`, at most.
+    /// Disables an owner because a token states that they are disabled, and revokes the bearer's earlier tokens, which
+    /// are older and state otherwise. A token of theirs is accepted for at most `longest_life`.
     ///
     /// # Errors
-    /// [`Undecided`] when they may still work.
+    /// [`Undecided`] if the owner's keys may still work.
     pub async fn stop_owner(
         self: &Arc<Self>,
         identity: &TokenIdentity,
@@ -139,17 +166,17 @@ impl Lifecycle {
             return Ok(());
         }
         let (lifecycle, identity) = (Arc::clone(self), identity.clone());
-        // Both steps, though the bearer hangs up after the first.
+        // Both steps run to the end, even if the bearer disconnects after the first.
         let work = async move {
             let reason: Option<ChangeReason> = "a token of the issuer says so".parse().ok();
             let (owner, reach) = (identity.owner.clone(), Reach::Own(identity.owner.clone()));
-            // Whoever is refused may come back as often as they like, which must not make all replicas read all keys of
-            // the owner again. Their keys are refused since the row was committed, so there is nothing to wait for.
+            // A refused bearer may return as often as they like, which must not make all replicas read all keys of the
+            // owner again. The keys have been refused since the row was committed, so there is nothing to wait for.
             if !lifecycle.ledger.is_disabled(&owner).await? {
                 let switch = OwnerSwitch { owner, disabled: true, reason: reason.clone(), at: now };
                 lifecycle.switch_owner(switch, reach.clone(), author.clone()).await?;
             }
-            // One that does not say when it was issued says of no other that it is older.
+            // A token without `iat` can't show that another one is older.
             if let Some(not_before) = identity.issued_at {
                 let earlier = TokenRevocation {
                     issuer: identity.owner.issuer.clone(),

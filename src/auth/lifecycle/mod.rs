@@ -1,10 +1,10 @@
-//! What becomes of keys: issue, change, rotate, revoke.
+//! The life of keys: create, change, rotate, revoke.
 //!
-//! - `issue`: a key is made, and a key gets a successor
-//! - `edit`: a key is changed, switched, revoked
-//! - `many`: the same for many keys at once: by filter, by owner
-//! - `tokens`: tokens are ended
-//! - `policy`: what the operator allows, and what nobody may pass on
+//! - `issue`: creates and rotates keys
+//! - `edit`: changes, disables, enables and revokes a key
+//! - `many`: the same for many keys at once: by filter, or by owner
+//! - `tokens`: revokes tokens
+//! - `policy`: the operator's policies, and the rights that nobody may pass on
 
 mod edit;
 pub mod ended_keys;
@@ -19,9 +19,9 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 pub use self::{
-    edit::Edit,
+    edit::{Edit, Switch},
     issue::{Expiry, Issued, Issuer, NewKey, Order, Rotated, Rotation},
-    many::{ManyRevoked, OwnersStopped},
+    many::{ManyRevoked, OwnersStopped, SwitchedOwner},
     tokens::EndedEverywhere,
 };
 use super::{
@@ -42,67 +42,67 @@ use crate::{
     },
 };
 
-/// Changes and ends keys.
+/// Changes and revokes keys.
 pub struct Lifecycle {
-    /// Keeps them.
+    /// The store of keys.
     pub ledger: Arc<dyn KeyLedger>,
-    /// What keys may be made.
+    /// The policy for keys.
     pub policy: KeyPolicy,
-    /// To the other replicas; `None` for a process that is no replica and waits for leases instead.
+    /// The connection to the other replicas; `None` for a process that is not a replica, and waits for leases instead.
     pub link: Option<Arc<Link>>,
-    /// Where a change goes on when its client hangs up.
+    /// Runs changes to completion when their client disconnects.
     pub runtime: Handle,
-    /// Whose keys were stopped lately, because a token said so.
+    /// The owners that were recently disabled because of a token.
     pub stopped: OwnersStopped,
 }
 
-/// Somebody who changes keys: how far they reach, what they hold, and how they are remembered.
+/// The caller of a change: their reach, their scopes, and their identity for the audit.
 #[derive(Clone, Debug)]
 pub struct Editor {
-    /// Whose keys they may change.
+    /// The keys that they may change.
     pub reach: Reach,
-    /// What their token carries; `None` for the command line, which may give any right.
+    /// The scopes of their token; `None` for the command line, which may grant any scope.
     pub scopes: Option<Scopes>,
-    /// Whether a key of theirs may only get those.
+    /// Whether their keys may have only these scopes.
     pub scope_bearing: bool,
-    /// How they are remembered.
+    /// Their identity for the audit.
     pub author: Author,
 }
 
-/// A change that is true on all replicas.
+/// A change that every replica applies.
 #[derive(Clone, Copy, Debug)]
 pub struct Everywhere {
-    /// How it became true everywhere.
+    /// How the change was settled.
     pub settled: Settled,
-    /// How long that took, from the commit.
+    /// The time from the commit until it was settled.
     pub took: Duration,
 }
 
-/// A key as it is after a change that is true everywhere.
+/// A key after a change that every replica applies.
 #[derive(Debug)]
 pub struct ChangedKey {
     /// The key.
     pub key: ManagedKey,
-    /// How the change became true.
+    /// How the change reached every replica.
     pub everywhere: Everywhere,
 }
 
-/// What was asked for is done, or refused; `Err` outside of it is an outage.
+/// The outcome of a change: done or refused. The outer `Err` is an outage.
 pub type Done<T> = Result<Result<T, Refusal>, Undecided>;
 
 impl Lifecycle {
     /// A key within reach.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     pub async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError> {
         self.ledger.show(id, reach).await
     }
 
-    /// Keys in this order. `reach`: of who asks.
+    /// Lists keys in this order. `reach`: the caller's.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     pub async fn list(
         &self,
         filter: &KeyFilter,
@@ -114,10 +114,10 @@ impl Lifecycle {
         self.ledger.list(filter, order, page, reach, now).await
     }
 
-    /// Owners who have keys, or are disabled.
+    /// Lists owners who have keys or are disabled.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     pub async fn owners(
         &self,
         filter: &OwnerFilter,
@@ -127,18 +127,18 @@ impl Lifecycle {
         self.ledger.owners(filter, page, now).await
     }
 
-    /// One of them; `None` for one who neither has a key nor is disabled.
+    /// One owner; `None` if the owner neither has keys nor is disabled.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     pub async fn owner(&self, owner: &Owner, now: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError> {
         self.ledger.owner(owner, now).await
     }
 
-    /// Events, newest first. `reach`: of who asks.
+    /// Lists audit events, newest first. `reach`: the caller's.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     pub async fn events(
         &self,
         filter: &EventFilter,
@@ -148,8 +148,8 @@ impl Lifecycle {
         self.ledger.events(filter, page, reach).await
     }
 
-    /// Runs `work` to its end even when whoever waits for it goes away: a change that was begun is
-    /// finished, and its effect awaited.
+    /// Runs `work` to completion even if the caller goes away: a change that was started is finished, and its effect
+    /// awaited.
     async fn to_its_end<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = Result<T, Undecided>> + Send + 'static,
@@ -157,8 +157,8 @@ impl Lifecycle {
         self.runtime.spawn(work).await.map_err(|_| Undecided::Stopped)?
     }
 
-    /// Changes one key, and waits until that is true everywhere. What never brings a key to life needs no quota, and
-    /// then does not wait for those who make keys of the same owner.
+    /// Changes one key, and waits until every replica applies the change. A change that can't revive a key needs no
+    /// quota, and so does not wait for others who create keys of the same owner.
     async fn change(
         &self,
         id: KeyId,
@@ -178,7 +178,7 @@ impl Lifecycle {
     }
 }
 
-/// Follows a change from before its commit until it is true everywhere.
+/// Follows a change from before its commit until every replica applies it.
 struct Watch {
     announced: Option<Announced>,
 }
@@ -192,14 +192,14 @@ impl Watch {
         self.announced.as_ref().map(Announced::mark)
     }
 
-    /// How a change is made that this follows.
+    /// The circumstances of a change that this follows.
     fn together<'a>(&'a self, reach: &'a Reach, author: &'a Author) -> Together<'a> {
         Together { reach, author, mark: self.mark() }
     }
 
-    /// To be called as soon as the commit is known.
+    /// Must be called as soon as the commit is known.
     async fn settled(self) -> Everywhere {
-        // Read after the commit, so later than the change; the wait can only get longer by it.
+        // Read after the commit, so it is later than the change; that can only lengthen the wait.
         let committed_at = clock::now();
         let settled = match &self.announced {
             Some(announced) => announced.settled(committed_at).await,

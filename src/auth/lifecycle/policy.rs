@@ -1,4 +1,4 @@
-//! What the operator allows, and what nobody may pass on without having it.
+//! The operator's policies, and the rights that nobody may pass on without having them.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::domain::{
 };
 
 impl Lifecycle {
-    /// Whether a key may be, or become, like this. `before`: what it, or its predecessor, was like. The policy of
-    /// today is for what is changed today: what a key has already is no reason against it.
+    /// Whether a key may be created like this, or changed to this. `before`: its previous state, or its predecessor.
+    /// Policies apply to what a change adds, not to what the key already has.
     pub(super) fn allow(&self, key: &ManagedKey, before: Option<&ManagedKey>, editor: &Editor) -> Result<(), Refusal> {
-        // What the key has already, whoever merely changes it may leave to it. To widen it takes what a rotation takes: it
-        // gives the key's rights to who would not have them otherwise.
+        // A caller who only edits a key may leave its scopes unchanged. Widening it requires the same scopes as a
+        // rotation, because it gives the key's scopes to somebody who would not have them otherwise.
         let none = Scopes::default();
         let is_widened = |before: &&ManagedKey| editor.reach.owner().is_some() && is_wider(key, before);
         let had = before.filter(|before| !is_widened(before)).map_or(&none, |before| &before.record.scopes);
@@ -34,26 +34,26 @@ impl Lifecycle {
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 
-    /// The successor of a key gives all of its rights to whoever rotates it.
+    /// Whether the editor may rotate a key with these scopes: its successor grants all of them to whoever rotates it.
     pub(super) fn allow_successor(&self, rights: &Scopes, editor: &Editor) -> Result<(), Refusal> {
         let violations = scope_violations(rights, &Scopes::default(), editor);
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 
-    /// The end of a key's life where nobody has chosen one: none, or the latest that is allowed.
+    /// The expiry of a key if none was chosen: none, or the latest that is allowed.
     pub(super) fn latest_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         self.policy.max_lifetime.and_then(|longest| after(now, longest))
     }
 }
 
-/// Whether the same key works for longer, from elsewhere, or again.
+/// Whether the same key works for longer, from more addresses, or again.
 fn is_wider(key: &ManagedKey, before: &ManagedKey) -> bool {
     let (is, was) = (&key.record, &before.record);
     is.id == was.id
         && (ends_later(key, before) || is.allowed_ips.reach_beyond(&was.allowed_ips) || (is.enabled && !was.enabled))
 }
 
-/// A successor's life is another one, so it counts as later.
+/// A successor has a lifetime of its own, so it counts as later.
 fn ends_later(key: &ManagedKey, before: &ManagedKey) -> bool {
     key.record.id != before.record.id
         || match (key.record.expires_at, before.record.expires_at) {
@@ -63,7 +63,7 @@ fn ends_later(key: &ManagedKey, before: &ManagedKey) -> bool {
         }
 }
 
-/// `None` when that is beyond any date.
+/// The instant after `span`; `None` beyond the last possible date.
 pub(super) fn after(now: OffsetDateTime, span: Duration) -> Option<OffsetDateTime> {
     now.checked_add(span.try_into().ok()?)
 }

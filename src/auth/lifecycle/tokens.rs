@@ -1,4 +1,4 @@
-//! Tokens that are ended before they expire.
+//! Revokes tokens before they expire.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::{
     domain::{audit::Author, ledger::Reach, token::TokenRevocation},
 };
 
-/// Tokens that no replica accepts any more.
+/// Revoked tokens that no replica accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct EndedEverywhere {
-    /// The instant before which those of the subject are refused, where they were ended so.
+    /// The instant before which the subject's tokens are refused, if tokens of a subject were revoked.
     pub not_before: Option<OffsetDateTime>,
-    /// How that became true.
+    /// How the change reached every replica.
     pub everywhere: Everywhere,
 }
 
 impl Lifecycle {
-    /// Ends tokens before they expire, for somebody who reaches so far. When this returns, no replica accepts one of them.
+    /// Revokes tokens, for a caller with this reach. When this returns, no replica accepts any of them.
     ///
     /// # Errors
-    /// [`Undecided`] when they may still be accepted, or on some replica; asking again is safe.
+    /// [`Undecided`] if they may still be accepted, at least on some replica. A retry is safe.
     pub async fn revoke_tokens(
         self: &Arc<Self>,
         revocation: TokenRevocation,

@@ -1,5 +1,4 @@
-//! The tokens that this replica has verified. Whether it may believe that they were not ended since is
-//! [`Freshness`]'s word.
+//! The cache of verified tokens. [`Freshness`] decides whether they may be assumed not to be revoked.
 
 use std::{
     hash::{BuildHasherDefault, Hasher},
@@ -20,7 +19,7 @@ use crate::auth::{
 };
 use crate::domain::{principal::TokenIdentity, token::TokenRecords};
 
-/// From before the read of a token's two rows: whether what was read may still be believed.
+/// Taken before the read of a token's two rows; decides whether the result may still be trusted.
 #[derive(Clone, Copy)]
 pub(crate) struct Tickets {
     records: TokenRecords,
@@ -29,7 +28,7 @@ pub(crate) struct Tickets {
 }
 
 impl Tickets {
-    /// To be taken before the read begins.
+    /// Must be called before the read begins.
     pub(crate) fn take(records: TokenRecords, freshness: &Freshness) -> Self {
         Self {
             records,
@@ -52,31 +51,31 @@ impl Tickets {
     }
 }
 
-/// What stands for a token in memory, so that a copy of the memory holds none: 128 bits of SipHash-2-4 under a key that
-/// this process has made for itself. All of it, for it is taken for the token
+/// Represents a token in the cache, so that a memory dump contains no tokens: 128 bits of SipHash-2-4 under a key that
+/// is random per process. The full length, because it is trusted like the token itself
 /// (`docs/decisions/0023-a-known-key-need-not-show-its-tag.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest(u128);
 
-/// A token that was good, and had not been ended.
+/// A token that was valid and not revoked.
 struct Good {
     token: VerifiedToken,
     tickets: Tickets,
 }
 
-/// Good tokens by their digest, as many as there is room for. An entry must be asked for twice before it can displace
-/// one that is in use (a form of CLOCK-Pro), so tokens that are shown once do not purge those of the sessions.
+/// Valid tokens by their digest, up to the capacity. An entry must be requested twice before it can displace one that
+/// is in use (a form of CLOCK-Pro), so tokens that are presented once do not evict those of sessions.
 pub(crate) struct TokenCache {
     digester: SipHasher24,
     tokens: Cache<TokenDigest, Arc<Good>, ByRoom, BuildHasherDefault<DigestHasher>>,
 }
 
-/// How much room a token takes, in tokens of the usual size: one with many scopes takes that of several, so that the
-/// memory is bounded whatever issuers write into them.
+/// The weight of a token, in tokens of the usual size. A token with many scopes counts as several, so that the memory
+/// is bounded whatever issuers put into them.
 #[derive(Clone)]
 struct ByRoom;
 
-/// What the identity of a token of the usual size holds beside itself: issuer, subject twice, a few scopes. In bytes.
+/// The heap memory of a usual token's identity, in bytes: issuer, subject twice, a few scopes.
 const USUAL_BYTES: usize = 256;
 
 impl Weighter<TokenDigest, Arc<Good>> for ByRoom {
@@ -85,7 +84,7 @@ impl Weighter<TokenDigest, Arc<Good>> for ByRoom {
     }
 }
 
-/// Takes a part of the digest: without the key, nobody can choose tokens whose digests collide or lie close together.
+/// Uses a part of the digest: without the key, nobody can choose tokens with colliding or adjacent digests.
 #[derive(Default)]
 struct DigestHasher(u64);
 
@@ -104,7 +103,7 @@ impl Hasher for DigestHasher {
 }
 
 impl TokenCache {
-    /// Room for `entries` tokens of the usual size. The system gives the memory only as it is used.
+    /// A cache for `entries` tokens of the usual size. The system provides the memory only as it is used.
     pub(crate) fn new(entries: usize) -> Self {
         let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
         Self {
@@ -117,7 +116,7 @@ impl TokenCache {
         TokenDigest(self.digester.hash(token).as_u128())
     }
 
-    /// Whose token this is, if it was good, and what was known of it then may be answered from memory at `now`.
+    /// The identity of the token, if it was valid and may be used from memory at `now`.
     pub(crate) fn believed(
         &self,
         digest: &TokenDigest,
@@ -125,13 +124,13 @@ impl TokenCache {
         now: OffsetDateTime,
     ) -> Option<Arc<TokenIdentity>> {
         let good = self.tokens.get(digest)?;
-        // After the request has come: that is what a lease asks of it.
+        // Read after the request arrived, as the lease requires.
         let instant = clock::now();
         let is_good = good.token.is_still_good(now, instant) && good.tickets.may_be_believed(freshness, instant);
         is_good.then(|| Arc::clone(good.token.identity()))
     }
 
-    /// Keeps a token that is good, unless something may have ended it since the read behind `tickets` began.
+    /// Stores a valid token, unless something may have revoked it since the read behind `tickets` began.
     pub(crate) fn keep(&self, digest: TokenDigest, token: VerifiedToken, tickets: Tickets, freshness: &Freshness) {
         if tickets.are_current(freshness) {
             self.tokens.insert(digest, Arc::new(Good { token, tickets }));

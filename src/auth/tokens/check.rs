@@ -1,4 +1,4 @@
-//! One check of a token: from memory, or verify it, and look whether it was ended before it expires.
+//! The check of a token: from memory, or by verifying it and looking up whether it was revoked.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,7 +28,7 @@ use crate::domain::{
     verdict::Verdict,
 };
 
-/// Decides whether a token is good.
+/// Checks tokens.
 pub struct TokenChecker {
     verifier: TokenVerifier,
     cache: TokenCache,
@@ -39,7 +39,7 @@ pub struct TokenChecker {
     verified: AtomicU64,
 }
 
-/// How many tokens to remember, and how many to look up at once.
+/// The limits on cached tokens and concurrent lookups.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenRoom {
     /// `jwt.cached_tokens`.
@@ -49,8 +49,8 @@ pub struct TokenRoom {
 }
 
 impl TokenChecker {
-    /// A checker of the tokens that `verifier` takes, unless `ends` says that they were ended. It believes its memory
-    /// as far as `freshness` allows. What memory cannot answer is read by `runtime`.
+    /// A checker for the tokens that `verifier` accepts, unless `ends` has a revocation. It trusts its cache as far as
+    /// `freshness` allows, and reads on `runtime`.
     pub fn new(
         verifier: TokenVerifier,
         ends: Arc<dyn EndedTokens>,
@@ -68,21 +68,22 @@ impl TokenChecker {
         }
     }
 
-    /// What is known of the issuers.
+    /// The verifier with the issuers.
     pub fn verifier(&self) -> &TokenVerifier {
         &self.verifier
     }
 
-    /// Tokens whose signature was looked at: those that memory did not know.
+    /// The number of tokens whose signature was verified, because memory did not know them.
     pub fn verified(&self) -> u64 {
         self.verified.load(Ordering::Relaxed)
     }
 
-    /// Decides whether `token` is good at `now`. One that is badly signed, or says what it must not, is denied without
-    /// a query; one that was good before is decided without any I/O.
+    /// Decides whether `token` is valid at `now`. A token with an invalid signature or invalid claims is denied without
+    /// a query; a known one is decided without I/O.
     ///
     /// # Errors
-    /// [`Undecided`] when the keys of its issuer are not known, or memory cannot answer and the store could not either.
+    /// [`Undecided`] if the keys of its issuer are not available, or if memory has no answer and the store could not
+    /// answer either.
     pub fn check<'a>(
         &'a self,
         token: &'a [u8],
@@ -100,7 +101,7 @@ impl TokenChecker {
         Some(Verdict::Granted(Principal::proven_token(identity)))
     }
 
-    /// The signature comes first, so that a stranger's token costs no query.
+    /// The signature is verified first, so that a stranger's token costs no query.
     async fn find_out(&self, token: &[u8], digest: TokenDigest, now: OffsetDateTime) -> Result<Verdict, Undecided> {
         let denied = |fault: TokenFault| Ok(Verdict::Denied(Denial::Token(fault)));
         self.verified.fetch_add(1, Ordering::Relaxed);
@@ -108,14 +109,14 @@ impl TokenChecker {
             Ok(verified) => verified,
             Err(fault) => return denied(fault),
         };
-        // The read begins after this request came, so this request needs no lease to believe it.
+        // The read begins after this request arrived, so no lease is needed to trust it.
         let tickets = Tickets::take(verified.records(), &self.freshness);
         let standing = self.standing(verified.records()).await?;
         if let Some(fault) = standing.refusal(verified.issued_at()) {
             return denied(fault);
         }
         let identity = Arc::clone(verified.identity());
-        // It is refused, so it is nothing to remember.
+        // The token is refused, so it is not cached.
         if identity.disabled {
             return Ok(Verdict::OwnerDisabled(identity));
         }
@@ -129,19 +130,19 @@ impl TokenChecker {
     }
 }
 
-/// The rows that end tokens.
+/// The rows that revoke tokens.
 struct TokenRows(Arc<dyn EndedTokens>);
 
 #[async_trait]
 impl Rows for TokenRows {
-    /// They are shorter than keys', and read faster.
+    /// Fewer than for keys, because these rows are shorter and read faster.
     const BATCHES_AT_ONCE: usize = 2;
 
     type Id = TokenRecords;
     type Row = TokenStanding;
 
     async fn find(&self, ids: &[TokenRecords]) -> Result<HashMap<TokenRecords, TokenStanding>, StoreError> {
-        // Many tokens may have one subject.
+        // Many tokens may have the same subject.
         let records: BTreeSet<RecordId> = ids.iter().copied().flat_map(TokenRecords::ids).collect();
         let records: Vec<RecordId> = records.into_iter().collect();
         let ends: HashMap<RecordId, TokenEnd> = self.0.find_ends(&records).await?.into_iter().collect();

@@ -1,4 +1,4 @@
-//! Checks of tokens, and the memory of those that were verified.
+//! Checks of tokens, with a cache.
 
 pub(crate) mod cache;
 pub mod check;

@@ -1,8 +1,8 @@
-//! What can be said of a key when it is made or changed.
+//! The options for the content of a key, when it is created or changed.
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use ipnet::IpNet;
 use keyward::{
     auth::lifecycle::Expiry,
@@ -15,7 +15,7 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
-use crate::cli::shared::values;
+use crate::cli::shared::{Misuse, values};
 
 #[derive(clap::Args)]
 pub(super) struct Content {
@@ -47,12 +47,12 @@ pub(super) struct ExpiryOptions {
     #[arg(long, value_name = "INSTANT", value_parser = values::instant, conflicts_with = "expires_in")]
     pub(super) expires_at: Option<OffsetDateTime>,
     /// How long it lives from now on, such as 15m, 1h or 90d.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::lifetime)]
     pub(super) expires_in: Option<Duration>,
 }
 
 impl ExpiryOptions {
-    /// When its life ends, if that is said.
+    /// The expiry, if one is given.
     pub(super) fn read(&self, now: OffsetDateTime) -> anyhow::Result<Option<Expiry>> {
         let (option, end) = match (self.expires_at, self.expires_in) {
             (Some(end), _) => ("--expires-at", end),
@@ -63,7 +63,8 @@ impl ExpiryOptions {
             (None, None) => return Ok(None),
         };
         if end <= now {
-            bail!("{option} must be in the future; `keyward keys revoke` ends a key now");
+            let text = format!("{option} must be in the future; `keyward keys revoke` ends a key now");
+            return Err(Misuse(text).into());
         }
         Ok(Some(Expiry::At(end)))
     }
@@ -71,19 +72,21 @@ impl ExpiryOptions {
 
 impl Content {
     pub(super) fn scopes(&self) -> anyhow::Result<Scopes> {
-        Ok(Scopes::parse(self.scope.iter().map(String::as_str))?)
+        values::scopes(&self.scope)
     }
 
     pub(super) fn allowed_ips(&self) -> anyhow::Result<AllowedIps> {
-        Ok(AllowedIps::new(self.allowed_ip.iter().copied())?)
+        AllowedIps::new(self.allowed_ip.iter().copied())
+            .map_err(|error| Misuse(format!("--allowed-ip: {error}")).into())
     }
 
-    /// The notes, or a patch of them, if they are given.
+    /// The metadata, or a patch for it, if given.
     pub(super) fn notes<T>(&self, read: fn(&str) -> Result<T, InvalidMetadata>) -> anyhow::Result<Option<T>> {
         let Some(json) = &self.metadata else { return Ok(None) };
-        match read(json) {
-            Err(InvalidMetadata::NotAnObject) => bail!("--metadata is not a JSON object"),
-            read => read.context("--metadata cannot be kept").map(Some),
-        }
+        let read = read(json).map_err(|error| match error {
+            InvalidMetadata::NotAnObject => Misuse("--metadata is not a JSON object".to_owned()),
+            error => Misuse(format!("--metadata cannot be kept: {error}")),
+        });
+        Ok(Some(read?))
     }
 }

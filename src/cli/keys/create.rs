@@ -8,8 +8,12 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
-use super::content::Content;
-use crate::cli::shared::{Desk, OwnerOptions, granted, now, operator, print_json, values};
+use super::{content::Content, printed_once};
+use crate::cli::shared::{
+    Desk, OwnerOptions, granted, now, operator,
+    output::{print_line, tell_line},
+    print_json, values,
+};
 
 /// Make a key for somebody. Its text is printed once.
 #[derive(clap::Args)]
@@ -46,11 +50,13 @@ impl Create {
         let order = order(owner, environment, content, now)?;
         let issued = desk.issuer()?.issue(order, None, &operator(), now).await;
         let Issued::Now(new) = granted("a new key", issued)? else { bail!("the key was made before") };
+        let id = new.key.record.id;
         if json {
-            return print_json(&CreatedKey::new(*new, &desk.settings.key_prefix()?));
+            let prefix = desk.settings.key_prefix()?;
+            return printed_once(id, print_json(&CreatedKey::new(*new, &prefix)));
         }
-        println!("{}", new.text.expose());
-        eprintln!("This is the whole key, and the only time that it is shown. Its id is {}.", new.key.record.id);
+        printed_once(id, print_line(new.text.expose()).map_err(Into::into))?;
+        tell_line(format_args!("This is the whole key, and the only time that it is shown. Its id is {id}."));
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use keyward::{
 use time::OffsetDateTime;
 
 use super::table;
-use crate::cli::shared::{Desk, Misuse, OwnerOptions, PAGE, now, print_json, tell_if_cut, values};
+use crate::cli::shared::{Desk, Misuse, OwnerOptions, PAGE, now, output::print, print_json, tell_if_cut, values};
 
 /// List keys, newest first.
 #[derive(clap::Args)]
@@ -92,7 +92,7 @@ impl List {
             let prefix = desk.settings.key_prefix()?;
             print_json(&keys.iter().map(|key| Key::new(key, &prefix, now)).collect::<Vec<_>>())?;
         } else {
-            print!("{}", table::of_keys(&keys, now));
+            print(table::of_keys(&keys, now))?;
         }
         tell_if_cut(keys.len(), self.limit);
         Ok(())

@@ -1,4 +1,4 @@
-//! Ids of keys from files: lists, and what the audit says was revoked.
+//! Key ids from files: lists, and revocations in audit exports.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -6,10 +6,10 @@ use anyhow::{Context, bail};
 use keyward::domain::api_key::KeyId;
 use serde_json::{Deserializer, Value};
 
-/// What the audit calls it when a key was revoked.
+/// The audit's action for a revocation.
 const REVOKED: &str = "key.revoked";
 
-/// The ids of a list, one a line. All of them are good, or none is used.
+/// The ids of a list, one per line. Either all are valid, or none is used.
 pub(super) fn in_list(path: &Path) -> anyhow::Result<Vec<KeyId>> {
     let mut ids = BTreeSet::new();
     for (number, line) in read(path)?.lines().enumerate() {
@@ -21,7 +21,8 @@ pub(super) fn in_list(path: &Path) -> anyhow::Result<Vec<KeyId>> {
     some(ids, path)
 }
 
-/// The keys that events say were revoked. Pages of events, lists of them and single ones may follow each other.
+/// The keys that were revoked according to these events. The file may contain pages of events, arrays of events and
+/// single events, one after another.
 pub(super) fn in_audit(path: &Path) -> anyhow::Result<Vec<KeyId>> {
     let text = read(path)?;
     let mut ids = BTreeSet::new();
@@ -53,11 +54,11 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 fn id(word: &str) -> anyhow::Result<KeyId> {
-    // Not the word itself: it may be a whole key.
+    // The word itself is not shown, because it may be a whole key.
     word.parse().ok().context("there is something other than the id of a key (22 letters and digits)")
 }
 
-/// A file from which nothing follows is more likely to be the wrong one.
+/// A file without any id is probably the wrong one.
 fn some(ids: BTreeSet<KeyId>, path: &Path) -> anyhow::Result<Vec<KeyId>> {
     if ids.is_empty() {
         bail!("{} names no key to revoke", path.display());

@@ -1,10 +1,10 @@
-//! `keyward keys`: what an operator does with keys, on the database directly. So the first key of a service
-//! can be made before anybody has a token.
+//! `keyward keys`: the management of keys directly on the database, so that the first key of a service can be created
+//! before anybody has a token.
 //!
-//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`: a file for each command, or two of a kind
-//! - `content`: what can be said of a key when it is made or changed
-//! - `listed`: ids of keys from files
-//! - `table`: keys for people
+//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`: one file per command or pair of commands
+//! - `content`: the options for the content of a key
+//! - `listed`: key ids from files
+//! - `table`: keys as tables
 
 mod content;
 mod create;
@@ -19,7 +19,8 @@ mod verify;
 
 use std::process::ExitCode;
 
-use keyward::config::Sources;
+use anyhow::bail;
+use keyward::{config::Sources, domain::api_key::KeyId};
 
 use super::shared::DatabaseOptions;
 
@@ -45,6 +46,15 @@ enum Command {
     Verify(verify::Verify),
 }
 
+/// Whether a new key was printed, which nothing can show again. The key exists in any case, so its id is told.
+fn printed_once(id: KeyId, printed: anyhow::Result<()>) -> anyhow::Result<()> {
+    let Err(error) = printed else { return Ok(()) };
+    bail!(
+        "{error:#}. The key {id} exists, and nothing can show its text again: get another one with `keyward keys rotate {id} \
+         --grace-period 0s`, or end it with `keyward keys revoke {id}`"
+    )
+}
+
 impl Keys {
     pub(super) fn run(self, sources: Sources) -> anyhow::Result<ExitCode> {
         let Self { command, database } = self;
@@ -59,7 +69,7 @@ impl Keys {
                 Command::Enable(enable) => enable.run(desk).await,
                 Command::Revoke(revoke) => revoke.run(desk).await,
                 Command::RevokeMany(revoke) => revoke.run(desk).await,
-                // With an exit code of its own.
+                // With its own exit codes.
                 Command::Verify(verify) => return verify.run(desk).await,
             }
             .map(|()| ExitCode::SUCCESS)

@@ -11,14 +11,15 @@ use keyward::{
         key_record::KeyState,
         ledger::Reach,
         listing::{KeyFilter, KeyTag},
-        text::{ChangeReason, KeyName},
+        scope::Scope,
+        text::{ChangeReason, KeyName, SearchText},
     },
 };
 use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{listed, show::print_key};
-use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, print_json, values};
+use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, output::print_line, print_json, values};
 
 /// End a key, whoever owns it, or many. Returns when no replica accepts them any more.
 ///
@@ -69,12 +70,11 @@ impl Revoke {
         if self.json {
             return print_key(desk, &revoked.key, true, now);
         }
-        println!("Revoked {id}: no replica accepts it any more.");
-        Ok(())
+        Ok(print_line(format_args!("Revoked {id}: no replica accepts it any more."))?)
     }
 
-    /// Each by itself, and one wait for all of them. What could not be done is told at the end, and the same command does the
-    /// rest.
+    /// Revokes the keys one by one, and waits once for all replicas. If this fails in between, running the same command
+    /// again completes it.
     async fn revoke_listed(self, desk: &Desk, ids: &[KeyId]) -> anyhow::Result<()> {
         let (ledger, lifecycle) = (desk.store.ledger(), desk.lifecycle(KeyPolicy::default()));
         let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
@@ -94,10 +94,9 @@ impl Revoke {
         if self.json {
             return print_json(&json!({ "revoked": revoked, "revokedBefore": before, "unknown": unknown }));
         }
-        println!(
+        Ok(print_line(format_args!(
             "Revoked {revoked} keys: no replica accepts them any more. {before} were revoked before, and {unknown} do not exist."
-        );
-        Ok(())
+        ))?)
     }
 }
 
@@ -110,28 +109,41 @@ INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: so long a
 Examples:
   keyward keys revoke-many --subject alice --reason 'left the company'
   keyward keys revoke-many --created-since 2h --tag team:payments
+  keyward keys revoke-many --unused-since 90d --state active,disabled --dry-run
   keyward keys revoke-many --state expired")]
 pub(super) struct RevokeMany {
     #[command(flatten)]
     owner: OwnerOptions,
-    /// Keys that stand so.
-    #[arg(long, value_parser = values::living_state())]
-    state: Option<KeyState>,
+    /// Keys that stand so; several with commas between.
+    #[arg(long, value_parser = values::living_state(), value_delimiter = ',')]
+    state: Vec<KeyState>,
     /// Keys of this environment.
     #[arg(long, value_parser = values::environment())]
     environment: Option<Environment>,
     /// Keys with exactly this name.
     #[arg(long)]
     name: Option<KeyName>,
+    /// Keys with this in their name or description.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<SearchText>,
     /// Keys with this text in their metadata, such as team:payments.
     #[arg(long, value_name = "NAME:TEXT")]
     tag: Option<KeyTag>,
+    /// Keys that carry this scope.
+    #[arg(long, alias = "with-scope")]
+    scope: Option<Scope>,
     /// Keys that expire before then.
     #[arg(long, value_name = "INSTANT", value_parser = values::future)]
     expiring_before: Option<OffsetDateTime>,
     /// Keys that were made then or later.
     #[arg(long, value_name = "INSTANT", value_parser = values::past)]
     created_since: Option<OffsetDateTime>,
+    /// Keys that were made before, and not used since.
+    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
+    unused_since: Option<OffsetDateTime>,
+    /// Revoke nothing, and tell how many keys there are.
+    #[arg(long)]
+    dry_run: bool,
     /// Why, for the owners and for later.
     #[arg(long, value_name = "TEXT")]
     reason: Option<ChangeReason>,
@@ -144,19 +156,29 @@ impl RevokeMany {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let filter = KeyFilter {
             owner: self.owner.read(&desk.settings)?,
-            states: self.state.into_iter().collect(),
+            states: self.state,
             environment: self.environment,
             name: self.name,
+            search: self.search,
             tag: self.tag,
+            scope: self.scope,
             expiring_before: self.expiring_before,
             created_since: self.created_since,
-            ..KeyFilter::default()
+            unused_since: self.unused_since,
         };
-        // A forgotten condition must not end every key there is.
+        // A forgotten condition must not revoke every key.
         if filter.owner.is_none() && !filter.narrows() {
             return Err(Misuse("name an owner with --owner or --subject, or another condition".to_owned()).into());
         }
         let lifecycle = desk.lifecycle(KeyPolicy::default());
+        if self.dry_run {
+            let count = desk.store.ledger().count_living(&filter, &Reach::Any, now()).await?;
+            if self.json {
+                return print_json(&json!({ "dryRun": true, "wouldBeRevoked": count }));
+            }
+            let keys = if count == 1 { "key" } else { "keys" };
+            return Ok(print_line(format_args!("{count} {keys} would be revoked; nothing was done."))?);
+        }
         let revoked = lifecycle.revoke_many(filter, self.reason, operator(), now()).await;
         let revoked = granted("these keys", revoked.map(Ok))?;
         desk.wait_for_everybody().await;
@@ -164,7 +186,6 @@ impl RevokeMany {
             return print_json(&json!({ "revoked": revoked.count }));
         }
         let keys = if revoked.count == 1 { "key" } else { "keys" };
-        println!("Revoked {} {keys}: no replica accepts any of them any more.", revoked.count);
-        Ok(())
+        Ok(print_line(format_args!("Revoked {} {keys}: no replica accepts any of them any more.", revoked.count))?)
     }
 }

@@ -9,8 +9,12 @@ use keyward::{
     domain::{api_key::KeyId, precondition::Preconditions},
 };
 
-use super::content::ExpiryOptions;
-use crate::cli::shared::{Desk, granted, now, operator, print_json, table};
+use super::{content::ExpiryOptions, printed_once};
+use crate::cli::shared::{
+    Desk, granted, now, operator,
+    output::{print_line, tell_line},
+    print_json, table, values,
+};
 
 /// Make a successor with the same rights, and end the old key after a while.
 #[derive(clap::Args)]
@@ -24,7 +28,7 @@ pub(super) struct Rotate {
     /// The key's id.
     id: KeyId,
     /// For how long the old key goes on working; keys.rotation_grace where it is not given, 0s: not at all.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::grace)]
     grace_period: Option<Duration>,
     #[command(flatten)]
     expiry: ExpiryOptions,
@@ -46,20 +50,25 @@ impl Rotate {
         let rotated = granted(id, desk.issuer()?.rotate(rotation, operator(), now).await)?;
         let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());
         // First the secret: should the wait be cut short, it must not be lost.
-        if self.json {
-            print_json(&RotatedKey::new(rotated, &desk.settings.key_prefix()?, now))?;
+        // Without an `Idempotency-Key`, a key is always made now.
+        let Issued::Now(new) = &rotated.new else { bail!("{id} was rotated before") };
+        let successor = new.key.record.id;
+        let printed = if self.json {
+            let prefix = desk.settings.key_prefix()?;
+            print_json(&RotatedKey::new(rotated, &prefix, now))
         } else {
-            // Without an `Idempotency-Key`, a key is always made now.
-            let Issued::Now(new) = &rotated.new else { bail!("{id} was rotated before") };
-            println!("{}", new.text.expose());
+            print_line(new.text.expose()).map_err(Into::into)
+        };
+        let printed = printed_once(successor, printed);
+        if printed.is_ok() && !self.json {
             let end = end.map_or("now".to_owned(), |end| format!("at {}", table::minute(Some(end))));
-            eprintln!("This is the successor {}, shown only now. {id} stops {end}.", new.key.record.id);
+            tell_line(format_args!("This is the successor {successor}, shown only now. {id} stops {end}."));
         }
-        // Until a later end, all replicas will have heard of it.
+        // If the old key ends later, all replicas will have applied the change by then.
         let lease = desk.longest_lease().await;
         if end.is_none_or(|end| end < now + lease) {
             desk.wait_for_everybody().await;
         }
-        Ok(())
+        printed
     }
 }

@@ -8,7 +8,7 @@ use keyward::{
 use time::OffsetDateTime;
 
 use super::table;
-use crate::cli::shared::{Desk, now, print_json};
+use crate::cli::shared::{Desk, now, output::print, print_json};
 
 /// Show all that is known of a key.
 #[derive(clap::Args)]
@@ -32,11 +32,10 @@ impl Show {
     }
 }
 
-/// A key, as it is at `now`.
+/// A key with its state at `now`.
 pub(super) fn print_key(desk: &Desk, key: &ManagedKey, json: bool, now: OffsetDateTime) -> anyhow::Result<()> {
     if json {
         return print_json(&Key::new(key, &desk.settings.key_prefix()?, now));
     }
-    print!("{}", table::of_key(key, now));
-    Ok(())
+    Ok(print(table::of_key(key, now))?)
 }

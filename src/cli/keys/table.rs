@@ -1,11 +1,11 @@
-//! Keys for people.
+//! Keys as tables.
 
 use keyward::domain::key_record::ManagedKey;
 use time::OffsetDateTime;
 
 use crate::cli::shared::table::{actor, columns, facts, minute, or_dash};
 
-/// A line a key, in columns.
+/// One key per line, in columns.
 pub(super) fn of_keys(keys: &[ManagedKey], now: OffsetDateTime) -> String {
     let header = ["ID", "STATE", "ENV", "OWNER", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED"];
     let row = |key: &ManagedKey| {
@@ -25,7 +25,7 @@ pub(super) fn of_keys(keys: &[ManagedKey], now: OffsetDateTime) -> String {
     columns(header, keys.iter().map(row))
 }
 
-/// A line a fact.
+/// One fact per line.
 pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
     let record = &key.record;
     let networks: Vec<String> = record.allowed_ips.networks().iter().map(ToString::to_string).collect();
@@ -34,6 +34,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("name", name(key)),
         ("description", or_dash(key.description.as_ref().map_or("", |text| text.as_str()))),
         ("state", record.state(now).as_str().to_owned()),
+        ("disabled by", key.disabled_by.map_or("-".to_owned(), |by| by.as_str().to_owned())),
         ("environment", record.environment.as_str().to_owned()),
         ("issuer", or_dash(&record.owner.issuer)),
         ("subject", record.owner.subject.to_string()),

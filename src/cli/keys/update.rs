@@ -1,14 +1,14 @@
 //! `keyward keys update`, `disable` and `enable`
 
 use keyward::{
-    auth::lifecycle::{Edit, Expiry},
+    auth::lifecycle::{Edit, Expiry, Switch},
     config::KeyPolicy,
-    domain::{api_key::KeyId, metadata::MetadataPatch, precondition::Preconditions},
+    domain::{api_key::KeyId, metadata::MetadataPatch, precondition::Preconditions, text::ChangeReason},
 };
 use time::OffsetDateTime;
 
 use super::{content::Content, show::print_key};
-use crate::cli::shared::{Desk, Misuse, granted, now, operator};
+use crate::cli::shared::{Desk, Misuse, granted, now, operator, output::print_line};
 
 /// Change a key. What is not named stays as it is. Returns when every replica goes by it.
 #[derive(clap::Args)]
@@ -36,7 +36,7 @@ pub(super) struct Update {
     json: bool,
 }
 
-/// What a key may lack.
+/// A field that can be cleared.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Field {
     Name,
@@ -95,10 +95,14 @@ impl Update {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  keyward keys disable 0352mXAgJX8YoWA3E5sR9r")]
+  keyward keys disable 0352mXAgJX8YoWA3E5sR9r
+  keyward keys disable 0352mXAgJX8YoWA3E5sR9r --reason 'found in a repository'")]
 pub(super) struct Disable {
     #[command(flatten)]
     which: Which,
+    /// Why, for the audit.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<ChangeReason>,
 }
 
 /// Switch a key on again, whoever has switched it off. Returns when every replica goes by it.
@@ -122,29 +126,29 @@ struct Which {
 
 impl Disable {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        self.which.switch(desk, false).await
+        self.which.switch(desk, Switch { enabled: false, reason: self.reason }).await
     }
 }
 
 impl Enable {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
-        self.which.switch(desk, true).await
+        self.which.switch(desk, Switch { enabled: true, reason: None }).await
     }
 }
 
 impl Which {
-    async fn switch(self, desk: &Desk, enabled: bool) -> anyhow::Result<()> {
-        let now = now();
+    async fn switch(self, desk: &Desk, to: Switch) -> anyhow::Result<()> {
+        let (now, enabled) = (now(), to.enabled);
         // What the policy forbids to make, a switch does not change.
         let lifecycle = desk.lifecycle(KeyPolicy::default());
-        let changed = lifecycle.switch(self.id, enabled, Preconditions::default(), operator(), now).await;
+        let changed = lifecycle.switch(self.id, to, Preconditions::default(), operator(), now).await;
         let changed = granted(self.id, changed)?;
         desk.wait_for_everybody().await;
         if self.json {
             return print_key(desk, &changed.key, true, now);
         }
         let state = changed.key.record.state(now).as_str();
-        println!("{} {}: it is {state}.", if enabled { "Enabled" } else { "Disabled" }, self.id);
-        Ok(())
+        let done = if enabled { "Enabled" } else { "Disabled" };
+        Ok(print_line(format_args!("{done} {}: it is {state}.", self.id))?)
     }
 }

@@ -16,15 +16,18 @@ use keyward::{
     },
     domain::{
         api_key::{Environment, Keyring},
-        scope::Scopes,
         secret::SecretString,
     },
 };
 use zeroize::Zeroizing;
 
-use crate::cli::shared::{Desk, now, print_json, values};
+use crate::cli::shared::{
+    Desk, Misuse, json_of, now,
+    output::{print_line_for_readers, tell_line},
+    values,
+};
 
-/// The key is not good for what was asked.
+/// The exit code if the key fails the check.
 const NOT_VALID: u8 = 3;
 /// Far longer than any key.
 const KEY_MAX_BYTES: u64 = 1024;
@@ -63,7 +66,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<ExitCode> {
         let question = Question {
-            scopes: Scopes::parse(self.scope.iter().map(String::as_str))?,
+            scopes: values::scopes(&self.scope)?,
             environment: self.environment,
             client_address: self.client_address.map(|address| address.to_canonical()),
             key: read_key()?,
@@ -72,11 +75,11 @@ impl Verify {
         let examined = examined.context("it cannot be said whether the key is good")?;
         let verification = Verification::preview(&examined, &question, self.explain, now());
         if self.json {
-            print_json(&verification)?;
+            print_line_for_readers(json_of(&verification)?)?;
         } else {
             match verification.key_id() {
-                Some(id) => println!("{id} {}", judgement(&verification)),
-                None => println!("{}", judgement(&verification)),
+                Some(id) => print_line_for_readers(format_args!("{id} {}", judgement(&verification)))?,
+                None => print_line_for_readers(judgement(&verification))?,
             }
         }
         Ok(if verification.is_valid() { ExitCode::SUCCESS } else { ExitCode::from(NOT_VALID) })
@@ -88,7 +91,7 @@ fn judgement(verification: &Verification) -> String {
     if reasons.is_empty() { "valid".to_owned() } else { format!("not valid: {}", reasons.join(", ")) }
 }
 
-/// A check as a replica does it which believes nothing that it remembers. It has no task that would write uses.
+/// A check like that of a replica with an empty cache. No task writes the recorded uses.
 fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
     let keys = desk.settings.keys()?;
     Ok(KeyChecker::new(
@@ -104,12 +107,15 @@ fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
 
 fn read_key() -> anyhow::Result<SecretString> {
     if io::stdin().is_terminal() {
-        eprintln!("Paste the key, then Enter and Ctrl-D.");
+        tell_line("Paste the key, then Enter and Ctrl-D.");
     }
     let mut text = Zeroizing::new(String::new());
     io::stdin().take(KEY_MAX_BYTES).read_to_string(&mut text).context("the key cannot be read from standard input")?;
     match text.trim() {
         "" => bail!("there is no key on standard input: try `echo \"$KEY\" | keyward keys verify`"),
+        keys if keys.contains(char::is_whitespace) => {
+            Err(Misuse("there are several texts on standard input: give one key".to_owned()).into())
+        }
         key => Ok(SecretString::new(key.to_owned())),
     }
 }

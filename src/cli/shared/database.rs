@@ -1,4 +1,4 @@
-//! Commands that work on the database directly, with its rights and without any replica.
+//! Commands that work directly on the database, with its permissions and without a replica.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -27,16 +27,16 @@ pub(in crate::cli) struct DatabaseOptions {
     data_dir: Option<PathBuf>,
 }
 
-/// What a command works with.
+/// The context of a command.
 pub(in crate::cli) struct Desk {
     pub(in crate::cli) settings: Settings,
     pub(in crate::cli) store: Store,
-    /// Whether it is the database of a `keyward dev`.
+    /// Whether this is the database of a `keyward dev`.
     dev: bool,
 }
 
 impl DatabaseOptions {
-    /// Does the work of a command.
+    /// Runs a command on the database.
     pub(in crate::cli) fn work<T>(
         self,
         mut sources: Sources,
@@ -62,9 +62,14 @@ impl DatabaseOptions {
 }
 
 impl Desk {
-    /// What a section of the settings says.
+    /// A validated section of the settings.
     pub(in crate::cli) fn configured<T>(&self, setting: Result<T, keyward::config::Problems>) -> anyhow::Result<T> {
         dev::configured(self.dev, setting)
+    }
+
+    /// Whether it is the database of a `keyward dev`.
+    pub(in crate::cli) fn is_dev(&self) -> bool {
+        self.dev
     }
 
     /// Makes keys. Needs the peppers.
@@ -78,7 +83,7 @@ impl Desk {
         }))
     }
 
-    /// Changes and ends keys. This process is no replica: it hears nobody, and waits for leases instead.
+    /// Changes and revokes keys. This process is not a replica, so it waits for leases instead of acknowledgements.
     pub(in crate::cli) fn lifecycle(&self, policy: KeyPolicy) -> Arc<Lifecycle> {
         Arc::new(Lifecycle {
             ledger: self.store.ledger(),
@@ -89,18 +94,18 @@ impl Desk {
         })
     }
 
-    /// For how long a replica that cannot be reached may believe what was before a change that is committed.
+    /// How long an unreachable replica may use data from before a committed change.
     pub(in crate::cli) async fn longest_lease(&self) -> std::time::Duration {
         self.store.longest_lease().await
     }
 
-    /// Waits until a change that is committed is true on every replica.
+    /// Waits until every replica applies a committed change.
     pub(in crate::cli) async fn wait_for_everybody(&self) {
         leases::wait(self.longest_lease().await).await;
     }
 }
 
-/// Whoever has the database may give any right.
+/// Whoever has access to the database may grant any scope.
 pub(in crate::cli) fn operator() -> Editor {
     Editor { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
 }

@@ -1,17 +1,20 @@
-//! How a change becomes true for who cannot be heard: by waiting until nobody can believe what was before.
+//! Waiting for leases: until no replica can use data from before a change.
 
 use std::{
     io::{IsTerminal, stderr},
     time::Duration,
 };
 
+use keyward::domain::timestamp::span;
 use tokio::time::{Instant, sleep};
+
+use super::output::{tell, tell_line};
 
 /// How often the seconds that are left are told on a terminal.
 const TICK: Duration = Duration::from_millis(200);
 
-/// This process hears no replica, so it waits until none can believe what was before the change.
-/// Replicas that can be reached have applied it within milliseconds.
+/// This process can't receive acknowledgements, so it waits until no replica can use data from before the change.
+/// Reachable replicas have applied it within milliseconds.
 pub(super) async fn wait(lease: Duration) {
     if lease.is_zero() {
         return; // No replica has ever run on this database.
@@ -19,7 +22,7 @@ pub(super) async fn wait(lease: Duration) {
     let end = Instant::now() + lease;
     let told = "until it is true for replicas that cannot be reached, too …";
     if !stderr().is_terminal() {
-        eprintln!("Done. Waiting {} {told}", humantime::format_duration(lease));
+        tell_line(format_args!("Done. Waiting {} {told}", span(lease)));
         return sleep(lease).await;
     }
     loop {
@@ -27,9 +30,9 @@ pub(super) async fn wait(lease: Duration) {
         if left.is_zero() {
             break;
         }
-        eprint!("\rDone. Waiting {:2} s {told}", left.as_secs() + 1);
+        tell(format_args!("\rDone. Waiting {:2} s {told}", left.as_secs() + 1));
         sleep(left.min(TICK)).await;
     }
     // Back to the beginning of the line, which is emptied.
-    eprint!("\r\x1b[K");
+    tell("\r\x1b[K");
 }

@@ -1,14 +1,16 @@
-//! What the commands that work on the database have in common.
+//! Shared parts of the commands that work on the database.
 //!
 //! - `database`: on which database, and what a command works with there
 //! - `owner`: whose keys are meant
 //! - `values`: what an option may be
 //! - `table`: output for people
 //! - `refusal`: why something is not done
+//! - `output`: how anything is printed
 //! - `leases`: how a change becomes true for replicas that this process cannot hear
 
 mod database;
 mod leases;
+pub(super) mod output;
 mod owner;
 mod refusal;
 pub(super) mod table;
@@ -16,7 +18,7 @@ pub(super) mod values;
 
 use std::fmt;
 
-use keyward::domain::timestamp;
+use keyward::domain::{shown, timestamp};
 use time::OffsetDateTime;
 
 pub(super) use self::{
@@ -25,10 +27,10 @@ pub(super) use self::{
     refusal::granted,
 };
 
-/// Rows read from the database at a time.
+/// The number of rows per read from the database.
 pub(super) const PAGE: u32 = 500;
 
-/// The command line contradicts itself in a way that its grammar does not tell. The exit code is that of any misuse.
+/// The command line is contradictory in a way that clap does not detect. The exit code is that of any misuse.
 #[derive(Debug)]
 pub(super) struct Misuse(pub(super) String);
 
@@ -40,20 +42,27 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// Now, as exact as answers are.
+/// The current time, with the precision of responses.
 pub(super) fn now() -> OffsetDateTime {
     timestamp::to_milliseconds(OffsetDateTime::now_utc())
 }
 
-/// One JSON document.
+/// Prints one JSON document.
 pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    Ok(output::print_line(json_of(value)?)?)
 }
 
-/// Says that a list was cut, where it may have been.
+/// The text of a JSON document. What could command a terminal, or turn its letters around, can only stand in strings, where an
+/// escape means the same.
+pub(super) fn json_of(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    Ok(shown::escaped_json(&serde_json::to_string_pretty(value)?))
+}
+
+/// Reports that a list may have been truncated.
 pub(super) fn tell_if_cut(listed: usize, limit: u32) {
     if listed >= limit as usize {
-        eprintln!("These are the first {limit}; there may be more. --limit says how many to list.");
+        output::tell_line(format_args!(
+            "These are the first {limit}; there may be more. --limit says how many to list."
+        ));
     }
 }

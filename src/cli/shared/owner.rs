@@ -1,4 +1,4 @@
-//! Whose keys are meant.
+//! Options that name an owner.
 
 use keyward::{config::Settings, domain::owner::Owner};
 
@@ -36,19 +36,19 @@ struct OwnerName {
 }
 
 impl OwnerOptions {
-    /// One by subject and issuer, if a subject is named.
+    /// An owner by subject and issuer, if a subject is given.
     pub(in crate::cli) fn named(subject: Option<String>, issuer: Option<String>) -> Self {
         Self { owner: None, name: OwnerName { subject, issuer } }
     }
 
-    /// The owner, if one is named.
+    /// The owner, if one is given.
     pub(in crate::cli) fn read(self, settings: &Settings) -> anyhow::Result<Option<Owner>> {
         self.owner.map_or_else(|| self.name.read(settings), |owner| Ok(Some(owner)))
     }
 }
 
 impl WhichOwner {
-    /// The owner, whom the command line must name.
+    /// The owner, which must be given.
     pub(in crate::cli) fn read(self, settings: &Settings) -> anyhow::Result<Owner> {
         let owner = self.id.map_or_else(|| self.name.read(settings), |owner| Ok(Some(owner)))?;
         Ok(owner.expect("the group of arguments demands an owner"))

@@ -1,12 +1,15 @@
-//! Why a key is not made or changed, for the operator.
+//! Messages for refused changes, for the operator.
 
 use anyhow::{Context, anyhow};
 use keyward::{
     auth::lifecycle::Done,
-    domain::ledger::{Refusal, Violation},
+    domain::{
+        ledger::{Refusal, Violation},
+        timestamp::span,
+    },
 };
 
-/// What was done to the key that `which` names.
+/// The result of a change to the key that `which` names, or an error.
 pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -> anyhow::Result<T> {
     done.context("it may not have been done; look, and try again")?.map_err(|refusal| match refusal {
         Refusal::NotFound => anyhow!("there is no key {which}"),
@@ -22,7 +25,7 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
             anyhow!("somebody else has changed {which}")
         }
         Refusal::TooManyNewKeys { retry_after } => {
-            let retry_after = humantime::format_duration(std::time::Duration::from_secs(retry_after.as_secs() + 1));
+            let retry_after = span(std::time::Duration::from_secs(retry_after.as_secs() + 1));
             anyhow!("the owner has made as many keys today as keys.max_new_per_day allows; another in {retry_after}")
         }
         Refusal::Against(violations) => anyhow!("{}", violations.iter().map(violation).collect::<Vec<_>>().join("; ")),
@@ -33,7 +36,7 @@ fn violation(violation: &Violation) -> String {
     match violation {
         Violation::NameRequired => "keys.require_name wants a name".to_owned(),
         Violation::LifetimeTooLong(longest) => {
-            format!("keys.max_lifetime allows {} at most", humantime::format_duration(*longest))
+            format!("keys.max_lifetime allows {} at most", span(*longest))
         }
         Violation::ScopeNotHeld(scope) | Violation::ScopeNotForKeys(scope) => format!("only tokens may carry {scope}"),
         Violation::Metadata(error) => format!("the metadata: {error}"),

@@ -1,12 +1,12 @@
-//! Output for people.
+//! Output as tables.
 
-use keyward::domain::audit::Actor;
+use keyward::domain::{audit::Actor, shown::escaped};
 use time::{OffsetDateTime, macros::format_description};
 
-/// A line a row, in columns, under a line with their names.
+/// One line per row, in columns, below a header line.
 pub(in crate::cli) fn columns<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let mut lines = vec![header.map(str::to_owned)];
-    lines.extend(rows.map(|row| row.map(|cell| harmless(&cell))));
+    lines.extend(rows.map(|row| row.map(|cell| escaped(&cell))));
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
@@ -18,14 +18,9 @@ pub(in crate::cli) fn columns<const N: usize>(header: [&str; N], rows: impl Iter
     text
 }
 
-/// A line a fact.
+/// One fact per line.
 pub(in crate::cli) fn facts<const N: usize>(facts: [(&str, String); N]) -> String {
-    facts.iter().map(|(name, value)| format!("{name:12} {}\n", harmless(value))).collect()
-}
-
-/// Subjects are the issuer's texts: one must neither break its line nor command the terminal.
-fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+    facts.iter().map(|(name, value)| format!("{name:12} {}\n", escaped(value))).collect()
 }
 
 pub(in crate::cli) fn or_dash(text: &str) -> String {
@@ -42,7 +37,7 @@ pub(in crate::cli) fn second(instant: OffsetDateTime) -> String {
     instant.format(format).unwrap_or_default()
 }
 
-/// Who did something; a dash where that is not known.
+/// Who did something; a dash if unknown.
 pub(in crate::cli) fn actor(actor: Option<&Actor>) -> String {
     match actor {
         Some(Actor::Token { subject, .. }) => subject.to_string(),

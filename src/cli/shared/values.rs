@@ -1,4 +1,4 @@
-//! What an option may be. Where it is one of a few words, completions know them.
+//! The values of options. If there are only a few, completions offer them.
 
 use std::time::Duration;
 
@@ -13,10 +13,13 @@ use keyward::{
         listing::KeyOrder,
         network,
         owner::{IDENTIFIER_MAX_BYTES, Owner},
+        scope::Scopes,
         timestamp,
     },
 };
 use time::OffsetDateTime;
+
+use super::Misuse;
 
 /// One of these, by the words for them.
 fn one_of<T: Copy + Send + Sync + 'static>(
@@ -32,7 +35,7 @@ pub(in crate::cli) fn state() -> impl TypedValueParser<Value = KeyState> {
     one_of(KeyState::ALL, KeyState::as_str)
 }
 
-/// What stands of keys that are not revoked yet.
+/// The states of keys that are not revoked.
 pub(in crate::cli) fn living_state() -> impl TypedValueParser<Value = KeyState> {
     one_of(KeyState::ALL.into_iter().filter(|state| *state != KeyState::Revoked), KeyState::as_str)
 }
@@ -45,7 +48,7 @@ pub(in crate::cli) fn action() -> impl TypedValueParser<Value = Action> {
     one_of(Action::ALL, Action::as_str)
 }
 
-/// By what to sort, with a minus before it for the last first.
+/// The order of a list, with a leading minus for descending.
 pub(in crate::cli) fn order() -> impl TypedValueParser<Value = KeyOrder> {
     PossibleValuesParser::new(KeyOrder::WORDS).try_map(|text| text.parse::<KeyOrder>())
 }
@@ -62,9 +65,34 @@ pub(in crate::cli) fn owner(text: &str) -> Result<Owner, String> {
     })
 }
 
-/// Who did something.
+/// An actor.
 pub(in crate::cli) fn actor(text: &str) -> Result<Actor, String> {
     api::read_actor(text)
+}
+
+/// Scopes, each an option of its own.
+pub(in crate::cli) fn scopes(texts: &[String]) -> anyhow::Result<Scopes> {
+    Scopes::parse(texts.iter().map(String::as_str)).map_err(|error| Misuse(format!("--scope: {error}")).into())
+}
+
+/// A span of at least a second, and no longer than the API takes.
+pub(in crate::cli) fn lifetime(text: &str) -> Result<Duration, String> {
+    span(text, Duration::from_secs(1))
+}
+
+/// The same, or none at all.
+pub(in crate::cli) fn grace(text: &str) -> Result<Duration, String> {
+    span(text, Duration::ZERO)
+}
+
+fn span(text: &str, shortest: Duration) -> Result<Duration, String> {
+    let longest = Duration::from_secs(api::SECONDS_MAX);
+    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; a span such as 15m, 1h or 90d"))?;
+    if (shortest..=longest).contains(&span) {
+        Ok(span)
+    } else {
+        Err(format!("a span from {} to {}", timestamp::span(shortest), timestamp::span(longest)))
+    }
 }
 
 /// The limits that tokens' `sub` and `jti` have.
@@ -72,7 +100,7 @@ pub(in crate::cli) fn subject(text: &str) -> Result<String, String> {
     identifier(text, 1)
 }
 
-/// The limits that tokens' `iss` has.
+/// A string within the limits of tokens' `iss`.
 pub(in crate::cli) fn issuer(text: &str) -> Result<String, String> {
     identifier(text, 0)
 }
@@ -85,17 +113,17 @@ fn identifier(text: &str, shortest: usize) -> Result<String, String> {
     }
 }
 
-/// An instant.
+/// A timestamp.
 pub(in crate::cli) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     timestamp::parse(text).map_err(|error| error.to_string())
 }
 
-/// An instant, or how long ago it was.
+/// A timestamp, or a time span before now.
 pub(in crate::cli) fn past(text: &str) -> Result<OffsetDateTime, String> {
     instant_or_span(text, |now, span| now.checked_sub(span), "so long ago")
 }
 
-/// An instant, or how far it is from now.
+/// A timestamp, or a time span after now.
 pub(in crate::cli) fn future(text: &str) -> Result<OffsetDateTime, String> {
     instant_or_span(text, |now, span| now.checked_add(span), "so far from now")
 }

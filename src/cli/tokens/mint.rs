@@ -5,11 +5,13 @@ use std::{path::PathBuf, time::Duration};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Settings, Sources},
-    domain::scope::Scopes,
 };
 use time::OffsetDateTime;
 
-use crate::cli::dev;
+use crate::cli::{
+    dev,
+    shared::{Misuse, output::print_line, values},
+};
 
 /// Sign a JWT with the configured secret and print it: for trying and for scripts.
 #[derive(clap::Args)]
@@ -21,16 +23,16 @@ Examples:
   curl -X POST localhost:3000/v1/keys -H \"Authorization: Bearer $TOKEN\"")]
 pub(in crate::cli) struct Mint {
     /// Whom the token is about: its `sub`.
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_parser = values::subject)]
     subject: String,
     /// The organisation that they belong to, where jwt.tenant_claim is set.
-    #[arg(long)]
+    #[arg(long, value_parser = values::subject)]
     tenant: Option<String>,
     /// A right that it grants; may be repeated.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
     /// How long it lives, such as 15m, 1h or 7d.
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = values::lifetime)]
     expires_in: Duration,
     /// Sign with the secret of `keyward dev`.
     #[arg(long)]
@@ -46,11 +48,14 @@ impl Mint {
         if dev {
             sources.base = dev::secrets(&dev::data_dir(data_dir)?)?;
         }
-        let scopes = Scopes::parse(scope.iter().map(String::as_str))?;
+        let scopes = values::scopes(&scope)?;
         let jwt = dev::configured(dev, Settings::load(sources)?.jwt())?;
+        if tenant.is_some() && jwt.tenant_claim.is_none() {
+            let why = "--tenant has no meaning here: jwt.tenant_claim is not set, so no claim names an organisation";
+            return Err(Misuse(why.to_owned()).into());
+        }
         let request = TokenRequest { subject, tenant, scopes, lifetime: expires_in };
         let token = TokenMinter::new(&jwt).mint(&request, OffsetDateTime::now_utc())?;
-        println!("{}", token.expose());
-        Ok(())
+        Ok(print_line(token.expose())?)
     }
 }

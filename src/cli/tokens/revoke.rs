@@ -12,7 +12,11 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
-use crate::cli::shared::{DatabaseOptions, Desk, granted, now, operator, print_json, values};
+use crate::cli::shared::{
+    DatabaseOptions, Desk, Misuse, granted, now, operator,
+    output::{print_line, tell_line},
+    print_json, values,
+};
 
 /// End tokens before they expire: one by its id, or all of a subject. Returns when no replica accepts one of them.
 #[derive(clap::Args)]
@@ -64,39 +68,46 @@ impl Revoke {
     async fn revoke(self, desk: &Desk) -> anyhow::Result<()> {
         let lives = TokenLives::of(&desk.configured(desk.settings.jwt())?);
         let json = self.json;
-        let revocation = self.revocation(&lives, now())?;
+        let revocation = self.revocation(&lives, desk.is_dev(), now())?;
         let (issuer, which) = (revocation.issuer.clone(), revocation.which.clone());
         let operator = operator();
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         let revoked = lifecycle.revoke_tokens(revocation, operator.reach, operator.author).await;
         let revoked = granted("these tokens", revoked.map(Ok))?;
         desk.wait_for_everybody().await;
+        let ended = EndedTokens::new(&lives, &issuer, which.clone(), revoked.not_before);
         if json {
-            return print_json(&EndedTokens::new(&issuer, which, revoked.not_before));
+            return print_json(&ended);
         }
-        println!(
+        if let Some(notice) = ended.notice() {
+            tell_line(notice);
+        }
+        Ok(print_line(format_args!(
             "Revoked {}: no replica accepts {} any more.",
             told(&which),
             match which {
                 WhichTokens::WithId(_) => "it",
                 WhichTokens::OfSubject { .. } => "any of them",
             }
-        );
-        Ok(())
+        ))?)
     }
 
-    fn revocation(self, lives: &TokenLives, now: OffsetDateTime) -> anyhow::Result<TokenRevocation> {
+    /// `dev`: on the database of a `keyward dev`, whose own tokens have no `iss` unless one is configured.
+    fn revocation(self, lives: &TokenLives, dev: bool, now: OffsetDateTime) -> anyhow::Result<TokenRevocation> {
         let issuer = self.issuer.or_else(|| lives.only_issuer().map(str::to_owned));
+        let issuer = issuer.or_else(|| dev.then(String::new).filter(|none| lives.longest(none).is_some()));
         let issuer =
             issuer.context("name the issuer of the tokens with --issuer, by their iss; '' for those without one")?;
         let longest_life = lives.longest(&issuer).with_context(|| {
             format!("no tokens of the issuer {issuer:?} are accepted here; --issuer is their iss, to the letter")
         })?;
         if self.not_before.is_some_and(|not_before| is_too_late(not_before, now)) {
-            bail!("--not-before must not be in the future: the subject would be locked out until then");
+            let why = "--not-before must not be in the future: the subject would be locked out until then";
+            return Err(Misuse(why.to_owned()).into());
         }
         if self.expires_at.is_some_and(|end| end <= now) {
-            bail!("--expires-at must be in the future; leave it out if you don't know when the token expires");
+            let why = "--expires-at must be in the future; leave it out if you don't know when the token expires";
+            return Err(Misuse(why.to_owned()).into());
         }
         let which = match (self.token_id, self.subject) {
             (Some(token_id), _) => WhichTokens::WithId(token_id.into()),

@@ -1,4 +1,4 @@
-//! Where an issuer's keys come from.
+//! The source of an issuer's keys.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,13 @@ use crate::{
     domain::secret::SecretBytes,
 };
 
-/// The shortest secret that any algorithm takes, in bytes; for the longer hashes the keys themselves decide.
+/// The minimum length of a secret for any algorithm, in bytes. For longer hashes, the key set checks the length.
 const SECRET_MIN: usize = 32;
-/// The members that only published keys need.
+/// Members that apply only to published keys.
 const ABOUT_FETCHING: [&str; 3] = ["key_set_token_file", "key_set_ca_file", "insecure_http"];
 
 impl Table<'_, '_> {
-    /// Exactly one way to its keys.
+    /// Requires exactly one source of keys.
     pub(super) fn keys(&mut self) -> Option<IssuerKeys> {
         let secret = self.given_text("secret_file");
         let public = self.given_text("public_keys_file");
@@ -46,7 +46,7 @@ impl Table<'_, '_> {
         }
     }
 
-    /// How keys that are published are fetched.
+    /// How published keys are fetched.
     pub(super) fn fetch(&mut self, keys: Option<&IssuerKeys>) -> Option<KeyFetch> {
         let is_fetched = matches!(keys, Some(IssuerKeys::KeySet(_) | IssuerKeys::Discovery));
         if keys.is_some() && !is_fetched {
@@ -56,7 +56,7 @@ impl Table<'_, '_> {
         }
         let insecure_http = self.member("insecure_http", false, "true or false", flag);
         let (token, ca) = (self.given_text("key_set_token_file"), self.given_text("key_set_ca_file"));
-        // Both are read again for each fetch; this is for who starts us.
+        // The files are read again for each fetch; this check reports errors at startup.
         let token_is_there = token.as_deref().is_none_or(|path| self.file("key_set_token_file", path).is_some());
         let ca_is_there = ca.as_deref().is_none_or(|path| self.has_certificate(path));
         let insecure_http = insecure_http.filter(|_| token_is_there && ca_is_there)?;
@@ -78,7 +78,7 @@ impl Table<'_, '_> {
         has_one
     }
 
-    /// A token that is to be shown at this address must not be seen on the way there.
+    /// Refuses to send a token to this address without TLS.
     pub(super) fn keep_token_hidden(&mut self, fetch: &KeyFetch, address: &str) -> Option<()> {
         if fetch.token_file.is_none() || is_safe_address(address, false) {
             return Some(());
@@ -87,7 +87,7 @@ impl Table<'_, '_> {
         None
     }
 
-    /// Keys come encrypted, but from this machine itself and where it is said that they need not.
+    /// Requires TLS, except for this machine itself, and where the configuration allows otherwise.
     fn address(&mut self, address: &str, insecure_http: bool) -> Option<()> {
         if is_safe_address(address, insecure_http) {
             return Some(());

@@ -1,8 +1,8 @@
 //! The tables `[[jwt.issuers]]`.
 //!
-//! - `table`: one table, of which members are taken out as they are read
-//! - `keys`: where its keys come from
-//! - `rights`: the members about scopes and roles
+//! - `table`: one table, whose members are removed as they are read
+//! - `keys`: the source of its keys
+//! - `rights`: the members for scopes and roles
 //! - `tenants`: one table for many tenants
 
 mod keys;
@@ -17,13 +17,13 @@ use super::{ClaimPath, Issuer, IssuerKeys, check::Check, is_safe_address};
 
 const SETTING: &str = "jwt.issuers";
 const MOST: usize = 64;
-/// What may be given in a list of algorithms.
+/// The accepted names of algorithms.
 const ALGORITHMS: [&str; 13] = [
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
     "Ed25519",
 ];
 
-/// The issuers of all tables; a table for many tenants gives one for each.
+/// The issuers of all tables; a table for several tenants results in one issuer for each.
 pub(super) fn issuers(check: &mut Check<'_>) -> Option<Vec<Issuer>> {
     let tables = check.tables(SETTING)?;
     if tables.len() > MOST {
@@ -108,7 +108,7 @@ impl Table<'_, '_> {
         }
     }
 
-    /// By either of its names, of which one is the setting's of the shared secret.
+    /// Under either name; `audience` is the name in `[jwt]`.
     fn audience(&mut self) -> Option<Vec<String>> {
         let one = self.member("audience", Vec::new(), "a list of texts", texts);
         let other = self.member("audiences", Vec::new(), "a list of texts", texts);

@@ -1,4 +1,4 @@
-//! The members about scopes and roles.
+//! The members for scopes and roles.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use config::ValueKind;
 
 use super::table::{Table, table_of_lists, texts};
 use crate::{
-    config::{ClaimPath, Issuer, MalformedScopes},
-    domain::scope::{Scopes, is_reserved},
+    config::{ClaimPath, Issuer, MalformedScopes, names::nearest_of},
+    domain::scope::{KEYWARD_SCOPES, Scopes},
 };
 
-/// Claims with scopes, and as many with roles.
+/// The maximum number of claims with scopes, and of claims with roles.
 const CLAIMS_MAX: usize = 16;
-/// Roles that stand for scopes.
+/// The maximum number of mapped roles.
 const ROLES_MAX: usize = 1000;
 
 pub(super) struct Rights {
@@ -60,17 +60,21 @@ impl Table<'_, '_> {
         })
     }
 
-    /// None by default: whose identities are believed need not be believed about who manages everybody's keys.
+    /// None by default: an issuer that is trusted for identities need not be trusted to appoint administrators.
     fn keyward_scopes(&mut self) -> Option<Scopes> {
         let names = self.member("keyward_scopes", Vec::new(), "a list of texts", texts)?;
-        let are_rights = names.iter().all(|name| is_reserved(name));
-        match Scopes::parse(names.iter().map(String::as_str)) {
-            Ok(scopes) if are_rights => Some(scopes),
-            _ => {
-                self.problem("keyward_scopes", "must hold rights on Keyward itself: keyward:admin, keyward:verify");
-                None
-            }
+        let unknown = names.iter().find(|name| !KEYWARD_SCOPES.contains(&name.as_str()));
+        if let Some(unknown) = unknown {
+            let hint = nearest_of(unknown, KEYWARD_SCOPES.into_iter());
+            let hint = hint.map_or_else(String::new, |right| format!(": did you mean {right}?"));
+            let all = KEYWARD_SCOPES.join(", ");
+            self.problem(
+                "keyward_scopes",
+                format!("holds {unknown:?}, which is none of the rights on Keyward itself, {all}{hint}"),
+            );
+            return None;
         }
+        Some(Scopes::parse(names.iter().map(String::as_str)).expect("each of them is a scope, and there are few"))
     }
 
     fn paths(&mut self, name: &str, usual: &[&str]) -> Option<Vec<ClaimPath>> {

@@ -1,26 +1,38 @@
-//! One table, of which members are taken out as they are read.
+//! One table, whose members are removed as they are read.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use config::{Map, Value, ValueKind};
 
 use super::SETTING;
-use crate::config::{ClaimPath, check::Check};
+use crate::{
+    config::{ClaimPath, check::Check, names::nearest_of},
+    domain::{shown::excerpt, timestamp::span},
+};
 
-/// One table, whose members are taken out as they are read.
+/// How much of an issuer's name is told with what is wrong in its table, in characters.
+const NAME_TOLD: usize = 128;
+
+/// One table, whose members are removed as they are read.
 pub(super) struct Table<'a, 'b> {
     members: Map<String, Value>,
-    place: usize,
+    /// Which of the tables it is, for who wrote it.
+    title: String,
+    /// Members that were asked for, given or not: all that a table may have, once it is read.
+    known: BTreeSet<String>,
     check: &'a mut Check<'b>,
 }
 
 impl<'a, 'b> Table<'a, 'b> {
     /// `place` counts from 1.
     pub(super) fn new(members: Map<String, Value>, place: usize, check: &'a mut Check<'b>) -> Self {
-        Self { members, place, check }
+        let named = members.get("issuer").and_then(|value| text(value.kind.clone())).filter(|name| !name.is_empty());
+        let named = named.map(|name| format!(" ({})", excerpt(&name, NAME_TOLD)));
+        let title = format!("number {place}{}", named.unwrap_or_default());
+        Self { members, title, known: BTreeSet::new(), check }
     }
 
-    /// Whether the member is given, whatever it says.
+    /// Whether the member is present, whatever its value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
@@ -35,7 +47,7 @@ impl<'a, 'b> Table<'a, 'b> {
         })
     }
 
-    /// A text that is not empty; `None` also where the member is missing.
+    /// A non-empty string; `None` also if the member is absent.
     pub(super) fn given_text(&mut self, name: &str) -> Option<String> {
         self.text(name, "").filter(|text| !text.is_empty())
     }
@@ -47,7 +59,7 @@ impl<'a, 'b> Table<'a, 'b> {
         !text.is_empty()
     }
 
-    /// A path into claims, which may have to lead to one value.
+    /// A path into claims. `to_one`: it must lead to at most one value.
     pub(super) fn path(&mut self, name: &str, text: &str, to_one: bool) -> Option<ClaimPath> {
         let cause = match text.parse::<ClaimPath>() {
             Ok(path) if !to_one || path.leads_to_one() => return Some(path),
@@ -68,7 +80,7 @@ impl<'a, 'b> Table<'a, 'b> {
         let text = self.member(name, default.to_owned(), "a duration such as \"30s\"", text)?;
         let duration = humantime::parse_duration(&text).ok().filter(|span| (shortest..=longest).contains(span));
         if duration.is_none() {
-            let (shortest, longest) = (humantime::format_duration(shortest), humantime::format_duration(longest));
+            let (shortest, longest) = (span(shortest), span(longest));
             self.problem(name, format!("is {text:?}, not a duration (number and unit) from {shortest} to {longest}"));
         }
         duration
@@ -81,6 +93,7 @@ impl<'a, 'b> Table<'a, 'b> {
         expected: &str,
         read: fn(ValueKind) -> Option<T>,
     ) -> Option<T> {
+        self.known.insert(name.to_owned());
         let Some(value) = self.members.remove(name) else { return Some(default) };
         let read = read(value.kind);
         if read.is_none() {
@@ -92,17 +105,19 @@ impl<'a, 'b> Table<'a, 'b> {
     pub(super) fn refuse_unknown(&mut self) {
         let unknown: Vec<String> = self.members.keys().cloned().collect();
         for name in unknown {
-            self.problem(&name.escape_debug().to_string(), "is not a setting of an issuer");
+            let hint = nearest_of(&name, self.known.iter().map(String::as_str));
+            let hint = hint.map_or_else(String::new, |known| format!(": did you mean {known}?"));
+            self.problem(&name.escape_debug().to_string(), format!("is not a setting of an issuer{hint}"));
         }
     }
 
     pub(super) fn problem(&mut self, name: &str, cause: impl std::fmt::Display) {
-        let place = self.place;
-        self.check.problem(SETTING, format!("number {place}: {name} {cause}"));
+        let title = &self.title;
+        self.check.problem(SETTING, format!("{title}: {name} {cause}"));
     }
 }
 
-// What is written must be of the very type: the library itself would take 1 for true and 5 for a text.
+// The exact type is required, because the config crate would accept 1 for true and 5 for a string.
 
 pub(super) fn text(kind: ValueKind) -> Option<String> {
     if let ValueKind::String(text) = kind { Some(text) } else { None }
@@ -122,7 +137,7 @@ pub(super) fn table_of_texts(kind: ValueKind) -> Option<Vec<(String, String)>> {
     members.into_iter().map(|(name, value)| Some((name, text(value.kind)?))).collect()
 }
 
-/// Each name with some texts, of which one may stand alone.
+/// Each name with a list of strings; a single string may stand alone.
 pub(super) fn table_of_lists(kind: ValueKind) -> Option<Vec<(String, Vec<String>)>> {
     let ValueKind::Table(members) = kind else { return None };
     let list = |kind| match kind {

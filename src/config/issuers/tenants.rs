@@ -1,19 +1,19 @@
-//! One table for many tenants of one provider: in `issuer`, and where else it stands, `{tenantid}` is each of them.
+//! One table for many tenants of a provider: `{tenantid}` in `issuer` and other members is replaced by each of them.
 
 use super::table::{Table, texts};
 use crate::config::{Issuer, IssuerKeys};
 
-/// As Microsoft Entra ID writes it in its own documents.
+/// The notation of Microsoft Entra ID's documents.
 const PLACEHOLDER: &str = "{tenantid}";
-/// Tenants that share a key set.
+/// The maximum number of tenants that share a key set.
 const TENANTS_MAX: usize = 1000;
-/// Tenants each of whom publishes keys, which are fetched again and again.
+/// The maximum number of tenants with their own keys, which are fetched periodically.
 const TENANTS_WITH_KEYS_MAX: usize = 64;
-/// The longest id of a tenant, in bytes.
+/// The maximum length of a tenant's id, in bytes.
 const TENANT_MAX_BYTES: usize = 128;
 
 impl Table<'_, '_> {
-    /// The tenants of an issuer with the placeholder; `Some(None)` for one without.
+    /// The tenants of an issuer with the placeholder; `Some(None)` without one.
     pub(super) fn tenants(&mut self, issuer: Option<&str>) -> Option<Option<Vec<String>>> {
         let tenants = self.member("tenants", Vec::new(), "a list of texts", texts)?;
         let issuer = issuer?;

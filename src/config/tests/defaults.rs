@@ -90,7 +90,7 @@ fn every_secret_is_a_setting_with_a_file_twin_and_empty_by_default() {
     }
 }
 
-/// The comment lines directly above a setting in the defaults, as one line.
+/// The comment lines directly above a setting in the defaults, joined.
 fn comment_of(setting: &str) -> String {
     let (section, name) = setting.split_once('.').expect("section and name");
     let (_, in_section) = DEFAULTS.split_once(&format!("\n[{section}]\n")).expect("the section is there");

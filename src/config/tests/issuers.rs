@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::super::{ClaimPath, Config, IssuerKeys, KeyFetch, MalformedScopes};
 use super::*;
 
-/// What is made of this configuration file.
+/// The configuration from this file.
 fn read(name: &str, toml: &str) -> Result<Config, Problems> {
     let folder = Folder::new(name);
     let file = folder.file("keyward.toml", toml);
@@ -14,7 +14,7 @@ fn written<'a>(paths: impl IntoIterator<Item = &'a ClaimPath>) -> Vec<String> {
     paths.into_iter().map(ToString::to_string).collect()
 }
 
-/// The problems of a good table with these lines in it, or in place of its own way to keys.
+/// The problems of a valid table with these lines added, or replacing its own source of keys.
 fn problems_of_table(lines: &str) -> Vec<String> {
     let ways = ["discovery", "key_set", "public_keys_file", "secret_file"];
     let keys = if ways.contains(&lines.split(' ').next().unwrap_or_default()) { "" } else { "discovery = true" };
@@ -151,7 +151,10 @@ fn each_wrong_member_is_named() {
     ] {
         let problems = problems_of_table(&format!("{member} = {value}"));
         assert_eq!(problems.len(), 1, "{member} = {value}: {problems:#?}");
-        assert!(problems[0].contains(&format!("number 1: {member} ")), "{member} = {value}: {problems:#?}");
+        assert!(
+            problems[0].contains("number 1") && problems[0].contains(&format!(": {member} ")),
+            "{member} = {value}: {problems:#?}"
+        );
     }
 }
 
@@ -162,7 +165,9 @@ fn all_that_is_wrong_with_all_tables_is_said_at_once() {
     let problems = problems_of(read("issuer-many", toml));
     let named = |place: usize, member: &str| {
         assert!(
-            problems.iter().any(|line| line.contains(&format!("number {place}: {member} "))),
+            problems
+                .iter()
+                .any(|line| line.contains(&format!("number {place}")) && line.contains(&format!(": {member} "))),
             "{member}: {problems:#?}"
         );
     };
@@ -204,10 +209,10 @@ fn two_tables_of_one_issuer_are_refused_and_so_is_one_beside_the_shared_secrets(
     let table = "[[jwt.issuers]]\nissuer = \"https://a.example\"\ndiscovery = true\n";
     let problems = problems_of(read("issuer-twice", &table.repeat(2)));
     assert_eq!(problems.len(), 1, "{problems:#?}");
-    assert!(problems[0].contains("number 2: issuer is another one's, too"), "{problems:#?}");
+    assert!(problems[0].contains("number 2 (https://a.example): issuer is another one's, too"), "{problems:#?}");
     let problems = problems_of(read("issuer-shared", &format!("[jwt]\nissuer = \"https://a.example\"\n{table}")));
     assert_eq!(problems.len(), 1, "{problems:#?}");
-    assert!(problems[0].contains("number 1: issuer is jwt.issuer, too"), "{problems:#?}");
+    assert!(problems[0].contains("issuer \"https://a.example\" is jwt.issuer, too"), "{problems:#?}");
 }
 
 #[test]
@@ -224,7 +229,7 @@ fn what_is_no_list_of_tables_and_too_many_of_them_are_refused() {
     assert!(problems[0].contains("more than 64"), "{problems:#?}");
 }
 
-/// What is made of a table with this issuer and these lines.
+/// The configuration from a table with this issuer and these lines.
 fn tenants(issuer: &str, lines: &str) -> Result<Config, Problems> {
     read("issuer-tenants", &format!("[[jwt.issuers]]\nissuer = {issuer:?}\n{lines}\n"))
 }
@@ -346,7 +351,7 @@ fn what_is_about_fetching_is_refused_where_nothing_is_fetched_and_a_token_where_
     assert!(tenants("urn:a", &format!("key_set = \"https://keys.svc/keys\"\nkey_set_token_file = {token:?}")).is_ok());
 }
 
-/// One that is wrong must not hide another, nor make it one that doesn't exist.
+/// One error must neither hide another nor cause a false one.
 #[test]
 fn all_that_is_wrong_about_fetching_is_said_at_once() {
     let lines = "discovery = true\ninsecure_http = 1\nkey_set_token_file = \"/nowhere/token\"\nkey_set_ca_file = \"/nowhere/ca\"";

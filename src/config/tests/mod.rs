@@ -1,4 +1,4 @@
-//! What is promised about the configuration. The environment is an argument here, never the process's.
+//! Properties of the configuration. The environment is an argument here, never the process's.
 
 mod defaults;
 mod issuers;
@@ -24,7 +24,7 @@ pub(super) fn env(variables: &[(&str, &str)]) -> Vec<(String, String)> {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The environment of a service that starts, with `more` in it.
+/// The environment of a valid service, with `more` added.
 pub(super) fn good_env_and(more: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut all = env(&[
         ("KEYWARD__DATABASE__URL", URL),
@@ -46,12 +46,12 @@ pub(super) fn load_with(file: Option<PathBuf>, env: Vec<(String, String)>) -> Se
     Settings::load(sources).expect("the sources can be read")
 }
 
-/// The valid configuration of the good environment with `more` in it.
+/// The configuration of the valid environment with `more` added.
 pub(super) fn config_with(more: &[(&str, &str)]) -> Config {
     load(good_env_and(more)).validate().expect("valid")
 }
 
-/// The problems of the good environment with `more` in it.
+/// The problems of the valid environment with `more` added.
 pub(super) fn problems_with(more: &[(&str, &str)]) -> Vec<String> {
     problems_of(load(good_env_and(more)).validate())
 }
@@ -60,12 +60,12 @@ pub(super) fn problems_of<T>(result: Result<T, Problems>) -> Vec<String> {
     result.err().expect("invalid").lines().to_vec()
 }
 
-/// A folder of this test's own, removed at its end.
+/// A folder for this test, removed at its end.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
     pub(super) fn new(name: &str) -> Self {
-        // `cargo test` runs tests side by side in one process, and several may ask for one name.
+        // `cargo test` runs tests concurrently in one process, and several may use the same name.
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("keyward-config-{name}-{}-{number}", std::process::id()));
@@ -79,7 +79,7 @@ impl Folder {
         path
     }
 
-    /// The path of a file that isn't there.
+    /// The path of a file that does not exist.
     pub(super) fn missing(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }

@@ -1,4 +1,4 @@
-//! Policy files: what may stand in them, and how mistakes are told.
+//! Policy files: what they may contain, and how mistakes are reported.
 
 use super::super::policy::{PolicySource, parse, read};
 use super::*;

@@ -206,7 +206,7 @@ fn files_with_secrets_that_everybody_may_read_are_found_wherever_they_are_named(
     };
     let named = ["database.url_file", "keys.peppers_file", "secret_file of jwt.issuers"];
     assert_eq!(exposed(&table), named);
-    // The file itself, where a secret stands in it that counts.
+    // The configuration file itself, if it contains an effective secret.
     let with_secret = format!("{table}[database]\npassword = \"hunter2\"\n");
     assert_eq!(exposed(&with_secret), [&named[..], &["--config"]].concat());
     assert_eq!(exposed(&format!("[keys]\npeppers = [{SECRET:?}]\n")), ["database.url_file", "keys.peppers_file"]);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The line of a setting, blanks collapsed.
+/// The line of a setting, with white space collapsed.
 fn line(settings: &Settings, start: &str) -> String {
     let text = settings.show();
     let line = text.lines().find(|line| line.starts_with(start));
@@ -22,7 +22,7 @@ fn every_setting_is_shown_with_its_origin() {
     };
     let settings = Settings::load(sources).expect("readable");
     assert_eq!(line(&settings, "host "), "host = \"0.0.0.0\" # default");
-    assert_eq!(line(&settings, "port "), "port = \"80\" # env PORT");
+    assert_eq!(line(&settings, "port "), "port = 80 # env PORT");
     assert_eq!(line(&settings, "max_connections "), format!("max_connections = 7 # file {}", file.display()));
     assert_eq!(line(&settings, "audience "), "audience = [\"a\", \"b\"] # env KEYWARD__JWT__AUDIENCE");
     assert_eq!(line(&settings, "secret "), format!("secret = \"********\" # file {secret} via env JWT_SECRET_FILE"));

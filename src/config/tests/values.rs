@@ -43,7 +43,7 @@ fn all_problems_are_reported_at_once_one_line_each() {
     .err()
     .expect("invalid");
     let text = problems.to_string();
-    // The eight above that are wrong, the unknown one, and the three missing secrets.
+    // The eight invalid ones above, the unknown one, and the three missing secrets.
     assert_eq!(text.lines().count(), 12, "{text}");
     assert_eq!(problems.lines().len(), 12);
 }

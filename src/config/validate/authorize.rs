@@ -1,4 +1,4 @@
-//! `[authorize]`: how requests of gateways' clients are decided on.
+//! The section `[authorize]`: the decisions on gateway requests.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::super::Authorize;
 use super::super::check::Check;
 use super::super::policy::{PolicyFile, PolicySource};
 
-/// Further headers would only be further places to look at, for each request.
+/// More headers would only be more places to search in each request.
 const HEADERS_MAX: usize = 8;
 
 pub(super) fn authorize(check: &mut Check<'_>, has_proxies: bool) -> Option<Authorize> {
@@ -59,7 +59,7 @@ fn credential_headers(check: &mut Check<'_>) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// RFC 9110 §5.6.2, in small letters.
+/// RFC 9110 §5.6.2, in lowercase.
 fn is_in_header_names(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

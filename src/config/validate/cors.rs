@@ -1,4 +1,5 @@
-//! `server.cors`: origins that browsers let ask. Each is written as a browser writes it, because that is what is compared.
+//! `server.cors`: the origins whose pages may call the API. Each must be in the form that browsers send, because the
+//! comparison is exact.
 
 use crate::config::{Cors, check::Check};
 
@@ -17,7 +18,7 @@ pub(super) fn cors(check: &mut Check<'_>) -> Option<Option<Cors>> {
     Some((!origins.is_empty()).then_some(Cors { origins, max_age }))
 }
 
-/// What is wrong with an origin (RFC 6454 §6.1); `None` for one that is good.
+/// What is wrong with an origin (RFC 6454 §6.1); `None` for a valid one.
 fn fault(origin: &str) -> Option<&'static str> {
     if origin.contains('*') {
         return Some("would let pages of strangers ask: name each origin");
@@ -46,7 +47,7 @@ fn fault(origin: &str) -> Option<&'static str> {
     (!is_good).then_some("is no origin such as https://console.example.com")
 }
 
-/// Colons within brackets belong to an address.
+/// Splits off the port. Colons within brackets belong to an address.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),

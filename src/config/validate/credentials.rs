@@ -1,4 +1,4 @@
-//! The sections `[jwt]` and `[keys]`: which credentials are accepted, and which are made.
+//! The sections `[jwt]` and `[keys]`: the accepted credentials, and the form of new keys.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,13 +14,13 @@ use crate::config::{
 use crate::domain::api_key::Pepper;
 use crate::domain::secret::{SecretBytes, SecretString};
 
-/// What to do when a secret is missing or bad.
+/// The remedy for a missing or invalid secret.
 const MAKE_ONE: &str = "make one with `openssl rand -base64 48`";
 
 /// The same for an algorithm that needs 64 bytes (the text itself is the key).
 const MAKE_LONGER: &str = "make one with `openssl rand -base64 64 | tr -d '\\n'`";
 
-/// Most peppers: a forged key is checked against each of them.
+/// The maximum number of peppers: a forged key is checked against each of them.
 const MAX_PEPPERS: usize = 8;
 
 pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
@@ -37,10 +37,12 @@ pub(super) fn jwt(check: &mut Check<'_>) -> Option<Jwt> {
     let scope_bearing = check.value("jwt.scope_bearing", "true or false");
     let issuers = issuers(check);
     if let (Some(Some(_)), Some(shared), Some(issuers)) = (&secret, &issuer, &issuers)
-        && let Some(place) = issuers.iter().position(|listed| listed.issuer == *shared)
+        && issuers.iter().any(|listed| listed.issuer == *shared)
     {
-        let place = place + 1;
-        check.problem("jwt.issuers", format!("number {place}: issuer is jwt.issuer, too, whose key is jwt.secret"));
+        check.problem(
+            "jwt.issuers",
+            format!("has a table whose issuer {shared:?} is jwt.issuer, too, whose key is jwt.secret"),
+        );
     }
     let key_set_refresh = check.duration("jwt.key_set_refresh", "10s", "1d");
     let key_set_cool_down = check.duration("jwt.key_set_cool_down", "1s", "1h");
@@ -80,7 +82,7 @@ fn claim(check: &mut Check<'_>, setting: &str) -> Option<Option<ClaimPath>> {
     None
 }
 
-/// A secret at least as long as the algorithm's hash (RFC 7518, 3.2), and not a well-known one.
+/// A secret that is at least as long as the algorithm's hash (RFC 7518 §3.2), and not well known.
 fn jwt_secret(
     check: &mut Check<'_>,
     algorithm: Option<JwtAlgorithm>,
@@ -89,7 +91,7 @@ fn jwt_secret(
     let (bytes, name, remedy) = match algorithm {
         Some(JwtAlgorithm::Hs512) => (64, "HS512", MAKE_LONGER),
         Some(JwtAlgorithm::Hs384) => (48, "HS384", MAKE_ONE),
-        // Also if the algorithm is wrong, which is a problem of its own: the least of all.
+        // If the algorithm is invalid, which is reported separately, the smallest minimum applies.
         Some(JwtAlgorithm::Hs256) | None => (32, "HS256", MAKE_ONE),
     };
     let text = check.secret("jwt.secret")?;
@@ -138,7 +140,7 @@ pub(super) fn key_policy(check: &mut Check<'_>) -> Option<KeyPolicy> {
     })
 }
 
-/// A request with an Idempotency-Key is remembered for a day, and so must be the key that it made.
+/// A request with an `Idempotency-Key` is remembered for a day, so the key that it created must be kept as long.
 fn retention(check: &mut Check<'_>) -> Option<Option<Duration>> {
     const LEAST: Duration = Duration::from_secs(86_400);
     let setting = "keys.retention";
@@ -150,7 +152,7 @@ fn retention(check: &mut Check<'_>) -> Option<Option<Duration>> {
     Some(Some(retention).filter(|span| !span.is_zero()))
 }
 
-/// A short text that the domain parses.
+/// A short string that a domain type parses.
 pub(super) fn parsed<T: FromStr<Err: Display>>(check: &mut Check<'_>, setting: &str) -> Option<T> {
     match check.text(setting, 64)?.parse() {
         Ok(value) => Some(value),

@@ -1,4 +1,4 @@
-//! Which values are allowed. The ranges also stand in `keyward.default.toml`; a test compares them.
+//! The allowed values. The ranges are also in `keyward.default.toml`; a test compares them.
 
 mod authorize;
 mod cors;
@@ -20,27 +20,27 @@ use super::problems::Problems;
 use super::{Audit, Checks, Coherence, Config, Hashing, LARGE_HEAD, LastUsed, Log, Process, Server, Socket};
 use crate::domain::network;
 
-/// OWASP's equally strong sets for Argon2id: memory in KiB, iterations.
+/// OWASP's equally strong parameters for Argon2id: memory in KiB, iterations.
 const OWASP_SETS: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
-/// What all systems have room for in the address of a socket, with a little to spare (Linux 107, macOS 103).
+/// A maximum length that fits into the socket addresses of all systems (Linux 107, macOS 103).
 const SOCKET_MAX_BYTES: usize = 100;
 
 impl Settings {
-    /// Everything that `keyward serve` needs.
+    /// The configuration of `keyward serve`.
     ///
     /// # Errors
-    /// All that is wrong, in any section.
+    /// All problems, in any section.
     pub fn validate(&self) -> Result<Config, Problems> {
         let mut check = Check::new(self);
         let server = server(&mut check);
         let process = process(&mut check);
         let database = database(&mut check);
         let jwt = jwt(&mut check);
-        // As it is written, whatever that stands for.
+        // The text as it is written, without decoding.
         let jwt_secret = self.secret("jwt.secret").and_then(<[_]>::first).map(|text| text.as_str());
         let keys = keys(&mut check, jwt_secret);
-        // Where the section is wrong, that is told; the policy is judged as if there were proxies.
+        // If the section is invalid, that is reported; the policy is checked as if there were proxies.
         let has_proxies = server.as_ref().is_none_or(Server::trusts_anybody);
         let authorize = authorize(&mut check, has_proxies);
         let hashing = hashing(&mut check);
@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-// In each section every setting is read before the first `?`, so that all problems are found.
+// In each section, every setting is read before the first `?`, so that all problems are found.
 
 fn server(check: &mut Check<'_>) -> Option<Server> {
     let host = check.value("server.host", "an IP address such as 0.0.0.0, 127.0.0.1 or ::");
@@ -114,7 +114,7 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     })
 }
 
-/// At least one request with the largest head and the largest body must go through.
+/// At least one request with the largest head and the largest body must fit.
 fn max_buffered_bytes(check: &mut Check<'_>, header_bytes: Option<usize>, body_bytes: Option<usize>) -> Option<usize> {
     let setting = "server.max_buffered_bytes";
     let bytes = check.number(setting, 1_048_576..=1_099_511_627_776)?;
@@ -254,8 +254,7 @@ fn log(check: &mut Check<'_>) -> Option<Log> {
     Some(Log { format: format?, level: level? })
 }
 
-/// Stricter than `EnvFilter`, which takes a mistyped level for the name of a module and then logs
-/// nothing at all.
+/// Stricter than `EnvFilter`, which takes a mistyped level for a module name and then logs nothing at all.
 fn is_log_directive(directive: &str) -> bool {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
     let (module, level) = directive.trim().rsplit_once('=').unwrap_or(("keyward", directive.trim()));
@@ -263,7 +262,7 @@ fn is_log_directive(directive: &str) -> bool {
     is_module && LEVELS.contains(&level.to_ascii_lowercase().as_str())
 }
 
-/// 0 in the configuration means one per core, as many as this process may use.
+/// 0 in the configuration means one per core that this process may use.
 fn one_per_core_if_zero(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }

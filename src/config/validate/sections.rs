@@ -1,4 +1,4 @@
-//! Sections on their own, for commands that need no more.
+//! Single sections, for commands that need no more.
 
 use super::credentials::{jwt, key_policy, keys, parsed};
 use super::database::database;
@@ -10,98 +10,98 @@ use crate::config::{Audit, Checks, Database, Hashing, Jwt, KeyPolicy, Keys, Last
 use crate::domain::api_key::Prefix;
 
 impl Settings {
-    /// The section `[server]` alone.
+    /// The section `[server]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn server(&self) -> Result<Server, Problems> {
         self.section(server)
     }
 
-    /// The section `[database]` alone.
+    /// The section `[database]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn database(&self) -> Result<Database, Problems> {
         self.section(database)
     }
 
-    /// The section `[jwt]` alone.
+    /// The section `[jwt]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn jwt(&self) -> Result<Jwt, Problems> {
         self.section(jwt)
     }
 
-    /// The setting `jwt.issuer` alone.
+    /// The setting `jwt.issuer`.
     ///
     /// # Errors
-    /// What is wrong with it, and settings that don't exist.
+    /// The problems of the setting, and unknown settings.
     pub fn jwt_issuer(&self) -> Result<Option<String>, Problems> {
         self.section(|check| Some(Some(check.text("jwt.issuer", 512)?).filter(|issuer| !issuer.is_empty())))
     }
 
-    /// `keys.prefix` alone.
+    /// The setting `keys.prefix`.
     ///
     /// # Errors
-    /// What is wrong with it, and settings that don't exist.
+    /// The problems of the setting, and unknown settings.
     pub fn key_prefix(&self) -> Result<Prefix, Problems> {
         self.section(|check| parsed(check, "keys.prefix"))
     }
 
-    /// The section `[keys]` alone.
+    /// The section `[keys]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn keys(&self) -> Result<Keys, Problems> {
         self.section(|check| keys(check, None))
     }
 
-    /// What keys may be made, of the section `[keys]`.
+    /// The policy for keys in the section `[keys]`.
     ///
     /// # Errors
-    /// What is wrong with it, and settings that don't exist.
+    /// The problems of these settings, and unknown settings.
     pub fn key_policy(&self) -> Result<KeyPolicy, Problems> {
         self.section(key_policy)
     }
 
-    /// The section `[checks]` alone.
+    /// The section `[checks]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn checks(&self) -> Result<Checks, Problems> {
         self.section(checks)
     }
 
-    /// The section `[last_used]` alone.
+    /// The section `[last_used]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn last_used(&self) -> Result<LastUsed, Problems> {
         self.section(last_used)
     }
 
-    /// The section `[hashing]` alone.
+    /// The section `[hashing]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn hashing(&self) -> Result<Hashing, Problems> {
         self.section(hashing)
     }
 
-    /// The section `[audit]` alone.
+    /// The section `[audit]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn audit(&self) -> Result<Audit, Problems> {
         self.section(audit)
     }
 
-    /// The section `[log]` alone.
+    /// The section `[log]`.
     ///
     /// # Errors
-    /// What is wrong in it, and settings that don't exist.
+    /// The problems of the section, and unknown settings.
     pub fn log(&self) -> Result<Log, Problems> {
         self.section(log)
     }

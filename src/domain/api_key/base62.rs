@@ -1,23 +1,23 @@
 //! Fixed-width base62 (`0-9A-Za-z`, most significant digit first).
 //!
-//! Base62 has no punctuation, so that a double-click selects a whole credential. The width is
-//! fixed so that each value has exactly one text.
+//! Base62 has no punctuation, so a double-click selects a whole credential. The width is fixed, so each value has
+//! exactly one representation.
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The value of one further digit, for 64 and for 128 bits.
+/// The base, as a 64-bit integer.
 const BASE: u64 = DIGITS.len() as u64;
-/// As many digits as always fit into 64 bits, where arithmetic is several times faster than in 128.
+/// The number of digits that always fit into 64 bits, where arithmetic is several times faster than with 128.
 const CHUNK: usize = 10;
 
-/// Writes 64 bits as 11 digits.
+/// Encodes 64 bits as 11 digits.
 pub(crate) fn encode_u64(value: u64) -> [u8; 11] {
     let mut text = [b'0'; 11];
     encode_chunk(value, &mut text);
     text
 }
 
-/// Writes 128 bits as 22 digits.
+/// Encodes 128 bits as 22 digits.
 pub(crate) fn encode_u128(mut value: u128) -> [u8; 22] {
     let mut text = [b'0'; 22];
     for digits in text.rchunks_mut(CHUNK) {
@@ -35,13 +35,13 @@ fn encode_chunk(mut value: u64, digits: &mut [u8]) {
     }
 }
 
-/// Reads 11 digits; `None` for a foreign character or a value over 64 bits.
+/// Decodes 11 digits; `None` for an invalid character or a value that exceeds 64 bits.
 pub(crate) fn decode_u64(text: &[u8; 11]) -> Option<u64> {
     let (last, digits) = text.split_last()?;
     decode_chunk(digits)?.checked_mul(BASE)?.checked_add(decode_chunk(&[*last])?)
 }
 
-/// Reads 22 digits; `None` for a foreign character or a value over 128 bits.
+/// Decodes 22 digits; `None` for an invalid character or a value that exceeds 128 bits.
 pub(crate) fn decode_u128(text: &[u8; 22]) -> Option<u128> {
     text.chunks(CHUNK).try_fold(0u128, |value, digits| {
         let weight = BASE.pow(digits.len() as u32);
@@ -58,7 +58,7 @@ fn decode_chunk(digits: &[u8]) -> Option<u64> {
 
 const FOREIGN: u8 = u8::MAX;
 
-/// The value of each character. A table, because this is read for every request.
+/// The value of each character. A table, because every request decodes a key.
 const VALUES: [u8; 256] = {
     let mut values = [FOREIGN; 256];
     let mut value = 0;

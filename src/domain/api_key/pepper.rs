@@ -1,4 +1,4 @@
-//! The server's own secret, and what is derived from it.
+//! The server's secret, and the keys derived from it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -6,27 +6,27 @@ use zeroize::Zeroizing;
 
 use crate::domain::secret::SecretString;
 
-/// What an HMAC-SHA256 key needs so that guessing it is no easier than guessing the hash (RFC 2104 §3).
+/// The minimum length at which guessing an HMAC-SHA256 key is no easier than guessing the hash (RFC 2104 §3).
 const PEPPER_MIN_BYTES: usize = 32;
 
-/// A secret of the server, at least 32 bytes, that is never in the database.
+/// A secret of the server, of at least 32 bytes, that is never stored in the database.
 pub struct Pepper(SecretString);
 
-/// The pepper is under 32 bytes.
+/// The pepper is shorter than 32 bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("must be at least {PEPPER_MIN_BYTES} bytes")]
 pub struct WeakPepper;
 
 impl Pepper {
-    /// Takes a pepper of at least 32 bytes.
+    /// A pepper of at least 32 bytes.
     ///
     /// # Errors
-    /// [`WeakPepper`] when it is shorter.
+    /// [`WeakPepper`] if it is shorter.
     pub fn new(text: SecretString) -> Result<Self, WeakPepper> {
         if text.expose().len() < PEPPER_MIN_BYTES { Err(WeakPepper) } else { Ok(Self(text)) }
     }
 
-    /// A sub-key for one purpose. Different labels give independent keys (as in RFC 5869 §2.3, one block).
+    /// Derives a sub-key for one purpose. Different labels give independent keys (like one block of RFC 5869 §2.3).
     pub(in crate::domain) fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let mut mac = keyed_hash(self.0.expose().as_bytes());
         mac.update(label.as_bytes());
@@ -40,11 +40,11 @@ fn keyed_hash(key: &[u8]) -> KeyedHash {
     KeyedHash::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104 §2)")
 }
 
-/// Independent keys that are derived from one pepper.
+/// Independent keys derived from one pepper.
 pub(super) struct PepperKeys {
-    /// Keyed once; cloned for each key, which saves half of the hash's rounds.
+    /// An initialized MAC. Cloning it for each key saves half of the hash rounds.
     tag: KeyedHash,
-    /// Argon2's own secret input.
+    /// Argon2's secret input.
     pub(super) hash: Zeroizing<[u8; 32]>,
     seal: KeyedHash,
 }

@@ -1,10 +1,10 @@
-//! The two words that a key begins with, by which people and scanners recognise it.
+//! The two words at the beginning of a key, by which people and scanners recognise it.
 
 use std::str::FromStr;
 
 use super::KeyId;
 
-/// The word that a key starts with: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
+/// The prefix of a key: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(String);
 
@@ -19,12 +19,12 @@ impl Prefix {
         &self.0
     }
 
-    /// What stands before the id in the text of a key.
+    /// The text before the id of a key.
     pub(super) fn head(&self, environment: Environment) -> String {
         format!("{}_{}_", self.0, environment.as_str())
     }
 
-    /// What the text of a key begins with that is no secret: everything up to the end of its id.
+    /// The part of a key's text that is not secret: everything up to the end of its id.
     pub fn start_of(&self, environment: Environment, id: KeyId) -> String {
         let mut start = self.head(environment);
         id.push_to(&mut start);
@@ -48,17 +48,17 @@ impl FromStr for Prefix {
     }
 }
 
-/// Which world a key belongs to. It stands in the key's text, so that a person sees it at a glance.
+/// The environment of a key. It is part of the key's text, so that people see it at a glance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
     /// Real data.
     Live,
-    /// Somewhere to try things.
+    /// For trying things out.
     Test,
 }
 
 impl Environment {
-    /// Both.
+    /// Every environment.
     pub const ALL: [Self; 2] = [Self::Live, Self::Test];
 
     /// The word in the key's text and in the database; always four letters.

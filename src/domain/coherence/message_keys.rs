@@ -1,4 +1,4 @@
-//! What replicas prove to each other that they are replicas: a keyed hash of each message.
+//! The authentication of messages between replicas: a keyed hash of each message.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -6,18 +6,18 @@ use subtle::ConstantTimeEq;
 
 use crate::domain::api_key::Pepper;
 
-/// Half of HMAC-SHA256 (RFC 2104 §5): nobody guesses 128 bits, and a notification has little room.
+/// Half of HMAC-SHA256 (RFC 2104 §5): 128 bits can't be guessed, and notifications are small.
 pub type MessageTag = [u8; 16];
 
-/// Keys for messages between replicas, one of each pepper.
+/// The keys for messages between replicas, one per pepper.
 ///
-/// While peppers are being rotated, replicas have different lists for a while. So a sender tags each message with the
-/// keys of all its peppers, and a receiver is content with one tag that it can make as well: two replicas understand
-/// each other as long as they share a pepper, as they must for the keys of their clients anyway.
+/// During a rotation of peppers, replicas have different lists for a while. So a sender tags each message with the keys
+/// of all its peppers, and a receiver needs one tag that it can reproduce. Two replicas understand each other as long
+/// as they share a pepper, which their clients' keys require anyway.
 pub struct MessageKeys(Vec<Hmac<Sha256>>);
 
 impl MessageKeys {
-    /// The keys that belong to these peppers.
+    /// Derives the keys from these peppers.
     pub fn new(peppers: &[Pepper]) -> Self {
         let key = |pepper: &Pepper| {
             let key = pepper.derive("keyward v1 message");
@@ -26,7 +26,7 @@ impl MessageKeys {
         Self(peppers.iter().map(key).collect())
     }
 
-    /// The tags of a message, one for each pepper.
+    /// The tags of a message, one per pepper.
     pub fn tags(&self, message: &[u8]) -> impl Iterator<Item = MessageTag> {
         self.0.iter().map(|key| {
             let mut mac = key.clone();
@@ -36,7 +36,7 @@ impl MessageKeys {
         })
     }
 
-    /// Whether one of `tags` is one that a replica has made for this message.
+    /// Whether one of `tags` was made by a replica for this message.
     pub fn verify(&self, message: &[u8], tags: &[MessageTag]) -> bool {
         self.tags(message).any(|ours| tags.iter().any(|tag| bool::from(ours.ct_eq(tag))))
     }

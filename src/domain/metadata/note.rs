@@ -1,16 +1,17 @@
-//! JSON values whose numbers are kept to the letter: `1e2` is not `100.0`, and a number may have more digits than any type.
+//! JSON values that preserve the text of numbers: `1e2` stays distinct from `100.0`, and a number may have more digits
+//! than any numeric type.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde_json::value::RawValue;
 
-/// The deepest value that is read: as deep as the readers of requests go.
+/// The maximum depth of parsed values, the same as that of request bodies.
 const LEVELS_READ: usize = 128;
 
-/// The members of an object, in the order of their names.
+/// The members of an object, ordered by name.
 pub(super) type Members = BTreeMap<String, Note>;
 
-/// A number's text.
+/// The text of a number.
 #[derive(Clone, Debug)]
 pub(super) struct Number(Box<str>);
 
@@ -22,7 +23,7 @@ impl PartialEq for Number {
 
 impl Eq for Number {}
 
-/// The sign of a number, its digits without zeros around them, and the power of ten that the last one stands for.
+/// A number's sign, its digits without leading and trailing zeros, and the power of ten of the last digit.
 fn value(number: &str) -> (bool, String, Option<i64>) {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -41,14 +42,14 @@ fn value(number: &str) -> (bool, String, Option<i64>) {
 pub(super) enum Note {
     Null,
     Bool(bool),
-    /// As it was written. Two are equal if their values are, and their signs: a zero has one, too.
+    /// The original text. Two numbers are equal if their values and signs are; zeros have signs too.
     Number(Number),
     Text(String),
     List(Vec<Self>),
     Object(Members),
 }
 
-/// Reads an object; `None` for anything else.
+/// Parses an object; `None` for anything else.
 pub(super) fn read_object(text: &str) -> Option<Members> {
     match Note::read(serde_json::from_str(text).ok()?, LEVELS_READ)? {
         Note::Object(members) => Some(members),
@@ -56,7 +57,7 @@ pub(super) fn read_object(text: &str) -> Option<Members> {
     }
 }
 
-/// What the patch does to an object: each member replaced, or removed where it is `null`, all the way down (RFC 7396 §2).
+/// Applies a merge patch: each member is replaced, or removed if it is `null`, recursively (RFC 7396 §2).
 pub(super) fn merge_into(target: &mut Members, patch: &Members) {
     for (name, value) in patch {
         match value {
@@ -96,7 +97,7 @@ impl Note {
         })
     }
 
-    /// How deep it is nested: 0 for what is neither list nor object.
+    /// The nesting depth: 0 unless it is a list or an object.
     pub(super) fn levels(&self) -> usize {
         match self {
             Self::List(items) => 1 + items.iter().map(Self::levels).max().unwrap_or(0),
@@ -114,7 +115,7 @@ impl Note {
         }
     }
 
-    /// Whether `number` holds for a number in it.
+    /// Whether `number` returns true for any number in the value.
     pub(super) fn any_number(&self, number: &mut impl FnMut(&str) -> bool) -> bool {
         match self {
             Self::Number(Number(text)) => number(text),
@@ -125,7 +126,7 @@ impl Note {
     }
 }
 
-/// Compact JSON.
+/// Writes compact JSON.
 impl fmt::Display for Note {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted = |text: &String| serde_json::to_string(text).map_err(|_| fmt::Error);
@@ -154,18 +155,19 @@ impl fmt::Display for Note {
     }
 }
 
-/// How many characters a number takes without an exponent, which is how Postgres keeps and writes it.
+/// The number of characters of a number without an exponent, which is how Postgres stores and writes it.
 pub(super) fn written_out(number: &str) -> usize {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    // One that fits no such number is larger than any limit.
+    // A larger exponent exceeds every limit.
     let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX);
     let moved = |digits: usize, by: i64| (digits as i64).saturating_add(by).max(0) as usize;
     let (whole, fraction) = (moved(whole.len(), exponent).max(1), moved(fraction.len(), exponent.saturating_neg()));
     whole.saturating_add(fraction).saturating_add(usize::from(fraction > 0))
 }
 
-/// Whether Postgres, which keeps a number's value and how many digits stand behind its point, gives this one back to the letter.
+/// Whether Postgres returns this number exactly. Postgres stores a number's value and the number of digits after the
+/// decimal point.
 pub(super) fn comes_back(number: &str) -> bool {
     let is_negative_zero = number.starts_with('-') && !number.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
     !number.contains(['e', 'E']) && !is_negative_zero
@@ -179,7 +181,7 @@ mod tests {
         read_object(text).expect("an object")
     }
 
-    /// The examples of RFC 7396, appendix A, as far as they are about objects.
+    /// The examples of RFC 7396, appendix A, that concern objects.
     #[test]
     fn a_merge_patch_does_what_rfc_7396_shows() {
         for (original, patch, result) in [

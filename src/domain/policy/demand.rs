@@ -1,26 +1,26 @@
-//! What a rule wants to be shown.
+//! The credential that a rule demands.
 
 use crate::domain::{api_key::Environment, denial::Denial, principal::Principal, scope::Scopes};
 
-/// What a client must show to be let through.
+/// What a client must present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// Nothing. A credential that is shown nevertheless must be good, and is told on.
+    /// Nothing. If a credential is presented nevertheless, it must be valid, and the client's identity is forwarded.
     pub anonymous: bool,
-    /// An API key will do.
+    /// Whether an API key is accepted.
     pub api_key: bool,
-    /// A JWT will do.
+    /// Whether a JWT is accepted.
     pub token: bool,
-    /// Scopes that it must carry.
+    /// Scopes that are all required.
     pub scopes_all: Scopes,
-    /// Scopes of which it must carry one; nothing where there are none.
+    /// Scopes of which one is required; none if the list is empty.
     pub scopes_any: Scopes,
-    /// The world that an API key must be of. JWTs are of none.
+    /// The required environment of an API key. Does not apply to JWTs.
     pub environment: Option<Environment>,
 }
 
 impl Default for Demand {
-    /// Any good credential.
+    /// Any valid credential.
     fn default() -> Self {
         Self {
             anonymous: false,
@@ -33,12 +33,12 @@ impl Default for Demand {
     }
 }
 
-/// What a client has shown, and was proven.
+/// The verified credential of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// The world of the API key; `None` for a JWT.
+    /// The environment of the API key; `None` for a JWT.
     pub key_of: Option<Environment>,
-    /// What it grants.
+    /// The scopes of the credential.
     pub scopes: &'a Scopes,
 }
 
@@ -49,12 +49,12 @@ impl<'a> From<&'a Principal> for Shown<'a> {
 }
 
 impl Demand {
-    /// Every scope that it speaks of.
+    /// Every scope that the demand mentions.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scopes_all.iter().chain(self.scopes_any.iter())
     }
 
-    /// Why what was shown is not enough, if it is not.
+    /// Why this credential does not satisfy the demand; `None` if it does.
     pub fn refusal(&self, shown: Shown<'_>) -> Option<Denial> {
         let kind_will_do = if shown.key_of.is_some() { self.api_key } else { self.token };
         if !kind_will_do {

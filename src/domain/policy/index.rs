@@ -1,16 +1,16 @@
-//! Finds the first rule that a request meets.
+//! Finds the first rule that matches a request.
 //!
-//! A tree of paths for each host that rules name, part by part, and one for the rules that name none. So the time depends
-//! on how long the path is and how many trees and `*` are in question, and not on how many rules there are.
+//! There is a tree of path segments for each host that rules name, and one for rules without hosts. So the time depends
+//! on the length of the path and on the number of relevant trees and `*`, not on the number of rules.
 
 use std::collections::HashMap;
 
 use super::{Asked, HostPattern, PathPattern, RequestPath, Rule, letters::folded, path::Part};
 
-/// No rule yet: later than every rule.
+/// No match: larger than every position.
 const NONE: u32 = u32::MAX;
 
-/// The places of rules in their order, by host and path.
+/// The positions of rules, by host and path.
 #[derive(Default)]
 pub(super) struct Index {
     anywhere: Node,
@@ -18,17 +18,17 @@ pub(super) struct Index {
     below: HashMap<Box<str>, Node>,
 }
 
-/// Where the patterns with the same beginning go on.
+/// The patterns with a common beginning.
 #[derive(Default)]
 struct Node {
-    /// The first rule in here, so that what can only find later ones is not searched.
+    /// The first rule in this subtree, to skip subtrees that contain only later rules.
     first: Option<u32>,
-    /// By the next part, folded.
+    /// The children by their segment, case-folded.
     exactly: HashMap<Box<str>, Node>,
     any: Option<Box<Node>>,
-    /// Rules whose pattern ends here, in their order.
+    /// Rules whose pattern ends here, in order.
     ends: Vec<u32>,
-    /// Rules whose pattern takes whatever follows, in their order.
+    /// Rules whose pattern matches any rest, in order.
     open: Vec<u32>,
 }
 
@@ -54,7 +54,7 @@ impl Index {
         index
     }
 
-    /// The place of the first rule that fits host and path by folded letters, and that `also` takes.
+    /// The position of the first rule that matches the case-folded host and path and that `also` accepts.
     pub(super) fn first(&self, asked: &Asked<'_>, also: impl Fn(u32) -> bool) -> Option<u32> {
         let path = asked.path.as_ref().map(RequestPath::folded);
         let path = path.as_deref().filter(|path| !path.is_empty());
@@ -78,7 +78,7 @@ impl Index {
 }
 
 impl Node {
-    /// Rules are added in their order.
+    /// Rules must be added in their order.
     fn add(&mut self, pattern: &PathPattern, place: u32) {
         let mut node = self;
         node.first.get_or_insert(place);
@@ -95,7 +95,8 @@ impl Node {
         }
     }
 
-    /// Makes `best` an earlier rule, if there is one in here. As deep as the longest pattern at most.
+    /// Lowers `best` to the first matching rule of this subtree, if that is earlier. The recursion is as deep as the
+    /// longest pattern.
     fn find(&self, path: Option<&str>, also: &impl Fn(u32) -> bool, best: &mut u32) {
         if self.first.is_none_or(|first| first >= *best) {
             return;

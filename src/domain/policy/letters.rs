@@ -1,14 +1,14 @@
-//! Letters that servers take for one another: capitals for small letters, and by Unicode's tables much else. Which ones differs
-//! from server to server, so texts are compared by all that any of them might take for the same.
+//! Case folding and other equivalences of characters. Servers differ in which characters they treat as equal, so texts
+//! are compared by every equivalence that any of them might apply.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// A text in which all letters that some server might take for the same are the same.
+/// Maps all characters that some server might treat as equal to one form.
 ///
-/// Without regard to case, as compatibility caseless matching has it (Unicode 3.13, D146), beyond that with the dotless i
-/// taken for i (as `toUpperCase` does), and without what is not seen.
+/// This is compatibility caseless matching (Unicode 3.13, D146), and in addition maps the dotless i to i (as
+/// `toUpperCase` does) and removes invisible characters.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -17,11 +17,11 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
             Cow::Borrowed(text)
         };
     }
-    // Once more, for what a letter became may be made of others.
+    // A second time, because the results of the first mapping may decompose further.
     let once: String = without_case(text.nfkd()).collect();
     let mut folded = String::with_capacity(once.len());
     for letter in without_case(once.nfkd()).filter(|letter| !is_ignorable(*letter)) {
-        // The dot of a small i is part of it, and that of a capital one is not.
+        // The dot belongs to a lowercase i, but not to an uppercase one.
         if letter != '\u{307}' || !folded.ends_with('i') {
             folded.push(letter);
         }
@@ -29,12 +29,12 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
-/// There and back, for several small letters may have one capital, as `s` and `ſ` have.
+/// To lowercase through uppercase, because several lowercase letters share one uppercase letter, such as `s` and `ſ`.
 fn without_case(letters: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     letters.flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
-/// What is not seen (Unicode's Default_Ignorable_Code_Point), and dropped by some.
+/// Invisible characters (Unicode's Default_Ignorable_Code_Point), which some servers remove.
 fn is_ignorable(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -60,14 +60,14 @@ mod tests {
             ("straße", "STRASSE"),
             ("straße", "STRAẞE"),
             ("σοφός", "ΣΟΦΌΣ"),
-            // Composed, and of two.
+            // Composed and decomposed.
             ("caf\u{e9}", "cafe\u{301}"),
             ("caf\u{e9}", "CAFE\u{301}"),
-            // Of another width, in one sign, in a circle.
+            // Full-width, a ligature, and circled.
             ("orders", "\u{ff4f}rders"),
             ("files", "\u{fb01}les"),
             ("a", "\u{24d0}"),
-            // With what is not seen.
+            // With invisible characters.
             ("orders", "or\u{200b}ders"),
             ("orders", "or\u{ad}ders"),
             ("orders", "orders\u{fe0f}"),

@@ -1,13 +1,13 @@
-//! Who may do what, by rules: the first rule that a request meets decides what its client must show; a request that meets
-//! none is refused.
+//! Authorization by rules: the first rule that matches a request decides which credential its client must present. A
+//! request that matches none is refused.
 //!
-//! What gateways and the APIs behind them could read differently is never guessed at: a request whose host, method or path
-//! is not clear is refused before any rule is asked.
+//! Requests are never guessed at if a gateway and the API behind it could interpret them differently: a request whose
+//! host, method or path is ambiguous is refused before the rules are evaluated.
 //!
-//! - `path`, `request`: what is asked for, in one spelling
-//! - `letters`: which letters some server might take for one another
-//! - `demand`: what a rule wants to be shown
-//! - `index`: finds the first rule without looking at all of them
+//! - `path`, `request`: the request in canonical form
+//! - `letters`: characters that some server might treat as equal
+//! - `demand`: the credential that a rule demands
+//! - `index`: finds the first rule without evaluating all of them
 
 mod demand;
 mod index;
@@ -24,49 +24,49 @@ pub use self::{
     request::{Asked, Host, HostPattern, LooksAt, Method},
 };
 
-/// The most rules in one policy.
+/// The maximum number of rules in a policy.
 pub const RULES_MAX: usize = 10_000;
-/// The most hosts, the most paths, the most methods of one rule.
+/// The maximum number of hosts, of paths, and of methods in a rule.
 pub const PATTERNS_MAX: usize = 100;
-/// The most places of the index: each rule takes one for each of its hosts with each of its paths.
+/// The maximum size of the index: a rule has one entry for each combination of its hosts and paths.
 pub const PLACES_MAX: usize = 200_000;
 
-/// Requests that a rule is about, and what their clients must show.
+/// A rule: the requests that it matches, and the credential that it demands.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Where it begins in its file.
+    /// The line in the file where the rule begins.
     pub line: usize,
-    /// Requests to one of these; to any where there are none.
+    /// The matching hosts; all if empty.
     pub hosts: Vec<HostPattern>,
-    /// Requests for one of these; for any where there are none.
+    /// The matching paths; all if empty.
     pub paths: Vec<PathPattern>,
-    /// Requests with one of these; with any where there are none.
+    /// The matching methods; all if empty.
     pub methods: Vec<Method<'static>>,
-    /// What must be shown.
+    /// The demanded credential.
     pub demand: Demand,
 }
 
-/// Rules in their order.
+/// An ordered list of rules.
 pub struct Policy {
     rules: Vec<Rule>,
     looks_at: LooksAt,
     index: Index,
 }
 
-/// No rule decides on a request.
+/// Why no rule decides on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmet {
-    /// The rules look at something that is not known of it.
+    /// The rules need a fact about the request that is unknown.
     Unknown,
-    /// It meets none.
+    /// No rule matches.
     NoRule,
-    /// It meets one only when letters are taken for others, such as capitals for small ones, which some APIs do and others
-    /// don't.
+    /// A rule matches only if different characters count as equal, such as uppercase and lowercase. Some APIs treat
+    /// them so and others do not.
     OnlyByFolding,
 }
 
 impl Policy {
-    /// These rules.
+    /// A policy with these rules.
     pub fn new(rules: Vec<Rule>) -> Self {
         let looks_at = LooksAt {
             host: rules.iter().any(|rule| !rule.hosts.is_empty()),
@@ -76,20 +76,20 @@ impl Policy {
         Self { index: Index::of(&rules), looks_at, rules }
     }
 
-    /// What must be known of a request.
+    /// The facts about a request that the rules need.
     pub fn looks_at(&self) -> LooksAt {
         self.looks_at
     }
 
-    /// The rules in their order.
+    /// The rules in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// The first rule that a request meets, with its place in the order.
+    /// The first rule that matches a request, and its position.
     ///
     /// # Errors
-    /// [`Unmet`] when there is none, or when it is not sure.
+    /// [`Unmet`] if there is none, or if the match is ambiguous.
     pub fn first(&self, asked: &Asked<'_>) -> Result<(usize, &Rule), Unmet> {
         if !self.looks_at.is_answered_by(asked) {
             return Err(Unmet::Unknown);
@@ -97,14 +97,14 @@ impl Policy {
         let takes_method = |place: u32| self.rules[place as usize].takes_method(asked.method.as_ref());
         let place = self.index.first(asked, takes_method).ok_or(Unmet::NoRule)? as usize;
         let rule = &self.rules[place];
-        // The index compares folded letters. A rule that fits exactly fits so as well; so where the first of those that
-        // fit so does not fit exactly, another reader of the path would have chosen another rule.
+        // The index compares folded text, and an exact match is also a folded match. So if the first folded match is
+        // not exact, another reader of the path could choose another rule.
         if rule.takes_path(asked.path.as_ref()) { Ok((place, rule)) } else { Err(Unmet::OnlyByFolding) }
     }
 }
 
 impl Rule {
-    /// Whether requests for any path are meant.
+    /// Whether the rule matches every path.
     pub fn takes_every_path(&self) -> bool {
         self.paths.is_empty() || self.paths.iter().any(PathPattern::takes_everything)
     }

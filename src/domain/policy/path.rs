@@ -1,4 +1,4 @@
-//! Paths in one spelling, and patterns of paths.
+//! Canonical paths, and patterns for them.
 
 use std::borrow::Cow;
 
@@ -6,30 +6,30 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::letters::folded;
 
-/// Two readers could understand it differently.
+/// Two readers could interpret the text differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("can be understood in more than one way")]
+#[error("is ambiguous")]
 pub struct Unclear;
 
-/// The longest pattern, in bytes.
+/// The maximum length of a pattern, in bytes.
 const PATTERN_MAX_BYTES: usize = 1024;
-/// The most parts of a pattern: so deep is the index at most.
+/// The maximum number of segments of a pattern, and so the depth of the index.
 const PARTS_MAX: usize = 64;
 
-/// The path of a request, percent-decoded, of which there is only one way to read it.
+/// The unambiguous path of a request, percent-decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath<'a>(
-    /// Its parts with `/` between them, none of them empty; without the `/` at the beginning and the end.
+    /// The non-empty segments, joined by `/`, without a leading and a trailing `/`.
     Cow<'a, str>,
 );
 
 impl<'a> RequestPath<'a> {
-    /// Reads the target of a request (RFC 9112 §3.2.1): a path, perhaps with a query, which does not matter.
+    /// Parses the target of a request (RFC 9112 §3.2.1): a path with an optional query, which is ignored.
     ///
     /// # Errors
-    /// [`Unclear`] when two readers could understand it differently.
+    /// [`Unclear`] if two readers could interpret it differently.
     pub fn parse(target: &'a str) -> Result<Self, Unclear> {
-        // A fragment is no part of a target, behind a query neither; who knows how its next reader takes it.
+        // A target has no fragment, not even after a query; readers differ in how they treat one.
         if !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
             return Err(Unclear);
         }
@@ -38,41 +38,41 @@ impl<'a> RequestPath<'a> {
         if parts(&inner).all(is_clear) { Ok(Self(inner)) } else { Err(Unclear) }
     }
 
-    /// The parts with `/` between them, decoded. Nothing for the root.
+    /// The decoded segments, joined by `/`. Empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same in the letters that they are compared by.
+    /// The case-folded path, for comparisons.
     pub(super) fn folded(&self) -> Cow<'_, str> {
         folded(&self.0)
     }
 }
 
-/// Whether a part is this part to everybody.
+/// Whether every reader interprets this segment the same way.
 fn is_clear(part: &str) -> bool {
     let has_disguise = || part.chars().any(is_separator_in_disguise);
     !is_nameless(part) && (part.is_ascii() || !has_disguise() && !is_nameless(&folded(part)))
 }
 
-/// An empty part is dropped by some, and one of dots leads elsewhere; Windows sees no spaces and dots at the end.
+/// Some servers drop an empty segment, dots change the directory, and Windows ignores trailing spaces and dots.
 fn is_nameless(part: &str) -> bool {
     part.bytes().all(|byte| matches!(byte, b'.' | b' '))
 }
 
-/// A letter that becomes one with a meaning of its own, by Unicode's tables or by those of Windows' code pages.
+/// A character that Unicode normalization or a Windows code page maps to one with a special meaning.
 fn is_separator_in_disguise(letter: char) -> bool {
     let means_more = |byte: u8| matches!(byte, b'/' | b'%') || is_ambiguous(byte);
     let becomes_one = |letter: char| letter.nfkd().any(|part| u8::try_from(part).is_ok_and(means_more));
     !letter.is_ascii() && (matches!(letter, '\u{2044}' | '\u{2215}' | '\u{2216}') || becomes_one(letter))
 }
 
-/// The parts of what stands between the first and the last slash. None of nothing at all, which is the root.
+/// The segments between the first and the last slash. None if the text is empty, which is the root.
 pub(super) fn parts(inner: &str) -> impl Iterator<Item = &str> {
     inner.split('/').take(if inner.is_empty() { 0 } else { usize::MAX })
 }
 
-/// Without the slash at the beginning, which must be there, and one at the end: many servers take both for the same.
+/// Removes the leading slash, which is required, and a trailing one, which many servers ignore.
 fn without_slashes(path: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let inner = |path: &str| {
         let rest = path.strip_prefix('/')?;
@@ -86,8 +86,8 @@ fn without_slashes(path: Cow<'_, str>) -> Option<Cow<'_, str>> {
     })
 }
 
-/// Percent-decoded, once. What would mean something else when it is decoded, is decoded again or is not decoded, is
-/// refused: separators and what some servers take for such, control characters, and a `%` that begins another escape.
+/// Percent-decodes once. Refuses everything whose meaning depends on how often it is decoded: separators and what some
+/// servers treat as separators, control characters, and a `%` that begins another escape.
 fn decoded(text: &str) -> Result<Cow<'_, str>, Unclear> {
     if text.bytes().any(is_ambiguous) {
         return Err(Unclear);
@@ -118,8 +118,8 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, Unclear> {
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Unclear)
 }
 
-/// `\` is a `/` to some servers, and what follows `;` is no part of the path to others. A `?` or a `#` ends it for who
-/// decodes too early.
+/// Some servers treat `\` like `/`, and for others the part after `;` does not belong to the path. `?` and `#` end the
+/// path for a server that decodes too early.
 fn is_ambiguous(byte: u8) -> bool {
     byte.is_ascii_control() || matches!(byte, b'\\' | b';' | b'?' | b'#')
 }
@@ -128,40 +128,41 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| value.try_into().ok())
 }
 
-/// A pattern of paths: its parts exactly, with `*` for any one part, and `**` at the end for any number of them.
+/// A pattern of paths: literal segments, `*` for exactly one segment, and `**` at the end for any number of segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     pub(super) parts: Box<[Part]>,
-    /// Whether any further parts may follow.
+    /// Whether any further segments may follow.
     pub(super) open: bool,
 }
 
-/// One part of a pattern.
+/// A segment of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Exactly(Box<str>),
     Any,
 }
 
-/// A text that is no pattern.
+/// The text is not a valid pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPattern {
-    /// It has no slash at its beginning.
+    /// It does not begin with a slash.
     #[error("must begin with /")]
     NoSlash,
-    /// It is too long.
-    #[error("must have at most {PATTERN_MAX_BYTES} bytes and {PARTS_MAX} parts")]
+    /// It exceeds a limit.
+    #[error("must have at most {PATTERN_MAX_BYTES} bytes and {PARTS_MAX} segments")]
     TooLong,
-    /// It has `**` elsewhere than at the end.
-    #[error("may have ** only as its last part")]
+    /// It has `**` before the end.
+    #[error("may have ** only as its last segment")]
     OpenMiddle,
-    /// It has `*` within a part.
-    #[error("may have * only as a whole part, for any one part; write %2A for the character itself")]
+    /// It has `*` within a segment.
+    #[error("may have * only as a whole segment, which matches any one segment; write %2A for a literal *")]
     StarWithin,
-    /// No request that is not refused anyway could have such a path.
+    /// Every request with such a path is refused.
     #[error(
-        "can fit no request: paths with a part of nothing but dots and spaces, with \\, ;, ?, #, control characters, what \
-         becomes one of these, or escapes of them or of / or of another escape are always refused"
+        "can match no request: a path is always refused if a segment consists only of dots and spaces, or if it \
+        contains \\, ;, ?, #, a control character, a character that becomes one of these, or an escape of one of them, \
+        of / or of another escape"
     )]
     Unclear,
 }
@@ -173,7 +174,7 @@ impl From<Unclear> for InvalidPattern {
 }
 
 impl PathPattern {
-    /// Reads a pattern. Characters that are not ASCII may stand in it as they are.
+    /// Parses a pattern. It may contain unescaped non-ASCII characters.
     ///
     /// # Errors
     /// [`InvalidPattern`].
@@ -192,12 +193,12 @@ impl PathPattern {
         self.parts.is_empty() && self.open
     }
 
-    /// Whether it fits a path, capitals and all.
+    /// Whether the pattern matches a path exactly, including case.
     pub(super) fn takes(&self, path: &RequestPath<'_>) -> bool {
         self.fits(path, |own, part| own == part)
     }
 
-    /// Whether it fits a path by these letters.
+    /// Whether the pattern matches a path under this comparison.
     pub(super) fn fits(&self, path: &RequestPath<'_>, same: fn(&str, &str) -> bool) -> bool {
         let mut of_path = parts(&path.0);
         let all = self.parts.iter().all(|own| match (own, of_path.next()) {

@@ -1,26 +1,26 @@
-//! What a request asks for: its method and its host in one spelling, and which of that is known.
+//! The method and the host of a request in canonical form, and which facts about the request are known.
 
 use std::{borrow::Cow, fmt, net::Ipv6Addr};
 
 use super::{RequestPath, Unclear};
 
-/// The longest name of a host, in bytes (RFC 1035 §3.1).
+/// The maximum length of a host name, in bytes (RFC 1035 §3.1).
 const HOST_MAX_BYTES: usize = 253;
-/// The longest method. The longest that is registered has 17.
+/// The maximum length of a method. The longest registered method has 17 characters.
 const METHOD_MAX_BYTES: usize = 32;
 
-/// A request as its client has sent it, as far as that is known.
+/// The known facts about a client's request.
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
-    /// With which method.
+    /// The method.
     pub method: Option<Method<'a>>,
-    /// Of which host.
+    /// The host.
     pub host: Option<Host<'a>>,
-    /// For which path.
+    /// The path.
     pub path: Option<RequestPath<'a>>,
 }
 
-/// What a policy must know of a request.
+/// The facts about a request that a policy needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LooksAt {
     /// The host.
@@ -32,7 +32,7 @@ pub struct LooksAt {
 }
 
 impl LooksAt {
-    /// Whether it has to know anything at all.
+    /// Whether any fact is needed.
     pub fn anything(self) -> bool {
         self.host || self.path || self.method
     }
@@ -44,27 +44,27 @@ impl LooksAt {
     }
 }
 
-/// A method, which is in capitals: another is another method to some servers and the same to others.
+/// A method in uppercase. Other spellings are refused, because some servers treat them as equal and others do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method<'a>(Cow<'a, str>);
 
 impl<'a> Method<'a> {
-    /// Reads a method.
+    /// Parses a method.
     ///
     /// # Errors
-    /// [`Unclear`] when there are other characters in it than capitals, digits, `-` and `_`.
+    /// [`Unclear`] if it contains anything except uppercase letters, digits, `-` and `_`.
     pub fn parse(text: &'a str) -> Result<Self, Unclear> {
         let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
         let fits = (1..=METHOD_MAX_BYTES).contains(&text.len()) && text.bytes().all(plain);
         if fits { Ok(Self(Cow::Borrowed(text))) } else { Err(Unclear) }
     }
 
-    /// The same, kept.
+    /// The same method, owned.
     pub fn into_owned(self) -> Method<'static> {
         Method(Cow::Owned(self.0.into_owned()))
     }
 
-    /// Whether a rule for this method is one for `other`: HEAD is GET without the content (RFC 9110 §9.3.2).
+    /// Whether a rule for this method matches `other`: HEAD is GET without the content (RFC 9110 §9.3.2).
     pub(super) fn takes(&self, other: &Method<'_>) -> bool {
         self.0 == other.0 || (self.0 == "GET" && other.0 == "HEAD")
     }
@@ -76,15 +76,15 @@ impl fmt::Display for Method<'_> {
     }
 }
 
-/// A host in small letters, without a port and without the root's point.
+/// A host in lowercase, without a port and without the trailing dot of the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host<'a>(Cow<'a, str>);
 
 impl<'a> Host<'a> {
-    /// Reads a host, with or without a port (RFC 3986 §3.2.2, §3.2.3).
+    /// Parses a host with an optional port (RFC 3986 §3.2.2, §3.2.3).
     ///
     /// # Errors
-    /// [`Unclear`] when it is neither a name nor an address. Names that are not ASCII must be in punycode.
+    /// [`Unclear`] if it is neither a name nor an address. Non-ASCII names must be in Punycode.
     pub fn parse(text: &'a str) -> Result<Self, Unclear> {
         let end = if text.starts_with('[') {
             text.find(']').ok_or(Unclear)? + 1
@@ -98,7 +98,7 @@ impl<'a> Host<'a> {
         }
         let host = host.strip_suffix('.').unwrap_or(host);
         if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            // An address has many spellings.
+            // Canonical form, because an address can be written in many ways.
             let address: Ipv6Addr = address.parse().map_err(|_| Unclear)?;
             return Ok(Self(Cow::Owned(format!("[{address}]"))));
         }
@@ -109,7 +109,7 @@ impl<'a> Host<'a> {
         Ok(Self(if has_capitals { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }))
     }
 
-    /// Its one spelling.
+    /// The canonical form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -120,23 +120,23 @@ fn is_name(host: &str) -> bool {
     host.len() <= HOST_MAX_BYTES && host.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
 }
 
-/// A host, or all that are below one.
+/// A host, or all subdomains of one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
     /// This host.
     Exactly(Box<str>),
-    /// Every host below this one, however far, and not that one itself.
+    /// Every subdomain of this host at any depth, without the host itself.
     Below(Box<str>),
 }
 
 impl HostPattern {
-    /// Reads `api.example.com`, or `*.example.com`. Without a port: hosts are told apart by their names.
+    /// Parses `api.example.com` or `*.example.com`. Ports are not allowed, because rules match hosts by name only.
     ///
     /// # Errors
-    /// [`Unclear`] when it is neither.
+    /// [`Unclear`] if it is neither.
     pub fn parse(text: &str) -> Result<Self, Unclear> {
         let (name, below) = text.strip_prefix("*.").map_or((text, false), |rest| (rest, true));
-        // Either would be dropped unseen.
+        // Parsing would silently drop either.
         if name.ends_with('.') || (name.contains(':') && !name.ends_with(']')) {
             return Err(Unclear);
         }

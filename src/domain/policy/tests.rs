@@ -1,4 +1,4 @@
-//! What a policy promises.
+//! Properties of policies.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -89,17 +89,17 @@ fn a_path_that_two_could_read_differently_is_unclear() {
         "/%ff",
         "/%7f",
         "/a/%2e",
-        // Of nothing but dots and spaces, which Windows doesn't see.
+        // Segments of only dots and spaces, which Windows ignores.
         "/...",
         "/a/%20",
         "/.%2e%20/a",
         "/%20../a",
-        // In a query, too, for some look for it first.
+        // Also in a query, because some servers parse it first.
         "/a?b#c",
         "/a?b c",
         "/a?é",
         "/a?\0",
-        // A slash, a semicolon, two dots of another width, one sign for several, in a code page, and nothing to see.
+        // A slash, a semicolon, two full-width dots, one character for several, a code page, and invisible characters.
         "/a%EF%BC%8Fb",
         "/a%CD%BEb",
         "/%EF%BC%8E%EF%BC%8E/a",
@@ -282,7 +282,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
     vec(one, 0..12)
 }
 
-/// Without an index: each rule in its order.
+/// The reference without an index: evaluates the rules in order.
 fn one_by_one(rules: &[Rule], asked: &Asked<'_>) -> Result<usize, Unmet> {
     let (Some(host), Some(path)) = (&asked.host, &asked.path) else { return Err(Unmet::Unknown) };
     let takes_host = |rule: &Rule| {

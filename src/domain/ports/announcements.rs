@@ -1,4 +1,4 @@
-//! How replicas tell each other what has changed.
+//! The port to the messages between replicas.
 
 use std::time::Duration;
 
@@ -7,34 +7,33 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::coherence::{ChangeId, Mark, Notification};
 
-/// How replicas tell each other what has changed.
+/// The messages between replicas about changes.
 #[async_trait]
 pub trait Announcements: Send + Sync {
-    /// Enters this replica's lease among those that revokers reckon with, and begins to listen.
-    /// Listening has taken effect when this returns.
+    /// Registers this replica's lease with revokers and starts to listen. Listening has taken effect when this returns.
     ///
     /// # Errors
-    /// [`StoreError`] when it could not be done.
+    /// [`StoreError`] if it could not be done.
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError>;
 
-    /// Tells every listener. When this returns, it is committed; a heartbeat as durably as any change, so that no
-    /// server gives a lease that another one has superseded.
+    /// Sends a message to every listener. It is committed when this returns. Heartbeats are committed as durably as
+    /// changes, so that a server that was superseded can't grant a lease.
     ///
     /// # Errors
-    /// [`StoreError`] when it may not have been committed.
+    /// [`StoreError`] if it may not have been committed.
     async fn send(&self, notification: &Notification) -> Result<(), StoreError>;
 
-    /// The message that announces a change, to be sent in its transaction.
+    /// The message that announces a change, for sending in the change's transaction.
     fn mark(&self, change: ChangeId) -> Mark;
 
-    /// The longest lease of any replica that has begun to listen before this call. Asks until the
-    /// database says; should it be away for a long time, it is the longest possible one.
+    /// The longest lease of all replicas that started to listen before this call. Retries until the database answers.
+    /// If it is unreachable for a long time, returns the longest possible lease.
     async fn longest_lease(&self) -> Duration;
 }
 
 /// A new listening connection.
 pub struct Listening {
-    /// Where the notifications arrive.
+    /// The receiver of notifications.
     pub listener: Box<dyn Listener>,
     /// The longest lease of any replica, read after listening took effect.
     pub longest_lease: Duration,
@@ -43,10 +42,10 @@ pub struct Listening {
 /// A listening connection.
 #[async_trait]
 pub trait Listener: Send {
-    /// The next notification, in the order in which they were committed. Dropping the future loses none.
+    /// The next notification, in commit order. Dropping the future loses none.
     ///
     /// # Errors
-    /// [`StoreError`] when the connection is lost, or brings what a replica has sent and this one does not understand:
-    /// what came between then and a new connection is not known.
+    /// [`StoreError`] if the connection is lost, or if a replica sent a message that this one does not understand.
+    /// Notifications between the error and a new connection are lost.
     async fn next(&mut self) -> Result<Notification, StoreError>;
 }

@@ -1,15 +1,15 @@
-//! Whether the store can be worked with.
+//! The port to the health of the store.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 
-/// Whether the store can be worked with.
+/// The health of the store.
 #[async_trait]
 pub trait Health: Send + Sync {
-    /// Whether it answers and its schema is as new as this program.
+    /// Whether the store answers and its schema is as new as this program.
     ///
     /// # Errors
-    /// [`StoreError`] when it does not answer.
+    /// [`StoreError`] if it does not answer.
     async fn is_ready(&self) -> Result<bool, StoreError>;
 }

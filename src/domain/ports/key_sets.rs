@@ -1,16 +1,16 @@
-//! Where issuers' key sets are fetched from.
+//! The port to issuers' key sets.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// An issuer's key set as it was fetched.
+/// A fetched key set of an issuer, not yet parsed.
 pub struct FetchedKeySet {
-    /// Where it was.
+    /// The URL that it was fetched from.
     pub address: String,
-    /// The answer, not read yet.
+    /// The body of the response.
     pub body: Vec<u8>,
-    /// For how long it may be used without asking again (`Cache-Control`, RFC 9111 §5.2.2.1), where it says so.
+    /// How long it may be used without fetching it again (`Cache-Control`, RFC 9111 §5.2.2.1), if the response says so.
     pub max_age: Option<Duration>,
 }
 
@@ -19,12 +19,12 @@ pub struct FetchedKeySet {
 #[error("{0}")]
 pub struct FetchError(pub String);
 
-/// Where an issuer's key set is fetched from.
+/// The source of an issuer's key set.
 #[async_trait]
 pub trait KeySetSource: Send + Sync {
-    /// Fetches it. Bounded in time and size.
+    /// Fetches the key set. Bounded in time and size.
     ///
     /// # Errors
-    /// [`FetchError`] with what an operator can do about it.
+    /// [`FetchError`] with advice for the operator.
     async fn fetch(&self) -> Result<FetchedKeySet, FetchError>;
 }

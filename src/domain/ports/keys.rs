@@ -1,4 +1,4 @@
-//! What checks need of where keys are kept.
+//! The port to the store of keys, for checks.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::domain::{
     key_record::{KeyRecord, LastUse},
 };
 
-/// A key's row: what is known of it, and the hash that proves it.
+/// The row of a key: the record, and the hash of its secret.
 pub struct StoredKey {
-    /// Everything but the hash.
+    /// Everything except the hash.
     pub record: KeyRecord,
     /// The Argon2id hash as a PHC string.
     pub hash: StoredHash,
 }
 
-/// An Argon2id PHC string. No `Debug`: a hash in a log is a hash that someone can try to crack.
+/// An Argon2id PHC string. No `Debug`, because a logged hash could be cracked offline.
 pub struct StoredHash(String);
 
 impl StoredHash {
@@ -36,31 +36,31 @@ impl StoredHash {
 /// A use of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyUse {
-    /// Which key.
+    /// The key.
     pub key: KeyId,
-    /// When and from where.
+    /// When and from where it was used.
     pub last: LastUse,
 }
 
-/// What checks need of where keys are kept.
+/// The store of keys, for checks.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// The rows of these keys, in any order; those that do not exist are missing from the answer.
-    /// Read in a transaction that begins after the call, from a server that was still the primary afterwards.
+    /// The rows of these keys, in any order; keys that do not exist are omitted. The read happens in a transaction that
+    /// begins after the call, on a server that was still the primary afterwards.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn find(&self, ids: &[KeyId]) -> Result<Vec<Arc<StoredKey>>, StoreError>;
 
-    /// Puts a stronger hash of the same secret in the place of `old`, unless another one has come there.
+    /// Replaces `old` with a stronger hash of the same secret, unless the hash has changed in the meantime.
     ///
     /// # Errors
-    /// [`StoreError`] when it may not have been written.
+    /// [`StoreError`] if it may not have been written.
     async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError>;
 
-    /// Writes when keys were last used, unless a later use has been written.
+    /// Records the last uses of keys, unless a later use is already recorded.
     ///
     /// # Errors
-    /// [`StoreError`] when it may not have been written.
+    /// [`StoreError`] if they may not have been written.
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError>;
 }

@@ -1,4 +1,4 @@
-//! What use cases need of where keys, owners, tokens and the audit are kept.
+//! The port to the store of keys, owners, token revocations and the audit, for managing them.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author},
     key_record::ManagedKey,
-    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, Reach, Together},
+    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Together},
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     text::ChangeReason,
     token::TokenRevocation,
 };
 
-/// Where keys are managed.
+/// The store of keys, for managing them.
 #[async_trait]
 pub trait KeyLedger: Send + Sync {
-    /// Makes a key. When this returns, it is on disk.
+    /// Creates a key. It is on disk when this returns.
     ///
     /// # Errors
-    /// [`StoreError`] when it may not have been made.
+    /// [`StoreError`] if the key may not have been created.
     async fn insert(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError>;
 
-    /// What the same request has made before, if it has; `None` when it is new. `reach`: of who asks.
+    /// The outcome of an earlier, identical request; `None` if there is none. `reach`: the caller's.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn earlier(
         &self,
         request: &IdempotentRequest,
@@ -40,13 +40,13 @@ pub trait KeyLedger: Send + Sync {
     /// A key within reach.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError>;
 
-    /// Keys in this order. `reach`: of who asks; what is listed is for the filter to say.
+    /// Lists keys in this order. `reach` is the caller's; only `filter` decides which keys are listed.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn list(
         &self,
         filter: &KeyFilter,
@@ -59,14 +59,15 @@ pub trait KeyLedger: Send + Sync {
     /// Changes a key as `change` decides.
     ///
     /// # Errors
-    /// [`StoreError`] when it may not have been changed.
+    /// [`StoreError`] if the key may not have been changed.
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError>;
 
-    /// Revokes the newest `most` of the keys that `filter` names and that are not revoked. Where it names an owner, and
-    /// there are fewer, none is left; otherwise the successor of a key that was being rotated may be. Gives their number.
+    /// Revokes the newest `most` keys that match `filter` and are not revoked, and returns their number. If the filter
+    /// names an owner and the number is smaller than `most`, no such key is left. Otherwise the successor of a key that
+    /// was being rotated may be.
     ///
     /// # Errors
-    /// [`StoreError`] when they may not have been revoked.
+    /// [`StoreError`] if the keys may not have been revoked.
     async fn revoke_together(
         &self,
         filter: &KeyFilter,
@@ -76,16 +77,22 @@ pub trait KeyLedger: Send + Sync {
         by: Together<'_>,
     ) -> Result<u32, StoreError>;
 
+    /// How many keys `filter` names that are not revoked: those that [`revoke_together`](Self::revoke_together) would revoke.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not answer.
+    async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError>;
+
     /// Whether all keys of an owner are switched off.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError>;
 
-    /// Owners who have keys, or are disabled, in the order of issuer and subject. For who reaches everybody.
+    /// Lists owners who have keys or are disabled, ordered by issuer and subject. For administrators.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn owners(
         &self,
         filter: &OwnerFilter,
@@ -93,45 +100,46 @@ pub trait KeyLedger: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Listed<OwnerStanding>, StoreError>;
 
-    /// One of them; `None` for one who neither has a key nor is disabled.
+    /// One owner; `None` if the owner neither has keys nor is disabled.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn owner(&self, owner: &Owner, now: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError>;
 
-    /// Switches all keys of an owner, those of the future too.
+    /// Disables or enables an owner, which also applies to their future keys.
     ///
     /// # Errors
     /// [`StoreError`] when it may not have been switched.
-    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError>;
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError>;
 
-    /// Ends tokens before they expire. Gives the instant before which those of the subject are refused, where they were
-    /// ended so; it may have been a later one already.
+    /// Revokes tokens. For a subject's tokens, returns the instant before which they are refused; it can be later than
+    /// the requested one if a later one was set before.
     ///
     /// # Errors
-    /// [`StoreError`] when they may not have been ended.
+    /// [`StoreError`] if the tokens may not have been revoked.
     async fn revoke_tokens(
         &self,
         revocation: &TokenRevocation,
         by: Together<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// Removes at most `most` keys whose life ended longer than `keep` ago by the store's clock. Gives their number;
-    /// `None` while another replica is at it.
+    /// Deletes at most `most` keys that were revoked or expired more than `keep` ago by the store's clock, and returns
+    /// their number; `None` if another replica is doing so.
     ///
     /// # Errors
-    /// [`StoreError`] when they may not have been removed.
+    /// [`StoreError`] if the keys may not have been deleted.
     async fn forget_ended(&self, keep: Duration, most: u32) -> Result<Option<u32>, StoreError>;
 
-    /// Makes the audit's tables for the months to come, and drops those that are too old, unless another session is at it.
+    /// Creates the audit's partitions for the coming months and drops those that are too old, unless another session is
+    /// doing so.
     ///
     /// # Errors
-    /// [`StoreError`] when it could not be done, for instance because somebody is reading the audit.
+    /// [`StoreError`] if it could not be done, for example because somebody is reading the audit.
     async fn keep_audit_months(&self) -> Result<(), StoreError>;
 
-    /// Events, newest first. `reach`: of who asks; what is listed is for the filter to say.
+    /// Lists events, newest first. `reach` is the caller's; only `filter` decides which events are listed.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn events(&self, filter: &EventFilter, page: &Page, reach: &Reach) -> Result<Listed<AuditEvent>, StoreError>;
 }

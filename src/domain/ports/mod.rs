@@ -1,4 +1,4 @@
-//! The traits that the adapters implement, one subject a file. One method is one transaction.
+//! The traits that adapters implement, one file per subject. Each method is one transaction.
 
 pub mod announcements;
 pub mod ended_tokens;
@@ -7,12 +7,15 @@ pub mod key_sets;
 pub mod keys;
 pub mod ledger;
 
-/// The store could not answer. Never a reason to refuse or to accept anyone.
+/// The store could not answer. This is never a reason to accept or refuse a credential.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database could not be reached, or did not answer in time.
+    /// The database is unreachable or did not answer in time.
     #[error("the database could not be reached: {0}")]
     Unavailable(String),
+    /// The database answered with an error. It names the cause, and what to do where that is known.
+    #[error("the database reports an error: {0}")]
+    Failed(String),
     /// The database answered, but not with what its schema promises.
     #[error("the database holds a row that its schema does not allow: {0}")]
     Corrupt(String),

@@ -1,38 +1,38 @@
-//! Scopes that a program asks for, and so are known while it is compiled.
+//! Scopes that a program demands, which are known at compile time.
 
 use super::{SCOPE_MAX_BYTES, is_scope};
 
-/// A scope that is asked for. Made by [`scope!`](crate::scope).
+/// A demanded scope, constructed by [`scope!`](crate::scope).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequiredScope(&'static str);
 
 impl RequiredScope {
-    /// Takes a scope of RFC 6749 §3.3.
+    /// Takes a scope with the syntax of RFC 6749 §3.3.
     ///
     /// # Panics
-    /// When the text is none: in a constant, as [`scope!`](crate::scope) makes it, at compile time.
+    /// If the text is not a scope. In a constant, as in [`scope!`](crate::scope), the panic is a compile error.
     pub const fn new(text: &'static str) -> Self {
         const { assert!(SCOPE_MAX_BYTES == 128, "the message below says so") };
         assert!(is_scope(text), "a scope is 1 to 128 printable ASCII characters without space, '\"' and '\\'");
         Self(text)
     }
 
-    /// The scope as text.
+    /// The text of the scope.
     pub const fn as_str(self) -> &'static str {
         self.0
     }
 }
 
-/// A type that stands for a scope, for [`Authorized`](crate::Authorized). Declared by [`scope!`](crate::scope).
+/// A type that names a scope, for [`Authorized`](crate::Authorized). Declared by [`scope!`](crate::scope).
 pub trait NamedScope: 'static {
     /// The scope.
     const SCOPE: RequiredScope;
 }
 
-/// A scope, checked while the program is compiled.
+/// A scope, checked at compile time.
 ///
-/// `scope!("orders:read")` is a [`RequiredScope`]; `scope!(pub OrdersRead = "orders:read")` declares a type that stands
-/// for it.
+/// `scope!("orders:read")` is a [`RequiredScope`]; `scope!(pub OrdersRead = "orders:read")` declares a type that names
+/// the scope.
 ///
 /// ```
 /// use keyward::scope;
@@ -41,7 +41,7 @@ pub trait NamedScope: 'static {
 /// assert_eq!(scope!("orders:read").as_str(), "orders:read");
 /// ```
 ///
-/// What is no scope (RFC 6749 §3.3) is no program:
+/// A text that is not a scope (RFC 6749 §3.3) does not compile:
 ///
 /// ```compile_fail
 /// let two = keyward::scope!("orders:read orders:write");
@@ -63,7 +63,7 @@ macro_rules! scope {
         const _: () = {
             use $crate::domain::scope::required::{NamedScope, RequiredScope};
 
-            // Of its own, so that it is computed also where nobody asks for it.
+            // A separate constant, so that it is evaluated even if nobody uses the type.
             const SCOPE: RequiredScope = RequiredScope::new($text);
 
             impl NamedScope for $name {

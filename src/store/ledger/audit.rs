@@ -17,7 +17,7 @@ use crate::domain::{
     ports::StoreError,
 };
 
-/// Writes one event about each of `keys`, or one about the owner where there are none.
+/// Writes one event for each of `keys`, or one event about the owner if there are none.
 pub(super) async fn write(
     connection: &mut PgConnection,
     at: OffsetDateTime,
@@ -51,7 +51,7 @@ pub(super) async fn write(
     query.execute(connection).await.map(drop)
 }
 
-/// A UUIDv7 of this instant (RFC 9562 §5.7).
+/// A UUIDv7 with this timestamp (RFC 9562 §5.7).
 fn event_id(at: OffsetDateTime) -> Uuid {
     let millis = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
     let mut random = [0; 10];
@@ -99,7 +99,7 @@ impl TryFrom<Row> for AuditEvent {
     }
 }
 
-/// Events that one question looks at to find those that a filter names, where no index names them.
+/// The number of events that a query examines for a filter that no index supports.
 const LOOKED_AT: i64 = 20_000;
 
 impl Store {
@@ -110,7 +110,7 @@ impl Store {
         reach: &Reach,
     ) -> Result<Listed<AuditEvent>, StoreError> {
         let mut seat = self.to_read(reach).await?;
-        // Ids grow with time, so that a span of time is a span of ids.
+        // Ids increase with time, so a period of time is a range of ids.
         let end = filter.to.map_or(Uuid::max(), |to| KeyId::first_of(to).as_uuid());
         let before = page.after.as_ref().map_or(end, |place| place.id.min(end));
         let begin = filter.from.map_or(Uuid::nil(), |from| KeyId::first_of(from).as_uuid());
@@ -142,7 +142,7 @@ async fn rows(
     let subject = actor.as_ref().and_then(|actor| actor.subject.as_deref());
     let actor_key = actor.as_ref().and_then(|actor| actor.key);
     let key = filter.key.map(|key| key.as_uuid());
-    // `query_as!` of the rows that the filter names. One statement for each way to look: each has an index to read along.
+    // A `query_as!` for the filtered rows. There is one statement per access path, each with its own index.
     macro_rules! events {
         ($of:literal $(, $argument:expr)* $(,)?) => {
             sqlx::query_as!(
@@ -195,7 +195,7 @@ async fn rows(
     }
 }
 
-/// The last event that one question looks at; none where there are fewer.
+/// The last event that a query examines; `None` if there are fewer.
 async fn last_to_look_at(
     connection: &mut PgConnection,
     owner: Option<&Owner>,

@@ -1,4 +1,4 @@
-//! A key is changed, by whoever holds its row.
+//! Changes a key while its row is locked.
 
 use ipnet::IpNet;
 use sqlx::{Connection, PgConnection};
@@ -16,8 +16,8 @@ use crate::domain::{
 };
 
 impl Store {
-    /// A change is announced also when nothing changes: whoever made it before may have failed after the
-    /// commit, while they waited for the replicas.
+    /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
+    /// while waiting for the replicas.
     pub(super) async fn change_key(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
         let mut seat = self.to_change(change.reach).await?;
         let mut transaction = seat.connection.begin_with(BEGIN).await?;
@@ -61,7 +61,7 @@ impl Store {
     }
 }
 
-/// How many living keys its owner may have after this change, where it makes them more.
+/// The maximum number of living keys after this change, if the change increases their number.
 fn limit(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_successor: bool) -> Option<u32> {
     let most = change.quota.living?;
     match (before.record.is_alive(change.at), after.record.is_alive(change.at)) {
@@ -71,8 +71,8 @@ fn limit(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_succe
     }
 }
 
-/// The same as [`lock_owner`](super::lock_owner), before the key's row is locked: whoever revokes the keys of an owner takes the two
-/// in this order. A key never gets another owner, so it can be asked for without that.
+/// Takes the lock of [`lock_owner`](super::lock_owner) before the key's row is locked, because revoking the keys of an
+/// owner takes the two in this order. A key never changes its owner, so the owner can be read without a lock.
 async fn lock_owner_of_key(connection: &mut PgConnection, change: &Change<'_>) -> Result<(), sqlx::Error> {
     let (issuer, subject) = owner_parts(change.reach);
     let query = sqlx::query!(
@@ -85,7 +85,7 @@ async fn lock_owner_of_key(connection: &mut PgConnection, change: &Change<'_>) -
     query.execute(connection).await.map(drop)
 }
 
-/// The key, which nobody else changes until the transaction ends.
+/// Reads the key and locks its row until the transaction ends.
 async fn locked(connection: &mut PgConnection, change: &Change<'_>) -> Result<Option<ManagedKey>, StoreError> {
     let (issuer, subject) = owner_parts(change.reach);
     let query = managed_rows!(
@@ -99,7 +99,7 @@ async fn locked(connection: &mut PgConnection, change: &Change<'_>) -> Result<Op
     query.fetch_optional(connection).await?.map(ManagedKey::try_from).transpose()
 }
 
-/// Writes what can change, and gives the new version.
+/// Writes the changeable columns and returns the new version.
 async fn overwrite(
     connection: &mut PgConnection,
     key: &ManagedKey,

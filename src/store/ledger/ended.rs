@@ -1,4 +1,4 @@
-//! What grows old: keys that ended long ago, and the audit's months.
+//! Deletes old data: keys that ended long ago, and old months of the audit.
 
 use std::time::Duration;
 

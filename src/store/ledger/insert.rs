@@ -1,4 +1,4 @@
-//! A key is made, once for each request.
+//! Creates a key, once per idempotent request.
 
 use ipnet::IpNet;
 use serde_json::Map;
@@ -17,8 +17,7 @@ use crate::domain::{
     ports::{StoreError, keys::StoredHash},
 };
 
-/// How long a request is remembered by its `Idempotency-Key`: a client that retries later than that has
-/// lost its context anyway.
+/// How long an `Idempotency-Key` is remembered. A client that retries later has lost its context anyway.
 const REMEMBERED: Duration = Duration::DAY;
 
 impl Store {
@@ -53,7 +52,7 @@ impl Store {
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
         audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
-        // Read once more: whether the owner is switched off stands elsewhere.
+        // Read back, because whether the owner is disabled is stored in another table.
         let key = written(&mut transaction, insertion.key.record.id.as_uuid()).await?;
         let key = key.ok_or_else(|| StoreError::Corrupt("a new key has no row".to_owned()))?;
         transaction.commit().await?;
@@ -61,7 +60,7 @@ impl Store {
     }
 }
 
-/// What the same request has made before.
+/// The outcome of an earlier, identical request.
 pub(super) async fn earlier(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
@@ -82,20 +81,20 @@ pub(super) async fn earlier(
     Ok(written(connection, remembered.key_id).await?.map(Inserted::Before))
 }
 
-/// The key as it is kept.
+/// The stored key.
 async fn written(connection: &mut PgConnection, id: Uuid) -> Result<Option<Box<ManagedKey>>, StoreError> {
     let row = managed_rows!("WHERE api_keys.id = $1", id).fetch_optional(connection).await?;
     Ok(row.map(ManagedKey::try_from).transpose()?.map(Box::new))
 }
 
-/// Whether the owner has fewer than `most` living keys, which stays so under the owner's lock.
+/// Whether the owner has fewer than `most` living keys. The result stays true while the owner is locked.
 pub(super) async fn has_room(
     connection: &mut PgConnection,
     owner: &Owner,
     most: u32,
     now: OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
-    // Along the index of the living: of those that have ended there may be any number.
+    // Uses the index of living keys, because there may be any number of ended ones.
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM (
                SELECT FROM api_keys
@@ -109,13 +108,13 @@ pub(super) async fn has_room(
     Ok(count.fetch_one(connection).await? < i64::from(most))
 }
 
-/// The notes to the letter, where `jsonb` would give back others.
+/// The exact metadata, if `jsonb` would return it differently.
 pub(super) fn metadata_as_sent(metadata: &Metadata) -> Option<&str> {
     (!metadata.comes_back_from_jsonb()).then(|| metadata.as_json())
 }
 
-/// How long the owner has to wait until another key may be made, where `most` were made within a day. It stays so under
-/// the owner's lock. A key is counted whatever has become of it; ids are in the order of their making.
+/// How long the owner must wait until another key can be created, if `most` keys were created within a day. The result
+/// stays true while the owner is locked. A key counts whatever became of it. Ids are ordered by creation.
 pub(super) async fn next_may_be_made(
     connection: &mut PgConnection,
     owner: &Owner,
@@ -138,7 +137,7 @@ pub(super) async fn next_may_be_made(
     Ok(first_of_them.map(|made_at| (made_at - a_day_ago).try_into().unwrap_or_default()))
 }
 
-/// Adds the row.
+/// Inserts the row.
 pub(super) async fn write_key(
     connection: &mut PgConnection,
     key: &ManagedKey,
@@ -176,8 +175,8 @@ pub(super) async fn write_key(
     query.execute(connection).await.map(drop)
 }
 
-/// Remembers which key the request has made. `false` where another request with this `Idempotency-Key`, about a key of somebody else,
-/// was quicker: the lock of an owner does not keep them apart.
+/// Stores the key that the request has created. `false` if another request with this `Idempotency-Key`, for a key of
+/// another owner, was faster; the owner's lock does not serialize these.
 pub(super) async fn remember(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
@@ -201,7 +200,7 @@ pub(super) async fn remember(
     if query.execute(&mut *connection).await?.rows_affected() == 0 {
         return Ok(false);
     }
-    // What is forgotten goes a little at a time: at least as fast as it comes.
+    // Expired entries are deleted a few at a time, at least as fast as they are added.
     let query = sqlx::query!(
         "DELETE FROM idempotency_keys WHERE ctid IN
              (SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 2 FOR UPDATE SKIP LOCKED)",

@@ -15,12 +15,13 @@ use crate::domain::{
     text::SearchText,
 };
 
-/// Living keys that are looked at to find an owner's active ones. Whoever has more is read along all of their keys.
+/// The maximum number of living keys that are collected to find an owner's active ones. With more, all keys of the
+/// owner are scanned.
 const LIVING_MAX: i64 = 10_000;
-/// Keys of an owner that are put in another order than that of their making: the newest.
+/// The number of an owner's newest keys that can be sorted by anything except creation.
 const SORTED_MAX: i64 = 10_000;
-/// Keys of all owners that one question looks at to find those that a filter names. The page ends there, and the list goes
-/// on behind it, so that no question reads a million rows to find none.
+/// The number of keys that a query over all owners examines for a filter. The page ends there, and the list continues
+/// after it, so that no query reads a million rows in vain.
 const LOOKED_AT: i64 = 20_000;
 
 /// A page of keys.
@@ -34,7 +35,7 @@ pub(super) async fn keys(
     let find = Find { filter: &Parameters::of(filter), descending: order.descending, page, now };
     let (rows, looked_at) = match &filter.owner {
         None => {
-            // Notes are looked up in an index of their own.
+            // Metadata has an index of its own.
             let reads_along = filter.narrows() && filter.tag.is_none();
             let last = if reads_along { last_to_look_at(connection, &find).await? } else { None };
             (of_all(connection, &find, last).await?, last.map(Place::from))
@@ -47,7 +48,7 @@ pub(super) async fn keys(
     Ok(Listed::of(keys, page.limit, looked_at, place))
 }
 
-/// What is looked for, as the statements take it.
+/// The arguments of the statements.
 struct Find<'a> {
     filter: &'a Parameters<'a>,
     descending: bool,
@@ -56,20 +57,21 @@ struct Find<'a> {
 }
 
 impl Find<'_> {
-    /// One more than has room on the page tells whether there is a next one.
+    /// One row more than the page, which shows whether there is a next page.
     fn limit(&self) -> i64 {
         i64::from(self.page.limit) + 1
     }
 
-    /// Behind which id the page begins; at which end of all ids where it is the first page.
+    /// The id after which the page begins; the smallest or largest possible id for the first page.
     fn after(&self) -> Uuid {
         let first = if self.descending { Uuid::max() } else { Uuid::nil() };
         self.page.after.as_ref().map_or(first, |place| place.id)
     }
 }
 
-/// `query_as!` of [`ManagedRow`]s that a filter names, which stands in the parameters from `$3` to `$12`; `$13` is the length of the
-/// page. Statements differ in the owner alone, and in the way to their keys: one statement for all would be planned for none.
+/// A `query_as!` for filtered [`ManagedRow`]s. The filter is in the parameters `$3` to `$12`, and the limit in `$13`.
+/// The statements differ in how they handle the owner and find keys; a single statement for all cases could not be
+/// planned well for any.
 macro_rules! listed {
     (of_owner $before:literal $after:literal, $owner:expr, $find:expr $(, $argument:expr)* $(,)?) => {
         listed!(
@@ -77,8 +79,8 @@ macro_rules! listed {
             &*$owner.issuer, &*$owner.subject, $find $(, $argument)*
         )
     };
-    // Not by the join: a plan for any parameters expects one key, and would go through all disabled owners for each that is
-    // left out.
+    // A subquery instead of the join: a generic plan expects a single key, and would scan all disabled owners for each
+    // key that is filtered out.
     (of_all $before:literal $after:literal, $first:expr, $last:expr, $find:expr $(,)?) => {
         listed!(
             @ [] $before "WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject" $after,
@@ -128,7 +130,7 @@ macro_rules! listed {
     };
 }
 
-/// The last key that one question looks at; none where there are fewer.
+/// The last key that a query examines; `None` if there are fewer.
 async fn last_to_look_at(connection: &mut PgConnection, find: &Find<'_>) -> Result<Option<Uuid>, sqlx::Error> {
     let (after, skipped) = (find.after(), LOOKED_AT - 1);
     if find.descending {
@@ -169,7 +171,7 @@ async fn of_all(
     }
 }
 
-/// An owner's keys, newest first or last.
+/// An owner's keys, ordered by creation.
 async fn of_owner(
     connection: &mut PgConnection,
     owner: &Owner,
@@ -212,8 +214,8 @@ async fn of_owner(
     query.fetch_all(connection).await
 }
 
-/// An owner's keys in another order than that of their making, which has no index: an owner's are few.
-/// [`KeySort::value_of`] writes the values that are compared here.
+/// An owner's keys in an order other than creation. There is no index, because an owner has few keys.
+/// [`KeySort::value_of`] produces the values that are compared here.
 async fn of_owner_sorted(
     connection: &mut PgConnection,
     owner: &Owner,
@@ -249,8 +251,8 @@ async fn of_owner_sorted(
     query.fetch_all(connection).await
 }
 
-/// The owner's keys that are neither revoked nor expired, unless they are very many. Those that are would be found among
-/// all keys just as well; but a few among very many that have ended would not.
+/// The ids of an owner's keys that are neither revoked nor expired, unless there are very many. If there are many,
+/// scanning all keys finds them just as well; if there are a few among very many ended keys, it does not.
 async fn living(
     connection: &mut PgConnection,
     owner: &Owner,
@@ -269,17 +271,17 @@ async fn living(
     Ok(i64::try_from(living.len()).is_ok_and(|count| count <= LIVING_MAX).then_some(living))
 }
 
-/// A filter as the statements take it: NULL where it does not matter.
+/// A filter as statement parameters: NULL for an absent condition.
 pub(super) struct Parameters<'a> {
     pub(super) states: Option<Vec<&'static str>>,
     pub(super) environment: Option<&'a str>,
     pub(super) name: Option<&'a str>,
-    search: Option<String>,
+    pub(super) search: Option<String>,
     pub(super) tag: Option<Json<Value>>,
-    scope: Option<&'a str>,
+    pub(super) scope: Option<&'a str>,
     pub(super) expiring_before: Option<OffsetDateTime>,
     pub(super) created_since: Option<OffsetDateTime>,
-    unused_since: Option<OffsetDateTime>,
+    pub(super) unused_since: Option<OffsetDateTime>,
 }
 
 impl<'a> Parameters<'a> {

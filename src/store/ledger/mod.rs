@@ -1,5 +1,5 @@
-//! What owners and administrators do with keys: the tables `api_keys`, `idempotency_keys`,
-//! `disabled_owners`, `revoked_tokens`, `tokens_not_before` and `audit_events`.
+//! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `revoked_tokens`,
+//! `tokens_not_before` and `audit_events`.
 
 mod audit;
 mod change;
@@ -24,7 +24,7 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     coherence::Mark,
     key_record::ManagedKey,
-    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, Reach, Together},
+    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Together},
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     ports::{StoreError, ledger::KeyLedger},
@@ -97,6 +97,10 @@ impl KeyLedger for Store {
         self.within_deadline(self.revoke_keys(filter, most, reason, at, by)).await
     }
 
+    async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError> {
+        self.within_deadline(self.count_keys(filter, reach, now)).await
+    }
+
     async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError> {
         self.within_deadline(self.is_switched_off(owner)).await
     }
@@ -114,7 +118,7 @@ impl KeyLedger for Store {
         self.within_deadline(self.one_owner(owner, now)).await
     }
 
-    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
+    async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
         self.within_deadline(self.switch(switch, by)).await
     }
 
@@ -144,16 +148,16 @@ fn owner_parts(reach: &Reach) -> (Option<&str>, Option<&str>) {
     reach.owner().map(|owner| (&*owner.issuer, &*owner.subject)).unzip()
 }
 
-/// Nobody else makes or revokes keys of this owner, or switches them, until the transaction ends.
+/// Serializes creating and revoking keys of this owner, and disabling the owner, until the transaction ends.
 async fn lock_owner(connection: &mut PgConnection, owner: &Owner) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT lock_owner($1, $2)", &*owner.issuer, &*owner.subject).execute(connection).await.map(drop)
 }
 
-/// Tells all replicas to read these records again when the transaction commits, and with `mark` to say so: in this order,
-/// for who acknowledges must have applied. It is the last statement of its transaction. None of the server's timeouts may
-/// end its COMMIT: a commit whose wait for the standby is cancelled is told as a success.
+/// Notifies all replicas, on commit, to read these records again, followed by `mark`, in this order, because a replica
+/// that acknowledges must have applied the change. This must be the last statement of its transaction. None of the
+/// server's timeouts may end the COMMIT: a commit whose wait for the standby is cancelled is reported as a success.
 async fn announce(transaction: &mut PgConnection, records: &[Uuid], mark: Option<&Mark>) -> Result<(), sqlx::Error> {
-    // There must be something to announce, or there is nothing to wait for; no key has this id.
+    // There must be something to announce, or there is nothing to wait for. No key has this id.
     const NONE: &[Uuid] = &[Uuid::nil()];
     let records = if records.is_empty() { NONE } else { records };
     let query = sqlx::query!(

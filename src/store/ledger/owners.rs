@@ -1,4 +1,4 @@
-//! Owners whose keys are all switched off.
+//! Disabled owners.
 
 use serde_json::Map;
 use sqlx::{Connection, PgConnection};
@@ -7,7 +7,7 @@ use super::{super::rows::ActorColumns, BEGIN, REPLICAS, Store, audit, lock_owner
 use crate::domain::{
     audit::Action,
     coherence::Mark,
-    ledger::{Event, OwnerSwitch, Reach, Together},
+    ledger::{Event, OwnerSwitch, OwnerSwitched, Reach, Together},
     owner::Owner,
     ports::StoreError,
     text::ChangeReason,
@@ -21,7 +21,7 @@ impl Store {
 
     /// What is announced is announced also when nothing changes: whoever switched before may have failed after the
     /// commit, while they waited for the replicas.
-    pub(super) async fn switch(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<(), StoreError> {
+    pub(super) async fn switch(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
         let actor = ActorColumns::of(&by.author.actor);
@@ -48,15 +48,31 @@ impl Store {
             let query = sqlx::query!("DELETE FROM disabled_owners WHERE issuer = $1 AND subject = $2", issuer, subject);
             query.execute(&mut *transaction).await?
         };
-        if switched.rows_affected() > 0 {
+        let changed = switched.rows_affected() > 0;
+        // Who has switched it off first has said why.
+        let reason_before = if changed { None } else { reason_of(&mut transaction, &switch.owner).await? };
+        if changed {
             let action = if switch.disabled { Action::OwnerDisabled } else { Action::OwnerEnabled };
             let details: Map<_, _> = reason.map(|reason| ("reason".to_owned(), reason.into())).into_iter().collect();
             let event = Event { action, details };
             audit::write(&mut transaction, switch.at, &[], &switch.owner, by.author, &event).await?;
         }
         announce_keys_of(&mut transaction, &switch.owner, by.mark).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        let given = switch.reason.clone().filter(|_| changed && switch.disabled);
+        Ok(OwnerSwitched { changed, reason: given.or(reason_before) })
     }
+}
+
+/// Why an owner is switched off, where that is so and somebody has said why.
+async fn reason_of(connection: &mut PgConnection, owner: &Owner) -> Result<Option<ChangeReason>, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        "SELECT reason FROM disabled_owners WHERE issuer = $1 AND subject = $2",
+        &*owner.issuer,
+        &*owner.subject,
+    );
+    let reason = query.fetch_optional(connection).await?.flatten();
+    Ok(reason.map(ChangeReason::from_stored))
 }
 
 /// Whether all keys of an owner are switched off. Under the owner's lock, it stays so.
@@ -69,7 +85,7 @@ pub(super) async fn is_disabled(connection: &mut PgConnection, owner: &Owner) ->
     query.fetch_one(connection).await
 }
 
-/// The same as [`announce`](super::announce) of those keys of an owner that are alive.
+/// The same as [`announce`](super::announce), for the owner's living keys.
 async fn announce_keys_of(
     transaction: &mut PgConnection,
     owner: &Owner,

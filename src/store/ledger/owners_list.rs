@@ -1,4 +1,5 @@
-//! Owners, as administrators look for them. There is no table of them: an owner is whoever has a key, or is disabled.
+//! The list of owners for administrators. There is no table of owners: an owner is anybody who has a key or is
+//! disabled.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -13,15 +14,15 @@ use crate::domain::{
     text::{ChangeReason, SearchText},
 };
 
-/// Owners that one question looks at to find those that a filter names. The list goes on behind them.
+/// The number of owners that a query examines for a filter. The list continues after them.
 const LOOKED_AT: u32 = 1000;
-/// Keys that are counted of each owner on a page, and of one that is asked for: the newest.
+/// The number of newest keys that are counted: for each owner on a page, and for a single requested owner.
 const COUNTED_OF_EACH: i64 = 1000;
 const COUNTED_OF_ONE: i64 = 10_000;
-/// Between the issuer and the subject in a place: neither holds one.
+/// Separates issuer and subject in a position. Neither contains it.
 const BETWEEN: char = '\0';
 
-/// An owner that was found.
+/// A found owner.
 struct Row {
     issuer: String,
     subject: String,
@@ -31,7 +32,7 @@ struct Row {
     actor_issuer: Option<String>,
     actor_subject: Option<String>,
     actor_key_id: Option<Uuid>,
-    /// Whether the filter names it.
+    /// Whether the filter matches the owner.
     is_named: bool,
 }
 
@@ -90,7 +91,7 @@ fn place(issuer: &str, subject: &str) -> Place {
     Place { id: Uuid::nil(), value: format!("{issuer}{BETWEEN}{subject}") }
 }
 
-/// The next owners, from one to the other along the indexes: their keys between them are passed over.
+/// The next owners, by jumping along the indexes from one to the next, so that the keys in between are skipped.
 async fn all_owners(
     connection: &mut PgConnection,
     (issuer, subject): (&str, &str),
@@ -131,7 +132,7 @@ async fn all_owners(
     query.fetch_all(connection).await
 }
 
-/// The same of those who are disabled, who have a table.
+/// The same for disabled owners, who have a table.
 async fn disabled_owners(
     connection: &mut PgConnection,
     (issuer, subject): (&str, &str),
@@ -151,7 +152,7 @@ async fn disabled_owners(
     query.fetch_all(connection).await
 }
 
-/// The owners, with the numbers of their newest keys by state.
+/// Adds the numbers of the owners' newest keys, by state.
 async fn with_counts(
     connection: &mut PgConnection,
     owners: Vec<Row>,

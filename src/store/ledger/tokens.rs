@@ -1,4 +1,4 @@
-//! Tokens that are ended before they expire.
+//! Revokes tokens before they expire.
 
 use serde_json::{Map, Value, json};
 use sqlx::{Connection, PgConnection};
@@ -15,17 +15,17 @@ use crate::domain::{
     token::{TokenRevocation, WhichTokens},
 };
 
-/// The row that ends tokens, as it is now.
+/// The current state of the row that revokes tokens.
 struct Row {
     record: Uuid,
     not_before: Option<OffsetDateTime>,
-    /// Whether it ends more than before.
+    /// Whether it revokes more than before.
     is_news: bool,
 }
 
 impl Store {
-    /// What is announced is announced also when nothing changes: whoever ended them before may have failed after the
-    /// commit, while they waited for the replicas.
+    /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
+    /// while waiting for the replicas.
     pub(super) async fn end_tokens(
         &self,
         revocation: &TokenRevocation,
@@ -39,7 +39,7 @@ impl Store {
                 let row = end_one(&mut transaction, revocation, token_id).await?;
                 let details = [("issuer", &revocation.issuer), ("tokenId", token_id)];
                 let details = details.map(|(name, text)| (name.to_owned(), json!(text)));
-                // Whose it is, nobody has said.
+                // The owner of the token is unknown.
                 (row, Action::TokenRevoked, "", Map::from_iter(details))
             }
             WhichTokens::OfSubject { subject, not_before } => {
@@ -60,7 +60,7 @@ impl Store {
     }
 }
 
-/// The row may only come to last longer.
+/// The row's expiry is never shortened.
 async fn end_one(
     connection: &mut PgConnection,
     revocation: &TokenRevocation,
@@ -88,7 +88,7 @@ async fn end_one(
     Ok(Row { record: query.fetch_one(connection).await?, not_before: None, is_news: false })
 }
 
-/// The instant only ever grows, too: whoever asks with an earlier one must not let tokens in again.
+/// The instant never moves back: a later request with an earlier instant must not readmit tokens.
 async fn end_earlier(
     connection: &mut PgConnection,
     revocation: &TokenRevocation,
@@ -121,8 +121,8 @@ async fn end_earlier(
     Ok(Row { record: row.record_id, not_before: Some(row.not_before), is_news: false })
 }
 
-/// What is of no use any more goes a little at a time: at least as fast as it comes. By the database's clock, which
-/// all replicas share.
+/// Deletes expired rows a few at a time, at least as fast as they are added. Uses the database's clock, which all
+/// replicas share.
 async fn forget_expired(connection: &mut PgConnection, which: &WhichTokens) -> Result<(), sqlx::Error> {
     let forgotten = match which {
         WhichTokens::WithId(_) => sqlx::query!(

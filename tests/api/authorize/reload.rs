@@ -37,7 +37,7 @@ async fn a_changed_file_is_read_again() {
     // By a new file in its place.
     fs::rename(guarded.folder.file("new.toml", CLOSED), &guarded.file).expect("renamed");
     guarded.comes_to(401).await;
-    assert_eq!(guarded.lines_with("read the policy file again"), 2);
+    assert_eq!(guarded.lines_with("reloaded the policy file"), 2);
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn sighup_means_to_read_it_at_once() {
     }
     // Also one that has not changed, or is wrong: who asks is answered.
     guarded.replica.signal("HUP");
-    eventually("it is read", async || guarded.lines_with("read the policy file again") >= 4).await;
+    eventually("it is read", async || guarded.lines_with("reloaded the policy file") >= 4).await;
     assert_eq!(guarded.status().await, 200);
 }
 
@@ -79,7 +79,7 @@ async fn sighup_does_not_end_a_replica_that_still_waits_for_its_database() {
 async fn a_file_that_is_wrong_changes_nothing_and_is_told_once_with_its_lines() {
     let guarded = Guarded::by(CLOSED).await;
     fs::write(&guarded.file, BROKEN).expect("written");
-    let line = guarded.replica.prints("the policy stays as it was").await;
+    let line = guarded.replica.prints("the previous policy stays in effect").await;
     assert!(line.contains("line 5: ") && line.contains("did you mean paths?") && line.contains("line 6: "), "{line}");
     assert_eq!(guarded.status().await, 401);
     // Another text, another line; and the first was told only once though it was looked at meanwhile.
@@ -91,7 +91,7 @@ async fn a_file_that_is_wrong_changes_nothing_and_is_told_once_with_its_lines() 
     assert_eq!(guarded.status().await, 401);
     fs::write(&guarded.file, OPEN).expect("written");
     guarded.comes_to(200).await;
-    assert_eq!(guarded.lines_with("the policy stays as it was"), 3);
+    assert_eq!(guarded.lines_with("the previous policy stays in effect"), 3);
 }
 
 /// Kubernetes puts a folder for each version beside the link that names the newest.

@@ -13,6 +13,7 @@ mod outages;
 mod provider;
 mod providers;
 mod public_key_files;
+mod refusal_lines;
 mod rights;
 mod rotation;
 mod signing;

@@ -17,7 +17,8 @@ use keyward::{
         audit::{AuditEvent, Author},
         key_record::{KeyRecord, ManagedKey},
         ledger::{
-            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, Reach, Refusal, Together,
+            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
+            Refusal, Together,
         },
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
@@ -307,7 +308,11 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn switch_owner(&self, _: &OwnerSwitch, _: Together<'_>) -> Result<(), StoreError> {
+    async fn count_living(&self, _: &KeyFilter, _: &Reach, _: OffsetDateTime) -> Result<u64, StoreError> {
+        unimplemented!()
+    }
+
+    async fn switch_owner(&self, _: &OwnerSwitch, _: Together<'_>) -> Result<OwnerSwitched, StoreError> {
         unimplemented!()
     }
 

@@ -1,4 +1,4 @@
-//! An event as answers show it.
+//! An audit event as it appears in responses.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,34 +13,35 @@ use crate::{
     domain::audit::AuditEvent,
 };
 
-/// Something that was done.
+/// An audit event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Ids grow with time.
+    /// The event's id. Ids increase over time.
     #[schema(format = Uuid)]
     pub(super) id: String,
-    /// When.
+    /// When it happened.
     #[serde(serialize_with = "times::required")]
     pub(super) at: OffsetDateTime,
-    /// Such as `key.created`.
+    /// The kind of event, such as `key.created`.
     #[schema(example = "key.created")]
     pub(super) action: String,
-    /// The key that it was done to; `null` when it was done to an owner, or to tokens.
+    /// The key that was changed; `null` if the event concerns an owner or tokens.
     #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     pub(super) key_id: Option<String>,
-    /// Whose key it was, or whose tokens; `null` where a token was ended by its id, which does not tell.
+    /// The owner of the key or the tokens; `null` if a token was revoked by its id, which does not identify its owner.
     #[schema(required)]
     pub(super) owner: Option<Owner>,
-    /// Who did it.
+    /// Who caused the event.
     pub(super) actor: By,
-    /// The client's address, as far as it is known.
+    /// The client's address, if known.
     #[schema(required, example = "192.0.2.7")]
     pub(super) address: Option<String>,
-    /// By which the log tells more.
+    /// The id of the request, also found in the log.
     #[schema(required)]
     pub(super) request_id: Option<String>,
-    /// What exactly: `changes`, each field from what to what; a reason; a successor. Never a secret.
+    /// Details of the event: `changes`, with the old and the new value of each field; a reason; a successor. Never a
+    /// secret.
     #[schema(value_type = Object, additional_properties, example = json!({"changed": ["name"], "changes": {"name": {"from": "ci", "to": "ci 2"}}}))]
     pub(super) details: Map<String, Value>,
 }

@@ -1,4 +1,4 @@
-//! Events as lines, for spreadsheets and for pipelines: one a line, a page at a time.
+//! Events as CSV or NDJSON, for spreadsheets and pipelines: one event per line, one page per response.
 
 use actix_web::{
     HttpRequest,
@@ -9,27 +9,27 @@ use actix_web::{
 use super::event::Event;
 use crate::domain::timestamp;
 
-/// The most that a page of lines holds, and what it holds when nobody says how much.
+/// The maximum and the default number of events per page of CSV or NDJSON.
 pub(super) const LINES_MAX: u32 = 1000;
 
-/// In which form events are answered.
+/// The format of a response with events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// One object.
+    /// One JSON object.
     Json,
-    /// Lines of RFC 4180, after one with the names of the columns.
+    /// CSV (RFC 4180), with a header line.
     Csv,
-    /// An object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
 impl Format {
     /// The media type of RFC 7111.
     pub(super) const CSV: &str = "text/csv; charset=utf-8; header=present";
-    /// What is in use for it; it is not registered.
+    /// The media type in common use; it is not registered.
     pub(super) const NDJSON: &str = "application/x-ndjson";
 
-    /// The form of this word.
+    /// Parses the name of a format.
     pub(super) fn read(word: &str) -> Result<Self, String> {
         match word {
             "json" => Ok(Self::Json),
@@ -39,7 +39,7 @@ impl Format {
         }
     }
 
-    /// What the client prefers of these (RFC 9110 §12.5.1); JSON where it names none of them.
+    /// The format that the client prefers (RFC 9110 §12.5.1); JSON if it names none of them.
     pub(super) fn accepted(request: &HttpRequest) -> Self {
         let ranked = Accept::parse(request).map(|accept| accept.ranked()).unwrap_or_default();
         let known = |media: &Mime| match media.essence_str() {
@@ -52,7 +52,7 @@ impl Format {
     }
 }
 
-/// An object a line.
+/// One JSON object per line.
 pub fn ndjson(events: &[Event]) -> String {
     let lines = events.iter().filter_map(|event| serde_json::to_string(event).ok());
     lines.map(|line| line + "\n").collect()
@@ -74,12 +74,12 @@ const COLUMNS: [&str; 13] = [
     "details",
 ];
 
-/// The line with the names of the columns.
+/// The CSV header line.
 pub fn csv_header() -> String {
     line(COLUMNS.map(str::to_owned))
 }
 
-/// Lines of RFC 4180, without the one with the names of the columns.
+/// CSV lines (RFC 4180), without the header line.
 pub fn csv_lines(events: &[Event]) -> String {
     let mut text = String::new();
     for event in events {
@@ -110,8 +110,8 @@ fn line(fields: [String; COLUMNS.len()]) -> String {
     fields.join(",") + "\r\n"
 }
 
-/// A field, in quotation marks where it needs them. What a spreadsheet would take for a formula gets an apostrophe before
-/// it: subjects are the issuer's texts, and must command nobody's machine.
+/// A CSV field, quoted if necessary. A value that a spreadsheet would take for a formula gets a leading apostrophe:
+/// issuers choose subjects, and must not be able to run formulas on an administrator's machine.
 fn field(text: &str) -> String {
     let apostrophe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if text.contains(['"', ',', '\r', '\n']) {

@@ -1,7 +1,7 @@
 //! `/v1/audit` and `/v1/admin/audit`: who did what to which key.
 //!
-//! - `event`: an event as answers show it
-//! - `lines`: events as CSV and as JSON lines
+//! - `event`: an event as it appears in responses
+//! - `lines`: events as CSV and NDJSON
 
 mod event;
 mod lines;
@@ -19,7 +19,6 @@ pub use self::{
     event::Event,
     lines::{csv_header, csv_lines, ndjson},
 };
-use super::keys::requests;
 use crate::api::{
     services::{Services, read_failed},
     wire::{
@@ -38,7 +37,7 @@ use crate::{
     },
 };
 
-/// What this list's cursors are sealed for.
+/// The name that this list's cursors are sealed with.
 const LIST: &str = "audit";
 
 /// A page of events, newest first.
@@ -46,7 +45,7 @@ const LIST: &str = "audit";
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventList {
     events: Vec<Event>,
-    /// To be given as `cursor` for the next page; `null` on the last.
+    /// The `cursor` of the next page; `null` on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
@@ -76,7 +75,7 @@ pub(crate) async fn list(
     })
 }
 
-/// A list of events, as a query asks for it.
+/// The list that a query selects.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     filter: EventFilter,
@@ -84,7 +83,8 @@ pub(crate) struct Wanted {
     format: Format,
 }
 
-/// Which events, which page of them, and in which form. Only who reaches any owner's keys may name one.
+/// The events, the page and the format that a query selects. Only callers who reach every owner's keys can name an
+/// owner.
 pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Reach) -> Result<Wanted, Reason> {
     let mut parameters = Parameters::of(request);
     let format = parameters.take("format", Format::read).unwrap_or_else(|| Format::accepted(request));
@@ -104,8 +104,8 @@ pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Rea
                 Action::of(word).ok_or_else(|| format!("{}, or several with commas between", words()))
             })
             .unwrap_or_default(),
-        from: parameters.take("from", requests::instant),
-        to: parameters.take("to", requests::instant),
+        from: parameters.take_instant("from"),
+        to: parameters.take_instant("to"),
     };
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to
@@ -116,7 +116,7 @@ pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Rea
     Ok(Wanted { filter, page, format })
 }
 
-/// Every action, as words.
+/// The names of all actions.
 fn words() -> String {
     Action::ALL.map(Action::as_str).join(", ")
 }

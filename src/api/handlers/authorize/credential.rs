@@ -1,4 +1,4 @@
-//! Which of the client's headers holds a credential, and of which kind. The query string is never looked at: addresses
+//! Finds the credential in the client's headers, and recognises its kind. The query string is never used, because URLs
 //! end up in logs (RFC 6750 §5.3).
 
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use crate::{
     protect::credentials::{Presented, only_value, strip_bearer},
 };
 
-/// How requests of gateways' clients are decided on.
+/// How gateway requests are decided.
 pub struct Authorize {
     credential_headers: Vec<HeaderName>,
-    /// `None`: whoever has a good credential may do everything.
+    /// `None`: every valid credential is allowed everything.
     policy: Option<Arc<ArcSwap<Policy>>>,
 }
 
 impl Authorize {
-    /// Takes credentials from these headers, and goes by this policy.
+    /// Reads credentials from these headers, and applies this policy.
     ///
     /// # Errors
-    /// When one of the headers has no name that a header can have.
+    /// If one of the names is not a valid header name.
     pub fn new(credential_headers: &[String], policy: Option<Arc<ArcSwap<Policy>>>) -> Result<Self, InvalidHeaderName> {
         let names = credential_headers.iter().map(|name| name.parse());
         Ok(Self { credential_headers: names.collect::<Result<_, _>>()?, policy })
     }
 
-    /// The policy of now.
+    /// The current policy.
     pub(super) fn policy(&self) -> Option<Guard<Arc<Policy>>> {
         self.policy.as_ref().map(|policy| policy.load())
     }
 
-    /// The one credential that a client shows. Two could be understood differently by two readers, so they are refused.
+    /// The only credential of the client. Two are refused, because two readers could disagree on which one counts.
     pub(super) fn credential<'a>(&self, headers: &'a HeaderMap) -> Result<Presented<'a>, Denial> {
         let mut found = Err(Denial::Missing);
         for name in &self.credential_headers {
@@ -54,7 +54,7 @@ impl Authorize {
 fn read<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Denial> {
     let value = only_value(headers, name)?;
     if name == AUTHORIZATION {
-        // Other schemes are none of ours: they may be meant for the API behind.
+        // Other schemes are ignored; they may be meant for the API behind the gateway.
         strip_bearer(value).ok_or(Denial::Missing)
     } else {
         Ok(value)

@@ -1,7 +1,8 @@
-//! Who the client is, as headers of the answer.
+//! The client's identity as headers of the answer.
 //!
-//! All of them are always there, empty where there is nothing to say: a gateway that copies them overwrites whatever
-//! the client has sent under their names. Where no keys belong to organisations, there is no header for one.
+//! All headers are always present, with an empty value if there is nothing to say, so that a gateway that copies them
+//! overwrites what the client sent under their names. There is no header for the organisation if no keys belong to
+//! organisations.
 
 use actix_web::{
     HttpResponse,
@@ -27,19 +28,19 @@ const SCOPES: HeaderName = HeaderName::from_static("x-auth-scopes");
 const METHOD: HeaderName = HeaderName::from_static("x-auth-method");
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-auth-environment");
 
-/// What a subject or an organisation is percent-encoded for: with whatever is not ASCII, all that is no visible character,
-/// and the `%` itself. So one header stays one header, and any percent-decoder gives the text back.
+/// The characters to percent-encode in a subject or an organisation, besides everything that is not ASCII: invisible
+/// characters, and `%` itself. So a value can't break out of its header, and any percent-decoder restores it.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// Room for what the headers usually hold.
+/// A capacity that suffices for most headers.
 const USUAL_BYTES: usize = 256;
 
-// To append costs less than to insert, which gives back what was there before.
+// `append` costs less than `insert`, which returns the old value.
 
-/// The client is this one, whose tokens this verifier takes.
+/// The answer for this principal. `verifier` knows what kind of owner its issuer has.
 ///
-/// An API that reads nothing but the subject must not take an organisation for a person of that name: keys of an
-/// organisation have no subject.
+/// A key of an organisation has no subject. Otherwise an API that reads only the subject would take the organisation
+/// for a person of that name.
 pub(super) fn of(principal: &Principal, verifier: &TokenVerifier) -> HttpResponse {
     let owner = principal.owner();
     let kind = verifier.owner_kind(&owner.issuer);
@@ -53,7 +54,7 @@ pub(super) fn of(principal: &Principal, verifier: &TokenVerifier) -> HttpRespons
         Some(key) => (Some(key.id), key.environment.as_str(), "api_key"),
         None => (None, "", "token"),
     };
-    // All in one piece of memory, which the headers share: that is most of what a grant costs.
+    // The headers share one allocation; allocations are most of the cost of a grant.
     let mut text = String::with_capacity(USUAL_BYTES);
     text.extend(utf8_percent_encode(subject, UNSAFE));
     let tenant_begins = text.len();
@@ -81,7 +82,7 @@ pub(super) fn of(principal: &Principal, verifier: &TokenVerifier) -> HttpRespons
     })
 }
 
-/// The client may be anybody, and has not said who it is.
+/// The answer for an anonymous client.
 pub(super) fn of_nobody() -> HttpResponse {
     answer(|headers| {
         for name in [SUBJECT, TENANT, OWNER, KEY_ID, SCOPES, ENVIRONMENT] {
@@ -99,7 +100,7 @@ fn answer(say_who: impl FnOnce(&mut HeaderMap)) -> HttpResponse {
     response
 }
 
-/// Visible ASCII and spaces: that is what subjects are encoded to, and what the rest consists of.
+/// The text consists of visible ASCII and spaces: the encoded parts by construction, the others by their type.
 fn value(text: Bytes) -> HeaderValue {
     HeaderValue::from_maybe_shared(text).expect("visible ASCII makes a header")
 }

@@ -1,10 +1,10 @@
-//! `/v1/authorize`: may the client of a gateway do what it asks for? The gateway hands on the client's headers, lets the
-//! request through on 200, and puts the headers of that answer in the place of the client's own.
+//! `/v1/authorize`: decides whether a gateway's client may do what it requests. The gateway forwards the client's
+//! headers, lets the request through on 200, and replaces the client's headers with those of the answer.
 //!
-//! - `credential`: which of the client's headers holds a credential
-//! - `original`: what the client asks for
-//! - `scopes`: what the address that the gateway asks at demands besides
-//! - `grant`: who the client is, as headers
+//! - `credential`: finds the credential in the client's headers
+//! - `original`: reconstructs the client's request
+//! - `scopes`: the scopes that the gateway's URL demands in addition
+//! - `grant`: the client's identity as headers
 
 mod credential;
 mod grant;
@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 pub use self::credential::Authorize;
 use crate::api::{
-    access::immediate::Answer,
+    access::{explanation::explanation, immediate::Answer},
     services::Services,
     wire::failure::{Failure, Reason},
 };
@@ -31,10 +31,10 @@ use crate::{
     protect::{CredentialKind, Gate},
 };
 
-/// What clients are asked for.
+/// The kind of credential that clients need.
 const KIND: CredentialKind = CredentialKind::Either;
 
-/// What answers gateways.
+/// The service for gateway requests.
 #[derive(Clone)]
 pub(crate) struct GatewayCheck {
     pub(crate) services: Data<Services>,
@@ -43,7 +43,7 @@ pub(crate) struct GatewayCheck {
 impl Answer for GatewayCheck {
     fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
         let services = &self.services;
-        // Asked before the credential, since none could help where no rule is met.
+        // Before the credential is checked, because without a matching rule no credential helps.
         let policy = services.authorize.policy();
         let demanded = match demand(services, request, policy.as_deref()) {
             Ok(demanded) => demanded,
@@ -56,7 +56,7 @@ impl Answer for GatewayCheck {
             Checked::Now(verdict) => Checked::Now(respond(judge(&services.gate, request, demanded, verdict), request)),
             Checked::Later(waiting) => Checked::Later(async move {
                 let verdict = waiting.await;
-                // The policy may have changed meanwhile.
+                // The policy may have changed in the meantime.
                 let policy = services.authorize.policy();
                 respond(
                     match demand(services, request, policy.as_deref()) {
@@ -71,10 +71,16 @@ impl Answer for GatewayCheck {
 }
 
 fn respond(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
-    judged.unwrap_or_else(|reason| HttpResponse::from_error(Failure::new(request.path(), reason)))
+    judged.unwrap_or_else(|reason| {
+        let explanation = match reason {
+            Reason::Denied(kind, denial) => explanation(request.headers(), kind, denial),
+            _ => None,
+        };
+        HttpResponse::from_error(Failure::new(request.path(), reason).explained(explanation))
+    })
 }
 
-/// What the policy wants to be shown for such a request; nothing but a good credential where there is no policy.
+/// What the policy demands for this request; only a valid credential if there is no policy.
 fn demand<'a>(
     services: &Services,
     request: &HttpRequest,
@@ -96,7 +102,7 @@ fn judge(
     demand: Option<&Demand>,
     verdict: Result<Verdict, Undecided>,
 ) -> Result<HttpResponse, Reason> {
-    // A bad credential is refused there, too: its bearer does not mean to be nobody.
+    // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
     let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
     if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
         return Ok(grant::of_nobody());

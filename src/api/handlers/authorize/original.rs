@@ -1,7 +1,8 @@
-//! What the gateway's client asks for, as the gateway tells it. Believed only of trusted proxies, for anybody else could
-//! have asked for something else than they say.
+//! The request of the gateway's client, as the gateway describes it. Only trusted proxies are believed, because anybody
+//! else could describe another request than the one they make.
 //!
-//! Gateways hand on their client's headers, too. So whatever is told more than once must agree, or somebody is lying.
+//! Gateways also forward their client's headers. So if a fact is stated more than once, all statements must agree;
+//! otherwise one of them is forged.
 
 use actix_web::{
     HttpRequest,
@@ -17,18 +18,18 @@ use crate::{
     protect::TrustedProxies,
 };
 
-// Traefik's and Caddy's.
+// Traefik and Caddy.
 const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
-// nginx's, by custom.
+// nginx, by convention.
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 const ORIGINAL_HOST: HeaderName = HeaderName::from_static("x-original-host");
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
-/// ingress-nginx's: with scheme and host.
+/// ingress-nginx: with scheme and host.
 const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
 
-/// As much of the client's request as the policy looks at.
+/// The parts of the client's request that the policy uses.
 pub(super) fn asked<'a>(
     request: &'a HttpRequest,
     looks_at: LooksAt,
@@ -39,7 +40,7 @@ pub(super) fn asked<'a>(
         return Ok(asked);
     }
     let told = Told { headers: request.headers(), below: below(request) };
-    // Envoy's: its client's path stands behind ours, and method and host are its client's, too.
+    // Envoy: the client's path follows ours, and method and host are the client's.
     let is_below = told.below.is_some();
     if looks_at.method {
         let own = is_below.then(|| request.method().as_str());
@@ -61,7 +62,7 @@ pub(super) fn asked<'a>(
     Ok(asked)
 }
 
-/// What stands behind our own path, as it came.
+/// The part of the path after our own, unchanged.
 pub(super) fn below(request: &HttpRequest) -> Option<&str> {
     request.path().strip_prefix(crate::api::paths::AUTHORIZE).filter(|rest| !rest.is_empty())
 }
@@ -72,7 +73,7 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    /// A header that may stand there once, if at all.
+    /// A header that may occur at most once.
     fn header(&self, name: &HeaderName) -> Result<Option<&'a str>, Denial> {
         let mut values = self.headers.get_all(name);
         match (values.next(), values.next()) {
@@ -82,8 +83,8 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Host and target in `X-Original-URL`, where some have the target alone. What no host can be is refused whether a rule looks
-    /// at hosts or not: where it ends is where the path begins.
+    /// Host and target from `X-Original-URL`; some gateways send the target alone. An invalid host is refused even if
+    /// no rule uses hosts, because the end of the host is the beginning of the path.
     fn original_url(&self) -> Result<Option<(Option<&'a str>, &'a str)>, Denial> {
         let Some(url) = self.header(&ORIGINAL_URL)? else { return Ok(None) };
         if url.starts_with('/') {
@@ -97,7 +98,7 @@ impl<'a> Told<'a> {
     }
 }
 
-/// What all that are told mean; none where nothing is told.
+/// The parsed value on which all statements agree; `None` if there are none.
 fn agreed<'a, T: PartialEq, const N: usize>(
     texts: [Option<&'a str>; N],
     read: fn(&'a str) -> Result<T, Unclear>,

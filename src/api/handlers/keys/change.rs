@@ -1,4 +1,4 @@
-//! A key is changed, switched, revoked.
+//! Update, enable, disable and revoke a key.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -6,7 +6,11 @@ use actix_web::{
     web::{Bytes, Data, Path},
 };
 
-use super::{conditions_of_change, key_id, now, representation::RevokedKey, requests, shown};
+use super::{
+    conditions_of_change, key_id, now,
+    representation::{Confirmation, RevokedKey},
+    requests, shown,
+};
 use crate::{
     api::{
         access::root_span::in_request,
@@ -17,10 +21,7 @@ use crate::{
             parameters::Parameters,
         },
     },
-    auth::{
-        coherence::Settled,
-        lifecycle::{ChangedKey, Done, Editor},
-    },
+    auth::lifecycle::{ChangedKey, Done, Editor, Switch},
     domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
     telemetry::outage::millis,
 };
@@ -49,8 +50,13 @@ pub(in crate::api) async fn disable(
     id: Path<String>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
-    no_members(&request, &body)?;
-    switch(&request, editor, &services, key_id(&request, &id)?, false).await
+    let id = key_id(&request, &id)?;
+    let read = Fields::of_optional(&request, &body).and_then(|mut fields| {
+        let reason = fields.take("reason", parsed);
+        fields.finish(Some(reason))
+    });
+    let reason = read.map_err(|reason| Failure::new(request.path(), reason))?;
+    switch(&request, editor, &services, id, Switch { enabled: false, reason }).await
 }
 
 /// `POST /v1/keys/{id}/enable`
@@ -62,10 +68,11 @@ pub(in crate::api) async fn enable(
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     no_members(&request, &body)?;
-    switch(&request, editor, &services, key_id(&request, &id)?, true).await
+    let id = key_id(&request, &id)?;
+    switch(&request, editor, &services, id, Switch { enabled: true, reason: None }).await
 }
 
-/// Nothing can be said besides; many clients send an empty object where they have nothing to say.
+/// The route takes no members, but many clients send an empty object instead of no body.
 fn no_members(request: &HttpRequest, body: &Bytes) -> Result<(), Failure> {
     let fields = Fields::of_optional(request, body).and_then(|fields| fields.finish(Some(())));
     fields.map_err(|reason| Failure::new(request.path(), reason))
@@ -76,16 +83,16 @@ async fn switch(
     editor: Editor,
     services: &Services,
     id: KeyId,
-    enabled: bool,
+    to: Switch,
 ) -> Result<HttpResponse, Failure> {
     let now = now();
     let conditions = conditions_of_change(request)?;
-    let changed = services.lifecycle.switch(id, enabled, conditions, editor, now).await;
+    let changed = services.lifecycle.switch(id, to, conditions, editor, now).await;
     let changed = done(request, changed, "switch a key")?;
     Ok(shown(services, &changed.key, now))
 }
 
-/// `DELETE /v1/keys/{id}`: when the answer comes, no replica accepts the key.
+/// `DELETE /v1/keys/{id}`: answers once no replica accepts the key.
 pub(in crate::api) async fn revoke(
     request: HttpRequest,
     editor: Editor,
@@ -98,7 +105,7 @@ pub(in crate::api) async fn revoke(
     revoke_it(&request, editor, &services, id, reason).await
 }
 
-/// `DELETE /v1/keys/self`: the key that the request carries. Whoever has found it can end it.
+/// `DELETE /v1/keys/self`: revokes the presented key. Anyone who has found a key can revoke it.
 pub(in crate::api) async fn revoke_self(
     request: HttpRequest,
     principal: Principal,
@@ -130,29 +137,30 @@ async fn revoke_it(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(&revoked, now)))
 }
 
-/// What was done, logged; or the answer why not.
+/// Logs the change, or returns the failure.
 fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) -> Result<ChangedKey, Failure> {
     let changed = outcome.map_err(|undecided| unavailable(request, &undecided, what))?;
     let changed = changed.map_err(|refusal| Failure::new(request.path(), refusal))?;
-    in_request(request, || {
-        let everywhere = &changed.everywhere;
-        let (confirmed, expired) = match everywhere.settled {
-            Settled::Heard { confirmed, expired } => (Some(confirmed), Some(expired)),
-            Settled::Unheard => (None, None),
-        };
-        let (key_id, took_ms) = (&changed.key.record.id, millis(everywhere.took));
-        tracing::info!(
-            %key_id,
-            took_ms,
-            replicas_confirmed = confirmed,
-            replicas_expired = expired,
-            "did {what}"
-        );
-    });
+    log_change(request, &changed, what);
     Ok(changed)
 }
 
-/// Why, in the query or in the body: some clients can't send a body with `DELETE`, and what stands in a query gets into logs.
+/// Tells the log of a change that is true everywhere, in the numbers of the answer.
+pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
+    in_request(request, || {
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.everywhere);
+        let took_ms = millis(changed.everywhere.took);
+        tracing::info!(
+            key_id = %changed.key.record.id,
+            took_ms,
+            replicas_confirmed,
+            replicas_expired,
+            "did {what}"
+        );
+    });
+}
+
+/// The reason, from the query or the body: some clients can't send a body with `DELETE`, but queries end up in logs.
 fn why(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Failure> {
     let in_query = reason(request)?;
     let read = Fields::of_optional(request, body).and_then(|mut fields| {

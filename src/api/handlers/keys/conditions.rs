@@ -1,9 +1,10 @@
-//! Preconditions of requests about a key: the tag of what is shown, and what `If-Match` and `If-None-Match` make of it
-//! (RFC 9110 §13). No date of a last modification is ever sent, so conditions on one are ignored (§13.1.3, §13.1.4).
+//! Preconditions of requests about a key: its entity tag, and the effect of `If-Match` and `If-None-Match` (RFC 9110
+//! §13). `Last-Modified` is never sent, so conditions on dates are ignored (§13.1.3, §13.1.4).
 //!
-//! The tag begins with the key's version. What is shown besides may change without it: when the key was last used, and
-//! its state once it expires or its owner is stopped. Then a digest of that follows. A read is conditional on the whole
-//! tag, a change on the version alone: whoever changes a key need not know that it was used meanwhile.
+//! The tag begins with the key's version. Some of the representation can change without a new version: the last use,
+//! and the state when the key expires or its owner is disabled. In these cases the version is followed by a digest of
+//! both. A read compares the whole tag; a change compares only the version, because an editor need not know that the
+//! key was used in the meantime.
 
 use std::num::NonZeroI64;
 
@@ -25,29 +26,29 @@ use crate::{
     },
 };
 
-/// Bytes of the digest that a tag may have behind the version.
+/// The length of the digest after the version, in bytes.
 const DIGEST_BYTES: usize = 8;
 
-/// What a request demands, as its headers have it.
+/// The preconditions in the headers of a request.
 pub(super) struct Conditions {
     if_match: Option<TagList>,
     if_none_match: Option<TagList>,
 }
 
-/// What becomes of a read.
+/// The outcome of a conditional read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// The key is shown.
+    /// Show the key.
     Shown,
-    /// The client has it.
+    /// The client's copy is current.
     NotModified,
 }
 
 impl Conditions {
-    /// Those of a request.
+    /// Reads the preconditions of a request.
     ///
     /// # Errors
-    /// [`Reason::InvalidParameters`] with every header that is no list of tags.
+    /// [`Reason::InvalidParameters`] with every header that is not a list of entity tags.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, Reason> {
         let mut problems = Vec::new();
         let mut read = |header, name| {
@@ -61,10 +62,10 @@ impl Conditions {
         if problems.is_empty() { Ok(conditions) } else { Err(Reason::InvalidParameters(problems)) }
     }
 
-    /// What they make of a read of what has this tag.
+    /// Evaluates the preconditions for a read of a key with this tag.
     ///
     /// # Errors
-    /// [`Reason::VersionMismatch`]: nothing may be shown.
+    /// [`Reason::VersionMismatch`] if the key must not be shown.
     pub(super) fn of_read(&self, tag: &str) -> Result<Read, Reason> {
         if self.if_match.as_ref().is_some_and(|tags| !tags.names(tag)) {
             return Err(Reason::VersionMismatch);
@@ -73,7 +74,7 @@ impl Conditions {
         Ok(if is_known { Read::NotModified } else { Read::Shown })
     }
 
-    /// What they demand of the version that a change meets.
+    /// The preconditions for the version that a change applies to.
     pub(super) fn of_change(&self) -> Preconditions {
         Preconditions {
             only: self.if_match.as_ref().map(|tags| versions(tags, |weak| !weak)),
@@ -82,7 +83,7 @@ impl Conditions {
     }
 }
 
-/// The tag of a key as it is shown at `now`, without its quotation marks.
+/// The entity tag of a key at `now`, without quotation marks.
 pub(super) fn tag(key: &ManagedKey, now: OffsetDateTime) -> String {
     let state = key.record.state(now);
     let state_of_version = match (key.record.revoked_at, key.record.enabled) {
@@ -108,7 +109,7 @@ fn versions(tags: &TagList, counts: impl Fn(bool) -> bool) -> Versions {
     }
 }
 
-/// The version in a tag that we may have written.
+/// The version in a tag, if the tag has our format.
 fn version(opaque: &[u8]) -> Option<NonZeroI64> {
     let text = str::from_utf8(opaque).ok()?;
     let (number, digest) = text.split_once('-').map_or((text, None), |(number, digest)| (number, Some(digest)));

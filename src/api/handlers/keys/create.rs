@@ -1,4 +1,4 @@
-//! A key is made, or replaced by another.
+//! Create and rotate keys.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{
     conditions, conditions_of_change, etag, key_id, now,
-    representation::{CreatedKey, RotatedKey},
+    representation::{Confirmation, CreatedKey, RotatedKey},
     requests,
 };
 use crate::{
@@ -61,7 +61,7 @@ pub(in crate::api) async fn create(
     }
 }
 
-/// A key that the same request has made before.
+/// A key that an earlier, identical request created.
 fn known(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     let known = CreatedKey::known(key, services.issuer.keyring.prefix(), now);
     with_secret(HttpResponse::Ok(), key, now).json(known)
@@ -94,7 +94,9 @@ pub(in crate::api) async fn rotate(
     let rotated = rotated.map_err(|refusal| Failure::new(request.path(), refusal))?;
     in_request(&request, || {
         let successor = rotated.new.key().record.id;
-        tracing::info!(key_id = %id, %successor, took_ms = millis(rotated.everywhere.took), "rotated a key");
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&rotated.everywhere);
+        let took_ms = millis(rotated.everywhere.took);
+        tracing::info!(key_id = %id, %successor, took_ms, replicas_confirmed, replicas_expired, "rotated a key");
     });
     Ok(rotated_as(&services, rotated, now))
 }

@@ -1,4 +1,4 @@
-//! Keys are shown.
+//! Show and list keys.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,15 +10,14 @@ use super::{
     conditions::{self, Conditions, Read},
     etag, key_id, now,
     representation::{Key, KeyList},
-    requests, shown,
+    shown,
 };
 use crate::{
     api::{
         services::{Services, read_failed},
         wire::{
             cursor,
-            failure::{Failure, Reason},
-            owner_id,
+            failure::{Failure, Missing, Reason},
             parameters::{self, Parameters},
         },
     },
@@ -32,7 +31,7 @@ use crate::{
     },
 };
 
-/// What this list's cursors are sealed for.
+/// The name that this list's cursors are sealed with.
 const LIST: &str = "keys";
 
 /// `GET /v1/keys/{id}`
@@ -45,7 +44,7 @@ pub(in crate::api) async fn show(
     show_it(&request, &services, key_id(&request, &id)?, &editor.reach).await
 }
 
-/// `GET /v1/keys/self`: the key that the request carries.
+/// `GET /v1/keys/self`: the presented key.
 pub(in crate::api) async fn show_self(
     request: HttpRequest,
     principal: Principal,
@@ -65,7 +64,7 @@ async fn show_it(
     let now = now();
     let conditions = Conditions::of(request).map_err(fail)?;
     let key = services.lifecycle.show(id, reach).await.map_err(|error| read_failed(request, &error))?;
-    let key = key.ok_or_else(|| fail(Reason::NotFound))?;
+    let key = key.ok_or_else(|| fail(Reason::NotFound(Missing::Key)))?;
     let tag = conditions::tag(&key, now);
     match conditions.of_read(&tag).map_err(fail)? {
         Read::Shown => Ok(shown(services, &key, now)),
@@ -98,14 +97,14 @@ pub(in crate::api) async fn list(
     Ok(response.json(KeyList { keys, next_cursor }))
 }
 
-/// A list, as a query asks for it.
+/// The list that a query selects.
 pub(in crate::api) struct Wanted {
     pub(in crate::api) filter: KeyFilter,
     pub(in crate::api) order: KeyOrder,
     pub(in crate::api) page: Page,
 }
 
-/// Which keys, in which order, and which page of them. Only who reaches any owner's keys may name one.
+/// The keys, the order and the page that a query selects. Only callers who reach every owner's keys can name an owner.
 pub(in crate::api) fn which_keys(
     mut parameters: Parameters,
     keyring: &Keyring,
@@ -125,7 +124,8 @@ pub(in crate::api) fn which_keys(
     Ok(Wanted { filter, order, page })
 }
 
-/// What this list's cursors are sealed for: one of another order would be another place.
+/// The name that this list's cursors are sealed with. It includes the order, because a cursor is a different place in
+/// another order.
 fn name_of(order: KeyOrder) -> String {
     match order {
         KeyOrder::NEWEST_FIRST => LIST.to_owned(),
@@ -133,7 +133,7 @@ fn name_of(order: KeyOrder) -> String {
     }
 }
 
-/// Which keys, by the parameters that every list of keys has.
+/// The filter, from the parameters of every list of keys.
 fn filter(parameters: &mut Parameters) -> KeyFilter {
     KeyFilter {
         owner: None,
@@ -143,18 +143,13 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
         search: parameters.take_parsed("search"),
         tag: parameters.take_parsed("tag"),
         scope: parameters.take_parsed("scope"),
-        expiring_before: parameters.take("expiringBefore", requests::instant),
-        created_since: parameters.take("createdSince", requests::instant),
-        unused_since: parameters.take("unusedSince", requests::instant),
+        expiring_before: parameters.take_instant("expiringBefore"),
+        created_since: parameters.take_instant("createdSince"),
+        unused_since: parameters.take_instant("unusedSince"),
     }
 }
 
 fn state(word: &str) -> Result<KeyState, String> {
     let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
     known.ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
-}
-
-/// An owner by the word for it.
-pub(in crate::api) fn owner(text: &str) -> Result<crate::domain::owner::Owner, String> {
-    owner_id::read(text).ok_or_else(|| "the id of an owner, as keys show it".to_owned())
 }

@@ -1,5 +1,5 @@
-//! `/v1/keys` and `/v1/admin/keys`: the life of a key. The same handlers serve both; how far somebody
-//! reaches is in their [`Editor`].
+//! `/v1/keys` and `/v1/admin/keys`: the life of a key. The same handlers serve both; the caller's reach is in the
+//! [`Editor`].
 
 mod change;
 mod conditions;
@@ -21,24 +21,24 @@ pub(in crate::api) use self::{change::*, create::*, list::*, together::*};
 use crate::api::{
     services::Services,
     wire::{
-        failure::{Failure, Reason},
+        failure::{Failure, Missing, Reason},
         times::now,
     },
 };
 use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions};
 
-/// The id in the path. What is no id is the id of no key.
+/// The id in the path. An invalid id is answered like an unknown one.
 fn key_id(request: &HttpRequest, id: &Path<String>) -> Result<KeyId, Failure> {
-    id.parse().map_err(|_| Failure::new(request.path(), Reason::NotFound))
+    id.parse().map_err(|_| Failure::new(request.path(), Reason::NotFound(Missing::Key)))
 }
 
-/// What a request demands of the version that its change meets.
+/// The request's preconditions on the version that the change applies to.
 fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Failure> {
     let conditions = Conditions::of(request).map_err(|reason| Failure::new(request.path(), reason))?;
     Ok(conditions.of_change())
 }
 
-/// A key, with its entity tag.
+/// A key with its entity tag.
 fn shown(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -1,4 +1,4 @@
-//! Keys as answers show them.
+//! Keys as they appear in responses.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Which world a key belongs to, as answers say it.
+/// The environment of a key, for the schema.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
@@ -29,7 +29,7 @@ pub(in crate::api) enum Environment {
     Test,
 }
 
-/// How a key stands, as answers say it.
+/// The state of a key, for the schema.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
@@ -40,7 +40,7 @@ pub(in crate::api) enum State {
     Revoked,
 }
 
-/// Who has switched a key off, as answers say it.
+/// Who disabled a key, for the schema.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
@@ -49,92 +49,92 @@ pub(in crate::api) enum Switcher {
     Administrator,
 }
 
-/// The notes as they were sent.
+/// The metadata, as JSON exactly as it was sent.
 pub(in crate::api) fn notes(metadata: &Metadata) -> Box<RawValue> {
     let notes = RawValue::from_string(metadata.as_object().to_owned());
-    notes.expect("notes are written as JSON from what was read as JSON")
+    notes.expect("metadata is valid JSON")
 }
 
 /// A key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// The public name: it may stand in logs and lists.
+    /// The key's id. It is not secret, and may appear in logs and lists.
     #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "01gk8yGvWq3Zr0Xb7LmT2c")]
     id: String,
-    /// What the text of the key begins with, by which people recognise it: all that is no secret.
+    /// The beginning of the key's text, without the secret, by which people recognise the key.
     #[schema(example = "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c")]
     start: String,
-    /// What its owner calls it.
+    /// The name that the owner gave the key.
     #[schema(required, min_length = 1, max_length = 200, example = "billing worker")]
     name: Option<String>,
-    /// What it is for.
+    /// The purpose of the key.
     #[schema(required, min_length = 1, max_length = 1000, example = "charges cards each night")]
     description: Option<String>,
-    /// Which world it belongs to.
+    /// The key's environment.
     #[schema(value_type = Environment)]
     environment: &'static str,
-    /// How it stands.
+    /// The key's state.
     #[schema(value_type = State)]
     state: &'static str,
-    /// Switched on, whatever else holds.
+    /// Whether the key is enabled, independent of expiry and revocation.
     enabled: bool,
-    /// Who has switched it off: its owner cannot switch on what an administrator has switched off.
+    /// Who disabled the key. If an administrator did, its owner cannot enable it.
     #[schema(required, value_type = Option<Switcher>)]
     disabled_by: Option<&'static str>,
-    /// Whose key it is.
+    /// The owner of the key.
     owner: Owner,
-    /// What it may do.
+    /// The scopes of the key.
     #[schema(max_items = 100, example = json!(["orders:read"]))]
     scopes: Vec<String>,
-    /// The owner's notes.
+    /// The owner's metadata.
     #[schema(value_type = Object, additional_properties, example = json!({"team": "payments"}))]
     metadata: Box<RawValue>,
-    /// Networks that it may be used from; none means from anywhere.
+    /// The networks that the key may be used from; if empty, from anywhere.
     #[schema(max_items = 50, example = json!(["192.0.2.0/24"]))]
     allowed_ips: Vec<String>,
-    /// When it was made.
+    /// When the key was created.
     #[serde(serialize_with = "times::required")]
     created_at: OffsetDateTime,
-    /// Who made it; `null` where an earlier version did.
+    /// Who created the key; `null` if an earlier version did.
     #[schema(required)]
     created_by: Option<By>,
-    /// When somebody last changed it.
+    /// When the key was last changed.
     #[serde(serialize_with = "times::required")]
     updated_at: OffsetDateTime,
-    /// From when on it is refused.
+    /// When the key expires; `null` if it never does.
     #[serde(serialize_with = "times::optional")]
     #[schema(required)]
     expires_at: Option<OffsetDateTime>,
-    /// When it was ended for good.
+    /// When the key was revoked.
     #[serde(serialize_with = "times::optional")]
     #[schema(required)]
     revoked_at: Option<OffsetDateTime>,
-    /// What was said when it was revoked.
+    /// The reason given for the revocation.
     #[schema(required, min_length = 1, max_length = 500)]
     revoked_reason: Option<String>,
-    /// The key whose place it took.
+    /// The key that this key replaced.
     #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     predecessor_id: Option<String>,
-    /// The key that took its place.
+    /// The key that replaced this key.
     #[schema(required, pattern = "^[0-9A-Za-z]{22}$")]
     successor_id: Option<String>,
-    /// When it was last used, within minutes of the truth.
+    /// When the key was last used, accurate to a few minutes.
     #[serde(serialize_with = "times::optional")]
     #[schema(required)]
     last_used_at: Option<OffsetDateTime>,
-    /// From where it was last used.
+    /// The address that the key was last used from.
     #[schema(required, example = "192.0.2.7")]
     last_used_from: Option<String>,
 }
 
-/// Who owns a key.
+/// The owner of a key.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct Owner {
-    /// Issuer and subject in one word, for addresses.
+    /// Issuer and subject, encoded for use in URLs.
     #[schema(format = "owner-id", pattern = "^[A-Za-z0-9_-]+$", example = "AGFsaWNl")]
     id: String,
-    /// The `iss` of the owner's tokens; empty when they carry none.
+    /// The `iss` of the owner's tokens; empty if they have none.
     #[schema(example = "https://issuer.example")]
     pub(in crate::api) issuer: String,
     /// The `sub` of the owner's tokens, or their organisation.
@@ -153,7 +153,7 @@ impl Owner {
 }
 
 impl Key {
-    /// The key as it stands at `now`. `prefix`: the word that keys begin with.
+    /// The key with its state at `now`. `prefix`: the prefix of all keys.
     pub fn new(key: &ManagedKey, prefix: &Prefix, now: OffsetDateTime) -> Self {
         let record = &key.record;
         Self {
@@ -183,34 +183,34 @@ impl Key {
     }
 }
 
-/// A key that was just made, with its secret.
-// No `Debug`: a secret in a log is a secret that is lost.
+/// A new key with its secret.
+// No `Debug`: a secret in a log is compromised.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedKey {
     #[serde(flatten)]
     pub(super) key: Key,
-    /// The whole key, for the only time; `null` when the same request has made it before.
+    /// The whole key, shown only this once; `null` if an earlier, identical request created it.
     #[serde(serialize_with = "shown_once")]
     #[schema(required, value_type = Option<String>, example = "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c…")]
     pub(super) api_key: Option<SecretString>,
-    /// Why there is no secret, where there is none.
+    /// Why there is no secret; absent if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) notice: Option<&'static str>,
 }
 
-/// What whoever repeats a request is told in place of the secret.
+/// The notice in place of the secret if a request is repeated.
 pub(in crate::api) const SHOWN_BEFORE: &str = "The same request has made this key before. Its secret was shown then, and can't be shown again. \
                             Rotate this key to get another secret.";
 
 impl CreatedKey {
-    /// A key that the same request has made before.
+    /// A key that an earlier, identical request created.
     pub(super) fn known(key: &ManagedKey, prefix: &Prefix, now: OffsetDateTime) -> Self {
         Self { key: Key::new(key, prefix, now), api_key: None, notice: Some(SHOWN_BEFORE) }
     }
 
-    /// The one place where a secret leaves: the answer to whoever asked for the key.
+    /// The only place where a secret leaves the program: the response to the request that created the key.
     pub fn new(NewKey { key, text }: NewKey, prefix: &Prefix) -> Self {
         Self { key: Key::new(&key, prefix, key.created_at), api_key: Some(text), notice: None }
     }
@@ -220,18 +220,18 @@ fn shown_once<S: Serializer>(key: &Option<SecretString>, serializer: S) -> Resul
     key.as_ref().map(SecretString::expose).serialize(serializer)
 }
 
-/// A key that took another one's place, with its secret, and that other one.
+/// The new key of a rotation, with its secret, and the key that it replaces.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotatedKey {
     #[serde(flatten)]
     pub(super) created: CreatedKey,
-    /// The old key as it is now.
+    /// The old key, as it is now.
     pub(super) predecessor: Key,
 }
 
 impl RotatedKey {
-    /// A rotation, told at `now`.
+    /// A rotation, with the keys' state at `now`.
     pub fn new(rotated: Rotated, prefix: &Prefix, now: OffsetDateTime) -> Self {
         let created = match rotated.new {
             Issued::Now(new) => CreatedKey::new(*new, prefix),
@@ -246,34 +246,34 @@ impl RotatedKey {
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct KeyList {
     pub(super) keys: Vec<Key>,
-    /// To be given as `cursor` for the next page; `null` on the last.
+    /// The `cursor` of the next page; `null` on the last page.
     #[schema(required)]
     pub(super) next_cursor: Option<String>,
 }
 
-/// A key that no replica accepts any more.
+/// A key that is revoked on every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct RevokedKey {
-    /// Which key.
+    /// The id of the key.
     #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "01gk8yGvWq3Zr0Xb7LmT2c")]
     id: String,
-    /// Since when.
+    /// When the key was revoked.
     #[serde(serialize_with = "times::required")]
     revoked_at: OffsetDateTime,
     #[serde(flatten)]
     confirmation: Confirmation,
 }
 
-/// How a change became true on all replicas.
+/// How the change reached every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Confirmation {
-    /// Replicas that have said that they know of it, this one among them.
+    /// Replicas that confirmed the change, including the one that answers.
     #[schema(minimum = 1)]
-    replicas_confirmed: usize,
+    pub(in crate::api) replicas_confirmed: usize,
     /// Replicas that said nothing until they could not have known better any more.
-    replicas_expired: usize,
+    pub(in crate::api) replicas_expired: usize,
     /// Milliseconds from the commit until it was true everywhere.
     #[schema(minimum = 0)]
     took_ms: f64,
@@ -283,7 +283,7 @@ impl Confirmation {
     pub(in crate::api) fn new(everywhere: &Everywhere) -> Self {
         let (confirmed, expired) = match everywhere.settled {
             Settled::Heard { confirmed, expired } => (confirmed, expired),
-            // Nobody was heard, so all that could have accepted it were waited for.
+            // No replica could be heard, so every lease was waited for.
             Settled::Unheard => (0, 0),
         };
         Self {

@@ -1,14 +1,15 @@
-//! Bodies about keys, read into what the use cases take.
+//! Request bodies about keys, parsed into the arguments of the use cases.
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
     api::wire::{
         failure::{FieldProblem, Reason},
         fields::{Fields, Wrong, boolean, list, object, parsed, text, wrong},
+        owner_id,
     },
     auth::lifecycle::{Edit, Expiry, Order},
     domain::{
@@ -22,9 +23,9 @@ use crate::{
 };
 
 /// The longest that a life or a grace period can be given in seconds: a hundred years.
-pub(in crate::api) const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
-/// What a key shows and nobody writes.
+/// Members of a key that nobody can write.
 pub(in crate::api) const READ_ONLY: [&str; 15] = [
     "id",
     "start",
@@ -43,11 +44,18 @@ pub(in crate::api) const READ_ONLY: [&str; 15] = [
     "lastUsedFrom",
 ];
 
-/// What a new key is to be like. `owner`: whose, where the body does not say.
+/// A request for a new key. `owner` is the key's owner; `None` if the body names it.
 pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
     let owner = match owner {
         Some(owner) => Some(owner.clone()),
-        None => self::owner(&mut fields),
+        None => {
+            let is_given = fields.is_given("owner");
+            let owner = self::owner(&mut fields);
+            if !is_given {
+                fields.problem("owner", "required", "must be there");
+            }
+            owner
+        }
     };
     let name = fields.take("name", parsed);
     let description = fields.take("description", parsed);
@@ -72,7 +80,7 @@ pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: Offs
     fields.finish(order)
 }
 
-/// What of a key is to change, by a merge patch (RFC 7396): `null` takes a field back to its default.
+/// The changes to a key, from a merge patch (RFC 7396): `null` resets a field to its default.
 pub(in crate::api) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
     for name in READ_ONLY {
         if fields.take_nullable(name, Ok).is_some() {
@@ -92,7 +100,7 @@ pub(in crate::api) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Ed
     fields.finish(Some(edit))
 }
 
-/// For how long the old key goes on working, if the body says so, and when the new one's life ends.
+/// The grace period for the old key, if the body has one, and the expiry of the new key.
 pub(in crate::api) fn rotation(
     mut fields: Fields,
     now: OffsetDateTime,
@@ -103,22 +111,50 @@ pub(in crate::api) fn rotation(
     fields.finish(Some(rotation))
 }
 
-/// `owner: {issuer, subject}`.
-fn owner(fields: &mut Fields) -> Option<Owner> {
-    let members = fields.require("owner", object)?;
+/// `owner`: the id of one, or `{issuer, subject}` and `{id}`, as answers show owners.
+pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
+    let members = match fields.take("owner", owner_or_members)? {
+        Named::ById(owner) => return Some(owner),
+        Named::By(members) => members,
+    };
     let mut inner = Fields::within(members, String::new());
+    let by_id = inner.take("id", |value| owner_by_id(&text(value)?));
+    let has_id = by_id.is_some();
     let issuer = inner.take("issuer", identifier(0));
-    let subject = inner.require("subject", identifier(1));
+    let subject = if has_id { inner.take("subject", identifier(1)) } else { inner.require("subject", identifier(1)) };
+    let by_name = subject.map(|subject| Owner { issuer: issuer.unwrap_or_default().into(), subject: subject.into() });
+    if let (Some(one), Some(other)) = (&by_id, &by_name)
+        && one != other
+    {
+        inner.problem("id", "conflict", "is the id of another owner than issuer and subject name");
+    }
     let problems = inner.problems();
     let faultless = problems.is_empty();
     for FieldProblem { pointer, code, detail, .. } in problems {
         fields.problem(&format!("owner{}", pointer.unwrap_or_default()), code, detail);
     }
-    let owner = Owner { issuer: issuer.unwrap_or_default().into(), subject: subject?.into() };
-    faultless.then_some(owner)
+    by_id.or(by_name).filter(|_| faultless)
 }
 
-/// The limits that tokens' `iss` and `sub` have.
+/// How a body names an owner.
+enum Named {
+    ById(Owner),
+    By(Map<String, Value>),
+}
+
+fn owner_or_members(value: Value) -> Result<Named, Vec<Wrong>> {
+    match value {
+        Value::String(id) => owner_by_id(&id).map(Named::ById),
+        Value::Object(members) => Ok(Named::By(members)),
+        _ => wrong("wrong_type", "must be the id of an owner, or an object with issuer and subject"),
+    }
+}
+
+fn owner_by_id(id: &str) -> Result<Owner, Vec<Wrong>> {
+    owner_id::read(id).map_or_else(|| wrong("invalid", "must be the id of an owner, as keys show it"), Ok)
+}
+
+/// A string within the limits of tokens' `iss` and `sub`.
 pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
     move |value| {
         let text = text(value)?;
@@ -131,7 +167,7 @@ pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<St
 }
 
 pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<Wrong>> {
-    // Each by itself first, so that each wrong one is named.
+    // Each scope is parsed separately first, so that every invalid one is reported.
     let texts = list(value, SCOPES_MAX, |item| {
         let text = text(item)?;
         Scopes::parse([text.as_str()]).or_else(|error| wrong("invalid", error.to_string()))?;
@@ -140,7 +176,7 @@ pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<Wrong>> {
     Scopes::parse(texts.iter().map(String::as_str)).or_else(|error| wrong("invalid", error.to_string()))
 }
 
-/// Notes by their text, in which numbers stand as they were sent.
+/// Metadata, read from the JSON text to preserve numbers exactly.
 fn notes<T>(value: Value, json: &str, read: impl FnOnce(&str) -> Result<T, InvalidMetadata>) -> Result<T, Vec<Wrong>> {
     object(value)?;
     read(json).or_else(|error| wrong("invalid", error.to_string()))
@@ -154,7 +190,7 @@ fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<Wrong>> {
     AllowedIps::new(networks).or_else(|error| wrong("too_many", error.to_string()))
 }
 
-/// `expiresAt` or `expiresIn`; `Some(None)` where what is there is `null`.
+/// `expiresAt` or `expiresIn`; `Some(None)` if the given one is `null`.
 fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
     let at = fields.take_nullable("expiresAt", |value| instant_after(value, now));
     let within = fields.take_nullable("expiresIn", |value| {
@@ -169,7 +205,7 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
     given.then(|| at.flatten().or(within.flatten()).map(Expiry::At))
 }
 
-/// An instant of RFC 3339, in any time zone, kept to the millisecond.
+/// An RFC 3339 timestamp in any time zone, truncated to milliseconds.
 pub(in crate::api) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     timestamp::parse(text).map_err(|error| error.to_string())
 }
@@ -183,7 +219,7 @@ fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Ve
 }
 
 fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<Wrong>> {
-    // To JSON, 60 and 60.0 are one number, and some clients write every number the second way.
+    // 60 and 60.0 are the same JSON number, and some clients write every number with a decimal point.
     let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
     match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
         Some(seconds) if (shortest..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),

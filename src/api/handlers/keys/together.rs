@@ -1,4 +1,4 @@
-//! Many keys are ended at once, by an administrator.
+//! Revokes many keys at once, for administrators.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,29 +9,48 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{list, now, representation::Confirmation, requests};
+use super::{now, representation::Confirmation, requests};
 use crate::{
     api::{
         access::root_span::in_request,
-        services::{Services, unavailable},
+        services::{Services, read_failed, unavailable},
         wire::{
             failure::{Failure, Reason},
-            fields::{Fields, parsed, text, wrong},
+            fields::{Fields, Wrong, boolean, list, parsed, text, wrong},
+            owner_id,
         },
     },
     auth::lifecycle::Editor,
-    domain::{key_record::KeyState, listing::KeyFilter, text::ChangeReason},
+    domain::{key_record::KeyState, listing::KeyFilter, shown::escaped, text::ChangeReason, timestamp},
+    telemetry::outage::millis,
 };
 
-/// Keys that were revoked together; no replica accepts one of them any more.
+/// The result of revoking many keys; no replica accepts any of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct RevokedTogether {
-    /// How many.
+    /// The number of revoked keys.
     revoked: u64,
-    /// How that became true.
     #[serde(flatten)]
     confirmation: Confirmation,
+}
+
+/// How many keys the same request would revoke without `dryRun`. None was.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct WouldBeRevoked {
+    /// `true`: nothing was done.
+    dry_run: bool,
+    /// How many.
+    would_be_revoked: u64,
+}
+
+/// What many keys are revoked by.
+pub(in crate::api) struct Selection {
+    pub(in crate::api) filter: KeyFilter,
+    pub(in crate::api) reason: Option<ChangeReason>,
+    /// Only count them.
+    pub(in crate::api) dry_run: bool,
 }
 
 /// `POST /v1/admin/keys/revoke`
@@ -44,46 +63,107 @@ pub(in crate::api) async fn revoke_together(
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let now = now();
     let fields = Fields::of(&request, &body).map_err(fail)?;
-    let (filter, reason) = which(fields).map_err(fail)?;
+    let Selection { filter, reason, dry_run } = which(fields).map_err(fail)?;
+    if dry_run {
+        let count = services.lifecycle.count_living(&filter, &editor.reach, now).await;
+        let would_be_revoked = count.map_err(|error| read_failed(&request, &error))?;
+        let answer = WouldBeRevoked { dry_run: true, would_be_revoked };
+        return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer));
+    }
+    let told = told(&filter);
     let revoked = services.lifecycle.revoke_many(filter, reason, editor, now).await;
     let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke keys"))?;
-    in_request(&request, || tracing::info!(count = revoked.count, "revoked keys"));
     let confirmation = Confirmation::new(&revoked.everywhere);
+    in_request(&request, || {
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        let (count, took_ms) = (revoked.count, millis(revoked.everywhere.took));
+        tracing::info!(count, filter = told, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
+    });
     let answer = RevokedTogether { revoked: revoked.count, confirmation };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
 /// What a key must be like to be revoked with others.
-const CONDITIONS: [&str; 7] = ["owner", "state", "environment", "name", "tag", "expiringBefore", "createdSince"];
+const CONDITIONS: [&str; 10] = [
+    "owner",
+    "state",
+    "environment",
+    "name",
+    "search",
+    "tag",
+    "scope",
+    "expiringBefore",
+    "createdSince",
+    "unusedSince",
+];
 
 /// At least one condition, so that a forgotten one does not end every key there is.
-pub(in crate::api) fn which(mut fields: Fields) -> Result<(KeyFilter, Option<ChangeReason>), Reason> {
+pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
     };
-    // A program whose owner happens to be null does not mean every owner.
+    // A program whose owner variable happens to be null does not mean every owner.
     fields.refuse_null(&CONDITIONS);
     let filter = KeyFilter {
-        owner: fields.take("owner", |value| list::owner(&text(value)?).or_else(|detail| wrong("invalid", detail))),
-        states: fields
-            .take("state", |value| {
-                let text = text(value)?;
-                let known =
-                    KeyState::ALL.into_iter().find(|state| state.as_str() == text && *state != KeyState::Revoked);
-                known.map_or_else(|| wrong("invalid", "active, disabled or expired"), |state| Ok(vec![state]))
-            })
-            .unwrap_or_default(),
+        owner: requests::owner(&mut fields),
+        states: fields.take("state", states).unwrap_or_default(),
         environment: fields.take("environment", parsed),
         name: fields.take("name", parsed),
+        search: fields.take("search", parsed),
         tag: fields.take("tag", parsed),
+        scope: fields.take("scope", parsed),
         expiring_before: fields.take("expiringBefore", by_text(requests::instant)),
         created_since: fields.take("createdSince", by_text(requests::instant)),
-        ..KeyFilter::default()
+        unused_since: fields.take("unusedSince", by_text(requests::instant)),
     };
     let reason = fields.take("reason", parsed);
+    let dry_run = fields.take("dryRun", boolean).unwrap_or(false);
     let has_condition = filter.owner.is_some() || filter.narrows();
     if !has_condition && fields.are_sound() {
         fields.problem("owner", "required", "name an owner, or another condition");
     }
-    fields.finish(Some((filter, reason)))
+    fields.finish(Some(Selection { filter, reason, dry_run }))
+}
+
+/// One state, several with commas between, or a list of them. Keys that are revoked already can't be revoked.
+fn states(value: Value) -> Result<Vec<KeyState>, Vec<Wrong>> {
+    let state = |word: &str| {
+        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word && *state != KeyState::Revoked);
+        known.map_or_else(|| wrong("invalid", "active, disabled or expired"), Ok)
+    };
+    match value {
+        Value::Array(_) => list(value, KeyState::ALL.len(), |item| state(&text(item)?)),
+        value => text(value)?.split(',').map(state).collect(),
+    }
+}
+
+/// The conditions for the log, as the query of a list has them.
+fn told(filter: &KeyFilter) -> String {
+    let KeyFilter {
+        owner,
+        states,
+        environment,
+        name,
+        search,
+        tag,
+        scope,
+        expiring_before,
+        created_since,
+        unused_since,
+    } = filter;
+    let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+    let all = [
+        ("owner", owner.as_ref().map(owner_id::write)),
+        ("state", (!states.is_empty()).then(|| states.join(","))),
+        ("environment", environment.map(|environment| environment.as_str().to_owned())),
+        ("name", name.as_ref().map(|name| name.as_str().to_owned())),
+        ("search", search.as_ref().map(|text| text.as_str().to_owned())),
+        ("tag", tag.as_ref().map(|tag| format!("{}:{}", tag.name, tag.value))),
+        ("scope", scope.as_ref().map(ToString::to_string)),
+        ("expiringBefore", expiring_before.map(timestamp::write)),
+        ("createdSince", created_since.map(timestamp::write)),
+        ("unusedSince", unused_since.map(timestamp::write)),
+    ];
+    let given = all.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(&value?))));
+    given.collect::<Vec<_>>().join("&")
 }

@@ -1,4 +1,4 @@
-//! A failure as it is sent.
+//! The HTTP response for a failure.
 
 use std::borrow::Cow;
 
@@ -10,16 +10,16 @@ use actix_web::{
     },
 };
 
-use super::{Dialect, Failure, Fault, FieldProblem, Reason};
+use super::{Dialect, Failure, Fault, FieldProblem, Missing, Reason};
 use super::{
     catalog,
     problem::{Message, OAuthError, Problem},
 };
 use crate::{domain::denial::PublicDenial, protect::Cause, server::Refusal};
 
-/// Wrong fields that one answer lists.
+/// The maximum number of invalid fields in one answer.
 const PROBLEMS_MAX: usize = 50;
-/// A longer path is not repeated: who has sent it knows it, and answers stay small.
+/// Longer paths are not repeated: the client knows its path, and answers stay small.
 const INSTANCE_MAX_BYTES: usize = 2048;
 
 impl ResponseError for Failure {
@@ -27,7 +27,7 @@ impl ResponseError for Failure {
         self.facts().0
     }
 
-    /// Without the id of the request, which `edge.rs` adds.
+    /// Without the request id, which `edge.rs` adds.
     fn error_response(&self) -> HttpResponse {
         self.answer(None)
     }
@@ -59,7 +59,7 @@ impl Failure {
             title,
             status: status.as_u16(),
             code,
-            detail: detail(&self.reason).unwrap_or_else(|| catalog::meaning(code).unwrap_or(title).into()),
+            detail: self.detail().unwrap_or_else(|| catalog::meaning(code).unwrap_or(title).into()),
             instance: instance(&self.path),
             request_id,
             errors,
@@ -68,6 +68,10 @@ impl Failure {
                 _ => None,
             },
         }
+    }
+
+    fn detail(&self) -> Option<Cow<'static, str>> {
+        self.explanation.map(Cow::Borrowed).or_else(|| detail(&self.reason))
     }
 
     fn add_headers(&self, status: StatusCode, response: &mut HttpResponseBuilder) {
@@ -95,7 +99,7 @@ impl Failure {
     }
 }
 
-/// What is special this time; `None` where the meaning of the code is all there is to say.
+/// The detail of this occurrence; `None` if the meaning of the code says everything.
 fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
     let detail = match reason {
         Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
@@ -106,7 +110,9 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             Fault::Missing => return Some("The body is missing; a JSON object is needed.".into()),
             Fault::NotUnicode => return Some("The body is not UTF-8, so it is not JSON.".into()),
             Fault::Repeated => return Some("An object in the body has a member twice.".into()),
-            Fault::Syntax { line, column } => format!("The body is not valid JSON: see line {line}, column {column}."),
+            Fault::Syntax { line, column, cause } => {
+                format!("The body is not valid JSON: {cause}, at line {line}, column {column}.")
+            }
             Fault::NotAnObject(kind) => format!("The body is JSON, but its value is {}, not an object.", a(kind)),
         },
         Reason::InvalidFields(problems) => wrong("field", "fields", problems)?,
@@ -115,11 +121,24 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::AlreadyRotated(successor) => {
             format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
         }
+        Reason::NotFound(missing) => return Some(there_is_no(*missing).into()),
+        Reason::TooManyKeys(most) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
         Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
         Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
         _ => return None,
     };
     Some(detail.into())
+}
+
+/// What is looked for and is not there. Another owner's looks the same as none.
+fn there_is_no(missing: Missing) -> &'static str {
+    match missing {
+        Missing::Route => "There is no such route.",
+        Missing::Key => "There is no such key, or it is another owner's.",
+        Missing::Owner => "There is no such owner: nobody of this id has keys or is disabled.",
+        Missing::Problem => "There is no such problem; /problems lists all of them.",
+        Missing::File => "There is no such file.",
+    }
 }
 
 /// With its article.
@@ -142,8 +161,8 @@ fn wrong(one: &str, many: &str, problems: &[FieldProblem]) -> Option<String> {
     }
 }
 
-/// The path as a reference to itself. One that begins with two slashes would be taken for the name of another host, so it gets a
-/// dot in front, as browsers write it.
+/// The path as a URI reference. A path that begins with two slashes would be read as a host name, so it gets a leading
+/// dot, as browsers write it.
 fn instance(path: &str) -> Option<Cow<'_, str>> {
     let is_reference = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte));
     if path.len() > INSTANCE_MAX_BYTES || !path.starts_with('/') || !is_reference {
@@ -152,7 +171,7 @@ fn instance(path: &str) -> Option<Cow<'_, str>> {
     Some(if path.starts_with("//") { format!("/.{path}").into() } else { path.into() })
 }
 
-/// The words that RFC 6749 §5.2 and its relatives have for what we call so.
+/// The equivalent code of RFC 6749 §5.2 and related RFCs.
 fn oauth_code(code: &'static str) -> &'static str {
     match code {
         "missing_credential" | "invalid_token" => "invalid_client",

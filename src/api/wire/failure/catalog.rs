@@ -1,33 +1,33 @@
-//! The codes of problems, and what they mean: the table of `docs/problems.md`, which is in the program.
+//! The codes of problems and their meaning, from the table in `docs/problems.md`, which is compiled into the program.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 const DOCUMENT: &str = include_str!("../../../../docs/problems.md");
 
-/// A row of the table. The texts are Markdown with code and links, as `plain` and `html` know them.
+/// A row of the table. The texts are Markdown with code and links, which `plain` and `html` convert.
 pub(crate) struct Entry {
     pub(crate) code: &'static str,
     /// Such as `404`, or `401, below /api/ 403`.
     pub(crate) statuses: &'static str,
-    /// What has happened.
+    /// What happened.
     pub(crate) meaning: &'static str,
     /// What to do about it.
     pub(crate) remedy: &'static str,
     plain_meaning: String,
 }
 
-/// In the order of the table.
+/// All entries, in the order of the table.
 pub(crate) static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| DOCUMENT.lines().filter_map(entry).collect());
 
 static MEANINGS: LazyLock<BTreeMap<&str, &str>> =
     LazyLock::new(|| ENTRIES.iter().map(|entry| (entry.code, entry.plain_meaning.as_str())).collect());
 
-/// What a code means, in plain text.
+/// The meaning of a code, as plain text.
 pub(crate) fn meaning(code: &str) -> Option<&'static str> {
     MEANINGS.get(code).copied()
 }
 
-/// A row that has a status in its second cell.
+/// Parses a row that has a status in its second cell.
 fn entry(line: &'static str) -> Option<Entry> {
     let cells: Vec<&str> = line.strip_prefix("| `")?.strip_suffix(" |")?.split(" | ").collect();
     let &[code, statuses, meaning, remedy] = cells.as_slice() else { return None };
@@ -35,12 +35,12 @@ fn entry(line: &'static str) -> Option<Entry> {
     Some(Entry { code, statuses, meaning, remedy, plain_meaning: plain(meaning) })
 }
 
-/// Text of the table without its marks: code loses its backticks, and a link keeps its words.
+/// Removes Markdown: backticks, and the targets of links.
 pub(crate) fn plain(text: &str) -> String {
     pieces(text).map(|(piece, _)| piece).collect()
 }
 
-/// The same as HTML.
+/// Converts Markdown to HTML.
 pub(crate) fn html(text: &str) -> String {
     let written = |(piece, is_code): (&str, bool)| {
         let piece = piece.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -49,7 +49,7 @@ pub(crate) fn html(text: &str) -> String {
     pieces(text).map(written).collect()
 }
 
-/// Text and code by turns; where links lead is left out, for those files are not served.
+/// The text, split into prose and code. The targets of links are dropped, because those files are not served.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
     let by_turns = text.split('`').zip([false, true].into_iter().cycle());
     by_turns.flat_map(|(piece, is_code)| {

@@ -1,8 +1,8 @@
-//! Public keys in DER: as `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7), as `RSAPublicKey` (RFC 8017, appendix A.1.1), and in
-//! certificates.
+//! Public keys in DER: as `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7), as `RSAPublicKey` (RFC 8017, appendix A.1.1), and
+//! in certificates.
 //!
-//! Of the kinds that we use, all but RSA are written in one way only, so what stands before the key can be compared, and
-//! nothing of a stranger's has to be parsed by us.
+//! All supported kinds except RSA have exactly one encoding. So the bytes before the key can be compared, and we need
+//! no parser for untrusted input.
 
 use aws_lc_rs::{
     rsa::PublicKey,
@@ -14,17 +14,17 @@ use rustls_pki_types::CertificateDer;
 use super::verification_key::{RSA_BITS, VerificationKey, bits};
 use crate::auth::jwt::algorithm::SignatureAlgorithm;
 
-/// RFC 5480 §2.1.1, with the uncompressed point to come.
+/// RFC 5480 §2.1.1, followed by the uncompressed point.
 const P256: &[u8] =
     b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
-/// The same.
+/// RFC 5480 §2.1.1, followed by the uncompressed point.
 const P384: &[u8] = b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00";
 /// RFC 8410 §4.
 const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
-/// How long a key on Ed25519 is, in bytes.
+/// The length of an Ed25519 key, in bytes.
 const ED25519_LENGTH: usize = 32;
 
-/// Names of kinds and curves as they stand in DER, for messages. The first that is found counts.
+/// DER encodings of key types and curves, for error messages. The first match counts.
 const KINDS: [(&[u8], &str); 12] = [
     (b"\x06\x05\x2b\x81\x04\x00\x0a", "a key on the curve secp256k1"),
     (b"\x06\x05\x2b\x81\x04\x00\x23", "a key on the curve P-521 (ES512)"),
@@ -39,10 +39,10 @@ const KINDS: [(&[u8], &str); 12] = [
     (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", "an RSASSA-PSS key: give it as rsaEncryption"),
     (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01", "a Diffie-Hellman key, which signs nothing"),
 ];
-/// Where the name of the kind ends at the latest, and before any key begins.
+/// An upper bound for the end of the key type, and a lower bound for the beginning of the key.
 const KIND_END: usize = 26;
 
-/// Why a key in DER is not used.
+/// Why a DER key can't be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DerFault {
     #[error("is RSA with {0} bits: {min} to {max} are taken", min = RSA_BITS.start(), max = RSA_BITS.end())]
@@ -55,7 +55,7 @@ pub(super) enum DerFault {
     Certificate,
 }
 
-/// The key of a `SubjectPublicKeyInfo`.
+/// Reads the key of a `SubjectPublicKeyInfo`.
 pub(super) fn read(der: &[u8]) -> Result<VerificationKey, DerFault> {
     let curve = |point, curve: &'static dyn VerificationAlgorithm, algorithm| {
         ParsedPublicKey::new(curve, point).map_err(|_| DerFault::Broken)?;
@@ -78,7 +78,7 @@ pub(super) fn read(der: &[u8]) -> Result<VerificationKey, DerFault> {
     }
 }
 
-/// The key of an `RSAPublicKey`, alone or within a `SubjectPublicKeyInfo`.
+/// Reads the key of an `RSAPublicKey`, alone or within a `SubjectPublicKeyInfo`.
 pub(super) fn read_rsa(der: &[u8]) -> Result<VerificationKey, DerFault> {
     let key = PublicKey::from_der(der).map_err(|_| DerFault::Broken)?;
     let (modulus, exponent) = (key.modulus(), key.exponent());
@@ -91,8 +91,8 @@ pub(super) fn read_rsa(der: &[u8]) -> Result<VerificationKey, DerFault> {
     Ok(VerificationKey::nameless(key, SignatureAlgorithm::RSA.to_vec()))
 }
 
-/// The key of a certificate. Whoever handed it in is trusted for the key, so neither who has signed it nor its dates
-/// are looked at (RFC 7517 §4.7 has it for the key's sake, too).
+/// Reads the key of a certificate. The source of the certificate is trusted for the key, so neither its signature nor
+/// its dates are checked (RFC 7517 §4.7 also uses certificates only to convey keys).
 pub(super) fn read_certificate(der: &[u8]) -> Result<VerificationKey, DerFault> {
     let certificate = CertificateDer::from(der);
     let anchor = webpki::anchor_from_trusted_cert(&certificate).map_err(|_| DerFault::Certificate)?;

@@ -1,5 +1,5 @@
-//! Public keys that an operator hands in: PEM blocks (RFC 7468), or a JSON Web Key Set. A file that holds anything but public
-//! keys is refused as a whole: who put a weak key or a private one there has to know.
+//! Public keys from the operator: PEM blocks (RFC 7468), or a JSON Web Key Set. A file that contains anything except
+//! public keys is refused as a whole, so that the operator learns of a weak or private key.
 
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ const BEGIN: &str = "-----BEGIN ";
 const PRIVATE: &str = "is a private key: keep it with the issuer, and give the public half (openssl pkey -pubout)";
 const SHARED_SECRET: &str = "is a secret: give it as secret_file";
 
-/// Reads the keys. Of a set, those for other purposes and of kinds that we don't know are left out.
+/// Reads the keys. In a set, keys for other purposes and of unknown kinds are skipped.
 pub(in crate::auth::jwt) fn read(text: &str) -> Result<ReadKeySet, String> {
     let text = text.trim_start_matches('\u{feff}');
     let read = if text.contains(BEGIN) && !text.trim_start().starts_with('{') {
@@ -39,12 +39,12 @@ pub(in crate::auth::jwt) fn read(text: &str) -> Result<ReadKeySet, String> {
 }
 
 fn blocks(text: &str) -> Result<Vec<VerificationKey>, String> {
-    // One by one, so that each can be named.
+    // Block by block, so that errors can name the block.
     let blocks = text.split(BEGIN).skip(1).enumerate();
     blocks.map(|(place, rest)| block(rest).map_err(|why| format!("block {} {why}", place + 1))).collect()
 }
 
-/// The key of one block, from its label on.
+/// Reads the key of one block, from its label on.
 fn block(rest: &str) -> Result<VerificationKey, String> {
     let label = rest.split("-----").next().unwrap_or_default();
     if label.ends_with("PRIVATE KEY") {

@@ -1,4 +1,4 @@
-//! One JSON Web Key (RFC 7517): which key it is, and which algorithms it may verify.
+//! One JSON Web Key (RFC 7517): the key, and the algorithms that it may verify.
 
 use base64::{
     Engine,
@@ -13,47 +13,47 @@ use super::{
 };
 use crate::auth::jwt::{KEY_ID_MAX_BYTES, algorithm::SignatureAlgorithm};
 
-/// Members that only private keys and secrets have (RFC 7518 §6.2.2, §6.3.2, §6.4.1). With one of them, the
-/// others can be computed.
+/// Members that exist only in private keys and secrets (RFC 7518 §6.2.2, §6.3.2, §6.4.1). Any one of them reveals the
+/// private key.
 const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Where a set comes from.
+/// The origin of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// From an address that anybody may read, or a file for public keys: secrets and private keys have no place there.
+    /// A public URL, or a file for public keys: secrets and private keys are refused.
     Remote,
-    /// From whoever runs us.
+    /// The operator.
     Operator,
 }
 
 /// Why a key is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unusable {
-    /// A `kty` or `crv` that we don't know (RFC 7517 §5: to be ignored).
+    /// An unknown `kty` or `crv` (RFC 7517 §5: to be ignored).
     #[error("a kind of key that is not known")]
     Unknown,
-    /// A member is missing, of another type, or not written as it must be.
+    /// A member is absent, or has the wrong type or encoding.
     #[error("not written as its kind of key must be")]
     Malformed,
     /// `use` is not `sig`, or `key_ops` lacks `verify` (RFC 7517 §4.2, §4.3).
     #[error("not meant for verifying signatures")]
     Purpose,
-    /// `alg` is none that this kind of key can be used with (RFC 7517 §4.4).
+    /// `alg` does not fit this kind of key (RFC 7517 §4.4).
     #[error("its algorithm does not fit its kind")]
     Algorithm,
-    /// `alg` is none that we know, of signatures or of anything else.
+    /// An unknown `alg`, for signatures or anything else.
     #[error("for an algorithm that is not known")]
     UnknownAlgorithm,
-    /// RSA under 2048 or over 8192 bits, or a secret that is shorter than its hash.
+    /// RSA with fewer than 2048 or more than 8192 bits, or a secret shorter than its hash.
     #[error("too weak, or too large")]
     Size,
-    /// A secret or a private key where anybody can read it.
+    /// A secret or a private key in a public place.
     #[error("a secret in a place that is not secret")]
     Secret,
 }
 
 impl Unusable {
-    /// Whether the set is as it should be, and has keys for others beside those for us.
+    /// Whether the set is valid, and the key is simply not meant for us.
     pub(super) fn is_for_others(self) -> bool {
         matches!(self, Self::Unknown | Self::UnknownAlgorithm | Self::Purpose)
     }
@@ -69,7 +69,7 @@ impl From<DerFault> for Unusable {
     }
 }
 
-/// Reads a key, as far as it can be used.
+/// Reads a key, if it is usable.
 pub(super) fn read(jwk: &Map<String, Value>, source: Source) -> Result<VerificationKey, Unusable> {
     let kind = text(jwk, "kty")?.ok_or(Unusable::Malformed)?;
     if source == Source::Remote && (kind == "oct" || SECRET_MEMBERS.iter().any(|name| jwk.contains_key(*name))) {
@@ -97,13 +97,14 @@ pub(super) fn read(jwk: &Map<String, Value>, source: Source) -> Result<Verificat
             vec![fits.then_some(named).ok_or(Unusable::Algorithm)?]
         }
     };
-    // No member of RFC 7517's: what Microsoft Entra ID says of its keys. Elsewhere it would be a text, too, if it means that.
+    // `issuer` is not in RFC 7517; Microsoft Entra ID uses it. If other sets use it with this meaning, it is a string
+    // too.
     let issuer = jwk.get("issuer").and_then(Value::as_str).map(Into::into);
     Ok(VerificationKey { kid, issuer, algorithms, key: able.key })
 }
 
-/// The key of the first certificate of a chain (RFC 7517 §4.7), which must be of this kind. It stands for members that say
-/// the same.
+/// Reads the key of the first certificate in a chain (RFC 7517 §4.7), which must be of this kind. Used if the members
+/// with the key itself are absent.
 fn certified(chain: &Value, kind: &[SignatureAlgorithm]) -> Result<VerificationKey, Unusable> {
     let first = chain.get(0).and_then(Value::as_str).ok_or(Unusable::Malformed)?;
     let certificate = STANDARD.decode(first).map_err(|_| Unusable::Malformed)?;
@@ -123,7 +124,7 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), Unusable> {
     }
 }
 
-/// RFC 7518 §6.3.1.
+/// An RSA key (RFC 7518 §6.3.1).
 fn rsa(jwk: &Map<String, Value>) -> Result<VerificationKey, Unusable> {
     let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
     let (modulus, exponent) = (number(&modulus)?, number(&exponent)?);
@@ -134,7 +135,7 @@ fn rsa(jwk: &Map<String, Value>) -> Result<VerificationKey, Unusable> {
     Ok(VerificationKey::nameless(key, SignatureAlgorithm::RSA.to_vec()))
 }
 
-/// RFC 7518 §6.2.1. That the point is on the curve is asked when it is used.
+/// A key on an elliptic curve (RFC 7518 §6.2.1). Whether the point is on the curve is checked when the key is used.
 fn elliptic_curve(jwk: &Map<String, Value>) -> Result<VerificationKey, Unusable> {
     let (length, algorithm) = match text(jwk, "crv")?.ok_or(Unusable::Malformed)? {
         "P-256" => (32, SignatureAlgorithm::Es256),
@@ -145,12 +146,12 @@ fn elliptic_curve(jwk: &Map<String, Value>) -> Result<VerificationKey, Unusable>
     if x.len() != length || y.len() != length {
         return Err(Unusable::Malformed);
     }
-    // SEC 1 §2.3.3: the uncompressed form.
+    // The uncompressed form (SEC 1 §2.3.3).
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
     Ok(VerificationKey::nameless(DecodingKey::from_ec_der(&point), vec![algorithm]))
 }
 
-/// RFC 8037 §2.
+/// An Ed25519 key (RFC 8037 §2).
 fn octet_key_pair(jwk: &Map<String, Value>) -> Result<VerificationKey, Unusable> {
     if text(jwk, "crv")?.ok_or(Unusable::Malformed)? != "Ed25519" {
         return Err(Unusable::Unknown);
@@ -162,7 +163,7 @@ fn octet_key_pair(jwk: &Map<String, Value>) -> Result<VerificationKey, Unusable>
     Ok(VerificationKey::nameless(DecodingKey::from_ed_der(&x), vec![SignatureAlgorithm::EdDsa]))
 }
 
-/// RFC 7518 §6.4.
+/// A shared secret (RFC 7518 §6.4).
 fn secret(jwk: &Map<String, Value>) -> Result<VerificationKey, Unusable> {
     let secret = zeroize::Zeroizing::new(bytes(jwk, "k")?);
     let able: Vec<_> =
@@ -177,14 +178,14 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, 
     jwk.get(name).map(|value| value.as_str().ok_or(Unusable::Malformed)).transpose()
 }
 
-/// Bytes in the one spelling that base64url has for them (RFC 7515 §2).
+/// Decodes base64url in its only valid encoding (RFC 7515 §2).
 fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Unusable> {
     let text = text(jwk, name)?.ok_or(Unusable::Malformed)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| Unusable::Malformed)
 }
 
-/// A number above zero. RFC 7518 §2 has it in as few bytes as it takes (Base64urlUInt); those who write it as Java's
-/// `BigInteger` does put a zero in front of it, for a sign. That is the same number.
+/// A positive number. RFC 7518 §2 requires the minimal encoding (Base64urlUInt), but the encoding of Java's
+/// `BigInteger` has a leading zero for the sign, which does not change the number.
 fn number(bytes: &[u8]) -> Result<&[u8], Unusable> {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     if zeros == bytes.len() { Err(Unusable::Malformed) } else { Ok(&bytes[zeros..]) }

@@ -1,4 +1,4 @@
-//! The keys that an issuer signs with, by name.
+//! The keys of an issuer, by their `kid`.
 
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
@@ -18,42 +18,43 @@ use crate::{
     domain::{denial::TokenFault, secret::SecretBytes},
 };
 
-/// Keys in one set, of which further ones are not read.
+/// The maximum number of keys in a set; further ones are not read.
 const KEYS_MAX: usize = 100;
-/// How many keys are tried with one token, where nothing tells them apart: a stranger must not choose how much we compute.
+/// The maximum number of keys that are tried for a token if several match. A stranger must not decide how much we
+/// compute.
 pub(in crate::auth::jwt) const TRIED_MAX: usize = 8;
-/// How a byte order mark is spelled in UTF-8. Who writes one means nothing by it.
+/// The UTF-8 byte order mark, which is ignored.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// How a PEM block begins.
+/// The beginning of a PEM block.
 const PEM_BEGIN: &str = "-----BEGIN ";
 
-/// Keys that tokens are verified with.
+/// Keys for verifying tokens.
 pub struct KeySet {
     keys: Vec<VerificationKey>,
 }
 
-/// A set, and what of it is not used.
+/// A parsed set, with the keys that are not used.
 pub struct ReadKeySet {
-    /// What is.
+    /// The usable keys.
     pub keys: KeySet,
-    /// What is not, in the order of the set.
+    /// The keys that are not used, in the order of the set.
     pub unusable: Vec<NotUsed>,
-    /// How many further ones were not read.
+    /// The number of keys beyond the maximum, which were not read.
     pub unread: usize,
 }
 
 /// A key of a set that is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotUsed {
-    /// Its place in the set, from 0.
+    /// Its position in the set, from 0.
     pub place: usize,
-    /// Its name, where it has one.
+    /// Its `kid`, if it has one.
     pub kid: Option<Box<str>>,
-    /// Why.
+    /// The reason.
     pub why: Unusable,
 }
 
-/// Tells which keys of an issuer are not used. That others' keys are among them is as it should be.
+/// Logs the keys of an issuer that are not used. Keys that are not meant for us are not worth a warning.
 pub(in crate::auth::jwt) fn tell(issuer: &str, read: &ReadKeySet) {
     for NotUsed { place, kid, why } in &read.unusable {
         let (place, kid) = (place + 1, kid.as_deref());
@@ -69,20 +70,20 @@ pub(in crate::auth::jwt) fn tell(issuer: &str, read: &ReadKeySet) {
 }
 
 impl KeySet {
-    /// The set of one shared secret, used with these algorithms.
+    /// The set of one shared secret, for these algorithms.
     pub fn of_secret(secret: &SecretBytes, algorithms: &[SignatureAlgorithm]) -> Self {
         let key = DecodingKey::from_secret(secret.expose());
         Self { keys: vec![VerificationKey::nameless(key, algorithms.to_vec())] }
     }
 
-    /// The set of these keys, in which each is once.
+    /// The set of these keys, without duplicates.
     pub(super) fn of(keys: impl IntoIterator<Item = VerificationKey>) -> Self {
         let mut set = Self { keys: Vec::new() };
         keys.into_iter().for_each(|key| set.add(key));
         set
     }
 
-    /// One that is there already, for other algorithms perhaps, is the same key.
+    /// Adds a key. If the same key is already present, possibly for other algorithms, the two are merged.
     fn add(&mut self, key: VerificationKey) {
         match self.keys.iter_mut().find(|own| own.is_same_as(&key)) {
             Some(own) => {
@@ -94,7 +95,7 @@ impl KeySet {
         }
     }
 
-    /// The same, used with no other algorithms than these.
+    /// The same set, restricted to these algorithms.
     pub(in crate::auth::jwt) fn only(mut self, allowed: &[SignatureAlgorithm]) -> Self {
         for key in &mut self.keys {
             key.algorithms.retain(|algorithm| allowed.contains(algorithm));
@@ -103,17 +104,17 @@ impl KeySet {
         self
     }
 
-    /// Reads a JSON Web Key Set (RFC 7517 §5), or an object of PEM blocks by their names, as Google publishes them. A key that
-    /// can't be used does not take the others with it.
+    /// Parses a JSON Web Key Set (RFC 7517 §5), or an object of named PEM blocks, as Google publishes them. A key that
+    /// can't be used does not affect the others.
     ///
     /// # Errors
-    /// [`NotAKeySet`] for a text that is neither.
+    /// [`NotAKeySet`] if the text is neither.
     pub fn read(text: &[u8], source: Source) -> Result<ReadKeySet, NotAKeySet> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         Self::of_set(&strict_json::object(text).ok_or_else(|| NotAKeySet::text(text))?, source)
     }
 
-    /// The same of JSON that was read.
+    /// The same for parsed JSON.
     ///
     /// # Errors
     /// [`NotAKeySet`] without a list of keys.
@@ -137,7 +138,7 @@ impl KeySet {
     /// The set of one JSON Web Key.
     ///
     /// # Errors
-    /// Why it can't be used.
+    /// Why the key can't be used.
     pub fn of_key(jwk: &Map<String, Value>, source: Source) -> Result<Self, Unusable> {
         Ok(Self { keys: vec![jwk::read(jwk, source)?] })
     }
@@ -156,19 +157,20 @@ impl KeySet {
         ReadKeySet { keys, unusable, unread }
     }
 
-    /// Whether no token can be verified with it.
+    /// Whether the set can't verify any token.
     pub fn is_empty(&self) -> bool {
         self.keys.iter().all(|key| key.algorithms.is_empty())
     }
 
-    /// Names what the set verifies: two sets of the same keys have the same, in whatever order they come.
+    /// A hash of what the set verifies. Sets of the same keys in any order have the same hash.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut fingerprints: Vec<_> = self.keys.iter().map(VerificationKey::fingerprint).collect();
         fingerprints.sort_unstable();
         Sha256::digest(fingerprints.concat()).into()
     }
 
-    /// The keys that a header can mean, of which each is for `algorithm`. Where nothing tells them apart, there are several.
+    /// The keys that a header can select, all for `algorithm`. There are several if the header does not distinguish
+    /// them.
     pub(in crate::auth::jwt) fn meant(
         &self,
         kid: Option<&str>,
@@ -177,7 +179,7 @@ impl KeySet {
     ) -> Result<(SignatureAlgorithm, impl Iterator<Item = &DecodingKey>), TokenFault> {
         let is_named = move |key: &&VerificationKey| kid.is_some() && key.kid.as_deref() == kid;
         let some_is_named = self.keys.iter().any(|key| is_named(&key));
-        // A name that none of the keys has may still mean one that has no name.
+        // A `kid` that no key has may still select a key without a `kid`.
         let is_meant = move |key: &&VerificationKey| {
             let by_name = if some_is_named { is_named(key) } else { kid.is_none() || key.kid.is_none() };
             by_name && issuer.is_none_or(|issuer| key.is_of(issuer))
@@ -194,7 +196,7 @@ impl KeySet {
         }
     }
 
-    /// The most keys that nothing tells apart for a token that names its key.
+    /// The maximum number of keys that a token with a `kid` can't distinguish.
     pub(super) fn most_alike(&self) -> usize {
         let alike = |key: &VerificationKey, algorithm: &SignatureAlgorithm| {
             self.keys.iter().filter(|other| other.kid == key.kid && other.algorithms.contains(algorithm)).count()
@@ -204,7 +206,7 @@ impl KeySet {
     }
 }
 
-/// A certificate or a public key in PEM, under its name in an object.
+/// Reads a named certificate or public key in PEM.
 fn named_block(kid: &str, block: &Value) -> Result<VerificationKey, Unusable> {
     if kid.len() > KEY_ID_MAX_BYTES {
         return Err(Unusable::Malformed);
@@ -214,7 +216,7 @@ fn named_block(kid: &str, block: &Value) -> Result<VerificationKey, Unusable> {
         return Err(Unusable::Secret);
     }
     let block = pem::parse(text).map_err(|_| Unusable::Malformed)?;
-    // A broken one before it would be skipped.
+    // The parser would skip a broken block before it.
     if !text.starts_with(&format!("{PEM_BEGIN}{}-----", block.tag())) {
         return Err(Unusable::Malformed);
     }

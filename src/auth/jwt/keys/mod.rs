@@ -1,13 +1,12 @@
-//! The keys that tokens are verified with: read from what issuers publish and from what operators hand in, and fetched again
-//! in time.
+//! The keys that verify tokens: parsed from issuers' publications and operators' files, and refreshed in time.
 //!
-//! - `verification_key`: one key, and what it may verify
+//! - `verification_key`: one key, and the algorithms that it may verify
 //! - `jwk`: one JSON Web Key
 //! - `der`: public keys and certificates in DER
-//! - `key_set`: the keys of an issuer, and which of them a token means
-//! - `no_key_set`: what else an answer was
-//! - `file`: keys in a file of the operator's
-//! - `remote_keys`: keys that have to be fetched
+//! - `key_set`: the keys of an issuer, and the selection of one for a token
+//! - `no_key_set`: describes a response that is not a key set
+//! - `file`: keys in a file of the operator
+//! - `remote_keys`: keys that must be fetched
 
 mod der;
 mod file;

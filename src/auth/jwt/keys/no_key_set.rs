@@ -1,9 +1,9 @@
-//! What an answer was that should have been a key set.
+//! Describes a response that should have been a key set.
 
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-/// The text is not a set of keys (RFC 7517 §5), but something else.
+/// The text is not a key set (RFC 7517 §5), but something else.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "each says itself what it is")]
 pub enum NotAKeySet {
@@ -42,7 +42,8 @@ pub enum NotAKeySet {
 }
 
 impl NotAKeySet {
-    /// What this text is, which is no JSON object without repeated members. Nothing of it is repeated: a stranger wrote it.
+    /// Describes a text that is not a JSON object without repeated members. The text itself is not repeated, because a
+    /// stranger wrote it.
     pub(super) fn text(bytes: &[u8]) -> Self {
         const GZIP: &[u8] = &[0x1f, 0x8b];
         if bytes.starts_with(GZIP) {
@@ -74,7 +75,7 @@ impl NotAKeySet {
         }
     }
 
-    /// What this object is, which has no list of keys.
+    /// Describes an object without a list of keys.
     pub(super) fn object(object: &Map<String, Value>) -> Self {
         if object.contains_key("kty") {
             Self::Key

@@ -1,6 +1,5 @@
-//! The keys of an issuer that have to be fetched: at start, again and again in the background, and when a
-//! token names one that is not known. Reading them costs one atomic load, and no lock is held while they
-//! are fetched.
+//! The keys of an issuer that must be fetched: at start, periodically in the background, and when a token names an
+//! unknown key. Reading them costs one atomic load, and no lock is held during a fetch.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,24 +17,23 @@ use crate::{
     telemetry::outage::Trouble,
 };
 
-/// An issuer cannot make us ask more often, whatever its `Cache-Control` says.
+/// An issuer can't make us fetch more often, whatever its `Cache-Control` says.
 const REFRESH_MIN: Duration = Duration::from_secs(60);
-/// After a failed fetch, doubled up to the refresh interval.
+/// The pause after a failed fetch, doubled up to the refresh interval.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 
-/// When to fetch, and for how long what was fetched is used.
+/// When to fetch, and how long to use the result.
 #[derive(Clone, Debug)]
 pub struct RemoteKeysSettings {
-    /// At the latest after so long, keys are fetched again: a key that an issuer has taken away verifies nothing
-    /// after that.
+    /// The maximum interval between fetches: a key that the issuer has removed verifies nothing after that.
     pub refresh: Duration,
-    /// Tokens with unknown keys cause at most one fetch in so long.
+    /// Tokens with unknown keys cause at most one fetch in this time.
     pub cool_down: Duration,
-    /// For so long the last good keys are used while the issuer cannot be reached.
+    /// How long the last good keys are used while the issuer is unreachable.
     pub keep: Duration,
 }
 
-/// An issuer's keys, as they were fetched last.
+/// The last fetched keys of an issuer.
 pub struct RemoteKeys {
     issuer: String,
     source: Box<dyn KeySetSource>,
@@ -45,32 +43,32 @@ pub struct RemoteKeys {
     demand: watch::Sender<Demand>,
 }
 
-/// Whether somebody needs the keys fetched now.
+/// Whether somebody needs a fetch now.
 struct Demand {
-    /// From the asking until a fetch has ended that began after it.
+    /// True from the request until a fetch that began after it has ended.
     open: bool,
-    /// When a token asked last. Fetches that no token asked for don't count: a new key must work at once
-    /// although the keys have just been refreshed.
+    /// When a token last requested a fetch. Other fetches do not count: a new key must work immediately, even if the
+    /// keys were just refreshed.
     last: Option<MonotonicTime>,
 }
 
 struct Fetched {
     keys: CurrentKeys,
-    /// What they verify: the same keys may come in another order.
+    /// A hash of what the keys verify, independent of their order.
     fingerprint: [u8; 32],
-    /// From then on they are too old to be used.
+    /// When the keys become too old to be used.
     until: MonotonicTime,
 }
 
-/// The keys of now.
+/// The current keys.
 #[derive(Clone)]
 pub(in crate::auth::jwt) struct CurrentKeys {
     pub(in crate::auth::jwt) set: Arc<KeySet>,
-    /// Counts the different sets that have come, so that what one of them has verified is known to be so.
+    /// Incremented with each different set, so that it identifies the set that has verified a token.
     pub(in crate::auth::jwt) version: u64,
 }
 
-/// What was told last of the keys that are not used: each fetch brings them again, perhaps in another order.
+/// The last logged state of unused keys. Each fetch returns them again, possibly in another order.
 #[derive(Default, PartialEq)]
 struct Told {
     unusable: Vec<(Option<Box<str>>, Unusable)>,
@@ -90,7 +88,7 @@ impl Told {
 }
 
 impl RemoteKeys {
-    /// Keys that are not fetched yet; [`run`](Self::run) does that.
+    /// Keys that are not fetched yet; [`run`](Self::run) fetches them.
     pub fn new(
         issuer: String,
         source: Box<dyn KeySetSource>,
@@ -103,17 +101,17 @@ impl RemoteKeys {
             allowed,
             settings,
             current: ArcSwapOption::empty(),
-            // The first fetch is wanted by all tokens that come before it has ended.
+            // The first fetch is requested by every token that arrives before it ends.
             demand: watch::channel(Demand { open: true, last: None }).0,
         }
     }
 
-    /// Whether the issuer has ever answered with keys.
+    /// Whether any fetch has succeeded.
     pub fn have_come(&self) -> bool {
         self.current.load().is_some()
     }
 
-    /// Fetches for ever: the only one who does, so there is never more than one fetch under way.
+    /// Fetches for ever. Only this task fetches, so there is never more than one fetch at a time.
     pub async fn run(self: Arc<Self>) {
         let mut retry = RETRY_MIN;
         let mut told = Told::default();
@@ -133,13 +131,13 @@ impl RemoteKeys {
                         let issuer = &self.issuer;
                         tracing::warn!(issuer, error, repeated, "could not fetch an issuer's keys; trying again");
                     });
-                    // Not all replicas at the same time.
+                    // Randomized, so that replicas do not fetch simultaneously.
                     let pause = retry.mul_f64(rand::rng().random_range(0.5..1.0));
                     retry = (retry * 2).min(self.settings.refresh);
                     pause
                 }
             };
-            // A demand that came during the fetch may be about what the issuer has changed since it answered.
+            // A request during the fetch may concern a change after the issuer's response.
             if wanted {
                 self.demand.send_modify(|demand| demand.open = false);
             }
@@ -151,7 +149,7 @@ impl RemoteKeys {
         }
     }
 
-    /// A broken answer leaves the last good keys in their place.
+    /// Fetches once. An invalid response leaves the last good keys in place.
     async fn fetch(&self, told: &mut Told) -> Result<Duration, FetchError> {
         let FetchedKeySet { address, body, max_age } = self.source.fetch().await?;
         let read = KeySet::read(&body, Source::Remote)
@@ -164,7 +162,7 @@ impl RemoteKeys {
         let fingerprint = keys.fingerprint();
         let before = self.current.load();
         let keys = match &*before {
-            // The same keys again: what they have verified stays verified.
+            // The same keys: tokens verified with them stay verified.
             Some(before) if before.fingerprint == fingerprint => before.keys.clone(),
             before => {
                 let version = before.as_ref().map_or(0, |before| before.keys.version + 1);
@@ -178,7 +176,7 @@ impl RemoteKeys {
             .clamp(REFRESH_MIN.min(self.settings.refresh), self.settings.refresh))
     }
 
-    /// The keys. Where there are none, the next try may be far away, so they are asked for.
+    /// The current keys. If there are none, requests a fetch, because the next attempt may be far away.
     pub(in crate::auth::jwt) fn current(&self) -> Result<CurrentKeys, Undecided> {
         match &*self.current.load() {
             Some(fetched) if clock::now() < fetched.until => Ok(fetched.keys.clone()),
@@ -189,21 +187,21 @@ impl RemoteKeys {
         }
     }
 
-    /// Whether the keys of `now` are those of this version.
+    /// Whether this version of the keys is current at `now`.
     pub(in crate::auth::jwt) fn are_still(&self, version: u64, now: MonotonicTime) -> bool {
         let current = self.current.load();
         current.as_ref().is_some_and(|fetched| fetched.keys.version == version && now < fetched.until)
     }
 
-    /// Waits for a fetch, unless a token caused one so short a time ago that another would tell nothing new.
+    /// Waits for a fetch, unless a token caused one so recently that another would bring nothing new.
     pub(in crate::auth::jwt) async fn fetch_anew(&self) {
         if self.ask() {
-            // A fetch is bounded in time. It fails to end only when the process does.
+            // A fetch is bounded in time; it fails to end only when the process does.
             let _ = self.demand.subscribe().wait_for(|demand| !demand.open).await;
         }
     }
 
-    /// Wants a fetch, at most once in a cool-down; gives whether one is awaited.
+    /// Requests a fetch, at most once per cool-down. Returns whether one is pending.
     fn ask(&self) -> bool {
         let now = clock::now();
         self.demand.send_if_modified(|demand| {

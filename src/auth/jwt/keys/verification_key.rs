@@ -1,44 +1,46 @@
-//! One key, and what it may verify.
+//! One key, and the algorithms that it may verify.
 
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind};
 use sha2::{Digest, Sha256};
 
 use crate::auth::jwt::algorithm::SignatureAlgorithm;
 
-/// Moduli that we use, in bits: shorter ones are weak (RFC 7518 §3.3), longer ones a way to make us work.
+/// The accepted sizes of RSA moduli, in bits: shorter ones are weak (RFC 7518 §3.3), longer ones cost too much
+/// computation.
 pub(super) const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What Microsoft Entra ID writes in place of a tenant's id.
+/// Microsoft Entra ID's placeholder for a tenant's id.
 const TENANT: &str = "{tenantid}";
 
-/// One key, and what it may verify: the key decides the algorithm (RFC 8725 §3.1).
+/// A key with its algorithms: the key decides the algorithm (RFC 8725 §3.1).
 pub(in crate::auth::jwt) struct VerificationKey {
-    /// Its name, which need not be its alone.
+    /// The `kid`, which need not be unique.
     pub(super) kid: Option<Box<str>>,
-    /// The one issuer whose tokens it may verify, where the set names one for each key, as Microsoft Entra ID's do.
+    /// The only issuer whose tokens the key may verify, if the set names one, as Microsoft Entra ID does.
     pub(super) issuer: Option<Box<str>>,
-    /// Never of more than one family.
+    /// All of one family.
     pub(in crate::auth::jwt) algorithms: Vec<SignatureAlgorithm>,
     pub(super) key: DecodingKey,
 }
 
 impl VerificationKey {
-    /// A key without a name.
+    /// A key without a `kid`.
     pub(in crate::auth::jwt) fn nameless(key: DecodingKey, algorithms: Vec<SignatureAlgorithm>) -> Self {
         Self { kid: None, issuer: None, algorithms, key }
     }
 
-    /// Whether it may verify tokens with this `iss`. A key whose issuer has a placeholder is every tenant's.
+    /// Whether the key may verify tokens with this `iss`. If its issuer contains a placeholder, it is valid for every
+    /// tenant.
     pub(super) fn is_of(&self, issuer: &str) -> bool {
         self.issuer.as_deref().is_none_or(|own| own == issuer || own.contains(TENANT))
     }
 
-    /// Whether the two are one key under one name.
+    /// Whether both are the same key with the same `kid`.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         self.kid == other.kid && self.issuer == other.issuer && self.material() == other.material()
     }
 
-    /// What the key is, apart from its name and its use. A digest, for it may be of a secret.
+    /// A digest of the key material, without `kid` and algorithms. A digest, because the key may be a secret.
     fn material(&self) -> [u8; 32] {
         let family = match self.key.family() {
             AlgorithmFamily::Hmac => 0,
@@ -58,7 +60,7 @@ impl VerificationKey {
         hash.finalize().into()
     }
 
-    /// Names the key with all that decides what it verifies.
+    /// A hash of everything that determines what the key verifies.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new_with_prefix(self.material());
         for name in [&self.kid, &self.issuer] {
@@ -73,7 +75,7 @@ impl VerificationKey {
     }
 }
 
-/// How many bits a number has, whose first byte is not zero.
+/// The number of bits of a number whose first byte is not zero.
 pub(super) fn bits(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }

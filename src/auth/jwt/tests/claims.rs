@@ -94,7 +94,7 @@ fn no_token_of_now_is_accepted_after_the_longest_life_and_one_is_until_then() {
     let verifier = TokenVerifier::new(&settings, &HashMap::new()).expect("usable keys");
     let longest_life = verifier.lives().longest("").expect("tokens without an issuer are accepted");
     let leeway = settings.leeway.as_secs() as i64;
-    // The latest dates of which a replica may say that they are good.
+    // The latest dates that a replica may accept.
     let issued_at = NOW_SECONDS + leeway;
     let expiry = issued_at + settings.max_lifetime.as_secs() as i64 + leeway;
     let judged = |iat: i64, exp: i64, now: OffsetDateTime| {
@@ -243,7 +243,7 @@ fn where_keys_belong_to_organisations_the_claim_names_the_owner_and_the_subject_
     let mut nobody = good_with("org", json!("acme"));
     nobody["sub"] = json!("");
     assert_eq!(judged_claims(&tenants, &nobody), Err(TokenFault::Subject));
-    // Where nothing is configured, such a claim means nothing.
+    // Without such a setting, the claim has no meaning.
     assert_eq!(judged_claims(&settings(), &good_with("org", json!("acme"))), accepted("alice"));
 }
 
@@ -263,7 +263,7 @@ fn anything_but_false_in_the_claim_says_that_the_owner_is_disabled() {
     }
 }
 
-/// Else whoever finds an old token could stop all keys of its owner.
+/// Otherwise anybody who finds an old token could disable all keys of its owner.
 #[test]
 fn a_token_that_is_no_good_says_nothing_of_its_owner() {
     let settings = Jwt { disabled_claim: Some("suspended".parse().expect("a path")), ..settings() };

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The good header with further members.
+/// The valid header with further members.
 fn with(members: &str) -> String {
     format!(r#"{{"alg":"HS256",{members}}}"#)
 }

@@ -1,8 +1,8 @@
-//! A token has one spelling (RFC 7515 §2, §3.1, §7.1).
+//! A token has only one encoding (RFC 7515 §2, §3.1, §7.1).
 
 use super::*;
 
-/// What a lenient base64 decoder would take for `segment`, and ours must not.
+/// Encodings that a lenient base64 decoder would accept as `segment`.
 fn other_spellings(segment: &str) -> Vec<String> {
     let (middle, _) = segment.split_at(4);
     let insert = |text: &str| format!("{middle}{text}{}", &segment[4..]);
@@ -28,7 +28,7 @@ fn other_spellings(segment: &str) -> Vec<String> {
     spellings
 }
 
-/// The same bytes, with a bit set that the last character has too many.
+/// The same bytes, with an unused bit of the last character set.
 fn with_stray_bits(segment: &str) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     assert!(!segment.len().is_multiple_of(4), "a segment with bits to spare: {segment}");
@@ -41,14 +41,14 @@ fn is_telling(segment: &str) -> bool {
     !segment.len().is_multiple_of(4) && segment.contains('-') && segment.contains('_')
 }
 
-/// An object encoded, with a member and spaces put in so that the segment has other spellings of every kind.
+/// An encoded object, with a member and spaces added so that the segment has alternative encodings of every kind.
 fn telling_segment(json: &str) -> String {
     let members = &json[1..];
     let padded = (0..3).map(|spaces| format!(r#"{{{}"x":"???>>>???>>>~~~",{members}"#, " ".repeat(spaces)));
     padded.map(|json| URL_SAFE_NO_PAD.encode(json)).find(|segment| is_telling(segment)).expect("one of three paddings")
 }
 
-/// The segments of a good token that all have other spellings of every kind.
+/// The segments of a valid token, each with alternative encodings of every kind.
 fn telling_token() -> [String; 3] {
     let header = telling_segment(HEADER);
     let claims = |number: u32| telling_segment(&good_with("number", json!(number)).to_string());

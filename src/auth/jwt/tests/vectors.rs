@@ -1,14 +1,14 @@
-//! Tokens that others have made.
+//! Test vectors from other sources.
 
 use super::*;
 
-/// A key that is no text, as the configuration's are.
+/// A key that is not text, in contrast to configured ones.
 fn key(key: &str) -> KeySet {
     let jwk = json!({ "kty": "oct", "k": key, "alg": "HS256" });
     KeySet::of_key(jwk.as_object().expect("an object"), Source::Operator).expect("a key")
 }
 
-/// What was signed, as JSON.
+/// The signed payload, as JSON.
 fn signed_claims(keys: &KeySet, token: &str) -> Result<Value, TokenFault> {
     let SignedPayload(payload) = verify(token.as_bytes(), keys, &HeaderPolicy::default())?;
     strict_json::object(&payload).map(Value::Object).ok_or(TokenFault::Malformed)
@@ -32,8 +32,8 @@ fn the_example_of_rfc_7515_appendix_a_1_is_verified() {
     assert_eq!(signed_claims(&keys, &changed), Err(TokenFault::Signature));
 }
 
-/// RFC 7520 §4.4; github.com/ietf-jose/cookbook @13692b6, `jws/4_4.hmac-sha2_integrity_protection.json`.
-/// Its payload is no JSON, so the signature is good and the token is not.
+/// RFC 7520 §4.4; github.com/ietf-jose/cookbook @13692b6, `jws/4_4.hmac-sha2_integrity_protection.json`. Its payload is
+/// not JSON, so the signature is valid and the token is not.
 #[test]
 fn the_example_of_rfc_7520_section_4_4_has_a_good_signature_and_no_claims() {
     let keys = key("hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg");
@@ -47,7 +47,7 @@ fn the_example_of_rfc_7520_section_4_4_has_a_good_signature_and_no_claims() {
     assert_eq!(signed_claims(&keys, &changed), Err(TokenFault::Signature));
 }
 
-/// RFC 7520 §4.5 (the key and the header of §4.4): the content travels elsewhere.
+/// RFC 7520 §4.5 (the key and the header of §4.4): the content is detached.
 #[test]
 fn the_detached_content_of_rfc_7520_section_4_5_is_refused() {
     let keys = key("hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg");
@@ -56,7 +56,7 @@ fn the_detached_content_of_rfc_7520_section_4_5_is_refused() {
     assert_eq!(signed_claims(&keys, token), Err(TokenFault::Signature));
 }
 
-/// RFC 7797 §4.2; github.com/ietf-jose/cookbook @13692b6, `rfc7797/`. The payload is signed as it is.
+/// RFC 7797 §4.2; github.com/ietf-jose/cookbook @13692b6, `rfc7797/`. The payload is signed without encoding.
 #[test]
 fn the_unencoded_payload_of_rfc_7797_section_4_2_is_refused() {
     let keys = key("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");

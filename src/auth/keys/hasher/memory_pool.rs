@@ -1,33 +1,32 @@
-//! Memory blocks that were used before. Taking fresh ones from the system for each hash costs page faults worth a tenth of
-//! the hash.
+//! Reuses memory blocks. Fresh memory for each hash causes page faults that cost a tenth of the hash.
 
 use std::sync::{Mutex, PoisonError};
 
 use argon2::Block;
 
-/// Rooms of blocks, never more of them than permits, and none larger than the usual one.
+/// Buffers of blocks: never more than there are permits, and none larger than usual.
 pub(super) struct MemoryPool {
-    /// How many blocks the hash of a new key takes.
+    /// The number of blocks for the hash of a new key.
     usual: usize,
     rooms: Mutex<Vec<Vec<Block>>>,
 }
 
 impl MemoryPool {
-    /// An empty one, for hashes that usually take so many blocks.
+    /// An empty pool for hashes with this usual number of blocks.
     pub(super) fn of_usual(usual: usize) -> Self {
         Self { usual, rooms: Mutex::default() }
     }
 
-    /// Does `work` in a room of `count` blocks.
+    /// Runs `work` with a buffer of `count` blocks.
     pub(super) fn with_blocks<T>(&self, count: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
         let mut blocks = self.rooms().pop().unwrap_or_default();
         if blocks.len() < count {
-            // In one step, and not copied from a room that is too small.
+            // A new allocation, instead of copying a buffer that is too small.
             blocks = vec![Block::default(); count];
         }
         let result = work(&mut blocks[..count]);
         if blocks.len() > self.usual {
-            // One row that asks for more must not cost its memory for ever.
+            // A single row with higher parameters must not occupy its memory for ever.
             blocks = Vec::new();
         }
         self.rooms().push(blocks);

@@ -1,15 +1,15 @@
-//! Which threads go first.
+//! Thread priority.
 
-/// Enough for a request that arrives to take the core at once; with a quarter of the usual share where the cores
-/// are never idle, so that first checks go on even then.
+/// Enough for an arriving request to get the core immediately. Where cores are never idle, a quarter of the usual share
+/// remains, so that first checks still make progress.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// Lets every other thread go before this one, from now on. A hash takes a core for some ten milliseconds, and
-/// without this a known key that comes meanwhile waits until the system thinks that the hash has had its turn: 4 ms.
+/// Lowers the priority of this thread for good. A hash occupies a core for about ten milliseconds; otherwise a known
+/// key that arrives in the meantime would wait until the scheduler's time slice of 4 ms ends.
 ///
-/// Only on Linux, where the niceness is the thread's own and not the process's. Nothing is lost where it can't be
-/// set: a process that was started with a higher one keeps that.
+/// Only on Linux, where niceness is per thread and not per process. Failures are harmless: a process that was started
+/// with a higher niceness keeps it.
 pub(crate) fn step_back() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICENESS);

@@ -1,19 +1,19 @@
-//! What a stored hash says of itself, and how much of it is done.
+//! The parameters of a stored hash, and their limits.
 
 use argon2::{Algorithm, Params, PasswordHash, Version};
 
 use super::{HashError, OUTPUT_BYTES, unusable};
 use crate::domain::ports::keys::StoredHash;
 
-/// The most memory that a row may ask for, unless the configuration asks for more. Whoever can write to the database could
-/// otherwise make each replica take as much as they like. 64 MiB is what RFC 9106 §4 recommends where memory is short, and
-/// more than any set of OWASP's; so rows that were made under other settings of such a size can still be checked.
+/// The maximum memory that a row may demand, unless the configuration uses more. Otherwise anybody who can write to the
+/// database could exhaust the memory of every replica. RFC 9106 §4 recommends 64 MiB if memory is constrained, and no
+/// set of OWASP parameters needs more, so rows created with other common settings can still be checked.
 const MEMORY_KIB_MAX: u32 = 64 * 1024;
-/// The same of the passes, and of the lanes: what the configuration allows.
+/// The same for passes and lanes: the limits of the configuration.
 const ITERATIONS_MAX: u32 = 16;
 const PARALLELISM_MAX: u32 = 16;
 
-/// A stored hash: how it was made, and what must come out.
+/// A parsed hash: its parameters, and the expected output.
 pub(super) struct Expected {
     pub(super) params: Params,
     pub(super) salt: Vec<u8>,
@@ -21,10 +21,10 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Reads a hash such as we make, where `configured` are the parameters of today.
+    /// Parses a hash of our form. `configured` are the current parameters.
     ///
     /// # Errors
-    /// [`HashError::Unusable`] for any other, and for one that asks for too much.
+    /// [`HashError::Unusable`] for any other form, and if the parameters exceed the limits.
     pub(super) fn parse(stored: &StoredHash, configured: &Params) -> Result<Self, HashError> {
         let hash = PasswordHash::new(stored.expose()).map_err(unusable)?;
         let params = Params::try_from(&hash).map_err(unusable)?;
