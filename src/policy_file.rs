@@ -111,7 +111,8 @@ pub async fn tell_of_hang_ups(mut hang_up: Signal) {
     }
 }
 
-/// Off the threads that serve: a file may be on a slow disk, and to understand ten thousand rules takes a while.
+/// Runs outside of the threads that serve requests: the file may be on a slow disk, and parsing ten thousand rules
+/// takes a while.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }

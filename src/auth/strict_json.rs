@@ -16,7 +16,7 @@ pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
     Object::read(text).map(Map::from)
 }
 
-/// Why a text is no JSON object without repeated members.
+/// Why a text is not a JSON object without repeated members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The text is empty.
@@ -57,7 +57,7 @@ fn cause(error: &serde_json::Error) -> Box<str> {
     text.split(" at line ").next().unwrap_or_default().into()
 }
 
-/// A JSON object that borrows from its text: a token's is read once and thrown away.
+/// A JSON object that borrows from its text, because tokens are read once and dropped.
 pub struct Object<'a> {
     /// Names are unique. If there are more than [`FEW`], they are sorted by name.
     members: Vec<(Cow<'a, str>, Json<'a>)>,

@@ -159,7 +159,7 @@ fn print_lines(lines: &str) -> Result<(), NotPrinted> {
     lines.lines().try_for_each(|line| print_line(escaped(line)))
 }
 
-/// Gives how many there were.
+/// Returns the number of events.
 async fn each_page(
     desk: &Desk,
     filter: &EventFilter,

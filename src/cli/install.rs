@@ -10,7 +10,7 @@ use keyward_local_postgres::{StartError, packages::InstallCommand, programs::Pro
 
 use super::shared::output::{tell, tell_line};
 
-/// What else helps.
+/// The alternatives.
 const OR_ELSE: &str = "or set PG_BIN_DIR to the folder of `initdb` and `postgres`, or KEYWARD__DATABASE__URL to use a server \
                        that is already running";
 

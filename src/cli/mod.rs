@@ -1,4 +1,4 @@
-//! What can be typed after `keyward`. Each command has a file of its own, or a few lines here.
+//! The command line. Each command has its own file, or a few lines here.
 
 mod audit;
 mod completions;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::shared::output::print_line;
 
-/// The file that holds the JWT secret.
+/// The file with the JWT secret.
 pub(super) const JWT_SECRET: &str = "jwt_secret";
 /// The file with the pepper.
 pub(super) const PEPPER: &str = "pepper";

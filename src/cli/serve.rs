@@ -28,8 +28,8 @@ pub(super) fn hang_ups() -> anyhow::Result<Signal> {
     signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
 }
 
-/// The configuration, once the log is set up and the process is as it says. The settings end here, with the texts of secrets
-/// in them.
+/// The configuration, after setting up the log and the process accordingly. The settings, which contain secrets, are
+/// dropped here.
 pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Config> {
     let mut config = settings.validate()?;
     log::init(&config.log)?;

@@ -31,8 +31,8 @@ const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-c
 /// More are a mistake: while none answers, each is tried in turn.
 const HOSTS_MAX: usize = 16;
 
-/// What is wrong with a URL. Continues a sentence that begins with the setting, and shows nothing of the URL, in which a
-/// password may stand anywhere.
+/// What is wrong with a URL. Continues a sentence that begins with the setting, and shows no part of the URL, because
+/// any part may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDatabaseUrl {
     /// Not a Postgres URL.

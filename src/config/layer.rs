@@ -35,7 +35,7 @@ impl Layer {
         self.values.iter().map(|(name, value)| (name.clone(), value.kind.clone())).collect()
     }
 
-    /// The texts of its secrets, for which only marks stand in it.
+    /// The texts of secrets. The layer itself contains only marks for them.
     pub(super) fn secrets(&self) -> Vault {
         self.secrets.clone()
     }

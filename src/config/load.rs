@@ -57,7 +57,7 @@ pub struct Settings {
     /// The names of the settings, in order.
     pub(super) known: Vec<String>,
     defaults: BTreeMap<String, ValueKind>,
-    /// Found while loading; reported together with what validation finds.
+    /// Problems found while loading; reported together with those of the validation.
     pub(super) problems: Vec<String>,
     /// The texts behind the marks of secrets.
     secrets: Vault,

@@ -67,7 +67,7 @@ fn typed(kind: &ValueKind, default: &ValueKind) -> ValueKind {
     }
 }
 
-/// A value like TOML.
+/// A value in the notation of TOML.
 fn plain(kind: &ValueKind) -> String {
     match kind {
         ValueKind::String(text) => format!("{text:?}"),

@@ -218,7 +218,7 @@ pub struct OwnerSwitched {
     pub reason: Option<ChangeReason>,
 }
 
-/// A change of more than one key, or of tokens.
+/// The circumstances of a change to several keys, or to tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Together<'a> {
     /// The caller's reach.

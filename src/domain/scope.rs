@@ -15,7 +15,7 @@ pub const ADMIN_SCOPE: &str = "keyward:admin";
 pub const VERIFY_SCOPE: &str = "keyward:verify";
 /// All rights on Keyward itself that there are.
 pub const KEYWARD_SCOPES: [&str; 2] = [ADMIN_SCOPE, VERIFY_SCOPE];
-/// Scopes that begin so are rights on Keyward itself, which nobody passes on without having them.
+/// The prefix of scopes that are rights on Keyward itself. Nobody can grant one without having it.
 const RESERVED: &str = "keyward:";
 
 /// A scope (RFC 6749 §3.3): printable ASCII without space, `"` and `\`.

@@ -79,7 +79,7 @@ impl SearchText {
         &self.0
     }
 
-    /// Whether a text has it anywhere, in letters of either case.
+    /// Whether `text` contains it, case-insensitively.
     pub fn is_within(&self, text: &str) -> bool {
         text.to_lowercase().contains(&self.0.to_lowercase())
     }

@@ -199,7 +199,7 @@ impl Gate {
         headers.get(AUTHORIZATION).and_then(of).or_else(|| headers.iter().find_map(|(_, value)| of(value)))
     }
 
-    /// The public name of the key that a request carries, in whichever header: only what our tag is on is a key of ours.
+    /// The id of the presented key, in whichever header it is. Only text with a valid tag counts as a key.
     fn presented_key(&self, request: &HttpRequest) -> Option<KeyId> {
         let headers = request.headers();
         let bare = |value: &HeaderValue| {
@@ -258,7 +258,7 @@ fn hint(denial: Denial, token: &Unverified) -> Option<String> {
     }
 }
 
-/// A verdict after a scope was asked for.
+/// Denies the verdict if the principal lacks the scope.
 pub(crate) fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
     match verdict {
         Verdict::Granted(principal) if !principal.scopes().contains(scope) => Verdict::Denied(Denial::Scope(scope)),

@@ -64,7 +64,7 @@ impl Replica {
     /// again.
     ///
     /// # Errors
-    /// When one of these cannot be done; the message says what to do.
+    /// If any of this fails; the message contains the remedy.
     pub fn start(config: Config, hang_up: Signal) -> anyhow::Result<Self> {
         let Config {
             server: settings,
@@ -218,7 +218,7 @@ async fn prepare(store: &Store, database: &Database, audit: &Audit, address: Soc
     }
 }
 
-/// Begins to watch the policy file, where there is one.
+/// Starts to watch the policy file, if there is one.
 fn authorizer(settings: config::Authorize, hang_up: Signal) -> anyhow::Result<Authorize> {
     let policy = match settings.policy {
         Some(file) => {

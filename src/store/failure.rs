@@ -31,7 +31,7 @@ pub(super) struct Password {
     pub(super) given: bool,
 }
 
-/// There is no connection.
+/// A failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub(super) struct ConnectFailure {
@@ -42,7 +42,7 @@ pub(super) struct ConnectFailure {
 }
 
 impl ConnectFailure {
-    /// Nothing has answered for so long.
+    /// The server did not answer in time.
     pub(super) fn silent(options: &PgConnectOptions, place: Place) -> Self {
         let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
         Self::that_heals(format!(
@@ -56,7 +56,7 @@ impl ConnectFailure {
         Self { what: format!("{url}: {server} is refused: {unfit}"), heals: unfit.heals() }
     }
 
-    /// What went wrong while connecting, or with the first statement.
+    /// An error while connecting, or of the first statement.
     pub(super) fn new(error: &sqlx::Error, options: &PgConnectOptions, place: Place, password: Password) -> Self {
         let of = Of::new(options, place, password);
         let Of { server, url, .. } = &of;
@@ -165,7 +165,7 @@ impl Password {
     const UNKNOWN: Self = Self { setting: "", given: true };
 }
 
-/// What messages speak of.
+/// The values that messages refer to.
 struct Of<'a> {
     server: String,
     url: &'static str,

@@ -65,7 +65,7 @@ impl Store {
     /// and checks that the service's role may read it.
     ///
     /// # Errors
-    /// [`OpenError`], which tells whether another attempt may succeed.
+    /// [`OpenError`], which says whether a retry may succeed.
     pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<Schema, OpenError> {
         self.reach().await?;
         if settings.migrate_on_start {
@@ -121,7 +121,7 @@ pub struct Schema {
     pub fits: bool,
 }
 
-/// How the schema looks to the service.
+/// The schema from the service's point of view.
 enum Seen {
     /// Current, with this newest migration.
     Good(i64),

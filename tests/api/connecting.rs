@@ -241,7 +241,7 @@ async fn what_closes_connections_at_once_is_named_and_waited_for() {
         }
     });
     let waiting = Waiting::serve(&format!("postgres://u@127.0.0.1:{port}/d?sslmode=disable"), &[]).await;
-    waiting.waits_saying(&format!("database.url: 127.0.0.1:{port} closed the connection at once")).await;
+    waiting.waits_saying(&format!("database.url: 127.0.0.1:{port} closed the connection immediately")).await;
     closing.abort();
 }
 

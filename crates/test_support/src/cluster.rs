@@ -3,7 +3,7 @@
 //! `cargo test` runs a process for each test binary, cargo-nextest one for each *test*; no single
 //! process lives as long as the run. So the first process that needs the server starts it detached,
 //! under a small shell script that stops it and removes its folder when it has been idle for
-//! [`GRACE_SECONDS`]. How the script knows: each test process has the named pipe `users` open for as
+//! `GRACE_SECONDS`. How the script knows: each test process has the named pipe `users` open for as
 //! long as it lives, so the system itself tells the script when the last one is gone, however
 //! it ended.
 //!

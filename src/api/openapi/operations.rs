@@ -171,7 +171,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("disableKey", "Disable a key")
             .changes_a_key()
             .reads(optional_body("Reason"))
-            .answers_with(200, "The key as it is now on every replica", "Key", TAG)
+            .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
             .fails([Reason::KeyRevoked])
     }),
     ("POST /v1/keys/{id}/enable", |_| {

@@ -140,7 +140,7 @@ fn one_of_query(name: &str) -> Value {
     json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema })
 }
 
-/// One of these words, or several with commas between.
+/// One of these words, or several separated by commas.
 pub(super) fn several(words: &[&str]) -> String {
     let word = format!("({})", words.join("|").replace('.', "\\."));
     format!("^{word}(,{word})*$")

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// No control character in it (Unicode's category Cc), and more than blanks.
 const SHOWN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
-/// Postgres keeps no NUL.
+/// Postgres can't store NUL in text.
 pub(super) const NO_NUL: &str = r"^[^\u0000]*$";
 
 /// A reference to the schema of that name.

@@ -59,7 +59,7 @@ pub(crate) enum Missing {
     File,
 }
 
-/// What went wrong.
+/// The cause of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// The credential was refused.
@@ -80,9 +80,9 @@ pub(crate) enum Reason {
     UnsupportedTokenType,
     /// The route does not accept the body's media type.
     UnsupportedMediaType,
-    /// There is no such route, or no such thing.
+    /// The route or the resource does not exist.
     NotFound(Missing),
-    /// The route exists, with these methods.
+    /// The route exists, but only with these methods.
     MethodNotAllowed(&'static str),
     /// `If-Match` does not name the key's current version.
     VersionMismatch,
@@ -100,7 +100,7 @@ pub(crate) enum Reason {
     AlreadyRotated(KeyId),
     /// The owner has as many keys as one may have: so many.
     TooManyKeys(u32),
-    /// The owner has made as many keys within a day as one may make; after so many seconds, another may be made.
+    /// The owner has created the maximum number of keys per day. The next can be created after this many seconds.
     TooManyNewKeys(u64),
     /// The `Idempotency-Key` was used with another request.
     IdempotencyKeyReused,
@@ -145,7 +145,7 @@ impl From<ledger::Refusal> for Reason {
             Refusal::KeyExpired => Self::KeyExpired,
             Refusal::AlreadyRotated(successor) => Self::AlreadyRotated(successor),
             Refusal::TooManyKeys(most) => Self::TooManyKeys(most),
-            // Rounded up: a second earlier would be too early.
+            // Rounded up, so that a client does not retry too early.
             Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
             Refusal::OtherRequest => Self::IdempotencyKeyReused,
             Refusal::Against(violations) => Self::InvalidFields(violations.into_iter().map(violation).collect()),

@@ -81,7 +81,7 @@ impl Parameters {
         })
     }
 
-    /// A parameter with several words, with commas between.
+    /// An optional parameter with several values, separated by commas.
     pub(crate) fn take_several<T>(
         &mut self,
         name: &'static str,
@@ -156,7 +156,7 @@ fn not_unicode(query: &str) -> Vec<FieldProblem> {
     pairs.filter(|(name, value)| broken(name) || broken(value)).map(|(name, _)| problem(name)).collect()
 }
 
-/// The limits that tokens' `iss` and `sub` have.
+/// The limits of tokens' `iss` and `sub`.
 fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
     if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
         Ok(text.into())

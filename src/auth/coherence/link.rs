@@ -89,7 +89,11 @@ impl Link {
                     });
                     let lost = self.follow(listening).await;
                     self.troubles.listening.tell(&lost, |_| {
-                        tracing::warn!(error = %lost, "stopped hearing of changes; memory counts until the lease ends, and then keys are read on each check, until that is mended");
+                        tracing::warn!(
+                            error = %lost,
+                            "lost the LISTEN connection; cached keys count until the lease ends, then each check reads \
+                             the database until it is restored"
+                        );
                     });
                 }
                 Err(error) => self.troubles.listening.tell(&error, |repeated| {

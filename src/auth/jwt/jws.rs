@@ -94,7 +94,7 @@ impl<'a> UnverifiedToken<'a> {
         decode(self.header)
     }
 
-    /// What it says, signed or not.
+    /// The decoded payload, not verified.
     pub(super) fn payload(&self) -> Result<Vec<u8>, TokenFault> {
         decode(self.payload)
     }

@@ -41,7 +41,8 @@ impl TokenLives {
         self.by_issuer.contains_key(issuer) || is_shared()
     }
 
-    /// The `iss` of every token that may be accepted, where the configuration leaves no other: then it goes without saying.
+    /// The only possible `iss` of accepted tokens, if the configuration allows exactly one; it need not be specified
+    /// then.
     pub fn only_issuer(&self) -> Option<&str> {
         match (&self.shared, self.by_issuer.len()) {
             (Some((own, _)), 0) => own.as_deref(),

@@ -50,7 +50,7 @@ pub struct SwitchedOwner {
     pub everywhere: Everywhere,
 }
 
-/// Whose keys were stopped lately, because a token said so; and whose token.
+/// The owners that were recently disabled because of a token, with the token's subject.
 #[derive(Default)]
 pub struct OwnersStopped(Mutex<HashMap<(Owner, Box<str>), OffsetDateTime>>);
 
@@ -93,7 +93,7 @@ impl Lifecycle {
     /// How many keys [`revoke_many`](Self::revoke_many) would revoke now.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     pub async fn count_living(
         &self,
         filter: &KeyFilter,
@@ -103,7 +103,7 @@ impl Lifecycle {
         self.ledger.count_living(filter, reach, now).await
     }
 
-    /// Changes become true in the order of their commits, so the last batch is the one to wait for.
+    /// Replicas apply changes in commit order, so it suffices to wait for the last batch.
     ///
     /// Without an owner, a batch can't see the successor of a key that is being rotated, and finds that key already
     /// revoked when it reaches it. So after a batch that found keys, another one looks at the current state. After an

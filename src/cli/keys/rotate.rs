@@ -49,7 +49,7 @@ impl Rotate {
         };
         let rotated = granted(id, desk.issuer()?.rotate(rotation, operator(), now).await)?;
         let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());
-        // First the secret: should the wait be cut short, it must not be lost.
+        // The secret comes first, so that it is not lost if the wait is interrupted.
         // Without an `Idempotency-Key`, a key is always made now.
         let Issued::Now(new) = &rotated.new else { bail!("{id} was rotated before") };
         let successor = new.key.record.id;

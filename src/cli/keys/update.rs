@@ -139,7 +139,7 @@ impl Enable {
 impl Which {
     async fn switch(self, desk: &Desk, to: Switch) -> anyhow::Result<()> {
         let (now, enabled) = (now(), to.enabled);
-        // What the policy forbids to make, a switch does not change.
+        // Disabling and enabling are not subject to the policy for new keys.
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         let changed = lifecycle.switch(self.id, to, Preconditions::default(), operator(), now).await;
         let changed = granted(self.id, changed)?;

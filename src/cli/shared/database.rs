@@ -67,12 +67,12 @@ impl Desk {
         dev::configured(self.dev, setting)
     }
 
-    /// Whether it is the database of a `keyward dev`.
+    /// Whether this is the database of a `keyward dev`.
     pub(in crate::cli) fn is_dev(&self) -> bool {
         self.dev
     }
 
-    /// Makes keys. Needs the peppers.
+    /// Creates keys. Requires the peppers.
     pub(in crate::cli) fn issuer(&self) -> anyhow::Result<Arc<Issuer>> {
         let keys = self.settings.keys()?;
         Ok(Arc::new(Issuer {

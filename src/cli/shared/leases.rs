@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::output::{tell, tell_line};
 
-/// How often the seconds that are left are told on a terminal.
+/// How often the remaining seconds are updated on a terminal.
 const TICK: Duration = Duration::from_millis(200);
 
 /// This process can't receive acknowledgements, so it waits until no replica can use data from before the change.
@@ -33,6 +33,6 @@ pub(super) async fn wait(lease: Duration) {
         tell(format_args!("\rDone. Waiting {:2} s {told}", left.as_secs() + 1));
         sleep(left.min(TICK)).await;
     }
-    // Back to the beginning of the line, which is emptied.
+    // Clears the line.
     tell("\r\x1b[K");
 }

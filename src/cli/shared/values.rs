@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 
 use super::Misuse;
 
-/// One of these, by the words for them.
+/// One of these values, by their names.
 fn one_of<T: Copy + Send + Sync + 'static>(
     all: impl IntoIterator<Item = T>,
     word: fn(T) -> &'static str,
@@ -95,7 +95,7 @@ fn span(text: &str, shortest: Duration) -> Result<Duration, String> {
     }
 }
 
-/// The limits that tokens' `sub` and `jti` have.
+/// A string within the limits of tokens' `sub` and `jti`.
 pub(in crate::cli) fn subject(text: &str) -> Result<String, String> {
     identifier(text, 1)
 }

@@ -80,10 +80,10 @@ pub trait KeyLedger: Send + Sync {
     /// How many keys `filter` names that are not revoked: those that [`revoke_together`](Self::revoke_together) would revoke.
     ///
     /// # Errors
-    /// [`StoreError`] when the store could not answer.
+    /// [`StoreError`] if the store could not answer.
     async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError>;
 
-    /// Whether all keys of an owner are switched off.
+    /// Whether an owner is disabled.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -109,7 +109,7 @@ pub trait KeyLedger: Send + Sync {
     /// Disables or enables an owner, which also applies to their future keys.
     ///
     /// # Errors
-    /// [`StoreError`] when it may not have been switched.
+    /// [`StoreError`] if it may not have been switched.
     async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError>;
 
     /// Revokes tokens. For a subject's tokens, returns the instant before which they are refused; it can be later than

@@ -16,7 +16,7 @@ pub enum StoreError {
     /// The database answered with an error. It names the cause, and what to do where that is known.
     #[error("the database reports an error: {0}")]
     Failed(String),
-    /// The database answered, but not with what its schema promises.
-    #[error("the database holds a row that its schema does not allow: {0}")]
+    /// The database answered, but the data violates its schema.
+    #[error("the database contains a row that violates its schema: {0}")]
     Corrupt(String),
 }

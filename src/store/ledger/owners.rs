@@ -19,8 +19,8 @@ impl Store {
         Ok(is_disabled(&mut seat.connection, owner).await?)
     }
 
-    /// What is announced is announced also when nothing changes: whoever switched before may have failed after the
-    /// commit, while they waited for the replicas.
+    /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
+    /// while waiting for the replicas.
     pub(super) async fn switch(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
         let (issuer, subject) = (&*switch.owner.issuer, &*switch.owner.subject);
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
@@ -75,7 +75,7 @@ async fn reason_of(connection: &mut PgConnection, owner: &Owner) -> Result<Optio
     Ok(reason.map(ChangeReason::from_stored))
 }
 
-/// Whether all keys of an owner are switched off. Under the owner's lock, it stays so.
+/// Whether an owner is disabled. The result stays true while the owner is locked.
 pub(super) async fn is_disabled(connection: &mut PgConnection, owner: &Owner) -> Result<bool, sqlx::Error> {
     let query = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "is_disabled!""#,

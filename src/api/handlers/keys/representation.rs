@@ -272,9 +272,9 @@ pub(in crate::api) struct Confirmation {
     /// Replicas that confirmed the change, including the one that answers.
     #[schema(minimum = 1)]
     pub(in crate::api) replicas_confirmed: usize,
-    /// Replicas that said nothing until they could not have known better any more.
+    /// Replicas that did not confirm the change, and were waited for until their lease expired.
     pub(in crate::api) replicas_expired: usize,
-    /// Milliseconds from the commit until it was true everywhere.
+    /// Milliseconds from the commit until every replica applied the change.
     #[schema(minimum = 0)]
     took_ms: f64,
 }

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// The longest that a life or a grace period can be given in seconds: a hundred years.
+/// The maximum of a lifetime or grace period in seconds: a hundred years.
 pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
 
 /// Members of a key that nobody can write.

@@ -41,7 +41,7 @@ pub(in crate::api) struct RevokedTogether {
 pub(in crate::api) struct WouldBeRevoked {
     /// `true`: nothing was done.
     dry_run: bool,
-    /// How many.
+    /// The number of revoked keys.
     would_be_revoked: u64,
 }
 
@@ -83,7 +83,7 @@ pub(in crate::api) async fn revoke_together(
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
-/// What a key must be like to be revoked with others.
+/// The conditions that select keys for revocation.
 const CONDITIONS: [&str; 10] = [
     "owner",
     "state",
@@ -97,7 +97,7 @@ const CONDITIONS: [&str; 10] = [
     "unusedSince",
 ];
 
-/// At least one condition, so that a forgotten one does not end every key there is.
+/// Requires at least one condition, so that a forgotten one does not revoke every key.
 pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))

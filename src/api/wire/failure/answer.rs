@@ -141,7 +141,7 @@ fn there_is_no(missing: Missing) -> &'static str {
     }
 }
 
-/// With its article.
+/// The noun with its article.
 fn a(kind: &str) -> String {
     match kind {
         "null" => kind.to_owned(),
