@@ -76,7 +76,7 @@ environment = "live"
         "line 2: \"rule\" is no member of a policy: rules stand in tables [[rules]]",
         "line 4: \"host\" is no member of a rule: did you mean hosts?",
         "line 7: paths: \"orders\" must begin with /",
-        "line 8: paths: \"/a/**/b\" may have ** only as its last part",
+        "line 8: paths: \"/a/**/b\" may have ** only as its last segment",
         "line 10: methods must be a list of texts, such as [\"…\"]",
         "line 11: credentials: \"api-key\" must be \"api_key\" or \"token\": did you mean api_key?",
         "line 12: scopes_all: \"a b\" a scope is 1 to 128 printable ASCII characters without space, '\"' and '\\'",
