@@ -55,9 +55,9 @@ pub(super) fn answered(request: ServiceRequest, response: HttpResponse) -> Servi
 /// The failure for an outage. The cause is logged, not sent.
 pub(super) fn unavailable(request: &HttpRequest, undecided: &Undecided, what: &str) -> Failure {
     let gate = &services(request).gate;
-    gate.log_outage(request, &mut |untold| {
+    gate.log_outage(request, &mut |suppressed| {
         let client = gate.proxies.client_address(request).map(tracing::field::display);
-        tracing::error!(error = %undecided, client, untold, "could not {what}; answering 503");
+        tracing::error!(error = %undecided, client, suppressed, "could not {what}; answering 503");
     });
     Failure::new(request.path(), Reason::Unavailable)
 }

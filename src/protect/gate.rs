@@ -149,9 +149,9 @@ impl Gate {
 
     /// The refusal in an outage.
     pub(crate) fn could_not_decide(&self, undecided: &Undecided, request: &HttpRequest) -> Refused {
-        self.log_outage(request, &mut |untold| {
+        self.log_outage(request, &mut |suppressed| {
             let client = self.proxies.client_address(request).map(tracing::field::display);
-            tracing::error!(error = %undecided, client, untold, "could not decide on a credential; answering 503");
+            tracing::error!(error = %undecided, client, suppressed, "could not decide on a credential; answering 503");
         });
         Refused::new(Cause::Undecided)
     }
@@ -163,7 +163,7 @@ impl Gate {
     }
 
     pub(crate) fn log_refusal(&self, denial: Denial, request: &HttpRequest) {
-        let line = &mut |untold| {
+        let line = &mut |suppressed| {
             let key_id = self.presented_key(request).map(tracing::field::display);
             let client = self.proxies.client_address(request).map(tracing::field::display);
             let token = self.told_of_token(denial, request).unwrap_or_default();
@@ -178,7 +178,7 @@ impl Gate {
                 token_aud = audience.as_deref().filter(|_| denial == Denial::Token(TokenFault::Audience)),
                 hint = hint(denial, &token),
                 client,
-                untold,
+                suppressed,
                 "refused a request"
             );
         };
@@ -220,8 +220,8 @@ impl Gate {
 
     /// Logs one line, unless the limit of this second is reached; the next line states how many were suppressed.
     fn log(&self, bound: &BoundedLog, request: &HttpRequest, line: &mut dyn FnMut(u64)) {
-        if let Some(untold) = bound.admit() {
-            self.host.in_request(request, &mut || line(untold));
+        if let Some(suppressed) = bound.admit() {
+            self.host.in_request(request, &mut || line(suppressed));
         }
     }
 
@@ -239,8 +239,8 @@ impl Gate {
         let longest_life = self.tokens.verifier().lives().longest(&identity.owner.issuer).unwrap_or_default();
         let now = OffsetDateTime::now_utc();
         if let Err(error) = self.lifecycle.stop_owner(identity, longest_life, author, now).await {
-            self.log_outage(request, &mut |untold| {
-                tracing::error!(%error, untold, "could not stop the keys of a disabled owner");
+            self.log_outage(request, &mut |suppressed| {
+                tracing::error!(%error, suppressed, "could not stop the keys of a disabled owner");
             });
         }
     }

@@ -107,9 +107,9 @@ impl Refusals {
         request_id: HeaderValue,
         client: Option<IpAddr>,
     ) -> HttpResponse {
-        if let Some(untold) = self.log.admit() {
+        if let Some(suppressed) = self.log.admit() {
             let span = tracing::info_span!("request", route = "none", request_id = request_id.to_str().ok());
-            span.in_scope(|| tell(refusal, client, untold));
+            span.in_scope(|| tell(refusal, client, suppressed));
         }
         let mut response = (self.wording)(refusal, &Refused { path, headers, request_id: &request_id });
         response.headers_mut().insert(REQUEST_ID, request_id);
@@ -118,13 +118,13 @@ impl Refusals {
 }
 
 /// The log names the peer's address, which may be that of a proxy shared by many clients.
-fn tell(refusal: Refusal, client: Option<IpAddr>, untold: u64) {
+fn tell(refusal: Refusal, client: Option<IpAddr>, suppressed: u64) {
     let (status, reason, _) = refusal.facts();
     let (status, client) = (status.as_u16(), client.map(tracing::field::display));
     if refusal == Refusal::NoMemory {
-        tracing::warn!(status, client, untold, "refused a request: server.max_buffered_bytes is used up");
+        tracing::warn!(status, client, suppressed, "refused a request: server.max_buffered_bytes is used up");
     } else {
-        tracing::info!(status, reason, client, untold, "refused a request");
+        tracing::info!(status, reason, client, suppressed, "refused a request");
     }
 }
 

@@ -13,7 +13,7 @@ const LINES_A_SECOND: u64 = 100;
 pub(crate) struct BoundedLog {
     second: AtomicU64,
     lines: AtomicU64,
-    untold: AtomicU64,
+    suppressed: AtomicU64,
 }
 
 impl BoundedLog {
@@ -28,9 +28,9 @@ impl BoundedLog {
             self.lines.store(0, Relaxed);
         }
         if self.lines.fetch_add(1, Relaxed) < LINES_A_SECOND {
-            Some(self.untold.swap(0, Relaxed))
+            Some(self.suppressed.swap(0, Relaxed))
         } else {
-            self.untold.fetch_add(1, Relaxed);
+            self.suppressed.fetch_add(1, Relaxed);
             None
         }
     }

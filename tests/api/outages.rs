@@ -249,14 +249,14 @@ async fn it_ends_when_told_to_even_while_the_database_is_paused() {
     assert_eq!(creation.expect("an answer").status(), 503);
 }
 
-/// How many lines have a message that ends so, and how many more the `untold` of these tell of.
+/// How many lines have a message that ends so, and how many more the `suppressed` of these tell of.
 fn told(output: &str, message: &str) -> (usize, usize) {
     let lines = output.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let untold: Vec<_> = lines
+    let suppressed: Vec<_> = lines
         .filter(|line| line["message"].as_str().is_some_and(|text| text.ends_with(message)))
-        .map(|line| usize::try_from(line["untold"].as_u64().unwrap_or(0)).expect("a number of requests"))
+        .map(|line| usize::try_from(line["suppressed"].as_u64().unwrap_or(0)).expect("a number of requests"))
         .collect();
-    (untold.len(), untold.iter().sum())
+    (suppressed.len(), suppressed.iter().sum())
 }
 
 #[tokio::test]
@@ -281,8 +281,8 @@ async fn a_flood_in_an_outage_gets_a_hundred_lines_a_second_and_a_number_and_lea
     eventually("each request has a line or is in a number", async || {
         assert_eq!(scene.list().send().await.expect("an answer").status(), 503);
         sent.update(|sent| sent + 1);
-        let (lines, untold) = told(&scene.replica.output(), message);
-        lines + untold == sent.get()
+        let (lines, suppressed) = told(&scene.replica.output(), message);
+        lines + suppressed == sent.get()
     })
     .await;
     let seconds = usize::try_from(begin.elapsed().as_secs()).expect("a few") + 2;

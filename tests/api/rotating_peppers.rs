@@ -52,9 +52,9 @@ async fn in_two_steps_no_key_is_refused_by_any_replica_at_any_time() {
     }
     works_everywhere(&[&running[0], &running[1]], &mut made).await;
     // With the new one in front at once, keys of one half would be refused by the other.
-    let untold = with(url, &old).await;
+    let suppressed = with(url, &old).await;
     let key = Person::named("alice").makes_a_key(&running[0]).await;
-    assert_eq!(key.asks_for_the_resource(&untold).await.status(), 401);
+    assert_eq!(key.asks_for_the_resource(&suppressed).await.status(), 401);
 }
 
 /// Checks of one key on two replicas, all the time.

@@ -124,7 +124,7 @@ def before_call(context, case, kwargs):
 def missing_token_is_403_in_the_guide(ctx, response, case):
     """In place of `missing_required_header`, which knows only 401, for the one route where 403 was promised."""
     if case.operation.label == "POST /api/create-api-key" and "Authorization" not in response.request.headers:
-        assert response.status_code == 403, f"the guide says 403, not {response.status_code}"
+        assert response.status_code == 403, f"the compatibility routes say 403, not {response.status_code}"
 
 
 REVOKED = set()

@@ -34,9 +34,9 @@ impl RootSpanBuilder for RootSpan {
                 // or done has one already, which tells why.
                 if status.is_server_error()
                     && status != StatusCode::SERVICE_UNAVAILABLE
-                    && let Some(untold) = services(request).broken_answers.admit()
+                    && let Some(suppressed) = services(request).broken_answers.admit()
                 {
-                    in_request(request, || tracing::warn!(status = status.as_u16(), untold, "answered"));
+                    in_request(request, || tracing::warn!(status = status.as_u16(), suppressed, "answered"));
                 } else {
                     tracing::debug!(status = status.as_u16(), "answered");
                 }
