@@ -132,6 +132,8 @@ fn states(value: Value) -> Result<Vec<KeyState>, Vec<Wrong>> {
         known.map_or_else(|| wrong("invalid", "active, disabled or expired"), Ok)
     };
     match value {
+        // No state at all would be no condition, and would revoke keys of every state.
+        Value::Array(items) if items.is_empty() => wrong("invalid", "must hold at least one state"),
         Value::Array(_) => list(value, KeyState::ALL.len(), |item| state(&text(item)?)),
         value => text(value)?.split(',').map(state).collect(),
     }
