@@ -120,8 +120,11 @@ pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
     let mut inner = Fields::within(members, String::new());
     let by_id = inner.take("id", |value| owner_by_id(&text(value)?));
     let has_id = by_id.is_some();
+    // An issuer alone names no owner, so it needs a subject beside it.
+    let is_by_id_alone = has_id && !inner.has("issuer");
     let issuer = inner.take("issuer", identifier(0));
-    let subject = if has_id { inner.take("subject", identifier(1)) } else { inner.require("subject", identifier(1)) };
+    let subject =
+        if is_by_id_alone { inner.take("subject", identifier(1)) } else { inner.require("subject", identifier(1)) };
     let by_name = subject.map(|subject| Owner { issuer: issuer.unwrap_or_default().into(), subject: subject.into() });
     if let (Some(one), Some(other)) = (&by_id, &by_name)
         && one != other
