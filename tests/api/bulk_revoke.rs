@@ -91,6 +91,8 @@ async fn no_condition_at_all_and_wrong_ones_are_refused() {
         ("/tag", "invalid"),
     ];
     assert_eq!(root.posts(&replica, REVOKE, wrong).await.wrong_fields(), pairs(&names));
+    let no_state = root.posts(&replica, REVOKE, json!({ "name": "mine", "state": [] })).await;
+    assert_eq!(no_state.wrong_fields(), pairs(&[("/state", "invalid")]));
     assert_eq!(key.status(&replica).await, 200);
 }
 

@@ -143,6 +143,8 @@ async fn an_owner_in_a_body_is_an_id_or_issuer_and_subject() {
         (json!({}), ("/owner/subject", "required")),
         (json!({ "id": "AGFsaWNl", "subject": "bob" }), ("/owner/id", "conflict")),
         (json!({ "id": "alice", "subject": "alice" }), ("/owner/id", "invalid")),
+        (json!({ "id": null, "subject": "alice" }), ("/owner/id", "wrong_type")),
+        (json!({ "id": "AGFsaWNl", "issuer": "" }), ("/owner/subject", "required")),
     ] {
         for path in [ALL_KEYS, "/v1/admin/keys/revoke"] {
             let answer = root.posts(&replica, path, json!({ "owner": owner })).await;

@@ -118,6 +118,8 @@ pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
         Named::By(members) => members,
     };
     let mut inner = Fields::within(members, String::new());
+    // A program whose variable happens to be null means no owner by it.
+    inner.refuse_null(&["id"]);
     let by_id = inner.take("id", |value| owner_by_id(&text(value)?));
     let has_id = by_id.is_some();
     // An issuer alone names no owner, so it needs a subject beside it.
