@@ -159,7 +159,14 @@ async fn a_successor_that_starts_while_a_replica_drains_keeps_its_socket() {
     }
     let token = Person::named("alice").token;
     let head = format!("POST {CREATE} HTTP/1.1\r\nhost: keyward\r\nauthorization: Bearer {token}\r\n");
-    under_way.write_all(format!("{head}content-length: 10\r\n\r\n12345").as_bytes()).await.expect("sent");
+    // The answer to `Expect` shows that the replica has read the head, so that the request is under way.
+    let head = format!("{head}expect: 100-continue\r\ncontent-length: 10\r\n\r\n");
+    under_way.write_all(head.as_bytes()).await.expect("sent");
+    answer.clear();
+    while !answer.ends_with(b"HTTP/1.1 100 Continue\r\n\r\n") {
+        assert_ne!(under_way.read_buf(&mut answer).await.expect("readable"), 0, "the connection was closed");
+    }
+    under_way.write_all(b"12345").await.expect("sent");
 
     local.replica.signal("TERM");
     eventually("nobody listens", async || UnixStream::connect(&local.socket).await.is_err()).await;
