@@ -16,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 use keyward::{
     auth::{
-        coherence::{ChangeId, Link, Mark, Notification, ReplicaId, Settings},
+        coherence::{ChangeId, CoherenceTimings, Link, Mark, Notification, ReplicaId},
         keys::{
             check::KeyChecker,
             hasher::{Hasher, Lane},
@@ -125,7 +125,7 @@ impl World {
         };
         let hasher = Arc::new(Hasher::new(&hashing).expect("valid settings"));
         let store = Arc::new(MemoryStore::default());
-        let settings = Settings::for_lease(LEASE).expect("a lease in bounds");
+        let settings = CoherenceTimings::for_lease(LEASE).expect("a lease in bounds");
         let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::new(Echo::default())));
         tokio::spawn(Arc::clone(&link).run());
         let settings = LastUsed { write_every: LEASE, max_pending: 100_000 };

@@ -71,7 +71,7 @@ impl PolicyWatch {
     /// Reads the current content of the file.
     async fn look(&self) -> io::Result<String> {
         let source = self.source.clone();
-        aside(move || source.read()).await?
+        run_blocking(move || source.read()).await?
     }
 
     /// Applies the content if it is valid; otherwise keeps the last valid policy.
@@ -79,7 +79,7 @@ impl PolicyWatch {
         self.settled = found.as_ref().ok().cloned();
         let source = self.source.clone();
         let read = match found {
-            Ok(text) => aside(move || source.parse(&text)).await,
+            Ok(text) => run_blocking(move || source.parse(&text)).await,
             Err(error) => Err(error),
         };
         let path = self.source.path.display();
@@ -113,6 +113,6 @@ pub async fn tell_of_hang_ups(mut hang_up: Signal) {
 
 /// Runs outside of the threads that serve requests: the file may be on a slow disk, and parsing ten thousand rules
 /// takes a while.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }

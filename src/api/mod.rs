@@ -22,7 +22,7 @@ pub use self::{
         },
         owners::OwnerDetails,
         tokens::EndedTokens,
-        verify::{Question, Verification},
+        verify::{KeyQuery, Verification},
     },
     readiness::Readiness,
     services::Services,

@@ -64,7 +64,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/v1/keys/{id}/disable", Access::Token, |route| route.to(keys::disable)),
     endpoint(Method::POST, "/v1/keys/{id}/enable", Access::Token, |route| route.to(keys::enable)),
     endpoint(Method::GET, "/v1/audit", Access::Token, |route| route.to(audit::list)),
-    endpoint(Method::POST, "/v1/admin/keys/revoke", Access::Administrator, |route| route.to(keys::revoke_together)),
+    endpoint(Method::POST, "/v1/admin/keys/revoke", Access::Administrator, |route| route.to(keys::revoke_in_bulk)),
     endpoint(Method::POST, "/v1/admin/keys", Access::Administrator, |route| route.to(keys::create)),
     endpoint(Method::GET, "/v1/admin/keys", Access::Administrator, |route| route.to(keys::list)),
     endpoint(Method::GET, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::show)),

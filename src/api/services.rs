@@ -11,7 +11,7 @@ use actix_web::{
 use crate::{
     auth::{
         Undecided,
-        lifecycle::{Issuer, Lifecycle},
+        lifecycle::{KeyIssuer, Lifecycle},
     },
     domain::ports::StoreError,
     protect::{BoundedLog, Gate},
@@ -30,7 +30,7 @@ pub struct Services {
     /// Bounds the log of responses with a status of 500 and above.
     pub(crate) broken_answers: BoundedLog,
     /// Creates keys.
-    pub issuer: Arc<Issuer>,
+    pub issuer: Arc<KeyIssuer>,
     /// Changes and revokes keys, and disables owners.
     pub lifecycle: Arc<Lifecycle>,
     /// The base URL for clients, if configured.

@@ -29,42 +29,42 @@ pub(super) trait Rows: Send + Sync + 'static {
     async fn find(&self, ids: &[Self::Id]) -> Result<HashMap<Self::Id, Self::Row>, StoreError>;
 }
 
-type Answer<R> = Result<Option<<R as Rows>::Row>, StoreError>;
+type RowResult<R> = Result<Option<<R as Rows>::Row>, StoreError>;
 
-struct Question<R: Rows> {
+struct RowRequest<R: Rows> {
     id: R::Id,
-    reply: oneshot::Sender<Answer<R>>,
+    reply: oneshot::Sender<RowResult<R>>,
 }
 
 /// Reads rows of one kind.
 pub(super) struct BatchReader<R: Rows> {
-    questions: mpsc::Sender<Question<R>>,
+    requests: mpsc::Sender<RowRequest<R>>,
 }
 
 impl<R: Rows> BatchReader<R> {
     /// Starts a reader on `runtime`. At most `capacity` requests wait.
     pub(super) fn start(rows: R, capacity: usize, runtime: &Handle) -> Self {
-        let (questions, receiver) = mpsc::channel(capacity);
+        let (requests, receiver) = mpsc::channel(capacity);
         runtime.spawn(answer_all(Arc::new(rows), receiver));
-        Self { questions }
+        Self { requests }
     }
 
     /// The row, from a read that begins after this call.
-    pub(super) async fn read(&self, id: R::Id) -> Answer<R> {
+    pub(super) async fn read(&self, id: R::Id) -> RowResult<R> {
         let (reply, answer) = oneshot::channel();
         let stopped = || StoreError::Unavailable("the reader has stopped".to_owned());
-        self.questions.send(Question { id, reply }).await.map_err(|_| stopped())?;
+        self.requests.send(RowRequest { id, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }
 
-async fn answer_all<R: Rows>(rows: Arc<R>, mut questions: mpsc::Receiver<Question<R>>) {
+async fn answer_all<R: Rows>(rows: Arc<R>, mut requests: mpsc::Receiver<RowRequest<R>>) {
     let turns = Arc::new(Semaphore::new(R::BATCHES_AT_ONCE));
     loop {
         // The permit comes first: while there is none, requests accumulate for the next batch.
         let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
         let mut batch = Vec::new();
-        if questions.recv_many(&mut batch, BATCH_MAX).await == 0 {
+        if requests.recv_many(&mut batch, BATCH_MAX).await == 0 {
             return;
         }
         let rows = Arc::clone(&rows);
@@ -75,7 +75,7 @@ async fn answer_all<R: Rows>(rows: Arc<R>, mut questions: mpsc::Receiver<Questio
     }
 }
 
-async fn answer<R: Rows>(rows: &R, mut batch: Vec<Question<R>>) {
+async fn answer<R: Rows>(rows: &R, mut batch: Vec<RowRequest<R>>) {
     let mut ids: Vec<R::Id> = batch.iter().map(|question| question.id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -91,10 +91,10 @@ async fn answer<R: Rows>(rows: &R, mut batch: Vec<Question<R>>) {
 }
 
 fn reply<R: Rows>(
-    questions: impl IntoIterator<Item = Question<R>>,
+    requests: impl IntoIterator<Item = RowRequest<R>>,
     found: &Result<HashMap<R::Id, R::Row>, StoreError>,
 ) {
-    for Question { id, reply } in questions {
+    for RowRequest { id, reply } in requests {
         let answer = found.as_ref().map(|rows| rows.get(&id).cloned()).map_err(Clone::clone);
         // The receiver may be gone.
         let _ = reply.send(answer);

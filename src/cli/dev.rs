@@ -12,7 +12,7 @@ use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Problems, Settings, Sources},
     domain::{scope::Scopes, shown::escaped},
-    startup::{Replica, Stop},
+    startup::{RunningServer, Stop},
     store::Store,
 };
 use keyward_local_postgres::{LocalPostgres, Options, data_directory::DataDirectory};
@@ -86,7 +86,7 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
         lifetime: TOKEN_LIFETIME.min(config.jwt.max_lifetime),
     };
     let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
-    let greet = |replica: &Replica| {
+    let greet = |replica: &RunningServer| {
         let welcome = welcome(replica.address(), token.expose(), used);
         Ok(print_line_for_readers(welcome)?)
     };

@@ -82,7 +82,7 @@ Examples:
     Audit(audit::Audit),
     /// Try a policy file before it is used: who may do what behind a gateway.
     #[command(subcommand)]
-    Policy(policy::Policy),
+    Policy(policy::PolicyCommand),
     /// Make tokens for trying, and end tokens before they expire.
     #[command(subcommand, name = "token", visible_alias = "tokens")]
     Tokens(tokens::Tokens),

@@ -37,7 +37,7 @@ Examples:
     --credential api_key --scope orders:read";
 
 #[derive(clap::Subcommand)]
-pub(super) enum Policy {
+pub(super) enum PolicyCommand {
     /// Say which rule a request would meet and what it demands.
     #[command(after_help = EXIT_CODES)]
     Test(Test),
@@ -96,7 +96,7 @@ enum Credential {
     None,
 }
 
-impl Policy {
+impl PolicyCommand {
     pub(super) fn run(self) -> ExitCode {
         let done = match self {
             Self::Test(test) => test.run(),

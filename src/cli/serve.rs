@@ -5,7 +5,7 @@ use std::pin::pin;
 use anyhow::Context;
 use keyward::{
     config::{Config, Settings, Sources},
-    startup::{Replica, Stop},
+    startup::{RunningServer, Stop},
     telemetry::log,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,10 +51,10 @@ pub(super) async fn start_and_run(
     config: Config,
     hang_up: Signal,
     stop: impl Future<Output = Stop>,
-    started: impl FnOnce(&Replica) -> anyhow::Result<()>,
+    started: impl FnOnce(&RunningServer) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut stop = pin!(stop);
-    let mut replica = Replica::start(config, hang_up)?;
+    let mut replica = RunningServer::start(config, hang_up)?;
     tokio::select! {
         prepared = replica.prepare() => prepared?,
         _ = &mut stop => return Ok(()),

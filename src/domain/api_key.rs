@@ -145,7 +145,7 @@ fn system_random() -> UnwrapErr<SysRng> {
 pub struct PepperIndex(usize);
 
 /// A new key, as it is handed to its owner, once.
-pub struct IssuedKey {
+pub struct GeneratedKey {
     /// The key's id.
     pub id: KeyId,
     /// The environment in the key's text.
@@ -229,7 +229,7 @@ impl Keyring {
     }
 
     /// Generates a key. `now` becomes the timestamp in its id.
-    pub fn generate(&self, environment: Environment, now: OffsetDateTime) -> IssuedKey {
+    pub fn generate(&self, environment: Environment, now: OffsetDateTime) -> GeneratedKey {
         let id = KeyId::generate(now);
         let secret = KeySecret::generate();
         let head = self.head(environment);
@@ -240,7 +240,7 @@ impl Keyring {
         push_ascii(&mut text, secret.expose());
         let tag = self.peppers[0].tag(text.as_bytes());
         push_ascii(&mut text, &base62::encode_u64(tag));
-        IssuedKey { id, environment, secret, pepper: PepperIndex(0), text: text.into() }
+        GeneratedKey { id, environment, secret, pepper: PepperIndex(0), text: text.into() }
     }
 
     /// Recognises a key by its form and its tag, without I/O.

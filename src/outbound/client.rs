@@ -33,7 +33,7 @@ impl From<reqwest::Error> for NoClient {
 }
 
 /// The response of a server.
-pub(super) struct Answer {
+pub(super) struct FetchedDocument {
     /// The decompressed body.
     pub(super) body: Vec<u8>,
     /// How long it may be cached (`Cache-Control`, RFC 9111 §5.2.2.1).
@@ -90,7 +90,11 @@ async fn read_file(file: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// Fetches `address`.
-pub(super) async fn get(client: &Client, address: &str, bearer: Option<&HeaderValue>) -> Result<Answer, FetchError> {
+pub(super) async fn get(
+    client: &Client,
+    address: &str,
+    bearer: Option<&HeaderValue>,
+) -> Result<FetchedDocument, FetchError> {
     let mut request = client.get(address).header(ACCEPT, ACCEPTED);
     if let Some(bearer) = bearer {
         request = request.header(AUTHORIZATION, bearer);
@@ -107,7 +111,7 @@ pub(super) async fn get(client: &Client, address: &str, bearer: Option<&HeaderVa
         Coding::Identity => body,
         Coding::Gzip => decompressed(&body, address)?,
     };
-    Ok(Answer { body, max_age })
+    Ok(FetchedDocument { body, max_age })
 }
 
 /// The compression of a response.

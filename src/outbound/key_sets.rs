@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use reqwest::{Client, Url, header::HeaderValue};
 use serde::Deserialize;
 
-use super::client::{Answer, NoClient, bearer, client, client_believing, get};
+use super::client::{FetchedDocument, NoClient, bearer, client, client_believing, get};
 use crate::{
     config::{Issuer, IssuerKeys, KeyFetch, is_safe_address},
     domain::ports::key_sets::{FetchError, FetchedKeySet, KeySetSource},
@@ -88,7 +88,7 @@ struct Asking {
 }
 
 impl Asking {
-    async fn get(&self, address: &str) -> Result<Answer, FetchError> {
+    async fn get(&self, address: &str) -> Result<FetchedDocument, FetchError> {
         get(&self.client, address, self.bearer.as_ref()).await
     }
 }
@@ -110,7 +110,7 @@ impl HttpKeySet {
     /// The URL of the keys of `issuer`, from its discovery document.
     async fn discover(&self, issuer: &str, asking: &mut Asking) -> Result<String, FetchError> {
         let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-        let Answer { body, .. } = asking.get(&address).await?;
+        let FetchedDocument { body, .. } = asking.get(&address).await?;
         let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
         let document: DiscoveryDocument = serde_json::from_slice(text)
             .map_err(|error| FetchError(format!("{address} is no discovery document: {error}")))?;
@@ -146,7 +146,7 @@ impl KeySetSource for HttpKeySet {
             Address::KeySet(address) => address.clone(),
             Address::Discovery(issuer) => self.discover(issuer, &mut asking).await?,
         };
-        let Answer { body, max_age } = asking.get(&address).await?;
+        let FetchedDocument { body, max_age } = asking.get(&address).await?;
         Ok(FetchedKeySet { address, body, max_age })
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::Either;
 use time::OffsetDateTime;
 
 use super::{
-    BoundedLog, Cause, CredentialKind, Credentials, Host, Refused, TrustedProxies,
+    BoundedLog, Cause, CredentialKind, Credentials, HostApp, Refused, TrustedProxies,
     credentials::{self, Presented},
     rules::Rules,
 };
@@ -44,7 +44,7 @@ pub(crate) struct Gate {
     /// The accepted credentials, unless a `Protect` overrides them.
     pub(crate) credentials: Credentials,
     /// The format of responses and log lines.
-    pub(crate) host: &'static dyn Host,
+    pub(crate) host: &'static dyn HostApp,
 }
 
 /// Marks a request that was admitted without a credential. The kind is the one to ask for.
@@ -127,13 +127,13 @@ impl Gate {
         verdict: Result<Verdict, Undecided>,
         request: &HttpRequest,
     ) -> Result<(), Refused> {
-        let principal = self.judge(kind, verdict, request)?;
+        let principal = self.decide(kind, verdict, request)?;
         request.extensions_mut().insert(principal);
         Ok(())
     }
 
     /// The principal of the request, or the refusal, whose reason is logged.
-    pub(crate) fn judge(
+    pub(crate) fn decide(
         &self,
         kind: CredentialKind,
         verdict: Result<Verdict, Undecided>,

@@ -13,12 +13,12 @@ use super::Gate;
 #[derive(Clone)]
 pub struct Keyward {
     gate: Arc<Gate>,
-    membership: Option<Arc<dyn Membership>>,
+    membership: Option<Arc<dyn ReplicaHandle>>,
 }
 
 /// This process as a replica.
 #[async_trait]
-pub(crate) trait Membership: Send + Sync {
+pub(crate) trait ReplicaHandle: Send + Sync {
     /// Deregisters the replica, writes pending data and closes the connections, in bounded time.
     async fn end(&self);
 }
@@ -29,7 +29,7 @@ impl Keyward {
         Self { gate, membership: None }
     }
 
-    pub(crate) fn with(gate: Arc<Gate>, membership: Arc<dyn Membership>) -> Self {
+    pub(crate) fn with(gate: Arc<Gate>, membership: Arc<dyn ReplicaHandle>) -> Self {
         Self { gate, membership: Some(membership) }
     }
 

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Refused;
 
 /// The responses and the log of an application: Keyward's own, or one that uses the library.
-pub(crate) trait Host: Send + Sync {
+pub(crate) trait HostApp: Send + Sync {
     /// The response to a refused request.
     fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse;
 
@@ -17,9 +17,9 @@ pub(crate) trait Host: Send + Sync {
 }
 
 /// An application that uses the library, with or without spans and request ids of its own.
-pub(crate) struct Elsewhere;
+pub(crate) struct EmbeddedHost;
 
-impl Host for Elsewhere {
+impl HostApp for EmbeddedHost {
     fn answer(&self, _: &HttpRequest, refused: Refused) -> HttpResponse {
         HttpResponse::from_error(refused)
     }

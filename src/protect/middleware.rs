@@ -103,7 +103,7 @@ pub struct ProtectService<S> {
 }
 
 /// The response of the protected service, with its body boxed.
-type Answer<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse<BoxBody>>;
+type ProtectedResponse<F, B> = MapOk<F, fn(ServiceResponse<B>) -> ServiceResponse<BoxBody>>;
 
 impl<S, B> Service<ServiceRequest> for ProtectService<S>
 where
@@ -112,7 +112,8 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = Either<Answer<S::Future, B>, LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>>;
+    type Future =
+        Either<ProtectedResponse<S::Future, B>, LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>>;
 
     forward_ready!(behind);
 

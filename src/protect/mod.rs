@@ -26,8 +26,8 @@ pub(crate) use self::{
     challenge::CredentialKind,
     client_address::BySocket,
     gate::{Gate, with_scope},
-    handle::Membership,
-    host::{Elsewhere, Host},
+    handle::ReplicaHandle,
+    host::{EmbeddedHost, HostApp},
     refused::{Cause, Row},
 };
 pub use self::{

@@ -42,7 +42,7 @@ fn piece_of(bytes: &mut Bytes) -> Option<Bytes> {
 }
 
 /// The body of the current response.
-pub(super) struct Answer<B> {
+pub(super) struct AnswerBody<B> {
     body: B,
     /// Bytes from the body that are not handed over yet.
     rest: Bytes,
@@ -60,14 +60,14 @@ impl Drop for End {
     }
 }
 
-impl<B> Answer<B> {
+impl<B> AnswerBody<B> {
     /// `held` is the memory reserved for the body.
     pub(super) fn new(body: B, exchange: Rc<Exchange>, held: Option<Reservation>) -> Self {
         Self { body, rest: Bytes::new(), end: End(exchange), held }
     }
 }
 
-impl<B: MessageBody + Unpin> MessageBody for Answer<B> {
+impl<B: MessageBody + Unpin> MessageBody for AnswerBody<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {
@@ -107,7 +107,7 @@ mod tests {
     async fn a_body_comes_in_pieces_and_its_end_is_told() {
         let content: Vec<u8> = (0..3 * PIECE + 5).map(|at| at as u8).collect();
         let exchange = Rc::<Exchange>::default();
-        let answer = Answer::new(Bytes::from(content.clone()), Rc::clone(&exchange), None);
+        let answer = AnswerBody::new(Bytes::from(content.clone()), Rc::clone(&exchange), None);
         assert_eq!(answer.size(), BodySize::Sized(content.len() as u64));
         let received = pieces(answer).await;
         assert!(received.iter().all(|piece| piece.len() <= PIECE) && received.concat() == content);
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_in_memory_for_one_client_alone_is_counted_until_it_is_handed_over() {
         let exchange = Rc::<Exchange>::default();
-        let mut answer = Answer::new(Bytes::from(vec![0; 2 * PIECE + 1]), Rc::clone(&exchange), None);
+        let mut answer = AnswerBody::new(Bytes::from(vec![0; 2 * PIECE + 1]), Rc::clone(&exchange), None);
         for left in [PIECE + 1, 1, 0] {
             assert!(poll_fn(|context| Pin::new(&mut answer).poll_next(context)).await.is_some());
             assert_eq!(exchange.unsent.get(), left);

@@ -61,7 +61,7 @@ impl Scanner {
             (self.seen, self.line) = (end, end);
             let is_empty = line.len() == 2;
             if is_empty && self.begun {
-                return judge(&within[..end], limit).map(Some);
+                return parse_head(&within[..end], limit).map(Some);
             }
             // Empty lines before a request are skipped (RFC 9112 §2.2).
             self.begun |= !is_empty;
@@ -104,7 +104,7 @@ fn can_become_a_head(bytes: &[u8]) -> Result<(), Refusal> {
     parse(bytes, &mut [const { MaybeUninit::uninit() }; FIELDS_MAX]).map(drop)
 }
 
-fn judge(bytes: &[u8], limit: usize) -> Result<Head, Refusal> {
+fn parse_head(bytes: &[u8], limit: usize) -> Result<Head, Refusal> {
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let (request, status) = parse(bytes, &mut slots)?;
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {

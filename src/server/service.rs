@@ -19,10 +19,10 @@ use actix_web::{
 use futures_util::future::{Either, LocalBoxFuture};
 use pin_project_lite::pin_project;
 
-use super::{answer::Answer, bodies::Bodies, budget::Reservation, exchange::Exchange};
+use super::{answer::AnswerBody, bodies::Bodies, budget::Reservation, exchange::Exchange};
 
 /// The body of the application's response or of a refusal.
-type Body<B> = Answer<EitherBody<B>>;
+type Body<B> = AnswerBody<EitherBody<B>>;
 /// The application's response or a refusal.
 type Served<B> = Result<Either<ServiceResponse<B>, HttpResponse>, Error>;
 
@@ -154,5 +154,5 @@ fn on_its_way<B>(
         head.set_connection_type(ConnectionType::Close);
     }
     exchange.is_last.set(head.connection_type() == ConnectionType::Close);
-    response.map_body(|_, body| Answer::new(body, exchange, held))
+    response.map_body(|_, body| AnswerBody::new(body, exchange, held))
 }

@@ -13,7 +13,7 @@ use tokio::{runtime::Handle, task::AbortHandle};
 use crate::{
     auth::{
         audit_months,
-        coherence::{Freshness, Link, Settings},
+        coherence::{CoherenceTimings, Freshness, Link},
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         keys::{check::KeyChecker, hasher::Hasher, last_uses::LastUses},
         lifecycle::{Lifecycle, OwnersStopped, ended_keys},
@@ -25,7 +25,7 @@ use crate::{
         coherence::message_keys::MessageKeys,
     },
     outbound::KeySets,
-    protect::{BoundedLog, Credentials, Gate, Host, Membership, TrustedProxies},
+    protect::{BoundedLog, Credentials, Gate, HostApp, ReplicaHandle, TrustedProxies},
     store::Store,
 };
 
@@ -46,7 +46,7 @@ pub(super) struct Sections {
     pub(super) coherence: Coherence,
     pub(super) last_used: LastUsed,
     pub(super) proxies: TrustedProxies,
-    pub(super) host: &'static dyn Host,
+    pub(super) host: &'static dyn HostApp,
 }
 
 /// The periodic maintenance.
@@ -76,7 +76,7 @@ pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impo
     let runtime = Handle::current();
     let keyring = Arc::new(Keyring::new(prefix, &peppers)?);
     let hasher = Arc::new(Hasher::new(&hashing)?);
-    let settings = Settings::for_lease(coherence.lease)?;
+    let settings = CoherenceTimings::for_lease(coherence.lease)?;
     let tasks = Tasks::default();
     let verifier = token_verifier(&jwt, &runtime, &tasks)?;
     let announcements = store.announcements(MessageKeys::new(&peppers));
@@ -170,7 +170,7 @@ impl Member {
 }
 
 #[async_trait]
-impl Membership for Member {
+impl ReplicaHandle for Member {
     async fn end(&self) {
         let close = async {
             // On different connections, so that neither is lost if the other's hangs.

@@ -12,7 +12,7 @@ use crate::{
         network,
         secret::SecretString,
     },
-    protect::{Elsewhere, Keyward, TrustedProxies},
+    protect::{EmbeddedHost, Keyward, TrustedProxies},
     store::{OpenError, Store},
 };
 
@@ -224,7 +224,7 @@ impl Keyward {
             coherence,
             last_used: LastUsed::default(),
             proxies,
-            host: &Elsewhere,
+            host: &EmbeddedHost,
         };
         let Composed { gate, membership, .. } = compose(store, sections).map_err(ConnectError::Setting)?;
         membership.begin();

@@ -2,7 +2,7 @@
 //!
 //! - `compose`: the common parts of every replica
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
-//! - `server`: a replica that serves Keyward's own routes (`Replica`)
+//! - `server`: a replica that serves Keyward's own routes (`RunningServer`)
 //! - `socket`: the optional Unix socket
 
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server makes keys, too"))]
@@ -15,4 +15,4 @@ mod socket;
 
 pub use self::library::{ConnectError, Settings};
 #[cfg(feature = "server")]
-pub use self::server::{Replica, Stop};
+pub use self::server::{RunningServer, Stop};

@@ -20,11 +20,11 @@ use super::{
 };
 use crate::{
     api::{self, Authorize, OwnRoutes, Readiness, Services},
-    auth::lifecycle::Issuer,
+    auth::lifecycle::KeyIssuer,
     config::{self, Audit, Config, Database, Server},
     domain::network,
     policy_file::{self, PolicyWatch},
-    protect::{BoundedLog, Membership, TrustedProxies},
+    protect::{BoundedLog, ReplicaHandle, TrustedProxies},
     server::Listeners,
     store::{OpenError, Schema, Store},
     telemetry::outage::{Trouble, millis},
@@ -45,7 +45,7 @@ pub enum Stop {
 }
 
 /// A replica that listens, and answers liveness checks.
-pub struct Replica {
+pub struct RunningServer {
     address: SocketAddr,
     socket: Option<SocketFile>,
     server: HttpServer,
@@ -58,7 +58,7 @@ pub struct Replica {
     lease: Duration,
 }
 
-impl Replica {
+impl RunningServer {
     /// Listens, and does all else that can be done without a database. It isn't ready until it is [prepared](Self::prepare).
     /// To be called in the runtime that lasts as long as the replica. `hang_up` brings each SIGHUP, by which the policy is read
     /// again.
@@ -112,7 +112,7 @@ impl Replica {
         .map_err(anyhow::Error::from_boxed)?;
         let readiness = Arc::new(Readiness::new(health, freshness));
         let lifecycle = Arc::clone(&gate.lifecycle);
-        let issuer = Issuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
+        let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let services = Arc::new(Services {
             gate,
             broken_answers: BoundedLog::default(),
@@ -172,7 +172,7 @@ impl Replica {
         let ended = tokio::select! {
             // The server ended by itself: it failed to start, for example because it may open no files.
             result = &mut server => Some(result),
-            () = look_away(stop, &readiness, settings.unready_period) => None,
+            () = drain(stop, &readiness, settings.unready_period) => None,
         };
         // Before listening ends. Otherwise a successor could find an unused file and replace it with its own, which we
         // would then remove.
@@ -236,7 +236,7 @@ fn authorizer(settings: config::Authorize, hang_up: Signal) -> anyhow::Result<Au
 }
 
 /// Waits until it is time to drain.
-async fn look_away(stop: impl Future<Output = Stop>, readiness: &Readiness, unready_period: Duration) {
+async fn drain(stop: impl Future<Output = Stop>, readiness: &Readiness, unready_period: Duration) {
     let stop = stop.await;
     readiness.stop();
     if stop == Stop::AfterUnready {

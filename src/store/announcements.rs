@@ -13,7 +13,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use super::{
     Store,
-    connections::judge,
+    connections::admit,
     session,
     wire::{self, CHANGES, Meaning, REPLICAS},
 };
@@ -122,7 +122,7 @@ impl Announcer {
             }
         };
         listener.eager_reconnect(false);
-        if let Err(refused) = judge(session::claim(&mut listener, true).await?, &self.store.refusals) {
+        if let Err(refused) = admit(session::claim(&mut listener, true).await?, &self.store.refusals) {
             servers.look_again().await;
             return Err(refused);
         }

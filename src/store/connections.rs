@@ -110,7 +110,7 @@ impl Connections {
 
     async fn claim(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let claimed = session::claim(&mut *connection, self.purpose != Purpose::Acknowledgements).await?;
-        if let Err(refused) = judge(claimed, &self.refusals) {
+        if let Err(refused) = admit(claimed, &self.refusals) {
             self.servers.look_again().await;
             return Err(refused);
         }
@@ -148,7 +148,7 @@ impl Connections {
 }
 
 /// Logs a refused server, once and not at each attempt.
-pub(super) fn judge(claimed: Result<(), Unfit>, refusals: &Trouble) -> Result<(), StoreError> {
+pub(super) fn admit(claimed: Result<(), Unfit>, refusals: &Trouble) -> Result<(), StoreError> {
     claimed.map_err(|unfit| {
         refusals.tell(&unfit, |repeated| {
             tracing::error!(reason = %unfit, repeated, "refused a database server");

@@ -179,7 +179,7 @@ impl Store {
     /// [`OpenError`].
     pub async fn open(settings: &Database) -> Result<Self, OpenError> {
         let store = Self::new(settings)?;
-        let _ = patiently(settings.connect_timeout, || store.reach()).await?.close().await;
+        let _ = retry_for(settings.connect_timeout, || store.reach()).await?.close().await;
         Ok(store)
     }
 
@@ -328,7 +328,7 @@ impl Store {
 }
 
 /// Retries until it succeeds or can't succeed: the database may still be starting.
-async fn patiently<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
+async fn retry_for<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
 where
     A: Future<Output = Result<T, OpenError>>,
 {

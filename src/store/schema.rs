@@ -12,7 +12,7 @@ use sqlx::{
 use super::{
     OpenError, Store,
     failure::{self, ConnectFailure},
-    patiently,
+    retry_for,
     servers::Servers,
 };
 use crate::{
@@ -72,10 +72,10 @@ impl Store {
             self.migrate(settings, audit).await?;
         }
         let mut connection = self.servers.connect(true).await?;
-        let seen = see_schema(&mut connection).await;
+        let seen = schema_state(&mut connection).await;
         let _ = connection.close().await;
         match seen.map_err(|error| self.servers.explain_chosen(&error))? {
-            Seen::Older { found, needed } => {
+            SchemaState::Older { found, needed } => {
                 tracing::warn!(
                     found,
                     needed,
@@ -83,7 +83,7 @@ impl Store {
                 );
                 Ok(Schema { newest: found, fits: false })
             }
-            Seen::Unreadable(tables) => {
+            SchemaState::Unreadable(tables) => {
                 Err(ConnectFailure::for_good(format!(
                     "database.url: the role {} may not use {tables}. Run `keyward migrate` with database.migrate_url, which grants \
                      it what it needs",
@@ -91,7 +91,7 @@ impl Store {
                 ))
                 .into())
             }
-            Seen::Good(found) => Ok(Schema { newest: found, fits: true }),
+            SchemaState::Good(found) => Ok(Schema { newest: found, fits: true }),
         }
     }
 
@@ -106,7 +106,7 @@ impl Store {
             let _ = connection.close().await;
             Ok(newest.map_err(|error| self.servers.explain_chosen(&error))?)
         };
-        let found = patiently(settings.connect_timeout, newest).await?;
+        let found = retry_for(settings.connect_timeout, newest).await?;
         let needed = newest_known_migration();
         if found < needed { Err(OpenError::OldSchema { found, needed }) } else { Ok(()) }
     }
@@ -122,7 +122,7 @@ pub struct Schema {
 }
 
 /// The schema from the service's point of view.
-enum Seen {
+enum SchemaState {
     /// Current, with this newest migration.
     Good(i64),
     Older {
@@ -133,17 +133,17 @@ enum Seen {
     Unreadable(String),
 }
 
-async fn see_schema(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
+async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, sqlx::Error> {
     let (found, needed) = (newest_migration_if_any(connection).await?, newest_known_migration());
     if found < needed {
-        return Ok(Seen::Older { found, needed });
+        return Ok(SchemaState::Older { found, needed });
     }
     let query = sqlx::query_scalar!(
         "SELECT string_agg(name, ', ') FROM unnest(ARRAY['api_keys', 'key_uses', 'coherence', 'audit_events', 'revoked_tokens']) AS t (name)
          WHERE NOT has_table_privilege(name, 'SELECT')"
     );
     let unreadable = query.fetch_one(connection).await?;
-    Ok(unreadable.map_or(Seen::Good(found), Seen::Unreadable))
+    Ok(unreadable.map_or(SchemaState::Good(found), SchemaState::Unreadable))
 }
 
 fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {

@@ -16,9 +16,9 @@ pub(crate) fn millis(span: Duration) -> u64 {
 
 /// The last failure.
 #[derive(Default)]
-pub(crate) struct Trouble(Mutex<Option<Told>>);
+pub(crate) struct Trouble(Mutex<Option<Reported>>);
 
-struct Told {
+struct Reported {
     what: String,
     /// When the outage began, whatever its first failure was.
     since: Instant,
@@ -44,7 +44,7 @@ impl Trouble {
             }
             _ => 0,
         };
-        *told = Some(Told { what, since, at: now, repeated: 0 });
+        *told = Some(Reported { what, since, at: now, repeated: 0 });
         drop(told);
         line(repeated);
     }
@@ -58,7 +58,7 @@ impl Trouble {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Told>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Reported>> {
         // A panic while it was locked leaves a valid value.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward::{
     auth::{
         Undecided,
-        coherence::{Records, Settings},
+        coherence::{CoherenceTimings, Records},
     },
     domain::{denial::Denial, verdict::Verdict},
 };
@@ -59,7 +59,7 @@ async fn with_a_lease_a_warm_key_needs_no_store() {
 
 #[tokio::test]
 async fn when_the_lease_is_over_the_row_is_read() {
-    let settings = Settings::for_lease(Duration::from_secs(1)).expect("a valid lease");
+    let settings = CoherenceTimings::for_lease(Duration::from_secs(1)).expect("a valid lease");
     let world = World::start(Plan { settings, ..Plan::default() }).await;
     let key = world.warm_key().await;
     world.channel.return_heartbeats(false);

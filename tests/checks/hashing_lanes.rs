@@ -5,9 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use keyward::{
-    auth::lifecycle::Order as KeyOrder, config::Hashing, domain::principal::Principal, domain::verdict::Verdict,
-};
+use keyward::{auth::lifecycle::NewKey, config::Hashing, domain::principal::Principal, domain::verdict::Verdict};
 use test_support::{
     in_time,
     world::{CHEAP, NOW, Plan, TestKey, World, assert_granted, hashing_thread::HashingThread, operator},
@@ -46,7 +44,7 @@ async fn check(world: Arc<World>, key: TestKey, order: Order) {
 }
 
 async fn issue(world: Arc<World>, maker: Principal, order: Order) {
-    let wanted = KeyOrder::plain(maker.owner().clone());
+    let wanted = NewKey::plain(maker.owner().clone());
     let issued = world.issuer().issue(wanted, None, &operator(), NOW).await.expect("an answer");
     assert!(issued.is_ok());
     order.done("issued");

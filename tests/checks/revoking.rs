@@ -2,7 +2,7 @@
 
 use keyward::{
     auth::{
-        coherence::{Notification, Records, ReplicaId, Settings, Settled},
+        coherence::{CoherenceTimings, Notification, Records, ReplicaId, Settled},
         lifecycle::{ChangedKey, Done},
     },
     domain::{denial::Denial, ledger::Refusal, verdict::Verdict},
@@ -23,7 +23,7 @@ async fn when_a_revoke_returns_a_warm_key_is_refused() {
     let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
     assert_denied(&world.check(&key).await, Denial::KeyRevoked);
     assert_eq!(revoked.key.record.revoked_at, Some(NOW));
-    assert_eq!(revoked.everywhere.settled, Settled::Heard { confirmed: 0, expired: 0 });
+    assert_eq!(revoked.propagated.settled, Settled::Heard { confirmed: 0, expired: 0 });
 }
 
 #[tokio::test]
@@ -55,13 +55,14 @@ async fn a_revoke_waits_for_every_replica_that_may_hold_a_lease() {
     assert!(!revoking.is_finished());
     world.channel.deliver(&Notification::Applied { replica: OTHER, changes: vec![change], up_to: None });
     let revoked = in_time("the revocation", revoking).await.expect("no panic").expect("an answer").expect("a key");
-    assert_eq!(revoked.everywhere.settled, Settled::Heard { confirmed: 1, expired: 0 });
+    assert_eq!(revoked.propagated.settled, Settled::Heard { confirmed: 1, expired: 0 });
 }
 
 #[tokio::test]
 async fn a_commit_that_fails_is_an_error_and_its_change_is_forgotten() {
     // Room for one change that is followed: one that is not forgotten makes the next wait for a lease.
-    let settings = Settings { most_waiting: 1, ..Settings::for_lease(LONG_LEASE).expect("a valid lease") };
+    let settings =
+        CoherenceTimings { most_waiting: 1, ..CoherenceTimings::for_lease(LONG_LEASE).expect("a valid lease") };
     let world = World::start(Plan { settings, ..Plan::default() }).await;
     let key = world.warm_key().await;
     world.store.set_down(true);
@@ -71,7 +72,7 @@ async fn a_commit_that_fails_is_an_error_and_its_change_is_forgotten() {
     world.store.set_down(false);
     assert_granted(&world.check(&key).await);
     let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
-    assert_eq!(revoked.everywhere.settled, Settled::Heard { confirmed: 0, expired: 0 });
+    assert_eq!(revoked.propagated.settled, Settled::Heard { confirmed: 0, expired: 0 });
     assert_denied(&world.check(&key).await, Denial::KeyRevoked);
 }
 

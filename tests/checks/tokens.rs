@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use keyward::{
     auth::{
         Undecided,
-        coherence::Settings,
+        coherence::CoherenceTimings,
         jwt::TokenVerifier,
         tokens::check::{TokenChecker, TokenRoom},
     },
@@ -185,7 +185,7 @@ async fn without_a_lease_each_check_verifies_the_token_and_reads_whether_it_was_
 
 #[tokio::test]
 async fn when_the_lease_is_over_the_rows_are_read() {
-    let settings = Settings::for_lease(Duration::from_secs(1)).expect("a valid lease");
+    let settings = CoherenceTimings::for_lease(Duration::from_secs(1)).expect("a valid lease");
     let world = World::start(Plan { settings, ..Plan::default() }).await;
     let (tokens, token) = (world.tokens(), signed(&claims("1", "alice")));
     assert_granted(&check(&tokens, &token).await);

@@ -14,7 +14,7 @@ mod worlds;
 
 use std::time::Duration;
 
-use keyward::auth::coherence::Settings;
+use keyward::auth::coherence::CoherenceTimings;
 
 use explore::{Explored, explore};
 use rules::{Budget, Fault, Rules, settings};
@@ -209,7 +209,7 @@ fn a_row_of_a_superseded_server_is_believed_unless_a_commit_proves_it() {
 }
 
 /// Three different leases; the margin is a `margin_part`th of each, or nothing.
-fn big_settings(margin_part: u64) -> Vec<Settings> {
+fn big_settings(margin_part: u64) -> Vec<CoherenceTimings> {
     let with = |lease: u64| settings(lease, lease.checked_div(margin_part).unwrap_or(0));
     vec![with(200), with(300), with(150)]
 }

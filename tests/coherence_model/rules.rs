@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use keyward::auth::coherence::Settings;
+use keyward::auth::coherence::CoherenceTimings;
 
 /// One deliberate mistake, made by the world around the unchanged state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(crate) struct Budget {
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     /// One per replica.
-    pub(crate) settings: Vec<Settings>,
+    pub(crate) settings: Vec<CoherenceTimings>,
     /// What the database says is the longest lease.
     pub(crate) longest_lease: Duration,
     pub(crate) fault: Option<Fault>,
@@ -141,8 +141,8 @@ impl fmt::Display for Action {
 }
 
 /// Small numbers: a lease of `lease` nanoseconds.
-pub(crate) fn settings(lease: u64, clock_margin: u64) -> Settings {
-    Settings {
+pub(crate) fn settings(lease: u64, clock_margin: u64) -> CoherenceTimings {
+    CoherenceTimings {
         lease: Duration::from_nanos(lease),
         clock_margin: Duration::from_nanos(clock_margin),
         deaf_after: Duration::from_nanos(lease),

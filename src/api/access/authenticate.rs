@@ -30,7 +30,7 @@ use crate::{
         verdict::Verdict,
     },
     protect::{
-        Cause, Credentials, Host, Refused,
+        Cause, Credentials, HostApp, Refused,
         credentials::{self, BearerScheme, Presented},
         with_scope,
     },
@@ -159,7 +159,7 @@ async fn proceed(
 /// Keyward's own routes: refusals have the format of the path, and log lines carry the request id.
 pub(crate) struct OwnRoutes;
 
-impl Host for OwnRoutes {
+impl HostApp for OwnRoutes {
     fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse {
         let explanation = match refused.cause() {
             Cause::Denied(kind, denial) => explanation(request.headers(), kind, denial),

@@ -1,11 +1,11 @@
-//! Extracts the caller of a change to keys: an [`Editor`].
+//! Extracts the caller of a change to keys: a [`Caller`].
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
 
 use crate::api::wire::failure::Failure;
 use crate::{
-    auth::lifecycle::Editor,
+    auth::lifecycle::Caller,
     domain::{ledger::Reach, principal::Principal},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Administrator;
 
-impl FromRequest for Editor {
+impl FromRequest for Caller {
     type Error = Failure;
     type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 

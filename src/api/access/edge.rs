@@ -56,7 +56,7 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = Answer<S::Future>;
+    type Future = EdgeResponse<S::Future>;
 
     forward_ready!(behind);
 
@@ -66,19 +66,19 @@ where
             Some(answer) => Either::Left(ready(Ok(answered(request, answer)))),
             None => Either::Right(self.behind.call(request)),
         };
-        Answer { answer, cors: self.cors.clone() }
+        EdgeResponse { answer, cors: self.cors.clone() }
     }
 }
 
 type Outcome = Result<ServiceResponse<BoxBody>, Error>;
 
 /// The pending answer, which then gets the headers of every answer.
-pub(crate) struct Answer<F> {
+pub(crate) struct EdgeResponse<F> {
     answer: Either<Ready<Outcome>, F>,
     cors: Option<Arc<Cors>>,
 }
 
-impl<F: Future<Output = Outcome> + Unpin> Future for Answer<F> {
+impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -11,7 +11,7 @@ use crate::{
     auth::{Checked, Undecided},
     domain::{principal::Principal, verdict::Verdict},
     protect::{
-        CredentialKind, Host,
+        CredentialKind, HostApp,
         credentials::{self, Presented},
     },
 };
@@ -39,7 +39,7 @@ impl Answer for WithKey {
 
 impl WithKey {
     fn respond(&self, verdict: Result<Verdict, Undecided>, request: &HttpRequest) -> HttpResponse {
-        match self.services.gate.judge(CredentialKind::ApiKey, verdict, request) {
+        match self.services.gate.decide(CredentialKind::ApiKey, verdict, request) {
             Ok(principal) => (self.handler)(&principal),
             Err(refused) => OwnRoutes.answer(request, refused),
         }

@@ -19,7 +19,7 @@ use crate::api::{
 };
 use crate::{
     auth::{
-        lifecycle::{Editor, Expiry, Issued, Order},
+        lifecycle::{Caller, Expiry, Issued, NewKey},
         strict_json,
     },
     domain::{key_record::ManagedKey, principal::Principal},
@@ -46,15 +46,15 @@ pub(crate) struct CreatedKey<'a> {
 pub(crate) async fn create_api_key(
     request: HttpRequest,
     principal: Principal,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     let now = times::now();
-    let idempotent = idempotency::of(&request, &editor, &body);
+    let idempotent = idempotency::of(&request, &caller, &body);
     let idempotent = idempotent.map_err(|reason| Failure::new(request.path(), reason))?;
     if let Some(idempotent) = &idempotent {
-        let before = services.issuer.issued_before(idempotent, &editor, now).await;
+        let before = services.issuer.issued_before(idempotent, &caller, now).await;
         let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
         if let Some(before) = before {
             let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
@@ -65,8 +65,8 @@ pub(crate) async fn create_api_key(
         return Err(Failure::new(request.path(), Reason::InvalidJson(strict_json::fault(&body))));
     }
     // The request can't carry a name or an expiry, so policies that demand them do not apply.
-    let order = Order { expiry: Expiry::Latest, ..Order::plain(principal.owner().clone()) };
-    let issued = services.issuer.issue_unnamed(order, idempotent.as_ref(), &editor, now).await;
+    let order = NewKey { expiry: Expiry::Latest, ..NewKey::plain(principal.owner().clone()) };
+    let issued = services.issuer.issue_unnamed(order, idempotent.as_ref(), &caller, now).await;
     let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
     match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
         Issued::Now(new) => {

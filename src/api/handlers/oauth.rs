@@ -25,7 +25,7 @@ use crate::api::{
     },
 };
 use crate::{
-    auth::{Undecided, keys::cache::Examined, lifecycle::Editor},
+    auth::{Undecided, keys::cache::Examined, lifecycle::Caller},
     domain::{
         key_record::KeyRecord, ledger::Reach, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
         secret::SecretString, verdict::Verdict,
@@ -155,15 +155,15 @@ fn spaced(scopes: &Scopes) -> Option<String> {
 pub(crate) async fn revoke(
     request: HttpRequest,
     services: Data<Services>,
-    editor: Editor,
+    caller: Caller,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     let form = Form::read(&request, &body)?;
     let fail = |undecided| unavailable(&request, &undecided, "revoke a key");
     if let Examined::Proven(record) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(fail)? {
         // The client has presented the key itself, so it may revoke it.
-        let editor = Editor { reach: Reach::Own(record.owner.clone()), ..editor };
-        let revoked = services.lifecycle.revoke(record.id, None, editor, now()).await.map_err(fail)?;
+        let caller = Caller { reach: Reach::Own(record.owner.clone()), ..caller };
+        let revoked = services.lifecycle.revoke(record.id, None, caller, now()).await.map_err(fail)?;
         let revoked = revoked.map_err(|refusal| Failure::new(request.path(), refusal))?;
         log_change(&request, &revoked, "revoke a key");
     } else if is_token(&services, &form).await.map_err(fail)? {

@@ -14,7 +14,7 @@ use crate::api::{
     access::root_span::in_request,
     services::{Services, read_failed, unavailable},
     wire::{
-        actor::By,
+        actor::ActorView,
         cursor,
         failure::{Failure, Missing, Reason},
         fields::{Fields, parsed},
@@ -24,7 +24,7 @@ use crate::api::{
     },
 };
 use crate::{
-    auth::lifecycle::Editor,
+    auth::lifecycle::Caller,
     domain::{
         api_key::Keyring,
         ledger::OwnerSwitch,
@@ -69,7 +69,7 @@ pub struct OwnerDetails {
     disabled_reason: Option<String>,
     /// Who disabled the owner; `null` if an earlier version did.
     #[schema(required)]
-    disabled_by: Option<By>,
+    disabled_by: Option<ActorView>,
     /// The number of the owner's keys by state.
     keys: KeyNumbers,
 }
@@ -175,7 +175,7 @@ impl From<OwnerStanding> for OwnerDetails {
             state: if at.is_some() { DISABLED } else { ACTIVE },
             disabled_at: at,
             disabled_reason: reason.map(|reason| reason.as_str().to_owned()),
-            disabled_by: by.map(By::from),
+            disabled_by: by.map(ActorView::from),
             keys: KeyNumbers { active, disabled, expired, revoked, complete },
         }
     }
@@ -184,28 +184,28 @@ impl From<OwnerStanding> for OwnerDetails {
 /// `POST /v1/admin/owners/{id}/disable`
 pub(crate) async fn disable(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
-    switch(&request, editor, &services, &id, &body, true).await
+    switch(&request, caller, &services, &id, &body, true).await
 }
 
 /// `POST /v1/admin/owners/{id}/enable`
 pub(crate) async fn enable(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
-    switch(&request, editor, &services, &id, &body, false).await
+    switch(&request, caller, &services, &id, &body, false).await
 }
 
 async fn switch(
     request: &HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: &Services,
     id: &str,
     body: &Bytes,
@@ -217,12 +217,12 @@ async fn switch(
     let reason = fields.take("reason", parsed);
     fields.finish(Some(())).map_err(fail)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
-    let switched = services.lifecycle.switch_owner(switch, editor.reach, editor.author).await;
+    let switched = services.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
     let switched = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
-    let confirmation = Confirmation::new(&switched.everywhere);
+    let confirmation = Confirmation::new(&switched.propagated);
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, changed) = (millis(switched.everywhere.took), switched.changed);
+        let (took_ms, changed) = (millis(switched.propagated.took), switched.changed);
         tracing::info!(
             owner = id,
             disabled,

@@ -21,12 +21,12 @@ use crate::api::{
     services::{Services, unavailable},
     wire::{
         failure::{Failure, Reason},
-        fields::{Fields, Wrong, parsed, text, wrong},
+        fields::{Fields, InvalidValue, parsed, text, wrong},
         times::{self, now},
     },
 };
 use crate::{
-    auth::{jwt::TokenLives, lifecycle::Editor},
+    auth::{jwt::TokenLives, lifecycle::Caller},
     domain::{
         shown::escaped,
         token::{TokenRevocation, WhichTokens, is_too_late},
@@ -95,7 +95,7 @@ impl EndedTokens {
 /// `POST /v1/admin/tokens/revoke`
 pub(crate) async fn revoke(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
@@ -104,17 +104,17 @@ pub(crate) async fn revoke(
     let issuers = services.gate.tokens.verifier().lives();
     let revocation = which(fields, issuers, now()).map_err(fail)?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
-    let revoked = services.lifecycle.revoke_tokens(revocation, editor.reach, editor.author).await;
+    let revoked = services.lifecycle.revoke_tokens(revocation, caller.reach, caller.author).await;
     let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke tokens"))?;
     let tokens = EndedTokens::new(issuers, &issuer, which, revoked.not_before);
-    let confirmation = Confirmation::new(&revoked.everywhere);
+    let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
         tracing::info!(
             issuer = escaped(&issuer),
             subject = tokens.subject.as_deref().map(escaped),
             token_id = tokens.token_id.as_deref().map(escaped),
-            took_ms = millis(revoked.everywhere.took),
+            took_ms = millis(revoked.propagated.took),
             replicas_confirmed,
             replicas_expired,
             "revoked tokens"
@@ -194,6 +194,6 @@ fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration
     }
 }
 
-fn at(value: Value) -> Result<OffsetDateTime, Vec<Wrong>> {
+fn at(value: Value) -> Result<OffsetDateTime, Vec<InvalidValue>> {
     instant(&text(value)?).or_else(|detail| wrong("invalid", detail))
 }

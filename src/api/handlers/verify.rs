@@ -20,7 +20,7 @@ use super::keys::{
 use crate::api::{
     services::{Services, unavailable},
     wire::{
-        failure::{Failure, FieldProblem, Reason},
+        failure::{Failure, FieldError, Reason},
         fields::{Fields, boolean, list, object, parsed, text, wrong},
         times::{self, now},
     },
@@ -56,7 +56,7 @@ enum VerificationCode {
 }
 
 /// The check of one key.
-pub struct Question {
+pub struct KeyQuery {
     /// The text of the key.
     pub key: SecretString,
     /// The scopes that the key must have.
@@ -172,7 +172,7 @@ pub(crate) async fn verify(
 
 impl Verification {
     /// The result if the key were used now, without recording a use. `explain`: with every reason for a refusal.
-    pub fn preview(examined: &Examined, question: &Question, explain: bool, now: OffsetDateTime) -> Self {
+    pub fn preview(examined: &Examined, question: &KeyQuery, explain: bool, now: OffsetDateTime) -> Self {
         let failures = match examined {
             Examined::No(_) => vec![failure(NOT_FOUND)],
             Examined::Proven(record) => failures(record, question, now),
@@ -223,7 +223,7 @@ impl CheckFailure {
     }
 }
 
-fn failures(record: &KeyRecord, question: &Question, now: OffsetDateTime) -> Vec<CheckFailure> {
+fn failures(record: &KeyRecord, question: &KeyQuery, now: OffsetDateTime) -> Vec<CheckFailure> {
     let denials = record.refusals(now, question.client_address);
     let mut failures: Vec<CheckFailure> = denials.into_iter().map(|denial| failure(code(denial))).collect();
     if question.environment.is_some_and(|demanded| demanded != record.environment) {
@@ -267,7 +267,7 @@ impl KnownKey {
 }
 
 /// The checks, whether to explain, and whether the request is a batch.
-pub(crate) fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Reason> {
+pub(crate) fn read(mut fields: Fields) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
     let explain = fields.take("explain", boolean).unwrap_or(false);
     if !fields.has("checks") {
         let question = question(&mut fields);
@@ -278,7 +278,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Re
         if items.is_empty() { wrong("invalid", "must hold at least one") } else { Ok(items) }
     });
     let mut questions = Vec::new();
-    let mut problems: Vec<FieldProblem> = Vec::new();
+    let mut problems: Vec<FieldError> = Vec::new();
     for (position, members) in items.unwrap_or_default().into_iter().enumerate() {
         let mut fields = Fields::within(members, format!("/checks/{position}"));
         questions.extend(question(&mut fields));
@@ -288,7 +288,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<(Vec<Question>, bool, bool), Re
     if problems.is_empty() { Ok((questions, explain, true)) } else { Err(Reason::InvalidFields(problems)) }
 }
 
-fn question(fields: &mut Fields) -> Option<Question> {
+fn question(fields: &mut Fields) -> Option<KeyQuery> {
     let key = fields.require("key", text);
     let scopes = fields.take("scopes", scopes);
     let environment = fields.take("environment", parsed);
@@ -296,5 +296,5 @@ fn question(fields: &mut Fields) -> Option<Question> {
         let address = text(value)?.parse::<IpAddr>();
         address.map(|address| address.to_canonical()).or_else(|_| wrong("invalid", "must be an IP address"))
     });
-    Some(Question { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), environment, client_address })
+    Some(KeyQuery { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), environment, client_address })
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    operation::{Answer, Occurs, Operation, unknown_parameter},
+    operation::{Occurs, Operation, SuccessResponse, unknown_parameter},
     schema::reference,
 };
 use crate::{
@@ -180,7 +180,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     reasons
 }
 
-fn success(endpoint: &Endpoint, answer: &Answer) -> Value {
+fn success(endpoint: &Endpoint, answer: &SuccessResponse) -> Value {
     let described = answer.headers.iter().map(|(name, occurs)| ((*name).to_owned(), header(name, *occurs)));
     let mut headers: BTreeMap<String, Value> = described.collect();
     headers.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::{
         endpoint::Endpoint,
-        wire::failure::{Fault, FieldProblem, Missing, Reason},
+        wire::failure::{Fault, FieldError, Missing, Reason},
     },
     server::Refusal,
 };
@@ -21,13 +21,13 @@ pub(super) struct Operation {
     pub(super) parameters: Vec<Value>,
     pub(super) body: Option<Value>,
     /// The responses other than problems.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<SuccessResponse>,
     /// What can fail in the handler.
     pub(super) reasons: Vec<Reason>,
 }
 
 /// A response that is not a problem.
-pub(super) struct Answer {
+pub(super) struct SuccessResponse {
     pub(super) status: u16,
     pub(super) means: &'static str,
     /// The name of the schema; `None` if the body is not our JSON.
@@ -60,7 +60,7 @@ impl Operation {
         schema: &'static str,
         headers: &'static [(&'static str, Occurs)],
     ) -> Self {
-        self.answers.push(Answer { status, means, schema: Some(schema), headers, also: &[] });
+        self.answers.push(SuccessResponse { status, means, schema: Some(schema), headers, also: &[] });
         self
     }
 
@@ -103,7 +103,7 @@ impl Operation {
     /// Adds a JSON body.
     pub(super) fn reads(mut self, body: Value) -> Self {
         self.body = Some(body);
-        let wrong = FieldProblem::of_field("/allowedIps/0", "invalid", "must be an address or a network");
+        let wrong = FieldError::of_field("/allowedIps/0", "invalid", "must be an address or a network");
         self.fails([
             Reason::InvalidJson(Fault::Syntax { line: 1, column: 12, cause: "expected value".into() }),
             Reason::InvalidJson(Fault::NotAnObject("array")),
@@ -146,6 +146,6 @@ impl Operation {
 
 /// The refusal of every route that is strict, or that reads parameters or headers.
 pub(super) fn unknown_parameter() -> Reason {
-    let unknown = FieldProblem::of_parameter("colour", "unknown_parameter", "there is no such parameter here");
+    let unknown = FieldError::of_parameter("colour", "unknown_parameter", "there is no such parameter here");
     Reason::InvalidParameters(vec![unknown])
 }

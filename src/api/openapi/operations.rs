@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use super::{
     bodies::{body, merge_patch, optional_body},
-    operation::{Answer, Occurs, Operation},
+    operation::{Occurs, Operation, SuccessResponse},
     parameters::{self, header, query},
 };
 use crate::{
     api::{
         endpoint::{Access, Endpoint},
-        wire::failure::{CredentialKind, Fault, FieldProblem, Missing, Reason},
+        wire::failure::{CredentialKind, Fault, FieldError, Missing, Reason},
     },
     domain::api_key::KeyId,
 };
@@ -67,7 +67,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("GET /v1/authorize", |_| {
         let about = "Check a gateway's request";
         authorize("authorize", about).takes(query(&["scope"])).fails([Reason::InvalidParameters(vec![
-            FieldProblem::of_parameter("scope", "invalid", "names no scope: leave it out where none is demanded"),
+            FieldError::of_parameter("scope", "invalid", "names no scope: leave it out where none is demanded"),
         ])])
     }),
     ("GET /v1/authorize/{original}", |_| {
@@ -81,7 +81,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
             .answers_with(200, "The key", "Key", TAG);
         let means = "Not modified";
-        operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
+        operation.answers.push(SuccessResponse { status: 304, means, schema: None, headers: TAG, also: &[] });
         operation
     }),
     ("DELETE /v1/keys/self", |_| {
@@ -125,7 +125,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("GET /v1/keys/{id}", |_| {
         let mut operation = Operation::new("showKey", "Show a key").of_a_key().answers_with(200, "The key", "Key", TAG);
         let means = "Not modified";
-        operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
+        operation.answers.push(SuccessResponse { status: 304, means, schema: None, headers: TAG, also: &[] });
         operation
     }),
     ("PATCH /v1/keys/{id}", |_| {
@@ -190,7 +190,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             "A page of events, newest first; in CSV and NDJSON, only `Link` names the next page",
             &["text/csv", "application/x-ndjson"],
         );
-        operation.answers.push(Answer { status: 200, means, schema: Some("EventList"), headers: PAGE, also });
+        operation.answers.push(SuccessResponse { status: 200, means, schema: Some("EventList"), headers: PAGE, also });
         operation
     }),
     ("GET /v1/owners", |_| {
@@ -234,7 +234,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("POST /v1/revoke", |_| {
         let mut operation = Operation::new("revokeToken", "Revoke a key (RFC 7009)").reads_form().stored();
         let means = "If the token is a key, it is revoked on every replica";
-        operation.answers.push(Answer { status: 200, means, schema: None, headers: &[], also: &[] });
+        operation.answers.push(SuccessResponse { status: 200, means, schema: None, headers: &[], also: &[] });
         operation.fails([Reason::UnsupportedTokenType])
     }),
     ("GET /.well-known/oauth-authorization-server", |_| {
@@ -264,13 +264,13 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .fails([Reason::NotFound(Missing::Route)]);
         let headers = &[("Location", Occurs::Always)];
         let means = "Redirect to the documentation";
-        operation.answers.push(Answer { status: 307, means, schema: None, headers, also: &[] });
+        operation.answers.push(SuccessResponse { status: 307, means, schema: None, headers, also: &[] });
         operation
     }),
     ("GET /docs", |_| {
         let mut operation = Operation::new("readDocs", "Redirect to the documentation");
         let headers = &[("Location", Occurs::Always)];
-        operation.answers.push(Answer {
+        operation.answers.push(SuccessResponse {
             status: 308,
             means: "Redirect to the documentation",
             schema: None,
@@ -290,14 +290,14 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
 /// Enabling would grant the key a scope that the caller does not hold.
 fn not_held() -> Reason {
     let detail = "your token does not carry the scope keyward:verify";
-    Reason::InvalidFields(vec![FieldProblem::of_field("/scopes", "scope_not_held", detail)])
+    Reason::InvalidFields(vec![FieldError::of_field("/scopes", "scope_not_held", detail)])
 }
 
 /// A grant has no body: everything a gateway needs is in the headers.
 fn authorize(id: &'static str, summary: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary);
     let means = "Allowed. The headers identify the client; a header without a value is empty";
-    operation.answers.push(Answer { status: 200, means, schema: None, headers: IDENTITY, also: &[] });
+    operation.answers.push(SuccessResponse { status: 200, means, schema: None, headers: IDENTITY, also: &[] });
     operation.fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
 }
 
@@ -314,9 +314,9 @@ fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
 fn document(id: &'static str, summary: &'static str, schema: &'static str) -> Operation {
     let mut operation = Operation::new(id, summary).takes([header("If-None-Match")]);
     let schema = (!schema.is_empty()).then_some(schema);
-    operation.answers.push(Answer { status: 200, means: "The document", schema, headers: TAG, also: &[] });
+    operation.answers.push(SuccessResponse { status: 200, means: "The document", schema, headers: TAG, also: &[] });
     let means = "Not modified";
-    operation.answers.push(Answer { status: 304, means, schema: None, headers: TAG, also: &[] });
+    operation.answers.push(SuccessResponse { status: 304, means, schema: None, headers: TAG, also: &[] });
     operation
 }
 

@@ -183,7 +183,7 @@ pub(super) const GROUPS: &[Group] = &[
 ];
 
 /// The description of one operation.
-pub(super) struct Told {
+pub(super) struct Documentation {
     pub(super) tag: &'static str,
     pub(super) about: &'static str,
     /// The position among all operations: of its group, and within the group.
@@ -197,17 +197,17 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The description of a route; `None` if it has none.
-pub(super) fn of(endpoint: &Endpoint) -> Option<Told> {
+pub(super) fn of(endpoint: &Endpoint) -> Option<Documentation> {
     let name = operations::name(endpoint);
     let (group, within, about) = GROUPS.iter().enumerate().find_map(|(group, Group { operations, .. })| {
         let within = operations.iter().position(|(own, _)| *own == name)?;
         Some((group, within, operations[within].1))
     })?;
     if !endpoint.path.starts_with("/v1/admin/") {
-        return Some(Told { tag: GROUPS[group].tag, about, place: (group, within) });
+        return Some(Documentation { tag: GROUPS[group].tag, about, place: (group, within) });
     }
     // In that group, operations that owners have too come first.
     let administration = GROUPS.iter().position(|group| group.tag == ADMINISTRATION)?;
     let before = if group == administration { GROUPS[0].operations.len() } else { 0 };
-    Some(Told { tag: ADMINISTRATION, about, place: (administration, before + within) })
+    Some(Documentation { tag: ADMINISTRATION, about, place: (administration, before + within) })
 }

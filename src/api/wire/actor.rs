@@ -13,7 +13,7 @@ const COMMAND_LINE: &str = "command_line";
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Actor)]
-pub(crate) struct By {
+pub(crate) struct ActorView {
     /// `token`, `key` or `command_line`.
     #[schema(example = "token")]
     pub(crate) kind: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct By {
     pub(crate) key_id: Option<String>,
 }
 
-impl From<Actor> for By {
+impl From<Actor> for ActorView {
     fn from(actor: Actor) -> Self {
         let by = |kind| Self { kind, issuer: None, subject: None, key_id: None };
         match actor {

@@ -8,7 +8,7 @@ pub(crate) mod problem;
 
 use std::fmt;
 
-pub(crate) use self::problem::FieldProblem;
+pub(crate) use self::problem::FieldError;
 use crate::api::paths;
 pub(crate) use crate::{auth::strict_json::Fault, protect::CredentialKind};
 use crate::{
@@ -71,9 +71,9 @@ pub(crate) enum Reason {
     /// A request has a body, but its route reads none.
     UnexpectedBody,
     /// Fields of the body are invalid: the complete list.
-    InvalidFields(Vec<FieldProblem>),
+    InvalidFields(Vec<FieldError>),
     /// Parameters or headers are invalid: the complete list.
-    InvalidParameters(Vec<FieldProblem>),
+    InvalidParameters(Vec<FieldError>),
     /// The form of an OAuth request is invalid, for this reason.
     InvalidForm(&'static str),
     /// A valid token that Keyward can't revoke (RFC 7009 §2.2.1).
@@ -153,23 +153,23 @@ impl From<ledger::Refusal> for Reason {
     }
 }
 
-fn violation(violation: Violation) -> FieldProblem {
+fn violation(violation: Violation) -> FieldError {
     match violation {
-        Violation::NameRequired => FieldProblem::of_field("/name", "required", "a key needs a name here"),
+        Violation::NameRequired => FieldError::of_field("/name", "required", "a key needs a name here"),
         Violation::LifetimeTooLong(longest) => {
             let longest = timestamp::span(longest);
-            FieldProblem::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
+            FieldError::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
         }
         Violation::ScopeNotHeld(scope) => {
             let detail = format!(
                 "your token does not carry the scope {scope}, so it gives it to no key, and widens none that carries it"
             );
-            FieldProblem::of_field("/scopes", "scope_not_held", detail)
+            FieldError::of_field("/scopes", "scope_not_held", detail)
         }
         Violation::ScopeNotForKeys(scope) => {
-            FieldProblem::of_field("/scopes", "scope_not_for_keys", format!("only a token may carry {scope}"))
+            FieldError::of_field("/scopes", "scope_not_for_keys", format!("only a token may carry {scope}"))
         }
-        Violation::Metadata(error) => FieldProblem::of_field("/metadata", "invalid", error.to_string()),
+        Violation::Metadata(error) => FieldError::of_field("/metadata", "invalid", error.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use actix_web::{HttpMessage, HttpRequest, http::Method, web::Bytes};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::failure::{Fault, FieldProblem, Reason};
+use super::failure::{Fault, FieldError, Reason};
 use crate::auth::strict_json;
 
 /// The fields of a body. Reading a field removes it; those left at the end are unknown.
@@ -13,16 +13,16 @@ pub(crate) struct Fields {
     members: Map<String, Value>,
     /// The JSON text of the body; empty for nested objects, and without a body.
     body: Bytes,
-    problems: Vec<FieldProblem>,
+    problems: Vec<FieldError>,
     /// The JSON Pointer to this object within the body.
     at: String,
 }
 
 /// What is wrong with a value: a pointer within it (empty for the whole value), a stable code, and a description.
-pub(crate) type Wrong = (String, &'static str, String);
+pub(crate) type InvalidValue = (String, &'static str, String);
 
 /// One error about a whole value.
-pub(crate) fn wrong<T>(code: &'static str, detail: impl Into<String>) -> Result<T, Vec<Wrong>> {
+pub(crate) fn wrong<T>(code: &'static str, detail: impl Into<String>) -> Result<T, Vec<InvalidValue>> {
     Err(vec![(String::new(), code, detail.into())])
 }
 
@@ -59,7 +59,11 @@ impl Fields {
     }
 
     /// An optional field; `null` is the same as absent.
-    pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+    pub(crate) fn take<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
+    ) -> Option<T> {
         self.take_nullable(name, read).flatten()
     }
 
@@ -67,7 +71,7 @@ impl Fields {
     pub(crate) fn take_nullable<T>(
         &mut self,
         name: &str,
-        read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>,
+        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
     ) -> Option<Option<T>> {
         #[cfg(test)]
         super::asked::note(format!("{}/{name}", self.at));
@@ -78,7 +82,7 @@ impl Fields {
                 Err(wrongs) => {
                     for (within, code, detail) in wrongs {
                         let pointer = format!("{}/{name}{within}", self.at);
-                        self.problems.push(FieldProblem::of_field(pointer, code, detail));
+                        self.problems.push(FieldError::of_field(pointer, code, detail));
                     }
                     None
                 }
@@ -87,7 +91,11 @@ impl Fields {
     }
 
     /// A required field.
-    pub(crate) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Vec<Wrong>>) -> Option<T> {
+    pub(crate) fn require<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
+    ) -> Option<T> {
         #[cfg(test)]
         super::asked::note(format!("{}/{name}", self.at));
         if self.members.get(name).is_none_or(Value::is_null) {
@@ -119,7 +127,7 @@ impl Fields {
 
     /// Reports an invalid field.
     pub(crate) fn problem(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
-        self.problems.push(FieldProblem::of_field(format!("{}/{name}", self.at), code, detail));
+        self.problems.push(FieldError::of_field(format!("{}/{name}", self.at), code, detail));
     }
 
     /// Whether no error was found so far.
@@ -128,12 +136,12 @@ impl Fields {
     }
 
     /// All errors, including unknown fields.
-    pub(crate) fn problems(self) -> Vec<FieldProblem> {
+    pub(crate) fn problems(self) -> Vec<FieldError> {
         let Self { members, mut problems, at, .. } = self;
         problems.extend(members.keys().map(|name| {
             // Escaping of JSON Pointers (RFC 6901 §3).
             let name: String = name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1");
-            FieldProblem::of_field(format!("{at}/{name}"), "unknown_field", "there is no such field here")
+            FieldError::of_field(format!("{at}/{name}"), "unknown_field", "there is no such field here")
         }));
         problems
     }
@@ -154,7 +162,7 @@ fn is_json(method: &Method, media_type: &str) -> bool {
 }
 
 /// A string.
-pub(crate) fn text(value: Value) -> Result<String, Vec<Wrong>> {
+pub(crate) fn text(value: Value) -> Result<String, Vec<InvalidValue>> {
     match value {
         Value::String(text) => Ok(text),
         _ => wrong("wrong_type", "must be a text"),
@@ -162,17 +170,17 @@ pub(crate) fn text(value: Value) -> Result<String, Vec<Wrong>> {
 }
 
 /// A string that a domain type parses.
-pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Result<T, Vec<Wrong>> {
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Result<T, Vec<InvalidValue>> {
     text(value)?.parse().or_else(|error: T::Err| wrong("invalid", error.to_string()))
 }
 
 /// `true` or `false`.
-pub(crate) fn boolean(value: Value) -> Result<bool, Vec<Wrong>> {
+pub(crate) fn boolean(value: Value) -> Result<bool, Vec<InvalidValue>> {
     value.as_bool().map_or_else(|| wrong("wrong_type", "must be true or false"), Ok)
 }
 
 /// An object.
-pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<Wrong>> {
+pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<InvalidValue>> {
     match value {
         Value::Object(members) => Ok(members),
         _ => wrong("wrong_type", "must be an object"),
@@ -183,8 +191,8 @@ pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<Wrong>> {
 pub(crate) fn list<T>(
     value: Value,
     most: usize,
-    read: impl Fn(Value) -> Result<T, Vec<Wrong>>,
-) -> Result<Vec<T>, Vec<Wrong>> {
+    read: impl Fn(Value) -> Result<T, Vec<InvalidValue>>,
+) -> Result<Vec<T>, Vec<InvalidValue>> {
     let Value::Array(items) = value else { return wrong("wrong_type", "must be a list") };
     if items.len() > most {
         return wrong("too_many", format!("at most {most} items"));

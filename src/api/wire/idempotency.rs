@@ -4,27 +4,27 @@
 use actix_web::HttpRequest;
 use sha2::{Digest, Sha256};
 
-use super::failure::{FieldProblem, Reason};
+use super::failure::{FieldError, Reason};
 use crate::{
-    auth::lifecycle::Editor,
+    auth::lifecycle::Caller,
     domain::{audit::Actor, ledger::IdempotentRequest, owner::Owner},
 };
 
 const NAME: &str = "Idempotency-Key";
 
 /// The request as it is stored, if it has an `Idempotency-Key`.
-pub(crate) fn of(request: &HttpRequest, editor: &Editor, body: &[u8]) -> Result<Option<IdempotentRequest>, Reason> {
+pub(crate) fn of(request: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<Option<IdempotentRequest>, Reason> {
     let mut values = request.headers().get_all(NAME);
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()) && !text.contains('\t'));
     let (Some(key), None) = (key, values.next()) else {
         let detail = "one header of 1 to 255 printable ASCII characters";
-        return Err(Reason::InvalidParameters(vec![FieldProblem::of_parameter(NAME, "invalid", detail)]));
+        return Err(Reason::InvalidParameters(vec![FieldError::of_parameter(NAME, "invalid", detail)]));
     };
-    let Actor::Token { issuer, subject } = &editor.author.actor else { return Ok(None) };
+    let Actor::Token { issuer, subject } = &caller.author.actor else { return Ok(None) };
     let by = Owner { issuer: issuer.clone(), subject: subject.clone() };
     // A caller may act for one organisation now and for another later; a key of one must not be shown to the other.
-    let organisation = editor.reach.owner().filter(|owner| **owner != by).map(|owner| &*owner.subject);
+    let organisation = caller.reach.owner().filter(|owner| **owner != by).map(|owner| &*owner.subject);
     Ok(Some(IdempotentRequest { by, key: key.to_owned(), hash: fingerprint(request.path(), organisation, body) }))
 }
 

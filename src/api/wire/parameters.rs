@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{
     cursor,
-    failure::{FieldProblem, Reason},
+    failure::{FieldError, Reason},
     owner_id,
 };
 use crate::domain::{
@@ -29,7 +29,7 @@ const NAME_SHOWN: usize = 64;
 /// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
-    problems: Vec<FieldProblem>,
+    problems: Vec<FieldError>,
 }
 
 impl Parameters {
@@ -37,7 +37,7 @@ impl Parameters {
         match Query::<Vec<(String, String)>>::from_query(request.query_string()) {
             Ok(pairs) => Self { pairs: pairs.into_inner(), problems: not_unicode(request.query_string()) },
             Err(error) => {
-                let problem = FieldProblem::of_parameter("query", "invalid", error.to_string());
+                let problem = FieldError::of_parameter("query", "invalid", error.to_string());
                 Self { pairs: Vec::new(), problems: vec![problem] }
             }
         }
@@ -128,7 +128,7 @@ impl Parameters {
     }
 
     pub(crate) fn problem(&mut self, name: &'static str, code: &'static str, detail: impl Into<String>) {
-        self.problems.push(FieldProblem::of_parameter(name, code, detail));
+        self.problems.push(FieldError::of_parameter(name, code, detail));
     }
 
     /// Fails if there was any error. Unknown parameters are errors; each name is reported once.
@@ -137,7 +137,7 @@ impl Parameters {
         for (name, _) in self.pairs.drain(..) {
             let name: String = name.chars().take(NAME_SHOWN).collect();
             if named.insert(name.clone()) {
-                let problem = FieldProblem::of_parameter(name, "unknown_parameter", "there is no such parameter here");
+                let problem = FieldError::of_parameter(name, "unknown_parameter", "there is no such parameter here");
                 self.problems.push(problem);
             }
         }
@@ -146,12 +146,12 @@ impl Parameters {
 }
 
 /// Parameters with bytes that are no text (RFC 3986 §2.5). To put something in their place would look for something else.
-fn not_unicode(query: &str) -> Vec<FieldProblem> {
+fn not_unicode(query: &str) -> Vec<FieldError> {
     let broken = |part: &str| percent_decode_str(part).decode_utf8().is_err();
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let problem = |name: &str| {
         let name: String = percent_decode_str(name).decode_utf8_lossy().chars().take(NAME_SHOWN).collect();
-        FieldProblem::of_parameter(name, "invalid", "is not UTF-8")
+        FieldError::of_parameter(name, "invalid", "is not UTF-8")
     };
     pairs.filter(|(name, value)| broken(name) || broken(value)).map(|(name, _)| problem(name)).collect()
 }

@@ -26,7 +26,7 @@ pub(in crate::api) async fn refuse_what_is_not_read(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match judge(reads, request.request()) {
+    match check(reads, request.request()) {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
         Err(reason) => {
             let refusal = HttpResponse::from_error(Failure::new(request.path(), reason));
@@ -35,7 +35,7 @@ pub(in crate::api) async fn refuse_what_is_not_read(
     }
 }
 
-fn judge(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
+fn check(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
     if announces_body(request) {
         if !reads.body {
             return Err(Reason::UnexpectedBody);

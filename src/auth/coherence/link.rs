@@ -14,8 +14,8 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    ChangeId, Connection, Freshness, LONGEST_LEASE, Mark, MonotonicTime, Notification, Progress, Replica, ReplicaId,
-    Settings, Settled, settled_unheard_at,
+    ChangeId, CoherenceTimings, Connection, Freshness, LONGEST_LEASE, Mark, MonotonicTime, Notification, Progress,
+    Replica, ReplicaId, Settled, settled_unheard_at,
 };
 use crate::{
     auth::clock,
@@ -60,7 +60,7 @@ struct Troubles {
 
 impl Link {
     /// A link that does nothing until [`run`](Self::run).
-    pub fn new(id: ReplicaId, settings: Settings, announcements: Arc<dyn Announcements>) -> Self {
+    pub fn new(id: ReplicaId, settings: CoherenceTimings, announcements: Arc<dyn Announcements>) -> Self {
         Self {
             lease: settings.lease,
             replica: Mutex::new(Replica::new(id, settings)),
@@ -314,7 +314,7 @@ mod tests {
     async fn the_good_bye_comes_after_a_heartbeat_that_is_on_its_way() {
         let (begun, mut seen) = watch::channel(0);
         let slow = Arc::new(Slow { begun, let_through: Semaphore::new(0), taken: Mutex::default() });
-        let settings = Settings::for_lease(Duration::from_secs(5)).expect("a possible lease");
+        let settings = CoherenceTimings::for_lease(Duration::from_secs(5)).expect("a possible lease");
         let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::clone(&slow) as Arc<dyn Announcements>));
         link.replica().listener_connected(clock::now(), LONGEST_LEASE, &link.freshness);
         assert!(!link.tick());

@@ -39,7 +39,7 @@
 //! # Requirements
 //!
 //! - The clock ([`MonotonicTime`]) continues while the process or the machine is stopped (`CLOCK_BOOTTIME` on Linux),
-//!   and the rates of two replicas' clocks differ by less than [`Settings::clock_margin`] allows. Their values are
+//!   and the rates of two replicas' clocks differ by less than [`CoherenceTimings::clock_margin`] allows. Their values are
 //!   never compared.
 //! - LISTEN has taken effect (its command has completed) before [`listener_connected`](Replica::listener_connected) is
 //!   called. A row is read in a transaction that begins after its ticket was taken, on a server that was still the
@@ -76,9 +76,9 @@ pub use replica::{Connection, Replica, Ticked};
 /// The shortest lease with room for a few heartbeats.
 pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
-/// The parameters of the protocol. [`Settings::for_lease`] derives all of them from the lease.
+/// The parameters of the protocol. [`CoherenceTimings::for_lease`] derives all of them from the lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Settings {
+pub struct CoherenceTimings {
     /// R: how long revokers wait for this replica if it is silent, by their clocks.
     pub lease: Duration,
     /// This replica trusts its cache for `lease - clock_margin` by its own clock. So the promise holds as long as no
@@ -100,7 +100,7 @@ pub struct Settings {
 #[error("a lease of {0:?} is out of range: it must be from {SHORTEST_LEASE:?} to {LONGEST_LEASE:?}")]
 pub struct InvalidLease(Duration);
 
-impl Settings {
+impl CoherenceTimings {
     /// Derives the parameters from the lease R.
     ///
     /// The margin is a fifth of R: the rates of clocks may differ by 25 %. That is far more than the drift of quartz,

@@ -6,7 +6,7 @@ use super::acknowledgements::Acknowledgements;
 use super::confirmation::Confirmations;
 use super::membership::Membership;
 use super::{ChangeId, Freshness, MonotonicTime, Notification, Progress, Records};
-use super::{ReplicaId, Settings};
+use super::{CoherenceTimings, ReplicaId};
 
 /// The maximum number of heartbeats in flight. A lease from an older one would be useless.
 const HEARTBEATS_UNDER_WAY: usize = 32;
@@ -31,7 +31,7 @@ pub struct Ticked {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     id: ReplicaId,
-    settings: Settings,
+    settings: CoherenceTimings,
     listening: Option<Connection>,
     connections: u64,
     next_sequence: u64,
@@ -59,7 +59,7 @@ struct UnderWay {
 
 impl Replica {
     /// A replica that neither listens nor trusts anything.
-    pub fn new(id: ReplicaId, settings: Settings) -> Self {
+    pub fn new(id: ReplicaId, settings: CoherenceTimings) -> Self {
         Self {
             id,
             listening: None,

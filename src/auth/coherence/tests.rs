@@ -15,8 +15,8 @@ fn at(seconds: u64) -> MonotonicTime {
     MonotonicTime::from_nanos(seconds * 1_000_000_000)
 }
 
-fn settings() -> Settings {
-    Settings::for_lease(Duration::from_secs(5)).unwrap()
+fn settings() -> CoherenceTimings {
+    CoherenceTimings::for_lease(Duration::from_secs(5)).unwrap()
 }
 
 /// Replica A, listening since second 0.
@@ -297,6 +297,6 @@ fn memory_stays_bounded_however_many_replicas_and_changes_there_are() {
 #[test]
 fn a_lease_out_of_bounds_is_refused() {
     for millis in [0, 999, 60_001] {
-        assert!(Settings::for_lease(Duration::from_millis(millis)).is_err());
+        assert!(CoherenceTimings::for_lease(Duration::from_millis(millis)).is_err());
     }
 }

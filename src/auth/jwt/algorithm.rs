@@ -73,7 +73,7 @@ impl SignatureAlgorithm {
     }
 
     /// The algorithm in the types of `jsonwebtoken`.
-    pub(super) fn of_library(self) -> Algorithm {
+    pub(super) fn to_jsonwebtoken(self) -> Algorithm {
         match self {
             Self::Hs256 => Algorithm::HS256,
             Self::Hs384 => Algorithm::HS384,

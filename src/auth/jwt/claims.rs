@@ -23,7 +23,7 @@ const LATEST_DATE: f64 = 253_402_300_799.0;
 const PARTIES: [&str; 4] = ["azp", "client_id", "cid", "appid"];
 
 /// The configured requirements for claims. Times are in seconds.
-pub(super) struct Policy {
+pub(super) struct ClaimRules {
     issuer: Option<String>,
     audience: Vec<String>,
     authorized_parties: Vec<String>,
@@ -65,7 +65,7 @@ fn instant(seconds: f64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e6).floor() as i128 * 1000).ok()
 }
 
-impl Policy {
+impl ClaimRules {
     /// The rules for tokens signed with the shared secret.
     pub(super) fn shared(settings: &Jwt) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl Policy {
         }
     }
 
-    pub(super) fn judge(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
+    pub(super) fn check(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;
         self.check_party(claims)?;

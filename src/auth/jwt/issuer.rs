@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     SignatureAlgorithm, VerifiedToken,
-    claims::Policy,
+    claims::ClaimRules,
     jws::{HeaderPolicy, Types, UnverifiedToken},
     keys::{self, KeySet, RemoteKeys},
 };
@@ -30,7 +30,7 @@ const AT_JWT: &[&str] = &["at+jwt", "application/at+jwt"];
 pub(super) struct Issuer {
     keys: Keys,
     header: HeaderPolicy,
-    claims: Policy,
+    claims: ClaimRules,
 }
 
 /// The version of keys that never change.
@@ -66,7 +66,7 @@ impl Issuer {
         Some(Self {
             keys: Keys::Fixed(KeySet::of_secret(secret, &[settings.algorithm.into()])),
             header: header_policy(false),
-            claims: Policy::shared(settings),
+            claims: ClaimRules::shared(settings),
         })
     }
 
@@ -96,7 +96,7 @@ impl Issuer {
         if matches!(&keys, Keys::Fixed(keys) if keys.is_empty()) {
             return Err(unusable("none of them is of an accepted kind and strength".to_owned()));
         }
-        Ok(Self { keys, header: header_policy(settings.at_jwt), claims: Policy::of(settings) })
+        Ok(Self { keys, header: header_policy(settings.at_jwt), claims: ClaimRules::of(settings) })
     }
 
     /// The identity of the key set, if it was never fetched.
@@ -118,23 +118,23 @@ impl Issuer {
         now: OffsetDateTime,
     ) -> Result<Result<VerifiedToken, TokenFault>, Undecided> {
         let remote = match &self.keys {
-            Keys::Fixed(keys) => return Ok(self.judge(token, claims, keys, FIXED, now)),
+            Keys::Fixed(keys) => return Ok(self.verify_with(token, claims, keys, FIXED, now)),
             Keys::Remote(remote) => remote,
         };
         let keys = remote.current()?;
-        match self.judge(token, claims, &keys.set, keys.version, now) {
+        match self.verify_with(token, claims, &keys.set, keys.version, now) {
             // The issuer may have rotated its keys. Even if nothing is fetched now, they may have arrived in the
             // meantime.
             Err(TokenFault::KeyUnknown) => {
                 remote.fetch_anew().await;
                 let keys = remote.current()?;
-                Ok(self.judge(token, claims, &keys.set, keys.version, now))
+                Ok(self.verify_with(token, claims, &keys.set, keys.version, now))
             }
-            judged => Ok(judged),
+            verified => Ok(verified),
         }
     }
 
-    fn judge(
+    fn verify_with(
         self: &Arc<Self>,
         token: &UnverifiedToken<'_>,
         claims: &Object<'_>,
@@ -145,7 +145,7 @@ impl Issuer {
         let issuer = claims.get("iss").and_then(Json::as_str);
         token.check_signature(keys, &self.header, issuer)?;
         // From here on, the claims are the issuer's statements.
-        let claimed = self.claims.judge(claims, now)?;
+        let claimed = self.claims.check(claims, now)?;
         Ok(VerifiedToken { claimed, issuer: Arc::clone(self), keys_version })
     }
 
@@ -158,7 +158,7 @@ impl Issuer {
     }
 
     /// The rules for the claims of its tokens.
-    pub(super) fn claims(&self) -> &Policy {
+    pub(super) fn claims(&self) -> &ClaimRules {
         &self.claims
     }
 }

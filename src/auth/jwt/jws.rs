@@ -116,7 +116,7 @@ impl<'a> UnverifiedToken<'a> {
             if tried == TRIED_MAX {
                 return Err(TokenFault::KeyAmbiguous);
             }
-            let verified = jsonwebtoken::crypto::verify(self.signature, self.signed, key, algorithm.of_library());
+            let verified = jsonwebtoken::crypto::verify(self.signature, self.signed, key, algorithm.to_jsonwebtoken());
             if matches!(verified, Ok(true)) {
                 return Ok(());
             }

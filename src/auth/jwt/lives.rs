@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::claims::Policy;
+use super::claims::ClaimRules;
 use crate::config::Jwt;
 
 /// The accepted issuers, with the longest lifetime of their tokens.
@@ -16,10 +16,10 @@ pub struct TokenLives {
 impl TokenLives {
     /// The lifetimes of the configured issuers' tokens.
     pub fn of(settings: &Jwt) -> Self {
-        let life_of = |issuer| Policy::of(issuer).longest_life();
+        let life_of = |issuer| ClaimRules::of(issuer).longest_life();
         let by_issuer = settings.issuers.iter().map(|issuer| (issuer.issuer.as_str().into(), life_of(issuer)));
         let shared = settings.secret.as_ref().map(|_| {
-            let policy = Policy::shared(settings);
+            let policy = ClaimRules::shared(settings);
             (policy.expected_issuer().map(Box::from), policy.longest_life())
         });
         Self { by_issuer: by_issuer.collect(), shared }

@@ -77,7 +77,7 @@ impl<'a> TokenMinter<'a> {
         if !scopes.is_empty() {
             claims["scope"] = json!(scopes.join(" "));
         }
-        let algorithm = SignatureAlgorithm::from(settings.algorithm).of_library();
+        let algorithm = SignatureAlgorithm::from(settings.algorithm).to_jsonwebtoken();
         let secret = settings.secret.as_ref().ok_or(MintError::NoSecret)?;
         let key = EncodingKey::from_secret(secret.expose());
         Ok(jsonwebtoken::encode(&Header::new(algorithm), &claims, &key)?.into())

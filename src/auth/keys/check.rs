@@ -7,7 +7,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
     cache::{Examined, KeyCache},
-    cold_check::{ColdChecks, Flights, KeyRows},
+    cold_check::{ColdChecks, KeyRows, SingleFlight},
     hasher::Hasher,
     last_uses::LastUses,
 };
@@ -52,7 +52,7 @@ impl KeyChecker {
             cache: KeyCache::new(settings.cached_keys),
             freshness: Arc::clone(&freshness),
             admission: Arc::new(Semaphore::new(settings.max_cold)),
-            flights: Flights::default(),
+            in_flight: SingleFlight::default(),
             runtime,
         });
         Self { keyring, freshness, cold, uses }

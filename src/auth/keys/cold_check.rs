@@ -51,8 +51,8 @@ impl Rows for KeyRows {
 }
 
 type Outcome = Result<Finding, Undecided>;
-type Flight = watch::Receiver<Option<Outcome>>;
-type Landing = watch::Sender<Option<Outcome>>;
+type InFlight = watch::Receiver<Option<Outcome>>;
+type Completion = watch::Sender<Option<Outcome>>;
 
 /// The dependencies of a cold check.
 pub(crate) struct ColdChecks {
@@ -64,7 +64,7 @@ pub(crate) struct ColdChecks {
     pub(crate) freshness: Arc<Freshness>,
     /// One permit for each concurrent check.
     pub(crate) admission: Arc<Semaphore>,
-    pub(crate) flights: Flights,
+    pub(crate) in_flight: SingleFlight,
     /// The runtime for the tasks, separate from the threads that serve HTTP.
     pub(crate) runtime: Handle,
 }
@@ -73,48 +73,48 @@ impl ColdChecks {
     /// The result of a read that is recent enough for this request.
     pub(crate) async fn find_out(self: &Arc<Self>, presented: &PresentedKey<'_>) -> Outcome {
         let id = presented.id;
-        let flight = match self.flights.join_or_list(id) {
-            Boarding::Own(landing) => return self.take_off(presented, landing).await,
-            Boarding::Joined(flight) => flight,
+        let flight = match self.in_flight.join_or_list(id) {
+            Join::Leader(completion) => return self.start(presented, completion).await,
+            Join::Follower(flight) => flight,
         };
-        let finding = landed(flight).await?;
+        let finding = outcome_of(flight).await?;
         // The shared read may have begun before this request, so it counts as memory.
         if finding.is_about(&presented.proof) && finding.may_be_believed(id, &self.freshness, clock::now()) {
             return Ok(finding);
         }
         // All requests that waited for the first read are here now. One of them starts a new read, and the others join
         // it. It begins after they arrived, so they need no lease to trust it.
-        let flight = match self.flights.join_or_list(id) {
-            Boarding::Own(landing) => return self.take_off(presented, landing).await,
-            Boarding::Joined(flight) => flight,
+        let flight = match self.in_flight.join_or_list(id) {
+            Join::Leader(completion) => return self.start(presented, completion).await,
+            Join::Follower(flight) => flight,
         };
-        let finding = landed(flight).await?;
+        let finding = outcome_of(flight).await?;
         if finding.is_about(&presented.proof) {
             return Ok(finding);
         }
-        let landing = self.flights.list(id);
-        self.take_off(presented, landing).await
+        let completion = self.in_flight.list(id);
+        self.start(presented, completion).await
     }
 
-    async fn take_off(self: &Arc<Self>, presented: &PresentedKey<'_>, landing: Landing) -> Outcome {
-        let flight = landing.subscribe();
+    async fn start(self: &Arc<Self>, presented: &PresentedKey<'_>, completion: Completion) -> Outcome {
+        let flight = completion.subscribe();
         let slot = Slot { checks: Arc::clone(self), id: presented.id, flight: flight.clone() };
-        let question = Question {
+        let lookup = Lookup {
             id: presented.id,
             proof: presented.proof.clone(),
             secret: presented.secret(),
             pepper: Zeroizing::new(*self.keyring.hash_secret(presented.pepper)),
         };
         match Arc::clone(&self.admission).try_acquire_owned() {
-            Ok(permit) => drop(self.runtime.spawn(Arc::clone(self).fly(question, landing, slot, permit))),
-            Err(_) => land(slot, &landing, Err(Undecided::Busy)),
+            Ok(permit) => drop(self.runtime.spawn(Arc::clone(self).run(lookup, completion, slot, permit))),
+            Err(_) => finish(slot, &completion, Err(Undecided::Busy)),
         }
-        landed(flight).await
+        outcome_of(flight).await
     }
 
-    async fn fly(self: Arc<Self>, question: Question, landing: Landing, slot: Slot, permit: OwnedSemaphorePermit) {
-        let id = question.id;
-        let (outcome, outdated) = match self.prove(question).await {
+    async fn run(self: Arc<Self>, lookup: Lookup, completion: Completion, slot: Slot, permit: OwnedSemaphorePermit) {
+        let id = lookup.id;
+        let (outcome, outdated) = match self.prove(lookup).await {
             Ok((finding, outdated)) => (Ok(finding), outdated),
             Err(undecided) => (Err(undecided), None),
         };
@@ -123,14 +123,14 @@ impl ColdChecks {
         }
         // Released first, because a client with an answer may immediately present another key.
         drop(permit);
-        land(slot, &landing, outcome);
+        finish(slot, &completion, outcome);
         if let Some(outdated) = outdated {
-            self.strengthen(id, outdated).await;
+            self.rehash(id, outdated).await;
         }
     }
 
-    async fn prove(&self, question: Question) -> Result<(Finding, Option<OutdatedHash>), Undecided> {
-        let Question { id, proof, secret, pepper } = question;
+    async fn prove(&self, lookup: Lookup) -> Result<(Finding, Option<OutdatedHash>), Undecided> {
+        let Lookup { id, proof, secret, pepper } = lookup;
         // Another read may have finished between this request's cache lookup and its start.
         if let Some(finding) = self.cache.believed(id, &self.freshness, clock::now())
             && finding.is_about(&proof)
@@ -157,7 +157,7 @@ impl ColdChecks {
 
     /// Replaces the hash with one that uses the current parameters. Nobody waits for this, and the next first check
     /// retries it, so a failure is only logged.
-    async fn strengthen(&self, id: KeyId, outdated: OutdatedHash) {
+    async fn rehash(&self, id: KeyId, outdated: OutdatedHash) {
         let OutdatedHash { secret, pepper, stored } = outdated;
         let replaced = async {
             let hash = self.hasher.hash(secret, &pepper, Lane::Issue).await?;
@@ -176,7 +176,7 @@ impl ColdChecks {
 const ABSENCE_LASTS: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A copy of the presented key for the task.
-struct Question {
+struct Lookup {
     id: KeyId,
     proof: Proof,
     secret: KeySecret,
@@ -192,12 +192,12 @@ struct OutdatedHash {
 
 /// Publishes the outcome. The slot is freed before, so that waiting requests can start again, and after the cache has
 /// the finding, so that no request misses both.
-fn land(slot: Slot, landing: &Landing, outcome: Outcome) {
+fn finish(slot: Slot, completion: &Completion, outcome: Outcome) {
     drop(slot);
-    landing.send_replace(Some(outcome));
+    completion.send_replace(Some(outcome));
 }
 
-async fn landed(mut flight: Flight) -> Outcome {
+async fn outcome_of(mut flight: InFlight) -> Outcome {
     match flight.wait_for(Option::is_some).await {
         Ok(outcome) => outcome.clone().expect("the condition that was waited for"),
         Err(_) => Err(Undecided::Stopped),
@@ -206,35 +206,37 @@ async fn landed(mut flight: Flight) -> Outcome {
 
 /// The checks in flight, by key. At most as many as there are permits.
 #[derive(Default)]
-pub(crate) struct Flights(Mutex<HashMap<KeyId, Flight>>);
+pub(crate) struct SingleFlight(Mutex<HashMap<KeyId, InFlight>>);
 
 /// How a request gets its finding.
-enum Boarding {
-    Joined(Flight),
-    Own(Landing),
+enum Join {
+    /// Another request runs the check.
+    Follower(InFlight),
+    /// This request runs it.
+    Leader(Completion),
 }
 
-impl Flights {
+impl SingleFlight {
     /// The flight for this key, or a new one, which is listed from now on.
-    fn join_or_list(&self, id: KeyId) -> Boarding {
+    fn join_or_list(&self, id: KeyId) -> Join {
         match self.lock().entry(id) {
-            Entry::Occupied(listed) => Boarding::Joined(listed.get().clone()),
+            Entry::Occupied(listed) => Join::Follower(listed.get().clone()),
             Entry::Vacant(vacant) => {
-                let (landing, flight) = watch::channel(None);
+                let (completion, flight) = watch::channel(None);
                 vacant.insert(flight);
-                Boarding::Own(landing)
+                Join::Leader(completion)
             }
         }
     }
 
     /// Replaces the listed flight with a new one, whose result is more likely to be trusted.
-    fn list(&self, id: KeyId) -> Landing {
-        let (landing, flight) = watch::channel(None);
+    fn list(&self, id: KeyId) -> Completion {
+        let (completion, flight) = watch::channel(None);
         self.lock().insert(id, flight);
-        landing
+        completion
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, Flight>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, InFlight>> {
         // A panic while the map was locked leaves a valid map.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,14 +246,14 @@ impl Flights {
 struct Slot {
     checks: Arc<ColdChecks>,
     id: KeyId,
-    flight: Flight,
+    flight: InFlight,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut flights = self.checks.flights.lock();
-        if flights.get(&self.id).is_some_and(|listed| listed.same_channel(&self.flight)) {
-            flights.remove(&self.id);
+        let mut in_flight = self.checks.in_flight.lock();
+        if in_flight.get(&self.id).is_some_and(|listed| listed.same_channel(&self.flight)) {
+            in_flight.remove(&self.id);
         }
     }
 }

@@ -176,7 +176,7 @@ impl Hasher {
         let memory = Arc::clone(&self.memory);
         let done = Arc::clone(&self.done);
         let work = move || {
-            priority::step_back();
+            priority::lower_thread_priority();
             let output = memory
                 .with_blocks(params.block_count(), |blocks| argon2id(&params, &pepper, secret.expose(), &salt, blocks));
             done.fetch_add(1, Ordering::Relaxed);
@@ -232,7 +232,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::domain::api_key::{Environment, IssuedKey, Keyring, Pepper};
+    use crate::domain::api_key::{Environment, GeneratedKey, Keyring, Pepper};
 
     const SETTINGS: Hashing = Hashing {
         memory_kib: 64,
@@ -243,7 +243,7 @@ mod tests {
     };
     const PEPPER: &[u8; 32] = &[7; 32];
 
-    fn issue() -> IssuedKey {
+    fn issue() -> GeneratedKey {
         let pepper = Pepper::new("p".repeat(32).into()).expect("32 bytes");
         let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper]).expect("a pepper");
         keyring.generate(Environment::Live, OffsetDateTime::UNIX_EPOCH)

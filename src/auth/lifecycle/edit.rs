@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::{ChangedKey, Done, Editor, Expiry, Lifecycle};
+use super::{Caller, ChangedKey, Done, Expiry, Lifecycle};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
@@ -56,15 +56,15 @@ impl Lifecycle {
         id: KeyId,
         edit: Edit,
         preconditions: Preconditions,
-        editor: Editor,
+        caller: Caller,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &preconditions, &editor);
+            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &preconditions, &caller);
             // Only a new expiry can revive an expired key.
             let quota = if edit.expiry.is_some() { lifecycle.policy.quota() } else { Quota::default() };
-            lifecycle.change(id, &editor, now, &decide, None, quota).await
+            lifecycle.change(id, &caller, now, &decide, None, quota).await
         };
         self.to_its_end(work).await
     }
@@ -78,13 +78,13 @@ impl Lifecycle {
         id: KeyId,
         to: Switch,
         preconditions: Preconditions,
-        editor: Editor,
+        caller: Caller,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.switched(key, &to, &preconditions, &editor);
-            lifecycle.change(id, &editor, now, &decide, None, Quota::default()).await
+            let decide = |key: &ManagedKey| lifecycle.switched(key, &to, &preconditions, &caller);
+            lifecycle.change(id, &caller, now, &decide, None, Quota::default()).await
         };
         self.to_its_end(work).await
     }
@@ -97,10 +97,10 @@ impl Lifecycle {
         self: &Arc<Self>,
         id: KeyId,
         reason: Option<ChangeReason>,
-        editor: Editor,
+        caller: Caller,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
-        self.revoke_if(id, reason, Preconditions::default(), editor, now).await
+        self.revoke_if(id, reason, Preconditions::default(), caller, now).await
     }
 
     /// The same, if the key meets these preconditions.
@@ -112,7 +112,7 @@ impl Lifecycle {
         id: KeyId,
         reason: Option<ChangeReason>,
         preconditions: Preconditions,
-        editor: Editor,
+        caller: Caller,
         now: OffsetDateTime,
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
@@ -121,7 +121,7 @@ impl Lifecycle {
                 preconditions.demand(key.version)?;
                 Ok(revoked(key, reason.as_ref(), now))
             };
-            lifecycle.change(id, &editor, now, &decide, None, Quota::default()).await
+            lifecycle.change(id, &caller, now, &decide, None, Quota::default()).await
         };
         self.to_its_end(work).await
     }
@@ -131,17 +131,17 @@ impl Lifecycle {
         key: &ManagedKey,
         edit: &Edit,
         preconditions: &Preconditions,
-        editor: &Editor,
+        caller: &Caller,
     ) -> Result<Decision, Refusal> {
         // Failures that are independent of the version come first (RFC 9110 §13.2.1).
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
-        let changed = apply(key, edit, editor)?;
+        let changed = apply(key, edit, caller)?;
         let changes = changes(key, &changed);
         if changes.is_empty() {
             return Ok(Decision { key: changed, event: None, successor: None });
         }
-        self.allow(&changed, Some(key), editor)?;
+        self.allow(&changed, Some(key), caller)?;
         let names: Vec<&str> = changes.iter().map(|change| change.field).collect();
         let action = match *names {
             ["enabled"] if changed.record.enabled => Action::KeyEnabled,
@@ -158,13 +158,13 @@ impl Lifecycle {
         key: &ManagedKey,
         to: &Switch,
         preconditions: &Preconditions,
-        editor: &Editor,
+        caller: &Caller,
     ) -> Result<Decision, Refusal> {
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
         let mut changed = key.clone();
-        switch(&mut changed, to.enabled, editor)?;
-        self.allow(&changed, Some(key), editor)?;
+        switch(&mut changed, to.enabled, caller)?;
+        self.allow(&changed, Some(key), caller)?;
         let action = if to.enabled { Action::KeyEnabled } else { Action::KeyDisabled };
         let changes = changes(key, &changed);
         let why = to.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into()));
@@ -180,8 +180,8 @@ fn demand_unrevoked(key: &ManagedKey) -> Result<(), Refusal> {
 
 /// Enables or disables a key. A key of a disabled owner can't be enabled, because it would not work. An owner can't
 /// enable a key that an administrator has disabled, but can disable it again.
-fn switch(key: &mut ManagedKey, enabled: bool, editor: &Editor) -> Result<(), Refusal> {
-    let by = editor.reach.disables_as();
+fn switch(key: &mut ManagedKey, enabled: bool, caller: &Caller) -> Result<(), Refusal> {
+    let by = caller.reach.disables_as();
     let by_administrator = key.disabled_by == Some(DisabledBy::Administrator);
     if enabled && key.record.owner_disabled {
         return Err(Refusal::OwnerDisabled);
@@ -201,10 +201,10 @@ fn switch(key: &mut ManagedKey, enabled: bool, editor: &Editor) -> Result<(), Re
 }
 
 /// The key with the changes applied.
-fn apply(key: &ManagedKey, edit: &Edit, editor: &Editor) -> Result<ManagedKey, Refusal> {
+fn apply(key: &ManagedKey, edit: &Edit, caller: &Caller) -> Result<ManagedKey, Refusal> {
     let mut changed = key.clone();
     if let Some(enabled) = edit.enabled {
-        switch(&mut changed, enabled, editor)?;
+        switch(&mut changed, enabled, caller)?;
     }
     if let Some(description) = &edit.description {
         changed.description.clone_from(description);

@@ -8,11 +8,11 @@ use std::{
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, macros::datetime};
 
-use super::{ChangedKey, Done, Editor, Everywhere, Lifecycle, policy::after};
+use super::{Caller, ChangedKey, Done, Lifecycle, Propagated, policy::after};
 use crate::{
     auth::{Undecided, keys::hasher::Hasher},
     domain::{
-        api_key::{Environment, IssuedKey, KeyId, Keyring},
+        api_key::{Environment, GeneratedKey, KeyId, Keyring},
         audit::{Action, Actor},
         key_record::{AllowedIps, KeyRecord, ManagedKey},
         ledger::{Decision, Event, IdempotentRequest, Inserted, Insertion, Quota, Refusal, SuccessorProof},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Creates keys.
-pub struct Issuer {
+pub struct KeyIssuer {
     /// Applies the policies, and changes keys.
     pub lifecycle: Arc<Lifecycle>,
     /// Generates keys.
@@ -40,7 +40,7 @@ pub struct Issuer {
 
 /// A request for a new key.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct NewKey {
     /// The owner of the key.
     pub owner: Owner,
     /// The owner's name for the key.
@@ -72,7 +72,7 @@ pub enum Expiry {
     Latest,
 }
 
-impl Order {
+impl NewKey {
     /// A key for this owner, without any scopes.
     pub fn plain(owner: Owner) -> Self {
         Self {
@@ -90,17 +90,17 @@ impl Order {
 }
 
 /// A new key, with its text, which is shown only once.
-pub struct NewKey {
+pub struct IssuedKey {
     /// The key.
     pub key: ManagedKey,
     /// The whole text, for its owner.
     pub text: SecretString,
 }
 
-/// The outcome of an [`Order`].
+/// The outcome of a [`NewKey`].
 pub enum Issued {
     /// The key was created.
-    Now(Box<NewKey>),
+    Now(Box<IssuedKey>),
     /// An earlier, identical request created the key. Its text was shown then.
     Before(Box<ManagedKey>),
 }
@@ -137,10 +137,10 @@ pub struct Rotated {
     /// The old key.
     pub old: ManagedKey,
     /// How the change reached every replica.
-    pub everywhere: Everywhere,
+    pub propagated: Propagated,
 }
 
-impl Issuer {
+impl KeyIssuer {
     /// The key that an earlier, identical request created. Query this before validating the request: a key that was
     /// allowed and created stays so, whatever the time and the policy are now.
     ///
@@ -149,10 +149,10 @@ impl Issuer {
     pub async fn issued_before(
         &self,
         request: &IdempotentRequest,
-        editor: &Editor,
+        caller: &Caller,
         now: OffsetDateTime,
     ) -> Result<Option<Result<Box<ManagedKey>, Refusal>>, Undecided> {
-        let earlier = self.lifecycle.ledger.earlier(request, &editor.reach, now).await?;
+        let earlier = self.lifecycle.ledger.earlier(request, &caller.reach, now).await?;
         Ok(earlier.map(|earlier| match earlier {
             Inserted::Now(key) | Inserted::Before(key) => Ok(key),
             Inserted::Refused(refusal) => Err(refusal),
@@ -166,21 +166,21 @@ impl Issuer {
     /// [`Undecided`](crate::auth::Undecided) if the store or the hasher could not answer.
     pub async fn issue(
         &self,
-        order: Order,
+        order: NewKey,
         request: Option<&IdempotentRequest>,
-        editor: &Editor,
+        caller: &Caller,
         now: OffsetDateTime,
     ) -> Done<Issued> {
-        let IssuedKey { id, environment, secret, pepper, text } =
+        let GeneratedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
-        let key = self.ordered(order, id, environment, editor, now);
-        if let Err(refusal) = self.lifecycle.allow(&key, None, editor) {
+        let key = self.ordered(order, id, environment, caller, now);
+        if let Err(refusal) = self.lifecycle.allow(&key, None, caller) {
             return Ok(Err(refusal));
         }
         let hash = self.hasher.hash_for(&key.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
         let quota = self.lifecycle.policy.quota();
-        let insertion = Insertion { key: &key, hash: &hash, reach: &editor.reach, request, quota };
-        let inserted = self.lifecycle.ledger.insert(&insertion, &editor.author).await?;
+        let insertion = Insertion { key: &key, hash: &hash, reach: &caller.reach, request, quota };
+        let inserted = self.lifecycle.ledger.insert(&insertion, &caller.author).await?;
         Ok(issued(inserted, Some(text)))
     }
 
@@ -190,13 +190,13 @@ impl Issuer {
     /// As for [`issue`](Self::issue).
     pub async fn issue_unnamed(
         &self,
-        order: Order,
+        order: NewKey,
         request: Option<&IdempotentRequest>,
-        editor: &Editor,
+        caller: &Caller,
         now: OffsetDateTime,
     ) -> Done<Issued> {
-        // Without scopes in the editor, no name is required; the order demands no scopes.
-        self.issue(order, request, &Editor { scopes: None, ..editor.clone() }, now).await
+        // Without scopes in the caller, no name is required; the order demands no scopes.
+        self.issue(order, request, &Caller { scopes: None, ..caller.clone() }, now).await
     }
 
     /// The outcome of an earlier, identical request to rotate this key; `None` if there is none. When this returns,
@@ -209,11 +209,11 @@ impl Issuer {
         self: &Arc<Self>,
         id: KeyId,
         request: IdempotentRequest,
-        editor: Editor,
+        caller: Caller,
         now: OffsetDateTime,
     ) -> Done<Option<Rotated>> {
         let issuer = Arc::clone(self);
-        let work = async move { issuer.earlier_rotation(id, &request, &editor, now).await };
+        let work = async move { issuer.earlier_rotation(id, &request, &caller, now).await };
         self.lifecycle.to_its_end(work).await
     }
 
@@ -221,17 +221,17 @@ impl Issuer {
         &self,
         id: KeyId,
         request: &IdempotentRequest,
-        editor: &Editor,
+        caller: &Caller,
         now: OffsetDateTime,
     ) -> Done<Option<Rotated>> {
-        let new = match self.issued_before(request, editor, now).await? {
+        let new = match self.issued_before(request, caller, now).await? {
             Some(Ok(key)) => Issued::Before(key),
             Some(Err(refusal)) => return Ok(Err(refusal)),
             None => return Ok(Ok(None)),
         };
         let unchanged = |old: &ManagedKey| Ok(Decision { key: old.clone(), event: None, successor: None });
-        let told = self.lifecycle.change(id, editor, now, &unchanged, None, Quota::default()).await?;
-        Ok(told.map(|ChangedKey { key: old, everywhere }| Some(Rotated { new, old, everywhere })))
+        let told = self.lifecycle.change(id, caller, now, &unchanged, None, Quota::default()).await?;
+        Ok(told.map(|ChangedKey { key: old, propagated }| Some(Rotated { new, old, propagated })))
     }
 
     /// Creates a successor with the rights of a key, which itself ends after the grace period. When this returns, every
@@ -239,13 +239,13 @@ impl Issuer {
     ///
     /// # Errors
     /// [`Undecided`](crate::auth::Undecided) if it may not have been done, or not on every replica.
-    pub async fn rotate(self: &Arc<Self>, rotation: Rotation, editor: Editor, now: OffsetDateTime) -> Done<Rotated> {
+    pub async fn rotate(self: &Arc<Self>, rotation: Rotation, caller: Caller, now: OffsetDateTime) -> Done<Rotated> {
         let issuer = Arc::clone(self);
         let work = async move {
-            let rotated = issuer.rotate_and_wait(&rotation, &editor, now).await?;
+            let rotated = issuer.rotate_and_wait(&rotation, &caller, now).await?;
             // Of two concurrent requests, the second finds the result of the first.
             if let (Err(Refusal::AlreadyRotated(_)), Some(request)) = (&rotated, &rotation.request)
-                && let Ok(Some(before)) = issuer.earlier_rotation(rotation.id, request, &editor, now).await?
+                && let Ok(Some(before)) = issuer.earlier_rotation(rotation.id, request, &caller, now).await?
             {
                 return Ok(Ok(before));
             }
@@ -254,8 +254,8 @@ impl Issuer {
         self.lifecycle.to_its_end(work).await
     }
 
-    async fn rotate_and_wait(&self, rotation: &Rotation, editor: &Editor, now: OffsetDateTime) -> Done<Rotated> {
-        let Some(old) = self.lifecycle.ledger.show(rotation.id, &editor.reach).await? else {
+    async fn rotate_and_wait(&self, rotation: &Rotation, caller: &Caller, now: OffsetDateTime) -> Done<Rotated> {
+        let Some(old) = self.lifecycle.ledger.show(rotation.id, &caller.reach).await? else {
             return Ok(Err(Refusal::NotFound));
         };
         // Checked again when the row is locked; checking here can save a hash.
@@ -266,36 +266,36 @@ impl Issuer {
         if let Err(refusal) = may_be_rotated(&old) {
             return Ok(Err(refusal));
         }
-        let IssuedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
+        let GeneratedKey { id, secret, pepper, text, .. } = self.keyring.generate(old.record.environment, now);
         let hash: StoredHash =
             self.hasher.hash_for(&old.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
         // Created within the decision, because it depends on the old key's expiry, which may change concurrently.
         let successor = OnceLock::new();
         let decide = |old: &ManagedKey| {
             may_be_rotated(old)?;
-            self.lifecycle.allow_successor(&old.record.scopes, editor)?;
-            let new = successor.get_or_init(|| self.successor(old, id, rotation, &editor.author.actor, now));
-            self.lifecycle.allow(new, Some(old), editor)?;
+            self.lifecycle.allow_successor(&old.record.scopes, caller)?;
+            let new = successor.get_or_init(|| self.successor(old, id, rotation, &caller.author.actor, now));
+            self.lifecycle.allow(new, Some(old), caller)?;
             let grace_period = rotation.grace_period.unwrap_or(self.lifecycle.policy.rotation_grace);
             Ok(replaced(old, new.clone(), grace_period, now))
         };
         let quota = self.lifecycle.policy.quota();
         let proof = SuccessorProof { hash: &hash, request: rotation.request.as_ref() };
-        let ChangedKey { key: old, everywhere } =
-            match self.lifecycle.change(rotation.id, editor, now, &decide, Some(proof), quota).await? {
+        let ChangedKey { key: old, propagated } =
+            match self.lifecycle.change(rotation.id, caller, now, &decide, Some(proof), quota).await? {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),
             };
         let key = successor.into_inner().expect("nothing changes without the decision that makes it");
-        Ok(Ok(Rotated { new: Issued::Now(Box::new(NewKey { key, text })), old, everywhere }))
+        Ok(Ok(Rotated { new: Issued::Now(Box::new(IssuedKey { key, text })), old, propagated }))
     }
 
     fn ordered(
         &self,
-        order: Order,
+        order: NewKey,
         id: KeyId,
         environment: Environment,
-        editor: &Editor,
+        caller: &Caller,
         now: OffsetDateTime,
     ) -> ManagedKey {
         let expires_at = match order.expiry {
@@ -311,11 +311,11 @@ impl Issuer {
             enabled: order.enabled,
             ..KeyRecord::new(id, order.owner, environment)
         };
-        let disabled_by = (!record.enabled).then(|| editor.reach.disables_as());
+        let disabled_by = (!record.enabled).then(|| caller.reach.disables_as());
         ManagedKey {
             disabled_by,
             description: order.description,
-            created_by: Some(editor.author.actor.clone()),
+            created_by: Some(caller.author.actor.clone()),
             ..ManagedKey::new(record, order.name, now)
         }
     }
@@ -356,7 +356,7 @@ fn later(now: OffsetDateTime, life: time::Duration) -> OffsetDateTime {
 
 fn issued(inserted: Inserted, text: Option<SecretString>) -> Result<Issued, Refusal> {
     match (inserted, text) {
-        (Inserted::Now(key), Some(text)) => Ok(Issued::Now(Box::new(NewKey { key: *key, text }))),
+        (Inserted::Now(key), Some(text)) => Ok(Issued::Now(Box::new(IssuedKey { key: *key, text }))),
         (Inserted::Now(key) | Inserted::Before(key), _) => Ok(Issued::Before(key)),
         (Inserted::Refused(refusal), _) => Err(refusal),
     }

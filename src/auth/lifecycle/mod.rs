@@ -6,10 +6,10 @@
 //! - `tokens`: revokes tokens
 //! - `policy`: the operator's policies, and the rights that nobody may pass on
 
+mod bulk;
 mod edit;
 pub mod ended_keys;
 mod issue;
-mod many;
 mod policy;
 mod tokens;
 
@@ -19,9 +19,9 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 pub use self::{
+    bulk::{ManyRevoked, OwnersStopped, SwitchedOwner},
     edit::{Edit, Switch},
-    issue::{Expiry, Issued, Issuer, NewKey, Order, Rotated, Rotation},
-    many::{ManyRevoked, OwnersStopped, SwitchedOwner},
+    issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey, Rotated, Rotation},
     tokens::EndedEverywhere,
 };
 use super::{
@@ -58,7 +58,7 @@ pub struct Lifecycle {
 
 /// The caller of a change: their reach, their scopes, and their identity for the audit.
 #[derive(Clone, Debug)]
-pub struct Editor {
+pub struct Caller {
     /// The keys that they may change.
     pub reach: Reach,
     /// The scopes of their token; `None` for the command line, which may grant any scope.
@@ -71,7 +71,7 @@ pub struct Editor {
 
 /// A change that every replica applies.
 #[derive(Clone, Copy, Debug)]
-pub struct Everywhere {
+pub struct Propagated {
     /// How the change was settled.
     pub settled: Settled,
     /// The time from the commit until it was settled.
@@ -84,7 +84,7 @@ pub struct ChangedKey {
     /// The key.
     pub key: ManagedKey,
     /// How the change reached every replica.
-    pub everywhere: Everywhere,
+    pub propagated: Propagated,
 }
 
 /// The outcome of a change: done or refused. The outer `Err` is an outage.
@@ -162,17 +162,17 @@ impl Lifecycle {
     async fn change(
         &self,
         id: KeyId,
-        editor: &Editor,
+        caller: &Caller,
         at: OffsetDateTime,
         decide: &Decide<'_>,
         successor: Option<SuccessorProof<'_>>,
         quota: Quota,
     ) -> Done<ChangedKey> {
-        let (reach, author) = (&editor.reach, &editor.author);
+        let (reach, author) = (&caller.reach, &caller.author);
         let watch = Watch::begin(self.link.as_ref());
         let change = Change { id, reach, author, at, decide, successor, quota, mark: watch.mark() };
         match self.ledger.change(&change).await? {
-            Outcome::Changed(key) => Ok(Ok(ChangedKey { key: *key, everywhere: watch.settled().await })),
+            Outcome::Changed(key) => Ok(Ok(ChangedKey { key: *key, propagated: watch.settled().await })),
             Outcome::Refused(refusal) => Ok(Err(refusal)),
         }
     }
@@ -198,7 +198,7 @@ impl Watch {
     }
 
     /// Must be called as soon as the commit is known.
-    async fn settled(self) -> Everywhere {
+    async fn settled(self) -> Propagated {
         // Read after the commit, so it is later than the change; that can only lengthen the wait.
         let committed_at = clock::now();
         let settled = match &self.announced {
@@ -206,6 +206,6 @@ impl Watch {
             None => Settled::Unheard,
         };
         let took = Duration::from_nanos(clock::now().as_nanos().saturating_sub(committed_at.as_nanos()));
-        Everywhere { settled, took }
+        Propagated { settled, took }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Editor, Lifecycle};
+use super::{Caller, Lifecycle};
 use crate::domain::{
     key_record::ManagedKey,
     ledger::{Refusal, Violation},
@@ -14,15 +14,15 @@ use crate::domain::{
 impl Lifecycle {
     /// Whether a key may be created like this, or changed to this. `before`: its previous state, or its predecessor.
     /// Policies apply to what a change adds, not to what the key already has.
-    pub(super) fn allow(&self, key: &ManagedKey, before: Option<&ManagedKey>, editor: &Editor) -> Result<(), Refusal> {
+    pub(super) fn allow(&self, key: &ManagedKey, before: Option<&ManagedKey>, caller: &Caller) -> Result<(), Refusal> {
         // A caller who only edits a key may leave its scopes unchanged. Widening it requires the same scopes as a
         // rotation, because it gives the key's scopes to somebody who would not have them otherwise.
         let none = Scopes::default();
-        let is_widened = |before: &&ManagedKey| editor.reach.owner().is_some() && is_wider(key, before);
+        let is_widened = |before: &&ManagedKey| caller.reach.owner().is_some() && is_wider(key, before);
         let had = before.filter(|before| !is_widened(before)).map_or(&none, |before| &before.record.scopes);
-        let mut violations = scope_violations(&key.record.scopes, had, editor);
+        let mut violations = scope_violations(&key.record.scopes, had, caller);
         let is_renamed = before.is_none_or(|before| before.record.name != key.record.name);
-        if self.policy.require_name && key.record.name.is_none() && is_renamed && editor.scopes.is_some() {
+        if self.policy.require_name && key.record.name.is_none() && is_renamed && caller.scopes.is_some() {
             violations.push(Violation::NameRequired);
         }
         if let Some(longest) = self.policy.max_lifetime
@@ -34,9 +34,9 @@ impl Lifecycle {
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 
-    /// Whether the editor may rotate a key with these scopes: its successor grants all of them to whoever rotates it.
-    pub(super) fn allow_successor(&self, rights: &Scopes, editor: &Editor) -> Result<(), Refusal> {
-        let violations = scope_violations(rights, &Scopes::default(), editor);
+    /// Whether the caller may rotate a key with these scopes: its successor grants all of them to whoever rotates it.
+    pub(super) fn allow_successor(&self, rights: &Scopes, caller: &Caller) -> Result<(), Refusal> {
+        let violations = scope_violations(rights, &Scopes::default(), caller);
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 
@@ -68,14 +68,14 @@ pub(super) fn after(now: OffsetDateTime, span: Duration) -> Option<OffsetDateTim
     now.checked_add(span.try_into().ok()?)
 }
 
-fn scope_violations(asked: &Scopes, before: &Scopes, editor: &Editor) -> Vec<Violation> {
+fn scope_violations(asked: &Scopes, before: &Scopes, caller: &Caller) -> Vec<Violation> {
     let added = asked.beyond(before);
     let refuse = |scope: &str| {
         if scope == ADMIN_SCOPE {
             return Some(Violation::ScopeNotForKeys(scope.to_owned()));
         }
-        let held = editor.scopes.as_ref().is_none_or(|own| own.contains(scope));
-        let must_be_held = editor.scope_bearing || is_reserved(scope);
+        let held = caller.scopes.as_ref().is_none_or(|own| own.contains(scope));
+        let must_be_held = caller.scope_bearing || is_reserved(scope);
         (must_be_held && !held).then(|| Violation::ScopeNotHeld(scope.to_owned()))
     };
     added.filter_map(refuse).collect()

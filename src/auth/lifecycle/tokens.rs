@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::{Everywhere, Lifecycle, Watch};
+use super::{Lifecycle, Propagated, Watch};
 use crate::{
     auth::Undecided,
     domain::{audit::Author, ledger::Reach, token::TokenRevocation},
@@ -16,7 +16,7 @@ pub struct EndedEverywhere {
     /// The instant before which the subject's tokens are refused, if tokens of a subject were revoked.
     pub not_before: Option<OffsetDateTime>,
     /// How the change reached every replica.
-    pub everywhere: Everywhere,
+    pub propagated: Propagated,
 }
 
 impl Lifecycle {
@@ -35,7 +35,7 @@ impl Lifecycle {
             let watch = Watch::begin(lifecycle.link.as_ref());
             let by = watch.together(&reach, &author);
             let not_before = lifecycle.ledger.revoke_tokens(&revocation, by).await?;
-            Ok(EndedEverywhere { not_before, everywhere: watch.settled().await })
+            Ok(EndedEverywhere { not_before, propagated: watch.settled().await })
         };
         self.to_its_end(work).await
     }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use keyward::{
     api::CreatedKey,
-    auth::lifecycle::{Expiry, Issued, Order},
+    auth::lifecycle::{Expiry, Issued, NewKey},
     domain::{api_key::Environment, metadata::Metadata, owner::Owner},
 };
 use time::OffsetDateTime;
@@ -66,8 +66,8 @@ fn order(
     environment: Option<Environment>,
     content: Content,
     now: OffsetDateTime,
-) -> anyhow::Result<Order> {
-    Ok(Order {
+) -> anyhow::Result<NewKey> {
+    Ok(NewKey {
         environment,
         scopes: content.scopes()?,
         metadata: content.notes(Metadata::read)?.unwrap_or_default(),
@@ -76,6 +76,6 @@ fn order(
         enabled: content.enabled.unwrap_or(true),
         name: content.name,
         description: content.description,
-        ..Order::plain(owner)
+        ..NewKey::plain(owner)
     })
 }

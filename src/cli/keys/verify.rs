@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use keyward::{
-    api::{Question, Verification},
+    api::{KeyQuery, Verification},
     auth::{
         coherence::Freshness,
         keys::{check::KeyChecker, hasher::Hasher, last_uses::LastUses},
@@ -65,7 +65,7 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<ExitCode> {
-        let question = Question {
+        let question = KeyQuery {
             scopes: values::scopes(&self.scope)?,
             environment: self.environment,
             client_address: self.client_address.map(|address| address.to_canonical()),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use keyward::{
     auth::{
         keys::hasher::Hasher,
-        lifecycle::{Editor, Issuer, Lifecycle, OwnersStopped},
+        lifecycle::{Caller, KeyIssuer, Lifecycle, OwnersStopped},
     },
     config::{KeyPolicy, Settings, Sources},
     domain::{api_key::Keyring, audit::Author, ledger::Reach},
@@ -73,9 +73,9 @@ impl Desk {
     }
 
     /// Creates keys. Requires the peppers.
-    pub(in crate::cli) fn issuer(&self) -> anyhow::Result<Arc<Issuer>> {
+    pub(in crate::cli) fn issuer(&self) -> anyhow::Result<Arc<KeyIssuer>> {
         let keys = self.settings.keys()?;
-        Ok(Arc::new(Issuer {
+        Ok(Arc::new(KeyIssuer {
             lifecycle: self.lifecycle(keys.policy),
             keyring: Arc::new(Keyring::new(keys.prefix, &keys.peppers)?),
             hasher: Arc::new(Hasher::new(&self.settings.hashing()?)?),
@@ -106,6 +106,6 @@ impl Desk {
 }
 
 /// Whoever has access to the database may grant any scope.
-pub(in crate::cli) fn operator() -> Editor {
-    Editor { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
+pub(in crate::cli) fn operator() -> Caller {
+    Caller { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
 }

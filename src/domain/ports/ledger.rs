@@ -68,7 +68,7 @@ pub trait KeyLedger: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the keys may not have been revoked.
-    async fn revoke_together(
+    async fn revoke_in_bulk(
         &self,
         filter: &KeyFilter,
         most: u32,
@@ -77,7 +77,7 @@ pub trait KeyLedger: Send + Sync {
         by: Together<'_>,
     ) -> Result<u32, StoreError>;
 
-    /// How many keys `filter` names that are not revoked: those that [`revoke_together`](Self::revoke_together) would revoke.
+    /// How many keys `filter` names that are not revoked: those that [`revoke_in_bulk`](Self::revoke_in_bulk) would revoke.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.

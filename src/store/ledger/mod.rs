@@ -86,7 +86,7 @@ impl KeyLedger for Store {
         self.within_deadline(self.change_key(change)).await
     }
 
-    async fn revoke_together(
+    async fn revoke_in_bulk(
         &self,
         filter: &KeyFilter,
         most: u32,

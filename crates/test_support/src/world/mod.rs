@@ -13,17 +13,17 @@ use futures_util::FutureExt;
 use keyward::{
     auth::{
         Undecided,
-        coherence::{Freshness, Link, RecordId, Records, ReplicaId, Settings},
+        coherence::{CoherenceTimings, Freshness, Link, RecordId, Records, ReplicaId},
         keys::{
             check::KeyChecker,
             hasher::{Hasher, Lane},
             last_uses::LastUses,
         },
-        lifecycle::{Editor, Issuer, Lifecycle, OwnersStopped},
+        lifecycle::{Caller, KeyIssuer, Lifecycle, OwnersStopped},
     },
     config::{Checks, Hashing, KeyPolicy, LastUsed},
     domain::{
-        api_key::{Environment, IssuedKey, KeyId, Keyring, Pepper},
+        api_key::{Environment, GeneratedKey, KeyId, Keyring, Pepper},
         audit::Author,
         denial::Denial,
         key_record::KeyRecord,
@@ -54,7 +54,7 @@ pub struct Plan {
     pub max_cold: usize,
     pub max_noted_uses: usize,
     pub hashing: Hashing,
-    pub settings: Settings,
+    pub settings: CoherenceTimings,
     /// Whether the replica's own heartbeats come back to it, which gives it a lease.
     pub with_lease: bool,
 }
@@ -66,7 +66,7 @@ impl Default for Plan {
             max_cold: 1024,
             max_noted_uses: 1000,
             hashing: CHEAP,
-            settings: Settings::for_lease(LONG_LEASE).expect("a valid lease"),
+            settings: CoherenceTimings::for_lease(LONG_LEASE).expect("a valid lease"),
             with_lease: true,
         }
     }
@@ -174,7 +174,7 @@ impl World {
 
     /// A key that is in the store.
     pub async fn key(&self) -> TestKey {
-        let IssuedKey { id, environment, secret, pepper, text } = self.keyring.generate(Environment::Live, NOW);
+        let GeneratedKey { id, environment, secret, pepper, text } = self.keyring.generate(Environment::Live, NOW);
         let hash = self.foreign_hasher.hash(secret, self.keyring.hash_secret(pepper), Lane::Issue).await;
         let record = KeyRecord::new(id, Owner { issuer: "".into(), subject: "alice".into() }, environment);
         self.store.put(StoredKey { record, hash: hash.expect("a hash") });
@@ -192,7 +192,7 @@ impl World {
 
     /// A key that we made, and that has no row (any more).
     pub fn deleted_key(&self) -> TestKey {
-        let IssuedKey { id, text, .. } = self.keyring.generate(Environment::Live, NOW);
+        let GeneratedKey { id, text, .. } = self.keyring.generate(Environment::Live, NOW);
         TestKey { id, text: text.expose().to_owned() }
     }
 
@@ -241,8 +241,8 @@ impl World {
     }
 
     /// Makes keys, on the same store.
-    pub fn issuer(&self) -> Issuer {
-        Issuer {
+    pub fn issuer(&self) -> KeyIssuer {
+        KeyIssuer {
             lifecycle: self.lifecycle(),
             keyring: Arc::clone(&self.keyring),
             hasher: Arc::clone(&self.hasher),
@@ -252,8 +252,8 @@ impl World {
 }
 
 /// Somebody who may do everything.
-pub fn operator() -> Editor {
-    Editor { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
+pub fn operator() -> Caller {
+    Caller { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
 }
 
 /// A key's name in the protocol.

@@ -297,7 +297,7 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn revoke_together(
+    async fn revoke_in_bulk(
         &self,
         _: &KeyFilter,
         _: u32,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         handlers::keys::representation::Owner,
-        wire::{actor::By, times},
+        wire::{actor::ActorView, times},
     },
     domain::audit::AuditEvent,
 };
@@ -33,7 +33,7 @@ pub struct Event {
     #[schema(required)]
     pub(super) owner: Option<Owner>,
     /// Who caused the event.
-    pub(super) actor: By,
+    pub(super) actor: ActorView,
     /// The client's address, if known.
     #[schema(required, example = "192.0.2.7")]
     pub(super) address: Option<String>,

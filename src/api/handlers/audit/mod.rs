@@ -28,7 +28,7 @@ use crate::api::{
     },
 };
 use crate::{
-    auth::lifecycle::Editor,
+    auth::lifecycle::Caller,
     domain::{
         api_key::Keyring,
         audit::Action,
@@ -53,13 +53,13 @@ pub(crate) struct EventList {
 /// `GET /v1/audit`
 pub(crate) async fn list(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let keyring = &services.issuer.keyring;
-    let Wanted { filter, page, format } = which_events(&request, keyring, &editor.reach).map_err(fail)?;
-    let found = services.lifecycle.events(&filter, &page, &editor.reach).await;
+    let Wanted { filter, page, format } = which_events(&request, keyring, &caller.reach).map_err(fail)?;
+    let found = services.lifecycle.events(&filter, &page, &caller.reach).await;
     let found = found.map_err(|error| read_failed(&request, &error))?;
     let next_cursor = found.next.map(|last| cursor::write(keyring, LIST, &last));
     let events: Vec<Event> = found.items.into_iter().map(Event::from).collect();

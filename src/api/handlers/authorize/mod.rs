@@ -53,14 +53,14 @@ impl Answer for GatewayCheck {
         };
         let presented = services.authorize.credential(request.headers());
         match services.gate.check(presented, request) {
-            Checked::Now(verdict) => Checked::Now(respond(judge(&services.gate, request, demanded, verdict), request)),
+            Checked::Now(verdict) => Checked::Now(respond(decide(&services.gate, request, demanded, verdict), request)),
             Checked::Later(waiting) => Checked::Later(async move {
                 let verdict = waiting.await;
                 // The policy may have changed in the meantime.
                 let policy = services.authorize.policy();
                 respond(
                     match demand(services, request, policy.as_deref()) {
-                        Ok(demanded) => judge(&services.gate, request, demanded, verdict),
+                        Ok(demanded) => decide(&services.gate, request, demanded, verdict),
                         Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
                     },
                     request,
@@ -96,7 +96,7 @@ fn demand<'a>(
     }
 }
 
-fn judge(
+fn decide(
     gate: &Gate,
     request: &HttpRequest,
     demand: Option<&Demand>,
@@ -107,7 +107,7 @@ fn judge(
     if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
         return Ok(grant::of_nobody());
     }
-    let principal = gate.judge(KIND, verdict, request)?;
+    let principal = gate.decide(KIND, verdict, request)?;
     let asked_for = scopes::demanded(request)?;
     let by_rule = demand.and_then(|demand| demand.refusal(Shown::from(&principal)));
     let by_address = asked_for.beyond(principal.scopes()).next().map(|_| Denial::Scopes);

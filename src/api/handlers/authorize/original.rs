@@ -39,7 +39,7 @@ pub(super) fn asked<'a>(
     if !looks_at.anything() || !proxies.are_asking(request) {
         return Ok(asked);
     }
-    let told = Told { headers: request.headers(), below: below(request) };
+    let told = ForwardedHeaders { headers: request.headers(), below: below(request) };
     // Envoy: the client's path follows ours, and method and host are the client's.
     let is_below = told.below.is_some();
     if looks_at.method {
@@ -67,12 +67,12 @@ pub(super) fn below(request: &HttpRequest) -> Option<&str> {
     request.path().strip_prefix(crate::api::paths::AUTHORIZE).filter(|rest| !rest.is_empty())
 }
 
-struct Told<'a> {
+struct ForwardedHeaders<'a> {
     headers: &'a HeaderMap,
     below: Option<&'a str>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> ForwardedHeaders<'a> {
     /// A header that may occur at most once.
     fn header(&self, name: &HeaderName) -> Result<Option<&'a str>, Denial> {
         let mut values = self.headers.get_all(name);

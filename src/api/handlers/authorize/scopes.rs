@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web::Query};
 
 use super::original;
 use crate::{
-    api::wire::failure::{FieldProblem, Reason},
+    api::wire::failure::{FieldError, Reason},
     domain::scope::Scopes,
 };
 
@@ -30,5 +30,5 @@ pub(super) fn demanded(request: &HttpRequest) -> Result<Scopes, Reason> {
 }
 
 fn invalid(detail: impl Into<String>) -> Reason {
-    Reason::InvalidParameters(vec![FieldProblem::of_parameter("scope", "invalid", detail)])
+    Reason::InvalidParameters(vec![FieldError::of_parameter("scope", "invalid", detail)])
 }

@@ -21,7 +21,7 @@ use crate::{
             parameters::Parameters,
         },
     },
-    auth::lifecycle::{ChangedKey, Done, Editor, Switch},
+    auth::lifecycle::{Caller, ChangedKey, Done, Switch},
     domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
     telemetry::outage::millis,
 };
@@ -29,7 +29,7 @@ use crate::{
 /// `PATCH /v1/keys/{id}`
 pub(in crate::api) async fn update(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
@@ -38,14 +38,14 @@ pub(in crate::api) async fn update(
     let (id, now) = (key_id(&request, &id)?, now());
     let conditions = conditions_of_change(&request)?;
     let edit = Fields::of(&request, &body).and_then(|fields| requests::edit(fields, now)).map_err(fail)?;
-    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, editor, now).await, "change a key")?;
+    let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key")?;
     Ok(shown(&services, &changed.key, now))
 }
 
 /// `POST /v1/keys/{id}/disable`
 pub(in crate::api) async fn disable(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
@@ -56,20 +56,20 @@ pub(in crate::api) async fn disable(
         fields.finish(Some(reason))
     });
     let reason = read.map_err(|reason| Failure::new(request.path(), reason))?;
-    switch(&request, editor, &services, id, Switch { enabled: false, reason }).await
+    switch(&request, caller, &services, id, Switch { enabled: false, reason }).await
 }
 
 /// `POST /v1/keys/{id}/enable`
 pub(in crate::api) async fn enable(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     no_members(&request, &body)?;
     let id = key_id(&request, &id)?;
-    switch(&request, editor, &services, id, Switch { enabled: true, reason: None }).await
+    switch(&request, caller, &services, id, Switch { enabled: true, reason: None }).await
 }
 
 /// The route takes no members, but many clients send an empty object instead of no body.
@@ -80,14 +80,14 @@ fn no_members(request: &HttpRequest, body: &Bytes) -> Result<(), Failure> {
 
 async fn switch(
     request: &HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: &Services,
     id: KeyId,
     to: Switch,
 ) -> Result<HttpResponse, Failure> {
     let now = now();
     let conditions = conditions_of_change(request)?;
-    let changed = services.lifecycle.switch(id, to, conditions, editor, now).await;
+    let changed = services.lifecycle.switch(id, to, conditions, caller, now).await;
     let changed = done(request, changed, "switch a key")?;
     Ok(shown(services, &changed.key, now))
 }
@@ -95,14 +95,14 @@ async fn switch(
 /// `DELETE /v1/keys/{id}`: answers once no replica accepts the key.
 pub(in crate::api) async fn revoke(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     let id = key_id(&request, &id)?;
     let reason = why(&request, &body)?;
-    revoke_it(&request, editor, &services, id, reason).await
+    revoke_it(&request, caller, &services, id, reason).await
 }
 
 /// `DELETE /v1/keys/self`: revokes the presented key. Anyone who has found a key can revoke it.
@@ -114,25 +114,25 @@ pub(in crate::api) async fn revoke_self(
 ) -> Result<HttpResponse, Failure> {
     let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
     let reason = why(&request, &body)?;
-    let editor = Editor {
+    let caller = Caller {
         reach: Reach::Own(record.owner.clone()),
         scopes: Some(record.scopes.clone()),
         scope_bearing: false,
         author: services.gate.author(&request, principal.actor()),
     };
-    revoke_it(&request, editor, &services, record.id, reason).await
+    revoke_it(&request, caller, &services, record.id, reason).await
 }
 
 async fn revoke_it(
     request: &HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: &Services,
     id: KeyId,
     reason: Option<ChangeReason>,
 ) -> Result<HttpResponse, Failure> {
     let now = now();
     let conditions = conditions_of_change(request)?;
-    let revoked = services.lifecycle.revoke_if(id, reason, conditions, editor, now).await;
+    let revoked = services.lifecycle.revoke_if(id, reason, conditions, caller, now).await;
     let revoked = done(request, revoked, "revoke a key")?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(&revoked, now)))
 }
@@ -145,11 +145,11 @@ fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) ->
     Ok(changed)
 }
 
-/// Tells the log of a change that is true everywhere, in the numbers of the answer.
+/// Tells the log of a change that holds on every replica, in the numbers of the answer.
 pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
     in_request(request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.everywhere);
-        let took_ms = millis(changed.everywhere.took);
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.propagated);
+        let took_ms = millis(changed.propagated.took);
         tracing::info!(
             key_id = %changed.key.record.id,
             took_ms,

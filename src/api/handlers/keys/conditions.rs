@@ -3,7 +3,7 @@
 //!
 //! The tag begins with the key's version. Some of the representation can change without a new version: the last use,
 //! and the state when the key expires or its owner is disabled. In these cases the version is followed by a digest of
-//! both. A read compares the whole tag; a change compares only the version, because an editor need not know that the
+//! both. A read compares the whole tag; a change compares only the version, because a caller need not know that the
 //! key was used in the meantime.
 
 use std::num::NonZeroI64;
@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use crate::{
     api::wire::{
         entity_tag::TagList,
-        failure::{FieldProblem, Reason},
+        failure::{FieldError, Reason},
     },
     domain::{
         key_record::{KeyState, ManagedKey},
@@ -53,7 +53,7 @@ impl Conditions {
         let mut problems = Vec::new();
         let mut read = |header, name| {
             TagList::of(request.headers(), header).unwrap_or_else(|| {
-                problems.push(FieldProblem::of_parameter(name, "invalid", "entity tags such as \"3\", or *"));
+                problems.push(FieldError::of_parameter(name, "invalid", "entity tags such as \"3\", or *"));
                 None
             })
         };

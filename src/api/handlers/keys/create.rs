@@ -22,7 +22,7 @@ use crate::{
             idempotency,
         },
     },
-    auth::lifecycle::{Editor, Issued, Rotated, Rotation},
+    auth::lifecycle::{Caller, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,
     telemetry::outage::millis,
 };
@@ -30,15 +30,15 @@ use crate::{
 /// `POST /v1/keys`
 pub(in crate::api) async fn create(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let now = now();
-    let idempotent = idempotency::of(&request, &editor, &body).map_err(fail)?;
+    let idempotent = idempotency::of(&request, &caller, &body).map_err(fail)?;
     if let Some(idempotent) = &idempotent {
-        let before = services.issuer.issued_before(idempotent, &editor, now).await;
+        let before = services.issuer.issued_before(idempotent, &caller, now).await;
         let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
         if let Some(before) = before {
             let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
@@ -46,8 +46,8 @@ pub(in crate::api) async fn create(
         }
     }
     let fields = Fields::of_optional(&request, &body).map_err(fail)?;
-    let order = requests::order(fields, editor.reach.owner(), now).map_err(fail)?;
-    let issued = services.issuer.issue(order, idempotent.as_ref(), &editor, now).await;
+    let order = requests::order(fields, caller.reach.owner(), now).map_err(fail)?;
+    let issued = services.issuer.issue(order, idempotent.as_ref(), &caller, now).await;
     let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
     match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
         Issued::Now(new) => {
@@ -70,16 +70,16 @@ fn known(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResp
 /// `POST /v1/keys/{id}/rotate`
 pub(in crate::api) async fn rotate(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let (id, now) = (key_id(&request, &id)?, now());
-    let idempotent = idempotency::of(&request, &editor, &body).map_err(fail)?;
+    let idempotent = idempotency::of(&request, &caller, &body).map_err(fail)?;
     if let Some(idempotent) = &idempotent {
-        let before = services.issuer.rotated_before(id, idempotent.clone(), editor.clone(), now).await;
+        let before = services.issuer.rotated_before(id, idempotent.clone(), caller.clone(), now).await;
         let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
         if let Some(before) = before.map_err(|refusal| Failure::new(request.path(), refusal))? {
             return Ok(rotated_as(&services, before, now));
@@ -89,13 +89,13 @@ pub(in crate::api) async fn rotate(
     let (grace_period, expiry) = requests::rotation(fields, now).map_err(fail)?;
     let preconditions = conditions_of_change(&request)?;
     let rotation = Rotation { id, grace_period, expiry, preconditions, request: idempotent };
-    let rotated = services.issuer.rotate(rotation, editor, now).await;
+    let rotated = services.issuer.rotate(rotation, caller, now).await;
     let rotated = rotated.map_err(|undecided| unavailable(&request, &undecided, "rotate a key"))?;
     let rotated = rotated.map_err(|refusal| Failure::new(request.path(), refusal))?;
     in_request(&request, || {
         let successor = rotated.new.key().record.id;
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&rotated.everywhere);
-        let took_ms = millis(rotated.everywhere.took);
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&rotated.propagated);
+        let took_ms = millis(rotated.propagated.took);
         tracing::info!(key_id = %id, %successor, took_ms, replicas_confirmed, replicas_expired, "rotated a key");
     });
     Ok(rotated_as(&services, rotated, now))

@@ -21,7 +21,7 @@ use crate::{
             parameters::{self, Parameters},
         },
     },
-    auth::lifecycle::Editor,
+    auth::lifecycle::Caller,
     domain::{
         api_key::{KeyId, Keyring},
         key_record::KeyState,
@@ -37,11 +37,11 @@ const LIST: &str = "keys";
 /// `GET /v1/keys/{id}`
 pub(in crate::api) async fn show(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     id: Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    show_it(&request, &services, key_id(&request, &id)?, &editor.reach).await
+    show_it(&request, &services, key_id(&request, &id)?, &caller.reach).await
 }
 
 /// `GET /v1/keys/self`: the presented key.
@@ -78,13 +78,13 @@ async fn show_it(
 /// `GET /v1/keys`
 pub(in crate::api) async fn list(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
 ) -> Result<HttpResponse, Failure> {
     let now = now();
-    let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &editor.reach);
+    let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &caller.reach);
     let Wanted { filter, order, page } = read.map_err(|reason| Failure::new(request.path(), reason))?;
-    let listed = services.lifecycle.list(&filter, order, &page, &editor.reach, now).await;
+    let listed = services.lifecycle.list(&filter, order, &page, &caller.reach, now).await;
     let listed = listed.map_err(|error| read_failed(&request, &error))?;
     let keyring = &services.issuer.keyring;
     let next_cursor = listed.next.map(|last| cursor::write(keyring, &name_of(order), &last));

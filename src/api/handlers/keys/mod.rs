@@ -1,13 +1,13 @@
 //! `/v1/keys` and `/v1/admin/keys`: the life of a key. The same handlers serve both; the caller's reach is in the
-//! [`Editor`].
+//! [`Caller`].
 
+mod bulk;
 mod change;
 mod conditions;
 mod create;
 mod list;
 pub(crate) mod representation;
 pub(crate) mod requests;
-mod together;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -17,7 +17,7 @@ use actix_web::{
 use time::OffsetDateTime;
 
 use self::conditions::Conditions;
-pub(in crate::api) use self::{change::*, create::*, list::*, together::*};
+pub(in crate::api) use self::{bulk::*, change::*, create::*, list::*};
 use crate::api::{
     services::Services,
     wire::{

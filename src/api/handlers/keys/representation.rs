@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::wire::{actor::By, owner_id, times},
+    api::wire::{actor::ActorView, owner_id, times},
     auth::{
         coherence::Settled,
-        lifecycle::{ChangedKey, Everywhere, Issued, NewKey, Rotated},
+        lifecycle::{ChangedKey, Issued, IssuedKey, Propagated, Rotated},
     },
     domain::{
         api_key::Prefix,
@@ -98,7 +98,7 @@ pub struct Key {
     created_at: OffsetDateTime,
     /// Who created the key; `null` if an earlier version did.
     #[schema(required)]
-    created_by: Option<By>,
+    created_by: Option<ActorView>,
     /// When the key was last changed.
     #[serde(serialize_with = "times::required")]
     updated_at: OffsetDateTime,
@@ -170,7 +170,7 @@ impl Key {
             metadata: notes(&record.metadata),
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             created_at: key.created_at,
-            created_by: key.created_by.clone().map(By::from),
+            created_by: key.created_by.clone().map(ActorView::from),
             updated_at: key.updated_at,
             expires_at: record.expires_at,
             revoked_at: record.revoked_at,
@@ -211,7 +211,7 @@ impl CreatedKey {
     }
 
     /// The only place where a secret leaves the program: the response to the request that created the key.
-    pub fn new(NewKey { key, text }: NewKey, prefix: &Prefix) -> Self {
+    pub fn new(IssuedKey { key, text }: IssuedKey, prefix: &Prefix) -> Self {
         Self { key: Key::new(&key, prefix, key.created_at), api_key: Some(text), notice: None }
     }
 }
@@ -280,8 +280,8 @@ pub(in crate::api) struct Confirmation {
 }
 
 impl Confirmation {
-    pub(in crate::api) fn new(everywhere: &Everywhere) -> Self {
-        let (confirmed, expired) = match everywhere.settled {
+    pub(in crate::api) fn new(propagated: &Propagated) -> Self {
+        let (confirmed, expired) = match propagated.settled {
             Settled::Heard { confirmed, expired } => (confirmed, expired),
             // No replica could be heard, so every lease was waited for.
             Settled::Unheard => (0, 0),
@@ -289,7 +289,7 @@ impl Confirmation {
         Self {
             replicas_confirmed: confirmed + 1,
             replicas_expired: expired,
-            took_ms: (everywhere.took.as_secs_f64() * 1e6).round() / 1e3,
+            took_ms: (propagated.took.as_secs_f64() * 1e6).round() / 1e3,
         }
     }
 }
@@ -299,7 +299,7 @@ impl RevokedKey {
         Self {
             id: revoked.key.record.id.to_string(),
             revoked_at: revoked.key.record.revoked_at.unwrap_or(now),
-            confirmation: Confirmation::new(&revoked.everywhere),
+            confirmation: Confirmation::new(&revoked.propagated),
         }
     }
 }

@@ -7,11 +7,11 @@ use time::OffsetDateTime;
 
 use crate::{
     api::wire::{
-        failure::{FieldProblem, Reason},
-        fields::{Fields, Wrong, boolean, list, object, parsed, text, wrong},
+        failure::{FieldError, Reason},
+        fields::{Fields, InvalidValue, boolean, list, object, parsed, text, wrong},
         owner_id,
     },
-    auth::lifecycle::{Edit, Expiry, Order},
+    auth::lifecycle::{Edit, Expiry, NewKey},
     domain::{
         key_record::{ALLOWED_IPS_MAX, AllowedIps},
         metadata::{InvalidMetadata, Metadata, MetadataPatch},
@@ -45,7 +45,7 @@ pub(in crate::api) const READ_ONLY: [&str; 15] = [
 ];
 
 /// A request for a new key. `owner` is the key's owner; `None` if the body names it.
-pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<Order, Reason> {
+pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<NewKey, Reason> {
     let owner = match owner {
         Some(owner) => Some(owner.clone()),
         None => {
@@ -66,7 +66,7 @@ pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: Offs
     let allowed_ips = fields.take("allowedIps", allowed_ips);
     let expiry = expiry(&mut fields, now);
     let enabled = fields.take("enabled", boolean);
-    let order = owner.map(|owner| Order {
+    let order = owner.map(|owner| NewKey {
         name,
         description,
         environment,
@@ -75,7 +75,7 @@ pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: Offs
         allowed_ips: allowed_ips.unwrap_or_default(),
         expiry: expiry.flatten().unwrap_or(Expiry::Never),
         enabled: enabled.unwrap_or(true),
-        ..Order::plain(owner)
+        ..NewKey::plain(owner)
     });
     fields.finish(order)
 }
@@ -135,7 +135,7 @@ pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
     }
     let problems = inner.problems();
     let faultless = problems.is_empty();
-    for FieldProblem { pointer, code, detail, .. } in problems {
+    for FieldError { pointer, code, detail, .. } in problems {
         fields.problem(&format!("owner{}", pointer.unwrap_or_default()), code, detail);
     }
     by_id.or(by_name).filter(|_| faultless)
@@ -147,7 +147,7 @@ enum Named {
     By(Map<String, Value>),
 }
 
-fn owner_or_members(value: Value) -> Result<Named, Vec<Wrong>> {
+fn owner_or_members(value: Value) -> Result<Named, Vec<InvalidValue>> {
     match value {
         Value::String(id) => owner_by_id(&id).map(Named::ById),
         Value::Object(members) => Ok(Named::By(members)),
@@ -155,12 +155,12 @@ fn owner_or_members(value: Value) -> Result<Named, Vec<Wrong>> {
     }
 }
 
-fn owner_by_id(id: &str) -> Result<Owner, Vec<Wrong>> {
+fn owner_by_id(id: &str) -> Result<Owner, Vec<InvalidValue>> {
     owner_id::read(id).map_or_else(|| wrong("invalid", "must be the id of an owner, as keys show it"), Ok)
 }
 
 /// A string within the limits of tokens' `iss` and `sub`.
-pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<Wrong>> {
+pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<InvalidValue>> {
     move |value| {
         let text = text(value)?;
         if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
@@ -171,7 +171,7 @@ pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<St
     }
 }
 
-pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<Wrong>> {
+pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<InvalidValue>> {
     // Each scope is parsed separately first, so that every invalid one is reported.
     let texts = list(value, SCOPES_MAX, |item| {
         let text = text(item)?;
@@ -182,12 +182,16 @@ pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<Wrong>> {
 }
 
 /// Metadata, read from the JSON text to preserve numbers exactly.
-fn notes<T>(value: Value, json: &str, read: impl FnOnce(&str) -> Result<T, InvalidMetadata>) -> Result<T, Vec<Wrong>> {
+fn notes<T>(
+    value: Value,
+    json: &str,
+    read: impl FnOnce(&str) -> Result<T, InvalidMetadata>,
+) -> Result<T, Vec<InvalidValue>> {
     object(value)?;
     read(json).or_else(|error| wrong("invalid", error.to_string()))
 }
 
-fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<Wrong>> {
+fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<InvalidValue>> {
     let networks = list(value, ALLOWED_IPS_MAX, |item| {
         network::parse(&text(item)?)
             .map_or_else(|| wrong("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
@@ -215,7 +219,7 @@ pub(in crate::api) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     timestamp::parse(text).map_err(|error| error.to_string())
 }
 
-fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Vec<Wrong>> {
+fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Vec<InvalidValue>> {
     match instant(&text(value)?) {
         Ok(instant) if instant <= now => wrong("in_the_past", "must be in the future"),
         Ok(instant) => Ok(instant),
@@ -223,7 +227,7 @@ fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Ve
     }
 }
 
-fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<Wrong>> {
+fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<InvalidValue>> {
     // 60 and 60.0 are the same JSON number, and some clients write every number with a decimal point.
     let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
     match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {

@@ -10,7 +10,7 @@ use actix_web::{
     },
 };
 
-use super::{Dialect, Failure, Fault, FieldProblem, Missing, Reason};
+use super::{Dialect, Failure, Fault, FieldError, Missing, Reason};
 use super::{
     catalog,
     problem::{Message, OAuthError, Problem},
@@ -150,7 +150,7 @@ fn a(kind: &str) -> String {
     }
 }
 
-fn wrong(one: &str, many: &str, problems: &[FieldProblem]) -> Option<String> {
+fn wrong(one: &str, many: &str, problems: &[FieldError]) -> Option<String> {
     match problems {
         [] => None,
         [problem] => {

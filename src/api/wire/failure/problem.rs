@@ -33,7 +33,7 @@ pub(crate) struct Problem<'a> {
     /// What is wrong with each field, parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 50)]
-    pub(crate) errors: Option<&'a [FieldProblem]>,
+    pub(crate) errors: Option<&'a [FieldError]>,
     /// The id of the key's successor, if it already has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9A-Za-z]{22}$")]
@@ -57,7 +57,7 @@ pub(crate) struct OAuthError {
 
 /// An error in one field of the body, one parameter of the query, or one header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct FieldProblem {
+pub(crate) struct FieldError {
     /// A JSON Pointer to the field in the body (RFC 6901).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "/allowedIps/0")]
@@ -72,7 +72,7 @@ pub(crate) struct FieldProblem {
     pub(crate) detail: String,
 }
 
-impl FieldProblem {
+impl FieldError {
     pub(crate) fn of_field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self { pointer: Some(pointer.into()), parameter: None, code, detail: detail.into() }
     }

@@ -70,12 +70,12 @@ pub(in crate::auth::jwt) struct CurrentKeys {
 
 /// The last logged state of unused keys. Each fetch returns them again, possibly in another order.
 #[derive(Default, PartialEq)]
-struct Told {
+struct Reported {
     unusable: Vec<(Option<Box<str>>, Unusable)>,
     unread: usize,
 }
 
-impl Told {
+impl Reported {
     fn tell(&mut self, issuer: &str, read: &ReadKeySet) {
         let mut unusable: Vec<_> = read.unusable.iter().map(|unused| (unused.kid.clone(), unused.why)).collect();
         unusable.sort_unstable();
@@ -114,7 +114,7 @@ impl RemoteKeys {
     /// Fetches for ever. Only this task fetches, so there is never more than one fetch at a time.
     pub async fn run(self: Arc<Self>) {
         let mut retry = RETRY_MIN;
-        let mut told = Told::default();
+        let mut told = Reported::default();
         let trouble = Trouble::default();
         let mut demand = self.demand.subscribe();
         loop {
@@ -150,7 +150,7 @@ impl RemoteKeys {
     }
 
     /// Fetches once. An invalid response leaves the last good keys in place.
-    async fn fetch(&self, told: &mut Told) -> Result<Duration, FetchError> {
+    async fn fetch(&self, told: &mut Reported) -> Result<Duration, FetchError> {
         let FetchedKeySet { address, body, max_age } = self.source.fetch().await?;
         let read = KeySet::read(&body, Source::Remote)
             .map_err(|what| FetchError(format!("{address} answered with {what}")))?;

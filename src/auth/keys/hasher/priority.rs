@@ -10,7 +10,7 @@ const NICENESS: i32 = 5;
 ///
 /// Only on Linux, where niceness is per thread and not per process. Failures are harmless: a process that was started
 /// with a higher niceness keeps it.
-pub(crate) fn step_back() {
+pub(crate) fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICENESS);
 }

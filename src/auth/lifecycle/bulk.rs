@@ -8,7 +8,7 @@ use std::{
 
 use time::OffsetDateTime;
 
-use super::{Editor, Everywhere, Lifecycle, Watch};
+use super::{Caller, Lifecycle, Propagated, Watch};
 use crate::{
     auth::Undecided,
     domain::{
@@ -36,10 +36,10 @@ pub struct ManyRevoked {
     /// The number of revoked keys.
     pub count: u64,
     /// How the last batch reached every replica.
-    pub everywhere: Everywhere,
+    pub propagated: Propagated,
 }
 
-/// How an owner stands after a switch, everywhere.
+/// How an owner stands after a switch that every replica applies.
 #[derive(Clone, Debug)]
 pub struct SwitchedOwner {
     /// Whether it was the switch that made it so.
@@ -47,7 +47,7 @@ pub struct SwitchedOwner {
     /// Why the owner is switched off, in the words of who did it first.
     pub reason: Option<ChangeReason>,
     /// How it became true.
-    pub everywhere: Everywhere,
+    pub propagated: Propagated,
 }
 
 /// The owners that were recently disabled because of a token, with the token's subject.
@@ -78,19 +78,19 @@ impl Lifecycle {
     ///
     /// # Errors
     /// [`Undecided`] if some may not be revoked, or not on every replica. A retry is safe.
-    pub async fn revoke_many(
+    pub async fn revoke_in_bulk(
         self: &Arc<Self>,
         filter: KeyFilter,
         reason: Option<ChangeReason>,
-        editor: Editor,
+        caller: Caller,
         now: OffsetDateTime,
     ) -> Result<ManyRevoked, Undecided> {
         let lifecycle = Arc::clone(self);
-        let work = async move { lifecycle.revoke_batches(&filter, reason.as_ref(), &editor, now).await };
+        let work = async move { lifecycle.revoke_batches(&filter, reason.as_ref(), &caller, now).await };
         self.to_its_end(work).await
     }
 
-    /// How many keys [`revoke_many`](Self::revoke_many) would revoke now.
+    /// How many keys [`revoke_in_bulk`](Self::revoke_in_bulk) would revoke now.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -112,19 +112,19 @@ impl Lifecycle {
         &self,
         filter: &KeyFilter,
         reason: Option<&ChangeReason>,
-        editor: &Editor,
+        caller: &Caller,
         now: OffsetDateTime,
     ) -> Result<ManyRevoked, Undecided> {
         let mut count = 0;
         let mut empty = 0;
         loop {
             let watch = Watch::begin(self.link.as_ref());
-            let by = watch.together(&editor.reach, &editor.author);
-            let batch = self.ledger.revoke_together(filter, TOGETHER, reason, now, by).await?;
+            let by = watch.together(&caller.reach, &caller.author);
+            let batch = self.ledger.revoke_in_bulk(filter, TOGETHER, reason, now, by).await?;
             count += u64::from(batch);
             empty += u32::from(batch == 0);
             if batch < TOGETHER && (filter.owner.is_some() || empty == 2) {
-                return Ok(ManyRevoked { count, everywhere: watch.settled().await });
+                return Ok(ManyRevoked { count, propagated: watch.settled().await });
             }
         }
     }
@@ -145,7 +145,7 @@ impl Lifecycle {
             let watch = Watch::begin(lifecycle.link.as_ref());
             let OwnerSwitched { changed, reason } =
                 lifecycle.ledger.switch_owner(&switch, watch.together(&reach, &author)).await?;
-            Ok(SwitchedOwner { changed, reason, everywhere: watch.settled().await })
+            Ok(SwitchedOwner { changed, reason, propagated: watch.settled().await })
         };
         self.to_its_end(work).await
     }

@@ -16,11 +16,11 @@ use crate::{
         services::{Services, read_failed, unavailable},
         wire::{
             failure::{Failure, Reason},
-            fields::{Fields, Wrong, boolean, list, parsed, text, wrong},
+            fields::{Fields, InvalidValue, boolean, list, parsed, text, wrong},
             owner_id,
         },
     },
-    auth::lifecycle::Editor,
+    auth::lifecycle::Caller,
     domain::{key_record::KeyState, listing::KeyFilter, shown::escaped, text::ChangeReason, timestamp},
     telemetry::outage::millis,
 };
@@ -54,9 +54,9 @@ pub(in crate::api) struct Selection {
 }
 
 /// `POST /v1/admin/keys/revoke`
-pub(in crate::api) async fn revoke_together(
+pub(in crate::api) async fn revoke_in_bulk(
     request: HttpRequest,
-    editor: Editor,
+    caller: Caller,
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Failure> {
@@ -65,18 +65,18 @@ pub(in crate::api) async fn revoke_together(
     let fields = Fields::of(&request, &body).map_err(fail)?;
     let Selection { filter, reason, dry_run } = which(fields).map_err(fail)?;
     if dry_run {
-        let count = services.lifecycle.count_living(&filter, &editor.reach, now).await;
+        let count = services.lifecycle.count_living(&filter, &caller.reach, now).await;
         let would_be_revoked = count.map_err(|error| read_failed(&request, &error))?;
         let answer = WouldBeRevoked { dry_run: true, would_be_revoked };
         return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer));
     }
     let told = told(&filter);
-    let revoked = services.lifecycle.revoke_many(filter, reason, editor, now).await;
+    let revoked = services.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
     let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke keys"))?;
-    let confirmation = Confirmation::new(&revoked.everywhere);
+    let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (count, took_ms) = (revoked.count, millis(revoked.everywhere.took));
+        let (count, took_ms) = (revoked.count, millis(revoked.propagated.took));
         tracing::info!(count, filter = told, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
     });
     let answer = RevokedTogether { revoked: revoked.count, confirmation };
@@ -126,7 +126,7 @@ pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
 }
 
 /// One state, several with commas between, or a list of them. Keys that are revoked already can't be revoked.
-fn states(value: Value) -> Result<Vec<KeyState>, Vec<Wrong>> {
+fn states(value: Value) -> Result<Vec<KeyState>, Vec<InvalidValue>> {
     let state = |word: &str| {
         let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word && *state != KeyState::Revoked);
         known.map_or_else(|| wrong("invalid", "active, disabled or expired"), Ok)
