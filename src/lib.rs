@@ -98,7 +98,8 @@ pub use ipnet::IpNet;
 
 pub use crate::{
     config::{
-        ClaimPath, ClientAddressHeader, Issuer, IssuerKeys, Jwt, JwtAlgorithm, KeyFetch, MalformedScopes, WeakSecret,
+        ClaimPath, ClientAddressHeader, HashingProfile, Issuer, IssuerKeys, Jwt, JwtAlgorithm, KeyFetch,
+        MalformedScopes, WeakSecret,
     },
     domain::{
         api_key::{Pepper, Prefix, WeakPepper},

@@ -1,9 +1,11 @@
 //! Reads single settings, and collects all errors instead of stopping at the first.
 
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use config::{Map, Value, ValueKind};
@@ -78,6 +80,12 @@ impl<'a> Check<'a> {
             self.not(setting, &value, &expected);
         }
         number
+    }
+
+    /// A count of threads up to `most`; 0 is one per core.
+    pub(super) fn count_of_threads(&mut self, setting: &str, most: usize) -> Option<NonZeroUsize> {
+        let count = self.number(setting, 0..=most)?;
+        Some(NonZeroUsize::new(count).or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN))
     }
 
     /// A duration from `shortest` to `longest`, which are written like settings ("500ms").

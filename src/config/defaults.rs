@@ -1,10 +1,10 @@
 //! The defaults of `keyward.default.toml`, which explains them, for applications that use the library and read no
 //! configuration. A test compares the two.
 
-use std::{num::NonZeroUsize, thread::available_parallelism, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Audit, Checks, Coherence, DAY, Database, Hashing, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, MalformedScopes,
+    Audit, Checks, Coherence, DAY, Database, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, MalformedScopes,
     is_safe_address, weak::weakness,
 };
 use crate::domain::secret::{SecretBytes, SecretString};
@@ -39,21 +39,9 @@ impl Database {
     }
 }
 
-impl Default for Hashing {
-    fn default() -> Self {
-        Self {
-            memory_kib: 19_456,
-            iterations: 2,
-            parallelism: 1,
-            concurrency: available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            max_wait: Duration::from_millis(500),
-        }
-    }
-}
-
 impl Default for Checks {
     fn default() -> Self {
-        Self { cached_keys: 1_000_000, max_cold: 1024 }
+        Self { cached_keys: 1_000_000, max_cold: 16_384 }
     }
 }
 

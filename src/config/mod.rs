@@ -18,7 +18,7 @@
 //! - `weak`: detects secrets that protect nothing
 //! - `show`: the effective configuration as text, without secrets
 //! - `database_url`: the address of Postgres, as a URL
-//! - `server`: the section `[server]`
+//! - `server`, `hashing`: the sections of these names
 //! - `defaults`: the same defaults for applications that use the library
 
 #[cfg(feature = "server")]
@@ -26,6 +26,7 @@ mod check;
 mod claim_path;
 mod database_url;
 mod defaults;
+mod hashing;
 mod issuer;
 #[cfg(feature = "server")]
 mod issuers;
@@ -55,7 +56,6 @@ mod validate;
 mod vault;
 mod weak;
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -68,6 +68,7 @@ pub(crate) use claim_path::ClaimStep;
 pub use claim_path::{ClaimPath, InvalidClaimPath};
 pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use defaults::WeakSecret;
+pub use hashing::{Hashing, HashingProfile};
 pub use issuer::{Issuer, IssuerKeys, KeyFetch, MalformedScopes};
 #[cfg(feature = "server")]
 pub use load::{Settings, Sources};
@@ -240,21 +241,6 @@ pub struct Authorize {
     pub credential_headers: Vec<String>,
     /// The policy; `None`: every valid credential is allowed everything.
     pub policy: Option<policy::PolicyFile>,
-}
-
-/// The cost of an Argon2id hash, and how many run at once. At least as strong as one of OWASP's parameter sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hashing {
-    /// The memory per hash, in KiB.
-    pub memory_kib: u32,
-    /// The number of passes over the memory.
-    pub iterations: u32,
-    /// The number of lanes per hash.
-    pub parallelism: u32,
-    /// The number of concurrent hashes.
-    pub concurrency: NonZeroUsize,
-    /// The maximum wait for a turn to hash.
-    pub max_wait: Duration,
 }
 
 /// The checks of keys.

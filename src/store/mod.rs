@@ -4,6 +4,7 @@ mod announcements;
 mod api_keys;
 mod connections;
 mod failure;
+mod hashes;
 mod ledger;
 mod rows;
 mod schema;
@@ -23,13 +24,13 @@ use sqlx::{Connection, PgConnection, Postgres, pool::PoolConnection, postgres::P
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-pub use self::schema::Schema;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
     failure::ConnectFailure,
     servers::Servers,
 };
+pub use self::{hashes::HashCount, schema::Schema};
 use crate::{
     config::{Database, InvalidDatabaseUrl},
     domain::{

@@ -96,7 +96,7 @@ impl Story {
         let forgotten = alice.makes_a_key(&replica).await;
         story.secrets.add_key(&forgotten.key);
         for damage in [
-            "UPDATE api_keys SET secret_hash = replace(secret_hash, 'm=7168', 'm=2097152')",
+            "UPDATE api_keys SET secret_hash = replace(secret_hash, 'm=1024', 'm=2097152')",
             "UPDATE api_keys SET scopes = ARRAY[E'two\\nINJECTED lines']",
             "ALTER TABLE api_keys RENAME TO gone",
         ] {

@@ -32,6 +32,7 @@ mod forgeries;
 mod given_up;
 mod guide;
 mod hang_up;
+mod hashing_profile;
 mod hosts;
 mod idempotency;
 mod installing;

@@ -159,7 +159,7 @@ async fn row_asks_for(replica: &Replica, parameters: &str) {
 async fn a_row_that_asks_for_far_more_memory_than_any_of_ours_gets_none_of_it() {
     let replica = replica().await;
     let key = Person::named("alice").creates(&replica, json!({})).await;
-    for greedy in ["m=1048576,t=1,p=1", "m=262144,t=1,p=1", "m=7168,t=100,p=1", "m=65536,t=1,p=200"] {
+    for greedy in ["m=1048576,t=1,p=1", "m=262144,t=1,p=1", "m=1024,t=100,p=1", "m=65536,t=1,p=200"] {
         row_asks_for(&replica, greedy).await;
         assert_eq!(key.status(&replica).await, 503, "{greedy}");
         assert!(resident(&replica) < 200, "{greedy}: {} MiB", resident(&replica));

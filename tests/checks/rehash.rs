@@ -1,9 +1,9 @@
-//! The parameters were raised since a key was made.
+//! The parameters of hashes have changed since a key was created.
 
 use keyward::config::Hashing;
 use test_support::{
     eventually, in_time,
-    world::{CHEAP, NOTHING, ONE_QUERY_AND_HASH, Plan, World, assert_granted, hashing_thread::HashingThread},
+    world::{CHEAP, NOTHING, ONE_QUERY_AND_HASH, Plan, World, assert_granted},
 };
 
 const RAISED: Hashing = Hashing { iterations: 2, ..CHEAP };
@@ -13,7 +13,7 @@ async fn raised() -> World {
 }
 
 #[tokio::test]
-async fn after_the_parameters_were_raised_the_first_use_makes_the_hash_stronger_once() {
+async fn after_the_parameters_were_raised_the_first_use_replaces_the_hash_once() {
     let world = raised().await;
     let key = world.key().await;
     let weak = world.store.row(key.id).expect("a row");
@@ -76,19 +76,39 @@ async fn a_key_whose_hash_has_the_parameters_of_today_is_not_hashed_anew() {
     assert_eq!(world.costs().hashes, 2);
 }
 
-/// While replicas are restarted one by one, some still have the old settings: they must not undo what
-/// the new ones do.
-#[test]
-fn a_hash_that_is_stronger_than_the_parameters_of_today_stays() {
-    HashingThread::test(async |_thread| {
-        let world = raised().await;
-        let key = world.key().await;
-        assert_granted(&world.check(&key).await);
-        eventually("a stronger hash", async || world.store.hashes_replaced() == 1).await;
-        let older = world.restarted(Plan::default()).await;
-        assert_granted(&older.check(&key).await);
-        // One hash after the other: one to make the first key's weaker would come before this one.
-        assert_granted(&older.check(&older.key().await).await);
-        assert_eq!(older.costs().hashes, 2);
-    });
+#[tokio::test]
+async fn after_the_parameters_were_lowered_the_first_use_replaces_the_hash_as_well() {
+    let world = raised().await;
+    let key = world.key().await;
+    assert_granted(&world.check(&key).await);
+    eventually("a stronger hash", async || world.store.hashes_replaced() == 1).await;
+    let lowered = world.restarted(Plan::default()).await;
+    assert_granted(&lowered.check(&key).await);
+    eventually("a cheaper hash", async || lowered.store.hashes_replaced() == 2).await;
+    assert!(lowered.store.row(key.id).expect("a row").hash.expose().contains("$m=64,t=1,p=1$"));
+    let later = lowered.restarted(Plan::default()).await;
+    let before = later.costs();
+    assert_granted(&later.check(&key).await);
+    assert_eq!(later.costs() - before, ONE_QUERY_AND_HASH);
+}
+
+/// A replica whose keys all have outdated hashes must not hold all of them while the database is slow.
+#[tokio::test]
+async fn only_so_many_keys_wait_for_their_new_hash_and_all_are_granted() {
+    let world = raised().await;
+    world.store.replacements.close();
+    let mut keys = Vec::new();
+    for _ in 0..1100 {
+        keys.push(world.key().await);
+    }
+    for key in &keys {
+        assert_granted(&world.check(key).await);
+    }
+    world.store.replacements.open();
+    eventually("the last key that had a place", async || world.store.hashes_replaced() >= 1024).await;
+    let later = world.restarted(Plan { hashing: RAISED, ..Plan::default() }).await;
+    for key in &keys {
+        assert_granted(&later.check(key).await);
+    }
+    eventually("all of them", async || later.store.hashes_replaced() == keys.len()).await;
 }

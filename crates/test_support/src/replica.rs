@@ -112,7 +112,7 @@ impl Drop for Replica {
     }
 }
 
-/// `keyward` with the settings of the tests, cheap hashes among them, and nothing else in its environment.
+/// `keyward` with the settings of the tests, and nothing else in its environment.
 pub fn command() -> Command {
     let mut command = Command::new(crate::keyward());
     command.env_clear();
@@ -123,9 +123,6 @@ pub fn command() -> Command {
         ("KEYWARD__SERVER__HOST", "127.0.0.1"),
         ("KEYWARD__SERVER__PORT", "0"),
         ("KEYWARD__SERVER__UNREADY_PERIOD", "0s"),
-        // The cheapest set that the configuration takes: the tests are not about the price.
-        ("KEYWARD__HASHING__MEMORY_KIB", "7168"),
-        ("KEYWARD__HASHING__ITERATIONS", "5"),
         ("KEYWARD__HASHING__MAX_WAIT", "20s"),
     ] {
         command.env(name, value);

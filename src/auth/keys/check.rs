@@ -10,6 +10,7 @@ use super::{
     cold_check::{ColdChecks, KeyRows, SingleFlight},
     hasher::Hasher,
     last_uses::LastUses,
+    rehash::Rehasher,
 };
 use crate::auth::{Checked, Undecided, batch_reader::BatchReader, clock, coherence::Freshness};
 use crate::{
@@ -47,7 +48,7 @@ impl KeyChecker {
         let cold = Arc::new(ColdChecks {
             keyring: Arc::clone(&keyring),
             reader: BatchReader::start(KeyRows(Arc::clone(&store)), settings.max_cold, &runtime),
-            store,
+            rehasher: Rehasher::start(Arc::clone(&hasher), store, &runtime),
             hasher,
             cache: KeyCache::new(settings.cached_keys),
             freshness: Arc::clone(&freshness),

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     cache::{Finding, KeyCache, Standing, record_id},
     hasher::{Hasher, Lane},
+    rehash::{OutdatedHash, Rehasher},
 };
 use crate::auth::{
     Undecided,
@@ -57,9 +58,9 @@ type Completion = watch::Sender<Option<Outcome>>;
 /// The dependencies of a cold check.
 pub(crate) struct ColdChecks {
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) store: Arc<dyn KeyStore>,
     pub(in crate::auth) reader: BatchReader<KeyRows>,
     pub(crate) hasher: Arc<Hasher>,
+    pub(super) rehasher: Rehasher,
     pub(crate) cache: KeyCache,
     pub(crate) freshness: Arc<Freshness>,
     /// One permit for each concurrent check.
@@ -125,7 +126,7 @@ impl ColdChecks {
         drop(permit);
         finish(slot, &completion, outcome);
         if let Some(outdated) = outdated {
-            self.rehash(id, outdated).await;
+            self.rehasher.submit(outdated);
         }
     }
 
@@ -151,24 +152,8 @@ impl ColdChecks {
         if !matches {
             return Ok((found(Standing::WrongSecret), None));
         }
-        let outdated = self.hasher.is_outdated(&stored.hash).then_some(OutdatedHash { secret, pepper, stored });
+        let outdated = self.hasher.is_outdated(&stored.hash).then_some(OutdatedHash { id, secret, pepper, stored });
         Ok((found(Standing::Proven { proof, record }), outdated))
-    }
-
-    /// Replaces the hash with one that uses the current parameters. Nobody waits for this, and the next first check
-    /// retries it, so a failure is only logged.
-    async fn rehash(&self, id: KeyId, outdated: OutdatedHash) {
-        let OutdatedHash { secret, pepper, stored } = outdated;
-        let replaced = async {
-            let hash = self.hasher.hash(secret, &pepper, Lane::Issue).await?;
-            Ok::<_, Undecided>(self.store.replace_hash(id, &stored.hash, &hash).await?)
-        };
-        match replaced.await {
-            Ok(()) => tracing::info!(key_id = %id, "rehashed a key with the raised parameters"),
-            Err(error) => {
-                tracing::warn!(key_id = %id, %error, "could not rehash a key; its next first use tries again")
-            }
-        }
     }
 }
 
@@ -181,13 +166,6 @@ struct Lookup {
     proof: Proof,
     secret: KeySecret,
     pepper: Zeroizing<[u8; 32]>,
-}
-
-/// The data for replacing a hash.
-struct OutdatedHash {
-    secret: KeySecret,
-    pepper: Zeroizing<[u8; 32]>,
-    stored: Arc<StoredKey>,
 }
 
 /// Publishes the outcome. The slot is freed before, so that waiting requests can start again, and after the cache has

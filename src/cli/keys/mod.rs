@@ -1,13 +1,14 @@
 //! `keyward keys`: the management of keys directly on the database, so that the first key of a service can be created
 //! before anybody has a token.
 //!
-//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`: one file per command or pair of commands
+//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`, `hashes`: one file per command or pair of commands
 //! - `content`: the options for the content of a key
 //! - `listed`: key ids from files
 //! - `table`: keys as tables
 
 mod content;
 mod create;
+mod hashes;
 mod list;
 mod listed;
 mod revoke;
@@ -44,6 +45,7 @@ enum Command {
     Revoke(revoke::Revoke),
     RevokeMany(revoke::RevokeMany),
     Verify(verify::Verify),
+    Hashes(hashes::Hashes),
 }
 
 /// Whether a new key was printed, which nothing can show again. The key exists in any case, so its id is told.
@@ -69,6 +71,7 @@ impl Keys {
                 Command::Enable(enable) => enable.run(desk).await,
                 Command::Revoke(revoke) => revoke.run(desk).await,
                 Command::RevokeMany(revoke) => revoke.run(desk).await,
+                Command::Hashes(hashes) => hashes.run(desk).await,
                 // With its own exit codes.
                 Command::Verify(verify) => return verify.run(desk).await,
             }

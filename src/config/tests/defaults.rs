@@ -15,7 +15,8 @@ fn the_defaults_with_the_three_secrets_are_a_valid_configuration() {
     assert!(config.jwt.issuer.is_none() && config.jwt.audience.is_empty());
     assert_eq!(config.jwt.max_lifetime, Duration::from_secs(30 * 86_400));
     assert_eq!(config.keys.peppers.len(), 1);
-    assert_eq!(config.hashing.memory_kib, 19_456);
+    let hashing = &config.hashing;
+    assert_eq!((hashing.memory_kib, hashing.iterations, hashing.parallelism), (1024, 1, 1));
     assert_eq!(config.log.level, "info");
 }
 

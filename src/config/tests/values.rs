@@ -109,21 +109,35 @@ fn a_mistyped_log_level_is_refused_and_not_taken_for_a_module() {
 }
 
 #[test]
-fn hashing_must_reach_one_of_owasps_sets() {
-    for (memory, iterations, good) in [
-        ("47104", "1", true),
-        ("47103", "1", false),
-        ("19456", "1", false),
-        ("19455", "2", false),
-        ("12288", "3", true),
-        ("9216", "4", true),
-        ("7168", "5", true),
-        ("7168", "4", false),
-        ("65536", "4", true),
+fn a_profile_sets_what_a_hash_costs_and_a_parameter_that_is_given_replaces_its_own() {
+    let light = [1024, 1, 1];
+    let owasp = [19_456, 2, 1];
+    for (given, parameters) in [
+        (&[][..], light),
+        (&[("PROFILE", "light")], light),
+        (&[("PROFILE", "owasp")], owasp),
+        (&[("PROFILE", "owasp"), ("ITERATIONS", "3")], [19_456, 3, 1]),
+        (&[("MEMORY_KIB", "65536"), ("PARALLELISM", "4")], [65_536, 1, 4]),
+        (&[("PROFILE", "owasp"), ("MEMORY_KIB", "1024"), ("ITERATIONS", "1")], light),
+        (&[("PROFILE", "owasp"), ("MEMORY_KIB", "0"), ("ITERATIONS", "0"), ("PARALLELISM", "0")], owasp),
     ] {
-        let variables = [("KEYWARD__HASHING__MEMORY_KIB", memory), ("KEYWARD__HASHING__ITERATIONS", iterations)];
-        let result = load(good_env_and(&variables)).validate();
-        assert_eq!(result.is_ok(), good, "{memory}/{iterations}");
+        let names: Vec<_> = given.iter().map(|(name, value)| (format!("KEYWARD__HASHING__{name}"), *value)).collect();
+        let variables: Vec<_> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let hashing = config_with(&variables).hashing;
+        assert_eq!([hashing.memory_kib, hashing.iterations, hashing.parallelism], parameters, "{given:?}");
+    }
+}
+
+#[test]
+fn what_is_weaker_than_the_profile_light_or_no_profile_is_refused() {
+    for (name, value, cause) in [
+        ("KEYWARD__HASHING__MEMORY_KIB", "1023", "is 1023: too weak, it must be at least 1024"),
+        ("KEYWARD__HASHING__MEMORY_KIB", "1", "too weak"),
+        ("KEYWARD__HASHING__PROFILE", "fast", "\"light\" or \"owasp\""),
+    ] {
+        let problems = problems_with(&[(name, value)]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(cause), "{problems:?}");
     }
 }
 

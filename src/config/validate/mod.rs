@@ -6,8 +6,6 @@ mod credentials;
 mod database;
 mod sections;
 
-use std::num::NonZeroUsize;
-
 use ipnet::IpNet;
 
 use self::authorize::authorize;
@@ -15,13 +13,11 @@ use self::cors::cors;
 use self::credentials::{jwt, keys};
 use self::database::database;
 use super::check::Check;
+use super::hashing::hashing;
 use super::load::Settings;
 use super::problems::Problems;
-use super::{Audit, Checks, Coherence, Config, Hashing, LARGE_HEAD, LastUsed, Log, Process, Server, Socket};
+use super::{Audit, Checks, Coherence, Config, LARGE_HEAD, LastUsed, Log, Process, Server, Socket};
 use crate::domain::network;
-
-/// OWASP's equally strong parameters for Argon2id: memory in KiB, iterations.
-const OWASP_SETS: [(u32, u32); 5] = [(47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5)];
 
 /// A maximum length that fits into the socket addresses of all systems (Linux 107, macOS 103).
 const SOCKET_MAX_BYTES: usize = 100;
@@ -75,7 +71,7 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
     let host = check.value("server.host", "an IP address such as 0.0.0.0, 127.0.0.1 or ::");
     let port = check.number("server.port", 0..=65_535);
     let socket = socket(check);
-    let workers = check.number("server.workers", 0..=256);
+    let workers = check.count_of_threads("server.workers", 256);
     let max_connections = check.number("server.max_connections", 1..=1_000_000);
     let max_header_bytes = check.number("server.max_header_bytes", 4_096..=131_072);
     let max_body_bytes = check.number("server.max_body_bytes", 1_024..=16_777_216);
@@ -95,7 +91,7 @@ fn server(check: &mut Check<'_>) -> Option<Server> {
         host: host?,
         port: port?,
         socket: socket?,
-        workers: one_per_core_if_zero(workers?),
+        workers: workers?,
         max_connections: max_connections?,
         max_header_bytes: max_header_bytes?,
         max_body_bytes: max_body_bytes?,
@@ -204,34 +200,6 @@ fn coherence(check: &mut Check<'_>) -> Option<Coherence> {
     Some(Coherence { lease: lease? })
 }
 
-fn hashing(check: &mut Check<'_>) -> Option<Hashing> {
-    let memory_kib = check.number("hashing.memory_kib", 7_168..=1_048_576);
-    let iterations = check.number("hashing.iterations", 1..=16);
-    let parallelism = check.number("hashing.parallelism", 1..=16);
-    let concurrency = check.number("hashing.concurrency", 0..=256);
-    let max_wait = check.duration("hashing.max_wait", "10ms", "30s");
-    let (memory_kib, iterations) = (memory_kib?, iterations?);
-    if !OWASP_SETS.iter().any(|(memory, passes)| memory_kib >= *memory && iterations >= *passes) {
-        let sets: Vec<String> = OWASP_SETS.iter().map(|(memory, passes)| format!("{memory}/{passes}")).collect();
-        check.problem(
-            "hashing.memory_kib",
-            format!(
-                "is {memory_kib}, with hashing.iterations = {iterations}: too weak, together they must \
-                 reach one of OWASP's sets {}",
-                sets.join(", ")
-            ),
-        );
-        return None;
-    }
-    Some(Hashing {
-        memory_kib,
-        iterations,
-        parallelism: parallelism?,
-        concurrency: one_per_core_if_zero(concurrency?),
-        max_wait: max_wait?,
-    })
-}
-
 fn last_used(check: &mut Check<'_>) -> Option<LastUsed> {
     let write_every = check.duration("last_used.write_every", "1s", "1h");
     let max_pending = check.number("last_used.max_pending", 1_000..=10_000_000);
@@ -260,9 +228,4 @@ fn is_log_directive(directive: &str) -> bool {
     let (module, level) = directive.trim().rsplit_once('=').unwrap_or(("keyward", directive.trim()));
     let is_module = !module.is_empty() && module.chars().all(|c| c.is_alphanumeric() || matches!(c, ':' | '_' | '-'));
     is_module && LEVELS.contains(&level.to_ascii_lowercase().as_str())
-}
-
-/// 0 in the configuration means one per core that this process may use.
-fn one_per_core_if_zero(count: usize) -> NonZeroUsize {
-    NonZeroUsize::new(count).or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
