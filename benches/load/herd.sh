@@ -3,7 +3,7 @@
 # the wait of a known key and of a health check is measured beside them. README.md beside this file tells more.
 #
 #   benches/load/herd.sh                       a thousand keys, from 32 connections
-#   KEYS=5000 CONNECTIONS=200 benches/load/herd.sh
+#   KEYS=10000 CONNECTIONS=100 benches/load/herd.sh
 #
 # PORT is where it listens. KEYWARD names a program that is built already. Needs what `keyward dev` needs.
 set -euo pipefail
@@ -12,6 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 keys=${KEYS:-1000}
 connections=${CONNECTIONS:-32}
+OWNERS=32
 address=127.0.0.1:${PORT:-18105}
 
 target=${CARGO_TARGET_DIR:-$repository/target}
@@ -34,7 +35,7 @@ stop() {
 trap 'stop; rm -rf "$work"' EXIT
 
 start() {
-  # One owner has them all, which is more than an owner may have by default.
+  # Each owner has more of them than an owner may have by default.
   PORT=${address#*:} KEYWARD__KEYS__MAX_PER_OWNER=0 "$KEYWARD" dev --data-dir "$work/keyward" >"$work/log" 2>&1 &
   replica=$!
   local patience=600
@@ -48,8 +49,10 @@ start() {
 }
 
 start
-token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice)
-"$herd" make "$address" "$token" $((keys + 51)) >"$work/keys" # one that is known, 50 that come one by one
+for ((owner = 0; owner < OWNERS; owner++)); do
+  "$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject "owner-$owner"
+done >"$work/tokens"
+"$herd" make "$address" "$work/tokens" $((keys + 51)) >"$work/keys" # one that is known, 50 that come one by one
 stop
 start
 echo "$(date +%F), $(sed -n '/^model name/{s/.*: //p;q}' /proc/cpuinfo), $(nproc) cores; $keys keys from $connections connections"

@@ -1,7 +1,8 @@
 //! The clients of herd.sh: many keys that a replica has forgotten come at once, beside a key that it knows and
 //! somebody who asks after its health.
 //!
-//!   herd make ADDRESS TOKEN COUNT       makes keys, one a line
+//!   herd make ADDRESS TOKENS COUNT      makes keys, one a line, by the bearers of the tokens in this file; tells how many a
+//!                                       second
 //!   herd come ADDRESS FILE CONNECTIONS  lets them come; the first of them is the one that is known
 //!
 //! ADDRESS is such as 127.0.0.1:3000.
@@ -10,7 +11,10 @@ use std::{
     env, fs,
     io::{self, Read, Write},
     net::TcpStream,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -21,14 +25,13 @@ const PAUSE: Duration = Duration::from_millis(2);
 const ALONE: Duration = Duration::from_secs(10);
 /// Keys that are asked for one by one, which tells what a hash takes.
 const ONE_BY_ONE: usize = 50;
-const MAKERS: usize = 4;
 
 fn main() -> io::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["make", address, token, count] => make(address, token, number(count)?),
+        ["make", address, tokens, count] => make(address, &fs::read_to_string(tokens)?, number(count)?),
         ["come", address, file, connections] => come(address, &fs::read_to_string(file)?, number(connections)?),
-        _ => Err(io::Error::other("herd make ADDRESS TOKEN COUNT, or herd come ADDRESS FILE CONNECTIONS")),
+        _ => Err(io::Error::other("herd make ADDRESS TOKENS COUNT, or herd come ADDRESS FILE CONNECTIONS")),
     }
 }
 
@@ -36,11 +39,13 @@ fn number(word: &str) -> io::Result<usize> {
     word.parse().map_err(io::Error::other)
 }
 
-fn make(address: &str, token: &str, count: usize) -> io::Result<()> {
-    let request = format!("POST /api/create-api-key HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
-    let left = AtomicUsize::new(count);
+fn make(address: &str, tokens: &str, count: usize) -> io::Result<()> {
+    let tokens: Vec<&str> = tokens.lines().collect();
+    let (begin, left, maker) = (Instant::now(), AtomicUsize::new(count), AtomicUsize::new(0));
     let take = || left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
-    together(MAKERS, || {
+    together(tokens.len(), || {
+        let token = tokens[maker.fetch_add(1, Relaxed)];
+        let request = format!("POST /api/create-api-key HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
         let mut client = Client::connect(address)?;
         while take() {
             let (status, answer) = client.ask(&request)?;
@@ -48,7 +53,10 @@ fn make(address: &str, token: &str, count: usize) -> io::Result<()> {
             println!("{}", key.ok_or_else(|| io::Error::other(format!("no key: {answer}")))?);
         }
         Ok(())
-    })
+    })?;
+    let rate = count as f64 / begin.elapsed().as_secs_f64();
+    eprintln!("{count} keys of {} owners created, {rate:.0} a second", tokens.len());
+    Ok(())
 }
 
 fn come(address: &str, keys: &str, connections: usize) -> io::Result<()> {
@@ -64,12 +72,18 @@ fn come(address: &str, keys: &str, connections: usize) -> io::Result<()> {
     })?;
     let first_check = one_by_one.iter().map(|request| first_time(address, request)).collect::<io::Result<Vec<_>>>()?;
     let begin = Instant::now();
-    let (amid, refused) = beside(address, hot, &health, || run_herd(address, herd, connections))?;
+    let (amid, (waits, refused)) = beside(address, hot, &health, || run_herd(address, herd, connections))?;
     let took = begin.elapsed();
 
     println!("{:<34} {:>8} {:>8} {:>8}", "microseconds", "p50", "p99", "most");
-    let names = ["a known key, alone", "a known key, beside the herd", "/healthz, alone", "/healthz, beside the herd"];
-    for (name, micros) in names.into_iter().zip([&alone.0, &amid.0, &alone.1, &amid.1]) {
+    let names = [
+        "a known key, alone",
+        "a known key, beside the herd",
+        "/healthz, alone",
+        "/healthz, beside the herd",
+        "a key of the herd, its first check",
+    ];
+    for (name, micros) in names.into_iter().zip([&alone.0, &amid.0, &alone.1, &amid.1, &waits]) {
         println!("{name:<34} {:>8} {:>8} {:>8}", part(micros, 0.5), part(micros, 0.99), part(micros, 1.0));
     }
     println!("a first check on its own: {:.1} ms (median)", part(&first_check, 0.5) as f64 / 1000.0);
@@ -85,19 +99,27 @@ fn first_time(address: &str, request: &str) -> io::Result<u64> {
     timed(&mut Client::connect(address)?, request)
 }
 
-/// Presents each key until it is accepted; how often one was not.
-fn run_herd(address: &str, herd: &[String], connections: usize) -> io::Result<usize> {
-    let (next, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+/// Presents each key until it is accepted: how long each answer took, and how many were refusals.
+fn run_herd(address: &str, herd: &[String], connections: usize) -> io::Result<(Waits, usize)> {
+    let (next, refused, waits) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Waits::new()));
     together(connections, || {
-        let mut client = Client::connect(address)?;
+        let (mut client, mut own) = (Client::connect(address)?, Waits::new());
         while let Some(request) = herd.get(next.fetch_add(1, Relaxed)) {
-            while client.ask(request)?.0 != 200 {
+            loop {
+                let begin = Instant::now();
+                let (status, _) = client.ask(request)?;
+                own.push(begin.elapsed().as_micros() as u64);
+                if status == 200 {
+                    break;
+                }
                 refused.fetch_add(1, Relaxed);
             }
         }
+        waits.lock().map_err(|_| io::Error::other("a client has panicked"))?.extend(own);
         Ok(())
     })?;
-    Ok(refused.into_inner())
+    let waits = waits.into_inner().map_err(|_| io::Error::other("a client has panicked"))?;
+    Ok((waits, refused.into_inner()))
 }
 
 type Waits = Vec<u64>;
