@@ -239,6 +239,10 @@ impl Announcements for Echo {
         unimplemented!("nobody changes anything")
     }
 
+    async fn acknowledged(&self, _: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn longest_lease(&self) -> Duration {
         LEASE
     }

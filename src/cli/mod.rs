@@ -10,6 +10,7 @@ mod install;
 mod keys;
 mod owners;
 mod policy;
+mod replicas;
 mod secrets;
 mod serve;
 mod shared;
@@ -78,6 +79,7 @@ Examples:
     Keys(keys::Keys),
     /// See whose keys there are and refuse all of an owner's, on the database directly.
     Owners(owners::Owners),
+    Replicas(replicas::Replicas),
     /// See who did what, on the database directly.
     Audit(audit::Audit),
     /// Try a policy file before it is used: who may do what behind a gateway.
@@ -160,6 +162,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         Command::Keys(keys) => return keys.run(sources),
         Command::Policy(policy) => return Ok(policy.run()),
         Command::Owners(owners) => owners.run(sources),
+        Command::Replicas(replicas) => replicas.run(sources),
         Command::Audit(audit) => audit.run(sources),
         Command::Tokens(tokens) => tokens.run(sources),
         Command::Secrets(secrets) => secrets.run(),

@@ -47,6 +47,23 @@ pub struct RecordId(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId(pub u64);
 
+/// The first 16 bits of the ids whose acknowledgements are rows. Earlier versions choose all bits at random; a replica of
+/// theirs that happens to choose these waits for a lease.
+const BY_ROWS: u64 = 0x6b77;
+
+impl ChangeId {
+    /// A new id for a change whose acknowledgements are read from rows.
+    pub fn by_rows(random: u64) -> Self {
+        Self(BY_ROWS << 48 | random >> 16)
+    }
+
+    /// Whether the acknowledgement of this change is a row, which only those who wait for it read. Otherwise it is a
+    /// message, which every replica hears.
+    pub fn is_by_rows(self) -> bool {
+        self.0 >> 48 == BY_ROWS
+    }
+}
+
 /// The encoded message that announces a change. The store sends it in the change's transaction.
 #[derive(Clone, Debug)]
 pub struct Mark(String);

@@ -46,6 +46,8 @@ pub(super) struct Sections {
     pub(super) coherence: Coherence,
     pub(super) last_used: LastUsed,
     pub(super) proxies: TrustedProxies,
+    /// Where the replica listens, for operators; `None` for an application that uses the library.
+    pub(super) address: Option<String>,
     pub(super) host: &'static dyn HostApp,
 }
 
@@ -71,15 +73,27 @@ pub(super) type Impossible = Box<dyn Error + Send + Sync>;
 /// Assembles a replica, which [begins](Member::begin) once the database can be used. Its tasks run on the current
 /// runtime, whose threads serve nothing else, because checks of known keys must not wait behind first checks.
 pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impossible> {
-    let Sections { jwt, prefix, peppers, policy, housekeeping, hashing, checks, coherence, last_used, proxies, host } =
-        sections;
+    let Sections {
+        jwt,
+        prefix,
+        peppers,
+        policy,
+        housekeeping,
+        hashing,
+        checks,
+        coherence,
+        last_used,
+        proxies,
+        address,
+        host,
+    } = sections;
     let runtime = Handle::current();
     let keyring = Arc::new(Keyring::new(prefix, &peppers)?);
     let hasher = Arc::new(Hasher::new(&hashing)?);
     let settings = CoherenceTimings::for_lease(coherence.lease)?;
     let tasks = Tasks::default();
     let verifier = token_verifier(&jwt, &runtime, &tasks)?;
-    let announcements = store.announcements(MessageKeys::new(&peppers));
+    let announcements = store.announcements(MessageKeys::new(&peppers), address);
     let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
     let uses = Arc::new(LastUses::new(store.keys(), last_used));
     let lifecycle = Lifecycle {

@@ -235,6 +235,7 @@ impl Keyward {
             coherence,
             last_used: LastUsed::default(),
             proxies,
+            address: None,
             host: &EmbeddedHost,
         };
         let Composed { gate, membership, .. } = compose(store, sections).map_err(ConnectError::Setting)?;

@@ -106,6 +106,7 @@ impl RunningServer {
                 coherence,
                 last_used,
                 proxies: TrustedProxies::new(settings.trusted_proxies.clone(), settings.client_address_header),
+                address: Some(address_for_operators(address)),
                 host: &OwnRoutes,
             },
         )
@@ -263,4 +264,12 @@ fn listen(settings: &Server) -> anyhow::Result<TcpListener> {
         };
         anyhow::Error::new(error).context(format!("cannot listen on {address}: {what_to_do}"))
     })
+}
+
+/// The address with the name of the machine, if this listens on all addresses of that.
+fn address_for_operators(address: SocketAddr) -> String {
+    if !address.ip().is_unspecified() {
+        return address.to_string();
+    }
+    format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), address.port())
 }

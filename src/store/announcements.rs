@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use uuid::Uuid;
 
 use super::{
     Store,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::{
-        coherence::{ChangeId, LONGEST_LEASE, Mark, Notification, message_keys::MessageKeys},
+        coherence::{ChangeId, LONGEST_LEASE, Mark, Notification, ReplicaId, message_keys::MessageKeys},
         ports::{
             StoreError,
             announcements::{Announcements, Listener, Listening},
@@ -32,11 +33,22 @@ use crate::{
 /// flooded.
 const PAUSE_BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(50);
 
+/// How many heartbeats apart the rows of replicas that are gone are looked for: some minutes.
+const HEARTBEATS_PER_CLEANUP: u64 = 300;
+
+/// How many acknowledged changes stay in the row besides those of the last acknowledgement. Revokers look every few
+/// milliseconds; one who misses a change waits for the lease.
+const ACKNOWLEDGED_BEFORE: usize = 128;
+
 /// Sends and receives messages with proofs.
 pub(super) struct Announcer {
-    pub(super) store: Store,
-    pub(super) keys: Arc<MessageKeys>,
-    pub(super) ignored: Arc<Ignored>,
+    store: Store,
+    keys: Arc<MessageKeys>,
+    ignored: Arc<Ignored>,
+    /// Where this replica listens, for operators; `None` for an application that uses the library.
+    address: Option<String>,
+    /// The changes that this replica has acknowledged by its row, oldest first.
+    acknowledged: Mutex<Vec<i64>>,
 }
 
 #[async_trait]
@@ -50,28 +62,50 @@ impl Announcements for Announcer {
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
-        let message = wire::write(notification, &self.keys);
-        let older_form = wire::write_older_form(notification);
         let send = async {
-            let is_heartbeat = matches!(notification, Notification::Heartbeat { .. });
-            let connections = if is_heartbeat { &self.store.heartbeats } else { &self.store.acknowledgements };
-            let mut connection = connections.tentative().await?;
-            // NOTIFY alone writes nothing that a standby could confirm, so its commit would not wait for one.
-            let query = sqlx::query!(
-                r#"SELECT CASE WHEN $2::text IS NOT NULL THEN pg_notify($1, $2) END AS message,
-                          CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4) END AS older_form,
-                          CASE WHEN $5 THEN pg_logical_emit_message(true, 'keyward', '')::text END AS written"#,
-                REPLICAS,
-                message,
-                CHANGES,
-                older_form,
-                is_heartbeat,
-            );
-            query.fetch_one(&mut *connection).await?;
-            drop(connection.keep());
-            Ok(())
+            match notification {
+                Notification::Heartbeat { replica, sequence, lease } => {
+                    self.beat(*replica, *sequence, *lease, notification).await
+                }
+                Notification::Applied { replica, changes, up_to } => self.acknowledge(*replica, changes, *up_to).await,
+                Notification::Left { replica } => {
+                    let mut connection = self.store.acknowledgements.tentative().await?;
+                    let query = sqlx::query!(
+                        "WITH row AS (DELETE FROM replicas WHERE id = $1),
+                              acknowledgement AS (DELETE FROM acknowledgements WHERE replica = $1)
+                         SELECT pg_notify($2, $3) AS message, pg_notify($4, $5) AS older_form",
+                        Uuid::from_u128(replica.0),
+                        REPLICAS,
+                        wire::write(notification, &self.keys),
+                        CHANGES,
+                        wire::write_older_form(notification),
+                    );
+                    query.fetch_one(&mut *connection).await?;
+                    drop(connection.keep());
+                    Ok(())
+                }
+                Notification::Announced { .. } | Notification::Changed { .. } | Notification::Unproven { .. } => Ok(()),
+            }
         };
         self.store.within_deadline(send).await
+    }
+
+    async fn acknowledged(&self, changes: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError> {
+        let changes: Vec<i64> = changes.iter().copied().map(row_id).collect();
+        let query = sqlx::query!(
+            r#"SELECT replica, ARRAY(SELECT unnest(changes) INTERSECT SELECT unnest($1::bigint[])) AS "changes!"
+               FROM acknowledgements WHERE changes && $1"#,
+            &changes,
+        );
+        let work = async {
+            let mut connection = self.store.acknowledgements.tentative().await?;
+            let rows = query.fetch_all(&mut *connection).await?;
+            drop(connection.keep());
+            Ok(rows)
+        };
+        let rows = self.store.within_deadline(work).await?;
+        let changes = |ids: Vec<i64>| ids.into_iter().map(|id| ChangeId(id.cast_unsigned())).collect();
+        Ok(rows.into_iter().map(|row| (ReplicaId(row.replica.as_u128()), changes(row.changes))).collect())
     }
 
     fn mark(&self, change: ChangeId) -> Mark {
@@ -108,6 +142,94 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
 }
 
 impl Announcer {
+    pub(super) fn new(store: Store, keys: MessageKeys, address: Option<String>) -> Self {
+        Self { store, keys: Arc::new(keys), ignored: Arc::default(), address, acknowledged: Mutex::default() }
+    }
+
+    /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit would
+    /// not wait for one.
+    async fn beat(
+        &self,
+        replica: ReplicaId,
+        sequence: u64,
+        lease: Duration,
+        notification: &Notification,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.store.heartbeats.tentative().await?;
+        let query = sqlx::query!(
+            r#"WITH row AS (
+                   INSERT INTO replicas (id, address, version, lease_ms, started_at, heartbeat_at, sequence)
+                   VALUES ($1, $2, $3, $4, now(), now(), $5)
+                   ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, sequence = excluded.sequence
+               )
+               SELECT pg_notify($6, $7) AS message, pg_notify($8, $9) AS older_form"#,
+            Uuid::from_u128(replica.0),
+            self.address,
+            env!("CARGO_PKG_VERSION"),
+            i32::try_from(lease.as_millis()).unwrap_or(i32::MAX),
+            sequence.cast_signed(),
+            REPLICAS,
+            wire::write(notification, &self.keys),
+            CHANGES,
+            wire::write_older_form(notification),
+        );
+        query.fetch_one(&mut *connection).await?;
+        if sequence % HEARTBEATS_PER_CLEANUP == 1 {
+            // Others may be at it; a lock that is waited for would delay our next heartbeat.
+            let query = sqlx::query!(
+                "WITH gone AS (
+                     SELECT id FROM replicas WHERE heartbeat_at < now() - interval '10 minutes'
+                     FOR UPDATE SKIP LOCKED
+                 ), acknowledgement AS (DELETE FROM acknowledgements USING gone WHERE replica = gone.id)
+                 DELETE FROM replicas USING gone WHERE replicas.id = gone.id"
+            );
+            query.execute(&mut *connection).await?;
+        }
+        drop(connection.keep());
+        Ok(())
+    }
+
+    /// Changes of earlier versions' revokers are acknowledged by a message, all others by the replica's row.
+    async fn acknowledge(
+        &self,
+        replica: ReplicaId,
+        changes: &[ChangeId],
+        up_to: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let (by_rows, by_message) = changes.iter().copied().partition::<Vec<_>, _>(|change| change.is_by_rows());
+        let row = (!by_rows.is_empty()).then(|| self.row_with(&by_rows));
+        let by_message = Notification::Applied { replica, changes: by_message, up_to };
+        let mut connection = self.store.acknowledgements.tentative().await?;
+        let query = sqlx::query!(
+            "WITH row AS (
+                 INSERT INTO acknowledgements (replica, changes, acknowledged_at)
+                 SELECT $1, $2, now() WHERE $2::bigint[] IS NOT NULL
+                 ON CONFLICT (replica) DO UPDATE
+                 SET changes = excluded.changes, acknowledged_at = excluded.acknowledged_at
+             )
+             SELECT CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4) END AS message,
+                    CASE WHEN $6::text IS NOT NULL THEN pg_notify($5, $6) END AS older_form",
+            Uuid::from_u128(replica.0),
+            row.as_deref(),
+            REPLICAS,
+            wire::write(&by_message, &self.keys),
+            CHANGES,
+            wire::write_older_form(&by_message),
+        );
+        query.fetch_one(&mut *connection).await?;
+        drop(connection.keep());
+        Ok(())
+    }
+
+    /// The changes of the row with these too. A change whose acknowledgement failed may be in it already.
+    fn row_with(&self, changes: &[ChangeId]) -> Vec<i64> {
+        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = acknowledged.len().saturating_sub(ACKNOWLEDGED_BEFORE);
+        acknowledged.drain(..forgotten);
+        acknowledged.extend(changes.iter().copied().map(row_id));
+        acknowledged.clone()
+    }
+
     async fn connect(&self) -> Result<PgListener, StoreError> {
         let servers = &self.store.listen_servers;
         // The listener would reconnect silently, but a lost connection must be noticed. So each listener has a pool of
@@ -141,6 +263,11 @@ impl Announcer {
         };
         self.store.within_deadline(work).await
     }
+}
+
+/// A change as a row has it.
+fn row_id(change: ChangeId) -> i64 {
+    change.0.cast_signed()
 }
 
 struct PgAnnouncements {

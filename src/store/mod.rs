@@ -6,6 +6,7 @@ mod connections;
 mod failure;
 mod hashes;
 mod ledger;
+mod replicas;
 mod rows;
 mod schema;
 mod servers;
@@ -30,7 +31,7 @@ use self::{
     failure::ConnectFailure,
     servers::Servers,
 };
-pub use self::{hashes::HashCount, schema::Schema};
+pub use self::{hashes::HashCount, replicas::ReplicaRow, schema::Schema};
 use crate::{
     config::{Database, InvalidDatabaseUrl},
     domain::{
@@ -228,9 +229,9 @@ impl Store {
         Arc::new(self.clone())
     }
 
-    /// The messages between replicas, authenticated by these keys.
-    pub fn announcements(&self, keys: MessageKeys) -> Arc<dyn Announcements> {
-        Arc::new(Announcer { store: self.clone(), keys: Arc::new(keys), ignored: Arc::default() })
+    /// The messages between replicas, authenticated by these keys. `address`: where this replica listens, for operators.
+    pub fn announcements(&self, keys: MessageKeys, address: Option<String>) -> Arc<dyn Announcements> {
+        Arc::new(Announcer::new(self.clone(), keys, address))
     }
 
     /// The longest lease of all replicas that started to listen before this call: how long an unreachable one may use

@@ -139,7 +139,7 @@ async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, sqlx
         return Ok(SchemaState::Older { found, needed });
     }
     let query = sqlx::query_scalar!(
-        "SELECT string_agg(name, ', ') FROM unnest(ARRAY['api_keys', 'key_uses', 'coherence', 'audit_events', 'revoked_tokens']) AS t (name)
+        "SELECT string_agg(name, ', ') FROM unnest(ARRAY['api_keys', 'key_uses', 'coherence', 'audit_events', 'revoked_tokens', 'replicas']) AS t (name)
          WHERE NOT has_table_privilege(name, 'SELECT')"
     );
     let unreadable = query.fetch_one(connection).await?;

@@ -84,6 +84,16 @@ impl Confirmations {
         }
     }
 
+    /// The changes that some replica has not acknowledged yet, as far as is known.
+    pub(super) fn awaited(&self) -> Vec<ChangeId> {
+        let awaited = |heard: &Heard| !heard.holders.is_empty();
+        self.waiting
+            .iter()
+            .filter(|(_, heard)| heard.as_ref().is_some_and(awaited))
+            .map(|(change, _)| *change)
+            .collect()
+    }
+
     /// This replica holds no lease, so it need not acknowledge any change.
     pub(super) fn left(&mut self, replica: ReplicaId) {
         self.waiting.values_mut().flatten().for_each(|heard| heard.release(replica));

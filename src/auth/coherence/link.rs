@@ -32,6 +32,10 @@ const STRIPES: usize = 1 << 16;
 /// Heartbeats per lease: some may be late before the lease expires.
 const HEARTBEATS_A_LEASE: u32 = 5;
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// The pause between two looks for acknowledgements; doubled up to the maximum. The first is about the time in which a
+/// replica acknowledges.
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
+const LOOK_PAUSE_MAX: Duration = Duration::from_millis(50);
 /// The pause before listening is retried; doubled up to the maximum.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -46,6 +50,8 @@ pub struct Link {
     progressed: watch::Sender<()>,
     /// Held while a heartbeat is being sent. A second one would only queue behind it.
     on_its_way: Arc<AsyncMutex<()>>,
+    /// Held while acknowledgements are looked for: once for all who wait.
+    looking: Arc<AsyncMutex<()>>,
     troubles: Troubles,
 }
 
@@ -68,6 +74,7 @@ impl Link {
             announcements,
             progressed: watch::channel(()).0,
             on_its_way: Arc::default(),
+            looking: Arc::default(),
             troubles: Troubles::default(),
         }
     }
@@ -117,7 +124,7 @@ impl Link {
 
     /// Follows an upcoming change. Must be called before its commit.
     pub fn announce(self: &Arc<Self>) -> Announced {
-        let change = ChangeId(rand::random());
+        let change = ChangeId::by_rows(rand::random());
         self.replica().announce_change(change);
         Announced { link: Arc::clone(self), change, mark: self.announcements.mark(change) }
     }
@@ -214,6 +221,27 @@ impl Link {
         });
     }
 
+    /// Looks for the acknowledgements of all changes that somebody waits for, unless that is being done. A failure is no
+    /// trouble: whoever waits looks again, and waits for the lease at most.
+    fn look_for_acknowledgements(self: &Arc<Self>) {
+        let Ok(turn) = Arc::clone(&self.looking).try_lock_owned() else { return };
+        let awaited = self.replica().awaited();
+        if awaited.is_empty() {
+            return;
+        }
+        let link = Arc::clone(self);
+        // A task of its own, because whoever waits may go in the middle, and the connection would go too.
+        tokio::spawn(async move {
+            if let Ok(found) = link.announcements.acknowledged(&awaited).await {
+                for (replica, changes) in found {
+                    link.replica().acknowledged(replica, &changes);
+                }
+                link.progressed.send_replace(());
+            }
+            drop(turn);
+        });
+    }
+
     fn replica(&self) -> MutexGuard<'_, Replica> {
         // Held for a few instructions, and never across I/O. A panic in between leaves a state whose worst effect is a
         // longer wait.
@@ -252,13 +280,19 @@ impl Announced {
     async fn settled_within(&self, committed_at: MonotonicTime, longest_lease: Duration) -> Settled {
         let unheard_until = settled_unheard_at(committed_at, longest_lease);
         let mut progressed = self.link.progressed.subscribe();
+        let (mut pause, mut look_at) = (LOOK_PAUSE, clock::now().after(LOOK_PAUSE));
         loop {
             let now = clock::now();
             let progress = self.link.replica().progress(self.change, unheard_until, now);
             match progress {
                 Progress::Done(settled) => return settled,
                 Progress::Waiting { until } => {
-                    let left = Duration::from_nanos(until.as_nanos().saturating_sub(now.as_nanos()));
+                    if look_at <= now {
+                        self.link.look_for_acknowledgements();
+                        pause = (pause * 2).min(LOOK_PAUSE_MAX);
+                        look_at = now.after(pause);
+                    }
+                    let left = Duration::from_nanos(until.min(look_at).as_nanos().saturating_sub(now.as_nanos()));
                     // In either case the loop checks again, by the right clock.
                     let _ = tokio::time::timeout(left, progressed.changed()).await;
                 }
@@ -303,6 +337,10 @@ mod tests {
 
         fn mark(&self, _: ChangeId) -> Mark {
             unimplemented!("nobody changes anything")
+        }
+
+        async fn acknowledged(&self, _: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError> {
+            Ok(Vec::new())
         }
 
         async fn longest_lease(&self) -> Duration {

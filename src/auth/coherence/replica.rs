@@ -190,6 +190,18 @@ impl Replica {
         self.confirmations.progress(change, unheard_until, now)
     }
 
+    /// The changes that some replica has not acknowledged yet, as far as is known. Their acknowledgements are rows, which
+    /// must be looked for while somebody waits.
+    pub fn awaited(&self) -> Vec<ChangeId> {
+        self.confirmations.awaited()
+    }
+
+    /// A row says that `replica` has applied these changes. That stays true, so it may be read at any time and from any
+    /// server.
+    pub fn acknowledged(&mut self, replica: ReplicaId, changes: &[ChangeId]) {
+        self.confirmations.applied(replica, changes);
+    }
+
     /// Stops following a change: it is settled, its transaction failed, or its client is gone. Must be called for every
     /// announced change.
     pub fn forget_change(&mut self, change: ChangeId) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::coherence::{ChangeId, Mark, Notification};
+use crate::domain::coherence::{ChangeId, Mark, Notification, ReplicaId};
 
 /// The messages between replicas about changes.
 #[async_trait]
@@ -16,12 +16,19 @@ pub trait Announcements: Send + Sync {
     /// [`StoreError`] if it could not be done.
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError>;
 
-    /// Sends a message to every listener. It is committed when this returns. Heartbeats are committed as durably as
-    /// changes, so that a server that was superseded can't grant a lease.
+    /// Sends a message to every listener; acknowledgements of changes [by rows](ChangeId::is_by_rows) become a row instead.
+    /// It is committed when this returns. Heartbeats are committed as durably as changes, so that a server that was
+    /// superseded can't grant a lease.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been committed.
     async fn send(&self, notification: &Notification) -> Result<(), StoreError>;
+
+    /// Which replicas have acknowledged which of these changes, by rows.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn acknowledged(&self, changes: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError>;
 
     /// The message that announces a change, for sending in the change's transaction.
     fn mark(&self, change: ChangeId) -> Mark;

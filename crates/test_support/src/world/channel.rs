@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use keyward::{
-    auth::coherence::{ChangeId, Mark, Notification, Records},
+    auth::coherence::{ChangeId, Mark, Notification, Records, ReplicaId},
     domain::ports::{
         StoreError,
         announcements::{Announcements, Listener, Listening},
@@ -113,6 +113,11 @@ impl Announcements for Channel {
             self.applied.send_modify(|applied| applied.extend(changes.iter().map(|change| change.0)));
         }
         Ok(())
+    }
+
+    /// Here, every acknowledgement is a message.
+    async fn acknowledged(&self, _: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn mark(&self, change: ChangeId) -> Mark {
