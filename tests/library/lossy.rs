@@ -68,6 +68,11 @@ impl Lossy {
                     let request = read_request(&mut client).await;
                     let line = first_line(&request);
                     let answer = answer_of(&server, &request).await;
+                    // A busy server has done nothing, so there is nothing to lose.
+                    if answer.starts_with(b"HTTP/1.1 503 ") {
+                        let _ = client.write_all(&answer).await;
+                        return;
+                    }
                     let counted = if lost == Lost::FirstOfEachKey { line } else { without_ids(&line) };
                     let count = count(&counts, counted);
                     if lost == Lost::All || count == 1 {
