@@ -166,7 +166,7 @@ async fn each_page(
     limit: u32,
     mut take: impl FnMut(Vec<AuditEvent>) -> Result<(), NotPrinted>,
 ) -> anyhow::Result<usize> {
-    let ledger = desk.store.ledger();
+    let ledger = desk.ledger();
     let mut left = limit;
     let mut page = Page { after: None, limit: limit.min(PAGE) };
     loop {

@@ -34,7 +34,7 @@ const PAUSE_BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(50);
 
 /// Sends and receives messages with proofs.
 pub(super) struct Announcer {
-    pub(super) store: Store,
+    pub(super) store: Arc<Store>,
     pub(super) keys: Arc<MessageKeys>,
     pub(super) ignored: Arc<Ignored>,
 }

@@ -37,10 +37,7 @@ use crate::{
         coherence::{ReplicaId, message_keys::MessageKeys},
         ledger::Reach,
         owner::Owner,
-        ports::{
-            StoreError, announcements::Announcements, ended_tokens::EndedTokens, health::Health, keys::KeyStore,
-            ledger::KeyLedger,
-        },
+        ports::{StoreError, announcements::Announcements},
     },
     telemetry::outage::Trouble,
     turns::{OwnerTurns, Turn},
@@ -52,8 +49,7 @@ const SIGNAL_CONNECTIONS: u32 = 1;
 /// Each statement sees everything committed before it began, whatever the database's default is.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/// The connections to the primary. Cheap to clone.
-#[derive(Clone)]
+/// The connections to the primary. It implements the ports of the domain, so an `Arc` of it is each of them.
 pub struct Store {
     id: ReplicaId,
     /// For checks, owners, and a replica's own work.
@@ -141,7 +137,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Settings`].
-    pub fn new(settings: &Database) -> Result<Self, OpenError> {
+    pub fn new(settings: &Database) -> Result<Arc<Self>, OpenError> {
         let id = ReplicaId(rand::random());
         // Identifies this replica's sessions on the server.
         let name = format!("keyward/{}", Uuid::from_u128(id.0));
@@ -156,7 +152,7 @@ impl Store {
         let connections = |most, purpose| {
             Connections::new(Arc::clone(&servers), most, settings.acquire_timeout, purpose, Arc::clone(&refusals))
         };
-        Ok(Self {
+        Ok(Arc::new(Self {
             id,
             requests: connections(settings.pool_size, Purpose::Work),
             admins: connections(settings.admin_connections, Purpose::Work),
@@ -170,7 +166,7 @@ impl Store {
             patience: settings.acquire_timeout,
             deadline,
             runtime: Handle::current(),
-        })
+        }))
     }
 
     /// Connects, and waits up to `database.connect_timeout` for a database that does not answer yet. Must be called in
@@ -178,7 +174,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn open(settings: &Database) -> Result<Self, OpenError> {
+    pub async fn open(settings: &Database) -> Result<Arc<Self>, OpenError> {
         let store = Self::new(settings)?;
         let _ = retry_for(settings.connect_timeout, || store.reach()).await?.close().await;
         Ok(store)
@@ -208,29 +204,9 @@ impl Store {
         self.id
     }
 
-    /// The keys, for checks.
-    pub fn keys(&self) -> Arc<dyn KeyStore> {
-        Arc::new(self.clone())
-    }
-
-    /// The revoked tokens, for checks.
-    pub fn ended_tokens(&self) -> Arc<dyn EndedTokens> {
-        Arc::new(self.clone())
-    }
-
-    /// The keys, for managing them.
-    pub fn ledger(&self) -> Arc<dyn KeyLedger> {
-        Arc::new(self.clone())
-    }
-
-    /// The health of the database.
-    pub fn health(&self) -> Arc<dyn Health> {
-        Arc::new(self.clone())
-    }
-
     /// The messages between replicas, authenticated by these keys.
-    pub fn announcements(&self, keys: MessageKeys) -> Arc<dyn Announcements> {
-        Arc::new(Announcer { store: self.clone(), keys: Arc::new(keys), ignored: Arc::default() })
+    pub fn announcements(self: &Arc<Self>, keys: MessageKeys) -> Arc<dyn Announcements> {
+        Arc::new(Announcer { store: Arc::clone(self), keys: Arc::new(keys), ignored: Arc::default() })
     }
 
     /// The longest lease of all replicas that started to listen before this call: how long an unreachable one may use

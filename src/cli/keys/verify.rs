@@ -96,10 +96,10 @@ fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
     let keys = desk.settings.keys()?;
     Ok(KeyChecker::new(
         Arc::new(Keyring::new(keys.prefix, &keys.peppers)?),
-        desk.store.keys(),
+        desk.keys(),
         Arc::new(Hasher::new(&desk.settings.hashing()?)?),
         Arc::new(Freshness::new(1)),
-        Arc::new(LastUses::new(desk.store.keys(), desk.settings.last_used()?)),
+        Arc::new(LastUses::new(desk.keys(), desk.settings.last_used()?)),
         &desk.settings.checks()?,
         tokio::runtime::Handle::current(),
     ))
