@@ -4,7 +4,7 @@
 /// Never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct Problems(pub(super) Vec<String>);
+pub struct Problems(pub(in crate::config) Vec<String>);
 
 impl Problems {
     /// The problems, line by line.

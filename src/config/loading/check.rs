@@ -20,20 +20,20 @@ use super::problems::Problems;
 const MAX_QUOTED: usize = 60;
 
 /// Each method returns `None` after it has recorded a problem.
-pub(super) struct Check<'a> {
+pub(in crate::config) struct Check<'a> {
     settings: &'a Settings,
     problems: Vec<String>,
 }
 
 impl<'a> Check<'a> {
     /// Starts with the problems found while loading.
-    pub(super) fn new(settings: &'a Settings) -> Self {
+    pub(in crate::config) fn new(settings: &'a Settings) -> Self {
         let problems = settings.problems.clone();
         Self { settings, problems }
     }
 
     /// `value`, if there were no problems.
-    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
+    pub(in crate::config) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
             _ => Err(Problems(self.problems)),
@@ -42,7 +42,7 @@ impl<'a> Check<'a> {
 
     /// Records a problem with `setting`. `cause` continues a sentence that starts with its name, and must not contain a
     /// secret.
-    pub(super) fn problem(&mut self, setting: &str, cause: impl Display) {
+    pub(in crate::config) fn problem(&mut self, setting: &str, cause: impl Display) {
         let value = self.settings.value(setting);
         let origin = match value.origin() {
             Some(origin) if origin != "default" => format!(" ({origin})"),
@@ -52,12 +52,12 @@ impl<'a> Check<'a> {
     }
 
     /// Records a problem in a file that a setting names.
-    pub(super) fn problem_within(&mut self, path: &Path, cause: impl Display) {
+    pub(in crate::config) fn problem_within(&mut self, path: &Path, cause: impl Display) {
         self.problems.push(format!("{}: {cause}", path.display()));
     }
 
     /// Any type that serde can read; `expected` describes it.
-    pub(super) fn value<T: DeserializeOwned>(&mut self, setting: &str, expected: &str) -> Option<T> {
+    pub(in crate::config) fn value<T: DeserializeOwned>(&mut self, setting: &str, expected: &str) -> Option<T> {
         let value = self.settings.value(setting);
         let read = value.clone().try_deserialize().ok();
         if read.is_none() {
@@ -67,7 +67,7 @@ impl<'a> Check<'a> {
     }
 
     /// A whole number within `range`.
-    pub(super) fn number<T>(&mut self, setting: &str, range: RangeInclusive<T>) -> Option<T>
+    pub(in crate::config) fn number<T>(&mut self, setting: &str, range: RangeInclusive<T>) -> Option<T>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -83,13 +83,13 @@ impl<'a> Check<'a> {
     }
 
     /// A count of threads up to `most`; 0 is one per core.
-    pub(super) fn count_of_threads(&mut self, setting: &str, most: usize) -> Option<NonZeroUsize> {
+    pub(in crate::config) fn count_of_threads(&mut self, setting: &str, most: usize) -> Option<NonZeroUsize> {
         let count = self.number(setting, 0..=most)?;
         Some(NonZeroUsize::new(count).or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN))
     }
 
     /// A duration from `shortest` to `longest`, which are written like settings ("500ms").
-    pub(super) fn duration(&mut self, setting: &str, shortest: &str, longest: &str) -> Option<Duration> {
+    pub(in crate::config) fn duration(&mut self, setting: &str, shortest: &str, longest: &str) -> Option<Duration> {
         let value = self.settings.value(setting);
         let bound = |text| humantime::parse_duration(text).expect("the bounds are literals");
         let range = bound(shortest)..=bound(longest);
@@ -104,7 +104,7 @@ impl<'a> Check<'a> {
     }
 
     /// A string of at most `longest` characters.
-    pub(super) fn text(&mut self, setting: &str, longest: usize) -> Option<String> {
+    pub(in crate::config) fn text(&mut self, setting: &str, longest: usize) -> Option<String> {
         let value = self.settings.value(setting);
         let text = text_of(&value).filter(|text| is_sound(text, longest));
         if text.is_none() {
@@ -115,7 +115,7 @@ impl<'a> Check<'a> {
     }
 
     /// A list of at most `most` strings of at most `longest` characters each.
-    pub(super) fn list(&mut self, setting: &str, most: usize, longest: usize) -> Option<Vec<String>> {
+    pub(in crate::config) fn list(&mut self, setting: &str, most: usize, longest: usize) -> Option<Vec<String>> {
         let value = self.settings.value(setting);
         let list = list_of(&value)
             .filter(|list| list.len() <= most && list.iter().all(|item| !item.is_empty() && is_sound(item, longest)));
@@ -127,7 +127,7 @@ impl<'a> Check<'a> {
     }
 
     /// The tables of `jwt.issuers`, with their members.
-    pub(super) fn tables(&mut self, setting: &str) -> Option<Vec<Map<String, Value>>> {
+    pub(in crate::config) fn tables(&mut self, setting: &str) -> Option<Vec<Map<String, Value>>> {
         let value = self.settings.value(setting);
         let tables = match value.kind.clone() {
             ValueKind::Array(items) => items.into_iter().map(|item| item.into_table().ok()).collect(),
@@ -140,12 +140,12 @@ impl<'a> Check<'a> {
     }
 
     /// Whether there is an issuer besides that of the shared secret.
-    pub(super) fn names_issuers(&self) -> bool {
+    pub(in crate::config) fn names_issuers(&self) -> bool {
         !matches!(&self.settings.value("jwt.issuers").kind, ValueKind::Array(items) if items.is_empty())
     }
 
     /// A secret string; empty if it is not set.
-    pub(super) fn secret(&mut self, setting: &'static str) -> Option<Zeroizing<String>> {
+    pub(in crate::config) fn secret(&mut self, setting: &'static str) -> Option<Zeroizing<String>> {
         self.readable(setting)?;
         let texts = self.settings.secret(setting).unwrap_or_default();
         let text = texts.first().filter(|text| is_utf8(text)).cloned();
@@ -156,7 +156,7 @@ impl<'a> Check<'a> {
     }
 
     /// A list of secret strings; empty if it is not set.
-    pub(super) fn secrets(&mut self, setting: &'static str) -> Option<Vec<Zeroizing<String>>> {
+    pub(in crate::config) fn secrets(&mut self, setting: &'static str) -> Option<Vec<Zeroizing<String>>> {
         self.readable(setting)?;
         let texts = self.settings.secret(setting);
         let list = texts.filter(|list| list.iter().all(|item| is_utf8(item))).map(<[_]>::to_vec);

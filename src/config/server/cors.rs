@@ -1,7 +1,8 @@
 //! `server.cors`: the origins whose pages may call the API. Each must be in the form that browsers send, because the
 //! comparison is exact.
 
-use crate::config::{Cors, check::Check};
+use super::Cors;
+use crate::config::loading::Check;
 
 /// Each request is compared with all of them.
 const ORIGINS_MAX: usize = 64;

@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::{ClaimPath, DAY};
-use crate::domain::{scope::Scopes, secret::SecretBytes};
+use super::ClaimPath;
+use crate::{
+    config::DAY,
+    domain::{scope::Scopes, secret::SecretBytes},
+};
 
 /// An issuer of JWTs, with the rules for its tokens.
 #[non_exhaustive]

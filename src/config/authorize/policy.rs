@@ -13,7 +13,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{names::nearest_of, problems::Problems};
+use crate::config::{Problems, loading::names::nearest_of};
 use crate::domain::{
     api_key::Environment,
     policy::{Demand, HostPattern, Method, PATTERNS_MAX, PLACES_MAX, PathPattern, Policy, RULES_MAX, Rule},

@@ -1,18 +1,33 @@
 //! The section `[authorize]`: the decisions on gateway requests.
+//!
+//! - `policy`: the policy file that `authorize.policy_file` names
+
+pub mod policy;
 
 use std::collections::BTreeSet;
 
-use super::super::Authorize;
-use super::super::check::Check;
-use super::super::policy::{PolicyFile, PolicySource};
+use self::policy::{PolicyFile, PolicySource};
+use super::loading::Check;
 
 /// More headers would only be more places to search in each request.
 const HEADERS_MAX: usize = 8;
 
-pub(super) fn authorize(check: &mut Check<'_>, has_proxies: bool) -> Option<Authorize> {
-    let credential_headers = credential_headers(check);
-    let policy = policy(check, has_proxies);
-    Some(Authorize { credential_headers: credential_headers?, policy: policy? })
+/// How `/v1/authorize` decides on gateway requests.
+pub struct Authorize {
+    /// The headers that may contain a credential, in lowercase: `authorization` with the scheme `Bearer`, others
+    /// without.
+    pub credential_headers: Vec<String>,
+    /// The policy; `None`: every valid credential is allowed everything.
+    pub policy: Option<PolicyFile>,
+}
+
+impl Authorize {
+    /// The section, or `None` after its problems were recorded.
+    pub(super) fn read(check: &mut Check<'_>, has_proxies: bool) -> Option<Self> {
+        let credential_headers = credential_headers(check);
+        let policy = policy(check, has_proxies);
+        Some(Self { credential_headers: credential_headers?, policy: policy? })
+    }
 }
 
 fn policy(check: &mut Check<'_>, has_proxies: bool) -> Option<Option<PolicyFile>> {

@@ -6,7 +6,7 @@ use config::ValueKind;
 
 use super::table::{Table, table_of_lists, texts};
 use crate::{
-    config::{ClaimPath, Issuer, MalformedScopes, names::nearest_of},
+    config::{ClaimPath, Issuer, MalformedScopes, loading::names::nearest_of},
     domain::scope::{KEYWARD_SCOPES, Scopes},
 };
 

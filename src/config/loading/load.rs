@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use config::{Config as Merged, Value, ValueKind};
 use zeroize::Zeroizing;
 
-use super::DEFAULTS;
 use super::layer::Layer;
 use super::list::items;
 use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
 use super::problems::Problems;
 use super::vault::Vault;
+use crate::config::DEFAULTS;
 
 /// The maximum size of a file with a secret, in bytes; also ends reading from something that is not a regular file.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
@@ -55,17 +55,17 @@ impl Sources {
 pub struct Settings {
     merged: Merged,
     /// The names of the settings, in order.
-    pub(super) known: Vec<String>,
+    pub(in crate::config) known: Vec<String>,
     defaults: BTreeMap<String, ValueKind>,
     /// Problems found while loading; reported together with those of the validation.
-    pub(super) problems: Vec<String>,
+    pub(in crate::config) problems: Vec<String>,
     /// The texts behind the marks of secrets.
     secrets: Vault,
     /// The configuration file, if one was read.
     file: Option<PathBuf>,
     /// Secrets whose file can't be read, with the reason. Only a problem if the secret is needed: a migration must not
     /// fail because the JWT secret is mounted elsewhere.
-    pub(super) unreadable: BTreeMap<&'static str, String>,
+    pub(in crate::config) unreadable: BTreeMap<&'static str, String>,
 }
 
 impl Settings {
@@ -109,7 +109,7 @@ impl Settings {
     }
 
     /// What a setting is where nobody sets it, which has its type.
-    pub(super) fn default_of(&self, setting: &str) -> ValueKind {
+    pub(in crate::config) fn default_of(&self, setting: &str) -> ValueKind {
         self.defaults.get(setting).cloned().unwrap_or(ValueKind::Nil)
     }
 
@@ -125,7 +125,7 @@ impl Settings {
     }
 
     /// The texts of a secret, or of a list of secrets. `None` if the value is not text.
-    pub(super) fn secret(&self, setting: &str) -> Option<&[Zeroizing<String>]> {
+    pub(in crate::config) fn secret(&self, setting: &str) -> Option<&[Zeroizing<String>]> {
         self.secrets.texts(setting, &self.value(setting))
     }
 
@@ -154,7 +154,7 @@ impl Settings {
     }
 
     /// The raw value of a setting, with its origin.
-    pub(super) fn value(&self, setting: &str) -> Value {
+    pub(in crate::config) fn value(&self, setting: &str) -> Value {
         value_of(&self.merged, setting)
     }
 }
@@ -219,7 +219,7 @@ fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
 
 /// The content of a secret's file without the trailing newline. The error does not contain the path, because somebody
 /// may have set the secret itself instead of its path.
-pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
+pub(in crate::config) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
     // Full capacity: a growing string would leave copies behind.
     let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_FILE as usize + 1));
     std::fs::File::open(path)

@@ -1,4 +1,12 @@
-//! The section `[server]`.
+//! The section `[server]`: where to listen, and the limits on clients.
+//!
+//! - `validate`: its allowed values
+//! - `cors`: those of `server.cors`
+
+#[cfg(feature = "server")]
+mod cors;
+#[cfg(feature = "server")]
+mod validate;
 
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 

@@ -2,13 +2,13 @@
 //! suggestions for mistyped ones.
 
 /// The prefix of environment variables for settings.
-pub(super) const PREFIX: &str = "KEYWARD__";
+pub(in crate::config) const PREFIX: &str = "KEYWARD__";
 
 /// The environment variable with the path of the configuration file.
-pub(super) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
+pub(in crate::config) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// Settings whose value is never shown. Each has a twin `…_file` with the path of a file to read it from.
-pub(super) const SECRETS: [&str; 7] = [
+pub(in crate::config) const SECRETS: [&str; 7] = [
     "database.url",
     "database.listen_url",
     "database.migrate_url",
@@ -19,11 +19,11 @@ pub(super) const SECRETS: [&str; 7] = [
 ];
 
 /// Settings with several values: separated by commas in the environment, one per line in a secret's file.
-pub(super) const LISTS: [&str; 5] =
+pub(in crate::config) const LISTS: [&str; 5] =
     ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.cors", "server.trusted_proxies"];
 
 /// Names that platforms and people commonly use.
-pub(super) const ALIASES: [(&str, &str); 5] = [
+pub(in crate::config) const ALIASES: [(&str, &str); 5] = [
     ("PORT", "server.port"),
     ("DATABASE_URL", "database.url"),
     ("DATABASE_URL_FILE", "database.url_file"),
@@ -32,17 +32,17 @@ pub(super) const ALIASES: [(&str, &str); 5] = [
 ];
 
 /// From `jwt.secret` to `KEYWARD__JWT__SECRET`.
-pub(super) fn variable(setting: &str) -> String {
+pub(in crate::config) fn variable(setting: &str) -> String {
     format!("{PREFIX}{}", setting.to_uppercase().replace('.', "__"))
 }
 
 /// From `jwt.secret` to `jwt.secret_file`.
-pub(super) fn file_twin(secret: &str) -> String {
+pub(in crate::config) fn file_twin(secret: &str) -> String {
     format!("{secret}_file")
 }
 
 /// How to set `setting`, in the environment and in the file.
-pub(super) fn how_to_set(setting: &str) -> String {
+pub(in crate::config) fn how_to_set(setting: &str) -> String {
     if setting == "jwt.issuers" {
         // An environment variable can't contain a list of tables.
         return "give each issuer a table [[jwt.issuers]] in the configuration file".to_owned();
@@ -57,12 +57,12 @@ pub(super) fn how_to_set(setting: &str) -> String {
 }
 
 /// The known setting that `wrong` most likely means, if any is similar.
-pub(super) fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a str> {
+pub(in crate::config) fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a str> {
     nearest_of(wrong, known.iter().map(String::as_str))
 }
 
 /// The same for any names.
-pub(super) fn nearest_of<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(in crate::config) fn nearest_of<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|name| (likeness(wrong, name), name))
         .filter(|(likeness, _)| *likeness >= 0.7)

@@ -13,7 +13,8 @@ mod tenants;
 use std::{collections::BTreeSet, time::Duration};
 
 use self::table::{Table, flag, texts};
-use super::{ClaimPath, Issuer, IssuerKeys, check::Check, is_safe_address};
+use super::{ClaimPath, Issuer, IssuerKeys, is_safe_address};
+use crate::config::loading::Check;
 
 const SETTING: &str = "jwt.issuers";
 const MOST: usize = 64;

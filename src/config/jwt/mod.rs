@@ -1,13 +1,80 @@
-//! The defaults of `keyward.default.toml`, which explains them, for applications that use the library and read no
-//! configuration. A test compares the two.
+//! The section `[jwt]`: the accepted tokens.
+//!
+//! - `validate`: its allowed values
+//! - `issuer`: an issuer of JWTs; `issuers`: the tables of issuers
+//! - `claim_path`: paths into a token's claims
+//! - `safe_address`: the addresses that keys may be fetched from
+//! - `secret_encoding`: the encoding of a shared secret
+
+mod claim_path;
+mod issuer;
+#[cfg(feature = "server")]
+mod issuers;
+mod safe_address;
+#[cfg(feature = "server")]
+mod secret_encoding;
+#[cfg(feature = "server")]
+mod validate;
 
 use std::time::Duration;
 
-use super::{
-    Audit, Checks, Coherence, DAY, Database, Issuer, IssuerKeys, Jwt, JwtAlgorithm, LastUsed, MalformedScopes,
-    is_safe_address, weak::weakness,
+use serde::Deserialize;
+
+pub(crate) use self::{claim_path::ClaimStep, safe_address::is_safe_address};
+pub use self::{
+    claim_path::{ClaimPath, InvalidClaimPath},
+    issuer::{Issuer, IssuerKeys, KeyFetch, MalformedScopes},
 };
+use super::{DAY, weak::weakness};
 use crate::domain::secret::{SecretBytes, SecretString};
+
+/// The accepted JWTs.
+#[non_exhaustive]
+pub struct Jwt {
+    /// The shared secret, long enough for the algorithm. `None` if only `issuers` are accepted.
+    pub secret: Option<SecretBytes>,
+    /// The only accepted algorithm.
+    pub algorithm: JwtAlgorithm,
+    /// The exact `iss`. `None`: `iss` is not required.
+    pub issuer: Option<String>,
+    /// The accepted audiences: `aud` must contain one of them. Empty: a token with `aud` is refused.
+    pub audience: Vec<String>,
+    /// The tolerated difference between the issuer's clock and ours.
+    pub leeway: Duration,
+    /// The maximum time until `exp`.
+    pub max_lifetime: Duration,
+    /// What happens to invalid scopes.
+    pub malformed_scopes: MalformedScopes,
+    /// The claim with the organisation whose keys a bearer manages; `None`: keys belong to subjects.
+    pub tenant_claim: Option<ClaimPath>,
+    /// The claim which, if `true`, states that the owner is disabled.
+    pub disabled_claim: Option<ClaimPath>,
+    /// Whether a key may have only scopes that its creator's token has.
+    pub scope_bearing: bool,
+    /// Further issuers, each with its own keys and rules.
+    pub issuers: Vec<Issuer>,
+    /// The maximum interval between fetches of key sets.
+    pub key_set_refresh: Duration,
+    /// Tokens with unknown keys cause at most one fetch in this time.
+    pub key_set_cool_down: Duration,
+    /// How long the last good keys are used while an issuer is unreachable.
+    pub key_set_keep: Duration,
+    /// The number of verified tokens that a replica caches.
+    pub cached_tokens: usize,
+}
+
+/// The HMAC algorithms of RFC 7518 §3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+}
 
 /// The secret protects nothing.
 #[derive(Debug, thiserror::Error)]
@@ -18,50 +85,6 @@ pub struct WeakSecret(&'static str);
 #[derive(Debug, thiserror::Error)]
 #[error("the keys of the issuer {0} would be fetched without TLS: give an address that begins with https://")]
 pub(crate) struct UnsafeAddress(String);
-
-impl Database {
-    /// The database at this address, with the default settings.
-    pub fn at(url: SecretString) -> Self {
-        Self {
-            url,
-            password: None,
-            pool_size: 10,
-            owner_connections: 2,
-            admin_connections: 2,
-            acquire_timeout: Duration::from_millis(500),
-            statement_timeout: Duration::from_secs(1),
-            listen_url: None,
-            migrate_url: None,
-            migrate_password: None,
-            connect_timeout: Duration::from_secs(5),
-            migrate_on_start: true,
-        }
-    }
-}
-
-impl Default for Checks {
-    fn default() -> Self {
-        Self { cached_keys: 1_000_000, max_cold: 16_384 }
-    }
-}
-
-impl Default for Coherence {
-    fn default() -> Self {
-        Self { lease: Duration::from_secs(5) }
-    }
-}
-
-impl Default for LastUsed {
-    fn default() -> Self {
-        Self { write_every: Duration::from_secs(60), max_pending: 100_000 }
-    }
-}
-
-impl Default for Audit {
-    fn default() -> Self {
-        Self { retention: Some(400 * DAY) }
-    }
-}
 
 impl Default for Jwt {
     /// No issuer: every token is refused.

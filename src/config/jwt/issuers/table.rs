@@ -6,7 +6,10 @@ use config::{Map, Value, ValueKind};
 
 use super::SETTING;
 use crate::{
-    config::{ClaimPath, check::Check, names::nearest_of},
+    config::{
+        ClaimPath,
+        loading::{Check, names::nearest_of},
+    },
     domain::{shown::excerpt, timestamp::span},
 };
 

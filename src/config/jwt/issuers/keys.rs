@@ -8,8 +8,8 @@ use super::table::{Table, flag, text};
 use crate::{
     config::{
         IssuerKeys, KeyFetch, is_safe_address,
-        load::read_secret,
-        secret_encoding::{ENCODINGS, SecretEncoding},
+        jwt::secret_encoding::{ENCODINGS, SecretEncoding},
+        loading::load::read_secret,
         weak::weakness,
     },
     domain::secret::SecretBytes,
