@@ -11,9 +11,9 @@ use memchr::memchr;
 
 use super::{
     framing::{Chunked, Framing},
-    refusal::Refusal,
     target::{Target, is_host},
 };
+use crate::server::Refusal;
 
 /// The maximum number of fields in a head, the same as actix-http's.
 pub const FIELDS_MAX: usize = 96;

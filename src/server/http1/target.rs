@@ -1,7 +1,6 @@
 //! The target of a request and its host, parsed from the raw bytes.
 
-use super::refusal::Refusal;
-use crate::domain::policy::Host;
+use crate::{domain::policy::Host, server::Refusal};
 
 /// The maximum length of actix-web's type for targets.
 pub(super) const TARGET_MAX_BYTES: usize = 65_534;

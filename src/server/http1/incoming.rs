@@ -4,8 +4,8 @@
 use super::{
     framing::Framing,
     head::{Head, Scanner},
-    refusal::Refusal,
 };
+use crate::server::Refusal;
 
 /// Splits the bytes into one request after another. Bytes of the next request are buffered until it is requested.
 pub struct Incoming {
