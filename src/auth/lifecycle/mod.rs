@@ -1,6 +1,7 @@
 //! The life of keys: create, change, rotate, revoke. Reads need no use case: callers ask the [`KeyLedger`].
 //!
-//! - `issue`: creates and rotates keys
+//! - `issue`: creates keys
+//! - `rotate`: rotates keys
 //! - `edit`: changes, disables, enables and revokes a key
 //! - `bulk`: the same for many keys at once: by filter, or by owner
 //! - `tokens`: revokes tokens
@@ -11,6 +12,7 @@ mod edit;
 pub mod ended_keys;
 mod issue;
 mod policy;
+mod rotate;
 mod tokens;
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +23,8 @@ use tokio::runtime::Handle;
 pub use self::{
     bulk::{ManyRevoked, OwnersStopped, SwitchedOwner},
     edit::{Edit, Switch},
-    issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey, Rotated, Rotation},
+    issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
+    rotate::{Rotated, Rotation},
     tokens::EndedEverywhere,
 };
 use super::{
