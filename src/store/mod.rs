@@ -6,6 +6,7 @@ mod connections;
 mod failure;
 mod hashes;
 mod ledger;
+mod opening;
 mod rows;
 mod schema;
 mod servers;
@@ -27,12 +28,12 @@ use uuid::Uuid;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
-    failure::ConnectFailure,
+    opening::retry_for,
     servers::Servers,
 };
-pub use self::{hashes::HashCount, schema::Schema};
+pub use self::{hashes::HashCount, opening::OpenError, schema::Schema};
 use crate::{
-    config::{Database, InvalidDatabaseUrl},
+    config::Database,
     domain::{
         coherence::{ReplicaId, message_keys::MessageKeys},
         ledger::Reach,
@@ -78,58 +79,6 @@ pub struct Store {
 struct Seat {
     connection: PoolConnection<Postgres>,
     _turn: Option<Turn>,
-}
-
-/// The store could not be opened or prepared.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The address is not a Postgres URL. The address itself is not shown, because it may contain a password.
-    #[error("{setting} {problem}")]
-    Address {
-        /// The setting with the address.
-        setting: &'static str,
-        /// What is wrong with it.
-        problem: InvalidDatabaseUrl,
-    },
-    /// Part of the address can't be used, such as a certificate that can't be read.
-    #[error("{0}: {1}")]
-    Settings(&'static str, String),
-    /// The database can't be reached or used.
-    #[error("{what}")]
-    Failed {
-        /// The cause, the setting, and the remedy.
-        what: String,
-        /// Whether the failure may end without a change of settings.
-        heals: bool,
-    },
-    /// The database was not reached within `database.connect_timeout`.
-    #[error("the database could not be reached within {0:?} (database.connect_timeout). {1}")]
-    Unreachable(Duration, String),
-    /// The schema is older than this program.
-    #[error("the database's schema is older than this program: it has migration {found}, {needed} is needed")]
-    OldSchema {
-        /// The newest applied migration; 0 for none.
-        found: i64,
-        /// The newest migration of this program.
-        needed: i64,
-    },
-}
-
-impl OpenError {
-    /// Whether a retry may succeed: the cause may end by itself, or by an action elsewhere.
-    pub fn heals(&self) -> bool {
-        match self {
-            Self::Failed { heals, .. } => *heals,
-            Self::Unreachable(..) | Self::OldSchema { .. } => true,
-            Self::Address { .. } | Self::Settings(..) => false,
-        }
-    }
-}
-
-impl From<ConnectFailure> for OpenError {
-    fn from(failure: ConnectFailure) -> Self {
-        Self::Failed { heals: failure.heals, what: failure.to_string() }
-    }
 }
 
 impl Store {
@@ -302,60 +251,4 @@ impl Store {
             Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline))),
         }
     }
-}
-
-/// Retries until it succeeds or can't succeed: the database may still be starting.
-async fn retry_for<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
-where
-    A: Future<Output = Result<T, OpenError>>,
-{
-    const PAUSE: Duration = Duration::from_millis(200);
-    let mut last_error = "It does not answer".to_owned();
-    let trouble = Trouble::default();
-    let attempts = async {
-        loop {
-            match attempt().await {
-                Err(error) if error.heals() => {
-                    let line =
-                        |repeated| tracing::warn!(%error, repeated, "the database cannot be reached yet; trying again");
-                    trouble.tell(&error, line);
-                    last_error = error.to_string();
-                    tokio::time::sleep(PAUSE).await;
-                }
-                done => return done,
-            }
-        }
-    };
-    match tokio::time::timeout(limit, attempts).await {
-        Ok(done) => done,
-        Err(_) => Err(OpenError::Unreachable(limit, last_error)),
-    }
-}
-
-/// Distinguishes "retry later" from "this row should not exist". All other errors of the database (read-only after a
-/// failover, out of disk space, shutting down) can only be waited out.
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
-            sqlx::Error::Database(error) => Self::Failed(told(error.as_ref())),
-            other => Self::Unavailable(other.to_string()),
-        }
-    }
-}
-
-/// What the database says, and the remedy where it is ours to give. By PostgreSQL's codes:
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn told(error: &dyn sqlx::error::DatabaseError) -> String {
-    let code = error.code().unwrap_or_default();
-    let message = error.message();
-    let remedy = match &*code {
-        // A table, a column, a function, a schema or a type that isn't there.
-        "42P01" | "42703" | "42883" | "3F000" | "42704" => {
-            ". The schema is not that of this program: run `keyward migrate`, and see that database.url names the right database"
-        }
-        "42501" => ". Run `keyward migrate` with database.migrate_url, which grants the service's role what it needs",
-        _ => "",
-    };
-    format!("{message} ({code}){remedy}")
 }
