@@ -8,10 +8,10 @@ use keyward::{
     domain::{
         api_key::KeyId,
         audit::{Action, Actor, AuditEvent},
+        escape::{escaped, escaped_json},
         ledger::Reach,
         listing::{EventFilter, Page},
         owner::Owner,
-        shown::{escaped, escaped_json},
     },
 };
 use time::OffsetDateTime;

@@ -5,10 +5,10 @@ use keyward::{
     api::{OwnerDetails, wire::owner_id},
     config::{KeyPolicy, Sources},
     domain::{
+        escape::escaped,
         ledger::OwnerSwitch,
         listing::{OwnerDisabled, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
-        shown::escaped,
         text::{ChangeReason, SearchText},
     },
 };

@@ -1,4 +1,4 @@
-//! Revokes many keys at once.
+//! Revokes many keys at once, and counts those that would be revoked.
 
 use std::collections::HashMap;
 

@@ -21,7 +21,7 @@ use crate::{
         },
     },
     auth::lifecycle::Caller,
-    domain::{key_record::KeyState, listing::KeyFilter, shown::escaped, text::ChangeReason, timestamp},
+    domain::{escape::escaped, key_record::KeyState, listing::KeyFilter, text::ChangeReason, timestamp},
     telemetry::outage::millis,
 };
 

@@ -10,7 +10,7 @@ use crate::{
         ClaimPath,
         loading::{Check, names::nearest_of},
     },
-    domain::{shown::excerpt, timestamp::span},
+    domain::{escape::excerpt, timestamp::span},
 };
 
 /// How much of an issuer's name is told with what is wrong in its table, in characters.
