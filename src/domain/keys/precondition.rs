@@ -2,7 +2,7 @@
 
 use std::num::NonZeroI64;
 
-use super::ledger::Refusal;
+use crate::domain::ledger::Refusal;
 
 /// A set of versions of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

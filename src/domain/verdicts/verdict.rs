@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
+use crate::domain::{
     denial::Denial,
     principal::{Principal, TokenIdentity},
 };

@@ -1,4 +1,4 @@
-//! Requests to change keys and owners, and their outcomes. [`KeyLedger`](super::ports::ledger::KeyLedger) writes each
+//! Requests to change keys and owners, and their outcomes. [`KeyLedger`](crate::domain::ports::ledger::KeyLedger) writes each
 //! change together with its audit event.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::{
+use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
     coherence::Mark,

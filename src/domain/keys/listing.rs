@@ -5,7 +5,7 @@ use std::str::FromStr;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 use uuid::Uuid;
 
-use super::{
+use crate::domain::{
     api_key::{Environment, KeyId},
     audit::{Action, Actor},
     key_record::{KeyState, ManagedKey},

@@ -20,7 +20,7 @@ pub use self::{
     pepper::{Pepper, WeakPepper},
     prefix_and_environment::{Environment, InvalidPrefix, Prefix, UnknownEnvironment},
 };
-use super::secret::SecretString;
+use crate::domain::secret::SecretString;
 use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
 use siphasher::sip128::SipHasher24;
 use subtle::ConstantTimeEq;
@@ -171,7 +171,7 @@ pub struct KeyForm<'a> {
 }
 
 /// A presented key: well formed and with a valid tag, but *its secret is not verified*. Only `auth` turns it into a
-/// [`Principal`](super::principal::Principal).
+/// [`Principal`](crate::domain::principal::Principal).
 pub struct PresentedKey<'a> {
     /// The key's id.
     pub id: KeyId,

@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 use time::OffsetDateTime;
 
-use super::{
+use crate::domain::{
     api_key::{Environment, KeyId},
     audit::Actor,
     denial::Denial,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::{audit::Actor, key_record::KeyRecord, owner::Owner, scope::Scopes};
+use crate::domain::{audit::Actor, key_record::KeyRecord, owner::Owner, scope::Scopes};
 
 /// The verified content of a token.
 #[derive(Clone, Debug)]
