@@ -135,14 +135,14 @@ impl Table {
             let second = 1_700_000_000 + 60 * step as i64;
             fill(&mut connection, second, rows / STEPS - presentable, &maker.hash_of_nobody().await).await;
             for _ in 0..presentable {
-                keys.push(maker.make_key(&*store.ledger(), second).await);
+                keys.push(maker.make_key(&*store, second).await);
             }
         }
         sqlx::raw_sql("VACUUM ANALYZE api_keys").execute(&mut connection).await.expect("vacuum");
         keys.shuffle(&mut rand::rng());
         println!("{rows} rows made in {:.0} s", began.elapsed().as_secs_f64());
-        let checker = maker.checker(store.keys(), keys.len());
-        Self { store: store.keys(), checker, keys }
+        let checker = maker.checker(store.clone(), keys.len());
+        Self { store, checker, keys }
     }
 
     async fn find(&self, key: usize) {

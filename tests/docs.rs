@@ -413,7 +413,7 @@ fn every_problem_code_is_documented_and_no_other() {
 /// Each reason for which a credential is refused is a word in the log, and has its row.
 #[test]
 fn every_reason_in_the_log_is_documented_with_what_to_do() {
-    let source = fs::read_to_string(root().join("src/domain/denial.rs")).expect("a readable file");
+    let source = fs::read_to_string(root().join("src/domain/verdicts/denial.rs")).expect("a readable file");
     let codes: Vec<&str> = source.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next()).collect();
     assert!(codes.len() > 35, "{codes:?}");
     let page = fs::read_to_string(root().join("docs/problems.md")).expect("a readable page");

@@ -7,7 +7,7 @@ use actix_http::{
     h1::{Codec, Message, MessageType},
 };
 use actix_web::web::BytesMut;
-use keyward::server::{Refusal, incoming::Incoming};
+use keyward::server::{Refusal, http1::incoming::Incoming};
 use proptest::prelude::*;
 
 const LIMIT: usize = 4096;

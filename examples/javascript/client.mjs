@@ -91,19 +91,23 @@ function parsed(text) {
 }
 
 /**
- * A new key, and no other is left behind.
+ * A new key with its secret. No other key that works is left behind.
  *
- * Asking again makes no second key: Idempotency-Key says that it is the same request. But the secret was in the first
- * answer, and can't be shown again if that was lost. Nobody can use that key, so it is revoked, and another one made.
+ * A retry makes no second key, because Idempotency-Key says that it is the same request. But only the first answer has
+ * the secret. If that was lost, the key is rotated: its successor has another secret, and with a grace period of 0 the
+ * key ends at once. The answer to the rotation can be lost too. Then the successor is rotated.
  */
 async function makeKey(keyward, token, scopes) {
+  let [url, body] = [`${keyward}/v1/keys`, { name: "example", scopes }];
+  let key;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const headers = { Authorization: `Bearer ${token}`, "Idempotency-Key": randomUUID() };
-    const key = await ask("POST", `${keyward}/v1/keys`, headers, { name: "example", scopes });
+    key = await ask("POST", url, headers, body);
     if (key.apiKey !== null) return key;
-    await revoke(keyward, token, key.id);
+    [url, body] = [`${keyward}/v1/keys/${key.id}/rotate`, { gracePeriod: 0 }];
   }
-  throw new Lost(`the answers to ${ATTEMPTS} new keys`);
+  await revoke(keyward, token, key.id);
+  throw new Lost(`the first answers to a new key and to ${ATTEMPTS - 1} rotations`);
 }
 
 /** When this returns, no replica accepts the key any more. */

@@ -8,7 +8,7 @@ mod codec;
 use actix_codec::Decoder;
 use actix_http::h1::Message;
 use bytes::BytesMut;
-use keyward::server::framing::{Chunked, Framing};
+use keyward::server::http1::framing::{Chunked, Framing};
 use libfuzzer_sys::fuzz_target;
 
 use self::codec::codec;

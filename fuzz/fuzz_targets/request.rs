@@ -12,7 +12,10 @@ use actix_http::{
     h1::{Message, MessageType},
 };
 use bytes::BytesMut;
-use keyward::server::{Refusal, incoming::Incoming, target::is_host};
+use keyward::server::{
+    Refusal,
+    http1::{incoming::Incoming, target::is_host},
+};
 use libfuzzer_sys::fuzz_target;
 
 use self::codec::codec;

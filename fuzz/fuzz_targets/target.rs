@@ -5,7 +5,7 @@
 #![no_main]
 
 use actix_http::Uri;
-use keyward::server::target::{Target, is_host};
+use keyward::server::http1::target::{Target, is_host};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -13,7 +13,7 @@ use crate::{
         Undecided,
         lifecycle::{KeyIssuer, Lifecycle},
     },
-    domain::ports::StoreError,
+    domain::ports::{StoreError, ledger::KeyLedger},
     protect::{BoundedLog, Gate},
 };
 
@@ -31,6 +31,8 @@ pub struct Services {
     pub(crate) broken_answers: BoundedLog,
     /// Creates keys.
     pub issuer: Arc<KeyIssuer>,
+    /// Reads keys, owners and the audit.
+    pub ledger: Arc<dyn KeyLedger>,
     /// Changes and revokes keys, and disables owners.
     pub lifecycle: Arc<Lifecycle>,
     /// The base URL for clients, if configured.

@@ -8,10 +8,10 @@ use keyward::{
     domain::{
         api_key::KeyId,
         audit::{Action, Actor, AuditEvent},
+        escape::{escaped, escaped_json},
         ledger::Reach,
         listing::{EventFilter, Page},
         owner::Owner,
-        shown::{escaped, escaped_json},
     },
 };
 use time::OffsetDateTime;
@@ -166,7 +166,7 @@ async fn each_page(
     limit: u32,
     mut take: impl FnMut(Vec<AuditEvent>) -> Result<(), NotPrinted>,
 ) -> anyhow::Result<usize> {
-    let ledger = desk.store.ledger();
+    let ledger = desk.ledger();
     let mut left = limit;
     let mut page = Page { after: None, limit: limit.min(PAGE) };
     loop {

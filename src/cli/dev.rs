@@ -11,14 +11,14 @@ use anyhow::{Context, bail};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
     config::{Config, Problems, Settings, Sources},
-    domain::{scope::Scopes, shown::escaped},
+    domain::{escape::escaped, scope::Scopes},
     startup::{RunningServer, Stop},
     store::Store,
 };
 use keyward_local_postgres::{LocalPostgres, Options, data_directory::DataDirectory};
 use time::OffsetDateTime;
 
-use super::{Port, hardening::Hardened, install, secrets, serve, shared::output::print_line_for_readers};
+use super::{Port, hardening::Hardened, install, secrets, serve, shared::output::print_line_unless_closed};
 
 /// What the configuration says of values that `keyward dev` has generated.
 const GENERATED: &str = "keyward dev";
@@ -88,7 +88,7 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
     let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
     let greet = |replica: &RunningServer| {
         let welcome = welcome(replica.address(), token.expose(), used);
-        Ok(print_line_for_readers(welcome)?)
+        Ok(print_line_unless_closed(welcome)?)
     };
     serve::start_and_run(config, hang_up, at_once, greet).await
 }

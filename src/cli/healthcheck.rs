@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use keyward::{config::Server, domain::shown::escaped};
+use keyward::{config::Server, domain::escape::escaped};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 const READY: &[u8] = b"HTTP/1.1 200 ";

@@ -31,7 +31,7 @@ use clap_complete::Shell;
 use keyward::{
     auth::jwt::check_key_files,
     config::{Settings, Sources},
-    domain::shown::escaped,
+    domain::escape::escaped,
     store::Store,
     telemetry::log,
 };

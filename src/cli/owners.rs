@@ -5,10 +5,10 @@ use keyward::{
     api::{OwnerDetails, wire::owner_id},
     config::{KeyPolicy, Sources},
     domain::{
+        escape::escaped,
         ledger::OwnerSwitch,
         listing::{OwnerDisabled, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
-        shown::escaped,
         text::{ChangeReason, SearchText},
     },
 };
@@ -129,7 +129,7 @@ impl List {
 }
 
 async fn read(desk: &Desk, filter: &OwnerFilter, limit: u32) -> anyhow::Result<Vec<OwnerStanding>> {
-    let (ledger, now) = (desk.store.ledger(), now());
+    let (ledger, now) = (desk.ledger(), now());
     let mut owners: Vec<OwnerStanding> = Vec::new();
     let mut page = Page { after: None, limit: limit.min(PAGE) };
     loop {
@@ -144,7 +144,7 @@ async fn read(desk: &Desk, filter: &OwnerFilter, limit: u32) -> anyhow::Result<V
 }
 
 async fn show(desk: &Desk, owner: &Owner, json: bool) -> anyhow::Result<()> {
-    let Some(standing) = desk.store.ledger().owner(owner, now()).await? else {
+    let Some(standing) = desk.ledger().owner(owner, now()).await? else {
         bail!(
             "the owner {:?} of the issuer {:?} has no keys and is not disabled; `keyward owners list` shows who has",
             owner.subject,
@@ -167,7 +167,7 @@ impl Switch {
         let switched = granted("the owner", switched.map(Ok))?;
         desk.wait_for_everybody().await;
         if self.json {
-            let standing = desk.store.ledger().owner(&owner, now()).await?;
+            let standing = desk.ledger().owner(&owner, now()).await?;
             return print_json(&OwnerDetails::from(standing.unwrap_or_else(|| OwnerStanding::without_keys(owner))));
         }
         let id = owner_id::write(&owner);

@@ -17,7 +17,7 @@ use keyward::{
 };
 
 use super::shared::{
-    output::{NotPrinted, print_line_for_readers, tell_line},
+    output::{NotPrinted, print_line_unless_closed, tell_line},
     values,
 };
 
@@ -116,9 +116,9 @@ fn read(file: &Path) -> anyhow::Result<Rules> {
 
 fn check(file: &Path) -> anyhow::Result<ExitCode> {
     let policy = read(file)?;
-    print_line_for_readers(format_args!("{} rules, all of them good.", policy.rules().len()))?;
+    print_line_unless_closed(format_args!("{} rules, all of them good.", policy.rules().len()))?;
     if policy.looks_at().anything() {
-        print_line_for_readers(
+        print_line_unless_closed(
             "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket.",
         )?;
     }
@@ -133,7 +133,7 @@ impl Test {
             Ok(asked) => asked,
             Err(what) => {
                 let hint = self.hint(what);
-                print_line_for_readers(format_args!(
+                print_line_unless_closed(format_args!(
                     "Refused with 403: the {what} can be understood in more than one way{hint}."
                 ))?;
                 return Ok(ExitCode::from(REFUSED));
@@ -143,15 +143,19 @@ impl Test {
             Ok(met) => met,
             Err(Unmet::Unknown) => bail!("the rules look at more of a request: give --host, --path and --method"),
             Err(unmet) => {
-                print_line_for_readers(format_args!("Refused with 403: {}.", why(unmet)))?;
+                print_line_unless_closed(format_args!("Refused with 403: {}.", reason(unmet)))?;
                 return Ok(ExitCode::from(REFUSED));
             }
         };
         let demanded = demanded(rule);
-        print_line_for_readers(format_args!("Rule {} (line {}) is met. It demands {demanded}.", place + 1, rule.line))?;
+        print_line_unless_closed(format_args!(
+            "Rule {} (line {}) is met. It demands {demanded}.",
+            place + 1,
+            rule.line
+        ))?;
         let Some(credential) = self.credential else { return Ok(ExitCode::SUCCESS) };
         let refusal = credential.refusal(&rule.demand, &scopes, self.environment);
-        print_line_for_readers(
+        print_line_unless_closed(
             refusal.map_or_else(|| "Let through.".to_owned(), |why| format!("Refused with {why}.")),
         )?;
         Ok(if refusal.is_some() { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
@@ -180,7 +184,7 @@ impl Test {
     }
 }
 
-fn why(unmet: Unmet) -> &'static str {
+fn reason(unmet: Unmet) -> &'static str {
     match unmet {
         Unmet::OnlyByFolding => {
             "it meets a rule only when letters are taken for others, such as capitals for small ones, as some servers do"

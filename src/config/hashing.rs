@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, thread::available_parallelism, time::Duration};
 use serde::Deserialize;
 
 #[cfg(feature = "server")]
-use super::check::Check;
+use super::loading::Check;
 
 /// A named set of Argon2id parameters. `docs/decisions/0001` says when each is enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -64,26 +64,29 @@ impl Default for Hashing {
     }
 }
 
-/// Reads the section. A parameter of 0 is the profile's.
 #[cfg(feature = "server")]
-pub(super) fn hashing(check: &mut Check<'_>) -> Option<Hashing> {
-    let profile: Option<HashingProfile> = check.value("hashing.profile", "\"light\" or \"owasp\"");
-    let memory_kib = check.number("hashing.memory_kib", 0..=1_048_576);
-    let iterations = check.number("hashing.iterations", 0..=16);
-    let parallelism = check.number("hashing.parallelism", 0..=16);
-    let concurrency = check.count_of_threads("hashing.concurrency", 256);
-    let max_wait = check.duration("hashing.max_wait", "10ms", "30s");
-    let weakest = HashingProfile::Light.parameters()[0];
-    if let Some(memory) = memory_kib.filter(|memory| (1..weakest).contains(memory)) {
-        check.problem(
-            "hashing.memory_kib",
-            format!("is {memory}: too weak, it must be at least {weakest}, or 0 for that of hashing.profile"),
-        );
-        return None;
+impl Hashing {
+    /// The section, or `None` after its problems were recorded. All of it is read before the first `?`, and a parameter
+    /// of 0 is the profile's.
+    pub(super) fn read(check: &mut Check<'_>) -> Option<Self> {
+        let profile: Option<HashingProfile> = check.value("hashing.profile", "\"light\" or \"owasp\"");
+        let memory_kib = check.number("hashing.memory_kib", 0..=1_048_576);
+        let iterations = check.number("hashing.iterations", 0..=16);
+        let parallelism = check.number("hashing.parallelism", 0..=16);
+        let concurrency = check.count_of_threads("hashing.concurrency", 256);
+        let max_wait = check.duration("hashing.max_wait", "10ms", "30s");
+        let weakest = HashingProfile::Light.parameters()[0];
+        if let Some(memory) = memory_kib.filter(|memory| (1..weakest).contains(memory)) {
+            check.problem(
+                "hashing.memory_kib",
+                format!("is {memory}: too weak, it must be at least {weakest}, or 0 for that of hashing.profile"),
+            );
+            return None;
+        }
+        let given = [memory_kib?, iterations?, parallelism?];
+        let profile = profile?.parameters();
+        let [memory_kib, iterations, parallelism] =
+            std::array::from_fn(|parameter| if given[parameter] == 0 { profile[parameter] } else { given[parameter] });
+        Some(Self { memory_kib, iterations, parallelism, concurrency: concurrency?, max_wait: max_wait? })
     }
-    let given = [memory_kib?, iterations?, parallelism?];
-    let profile = profile?.parameters();
-    let [memory_kib, iterations, parallelism] =
-        std::array::from_fn(|parameter| if given[parameter] == 0 { profile[parameter] } else { given[parameter] });
-    Some(Hashing { memory_kib, iterations, parallelism, concurrency: concurrency?, max_wait: max_wait? })
 }

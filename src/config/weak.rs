@@ -2,6 +2,10 @@
 
 use zeroize::Zeroizing;
 
+/// The remedy for a missing or invalid secret.
+#[cfg(feature = "server")]
+pub(super) const MAKE_ONE: &str = "make one with `openssl rand -base64 48`";
+
 /// Secrets from documentation and tutorials that are long enough to look real.
 const PUBLISHED: [&str; 10] = [
     // jwt.io

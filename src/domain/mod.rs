@@ -1,26 +1,27 @@
 //! The rules of Keyward, without a web framework, a database, a runtime or a clock. Time is an argument, so tests can
 //! choose any instant.
+//!
+//! - `keys`: what keys look like, their records, lists of them, and requests to change them
+//! - `verdicts`: the caller, or the reason for a refusal
+//! - `values`: text, secrets, times, networks and escaping
+//!
+//! The modules of these three folders are named without the folder: `domain::api_key`.
 
 #![deny(clippy::disallowed_methods)]
 
-pub mod api_key;
 pub mod audit;
 pub mod coherence;
-pub mod denial;
-pub mod key_record;
-pub mod ledger;
-pub mod listing;
-pub mod metadata;
-pub mod network;
+mod keys;
 pub mod owner;
 pub mod policy;
 pub mod ports;
-pub mod precondition;
-pub mod principal;
 pub mod scope;
-pub mod secret;
-pub mod shown;
-pub mod text;
-pub mod timestamp;
 pub mod token;
-pub mod verdict;
+mod values;
+mod verdicts;
+
+pub use self::{
+    keys::{api_key, key_record, ledger, listing, metadata, precondition},
+    values::{escape, network, secret, text, timestamp},
+    verdicts::{denial, principal, verdict},
+};

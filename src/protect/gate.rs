@@ -166,7 +166,7 @@ impl Gate {
         let line = &mut |suppressed| {
             let key_id = self.presented_key(request).map(tracing::field::display);
             let client = self.proxies.client_address(request).map(tracing::field::display);
-            let token = self.told_of_token(denial, request).unwrap_or_default();
+            let token = self.describe_token(denial, request).unwrap_or_default();
             let Unverified { tried, issuer, key_id: kid, algorithm, audience, .. } = &token;
             tracing::info!(
                 reason = denial.code(),
@@ -185,8 +185,8 @@ impl Gate {
         self.log(&self.refusals, request, line);
     }
 
-    /// What the token says of itself that a request carries, where that may be why it is refused.
-    fn told_of_token(&self, denial: Denial, request: &HttpRequest) -> Option<Unverified> {
+    /// What the token of a request claims about itself, if that may be why it is refused.
+    fn describe_token(&self, denial: Denial, request: &HttpRequest) -> Option<Unverified> {
         if !matches!(denial, Denial::Token(_) | Denial::Scope(_) | Denial::Scopes) {
             return None;
         }
@@ -195,7 +195,7 @@ impl Gate {
             let value = value.as_bytes();
             self.tokens.verifier().describe(credentials::strip_bearer(value).unwrap_or(value))
         };
-        // Gateways may be told of others.
+        // A gateway may be configured to read others.
         headers.get(AUTHORIZATION).and_then(of).or_else(|| headers.iter().find_map(|(_, value)| of(value)))
     }
 
@@ -250,10 +250,10 @@ impl Gate {
 fn hint(denial: Denial, token: &Unverified) -> Option<String> {
     match denial {
         Denial::Token(_) => token.near_miss.clone(),
-        _ if token.left_out.is_empty() => None,
+        _ if token.withheld.is_empty() => None,
         _ => Some(format!(
             "the token carries {}, which keyward_scopes of its issuer's table in jwt.issuers does not name",
-            token.left_out.join(" ")
+            token.withheld.join(" ")
         )),
     }
 }

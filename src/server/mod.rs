@@ -2,26 +2,20 @@
 //! leave unread, and take time for. It knows of the application only how it words refusals and which request bodies it
 //! reads.
 //!
-//! - `connection`: one request at a time for actix-http, no reading while nothing can be written, and deadlines
-//! - `incoming`, `head`, `target`, `framing`: validation of the raw bytes, and the end of a request
+//! - `http1`: from bytes to one valid request at a time
 //! - `service`, `bodies`, `answer`: the same limits above actix-http; `exchange`: the state that both sides share
-//! - `budget`: the memory that all clients together may use; `deadline`: their time
+//! - `budget`: the memory that all clients together may use
 //! - `refusal`: the response to an invalid request
 //! - `streams`: the transports
 
 mod answer;
 mod bodies;
 mod budget;
-mod connection;
-mod deadline;
 mod exchange;
-pub mod framing;
-pub mod head;
-pub mod incoming;
+pub mod http1;
 mod refusal;
 mod service;
 mod streams;
-pub mod target;
 
 use std::{
     fmt::Debug,
@@ -53,8 +47,8 @@ pub use self::{
 use self::{
     bodies::Bodies,
     budget::Budget,
-    connection::{Bounds, Connection},
     exchange::Exchange,
+    http1::{Bounds, Connection},
     refusal::Refusals,
     service::Bounded,
     streams::{SocketConnection, Stream},

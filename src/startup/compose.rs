@@ -72,7 +72,7 @@ pub(super) type Impossible = Box<dyn Error + Send + Sync>;
 
 /// Assembles a replica, which [begins](Member::begin) once the database can be used. Its tasks run on the current
 /// runtime, whose threads serve nothing else, because checks of known keys must not wait behind first checks.
-pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impossible> {
+pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed, Impossible> {
     let Sections {
         jwt,
         prefix,
@@ -95,19 +95,19 @@ pub(super) fn compose(store: Store, sections: Sections) -> Result<Composed, Impo
     let verifier = token_verifier(&jwt, &runtime, &tasks)?;
     let announcements = store.announcements(MessageKeys::new(&peppers), address);
     let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
-    let uses = Arc::new(LastUses::new(store.keys(), last_used));
+    let uses = Arc::new(LastUses::new(store.clone(), last_used));
     let lifecycle = Lifecycle {
-        ledger: store.ledger(),
+        ledger: store.clone(),
         policy,
         link: Some(Arc::clone(&link)),
         runtime: runtime.clone(),
         stopped: OwnersStopped::default(),
     };
     let room = TokenRoom { cached: jwt.cached_tokens, max_cold: checks.max_cold };
-    let tokens = TokenChecker::new(verifier, store.ended_tokens(), link.freshness(), room, &runtime);
+    let tokens = TokenChecker::new(verifier, store.clone(), link.freshness(), room, &runtime);
     let keys = KeyChecker::new(
         Arc::clone(&keyring),
-        store.keys(),
+        store.clone(),
         Arc::clone(&hasher),
         link.freshness(),
         Arc::clone(&uses),
@@ -159,7 +159,7 @@ fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &Tasks) -> Result<Tok
 pub(super) struct Member {
     link: Arc<Link>,
     uses: Arc<LastUses>,
-    store: Store,
+    store: Arc<Store>,
     tasks: Tasks,
     runtime: Handle,
     housekeeping: Option<Housekeeping>,
@@ -171,9 +171,9 @@ impl Member {
         self.spawn(Arc::clone(&self.link).run());
         self.spawn(Arc::clone(&self.uses).run());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
-            self.spawn(audit_months::keep(self.store.ledger()));
+            self.spawn(audit_months::keep(self.store.clone()));
             if let Some(keep) = keep_keys {
-                self.spawn(ended_keys::forget(self.store.ledger(), keep));
+                self.spawn(ended_keys::forget(self.store.clone(), keep));
             }
         }
     }

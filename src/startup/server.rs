@@ -52,7 +52,7 @@ pub struct RunningServer {
     readiness: Arc<Readiness>,
     membership: Arc<Member>,
     settings: Server,
-    store: Store,
+    store: Arc<Store>,
     database: Database,
     audit: Audit,
     lease: Duration,
@@ -92,7 +92,6 @@ impl RunningServer {
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
         let store = Store::new(&database)?;
-        let health = store.health();
         let Composed { gate, keyring, hasher, freshness, membership } = compose(
             store.clone(),
             Sections {
@@ -111,13 +110,14 @@ impl RunningServer {
             },
         )
         .map_err(anyhow::Error::from_boxed)?;
-        let readiness = Arc::new(Readiness::new(health, freshness));
+        let readiness = Arc::new(Readiness::new(store.clone(), freshness));
         let lifecycle = Arc::clone(&gate.lifecycle);
         let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let services = Arc::new(Services {
             gate,
             broken_answers: BoundedLog::default(),
             issuer: Arc::new(issuer),
+            ledger: store.clone(),
             lifecycle,
             public_url: settings.public_url.clone(),
             docs_at_root: settings.docs_at_root,

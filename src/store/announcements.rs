@@ -42,7 +42,7 @@ const ACKNOWLEDGED_BEFORE: usize = 128;
 
 /// Sends and receives messages with proofs.
 pub(super) struct Announcer {
-    store: Store,
+    store: Arc<Store>,
     keys: Arc<MessageKeys>,
     ignored: Arc<Ignored>,
     /// Where this replica listens, for operators; `None` for an application that uses the library.
@@ -142,7 +142,7 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
 }
 
 impl Announcer {
-    pub(super) fn new(store: Store, keys: MessageKeys, address: Option<String>) -> Self {
+    pub(super) fn new(store: Arc<Store>, keys: MessageKeys, address: Option<String>) -> Self {
         Self { store, keys: Arc::new(keys), ignored: Arc::default(), address, acknowledged: Mutex::default() }
     }
 

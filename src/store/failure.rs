@@ -1,10 +1,11 @@
-//! Explains a failed connection to the operator: the cause, the setting, and the remedy.
+//! Explains failed connections and statements to the operator: the cause, the setting, and the remedy.
 
 use std::{error::Error, fmt::Write, io::ErrorKind};
 
 use sqlx::{error::DatabaseError, postgres::PgConnectOptions};
 
 use super::session::Unfit;
+use crate::domain::ports::StoreError;
 
 /// The settings of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,4 +193,32 @@ impl<'a> Of<'a> {
 fn is_about_names(error: &std::io::Error) -> bool {
     let text = error.get_ref().map_or_else(|| error.to_string(), <dyn Error + Send + Sync>::to_string);
     text.contains("lookup address") || text.contains("nodename")
+}
+
+/// Distinguishes "retry later" from "this row should not exist". All other errors of the database (read-only after a
+/// failover, out of disk space, shutting down) can only be waited out.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
+            sqlx::Error::Database(error) => Self::Failed(with_remedy(error.as_ref())),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// The message of the database, with the remedy if Keyward has one. The codes of PostgreSQL:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn with_remedy(error: &dyn DatabaseError) -> String {
+    let code = error.code().unwrap_or_default();
+    let message = error.message();
+    let remedy = match &*code {
+        // An undefined table, column, function, schema or type.
+        "42P01" | "42703" | "42883" | "3F000" | "42704" => {
+            ". The schema is not that of this program: run `keyward migrate`, and see that database.url names the right database"
+        }
+        "42501" => ". Run `keyward migrate` with database.migrate_url, which grants the service's role what it needs",
+        _ => "",
+    };
+    format!("{message} ({code}){remedy}")
 }

@@ -6,6 +6,7 @@ mod connections;
 mod failure;
 mod hashes;
 mod ledger;
+mod opening;
 mod replicas;
 mod rows;
 mod schema;
@@ -28,20 +29,17 @@ use uuid::Uuid;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
-    failure::ConnectFailure,
+    opening::retry_for,
     servers::Servers,
 };
-pub use self::{hashes::HashCount, replicas::ReplicaRow, schema::Schema};
+pub use self::{hashes::HashCount, opening::OpenError, replicas::ReplicaRow, schema::Schema};
 use crate::{
-    config::{Database, InvalidDatabaseUrl},
+    config::Database,
     domain::{
         coherence::{ReplicaId, message_keys::MessageKeys},
         ledger::Reach,
         owner::Owner,
-        ports::{
-            StoreError, announcements::Announcements, ended_tokens::EndedTokens, health::Health, keys::KeyStore,
-            ledger::KeyLedger,
-        },
+        ports::{StoreError, announcements::Announcements},
     },
     telemetry::outage::Trouble,
     turns::{OwnerTurns, Turn},
@@ -53,8 +51,7 @@ const SIGNAL_CONNECTIONS: u32 = 1;
 /// Each statement sees everything committed before it began, whatever the database's default is.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/// The connections to the primary. Cheap to clone.
-#[derive(Clone)]
+/// The connections to the primary. It implements the ports of the domain, so an `Arc` of it is each of them.
 pub struct Store {
     id: ReplicaId,
     /// For checks, owners, and a replica's own work.
@@ -85,64 +82,12 @@ struct Seat {
     _turn: Option<Turn>,
 }
 
-/// The store could not be opened or prepared.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The address is not a Postgres URL. The address itself is not shown, because it may contain a password.
-    #[error("{setting} {problem}")]
-    Address {
-        /// The setting with the address.
-        setting: &'static str,
-        /// What is wrong with it.
-        problem: InvalidDatabaseUrl,
-    },
-    /// Part of the address can't be used, such as a certificate that can't be read.
-    #[error("{0}: {1}")]
-    Settings(&'static str, String),
-    /// The database can't be reached or used.
-    #[error("{what}")]
-    Failed {
-        /// The cause, the setting, and the remedy.
-        what: String,
-        /// Whether the failure may end without a change of settings.
-        heals: bool,
-    },
-    /// The database was not reached within `database.connect_timeout`.
-    #[error("the database could not be reached within {0:?} (database.connect_timeout). {1}")]
-    Unreachable(Duration, String),
-    /// The schema is older than this program.
-    #[error("the database's schema is older than this program: it has migration {found}, {needed} is needed")]
-    OldSchema {
-        /// The newest applied migration; 0 for none.
-        found: i64,
-        /// The newest migration of this program.
-        needed: i64,
-    },
-}
-
-impl OpenError {
-    /// Whether a retry may succeed: the cause may end by itself, or by an action elsewhere.
-    pub fn heals(&self) -> bool {
-        match self {
-            Self::Failed { heals, .. } => *heals,
-            Self::Unreachable(..) | Self::OldSchema { .. } => true,
-            Self::Address { .. } | Self::Settings(..) => false,
-        }
-    }
-}
-
-impl From<ConnectFailure> for OpenError {
-    fn from(failure: ConnectFailure) -> Self {
-        Self::Failed { heals: failure.heals, what: failure.to_string() }
-    }
-}
-
 impl Store {
     /// A store that is not connected yet. Must be called in a runtime that lives as long as the store.
     ///
     /// # Errors
     /// [`OpenError::Address`] and [`OpenError::Settings`].
-    pub fn new(settings: &Database) -> Result<Self, OpenError> {
+    pub fn new(settings: &Database) -> Result<Arc<Self>, OpenError> {
         let id = ReplicaId(rand::random());
         // Identifies this replica's sessions on the server.
         let name = format!("keyward/{}", Uuid::from_u128(id.0));
@@ -157,7 +102,7 @@ impl Store {
         let connections = |most, purpose| {
             Connections::new(Arc::clone(&servers), most, settings.acquire_timeout, purpose, Arc::clone(&refusals))
         };
-        Ok(Self {
+        Ok(Arc::new(Self {
             id,
             requests: connections(settings.pool_size, Purpose::Work),
             admins: connections(settings.admin_connections, Purpose::Work),
@@ -171,7 +116,7 @@ impl Store {
             patience: settings.acquire_timeout,
             deadline,
             runtime: Handle::current(),
-        })
+        }))
     }
 
     /// Connects, and waits up to `database.connect_timeout` for a database that does not answer yet. Must be called in
@@ -179,7 +124,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn open(settings: &Database) -> Result<Self, OpenError> {
+    pub async fn open(settings: &Database) -> Result<Arc<Self>, OpenError> {
         let store = Self::new(settings)?;
         let _ = retry_for(settings.connect_timeout, || store.reach()).await?.close().await;
         Ok(store)
@@ -209,29 +154,9 @@ impl Store {
         self.id
     }
 
-    /// The keys, for checks.
-    pub fn keys(&self) -> Arc<dyn KeyStore> {
-        Arc::new(self.clone())
-    }
-
-    /// The revoked tokens, for checks.
-    pub fn ended_tokens(&self) -> Arc<dyn EndedTokens> {
-        Arc::new(self.clone())
-    }
-
-    /// The keys, for managing them.
-    pub fn ledger(&self) -> Arc<dyn KeyLedger> {
-        Arc::new(self.clone())
-    }
-
-    /// The health of the database.
-    pub fn health(&self) -> Arc<dyn Health> {
-        Arc::new(self.clone())
-    }
-
     /// The messages between replicas, authenticated by these keys. `address`: where this replica listens, for operators.
-    pub fn announcements(&self, keys: MessageKeys, address: Option<String>) -> Arc<dyn Announcements> {
-        Arc::new(Announcer::new(self.clone(), keys, address))
+    pub fn announcements(self: &Arc<Self>, keys: MessageKeys, address: Option<String>) -> Arc<dyn Announcements> {
+        Arc::new(Announcer::new(Arc::clone(self), keys, address))
     }
 
     /// The longest lease of all replicas that started to listen before this call: how long an unreachable one may use
@@ -327,60 +252,4 @@ impl Store {
             Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline))),
         }
     }
-}
-
-/// Retries until it succeeds or can't succeed: the database may still be starting.
-async fn retry_for<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
-where
-    A: Future<Output = Result<T, OpenError>>,
-{
-    const PAUSE: Duration = Duration::from_millis(200);
-    let mut last_error = "It does not answer".to_owned();
-    let trouble = Trouble::default();
-    let attempts = async {
-        loop {
-            match attempt().await {
-                Err(error) if error.heals() => {
-                    let line =
-                        |repeated| tracing::warn!(%error, repeated, "the database cannot be reached yet; trying again");
-                    trouble.tell(&error, line);
-                    last_error = error.to_string();
-                    tokio::time::sleep(PAUSE).await;
-                }
-                done => return done,
-            }
-        }
-    };
-    match tokio::time::timeout(limit, attempts).await {
-        Ok(done) => done,
-        Err(_) => Err(OpenError::Unreachable(limit, last_error)),
-    }
-}
-
-/// Distinguishes "retry later" from "this row should not exist". All other errors of the database (read-only after a
-/// failover, out of disk space, shutting down) can only be waited out.
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
-            sqlx::Error::Database(error) => Self::Failed(told(error.as_ref())),
-            other => Self::Unavailable(other.to_string()),
-        }
-    }
-}
-
-/// What the database says, and the remedy where it is ours to give. By PostgreSQL's codes:
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn told(error: &dyn sqlx::error::DatabaseError) -> String {
-    let code = error.code().unwrap_or_default();
-    let message = error.message();
-    let remedy = match &*code {
-        // A table, a column, a function, a schema or a type that isn't there.
-        "42P01" | "42703" | "42883" | "3F000" | "42704" => {
-            ". The schema is not that of this program: run `keyward migrate`, and see that database.url names the right database"
-        }
-        "42501" => ". Run `keyward migrate` with database.migrate_url, which grants the service's role what it needs",
-        _ => "",
-    };
-    format!("{message} ({code}){remedy}")
 }

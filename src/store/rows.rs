@@ -178,13 +178,13 @@ pub(super) fn corrupt(id: Uuid, what: &str) -> StoreError {
 /// A `query_as!` for [`ManagedRow`]s with the given rest of the statement. With `of_owner`, all keys belong to the
 /// owner `$1`, `$2`; whether the owner is disabled is then looked up once and not for each key.
 macro_rules! managed_rows {
-    (of_owner $($rest:literal)+ $(, $argument:expr)* $(,)?) => {
+    (of_owner $rest:literal $(+ $more:literal)* $(, $argument:expr)* $(,)?) => {
         managed_rows!(
             @ "EXISTS (SELECT FROM disabled_owners AS disabled WHERE disabled.issuer = $1 AND disabled.subject = $2)",
-            "", $($rest)+ $(, $argument)*
+            "", $rest $(+ $more)* $(, $argument)*
         )
     };
-    (@ $owner_disabled:literal, $join:literal, $($rest:literal)+ $(, $argument:expr)*) => {
+    (@ $owner_disabled:literal, $join:literal, $rest:literal $(+ $more:literal)* $(, $argument:expr)*) => {
         sqlx::query_as!(
             crate::store::rows::ManagedRow,
             // Declared NOT NULL explicitly, because the planner may reorder the joins, and the query macro relies on
@@ -200,14 +200,14 @@ macro_rules! managed_rows {
                FROM api_keys
                LEFT JOIN key_uses ON key_uses.key_id = api_keys.id "#
                 + $join
-                $(+ $rest)+
+                + $rest $(+ $more)*
             $(, $argument)*
         )
     };
-    ($($rest:literal)+ $(, $argument:expr)* $(,)?) => {
+    ($rest:literal $(+ $more:literal)* $(, $argument:expr)* $(,)?) => {
         managed_rows!(
             @ "disabled_owners.subject IS NOT NULL",
-            "LEFT JOIN disabled_owners USING (issuer, subject) ", $($rest)+ $(, $argument)*
+            "LEFT JOIN disabled_owners USING (issuer, subject) ", $rest $(+ $more)* $(, $argument)*
         )
     };
 }

@@ -75,7 +75,7 @@ impl Schema {
             migrate_on_start: false,
             ..Database::at(self.database.url().to_owned().into())
         };
-        Store::open(&settings).await.expect("a store").keys()
+        Store::open(&settings).await.expect("a store")
     }
 }
 

@@ -92,6 +92,16 @@ async fn the_client_in_javascript_gives_up_where_no_answer_ever_comes_and_has_ma
     gives_up(JAVASCRIPT).await;
 }
 
+#[tokio::test]
+async fn the_client_in_python_rotates_a_few_times_at_most_and_leaves_no_key_that_works() {
+    rotates_a_few_times(PYTHON).await;
+}
+
+#[tokio::test]
+async fn the_client_in_javascript_rotates_a_few_times_at_most_and_leaves_no_key_that_works() {
+    rotates_a_few_times(JAVASCRIPT).await;
+}
+
 /// The first thing that the application tells it is to come again, in both ways that there are to say when.
 async fn waits_as_long_as_it_is_told(client: Client) {
     if is_missing(client) {
@@ -137,10 +147,12 @@ async fn survives_lost_answers(client: Client) {
         let expected = OUTPUT.replace("403 insufficient_scope", order);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), expected.as_str()), "{loss:?}: {ended:#?}");
         assert_eq!(api.done("POST /orders"), 1, "{loss:?}");
-        // Made, asked for again, and another one made; nothing is left that anybody could use.
-        let (asked, states) = (keyward.done("POST /v1/keys"), states(replica, &person).await);
-        assert!(asked == 3 || (loss == Loss::Silence && asked > 3), "{loss:?}: {asked}");
-        assert!(states.len() >= 2 && states.iter().all(|state| state == "revoked"), "{loss:?}: {states:?}");
+        // Each is asked for twice and done once: the key, and a rotation. The successor is rotated once more. Nothing is
+        // left that anybody could use.
+        let asked = (keyward.done("POST /v1/keys"), keyward.done("POST /v1/keys/{id}/rotate"));
+        assert!(asked == (2, 3) || (loss == Loss::Silence && asked >= (2, 3)), "{loss:?}: {asked:?}");
+        let states = states(replica, &person).await;
+        assert!(states.len() >= 3 && states.iter().all(|state| state == "revoked"), "{loss:?}: {states:?}");
     }))
     .await;
 }
@@ -155,6 +167,19 @@ async fn gives_up(client: Client) {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:#?}");
     assert_eq!(keyward.done("POST /v1/keys"), 5);
     assert_eq!(states(&replica, "alice").await, ["active"]);
+}
+
+async fn rotates_a_few_times(client: Client) {
+    if is_missing(client) {
+        return;
+    }
+    let replica = replica().await;
+    let keyward = Lossy::in_front_of(replica.address(), Loss::Closed, Lost::FirstOfEachKey).await;
+    let ended = run_client(client, "alice", &keyward.url(), "http://127.0.0.1:1", "25").await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:#?}");
+    assert!(ended.stderr.contains("the first answers to a new key and to 4 rotations"), "{ended:#?}");
+    assert_eq!(keyward.done("POST /v1/keys/{id}/rotate"), 8);
+    assert_eq!(states(&replica, "alice").await, ["revoked"; 5]);
 }
 
 #[allow(clippy::print_stdout, reason = "for who reads why a test did nothing")]

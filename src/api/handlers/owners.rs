@@ -119,11 +119,11 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Resu
     let (filter, one, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
     let listed = match one {
         Some(owner) => services
-            .lifecycle
+            .ledger
             .owner(&owner, now())
             .await
             .map(|found| Listed { items: found.into_iter().filter(|found| filter.names(found)).collect(), next: None }),
-        None => services.lifecycle.owners(&filter, &page, now()).await,
+        None => services.ledger.owners(&filter, &page, now()).await,
     };
     let listed = listed.map_err(|error| read_failed(&request, &error))?;
     let next_cursor = listed.next.map(|last| cursor::write(keyring, LIST, &last));
@@ -160,7 +160,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Failure> {
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
-    let found = services.lifecycle.owner(&owner, now()).await.map_err(|error| read_failed(&request, &error))?;
+    let found = services.ledger.owner(&owner, now()).await.map_err(|error| read_failed(&request, &error))?;
     let found = found.ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(OwnerDetails::from(found)))
 }

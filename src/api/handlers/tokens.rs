@@ -28,7 +28,7 @@ use crate::api::{
 use crate::{
     auth::{jwt::TokenLives, lifecycle::Caller},
     domain::{
-        shown::escaped,
+        escape::escaped,
         token::{TokenRevocation, WhichTokens, is_too_late},
     },
     telemetry::outage::millis,

@@ -140,8 +140,8 @@ impl ClaimRules {
     }
 
     /// Rights on Keyward itself that the claims carry, and that are not the issuer's to give.
-    pub(super) fn left_out(&self, claims: &Object<'_>) -> Vec<String> {
-        self.scopes.left_out(claims)
+    pub(super) fn withheld(&self, claims: &Object<'_>) -> Vec<String> {
+        self.scopes.withheld(claims)
     }
 
     /// Whether the bearers' keys belong to organisations.

@@ -149,7 +149,7 @@ impl TokenVerifier {
             Err(fault) => return Ok(Err(fault)),
         };
         let Some(claims) = Object::read(&payload) else { return Ok(Err(TokenFault::Malformed)) };
-        match self.tried(claims.get("iss").and_then(Json::as_str), &token) {
+        match self.issuer_for(claims.get("iss").and_then(Json::as_str), &token) {
             Some(issuer) => issuer.verify(&token, &claims, now).await,
             None => Ok(Err(TokenFault::Issuer)),
         }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How often ignored scopes are logged per issuer.
-const TELL_EVERY: Duration = Duration::minutes(1);
+const LOG_EVERY: Duration = Duration::minutes(1);
 
 /// Where an issuer's tokens have scopes, and what happens to invalid ones.
 pub(super) struct ScopeRules {
@@ -32,9 +32,9 @@ pub(super) struct ScopeRules {
     tally: Mutex<Tally>,
 }
 
-/// Why a value in a token is not accepted as a scope.
+/// Why a value in a token is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Odd {
+enum Ignored {
     /// Not a valid scope, or too long.
     Malformed,
     /// Neither a string nor a list of strings.
@@ -45,8 +45,9 @@ enum Odd {
     Reserved,
 }
 
-impl Odd {
-    fn why(self) -> &'static str {
+impl Ignored {
+    /// The words of the log.
+    fn reason(self) -> &'static str {
         match self {
             Self::Malformed => "not a scope (RFC 6749, 3.3)",
             Self::Kind => "neither text nor a list of texts",
@@ -59,8 +60,8 @@ impl Odd {
 /// The ignored values since they were last logged, by claim and reason.
 #[derive(Default)]
 struct Tally {
-    told: Option<OffsetDateTime>,
-    odd: BTreeMap<(usize, Odd), u64>,
+    logged_at: Option<OffsetDateTime>,
+    ignored: BTreeMap<(usize, Ignored), u64>,
 }
 
 /// Reads one token.
@@ -68,12 +69,12 @@ struct Tally {
 struct Reader<'a> {
     /// The values, each with the index of its claim.
     words: Vec<(usize, &'a str)>,
-    odd: BTreeMap<(usize, Odd), u64>,
+    ignored: BTreeMap<(usize, Ignored), u64>,
 }
 
 impl<'a> Reader<'a> {
-    fn odd(&mut self, claim: usize, why: Odd) {
-        *self.odd.entry((claim, why)).or_default() += 1;
+    fn ignore(&mut self, claim: usize, reason: Ignored) {
+        *self.ignored.entry((claim, reason)).or_default() += 1;
     }
 
     /// Scopes as one string, separated by spaces (RFC 8693 §4.2), or as a list.
@@ -87,11 +88,11 @@ impl<'a> Reader<'a> {
                 for item in items {
                     match item.as_str() {
                         Some(scope) => self.words.push((claim, scope)),
-                        None => self.odd(claim, Odd::Kind),
+                        None => self.ignore(claim, Ignored::Kind),
                     }
                 }
             }
-            Found::Value(_) => self.odd(claim, Odd::Kind),
+            Found::Value(_) => self.ignore(claim, Ignored::Kind),
         }
     }
 
@@ -103,17 +104,17 @@ impl<'a> Reader<'a> {
             if seen.contains(word) {
                 continue;
             }
-            let odd = if word.parse::<Scope>().is_err() {
-                Some(Odd::Malformed)
+            let ignored = if word.parse::<Scope>().is_err() {
+                Some(Ignored::Malformed)
             } else if is_reserved(word) && given.is_some_and(|given| !given.contains(word)) {
-                Some(Odd::Reserved)
+                Some(Ignored::Reserved)
             } else if seen.len() == SCOPES_MAX {
-                Some(Odd::TooMany)
+                Some(Ignored::TooMany)
             } else {
                 None
             };
-            match odd {
-                Some(why) => self.odd(claim, why),
+            match ignored {
+                Some(reason) => self.ignore(claim, reason),
                 None => {
                     seen.insert(word);
                     self.words.push((claim, word));
@@ -154,16 +155,17 @@ impl ScopeRules {
     /// The scopes in these claims. Invalid scopes grant nothing; the token is accepted without them, unless the
     /// configuration refuses it.
     pub(super) fn read<'a>(&'a self, claims: &'a Object<'a>, now: OffsetDateTime) -> Result<Scopes, TokenFault> {
-        let Reader { words, odd } = self.reader(claims).keep_scopes(self.keyward_scopes.as_ref());
-        let refused = self.malformed == MalformedScopes::Refuse && odd.keys().any(|(_, why)| *why != Odd::Reserved);
-        self.tell(odd, now);
+        let Reader { words, ignored } = self.reader(claims).keep_scopes(self.keyward_scopes.as_ref());
+        let refused =
+            self.malformed == MalformedScopes::Refuse && ignored.keys().any(|(_, reason)| *reason != Ignored::Reserved);
+        self.log(ignored, now);
         if refused {
             return Err(TokenFault::Scopes);
         }
         Scopes::parse(words.into_iter().map(|(_, word)| word)).map_err(|_| TokenFault::Scopes)
     }
 
-    /// All that these claims carry.
+    /// Everything that these claims contain.
     fn reader<'a>(&'a self, claims: &'a Object<'a>) -> Reader<'a> {
         let mut reader = Reader::default();
         for (place, path) in self.scope_claims.iter().enumerate() {
@@ -176,8 +178,8 @@ impl ScopeRules {
         reader
     }
 
-    /// Rights on Keyward itself in these claims that the issuer gives nobody. There are few, and each is a known word.
-    pub(super) fn left_out(&self, claims: &Object<'_>) -> Vec<String> {
+    /// The rights on Keyward itself in these claims that the issuer may not grant. All are known words, so they may be logged.
+    pub(super) fn withheld(&self, claims: &Object<'_>) -> Vec<String> {
         let Some(given) = &self.keyward_scopes else { return Vec::new() };
         let words: BTreeSet<&str> = self.reader(claims).words.into_iter().map(|(_, word)| word).collect();
         let known = KEYWARD_SCOPES.into_iter().filter(|scope| words.contains(scope) && !given.contains(scope));
@@ -194,28 +196,28 @@ impl ScopeRules {
             Found::Name(name) => role(name),
             Found::Value(Json::Text(name)) => role(name),
             Found::Value(Json::List(items)) => items.iter().filter_map(Json::as_str).for_each(role),
-            Found::Value(_) => reader.odd(place, Odd::Kind),
+            Found::Value(_) => reader.ignore(place, Ignored::Kind),
         }
     }
 
     /// Counts ignored values, and logs them occasionally by claim. The values are not logged, because a stranger chose
     /// them.
-    fn tell(&self, odd: BTreeMap<(usize, Odd), u64>, now: OffsetDateTime) {
-        if odd.is_empty() {
+    fn log(&self, ignored: BTreeMap<(usize, Ignored), u64>, now: OffsetDateTime) {
+        if ignored.is_empty() {
             return;
         }
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        for (what, count) in odd {
-            *tally.odd.entry(what).or_default() += count;
+        for (what, count) in ignored {
+            *tally.ignored.entry(what).or_default() += count;
         }
         // The clock may be set back.
-        if tally.told.is_some_and(|told| (told..told + TELL_EVERY).contains(&now)) {
+        if tally.logged_at.is_some_and(|last| (last..last + LOG_EVERY).contains(&now)) {
             return;
         }
-        tally.told = Some(now);
-        for ((claim, why), scopes) in std::mem::take(&mut tally.odd) {
+        tally.logged_at = Some(now);
+        for ((claim, reason), scopes) in std::mem::take(&mut tally.ignored) {
             let claim = self.scope_claims.iter().chain(&self.role_claims).nth(claim).map(ToString::to_string);
-            let (issuer, why) = (&self.issuer, why.why());
+            let (issuer, why) = (&self.issuer, reason.reason());
             match self.malformed {
                 MalformedScopes::Refuse => {
                     tracing::warn!(issuer, claim, why, scopes, "tokens of an issuer are refused for their scopes");

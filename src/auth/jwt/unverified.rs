@@ -1,22 +1,22 @@
-//! What a refused token says of itself, for the line of the log that tells of it. Nothing of it is verified.
+//! What a refused token claims about itself, for the log line about the refusal. None of it is verified.
 
 use std::str;
 
 use super::{SignatureAlgorithm, TokenVerifier, issuer::Issuer, jws::UnverifiedToken};
 use crate::{
     auth::strict_json::{Json, Object},
-    domain::shown::excerpt,
+    domain::escape::excerpt,
 };
 
-/// What is told of each text, in characters.
-const TOLD_MAX: usize = 128;
-/// What stands for the table of an issuer where the shared secret decides.
+/// The maximum length of a logged text, in characters.
+const TEXT_MAX: usize = 128;
+/// The name for the shared secret, if it has no configured issuer.
 const SHARED: &str = "jwt.secret";
 
-/// A token that was refused. Its own texts are escaped and cut.
+/// What a refused token claims about itself. Its texts are escaped and truncated.
 #[derive(Debug, Default)]
 pub struct Unverified {
-    /// The configured issuer whose keys and rules decide; `None` where no issuer has such tokens.
+    /// The configured issuer whose keys and rules apply; `None` if no issuer has such tokens.
     pub tried: Option<String>,
     /// `iss`.
     pub issuer: Option<String>,
@@ -26,42 +26,47 @@ pub struct Unverified {
     pub algorithm: Option<String>,
     /// `aud`.
     pub audience: Option<String>,
-    /// Which configured issuer may be meant, and how its name differs.
+    /// The configured issuer that was probably meant, and how its name differs.
     pub near_miss: Option<String>,
-    /// Rights on Keyward itself that it carries and its issuer may not give.
-    pub left_out: Vec<String>,
+    /// The rights on Keyward itself in the token that its issuer may not grant.
+    pub withheld: Vec<String>,
 }
 
 impl TokenVerifier {
-    /// What `token` says of itself; `None` where it isn't in the compact form.
+    /// What `token` claims about itself; `None` if it isn't in the compact form.
     pub fn describe(&self, token: &[u8]) -> Option<Unverified> {
         let token = UnverifiedToken::parse(token).ok()?;
-        let mut told = Unverified::default();
+        let mut described = Unverified::default();
         if let Some(header) = token.header().ok().as_deref().and_then(Object::read) {
-            told.key_id = text(header.get("kid"));
-            told.algorithm = text(header.get("alg"));
+            described.key_id = text(header.get("kid"));
+            described.algorithm = text(header.get("alg"));
         }
-        let Some(payload) = token.payload().ok() else { return Some(told) };
-        let Some(claims) = Object::read(&payload) else { return Some(told) };
-        told.issuer = text(claims.get("iss"));
-        told.audience = texts(claims.get("aud"));
+        let Some(payload) = token.payload().ok() else { return Some(described) };
+        let Some(claims) = Object::read(&payload) else { return Some(described) };
+        described.issuer = text(claims.get("iss"));
+        described.audience = texts(claims.get("aud"));
         let named = claims.get("iss").and_then(Json::as_str);
-        let tried = self.tried(named, &token);
-        told.tried = tried.map(|issuer| issuer.claims().expected_issuer().unwrap_or(SHARED).to_owned());
-        told.near_miss = named.filter(|name| !self.issuers.contains_key(*name)).and_then(|name| self.near_miss(name));
-        told.left_out = tried.map(|issuer| issuer.claims().left_out(&claims)).unwrap_or_default();
-        Some(told)
+        let tried = self.issuer_for(named, &token);
+        described.tried = tried.map(|issuer| issuer.claims().expected_issuer().unwrap_or(SHARED).to_owned());
+        described.near_miss =
+            named.filter(|name| !self.issuers.contains_key(*name)).and_then(|name| self.near_miss(name));
+        described.withheld = tried.map(|issuer| issuer.claims().withheld(&claims)).unwrap_or_default();
+        Some(described)
     }
 
-    /// Who decides on a token that names this issuer. What no table names is the shared secret's if that demands no issuer;
-    /// but what can't be signed with a secret was meant for a table.
-    pub(super) fn tried(&self, named: Option<&str>, token: &UnverifiedToken<'_>) -> Option<&std::sync::Arc<Issuer>> {
+    /// The issuer whose keys and rules apply to a token with this `iss`. If no table names it, that is the shared secret,
+    /// if it requires no issuer. But a token that can't be signed with a secret must have been meant for a table.
+    pub(super) fn issuer_for(
+        &self,
+        named: Option<&str>,
+        token: &UnverifiedToken<'_>,
+    ) -> Option<&std::sync::Arc<Issuer>> {
         let issuer = self.issuer(named)?;
-        let by_the_rest = named.is_some() && issuer.claims().expected_issuer().is_none();
-        (!by_the_rest || may_be_by_secret(token)).then_some(issuer)
+        let is_by_default = named.is_some() && issuer.claims().expected_issuer().is_none();
+        (!is_by_default || may_be_by_secret(token)).then_some(issuer)
     }
 
-    /// The configured issuer that differs from this one only in what people overlook.
+    /// The configured issuer whose name differs from this one only by details that people overlook.
     fn near_miss(&self, named: &str) -> Option<String> {
         let shared = self.shared.iter().filter_map(|shared| shared.claims().expected_issuer());
         let mut known = self.issuers.keys().map(|name| &**name).chain(shared);
@@ -72,7 +77,8 @@ impl TokenVerifier {
     }
 }
 
-/// Whether the header names an algorithm of shared secrets, or can't be read, which is then the fault.
+/// Whether the header names an algorithm of shared secrets. An unreadable header counts as one, so that it is reported
+/// as the fault.
 fn may_be_by_secret(token: &UnverifiedToken<'_>) -> bool {
     let Ok(header) = token.header() else { return true };
     let Some(header) = Object::read(&header) else { return true };
@@ -80,23 +86,23 @@ fn may_be_by_secret(token: &UnverifiedToken<'_>) -> bool {
     SignatureAlgorithm::named(name).is_some_and(|algorithm| SignatureAlgorithm::HMAC.contains(&algorithm))
 }
 
-/// A text that is a stranger's.
+/// A string, escaped and truncated.
 fn text(value: Option<&Json<'_>>) -> Option<String> {
-    value.and_then(Json::as_str).map(|text| excerpt(text, TOLD_MAX))
+    value.and_then(Json::as_str).map(|text| excerpt(text, TEXT_MAX))
 }
 
-/// The same of a text or a list of them.
+/// The same for a string or a list of strings.
 fn texts(value: Option<&Json<'_>>) -> Option<String> {
     match value? {
         Json::List(items) => {
             let all: Vec<_> = items.iter().filter_map(Json::as_str).collect();
-            Some(excerpt(&all.join(", "), TOLD_MAX))
+            Some(excerpt(&all.join(", "), TEXT_MAX))
         }
         value => text(Some(value)),
     }
 }
 
-/// What is left of an issuer's name without what people overlook.
+/// An issuer's name without the details that people overlook.
 fn core(name: &str) -> String {
     without_scheme(name.trim()).trim_end_matches('/').to_lowercase()
 }
@@ -109,6 +115,7 @@ fn scheme(name: &str) -> Option<String> {
     name.trim().split_once("://").map(|(scheme, _)| scheme.to_lowercase())
 }
 
+/// The differences between two names with the same [`core`], in words.
 fn differences(known: &str, named: &str) -> Vec<&'static str> {
     let slashes = |name: &str| name.trim().len() - name.trim().trim_end_matches('/').len();
     let bare = |name: &str| without_scheme(name.trim()).trim_end_matches('/').to_owned();
@@ -119,7 +126,7 @@ fn differences(known: &str, named: &str) -> Vec<&'static str> {
         (known.trim().len() != known.len() || named.trim().len() != named.len(), "white space around it"),
     ];
     let found: Vec<_> = all.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
-    // Capitals of the scheme alone.
+    // Otherwise only the scheme has other capitals.
     if found.is_empty() { vec!["capital letters"] } else { found }
 }
 

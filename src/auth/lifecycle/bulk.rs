@@ -16,7 +16,6 @@ use crate::{
         ledger::{OwnerSwitch, OwnerSwitched, Reach},
         listing::KeyFilter,
         owner::Owner,
-        ports::StoreError,
         principal::TokenIdentity,
         text::ChangeReason,
         token::{TokenRevocation, WhichTokens, remembered_until},
@@ -88,19 +87,6 @@ impl Lifecycle {
         let lifecycle = Arc::clone(self);
         let work = async move { lifecycle.revoke_batches(&filter, reason.as_ref(), &caller, now).await };
         self.to_its_end(work).await
-    }
-
-    /// How many keys [`revoke_in_bulk`](Self::revoke_in_bulk) would revoke now.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    pub async fn count_living(
-        &self,
-        filter: &KeyFilter,
-        reach: &Reach,
-        now: OffsetDateTime,
-    ) -> Result<u64, StoreError> {
-        self.ledger.count_living(filter, reach, now).await
     }
 
     /// Replicas apply changes in commit order, so it suffices to wait for the last batch.

@@ -37,12 +37,12 @@ pub struct Edit {
     pub enabled: Option<bool>,
 }
 
-/// Whether a key is to work.
+/// Enables or disables a key.
 #[derive(Clone, Debug)]
 pub struct Switch {
-    /// On, or off.
+    /// Whether the key is enabled.
     pub enabled: bool,
-    /// Why, for the audit.
+    /// The reason, for the audit.
     pub reason: Option<ChangeReason>,
 }
 
@@ -149,7 +149,7 @@ impl Lifecycle {
             _ => Action::KeyUpdated,
         };
         let mut details = Map::from_iter([("changed".to_owned(), names.into())]);
-        details.extend(told(changes));
+        details.extend(details_of(changes));
         Ok(Decision { key: changed, event: Some(Event { action, details }), successor: None })
     }
 
@@ -167,9 +167,11 @@ impl Lifecycle {
         self.allow(&changed, Some(key), caller)?;
         let action = if to.enabled { Action::KeyEnabled } else { Action::KeyDisabled };
         let changes = changes(key, &changed);
-        let why = to.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into()));
-        let event =
-            (!changes.is_empty()).then(|| Event { action, details: told(changes).into_iter().chain(why).collect() });
+        let event = (!changes.is_empty()).then(|| {
+            let mut details = details_of(changes);
+            details.extend(to.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
+            Event { action, details }
+        });
         Ok(Decision { key: changed, event, successor: None })
     }
 }
@@ -278,7 +280,7 @@ fn value_of(key: &ManagedKey, field: &str) -> Value {
 }
 
 /// The old and new values, for an audit event.
-fn told(changes: Vec<FieldChange>) -> Map<String, Value> {
+fn details_of(changes: Vec<FieldChange>) -> Map<String, Value> {
     let changes = changes
         .into_iter()
         .map(|FieldChange { field, from, to }| (field.to_owned(), json!({ "from": from, "to": to })));

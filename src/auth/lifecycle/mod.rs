@@ -1,8 +1,9 @@
-//! The life of keys: create, change, rotate, revoke.
+//! The life of keys: create, change, rotate, revoke. Reads need no use case: callers ask the [`KeyLedger`].
 //!
-//! - `issue`: creates and rotates keys
+//! - `issue`: creates keys
+//! - `rotate`: rotates keys
 //! - `edit`: changes, disables, enables and revokes a key
-//! - `many`: the same for many keys at once: by filter, or by owner
+//! - `bulk`: the same for many keys at once: by filter, or by owner
 //! - `tokens`: revokes tokens
 //! - `policy`: the operator's policies, and the rights that nobody may pass on
 
@@ -11,6 +12,7 @@ mod edit;
 pub mod ended_keys;
 mod issue;
 mod policy;
+mod rotate;
 mod tokens;
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +23,8 @@ use tokio::runtime::Handle;
 pub use self::{
     bulk::{ManyRevoked, OwnersStopped, SwitchedOwner},
     edit::{Edit, Switch},
-    issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey, Rotated, Rotation},
+    issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
+    rotate::{Rotated, Rotation},
     tokens::EndedEverywhere,
 };
 use super::{
@@ -32,12 +35,10 @@ use crate::{
     config::KeyPolicy,
     domain::{
         api_key::KeyId,
-        audit::{AuditEvent, Author},
+        audit::Author,
         key_record::ManagedKey,
         ledger::{Change, Decide, Outcome, Quota, Reach, Refusal, SuccessorProof, Together},
-        listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
-        owner::Owner,
-        ports::{StoreError, ledger::KeyLedger},
+        ports::ledger::KeyLedger,
         scope::Scopes,
     },
 };
@@ -91,63 +92,6 @@ pub struct ChangedKey {
 pub type Done<T> = Result<Result<T, Refusal>, Undecided>;
 
 impl Lifecycle {
-    /// A key within reach.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    pub async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError> {
-        self.ledger.show(id, reach).await
-    }
-
-    /// Lists keys in this order. `reach`: the caller's.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    pub async fn list(
-        &self,
-        filter: &KeyFilter,
-        order: KeyOrder,
-        page: &Page,
-        reach: &Reach,
-        now: OffsetDateTime,
-    ) -> Result<Listed<ManagedKey>, StoreError> {
-        self.ledger.list(filter, order, page, reach, now).await
-    }
-
-    /// Lists owners who have keys or are disabled.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    pub async fn owners(
-        &self,
-        filter: &OwnerFilter,
-        page: &Page,
-        now: OffsetDateTime,
-    ) -> Result<Listed<OwnerStanding>, StoreError> {
-        self.ledger.owners(filter, page, now).await
-    }
-
-    /// One owner; `None` if the owner neither has keys nor is disabled.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    pub async fn owner(&self, owner: &Owner, now: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError> {
-        self.ledger.owner(owner, now).await
-    }
-
-    /// Lists audit events, newest first. `reach`: the caller's.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    pub async fn events(
-        &self,
-        filter: &EventFilter,
-        page: &Page,
-        reach: &Reach,
-    ) -> Result<Listed<AuditEvent>, StoreError> {
-        self.ledger.events(filter, page, reach).await
-    }
-
     /// Runs `work` to completion even if the caller goes away: a change that was started is finished, and its effect
     /// awaited.
     async fn to_its_end<T: Send + 'static>(

@@ -32,7 +32,7 @@ Examples:
 pub(super) struct Create {
     #[command(flatten)]
     owner: OwnerOptions,
-    /// Which world it is for; keys.environment where it is not given.
+    /// The environment of the key; keys.environment by default.
     #[arg(long, value_parser = values::environment())]
     environment: Option<Environment>,
     #[command(flatten)]

@@ -106,7 +106,7 @@ async fn read(
     limit: u32,
     now: OffsetDateTime,
 ) -> anyhow::Result<Vec<ManagedKey>> {
-    let ledger = desk.store.ledger();
+    let ledger = desk.ledger();
     let mut keys: Vec<ManagedKey> = Vec::new();
     let mut page = Page { after: None, limit: limit.min(PAGE) };
     loop {

@@ -76,7 +76,7 @@ impl Revoke {
     /// Revokes the keys one by one, and waits once for all replicas. If this fails in between, running the same command
     /// again completes it.
     async fn revoke_listed(self, desk: &Desk, ids: &[KeyId]) -> anyhow::Result<()> {
-        let (ledger, lifecycle) = (desk.store.ledger(), desk.lifecycle(KeyPolicy::default()));
+        let (ledger, lifecycle) = (desk.ledger(), desk.lifecycle(KeyPolicy::default()));
         let (mut revoked, mut before, mut unknown) = (0_u64, 0_u64, 0_u64);
         for id in ids {
             let known = ledger.show(*id, &Reach::Any).await.context("stopped in between; run it again")?;
@@ -172,7 +172,7 @@ impl RevokeMany {
         }
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         if self.dry_run {
-            let count = desk.store.ledger().count_living(&filter, &Reach::Any, now()).await?;
+            let count = desk.ledger().count_living(&filter, &Reach::Any, now()).await?;
             if self.json {
                 return print_json(&json!({ "dryRun": true, "wouldBeRevoked": count }));
             }

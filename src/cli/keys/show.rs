@@ -27,7 +27,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let id = self.id;
-        let Some(key) = desk.store.ledger().show(id, &Reach::Any).await? else { bail!("there is no key {id}") };
+        let Some(key) = desk.ledger().show(id, &Reach::Any).await? else { bail!("there is no key {id}") };
         print_key(desk, &key, self.json, now())
     }
 }

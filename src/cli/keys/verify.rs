@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::shared::{
     Desk, Misuse, json_of, now,
-    output::{print_line_for_readers, tell_line},
+    output::{print_line_unless_closed, tell_line},
     values,
 };
 
@@ -32,13 +32,14 @@ const NOT_VALID: u8 = 3;
 /// Far longer than any key.
 const KEY_MAX_BYTES: u64 = 1024;
 
-/// Say whether a key is good, and if not, why.
+/// Check whether a key is valid, and if not, why.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The key is read from standard input: an argument would stand in the shell's history and in the list of processes.
-It is not noted as a use of the key. A key that is bound to networks is refused without --client-address.
+The key is read from standard input, because an argument would appear in the shell's history and in the list of
+processes. The check does not count as a use of the key. A key that is bound to networks is refused without
+--client-address.
 
-Exit codes: 0 it is good, 3 it is not, 1 it could not be said, 2 the command line is wrong.
+Exit codes: 0 the key is valid, 3 it is not, 1 it could not be checked, 2 the command line is wrong.
 
 Examples:
   echo \"$KEY\" | keyward keys verify
@@ -46,16 +47,16 @@ Examples:
     --environment live --client-address 192.0.2.7 --explain
   keyward keys verify --json < key.txt | jq -r .code")]
 pub(super) struct Verify {
-    /// A scope that it must carry; may be repeated.
+    /// A scope that the key must carry; may be repeated.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
-    /// Which world it must belong to.
+    /// The environment that the key must belong to.
     #[arg(long, value_parser = values::environment())]
     environment: Option<Environment>,
-    /// From where it is used.
+    /// The address that the key is used from.
     #[arg(long, value_name = "ADDRESS")]
     client_address: Option<IpAddr>,
-    /// Tell every reason why it is not good, instead of the first.
+    /// Print every reason why the key is not valid, instead of only the first.
     #[arg(long)]
     explain: bool,
     /// Print JSON, as the API has it.
@@ -75,11 +76,11 @@ impl Verify {
         let examined = examined.context("it cannot be said whether the key is good")?;
         let verification = Verification::preview(&examined, &question, self.explain, now());
         if self.json {
-            print_line_for_readers(json_of(&verification)?)?;
+            print_line_unless_closed(json_of(&verification)?)?;
         } else {
             match verification.key_id() {
-                Some(id) => print_line_for_readers(format_args!("{id} {}", judgement(&verification)))?,
-                None => print_line_for_readers(judgement(&verification))?,
+                Some(id) => print_line_unless_closed(format_args!("{id} {}", judgement(&verification)))?,
+                None => print_line_unless_closed(judgement(&verification))?,
             }
         }
         Ok(if verification.is_valid() { ExitCode::SUCCESS } else { ExitCode::from(NOT_VALID) })
@@ -96,10 +97,10 @@ fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
     let keys = desk.settings.keys()?;
     Ok(KeyChecker::new(
         Arc::new(Keyring::new(keys.prefix, &keys.peppers)?),
-        desk.store.keys(),
+        desk.keys(),
         Arc::new(Hasher::new(&desk.settings.hashing()?)?),
         Arc::new(Freshness::new(1)),
-        Arc::new(LastUses::new(desk.store.keys(), desk.settings.last_used()?)),
+        Arc::new(LastUses::new(desk.keys(), desk.settings.last_used()?)),
         &desk.settings.checks()?,
         tokio::runtime::Handle::current(),
     ))

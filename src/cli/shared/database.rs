@@ -8,7 +8,12 @@ use keyward::{
         lifecycle::{Caller, KeyIssuer, Lifecycle, OwnersStopped},
     },
     config::{KeyPolicy, Settings, Sources},
-    domain::{api_key::Keyring, audit::Author, ledger::Reach},
+    domain::{
+        api_key::Keyring,
+        audit::Author,
+        ledger::Reach,
+        ports::{keys::KeyStore, ledger::KeyLedger},
+    },
     store::Store,
     telemetry::log,
 };
@@ -30,7 +35,7 @@ pub(in crate::cli) struct DatabaseOptions {
 /// The context of a command.
 pub(in crate::cli) struct Desk {
     pub(in crate::cli) settings: Settings,
-    pub(in crate::cli) store: Store,
+    pub(in crate::cli) store: Arc<Store>,
     /// Whether this is the database of a `keyward dev`.
     dev: bool,
 }
@@ -83,10 +88,20 @@ impl Desk {
         }))
     }
 
+    /// Reads the keys, for checks.
+    pub(in crate::cli) fn keys(&self) -> Arc<dyn KeyStore> {
+        self.store.clone()
+    }
+
+    /// Reads keys, owners and the audit.
+    pub(in crate::cli) fn ledger(&self) -> &dyn KeyLedger {
+        &*self.store
+    }
+
     /// Changes and revokes keys. This process is not a replica, so it waits for leases instead of acknowledgements.
     pub(in crate::cli) fn lifecycle(&self, policy: KeyPolicy) -> Arc<Lifecycle> {
         Arc::new(Lifecycle {
-            ledger: self.store.ledger(),
+            ledger: self.store.clone(),
             policy,
             link: None,
             runtime: tokio::runtime::Handle::current(),

@@ -18,7 +18,7 @@ pub(super) mod values;
 
 use std::fmt;
 
-use keyward::domain::{shown, timestamp};
+use keyward::domain::{escape::escaped_json, timestamp};
 use time::OffsetDateTime;
 
 pub(super) use self::{
@@ -55,7 +55,7 @@ pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// The text of a JSON document. What could command a terminal, or turn its letters around, can only stand in strings, where an
 /// escape means the same.
 pub(super) fn json_of(value: &impl serde::Serialize) -> serde_json::Result<String> {
-    Ok(shown::escaped_json(&serde_json::to_string_pretty(value)?))
+    Ok(escaped_json(&serde_json::to_string_pretty(value)?))
 }
 
 /// Reports that a list may have been truncated.

@@ -1,17 +1,16 @@
-//! The only way by which commands print: with checks where what is printed was asked for, and without any where it is only
-//! said beside that.
+//! How commands print: results to standard output, where a failure is an error; remarks to standard error, where it is not.
 
 use std::{
     fmt::{self, Display},
     io::{self, ErrorKind, Write},
 };
 
-/// Standard output took nothing, or not all.
+/// The result could not be written to standard output completely.
 #[derive(Debug)]
 pub(in crate::cli) struct NotPrinted(io::Error);
 
 impl NotPrinted {
-    /// Whether whoever reads has read enough, as `head` does.
+    /// Whether the reader has closed the pipe, as `head` does when it has read enough.
     pub(in crate::cli) fn is_closed(&self) -> bool {
         self.0.kind() == ErrorKind::BrokenPipe
     }
@@ -25,7 +24,7 @@ impl Display for NotPrinted {
 
 impl std::error::Error for NotPrinted {}
 
-/// Prints to standard output, and all of it before this returns.
+/// Prints a result to standard output, and flushes it.
 ///
 /// # Errors
 /// [`NotPrinted`].
@@ -34,7 +33,7 @@ pub(in crate::cli) fn print(text: impl Display) -> Result<(), NotPrinted> {
     write!(output, "{text}").and_then(|()| output.flush()).map_err(NotPrinted)
 }
 
-/// The same with the end of a line.
+/// The same as a line.
 ///
 /// # Errors
 /// [`NotPrinted`].
@@ -42,24 +41,24 @@ pub(in crate::cli) fn print_line(line: impl Display) -> Result<(), NotPrinted> {
     print(format_args!("{line}\n"))
 }
 
-/// The same where nobody has to read it, because the exit code says it, too.
+/// The same for a result that is also the exit code, so that a closed pipe is no failure.
 ///
 /// # Errors
-/// [`NotPrinted`], but for a reader who has gone.
-pub(in crate::cli) fn print_line_for_readers(line: impl Display) -> Result<(), NotPrinted> {
+/// [`NotPrinted`] for all other failures.
+pub(in crate::cli) fn print_line_unless_closed(line: impl Display) -> Result<(), NotPrinted> {
     match print_line(line) {
         Err(error) if error.is_closed() => Ok(()),
         printed => printed,
     }
 }
 
-/// Tells whoever sits at the terminal, on standard error. Where that takes nothing, nobody can be told.
+/// Prints a remark to standard error. A failure is ignored, because there is nowhere left to report it.
 pub(in crate::cli) fn tell(text: impl Display) {
     let mut output = io::stderr().lock();
     let _ = write!(output, "{text}").and_then(|()| output.flush());
 }
 
-/// The same with the end of a line.
+/// The same as a line.
 pub(in crate::cli) fn tell_line(line: impl Display) {
     tell(format_args!("{line}\n"));
 }

@@ -1,6 +1,6 @@
 //! Output as tables.
 
-use keyward::domain::{audit::Actor, shown::escaped};
+use keyward::domain::{audit::Actor, escape::escaped};
 use time::{OffsetDateTime, macros::format_description};
 
 /// One line per row, in columns, below a header line.

@@ -18,13 +18,13 @@ use crate::cli::shared::{
     print_json, values,
 };
 
-/// End tokens before they expire: one by its id, or all of a subject. Returns when no replica accepts one of them.
+/// Revoke tokens before they expire: one by its id, or all of a subject. Returns when no replica accepts them any more.
 #[derive(clap::Args)]
 #[command(
     group(clap::ArgGroup::new("which").args(["token_id", "subject"]).required(true)),
     after_help = "\
-It needs the section [jwt] of the configuration: for how long a token may be accepted, so long its end is remembered.
-INSTANT is a time such as 2030-01-31T12:00:00Z; for --not-before also a span such as 2h: so long ago.
+The command needs the section [jwt] of the configuration: a revocation is kept for as long as a token may be accepted.
+INSTANT is a time such as 2030-01-31T12:00:00Z. For --not-before, it may also be an age such as 2h, two hours ago.
 
 Examples:
   keyward tokens revoke --token-id 0f8fad5b-d9cb-469f-a165-70867728950e
@@ -33,26 +33,26 @@ Examples:
     --issuer https://issuer.example"
 )]
 pub(in crate::cli) struct Revoke {
-    /// The one token: its `jti`.
+    /// The `jti` of a single token.
     #[arg(long, value_name = "JTI", value_parser = values::subject)]
     token_id: Option<String>,
-    /// All tokens of this subject: their `sub`.
+    /// The `sub` of the tokens of a subject.
     #[arg(long, value_parser = values::subject)]
     subject: Option<String>,
-    /// The `iss` of the tokens; may be left out where the configuration knows one issuer alone.
+    /// The `iss` of the tokens; optional if the configuration has only one issuer.
     #[arg(long, value_parser = values::issuer)]
     issuer: Option<String>,
-    /// Only those of the subject that were issued before then, or don't say when; now where it is not given. It never goes
-    /// back.
+    /// Only tokens of the subject that were issued before this time, or don't say when; now by default. An earlier time
+    /// than before changes nothing.
     #[arg(long, value_name = "INSTANT", value_parser = values::past, conflicts_with = "token_id")]
     not_before: Option<OffsetDateTime>,
-    /// When the one token expires, if you know; its end is remembered until then at least.
+    /// When the single token expires, if you know; its revocation is kept at least until then.
     #[arg(long, value_name = "INSTANT", value_parser = values::instant, conflicts_with = "subject")]
     expires_at: Option<OffsetDateTime>,
-    /// Why, for later.
+    /// The reason, for the audit.
     #[arg(long, value_name = "TEXT")]
     reason: Option<ChangeReason>,
-    /// Print JSON, as the API has it.
+    /// Print JSON, as the API does.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -84,7 +84,7 @@ impl Revoke {
         }
         Ok(print_line(format_args!(
             "Revoked {}: no replica accepts {} any more.",
-            told(&which),
+            tokens(&which),
             match which {
                 WhichTokens::WithId(_) => "it",
                 WhichTokens::OfSubject { .. } => "any of them",
@@ -95,7 +95,7 @@ impl Revoke {
     /// `dev`: on the database of a `keyward dev`, whose own tokens have no `iss` unless one is configured.
     fn revocation(self, lives: &TokenLives, dev: bool, now: OffsetDateTime) -> anyhow::Result<TokenRevocation> {
         let issuer = self.issuer.or_else(|| lives.only_issuer().map(str::to_owned));
-        let issuer = issuer.or_else(|| dev.then(String::new).filter(|none| lives.longest(none).is_some()));
+        let issuer = issuer.or_else(|| dev.then(String::new).filter(|nobody| lives.longest(nobody).is_some()));
         let issuer =
             issuer.context("name the issuer of the tokens with --issuer, by their iss; '' for those without one")?;
         let longest_life = lives.longest(&issuer).with_context(|| {
@@ -114,13 +114,14 @@ impl Revoke {
             (None, Some(subject)) => {
                 WhichTokens::OfSubject { subject: subject.into(), not_before: self.not_before.unwrap_or(now) }
             }
-            (None, None) => bail!("which tokens is not said"),
+            (None, None) => bail!("give --token-id or --subject"),
         };
         Ok(TokenRevocation::new(issuer.into(), which, self.reason, longest_life, self.expires_at, now))
     }
 }
 
-fn told(which: &WhichTokens) -> String {
+/// The tokens, for people.
+fn tokens(which: &WhichTokens) -> String {
     match which {
         WhichTokens::WithId(token_id) => format!("the token {token_id:?}"),
         WhichTokens::OfSubject { subject, .. } => format!("the tokens of {subject:?}"),

@@ -1,5 +1,5 @@
 use super::super::DEFAULTS;
-use super::super::names::{SECRETS, file_twin, variable};
+use super::super::loading::names::{SECRETS, file_twin, variable};
 use super::*;
 use std::time::Duration;
 

@@ -1,18 +1,19 @@
 //! Lists of keys.
 
-use serde_json::{Value, json};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{super::rows::ManagedRow, managed_rows};
+use super::{
+    super::rows::ManagedRow,
+    conditions::{Conditions, with_conditions},
+    managed_rows,
+};
 use crate::domain::{
     key_record::{KeyState, ManagedKey},
     listing::{KeyFilter, KeyOrder, KeySort, Listed, Page, Place},
     owner::Owner,
     ports::StoreError,
-    scope::Scope,
-    text::SearchText,
 };
 
 /// The maximum number of living keys that are collected to find an owner's active ones. With more, all keys of the
@@ -32,7 +33,7 @@ pub(super) async fn keys(
     page: &Page,
     now: OffsetDateTime,
 ) -> Result<Listed<ManagedKey>, StoreError> {
-    let find = Find { filter: &Parameters::of(filter), descending: order.descending, page, now };
+    let find = Find { filter: &Conditions::of(filter), descending: order.descending, page, now };
     let (rows, looked_at) = match &filter.owner {
         None => {
             // Metadata has an index of its own.
@@ -50,7 +51,7 @@ pub(super) async fn keys(
 
 /// The arguments of the statements.
 struct Find<'a> {
-    filter: &'a Parameters<'a>,
+    filter: &'a Conditions<'a>,
     descending: bool,
     page: &'a Page,
     now: OffsetDateTime,
@@ -69,64 +70,42 @@ impl Find<'_> {
     }
 }
 
-/// A `query_as!` for filtered [`ManagedRow`]s. The filter is in the parameters `$3` to `$12`, and the limit in `$13`.
-/// The statements differ in how they handle the owner and find keys; a single statement for all cases could not be
-/// planned well for any.
+/// A `query_as!` for the [`ManagedRow`]s that a filter names, with the limit in `$13`. The statements differ in how they
+/// handle the owner and find keys; a single statement for all cases could not be planned well for any.
 macro_rules! listed {
     (of_owner $before:literal $after:literal, $owner:expr, $find:expr $(, $argument:expr)* $(,)?) => {
         listed!(
-            @ [of_owner] $before "WHERE disabled.issuer = $1 AND disabled.subject = $2" $after,
-            &*$owner.issuer, &*$owner.subject, $find $(, $argument)*
+            @ [of_owner] $before,
+            "EXISTS (SELECT FROM disabled_owners AS disabled WHERE disabled.issuer = $1 AND disabled.subject = $2)",
+            $after, &*$owner.issuer, &*$owner.subject, $find $(, $argument)*
         )
     };
     // A subquery instead of the join: a generic plan expects a single key, and would scan all disabled owners for each
     // key that is filtered out.
     (of_all $before:literal $after:literal, $first:expr, $last:expr, $find:expr $(,)?) => {
         listed!(
-            @ [] $before "WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject" $after,
-            $first, $last, $find
+            @ [] $before,
+            "EXISTS (SELECT FROM disabled_owners AS disabled
+                     WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject)",
+            $after, $first, $last, $find
         )
     };
     (
-        @ [$($of_owner:ident)?] $before:literal $of_its_owner:literal $after:literal,
+        @ [$($of_owner:ident)?] $before:literal, $owner_disabled:literal, $after:literal,
         $one:expr, $two:expr, $find:expr $(, $argument:expr)*
     ) => {
-        managed_rows!(
-            $($of_owner)? $before
-            "
-               AND ($3::text[] IS NULL OR CASE
-                    WHEN revoked_at IS NOT NULL THEN 'revoked'
-                    WHEN NOT enabled OR EXISTS (SELECT FROM disabled_owners AS disabled "
-            $of_its_owner
-            ") THEN 'disabled'
-                    WHEN expires_at <= $4 THEN 'expired'
-                    ELSE 'active' END = ANY($3))
-               AND ($5::text IS NULL OR environment = $5)
-               AND ($6::text IS NULL OR name = $6)
-               AND ($7::text IS NULL OR name ILIKE $7 OR description ILIKE $7)
-               AND ($8::jsonb IS NULL OR (metadata @> $8 AND metadata <> '{}'))
-               AND ($9::text IS NULL OR $9 = ANY(scopes))
-               AND ($10::timestamptz IS NULL OR expires_at < $10)
-               AND ($11::timestamptz IS NULL OR created_at >= $11)
-               AND ($12::timestamptz IS NULL
-                    OR (created_at < $12 AND (key_uses.last_used_at IS NULL OR key_uses.last_used_at < $12)))
-             "
+        with_conditions!(managed_rows!(
+            [$($of_owner)?] $before,
+            $owner_disabled,
+            "(key_uses.last_used_at IS NULL OR key_uses.last_used_at < $12)",
             $after,
             $one,
             $two,
-            $find.filter.states.as_deref() as _,
+            $find.filter,
             $find.now,
-            $find.filter.environment,
-            $find.filter.name,
-            $find.filter.search.as_deref(),
-            $find.filter.tag.as_ref() as _,
-            $find.filter.scope,
-            $find.filter.expiring_before,
-            $find.filter.created_since,
-            $find.filter.unused_since,
-            $find.limit(),
-            $($argument),*
-        )
+            $find.limit()
+            $(, $argument)*
+        ))
     };
 }
 
@@ -269,34 +248,4 @@ async fn living(
     );
     let living = query.fetch_all(connection).await?;
     Ok(i64::try_from(living.len()).is_ok_and(|count| count <= LIVING_MAX).then_some(living))
-}
-
-/// A filter as statement parameters: NULL for an absent condition.
-pub(super) struct Parameters<'a> {
-    pub(super) states: Option<Vec<&'static str>>,
-    pub(super) environment: Option<&'a str>,
-    pub(super) name: Option<&'a str>,
-    pub(super) search: Option<String>,
-    pub(super) tag: Option<Json<Value>>,
-    pub(super) scope: Option<&'a str>,
-    pub(super) expiring_before: Option<OffsetDateTime>,
-    pub(super) created_since: Option<OffsetDateTime>,
-    pub(super) unused_since: Option<OffsetDateTime>,
-}
-
-impl<'a> Parameters<'a> {
-    pub(super) fn of(filter: &'a KeyFilter) -> Self {
-        let states: Vec<&'static str> = filter.states.iter().map(|state| state.as_str()).collect();
-        Self {
-            states: (!states.is_empty()).then_some(states),
-            environment: filter.environment.map(|environment| environment.as_str()),
-            name: filter.name.as_ref().map(|name| name.as_str()),
-            search: filter.search.as_ref().map(SearchText::like_pattern),
-            tag: filter.tag.as_ref().map(|tag| Json(json!({ &tag.name: &tag.value }))),
-            scope: filter.scope.as_ref().map(Scope::as_str),
-            expiring_before: filter.expiring_before,
-            created_since: filter.created_since,
-            unused_since: filter.unused_since,
-        }
-    }
 }

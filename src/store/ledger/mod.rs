@@ -3,6 +3,7 @@
 
 mod audit;
 mod change;
+mod conditions;
 mod ended;
 mod insert;
 mod list;

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{super::rows::ActorColumns, Store};
+use super::{super::rows::ActorColumns, Store, conditions::with_state};
 use crate::domain::{
     ledger::Reach,
     listing::{KeyCounts, Listed, OwnerDisabled, OwnerFilter, OwnerStanding, Page, Place},
@@ -162,8 +162,8 @@ async fn with_counts(
     let issuers: Vec<String> = owners.iter().map(|row| row.issuer.clone()).collect();
     let subjects: Vec<String> = owners.iter().map(|row| row.subject.clone()).collect();
     let disabled: Vec<bool> = owners.iter().map(|row| row.disabled_at.is_some()).collect();
-    let query = sqlx::query!(
-        r#"SELECT counts.active AS "active!", counts.disabled AS "disabled!", counts.expired AS "expired!",
+    let query = with_state!(sqlx::query!(
+        [] r#"SELECT counts.active AS "active!", counts.disabled AS "disabled!", counts.expired AS "expired!",
                   counts.revoked AS "revoked!", counts.of_all AS "of_all!"
            FROM unnest($1::text[], $2::text[], $3::boolean[]) WITH ORDINALITY
                 AS owner (issuer, subject, is_disabled, position)
@@ -173,20 +173,18 @@ async fn with_counts(
                       count(*) FILTER (WHERE state = 'expired' AND place <= $5::bigint) AS expired,
                       count(*) FILTER (WHERE state = 'revoked' AND place <= $5::bigint) AS revoked,
                       count(*) AS of_all
-               FROM (SELECT CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-                                 WHEN NOT enabled OR owner.is_disabled THEN 'disabled'
-                                 WHEN expires_at <= $4 THEN 'expired'
-                                 ELSE 'active' END AS state,
-                            row_number() OVER (ORDER BY id DESC) AS place
+               FROM (SELECT "#,
+        "owner.is_disabled",
+        "AS state, row_number() OVER (ORDER BY id DESC) AS place
                      FROM api_keys WHERE api_keys.issuer = owner.issuer AND api_keys.subject = owner.subject
                      ORDER BY id DESC LIMIT $5::bigint + 1) AS newest) AS counts
-           ORDER BY owner.position"#,
+           ORDER BY owner.position",
         &issuers,
         &subjects,
         &disabled,
         now,
         counted,
-    );
+    ));
     let counts = query.fetch_all(connection).await?;
     let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     let standings = owners.into_iter().zip(counts).map(|(row, counts)| {

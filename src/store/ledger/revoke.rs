@@ -1,11 +1,17 @@
-//! Revokes many keys at once.
+//! Revokes many keys at once, and counts those that would be revoked.
+
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use sqlx::Connection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{BEGIN, Store, announce, audit, list::Parameters, lock_owner};
+use super::{
+    BEGIN, Store, announce, audit,
+    conditions::{Conditions, with_conditions},
+    lock_owner,
+};
 use crate::domain::{
     audit::Action,
     ledger::{Event, Reach, Together},
@@ -15,47 +21,25 @@ use crate::domain::{
     text::ChangeReason,
 };
 
-/// A query about the keys that a filter names and that are not revoked. The filter stands in the parameters from `$2` to `$12`,
-/// and `$1` is now.
+/// A query about the keys that a filter names and that are not revoked. `$1` and `$2` are the owner, NULL for all of them.
 macro_rules! living {
-    ($query:ident!($before:literal $after:literal, $filter:expr, $at:expr $(, $argument:expr)* $(,)?)) => {{
+    ($query:ident!($before:literal $after:literal, $filter:expr, $now:expr $(, $argument:expr)* $(,)?)) => {{
         let filter: &KeyFilter = $filter;
-        let parameters = Parameters::of(filter);
+        let conditions = Conditions::of(filter);
         let (issuer, subject) = filter.owner.as_ref().map(|owner| (&*owner.issuer, &*owner.subject)).unzip();
-        sqlx::$query!(
-            $before
-            + "FROM api_keys LEFT JOIN disabled_owners USING (issuer, subject)
-               WHERE revoked_at IS NULL
-                 AND ($2::text IS NULL OR issuer = $2) AND ($3::text IS NULL OR subject = $3)
-                 AND ($4::text[] IS NULL OR CASE
-                      WHEN NOT enabled OR disabled_owners.subject IS NOT NULL THEN 'disabled'
-                      WHEN expires_at <= $1 THEN 'expired'
-                      ELSE 'active' END = ANY($4))
-                 AND ($5::text IS NULL OR environment = $5)
-                 AND ($6::text IS NULL OR name = $6)
-                 AND ($7::text IS NULL OR name ILIKE $7 OR description ILIKE $7)
-                 AND ($8::jsonb IS NULL OR (metadata @> $8 AND metadata <> '{}'))
-                 AND ($9::text IS NULL OR $9 = ANY(scopes))
-                 AND ($10::timestamptz IS NULL OR expires_at < $10)
-                 AND ($11::timestamptz IS NULL OR created_at >= $11)
-                 AND ($12::timestamptz IS NULL OR (created_at < $12 AND NOT EXISTS (
-                      SELECT FROM key_uses WHERE key_uses.key_id = api_keys.id AND key_uses.last_used_at >= $12)))
-              "
-            + $after,
-            $at,
+        with_conditions!(sqlx::$query!(
+            [] $before
+            + " FROM api_keys LEFT JOIN disabled_owners USING (issuer, subject)
+               WHERE revoked_at IS NULL AND ($1::text IS NULL OR issuer = $1) AND ($2::text IS NULL OR subject = $2)",
+            "disabled_owners.subject IS NOT NULL",
+            "NOT EXISTS (SELECT FROM key_uses WHERE key_uses.key_id = api_keys.id AND key_uses.last_used_at >= $12)",
+            $after,
             issuer,
             subject,
-            parameters.states.as_deref() as _,
-            parameters.environment,
-            parameters.name,
-            parameters.search.as_deref(),
-            parameters.tag.as_ref() as _,
-            parameters.scope,
-            parameters.expiring_before,
-            parameters.created_since,
-            parameters.unused_since,
-            $($argument),*
-        )
+            conditions,
+            $now
+            $(, $argument)*
+        ))
     }};
 }
 
@@ -87,7 +71,7 @@ impl Store {
             lock_owner(&mut transaction, owner).await?;
         }
         let revoked = living!(query!(
-            "UPDATE api_keys SET revoked_at = $1, revoked_reason = $13, updated_at = $1 WHERE id IN (SELECT id "
+            "UPDATE api_keys SET revoked_at = $4, revoked_reason = $13, updated_at = $4 WHERE id IN (SELECT id "
             "ORDER BY id DESC LIMIT $14 FOR NO KEY UPDATE OF api_keys) RETURNING id, issuer, subject",
             filter,
             at,
@@ -98,15 +82,15 @@ impl Store {
         let mut details = Map::from_iter([("together".to_owned(), Value::Bool(true))]);
         details.extend(reason.map(|reason| ("reason".to_owned(), reason.as_str().into())));
         let event = Event { action: Action::KeyRevoked, details };
-        let mut of_owner: std::collections::HashMap<Owner, Vec<Uuid>> = std::collections::HashMap::new();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let mut by_owner: HashMap<Owner, Vec<Uuid>> = HashMap::new();
         for row in rows {
             let owner = Owner { issuer: row.issuer.into(), subject: row.subject.into() };
-            of_owner.entry(owner).or_default().push(row.id);
+            by_owner.entry(owner).or_default().push(row.id);
         }
-        for (owner, ids) in &of_owner {
+        for (owner, ids) in &by_owner {
             audit::write(&mut transaction, at, ids, owner, by.author, &event).await?;
         }
-        let ids: Vec<Uuid> = of_owner.into_values().flatten().collect();
         announce(&mut transaction, &ids, by.mark).await?;
         transaction.commit().await?;
         Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))

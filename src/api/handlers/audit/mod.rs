@@ -59,7 +59,7 @@ pub(crate) async fn list(
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let keyring = &services.issuer.keyring;
     let Wanted { filter, page, format } = which_events(&request, keyring, &caller.reach).map_err(fail)?;
-    let found = services.lifecycle.events(&filter, &page, &caller.reach).await;
+    let found = services.ledger.events(&filter, &page, &caller.reach).await;
     let found = found.map_err(|error| read_failed(&request, &error))?;
     let next_cursor = found.next.map(|last| cursor::write(keyring, LIST, &last));
     let events: Vec<Event> = found.items.into_iter().map(Event::from).collect();

@@ -21,7 +21,7 @@ use crate::{
         },
     },
     auth::lifecycle::Caller,
-    domain::{key_record::KeyState, listing::KeyFilter, shown::escaped, text::ChangeReason, timestamp},
+    domain::{escape::escaped, key_record::KeyState, listing::KeyFilter, text::ChangeReason, timestamp},
     telemetry::outage::millis,
 };
 
@@ -65,7 +65,7 @@ pub(in crate::api) async fn revoke_in_bulk(
     let fields = Fields::of(&request, &body).map_err(fail)?;
     let Selection { filter, reason, dry_run } = which(fields).map_err(fail)?;
     if dry_run {
-        let count = services.lifecycle.count_living(&filter, &caller.reach, now).await;
+        let count = services.ledger.count_living(&filter, &caller.reach, now).await;
         let would_be_revoked = count.map_err(|error| read_failed(&request, &error))?;
         let answer = WouldBeRevoked { dry_run: true, would_be_revoked };
         return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer));

@@ -63,7 +63,7 @@ async fn show_it(
     let fail = |reason: Reason| Failure::new(request.path(), reason);
     let now = now();
     let conditions = Conditions::of(request).map_err(fail)?;
-    let key = services.lifecycle.show(id, reach).await.map_err(|error| read_failed(request, &error))?;
+    let key = services.ledger.show(id, reach).await.map_err(|error| read_failed(request, &error))?;
     let key = key.ok_or_else(|| fail(Reason::NotFound(Missing::Key)))?;
     let tag = conditions::tag(&key, now);
     match conditions.of_read(&tag).map_err(fail)? {
@@ -84,7 +84,7 @@ pub(in crate::api) async fn list(
     let now = now();
     let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &caller.reach);
     let Wanted { filter, order, page } = read.map_err(|reason| Failure::new(request.path(), reason))?;
-    let listed = services.lifecycle.list(&filter, order, &page, &caller.reach, now).await;
+    let listed = services.ledger.list(&filter, order, &page, &caller.reach, now).await;
     let listed = listed.map_err(|error| read_failed(&request, &error))?;
     let keyring = &services.issuer.keyring;
     let next_cursor = listed.next.map(|last| cursor::write(keyring, &name_of(order), &last));

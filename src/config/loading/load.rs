@@ -1,0 +1,237 @@
+//! Reads the sources, merges the layers, and reads secrets from files.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::mem;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use config::{Config as Merged, Value, ValueKind};
+use zeroize::Zeroizing;
+
+use super::layer::Layer;
+use super::list::items;
+use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
+use super::problems::Problems;
+use super::vault::Vault;
+use crate::config::DEFAULTS;
+
+/// The maximum size of a file with a secret, in bytes; also ends reading from something that is not a regular file.
+const MAX_SECRET_FILE: u64 = 64 * 1024;
+
+/// The sources of the configuration, besides the defaults.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The configuration file. `None`: the one in `KEYWARD_CONFIG`, if any.
+    pub file: Option<PathBuf>,
+    /// The environment, as names and values.
+    pub env: Vec<(String, String)>,
+    /// The settings that `keyward dev` generates, by dotted name. They override the defaults, and nothing else.
+    pub base: Vec<(&'static str, String)>,
+}
+
+impl Sources {
+    /// The environment of this process, with the file given on the command line.
+    pub fn of_this_process(file: Option<PathBuf>) -> Self {
+        // Lossy, because an unrelated variable that is not UTF-8 must not stop us. In settings, the replacement
+        // character is refused later.
+        let env = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .collect();
+        Self { file, env, base: Vec::new() }
+    }
+
+    /// The configuration file to read, if any.
+    fn file_to_read(&self) -> Option<PathBuf> {
+        let from_env = || {
+            let (_, path) = self.env.iter().find(|(name, _)| name == FILE_VARIABLE)?;
+            (!path.is_empty()).then(|| PathBuf::from(path))
+        };
+        self.file.clone().or_else(from_env)
+    }
+}
+
+/// The raw value of every setting, with its origin. Not validated yet: see [`validate`](Self::validate).
+pub struct Settings {
+    merged: Merged,
+    /// The names of the settings, in order.
+    pub(in crate::config) known: Vec<String>,
+    defaults: BTreeMap<String, ValueKind>,
+    /// Problems found while loading; reported together with those of the validation.
+    pub(in crate::config) problems: Vec<String>,
+    /// The texts behind the marks of secrets.
+    secrets: Vault,
+    /// The configuration file, if one was read.
+    file: Option<PathBuf>,
+    /// Secrets whose file can't be read, with the reason. Only a problem if the secret is needed: a migration must not
+    /// fail because the JWT secret is mounted elsewhere.
+    pub(in crate::config) unreadable: BTreeMap<&'static str, String>,
+}
+
+impl Settings {
+    /// Reads all sources. Unknown names and secrets that are set twice are recorded, and reported by the validation
+    /// together with invalid values.
+    ///
+    /// # Errors
+    /// If the configuration file can't be read or is not TOML; then nothing else can be checked.
+    pub fn load(sources: Sources) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let defaults = Layer::from_toml(DEFAULTS, "default").map_err(|cause| Problems(vec![cause]))?;
+        let known = defaults.names();
+        let kinds = defaults.kinds();
+
+        let mut base = Layer::default();
+        for (setting, value) in &sources.base {
+            base.set_text(setting, "keyward dev", value);
+        }
+        let path = sources.file_to_read();
+        let file = match &path {
+            Some(path) => read_layer(path).map_err(|cause| Problems(vec![cause]))?,
+            None => Layer::default(),
+        };
+        let aliases = Layer::from_aliases(&sources.env);
+        let env = Layer::from_env(&sources.env, &known, &mut problems);
+
+        let mut secrets = defaults.secrets();
+        let mut builder = Merged::builder().add_source(defaults);
+        for mut layer in [base, file, aliases, env] {
+            layer.refuse_unknown(&known, &mut problems);
+            layer.settle_secrets(&mut problems);
+            secrets.extend(layer.secrets());
+            builder = builder.add_source(layer);
+        }
+        let cannot_merge = |error: config::ConfigError| Problems(vec![error.to_string()]);
+        let without_files = builder.build_cloned().map_err(cannot_merge)?;
+        let (from_files, unreadable) = read_secrets(&without_files);
+        secrets.extend(from_files.secrets());
+        let merged = builder.add_source(from_files).build().map_err(cannot_merge)?;
+        Ok(Self { merged, known, defaults: kinds, problems, secrets, file: path, unreadable })
+    }
+
+    /// What a setting is where nobody sets it, which has its type.
+    pub(in crate::config) fn default_of(&self, setting: &str) -> ValueKind {
+        self.defaults.get(setting).cloned().unwrap_or(ValueKind::Nil)
+    }
+
+    /// Where a setting's value comes from.
+    pub fn origin(&self, setting: &str) -> String {
+        self.value(setting).origin().unwrap_or_default().to_owned()
+    }
+
+    /// Whether a database is configured, validly or not; `keyward dev` then starts none of its own.
+    pub fn names_a_database(&self) -> bool {
+        let is_set = |setting: &str| !self.value(setting).into_string().unwrap_or_default().is_empty();
+        is_set("database.url") || is_set("database.url_file")
+    }
+
+    /// The texts of a secret, or of a list of secrets. `None` if the value is not text.
+    pub(in crate::config) fn secret(&self, setting: &str) -> Option<&[Zeroizing<String>]> {
+        self.secrets.texts(setting, &self.value(setting))
+    }
+
+    /// Files with secrets that every user of this machine can read or change, with the setting that names each.
+    pub fn exposed_files(&self) -> Vec<(String, PathBuf)> {
+        let twins = SECRETS.iter().map(|secret| file_twin(secret));
+        let named = twins.filter_map(|twin| Some((self.value(&twin).into_string().ok()?, twin)));
+        let of_issuers = self.value("jwt.issuers").into_array().unwrap_or_default().into_iter().filter_map(|issuer| {
+            let path = issuer.into_table().ok()?.remove("secret_file")?.into_string().ok()?;
+            Some((path, "secret_file of jwt.issuers".to_owned()))
+        });
+        let files = named.chain(of_issuers).map(|(path, setting)| (setting, PathBuf::from(path)));
+        let itself = self.file.iter().filter(|file| self.holds_secrets(file));
+        let itself = itself.map(|file| ("--config".to_owned(), file.clone()));
+        files.chain(itself).filter(|(_, path)| is_exposed(path)).collect()
+    }
+
+    /// Whether the configuration file itself contains an effective secret.
+    fn holds_secrets(&self, file: &Path) -> bool {
+        let origin = origin_of(file);
+        let stands_there = |secret: &&str| {
+            let texts = self.secret(secret).unwrap_or_default();
+            texts.iter().any(|text| !text.is_empty()) && self.value(secret).origin() == Some(&origin)
+        };
+        SECRETS.iter().any(stands_there)
+    }
+
+    /// The raw value of a setting, with its origin.
+    pub(in crate::config) fn value(&self, setting: &str) -> Value {
+        value_of(&self.merged, setting)
+    }
+}
+
+/// The value of a setting; nil if the defaults do not have the name.
+fn value_of(merged: &Merged, setting: &str) -> Value {
+    let (section, name) = setting.split_once('.').unwrap_or_default();
+    merged.get_table(section).ok().and_then(|mut settings| settings.remove(name)).unwrap_or_default()
+}
+
+/// The configuration file as a layer.
+fn read_layer(path: &Path) -> Result<Layer, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+        format!("configuration file {shown} can't be read ({error}): correct --config or {FILE_VARIABLE}")
+    })?;
+    Layer::from_toml(&text, &origin_of(path))
+        .map_err(|cause| format!("configuration file {shown} is not valid TOML: {cause}"))
+}
+
+/// The description of the configuration file as an origin.
+fn origin_of(file: &Path) -> String {
+    format!("file {}", file.display())
+}
+
+/// Whether a file can be read or changed by users other than its owner and group. Containers share secrets through
+/// groups.
+fn is_exposed(file: &Path) -> bool {
+    const BY_OTHERS: u32 = 0o006;
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & BY_OTHERS != 0)
+}
+
+/// Reads the secrets whose file is configured. Returns them, and the reasons for those that can't be read.
+fn read_secrets(merged: &Merged) -> (Layer, BTreeMap<&'static str, String>) {
+    let mut layer = Layer::default();
+    let mut unreadable = BTreeMap::new();
+    for secret in SECRETS {
+        let named = value_of(merged, &file_twin(secret));
+        let given_by = named.origin().unwrap_or_default().to_owned();
+        let Ok(path) = named.into_string() else {
+            continue;
+        };
+        if path.is_empty() {
+            continue;
+        }
+        match read_secret(Path::new(&path)) {
+            Ok(mut text) => {
+                let origin = format!("file {path} via {given_by}");
+                if LISTS.contains(&secret) {
+                    layer.set(secret, &origin, items(&text, '\n'));
+                } else {
+                    layer.set(secret, &origin, mem::take(&mut *text));
+                }
+            }
+            Err(cause) => {
+                unreadable.insert(secret, cause);
+            }
+        }
+    }
+    (layer, unreadable)
+}
+
+/// The content of a secret's file without the trailing newline. The error does not contain the path, because somebody
+/// may have set the secret itself instead of its path.
+pub(in crate::config) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
+    // Full capacity: a growing string would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_FILE as usize + 1));
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_SECRET_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_SECRET_FILE {
+        return Err(format!("it is larger than {MAX_SECRET_FILE} bytes"));
+    }
+    let length = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(length);
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(text)
+}

@@ -1,0 +1,25 @@
+//! From the sources of the configuration to the values of settings, and their problems.
+//!
+//! - `names`: the names of settings, and which settings are secret
+//! - `layer`: the values from one source
+//! - `load`: merges the layers, and reads secrets from files
+//! - `vault`: the texts of secrets
+//! - `list`: lists in one string
+//! - `check`: reads single settings, and collects problems
+//! - `problems`: all problems of a configuration
+//! - `show`: the effective configuration as text, without secrets
+
+pub(super) mod check;
+mod layer;
+mod list;
+pub(super) mod load;
+pub(super) mod names;
+mod problems;
+mod show;
+mod vault;
+
+pub(super) use self::check::Check;
+pub use self::{
+    load::{Settings, Sources},
+    problems::Problems,
+};

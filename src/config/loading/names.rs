@@ -1,0 +1,79 @@
+//! The names of settings in files (`jwt.secret`), in the environment (`KEYWARD__JWT__SECRET`) and in messages; and
+//! suggestions for mistyped ones.
+
+/// The prefix of environment variables for settings.
+pub(in crate::config) const PREFIX: &str = "KEYWARD__";
+
+/// The environment variable with the path of the configuration file.
+pub(in crate::config) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
+
+/// Settings whose value is never shown. Each has a twin `…_file` with the path of a file to read it from.
+pub(in crate::config) const SECRETS: [&str; 7] = [
+    "database.url",
+    "database.listen_url",
+    "database.migrate_url",
+    "database.migrate_password",
+    "database.password",
+    "jwt.secret",
+    "keys.peppers",
+];
+
+/// Settings with several values: separated by commas in the environment, one per line in a secret's file.
+pub(in crate::config) const LISTS: [&str; 5] =
+    ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.cors", "server.trusted_proxies"];
+
+/// Names that platforms and people commonly use.
+pub(in crate::config) const ALIASES: [(&str, &str); 5] = [
+    ("PORT", "server.port"),
+    ("DATABASE_URL", "database.url"),
+    ("DATABASE_URL_FILE", "database.url_file"),
+    ("JWT_SECRET", "jwt.secret"),
+    ("JWT_SECRET_FILE", "jwt.secret_file"),
+];
+
+/// From `jwt.secret` to `KEYWARD__JWT__SECRET`.
+pub(in crate::config) fn variable(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.to_uppercase().replace('.', "__"))
+}
+
+/// From `jwt.secret` to `jwt.secret_file`.
+pub(in crate::config) fn file_twin(secret: &str) -> String {
+    format!("{secret}_file")
+}
+
+/// How to set `setting`, in the environment and in the file.
+pub(in crate::config) fn how_to_set(setting: &str) -> String {
+    if setting == "jwt.issuers" {
+        // An environment variable can't contain a list of tables.
+        return "give each issuer a table [[jwt.issuers]] in the configuration file".to_owned();
+    }
+    let mut variables = vec![variable(setting)];
+    variables.extend(ALIASES.iter().filter(|(_, target)| *target == setting).map(|(alias, _)| (*alias).to_owned()));
+    if SECRETS.contains(&setting) {
+        variables.push(variable(&file_twin(setting)));
+    }
+    let (section, name) = setting.split_once('.').unwrap_or(("", setting));
+    format!("set {} in the environment or `{name}` under [{section}] in the configuration file", variables.join(" or "))
+}
+
+/// The known setting that `wrong` most likely means, if any is similar.
+pub(in crate::config) fn nearest<'a>(wrong: &str, known: &'a [String]) -> Option<&'a str> {
+    nearest_of(wrong, known.iter().map(String::as_str))
+}
+
+/// The same for any names.
+pub(in crate::config) fn nearest_of<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (likeness(wrong, name), name))
+        .filter(|(likeness, _)| *likeness >= 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// From 0 to 1. The right name in a wrong section, or in none, counts as similar.
+fn likeness(wrong: &str, known: &str) -> f64 {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let whole = strsim::normalized_damerau_levenshtein(wrong, known);
+    let name_only = strsim::normalized_damerau_levenshtein(&last(wrong), &last(known));
+    whole.max(0.9 * name_only)
+}

@@ -1,0 +1,152 @@
+//! All sections together for `keyward serve`, and single ones for commands that need no more.
+
+use super::{
+    Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Log, Problems,
+    Process, Server, Settings, keys::validate::parsed, loading::Check,
+};
+use crate::domain::api_key::Prefix;
+
+impl Settings {
+    /// The configuration of `keyward serve`.
+    ///
+    /// # Errors
+    /// All problems, in any section.
+    pub fn validate(&self) -> Result<Config, Problems> {
+        let mut check = Check::new(self);
+        let server = Server::read(&mut check);
+        let process = Process::read(&mut check);
+        let database = Database::read(&mut check);
+        let jwt = Jwt::read(&mut check);
+        // The text as it is written, without decoding.
+        let jwt_secret = self.secret("jwt.secret").and_then(<[_]>::first).map(|text| text.as_str());
+        let keys = Keys::read(&mut check, jwt_secret);
+        // If the section is invalid, that is reported; the policy is checked as if there were proxies.
+        let has_proxies = server.as_ref().is_none_or(Server::trusts_anybody);
+        let authorize = Authorize::read(&mut check, has_proxies);
+        let hashing = Hashing::read(&mut check);
+        let checks = Checks::read(&mut check);
+        let coherence = Coherence::read(&mut check);
+        let last_used = LastUsed::read(&mut check);
+        let audit = Audit::read(&mut check);
+        let log = Log::read(&mut check);
+        let all = (|| {
+            Some(Config {
+                server: server?,
+                process: process?,
+                database: database?,
+                jwt: jwt?,
+                keys: keys?,
+                authorize: authorize?,
+                hashing: hashing?,
+                checks: checks?,
+                coherence: coherence?,
+                last_used: last_used?,
+                audit: audit?,
+                log: log?,
+            })
+        })();
+        check.finish(all)
+    }
+
+    /// The section `[server]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn server(&self) -> Result<Server, Problems> {
+        self.section(Server::read)
+    }
+
+    /// The section `[database]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn database(&self) -> Result<Database, Problems> {
+        self.section(Database::read)
+    }
+
+    /// The section `[jwt]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn jwt(&self) -> Result<Jwt, Problems> {
+        self.section(Jwt::read)
+    }
+
+    /// The setting `jwt.issuer`.
+    ///
+    /// # Errors
+    /// The problems of the setting, and unknown settings.
+    pub fn jwt_issuer(&self) -> Result<Option<String>, Problems> {
+        self.section(|check| Some(Some(check.text("jwt.issuer", 512)?).filter(|issuer| !issuer.is_empty())))
+    }
+
+    /// The setting `keys.prefix`.
+    ///
+    /// # Errors
+    /// The problems of the setting, and unknown settings.
+    pub fn key_prefix(&self) -> Result<Prefix, Problems> {
+        self.section(|check| parsed(check, "keys.prefix"))
+    }
+
+    /// The section `[keys]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn keys(&self) -> Result<Keys, Problems> {
+        self.section(|check| Keys::read(check, None))
+    }
+
+    /// The policy for keys in the section `[keys]`.
+    ///
+    /// # Errors
+    /// The problems of these settings, and unknown settings.
+    pub fn key_policy(&self) -> Result<KeyPolicy, Problems> {
+        self.section(KeyPolicy::read)
+    }
+
+    /// The section `[checks]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn checks(&self) -> Result<Checks, Problems> {
+        self.section(Checks::read)
+    }
+
+    /// The section `[last_used]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn last_used(&self) -> Result<LastUsed, Problems> {
+        self.section(LastUsed::read)
+    }
+
+    /// The section `[hashing]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn hashing(&self) -> Result<Hashing, Problems> {
+        self.section(Hashing::read)
+    }
+
+    /// The section `[audit]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn audit(&self) -> Result<Audit, Problems> {
+        self.section(Audit::read)
+    }
+
+    /// The section `[log]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn log(&self) -> Result<Log, Problems> {
+        self.section(Log::read)
+    }
+
+    fn section<T>(&self, read: fn(&mut Check<'_>) -> Option<T>) -> Result<T, Problems> {
+        let mut check = Check::new(self);
+        let section = read(&mut check);
+        check.finish(section)
+    }
+}

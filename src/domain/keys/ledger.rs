@@ -1,0 +1,230 @@
+//! Requests to change keys and owners, and their outcomes. [`KeyLedger`](crate::domain::ports::ledger::KeyLedger) writes each
+//! change together with its audit event.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use crate::domain::{
+    api_key::KeyId,
+    audit::{Action, Author},
+    coherence::Mark,
+    key_record::{DisabledBy, ManagedKey},
+    metadata::InvalidMetadata,
+    owner::Owner,
+    ports::keys::StoredHash,
+    text::ChangeReason,
+};
+
+/// The keys that a caller may see and change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The keys of this owner. For the caller, no others exist.
+    Own(Owner),
+    /// The keys of every owner.
+    Any,
+}
+
+impl Reach {
+    /// The role in which such a caller disables a key.
+    pub fn disables_as(&self) -> DisabledBy {
+        match self {
+            Self::Own(_) => DisabledBy::Owner,
+            Self::Any => DisabledBy::Administrator,
+        }
+    }
+
+    /// The single owner within reach, if there is only one.
+    pub fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Own(owner) => Some(owner),
+            Self::Any => None,
+        }
+    }
+}
+
+/// Why a request is refused. The caller may know the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such key is within reach.
+    NotFound,
+    /// The key does not have a version that the request demands.
+    VersionMismatch,
+    /// The key has a version that the request excludes.
+    PreconditionFailed,
+    /// The key was revoked, which can't be undone.
+    KeyRevoked,
+    /// The key has expired.
+    KeyExpired,
+    /// The key already has this successor.
+    AlreadyRotated(KeyId),
+    /// An administrator disabled the key, so only an administrator can enable it.
+    DisabledByAdministrator,
+    /// The owner is disabled: their keys can be neither created nor enabled.
+    OwnerDisabled,
+    /// The owner has this maximum number of keys.
+    TooManyKeys(u32),
+    /// The owner has created the maximum number of keys per day.
+    TooManyNewKeys {
+        /// The time until the next key can be created.
+        retry_after: Duration,
+    },
+    /// The `Idempotency-Key` was used with another request.
+    OtherRequest,
+    /// The request violates the operator's policies.
+    Against(Vec<Violation>),
+}
+
+/// A violation of a policy by a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// `keys.require_name`.
+    NameRequired,
+    /// `keys.max_lifetime`.
+    LifetimeTooLong(Duration),
+    /// The caller does not hold this scope.
+    ScopeNotHeld(String),
+    /// Only tokens may have this scope.
+    ScopeNotForKeys(String),
+    /// The metadata is invalid after the merge.
+    Metadata(InvalidMetadata),
+}
+
+/// A key to be created.
+pub struct Insertion<'a> {
+    /// The key.
+    pub key: &'a ManagedKey,
+    /// The hash of its secret.
+    pub hash: &'a StoredHash,
+    /// The caller's reach.
+    pub reach: &'a Reach,
+    /// The idempotent request, if repeating it must not create another key.
+    pub request: Option<&'a IdempotentRequest>,
+    /// The owner's limits.
+    pub quota: Quota,
+}
+
+/// The limits on an owner's keys; `None` means unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// The maximum number of keys that are neither revoked nor expired. Twice as many are allowed in rotations, because
+    /// a key and its successor may coexist.
+    pub living: Option<u32>,
+    /// The maximum number of keys created within a day, whatever became of them. Twice as many including successors,
+    /// because an owner at the limit must still be able to replace a leaked key.
+    pub made_in_a_day: Option<u32>,
+}
+
+/// A request with an `Idempotency-Key`.
+#[derive(Clone, Debug)]
+pub struct IdempotentRequest {
+    /// Issuer and subject of the caller's token; `Idempotency-Key`s of different callers are unrelated.
+    pub by: Owner,
+    /// The header's value.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub hash: [u8; 32],
+}
+
+/// The outcome of an [`Insertion`], or of an earlier, identical request.
+pub enum Inserted {
+    /// The key was created; this is its stored form.
+    Now(Box<ManagedKey>),
+    /// An earlier, identical request created the key.
+    Before(Box<ManagedKey>),
+    /// The request was refused.
+    Refused(Refusal),
+}
+
+/// A change of one key.
+pub struct Change<'a> {
+    /// The key.
+    pub id: KeyId,
+    /// The caller's reach.
+    pub reach: &'a Reach,
+    /// The caller.
+    pub author: &'a Author,
+    /// The time of the change.
+    pub at: OffsetDateTime,
+    /// Decides on the change. Nobody else changes the key in the meantime.
+    pub decide: &'a Decide<'a>,
+    /// What belongs to the successor that `decide` may create.
+    pub successor: Option<SuccessorProof<'a>>,
+    /// The owner's limits; unlimited if the change neither creates nor revives a key.
+    pub quota: Quota,
+    /// The message that announces the change to the replicas. It is sent even if nothing changes, because whoever made
+    /// the change earlier may have failed while waiting. `None` if nobody waits for the replicas.
+    pub mark: Option<&'a Mark>,
+}
+
+/// What belongs to a successor.
+#[derive(Clone, Copy)]
+pub struct SuccessorProof<'a> {
+    /// The hash of its secret.
+    pub hash: &'a StoredHash,
+    /// The idempotent request, if repeating it must not create another successor.
+    pub request: Option<&'a IdempotentRequest>,
+}
+
+/// Decides on a change from the current state of the key.
+pub type Decide<'a> = dyn Fn(&ManagedKey) -> Result<Decision, Refusal> + Send + Sync + 'a;
+
+/// The result of a change.
+pub struct Decision {
+    /// The new state of the key. Id, owner, environment and creation time stay the same.
+    pub key: ManagedKey,
+    /// The event for the audit; `None` if nothing changes.
+    pub event: Option<Event>,
+    /// A successor to be created.
+    pub successor: Option<ManagedKey>,
+}
+
+/// An event for the audit.
+pub struct Event {
+    /// The kind of event.
+    pub action: Action,
+    /// The details.
+    pub details: Map<String, Value>,
+}
+
+/// The outcome of a [`Change`].
+pub enum Outcome {
+    /// The key was changed; this is its new state.
+    Changed(Box<ManagedKey>),
+    /// The change was refused.
+    Refused(Refusal),
+}
+
+/// Disables or enables an owner.
+#[derive(Clone, Debug)]
+pub struct OwnerSwitch {
+    /// The owner.
+    pub owner: Owner,
+    /// `true` to disable the owner.
+    pub disabled: bool,
+    /// The reason.
+    pub reason: Option<ChangeReason>,
+    /// The time of the change.
+    pub at: OffsetDateTime,
+}
+
+/// How an owner stands after a switch.
+#[derive(Clone, Debug)]
+pub struct OwnerSwitched {
+    /// Whether it was the switch that made it so.
+    pub changed: bool,
+    /// Why the owner is switched off, in the words of who did it first.
+    pub reason: Option<ChangeReason>,
+}
+
+/// The circumstances of a change to several keys, or to tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Together<'a> {
+    /// The caller's reach.
+    pub reach: &'a Reach,
+    /// The caller.
+    pub author: &'a Author,
+    /// The message that announces the change, as in [`Change`].
+    pub mark: Option<&'a Mark>,
+}

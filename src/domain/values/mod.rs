@@ -1,0 +1,7 @@
+//! Values that have rules of their own, for any part of the domain.
+
+pub mod escape;
+pub mod network;
+pub mod secret;
+pub mod text;
+pub mod timestamp;

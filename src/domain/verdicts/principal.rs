@@ -1,0 +1,112 @@
+//! The authenticated caller of a request.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::domain::{audit::Actor, key_record::KeyRecord, owner::Owner, scope::Scopes};
+
+/// The verified content of a token.
+#[derive(Clone, Debug)]
+pub struct TokenIdentity {
+    /// The owner whose keys the bearer may manage.
+    pub owner: Owner,
+    /// The bearer: the token's `sub`.
+    pub subject: Box<str>,
+    /// The scopes of the token.
+    pub scopes: Scopes,
+    /// `iat`, if the token has one; in microseconds.
+    pub issued_at: Option<OffsetDateTime>,
+    /// `exp`.
+    pub expires_at: OffsetDateTime,
+    /// Whether the issuer's tokens list all scopes that their bearers have.
+    pub scope_bearing: bool,
+    /// Whether the token states that its owner is disabled.
+    pub disabled: bool,
+}
+
+impl TokenIdentity {
+    /// The heap memory of this identity in bytes.
+    pub fn bytes_besides(&self) -> usize {
+        let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
+        self.owner.issuer.len() + self.owner.subject.len() + self.subject.len() + scopes
+    }
+}
+
+/// The authenticated caller of a request. Only the checks in `auth` construct one, after they have verified the
+/// credential; `tests/architecture.rs` enforces this.
+#[derive(Clone, Debug)]
+pub struct Principal(Credential);
+
+#[derive(Clone, Debug)]
+enum Credential {
+    ApiKey(Arc<KeyRecord>),
+    Token(Arc<TokenIdentity>),
+}
+
+impl Principal {
+    /// The caller with a key whose secret was verified. For `auth` only.
+    pub(crate) fn proven_key(record: Arc<KeyRecord>) -> Self {
+        Self(Credential::ApiKey(record))
+    }
+
+    /// The bearer of a token whose signature and claims were verified. For `auth` only.
+    pub(crate) fn proven_token(identity: Arc<TokenIdentity>) -> Self {
+        Self(Credential::Token(identity))
+    }
+
+    /// The owner of the credential.
+    pub fn owner(&self) -> &Owner {
+        match &self.0 {
+            Credential::ApiKey(record) => &record.owner,
+            Credential::Token(identity) => &identity.owner,
+        }
+    }
+
+    /// The scopes of the credential.
+    pub fn scopes(&self) -> &Scopes {
+        match &self.0 {
+            Credential::ApiKey(record) => &record.scopes,
+            Credential::Token(identity) => &identity.scopes,
+        }
+    }
+
+    /// Whether the caller's keys are limited to the caller's scopes. Hidden from applications, as the three methods
+    /// below, because they expose how rows and claims are stored.
+    #[doc(hidden)]
+    pub fn is_scope_bearing(&self) -> bool {
+        match &self.0 {
+            Credential::ApiKey(_) => false,
+            Credential::Token(identity) => identity.scope_bearing,
+        }
+    }
+
+    /// The record of the presented key; `None` for a token.
+    #[doc(hidden)]
+    pub fn key(&self) -> Option<&KeyRecord> {
+        match &self.0 {
+            Credential::ApiKey(record) => Some(record),
+            Credential::Token(_) => None,
+        }
+    }
+
+    /// The identity from the presented token; `None` for a key.
+    #[doc(hidden)]
+    pub fn token(&self) -> Option<&TokenIdentity> {
+        match &self.0 {
+            Credential::ApiKey(_) => None,
+            Credential::Token(identity) => Some(identity),
+        }
+    }
+
+    /// The caller as an actor of audit events.
+    #[doc(hidden)]
+    pub fn actor(&self) -> Actor {
+        match &self.0 {
+            Credential::ApiKey(record) => Actor::Key(record.id),
+            Credential::Token(identity) => {
+                Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The conditions of a list of keys, which are also those of a bulk revocation, and the state of a key, as SQL.
+
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use crate::domain::{listing::KeyFilter, scope::Scope, text::SearchText};
+
+/// A query with the state of a key between `$before` and `$after`. `$owner_disabled` is the condition for a disabled
+/// owner, and the parameter `$4` is now.
+macro_rules! with_state {
+    (
+        $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $after:literal $(+ $rest:literal)*
+        $(, $argument:expr)* $(,)?)
+    ) => {
+        $($query)::+!(
+            $($flag)? $before $(+ $more)*
+            + " CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN NOT enabled OR "
+            + $owner_disabled
+            + " THEN 'disabled' WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END "
+            + $after $(+ $rest)*
+            $(, $argument)*
+        )
+    };
+}
+pub(super) use with_state;
+
+/// A query about the keys that a filter names. The filter is in the parameters `$3` to `$12`, and follows the condition
+/// that `$before` ends with. The queries differ in how they find keys, and so in where they learn these:
+///
+/// - `$owner_disabled`: whether the key's owner is disabled
+/// - `$idle`: whether the key has not been used since `$12`
+macro_rules! with_conditions {
+    (
+        $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $idle:literal, $after:literal,
+        $one:expr, $two:expr, $filter:expr, $now:expr $(, $argument:expr)* $(,)?)
+    ) => {
+        $crate::store::ledger::conditions::with_state!($($query)::+!(
+            [$($flag)?] $before $(+ $more)* + " AND ($3::text[] IS NULL OR ",
+            $owner_disabled,
+            "= ANY($3))
+             AND ($5::text IS NULL OR environment = $5)
+             AND ($6::text IS NULL OR name = $6)
+             AND ($7::text IS NULL OR name ILIKE $7 OR description ILIKE $7)
+             AND ($8::jsonb IS NULL OR (metadata @> $8 AND metadata <> '{}'))
+             AND ($9::text IS NULL OR $9 = ANY(scopes))
+             AND ($10::timestamptz IS NULL OR expires_at < $10)
+             AND ($11::timestamptz IS NULL OR created_at >= $11)
+             AND ($12::timestamptz IS NULL OR (created_at < $12 AND "
+            + $idle + ")) " + $after,
+            $one,
+            $two,
+            $filter.states.as_deref() as _,
+            $now,
+            $filter.environment,
+            $filter.name,
+            $filter.search.as_deref(),
+            $filter.tag.as_ref() as _,
+            $filter.scope,
+            $filter.expiring_before,
+            $filter.created_since,
+            $filter.unused_since
+            $(, $argument)*
+        ))
+    };
+}
+pub(super) use with_conditions;
+
+/// A filter as parameters of [`with_conditions`]: NULL for an absent condition.
+pub(super) struct Conditions<'a> {
+    pub(super) states: Option<Vec<&'static str>>,
+    pub(super) environment: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
+    pub(super) search: Option<String>,
+    pub(super) tag: Option<Json<Value>>,
+    pub(super) scope: Option<&'a str>,
+    pub(super) expiring_before: Option<OffsetDateTime>,
+    pub(super) created_since: Option<OffsetDateTime>,
+    pub(super) unused_since: Option<OffsetDateTime>,
+}
+
+impl<'a> Conditions<'a> {
+    pub(super) fn of(filter: &'a KeyFilter) -> Self {
+        let states: Vec<&'static str> = filter.states.iter().map(|state| state.as_str()).collect();
+        Self {
+            states: (!states.is_empty()).then_some(states),
+            environment: filter.environment.map(|environment| environment.as_str()),
+            name: filter.name.as_ref().map(|name| name.as_str()),
+            search: filter.search.as_ref().map(SearchText::like_pattern),
+            tag: filter.tag.as_ref().map(|tag| Json(json!({ &tag.name: &tag.value }))),
+            scope: filter.scope.as_ref().map(Scope::as_str),
+            expiring_before: filter.expiring_before,
+            created_since: filter.created_since,
+            unused_since: filter.unused_since,
+        }
+    }
+}
