@@ -11,13 +11,12 @@ use actix_web::{
 
 use super::{
     caller::Administrator,
-    explanation::explanation,
     root_span::{in_request, request_id},
 };
 use crate::api::{
     services::{answered, services},
     wire::{
-        failure::{CredentialKind, Failure},
+        failure::{CredentialKind, Reason},
         form::Members,
     },
 };
@@ -30,7 +29,7 @@ use crate::{
         verdict::Verdict,
     },
     protect::{
-        Cause, Credentials, HostApp, Refused,
+        Credentials, HostApp, Refused,
         credentials::{self, BearerScheme, Presented},
         with_scope,
     },
@@ -160,12 +159,8 @@ async fn proceed(
 pub(crate) struct OwnRoutes;
 
 impl HostApp for OwnRoutes {
-    fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse {
-        let explanation = match refused.cause() {
-            Cause::Denied(kind, denial) => explanation(request.headers(), kind, denial),
-            Cause::Undecided => None,
-        };
-        HttpResponse::from_error(Failure::new(request.path(), refused).explained(explanation))
+    fn answer(&self, _: &HttpRequest, refused: Refused) -> HttpResponse {
+        HttpResponse::from_error(Reason::from(refused))
     }
 
     fn in_request(&self, request: &HttpRequest, log: &mut dyn FnMut()) {

@@ -9,3 +9,4 @@ pub(crate) mod host;
 pub(crate) mod immediate;
 pub(crate) mod key_check;
 pub(crate) mod root_span;
+pub(crate) mod strict;

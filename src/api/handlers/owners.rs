@@ -2,24 +2,25 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK},
     web::{Bytes, Data, Path},
 };
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::keys::representation::{Confirmation, Owner};
+use super::keys::{
+    reason_in_body,
+    representation::{Confirmation, Owner},
+};
 use crate::api::{
     access::root_span::in_request,
     services::{Services, read_failed, unavailable},
     wire::{
         actor::ActorView,
         cursor,
-        failure::{Failure, Missing, Reason},
-        fields::{Fields, parsed},
+        failure::{Missing, Reason},
         owner_id,
-        parameters::{self, Parameters},
+        parameters::Parameters,
         times::{self, now},
     },
 };
@@ -113,10 +114,9 @@ pub(crate) struct OwnerList {
 const LIST: &str = "owners";
 
 /// `GET /v1/admin/owners`
-pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Reason> {
     let keyring = &services.issuer.keyring;
-    let read = which_owners(Parameters::of(&request), keyring);
-    let (filter, one, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
+    let (filter, one, page) = which_owners(Parameters::of(&request), keyring)?;
     let listed = match one {
         Some(owner) => services
             .lifecycle
@@ -125,13 +125,8 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Resu
             .map(|found| Listed { items: found.into_iter().filter(|found| filter.names(found)).collect(), next: None }),
         None => services.lifecycle.owners(&filter, &page, now()).await,
     };
-    let listed = listed.map_err(|error| read_failed(&request, &error))?;
-    let next_cursor = listed.next.map(|last| cursor::write(keyring, LIST, &last));
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    if let Some(cursor) = &next_cursor {
-        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
-    }
+    let listed = listed.map_err(read_failed(&request))?;
+    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, listed.next);
     Ok(response.json(OwnerList { owners: listed.items.into_iter().map(OwnerDetails::from).collect(), next_cursor }))
 }
 
@@ -157,12 +152,11 @@ pub(crate) async fn show(
     request: HttpRequest,
     services: Data<Services>,
     id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
-    let found = services.lifecycle.owner(&owner, now()).await.map_err(|error| read_failed(&request, &error))?;
-    let found = found.ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(OwnerDetails::from(found)))
+) -> Result<HttpResponse, Reason> {
+    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let found = services.lifecycle.owner(&owner, now()).await.map_err(read_failed(&request))?;
+    let found = found.ok_or(Reason::NotFound(Missing::Owner))?;
+    Ok(HttpResponse::Ok().json(OwnerDetails::from(found)))
 }
 
 impl From<OwnerStanding> for OwnerDetails {
@@ -188,7 +182,7 @@ pub(crate) async fn disable(
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
+) -> Result<HttpResponse, Reason> {
     switch(&request, caller, &services, &id, &body, true).await
 }
 
@@ -199,7 +193,7 @@ pub(crate) async fn enable(
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
+) -> Result<HttpResponse, Reason> {
     switch(&request, caller, &services, &id, &body, false).await
 }
 
@@ -210,15 +204,12 @@ async fn switch(
     id: &str,
     body: &Bytes,
     disabled: bool,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
-    let mut fields = Fields::of_optional(request, body).map_err(fail)?;
-    let reason = fields.take("reason", parsed);
-    fields.finish(Some(())).map_err(fail)?;
+) -> Result<HttpResponse, Reason> {
+    let owner = owner_id::read(id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let reason = reason_in_body(request, body)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
     let switched = services.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
-    let switched = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
+    let switched = switched.map_err(unavailable(request, "switch an owner"))?;
     let confirmation = Confirmation::new(&switched.propagated);
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
@@ -240,5 +231,5 @@ async fn switch(
         disabled_reason: switched.reason.map(|reason| reason.as_str().to_owned()),
         confirmation,
     };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    Ok(HttpResponse::Ok().json(answer))
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -20,7 +19,7 @@ use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
     wire::{
-        failure::{Failure, Reason},
+        failure::Reason,
         fields::{Fields, InvalidValue, parsed, text, wrong},
         times::{self, now},
     },
@@ -98,14 +97,13 @@ pub(crate) async fn revoke(
     caller: Caller,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let fields = Fields::of(&request, &body).map_err(fail)?;
+) -> Result<HttpResponse, Reason> {
+    let fields = Fields::of(&request, &body)?;
     let issuers = services.gate.tokens.verifier().lives();
-    let revocation = which(fields, issuers, now()).map_err(fail)?;
+    let revocation = which(fields, issuers, now())?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, caller.reach, caller.author).await;
-    let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke tokens"))?;
+    let revoked = revoked.map_err(unavailable(&request, "revoke tokens"))?;
     let tokens = EndedTokens::new(issuers, &issuer, which, revoked.not_before);
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
@@ -121,7 +119,7 @@ pub(crate) async fn revoke(
         );
     });
     let answer = RevokedTokens { tokens, confirmation };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// The tokens that a body selects.

@@ -5,7 +5,6 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -20,7 +19,7 @@ use super::keys::{
 use crate::api::{
     services::{Services, unavailable},
     wire::{
-        failure::{Failure, FieldError, Reason},
+        failure::{FieldError, Reason},
         fields::{Fields, boolean, list, object, parsed, text, wrong},
         times::{self, now},
     },
@@ -137,15 +136,14 @@ pub(crate) async fn verify(
     request: HttpRequest,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let asked = Fields::of(&request, &body).and_then(read);
-    let (questions, explain, batch) = asked.map_err(|reason| Failure::new(request.path(), reason))?;
+) -> Result<HttpResponse, Reason> {
+    let (questions, explain, batch) = read(Fields::of(&request, &body)?)?;
     let mut results = Vec::with_capacity(questions.len());
     let now = now();
     // One after another: every key that memory does not know needs the hasher, which other requests need too.
     for question in &questions {
         let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
-        let examined = examined.map_err(|undecided| unavailable(&request, &undecided, "decide on a key"))?;
+        let examined = examined.map_err(unavailable(&request, "decide on a key"))?;
         let failures = match &examined {
             Examined::No(_) => vec![failure(NOT_FOUND)],
             Examined::Proven(record) => {
@@ -159,13 +157,11 @@ pub(crate) async fn verify(
         };
         results.push(Verification::new(&examined, failures, explain));
     }
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(match results.pop() {
-        Some(one) if !batch => response.json(one),
+        Some(one) if !batch => HttpResponse::Ok().json(one),
         last => {
             results.extend(last);
-            response.json(Verifications { results })
+            HttpResponse::Ok().json(Verifications { results })
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::{ResponseError, body::MessageBody, http::header::HeaderMap};
+use actix_web::{body::MessageBody, http::header::HeaderMap};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -127,7 +127,7 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
     let mut failures = BTreeMap::<u16, Vec<Failure>>::new();
     for reason in reasons(endpoint).into_iter().chain(operation.reasons.iter().cloned()) {
         let failure = Failure::new(endpoint.path, reason);
-        failures.entry(failure.status_code().as_u16()).or_default().push(failure);
+        failures.entry(failure.status().as_u16()).or_default().push(failure);
     }
     for (status, failures) in failures {
         responses.insert(status.to_string(), refusal(endpoint, &failures));
@@ -208,8 +208,8 @@ fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
     let mut examples = Map::new();
     let mut headers = Vec::new();
     for failure in failures {
-        let (_, code, _) = failure.facts();
-        let answer = failure.error_response();
+        let code = failure.code();
+        let answer = failure.answer(None);
         headers.push(names(answer.headers()));
         let body = answer.into_body().try_into_bytes().unwrap_or_default();
         let mut example: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::{
         services::Services,
         wire::{
             entity_tag::TagList,
-            failure::{Failure, Missing, Reason},
+            failure::{Missing, Reason},
         },
     },
     server::{IsShared, Shared},
@@ -71,9 +71,9 @@ impl File {
 }
 
 /// `GET /`: redirects to the page if someone is trying Keyward. A production service reveals nothing about itself here.
-pub(in crate::api) async fn root(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+pub(in crate::api) async fn root(services: Data<Services>) -> Result<HttpResponse, Reason> {
     if !services.docs_at_root {
-        return Err(Failure::new(request.path(), Reason::NotFound(Missing::Route)));
+        return Err(Reason::NotFound(Missing::Route));
     }
     let mut answer = HttpResponse::TemporaryRedirect();
     Ok(answer.insert_header((LOCATION, "docs/")).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
@@ -88,17 +88,17 @@ pub(in crate::api) async fn docs() -> HttpResponse {
 }
 
 /// `GET /docs/`
-pub(in crate::api) async fn index(request: HttpRequest) -> Result<HttpResponse, Failure> {
+pub(in crate::api) async fn index(request: HttpRequest) -> Result<HttpResponse, Reason> {
     named(&request, INDEX)
 }
 
 /// `GET /docs/{file}`
-pub(in crate::api) async fn part(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Failure> {
+pub(in crate::api) async fn part(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Reason> {
     named(&request, &name)
 }
 
-fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
-    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound(Missing::File)))?;
+fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Reason> {
+    let file = PAGE.get(name).ok_or(Reason::NotFound(Missing::File))?;
     Ok(file.answer(request))
 }
 

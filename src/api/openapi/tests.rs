@@ -116,7 +116,11 @@ fn queries_are_documented_with_the_names_that_are_read() {
     let read = asked::by(|| owners::which_owners(Parameters::of(&request), &keyring));
     assert_eq!(names_in_query("get", "/v1/admin/owners"), read);
     for path in ["/v1/keys/self", "/v1/keys/{id}", "/v1/admin/keys/{id}"] {
-        assert_eq!(names_in_query("delete", path), asked::by(|| keys::reason(&request)), "{path}");
+        assert_eq!(
+            names_in_query("delete", path),
+            asked::by(|| keys::reason_in_query(Parameters::of(&request))),
+            "{path}"
+        );
     }
 }
 

@@ -11,5 +11,4 @@ pub(crate) mod form;
 pub(crate) mod idempotency;
 pub mod owner_id;
 pub(crate) mod parameters;
-pub(crate) mod strict;
 pub(crate) mod times;

@@ -164,10 +164,3 @@ fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
         Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
     }
 }
-
-/// The next page of the same list, as a `Link` header (RFC 8288).
-pub(crate) fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
-    let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let query: String = others.map(|pair| format!("{pair}&")).collect();
-    format!("<{}?{query}cursor={cursor}>; rel=\"next\"", request.path())
-}

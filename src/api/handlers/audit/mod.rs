@@ -6,11 +6,7 @@
 mod event;
 mod lines;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK, VARY},
-    web::Data,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header::VARY, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,11 +17,7 @@ pub use self::{
 };
 use crate::api::{
     services::{Services, read_failed},
-    wire::{
-        actor, cursor,
-        failure::{Failure, Reason},
-        parameters::{self, Parameters},
-    },
+    wire::{actor, cursor, failure::Reason, parameters::Parameters},
 };
 use crate::{
     auth::lifecycle::Caller,
@@ -55,19 +47,14 @@ pub(crate) async fn list(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+) -> Result<HttpResponse, Reason> {
     let keyring = &services.issuer.keyring;
-    let Wanted { filter, page, format } = which_events(&request, keyring, &caller.reach).map_err(fail)?;
+    let Wanted { filter, page, format } = which_events(&request, keyring, &caller.reach)?;
     let found = services.lifecycle.events(&filter, &page, &caller.reach).await;
-    let found = found.map_err(|error| read_failed(&request, &error))?;
-    let next_cursor = found.next.map(|last| cursor::write(keyring, LIST, &last));
+    let found = found.map_err(read_failed(&request))?;
+    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, found.next);
     let events: Vec<Event> = found.items.into_iter().map(Event::from).collect();
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "Accept"));
-    if let Some(cursor) = &next_cursor {
-        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
-    }
+    response.insert_header((VARY, "Accept"));
     Ok(match format {
         Format::Json => response.json(EventList { events, next_cursor }),
         Format::Csv => response.content_type(Format::CSV).body(csv_header() + &csv_lines(&events)),

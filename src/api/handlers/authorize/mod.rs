@@ -16,11 +16,7 @@ use std::{collections::BTreeSet, future::Future, sync::Arc};
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 pub use self::credential::Authorize;
-use crate::api::{
-    access::{explanation::explanation, immediate::Answer},
-    services::Services,
-    wire::failure::{Failure, Reason},
-};
+use crate::api::{access::immediate::Answer, services::Services, wire::failure::Reason};
 use crate::{
     auth::{Checked, Undecided},
     domain::{
@@ -47,37 +43,24 @@ impl Answer for GatewayCheck {
         let policy = services.authorize.policy();
         let demanded = match demand(services, request, policy.as_deref()) {
             Ok(demanded) => demanded,
-            Err(denial) => {
-                return Checked::Now(respond(Err(services.gate.refuse(KIND, denial, request).into()), request));
-            }
+            Err(reason) => return Checked::Now(HttpResponse::from_error(reason)),
         };
         let presented = services.authorize.credential(request.headers());
         match services.gate.check(presented, request) {
-            Checked::Now(verdict) => Checked::Now(respond(decide(&services.gate, request, demanded, verdict), request)),
+            Checked::Now(verdict) => Checked::Now(respond(decide(&services.gate, request, demanded, verdict))),
             Checked::Later(waiting) => Checked::Later(async move {
                 let verdict = waiting.await;
                 // The policy may have changed in the meantime.
                 let policy = services.authorize.policy();
-                respond(
-                    match demand(services, request, policy.as_deref()) {
-                        Ok(demanded) => decide(&services.gate, request, demanded, verdict),
-                        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
-                    },
-                    request,
-                )
+                let demanded = demand(services, request, policy.as_deref());
+                respond(demanded.and_then(|demanded| decide(&services.gate, request, demanded, verdict)))
             }),
         }
     }
 }
 
-fn respond(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
-    judged.unwrap_or_else(|reason| {
-        let explanation = match reason {
-            Reason::Denied(kind, denial) => explanation(request.headers(), kind, denial),
-            _ => None,
-        };
-        HttpResponse::from_error(Failure::new(request.path(), reason).explained(explanation))
-    })
+fn respond(judged: Result<HttpResponse, Reason>) -> HttpResponse {
+    judged.unwrap_or_else(HttpResponse::from_error)
 }
 
 /// What the policy demands for this request; only a valid credential if there is no policy.
@@ -85,14 +68,18 @@ fn demand<'a>(
     services: &Services,
     request: &HttpRequest,
     policy: Option<&'a Arc<Policy>>,
-) -> Result<Option<&'a Demand>, Denial> {
+) -> Result<Option<&'a Demand>, Reason> {
     let Some(policy) = policy else { return Ok(None) };
-    let asked = original::asked(request, policy.looks_at(), &services.gate.proxies)?;
-    match policy.first(&asked) {
+    let first = original::asked(request, policy.looks_at(), &services.gate.proxies).and_then(|asked| {
+        policy.first(&asked).map_err(|unmet| match unmet {
+            Unmet::NoRule => Denial::NoRule,
+            Unmet::Unknown => Denial::RequestUnknown,
+            Unmet::OnlyByFolding => Denial::RequestUnclear,
+        })
+    });
+    match first {
         Ok((_, rule)) => Ok(Some(&rule.demand)),
-        Err(Unmet::NoRule) => Err(Denial::NoRule),
-        Err(Unmet::Unknown) => Err(Denial::RequestUnknown),
-        Err(Unmet::OnlyByFolding) => Err(Denial::RequestUnclear),
+        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
     }
 }
 

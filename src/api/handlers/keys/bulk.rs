@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -15,7 +14,7 @@ use crate::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            failure::{Failure, Reason},
+            failure::Reason,
             fields::{Fields, InvalidValue, boolean, list, parsed, text, wrong},
             owner_id,
         },
@@ -59,20 +58,19 @@ pub(in crate::api) async fn revoke_in_bulk(
     caller: Caller,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+) -> Result<HttpResponse, Reason> {
     let now = now();
-    let fields = Fields::of(&request, &body).map_err(fail)?;
-    let Selection { filter, reason, dry_run } = which(fields).map_err(fail)?;
+    let fields = Fields::of(&request, &body)?;
+    let Selection { filter, reason, dry_run } = which(fields)?;
     if dry_run {
         let count = services.lifecycle.count_living(&filter, &caller.reach, now).await;
-        let would_be_revoked = count.map_err(|error| read_failed(&request, &error))?;
+        let would_be_revoked = count.map_err(read_failed(&request))?;
         let answer = WouldBeRevoked { dry_run: true, would_be_revoked };
-        return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer));
+        return Ok(HttpResponse::Ok().json(answer));
     }
     let told = told(&filter);
     let revoked = services.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
-    let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke keys"))?;
+    let revoked = revoked.map_err(unavailable(&request, "revoke keys"))?;
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
@@ -80,7 +78,7 @@ pub(in crate::api) async fn revoke_in_bulk(
         tracing::info!(count, filter = told, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
     });
     let answer = RevokedTogether { revoked: revoked.count, confirmation };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// The conditions that select keys for revocation.

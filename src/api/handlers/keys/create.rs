@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{CACHE_CONTROL, LOCATION},
+    http::header::LOCATION,
     web::{Bytes, Data, Path},
 };
 use time::OffsetDateTime;
@@ -16,11 +16,7 @@ use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, unavailable},
-        wire::{
-            failure::{Failure, Reason},
-            fields::Fields,
-            idempotency,
-        },
+        wire::{failure::Reason, fields::Fields, idempotency},
     },
     auth::lifecycle::{Caller, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,
@@ -33,23 +29,19 @@ pub(in crate::api) async fn create(
     caller: Caller,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+) -> Result<HttpResponse, Reason> {
     let now = now();
-    let idempotent = idempotency::of(&request, &caller, &body).map_err(fail)?;
+    let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {
         let before = services.issuer.issued_before(idempotent, &caller, now).await;
-        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
-        if let Some(before) = before {
-            let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
-            return Ok(known(&services, &key, now));
+        if let Some(before) = before.map_err(unavailable(&request, "look for an earlier request"))? {
+            return Ok(known(&services, &*before?, now));
         }
     }
-    let fields = Fields::of_optional(&request, &body).map_err(fail)?;
-    let order = requests::order(fields, caller.reach.owner(), now).map_err(fail)?;
+    let fields = Fields::of_optional(&request, &body)?;
+    let order = requests::order(fields, caller.reach.owner(), now)?;
     let issued = services.issuer.issue(order, idempotent.as_ref(), &caller, now).await;
-    let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
-    match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
+    match issued.map_err(unavailable(&request, "issue a key"))?? {
         Issued::Now(new) => {
             in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
             let location = format!("{}/{}", request.path(), new.key.record.id);
@@ -74,24 +66,21 @@ pub(in crate::api) async fn rotate(
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let (id, now) = (key_id(&request, &id)?, now());
-    let idempotent = idempotency::of(&request, &caller, &body).map_err(fail)?;
+) -> Result<HttpResponse, Reason> {
+    let (id, now) = (key_id(&id)?, now());
+    let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {
         let before = services.issuer.rotated_before(id, idempotent.clone(), caller.clone(), now).await;
-        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
-        if let Some(before) = before.map_err(|refusal| Failure::new(request.path(), refusal))? {
+        if let Some(before) = before.map_err(unavailable(&request, "look for an earlier request"))?? {
             return Ok(rotated_as(&services, before, now));
         }
     }
-    let fields = Fields::of_optional(&request, &body).map_err(fail)?;
-    let (grace_period, expiry) = requests::rotation(fields, now).map_err(fail)?;
+    let fields = Fields::of_optional(&request, &body)?;
+    let (grace_period, expiry) = requests::rotation(fields, now)?;
     let preconditions = conditions_of_change(&request)?;
     let rotation = Rotation { id, grace_period, expiry, preconditions, request: idempotent };
     let rotated = services.issuer.rotate(rotation, caller, now).await;
-    let rotated = rotated.map_err(|undecided| unavailable(&request, &undecided, "rotate a key"))?;
-    let rotated = rotated.map_err(|refusal| Failure::new(request.path(), refusal))?;
+    let rotated = rotated.map_err(unavailable(&request, "rotate a key"))??;
     in_request(&request, || {
         let successor = rotated.new.key().record.id;
         let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&rotated.propagated);
@@ -111,6 +100,6 @@ fn rotated_as(services: &Services, rotated: Rotated, now: OffsetDateTime) -> Htt
 }
 
 fn with_secret(mut response: HttpResponseBuilder, key: &ManagedKey, now: OffsetDateTime) -> HttpResponseBuilder {
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&conditions::tag(key, now)));
+    response.insert_header(etag(&conditions::tag(key, now)));
     response
 }

@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK},
     web::{Data, Path},
 };
 
@@ -17,8 +16,8 @@ use crate::{
         services::{Services, read_failed},
         wire::{
             cursor,
-            failure::{Failure, Missing, Reason},
-            parameters::{self, Parameters},
+            failure::{Missing, Reason},
+            parameters::Parameters,
         },
     },
     auth::lifecycle::Caller,
@@ -40,8 +39,8 @@ pub(in crate::api) async fn show(
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    show_it(&request, &services, key_id(&request, &id)?, &caller.reach).await
+) -> Result<HttpResponse, Reason> {
+    show_it(&request, &services, key_id(&id)?, &caller.reach).await
 }
 
 /// `GET /v1/keys/self`: the presented key.
@@ -49,29 +48,20 @@ pub(in crate::api) async fn show_self(
     request: HttpRequest,
     principal: Principal,
     services: Data<Services>,
-) -> Result<HttpResponse, Failure> {
-    let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
+) -> Result<HttpResponse, Reason> {
+    let Some(record) = principal.key() else { return Err(Reason::Internal) };
     show_it(&request, &services, record.id, &Reach::Own(record.owner.clone())).await
 }
 
-async fn show_it(
-    request: &HttpRequest,
-    services: &Services,
-    id: KeyId,
-    reach: &Reach,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+async fn show_it(request: &HttpRequest, services: &Services, id: KeyId, reach: &Reach) -> Result<HttpResponse, Reason> {
     let now = now();
-    let conditions = Conditions::of(request).map_err(fail)?;
-    let key = services.lifecycle.show(id, reach).await.map_err(|error| read_failed(request, &error))?;
-    let key = key.ok_or_else(|| fail(Reason::NotFound(Missing::Key)))?;
+    let conditions = Conditions::of(request)?;
+    let key = services.lifecycle.show(id, reach).await.map_err(read_failed(request))?;
+    let key = key.ok_or(Reason::NotFound(Missing::Key))?;
     let tag = conditions::tag(&key, now);
-    match conditions.of_read(&tag).map_err(fail)? {
+    match conditions.of_read(&tag)? {
         Read::Shown => Ok(shown(services, &key, now)),
-        Read::NotModified => {
-            let mut response = HttpResponse::NotModified();
-            Ok(response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&tag)).finish())
-        }
+        Read::NotModified => Ok(HttpResponse::NotModified().insert_header(etag(&tag)).finish()),
     }
 }
 
@@ -80,20 +70,14 @@ pub(in crate::api) async fn list(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
-) -> Result<HttpResponse, Failure> {
+) -> Result<HttpResponse, Reason> {
     let now = now();
-    let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &caller.reach);
-    let Wanted { filter, order, page } = read.map_err(|reason| Failure::new(request.path(), reason))?;
-    let listed = services.lifecycle.list(&filter, order, &page, &caller.reach, now).await;
-    let listed = listed.map_err(|error| read_failed(&request, &error))?;
     let keyring = &services.issuer.keyring;
-    let next_cursor = listed.next.map(|last| cursor::write(keyring, &name_of(order), &last));
+    let Wanted { filter, order, page } = which_keys(Parameters::of(&request), keyring, &caller.reach)?;
+    let listed = services.lifecycle.list(&filter, order, &page, &caller.reach, now).await;
+    let listed = listed.map_err(read_failed(&request))?;
     let keys = listed.items.iter().map(|key| Key::new(key, keyring.prefix(), now)).collect();
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    if let Some(cursor) = &next_cursor {
-        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
-    }
+    let (mut response, next_cursor) = cursor::page(&request, keyring, &name_of(order), listed.next);
     Ok(response.json(KeyList { keys, next_cursor }))
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::{
-    HttpResponse, HttpResponseBuilder, ResponseError,
+    HttpResponse, HttpResponseBuilder,
     http::{
         StatusCode,
         header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -22,21 +22,11 @@ const PROBLEMS_MAX: usize = 50;
 /// Longer paths are not repeated: the client knows its path, and answers stay small.
 const INSTANCE_MAX_BYTES: usize = 2048;
 
-impl ResponseError for Failure {
-    fn status_code(&self) -> StatusCode {
-        self.facts().0
-    }
-
-    /// Without the request id, which `edge.rs` adds.
-    fn error_response(&self) -> HttpResponse {
-        self.answer(None)
-    }
-}
-
 impl Failure {
     /// The answer to the request with this id.
     pub(in crate::api) fn answer(&self, request_id: Option<&str>) -> HttpResponse {
-        let (status, code, title) = self.facts();
+        let (_, code, title) = self.reason.facts();
+        let status = self.status();
         let mut response = HttpResponse::build(status);
         self.add_headers(status, &mut response);
         match self.dialect {
@@ -47,7 +37,7 @@ impl Failure {
     }
 
     fn problem<'a>(&'a self, request_id: Option<&'a str>) -> Problem<'a> {
-        let (status, code, title) = self.facts();
+        let (_, code, title) = self.reason.facts();
         let errors = match &self.reason {
             Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) => {
                 Some(&problems[..problems.len().min(PROBLEMS_MAX)])
@@ -57,7 +47,7 @@ impl Failure {
         Problem {
             kind: format!("/problems/{code}"),
             title,
-            status: status.as_u16(),
+            status: self.status().as_u16(),
             code,
             detail: self.detail().unwrap_or_else(|| catalog::meaning(code).unwrap_or(title).into()),
             instance: instance(&self.path),

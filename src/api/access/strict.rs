@@ -14,11 +14,11 @@ use actix_web::{
     middleware::Next,
 };
 
-use super::{
-    failure::{Failure, Reason},
-    parameters::Parameters,
+use crate::api::{
+    endpoint::Reads,
+    services::answered,
+    wire::{failure::Reason, parameters::Parameters},
 };
-use crate::api::{endpoint::Reads, services::answered};
 
 /// Passes a request that has nothing that its route would ignore.
 pub(in crate::api) async fn refuse_what_is_not_read(
@@ -28,10 +28,7 @@ pub(in crate::api) async fn refuse_what_is_not_read(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match check(reads, request.request()) {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(reason) => {
-            let refusal = HttpResponse::from_error(Failure::new(request.path(), reason));
-            Ok(answered(request, refusal))
-        }
+        Err(reason) => Ok(answered(request, HttpResponse::from_error(reason))),
     }
 }
 
