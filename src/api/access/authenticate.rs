@@ -17,7 +17,7 @@ use crate::api::{
     services::{answered, services},
     wire::{
         failure::{CredentialKind, Reason},
-        form::Members,
+        request::form::Members,
     },
 };
 use crate::{

@@ -31,7 +31,7 @@ impl RootSpanBuilder for RootSpan {
             Ok(response) => {
                 let (request, status) = (response.request(), response.status());
                 // At `debug` each request has its line, also where there were too many for a warning. What could not be decided
-                // or done has one already, which tells why.
+                // or done has one already, which says why.
                 if status.is_server_error()
                     && status != StatusCode::SERVICE_UNAVAILABLE
                     && let Some(suppressed) = services(request).broken_answers.admit()

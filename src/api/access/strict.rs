@@ -17,7 +17,7 @@ use actix_web::{
 use crate::api::{
     endpoint::Reads,
     services::answered,
-    wire::{failure::Reason, parameters::Parameters},
+    wire::{failure::Reason, request::parameters::Parameters},
 };
 
 /// Passes a request that has nothing that its route would ignore.
@@ -42,7 +42,7 @@ fn check(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
             return Err(Reason::UnsupportedMediaType);
         }
     }
-    if reads.query { Ok(()) } else { Parameters::of(request).finish() }
+    if reads.query { Ok(()) } else { Parameters::of(request, &[]).finish() }
 }
 
 /// Decided by the head alone: a body that nobody reads is not waited for.

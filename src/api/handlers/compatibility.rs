@@ -12,7 +12,7 @@ use super::keys::representation::SHOWN_BEFORE;
 use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
-    wire::{failure::Reason, idempotency, times},
+    wire::{failure::Reason, request::idempotency, times},
 };
 use crate::{
     auth::{

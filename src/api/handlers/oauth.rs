@@ -13,11 +13,14 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::api::{
-    access::host::host_of,
     handlers::keys::log_change,
     paths::{INTROSPECT, REVOKE},
     services::{Services, unavailable},
-    wire::{failure::Reason, form::Members, times::now},
+    wire::{
+        failure::Reason,
+        request::{form::Members, host::host_of},
+        times::now,
+    },
 };
 use crate::{
     auth::{Undecided, keys::cache::Examined, lifecycle::Caller},

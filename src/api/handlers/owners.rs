@@ -20,7 +20,10 @@ use crate::api::{
         cursor,
         failure::{Missing, Reason},
         owner_id,
-        parameters::Parameters,
+        request::{
+            parameters::Parameters,
+            queries::{OF_AN_OWNER, OF_OWNERS},
+        },
         times::{self, now},
     },
 };
@@ -116,7 +119,7 @@ const LIST: &str = "owners";
 /// `GET /v1/admin/owners`
 pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Reason> {
     let keyring = &services.issuer.keyring;
-    let (filter, one, page) = which_owners(Parameters::of(&request), keyring)?;
+    let (filter, one, page) = selected_owners(&request, keyring)?;
     let listed = match one {
         Some(owner) => services
             .lifecycle
@@ -131,10 +134,11 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Resu
 }
 
 /// The filter or the single owner, and the page, that a query selects.
-pub(crate) fn which_owners(
-    mut parameters: Parameters,
+pub(crate) fn selected_owners(
+    request: &HttpRequest,
     keyring: &Keyring,
 ) -> Result<(OwnerFilter, Option<owner::Owner>, Page), Reason> {
+    let mut parameters = Parameters::of(request, &[OF_OWNERS, OF_AN_OWNER]);
     let page = parameters.page(keyring, LIST);
     let disabled = parameters.take("state", |word| match word {
         ACTIVE => Ok(false),

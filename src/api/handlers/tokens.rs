@@ -20,7 +20,10 @@ use crate::api::{
     services::{Services, unavailable},
     wire::{
         failure::Reason,
-        fields::{Fields, InvalidValue, parsed, text, wrong},
+        request::{
+            bodies::TOKEN_REVOCATION,
+            fields::{Fields, InvalidValue, invalid, parsed, text},
+        },
         times::{self, now},
     },
 };
@@ -98,9 +101,8 @@ pub(crate) async fn revoke(
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Reason> {
-    let fields = Fields::of(&request, &body)?;
     let issuers = services.gate.tokens.verifier().lives();
-    let revocation = which(fields, issuers, now())?;
+    let revocation = revocation(&request, &body, issuers, now())?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, caller.reach, caller.author).await;
     let revoked = revoked.map_err(unavailable(&request, "revoke tokens"))?;
@@ -123,18 +125,24 @@ pub(crate) async fn revoke(
 }
 
 /// The tokens that a body selects.
-pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTime) -> Result<TokenRevocation, Reason> {
+pub(crate) fn revocation(
+    request: &HttpRequest,
+    body: &Bytes,
+    issuers: &TokenLives,
+    now: OffsetDateTime,
+) -> Result<TokenRevocation, Reason> {
+    let mut fields = Fields::of(request, body, TOKEN_REVOCATION)?;
     let issuer = issuer(&mut fields, issuers);
     let token_id = fields.take("tokenId", identifier(1));
     let subject = fields.take("subject", identifier(1));
     let not_before = fields.take("notBefore", |value| match at(value)? {
-        instant if is_too_late(instant, now) => wrong("in_the_future", "must not be in the future"),
+        instant if is_too_late(instant, now) => invalid("in_the_future", "must not be in the future"),
         instant => Ok(instant),
     });
     let expires_at = fields.take("expiresAt", |value| match at(value)? {
         // A mistake or the wrong time zone: the token may still be accepted.
         instant if instant <= now => {
-            wrong("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
+            invalid("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
         }
         instant => Ok(instant),
     });
@@ -174,7 +182,7 @@ pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTim
 fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration)> {
     let known = |issuer: String| match issuers.longest(&issuer) {
         Some(longest_life) => Ok((issuer, longest_life)),
-        None => wrong("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
+        None => invalid("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
     };
     let is_given = fields.is_given("issuer");
     match (fields.take("issuer", |value| known(identifier(0)(value)?)), issuers.only_issuer()) {
@@ -193,5 +201,5 @@ fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration
 }
 
 fn at(value: Value) -> Result<OffsetDateTime, Vec<InvalidValue>> {
-    instant(&text(value)?).or_else(|detail| wrong("invalid", detail))
+    instant(&text(value)?).or_else(|detail| invalid("invalid", detail))
 }

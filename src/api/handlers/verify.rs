@@ -20,7 +20,10 @@ use crate::api::{
     services::{Services, unavailable},
     wire::{
         failure::{FieldError, Reason},
-        fields::{Fields, boolean, list, object, parsed, text, wrong},
+        request::{
+            bodies::{CHECK, CHECKS_MAX, VERIFICATION},
+            fields::{Fields, boolean, invalid, list, object, parsed, text},
+        },
         times::{self, now},
     },
 };
@@ -29,8 +32,6 @@ use crate::{
     domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, scope::Scopes, secret::SecretString},
 };
 
-/// The maximum number of keys per request.
-pub(crate) const CHECKS_MAX: usize = 100;
 /// The code of a key that passes every check.
 const VALID: &str = "valid";
 /// The code of any text that is not a key: malformed, forged, or deleted.
@@ -137,7 +138,7 @@ pub(crate) async fn verify(
     services: Data<Services>,
     body: Bytes,
 ) -> Result<HttpResponse, Reason> {
-    let (questions, explain, batch) = read(Fields::of(&request, &body)?)?;
+    let (questions, explain, batch) = read(&request, &body)?;
     let mut results = Vec::with_capacity(questions.len());
     let now = now();
     // One after another: every key that memory does not know needs the hasher, which other requests need too.
@@ -263,7 +264,8 @@ impl KnownKey {
 }
 
 /// The checks, whether to explain, and whether the request is a batch.
-pub(crate) fn read(mut fields: Fields) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
+pub(crate) fn read(request: &HttpRequest, body: &Bytes) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
+    let mut fields = Fields::of(request, body, VERIFICATION)?;
     let explain = fields.take("explain", boolean).unwrap_or(false);
     if !fields.has("checks") {
         let question = question(&mut fields);
@@ -271,12 +273,12 @@ pub(crate) fn read(mut fields: Fields) -> Result<(Vec<KeyQuery>, bool, bool), Re
     }
     let items = fields.require("checks", |value| {
         let items = list(value, CHECKS_MAX, object)?;
-        if items.is_empty() { wrong("invalid", "must hold at least one") } else { Ok(items) }
+        if items.is_empty() { invalid("invalid", "must hold at least one") } else { Ok(items) }
     });
     let mut questions = Vec::new();
     let mut problems: Vec<FieldError> = Vec::new();
     for (position, members) in items.unwrap_or_default().into_iter().enumerate() {
-        let mut fields = Fields::within(members, format!("/checks/{position}"));
+        let mut fields = Fields::within(members, format!("/checks/{position}"), CHECK);
         questions.extend(question(&mut fields));
         problems.extend(fields.problems());
     }
@@ -290,7 +292,7 @@ fn question(fields: &mut Fields) -> Option<KeyQuery> {
     let environment = fields.take("environment", parsed);
     let client_address = fields.take("clientAddress", |value| {
         let address = text(value)?.parse::<IpAddr>();
-        address.map(|address| address.to_canonical()).or_else(|_| wrong("invalid", "must be an IP address"))
+        address.map(|address| address.to_canonical()).or_else(|_| invalid("invalid", "must be an IP address"))
     });
     Some(KeyQuery { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), environment, client_address })
 }

@@ -6,10 +6,7 @@ use actix_web::{body::MessageBody, http::header::HeaderMap};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{
-    operation::{Occurs, Operation, SuccessResponse, unknown_parameter},
-    schema::reference,
-};
+use super::operation::{Occurs, Operation, SuccessResponse, unknown_parameter};
 use crate::{
     api::{
         endpoint::{Access, Endpoint},
@@ -26,9 +23,12 @@ use crate::{
             tokens::RevokedTokens,
             verify::{KnownKey, Verification, Verifications},
         },
-        wire::failure::{
-            CredentialKind, Dialect, Failure, Reason,
-            problem::{Message, OAuthError, Problem},
+        wire::{
+            failure::{
+                CredentialKind, Dialect, Failure, Reason,
+                problem::{Message, OAuthError, Problem},
+            },
+            request::schema::reference,
         },
     },
     domain::{

@@ -103,13 +103,13 @@ impl Operation {
     /// Adds a JSON body.
     pub(super) fn reads(mut self, body: Value) -> Self {
         self.body = Some(body);
-        let wrong = FieldError::of_field("/allowedIps/0", "invalid", "must be an address or a network");
+        let invalid = FieldError::of_field("/allowedIps/0", "invalid", "must be an address or a network");
         self.fails([
             Reason::InvalidJson(Fault::Syntax { line: 1, column: 12, cause: "expected value".into() }),
             Reason::InvalidJson(Fault::NotAnObject("array")),
             Reason::UnsupportedMediaType,
             Reason::NoRequest(Refusal::ContentCoding),
-            Reason::InvalidFields(vec![wrong]),
+            Reason::InvalidFields(vec![invalid]),
         ])
     }
 

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     api::{
         endpoint::{Access, Endpoint},
-        wire::failure::{CredentialKind, Fault, FieldError, Missing, Reason},
+        wire::{
+            failure::{CredentialKind, Fault, FieldError, Missing, Reason},
+            request::queries::{OF_AN_OWNER, OF_EVENTS, OF_GATEWAYS, OF_KEYS, OF_OWNERS, OF_REVOCATIONS},
+        },
     },
     domain::api_key::KeyId,
 };
@@ -66,7 +69,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("GET /v1/authorize", |_| {
         let about = "Check a gateway's request";
-        authorize("authorize", about).takes(query(&["scope"])).fails([Reason::InvalidParameters(vec![
+        authorize("authorize", about).takes(query(OF_GATEWAYS)).fails([Reason::InvalidParameters(vec![
             FieldError::of_parameter("scope", "invalid", "names no scope: leave it out where none is demanded"),
         ])])
     }),
@@ -87,7 +90,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("DELETE /v1/keys/self", |_| {
         Operation::new("revokeOwnKey", "Revoke the presented key")
             .answers(200, "Revoked on every replica", "RevokedKey")
-            .takes_checked(query(&["reason"]))
+            .takes_checked(query(OF_REVOCATIONS))
             .reads(optional_body("Reason"))
             .conditional()
             .fails([Reason::NotFound(Missing::Route), Reason::PreconditionFailed])
@@ -101,11 +104,11 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("POST /v1/keys", |admin| {
         let body = if admin { body("NewKeyOfAnOwner") } else { optional_body("NewKey") };
-        const MADE: &[(&str, Occurs)] = &[("ETag", Occurs::Always), ("Location", Occurs::Always)];
+        const CREATED: &[(&str, Occurs)] = &[("ETag", Occurs::Always), ("Location", Occurs::Always)];
         Operation::new("createKey", "Create an API key")
             .takes_checked([header("Idempotency-Key")])
             .reads(body)
-            .answers_with(201, "The key with its secret, which is shown only once", "CreatedKey", MADE)
+            .answers_with(201, "The key with its secret, which is shown only once", "CreatedKey", CREATED)
             .answers_with(200, "This request already created the key; its secret is not shown again", "CreatedKey", TAG)
             .fails([
                 Reason::TooManyKeys(0),
@@ -117,8 +120,8 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("GET /v1/keys", |admin| {
         Operation::new("listKeys", "List keys")
-            .takes_checked(query(parameters::OF_KEYS))
-            .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
+            .takes_checked(query(OF_KEYS))
+            .takes(admin.then(|| query(OF_AN_OWNER)).into_iter().flatten())
             .answers_with(200, "A page of keys", "KeyList", PAGE)
             .stored()
     }),
@@ -138,7 +141,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("DELETE /v1/keys/{id}", |_| {
         Operation::new("revokeKey", "Revoke a key")
             .changes_a_key()
-            .takes_checked(query(&["reason"]))
+            .takes_checked(query(OF_REVOCATIONS))
             .reads(optional_body("Reason"))
             .answers(200, "Revoked on every replica", "RevokedKey")
     }),
@@ -183,8 +186,8 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("GET /v1/audit", |admin| {
         let mut operation = Operation::new("listEvents", "List audit events")
-            .takes_checked(query(parameters::OF_EVENTS))
-            .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
+            .takes_checked(query(OF_EVENTS))
+            .takes(admin.then(|| query(OF_AN_OWNER)).into_iter().flatten())
             .stored();
         let (means, also) = (
             "A page of events, newest first; in CSV and NDJSON, only `Link` names the next page",
@@ -195,8 +198,8 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("GET /v1/owners", |_| {
         Operation::new("listOwners", "List owners")
-            .takes_checked(query(parameters::OF_OWNERS))
-            .takes(query(parameters::OF_AN_OWNER))
+            .takes_checked(query(OF_OWNERS))
+            .takes(query(OF_AN_OWNER))
             .answers_with(200, "A page of owners", "OwnerList", PAGE)
             .stored()
     }),

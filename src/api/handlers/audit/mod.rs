@@ -17,7 +17,14 @@ pub use self::{
 };
 use crate::api::{
     services::{Services, read_failed},
-    wire::{actor, cursor, failure::Reason, parameters::Parameters},
+    wire::{
+        actor, cursor,
+        failure::Reason,
+        request::{
+            parameters::Parameters,
+            queries::{OF_AN_OWNER, OF_EVENTS, Query},
+        },
+    },
 };
 use crate::{
     auth::lifecycle::Caller,
@@ -49,7 +56,7 @@ pub(crate) async fn list(
     services: Data<Services>,
 ) -> Result<HttpResponse, Reason> {
     let keyring = &services.issuer.keyring;
-    let Wanted { filter, page, format } = which_events(&request, keyring, &caller.reach)?;
+    let Selected { filter, page, format } = selected_events(&request, keyring, &caller.reach)?;
     let found = services.lifecycle.events(&filter, &page, &caller.reach).await;
     let found = found.map_err(read_failed(&request))?;
     let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, found.next);
@@ -64,7 +71,7 @@ pub(crate) async fn list(
 
 /// The list that a query selects.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct Selected {
     filter: EventFilter,
     page: Page,
     format: Format,
@@ -72,8 +79,9 @@ pub(crate) struct Wanted {
 
 /// The events, the page and the format that a query selects. Only callers who reach every owner's keys can name an
 /// owner.
-pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Reach) -> Result<Wanted, Reason> {
-    let mut parameters = Parameters::of(request);
+pub(crate) fn selected_events(request: &HttpRequest, keyring: &Keyring, reach: &Reach) -> Result<Selected, Reason> {
+    let known: Query = if reach.owner().is_some() { &[OF_EVENTS] } else { &[OF_EVENTS, OF_AN_OWNER] };
+    let mut parameters = Parameters::of(request, known);
     let format = parameters.take("format", Format::read).unwrap_or_else(|| Format::accepted(request));
     let page = match format {
         Format::Json => parameters.page(keyring, LIST),
@@ -100,7 +108,7 @@ pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Rea
         parameters.problem("to", "conflict", "must be later than from");
     }
     parameters.finish()?;
-    Ok(Wanted { filter, page, format })
+    Ok(Selected { filter, page, format })
 }
 
 /// The names of all actions.

@@ -15,8 +15,11 @@ use crate::{
         services::{Services, read_failed, unavailable},
         wire::{
             failure::Reason,
-            fields::{Fields, InvalidValue, boolean, list, parsed, text, wrong},
             owner_id,
+            request::{
+                bodies::{BULK_REVOCATION, CONDITIONS},
+                fields::{Fields, InvalidValue, boolean, invalid, list, parsed, text},
+            },
         },
     },
     auth::lifecycle::Caller,
@@ -44,7 +47,7 @@ pub(in crate::api) struct WouldBeRevoked {
     would_be_revoked: u64,
 }
 
-/// What many keys are revoked by.
+/// The keys to revoke.
 pub(in crate::api) struct Selection {
     pub(in crate::api) filter: KeyFilter,
     pub(in crate::api) reason: Option<ChangeReason>,
@@ -60,48 +63,34 @@ pub(in crate::api) async fn revoke_in_bulk(
     body: Bytes,
 ) -> Result<HttpResponse, Reason> {
     let now = now();
-    let fields = Fields::of(&request, &body)?;
-    let Selection { filter, reason, dry_run } = which(fields)?;
+    let Selection { filter, reason, dry_run } = selection(&request, &body)?;
     if dry_run {
         let count = services.lifecycle.count_living(&filter, &caller.reach, now).await;
         let would_be_revoked = count.map_err(read_failed(&request))?;
         let answer = WouldBeRevoked { dry_run: true, would_be_revoked };
         return Ok(HttpResponse::Ok().json(answer));
     }
-    let told = told(&filter);
+    let description = describe(&filter);
     let revoked = services.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
     let revoked = revoked.map_err(unavailable(&request, "revoke keys"))?;
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
         let (count, took_ms) = (revoked.count, millis(revoked.propagated.took));
-        tracing::info!(count, filter = told, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
+        tracing::info!(count, filter = description, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
     });
     let answer = RevokedTogether { revoked: revoked.count, confirmation };
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// The conditions that select keys for revocation.
-const CONDITIONS: [&str; 10] = [
-    "owner",
-    "state",
-    "environment",
-    "name",
-    "search",
-    "tag",
-    "scope",
-    "expiringBefore",
-    "createdSince",
-    "unusedSince",
-];
-
 /// Requires at least one condition, so that a forgotten one does not revoke every key.
-pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
+pub(in crate::api) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection, Reason> {
+    let mut fields = Fields::of(request, body, BULK_REVOCATION)?;
     let by_text = |read: fn(&str) -> Result<_, String>| {
-        move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
+        move |value: Value| read(&text(value)?).or_else(|detail| invalid("invalid", detail))
     };
     // A program whose owner variable happens to be null does not mean every owner.
-    fields.refuse_null(&CONDITIONS);
+    fields.refuse_null(CONDITIONS.iter().map(|(name, _)| *name));
     let filter = KeyFilter {
         owner: requests::owner(&mut fields),
         states: fields.take("state", states).unwrap_or_default(),
@@ -127,18 +116,18 @@ pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
 fn states(value: Value) -> Result<Vec<KeyState>, Vec<InvalidValue>> {
     let state = |word: &str| {
         let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word && *state != KeyState::Revoked);
-        known.map_or_else(|| wrong("invalid", "active, disabled or expired"), Ok)
+        known.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)
     };
     match value {
         // No state at all would be no condition, and would revoke keys of every state.
-        Value::Array(items) if items.is_empty() => wrong("invalid", "must hold at least one state"),
+        Value::Array(items) if items.is_empty() => invalid("invalid", "must hold at least one state"),
         Value::Array(_) => list(value, KeyState::ALL.len(), |item| state(&text(item)?)),
         value => text(value)?.split(',').map(state).collect(),
     }
 }
 
 /// The conditions for the log, as the query of a list has them.
-fn told(filter: &KeyFilter) -> String {
+fn describe(filter: &KeyFilter) -> String {
     let KeyFilter {
         owner,
         states,

@@ -16,8 +16,12 @@ use crate::{
         services::{Services, unavailable},
         wire::{
             failure::Reason,
-            fields::{Fields, parsed},
-            parameters::Parameters,
+            request::{
+                bodies::{NOTHING, REASON_ONLY},
+                fields::{Fields, parsed},
+                parameters::Parameters,
+                queries::OF_REVOCATIONS,
+            },
         },
     },
     auth::lifecycle::{Caller, ChangedKey, Done, Switch},
@@ -35,7 +39,7 @@ pub(in crate::api) async fn update(
 ) -> Result<HttpResponse, Reason> {
     let (id, now) = (key_id(&id)?, now());
     let conditions = conditions_of_change(&request)?;
-    let edit = requests::edit(Fields::of(&request, &body)?, now)?;
+    let edit = requests::edit(&request, &body, now)?;
     let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key")?;
     Ok(shown(&services, &changed.key, now))
 }
@@ -62,7 +66,7 @@ pub(in crate::api) async fn enable(
     body: Bytes,
 ) -> Result<HttpResponse, Reason> {
     // The route takes no members, but many clients send an empty object instead of no body.
-    Fields::of_optional(&request, &body)?.finish(Some(()))?;
+    Fields::of_optional(&request, &body, NOTHING)?.finish(Some(()))?;
     let id = key_id(&id)?;
     switch(&request, caller, &services, id, Switch { enabled: true, reason: None }).await
 }
@@ -150,8 +154,8 @@ pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, wh
 
 /// The reason, from the query or the body: some clients can't send a body with `DELETE`, but queries end up in logs.
 fn reason_given(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Reason> {
-    let in_query = reason_in_query(Parameters::of(request))?;
-    let mut fields = Fields::of_optional(request, body)?;
+    let in_query = reason_in_query(request)?;
+    let mut fields = Fields::of_optional(request, body, REASON_ONLY)?;
     let in_body = fields.take("reason", parsed);
     if in_query.is_some() && in_body.is_some() {
         fields.problem("reason", "conflict", "give the reason in the query or in the body, not in both");
@@ -160,14 +164,15 @@ fn reason_given(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReas
 }
 
 /// `?reason=`
-pub(in crate::api) fn reason_in_query(mut parameters: Parameters) -> Result<Option<ChangeReason>, Reason> {
+pub(in crate::api) fn reason_in_query(request: &HttpRequest) -> Result<Option<ChangeReason>, Reason> {
+    let mut parameters = Parameters::of(request, &[OF_REVOCATIONS]);
     let reason = parameters.take_parsed("reason");
     parameters.finish().map(|()| reason)
 }
 
 /// The body of a request that can have only a reason.
 pub(in crate::api) fn reason_in_body(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Reason> {
-    let mut fields = Fields::of_optional(request, body)?;
+    let mut fields = Fields::of_optional(request, body, REASON_ONLY)?;
     let reason = fields.take("reason", parsed);
     fields.finish(Some(reason))
 }

@@ -16,7 +16,7 @@ use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, unavailable},
-        wire::{failure::Reason, fields::Fields, idempotency},
+        wire::{failure::Reason, request::idempotency},
     },
     auth::lifecycle::{Caller, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,
@@ -38,8 +38,7 @@ pub(in crate::api) async fn create(
             return Ok(known(&services, &*before?, now));
         }
     }
-    let fields = Fields::of_optional(&request, &body)?;
-    let order = requests::order(fields, caller.reach.owner(), now)?;
+    let order = requests::order(&request, &body, caller.reach.owner(), now)?;
     let issued = services.issuer.issue(order, idempotent.as_ref(), &caller, now).await;
     match issued.map_err(unavailable(&request, "issue a key"))?? {
         Issued::Now(new) => {
@@ -75,8 +74,7 @@ pub(in crate::api) async fn rotate(
             return Ok(rotated_as(&services, before, now));
         }
     }
-    let fields = Fields::of_optional(&request, &body)?;
-    let (grace_period, expiry) = requests::rotation(fields, now)?;
+    let (grace_period, expiry) = requests::rotation(&request, &body, now)?;
     let preconditions = conditions_of_change(&request)?;
     let rotation = Rotation { id, grace_period, expiry, preconditions, request: idempotent };
     let rotated = services.issuer.rotate(rotation, caller, now).await;

@@ -17,7 +17,10 @@ use crate::{
         wire::{
             cursor,
             failure::{Missing, Reason},
-            parameters::Parameters,
+            request::{
+                parameters::Parameters,
+                queries::{OF_AN_OWNER, OF_KEYS, Query},
+            },
         },
     },
     auth::lifecycle::Caller,
@@ -73,7 +76,7 @@ pub(in crate::api) async fn list(
 ) -> Result<HttpResponse, Reason> {
     let now = now();
     let keyring = &services.issuer.keyring;
-    let Wanted { filter, order, page } = which_keys(Parameters::of(&request), keyring, &caller.reach)?;
+    let Selected { filter, order, page } = selected_keys(&request, keyring, &caller.reach)?;
     let listed = services.lifecycle.list(&filter, order, &page, &caller.reach, now).await;
     let listed = listed.map_err(read_failed(&request))?;
     let keys = listed.items.iter().map(|key| Key::new(key, keyring.prefix(), now)).collect();
@@ -82,18 +85,20 @@ pub(in crate::api) async fn list(
 }
 
 /// The list that a query selects.
-pub(in crate::api) struct Wanted {
+pub(in crate::api) struct Selected {
     pub(in crate::api) filter: KeyFilter,
     pub(in crate::api) order: KeyOrder,
     pub(in crate::api) page: Page,
 }
 
 /// The keys, the order and the page that a query selects. Only callers who reach every owner's keys can name an owner.
-pub(in crate::api) fn which_keys(
-    mut parameters: Parameters,
+pub(in crate::api) fn selected_keys(
+    request: &HttpRequest,
     keyring: &Keyring,
     reach: &Reach,
-) -> Result<Wanted, Reason> {
+) -> Result<Selected, Reason> {
+    let known: Query = if reach.owner().is_some() { &[OF_KEYS] } else { &[OF_KEYS, OF_AN_OWNER] };
+    let mut parameters = Parameters::of(request, known);
     let order = parameters.take_parsed("sort").unwrap_or(KeyOrder::NEWEST_FIRST);
     let page = parameters.page(keyring, &name_of(order));
     let mut filter = filter(&mut parameters);
@@ -105,7 +110,7 @@ pub(in crate::api) fn which_keys(
         parameters.problem("sort", "conflict", "keys of all owners are in the order of createdAt: name an owner");
     }
     parameters.finish()?;
-    Ok(Wanted { filter, order, page })
+    Ok(Selected { filter, order, page })
 }
 
 /// The name that this list's cursors are sealed with. It includes the order, because a cursor is a different place in

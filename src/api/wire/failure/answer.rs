@@ -105,8 +105,8 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             }
             Fault::NotAnObject(kind) => format!("The body is JSON, but its value is {}, not an object.", a(kind)),
         },
-        Reason::InvalidFields(problems) => wrong("field", "fields", problems)?,
-        Reason::InvalidParameters(problems) => wrong("parameter or header", "parameters or headers", problems)?,
+        Reason::InvalidFields(problems) => summary("field", "fields", problems)?,
+        Reason::InvalidParameters(problems) => summary("parameter or header", "parameters or headers", problems)?,
         Reason::MethodNotAllowed(allowed) => format!("This route takes {allowed}."),
         Reason::AlreadyRotated(successor) => {
             format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
@@ -140,7 +140,7 @@ fn a(kind: &str) -> String {
     }
 }
 
-fn wrong(one: &str, many: &str, problems: &[FieldError]) -> Option<String> {
+fn summary(one: &str, many: &str, problems: &[FieldError]) -> Option<String> {
     match problems {
         [] => None,
         [problem] => {

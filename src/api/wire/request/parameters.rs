@@ -2,51 +2,50 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpRequest, web::Query};
+use actix_web::{HttpRequest, web};
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
-use super::{
-    cursor,
-    failure::{FieldError, Reason},
-    owner_id,
+use super::queries::{LIMIT_DEFAULT, LIMIT_MAX, Query};
+use crate::{
+    api::wire::{
+        cursor,
+        failure::{FieldError, Reason},
+        owner_id,
+    },
+    domain::{
+        api_key::Keyring,
+        listing::Page,
+        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        timestamp,
+    },
 };
-use crate::domain::{
-    api_key::Keyring,
-    listing::Page,
-    owner::{IDENTIFIER_MAX_BYTES, Owner},
-    timestamp,
-};
-
-/// The default number of items per page.
-pub(crate) const LIMIT_DEFAULT: u32 = 25;
-/// The maximum number of items per page.
-pub(crate) const LIMIT_MAX: u32 = 100;
 
 /// The number of characters of an unknown name that an error shows.
 const NAME_SHOWN: usize = 64;
 
 /// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
+    /// The table of the parameters that there are.
+    known: Query,
     pairs: Vec<(String, String)>,
     problems: Vec<FieldError>,
 }
 
 impl Parameters {
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        match Query::<Vec<(String, String)>>::from_query(request.query_string()) {
-            Ok(pairs) => Self { pairs: pairs.into_inner(), problems: not_unicode(request.query_string()) },
+    pub(crate) fn of(request: &HttpRequest, known: Query) -> Self {
+        match web::Query::<Vec<(String, String)>>::from_query(request.query_string()) {
+            Ok(pairs) => Self { known, pairs: pairs.into_inner(), problems: not_unicode(request.query_string()) },
             Err(error) => {
                 let problem = FieldError::of_parameter("query", "invalid", error.to_string());
-                Self { pairs: Vec::new(), problems: vec![problem] }
+                Self { known, pairs: Vec::new(), problems: vec![problem] }
             }
         }
     }
 
     /// An optional parameter.
     pub(crate) fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        #[cfg(test)]
-        super::asked::note(name);
+        debug_assert!(self.known.iter().copied().flatten().any(|(own, ..)| *own == name), "{name} is in no table");
         let mut values = self.pairs.extract_if(.., |(own, _)| own == name);
         let value = values.next()?.1;
         let more = values.count();

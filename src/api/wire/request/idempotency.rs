@@ -4,8 +4,8 @@
 use actix_web::HttpRequest;
 use sha2::{Digest, Sha256};
 
-use super::failure::{FieldError, Reason};
 use crate::{
+    api::wire::failure::{FieldError, Reason},
     auth::lifecycle::Caller,
     domain::{audit::Actor, ledger::IdempotentRequest, owner::Owner},
 };
