@@ -10,7 +10,7 @@ pub enum Access {
     /// Anyone, for the given reason.
     Public(&'static str),
     /// A JWT, with or without the word `Bearer`: a compatibility route.
-    GuideToken,
+    CompatibilityToken,
     /// A JWT.
     Token,
     /// An API key in `x-api-key`.

@@ -33,7 +33,9 @@ const DOCUMENTS: &str = "public information, the same for everybody; read before
 /// Every route. They are matched in this order, so the most frequent come first, and literal segments come before
 /// `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
-    endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(compatibility::create_api_key)),
+    endpoint(Method::POST, "/api/create-api-key", Access::CompatibilityToken, |route| {
+        route.to(compatibility::create_api_key)
+    }),
     with_key(Method::GET, "/api/protected-resource", compatibility::protected_resource),
     for_gateways(paths::AUTHORIZE),
     for_gateways(paths::AUTHORIZE_BELOW),
@@ -141,7 +143,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     match endpoint.access {
         Access::Public(_) => route,
         Access::ApiKey | Access::Forwarded => unreachable!("only `with_key` and `for_gateways` construct these"),
-        Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
+        Access::CompatibilityToken => route.wrap(from_fn(authenticate::require_token_with_or_without_scheme)),
         Access::Token => route.wrap(from_fn(authenticate::require_token)),
         Access::OwnKey => route.wrap(from_fn(authenticate::require_own_key)),
         Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),

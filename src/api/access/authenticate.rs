@@ -44,7 +44,7 @@ pub(crate) async fn require_token(
 }
 
 /// The same, with or without the word `Bearer`, for the compatibility routes.
-pub(crate) async fn require_token_as_the_guide_does(
+pub(crate) async fn require_token_with_or_without_scheme(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

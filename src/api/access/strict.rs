@@ -45,7 +45,7 @@ fn check(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
     if reads.query { Ok(()) } else { Parameters::of(request, &[]).finish() }
 }
 
-/// Decided by the head alone: a body that nobody reads is not waited for.
+/// Decided by the head alone, without waiting for a body that no handler reads.
 fn announces_body(request: &HttpRequest) -> bool {
     let headers = request.headers();
     let is_nothing = |length: &HeaderValue| length.to_str().is_ok_and(|text| text.parse() == Ok(0_u64));

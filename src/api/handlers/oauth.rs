@@ -25,7 +25,7 @@ use crate::api::{
 use crate::{
     auth::{Undecided, keys::cache::Examined, lifecycle::Caller},
     domain::{
-        key_record::KeyRecord, ledger::Reach, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
+        key_record::KeyRecord, ledger::Reach, network, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
         secret::SecretString, verdict::Verdict,
     },
     protect::credentials,
@@ -194,10 +194,9 @@ impl Form {
         }
         let token =
             members.one("token")?.filter(|token| !token.is_empty()).ok_or("token is missing")?.to_owned().into();
-        let client_address = match members.one("client_address")? {
-            Some(text) => Some(text.parse::<IpAddr>().map_err(|_| "client_address is no address")?.to_canonical()),
-            None => None,
-        };
+        let client_address = members.one("client_address")?;
+        let client_address =
+            client_address.map(|text| network::address(text).ok_or("client_address is no address")).transpose()?;
         Ok(Self { token, client_address })
     }
 }

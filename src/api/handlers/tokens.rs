@@ -71,13 +71,13 @@ pub struct EndedTokens {
     notice: Option<&'static str>,
 }
 
-/// Where any `iss` is accepted, one that is mistyped can't be told from the right one.
+/// If any `iss` is accepted, a mistyped one can't be recognised.
 const UNKNOWN_ISSUER: &str = "No configured issuer has this name. The revocation counts for tokens that are signed with \
                               jwt.secret, which may have any iss because jwt.issuer is empty. Check that the issuer is their iss, \
                               to the letter.";
 
 impl EndedTokens {
-    /// Those of an issuer, one of `issuers`. `not_before`: the latest instant that was ever given for this subject.
+    /// The revoked tokens of one of the `issuers`. `not_before`: the latest instant that was ever given for this subject.
     pub fn new(issuers: &TokenLives, issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
         let (token_id, subject) = match which {
             WhichTokens::WithId(token_id) => (Some(token_id.into()), None),

@@ -29,7 +29,9 @@ use crate::api::{
 };
 use crate::{
     auth::keys::cache::Examined,
-    domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, scope::Scopes, secret::SecretString},
+    domain::{
+        api_key::Environment, denial::Denial, key_record::KeyRecord, network, scope::Scopes, secret::SecretString,
+    },
 };
 
 /// The code of a key that passes every check.
@@ -291,8 +293,7 @@ fn question(fields: &mut Fields) -> Option<KeyQuery> {
     let scopes = fields.take("scopes", scopes);
     let environment = fields.take("environment", parsed);
     let client_address = fields.take("clientAddress", |value| {
-        let address = text(value)?.parse::<IpAddr>();
-        address.map(|address| address.to_canonical()).or_else(|_| invalid("invalid", "must be an IP address"))
+        network::address(&text(value)?).map_or_else(|| invalid("invalid", "must be an IP address"), Ok)
     });
     Some(KeyQuery { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), environment, client_address })
 }

@@ -158,7 +158,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     let usual = [MissingCredential, InvalidRequest, InvalidCredential];
     let mut reasons = match endpoint.access {
         Access::Public(_) => Vec::new(),
-        Access::GuideToken | Access::Token => denied(token, &usual),
+        Access::CompatibilityToken | Access::Token => denied(token, &usual),
         Access::ApiKey | Access::OwnKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
@@ -184,7 +184,7 @@ fn success(endpoint: &Endpoint, answer: &SuccessResponse) -> Value {
     let described = answer.headers.iter().map(|(name, occurs)| ((*name).to_owned(), header(name, *occurs)));
     let mut headers: BTreeMap<String, Value> = described.collect();
     headers.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));
-    if Dialect::of_path(endpoint.path) != Dialect::Guide || answer.status == 201 {
+    if Dialect::of_path(endpoint.path) != Dialect::Compatibility || answer.status == 201 {
         headers.insert("Cache-Control".to_owned(), header("Cache-Control", Occurs::Always));
     }
     let mut response = json!({ "description": answer.means, "headers": headers });
@@ -200,7 +200,7 @@ fn success(endpoint: &Endpoint, answer: &SuccessResponse) -> Value {
 /// The response for all failures of one status, with an example of each.
 fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
     let (media_type, schema) = match Dialect::of_path(endpoint.path) {
-        Dialect::Guide => ("application/json", "Message"),
+        Dialect::Compatibility => ("application/json", "Message"),
         Dialect::OAuth => ("application/json", "OAuthError"),
         Dialect::Standard => ("application/problem+json", "Problem"),
     };

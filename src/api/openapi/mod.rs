@@ -177,7 +177,7 @@ fn written(endpoint: &Endpoint, operation: Operation, all: &[Endpoint]) -> Value
 fn security(access: Access) -> Value {
     match access {
         Access::Public(_) => json!([]),
-        Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
+        Access::CompatibilityToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
         Access::ApiKey => json!([{ "apiKey": [] }]),
         Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
         Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),

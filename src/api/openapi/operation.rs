@@ -64,6 +64,25 @@ impl Operation {
         self
     }
 
+    /// Adds a response without a JSON body.
+    pub(super) fn answers_without_json(
+        mut self,
+        status: u16,
+        means: &'static str,
+        headers: &'static [(&'static str, Occurs)],
+    ) -> Self {
+        self.answers.push(SuccessResponse { status, means, schema: None, headers, also: &[] });
+        self
+    }
+
+    /// Adds further media types of the answers that have a body.
+    pub(super) fn also_as(mut self, media_types: &'static [&'static str]) -> Self {
+        for answer in self.answers.iter_mut().filter(|answer| answer.schema.is_some()) {
+            answer.also = media_types;
+        }
+        self
+    }
+
     pub(super) fn fails(mut self, reasons: impl IntoIterator<Item = Reason>) -> Self {
         self.reasons.extend(reasons);
         self

@@ -89,7 +89,7 @@ pub(in crate::api) fn selection(request: &HttpRequest, body: &Bytes) -> Result<S
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| invalid("invalid", detail))
     };
-    // A program whose owner variable happens to be null does not mean every owner.
+    // A variable of the client that happens to be null must not mean every owner.
     fields.refuse_null(CONDITIONS.iter().map(|(name, _)| *name));
     let filter = KeyFilter {
         owner: requests::owner(&mut fields),
@@ -119,14 +119,14 @@ fn states(value: Value) -> Result<Vec<KeyState>, Vec<InvalidValue>> {
         known.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)
     };
     match value {
-        // No state at all would be no condition, and would revoke keys of every state.
+        // An empty list would be no condition, and would revoke keys of every state.
         Value::Array(items) if items.is_empty() => invalid("invalid", "must hold at least one state"),
         Value::Array(_) => list(value, KeyState::ALL.len(), |item| state(&text(item)?)),
         value => text(value)?.split(',').map(state).collect(),
     }
 }
 
-/// The conditions for the log, as the query of a list has them.
+/// The conditions for the log, in the form of a list's query.
 fn describe(filter: &KeyFilter) -> String {
     let KeyFilter {
         owner,

@@ -137,7 +137,7 @@ fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) ->
     Ok(changed)
 }
 
-/// Tells the log of a change that holds on every replica, in the numbers of the answer.
+/// Logs a change that every replica applies, with the numbers of the answer.
 pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.propagated);

@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Members of a key that nobody can write.
+/// Members of a key that clients can't change.
 pub(in crate::api) const READ_ONLY: [&str; 15] = [
     "id",
     "start",
@@ -118,14 +118,14 @@ pub(in crate::api) fn rotation(
     fields.finish(Some(rotation))
 }
 
-/// `owner`: the id of one, or `{issuer, subject}` and `{id}`, as answers show owners.
+/// `owner`: an id, or an object with `issuer` and `subject` or `id`, as answers show owners.
 pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
     let members = match fields.take("owner", owner_or_members)? {
         Named::ById(owner) => return Some(owner),
         Named::ByMembers(members) => members,
     };
     let mut inner = Fields::within(members, String::new(), OWNER_MEMBERS);
-    // A program whose variable happens to be null means no owner by it.
+    // A variable of the client that happens to be null must not mean another owner.
     inner.refuse_null(["id"]);
     let by_id = inner.take("id", |value| owner_by_id(&text(value)?));
     let has_id = by_id.is_some();

@@ -30,7 +30,7 @@ impl Failure {
         let mut response = HttpResponse::build(status);
         self.add_headers(status, &mut response);
         match self.dialect {
-            Dialect::Guide => response.json(Message { message: title }),
+            Dialect::Compatibility => response.json(Message { message: title }),
             Dialect::OAuth => response.json(OAuthError { error: oauth_code(code), error_description: title }),
             Dialect::Standard => response.content_type("application/problem+json").json(self.problem(request_id)),
         }
@@ -103,7 +103,9 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             Fault::Syntax { line, column, cause } => {
                 format!("The body is not valid JSON: {cause}, at line {line}, column {column}.")
             }
-            Fault::NotAnObject(kind) => format!("The body is JSON, but its value is {}, not an object.", a(kind)),
+            Fault::NotAnObject(kind) => {
+                format!("The body is JSON, but its value is {}, not an object.", with_article(kind))
+            }
         },
         Reason::InvalidFields(problems) => summary("field", "fields", problems)?,
         Reason::InvalidParameters(problems) => summary("parameter or header", "parameters or headers", problems)?,
@@ -111,7 +113,7 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::AlreadyRotated(successor) => {
             format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
         }
-        Reason::NotFound(missing) => return Some(there_is_no(*missing).into()),
+        Reason::NotFound(missing) => return Some(not_found(*missing).into()),
         Reason::TooManyKeys(most) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
         Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
         Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
@@ -120,8 +122,8 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
     Some(detail.into())
 }
 
-/// What is looked for and is not there. Another owner's looks the same as none.
-fn there_is_no(missing: Missing) -> &'static str {
+/// Says what was not found. Another owner's key looks the same as none.
+fn not_found(missing: Missing) -> &'static str {
     match missing {
         Missing::Route => "There is no such route.",
         Missing::Key => "There is no such key, or it is another owner's.",
@@ -132,7 +134,7 @@ fn there_is_no(missing: Missing) -> &'static str {
 }
 
 /// The noun with its article.
-fn a(kind: &str) -> String {
+fn with_article(kind: &str) -> String {
     match kind {
         "null" => kind.to_owned(),
         "array" | "object" => format!("an {kind}"),

@@ -1,6 +1,6 @@
 //! Every answer that is not a success, in the formats of Keyward: `{"message": …}` on the compatibility routes, OAuth
-//! errors at the OAuth endpoints, and problem details (RFC 9457) everywhere else. What a stranger reads never depends
-//! on what was sent, and never says why a credential is refused.
+//! errors at the OAuth endpoints, and problem details (RFC 9457) everywhere else. An answer to a refused credential never
+//! contains what was sent, nor the reason for the refusal.
 
 mod answer;
 pub(crate) mod catalog;
@@ -21,7 +21,7 @@ pub(crate) use crate::{auth::strict_json::Fault, protect::CredentialKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// The compatibility routes: their errors never change.
-    Guide,
+    Compatibility,
     /// The OAuth endpoints: errors of RFC 6749 §5.2.
     OAuth,
     /// Everything else: RFC 9457.
@@ -32,7 +32,7 @@ impl Dialect {
     pub(crate) fn of_path(path: &str) -> Self {
         match path {
             paths::INTROSPECT | paths::REVOKE => Self::OAuth,
-            path if path.starts_with("/api/") => Self::Guide,
+            path if path.starts_with("/api/") => Self::Compatibility,
             _ => Self::Standard,
         }
     }
@@ -68,8 +68,8 @@ impl Failure {
     /// Everywhere else the RFCs apply.
     pub(crate) fn status(&self) -> StatusCode {
         match (self.dialect, &self.reason) {
-            (Dialect::Guide, Reason::Denied(_, PublicDenial::MissingCredential)) => StatusCode::FORBIDDEN,
-            (Dialect::Guide, Reason::Denied(_, PublicDenial::InvalidRequest)) => StatusCode::UNAUTHORIZED,
+            (Dialect::Compatibility, Reason::Denied(_, PublicDenial::MissingCredential)) => StatusCode::FORBIDDEN,
+            (Dialect::Compatibility, Reason::Denied(_, PublicDenial::InvalidRequest)) => StatusCode::UNAUTHORIZED,
             (_, reason) => reason.facts().0,
         }
     }

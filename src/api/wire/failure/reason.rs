@@ -17,12 +17,12 @@ use crate::{
     server::Refusal,
 };
 
-/// What there is not.
+/// What was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// No route has this path.
     Route,
-    /// A key, within reach of who asks.
+    /// A key, within the caller's reach.
     Key,
     /// An owner who has keys, or is disabled.
     Owner,

@@ -13,7 +13,7 @@ use crate::{
 
 /// The fields of a body. Reading a field removes it; those left at the end are unknown.
 pub(crate) struct Fields {
-    /// The table of the fields that there are.
+    /// The fields that the object can have.
     known: Body,
     members: Map<String, Value>,
     /// The JSON text of the body; empty for nested objects, and without a body.

@@ -26,7 +26,7 @@ const NAME_SHOWN: usize = 64;
 
 /// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
-    /// The table of the parameters that there are.
+    /// The parameters that the route has.
     known: Query,
     pairs: Vec<(String, String)>,
     problems: Vec<FieldError>,
@@ -70,7 +70,7 @@ impl Parameters {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
-    /// An instant of RFC 3339. In a query, a `+` is a space, so that of a time zone is lost.
+    /// An RFC 3339 timestamp. In a query, a `+` is a space, so the `+` of a time zone is lost.
     pub(crate) fn take_instant(&mut self, name: &'static str) -> Option<OffsetDateTime> {
         self.take(name, |text| {
             timestamp::parse(text).map_err(|error| {
@@ -144,7 +144,7 @@ impl Parameters {
     }
 }
 
-/// Parameters with bytes that are no text (RFC 3986 §2.5). To put something in their place would look for something else.
+/// Reports parameters that are not UTF-8 (RFC 3986 §2.5). With replacement characters, they would find something else.
 fn not_unicode(query: &str) -> Vec<FieldError> {
     let broken = |part: &str| percent_decode_str(part).decode_utf8().is_err();
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));

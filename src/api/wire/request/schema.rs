@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// No control character in it (Unicode's category Cc), and more than blanks.
+/// No control characters (Unicode's category Cc), and not only blanks.
 const SHOWN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 /// Postgres can't store NUL in text.
 pub(crate) const NO_NUL: &str = r"^[^\u0000]*$";
