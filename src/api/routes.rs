@@ -22,7 +22,7 @@ use super::{
     openapi::{self, page},
     paths,
     services::Services,
-    wire::failure::{Missing, Reason},
+    wire::failure::{Answer, Missing, Reason},
 };
 
 /// Every method that a route has.
@@ -142,14 +142,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     };
     match endpoint.access {
         Access::Public(_) => route,
-        Access::ApiKey | Access::Forwarded => unreachable!("only `with_key` and `for_gateways` construct these"),
-        Access::CompatibilityToken => route.wrap(from_fn(authenticate::require_token_with_or_without_scheme)),
-        Access::Token => route.wrap(from_fn(authenticate::require_token)),
-        Access::OwnKey => route.wrap(from_fn(authenticate::require_own_key)),
-        Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
-        Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
-        Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),
-        Access::Administrator => route.wrap(from_fn(authenticate::require_administrator)),
+        access => route.wrap(from_fn(move |request, next| authenticate::require(access, request, next))),
     }
 }
 
@@ -181,11 +174,11 @@ fn allowed_methods<'a>(methods: impl Iterator<Item = &'a Method>) -> &'static st
     names.join(", ").leak()
 }
 
-async fn method_not_allowed(request: HttpRequest, allowed: &'static str) -> Result<HttpResponse, Reason> {
+async fn method_not_allowed(request: HttpRequest, allowed: &'static str) -> Answer {
     Err(if is_known(request.method()) { Reason::MethodNotAllowed(allowed) } else { Reason::UnknownMethod })
 }
 
-async fn not_found(request: HttpRequest) -> Result<HttpResponse, Reason> {
+async fn not_found(request: HttpRequest) -> Answer {
     let method = request.method();
     // `OPTIONS *` addresses the server as a whole (RFC 9110 §9.3.7).
     if request.path() == "*" && method == Method::OPTIONS {

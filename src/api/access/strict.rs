@@ -21,7 +21,7 @@ use crate::api::{
 };
 
 /// Passes a request that has nothing that its route would ignore.
-pub(in crate::api) async fn refuse_what_is_not_read(
+pub(crate) async fn refuse_what_is_not_read(
     reads: Reads,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

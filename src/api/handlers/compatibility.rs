@@ -12,7 +12,11 @@ use super::keys::representation::SHOWN_BEFORE;
 use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
-    wire::{failure::Reason, request::idempotency, times},
+    wire::{
+        failure::{Answer, Reason},
+        request::idempotency,
+        times,
+    },
 };
 use crate::{
     auth::{
@@ -46,7 +50,7 @@ pub(crate) async fn create_api_key(
     caller: Caller,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let now = times::now();
     let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {

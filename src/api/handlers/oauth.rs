@@ -17,7 +17,7 @@ use crate::api::{
     paths::{INTROSPECT, REVOKE},
     services::{Services, unavailable},
     wire::{
-        failure::Reason,
+        failure::{Answer, Reason},
         request::{form::Members, host::host_of},
         times::now,
     },
@@ -77,11 +77,7 @@ pub(crate) struct Introspection {
 }
 
 /// `POST /v1/introspect`
-pub(crate) async fn introspect(
-    request: HttpRequest,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn introspect(request: HttpRequest, services: Data<Services>, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
     let found = introspection(&services, &form, now()).await;
     let found = found.map_err(unavailable(&request, "decide on a token"))?;
@@ -150,12 +146,7 @@ fn spaced(scopes: &Scopes) -> Option<String> {
 
 /// `POST /v1/revoke`: answers once no replica accepts the key. The answer is the same if the token is not a valid key
 /// (RFC 7009 §2.2).
-pub(crate) async fn revoke(
-    request: HttpRequest,
-    services: Data<Services>,
-    caller: Caller,
-    body: Bytes,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn revoke(request: HttpRequest, services: Data<Services>, caller: Caller, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
     let fail = unavailable(&request, "revoke a key");
     if let Examined::Proven(record) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(&fail)? {
@@ -203,7 +194,7 @@ impl Form {
 
 /// `GET /.well-known/oauth-authorization-server`. Without `server.public_url`, the base is the address that was
 /// requested. Forwarding headers are ignored, because proxies pass on unchanged those that they don't know.
-pub(crate) async fn metadata(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Reason> {
+pub(crate) async fn metadata(request: HttpRequest, services: Data<Services>) -> Answer {
     let base = match (&services.public_url, host_of(&request)) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
         (None, Some(host)) => format!("http://{host}"),

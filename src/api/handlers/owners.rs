@@ -18,7 +18,7 @@ use crate::api::{
     wire::{
         actor::ActorView,
         cursor,
-        failure::{Missing, Reason},
+        failure::{Answer, Missing, Reason},
         owner_id,
         request::{
             parameters::Parameters,
@@ -117,7 +117,7 @@ pub(crate) struct OwnerList {
 const LIST: &str = "owners";
 
 /// `GET /v1/admin/owners`
-pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Reason> {
+pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Answer {
     let keyring = &services.issuer.keyring;
     let (filter, one, page) = selected_owners(&request, keyring)?;
     let listed = match one {
@@ -152,11 +152,7 @@ pub(crate) fn selected_owners(
 }
 
 /// `GET /v1/admin/owners/{id}`
-pub(crate) async fn show(
-    request: HttpRequest,
-    services: Data<Services>,
-    id: Path<String>,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn show(request: HttpRequest, services: Data<Services>, id: Path<String>) -> Answer {
     let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
     let found = services.lifecycle.owner(&owner, now()).await.map_err(read_failed(&request))?;
     let found = found.ok_or(Reason::NotFound(Missing::Owner))?;
@@ -186,7 +182,7 @@ pub(crate) async fn disable(
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     switch(&request, caller, &services, &id, &body, true).await
 }
 
@@ -197,7 +193,7 @@ pub(crate) async fn enable(
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     switch(&request, caller, &services, &id, &body, false).await
 }
 
@@ -208,7 +204,7 @@ async fn switch(
     id: &str,
     body: &Bytes,
     disabled: bool,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let owner = owner_id::read(id).ok_or(Reason::NotFound(Missing::Owner))?;
     let reason = reason_in_body(request, body)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };

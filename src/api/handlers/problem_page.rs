@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::api::{
     openapi::page::File,
     wire::failure::{
-        Missing, Reason,
+        Answer, Missing, Reason,
         catalog::{ENTRIES, Entry, html, plain},
     },
 };
@@ -67,7 +67,7 @@ pub(crate) async fn list(request: HttpRequest) -> HttpResponse {
 }
 
 /// `GET /problems/{code}`
-pub(crate) async fn show(request: HttpRequest, code: Path<String>) -> Result<HttpResponse, Reason> {
+pub(crate) async fn show(request: HttpRequest, code: Path<String>) -> Answer {
     let page = PAGES.get(code.as_str()).ok_or(Reason::NotFound(Missing::Problem))?;
     Ok(page.answer(&request))
 }

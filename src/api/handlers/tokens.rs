@@ -19,10 +19,10 @@ use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
     wire::{
-        failure::Reason,
+        failure::{Answer, Reason},
         request::{
             bodies::TOKEN_REVOCATION,
-            fields::{Fields, InvalidValue, invalid, parsed, text},
+            fields::{Fields, Read, invalid, parsed, text},
         },
         times::{self, now},
     },
@@ -95,12 +95,7 @@ impl EndedTokens {
 }
 
 /// `POST /v1/admin/tokens/revoke`
-pub(crate) async fn revoke(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn revoke(request: HttpRequest, caller: Caller, services: Data<Services>, body: Bytes) -> Answer {
     let issuers = services.gate.tokens.verifier().lives();
     let revocation = revocation(&request, &body, issuers, now())?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
@@ -200,6 +195,6 @@ fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration
     }
 }
 
-fn at(value: Value) -> Result<OffsetDateTime, Vec<InvalidValue>> {
+fn at(value: Value) -> Read<OffsetDateTime> {
     instant(&text(value)?).or_else(|detail| invalid("invalid", detail))
 }

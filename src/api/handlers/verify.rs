@@ -19,7 +19,7 @@ use super::keys::{
 use crate::api::{
     services::{Services, unavailable},
     wire::{
-        failure::{FieldError, Reason},
+        failure::{Answer, FieldError, Reason},
         request::{
             bodies::{CHECK, CHECKS_MAX, VERIFICATION},
             fields::{Fields, boolean, invalid, list, object, parsed, text},
@@ -135,11 +135,7 @@ pub(crate) struct Verifications {
 }
 
 /// `POST /v1/keys/verify`
-pub(crate) async fn verify(
-    request: HttpRequest,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body: Bytes) -> Answer {
     let (questions, explain, batch) = read(&request, &body)?;
     let mut results = Vec::with_capacity(questions.len());
     let now = now();

@@ -55,25 +55,19 @@ struct Written {
     openapi: OpenApiVersion,
     info: Value,
     tags: Vec<Value>,
-    paths: InOrder,
+    paths: Paths,
     components: Value,
 }
 
 /// An object that keeps the order of its members.
-struct InOrder(Vec<(&'static str, InOrderOfMethods)>);
+struct InOrder<K, V>(Vec<(K, V)>);
 
-/// The operations of a path, by method.
-struct InOrderOfMethods(Vec<(String, Value)>);
+/// Every path, with its operations by method.
+type Paths = InOrder<&'static str, InOrder<String, Value>>;
 
-impl Serialize for InOrder {
+impl<K: Serialize, V: Serialize> Serialize for InOrder<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(path, methods)| (path, methods)))
-    }
-}
-
-impl Serialize for InOrderOfMethods {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(method, operation)| (method, operation)))
+        serializer.collect_map(self.0.iter().map(|(name, member)| (name, member)))
     }
 }
 
@@ -135,17 +129,17 @@ pub(super) fn reads(endpoint: &Endpoint) -> Reads {
 }
 
 /// Every path with its operations, in the order of `documentation`.
-fn paths(all: &'static [Endpoint]) -> InOrder {
+fn paths(all: &'static [Endpoint]) -> Paths {
     let mut endpoints: Vec<_> = all.iter().collect();
     endpoints.sort_by_cached_key(|endpoint| documentation::of(endpoint).map_or((usize::MAX, 0), |found| found.place));
-    let mut paths: Vec<(&'static str, InOrderOfMethods)> = Vec::new();
+    let mut paths: Vec<(&'static str, InOrder<String, Value>)> = Vec::new();
     for endpoint in endpoints {
         let Some(operation) = operations::of(endpoint) else { continue };
         let method = endpoint.method.as_str().to_ascii_lowercase();
         let operation = (method, written(endpoint, operation, all));
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, methods)) => methods.0.push(operation),
-            None => paths.push((endpoint.path, InOrderOfMethods(vec![operation]))),
+            None => paths.push((endpoint.path, InOrder(vec![operation]))),
         }
     }
     InOrder(paths)

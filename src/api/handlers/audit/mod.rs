@@ -6,7 +6,7 @@
 mod event;
 mod lines;
 
-use actix_web::{HttpRequest, HttpResponse, http::header::VARY, web::Data};
+use actix_web::{HttpRequest, http::header::VARY, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ use crate::api::{
     services::{Services, read_failed},
     wire::{
         actor, cursor,
-        failure::Reason,
+        failure::{Answer, Reason},
         request::{
             parameters::Parameters,
             queries::{OF_AN_OWNER, OF_EVENTS, Query},
@@ -50,13 +50,9 @@ pub(crate) struct EventList {
 }
 
 /// `GET /v1/audit`
-pub(crate) async fn list(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn list(request: HttpRequest, caller: Caller, services: Data<Services>) -> Answer {
     let keyring = &services.issuer.keyring;
-    let Selected { filter, page, format } = selected_events(&request, keyring, &caller.reach)?;
+    let (filter, page, format) = selected_events(&request, keyring, &caller.reach)?;
     let found = services.lifecycle.events(&filter, &page, &caller.reach).await;
     let found = found.map_err(read_failed(&request))?;
     let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, found.next);
@@ -69,17 +65,13 @@ pub(crate) async fn list(
     })
 }
 
-/// The list that a query selects.
-#[derive(Debug)]
-pub(crate) struct Selected {
-    filter: EventFilter,
-    page: Page,
-    format: Format,
-}
-
 /// The events, the page and the format that a query selects. Only callers who reach every owner's keys can name an
 /// owner.
-pub(crate) fn selected_events(request: &HttpRequest, keyring: &Keyring, reach: &Reach) -> Result<Selected, Reason> {
+pub(crate) fn selected_events(
+    request: &HttpRequest,
+    keyring: &Keyring,
+    reach: &Reach,
+) -> Result<(EventFilter, Page, Format), Reason> {
     let known: Query = if reach.owner().is_some() { &[OF_EVENTS] } else { &[OF_EVENTS, OF_AN_OWNER] };
     let mut parameters = Parameters::of(request, known);
     let format = parameters.take("format", Format::read).unwrap_or_else(|| Format::accepted(request));
@@ -108,7 +100,7 @@ pub(crate) fn selected_events(request: &HttpRequest, keyring: &Keyring, reach: &
         parameters.problem("to", "conflict", "must be later than from");
     }
     parameters.finish()?;
-    Ok(Selected { filter, page, format })
+    Ok((filter, page, format))
 }
 
 /// The names of all actions.

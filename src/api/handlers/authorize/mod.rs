@@ -16,7 +16,11 @@ use std::{collections::BTreeSet, future::Future, sync::Arc};
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 pub use self::credential::Authorize;
-use crate::api::{access::immediate::Answer, services::Services, wire::failure::Reason};
+use crate::api::{
+    access::immediate::ImmediateHandler,
+    services::Services,
+    wire::failure::{Answer, Reason},
+};
 use crate::{
     auth::{Checked, Undecided},
     domain::{
@@ -36,7 +40,7 @@ pub(crate) struct GatewayCheck {
     pub(crate) services: Data<Services>,
 }
 
-impl Answer for GatewayCheck {
+impl ImmediateHandler for GatewayCheck {
     fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
         let services = &self.services;
         // Before the credential is checked, because without a matching rule no credential helps.
@@ -59,7 +63,7 @@ impl Answer for GatewayCheck {
     }
 }
 
-fn respond(judged: Result<HttpResponse, Reason>) -> HttpResponse {
+fn respond(judged: Answer) -> HttpResponse {
     judged.unwrap_or_else(HttpResponse::from_error)
 }
 
@@ -83,12 +87,7 @@ fn demand<'a>(
     }
 }
 
-fn decide(
-    gate: &Gate,
-    request: &HttpRequest,
-    demand: Option<&Demand>,
-    verdict: Result<Verdict, Undecided>,
-) -> Result<HttpResponse, Reason> {
+fn decide(gate: &Gate, request: &HttpRequest, demand: Option<&Demand>, verdict: Result<Verdict, Undecided>) -> Answer {
     // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
     let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
     if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {

@@ -14,11 +14,11 @@ use crate::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            failure::Reason,
+            failure::{Answer, Reason},
             owner_id,
             request::{
                 bodies::{BULK_REVOCATION, CONDITIONS},
-                fields::{Fields, InvalidValue, boolean, invalid, list, parsed, text},
+                fields::{Fields, Read, boolean, invalid, list, parsed, text},
             },
         },
     },
@@ -30,7 +30,7 @@ use crate::{
 /// The result of revoking many keys; no replica accepts any of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct RevokedTogether {
+pub(crate) struct RevokedTogether {
     /// The number of revoked keys.
     revoked: u64,
     #[serde(flatten)]
@@ -40,7 +40,7 @@ pub(in crate::api) struct RevokedTogether {
 /// How many keys the same request would revoke without `dryRun`. None was.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct WouldBeRevoked {
+pub(crate) struct WouldBeRevoked {
     /// `true`: nothing was done.
     dry_run: bool,
     /// The number of revoked keys.
@@ -48,20 +48,20 @@ pub(in crate::api) struct WouldBeRevoked {
 }
 
 /// The keys to revoke.
-pub(in crate::api) struct Selection {
-    pub(in crate::api) filter: KeyFilter,
-    pub(in crate::api) reason: Option<ChangeReason>,
+pub(crate) struct Selection {
+    pub(crate) filter: KeyFilter,
+    pub(crate) reason: Option<ChangeReason>,
     /// Only count them.
-    pub(in crate::api) dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// `POST /v1/admin/keys/revoke`
-pub(in crate::api) async fn revoke_in_bulk(
+pub(crate) async fn revoke_in_bulk(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let now = now();
     let Selection { filter, reason, dry_run } = selection(&request, &body)?;
     if dry_run {
@@ -84,7 +84,7 @@ pub(in crate::api) async fn revoke_in_bulk(
 }
 
 /// Requires at least one condition, so that a forgotten one does not revoke every key.
-pub(in crate::api) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection, Reason> {
+pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection, Reason> {
     let mut fields = Fields::of(request, body, BULK_REVOCATION)?;
     let by_text = |read: fn(&str) -> Result<_, String>| {
         move |value: Value| read(&text(value)?).or_else(|detail| invalid("invalid", detail))
@@ -113,7 +113,7 @@ pub(in crate::api) fn selection(request: &HttpRequest, body: &Bytes) -> Result<S
 }
 
 /// One state, several with commas between, or a list of them. Keys that are revoked already can't be revoked.
-fn states(value: Value) -> Result<Vec<KeyState>, Vec<InvalidValue>> {
+fn states(value: Value) -> Read<Vec<KeyState>> {
     let state = |word: &str| {
         let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word && *state != KeyState::Revoked);
         known.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)

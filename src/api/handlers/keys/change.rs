@@ -15,7 +15,7 @@ use crate::{
         access::root_span::in_request,
         services::{Services, unavailable},
         wire::{
-            failure::Reason,
+            failure::{Answer, Reason},
             request::{
                 bodies::{NOTHING, REASON_ONLY},
                 fields::{Fields, parsed},
@@ -30,13 +30,13 @@ use crate::{
 };
 
 /// `PATCH /v1/keys/{id}`
-pub(in crate::api) async fn update(
+pub(crate) async fn update(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let (id, now) = (key_id(&id)?, now());
     let conditions = conditions_of_change(&request)?;
     let edit = requests::edit(&request, &body, now)?;
@@ -45,39 +45,33 @@ pub(in crate::api) async fn update(
 }
 
 /// `POST /v1/keys/{id}/disable`
-pub(in crate::api) async fn disable(
+pub(crate) async fn disable(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let id = key_id(&id)?;
     let reason = reason_in_body(&request, &body)?;
     switch(&request, caller, &services, id, Switch { enabled: false, reason }).await
 }
 
 /// `POST /v1/keys/{id}/enable`
-pub(in crate::api) async fn enable(
+pub(crate) async fn enable(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     // The route takes no members, but many clients send an empty object instead of no body.
     Fields::of_optional(&request, &body, NOTHING)?.finish(Some(()))?;
     let id = key_id(&id)?;
     switch(&request, caller, &services, id, Switch { enabled: true, reason: None }).await
 }
 
-async fn switch(
-    request: &HttpRequest,
-    caller: Caller,
-    services: &Services,
-    id: KeyId,
-    to: Switch,
-) -> Result<HttpResponse, Reason> {
+async fn switch(request: &HttpRequest, caller: Caller, services: &Services, id: KeyId, to: Switch) -> Answer {
     let now = now();
     let conditions = conditions_of_change(request)?;
     let changed = services.lifecycle.switch(id, to, conditions, caller, now).await;
@@ -86,25 +80,25 @@ async fn switch(
 }
 
 /// `DELETE /v1/keys/{id}`: answers once no replica accepts the key.
-pub(in crate::api) async fn revoke(
+pub(crate) async fn revoke(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let id = key_id(&id)?;
     let reason = reason_given(&request, &body)?;
     revoke_it(&request, caller, &services, id, reason).await
 }
 
 /// `DELETE /v1/keys/self`: revokes the presented key. Anyone who has found a key can revoke it.
-pub(in crate::api) async fn revoke_self(
+pub(crate) async fn revoke_self(
     request: HttpRequest,
     principal: Principal,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let Some(record) = principal.key() else { return Err(Reason::Internal) };
     let reason = reason_given(&request, &body)?;
     let caller = Caller {
@@ -122,7 +116,7 @@ async fn revoke_it(
     services: &Services,
     id: KeyId,
     reason: Option<ChangeReason>,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let now = now();
     let conditions = conditions_of_change(request)?;
     let revoked = services.lifecycle.revoke_if(id, reason, conditions, caller, now).await;
@@ -138,7 +132,7 @@ fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) ->
 }
 
 /// Logs a change that every replica applies, with the numbers of the answer.
-pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
+pub(crate) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.propagated);
         let took_ms = millis(changed.propagated.took);
@@ -164,14 +158,14 @@ fn reason_given(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReas
 }
 
 /// `?reason=`
-pub(in crate::api) fn reason_in_query(request: &HttpRequest) -> Result<Option<ChangeReason>, Reason> {
+pub(crate) fn reason_in_query(request: &HttpRequest) -> Result<Option<ChangeReason>, Reason> {
     let mut parameters = Parameters::of(request, &[OF_REVOCATIONS]);
     let reason = parameters.take_parsed("reason");
     parameters.finish().map(|()| reason)
 }
 
 /// The body of a request that can have only a reason.
-pub(in crate::api) fn reason_in_body(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Reason> {
+pub(crate) fn reason_in_body(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Reason> {
     let mut fields = Fields::of_optional(request, body, REASON_ONLY)?;
     let reason = fields.take("reason", parsed);
     fields.finish(Some(reason))

@@ -1,14 +1,14 @@
 //! Create and rotate keys.
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
+    HttpRequest, HttpResponse,
     http::header::LOCATION,
     web::{Bytes, Data, Path},
 };
 use time::OffsetDateTime;
 
 use super::{
-    conditions, conditions_of_change, etag, key_id, now,
+    conditions_of_change, etag, key_id, now,
     representation::{Confirmation, CreatedKey, RotatedKey},
     requests,
 };
@@ -16,7 +16,7 @@ use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, unavailable},
-        wire::{failure::Reason, request::idempotency},
+        wire::{failure::Answer, request::idempotency},
     },
     auth::lifecycle::{Caller, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,
@@ -24,12 +24,7 @@ use crate::{
 };
 
 /// `POST /v1/keys`
-pub(in crate::api) async fn create(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn create(request: HttpRequest, caller: Caller, services: Data<Services>, body: Bytes) -> Answer {
     let now = now();
     let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {
@@ -44,7 +39,8 @@ pub(in crate::api) async fn create(
         Issued::Now(new) => {
             in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
             let location = format!("{}/{}", request.path(), new.key.record.id);
-            Ok(with_secret(HttpResponse::Created(), &new.key, now)
+            Ok(HttpResponse::Created()
+                .insert_header(etag(&new.key, now))
                 .insert_header((LOCATION, location))
                 .json(CreatedKey::new(*new, services.issuer.keyring.prefix())))
         }
@@ -55,17 +51,17 @@ pub(in crate::api) async fn create(
 /// A key that an earlier, identical request created.
 fn known(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     let known = CreatedKey::known(key, services.issuer.keyring.prefix(), now);
-    with_secret(HttpResponse::Ok(), key, now).json(known)
+    HttpResponse::Ok().insert_header(etag(key, now)).json(known)
 }
 
 /// `POST /v1/keys/{id}/rotate`
-pub(in crate::api) async fn rotate(
+pub(crate) async fn rotate(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Reason> {
+) -> Answer {
     let (id, now) = (key_id(&id)?, now());
     let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {
@@ -89,15 +85,10 @@ pub(in crate::api) async fn rotate(
 }
 
 fn rotated_as(services: &Services, rotated: Rotated, now: OffsetDateTime) -> HttpResponse {
-    let response = match rotated.new {
+    let mut response = match rotated.new {
         Issued::Now(_) => HttpResponse::Created(),
         Issued::Before(_) => HttpResponse::Ok(),
     };
     let prefix = services.issuer.keyring.prefix();
-    with_secret(response, rotated.new.key(), now).json(RotatedKey::new(rotated, prefix, now))
-}
-
-fn with_secret(mut response: HttpResponseBuilder, key: &ManagedKey, now: OffsetDateTime) -> HttpResponseBuilder {
-    response.insert_header(etag(&conditions::tag(key, now)));
-    response
+    response.insert_header(etag(rotated.new.key(), now)).json(RotatedKey::new(rotated, prefix, now))
 }

@@ -16,7 +16,7 @@ use crate::{
         services::{Services, read_failed},
         wire::{
             cursor,
-            failure::{Missing, Reason},
+            failure::{Answer, Missing, Reason},
             request::{
                 parameters::Parameters,
                 queries::{OF_AN_OWNER, OF_KEYS, Query},
@@ -37,46 +37,32 @@ use crate::{
 const LIST: &str = "keys";
 
 /// `GET /v1/keys/{id}`
-pub(in crate::api) async fn show(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    id: Path<String>,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn show(request: HttpRequest, caller: Caller, services: Data<Services>, id: Path<String>) -> Answer {
     show_it(&request, &services, key_id(&id)?, &caller.reach).await
 }
 
 /// `GET /v1/keys/self`: the presented key.
-pub(in crate::api) async fn show_self(
-    request: HttpRequest,
-    principal: Principal,
-    services: Data<Services>,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn show_self(request: HttpRequest, principal: Principal, services: Data<Services>) -> Answer {
     let Some(record) = principal.key() else { return Err(Reason::Internal) };
     show_it(&request, &services, record.id, &Reach::Own(record.owner.clone())).await
 }
 
-async fn show_it(request: &HttpRequest, services: &Services, id: KeyId, reach: &Reach) -> Result<HttpResponse, Reason> {
+async fn show_it(request: &HttpRequest, services: &Services, id: KeyId, reach: &Reach) -> Answer {
     let now = now();
     let conditions = Conditions::of(request)?;
     let key = services.lifecycle.show(id, reach).await.map_err(read_failed(request))?;
     let key = key.ok_or(Reason::NotFound(Missing::Key))?;
-    let tag = conditions::tag(&key, now);
-    match conditions.of_read(&tag)? {
+    match conditions.of_read(&conditions::tag(&key, now))? {
         Read::Shown => Ok(shown(services, &key, now)),
-        Read::NotModified => Ok(HttpResponse::NotModified().insert_header(etag(&tag)).finish()),
+        Read::NotModified => Ok(HttpResponse::NotModified().insert_header(etag(&key, now)).finish()),
     }
 }
 
 /// `GET /v1/keys`
-pub(in crate::api) async fn list(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-) -> Result<HttpResponse, Reason> {
+pub(crate) async fn list(request: HttpRequest, caller: Caller, services: Data<Services>) -> Answer {
     let now = now();
     let keyring = &services.issuer.keyring;
-    let Selected { filter, order, page } = selected_keys(&request, keyring, &caller.reach)?;
+    let (filter, order, page) = selected_keys(&request, keyring, &caller.reach)?;
     let listed = services.lifecycle.list(&filter, order, &page, &caller.reach, now).await;
     let listed = listed.map_err(read_failed(&request))?;
     let keys = listed.items.iter().map(|key| Key::new(key, keyring.prefix(), now)).collect();
@@ -84,19 +70,12 @@ pub(in crate::api) async fn list(
     Ok(response.json(KeyList { keys, next_cursor }))
 }
 
-/// The list that a query selects.
-pub(in crate::api) struct Selected {
-    pub(in crate::api) filter: KeyFilter,
-    pub(in crate::api) order: KeyOrder,
-    pub(in crate::api) page: Page,
-}
-
 /// The keys, the order and the page that a query selects. Only callers who reach every owner's keys can name an owner.
-pub(in crate::api) fn selected_keys(
+pub(crate) fn selected_keys(
     request: &HttpRequest,
     keyring: &Keyring,
     reach: &Reach,
-) -> Result<Selected, Reason> {
+) -> Result<(KeyFilter, KeyOrder, Page), Reason> {
     let known: Query = if reach.owner().is_some() { &[OF_KEYS] } else { &[OF_KEYS, OF_AN_OWNER] };
     let mut parameters = Parameters::of(request, known);
     let order = parameters.take_parsed("sort").unwrap_or(KeyOrder::NEWEST_FIRST);
@@ -110,7 +89,7 @@ pub(in crate::api) fn selected_keys(
         parameters.problem("sort", "conflict", "keys of all owners are in the order of createdAt: name an owner");
     }
     parameters.finish()?;
-    Ok(Selected { filter, order, page })
+    Ok((filter, order, page))
 }
 
 /// The name that this list's cursors are sealed with. It includes the order, because a cursor is a different place in

@@ -11,13 +11,13 @@ pub(crate) mod requests;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{ETAG, TryIntoHeaderPair},
+    http::header::{ETAG, HeaderName},
     web::Path,
 };
 use time::OffsetDateTime;
 
 use self::conditions::Conditions;
-pub(in crate::api) use self::{bulk::*, change::*, create::*, list::*};
+pub(crate) use self::{bulk::*, change::*, create::*, list::*};
 use crate::api::{
     services::Services,
     wire::{
@@ -39,13 +39,13 @@ fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Reason> 
 
 /// A key with its entity tag.
 fn shown(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
-    HttpResponse::Ok().insert_header(etag(&conditions::tag(key, now))).json(representation::Key::new(
+    HttpResponse::Ok().insert_header(etag(key, now)).json(representation::Key::new(
         key,
         services.issuer.keyring.prefix(),
         now,
     ))
 }
 
-fn etag(tag: &str) -> impl TryIntoHeaderPair {
-    (ETAG, format!("\"{tag}\""))
+fn etag(key: &ManagedKey, now: OffsetDateTime) -> (HeaderName, String) {
+    (ETAG, format!("\"{}\"", conditions::tag(key, now)))
 }

@@ -12,7 +12,7 @@ use crate::{
         owner_id,
         request::{
             bodies::{KEY_PATCH, NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION, SECONDS_MAX},
-            fields::{Fields, InvalidValue, boolean, invalid, list, object, parsed, text},
+            fields::{Fields, Read, boolean, invalid, list, object, parsed, text},
         },
     },
     auth::lifecycle::{Edit, Expiry, NewKey},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Members of a key that clients can't change.
-pub(in crate::api) const READ_ONLY: [&str; 15] = [
+pub(crate) const READ_ONLY: [&str; 15] = [
     "id",
     "start",
     "environment",
@@ -46,7 +46,7 @@ pub(in crate::api) const READ_ONLY: [&str; 15] = [
 ];
 
 /// A request for a new key. `owner` is the key's owner; `None` if the body names it.
-pub(in crate::api) fn order(
+pub(crate) fn order(
     request: &HttpRequest,
     body: &Bytes,
     owner: Option<&Owner>,
@@ -89,7 +89,7 @@ pub(in crate::api) fn order(
 }
 
 /// The changes to a key, from a merge patch (RFC 7396): `null` resets a field to its default.
-pub(in crate::api) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateTime) -> Result<Edit, Reason> {
+pub(crate) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateTime) -> Result<Edit, Reason> {
     let mut fields = Fields::of(request, body, KEY_PATCH)?;
     fields.refuse_read_only(&READ_ONLY);
     let json = fields.json_of("metadata");
@@ -106,7 +106,7 @@ pub(in crate::api) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateT
 }
 
 /// The grace period for the old key, if the body has one, and the expiry of the new key.
-pub(in crate::api) fn rotation(
+pub(crate) fn rotation(
     request: &HttpRequest,
     body: &Bytes,
     now: OffsetDateTime,
@@ -119,7 +119,7 @@ pub(in crate::api) fn rotation(
 }
 
 /// `owner`: an id, or an object with `issuer` and `subject` or `id`, as answers show owners.
-pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
+pub(crate) fn owner(fields: &mut Fields) -> Option<Owner> {
     let members = match fields.take("owner", owner_or_members)? {
         Named::ById(owner) => return Some(owner),
         Named::ByMembers(members) => members,
@@ -154,7 +154,7 @@ enum Named {
     ByMembers(Map<String, Value>),
 }
 
-fn owner_or_members(value: Value) -> Result<Named, Vec<InvalidValue>> {
+fn owner_or_members(value: Value) -> Read<Named> {
     match value {
         Value::String(id) => owner_by_id(&id).map(Named::ById),
         Value::Object(members) => Ok(Named::ByMembers(members)),
@@ -162,12 +162,12 @@ fn owner_or_members(value: Value) -> Result<Named, Vec<InvalidValue>> {
     }
 }
 
-fn owner_by_id(id: &str) -> Result<Owner, Vec<InvalidValue>> {
+fn owner_by_id(id: &str) -> Read<Owner> {
     owner_id::read(id).map_or_else(|| invalid("invalid", "must be the id of an owner, as keys show it"), Ok)
 }
 
 /// A string within the limits of tokens' `iss` and `sub`.
-pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<InvalidValue>> {
+pub(crate) fn identifier(shortest: usize) -> impl Fn(Value) -> Read<String> {
     move |value| {
         let text = text(value)?;
         if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
@@ -178,7 +178,7 @@ pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<St
     }
 }
 
-pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<InvalidValue>> {
+pub(crate) fn scopes(value: Value) -> Read<Scopes> {
     // Each scope is parsed separately first, so that every invalid one is reported.
     let texts = list(value, SCOPES_MAX, |item| {
         let text = text(item)?;
@@ -189,16 +189,12 @@ pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<InvalidValue>> 
 }
 
 /// Metadata, read from the JSON text to preserve numbers exactly.
-fn notes<T>(
-    value: Value,
-    json: &str,
-    read: impl FnOnce(&str) -> Result<T, InvalidMetadata>,
-) -> Result<T, Vec<InvalidValue>> {
+fn notes<T>(value: Value, json: &str, read: impl FnOnce(&str) -> Result<T, InvalidMetadata>) -> Read<T> {
     object(value)?;
     read(json).or_else(|error| invalid("invalid", error.to_string()))
 }
 
-fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<InvalidValue>> {
+fn allowed_ips(value: Value) -> Read<AllowedIps> {
     let networks = list(value, ALLOWED_IPS_MAX, |item| {
         network::parse(&text(item)?)
             .map_or_else(|| invalid("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
@@ -222,11 +218,11 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
 }
 
 /// An RFC 3339 timestamp in any time zone, truncated to milliseconds.
-pub(in crate::api) fn instant(text: &str) -> Result<OffsetDateTime, String> {
+pub(crate) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     timestamp::parse(text).map_err(|error| error.to_string())
 }
 
-fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Vec<InvalidValue>> {
+fn instant_after(value: Value, now: OffsetDateTime) -> Read<OffsetDateTime> {
     match instant(&text(value)?) {
         Ok(instant) if instant <= now => invalid("in_the_past", "must be in the future"),
         Ok(instant) => Ok(instant),
@@ -234,7 +230,7 @@ fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Ve
     }
 }
 
-fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<InvalidValue>> {
+fn whole_seconds(value: &Value, shortest: u64) -> Read<Duration> {
     // 60 and 60.0 are the same JSON number, and some clients write every number with a decimal point.
     let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
     match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {

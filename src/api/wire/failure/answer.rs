@@ -24,7 +24,7 @@ const INSTANCE_MAX_BYTES: usize = 2048;
 
 impl Failure {
     /// The answer to the request with this id.
-    pub(in crate::api) fn answer(&self, request_id: Option<&str>) -> HttpResponse {
+    pub(crate) fn answer(&self, request_id: Option<&str>) -> HttpResponse {
         let (_, code, title) = self.reason.facts();
         let status = self.status();
         let mut response = HttpResponse::build(status);

@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 
 pub(crate) use self::{
     problem::FieldError,
-    reason::{Missing, Reason},
+    reason::{Answer, Missing, Reason},
 };
 use crate::api::paths;
 use crate::domain::denial::PublicDenial;

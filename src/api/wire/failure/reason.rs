@@ -32,6 +32,9 @@ pub(crate) enum Missing {
     File,
 }
 
+/// What handlers return.
+pub(crate) type Answer = Result<HttpResponse, Reason>;
+
 /// The cause of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {

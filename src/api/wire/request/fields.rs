@@ -24,10 +24,12 @@ pub(crate) struct Fields {
 }
 
 /// What is wrong with a value: a pointer within it (empty for the whole value), a stable code, and a description.
-pub(crate) type InvalidValue = (String, &'static str, String);
+type InvalidValue = (String, &'static str, String);
+/// A value, or everything that is wrong with it.
+pub(crate) type Read<T> = Result<T, Vec<InvalidValue>>;
 
 /// One error about a whole value.
-pub(crate) fn invalid<T>(code: &'static str, detail: impl Into<String>) -> Result<T, Vec<InvalidValue>> {
+pub(crate) fn invalid<T>(code: &'static str, detail: impl Into<String>) -> Read<T> {
     Err(vec![(String::new(), code, detail.into())])
 }
 
@@ -68,20 +70,12 @@ impl Fields {
     }
 
     /// An optional field; `null` is the same as absent.
-    pub(crate) fn take<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
-    ) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<T> {
         self.take_nullable(name, read).flatten()
     }
 
     /// A field of a merge patch; `Some(None)` if it is `null`.
-    pub(crate) fn take_nullable<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
-    ) -> Option<Option<T>> {
+    pub(crate) fn take_nullable<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<Option<T>> {
         debug_assert!(self.known.iter().copied().flatten().any(|(own, _)| *own == name), "{name} is in no table");
         match self.members.remove(name)? {
             Value::Null => Some(None),
@@ -99,11 +93,7 @@ impl Fields {
     }
 
     /// A required field.
-    pub(crate) fn require<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
-    ) -> Option<T> {
+    pub(crate) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<T> {
         if self.members.get(name).is_none_or(Value::is_null) {
             self.members.remove(name);
             self.problem(name, "required", "must be there");
@@ -177,7 +167,7 @@ fn is_json(method: &Method, media_type: &str) -> bool {
 }
 
 /// A string.
-pub(crate) fn text(value: Value) -> Result<String, Vec<InvalidValue>> {
+pub(crate) fn text(value: Value) -> Read<String> {
     match value {
         Value::String(text) => Ok(text),
         _ => invalid("wrong_type", "must be a text"),
@@ -185,17 +175,17 @@ pub(crate) fn text(value: Value) -> Result<String, Vec<InvalidValue>> {
 }
 
 /// A string that a domain type parses.
-pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Result<T, Vec<InvalidValue>> {
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Read<T> {
     text(value)?.parse().or_else(|error: T::Err| invalid("invalid", error.to_string()))
 }
 
 /// `true` or `false`.
-pub(crate) fn boolean(value: Value) -> Result<bool, Vec<InvalidValue>> {
+pub(crate) fn boolean(value: Value) -> Read<bool> {
     value.as_bool().map_or_else(|| invalid("wrong_type", "must be true or false"), Ok)
 }
 
 /// An object.
-pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<InvalidValue>> {
+pub(crate) fn object(value: Value) -> Read<Map<String, Value>> {
     match value {
         Value::Object(members) => Ok(members),
         _ => invalid("wrong_type", "must be an object"),
@@ -203,11 +193,7 @@ pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<InvalidValu
 }
 
 /// An array of at most `most` items, each read by `read`.
-pub(crate) fn list<T>(
-    value: Value,
-    most: usize,
-    read: impl Fn(Value) -> Result<T, Vec<InvalidValue>>,
-) -> Result<Vec<T>, Vec<InvalidValue>> {
+pub(crate) fn list<T>(value: Value, most: usize, read: impl Fn(Value) -> Read<T>) -> Read<Vec<T>> {
     let Value::Array(items) = value else { return invalid("wrong_type", "must be a list") };
     if items.len() > most {
         return invalid("too_many", format!("at most {most} items"));
