@@ -393,7 +393,7 @@ fn every_problem_code_is_documented_and_no_other() {
         let (_, from) = source.split_once(begin).expect("the codes are in a function of that name");
         from.split_once(end).expect("which is followed by that").0.to_owned()
     };
-    let facts = between("src/api/wire/failure.rs", "fn facts(&self)", "fn refused(")
+    let facts = between("src/api/wire/failure/reason.rs", "fn facts(&self)", "\n    }\n")
         + &between("src/protect/refused.rs", "fn row(self)", "\n    }\n")
         + &between("src/server/refusal.rs", "fn facts(self)", "\n}\n");
     // In "StatusCode::…, "code", "Title"".

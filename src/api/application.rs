@@ -14,7 +14,7 @@ use super::{
     access::{cors::Cors, edge::Edge, root_span::RootSpan},
     routes,
     services::Services,
-    wire::failure::{Failure, Reason},
+    wire::failure::Failure,
 };
 use crate::{
     config::Server,
@@ -46,7 +46,7 @@ pub fn start(listeners: Listeners, services: Arc<Services>, settings: &Server) -
 
 fn wording(cors: Option<Arc<Cors>>) -> Wording {
     Arc::new(move |refusal: Refusal, refused: &Refused<'_>| {
-        let failure = Failure::new(refused.path, Reason::from(refusal));
+        let failure = Failure::new(refused.path, refusal.into());
         let mut answer = failure.answer(refused.request_id.to_str().ok());
         if let (Some(cors), Some(headers)) = (&cors, refused.headers) {
             cors.permit(refused.path, headers, answer.headers_mut());

@@ -10,7 +10,7 @@ pub enum Access {
     /// Anyone, for the given reason.
     Public(&'static str),
     /// A JWT, with or without the word `Bearer`: a compatibility route.
-    GuideToken,
+    CompatibilityToken,
     /// A JWT.
     Token,
     /// An API key in `x-api-key`.
@@ -80,7 +80,7 @@ pub(super) const fn for_gateways(path: &'static str) -> Endpoint {
 
 /// What a route reads besides the request's head.
 #[derive(Clone, Copy)]
-pub(super) struct Reads {
-    pub(super) query: bool,
-    pub(super) body: bool,
+pub(crate) struct Reads {
+    pub(crate) query: bool,
+    pub(crate) body: bool,
 }

@@ -16,15 +16,12 @@ pub use self::handlers::authorize::Authorize;
 pub use self::{
     handlers::{
         audit::{Event, csv_header, csv_lines, ndjson},
-        keys::{
-            representation::{CreatedKey, Key, RotatedKey},
-            requests::SECONDS_MAX,
-        },
+        keys::representation::{CreatedKey, Key, RotatedKey},
         owners::OwnerDetails,
         tokens::EndedTokens,
         verify::{KeyQuery, Verification},
     },
     readiness::Readiness,
     services::Services,
-    wire::actor::read as read_actor,
+    wire::{actor::read as read_actor, request::bodies::SECONDS_MAX},
 };

@@ -26,7 +26,6 @@ const ANSWER_SERVES: Duration = Duration::from_millis(500);
 ///
 /// It can decide if the schema is current and either the database answers or the lease is valid, because then known
 /// keys are decided without the database. So a short outage of the database makes no replica unready.
-/// remembered are decided on without the database. So a database that is away for a moment takes no replica out.
 pub struct Readiness {
     prepared: AtomicBool,
     stopping: AtomicBool,
@@ -51,8 +50,8 @@ impl Readiness {
         }
     }
 
-    /// From now on it depends on the database, and not on the start. `schema_fits`: whether the database has just answered with a
-    /// schema that is up to date. Then the lease counts also where nobody has asked before the database is away.
+    /// Ends the start: from now on, readiness depends on the database. `schema_fits`: whether the database has just answered
+    /// with a current schema. If so, the lease counts even if the database fails before the first request for readiness.
     pub fn prepared(&self, schema_fits: bool) {
         if schema_fits {
             self.database.found.send_replace((DatabaseState::Ok, true));

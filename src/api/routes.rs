@@ -7,14 +7,14 @@ use actix_web::{
     HttpRequest, HttpResponse, Resource, Route, guard,
     http::{
         Method,
-        header::{ALLOW, CONTENT_TYPE, HeaderMap},
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap},
     },
-    middleware::from_fn,
+    middleware::{DefaultHeaders, from_fn},
     web::{self, Data, ServiceConfig},
 };
 
 use super::{
-    access::{authenticate, immediate::Immediate, key_check::WithKey},
+    access::{authenticate, immediate::Immediate, key_check::WithKey, strict},
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
         audit, authorize::GatewayCheck, compatibility, health, keys, oauth, owners, problem_page, tokens, verify,
@@ -22,10 +22,7 @@ use super::{
     openapi::{self, page},
     paths,
     services::Services,
-    wire::{
-        failure::{Failure, Missing, Reason},
-        strict,
-    },
+    wire::failure::{Answer, Missing, Reason},
 };
 
 /// Every method that a route has.
@@ -36,7 +33,9 @@ const DOCUMENTS: &str = "public information, the same for everybody; read before
 /// Every route. They are matched in this order, so the most frequent come first, and literal segments come before
 /// `{id}`.
 pub const ENDPOINTS: &[Endpoint] = &[
-    endpoint(Method::POST, "/api/create-api-key", Access::GuideToken, |route| route.to(compatibility::create_api_key)),
+    endpoint(Method::POST, "/api/create-api-key", Access::CompatibilityToken, |route| {
+        route.to(compatibility::create_api_key)
+    }),
     with_key(Method::GET, "/api/protected-resource", compatibility::protected_resource),
     for_gateways(paths::AUTHORIZE),
     for_gateways(paths::AUTHORIZE_BELOW),
@@ -133,6 +132,8 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
         Handler::Keyed(handler) => return route.service(Immediate(WithKey { services: services.clone(), handler })),
         Handler::Gateway => return route.service(at_gateways(services)),
     };
+    // Documents and pages state how long they may be kept.
+    let route = route.wrap(DefaultHeaders::new().add((CACHE_CONTROL, "no-store")));
     let route = if endpoint.is_strict() {
         let reads = openapi::reads(endpoint);
         route.wrap(from_fn(move |request, next| strict::refuse_what_is_not_read(reads, request, next)))
@@ -141,14 +142,7 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
     };
     match endpoint.access {
         Access::Public(_) => route,
-        Access::ApiKey | Access::Forwarded => unreachable!("only `with_key` and `for_gateways` construct these"),
-        Access::GuideToken => route.wrap(from_fn(authenticate::require_token_as_the_guide_does)),
-        Access::Token => route.wrap(from_fn(authenticate::require_token)),
-        Access::OwnKey => route.wrap(from_fn(authenticate::require_own_key)),
-        Access::KeyHolder => route.wrap(from_fn(authenticate::require_key_holder)),
-        Access::Verifier => route.wrap(from_fn(authenticate::require_verifier)),
-        Access::OAuthClient => route.wrap(from_fn(authenticate::require_oauth_client)),
-        Access::Administrator => route.wrap(from_fn(authenticate::require_administrator)),
+        access => route.wrap(from_fn(move |request, next| authenticate::require(access, request, next))),
     }
 }
 
@@ -180,18 +174,17 @@ fn allowed_methods<'a>(methods: impl Iterator<Item = &'a Method>) -> &'static st
     names.join(", ").leak()
 }
 
-async fn method_not_allowed(request: HttpRequest, allowed: &'static str) -> Result<HttpResponse, Failure> {
-    let reason = if is_known(request.method()) { Reason::MethodNotAllowed(allowed) } else { Reason::UnknownMethod };
-    Err(Failure::new(request.path(), reason))
+async fn method_not_allowed(request: HttpRequest, allowed: &'static str) -> Answer {
+    Err(if is_known(request.method()) { Reason::MethodNotAllowed(allowed) } else { Reason::UnknownMethod })
 }
 
-async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
-    let (method, path) = (request.method(), request.path());
+async fn not_found(request: HttpRequest) -> Answer {
+    let method = request.method();
     // `OPTIONS *` addresses the server as a whole (RFC 9110 §9.3.7).
-    if path == "*" && method == Method::OPTIONS {
+    if request.path() == "*" && method == Method::OPTIONS {
         return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
     }
-    Err(Failure::new(path, if is_known(method) { Reason::NotFound(Missing::Route) } else { Reason::UnknownMethod }))
+    Err(if is_known(method) { Reason::NotFound(Missing::Route) } else { Reason::UnknownMethod })
 }
 
 /// Whether RFC 9110 §9 or RFC 5789 defines the method, or it is `QUERY`, which is registered as well. Names are

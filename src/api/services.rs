@@ -17,11 +17,7 @@ use crate::{
     protect::{BoundedLog, Gate},
 };
 
-use super::{
-    handlers::authorize::Authorize,
-    readiness::Readiness,
-    wire::failure::{Failure, Reason},
-};
+use super::{handlers::authorize::Authorize, readiness::Readiness, wire::failure::Reason};
 
 /// The state shared by handlers and middleware of all workers.
 pub struct Services {
@@ -49,22 +45,24 @@ pub(super) fn services(request: &HttpRequest) -> &Services {
     request.app_data::<Data<Services>>().expect("`application.rs` registers the services")
 }
 
-/// A response to a request. `ServiceRequest::into_response` would lose the failure behind the response.
+/// A response to a request. `ServiceRequest::into_response` would lose the reason behind the response.
 pub(super) fn answered(request: ServiceRequest, response: HttpResponse) -> ServiceResponse {
     ServiceResponse::new(request.into_parts().0, response)
 }
 
-/// The failure for an outage. The cause is logged, not sent.
-pub(super) fn unavailable(request: &HttpRequest, undecided: &Undecided, what: &str) -> Failure {
-    let gate = &services(request).gate;
-    gate.log_outage(request, &mut |suppressed| {
-        let client = gate.proxies.client_address(request).map(tracing::field::display);
-        tracing::error!(error = %undecided, client, suppressed, "could not {what}; answering 503");
-    });
-    Failure::new(request.path(), Reason::Unavailable)
+/// The answer to an outage, in which the request could not do `what`. The cause is logged, not sent.
+pub(super) fn unavailable(request: &HttpRequest, what: &'static str) -> impl Fn(Undecided) -> Reason {
+    move |undecided| {
+        let gate = &services(request).gate;
+        gate.log_outage(request, &mut |suppressed| {
+            let client = gate.proxies.client_address(request).map(tracing::field::display);
+            tracing::error!(error = %undecided, client, suppressed, "could not {what}; answering 503");
+        });
+        Reason::Unavailable
+    }
 }
 
 /// The same for a failed read.
-pub(super) fn read_failed(request: &HttpRequest, error: &StoreError) -> Failure {
-    unavailable(request, &Undecided::Store(error.clone()), "read what was asked for")
+pub(super) fn read_failed(request: &HttpRequest) -> impl Fn(StoreError) -> Reason {
+    move |error| unavailable(request, "read what was asked for")(Undecided::Store(error))
 }

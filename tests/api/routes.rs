@@ -15,7 +15,7 @@ async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
             Access::Public(reason) => {
                 assert!(!reason.is_empty() && !matches!(status.as_u16(), 401 | 403), "{}", endpoint.path)
             }
-            Access::GuideToken
+            Access::CompatibilityToken
             | Access::Token
             | Access::ApiKey
             | Access::OwnKey

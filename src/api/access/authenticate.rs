@@ -11,14 +11,14 @@ use actix_web::{
 
 use super::{
     caller::Administrator,
-    explanation::explanation,
     root_span::{in_request, request_id},
 };
 use crate::api::{
+    endpoint::Access,
     services::{answered, services},
     wire::{
-        failure::{CredentialKind, Failure},
-        form::Members,
+        failure::{CredentialKind, Reason},
+        request::form::Members,
     },
 };
 use crate::{
@@ -30,82 +30,76 @@ use crate::{
         verdict::Verdict,
     },
     protect::{
-        Cause, Credentials, HostApp, Refused,
+        Credentials, HostApp, Refused,
         credentials::{self, BearerScheme, Presented},
         with_scope,
     },
 };
 
-/// Requires a valid JWT.
-pub(crate) async fn require_token(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    with_token(BearerScheme::Required, request, next).await
-}
-
-/// The same, with or without the word `Bearer`, for the compatibility routes.
-pub(crate) async fn require_token_as_the_guide_does(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    with_token(BearerScheme::Optional, request, next).await
-}
-
-async fn with_token(
-    scheme: BearerScheme,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = token_verdict(&request, scheme).await;
-    proceed(CredentialKind::Token, verdict, request, next).await
-}
-
-async fn token_verdict(request: &ServiceRequest, scheme: BearerScheme) -> Result<Verdict, Undecided> {
-    let presented = credentials::bearer_token(request.headers(), scheme).map(Presented::Token);
-    services(request.request()).gate.check(presented, request.request()).await
-}
-
-/// Requires a valid JWT with the administrators' scope.
-pub(crate) async fn require_administrator(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = token_verdict(&request, BearerScheme::Required).await;
-    let verdict = verdict.map(|verdict| with_scope(verdict, ADMIN_SCOPE));
-    if matches!(verdict, Ok(Verdict::Granted(_))) {
-        request.extensions_mut().insert(Administrator);
-    }
-    proceed(CredentialKind::Token, verdict, request, next).await
-}
-
-/// Requires a JWT or an API key with the scope that lets services check keys.
-pub(crate) async fn require_verifier(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let gate = &services(request.request()).gate;
-    let (kind, presented) = gate.presented(request.request(), Credentials::KeysAndTokens);
-    let verdict = gate.check(presented, request.request()).await;
-    proceed(kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
-}
-
-/// The same, but also accepts OAuth client authentication: a key as the password of `Basic`, or as `client_secret` in
-/// the form (RFC 6749 §2.3.1). The client id is ignored, because the key identifies its owner.
-pub(crate) async fn require_oauth_client(
+/// Lets a request pass that has the credential which `access` requires.
+pub(crate) async fn require(
+    access: Access,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let (kind, verdict) = check(access, &mut request).await;
+    match services(request.request()).gate.put(kind, verdict, request.request()) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(refused) => Ok(answered(request, HttpResponse::from_error(Reason::from(refused)))),
+    }
+}
+
+type Checked = (CredentialKind, Result<Verdict, Undecided>);
+
+async fn check(access: Access, request: &mut ServiceRequest) -> Checked {
+    match access {
+        Access::Token => check_token(BearerScheme::Required, request).await,
+        Access::CompatibilityToken => check_token(BearerScheme::Optional, request).await,
+        Access::Administrator => {
+            let (kind, verdict) = check_token(BearerScheme::Required, request).await;
+            let verdict = verdict.map(|verdict| with_scope(verdict, ADMIN_SCOPE));
+            if matches!(verdict, Ok(Verdict::Granted(_))) {
+                request.extensions_mut().insert(Administrator);
+            }
+            (kind, verdict)
+        }
+        Access::Verifier => check_verifier(request).await,
+        Access::OAuthClient => check_oauth_client(request).await,
+        Access::OwnKey => {
+            let (kind, key) = credentials::own_key(request.headers());
+            (kind, services(request.request()).gate.check(key.map(Presented::Key), request.request()).await)
+        }
+        Access::KeyHolder => match credentials::own_key(request.headers()) {
+            (kind, Ok(key)) => (kind, services(request.request()).gate.keys.check_holder(key).await),
+            (kind, Err(denial)) => (kind, Ok(Verdict::Denied(denial))),
+        },
+        Access::Public(_) | Access::ApiKey | Access::Forwarded => unreachable!("not behind this middleware"),
+    }
+}
+
+async fn check_token(scheme: BearerScheme, request: &ServiceRequest) -> Checked {
+    let presented = credentials::bearer_token(request.headers(), scheme).map(Presented::Token);
+    (CredentialKind::Token, services(request.request()).gate.check(presented, request.request()).await)
+}
+
+async fn check_verifier(request: &ServiceRequest) -> Checked {
+    let gate = &services(request.request()).gate;
+    let (kind, presented) = gate.presented(request.request(), Credentials::KeysAndTokens);
+    let verdict = gate.check(presented, request.request()).await;
+    (kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)))
+}
+
+/// Like a verifier, but also accepts OAuth client authentication: a key as the password of `Basic`, or as
+/// `client_secret` in the form (RFC 6749 §2.3.1). The client id is ignored, because the key identifies its owner.
+async fn check_oauth_client(request: &mut ServiceRequest) -> Checked {
     let key = match credentials::basic_password(request.headers()) {
-        None if !credentials::are_in_headers(request.headers()) => secret_in_form(&mut request).await.transpose(),
+        None if !credentials::are_in_headers(request.headers()) => secret_in_form(request).await.transpose(),
         key => key,
     };
-    let Some(key) = key else {
-        return require_verifier(request, next).await;
-    };
+    let Some(key) = key else { return check_verifier(request).await };
     let presented = key.as_ref().map(|key| Presented::Key(key.expose().as_bytes())).map_err(|denial| *denial);
     let verdict = services(request.request()).gate.check(presented, request.request()).await;
-    proceed(CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)), request, next).await
+    (CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)))
 }
 
 /// The `client_secret` of a form. The body is already in memory, within the server's limits, and remains available to
@@ -118,54 +112,12 @@ async fn secret_in_form(request: &mut ServiceRequest) -> Result<Option<SecretStr
     form.client_secret().map_err(|_| Denial::Ambiguous)
 }
 
-/// Requires a valid API key, in either header.
-pub(crate) async fn require_own_key(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let (kind, key) = credentials::own_key(request.headers());
-    let verdict = services(request.request()).gate.check(key.map(Presented::Key), request.request()).await;
-    proceed(kind, verdict, request, next).await
-}
-
-/// Requires an API key in any state, so that its holder can revoke it.
-pub(crate) async fn require_key_holder(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let (kind, key) = credentials::own_key(request.headers());
-    let verdict = match key {
-        Ok(key) => services(request.request()).gate.keys.check_holder(key).await,
-        Err(denial) => Ok(Verdict::Denied(denial)),
-    };
-    proceed(kind, verdict, request, next).await
-}
-
-async fn proceed(
-    kind: CredentialKind,
-    verdict: Result<Verdict, Undecided>,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    match services(request.request()).gate.put(kind, verdict, request.request()) {
-        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(refused) => {
-            let refusal = OwnRoutes.answer(request.request(), refused);
-            Ok(answered(request, refusal))
-        }
-    }
-}
-
 /// Keyward's own routes: refusals have the format of the path, and log lines carry the request id.
 pub(crate) struct OwnRoutes;
 
 impl HostApp for OwnRoutes {
-    fn answer(&self, request: &HttpRequest, refused: Refused) -> HttpResponse {
-        let explanation = match refused.cause() {
-            Cause::Denied(kind, denial) => explanation(request.headers(), kind, denial),
-            Cause::Undecided => None,
-        };
-        HttpResponse::from_error(Failure::new(request.path(), refused).explained(explanation))
+    fn answer(&self, _: &HttpRequest, refused: Refused) -> HttpResponse {
+        HttpResponse::from_error(Reason::from(refused))
     }
 
     fn in_request(&self, request: &HttpRequest, log: &mut dyn FnMut()) {

@@ -1,9 +1,9 @@
 //! Extracts the caller of a change to keys: a [`Caller`].
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
 
-use crate::api::wire::failure::Failure;
+use crate::api::{services::services, wire::failure::Reason};
 use crate::{
     auth::lifecycle::Caller,
     domain::{ledger::Reach, principal::Principal},
@@ -14,20 +14,20 @@ use crate::{
 pub(crate) struct Administrator;
 
 impl FromRequest for Caller {
-    type Error = Failure;
-    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let principal = Principal::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
-            let principal = principal.await.map_err(|refused| Failure::new(request.path(), refused))?;
+            let principal = principal.await.map_err(Reason::from)?;
             let administrator = request.extensions().get::<Administrator>().is_some();
             Ok(Self {
                 reach: if administrator { Reach::Any } else { Reach::Own(principal.owner().clone()) },
                 scopes: Some(principal.scopes().clone()),
                 scope_bearing: principal.is_scope_bearing(),
-                author: crate::api::services::services(&request).gate.author(&request, principal.actor()),
+                author: services(&request).gate.author(&request, principal.actor()),
             })
         })
     }

@@ -1,5 +1,5 @@
-//! The outermost middleware. It adds the request id to every answer and to the body of a problem, which is written
-//! before the id is known, and applies CORS.
+//! The outermost middleware. It answers for handlers that fail with a [`Reason`], adds the request id to every answer,
+//! and applies CORS.
 //!
 //! A `Service` instead of `from_fn`, which would box the future of every request.
 
@@ -14,12 +14,14 @@ use actix_web::{
     Error,
     body::BoxBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::header::HeaderValue,
 };
 use futures_util::future::Either;
 
-use super::{cors::Cors, root_span};
-use crate::api::{services::answered, wire::failure::Failure};
+use super::{cors::Cors, explanation::explanation, root_span};
+use crate::api::{
+    services::answered,
+    wire::failure::{Failure, Reason},
+};
 use crate::server::REQUEST_ID;
 
 /// The middleware.
@@ -84,8 +86,8 @@ impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut response = when_ready!(Pin::new(&mut self.answer).poll(context))?;
         let id = root_span::request_id(response.request());
-        if let Some(body) = body_with_id(&response, &id) {
-            response = response.map_body(|_, _| body);
+        if let Some(failure) = failure(&response) {
+            response = response.into_response(failure.answer(id.to_str().ok()));
         }
         if let Some(cors) = &self.cors {
             permit(cors, &mut response);
@@ -100,7 +102,12 @@ fn permit(cors: &Cors, response: &mut ServiceResponse<BoxBody>) {
     cors.permit(request.path(), request.headers(), response.headers_mut());
 }
 
-fn body_with_id(response: &ServiceResponse<BoxBody>, id: &HeaderValue) -> Option<BoxBody> {
-    let failure = response.response().error()?.as_error::<Failure>()?;
-    Some(failure.answer(id.to_str().ok()).into_body())
+fn failure(response: &ServiceResponse<BoxBody>) -> Option<Failure> {
+    let reason = response.response().error()?.as_error::<Reason>()?;
+    let request = response.request();
+    let explanation = match reason {
+        Reason::Denied(kind, denial) => explanation(request.headers(), *kind, *denial),
+        _ => None,
+    };
+    Some(Failure::new(request.path(), reason.clone()).explained(explanation))
 }

@@ -1,5 +1,5 @@
-//! What is wrong with how a credential came, where that can be seen without judging the credential: it came in another header
-//! than the route reads, or in another scheme, or it has the form of another kind. Nothing of this tells whether it is valid.
+//! Explains a refusal if the client presented its credential in the wrong way: in a header that the route does not read,
+//! in another scheme, or in the form of another kind. An explanation never depends on whether the credential is valid.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
@@ -11,24 +11,24 @@ use crate::{
     },
 };
 
-/// What `docs/problems.md` says of requests whose credential came in the wrong way.
+// As in `docs/problems.md`.
 const KEY_FOR_TOKEN: &str = "An API key came in x-api-key, but this route takes a JWT: Authorization: Bearer <JWT>.";
 const NO_TOKEN: &str = "What follows Bearer in Authorization is not a JWT, and this route takes nothing else.";
 const TOKEN_FOR_KEY: &str = "A JWT came in Authorization, but this route takes an API key: x-api-key: <key>.";
 const BASIC: &str = "Authorization has the scheme Basic, which this route does not take: use Bearer.";
 const NO_SCHEME: &str = "Authorization does not begin with the word Bearer and a space.";
-const NOTHING_BEHIND: &str = "Authorization has no credential behind the word Bearer.";
+const NO_CREDENTIAL: &str = "Authorization has no credential behind the word Bearer.";
 const TWO_HEADERS: &str = "Two credentials came, one in x-api-key and one in Authorization. Send exactly one.";
 
-/// What is special about a denial, for whoever has sent this request.
+/// The explanation of a denial of a request with these headers.
 pub(crate) fn explanation(headers: &HeaderMap, kind: CredentialKind, denial: PublicDenial) -> Option<&'static str> {
     let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).filter(|value| !value.is_empty());
-    let behind = authorization.and_then(strip_bearer);
+    let credential = authorization.and_then(strip_bearer);
     match denial {
-        PublicDenial::MissingCredential => missing(headers, kind, authorization, behind),
-        PublicDenial::InvalidRequest if came_once_in_each(headers) => Some(TWO_HEADERS),
+        PublicDenial::MissingCredential => missing(headers, kind, authorization, credential),
+        PublicDenial::InvalidRequest if is_in_both(headers) => Some(TWO_HEADERS),
         PublicDenial::InvalidCredential if kind == CredentialKind::Token => {
-            behind.filter(|text| matches!(Presented::of(text), Presented::Key(_))).map(|_| NO_TOKEN)
+            credential.filter(|text| matches!(Presented::of(text), Presented::Key(_))).map(|_| NO_TOKEN)
         }
         _ => None,
     }
@@ -38,19 +38,19 @@ fn missing(
     headers: &HeaderMap,
     kind: CredentialKind,
     authorization: Option<&[u8]>,
-    behind: Option<&[u8]>,
+    credential: Option<&[u8]>,
 ) -> Option<&'static str> {
     let Some(authorization) = authorization else {
         let has_key = headers.get(&API_KEY_HEADER).is_some_and(|value| !value.is_empty());
         return (has_key && kind == CredentialKind::Token).then_some(KEY_FOR_TOKEN);
     };
-    match behind {
+    match credential {
         Some(text) if matches!(Presented::of(text), Presented::Token(_)) => {
             (kind == CredentialKind::ApiKey).then_some(TOKEN_FOR_KEY)
         }
-        Some([]) => Some(NOTHING_BEHIND),
+        Some([]) => Some(NO_CREDENTIAL),
         Some(_) => None,
-        None if authorization.eq_ignore_ascii_case(b"Bearer") => Some(NOTHING_BEHIND),
+        None if authorization.eq_ignore_ascii_case(b"Bearer") => Some(NO_CREDENTIAL),
         None if has_scheme(authorization, b"Basic ") => Some(BASIC),
         None => Some(NO_SCHEME),
     }
@@ -60,7 +60,7 @@ fn has_scheme(authorization: &[u8], scheme: &[u8]) -> bool {
     authorization.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
 }
 
-fn came_once_in_each(headers: &HeaderMap) -> bool {
+fn is_in_both(headers: &HeaderMap) -> bool {
     [&API_KEY_HEADER, &AUTHORIZATION].into_iter().all(|name| headers.get_all(name).count() == 1)
 }
 
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn every_explanation_is_documented_to_the_letter() {
         let document = DOCUMENT.replace('`', "");
-        for text in [KEY_FOR_TOKEN, NO_TOKEN, TOKEN_FOR_KEY, BASIC, NO_SCHEME, NOTHING_BEHIND, TWO_HEADERS] {
+        for text in [KEY_FOR_TOKEN, NO_TOKEN, TOKEN_FOR_KEY, BASIC, NO_SCHEME, NO_CREDENTIAL, TWO_HEADERS] {
             assert!(document.contains(text), "docs/problems.md lacks: {text}");
         }
     }
@@ -85,7 +85,7 @@ mod tests {
         use CredentialKind::{ApiKey, Basic, Either, Token};
         use PublicDenial::{InvalidCredential, InvalidRequest, MissingCredential};
         let key = ("x-api-key", "k");
-        for (sent, kind, denial, told) in [
+        for (sent, kind, denial, expected) in [
             (&[][..], Token, MissingCredential, None),
             (&[key], Token, MissingCredential, Some(KEY_FOR_TOKEN)),
             (&[("authorization", "Bearer k")], Token, InvalidCredential, Some(NO_TOKEN)),
@@ -96,7 +96,7 @@ mod tests {
             (&[("authorization", "Basic YTpi")], Either, MissingCredential, Some(BASIC)),
             (&[("authorization", "a.b.c")], Token, MissingCredential, Some(NO_SCHEME)),
             (&[("authorization", "k")], ApiKey, MissingCredential, Some(NO_SCHEME)),
-            (&[("authorization", "Bearer")], Token, MissingCredential, Some(NOTHING_BEHIND)),
+            (&[("authorization", "Bearer")], Token, MissingCredential, Some(NO_CREDENTIAL)),
             (&[key, ("authorization", "Bearer k")], Token, InvalidRequest, Some(TWO_HEADERS)),
             (&[key, key], ApiKey, InvalidRequest, None),
             (&[key], Basic, InvalidCredential, None),
@@ -105,7 +105,7 @@ mod tests {
             for (name, value) in sent {
                 headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
-            assert_eq!(explanation(&headers, kind, denial), told, "{sent:?}");
+            assert_eq!(explanation(&headers, kind, denial), expected, "{sent:?}");
         }
     }
 }

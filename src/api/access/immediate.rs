@@ -12,16 +12,16 @@ use futures_util::future::{Either, LocalBoxFuture};
 use crate::{api::services::answered, auth::Checked};
 
 /// Answers requests.
-pub(crate) trait Answer: Clone + 'static {
+pub(crate) trait ImmediateHandler: Clone + 'static {
     /// The answer, without waiting if memory suffices.
     fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>>;
 }
 
-/// An [`Answer`] as a service.
+/// An [`ImmediateHandler`] as a service.
 #[derive(Clone)]
 pub(crate) struct Immediate<A>(pub(crate) A);
 
-impl<A: Answer> ServiceFactory<ServiceRequest> for Immediate<A> {
+impl<A: ImmediateHandler> ServiceFactory<ServiceRequest> for Immediate<A> {
     type Response = ServiceResponse;
     type Error = Error;
     type Config = ();
@@ -34,7 +34,7 @@ impl<A: Answer> ServiceFactory<ServiceRequest> for Immediate<A> {
     }
 }
 
-impl<A: Answer> Service<ServiceRequest> for Immediate<A> {
+impl<A: ImmediateHandler> Service<ServiceRequest> for Immediate<A> {
     type Response = ServiceResponse;
     type Error = Error;
     type Future =

@@ -5,13 +5,13 @@ use std::future::Future;
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
-use super::immediate::Answer;
-use crate::api::{OwnRoutes, services::Services};
+use super::immediate::ImmediateHandler;
+use crate::api::{services::Services, wire::failure::Reason};
 use crate::{
     auth::{Checked, Undecided},
     domain::{principal::Principal, verdict::Verdict},
     protect::{
-        CredentialKind, HostApp,
+        CredentialKind,
         credentials::{self, Presented},
     },
 };
@@ -27,7 +27,7 @@ pub(crate) struct WithKey {
     pub(crate) handler: KeyedHandler,
 }
 
-impl Answer for WithKey {
+impl ImmediateHandler for WithKey {
     fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
         let presented = credentials::api_key(request.headers()).map(Presented::Key);
         match self.services.gate.check(presented, request) {
@@ -41,7 +41,7 @@ impl WithKey {
     fn respond(&self, verdict: Result<Verdict, Undecided>, request: &HttpRequest) -> HttpResponse {
         match self.services.gate.decide(CredentialKind::ApiKey, verdict, request) {
             Ok(principal) => (self.handler)(&principal),
-            Err(refused) => OwnRoutes.answer(request, refused),
+            Err(refused) => HttpResponse::from_error(Reason::from(refused)),
         }
     }
 }

@@ -30,8 +30,8 @@ impl RootSpanBuilder for RootSpan {
         match outcome {
             Ok(response) => {
                 let (request, status) = (response.request(), response.status());
-                // At `debug` each request has its line, also where there were too many for a warning. What could not be decided
-                // or done has one already, which tells why.
+                // At `debug` every request has a line, even if the warning is suppressed. A 503 already has a line with
+                // its cause.
                 if status.is_server_error()
                     && status != StatusCode::SERVICE_UNAVAILABLE
                     && let Some(suppressed) = services(request).broken_answers.admit()

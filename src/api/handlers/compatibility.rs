@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    http::header::{CONTENT_TYPE, HeaderValue},
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -13,8 +13,9 @@ use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
     wire::{
-        failure::{Failure, Reason},
-        idempotency, times,
+        failure::{Answer, Reason},
+        request::idempotency,
+        times,
     },
 };
 use crate::{
@@ -49,31 +50,27 @@ pub(crate) async fn create_api_key(
     caller: Caller,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
+) -> Answer {
     let now = times::now();
-    let idempotent = idempotency::of(&request, &caller, &body);
-    let idempotent = idempotent.map_err(|reason| Failure::new(request.path(), reason))?;
+    let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {
         let before = services.issuer.issued_before(idempotent, &caller, now).await;
-        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
-        if let Some(before) = before {
-            let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
-            return Ok(known(&key));
+        if let Some(before) = before.map_err(unavailable(&request, "look for an earlier request"))? {
+            return Ok(known(&*before?));
         }
     }
     if request.content_type().eq_ignore_ascii_case("application/json") && !is_json_or_empty(&body) {
-        return Err(Failure::new(request.path(), Reason::InvalidJson(strict_json::fault(&body))));
+        return Err(Reason::InvalidJson(strict_json::fault(&body)));
     }
     // The request can't carry a name or an expiry, so policies that demand them do not apply.
     let order = NewKey { expiry: Expiry::Latest, ..NewKey::plain(principal.owner().clone()) };
     let issued = services.issuer.issue_unnamed(order, idempotent.as_ref(), &caller, now).await;
-    let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
-    match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
+    match issued.map_err(unavailable(&request, "issue a key"))?? {
         Issued::Now(new) => {
             in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
             let id = new.key.record.id.to_string();
             let created = CreatedKey { api_key: Some(new.text.expose()), id, message: None };
-            Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(created))
+            Ok(HttpResponse::Created().json(created))
         }
         Issued::Before(key) => Ok(known(&key)),
     }
@@ -82,7 +79,7 @@ pub(crate) async fn create_api_key(
 /// A key that an earlier, identical request created.
 fn known(key: &ManagedKey) -> HttpResponse {
     let known = CreatedKey { api_key: None, id: key.record.id.to_string(), message: Some(SHOWN_BEFORE) };
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(known)
+    HttpResponse::Ok().json(known)
 }
 
 const ACCESS_GRANTED: &str = r#"{"message":"Access granted to protected resource"}"#;

@@ -1,6 +1,6 @@
 //! Liveness and readiness.
 
-use actix_web::{HttpResponse, HttpResponseBuilder, http::header::CACHE_CONTROL, web::Data};
+use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -8,7 +8,7 @@ use crate::api::{readiness::DatabaseState, services::Services};
 
 /// `GET /healthz`: the process answers. If it does not, restart it.
 pub(crate) async fn healthz() -> HttpResponse {
-    answer(&mut HttpResponse::Ok(), &State { status: "ok", database: None, issuers_without_keys: None })
+    HttpResponse::Ok().json(State { status: "ok", database: None, issuers_without_keys: None })
 }
 
 /// `GET /readyz`: whether this replica wants requests. An issuer whose keys were never fetched does not make the
@@ -20,7 +20,7 @@ pub(crate) async fn readyz(services: Data<Services>) -> HttpResponse {
     let without_keys = services.gate.tokens.verifier().issuers_without_keys();
     let without_keys = Some(without_keys).filter(|count| *count > 0);
     let database = Some(database).filter(|state| *state != DatabaseState::Ok);
-    answer(&mut response, &State { status, database, issuers_without_keys: without_keys })
+    response.json(State { status, database, issuers_without_keys: without_keys })
 }
 
 /// The state of this replica.
@@ -40,8 +40,4 @@ pub(crate) struct State {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]
     issuers_without_keys: Option<usize>,
-}
-
-fn answer(response: &mut HttpResponseBuilder, state: &State) -> HttpResponse {
-    response.insert_header((CACHE_CONTROL, "no-store")).json(state)
 }

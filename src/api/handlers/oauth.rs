@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -14,20 +13,19 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::api::{
-    access::host::host_of,
     handlers::keys::log_change,
     paths::{INTROSPECT, REVOKE},
     services::{Services, unavailable},
     wire::{
-        failure::{Failure, Reason},
-        form::Members,
+        failure::{Answer, Reason},
+        request::{form::Members, host::host_of},
         times::now,
     },
 };
 use crate::{
     auth::{Undecided, keys::cache::Examined, lifecycle::Caller},
     domain::{
-        key_record::KeyRecord, ledger::Reach, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
+        key_record::KeyRecord, ledger::Reach, network, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
         secret::SecretString, verdict::Verdict,
     },
     protect::credentials,
@@ -79,15 +77,11 @@ pub(crate) struct Introspection {
 }
 
 /// `POST /v1/introspect`
-pub(crate) async fn introspect(
-    request: HttpRequest,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn introspect(request: HttpRequest, services: Data<Services>, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
     let found = introspection(&services, &form, now()).await;
-    let found = found.map_err(|undecided| unavailable(&request, &undecided, "decide on a token"))?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(found.unwrap_or_default()))
+    let found = found.map_err(unavailable(&request, "decide on a token"))?;
+    Ok(HttpResponse::Ok().json(found.unwrap_or_default()))
 }
 
 /// The introspection of an active token; `None` for any other.
@@ -152,24 +146,18 @@ fn spaced(scopes: &Scopes) -> Option<String> {
 
 /// `POST /v1/revoke`: answers once no replica accepts the key. The answer is the same if the token is not a valid key
 /// (RFC 7009 §2.2).
-pub(crate) async fn revoke(
-    request: HttpRequest,
-    services: Data<Services>,
-    caller: Caller,
-    body: Bytes,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn revoke(request: HttpRequest, services: Data<Services>, caller: Caller, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
-    let fail = |undecided| unavailable(&request, &undecided, "revoke a key");
-    if let Examined::Proven(record) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(fail)? {
+    let fail = unavailable(&request, "revoke a key");
+    if let Examined::Proven(record) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(&fail)? {
         // The client has presented the key itself, so it may revoke it.
         let caller = Caller { reach: Reach::Own(record.owner.clone()), ..caller };
-        let revoked = services.lifecycle.revoke(record.id, None, caller, now()).await.map_err(fail)?;
-        let revoked = revoked.map_err(|refusal| Failure::new(request.path(), refusal))?;
+        let revoked = services.lifecycle.revoke(record.id, None, caller, now()).await.map_err(fail)??;
         log_change(&request, &revoked, "revoke a key");
     } else if is_token(&services, &form).await.map_err(fail)? {
-        return Err(Failure::new(request.path(), Reason::UnsupportedTokenType));
+        return Err(Reason::UnsupportedTokenType);
     }
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
+    Ok(HttpResponse::Ok().finish())
 }
 
 async fn is_token(services: &Services, form: &Form) -> Result<bool, Undecided> {
@@ -185,8 +173,8 @@ struct Form {
 }
 
 impl Form {
-    fn read(request: &HttpRequest, body: &[u8]) -> Result<Self, Failure> {
-        Self::of(request, body).map_err(|what| Failure::new(request.path(), Reason::InvalidForm(what)))
+    fn read(request: &HttpRequest, body: &[u8]) -> Result<Self, Reason> {
+        Self::of(request, body).map_err(Reason::InvalidForm)
     }
 
     fn of(request: &HttpRequest, body: &[u8]) -> Result<Self, &'static str> {
@@ -197,25 +185,24 @@ impl Form {
         }
         let token =
             members.one("token")?.filter(|token| !token.is_empty()).ok_or("token is missing")?.to_owned().into();
-        let client_address = match members.one("client_address")? {
-            Some(text) => Some(text.parse::<IpAddr>().map_err(|_| "client_address is no address")?.to_canonical()),
-            None => None,
-        };
+        let client_address = members.one("client_address")?;
+        let client_address =
+            client_address.map(|text| network::address(text).ok_or("client_address is no address")).transpose()?;
         Ok(Self { token, client_address })
     }
 }
 
 /// `GET /.well-known/oauth-authorization-server`. Without `server.public_url`, the base is the address that was
 /// requested. Forwarding headers are ignored, because proxies pass on unchanged those that they don't know.
-pub(crate) async fn metadata(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn metadata(request: HttpRequest, services: Data<Services>) -> Answer {
     let base = match (&services.public_url, host_of(&request)) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
         (None, Some(host)) => format!("http://{host}"),
-        (None, None) => return Err(Failure::new(request.path(), Reason::NoRequest(Refusal::InvalidHost))),
+        (None, None) => return Err(Reason::NoRequest(Refusal::InvalidHost)),
     };
     // `Bearer` is not an OAuth client authentication method but a token type, which RFC 8414 §2 allows here.
     let methods = ["client_secret_basic", "client_secret_post", "Bearer"];
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
+    Ok(HttpResponse::Ok().json(json!({
         "issuer": base,
         "introspection_endpoint": format!("{base}{INTROSPECT}"),
         "introspection_endpoint_auth_methods_supported": methods,

@@ -2,24 +2,28 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK},
     web::{Bytes, Data, Path},
 };
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::keys::representation::{Confirmation, Owner};
+use super::keys::{
+    reason_in_body,
+    representation::{Confirmation, Owner},
+};
 use crate::api::{
     access::root_span::in_request,
     services::{Services, read_failed, unavailable},
     wire::{
         actor::ActorView,
         cursor,
-        failure::{Failure, Missing, Reason},
-        fields::{Fields, parsed},
+        failure::{Answer, Missing, Reason},
         owner_id,
-        parameters::{self, Parameters},
+        request::{
+            parameters::Parameters,
+            queries::{OF_AN_OWNER, OF_OWNERS},
+        },
         times::{self, now},
     },
 };
@@ -113,10 +117,9 @@ pub(crate) struct OwnerList {
 const LIST: &str = "owners";
 
 /// `GET /v1/admin/owners`
-pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Answer {
     let keyring = &services.issuer.keyring;
-    let read = which_owners(Parameters::of(&request), keyring);
-    let (filter, one, page) = read.map_err(|reason| Failure::new(request.path(), reason))?;
+    let (filter, one, page) = selected_owners(&request, keyring)?;
     let listed = match one {
         Some(owner) => services
             .ledger
@@ -125,21 +128,17 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Resu
             .map(|found| Listed { items: found.into_iter().filter(|found| filter.names(found)).collect(), next: None }),
         None => services.ledger.owners(&filter, &page, now()).await,
     };
-    let listed = listed.map_err(|error| read_failed(&request, &error))?;
-    let next_cursor = listed.next.map(|last| cursor::write(keyring, LIST, &last));
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    if let Some(cursor) = &next_cursor {
-        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
-    }
+    let listed = listed.map_err(read_failed(&request))?;
+    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, listed.next);
     Ok(response.json(OwnerList { owners: listed.items.into_iter().map(OwnerDetails::from).collect(), next_cursor }))
 }
 
 /// The filter or the single owner, and the page, that a query selects.
-pub(crate) fn which_owners(
-    mut parameters: Parameters,
+pub(crate) fn selected_owners(
+    request: &HttpRequest,
     keyring: &Keyring,
 ) -> Result<(OwnerFilter, Option<owner::Owner>, Page), Reason> {
+    let mut parameters = Parameters::of(request, &[OF_OWNERS, OF_AN_OWNER]);
     let page = parameters.page(keyring, LIST);
     let disabled = parameters.take("state", |word| match word {
         ACTIVE => Ok(false),
@@ -153,16 +152,11 @@ pub(crate) fn which_owners(
 }
 
 /// `GET /v1/admin/owners/{id}`
-pub(crate) async fn show(
-    request: HttpRequest,
-    services: Data<Services>,
-    id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(&id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
-    let found = services.ledger.owner(&owner, now()).await.map_err(|error| read_failed(&request, &error))?;
-    let found = found.ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(OwnerDetails::from(found)))
+pub(crate) async fn show(request: HttpRequest, services: Data<Services>, id: Path<String>) -> Answer {
+    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let found = services.ledger.owner(&owner, now()).await.map_err(read_failed(&request))?;
+    let found = found.ok_or(Reason::NotFound(Missing::Owner))?;
+    Ok(HttpResponse::Ok().json(OwnerDetails::from(found)))
 }
 
 impl From<OwnerStanding> for OwnerDetails {
@@ -188,7 +182,7 @@ pub(crate) async fn disable(
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
+) -> Answer {
     switch(&request, caller, &services, &id, &body, true).await
 }
 
@@ -199,7 +193,7 @@ pub(crate) async fn enable(
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
+) -> Answer {
     switch(&request, caller, &services, &id, &body, false).await
 }
 
@@ -210,15 +204,12 @@ async fn switch(
     id: &str,
     body: &Bytes,
     disabled: bool,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let owner = owner_id::read(id).ok_or_else(|| fail(Reason::NotFound(Missing::Owner)))?;
-    let mut fields = Fields::of_optional(request, body).map_err(fail)?;
-    let reason = fields.take("reason", parsed);
-    fields.finish(Some(())).map_err(fail)?;
+) -> Answer {
+    let owner = owner_id::read(id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let reason = reason_in_body(request, body)?;
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: now() };
     let switched = services.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
-    let switched = switched.map_err(|undecided| unavailable(request, &undecided, "switch an owner"))?;
+    let switched = switched.map_err(unavailable(request, "switch an owner"))?;
     let confirmation = Confirmation::new(&switched.propagated);
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
@@ -240,5 +231,5 @@ async fn switch(
         disabled_reason: switched.reason.map(|reason| reason.as_str().to_owned()),
         confirmation,
     };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    Ok(HttpResponse::Ok().json(answer))
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::api::{
     openapi::page::File,
     wire::failure::{
-        Failure, Missing, Reason,
+        Answer, Missing, Reason,
         catalog::{ENTRIES, Entry, html, plain},
     },
 };
@@ -67,9 +67,8 @@ pub(crate) async fn list(request: HttpRequest) -> HttpResponse {
 }
 
 /// `GET /problems/{code}`
-pub(crate) async fn show(request: HttpRequest, code: Path<String>) -> Result<HttpResponse, Failure> {
-    let page =
-        PAGES.get(code.as_str()).ok_or_else(|| Failure::new(request.path(), Reason::NotFound(Missing::Problem)))?;
+pub(crate) async fn show(request: HttpRequest, code: Path<String>) -> Answer {
+    let page = PAGES.get(code.as_str()).ok_or(Reason::NotFound(Missing::Problem))?;
     Ok(page.answer(&request))
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -20,8 +19,11 @@ use crate::api::{
     access::root_span::in_request,
     services::{Services, unavailable},
     wire::{
-        failure::{Failure, Reason},
-        fields::{Fields, InvalidValue, parsed, text, wrong},
+        failure::{Answer, Reason},
+        request::{
+            bodies::TOKEN_REVOCATION,
+            fields::{Fields, Read, invalid, parsed, text},
+        },
         times::{self, now},
     },
 };
@@ -69,13 +71,13 @@ pub struct EndedTokens {
     notice: Option<&'static str>,
 }
 
-/// Where any `iss` is accepted, one that is mistyped can't be told from the right one.
+/// If any `iss` is accepted, a mistyped one can't be recognised.
 const UNKNOWN_ISSUER: &str = "No configured issuer has this name. The revocation counts for tokens that are signed with \
                               jwt.secret, which may have any iss because jwt.issuer is empty. Check that the issuer is their iss, \
                               to the letter.";
 
 impl EndedTokens {
-    /// Those of an issuer, one of `issuers`. `not_before`: the latest instant that was ever given for this subject.
+    /// The revoked tokens of one of the `issuers`. `not_before`: the latest instant that was ever given for this subject.
     pub fn new(issuers: &TokenLives, issuer: &str, which: WhichTokens, not_before: Option<OffsetDateTime>) -> Self {
         let (token_id, subject) = match which {
             WhichTokens::WithId(token_id) => (Some(token_id.into()), None),
@@ -93,19 +95,12 @@ impl EndedTokens {
 }
 
 /// `POST /v1/admin/tokens/revoke`
-pub(crate) async fn revoke(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let fields = Fields::of(&request, &body).map_err(fail)?;
+pub(crate) async fn revoke(request: HttpRequest, caller: Caller, services: Data<Services>, body: Bytes) -> Answer {
     let issuers = services.gate.tokens.verifier().lives();
-    let revocation = which(fields, issuers, now()).map_err(fail)?;
+    let revocation = revocation(&request, &body, issuers, now())?;
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, caller.reach, caller.author).await;
-    let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke tokens"))?;
+    let revoked = revoked.map_err(unavailable(&request, "revoke tokens"))?;
     let tokens = EndedTokens::new(issuers, &issuer, which, revoked.not_before);
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
@@ -121,22 +116,28 @@ pub(crate) async fn revoke(
         );
     });
     let answer = RevokedTokens { tokens, confirmation };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// The tokens that a body selects.
-pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTime) -> Result<TokenRevocation, Reason> {
+pub(crate) fn revocation(
+    request: &HttpRequest,
+    body: &Bytes,
+    issuers: &TokenLives,
+    now: OffsetDateTime,
+) -> Result<TokenRevocation, Reason> {
+    let mut fields = Fields::of(request, body, TOKEN_REVOCATION)?;
     let issuer = issuer(&mut fields, issuers);
     let token_id = fields.take("tokenId", identifier(1));
     let subject = fields.take("subject", identifier(1));
     let not_before = fields.take("notBefore", |value| match at(value)? {
-        instant if is_too_late(instant, now) => wrong("in_the_future", "must not be in the future"),
+        instant if is_too_late(instant, now) => invalid("in_the_future", "must not be in the future"),
         instant => Ok(instant),
     });
     let expires_at = fields.take("expiresAt", |value| match at(value)? {
         // A mistake or the wrong time zone: the token may still be accepted.
         instant if instant <= now => {
-            wrong("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
+            invalid("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
         }
         instant => Ok(instant),
     });
@@ -176,7 +177,7 @@ pub(crate) fn which(mut fields: Fields, issuers: &TokenLives, now: OffsetDateTim
 fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration)> {
     let known = |issuer: String| match issuers.longest(&issuer) {
         Some(longest_life) => Ok((issuer, longest_life)),
-        None => wrong("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
+        None => invalid("invalid", "no tokens of this issuer are accepted here; it is their iss, to the letter"),
     };
     let is_given = fields.is_given("issuer");
     match (fields.take("issuer", |value| known(identifier(0)(value)?)), issuers.only_issuer()) {
@@ -194,6 +195,6 @@ fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration
     }
 }
 
-fn at(value: Value) -> Result<OffsetDateTime, Vec<InvalidValue>> {
-    instant(&text(value)?).or_else(|detail| wrong("invalid", detail))
+fn at(value: Value) -> Read<OffsetDateTime> {
+    instant(&text(value)?).or_else(|detail| invalid("invalid", detail))
 }

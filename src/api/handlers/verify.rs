@@ -5,7 +5,6 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -20,18 +19,21 @@ use super::keys::{
 use crate::api::{
     services::{Services, unavailable},
     wire::{
-        failure::{Failure, FieldError, Reason},
-        fields::{Fields, boolean, list, object, parsed, text, wrong},
+        failure::{Answer, FieldError, Reason},
+        request::{
+            bodies::{CHECK, CHECKS_MAX, VERIFICATION},
+            fields::{Fields, boolean, invalid, list, object, parsed, text},
+        },
         times::{self, now},
     },
 };
 use crate::{
     auth::keys::cache::Examined,
-    domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, scope::Scopes, secret::SecretString},
+    domain::{
+        api_key::Environment, denial::Denial, key_record::KeyRecord, network, scope::Scopes, secret::SecretString,
+    },
 };
 
-/// The maximum number of keys per request.
-pub(crate) const CHECKS_MAX: usize = 100;
 /// The code of a key that passes every check.
 const VALID: &str = "valid";
 /// The code of any text that is not a key: malformed, forged, or deleted.
@@ -133,19 +135,14 @@ pub(crate) struct Verifications {
 }
 
 /// `POST /v1/keys/verify`
-pub(crate) async fn verify(
-    request: HttpRequest,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let asked = Fields::of(&request, &body).and_then(read);
-    let (questions, explain, batch) = asked.map_err(|reason| Failure::new(request.path(), reason))?;
+pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body: Bytes) -> Answer {
+    let (questions, explain, batch) = read(&request, &body)?;
     let mut results = Vec::with_capacity(questions.len());
     let now = now();
     // One after another: every key that memory does not know needs the hasher, which other requests need too.
     for question in &questions {
         let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
-        let examined = examined.map_err(|undecided| unavailable(&request, &undecided, "decide on a key"))?;
+        let examined = examined.map_err(unavailable(&request, "decide on a key"))?;
         let failures = match &examined {
             Examined::No(_) => vec![failure(NOT_FOUND)],
             Examined::Proven(record) => {
@@ -159,13 +156,11 @@ pub(crate) async fn verify(
         };
         results.push(Verification::new(&examined, failures, explain));
     }
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(match results.pop() {
-        Some(one) if !batch => response.json(one),
+        Some(one) if !batch => HttpResponse::Ok().json(one),
         last => {
             results.extend(last);
-            response.json(Verifications { results })
+            HttpResponse::Ok().json(Verifications { results })
         }
     })
 }
@@ -267,7 +262,8 @@ impl KnownKey {
 }
 
 /// The checks, whether to explain, and whether the request is a batch.
-pub(crate) fn read(mut fields: Fields) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
+pub(crate) fn read(request: &HttpRequest, body: &Bytes) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
+    let mut fields = Fields::of(request, body, VERIFICATION)?;
     let explain = fields.take("explain", boolean).unwrap_or(false);
     if !fields.has("checks") {
         let question = question(&mut fields);
@@ -275,12 +271,12 @@ pub(crate) fn read(mut fields: Fields) -> Result<(Vec<KeyQuery>, bool, bool), Re
     }
     let items = fields.require("checks", |value| {
         let items = list(value, CHECKS_MAX, object)?;
-        if items.is_empty() { wrong("invalid", "must hold at least one") } else { Ok(items) }
+        if items.is_empty() { invalid("invalid", "must hold at least one") } else { Ok(items) }
     });
     let mut questions = Vec::new();
     let mut problems: Vec<FieldError> = Vec::new();
     for (position, members) in items.unwrap_or_default().into_iter().enumerate() {
-        let mut fields = Fields::within(members, format!("/checks/{position}"));
+        let mut fields = Fields::within(members, format!("/checks/{position}"), CHECK);
         questions.extend(question(&mut fields));
         problems.extend(fields.problems());
     }
@@ -293,8 +289,7 @@ fn question(fields: &mut Fields) -> Option<KeyQuery> {
     let scopes = fields.take("scopes", scopes);
     let environment = fields.take("environment", parsed);
     let client_address = fields.take("clientAddress", |value| {
-        let address = text(value)?.parse::<IpAddr>();
-        address.map(|address| address.to_canonical()).or_else(|_| wrong("invalid", "must be an IP address"))
+        network::address(&text(value)?).map_or_else(|| invalid("invalid", "must be an IP address"), Ok)
     });
     Some(KeyQuery { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), environment, client_address })
 }

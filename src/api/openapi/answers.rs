@@ -2,14 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::{ResponseError, body::MessageBody, http::header::HeaderMap};
+use actix_web::{body::MessageBody, http::header::HeaderMap};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{
-    operation::{Occurs, Operation, SuccessResponse, unknown_parameter},
-    schema::reference,
-};
+use super::operation::{Occurs, Operation, SuccessResponse, unknown_parameter};
 use crate::{
     api::{
         endpoint::{Access, Endpoint},
@@ -26,9 +23,12 @@ use crate::{
             tokens::RevokedTokens,
             verify::{KnownKey, Verification, Verifications},
         },
-        wire::failure::{
-            CredentialKind, Dialect, Failure, Reason,
-            problem::{Message, OAuthError, Problem},
+        wire::{
+            failure::{
+                CredentialKind, Dialect, Failure, Reason,
+                problem::{Message, OAuthError, Problem},
+            },
+            request::schema::reference,
         },
     },
     domain::{
@@ -127,7 +127,7 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
     let mut failures = BTreeMap::<u16, Vec<Failure>>::new();
     for reason in reasons(endpoint).into_iter().chain(operation.reasons.iter().cloned()) {
         let failure = Failure::new(endpoint.path, reason);
-        failures.entry(failure.status_code().as_u16()).or_default().push(failure);
+        failures.entry(failure.status().as_u16()).or_default().push(failure);
     }
     for (status, failures) in failures {
         responses.insert(status.to_string(), refusal(endpoint, &failures));
@@ -158,7 +158,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     let usual = [MissingCredential, InvalidRequest, InvalidCredential];
     let mut reasons = match endpoint.access {
         Access::Public(_) => Vec::new(),
-        Access::GuideToken | Access::Token => denied(token, &usual),
+        Access::CompatibilityToken | Access::Token => denied(token, &usual),
         Access::ApiKey | Access::OwnKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
@@ -184,7 +184,7 @@ fn success(endpoint: &Endpoint, answer: &SuccessResponse) -> Value {
     let described = answer.headers.iter().map(|(name, occurs)| ((*name).to_owned(), header(name, *occurs)));
     let mut headers: BTreeMap<String, Value> = described.collect();
     headers.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));
-    if Dialect::of_path(endpoint.path) != Dialect::Guide || answer.status == 201 {
+    if Dialect::of_path(endpoint.path) != Dialect::Compatibility || answer.status == 201 {
         headers.insert("Cache-Control".to_owned(), header("Cache-Control", Occurs::Always));
     }
     let mut response = json!({ "description": answer.means, "headers": headers });
@@ -200,7 +200,7 @@ fn success(endpoint: &Endpoint, answer: &SuccessResponse) -> Value {
 /// The response for all failures of one status, with an example of each.
 fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
     let (media_type, schema) = match Dialect::of_path(endpoint.path) {
-        Dialect::Guide => ("application/json", "Message"),
+        Dialect::Compatibility => ("application/json", "Message"),
         Dialect::OAuth => ("application/json", "OAuthError"),
         Dialect::Standard => ("application/problem+json", "Problem"),
     };
@@ -208,8 +208,8 @@ fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
     let mut examples = Map::new();
     let mut headers = Vec::new();
     for failure in failures {
-        let (_, code, _) = failure.facts();
-        let answer = failure.error_response();
+        let code = failure.code();
+        let answer = failure.answer(None);
         headers.push(names(answer.headers()));
         let body = answer.into_body().try_into_bytes().unwrap_or_default();
         let mut example: Value = serde_json::from_slice(&body).unwrap_or_default();

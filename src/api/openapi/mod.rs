@@ -1,25 +1,24 @@
 //! The OpenAPI 3.1 document, generated from the code: routes and access rules come from `ENDPOINTS`, responses from the
-//! structs that are serialized, problems from [`Failure`](super::wire::failure::Failure), and limits from the constants
+//! structs that are serialized, problems from [`Reason`](super::wire::failure::Reason), and limits from the constants
 //! that enforce them.
 //!
 //! - `operations`: what each route does, takes and returns; `operation`: the builder for one of them
-//! - `bodies`, `parameters`: what clients may send; tests compare the names with those that the readers use
+//! - `bodies`, `parameters`: what clients may send, from the tables of `wire::request`
 //! - `answers`: the responses
-//! - `told`: the descriptions, in reading order
+//! - `documentation`: the descriptions, in reading order
 //! - `shared`: moves what several operations have in common into the document's components
 //! - `page`: the document as a web page that needs no network
 
 mod answers;
 mod bodies;
+mod documentation;
 mod operation;
 mod operations;
 pub(super) mod page;
 mod parameters;
-mod schema;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::sync::LazyLock;
 
@@ -56,25 +55,19 @@ struct Written {
     openapi: OpenApiVersion,
     info: Value,
     tags: Vec<Value>,
-    paths: InOrder,
+    paths: Paths,
     components: Value,
 }
 
 /// An object that keeps the order of its members.
-struct InOrder(Vec<(&'static str, InOrderOfMethods)>);
+struct InOrder<K, V>(Vec<(K, V)>);
 
-/// The operations of a path, by method.
-struct InOrderOfMethods(Vec<(String, Value)>);
+/// Every path, with its operations by method.
+type Paths = InOrder<&'static str, InOrder<String, Value>>;
 
-impl Serialize for InOrder {
+impl<K: Serialize, V: Serialize> Serialize for InOrder<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(path, methods)| (path, methods)))
-    }
-}
-
-impl Serialize for InOrderOfMethods {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(method, operation)| (method, operation)))
+        serializer.collect_map(self.0.iter().map(|(name, member)| (name, member)))
     }
 }
 
@@ -95,7 +88,10 @@ fn text(endpoints: &'static [Endpoint]) -> String {
             "description": description(),
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         }),
-        tags: told::GROUPS.iter().map(|group| json!({ "name": group.tag, "description": group.about })).collect(),
+        tags: documentation::GROUPS
+            .iter()
+            .map(|group| json!({ "name": group.tag, "description": group.about }))
+            .collect(),
         paths,
         components: components.into(),
     };
@@ -132,35 +128,34 @@ pub(super) fn reads(endpoint: &Endpoint) -> Reads {
     }
 }
 
-/// Every path with its operations, in the order of `told`.
-fn paths(all: &'static [Endpoint]) -> InOrder {
-    let told = |endpoint: &'static Endpoint| (told::of(endpoint).map_or((usize::MAX, 0), |told| told.place), endpoint);
-    let mut endpoints: Vec<_> = all.iter().map(told).collect();
-    endpoints.sort_by_key(|(place, _)| *place);
-    let mut paths: Vec<(&'static str, InOrderOfMethods)> = Vec::new();
-    for (_, endpoint) in endpoints {
+/// Every path with its operations, in the order of `documentation`.
+fn paths(all: &'static [Endpoint]) -> Paths {
+    let mut endpoints: Vec<_> = all.iter().collect();
+    endpoints.sort_by_cached_key(|endpoint| documentation::of(endpoint).map_or((usize::MAX, 0), |found| found.place));
+    let mut paths: Vec<(&'static str, InOrder<String, Value>)> = Vec::new();
+    for endpoint in endpoints {
         let Some(operation) = operations::of(endpoint) else { continue };
         let method = endpoint.method.as_str().to_ascii_lowercase();
         let operation = (method, written(endpoint, operation, all));
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, methods)) => methods.0.push(operation),
-            None => paths.push((endpoint.path, InOrderOfMethods(vec![operation]))),
+            None => paths.push((endpoint.path, InOrder(vec![operation]))),
         }
     }
     InOrder(paths)
 }
 
 fn written(endpoint: &Endpoint, operation: Operation, all: &[Endpoint]) -> Value {
-    let told = told::of(endpoint);
-    let about = told.as_ref().map(|told| match operation.of_owners(endpoint, all) {
+    let documentation = documentation::of(endpoint);
+    let about = documentation.as_ref().map(|found| match operation.of_owners(endpoint, all) {
         Some(id) => format!("The same as `{id}`, for the keys of any owner."),
-        None => told.about.to_owned(),
+        None => found.about.to_owned(),
     });
     let mut written = json!({
         "operationId": operation.id(endpoint),
         "summary": operation.summary(endpoint, all),
         "description": about,
-        "tags": told.iter().map(|told| told.tag).collect::<Vec<_>>(),
+        "tags": documentation.iter().map(|found| found.tag).collect::<Vec<_>>(),
         "security": security(endpoint.access),
         "responses": answers::responses(endpoint, &operation),
     });
@@ -176,7 +171,7 @@ fn written(endpoint: &Endpoint, operation: Operation, all: &[Endpoint]) -> Value
 fn security(access: Access) -> Value {
     match access {
         Access::Public(_) => json!([]),
-        Access::GuideToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
+        Access::CompatibilityToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
         Access::ApiKey => json!([{ "apiKey": [] }]),
         Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
         Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),

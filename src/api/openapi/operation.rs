@@ -64,6 +64,25 @@ impl Operation {
         self
     }
 
+    /// Adds a response without a JSON body.
+    pub(super) fn answers_without_json(
+        mut self,
+        status: u16,
+        means: &'static str,
+        headers: &'static [(&'static str, Occurs)],
+    ) -> Self {
+        self.answers.push(SuccessResponse { status, means, schema: None, headers, also: &[] });
+        self
+    }
+
+    /// Adds further media types of the answers that have a body.
+    pub(super) fn also_as(mut self, media_types: &'static [&'static str]) -> Self {
+        for answer in self.answers.iter_mut().filter(|answer| answer.schema.is_some()) {
+            answer.also = media_types;
+        }
+        self
+    }
+
     pub(super) fn fails(mut self, reasons: impl IntoIterator<Item = Reason>) -> Self {
         self.reasons.extend(reasons);
         self
@@ -103,13 +122,13 @@ impl Operation {
     /// Adds a JSON body.
     pub(super) fn reads(mut self, body: Value) -> Self {
         self.body = Some(body);
-        let wrong = FieldError::of_field("/allowedIps/0", "invalid", "must be an address or a network");
+        let invalid = FieldError::of_field("/allowedIps/0", "invalid", "must be an address or a network");
         self.fails([
             Reason::InvalidJson(Fault::Syntax { line: 1, column: 12, cause: "expected value".into() }),
             Reason::InvalidJson(Fault::NotAnObject("array")),
             Reason::UnsupportedMediaType,
             Reason::NoRequest(Refusal::ContentCoding),
-            Reason::InvalidFields(vec![wrong]),
+            Reason::InvalidFields(vec![invalid]),
         ])
     }
 

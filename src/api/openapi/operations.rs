@@ -5,13 +5,16 @@ use uuid::Uuid;
 
 use super::{
     bodies::{body, merge_patch, optional_body},
-    operation::{Occurs, Operation, SuccessResponse},
+    operation::{Occurs, Operation},
     parameters::{self, header, query},
 };
 use crate::{
     api::{
         endpoint::{Access, Endpoint},
-        wire::failure::{CredentialKind, Fault, FieldError, Missing, Reason},
+        wire::{
+            failure::{CredentialKind, Fault, FieldError, Missing, Reason},
+            request::queries::{OF_AN_OWNER, OF_EVENTS, OF_GATEWAYS, OF_KEYS, OF_OWNERS, OF_REVOCATIONS},
+        },
     },
     domain::api_key::KeyId,
 };
@@ -28,6 +31,7 @@ const IDENTITY: &[(&str, Occurs)] = &[
     ("X-Auth-Method", Occurs::Always),
     ("X-Auth-Environment", Occurs::Always),
 ];
+const LOCATION: &[(&str, Occurs)] = &[("Location", Occurs::Always)];
 const PAGE: &[(&str, Occurs)] = &[("Link", Occurs::Sometimes)];
 
 /// A route's name in this table: the owners' route and the administrators' route for the same task share one name.
@@ -66,7 +70,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("GET /v1/authorize", |_| {
         let about = "Check a gateway's request";
-        authorize("authorize", about).takes(query(&["scope"])).fails([Reason::InvalidParameters(vec![
+        authorize("authorize", about).takes(query(OF_GATEWAYS)).fails([Reason::InvalidParameters(vec![
             FieldError::of_parameter("scope", "invalid", "names no scope: leave it out where none is demanded"),
         ])])
     }),
@@ -75,19 +79,17 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         authorize("authorizePath", about).takes([parameters::original()])
     }),
     ("GET /v1/keys/self", |_| {
-        let mut operation = Operation::new("showOwnKey", "Show the presented key")
+        Operation::new("showOwnKey", "Show the presented key")
             .conditional()
             .fails([Reason::NotFound(Missing::Route)])
             .stored()
-            .answers_with(200, "The key", "Key", TAG);
-        let means = "Not modified";
-        operation.answers.push(SuccessResponse { status: 304, means, schema: None, headers: TAG, also: &[] });
-        operation
+            .answers_with(200, "The key", "Key", TAG)
+            .answers_without_json(304, "Not modified", TAG)
     }),
     ("DELETE /v1/keys/self", |_| {
         Operation::new("revokeOwnKey", "Revoke the presented key")
             .answers(200, "Revoked on every replica", "RevokedKey")
-            .takes_checked(query(&["reason"]))
+            .takes_checked(query(OF_REVOCATIONS))
             .reads(optional_body("Reason"))
             .conditional()
             .fails([Reason::NotFound(Missing::Route), Reason::PreconditionFailed])
@@ -101,11 +103,11 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("POST /v1/keys", |admin| {
         let body = if admin { body("NewKeyOfAnOwner") } else { optional_body("NewKey") };
-        const MADE: &[(&str, Occurs)] = &[("ETag", Occurs::Always), ("Location", Occurs::Always)];
+        const CREATED: &[(&str, Occurs)] = &[("ETag", Occurs::Always), ("Location", Occurs::Always)];
         Operation::new("createKey", "Create an API key")
             .takes_checked([header("Idempotency-Key")])
             .reads(body)
-            .answers_with(201, "The key with its secret, which is shown only once", "CreatedKey", MADE)
+            .answers_with(201, "The key with its secret, which is shown only once", "CreatedKey", CREATED)
             .answers_with(200, "This request already created the key; its secret is not shown again", "CreatedKey", TAG)
             .fails([
                 Reason::TooManyKeys(0),
@@ -117,16 +119,16 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("GET /v1/keys", |admin| {
         Operation::new("listKeys", "List keys")
-            .takes_checked(query(parameters::OF_KEYS))
-            .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
+            .takes_checked(query(OF_KEYS))
+            .takes(admin.then(|| query(OF_AN_OWNER)).into_iter().flatten())
             .answers_with(200, "A page of keys", "KeyList", PAGE)
             .stored()
     }),
     ("GET /v1/keys/{id}", |_| {
-        let mut operation = Operation::new("showKey", "Show a key").of_a_key().answers_with(200, "The key", "Key", TAG);
-        let means = "Not modified";
-        operation.answers.push(SuccessResponse { status: 304, means, schema: None, headers: TAG, also: &[] });
-        operation
+        Operation::new("showKey", "Show a key")
+            .of_a_key()
+            .answers_with(200, "The key", "Key", TAG)
+            .answers_without_json(304, "Not modified", TAG)
     }),
     ("PATCH /v1/keys/{id}", |_| {
         Operation::new("updateKey", "Update a key (JSON Merge Patch, RFC 7396)")
@@ -138,7 +140,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     ("DELETE /v1/keys/{id}", |_| {
         Operation::new("revokeKey", "Revoke a key")
             .changes_a_key()
-            .takes_checked(query(&["reason"]))
+            .takes_checked(query(OF_REVOCATIONS))
             .reads(optional_body("Reason"))
             .answers(200, "Revoked on every replica", "RevokedKey")
     }),
@@ -182,21 +184,18 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .fails([Reason::KeyRevoked, Reason::DisabledByAdministrator, Reason::OwnerDisabled, not_held()])
     }),
     ("GET /v1/audit", |admin| {
-        let mut operation = Operation::new("listEvents", "List audit events")
-            .takes_checked(query(parameters::OF_EVENTS))
-            .takes(admin.then(|| query(parameters::OF_AN_OWNER)).into_iter().flatten())
-            .stored();
-        let (means, also) = (
-            "A page of events, newest first; in CSV and NDJSON, only `Link` names the next page",
-            &["text/csv", "application/x-ndjson"],
-        );
-        operation.answers.push(SuccessResponse { status: 200, means, schema: Some("EventList"), headers: PAGE, also });
-        operation
+        let means = "A page of events, newest first; in CSV and NDJSON, only `Link` names the next page";
+        Operation::new("listEvents", "List audit events")
+            .takes_checked(query(OF_EVENTS))
+            .takes(admin.then(|| query(OF_AN_OWNER)).into_iter().flatten())
+            .stored()
+            .answers_with(200, means, "EventList", PAGE)
+            .also_as(&["text/csv", "application/x-ndjson"])
     }),
     ("GET /v1/owners", |_| {
         Operation::new("listOwners", "List owners")
-            .takes_checked(query(parameters::OF_OWNERS))
-            .takes(query(parameters::OF_AN_OWNER))
+            .takes_checked(query(OF_OWNERS))
+            .takes(query(OF_AN_OWNER))
             .answers_with(200, "A page of owners", "OwnerList", PAGE)
             .stored()
     }),
@@ -232,10 +231,11 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
     }),
     ("POST /v1/revoke", |_| {
-        let mut operation = Operation::new("revokeToken", "Revoke a key (RFC 7009)").reads_form().stored();
-        let means = "If the token is a key, it is revoked on every replica";
-        operation.answers.push(SuccessResponse { status: 200, means, schema: None, headers: &[], also: &[] });
-        operation.fails([Reason::UnsupportedTokenType])
+        Operation::new("revokeToken", "Revoke a key (RFC 7009)")
+            .reads_form()
+            .stored()
+            .answers_without_json(200, "If the token is a key, it is revoked on every replica", &[])
+            .fails([Reason::UnsupportedTokenType])
     }),
     ("GET /.well-known/oauth-authorization-server", |_| {
         Operation::new("readMetadata", "Get the authorization server metadata (RFC 8414)").answers(
@@ -252,32 +252,25 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             "Readiness",
         )
     }),
-    ("GET /problems", |_| as_page(document("listProblems", "List problem types", "ProblemTypes"))),
+    ("GET /problems", |_| document("listProblems", "List problem types", "ProblemTypes").also_as(&["text/html"])),
     ("GET /problems/{code}", |_| {
-        as_page(document("readProblem", "Get a problem type", "ProblemType"))
+        document("readProblem", "Get a problem type", "ProblemType")
+            .also_as(&["text/html"])
             .takes([parameters::problem_code()])
             .fails([Reason::NotFound(Missing::Route)])
     }),
     ("GET /openapi.json", |_| document("readOpenApi", "Get the OpenAPI document", "Document")),
     ("GET /", |_| {
-        let mut operation = Operation::new("readRoot", "Go to the documentation from the root")
-            .fails([Reason::NotFound(Missing::Route)]);
-        let headers = &[("Location", Occurs::Always)];
-        let means = "Redirect to the documentation";
-        operation.answers.push(SuccessResponse { status: 307, means, schema: None, headers, also: &[] });
-        operation
+        Operation::new("readRoot", "Go to the documentation from the root")
+            .fails([Reason::NotFound(Missing::Route)])
+            .answers_without_json(307, "Redirect to the documentation", LOCATION)
     }),
     ("GET /docs", |_| {
-        let mut operation = Operation::new("readDocs", "Redirect to the documentation");
-        let headers = &[("Location", Occurs::Always)];
-        operation.answers.push(SuccessResponse {
-            status: 308,
-            means: "Redirect to the documentation",
-            schema: None,
-            headers,
-            also: &[],
-        });
-        operation
+        Operation::new("readDocs", "Redirect to the documentation").answers_without_json(
+            308,
+            "Redirect to the documentation",
+            LOCATION,
+        )
     }),
     ("GET /docs/", |_| document("readDocsPage", "Get the documentation page", "")),
     ("GET /docs/{file}", |_| {
@@ -295,10 +288,10 @@ fn not_held() -> Reason {
 
 /// A grant has no body: everything a gateway needs is in the headers.
 fn authorize(id: &'static str, summary: &'static str) -> Operation {
-    let mut operation = Operation::new(id, summary);
     let means = "Allowed. The headers identify the client; a header without a value is empty";
-    operation.answers.push(SuccessResponse { status: 200, means, schema: None, headers: IDENTITY, also: &[] });
-    operation.fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
+    Operation::new(id, summary)
+        .answers_without_json(200, means, IDENTITY)
+        .fails([Reason::InsufficientScopes(CredentialKind::Either, "orders:read".to_owned())])
 }
 
 fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
@@ -312,18 +305,10 @@ fn switch_owner(id: &'static str, summary: &'static str) -> Operation {
 
 /// Content that changes only with a release.
 fn document(id: &'static str, summary: &'static str, schema: &'static str) -> Operation {
-    let mut operation = Operation::new(id, summary).takes([header("If-None-Match")]);
-    let schema = (!schema.is_empty()).then_some(schema);
-    operation.answers.push(SuccessResponse { status: 200, means: "The document", schema, headers: TAG, also: &[] });
-    let means = "Not modified";
-    operation.answers.push(SuccessResponse { status: 304, means, schema: None, headers: TAG, also: &[] });
-    operation
-}
-
-/// Also available as a web page.
-fn as_page(mut operation: Operation) -> Operation {
-    for answer in operation.answers.iter_mut().filter(|answer| answer.status == 200) {
-        answer.also = &["text/html"];
-    }
-    operation
+    let operation = Operation::new(id, summary).takes([header("If-None-Match")]);
+    let operation = match schema {
+        "" => operation.answers_without_json(200, "The document", TAG),
+        schema => operation.answers_with(200, "The document", schema, TAG),
+    };
+    operation.answers_without_json(304, "Not modified", TAG)
 }

@@ -18,7 +18,7 @@ use crate::{
         services::Services,
         wire::{
             entity_tag::TagList,
-            failure::{Failure, Missing, Reason},
+            failure::{Answer, Missing, Reason},
         },
     },
     server::{IsShared, Shared},
@@ -38,7 +38,7 @@ static PAGE: LazyLock<BTreeMap<&'static str, File>> =
     LazyLock::new(|| FILES.into_iter().filter_map(|name| Some((name, file(name)?))).collect());
 
 /// A file that changes only with a release.
-pub(in crate::api) struct File {
+pub(crate) struct File {
     media_type: String,
     content: Bytes,
     /// Without the quotation marks.
@@ -46,14 +46,14 @@ pub(in crate::api) struct File {
 }
 
 impl File {
-    pub(in crate::api) fn new(media_type: impl Into<String>, content: Bytes) -> Self {
+    pub(crate) fn new(media_type: impl Into<String>, content: Bytes) -> Self {
         let hash = Sha256::digest(&content);
         let tag: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self { media_type: media_type.into(), content, tag }
     }
 
     /// Answers with the file, or 304 if the client has it. `If-None-Match` compares weakly (RFC 9110 §13.1.2).
-    pub(in crate::api) fn answer(&self, request: &HttpRequest) -> HttpResponse {
+    pub(crate) fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let tags = TagList::of(request.headers(), IF_NONE_MATCH).flatten();
         let known = tags.is_some_and(|tags| tags.names_weakly(&self.tag));
         let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -71,16 +71,16 @@ impl File {
 }
 
 /// `GET /`: redirects to the page if someone is trying Keyward. A production service reveals nothing about itself here.
-pub(in crate::api) async fn root(request: HttpRequest, services: Data<Services>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn root(services: Data<Services>) -> Answer {
     if !services.docs_at_root {
-        return Err(Failure::new(request.path(), Reason::NotFound(Missing::Route)));
+        return Err(Reason::NotFound(Missing::Route));
     }
     let mut answer = HttpResponse::TemporaryRedirect();
     Ok(answer.insert_header((LOCATION, "docs/")).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
 }
 
 /// `GET /docs`: a relative redirect, because a proxy may serve Keyward below a path of its own.
-pub(in crate::api) async fn docs() -> HttpResponse {
+pub(crate) async fn docs() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((LOCATION, "docs/"))
         .insert_header((CACHE_CONTROL, ASK_AGAIN))
@@ -88,17 +88,17 @@ pub(in crate::api) async fn docs() -> HttpResponse {
 }
 
 /// `GET /docs/`
-pub(in crate::api) async fn index(request: HttpRequest) -> Result<HttpResponse, Failure> {
+pub(crate) async fn index(request: HttpRequest) -> Answer {
     named(&request, INDEX)
 }
 
 /// `GET /docs/{file}`
-pub(in crate::api) async fn part(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn part(request: HttpRequest, name: Path<String>) -> Answer {
     named(&request, &name)
 }
 
-fn named(request: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
-    let file = PAGE.get(name).ok_or_else(|| Failure::new(request.path(), Reason::NotFound(Missing::File)))?;
+fn named(request: &HttpRequest, name: &str) -> Answer {
+    let file = PAGE.get(name).ok_or(Reason::NotFound(Missing::File))?;
     Ok(file.answer(request))
 }
 

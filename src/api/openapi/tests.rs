@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use actix_web::test::TestRequest;
+use actix_web::{HttpRequest, test::TestRequest, web::Bytes};
 use serde_json::{Map, Value, json};
 
-use super::{answers, bodies, description, operations, parameters, paths, text, told};
+use super::{answers, bodies, description, documentation, operations, parameters, paths, text};
 use crate::{
     api::{
         handlers::{
@@ -14,11 +14,7 @@ use crate::{
             owners, tokens, verify,
         },
         routes::ENDPOINTS,
-        wire::{
-            asked,
-            fields::{Fields, parsed},
-            parameters::Parameters,
-        },
+        wire::failure::Reason,
     },
     auth::jwt::TokenVerifier,
     config::{Settings, Sources},
@@ -37,51 +33,62 @@ fn verifier() -> TokenVerifier {
     TokenVerifier::new(&settings.jwt().expect("valid settings"), &HashMap::new()).expect("usable keys")
 }
 
-/// The names of all members that a body may have, except those within the metadata.
+fn properties(schema: &Value) -> impl Iterator<Item = &String> {
+    schema["properties"].as_object().into_iter().flat_map(|members| members.keys())
+}
+
+/// The names of the fields that a body may have.
 fn documented(body: &str) -> BTreeSet<String> {
-    fn collect(schema: &Value, names: &mut BTreeSet<String>) {
-        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-            names.insert(name.clone());
-            collect(member, names);
-        }
-        // An owner can be named in more than one way.
-        if schema["$ref"] == "#/components/schemas/WhichOwner" {
-            let (_, owner) = bodies::schemas().find(|(name, _)| name == "WhichOwner").expect("a schema of that name");
-            owner["anyOf"].as_array().into_iter().flatten().for_each(|way| collect(way, names));
-        }
-    }
     let (_, schema) = bodies::schemas().find(|(name, _)| name == body).expect("a body of that name");
-    let mut names = BTreeSet::new();
-    collect(&schema, &mut names);
+    // An owner can also be named by the id alone.
+    let schema = if body == "WhichOwner" { &schema["anyOf"][1] } else { &schema };
+    let names: BTreeSet<_> = properties(schema).cloned().collect();
     assert!(!names.is_empty(), "{body}");
     names
 }
 
-fn read<T>(body: Value, read: impl FnOnce(Fields) -> T) -> BTreeSet<String> {
-    let Value::Object(members) = body else { panic!("a body is an object") };
-    let asked = asked::by(|| read(Fields::within(members, String::new())));
-    asked.iter().filter_map(|pointer| pointer.rsplit('/').next()).map(str::to_owned).collect()
+/// Every field that any body has, with a value that suits none.
+fn every_field() -> Map<String, Value> {
+    let schemas: Vec<_> = bodies::schemas().map(|(_, schema)| schema).collect();
+    let owner = documented("WhichOwner");
+    schemas.iter().flat_map(properties).chain(&owner).map(|name| (name.clone(), json!(0))).collect()
+}
+
+/// The names that a reader does not refuse as unknown. `body` has every field, possibly within one of its members.
+fn known<T>(body: Value, read: impl FnOnce(&HttpRequest, &Bytes) -> Result<T, Reason>) -> BTreeSet<String> {
+    let request = TestRequest::post().insert_header(("content-type", "application/json")).to_http_request();
+    let Err(Reason::InvalidFields(problems)) = read(&request, &Bytes::from(body.to_string())) else {
+        panic!("no body has every field");
+    };
+    let unknown = problems.iter().filter(|problem| problem.code == "unknown_field");
+    let unknown: BTreeSet<_> = unknown.filter_map(|problem| problem.pointer.as_deref()?.rsplit('/').next()).collect();
+    every_field().into_iter().map(|(name, _)| name).filter(|name| !unknown.contains(name.as_str())).collect()
 }
 
 #[test]
 fn bodies_are_documented_with_the_names_that_are_read() {
     let (now, alice) = (crate::api::wire::times::now(), Owner { issuer: "".into(), subject: "alice".into() });
-    let nothing = || Value::Object(Map::new());
-    assert_eq!(documented("NewKey"), read(nothing(), |fields| requests::order(fields, Some(&alice), now)));
-    let with_owner = json!({ "owner": {} });
-    assert_eq!(documented("NewKeyOfAnOwner"), read(with_owner, |fields| requests::order(fields, None, now)));
-    assert_eq!(documented("Rotation"), read(nothing(), |fields| requests::rotation(fields, now)));
-    assert_eq!(documented("Conditions"), read(json!({ "owner": {} }), keys::which));
-    let verifier = verifier();
-    assert_eq!(documented("EndOfTokens"), read(nothing(), |fields| tokens::which(fields, verifier.lives(), now)));
-    assert_eq!(documented("Reason"), read(nothing(), |mut fields| fields.take("reason", parsed::<String>)));
-    let mut edit = read(nothing(), |fields| requests::edit(fields, now));
+    let all = || Value::Object(every_field());
+    let owned = |request: &HttpRequest, body: &Bytes| requests::order(request, body, None, now);
+    assert_eq!(documented("NewKey"), known(all(), |request, body| requests::order(request, body, Some(&alice), now)));
+    assert_eq!(documented("NewKeyOfAnOwner"), known(all(), owned));
+    assert_eq!(documented("WhichOwner"), known(json!({ "owner": all() }), owned));
+    assert_eq!(documented("Rotation"), known(all(), |request, body| requests::rotation(request, body, now)));
+    assert_eq!(documented("Conditions"), known(all(), keys::selection));
+    let lives = verifier();
+    let revocation = |request: &HttpRequest, body: &Bytes| tokens::revocation(request, body, lives.lives(), now);
+    assert_eq!(documented("EndOfTokens"), known(all(), revocation));
+    assert_eq!(documented("Reason"), known(all(), keys::reason_in_body));
+    let mut edit = known(all(), |request, body| requests::edit(request, body, now));
     edit.retain(|name| !requests::READ_ONLY.contains(&name.as_str()));
     assert_eq!(documented("KeyPatch"), edit);
-    let mut question = read(nothing(), verify::read);
-    question.extend(read(json!({ "checks": [{}] }), verify::read));
-    let names = ["OneQuestion", "ManyQuestions", "QuestionOfMany"].map(documented);
-    assert_eq!(names.into_iter().flatten().collect::<BTreeSet<_>>(), question);
+    let mut one = every_field();
+    one.remove("checks");
+    let mut one = known(one.into(), verify::read);
+    one.remove("checks");
+    assert_eq!(documented("OneQuestion"), one);
+    assert_eq!(documented("ManyQuestions"), known(all(), verify::read));
+    assert_eq!(documented("QuestionOfMany"), known(json!({ "checks": [all()] }), verify::read));
 }
 
 /// The document as clients receive it.
@@ -101,22 +108,35 @@ fn names_in_query(method: &str, path: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
+/// The parameters that a reader does not refuse as unknown, out of all that any route has.
+fn known_in_query<T>(read: impl FnOnce(&HttpRequest) -> Result<T, Reason>) -> BTreeSet<String> {
+    let paths = paths_in_full();
+    let operations = paths.as_object().into_iter().flat_map(|paths| paths.values()).filter_map(Value::as_object);
+    let parameters = operations.flatten().filter_map(|(_, operation)| operation["parameters"].as_array()).flatten();
+    let names: BTreeSet<_> = parameters.filter_map(|parameter| parameter["name"].as_str()).collect();
+    let query: Vec<_> = names.iter().map(|name| format!("{name}=")).collect();
+    let request = TestRequest::with_uri(&format!("/?{}", query.join("&"))).to_http_request();
+    let Err(Reason::InvalidParameters(problems)) = read(&request) else { panic!("no query has every parameter") };
+    let unknown = problems.iter().filter(|problem| problem.code == "unknown_parameter");
+    let unknown: BTreeSet<_> = unknown.filter_map(|problem| problem.parameter.as_deref()).collect();
+    names.difference(&unknown).map(|name| (*name).to_owned()).collect()
+}
+
 #[test]
 fn queries_are_documented_with_the_names_that_are_read() {
     let pepper = Pepper::new("p".repeat(32).into()).expect("a pepper");
     let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper]).expect("a keyring");
-    let request = TestRequest::default().to_http_request();
     let own = Reach::Own(Owner { issuer: "".into(), subject: "alice".into() });
     for (reach, list, log) in [(own, "/v1/keys", "/v1/audit"), (Reach::Any, "/v1/admin/keys", "/v1/admin/audit")] {
-        let read = asked::by(|| keys::which_keys(Parameters::of(&request), &keyring, &reach));
+        let read = known_in_query(|request| keys::selected_keys(request, &keyring, &reach));
         assert_eq!(names_in_query("get", list), read, "{list}");
-        let read = asked::by(|| audit::which_events(&request, &keyring, &reach));
+        let read = known_in_query(|request| audit::selected_events(request, &keyring, &reach));
         assert_eq!(names_in_query("get", log), read, "{log}");
     }
-    let read = asked::by(|| owners::which_owners(Parameters::of(&request), &keyring));
+    let read = known_in_query(|request| owners::selected_owners(request, &keyring));
     assert_eq!(names_in_query("get", "/v1/admin/owners"), read);
     for path in ["/v1/keys/self", "/v1/keys/{id}", "/v1/admin/keys/{id}"] {
-        assert_eq!(names_in_query("delete", path), asked::by(|| keys::reason(&request)), "{path}");
+        assert_eq!(names_in_query("delete", path), known_in_query(keys::reason_in_query), "{path}");
     }
 }
 
@@ -171,8 +191,8 @@ fn every_operation_has_an_id_and_a_summary_of_its_own_and_a_description() {
 #[test]
 fn every_route_has_its_place_in_the_reading_order_and_nothing_else_has() {
     let routes: BTreeSet<_> = ENDPOINTS.iter().map(operations::name).collect();
-    let told: BTreeSet<_> = told::names().map(str::to_owned).collect();
-    assert_eq!(routes, told);
+    let documented: BTreeSet<_> = documentation::names().map(str::to_owned).collect();
+    assert_eq!(routes, documented);
 }
 
 #[test]

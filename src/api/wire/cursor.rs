@@ -1,5 +1,6 @@
 //! Pagination cursors. They are sealed, so that a modified cursor is an error and not another page.
 
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header::LINK};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
@@ -20,6 +21,29 @@ pub fn read(keyring: &Keyring, list: &str, text: &str) -> Option<Place> {
     let (seal, value) = rest.split_first_chunk::<8>()?;
     let last = Place { id: Uuid::from_bytes(*id), value: str::from_utf8(value).ok()?.to_owned() };
     keyring.has_sealed(&sealed(list, &last), seal).then_some(last)
+}
+
+/// Begins the answer with a page of a list: the cursor of the next page, if `next` is where that begins, and its address
+/// as a `Link` header.
+pub(crate) fn page(
+    request: &HttpRequest,
+    keyring: &Keyring,
+    list: &str,
+    next: Option<Place>,
+) -> (HttpResponseBuilder, Option<String>) {
+    let mut response = HttpResponse::Ok();
+    let cursor = next.map(|last| write(keyring, list, &last));
+    if let Some(cursor) = &cursor {
+        response.insert_header((LINK, link_to_next(request, cursor)));
+    }
+    (response, cursor)
+}
+
+/// The next page of the same list (RFC 8288).
+fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
+    let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: String = others.map(|pair| format!("{pair}&")).collect();
+    format!("<{}?{query}cursor={cursor}>; rel=\"next\"", request.path())
 }
 
 /// No list's name is a prefix of another's; otherwise a cursor of one list could be cut into a cursor of the other.

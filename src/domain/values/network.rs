@@ -16,6 +16,11 @@ pub fn parse(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(|| Some(text.parse::<IpAddr>().ok()?.into()))
 }
 
+/// Parses an address. An IPv4-mapped IPv6 address becomes IPv4.
+pub fn address(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
 /// The canonical form of a network: bits beyond the prefix are cleared, and an IPv4-mapped IPv6 network becomes IPv4,
 /// as clients' addresses do.
 pub fn canonical(network: IpNet) -> IpNet {

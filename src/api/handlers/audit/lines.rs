@@ -14,7 +14,7 @@ pub(super) const LINES_MAX: u32 = 1000;
 
 /// The format of a response with events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// One JSON object.
     Json,
     /// CSV (RFC 4180), with a header line.

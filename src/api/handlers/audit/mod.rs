@@ -6,11 +6,7 @@
 mod event;
 mod lines;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK, VARY},
-    web::Data,
-};
+use actix_web::{HttpRequest, http::header::VARY, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,8 +19,11 @@ use crate::api::{
     services::{Services, read_failed},
     wire::{
         actor, cursor,
-        failure::{Failure, Reason},
-        parameters::{self, Parameters},
+        failure::{Answer, Reason},
+        request::{
+            parameters::Parameters,
+            queries::{OF_AN_OWNER, OF_EVENTS, Query},
+        },
     },
 };
 use crate::{
@@ -51,23 +50,14 @@ pub(crate) struct EventList {
 }
 
 /// `GET /v1/audit`
-pub(crate) async fn list(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+pub(crate) async fn list(request: HttpRequest, caller: Caller, services: Data<Services>) -> Answer {
     let keyring = &services.issuer.keyring;
-    let Wanted { filter, page, format } = which_events(&request, keyring, &caller.reach).map_err(fail)?;
+    let (filter, page, format) = selected_events(&request, keyring, &caller.reach)?;
     let found = services.ledger.events(&filter, &page, &caller.reach).await;
-    let found = found.map_err(|error| read_failed(&request, &error))?;
-    let next_cursor = found.next.map(|last| cursor::write(keyring, LIST, &last));
+    let found = found.map_err(read_failed(&request))?;
+    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, found.next);
     let events: Vec<Event> = found.items.into_iter().map(Event::from).collect();
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "Accept"));
-    if let Some(cursor) = &next_cursor {
-        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
-    }
+    response.insert_header((VARY, "Accept"));
     Ok(match format {
         Format::Json => response.json(EventList { events, next_cursor }),
         Format::Csv => response.content_type(Format::CSV).body(csv_header() + &csv_lines(&events)),
@@ -75,18 +65,15 @@ pub(crate) async fn list(
     })
 }
 
-/// The list that a query selects.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    filter: EventFilter,
-    page: Page,
-    format: Format,
-}
-
 /// The events, the page and the format that a query selects. Only callers who reach every owner's keys can name an
 /// owner.
-pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Reach) -> Result<Wanted, Reason> {
-    let mut parameters = Parameters::of(request);
+pub(crate) fn selected_events(
+    request: &HttpRequest,
+    keyring: &Keyring,
+    reach: &Reach,
+) -> Result<(EventFilter, Page, Format), Reason> {
+    let known: Query = if reach.owner().is_some() { &[OF_EVENTS] } else { &[OF_EVENTS, OF_AN_OWNER] };
+    let mut parameters = Parameters::of(request, known);
     let format = parameters.take("format", Format::read).unwrap_or_else(|| Format::accepted(request));
     let page = match format {
         Format::Json => parameters.page(keyring, LIST),
@@ -113,7 +100,7 @@ pub(crate) fn which_events(request: &HttpRequest, keyring: &Keyring, reach: &Rea
         parameters.problem("to", "conflict", "must be later than from");
     }
     parameters.finish()?;
-    Ok(Wanted { filter, page, format })
+    Ok((filter, page, format))
 }
 
 /// The names of all actions.

@@ -17,9 +17,9 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 pub use self::credential::Authorize;
 use crate::api::{
-    access::{explanation::explanation, immediate::Answer},
+    access::immediate::ImmediateHandler,
     services::Services,
-    wire::failure::{Failure, Reason},
+    wire::failure::{Answer, Reason},
 };
 use crate::{
     auth::{Checked, Undecided},
@@ -40,44 +40,31 @@ pub(crate) struct GatewayCheck {
     pub(crate) services: Data<Services>,
 }
 
-impl Answer for GatewayCheck {
+impl ImmediateHandler for GatewayCheck {
     fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
         let services = &self.services;
         // Before the credential is checked, because without a matching rule no credential helps.
         let policy = services.authorize.policy();
         let demanded = match demand(services, request, policy.as_deref()) {
             Ok(demanded) => demanded,
-            Err(denial) => {
-                return Checked::Now(respond(Err(services.gate.refuse(KIND, denial, request).into()), request));
-            }
+            Err(reason) => return Checked::Now(HttpResponse::from_error(reason)),
         };
         let presented = services.authorize.credential(request.headers());
         match services.gate.check(presented, request) {
-            Checked::Now(verdict) => Checked::Now(respond(decide(&services.gate, request, demanded, verdict), request)),
+            Checked::Now(verdict) => Checked::Now(respond(decide(&services.gate, request, demanded, verdict))),
             Checked::Later(waiting) => Checked::Later(async move {
                 let verdict = waiting.await;
                 // The policy may have changed in the meantime.
                 let policy = services.authorize.policy();
-                respond(
-                    match demand(services, request, policy.as_deref()) {
-                        Ok(demanded) => decide(&services.gate, request, demanded, verdict),
-                        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
-                    },
-                    request,
-                )
+                let demanded = demand(services, request, policy.as_deref());
+                respond(demanded.and_then(|demanded| decide(&services.gate, request, demanded, verdict)))
             }),
         }
     }
 }
 
-fn respond(judged: Result<HttpResponse, Reason>, request: &HttpRequest) -> HttpResponse {
-    judged.unwrap_or_else(|reason| {
-        let explanation = match reason {
-            Reason::Denied(kind, denial) => explanation(request.headers(), kind, denial),
-            _ => None,
-        };
-        HttpResponse::from_error(Failure::new(request.path(), reason).explained(explanation))
-    })
+fn respond(judged: Answer) -> HttpResponse {
+    judged.unwrap_or_else(HttpResponse::from_error)
 }
 
 /// What the policy demands for this request; only a valid credential if there is no policy.
@@ -85,23 +72,22 @@ fn demand<'a>(
     services: &Services,
     request: &HttpRequest,
     policy: Option<&'a Arc<Policy>>,
-) -> Result<Option<&'a Demand>, Denial> {
+) -> Result<Option<&'a Demand>, Reason> {
     let Some(policy) = policy else { return Ok(None) };
-    let asked = original::asked(request, policy.looks_at(), &services.gate.proxies)?;
-    match policy.first(&asked) {
+    let first = original::asked(request, policy.looks_at(), &services.gate.proxies).and_then(|asked| {
+        policy.first(&asked).map_err(|unmet| match unmet {
+            Unmet::NoRule => Denial::NoRule,
+            Unmet::Unknown => Denial::RequestUnknown,
+            Unmet::OnlyByFolding => Denial::RequestUnclear,
+        })
+    });
+    match first {
         Ok((_, rule)) => Ok(Some(&rule.demand)),
-        Err(Unmet::NoRule) => Err(Denial::NoRule),
-        Err(Unmet::Unknown) => Err(Denial::RequestUnknown),
-        Err(Unmet::OnlyByFolding) => Err(Denial::RequestUnclear),
+        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
     }
 }
 
-fn decide(
-    gate: &Gate,
-    request: &HttpRequest,
-    demand: Option<&Demand>,
-    verdict: Result<Verdict, Undecided>,
-) -> Result<HttpResponse, Reason> {
+fn decide(gate: &Gate, request: &HttpRequest, demand: Option<&Demand>, verdict: Result<Verdict, Undecided>) -> Answer {
     // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
     let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
     if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {

@@ -9,8 +9,8 @@ use actix_web::{
     http::header::{HeaderMap, HeaderName},
 };
 
-use crate::api::access::host::host_of;
 use crate::{
+    api::wire::request::host::host_of,
     domain::{
         denial::Denial,
         policy::{Asked, Host, LooksAt, Method, RequestPath, Unclear},
@@ -39,24 +39,24 @@ pub(super) fn asked<'a>(
     if !looks_at.anything() || !proxies.are_asking(request) {
         return Ok(asked);
     }
-    let told = ForwardedHeaders { headers: request.headers(), below: below(request) };
+    let forwarded = ForwardedHeaders { headers: request.headers(), below: below(request) };
     // Envoy: the client's path follows ours, and method and host are the client's.
-    let is_below = told.below.is_some();
+    let is_below = forwarded.below.is_some();
     if looks_at.method {
         let own = is_below.then(|| request.method().as_str());
-        let texts = [told.header(&FORWARDED_METHOD)?, told.header(&ORIGINAL_METHOD)?, own];
+        let texts = [forwarded.header(&FORWARDED_METHOD)?, forwarded.header(&ORIGINAL_METHOD)?, own];
         asked.method = agreed(texts, Method::parse)?;
     }
-    let url = if looks_at.host || looks_at.path { told.original_url()? } else { None };
+    let url = if looks_at.host || looks_at.path { forwarded.original_url()? } else { None };
     if looks_at.host {
         let own = if is_below { host_of(request) } else { None };
         let of_url = url.and_then(|(host, _)| host);
-        let texts = [told.header(&FORWARDED_HOST)?, told.header(&ORIGINAL_HOST)?, of_url, own];
+        let texts = [forwarded.header(&FORWARDED_HOST)?, forwarded.header(&ORIGINAL_HOST)?, of_url, own];
         asked.host = agreed(texts, Host::parse)?;
     }
     if looks_at.path {
         let of_url = url.map(|(_, path)| path);
-        let texts = [told.header(&FORWARDED_URI)?, told.header(&ORIGINAL_URI)?, of_url, told.below];
+        let texts = [forwarded.header(&FORWARDED_URI)?, forwarded.header(&ORIGINAL_URI)?, of_url, forwarded.below];
         asked.path = agreed(texts, RequestPath::parse)?;
     }
     Ok(asked)

@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data},
 };
 use serde::Serialize;
@@ -15,9 +14,12 @@ use crate::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            failure::{Failure, Reason},
-            fields::{Fields, InvalidValue, boolean, list, parsed, text, wrong},
+            failure::{Answer, Reason},
             owner_id,
+            request::{
+                bodies::{BULK_REVOCATION, CONDITIONS},
+                fields::{Fields, Read, boolean, invalid, list, parsed, text},
+            },
         },
     },
     auth::lifecycle::Caller,
@@ -28,7 +30,7 @@ use crate::{
 /// The result of revoking many keys; no replica accepts any of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct RevokedTogether {
+pub(crate) struct RevokedTogether {
     /// The number of revoked keys.
     revoked: u64,
     #[serde(flatten)]
@@ -38,72 +40,57 @@ pub(in crate::api) struct RevokedTogether {
 /// How many keys the same request would revoke without `dryRun`. None was.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct WouldBeRevoked {
+pub(crate) struct WouldBeRevoked {
     /// `true`: nothing was done.
     dry_run: bool,
     /// The number of revoked keys.
     would_be_revoked: u64,
 }
 
-/// What many keys are revoked by.
-pub(in crate::api) struct Selection {
-    pub(in crate::api) filter: KeyFilter,
-    pub(in crate::api) reason: Option<ChangeReason>,
+/// The keys to revoke.
+pub(crate) struct Selection {
+    pub(crate) filter: KeyFilter,
+    pub(crate) reason: Option<ChangeReason>,
     /// Only count them.
-    pub(in crate::api) dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// `POST /v1/admin/keys/revoke`
-pub(in crate::api) async fn revoke_in_bulk(
+pub(crate) async fn revoke_in_bulk(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+) -> Answer {
     let now = now();
-    let fields = Fields::of(&request, &body).map_err(fail)?;
-    let Selection { filter, reason, dry_run } = which(fields).map_err(fail)?;
+    let Selection { filter, reason, dry_run } = selection(&request, &body)?;
     if dry_run {
         let count = services.ledger.count_living(&filter, &caller.reach, now).await;
-        let would_be_revoked = count.map_err(|error| read_failed(&request, &error))?;
+        let would_be_revoked = count.map_err(read_failed(&request))?;
         let answer = WouldBeRevoked { dry_run: true, would_be_revoked };
-        return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer));
+        return Ok(HttpResponse::Ok().json(answer));
     }
-    let told = told(&filter);
+    let description = describe(&filter);
     let revoked = services.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
-    let revoked = revoked.map_err(|undecided| unavailable(&request, &undecided, "revoke keys"))?;
+    let revoked = revoked.map_err(unavailable(&request, "revoke keys"))?;
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
         let (count, took_ms) = (revoked.count, millis(revoked.propagated.took));
-        tracing::info!(count, filter = told, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
+        tracing::info!(count, filter = description, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
     });
     let answer = RevokedTogether { revoked: revoked.count, confirmation };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    Ok(HttpResponse::Ok().json(answer))
 }
 
-/// The conditions that select keys for revocation.
-const CONDITIONS: [&str; 10] = [
-    "owner",
-    "state",
-    "environment",
-    "name",
-    "search",
-    "tag",
-    "scope",
-    "expiringBefore",
-    "createdSince",
-    "unusedSince",
-];
-
 /// Requires at least one condition, so that a forgotten one does not revoke every key.
-pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
+pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection, Reason> {
+    let mut fields = Fields::of(request, body, BULK_REVOCATION)?;
     let by_text = |read: fn(&str) -> Result<_, String>| {
-        move |value: Value| read(&text(value)?).or_else(|detail| wrong("invalid", detail))
+        move |value: Value| read(&text(value)?).or_else(|detail| invalid("invalid", detail))
     };
-    // A program whose owner variable happens to be null does not mean every owner.
-    fields.refuse_null(&CONDITIONS);
+    // A variable of the client that happens to be null must not mean every owner.
+    fields.refuse_null(CONDITIONS.iter().map(|(name, _)| *name));
     let filter = KeyFilter {
         owner: requests::owner(&mut fields),
         states: fields.take("state", states).unwrap_or_default(),
@@ -126,21 +113,21 @@ pub(in crate::api) fn which(mut fields: Fields) -> Result<Selection, Reason> {
 }
 
 /// One state, several with commas between, or a list of them. Keys that are revoked already can't be revoked.
-fn states(value: Value) -> Result<Vec<KeyState>, Vec<InvalidValue>> {
+fn states(value: Value) -> Read<Vec<KeyState>> {
     let state = |word: &str| {
         let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word && *state != KeyState::Revoked);
-        known.map_or_else(|| wrong("invalid", "active, disabled or expired"), Ok)
+        known.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)
     };
     match value {
-        // No state at all would be no condition, and would revoke keys of every state.
-        Value::Array(items) if items.is_empty() => wrong("invalid", "must hold at least one state"),
+        // An empty list would be no condition, and would revoke keys of every state.
+        Value::Array(items) if items.is_empty() => invalid("invalid", "must hold at least one state"),
         Value::Array(_) => list(value, KeyState::ALL.len(), |item| state(&text(item)?)),
         value => text(value)?.split(',').map(state).collect(),
     }
 }
 
-/// The conditions for the log, as the query of a list has them.
-fn told(filter: &KeyFilter) -> String {
+/// The conditions for the log, in the form of a list's query.
+fn describe(filter: &KeyFilter) -> String {
     let KeyFilter {
         owner,
         states,

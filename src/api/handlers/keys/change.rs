@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::CACHE_CONTROL,
     web::{Bytes, Data, Path},
 };
 
@@ -16,9 +15,13 @@ use crate::{
         access::root_span::in_request,
         services::{Services, unavailable},
         wire::{
-            failure::{Failure, Reason},
-            fields::{Fields, parsed},
-            parameters::Parameters,
+            failure::{Answer, Reason},
+            request::{
+                bodies::{NOTHING, REASON_ONLY},
+                fields::{Fields, parsed},
+                parameters::Parameters,
+                queries::OF_REVOCATIONS,
+            },
         },
     },
     auth::lifecycle::{Caller, ChangedKey, Done, Switch},
@@ -27,64 +30,48 @@ use crate::{
 };
 
 /// `PATCH /v1/keys/{id}`
-pub(in crate::api) async fn update(
+pub(crate) async fn update(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let (id, now) = (key_id(&request, &id)?, now());
+) -> Answer {
+    let (id, now) = (key_id(&id)?, now());
     let conditions = conditions_of_change(&request)?;
-    let edit = Fields::of(&request, &body).and_then(|fields| requests::edit(fields, now)).map_err(fail)?;
+    let edit = requests::edit(&request, &body, now)?;
     let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key")?;
     Ok(shown(&services, &changed.key, now))
 }
 
 /// `POST /v1/keys/{id}/disable`
-pub(in crate::api) async fn disable(
+pub(crate) async fn disable(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let id = key_id(&request, &id)?;
-    let read = Fields::of_optional(&request, &body).and_then(|mut fields| {
-        let reason = fields.take("reason", parsed);
-        fields.finish(Some(reason))
-    });
-    let reason = read.map_err(|reason| Failure::new(request.path(), reason))?;
+) -> Answer {
+    let id = key_id(&id)?;
+    let reason = reason_in_body(&request, &body)?;
     switch(&request, caller, &services, id, Switch { enabled: false, reason }).await
 }
 
 /// `POST /v1/keys/{id}/enable`
-pub(in crate::api) async fn enable(
+pub(crate) async fn enable(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    no_members(&request, &body)?;
-    let id = key_id(&request, &id)?;
+) -> Answer {
+    // The route takes no members, but many clients send an empty object instead of no body.
+    Fields::of_optional(&request, &body, NOTHING)?.finish(Some(()))?;
+    let id = key_id(&id)?;
     switch(&request, caller, &services, id, Switch { enabled: true, reason: None }).await
 }
 
-/// The route takes no members, but many clients send an empty object instead of no body.
-fn no_members(request: &HttpRequest, body: &Bytes) -> Result<(), Failure> {
-    let fields = Fields::of_optional(request, body).and_then(|fields| fields.finish(Some(())));
-    fields.map_err(|reason| Failure::new(request.path(), reason))
-}
-
-async fn switch(
-    request: &HttpRequest,
-    caller: Caller,
-    services: &Services,
-    id: KeyId,
-    to: Switch,
-) -> Result<HttpResponse, Failure> {
+async fn switch(request: &HttpRequest, caller: Caller, services: &Services, id: KeyId, to: Switch) -> Answer {
     let now = now();
     let conditions = conditions_of_change(request)?;
     let changed = services.lifecycle.switch(id, to, conditions, caller, now).await;
@@ -93,27 +80,27 @@ async fn switch(
 }
 
 /// `DELETE /v1/keys/{id}`: answers once no replica accepts the key.
-pub(in crate::api) async fn revoke(
+pub(crate) async fn revoke(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let id = key_id(&request, &id)?;
-    let reason = why(&request, &body)?;
+) -> Answer {
+    let id = key_id(&id)?;
+    let reason = reason_given(&request, &body)?;
     revoke_it(&request, caller, &services, id, reason).await
 }
 
 /// `DELETE /v1/keys/self`: revokes the presented key. Anyone who has found a key can revoke it.
-pub(in crate::api) async fn revoke_self(
+pub(crate) async fn revoke_self(
     request: HttpRequest,
     principal: Principal,
     services: Data<Services>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
-    let reason = why(&request, &body)?;
+) -> Answer {
+    let Some(record) = principal.key() else { return Err(Reason::Internal) };
+    let reason = reason_given(&request, &body)?;
     let caller = Caller {
         reach: Reach::Own(record.owner.clone()),
         scopes: Some(record.scopes.clone()),
@@ -129,24 +116,23 @@ async fn revoke_it(
     services: &Services,
     id: KeyId,
     reason: Option<ChangeReason>,
-) -> Result<HttpResponse, Failure> {
+) -> Answer {
     let now = now();
     let conditions = conditions_of_change(request)?;
     let revoked = services.lifecycle.revoke_if(id, reason, conditions, caller, now).await;
     let revoked = done(request, revoked, "revoke a key")?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(RevokedKey::new(&revoked, now)))
+    Ok(HttpResponse::Ok().json(RevokedKey::new(&revoked, now)))
 }
 
-/// Logs the change, or returns the failure.
-fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) -> Result<ChangedKey, Failure> {
-    let changed = outcome.map_err(|undecided| unavailable(request, &undecided, what))?;
-    let changed = changed.map_err(|refusal| Failure::new(request.path(), refusal))?;
+/// Logs the change, or returns the reason for the failure.
+fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) -> Result<ChangedKey, Reason> {
+    let changed = outcome.map_err(unavailable(request, what))??;
     log_change(request, &changed, what);
     Ok(changed)
 }
 
-/// Tells the log of a change that holds on every replica, in the numbers of the answer.
-pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
+/// Logs a change that every replica applies, with the numbers of the answer.
+pub(crate) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.propagated);
         let took_ms = millis(changed.propagated.took);
@@ -161,22 +147,26 @@ pub(in crate::api) fn log_change(request: &HttpRequest, changed: &ChangedKey, wh
 }
 
 /// The reason, from the query or the body: some clients can't send a body with `DELETE`, but queries end up in logs.
-fn why(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Failure> {
-    let in_query = reason(request)?;
-    let read = Fields::of_optional(request, body).and_then(|mut fields| {
-        let in_body = fields.take("reason", parsed);
-        if in_query.is_some() && in_body.is_some() {
-            fields.problem("reason", "conflict", "give the reason in the query or in the body, not in both");
-        }
-        fields.finish(Some(in_query.or(in_body)))
-    });
-    read.map_err(|reason| Failure::new(request.path(), reason))
+fn reason_given(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Reason> {
+    let in_query = reason_in_query(request)?;
+    let mut fields = Fields::of_optional(request, body, REASON_ONLY)?;
+    let in_body = fields.take("reason", parsed);
+    if in_query.is_some() && in_body.is_some() {
+        fields.problem("reason", "conflict", "give the reason in the query or in the body, not in both");
+    }
+    fields.finish(Some(in_query.or(in_body)))
 }
 
 /// `?reason=`
-pub(in crate::api) fn reason(request: &HttpRequest) -> Result<Option<ChangeReason>, Failure> {
-    let mut parameters = Parameters::of(request);
+pub(crate) fn reason_in_query(request: &HttpRequest) -> Result<Option<ChangeReason>, Reason> {
+    let mut parameters = Parameters::of(request, &[OF_REVOCATIONS]);
     let reason = parameters.take_parsed("reason");
-    parameters.finish().map_err(|reason| Failure::new(request.path(), reason))?;
-    Ok(reason)
+    parameters.finish().map(|()| reason)
+}
+
+/// The body of a request that can have only a reason.
+pub(crate) fn reason_in_body(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReason>, Reason> {
+    let mut fields = Fields::of_optional(request, body, REASON_ONLY)?;
+    let reason = fields.take("reason", parsed);
+    fields.finish(Some(reason))
 }

@@ -1,14 +1,14 @@
 //! Create and rotate keys.
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{CACHE_CONTROL, LOCATION},
+    HttpRequest, HttpResponse,
+    http::header::LOCATION,
     web::{Bytes, Data, Path},
 };
 use time::OffsetDateTime;
 
 use super::{
-    conditions, conditions_of_change, etag, key_id, now,
+    conditions_of_change, etag, key_id, now,
     representation::{Confirmation, CreatedKey, RotatedKey},
     requests,
 };
@@ -16,11 +16,7 @@ use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, unavailable},
-        wire::{
-            failure::{Failure, Reason},
-            fields::Fields,
-            idempotency,
-        },
+        wire::{failure::Answer, request::idempotency},
     },
     auth::lifecycle::{Caller, Issued, Rotated, Rotation},
     domain::key_record::ManagedKey,
@@ -28,32 +24,23 @@ use crate::{
 };
 
 /// `POST /v1/keys`
-pub(in crate::api) async fn create(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+pub(crate) async fn create(request: HttpRequest, caller: Caller, services: Data<Services>, body: Bytes) -> Answer {
     let now = now();
-    let idempotent = idempotency::of(&request, &caller, &body).map_err(fail)?;
+    let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {
         let before = services.issuer.issued_before(idempotent, &caller, now).await;
-        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
-        if let Some(before) = before {
-            let key = before.map_err(|refusal| Failure::new(request.path(), refusal))?;
-            return Ok(known(&services, &key, now));
+        if let Some(before) = before.map_err(unavailable(&request, "look for an earlier request"))? {
+            return Ok(known(&services, &*before?, now));
         }
     }
-    let fields = Fields::of_optional(&request, &body).map_err(fail)?;
-    let order = requests::order(fields, caller.reach.owner(), now).map_err(fail)?;
+    let order = requests::order(&request, &body, caller.reach.owner(), now)?;
     let issued = services.issuer.issue(order, idempotent.as_ref(), &caller, now).await;
-    let issued = issued.map_err(|undecided| unavailable(&request, &undecided, "issue a key"))?;
-    match issued.map_err(|refusal| Failure::new(request.path(), refusal))? {
+    match issued.map_err(unavailable(&request, "issue a key"))?? {
         Issued::Now(new) => {
             in_request(&request, || tracing::info!(key_id = %new.key.record.id, "issued a key"));
             let location = format!("{}/{}", request.path(), new.key.record.id);
-            Ok(with_secret(HttpResponse::Created(), &new.key, now)
+            Ok(HttpResponse::Created()
+                .insert_header(etag(&new.key, now))
                 .insert_header((LOCATION, location))
                 .json(CreatedKey::new(*new, services.issuer.keyring.prefix())))
         }
@@ -64,34 +51,30 @@ pub(in crate::api) async fn create(
 /// A key that an earlier, identical request created.
 fn known(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     let known = CreatedKey::known(key, services.issuer.keyring.prefix(), now);
-    with_secret(HttpResponse::Ok(), key, now).json(known)
+    HttpResponse::Ok().insert_header(etag(key, now)).json(known)
 }
 
 /// `POST /v1/keys/{id}/rotate`
-pub(in crate::api) async fn rotate(
+pub(crate) async fn rotate(
     request: HttpRequest,
     caller: Caller,
     services: Data<Services>,
     id: Path<String>,
     body: Bytes,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
-    let (id, now) = (key_id(&request, &id)?, now());
-    let idempotent = idempotency::of(&request, &caller, &body).map_err(fail)?;
+) -> Answer {
+    let (id, now) = (key_id(&id)?, now());
+    let idempotent = idempotency::of(&request, &caller, &body)?;
     if let Some(idempotent) = &idempotent {
         let before = services.issuer.rotated_before(id, idempotent.clone(), caller.clone(), now).await;
-        let before = before.map_err(|undecided| unavailable(&request, &undecided, "look for an earlier request"))?;
-        if let Some(before) = before.map_err(|refusal| Failure::new(request.path(), refusal))? {
+        if let Some(before) = before.map_err(unavailable(&request, "look for an earlier request"))?? {
             return Ok(rotated_as(&services, before, now));
         }
     }
-    let fields = Fields::of_optional(&request, &body).map_err(fail)?;
-    let (grace_period, expiry) = requests::rotation(fields, now).map_err(fail)?;
+    let (grace_period, expiry) = requests::rotation(&request, &body, now)?;
     let preconditions = conditions_of_change(&request)?;
     let rotation = Rotation { id, grace_period, expiry, preconditions, request: idempotent };
     let rotated = services.issuer.rotate(rotation, caller, now).await;
-    let rotated = rotated.map_err(|undecided| unavailable(&request, &undecided, "rotate a key"))?;
-    let rotated = rotated.map_err(|refusal| Failure::new(request.path(), refusal))?;
+    let rotated = rotated.map_err(unavailable(&request, "rotate a key"))??;
     in_request(&request, || {
         let successor = rotated.new.key().record.id;
         let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&rotated.propagated);
@@ -102,15 +85,10 @@ pub(in crate::api) async fn rotate(
 }
 
 fn rotated_as(services: &Services, rotated: Rotated, now: OffsetDateTime) -> HttpResponse {
-    let response = match rotated.new {
+    let mut response = match rotated.new {
         Issued::Now(_) => HttpResponse::Created(),
         Issued::Before(_) => HttpResponse::Ok(),
     };
     let prefix = services.issuer.keyring.prefix();
-    with_secret(response, rotated.new.key(), now).json(RotatedKey::new(rotated, prefix, now))
-}
-
-fn with_secret(mut response: HttpResponseBuilder, key: &ManagedKey, now: OffsetDateTime) -> HttpResponseBuilder {
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&conditions::tag(key, now)));
-    response
+    response.insert_header(etag(rotated.new.key(), now)).json(RotatedKey::new(rotated, prefix, now))
 }

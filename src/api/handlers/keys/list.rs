@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK},
     web::{Data, Path},
 };
 
@@ -17,8 +16,11 @@ use crate::{
         services::{Services, read_failed},
         wire::{
             cursor,
-            failure::{Failure, Missing, Reason},
-            parameters::{self, Parameters},
+            failure::{Answer, Missing, Reason},
+            request::{
+                parameters::Parameters,
+                queries::{OF_AN_OWNER, OF_KEYS, Query},
+            },
         },
     },
     auth::lifecycle::Caller,
@@ -35,81 +37,47 @@ use crate::{
 const LIST: &str = "keys";
 
 /// `GET /v1/keys/{id}`
-pub(in crate::api) async fn show(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    id: Path<String>,
-) -> Result<HttpResponse, Failure> {
-    show_it(&request, &services, key_id(&request, &id)?, &caller.reach).await
+pub(crate) async fn show(request: HttpRequest, caller: Caller, services: Data<Services>, id: Path<String>) -> Answer {
+    show_it(&request, &services, key_id(&id)?, &caller.reach).await
 }
 
 /// `GET /v1/keys/self`: the presented key.
-pub(in crate::api) async fn show_self(
-    request: HttpRequest,
-    principal: Principal,
-    services: Data<Services>,
-) -> Result<HttpResponse, Failure> {
-    let Some(record) = principal.key() else { return Err(Failure::new(request.path(), Reason::Internal)) };
+pub(crate) async fn show_self(request: HttpRequest, principal: Principal, services: Data<Services>) -> Answer {
+    let Some(record) = principal.key() else { return Err(Reason::Internal) };
     show_it(&request, &services, record.id, &Reach::Own(record.owner.clone())).await
 }
 
-async fn show_it(
-    request: &HttpRequest,
-    services: &Services,
-    id: KeyId,
-    reach: &Reach,
-) -> Result<HttpResponse, Failure> {
-    let fail = |reason: Reason| Failure::new(request.path(), reason);
+async fn show_it(request: &HttpRequest, services: &Services, id: KeyId, reach: &Reach) -> Answer {
     let now = now();
-    let conditions = Conditions::of(request).map_err(fail)?;
-    let key = services.ledger.show(id, reach).await.map_err(|error| read_failed(request, &error))?;
-    let key = key.ok_or_else(|| fail(Reason::NotFound(Missing::Key)))?;
-    let tag = conditions::tag(&key, now);
-    match conditions.of_read(&tag).map_err(fail)? {
+    let conditions = Conditions::of(request)?;
+    let key = services.ledger.show(id, reach).await.map_err(read_failed(request))?;
+    let key = key.ok_or(Reason::NotFound(Missing::Key))?;
+    match conditions.of_read(&conditions::tag(&key, now))? {
         Read::Shown => Ok(shown(services, &key, now)),
-        Read::NotModified => {
-            let mut response = HttpResponse::NotModified();
-            Ok(response.insert_header((CACHE_CONTROL, "no-store")).insert_header(etag(&tag)).finish())
-        }
+        Read::NotModified => Ok(HttpResponse::NotModified().insert_header(etag(&key, now)).finish()),
     }
 }
 
 /// `GET /v1/keys`
-pub(in crate::api) async fn list(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn list(request: HttpRequest, caller: Caller, services: Data<Services>) -> Answer {
     let now = now();
-    let read = which_keys(Parameters::of(&request), &services.issuer.keyring, &caller.reach);
-    let Wanted { filter, order, page } = read.map_err(|reason| Failure::new(request.path(), reason))?;
-    let listed = services.ledger.list(&filter, order, &page, &caller.reach, now).await;
-    let listed = listed.map_err(|error| read_failed(&request, &error))?;
     let keyring = &services.issuer.keyring;
-    let next_cursor = listed.next.map(|last| cursor::write(keyring, &name_of(order), &last));
+    let (filter, order, page) = selected_keys(&request, keyring, &caller.reach)?;
+    let listed = services.ledger.list(&filter, order, &page, &caller.reach, now).await;
+    let listed = listed.map_err(read_failed(&request))?;
     let keys = listed.items.iter().map(|key| Key::new(key, keyring.prefix(), now)).collect();
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    if let Some(cursor) = &next_cursor {
-        response.insert_header((LINK, parameters::link_to_next(&request, cursor)));
-    }
+    let (mut response, next_cursor) = cursor::page(&request, keyring, &name_of(order), listed.next);
     Ok(response.json(KeyList { keys, next_cursor }))
 }
 
-/// The list that a query selects.
-pub(in crate::api) struct Wanted {
-    pub(in crate::api) filter: KeyFilter,
-    pub(in crate::api) order: KeyOrder,
-    pub(in crate::api) page: Page,
-}
-
 /// The keys, the order and the page that a query selects. Only callers who reach every owner's keys can name an owner.
-pub(in crate::api) fn which_keys(
-    mut parameters: Parameters,
+pub(crate) fn selected_keys(
+    request: &HttpRequest,
     keyring: &Keyring,
     reach: &Reach,
-) -> Result<Wanted, Reason> {
+) -> Result<(KeyFilter, KeyOrder, Page), Reason> {
+    let known: Query = if reach.owner().is_some() { &[OF_KEYS] } else { &[OF_KEYS, OF_AN_OWNER] };
+    let mut parameters = Parameters::of(request, known);
     let order = parameters.take_parsed("sort").unwrap_or(KeyOrder::NEWEST_FIRST);
     let page = parameters.page(keyring, &name_of(order));
     let mut filter = filter(&mut parameters);
@@ -121,7 +89,7 @@ pub(in crate::api) fn which_keys(
         parameters.problem("sort", "conflict", "keys of all owners are in the order of createdAt: name an owner");
     }
     parameters.finish()?;
-    Ok(Wanted { filter, order, page })
+    Ok((filter, order, page))
 }
 
 /// The name that this list's cursors are sealed with. It includes the order, because a cursor is a different place in

@@ -11,41 +11,41 @@ pub(crate) mod requests;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ETAG, TryIntoHeaderPair},
+    http::header::{ETAG, HeaderName},
     web::Path,
 };
 use time::OffsetDateTime;
 
 use self::conditions::Conditions;
-pub(in crate::api) use self::{bulk::*, change::*, create::*, list::*};
+pub(crate) use self::{bulk::*, change::*, create::*, list::*};
 use crate::api::{
     services::Services,
     wire::{
-        failure::{Failure, Missing, Reason},
+        failure::{Missing, Reason},
         times::now,
     },
 };
 use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions};
 
 /// The id in the path. An invalid id is answered like an unknown one.
-fn key_id(request: &HttpRequest, id: &Path<String>) -> Result<KeyId, Failure> {
-    id.parse().map_err(|_| Failure::new(request.path(), Reason::NotFound(Missing::Key)))
+fn key_id(id: &Path<String>) -> Result<KeyId, Reason> {
+    id.parse().map_err(|_| Reason::NotFound(Missing::Key))
 }
 
 /// The request's preconditions on the version that the change applies to.
-fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Failure> {
-    let conditions = Conditions::of(request).map_err(|reason| Failure::new(request.path(), reason))?;
-    Ok(conditions.of_change())
+fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Reason> {
+    Ok(Conditions::of(request)?.of_change())
 }
 
 /// A key with its entity tag.
 fn shown(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header(etag(&conditions::tag(key, now)))
-        .json(representation::Key::new(key, services.issuer.keyring.prefix(), now))
+    HttpResponse::Ok().insert_header(etag(key, now)).json(representation::Key::new(
+        key,
+        services.issuer.keyring.prefix(),
+        now,
+    ))
 }
 
-fn etag(tag: &str) -> impl TryIntoHeaderPair {
-    (ETAG, format!("\"{tag}\""))
+fn etag(key: &ManagedKey, now: OffsetDateTime) -> (HeaderName, String) {
+    (ETAG, format!("\"{}\"", conditions::tag(key, now)))
 }

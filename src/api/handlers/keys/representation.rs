@@ -24,7 +24,7 @@ use crate::{
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
-pub(in crate::api) enum Environment {
+pub(crate) enum Environment {
     Live,
     Test,
 }
@@ -33,7 +33,7 @@ pub(in crate::api) enum Environment {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
-pub(in crate::api) enum State {
+pub(crate) enum State {
     Active,
     Disabled,
     Expired,
@@ -44,13 +44,13 @@ pub(in crate::api) enum State {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
-pub(in crate::api) enum Switcher {
+pub(crate) enum Switcher {
     Owner,
     Administrator,
 }
 
 /// The metadata, as JSON exactly as it was sent.
-pub(in crate::api) fn notes(metadata: &Metadata) -> Box<RawValue> {
+pub(crate) fn notes(metadata: &Metadata) -> Box<RawValue> {
     let notes = RawValue::from_string(metadata.as_object().to_owned());
     notes.expect("metadata is valid JSON")
 }
@@ -130,20 +130,20 @@ pub struct Key {
 
 /// The owner of a key.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct Owner {
+pub(crate) struct Owner {
     /// Issuer and subject, encoded for use in URLs.
     #[schema(format = "owner-id", pattern = "^[A-Za-z0-9_-]+$", example = "AGFsaWNl")]
     id: String,
     /// The `iss` of the owner's tokens; empty if they have none.
     #[schema(example = "https://issuer.example")]
-    pub(in crate::api) issuer: String,
+    pub(crate) issuer: String,
     /// The `sub` of the owner's tokens, or their organisation.
     #[schema(min_length = 1, example = "alice")]
-    pub(in crate::api) subject: String,
+    pub(crate) subject: String,
 }
 
 impl Owner {
-    pub(in crate::api) fn new(owner: &owner::Owner) -> Self {
+    pub(crate) fn new(owner: &owner::Owner) -> Self {
         Self {
             id: owner_id::write(owner),
             issuer: owner.issuer.clone().into_string(),
@@ -201,7 +201,7 @@ pub struct CreatedKey {
 }
 
 /// The notice in place of the secret if a request is repeated.
-pub(in crate::api) const SHOWN_BEFORE: &str = "The same request has made this key before. Its secret was shown then, and can't be shown again. \
+pub(crate) const SHOWN_BEFORE: &str = "The same request has made this key before. Its secret was shown then, and can't be shown again. \
                             Rotate this key to get another secret.";
 
 impl CreatedKey {
@@ -244,7 +244,7 @@ impl RotatedKey {
 /// A page of keys.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct KeyList {
+pub(crate) struct KeyList {
     pub(super) keys: Vec<Key>,
     /// The `cursor` of the next page; `null` on the last page.
     #[schema(required)]
@@ -254,7 +254,7 @@ pub(in crate::api) struct KeyList {
 /// A key that is revoked on every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct RevokedKey {
+pub(crate) struct RevokedKey {
     /// The id of the key.
     #[schema(pattern = "^[0-9A-Za-z]{22}$", example = "01gk8yGvWq3Zr0Xb7LmT2c")]
     id: String,
@@ -268,19 +268,19 @@ pub(in crate::api) struct RevokedKey {
 /// How the change reached every replica.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct Confirmation {
+pub(crate) struct Confirmation {
     /// Replicas that confirmed the change, including the one that answers.
     #[schema(minimum = 1)]
-    pub(in crate::api) replicas_confirmed: usize,
+    pub(crate) replicas_confirmed: usize,
     /// Replicas that did not confirm the change, and were waited for until their lease expired.
-    pub(in crate::api) replicas_expired: usize,
+    pub(crate) replicas_expired: usize,
     /// Milliseconds from the commit until every replica applied the change.
     #[schema(minimum = 0)]
     took_ms: f64,
 }
 
 impl Confirmation {
-    pub(in crate::api) fn new(propagated: &Propagated) -> Self {
+    pub(crate) fn new(propagated: &Propagated) -> Self {
         let (confirmed, expired) = match propagated.settled {
             Settled::Heard { confirmed, expired } => (confirmed, expired),
             // No replica could be heard, so every lease was waited for.

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use actix_web::{HttpRequest, web::Bytes};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
     api::wire::{
         failure::{FieldError, Reason},
-        fields::{Fields, InvalidValue, boolean, list, object, parsed, text, wrong},
         owner_id,
+        request::{
+            bodies::{KEY_PATCH, NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION, SECONDS_MAX},
+            fields::{Fields, Read, boolean, invalid, list, object, parsed, text},
+        },
     },
     auth::lifecycle::{Edit, Expiry, NewKey},
     domain::{
@@ -22,11 +26,8 @@ use crate::{
     },
 };
 
-/// The maximum of a lifetime or grace period in seconds: a hundred years.
-pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
-
-/// Members of a key that nobody can write.
-pub(in crate::api) const READ_ONLY: [&str; 15] = [
+/// Members of a key that clients can't change.
+pub(crate) const READ_ONLY: [&str; 15] = [
     "id",
     "start",
     "environment",
@@ -45,7 +46,14 @@ pub(in crate::api) const READ_ONLY: [&str; 15] = [
 ];
 
 /// A request for a new key. `owner` is the key's owner; `None` if the body names it.
-pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: OffsetDateTime) -> Result<NewKey, Reason> {
+pub(crate) fn order(
+    request: &HttpRequest,
+    body: &Bytes,
+    owner: Option<&Owner>,
+    now: OffsetDateTime,
+) -> Result<NewKey, Reason> {
+    let known = if owner.is_some() { NEW_KEY } else { NEW_KEY_OF_AN_OWNER };
+    let mut fields = Fields::of_optional(request, body, known)?;
     let owner = match owner {
         Some(owner) => Some(owner.clone()),
         None => {
@@ -81,12 +89,9 @@ pub(in crate::api) fn order(mut fields: Fields, owner: Option<&Owner>, now: Offs
 }
 
 /// The changes to a key, from a merge patch (RFC 7396): `null` resets a field to its default.
-pub(in crate::api) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
-    for name in READ_ONLY {
-        if fields.take_nullable(name, Ok).is_some() {
-            fields.problem(name, "immutable", "cannot be changed");
-        }
-    }
+pub(crate) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateTime) -> Result<Edit, Reason> {
+    let mut fields = Fields::of(request, body, KEY_PATCH)?;
+    fields.refuse_read_only(&READ_ONLY);
     let json = fields.json_of("metadata");
     let edit = Edit {
         name: fields.take_nullable("name", parsed),
@@ -101,25 +106,27 @@ pub(in crate::api) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Ed
 }
 
 /// The grace period for the old key, if the body has one, and the expiry of the new key.
-pub(in crate::api) fn rotation(
-    mut fields: Fields,
+pub(crate) fn rotation(
+    request: &HttpRequest,
+    body: &Bytes,
     now: OffsetDateTime,
 ) -> Result<(Option<Duration>, Option<Expiry>), Reason> {
+    let mut fields = Fields::of_optional(request, body, ROTATION)?;
     let grace = fields.take("gracePeriod", |value| whole_seconds(&value, 0));
     let expiry = expiry(&mut fields, now);
     let rotation = (grace, expiry.map(|expiry| expiry.unwrap_or(Expiry::Never)));
     fields.finish(Some(rotation))
 }
 
-/// `owner`: the id of one, or `{issuer, subject}` and `{id}`, as answers show owners.
-pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
+/// `owner`: an id, or an object with `issuer` and `subject` or `id`, as answers show owners.
+pub(crate) fn owner(fields: &mut Fields) -> Option<Owner> {
     let members = match fields.take("owner", owner_or_members)? {
         Named::ById(owner) => return Some(owner),
-        Named::By(members) => members,
+        Named::ByMembers(members) => members,
     };
-    let mut inner = Fields::within(members, String::new());
-    // A program whose variable happens to be null means no owner by it.
-    inner.refuse_null(&["id"]);
+    let mut inner = Fields::within(members, String::new(), OWNER_MEMBERS);
+    // A variable of the client that happens to be null must not mean another owner.
+    inner.refuse_null(["id"]);
     let by_id = inner.take("id", |value| owner_by_id(&text(value)?));
     let has_id = by_id.is_some();
     // An issuer alone names no owner, so it needs a subject beside it.
@@ -144,59 +151,55 @@ pub(in crate::api) fn owner(fields: &mut Fields) -> Option<Owner> {
 /// How a body names an owner.
 enum Named {
     ById(Owner),
-    By(Map<String, Value>),
+    ByMembers(Map<String, Value>),
 }
 
-fn owner_or_members(value: Value) -> Result<Named, Vec<InvalidValue>> {
+fn owner_or_members(value: Value) -> Read<Named> {
     match value {
         Value::String(id) => owner_by_id(&id).map(Named::ById),
-        Value::Object(members) => Ok(Named::By(members)),
-        _ => wrong("wrong_type", "must be the id of an owner, or an object with issuer and subject"),
+        Value::Object(members) => Ok(Named::ByMembers(members)),
+        _ => invalid("wrong_type", "must be the id of an owner, or an object with issuer and subject"),
     }
 }
 
-fn owner_by_id(id: &str) -> Result<Owner, Vec<InvalidValue>> {
-    owner_id::read(id).map_or_else(|| wrong("invalid", "must be the id of an owner, as keys show it"), Ok)
+fn owner_by_id(id: &str) -> Read<Owner> {
+    owner_id::read(id).map_or_else(|| invalid("invalid", "must be the id of an owner, as keys show it"), Ok)
 }
 
 /// A string within the limits of tokens' `iss` and `sub`.
-pub(in crate::api) fn identifier(shortest: usize) -> impl Fn(Value) -> Result<String, Vec<InvalidValue>> {
+pub(crate) fn identifier(shortest: usize) -> impl Fn(Value) -> Read<String> {
     move |value| {
         let text = text(value)?;
         if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
             Ok(text)
         } else {
-            wrong("invalid", format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
+            invalid("invalid", format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
         }
     }
 }
 
-pub(in crate::api) fn scopes(value: Value) -> Result<Scopes, Vec<InvalidValue>> {
+pub(crate) fn scopes(value: Value) -> Read<Scopes> {
     // Each scope is parsed separately first, so that every invalid one is reported.
     let texts = list(value, SCOPES_MAX, |item| {
         let text = text(item)?;
-        Scopes::parse([text.as_str()]).or_else(|error| wrong("invalid", error.to_string()))?;
+        Scopes::parse([text.as_str()]).or_else(|error| invalid("invalid", error.to_string()))?;
         Ok(text)
     })?;
-    Scopes::parse(texts.iter().map(String::as_str)).or_else(|error| wrong("invalid", error.to_string()))
+    Scopes::parse(texts.iter().map(String::as_str)).or_else(|error| invalid("invalid", error.to_string()))
 }
 
 /// Metadata, read from the JSON text to preserve numbers exactly.
-fn notes<T>(
-    value: Value,
-    json: &str,
-    read: impl FnOnce(&str) -> Result<T, InvalidMetadata>,
-) -> Result<T, Vec<InvalidValue>> {
+fn notes<T>(value: Value, json: &str, read: impl FnOnce(&str) -> Result<T, InvalidMetadata>) -> Read<T> {
     object(value)?;
-    read(json).or_else(|error| wrong("invalid", error.to_string()))
+    read(json).or_else(|error| invalid("invalid", error.to_string()))
 }
 
-fn allowed_ips(value: Value) -> Result<AllowedIps, Vec<InvalidValue>> {
+fn allowed_ips(value: Value) -> Read<AllowedIps> {
     let networks = list(value, ALLOWED_IPS_MAX, |item| {
         network::parse(&text(item)?)
-            .map_or_else(|| wrong("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
+            .map_or_else(|| invalid("invalid", "must be an address or a network such as 192.0.2.0/24"), Ok)
     })?;
-    AllowedIps::new(networks).or_else(|error| wrong("too_many", error.to_string()))
+    AllowedIps::new(networks).or_else(|error| invalid("too_many", error.to_string()))
 }
 
 /// `expiresAt` or `expiresIn`; `Some(None)` if the given one is `null`.
@@ -205,7 +208,7 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
     let within = fields.take_nullable("expiresIn", |value| {
         let span = whole_seconds(&value, 1)?;
         now.checked_add(time::Duration::seconds(span.as_secs() as i64))
-            .map_or_else(|| wrong("invalid", "is too far away"), Ok)
+            .map_or_else(|| invalid("invalid", "is too far away"), Ok)
     });
     if let (Some(Some(_)), Some(Some(_))) = (at, within) {
         fields.problem("expiresIn", "conflict", "give expiresAt or expiresIn, not both");
@@ -215,23 +218,23 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
 }
 
 /// An RFC 3339 timestamp in any time zone, truncated to milliseconds.
-pub(in crate::api) fn instant(text: &str) -> Result<OffsetDateTime, String> {
+pub(crate) fn instant(text: &str) -> Result<OffsetDateTime, String> {
     timestamp::parse(text).map_err(|error| error.to_string())
 }
 
-fn instant_after(value: Value, now: OffsetDateTime) -> Result<OffsetDateTime, Vec<InvalidValue>> {
+fn instant_after(value: Value, now: OffsetDateTime) -> Read<OffsetDateTime> {
     match instant(&text(value)?) {
-        Ok(instant) if instant <= now => wrong("in_the_past", "must be in the future"),
+        Ok(instant) if instant <= now => invalid("in_the_past", "must be in the future"),
         Ok(instant) => Ok(instant),
-        Err(detail) => wrong("invalid", detail),
+        Err(detail) => invalid("invalid", detail),
     }
 }
 
-fn whole_seconds(value: &Value, shortest: u64) -> Result<Duration, Vec<InvalidValue>> {
+fn whole_seconds(value: &Value, shortest: u64) -> Read<Duration> {
     // 60 and 60.0 are the same JSON number, and some clients write every number with a decimal point.
     let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
     match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
         Some(seconds) if (shortest..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => wrong("invalid", format!("must be a whole number of seconds from {shortest} to {SECONDS_MAX}")),
+        _ => invalid("invalid", format!("must be a whole number of seconds from {shortest} to {SECONDS_MAX}")),
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::{
-    HttpResponse, HttpResponseBuilder, ResponseError,
+    HttpResponse, HttpResponseBuilder,
     http::{
         StatusCode,
         header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -22,32 +22,22 @@ const PROBLEMS_MAX: usize = 50;
 /// Longer paths are not repeated: the client knows its path, and answers stay small.
 const INSTANCE_MAX_BYTES: usize = 2048;
 
-impl ResponseError for Failure {
-    fn status_code(&self) -> StatusCode {
-        self.facts().0
-    }
-
-    /// Without the request id, which `edge.rs` adds.
-    fn error_response(&self) -> HttpResponse {
-        self.answer(None)
-    }
-}
-
 impl Failure {
     /// The answer to the request with this id.
-    pub(in crate::api) fn answer(&self, request_id: Option<&str>) -> HttpResponse {
-        let (status, code, title) = self.facts();
+    pub(crate) fn answer(&self, request_id: Option<&str>) -> HttpResponse {
+        let (_, code, title) = self.reason.facts();
+        let status = self.status();
         let mut response = HttpResponse::build(status);
         self.add_headers(status, &mut response);
         match self.dialect {
-            Dialect::Guide => response.json(Message { message: title }),
+            Dialect::Compatibility => response.json(Message { message: title }),
             Dialect::OAuth => response.json(OAuthError { error: oauth_code(code), error_description: title }),
             Dialect::Standard => response.content_type("application/problem+json").json(self.problem(request_id)),
         }
     }
 
     fn problem<'a>(&'a self, request_id: Option<&'a str>) -> Problem<'a> {
-        let (status, code, title) = self.facts();
+        let (_, code, title) = self.reason.facts();
         let errors = match &self.reason {
             Reason::InvalidFields(problems) | Reason::InvalidParameters(problems) => {
                 Some(&problems[..problems.len().min(PROBLEMS_MAX)])
@@ -57,7 +47,7 @@ impl Failure {
         Problem {
             kind: format!("/problems/{code}"),
             title,
-            status: status.as_u16(),
+            status: self.status().as_u16(),
             code,
             detail: self.detail().unwrap_or_else(|| catalog::meaning(code).unwrap_or(title).into()),
             instance: instance(&self.path),
@@ -113,15 +103,17 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             Fault::Syntax { line, column, cause } => {
                 format!("The body is not valid JSON: {cause}, at line {line}, column {column}.")
             }
-            Fault::NotAnObject(kind) => format!("The body is JSON, but its value is {}, not an object.", a(kind)),
+            Fault::NotAnObject(kind) => {
+                format!("The body is JSON, but its value is {}, not an object.", with_article(kind))
+            }
         },
-        Reason::InvalidFields(problems) => wrong("field", "fields", problems)?,
-        Reason::InvalidParameters(problems) => wrong("parameter or header", "parameters or headers", problems)?,
+        Reason::InvalidFields(problems) => summary("field", "fields", problems)?,
+        Reason::InvalidParameters(problems) => summary("parameter or header", "parameters or headers", problems)?,
         Reason::MethodNotAllowed(allowed) => format!("This route takes {allowed}."),
         Reason::AlreadyRotated(successor) => {
             format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
         }
-        Reason::NotFound(missing) => return Some(there_is_no(*missing).into()),
+        Reason::NotFound(missing) => return Some(not_found(*missing).into()),
         Reason::TooManyKeys(most) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
         Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
         Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
@@ -130,8 +122,8 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
     Some(detail.into())
 }
 
-/// What is looked for and is not there. Another owner's looks the same as none.
-fn there_is_no(missing: Missing) -> &'static str {
+/// Says what was not found. Another owner's key looks the same as none.
+fn not_found(missing: Missing) -> &'static str {
     match missing {
         Missing::Route => "There is no such route.",
         Missing::Key => "There is no such key, or it is another owner's.",
@@ -142,7 +134,7 @@ fn there_is_no(missing: Missing) -> &'static str {
 }
 
 /// The noun with its article.
-fn a(kind: &str) -> String {
+fn with_article(kind: &str) -> String {
     match kind {
         "null" => kind.to_owned(),
         "array" | "object" => format!("an {kind}"),
@@ -150,7 +142,7 @@ fn a(kind: &str) -> String {
     }
 }
 
-fn wrong(one: &str, many: &str, problems: &[FieldError]) -> Option<String> {
+fn summary(one: &str, many: &str, problems: &[FieldError]) -> Option<String> {
     match problems {
         [] => None,
         [problem] => {

@@ -57,6 +57,7 @@ pub(crate) struct OAuthError {
 
 /// An error in one field of the body, one parameter of the query, or one header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = FieldProblem)]
 pub(crate) struct FieldError {
     /// A JSON Pointer to the field in the body (RFC 6901).
     #[serde(skip_serializing_if = "Option::is_none")]

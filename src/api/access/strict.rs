@@ -14,24 +14,21 @@ use actix_web::{
     middleware::Next,
 };
 
-use super::{
-    failure::{Failure, Reason},
-    parameters::Parameters,
+use crate::api::{
+    endpoint::Reads,
+    services::answered,
+    wire::{failure::Reason, request::parameters::Parameters},
 };
-use crate::api::{endpoint::Reads, services::answered};
 
 /// Passes a request that has nothing that its route would ignore.
-pub(in crate::api) async fn refuse_what_is_not_read(
+pub(crate) async fn refuse_what_is_not_read(
     reads: Reads,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match check(reads, request.request()) {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(reason) => {
-            let refusal = HttpResponse::from_error(Failure::new(request.path(), reason));
-            Ok(answered(request, refusal))
-        }
+        Err(reason) => Ok(answered(request, HttpResponse::from_error(reason))),
     }
 }
 
@@ -45,10 +42,10 @@ fn check(reads: Reads, request: &HttpRequest) -> Result<(), Reason> {
             return Err(Reason::UnsupportedMediaType);
         }
     }
-    if reads.query { Ok(()) } else { Parameters::of(request).finish() }
+    if reads.query { Ok(()) } else { Parameters::of(request, &[]).finish() }
 }
 
-/// Decided by the head alone: a body that nobody reads is not waited for.
+/// Decided by the head alone, without waiting for a body that no handler reads.
 fn announces_body(request: &HttpRequest) -> bool {
     let headers = request.headers();
     let is_nothing = |length: &HeaderValue| length.to_str().is_ok_and(|text| text.parse() == Ok(0_u64));

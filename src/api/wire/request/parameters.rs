@@ -2,51 +2,50 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpRequest, web::Query};
+use actix_web::{HttpRequest, web};
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
-use super::{
-    cursor,
-    failure::{FieldError, Reason},
-    owner_id,
+use super::queries::{LIMIT_DEFAULT, LIMIT_MAX, Query};
+use crate::{
+    api::wire::{
+        cursor,
+        failure::{FieldError, Reason},
+        owner_id,
+    },
+    domain::{
+        api_key::Keyring,
+        listing::Page,
+        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        timestamp,
+    },
 };
-use crate::domain::{
-    api_key::Keyring,
-    listing::Page,
-    owner::{IDENTIFIER_MAX_BYTES, Owner},
-    timestamp,
-};
-
-/// The default number of items per page.
-pub(crate) const LIMIT_DEFAULT: u32 = 25;
-/// The maximum number of items per page.
-pub(crate) const LIMIT_MAX: u32 = 100;
 
 /// The number of characters of an unknown name that an error shows.
 const NAME_SHOWN: usize = 64;
 
 /// The parameters of a query. Reading a parameter removes it; those left at the end are unknown.
 pub(crate) struct Parameters {
+    /// The parameters that the route has.
+    known: Query,
     pairs: Vec<(String, String)>,
     problems: Vec<FieldError>,
 }
 
 impl Parameters {
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        match Query::<Vec<(String, String)>>::from_query(request.query_string()) {
-            Ok(pairs) => Self { pairs: pairs.into_inner(), problems: not_unicode(request.query_string()) },
+    pub(crate) fn of(request: &HttpRequest, known: Query) -> Self {
+        match web::Query::<Vec<(String, String)>>::from_query(request.query_string()) {
+            Ok(pairs) => Self { known, pairs: pairs.into_inner(), problems: not_unicode(request.query_string()) },
             Err(error) => {
                 let problem = FieldError::of_parameter("query", "invalid", error.to_string());
-                Self { pairs: Vec::new(), problems: vec![problem] }
+                Self { known, pairs: Vec::new(), problems: vec![problem] }
             }
         }
     }
 
     /// An optional parameter.
     pub(crate) fn take<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        #[cfg(test)]
-        super::asked::note(name);
+        debug_assert!(self.known.iter().copied().flatten().any(|(own, ..)| *own == name), "{name} is in no table");
         let mut values = self.pairs.extract_if(.., |(own, _)| own == name);
         let value = values.next()?.1;
         let more = values.count();
@@ -71,7 +70,7 @@ impl Parameters {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
     }
 
-    /// An instant of RFC 3339. In a query, a `+` is a space, so that of a time zone is lost.
+    /// An RFC 3339 timestamp. In a query, a `+` is a space, so the `+` of a time zone is lost.
     pub(crate) fn take_instant(&mut self, name: &'static str) -> Option<OffsetDateTime> {
         self.take(name, |text| {
             timestamp::parse(text).map_err(|error| {
@@ -145,7 +144,7 @@ impl Parameters {
     }
 }
 
-/// Parameters with bytes that are no text (RFC 3986 §2.5). To put something in their place would look for something else.
+/// Reports parameters that are not UTF-8 (RFC 3986 §2.5). With replacement characters, they would find something else.
 fn not_unicode(query: &str) -> Vec<FieldError> {
     let broken = |part: &str| percent_decode_str(part).decode_utf8().is_err();
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -163,11 +162,4 @@ fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
     } else {
         Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
     }
-}
-
-/// The next page of the same list, as a `Link` header (RFC 8288).
-pub(crate) fn link_to_next(request: &HttpRequest, cursor: &str) -> String {
-    let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let query: String = others.map(|pair| format!("{pair}&")).collect();
-    format!("<{}?{query}cursor={cursor}>; rel=\"next\"", request.path())
 }

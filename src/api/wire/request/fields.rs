@@ -5,11 +5,16 @@ use std::collections::HashMap;
 use actix_web::{HttpMessage, HttpRequest, http::Method, web::Bytes};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::failure::{Fault, FieldError, Reason};
-use crate::auth::strict_json;
+use super::bodies::Body;
+use crate::{
+    api::wire::failure::{Fault, FieldError, Reason},
+    auth::strict_json,
+};
 
 /// The fields of a body. Reading a field removes it; those left at the end are unknown.
 pub(crate) struct Fields {
+    /// The fields that the object can have.
+    known: Body,
     members: Map<String, Value>,
     /// The JSON text of the body; empty for nested objects, and without a body.
     body: Bytes,
@@ -19,16 +24,18 @@ pub(crate) struct Fields {
 }
 
 /// What is wrong with a value: a pointer within it (empty for the whole value), a stable code, and a description.
-pub(crate) type InvalidValue = (String, &'static str, String);
+type InvalidValue = (String, &'static str, String);
+/// A value, or everything that is wrong with it.
+pub(crate) type Read<T> = Result<T, Vec<InvalidValue>>;
 
 /// One error about a whole value.
-pub(crate) fn wrong<T>(code: &'static str, detail: impl Into<String>) -> Result<T, Vec<InvalidValue>> {
+pub(crate) fn invalid<T>(code: &'static str, detail: impl Into<String>) -> Read<T> {
     Err(vec![(String::new(), code, detail.into())])
 }
 
 impl Fields {
     /// The fields of a required body.
-    pub(crate) fn of(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
+    pub(crate) fn of(request: &HttpRequest, body: &Bytes, known: Body) -> Result<Self, Reason> {
         if body.is_empty() {
             return Err(Reason::InvalidJson(Fault::Missing));
         }
@@ -36,17 +43,21 @@ impl Fields {
             return Err(Reason::UnsupportedMediaType);
         }
         let members = strict_json::object(body).ok_or_else(|| Reason::InvalidJson(strict_json::fault(body)))?;
-        Ok(Self { members, body: body.clone(), problems: Vec::new(), at: String::new() })
+        Ok(Self { body: body.clone(), ..Self::within(members, String::new(), known) })
     }
 
     /// The fields of an optional body.
-    pub(crate) fn of_optional(request: &HttpRequest, body: &Bytes) -> Result<Self, Reason> {
-        if body.is_empty() { Ok(Self::within(Map::new(), String::new())) } else { Self::of(request, body) }
+    pub(crate) fn of_optional(request: &HttpRequest, body: &Bytes, known: Body) -> Result<Self, Reason> {
+        if body.is_empty() {
+            Ok(Self::within(Map::new(), String::new(), known))
+        } else {
+            Self::of(request, body, known)
+        }
     }
 
     /// The fields of an object within the body. The caller merges its `problems` with the others.
-    pub(crate) fn within(members: Map<String, Value>, at: String) -> Self {
-        Self { members, body: Bytes::new(), problems: Vec::new(), at }
+    pub(crate) fn within(members: Map<String, Value>, at: String, known: Body) -> Self {
+        Self { known, members, body: Bytes::new(), problems: Vec::new(), at }
     }
 
     /// The JSON text of a field, exactly as it was sent; `null` if it is absent.
@@ -59,28 +70,19 @@ impl Fields {
     }
 
     /// An optional field; `null` is the same as absent.
-    pub(crate) fn take<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
-    ) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<T> {
         self.take_nullable(name, read).flatten()
     }
 
     /// A field of a merge patch; `Some(None)` if it is `null`.
-    pub(crate) fn take_nullable<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
-    ) -> Option<Option<T>> {
-        #[cfg(test)]
-        super::asked::note(format!("{}/{name}", self.at));
+    pub(crate) fn take_nullable<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<Option<T>> {
+        debug_assert!(self.known.iter().copied().flatten().any(|(own, _)| *own == name), "{name} is in no table");
         match self.members.remove(name)? {
             Value::Null => Some(None),
             value => match read(value) {
                 Ok(value) => Some(Some(value)),
-                Err(wrongs) => {
-                    for (within, code, detail) in wrongs {
+                Err(errors) => {
+                    for (within, code, detail) in errors {
                         let pointer = format!("{}/{name}{within}", self.at);
                         self.problems.push(FieldError::of_field(pointer, code, detail));
                     }
@@ -91,13 +93,7 @@ impl Fields {
     }
 
     /// A required field.
-    pub(crate) fn require<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(Value) -> Result<T, Vec<InvalidValue>>,
-    ) -> Option<T> {
-        #[cfg(test)]
-        super::asked::note(format!("{}/{name}", self.at));
+    pub(crate) fn require<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<T> {
         if self.members.get(name).is_none_or(Value::is_null) {
             self.members.remove(name);
             self.problem(name, "required", "must be there");
@@ -117,10 +113,19 @@ impl Fields {
     }
 
     /// Reports each of these fields that is `null`, if that must not mean the same as absent.
-    pub(crate) fn refuse_null(&mut self, names: &[&str]) {
+    pub(crate) fn refuse_null<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         for name in names {
-            if self.members.get(*name).is_some_and(Value::is_null) {
+            if self.members.get(name).is_some_and(Value::is_null) {
                 self.problem(name, "wrong_type", "must not be null; leave it out where it does not matter");
+            }
+        }
+    }
+
+    /// Reports each of these fields that is present.
+    pub(crate) fn refuse_read_only(&mut self, names: &[&str]) {
+        for name in names {
+            if self.members.remove(*name).is_some() {
+                self.problem(name, "immutable", "cannot be changed");
             }
         }
     }
@@ -162,51 +167,47 @@ fn is_json(method: &Method, media_type: &str) -> bool {
 }
 
 /// A string.
-pub(crate) fn text(value: Value) -> Result<String, Vec<InvalidValue>> {
+pub(crate) fn text(value: Value) -> Read<String> {
     match value {
         Value::String(text) => Ok(text),
-        _ => wrong("wrong_type", "must be a text"),
+        _ => invalid("wrong_type", "must be a text"),
     }
 }
 
 /// A string that a domain type parses.
-pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Result<T, Vec<InvalidValue>> {
-    text(value)?.parse().or_else(|error: T::Err| wrong("invalid", error.to_string()))
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Read<T> {
+    text(value)?.parse().or_else(|error: T::Err| invalid("invalid", error.to_string()))
 }
 
 /// `true` or `false`.
-pub(crate) fn boolean(value: Value) -> Result<bool, Vec<InvalidValue>> {
-    value.as_bool().map_or_else(|| wrong("wrong_type", "must be true or false"), Ok)
+pub(crate) fn boolean(value: Value) -> Read<bool> {
+    value.as_bool().map_or_else(|| invalid("wrong_type", "must be true or false"), Ok)
 }
 
 /// An object.
-pub(crate) fn object(value: Value) -> Result<Map<String, Value>, Vec<InvalidValue>> {
+pub(crate) fn object(value: Value) -> Read<Map<String, Value>> {
     match value {
         Value::Object(members) => Ok(members),
-        _ => wrong("wrong_type", "must be an object"),
+        _ => invalid("wrong_type", "must be an object"),
     }
 }
 
 /// An array of at most `most` items, each read by `read`.
-pub(crate) fn list<T>(
-    value: Value,
-    most: usize,
-    read: impl Fn(Value) -> Result<T, Vec<InvalidValue>>,
-) -> Result<Vec<T>, Vec<InvalidValue>> {
-    let Value::Array(items) = value else { return wrong("wrong_type", "must be a list") };
+pub(crate) fn list<T>(value: Value, most: usize, read: impl Fn(Value) -> Read<T>) -> Read<Vec<T>> {
+    let Value::Array(items) = value else { return invalid("wrong_type", "must be a list") };
     if items.len() > most {
-        return wrong("too_many", format!("at most {most} items"));
+        return invalid("too_many", format!("at most {most} items"));
     }
     let mut read_items = Vec::new();
-    let mut wrongs = Vec::new();
+    let mut errors = Vec::new();
     for (position, item) in items.into_iter().enumerate() {
         match read(item) {
             Ok(item) => read_items.push(item),
             Err(more) => {
                 let located = |(within, code, detail)| (format!("/{position}{within}"), code, detail);
-                wrongs.extend(more.into_iter().map(located));
+                errors.extend(more.into_iter().map(located));
             }
         }
     }
-    if wrongs.is_empty() { Ok(read_items) } else { Err(wrongs) }
+    if errors.is_empty() { Ok(read_items) } else { Err(errors) }
 }

@@ -1,55 +1,28 @@
-//! Every answer that is not a success, in the formats of Keyward: `{"message": …}` on the compatibility routes, OAuth
-//! errors at the OAuth endpoints, and problem details (RFC 9457) everywhere else. What a stranger reads never depends
-//! on what was sent, and never says why a credential is refused.
-
-mod answer;
-pub(crate) mod catalog;
-pub(crate) mod problem;
+//! The reasons for a failure, with their statuses and codes.
 
 use std::fmt;
 
-pub(crate) use self::problem::FieldError;
-use crate::api::paths;
-pub(crate) use crate::{auth::strict_json::Fault, protect::CredentialKind};
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+
+use super::FieldError;
 use crate::{
+    auth::strict_json::Fault,
     domain::{
         api_key::KeyId,
         denial::PublicDenial,
         ledger::{self, Violation},
         timestamp,
     },
-    protect::{Cause, Refused, Row},
+    protect::{Cause, CredentialKind, Refused, Row},
     server::Refusal,
 };
-use actix_web::http::StatusCode;
 
-/// The format of a route's errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// The compatibility routes: their errors never change.
-    Guide,
-    /// The OAuth endpoints: errors of RFC 6749 §5.2.
-    OAuth,
-    /// Everything else: RFC 9457.
-    Standard,
-}
-
-impl Dialect {
-    pub(crate) fn of_path(path: &str) -> Self {
-        match path {
-            paths::INTROSPECT | paths::REVOKE => Self::OAuth,
-            path if path.starts_with("/api/") => Self::Guide,
-            _ => Self::Standard,
-        }
-    }
-}
-
-/// What there is not.
+/// What was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// No route has this path.
     Route,
-    /// A key, within reach of who asks.
+    /// A key, within the caller's reach.
     Key,
     /// An owner who has keys, or is disabled.
     Owner,
@@ -58,6 +31,9 @@ pub(crate) enum Missing {
     /// A file of the page about the API.
     File,
 }
+
+/// What handlers return.
+pub(crate) type Answer = Result<HttpResponse, Reason>;
 
 /// The cause of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,35 +149,13 @@ fn violation(violation: Violation) -> FieldError {
     }
 }
 
-/// A failure, with the format of its answer.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    dialect: Dialect,
-    /// The path of the request, without its query.
-    path: Box<str>,
-    reason: Reason,
-    /// What is special about this request, where the reason does not tell.
-    explanation: Option<&'static str>,
-}
-
-impl Failure {
-    pub(crate) fn new(path: &str, reason: impl Into<Reason>) -> Self {
-        Self { dialect: Dialect::of_path(path), path: path.into(), reason: reason.into(), explanation: None }
-    }
-
-    /// The same with a sentence about this request.
-    pub(crate) fn explained(self, explanation: Option<&'static str>) -> Self {
-        Self { explanation, ..self }
-    }
-
+impl Reason {
     /// The status, the stable code (the last segment of the problem's `type`), and the title.
     pub(crate) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
-        match &self.reason {
-            Reason::Denied(kind, denial) => self.refused(Cause::Denied(*kind, *denial)),
-            Reason::InsufficientScopes(kind, _) => {
-                self.refused(Cause::Denied(*kind, PublicDenial::InsufficientScope("")))
-            }
-            Reason::Unavailable => self.refused(Cause::Undecided),
+        match self {
+            Reason::Denied(kind, denial) => refused(Cause::Denied(*kind, *denial)),
+            Reason::InsufficientScopes(kind, _) => refused(Cause::Denied(*kind, PublicDenial::InsufficientScope(""))),
+            Reason::Unavailable => refused(Cause::Undecided),
             Reason::InvalidJson(Fault::NotAnObject(_)) => {
                 (StatusCode::BAD_REQUEST, "not_an_object", "The body is not a JSON object")
             }
@@ -251,86 +205,22 @@ impl Failure {
             Reason::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
+}
 
-    /// The compatibility routes answer 403 to a missing credential and 401 to a bad one, whatever is wrong with it.
-    /// Everywhere else the RFCs apply.
-    fn refused(&self, cause: Cause) -> (StatusCode, &'static str, &'static str) {
-        let Row { status, code, title, .. } = cause.row();
-        let status = match cause {
-            Cause::Denied(_, PublicDenial::MissingCredential) if self.dialect == Dialect::Guide => {
-                StatusCode::FORBIDDEN
-            }
-            Cause::Denied(_, PublicDenial::InvalidRequest) if self.dialect == Dialect::Guide => {
-                StatusCode::UNAUTHORIZED
-            }
-            _ => status,
-        };
-        (status, code, title)
+fn refused(cause: Cause) -> (StatusCode, &'static str, &'static str) {
+    let Row { status, code, title, .. } = cause.row();
+    (status, code, title)
+}
+
+/// Handlers fail with a reason alone. `edge.rs` replaces this response, because its format depends on the request.
+impl ResponseError for Reason {
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.facts().2)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DOCUMENT: &str = include_str!("../../../docs/problems.md");
-
-    #[test]
-    fn every_problem_is_documented_with_its_statuses() {
-        let denied = |denial| Reason::Denied(CredentialKind::ApiKey, denial);
-        for reason in [
-            denied(PublicDenial::MissingCredential),
-            denied(PublicDenial::InvalidRequest),
-            denied(PublicDenial::InvalidCredential),
-            denied(PublicDenial::InsufficientScope("")),
-            Reason::InsufficientScopes(CredentialKind::Either, String::new()),
-            denied(PublicDenial::NotAllowed),
-            Reason::InvalidJson(Fault::Missing),
-            Reason::InvalidJson(Fault::NotAnObject("array")),
-            Reason::UnexpectedBody,
-            Reason::InvalidFields(Vec::new()),
-            Reason::InvalidParameters(Vec::new()),
-            Reason::InvalidForm(""),
-            Reason::UnsupportedTokenType,
-            Reason::UnsupportedMediaType,
-            Reason::NotFound(Missing::Route),
-            Reason::MethodNotAllowed(""),
-            Reason::VersionMismatch,
-            Reason::PreconditionFailed,
-            Reason::DisabledByAdministrator,
-            Reason::OwnerDisabled,
-            Reason::KeyRevoked,
-            Reason::KeyExpired,
-            Reason::AlreadyRotated(KeyId::from(uuid::Uuid::nil())),
-            Reason::TooManyKeys(0),
-            Reason::TooManyNewKeys(0),
-            Reason::IdempotencyKeyReused,
-            Reason::NoRequest(Refusal::Malformed),
-            Reason::NoRequest(Refusal::InvalidTarget),
-            Reason::NoRequest(Refusal::InvalidHost),
-            Reason::NoRequest(Refusal::TargetTooLong),
-            Reason::NoRequest(Refusal::HeadersTooLarge),
-            Reason::NoRequest(Refusal::HeadTimeout),
-            Reason::NoRequest(Refusal::BodyTimeout),
-            Reason::NoRequest(Refusal::BodyUnreadable),
-            Reason::NoRequest(Refusal::BodyTooLarge),
-            Reason::NoRequest(Refusal::ContentCoding),
-            Reason::UnknownMethod,
-            Reason::Unavailable,
-            Reason::Internal,
-        ] {
-            let (status, code, _) = Failure::new("/", reason.clone()).facts();
-            let below = Failure::new("/api/", reason).facts().0.as_u16();
-            let here = status.as_u16();
-            let statuses = if here == below { here.to_string() } else { format!("{here}, below `/api/` {below}") };
-            let row = format!("| `{code}` | {statuses} | ");
-            assert!(DOCUMENT.contains(&row), "docs/problems.md has no row {row}");
-        }
     }
 }

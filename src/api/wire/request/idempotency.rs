@@ -4,8 +4,8 @@
 use actix_web::HttpRequest;
 use sha2::{Digest, Sha256};
 
-use super::failure::{FieldError, Reason};
 use crate::{
+    api::wire::failure::{FieldError, Reason},
     auth::lifecycle::Caller,
     domain::{audit::Actor, ledger::IdempotentRequest, owner::Owner},
 };
@@ -41,7 +41,7 @@ fn fingerprint(path: &str, organisation: Option<&str>, body: &[u8]) -> [u8; 32] 
 mod tests {
     use super::fingerprint;
 
-    /// Over HTTP, no two routes of today take the same body with the same header; those of tomorrow may.
+    /// No two of today's routes take the same body with this header, so a test over HTTP could not tell.
     #[test]
     fn requests_are_told_apart_by_path_organisation_and_body() {
         let request = ("/v1/keys", Some("acme"), &b"{}"[..]);

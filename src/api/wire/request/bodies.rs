@@ -1,0 +1,193 @@
+//! The fields of request bodies, with the schemas of their values. Readers take these fields and no others, and the OpenAPI
+//! document is made from them, with the limits that the readers apply.
+
+use serde_json::{Value, json};
+
+use super::schema::{NO_NUL, instant, line, owner_id, reference, several};
+use crate::domain::{
+    key_record::{ALLOWED_IPS_MAX, KeyState},
+    owner::IDENTIFIER_MAX_BYTES,
+    scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
+    text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
+};
+
+/// The maximum of a lifetime or grace period in seconds: a hundred years.
+pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+/// The maximum number of keys that one request checks.
+pub(crate) const CHECKS_MAX: usize = 100;
+
+/// The name of a field, and the schema of its values.
+pub(crate) type Field = (&'static str, fn() -> Value);
+/// All fields of a body, in groups that several bodies share.
+pub(crate) type Body = &'static [&'static [Field]];
+
+pub(crate) const NEW_KEY: Body = &[CONTENT, OF_NEW_KEYS];
+pub(crate) const NEW_KEY_OF_AN_OWNER: Body = &[CONTENT, OF_NEW_KEYS, OWNER];
+pub(crate) const KEY_PATCH: Body = &[CONTENT, OF_PATCHES];
+pub(crate) const ROTATION: Body = &[&[
+    ("gracePeriod", || seconds(0, "How long the old key keeps working, in seconds; 0 ends it immediately.")),
+    ("expiresAt", expires_at),
+    ("expiresIn", || seconds(1, "Lifetime of the new key, in seconds.")),
+]];
+pub(crate) const QUESTION: Body = &[ONE_CHECK, EXPLAIN];
+pub(crate) const QUESTIONS: Body = &[CHECKS, EXPLAIN];
+/// Either of the two.
+pub(crate) const VERIFICATION: Body = &[ONE_CHECK, CHECKS, EXPLAIN];
+pub(crate) const BULK_REVOCATION: Body = &[CONDITIONS, REASON, DRY_RUN];
+pub(crate) const TOKEN_REVOCATION: Body = &[TOKENS, REASON];
+pub(crate) const REASON_ONLY: Body = &[REASON];
+pub(crate) const NOTHING: Body = &[];
+/// An owner within a body, who is not named by the id alone.
+pub(crate) const OWNER_MEMBERS: Body = &[&[
+    ("id", || described(owner_id(), "If it is given, too, it must be the id of that owner.")),
+    ("issuer", || or_null(json!({ "type": "string", "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL }))),
+    ("subject", || json!({ "type": "string", "minLength": 1, "maxLength": IDENTIFIER_MAX_BYTES, "pattern": NO_NUL })),
+]];
+/// One of several checks within a body.
+pub(crate) const CHECK: Body = &[ONE_CHECK];
+
+const CONTENT: &[Field] = &[
+    ("name", || or_null(line(NAME_MAX))),
+    ("description", || or_null(line(DESCRIPTION_MAX))),
+    ("scopes", scopes),
+    ("allowedIps", allowed_ips),
+    ("expiresAt", expires_at),
+];
+const OF_NEW_KEYS: &[Field] = &[
+    ("environment", environment_or_null),
+    ("metadata", || reference("Notes")),
+    ("expiresIn", || seconds(1, "Lifetime of the key, in seconds.")),
+    ("enabled", || or_null(json!({ "type": "boolean", "default": true }))),
+];
+const OF_PATCHES: &[Field] = &[
+    ("metadata", || {
+        let about = "Merged into the metadata recursively. The limits of `Notes` apply to the result.";
+        json!({ "type": ["object", "null"], "additionalProperties": true, "description": about })
+    }),
+    ("expiresIn", || seconds(1, "Lifetime of the key from now, in seconds.")),
+    ("enabled", || or_null(json!({ "type": "boolean" }))),
+];
+const OWNER: &[Field] = &[("owner", || reference("WhichOwner"))];
+
+const ONE_CHECK: &[Field] = &[
+    ("key", || json!({ "type": "string" })),
+    ("scopes", scopes),
+    ("environment", environment_or_null),
+    ("clientAddress", || {
+        let address = ["ipv4", "ipv6"].map(|format| json!({ "type": "string", "format": format }));
+        json!({ "anyOf": [address[0], address[1], { "type": "null" }] })
+    }),
+];
+const CHECKS: &[Field] = &[(
+    "checks",
+    || json!({ "type": "array", "minItems": 1, "maxItems": CHECKS_MAX, "items": reference("QuestionOfMany") }),
+)];
+const EXPLAIN: &[Field] = &[("explain", || flag("List every reason for a refusal."))];
+
+/// What selects keys to revoke.
+pub(crate) const CONDITIONS: &[Field] = &[
+    ("owner", || reference("WhichOwner")),
+    ("state", state),
+    ("environment", || reference("Environment")),
+    ("name", || line(NAME_MAX)),
+    ("search", || line(NAME_MAX)),
+    ("tag", || json!({ "type": "string", "pattern": r"^[^:\u0000]+:[^\u0000]*$" })),
+    ("scope", || json!({ "type": "string", "pattern": r"^[!#-\[\]-~]{1,128}$" })),
+    ("expiringBefore", instant),
+    ("createdSince", instant),
+    ("unusedSince", instant),
+];
+const DRY_RUN: &[Field] = &[("dryRun", || flag("Revoke nothing, and tell how many keys there are."))];
+const REASON: &[Field] = &[("reason", || or_null(line(REASON_MAX)))];
+
+const TOKENS: &[Field] = &[
+    ("issuer", || {
+        let about = "The tokens' `iss`, compared exactly; empty for tokens without one. May be absent only if the \
+                     configuration has exactly one issuer.";
+        identifier(0, about)
+    }),
+    ("tokenId", || identifier(1, "The `jti` of the token.")),
+    ("subject", || identifier(1, "The `sub` of the tokens.")),
+    ("notBefore", || {
+        let about = "Tokens issued before this instant are revoked, and tokens without `iat`. The default is now.";
+        or_null(described(instant(), about))
+    }),
+    ("expiresAt", || {
+        let about = "When the token expires, if that may be later than the longest lifetime of the issuer's tokens. \
+                     Must be in the future.";
+        or_null(described(instant(), about))
+    }),
+];
+
+/// The same schema, or `null`, which is the same as an absent member.
+fn or_null(mut schema: Value) -> Value {
+    schema["type"] = json!([schema["type"], "null"]);
+    schema
+}
+
+fn described(mut schema: Value, about: &str) -> Value {
+    schema["description"] = json!(about);
+    schema
+}
+
+fn flag(about: &str) -> Value {
+    or_null(json!({ "type": "boolean", "default": false, "description": about }))
+}
+
+fn environment_or_null() -> Value {
+    json!({ "anyOf": [reference("Environment"), { "type": "null" }] })
+}
+
+fn identifier(shortest: usize, about: &str) -> Value {
+    let schema = json!({
+        "type": "string",
+        "minLength": shortest,
+        "maxLength": IDENTIFIER_MAX_BYTES,
+        "pattern": NO_NUL,
+        "description": format!("{about} At most {IDENTIFIER_MAX_BYTES} bytes of UTF-8."),
+    });
+    or_null(schema)
+}
+
+/// One state, several with commas between, or a list of them.
+fn state() -> Value {
+    let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
+    let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
+    let one = json!({ "type": "string", "enum": states });
+    json!({
+        "anyOf": [
+            { "type": "string", "pattern": several(&states) },
+            { "type": "array", "minItems": 1, "maxItems": KeyState::ALL.len(), "items": one },
+        ],
+        "example": "active,expired",
+    })
+}
+
+fn scopes() -> Value {
+    let scope = json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": SCOPE_MAX_BYTES,
+        "pattern": r"^[!#-\[\]-~]+$",
+    });
+    json!({ "type": ["array", "null"], "maxItems": SCOPES_MAX, "items": scope })
+}
+
+fn allowed_ips() -> Value {
+    let kinds = ["ipv4", "ipv6", "ip-network"].map(|format| json!({ "type": "string", "format": format }));
+    json!({
+        "type": ["array", "null"],
+        "maxItems": ALLOWED_IPS_MAX,
+        "items": { "anyOf": kinds },
+        "description": "Addresses and networks, such as 192.0.2.0/24, that the key may be used from; if empty, from \
+        anywhere.",
+    })
+}
+
+fn expires_at() -> Value {
+    or_null(described(instant(), "When the key expires: in the future."))
+}
+
+fn seconds(fewest: u64, about: &str) -> Value {
+    or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
+}

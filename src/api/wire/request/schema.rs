@@ -1,0 +1,34 @@
+//! Schemas used in several places.
+
+use serde_json::{Value, json};
+
+/// No control characters (Unicode's category Cc), and not only blanks.
+const SHOWN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+/// Postgres can't store NUL in text.
+pub(crate) const NO_NUL: &str = r"^[^\u0000]*$";
+
+/// A reference to the schema of that name.
+pub(crate) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// One line of text.
+pub(crate) fn line(longest: usize) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": longest, "pattern": SHOWN })
+}
+
+/// An owner's id.
+pub(crate) fn owner_id() -> Value {
+    json!({ "type": "string", "format": "owner-id" })
+}
+
+/// A timestamp.
+pub(crate) fn instant() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+/// One of these words, or several separated by commas.
+pub(crate) fn several(words: &[&str]) -> String {
+    let word = format!("({})", words.join("|").replace('.', "\\."));
+    format!("^{word}(,{word})*$")
+}
