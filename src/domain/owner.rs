@@ -13,6 +13,18 @@ pub struct Owner {
     pub subject: Box<str>,
 }
 
+/// Checks an issuer or a subject of at least `shortest` bytes.
+///
+/// # Errors
+/// The limits, if the text is outside of them.
+pub fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
+    if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
+        Ok(text.into())
+    } else {
+        Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
+    }
+}
+
 /// The meaning of an [`Owner`]'s subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerKind {

@@ -7,7 +7,6 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use serde::Serialize;
-use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -22,7 +21,7 @@ use crate::api::{
         failure::{Answer, Reason},
         request::{
             bodies::TOKEN_REVOCATION,
-            fields::{Fields, Read, invalid, parsed, text},
+            fields::{Fields, invalid, parsed},
         },
         times::{self, now},
     },
@@ -130,11 +129,11 @@ pub(crate) fn revocation(
     let issuer = issuer(&mut fields, issuers);
     let token_id = fields.take("tokenId", identifier(1));
     let subject = fields.take("subject", identifier(1));
-    let not_before = fields.take("notBefore", |value| match at(value)? {
+    let not_before = fields.take("notBefore", |value| match instant(value)? {
         instant if is_too_late(instant, now) => invalid("in_the_future", "must not be in the future"),
         instant => Ok(instant),
     });
-    let expires_at = fields.take("expiresAt", |value| match at(value)? {
+    let expires_at = fields.take("expiresAt", |value| match instant(value)? {
         // A mistake or the wrong time zone: the token may still be accepted.
         instant if instant <= now => {
             invalid("in_the_past", "must be in the future; leave it out if you don't know when the token expires")
@@ -193,8 +192,4 @@ fn issuer(fields: &mut Fields, issuers: &TokenLives) -> Option<(String, Duration
         }
         (None, _) => None,
     }
-}
-
-fn at(value: Value) -> Read<OffsetDateTime> {
-    instant(&text(value)?).or_else(|detail| invalid("invalid", detail))
 }

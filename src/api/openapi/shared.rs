@@ -58,8 +58,14 @@ pub(super) fn share<'a>(operations: impl IntoIterator<Item = &'a mut Value>) -> 
     let [mut headers, mut examples, mut parameters, mut responses] =
         ["headers", "examples", "parameters", "responses"].map(Kind::new);
     // From the inside out: two responses are equal only once their parts are replaced.
-    each_part(&mut operations, |part| part.count(&mut headers, &mut examples));
-    each_part(&mut operations, |part| part.share(&mut headers, &mut examples));
+    each_part(&mut operations, |is_header, _, part| {
+        let kind = if is_header { &mut headers } else { &mut examples };
+        kind.count(part);
+    });
+    each_part(&mut operations, |is_header, name, part| {
+        let kind = if is_header { &mut headers } else { &mut examples };
+        kind.share(part, name);
+    });
     for operation in &operations {
         members(&operation["responses"]).for_each(|(_, response)| responses.count(response));
         items(&operation["parameters"]).for_each(|parameter| parameters.count(parameter));
@@ -77,34 +83,13 @@ pub(super) fn share<'a>(operations: impl IntoIterator<Item = &'a mut Value>) -> 
     kinds.into_iter().map(|kind| (kind.section.to_owned(), json!(kind.named))).collect()
 }
 
-/// A header or an example of a response.
-enum Part<'a> {
-    Header(&'a str, &'a mut Value),
-    Example(&'a str, &'a mut Value),
-}
-
-impl Part<'_> {
-    fn count(self, headers: &mut Kind, examples: &mut Kind) {
-        match self {
-            Self::Header(_, value) => headers.count(value),
-            Self::Example(_, value) => examples.count(value),
-        }
-    }
-
-    fn share(self, headers: &mut Kind, examples: &mut Kind) {
-        match self {
-            Self::Header(name, value) => headers.share(value, name),
-            Self::Example(name, value) => examples.share(value, name),
-        }
-    }
-}
-
-fn each_part(operations: &mut [&mut Value], mut visit: impl FnMut(Part<'_>)) {
+/// Visits every header (`true`) and every example of the responses.
+fn each_part(operations: &mut [&mut Value], mut visit: impl FnMut(bool, &str, &mut Value)) {
     for operation in operations {
         for (_, response) in members_mut(operation.get_mut("responses")) {
-            members_mut(response.get_mut("headers")).for_each(|(name, header)| visit(Part::Header(name, header)));
+            members_mut(response.get_mut("headers")).for_each(|(name, header)| visit(true, name, header));
             for (_, content) in members_mut(response.get_mut("content")) {
-                members_mut(content.get_mut("examples")).for_each(|(name, one)| visit(Part::Example(name, one)));
+                members_mut(content.get_mut("examples")).for_each(|(name, example)| visit(false, name, example));
             }
         }
     }

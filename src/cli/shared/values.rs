@@ -12,7 +12,7 @@ use keyward::{
         key_record::KeyState,
         listing::KeyOrder,
         network,
-        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        owner::{Owner, identifier},
         scope::Scopes,
         timestamp,
     },
@@ -97,20 +97,12 @@ fn span(text: &str, shortest: Duration) -> Result<Duration, String> {
 
 /// A string within the limits of tokens' `sub` and `jti`.
 pub(in crate::cli) fn subject(text: &str) -> Result<String, String> {
-    identifier(text, 1)
+    identifier(text, 1).map(String::from)
 }
 
 /// A string within the limits of tokens' `iss`.
 pub(in crate::cli) fn issuer(text: &str) -> Result<String, String> {
-    identifier(text, 0)
-}
-
-fn identifier(text: &str, shortest: usize) -> Result<String, String> {
-    if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
-    }
+    identifier(text, 0).map(String::from)
 }
 
 /// A timestamp.

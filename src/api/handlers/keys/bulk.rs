@@ -86,9 +86,6 @@ pub(crate) async fn revoke_in_bulk(
 /// Requires at least one condition, so that a forgotten one does not revoke every key.
 pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection, Reason> {
     let mut fields = Fields::of(request, body, BULK_REVOCATION)?;
-    let by_text = |read: fn(&str) -> Result<_, String>| {
-        move |value: Value| read(&text(value)?).or_else(|detail| invalid("invalid", detail))
-    };
     // A variable of the client that happens to be null must not mean every owner.
     fields.refuse_null(CONDITIONS.iter().map(|(name, _)| *name));
     let filter = KeyFilter {
@@ -99,9 +96,9 @@ pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection
         search: fields.take("search", parsed),
         tag: fields.take("tag", parsed),
         scope: fields.take("scope", parsed),
-        expiring_before: fields.take("expiringBefore", by_text(requests::instant)),
-        created_since: fields.take("createdSince", by_text(requests::instant)),
-        unused_since: fields.take("unusedSince", by_text(requests::instant)),
+        expiring_before: fields.take("expiringBefore", requests::instant),
+        created_since: fields.take("createdSince", requests::instant),
+        unused_since: fields.take("unusedSince", requests::instant),
     };
     let reason = fields.take("reason", parsed);
     let dry_run = fields.take("dryRun", boolean).unwrap_or(false);

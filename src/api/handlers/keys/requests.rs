@@ -20,7 +20,7 @@ use crate::{
         key_record::{ALLOWED_IPS_MAX, AllowedIps},
         metadata::{InvalidMetadata, Metadata, MetadataPatch},
         network,
-        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        owner::{self, Owner},
         scope::{SCOPES_MAX, Scopes},
         timestamp,
     },
@@ -168,13 +168,9 @@ fn owner_by_id(id: &str) -> Read<Owner> {
 
 /// A string within the limits of tokens' `iss` and `sub`.
 pub(crate) fn identifier(shortest: usize) -> impl Fn(Value) -> Read<String> {
-    move |value| {
-        let text = text(value)?;
-        if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
-            Ok(text)
-        } else {
-            invalid("invalid", format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
-        }
+    move |value| match owner::identifier(&text(value)?, shortest) {
+        Ok(text) => Ok(text.into()),
+        Err(detail) => invalid("invalid", detail),
     }
 }
 
@@ -218,15 +214,14 @@ fn expiry(fields: &mut Fields, now: OffsetDateTime) -> Option<Option<Expiry>> {
 }
 
 /// An RFC 3339 timestamp in any time zone, truncated to milliseconds.
-pub(crate) fn instant(text: &str) -> Result<OffsetDateTime, String> {
-    timestamp::parse(text).map_err(|error| error.to_string())
+pub(crate) fn instant(value: Value) -> Read<OffsetDateTime> {
+    timestamp::parse(&text(value)?).or_else(|error| invalid("invalid", error.to_string()))
 }
 
 fn instant_after(value: Value, now: OffsetDateTime) -> Read<OffsetDateTime> {
-    match instant(&text(value)?) {
-        Ok(instant) if instant <= now => invalid("in_the_past", "must be in the future"),
-        Ok(instant) => Ok(instant),
-        Err(detail) => invalid("invalid", detail),
+    match instant(value)? {
+        instant if instant <= now => invalid("in_the_past", "must be in the future"),
+        instant => Ok(instant),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     domain::{
         api_key::Keyring,
         listing::Page,
-        owner::{IDENTIFIER_MAX_BYTES, Owner},
+        owner::{Owner, identifier},
         timestamp,
     },
 };
@@ -153,13 +153,4 @@ fn not_unicode(query: &str) -> Vec<FieldError> {
         FieldError::of_parameter(name, "invalid", "is not UTF-8")
     };
     pairs.filter(|(name, value)| broken(name) || broken(value)).map(|(name, _)| problem(name)).collect()
-}
-
-/// The limits of tokens' `iss` and `sub`.
-fn identifier(text: &str, shortest: usize) -> Result<Box<str>, String> {
-    if (shortest..=IDENTIFIER_MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
-        Ok(text.into())
-    } else {
-        Err(format!("{shortest} to {IDENTIFIER_MAX_BYTES} bytes without NUL"))
-    }
 }
