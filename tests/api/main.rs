@@ -69,6 +69,7 @@ mod process;
 mod process_memory;
 mod readiness;
 mod readme;
+mod replicas_command;
 mod request_ids;
 mod restored;
 mod revocation;

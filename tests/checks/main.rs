@@ -4,6 +4,7 @@
 //! channel of notifications count, wait, fail and answer on command ([`test_support::world`]); only where the SQL is
 //! the point, there is a real Postgres ([`triggers`]). What a test proves is its name.
 
+mod acknowledgements;
 mod admission;
 mod belief;
 mod cancelled;

@@ -1,0 +1,84 @@
+//! `keyward replicas`: who works on a database.
+
+use serde_json::{Value, json};
+use sqlx::Row;
+use test_support::{TestDatabase, actors::Person, asking::three_replicas, eventually, replica::Replica};
+
+use crate::commands::{self, keyward};
+
+async fn listed(database: &TestDatabase) -> Vec<Value> {
+    let listed = commands::json(&keyward(database, &["replicas", "--json"]).await.succeeded());
+    listed.as_array().expect("a list").clone()
+}
+
+async fn alive(database: &TestDatabase) -> Vec<bool> {
+    listed(database).await.iter().map(|replica| replica["alive"].as_bool().expect("a flag")).collect()
+}
+
+#[tokio::test]
+async fn it_lists_every_replica_until_that_is_stopped_and_says_which_are_silent() {
+    let (database, [first, second, mut third]) = three_replicas(&[]).await;
+    eventually("three that are alive", async || alive(&database).await == [true, true, true]).await;
+    let rows = listed(&database).await;
+    let mut addresses: Vec<&str> = rows.iter().map(|row| row["address"].as_str().expect("an address")).collect();
+    let mut expected = [first.address(), second.address(), third.address()];
+    addresses.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(addresses, expected);
+    assert!(rows.iter().all(|row| row["version"] == env!("CARGO_PKG_VERSION") && row["leaseMs"] == 1000), "{rows:?}");
+
+    // Postgres shows whose connections are whose.
+    let pool = database.superuser_pool().await;
+    let query =
+        sqlx::query("SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE 'keyward/%'");
+    let names: Vec<String> =
+        query.fetch_all(&pool).await.expect("rows").iter().map(|row| row.get("application_name")).collect();
+    for row in &rows {
+        assert!(names.contains(&format!("keyward/{}", row["id"].as_str().expect("an id"))), "{names:?}");
+    }
+
+    // A change is acknowledged by the others.
+    let alice = Person::named("alice");
+    let key = alice.creates(&first, json!({})).await;
+    let revoked = alice.deletes(&first, &key.path()).await.is(200);
+    assert_eq!(revoked["replicasConfirmed"], 3, "{revoked}");
+    let applied = listed(&database).await.iter().filter(|row| row["lastAppliedAt"].is_string()).count();
+    assert_eq!(applied, 2);
+
+    third.signal("TERM");
+    assert_eq!(third.exit_code().await, Some(0));
+    assert_eq!(listed(&database).await.len(), 2);
+    second.signal("KILL");
+    eventually("one that is silent", async || {
+        let mut alive = alive(&database).await;
+        alive.sort_unstable();
+        alive == [false, true]
+    })
+    .await;
+    let table = keyward(&database, &["replicas"]).await.succeeded();
+    assert!(table.contains("LAST HEARTBEAT") && table.contains("silent") && table.contains("1000 ms"), "{table}");
+}
+
+#[tokio::test]
+async fn rows_of_replicas_that_are_gone_are_removed_by_the_next_one() {
+    let (database, [first, _second, _third]) = three_replicas(&[]).await;
+    eventually("three", async || listed(&database).await.len() == 3).await;
+    drop(first);
+    let pool = database.superuser_pool().await;
+    let gone = "00000000-0000-0000-0000-000000000001";
+    for statement in [
+        format!(
+            "INSERT INTO replicas VALUES ('{gone}', 'a:1', '0.1.0', 5000, now() - interval '1 day', \
+             now() - interval '11 minutes', 7)"
+        ),
+        format!("INSERT INTO acknowledgements VALUES ('{gone}', '{{1}}', now() - interval '11 minutes')"),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.expect("a row");
+    }
+    let is_listed = async || listed(&database).await.iter().any(|row| row["id"] == gone);
+    assert!(is_listed().await);
+    let _new = Replica::start_on(database.url(), &[]).await;
+    eventually("its end", async || !is_listed().await).await;
+    let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM acknowledgements");
+    assert_eq!(query.fetch_one(&pool).await.expect("a count"), 0);
+}
