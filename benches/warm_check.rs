@@ -16,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 use keyward::{
     auth::{
-        coherence::{ChangeId, CoherenceTimings, Link, Mark, Notification, ReplicaId},
+        coherence::{ChangeId, CoherenceTimings, Holders, Link, Mark, Notification, ReplicaId},
         keys::{
             check::KeyChecker,
             hasher::{Hasher, Lane},
@@ -225,7 +225,7 @@ impl Announcements for Echo {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         *self.0.lock().expect("no panic") = Some(sender);
-        Ok(Listening { listener: Box::new(EchoListener(receiver)), longest_lease: lease })
+        Ok(Listening { listener: Box::new(EchoListener(receiver)), holders: Holders::Unlisted(lease) })
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {

@@ -12,8 +12,8 @@ use super::shared::{
 
 /// List the replicas that work on this database.
 ///
-/// A replica whose lease is over has ended without deregistering, or can't reach the database. Its row is removed ten
-/// minutes after its last heartbeat. A replica that was stopped has no row.
+/// A replica whose lease is over has ended without deregistering, or can't reach the database. Other replicas
+/// remove its row some minutes after its last heartbeat. A replica that was stopped has no row.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -64,6 +64,15 @@ impl ChangeId {
     }
 }
 
+/// Who may hold a lease at the moment when somebody begins to listen, and so is not heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holders {
+    /// These replicas, each with the longest that its lease may last, and no others.
+    Listed(Vec<(ReplicaId, Duration)>),
+    /// Any number of replicas, for at most this long.
+    Unlisted(Duration),
+}
+
 /// The encoded message that announces a change. The store sends it in the change's transaction.
 #[derive(Clone, Debug)]
 pub struct Mark(String);

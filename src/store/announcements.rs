@@ -1,15 +1,19 @@
-//! Announcements to replicas, by NOTIFY and LISTEN.
+//! Announcements to replicas, by NOTIFY and LISTEN, and the rows of replicas: heartbeats and acknowledgements.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{
+    PgConnection,
+    postgres::{PgListener, PgPoolOptions, types::PgInterval},
+};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::{
-        coherence::{ChangeId, LONGEST_LEASE, Mark, Notification, ReplicaId, message_keys::MessageKeys},
+        coherence::{ChangeId, Holders, LONGEST_LEASE, Mark, Notification, ReplicaId, message_keys::MessageKeys},
         ports::{
             StoreError,
             announcements::{Announcements, Listener, Listening},
@@ -33,12 +37,22 @@ use crate::{
 /// flooded.
 const PAUSE_BEFORE_ASKING_AGAIN: Duration = Duration::from_millis(50);
 
-/// How many heartbeats apart the rows of replicas that are gone are looked for: some minutes.
+/// The migration that made the table `replicas`.
+const TABLE_SINCE: i64 = 15;
+
+/// For how long versions before that table may run beside this one: a week, for a rolling update.
+const RUN_BESIDE: PgInterval = PgInterval { months: 0, days: 7, microseconds: 0 };
+
+/// How many heartbeats apart the rows of replicas that are gone are looked for: at least the longest lease, and some minutes
+/// usually.
 const HEARTBEATS_PER_CLEANUP: u64 = 300;
 
-/// How many acknowledged changes stay in the row besides those of the last acknowledgement. Revokers look every few
-/// milliseconds; one who misses a change waits for the lease.
-const ACKNOWLEDGED_BEFORE: usize = 128;
+/// For how long an acknowledged change stays in the row. Revokers look every few milliseconds; one who misses a change waits
+/// for the lease.
+const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(1);
+
+/// The most changes in a row, which then fits into a page.
+const ACKNOWLEDGED_MAX: usize = 600;
 
 /// Sends and receives messages with proofs.
 pub(super) struct Announcer {
@@ -47,8 +61,10 @@ pub(super) struct Announcer {
     ignored: Arc<Ignored>,
     /// Where this replica listens, for operators; `None` for an application that uses the library.
     address: Option<String>,
-    /// The changes that this replica has acknowledged by its row, oldest first.
-    acknowledged: Mutex<Vec<i64>>,
+    /// The changes that this replica has acknowledged by its row, and when, oldest first.
+    acknowledged: Mutex<Vec<(Instant, i64)>>,
+    /// The sequences of all replicas when those that are gone were last looked for.
+    sequences: Mutex<Vec<(Uuid, i64)>>,
 }
 
 #[async_trait]
@@ -58,7 +74,7 @@ impl Announcements for Announcer {
         let listener = self.store.within_deadline(self.connect()).await?;
         let (keys, ignored) = (Arc::clone(&self.keys), Arc::clone(&self.ignored));
         let listener = Box::new(PgAnnouncements { listener, keys, ignored });
-        Ok(Listening { listener, longest_lease: self.longest_lease().await })
+        Ok(Listening { listener, holders: self.holders().await? })
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
@@ -93,8 +109,8 @@ impl Announcements for Announcer {
     async fn acknowledged(&self, changes: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError> {
         let changes: Vec<i64> = changes.iter().copied().map(row_id).collect();
         let query = sqlx::query!(
-            r#"SELECT replica, ARRAY(SELECT unnest(changes) INTERSECT SELECT unnest($1::bigint[])) AS "changes!"
-               FROM acknowledgements WHERE changes && $1"#,
+            r#"SELECT replica, array_agg(change) AS "changes!"
+               FROM acknowledgements, unnest(changes) AS change WHERE change = ANY($1) GROUP BY replica"#,
             &changes,
         );
         let work = async {
@@ -143,7 +159,42 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
 
 impl Announcer {
     pub(super) fn new(store: Arc<Store>, keys: MessageKeys, address: Option<String>) -> Self {
-        Self { store, keys: Arc::new(keys), ignored: Arc::default(), address, acknowledged: Mutex::default() }
+        Self {
+            store,
+            keys: Arc::new(keys),
+            ignored: Arc::default(),
+            address,
+            acknowledged: Mutex::default(),
+            sequences: Mutex::default(),
+        }
+    }
+
+    /// Whoever may hold a lease, from a read of the primary. Replicas of versions before the table have no row, so the
+    /// table counts only where none of them runs any more: [`RUN_BESIDE`] after the table was made, and at once in a
+    /// database that began with it.
+    async fn holders(&self) -> Result<Holders, StoreError> {
+        let work = async {
+            let mut read = self.store.requests.tentative().await?;
+            // The table of sqlx, which is not there when queries are checked.
+            let query = sqlx::query_scalar::<_, bool>(
+                "SELECT coalesce(max(installed_on) FILTER (WHERE version = $1)
+                                 - min(installed_on) FILTER (WHERE version = 1) < interval '1 hour', false)
+                        OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
+                 FROM _sqlx_migrations",
+            );
+            let all_have_rows = query.bind(TABLE_SINCE).bind(RUN_BESIDE).fetch_one(&mut *read).await?;
+            let query = sqlx::query!("SELECT id, lease_ms FROM replicas");
+            let rows = query.fetch_all(&mut *read).await?;
+            read.prove().await?;
+            Ok(all_have_rows.then_some(rows))
+        };
+        match self.store.within_deadline(work).await? {
+            Some(rows) => {
+                let lease = |millis: i32| Duration::from_millis(millis.unsigned_abs().into());
+                Ok(Holders::Listed(rows.iter().map(|row| (ReplicaId(row.id.as_u128()), lease(row.lease_ms))).collect()))
+            }
+            None => Ok(Holders::Unlisted(self.longest_lease().await)),
+        }
     }
 
     /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit would
@@ -174,18 +225,43 @@ impl Announcer {
             wire::write_older_form(notification),
         );
         query.fetch_one(&mut *connection).await?;
-        if sequence % HEARTBEATS_PER_CLEANUP == 1 {
-            // Others may be at it; a lock that is waited for would delay our next heartbeat.
-            let query = sqlx::query!(
-                "WITH gone AS (
-                     SELECT id FROM replicas WHERE heartbeat_at < now() - interval '10 minutes'
-                     FOR UPDATE SKIP LOCKED
-                 ), acknowledgement AS (DELETE FROM acknowledgements USING gone WHERE replica = gone.id)
-                 DELETE FROM replicas USING gone WHERE replicas.id = gone.id"
-            );
-            query.execute(&mut *connection).await?;
+        // The heartbeat is committed, whatever becomes of this.
+        if sequence % HEARTBEATS_PER_CLEANUP == 1
+            && let Err(error) = self.forget_the_silent(&mut connection).await
+        {
+            tracing::debug!(%error, "could not remove the rows of replicas that are gone; trying again later");
+            return Ok(());
         }
         drop(connection.keep());
+        Ok(())
+    }
+
+    /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease lasts.
+    /// By their sequence, because a clock that steps must not make a living replica's row look old.
+    async fn forget_the_silent(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let before = std::mem::take(&mut *lock(&self.sequences));
+        let rows = sqlx::query!("SELECT id, sequence FROM replicas").fetch_all(&mut *connection).await?;
+        *lock(&self.sequences) = rows.into_iter().map(|row| (row.id, row.sequence)).collect();
+        if before.is_empty() {
+            return Ok(());
+        }
+        let (ids, sequences): (Vec<Uuid>, Vec<i64>) = before.into_iter().unzip();
+        // Others may be at it; a lock that is waited for would delay our next heartbeat. Acknowledgements without a replica
+        // are of one that sent no heartbeat afterwards; they are no more than a hint, so a clock may judge them.
+        let query = sqlx::query!(
+            "WITH gone AS (
+                 SELECT id FROM replicas JOIN unnest($1::uuid[], $2::bigint[]) AS before (id, sequence) USING (id, sequence)
+                 FOR UPDATE OF replicas SKIP LOCKED
+             ), acknowledgement AS (DELETE FROM acknowledgements USING gone WHERE replica = gone.id),
+             orphans AS (
+                 DELETE FROM acknowledgements WHERE acknowledged_at < now() - interval '10 minutes'
+                     AND NOT EXISTS (SELECT FROM replicas WHERE replicas.id = acknowledgements.replica)
+             )
+             DELETE FROM replicas USING gone WHERE replicas.id = gone.id",
+            &ids,
+            &sequences,
+        );
+        query.execute(&mut *connection).await?;
         Ok(())
     }
 
@@ -223,11 +299,12 @@ impl Announcer {
 
     /// The changes of the row with these too. A change whose acknowledgement failed may be in it already.
     fn row_with(&self, changes: &[ChangeId]) -> Vec<i64> {
-        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        let forgotten = acknowledged.len().saturating_sub(ACKNOWLEDGED_BEFORE);
-        acknowledged.drain(..forgotten);
-        acknowledged.extend(changes.iter().copied().map(row_id));
-        acknowledged.clone()
+        let (mut acknowledged, now) = (lock(&self.acknowledged), Instant::now());
+        acknowledged.retain(|(since, _)| now.duration_since(*since) < ACKNOWLEDGED_FOR);
+        acknowledged.extend(changes.iter().map(|change| (now, row_id(*change))));
+        let too_many = acknowledged.len().saturating_sub(ACKNOWLEDGED_MAX);
+        acknowledged.drain(..too_many);
+        acknowledged.iter().map(|(_, change)| *change).collect()
     }
 
     async fn connect(&self) -> Result<PgListener, StoreError> {
@@ -263,6 +340,11 @@ impl Announcer {
         };
         self.store.within_deadline(work).await
     }
+}
+
+fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in between leaves a valid list.
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A change as a row has it.

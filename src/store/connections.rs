@@ -44,15 +44,18 @@ pub(super) enum Purpose {
     /// gone, and many of them would exhaust the server's connections. `patience`: longer than any wait for such a
     /// session.
     Heartbeats { patience: Duration },
-    /// Acknowledgements, which need not survive a crash.
+    /// Acknowledgements, which need not survive a crash, and looks for those of others.
     Acknowledgements,
 }
 
 impl Purpose {
     fn options(self, options: PgConnectOptions) -> PgConnectOptions {
+        // Where an operator stops changes, checks go on, and for that replicas must be able to write their own rows.
+        const WRITES: (&str, &str) = ("default_transaction_read_only", "off");
         match self {
-            Self::Acknowledgements => options.options([("synchronous_commit", "off")]),
-            Self::Work | Self::Heartbeats { .. } => options,
+            Self::Acknowledgements => options.options([WRITES, ("synchronous_commit", "off")]),
+            Self::Heartbeats { .. } => options.options([WRITES]),
+            Self::Work => options,
         }
     }
 }

@@ -12,7 +12,7 @@ pub struct HashCount {
     pub parameters: String,
     /// How many keys have such a hash.
     pub keys: u64,
-    /// How many of these are neither revoked nor expired.
+    /// How many of these are neither revoked nor disabled nor expired.
     pub usable: u64,
 }
 
@@ -29,7 +29,7 @@ impl Store {
         sqlx::query!("SET LOCAL statement_timeout = '10min'").execute(&mut *transaction).await?;
         let rows = sqlx::query!(
             r#"SELECT split_part(secret_hash, '$', 4) AS "parameters!", count(*) AS "keys!",
-                      count(*) FILTER (WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))
+                      count(*) FILTER (WHERE revoked_at IS NULL AND enabled AND (expires_at IS NULL OR expires_at > now()))
                           AS "usable!"
                FROM api_keys GROUP BY 1 ORDER BY 2 DESC, 1"#
         )

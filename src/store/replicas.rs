@@ -19,7 +19,7 @@ pub struct ReplicaRow {
     pub version: String,
     /// How long it may trust its memory after a heartbeat.
     pub lease: Duration,
-    /// When it started.
+    /// When it first reached the database.
     pub started_at: OffsetDateTime,
     /// Its last heartbeat.
     pub heartbeat_at: OffsetDateTime,
@@ -31,7 +31,7 @@ pub struct ReplicaRow {
 
 impl Store {
     /// The replicas with a row, oldest first. Those that have deregistered have none, and rows of those that have been
-    /// silent for ten minutes are removed by the others.
+    /// silent for some minutes are removed by the others.
     ///
     /// # Errors
     /// [`StoreError`] if the database could not answer.

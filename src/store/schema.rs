@@ -139,8 +139,11 @@ async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, sqlx
         return Ok(SchemaState::Older { found, needed });
     }
     let query = sqlx::query_scalar!(
-        "SELECT string_agg(name, ', ') FROM unnest(ARRAY['api_keys', 'key_uses', 'coherence', 'audit_events', 'revoked_tokens', 'replicas']) AS t (name)
-         WHERE NOT has_table_privilege(name, 'SELECT')"
+        "SELECT string_agg(name, ', ')
+         FROM (VALUES ('api_keys', 'SELECT'), ('key_uses', 'SELECT'), ('coherence', 'SELECT'), ('audit_events', 'SELECT'),
+                      ('revoked_tokens', 'SELECT'), ('replicas', 'SELECT'), ('replicas', 'INSERT'), ('replicas', 'UPDATE'),
+                      ('acknowledgements', 'INSERT'), ('acknowledgements', 'UPDATE')) AS needed (name, privilege)
+         WHERE NOT has_table_privilege(name, privilege)"
     );
     let unreadable = query.fetch_one(connection).await?;
     Ok(unreadable.map_or(SchemaState::Good(found), SchemaState::Unreadable))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sqlx::Row;
-use test_support::{TestDatabase, actors::Person, asking::three_replicas, eventually, replica::Replica};
+use test_support::{TestDatabase, actors::Person, asking::three_replicas, eventually};
 
 use crate::commands::{self, keyward};
 
@@ -57,28 +57,4 @@ async fn it_lists_every_replica_until_that_is_stopped_and_says_which_are_silent(
     .await;
     let table = keyward(&database, &["replicas"]).await.succeeded();
     assert!(table.contains("LAST HEARTBEAT") && table.contains("silent") && table.contains("1000 ms"), "{table}");
-}
-
-#[tokio::test]
-async fn rows_of_replicas_that_are_gone_are_removed_by_the_next_one() {
-    let (database, [first, _second, _third]) = three_replicas(&[]).await;
-    eventually("three", async || listed(&database).await.len() == 3).await;
-    drop(first);
-    let pool = database.superuser_pool().await;
-    let gone = "00000000-0000-0000-0000-000000000001";
-    for statement in [
-        format!(
-            "INSERT INTO replicas VALUES ('{gone}', 'a:1', '0.1.0', 5000, now() - interval '1 day', \
-             now() - interval '11 minutes', 7)"
-        ),
-        format!("INSERT INTO acknowledgements VALUES ('{gone}', '{{1}}', now() - interval '11 minutes')"),
-    ] {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.expect("a row");
-    }
-    let is_listed = async || listed(&database).await.iter().any(|row| row["id"] == gone);
-    assert!(is_listed().await);
-    let _new = Replica::start_on(database.url(), &[]).await;
-    eventually("its end", async || !is_listed().await).await;
-    let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM acknowledgements");
-    assert_eq!(query.fetch_one(&pool).await.expect("a count"), 0);
 }

@@ -8,7 +8,7 @@ use keyward::{
     config::Database,
     domain::{
         api_key::Pepper,
-        coherence::message_keys::MessageKeys,
+        coherence::{Holders, message_keys::MessageKeys},
         ports::announcements::{Announcements, Listener},
     },
     store::Store,
@@ -74,16 +74,71 @@ async fn a_change_of_an_earlier_version_is_acknowledged_by_a_message() {
 
 /// A burst must not make the row outgrow its page, and whoever looks within milliseconds finds all of it.
 #[tokio::test]
-async fn the_row_keeps_the_last_changes_and_no_more() {
+async fn the_row_has_all_changes_of_a_burst_and_never_more_than_fit_into_a_page() {
     let database = database().await;
     let replica = announcements(&database).await;
     let change = |number: u64| ChangeId::by_rows(number << 16);
-    let burst: Vec<ChangeId> = (0..400).map(change).collect();
-    replica.send(&applied(vec![change(1000)])).await.expect("sent");
-    for _ in 0..3 {
+    for burst in 0..4 {
+        let burst: Vec<ChangeId> = (burst * 400..(burst + 1) * 400).map(change).collect();
         replica.send(&applied(burst.clone())).await.expect("sent");
-        let found = replica.acknowledged(&burst).await.expect("rows");
-        assert_eq!(found[0].1.len(), 400);
+        assert_eq!(replica.acknowledged(&burst).await.expect("rows")[0].1.len(), 400);
     }
-    assert_eq!(replica.acknowledged(&[change(1000)]).await.expect("rows"), []);
+    let rows = database.superuser_pool().await;
+    let length = sqlx::query_scalar::<_, i32>("SELECT cardinality(changes) FROM acknowledgements");
+    assert_eq!(length.fetch_one(&rows).await.expect("a row"), 600);
+}
+
+/// By their sequence, and by no clock, which may step.
+#[tokio::test]
+async fn the_row_of_a_replica_that_sends_no_heartbeats_is_removed_and_no_other() {
+    let database = database().await;
+    let (silent, living) = (announcements(&database).await, announcements(&database).await);
+    let beat = async |announcements: &dyn Announcements, replica: u128, sequence: u64| {
+        let lease = Duration::from_secs(5);
+        let heartbeat = Notification::Heartbeat { replica: ReplicaId(replica), sequence, lease };
+        announcements.send(&heartbeat).await.expect("sent");
+    };
+    let rows = database.superuser_pool().await;
+    let listed = async || {
+        let query = sqlx::query_scalar::<_, uuid::Uuid>("SELECT id FROM replicas ORDER BY id");
+        query.fetch_all(&rows).await.expect("rows").iter().map(uuid::Uuid::as_u128).collect::<Vec<_>>()
+    };
+    beat(&*silent, 1, 2).await;
+    beat(&*living, 2, 1).await;
+    beat(&*living, 2, 2).await;
+    silent.send(&applied(vec![ChangeId::by_rows(1 << 16)])).await.expect("sent");
+    assert_eq!(listed().await, [1, 2]);
+    // It has beaten since the last look, so it stays until the next.
+    beat(&*silent, 1, 3).await;
+    beat(&*living, 2, 301).await;
+    assert_eq!(listed().await, [1, 2]);
+    beat(&*living, 2, 601).await;
+    assert_eq!(listed().await, [2]);
+    let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM acknowledgements");
+    assert_eq!(query.fetch_one(&rows).await.expect("a count"), 0);
+}
+
+/// In a database that began with the table, whoever begins to listen knows who may hold a lease, and need not wait for others.
+#[tokio::test]
+async fn a_listener_reads_who_may_hold_a_lease_unless_earlier_versions_may_run() {
+    let database = database().await;
+    let (replica, revoker) = (announcements(&database).await, announcements(&database).await);
+    let lease = Duration::from_secs(7);
+    replica.send(&Notification::Heartbeat { replica: SELF, sequence: 2, lease }).await.expect("sent");
+    let listening = async || revoker.listen(Duration::from_secs(5)).await.expect("listening").holders;
+    assert_eq!(listening().await, Holders::Listed(vec![(SELF, lease)]));
+    let rows = database.superuser_pool().await;
+    let migrated = async |ago: &str| {
+        let statement = format!(
+            "UPDATE _sqlx_migrations SET installed_on = now() - interval '{ago}' WHERE version = 15;
+             UPDATE _sqlx_migrations SET installed_on = now() - interval '100 days' WHERE version < 15"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&rows).await.expect("done");
+    };
+    migrated("6 days").await;
+    assert_eq!(listening().await, Holders::Unlisted(Duration::from_secs(5)));
+    migrated("8 days").await;
+    assert_eq!(listening().await, Holders::Listed(vec![(SELF, lease)]));
+    replica.send(&Notification::Left { replica: SELF }).await.expect("sent");
+    assert_eq!(listening().await, Holders::Listed(vec![]));
 }

@@ -40,8 +40,10 @@ fn must_hold(rules: &Rules) -> Explored {
 
 #[test]
 fn the_promise_holds_when_all_listen() {
-    let tally = must_hold(&steady()).tally;
-    assert!(tally.settled_by_acknowledgement > 0 && tally.settled_by_expiry > 0);
+    for rules in [steady(), with_rows(steady())] {
+        let tally = must_hold(&rules).tally;
+        assert!(tally.settled_by_acknowledgement > 0 && tally.settled_by_expiry > 0);
+    }
 }
 
 #[test]
@@ -52,11 +54,13 @@ fn the_promise_holds_when_a_holder_loses_its_listener() {
 #[test]
 fn the_promise_holds_when_the_revoker_has_only_just_begun_to_listen() {
     must_hold(&revoker_begins_to_listen());
+    must_hold(&with_rows(revoker_begins_to_listen()));
 }
 
 #[test]
 fn the_promise_holds_when_the_revoker_loses_its_listener() {
     must_hold(&revoker_reconnects());
+    must_hold(&with_rows(revoker_reconnects()));
 }
 
 #[test]
@@ -72,6 +76,7 @@ fn the_promise_holds_in_the_replica_that_revokes() {
 #[test]
 fn the_promise_holds_when_a_holder_leaves() {
     must_hold(&holder_leaves());
+    must_hold(&with_rows(holder_leaves()));
 }
 
 #[test]
@@ -108,6 +113,7 @@ fn the_promise_holds_when_answers_come_later_than_what_they_are_about() {
 #[test]
 fn the_promise_holds_when_a_server_that_was_superseded_goes_on() {
     must_hold(&superseded_beside_a_new_replica());
+    must_hold(&with_rows(superseded_beside_a_new_replica()));
     must_hold(&superseded_beside_a_command_line());
 }
 
@@ -144,11 +150,17 @@ fn without_generations_what_changed_between_two_connections_is_missed() {
 #[test]
 fn a_change_that_is_announced_before_what_it_changes_is_acknowledged_too_early() {
     must_be_found(Fault::AnnouncedBeforeChanged, one_heartbeat());
+    must_be_found(Fault::AnnouncedBeforeChanged, with_rows(one_heartbeat()));
 }
 
 #[test]
 fn a_revoker_that_has_just_begun_to_listen_does_not_know_everyone() {
     must_be_found(Fault::NewListenerTrusted, revoker_begins_to_listen());
+}
+
+#[test]
+fn a_revoker_that_begins_to_listen_must_read_who_may_hold_a_lease() {
+    must_be_found(Fault::HoldersNotRead, with_rows(revoker_begins_to_listen()));
 }
 
 #[test]
@@ -228,6 +240,7 @@ fn big_world() -> Rules {
     Rules {
         settings: big_settings(5),
         longest_lease: Duration::from_nanos(300),
+        has_rows: true,
         fault: None,
         connected: vec![true; 3],
         budgets: vec![endless; 3],
@@ -256,6 +269,7 @@ fn the_promise_holds_in_long_random_simulations() {
     };
     let mut tally = Tally::default();
     for seed in seeds {
+        let rules = Rules { has_rows: seed % 2 == 0, ..rules.clone() };
         match simulate(&rules, seed, STEPS) {
             Ok(run) => tally.add(&run),
             Err(story) => panic!("the promise is broken: {story}"),

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     AnnouncedBeforeChanged,
     /// A revoker that has just begun to listen takes itself for one that has listened for ever.
     NewListenerTrusted,
+    /// A revoker that begins to listen does not read who may hold a lease.
+    HoldersNotRead,
     /// The members are those known at the commit, not when the own notification is back.
     OwnNotificationNotAwaited,
     /// A check looks at the entry first, and at the lease afterwards.
@@ -62,6 +64,9 @@ pub(crate) struct Rules {
     pub(crate) settings: Vec<CoherenceTimings>,
     /// What the database says is the longest lease.
     pub(crate) longest_lease: Duration,
+    /// Whether replicas have rows: a listener reads all of them when it begins, and acknowledgements are rows. Otherwise
+    /// it waits for the longest lease, and acknowledgements are messages.
+    pub(crate) has_rows: bool,
     pub(crate) fault: Option<Fault>,
     /// Which replicas listen from the start.
     pub(crate) connected: Vec<bool>,
@@ -94,6 +99,7 @@ pub(crate) enum Action {
     Connected(usize),
     ListenerLost(usize),
     Deliver(usize),
+    Look(usize),
     Heartbeat(usize),
     Commit(usize),
     Reply(usize),
@@ -119,6 +125,7 @@ impl fmt::Display for Action {
             Action::Connected(i) => write!(f, "replica {i}: learns that it listens"),
             Action::ListenerLost(i) => write!(f, "replica {i}: loses its listening connection"),
             Action::Deliver(i) => write!(f, "replica {i}: hears the next notification"),
+            Action::Look(i) => write!(f, "replica {i}: reads who has acknowledged"),
             Action::Heartbeat(i) => write!(f, "replica {i}: sends a heartbeat"),
             Action::Commit(_) => write!(f, "database: takes a notification"),
             Action::Reply(_) => write!(f, "database: answers that it has it"),

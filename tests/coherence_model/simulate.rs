@@ -23,6 +23,7 @@ fn weight(action: Action) -> u64 {
     match action {
         Action::Wait => 60,
         Action::Deliver(_) => 100,
+        Action::Look(_) => 40,
         Action::Commit(_) | Action::Reply(_) => 100,
         Action::Supersede | Action::Repeat(..) => 1,
         Action::Heartbeat(_) => 25,

@@ -12,7 +12,7 @@ mod revoking;
 mod server;
 
 use keyward::auth::coherence::{
-    Connection, FillTicket, Freshness, MonotonicTime, Notification, RecordId, Replica, ReplicaId,
+    Connection, FillTicket, Freshness, Holders, MonotonicTime, Notification, RecordId, Replica, ReplicaId,
 };
 
 use crate::rules::{Action, Budget, Fault, Rules};
@@ -133,6 +133,8 @@ impl World {
             Action::Reply(index) => self.reply(index, rules),
             Action::Supersede => {
                 self.servers[1].rows = self.servers[0].rows.clone();
+                self.servers[1].replicas = self.servers[0].replicas.clone();
+                self.servers[1].acknowledged = self.servers[0].acknowledged.clone();
                 self.primary = 1;
             }
             Action::Repeat(server, transaction, index) => {
@@ -145,6 +147,7 @@ impl World {
                 self.revokes[index].committed_at = Some(self.revoker_clock(rules, index));
             }
             Action::Deliver(i) => self.deliver(i, rules),
+            Action::Look(i) => self.look(i),
             Action::Restart(i) => self.restart(i, rules),
             Action::Heartbeat(i) => {
                 let now = self.clock(rules, i);
@@ -220,11 +223,18 @@ impl World {
         if rules.fault == Some(Fault::NewListenerTrusted) {
             now = MonotonicTime::from_nanos(now.as_nanos() - rules.longest_lease.as_nanos() as u64);
         }
+        let holders = match rules.fault {
+            Some(Fault::HoldersNotRead) => Holders::Listed(Vec::new()),
+            _ if rules.has_rows => {
+                Holders::Listed(self.servers[self.primary].replicas.iter().map(|(id, lease)| (*id, *lease)).collect())
+            }
+            _ => Holders::Unlisted(rules.longest_lease),
+        };
         let node = &mut self.nodes[i];
         let current_before: Vec<bool> = (0..node.cache.len())
             .map(|key| node.cache[key].is_some_and(|e| node.freshness.is_current(&e.ticket, record(key))))
             .collect();
-        let connection = node.replica.listener_connected(now, rules.longest_lease, &node.freshness);
+        let connection = node.replica.listener_connected(now, &holders, &node.freshness);
         if let Some(socket) = &mut node.socket {
             socket.connection = Some(connection);
         }

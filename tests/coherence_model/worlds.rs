@@ -15,6 +15,7 @@ pub(crate) fn small_world(budgets: &[Budget], revoker: Option<usize>) -> Rules {
     Rules {
         settings: vec![settings(2, 0); budgets.len()],
         longest_lease: Duration::from_nanos(2),
+        has_rows: false,
         fault: None,
         connected: vec![true; budgets.len()],
         budgets: budgets.to_vec(),
@@ -44,6 +45,11 @@ pub(crate) fn one_heartbeat() -> Rules {
 pub(crate) fn holder_reconnects() -> Rules {
     let holder = Budget { connections: 2, heartbeats: 1, ..HOLDER };
     small_world(&[REVOKER, holder], Some(0))
+}
+
+/// The same with rows of all replicas, which whoever begins to listen reads.
+pub(crate) fn with_rows(rules: Rules) -> Rules {
+    Rules { has_rows: true, ..rules }
 }
 
 pub(crate) fn revoker_begins_to_listen() -> Rules {

@@ -35,7 +35,7 @@ const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// The pause between two looks for acknowledgements; doubled up to the maximum. The first is about the time in which a
 /// replica acknowledges.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
-const LOOK_PAUSE_MAX: Duration = Duration::from_millis(50);
+const LOOK_PAUSE_MAX: Duration = Duration::from_millis(20);
 /// The pause before listening is retried; doubled up to the maximum.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub struct Link {
     freshness: Arc<Freshness>,
     announcements: Arc<dyn Announcements>,
     lease: Duration,
-    /// Signals that a message arrived that may settle a change.
+    /// Signals that a message arrived, or a row was read, that may settle a change.
     progressed: watch::Sender<()>,
     /// Held while a heartbeat is being sent. A second one would only queue behind it.
     on_its_way: Arc<AsyncMutex<()>>,
@@ -61,6 +61,7 @@ struct Troubles {
     listening: Trouble,
     heartbeats: Trouble,
     acknowledgements: Trouble,
+    looks: Trouble,
     unproven: Trouble,
 }
 
@@ -130,8 +131,8 @@ impl Link {
     }
 
     async fn follow(self: &Arc<Self>, listening: Listening) -> StoreError {
-        let Listening { mut listener, longest_lease } = listening;
-        let connection = self.replica().listener_connected(clock::now(), longest_lease, &self.freshness);
+        let Listening { mut listener, holders } = listening;
+        let connection = self.replica().listener_connected(clock::now(), &holders, &self.freshness);
         let lost = self.hear(&mut *listener, connection).await;
         self.replica().listener_lost(connection);
         lost
@@ -221,8 +222,8 @@ impl Link {
         });
     }
 
-    /// Looks for the acknowledgements of all changes that somebody waits for, unless that is being done. A failure is no
-    /// trouble: whoever waits looks again, and waits for the lease at most.
+    /// Looks for the acknowledgements of all changes that somebody waits for, unless that is being done. After a failure,
+    /// whoever waits looks again, and waits for the lease at most.
     fn look_for_acknowledgements(self: &Arc<Self>) {
         let Ok(turn) = Arc::clone(&self.looking).try_lock_owned() else { return };
         let awaited = self.replica().awaited();
@@ -232,11 +233,21 @@ impl Link {
         let link = Arc::clone(self);
         // A task of its own, because whoever waits may go in the middle, and the connection would go too.
         tokio::spawn(async move {
-            if let Ok(found) = link.announcements.acknowledged(&awaited).await {
-                for (replica, changes) in found {
-                    link.replica().acknowledged(replica, &changes);
+            match link.announcements.acknowledged(&awaited).await {
+                Ok(found) => {
+                    for (replica, changes) in found {
+                        link.replica().acknowledged(replica, &changes);
+                    }
+                    link.progressed.send_replace(());
+                    link.troubles.looks.is_over(|lasted_ms| {
+                        tracing::info!(lasted_ms, "acknowledgements of changes can be read again");
+                    });
                 }
-                link.progressed.send_replace(());
+                Err(error) => link.troubles.looks.tell(&error, |repeated| {
+                    tracing::warn!(
+                        %error, repeated, "could not read who has acknowledged a change; changes may wait for the lease"
+                    );
+                }),
             }
             drop(turn);
         });
@@ -314,6 +325,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::domain::coherence::Holders;
 
     /// Accepts messages one after the other, each with a permit.
     struct Slow {
@@ -354,7 +366,7 @@ mod tests {
         let slow = Arc::new(Slow { begun, let_through: Semaphore::new(0), taken: Mutex::default() });
         let settings = CoherenceTimings::for_lease(Duration::from_secs(5)).expect("a possible lease");
         let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::clone(&slow) as Arc<dyn Announcements>));
-        link.replica().listener_connected(clock::now(), LONGEST_LEASE, &link.freshness);
+        link.replica().listener_connected(clock::now(), &Holders::Unlisted(LONGEST_LEASE), &link.freshness);
         assert!(!link.tick());
         seen.wait_for(|begun| *begun == 1).await.expect("a heartbeat");
 

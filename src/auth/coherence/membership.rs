@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{LONGEST_LEASE, MonotonicTime, ReplicaId};
+use super::{Holders, LONGEST_LEASE, MonotonicTime, ReplicaId};
 
 /// The maximum number of unproven replicas that are tracked individually. Separate, so that impostors can't displace
 /// others.
@@ -40,11 +40,18 @@ impl Membership {
     }
 
     /// Starts over with a new connection. Any number of heartbeats may have been missed, none of them sent later than
-    /// `now`. That covers the listed replicas too, so the list is cleared.
-    pub(super) fn start_over(&mut self, now: MonotonicTime, longest_lease: Duration) {
+    /// `now`. `holders` covers all who sent them, so the list is cleared.
+    pub(super) fn start_over(&mut self, now: MonotonicTime, holders: &Holders, ourselves: ReplicaId) {
         self.proven.until.clear();
         self.unproven.until.clear();
-        self.unlisted_until = self.unlisted_until.max(now.after(longest_lease));
+        match holders {
+            Holders::Listed(holders) => {
+                for (replica, lease) in holders.iter().filter(|(replica, _)| *replica != ourselves) {
+                    self.heard_heartbeat(*replica, now, *lease);
+                }
+            }
+            Holders::Unlisted(longest) => self.unlisted_until = self.unlisted_until.max(now.after(*longest)),
+        }
     }
 
     pub(super) fn heard_heartbeat(&mut self, of: ReplicaId, now: MonotonicTime, lease: Duration) {

@@ -66,7 +66,7 @@ mod tests;
 use std::time::Duration;
 
 pub use crate::domain::coherence::{
-    ChangeId, LONGEST_LEASE, Mark, MonotonicTime, Notification, RecordId, Records, ReplicaId,
+    ChangeId, Holders, LONGEST_LEASE, Mark, MonotonicTime, Notification, RecordId, Records, ReplicaId,
 };
 pub use confirmation::{Progress, Settled};
 pub use freshness::{FillTicket, Freshness};

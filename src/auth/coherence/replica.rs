@@ -1,11 +1,11 @@
 //! One replica's part in the protocol: receives, applies and acknowledges changes, and keeps its lease alive.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use super::acknowledgements::Acknowledgements;
 use super::confirmation::Confirmations;
 use super::membership::Membership;
-use super::{ChangeId, Freshness, MonotonicTime, Notification, Progress, Records};
+use super::{ChangeId, Freshness, Holders, MonotonicTime, Notification, Progress, Records};
 use super::{CoherenceTimings, ReplicaId};
 
 /// The maximum number of heartbeats in flight. A lease from an older one would be useless.
@@ -75,20 +75,15 @@ impl Replica {
     }
 
     /// LISTEN has taken effect on a new connection, which replaces any earlier one. Everything read before is
-    /// invalidated, because changes between two connections were not received. `longest_lease` is the database's value
-    /// after LISTEN took effect.
-    pub fn listener_connected(
-        &mut self,
-        now: MonotonicTime,
-        longest_lease: Duration,
-        freshness: &Freshness,
-    ) -> Connection {
+    /// invalidated, because changes between two connections were not received. `holders` was read after LISTEN took
+    /// effect, and `now` after that.
+    pub fn listener_connected(&mut self, now: MonotonicTime, holders: &Holders, freshness: &Freshness) -> Connection {
         freshness.invalidate_all();
         self.connections += 1;
         let connection = Connection(self.connections);
         self.listening = Some(connection);
         self.under_way.clear();
-        self.members.start_over(now, longest_lease);
+        self.members.start_over(now, holders, self.id);
         connection
     }
 
@@ -169,8 +164,11 @@ impl Replica {
         None
     }
 
-    /// The acknowledgement to send now, if any.
+    /// The acknowledgement to send now, if any. When leaving, nobody waits for one.
     pub fn acknowledgement_due(&mut self, now: MonotonicTime) -> Option<Notification> {
+        if self.leaving {
+            return None;
+        }
         self.acknowledgements.next(self.id, self.members.has_unproven(now))
     }
 

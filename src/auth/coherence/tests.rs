@@ -23,7 +23,7 @@ fn settings() -> CoherenceTimings {
 fn listening() -> (Replica, Freshness, Connection) {
     let freshness = Freshness::new(16);
     let mut replica = Replica::new(REPLICA_A, settings());
-    let connection = replica.listener_connected(at(0), LONGEST, &freshness);
+    let connection = replica.listener_connected(at(0), &Holders::Unlisted(LONGEST), &freshness);
     (replica, freshness, connection)
 }
 
@@ -271,7 +271,7 @@ fn without_a_listener_no_heartbeat_is_sent_and_an_old_connection_is_ignored() {
     let (mut a, freshness, connection) = listening();
     a.listener_lost(connection);
     assert_eq!(a.tick(at(1)).heartbeat, None);
-    a.listener_connected(at(2), LONGEST, &freshness);
+    a.listener_connected(at(2), &Holders::Unlisted(LONGEST), &freshness);
     let ticket = freshness.read_started(RECORD);
     a.heard(connection, &changed(), at(3), &freshness);
     assert!(freshness.is_current(&ticket, RECORD));

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle};
 use zeroize::Zeroizing;
 
 use super::hasher::{Hasher, Lane};
@@ -28,23 +28,32 @@ pub(super) struct OutdatedHash {
 }
 
 /// The queue of keys to rehash.
-pub(super) struct Rehasher(mpsc::Sender<OutdatedHash>);
+pub(super) struct Rehasher {
+    queue: mpsc::Sender<OutdatedHash>,
+    task: AbortHandle,
+}
 
 impl Rehasher {
     /// Starts to work on `runtime`, until this is dropped.
     pub(super) fn start(hasher: Arc<Hasher>, store: Arc<dyn KeyStore>, runtime: &Handle) -> Self {
         let (queue, mut waiting) = mpsc::channel(WAITING_MAX);
-        runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             while let Some(outdated) = waiting.recv().await {
                 replace(outdated, &hasher, &*store).await;
             }
         });
-        Self(queue)
+        Self { queue, task: task.abort_handle() }
     }
 
     /// Rehashes a key soon, if there is a place in the queue.
     pub(super) fn submit(&self, outdated: OutdatedHash) {
-        let _ = self.0.try_send(outdated);
+        let _ = self.queue.try_send(outdated);
+    }
+}
+
+impl Drop for Rehasher {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -26,7 +26,7 @@ struct Row {
     /// As a hash has them: memory in KiB, passes, lanes.
     parameters: String,
     keys: u64,
-    /// Neither revoked nor expired.
+    /// Neither revoked nor disabled nor expired.
     usable: u64,
     /// Whether new hashes get these parameters.
     current: bool,

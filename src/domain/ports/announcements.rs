@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::coherence::{ChangeId, Mark, Notification, ReplicaId};
+use crate::domain::coherence::{ChangeId, Holders, Mark, Notification, ReplicaId};
 
 /// The messages between replicas about changes.
 #[async_trait]
@@ -42,8 +42,8 @@ pub trait Announcements: Send + Sync {
 pub struct Listening {
     /// The receiver of notifications.
     pub listener: Box<dyn Listener>,
-    /// The longest lease of any replica, read after listening took effect.
-    pub longest_lease: Duration,
+    /// Who may hold a lease, read after listening took effect.
+    pub holders: Holders,
 }
 
 /// A listening connection.

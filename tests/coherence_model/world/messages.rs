@@ -79,10 +79,34 @@ impl World {
         }
     }
 
+    /// A revoker reads who has acknowledged its changes.
+    pub(super) fn look(&mut self, i: usize) {
+        let node = &mut self.nodes[i];
+        let awaited = node.replica.awaited();
+        for (replica, change) in self.servers[node.server].acknowledged.iter().filter(|(_, c)| awaited.contains(c)) {
+            node.replica.acknowledged(*replica, &[*change]);
+        }
+    }
+
     pub(super) fn commit(&mut self, index: usize, rules: &Rules) {
         let (sender, message) = self.flying.remove(index);
         let server = self.nodes[sender].server;
-        self.servers[server].log.push(vec![message.clone()]);
+        match &message {
+            // Nobody is told of a row.
+            Notification::Applied { replica, changes, .. } if rules.has_rows => {
+                self.servers[server].acknowledged.extend(changes.iter().map(|change| (*replica, *change)));
+            }
+            _ => self.servers[server].log.push(vec![message.clone()]),
+        }
+        match &message {
+            Notification::Heartbeat { replica, lease, .. } => {
+                self.servers[server].replicas.insert(*replica, *lease);
+            }
+            Notification::Left { replica } => {
+                self.servers[server].replicas.remove(replica);
+            }
+            _ => {}
+        }
         // Without its standby a server can't answer. Somebody may cut the wait short, and then everybody there sees it.
         if server == self.primary || rules.fault == Some(Fault::HeartbeatsNotDurable) {
             self.unanswered.push((sender, message));

@@ -67,6 +67,10 @@ impl World {
                 }
             }
         }
+        let awaited = node.replica.awaited();
+        if self.servers[node.server].acknowledged.iter().any(|(_, change)| awaited.contains(change)) {
+            actions.push(Action::Look(i));
+        }
         if node.budget.leaves > 0 && !node.left {
             actions.push(Action::Leave(i));
         }

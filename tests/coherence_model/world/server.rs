@@ -1,6 +1,11 @@
 //! A server of the database: its rows, and its queue of notifications.
 
-use keyward::auth::coherence::Notification;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use keyward::auth::coherence::{ChangeId, Notification, ReplicaId};
 
 use super::Version;
 
@@ -10,10 +15,14 @@ pub(super) struct Server {
     pub(super) rows: Vec<Version>,
     /// What each transaction there has sent, in the order of commits.
     pub(super) log: Vec<Vec<Notification>>,
+    /// The replicas that have sent heartbeats, with their leases.
+    pub(super) replicas: BTreeMap<ReplicaId, Duration>,
+    /// The changes that replicas have acknowledged by a row.
+    pub(super) acknowledged: BTreeSet<(ReplicaId, ChangeId)>,
 }
 
 impl Server {
     pub(super) fn new(keys: usize) -> Self {
-        Self { rows: vec![0; keys], log: Vec::new() }
+        Self { rows: vec![0; keys], log: Vec::new(), replicas: BTreeMap::new(), acknowledged: BTreeSet::new() }
     }
 }

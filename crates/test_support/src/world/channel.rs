@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use keyward::{
-    auth::coherence::{ChangeId, Mark, Notification, Records, ReplicaId},
+    auth::coherence::{ChangeId, Holders, Mark, Notification, Records, ReplicaId},
     domain::ports::{
         StoreError,
         announcements::{Announcements, Listener, Listening},
@@ -101,7 +101,7 @@ impl Announcements for Channel {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.listeners.lock().expect("no test panics with it").push(sender);
         self.listens.send_modify(|count| *count += 1);
-        Ok(Listening { listener: Box::new(Line(receiver)), longest_lease: Duration::ZERO })
+        Ok(Listening { listener: Box::new(Line(receiver)), holders: Holders::Unlisted(Duration::ZERO) })
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
