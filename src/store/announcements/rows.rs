@@ -1,0 +1,219 @@
+//! The rows of replicas: heartbeats in the table `replicas`, acknowledgements in the table of that name.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sqlx::{PgConnection, postgres::types::PgInterval};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Announcer, longest_lease};
+use crate::{
+    domain::{
+        coherence::{ChangeId, Holders, Notification, ReplicaId},
+        ports::StoreError,
+    },
+    store::wire::{self, CHANGES, REPLICAS},
+};
+
+/// The migration that made the table `replicas`.
+const TABLE_SINCE: i64 = 15;
+
+/// For how long versions before that table may run beside this one: a week, for a rolling update.
+const RUN_BESIDE: PgInterval = PgInterval { months: 0, days: 7, microseconds: 0 };
+
+/// How many heartbeats apart the rows of replicas that are gone are looked for: at least the longest lease, and some minutes
+/// usually.
+const HEARTBEATS_PER_CLEANUP: u64 = 300;
+
+/// For how long an acknowledged change stays in the row. Revokers look every few milliseconds; one who misses a change waits
+/// for the lease.
+const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(1);
+
+/// The most changes in a row, which then fits into a page.
+const ACKNOWLEDGED_MAX: usize = 600;
+
+impl Announcer {
+    /// Whoever may hold a lease, from a read of the primary. Replicas of versions before the table have no row, so the
+    /// table counts only where none of them runs any more: [`RUN_BESIDE`] after the table was made, and at once in a
+    /// database that began with it.
+    pub(super) async fn holders(&self) -> Result<Holders, StoreError> {
+        let work = async {
+            let mut read = self.store.requests.tentative().await?;
+            // The table of sqlx, which is not there when queries are checked.
+            let query = sqlx::query_scalar::<_, bool>(
+                "SELECT coalesce(max(installed_on) FILTER (WHERE version = $1)
+                                 - min(installed_on) FILTER (WHERE version = 1) < interval '1 hour', false)
+                        OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
+                 FROM _sqlx_migrations",
+            );
+            let all_have_rows = query.bind(TABLE_SINCE).bind(RUN_BESIDE).fetch_one(&mut *read).await?;
+            let query = sqlx::query!("SELECT id, lease_ms FROM replicas");
+            let rows = query.fetch_all(&mut *read).await?;
+            read.prove().await?;
+            Ok(all_have_rows.then_some(rows))
+        };
+        match self.store.within_deadline(work).await? {
+            Some(rows) => {
+                let lease = |millis: i32| Duration::from_millis(millis.unsigned_abs().into());
+                Ok(Holders::Listed(rows.iter().map(|row| (ReplicaId(row.id.as_u128()), lease(row.lease_ms))).collect()))
+            }
+            None => Ok(Holders::Unlisted(longest_lease(&self.store).await)),
+        }
+    }
+
+    /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit would
+    /// not wait for one.
+    pub(super) async fn beat(
+        &self,
+        replica: ReplicaId,
+        sequence: u64,
+        lease: Duration,
+        notification: &Notification,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.store.heartbeats.tentative().await?;
+        let query = sqlx::query!(
+            r#"WITH row AS (
+                   INSERT INTO replicas (id, address, version, lease_ms, started_at, heartbeat_at, sequence)
+                   VALUES ($1, $2, $3, $4, now(), now(), $5)
+                   ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, sequence = excluded.sequence
+               )
+               SELECT pg_notify($6, $7) AS message, pg_notify($8, $9) AS older_form"#,
+            Uuid::from_u128(replica.0),
+            self.address,
+            env!("CARGO_PKG_VERSION"),
+            i32::try_from(lease.as_millis()).unwrap_or(i32::MAX),
+            sequence.cast_signed(),
+            REPLICAS,
+            wire::write(notification, &self.keys),
+            CHANGES,
+            wire::write_older_form(notification),
+        );
+        query.fetch_one(&mut *connection).await?;
+        // The heartbeat is committed, whatever becomes of this.
+        if sequence % HEARTBEATS_PER_CLEANUP == 1
+            && let Err(error) = self.forget_the_silent(&mut connection).await
+        {
+            tracing::debug!(%error, "could not remove the rows of replicas that are gone; trying again later");
+            return Ok(());
+        }
+        drop(connection.keep());
+        Ok(())
+    }
+
+    /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease lasts.
+    /// By their sequence, because a clock that steps must not make a living replica's row look old.
+    async fn forget_the_silent(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let before = std::mem::take(&mut *lock(&self.sequences));
+        let rows = sqlx::query!("SELECT id, sequence FROM replicas").fetch_all(&mut *connection).await?;
+        *lock(&self.sequences) = rows.into_iter().map(|row| (row.id, row.sequence)).collect();
+        if before.is_empty() {
+            return Ok(());
+        }
+        let (ids, sequences): (Vec<Uuid>, Vec<i64>) = before.into_iter().unzip();
+        // Others may be at it; a lock that is waited for would delay our next heartbeat. Acknowledgements without a replica
+        // are of one that sent no heartbeat afterwards; they are no more than a hint, so a clock may judge them.
+        let query = sqlx::query!(
+            "WITH gone AS (
+                 SELECT id FROM replicas JOIN unnest($1::uuid[], $2::bigint[]) AS before (id, sequence) USING (id, sequence)
+                 FOR UPDATE OF replicas SKIP LOCKED
+             ), acknowledgement AS (DELETE FROM acknowledgements USING gone WHERE replica = gone.id),
+             orphans AS (
+                 DELETE FROM acknowledgements WHERE acknowledged_at < now() - interval '10 minutes'
+                     AND NOT EXISTS (SELECT FROM replicas WHERE replicas.id = acknowledgements.replica)
+             )
+             DELETE FROM replicas USING gone WHERE replicas.id = gone.id",
+            &ids,
+            &sequences,
+        );
+        query.execute(&mut *connection).await?;
+        Ok(())
+    }
+
+    /// Changes of earlier versions' revokers are acknowledged by a message, all others by the replica's row.
+    pub(super) async fn acknowledge(
+        &self,
+        replica: ReplicaId,
+        changes: &[ChangeId],
+        up_to: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let (by_rows, by_message) = changes.iter().copied().partition::<Vec<_>, _>(|change| change.is_by_rows());
+        let row = (!by_rows.is_empty()).then(|| self.row_with(&by_rows));
+        let by_message = Notification::Applied { replica, changes: by_message, up_to };
+        let mut connection = self.store.acknowledgements.tentative().await?;
+        let query = sqlx::query!(
+            "WITH row AS (
+                 INSERT INTO acknowledgements (replica, changes, acknowledged_at)
+                 SELECT $1, $2, now() WHERE $2::bigint[] IS NOT NULL
+                 ON CONFLICT (replica) DO UPDATE
+                 SET changes = excluded.changes, acknowledged_at = excluded.acknowledged_at
+             )
+             SELECT CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4) END AS message,
+                    CASE WHEN $6::text IS NOT NULL THEN pg_notify($5, $6) END AS older_form",
+            Uuid::from_u128(replica.0),
+            row.as_deref(),
+            REPLICAS,
+            wire::write(&by_message, &self.keys),
+            CHANGES,
+            wire::write_older_form(&by_message),
+        );
+        query.fetch_one(&mut *connection).await?;
+        drop(connection.keep());
+        Ok(())
+    }
+
+    /// The changes of the row with these too. A change whose acknowledgement failed may be in it already.
+    fn row_with(&self, changes: &[ChangeId]) -> Vec<i64> {
+        let (mut acknowledged, now) = (lock(&self.acknowledged), Instant::now());
+        acknowledged.retain(|(since, _)| now.duration_since(*since) < ACKNOWLEDGED_FOR);
+        acknowledged.extend(changes.iter().map(|change| (now, row_id(*change))));
+        let too_many = acknowledged.len().saturating_sub(ACKNOWLEDGED_MAX);
+        acknowledged.drain(..too_many);
+        acknowledged.iter().map(|(_, change)| *change).collect()
+    }
+
+    /// Removes the row of a replica that has given up its lease, and says so.
+    pub(super) async fn leave(&self, replica: ReplicaId, notification: &Notification) -> Result<(), StoreError> {
+        let mut connection = self.store.acknowledgements.tentative().await?;
+        let query = sqlx::query!(
+            "WITH row AS (DELETE FROM replicas WHERE id = $1),
+                  acknowledgement AS (DELETE FROM acknowledgements WHERE replica = $1)
+             SELECT pg_notify($2, $3) AS message, pg_notify($4, $5) AS older_form",
+            Uuid::from_u128(replica.0),
+            REPLICAS,
+            wire::write(notification, &self.keys),
+            CHANGES,
+            wire::write_older_form(notification),
+        );
+        query.fetch_one(&mut *connection).await?;
+        drop(connection.keep());
+        Ok(())
+    }
+
+    /// Which replicas have acknowledged which of these changes.
+    pub(super) async fn look(&self, changes: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError> {
+        let changes: Vec<i64> = changes.iter().copied().map(row_id).collect();
+        let query = sqlx::query!(
+            r#"SELECT replica, array_agg(change) AS "changes!"
+               FROM acknowledgements, unnest(changes) AS change WHERE change = ANY($1) GROUP BY replica"#,
+            &changes,
+        );
+        let mut connection = self.store.acknowledgements.tentative().await?;
+        let rows = query.fetch_all(&mut *connection).await?;
+        drop(connection.keep());
+        let changes = |ids: Vec<i64>| ids.into_iter().map(|id| ChangeId(id.cast_unsigned())).collect();
+        Ok(rows.into_iter().map(|row| (ReplicaId(row.replica.as_u128()), changes(row.changes))).collect())
+    }
+}
+
+fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in between leaves a valid list.
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A change as a row has it.
+fn row_id(change: ChangeId) -> i64 {
+    change.0.cast_signed()
+}
