@@ -1,8 +1,9 @@
 //! Argon2id (RFC 9106) on a bounded pool.
 //!
 //! One hash intentionally costs `memory_kib` of memory, and 0.3 ms (the profile `light`) or 12 ms (`owasp`) of a core.
-//! Permits bound both: at most `concurrency` hashes run at once, so the memory is `concurrency × memory_kib`. The permit moves into the
-//! blocking closure, so a client that disconnects does not free a slot whose thread is still working.
+//! Permits bound both: at most `concurrency` hashes run at once, so the memory is `concurrency × memory_kib`, or more
+//! while keys have larger hashes. The permit moves into the blocking closure, so a client that disconnects does not free
+//! a slot whose thread is still working.
 //!
 //! - `stored`: the limits for stored hashes
 //! - `memory_pool`: reuses the memory
