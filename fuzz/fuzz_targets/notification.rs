@@ -6,7 +6,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use keyward::{auth::coherence::{ChangeId, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, Settings, settled_unheard_at}, domain::{api_key::Pepper, coherence::message_keys::MessageKeys}, store::wire::{self, CHANGES, Meaning, REPLICAS}};
+use keyward::{auth::coherence::{CoherenceTimings, Holders, ChangeId, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, settled_unheard_at}, domain::{api_key::Pepper, coherence::message_keys::MessageKeys}, store::wire::{self, CHANGES, Meaning, REPLICAS}};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<MessageKeys> = LazyLock::new(|| {
@@ -37,9 +37,9 @@ fn assert_harmless(channel: &str, meaning: &Meaning) {
         other => panic!("{other:?} without a proof"),
     }
     let Meaning::Known(notification) = meaning else { return };
-    let (freshness, settings) = (Freshness::new(16), Settings::for_lease(LEASE).expect("a possible lease"));
+    let (freshness, settings) = (Freshness::new(16), CoherenceTimings::for_lease(LEASE).expect("a possible lease"));
     let mut replica = Replica::new(ReplicaId(1), settings);
-    let connection = replica.listener_connected(at(0), Duration::ZERO, &freshness);
+    let connection = replica.listener_connected(at(0), &Holders::Unlisted(Duration::ZERO), &freshness);
     let own = replica.tick(at(100)).heartbeat.expect("a heartbeat");
     let other = Notification::Heartbeat { replica: ReplicaId(2), sequence: 1, lease: LEASE };
     replica.heard(connection, &other, at(100), &freshness);
