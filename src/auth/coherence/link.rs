@@ -225,8 +225,8 @@ impl Link {
         });
     }
 
-    /// Looks for the acknowledgements of all changes that somebody waits for, unless that is being done. After a failure,
-    /// whoever waits looks again, and waits for the lease at most.
+    /// Looks for the acknowledgements of all changes that somebody waits for, unless that is being done. After a
+    /// failure, whoever waits looks again, and waits for the lease at most.
     fn look_for_acknowledgements(self: &Arc<Self>) {
         let Ok(turn) = Arc::clone(&self.looking).try_lock_owned() else { return };
         let awaited = self.replica().awaited();

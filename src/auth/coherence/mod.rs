@@ -15,19 +15,19 @@
 //! after the change itself. If replica B takes a lease from a heartbeat committed *after* C, B has applied C first,
 //! because one task handles messages in delivery order. A lease from a heartbeat committed *before* C ends, in real
 //! time, at most one lease after the heartbeat's arrival at the revoker A. When A receives its own announcement of C,
-//! it has received all of these heartbeats, except those sent before A started to listen. Their senders are in the table
-//! that A read after that start, and their leases end one lease after the read; where the table may lack some, all of
-//! these leases end one longest lease after it. So after C, every other replica has acknowledged (it applied C), has left (it
-//! gave up its lease), or has outlived its lease, and A has applied C itself. If A can't receive its announcement,
-//! every lease from before C has ended one longest lease after the commit.
+//! it has received all of these heartbeats, except those sent before A started to listen. Their senders are in the
+//! table that A read after that start, and their leases end one lease after the read; where the table may lack some,
+//! all of these leases end one longest lease after it. So after C, every other replica has acknowledged (it applied C),
+//! has left (it gave up its lease), or has outlived its lease, and A has applied C itself. If A can't receive its
+//! announcement, every lease from before C has ended one longest lease after the commit.
 //!
 //! # What is authenticated
 //!
 //! Anybody who can connect to the database can send notifications, and read those of others. So every message that
 //! could shorten a wait or grant a lease carries a proof that a replica sent it: heartbeats, announcements,
-//! deregistrations, acknowledgements for earlier versions. Acknowledgements by rows need none: only the service's role can
-//! write the table. All other messages only invalidate, or only lengthen a wait by up to one longest
-//! lease: messages of triggers, and heartbeats without a proof.
+//! deregistrations, acknowledgements for earlier versions. Acknowledgements by rows need none: only the service's role
+//! can write the table. All other messages only invalidate, or only lengthen a wait by up to one longest lease:
+//! messages of triggers, and heartbeats without a proof.
 //!
 //! Messages can also be replayed, which causes nothing but waits:
 //!

@@ -188,8 +188,8 @@ impl Replica {
         self.confirmations.progress(change, unheard_until, now)
     }
 
-    /// The changes that some replica has not acknowledged yet, as far as is known. Their acknowledgements are rows, which
-    /// must be looked for while somebody waits.
+    /// The changes that some replica has not acknowledged yet, as far as is known. Their acknowledgements are rows,
+    /// which must be looked for while somebody waits.
     pub fn awaited(&self) -> Vec<ChangeId> {
         self.confirmations.awaited()
     }

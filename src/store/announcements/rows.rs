@@ -24,12 +24,12 @@ const TABLE_SINCE: i64 = 15;
 /// For how long versions before that table may run beside this one: a week, for a rolling update.
 const RUN_BESIDE: PgInterval = PgInterval { months: 0, days: 7, microseconds: 0 };
 
-/// How many heartbeats apart the rows of replicas that are gone are looked for: at least the longest lease, and some minutes
-/// usually.
+/// How many heartbeats apart the rows of replicas that are gone are looked for: at least the longest lease, and some
+/// minutes usually.
 const HEARTBEATS_PER_CLEANUP: u64 = 300;
 
-/// For how long an acknowledged change stays in the row. Revokers look every few milliseconds; one who misses a change waits
-/// for the lease.
+/// For how long an acknowledged change stays in the row. Revokers look every few milliseconds; one who misses a change
+/// waits for the lease.
 const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(1);
 
 /// The most changes in a row, which then fits into a page.
@@ -64,8 +64,8 @@ impl Announcer {
         }
     }
 
-    /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit would
-    /// not wait for one.
+    /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit
+    /// would not wait for one.
     pub(super) async fn beat(
         &self,
         replica: ReplicaId,
@@ -103,8 +103,8 @@ impl Announcer {
         Ok(())
     }
 
-    /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease lasts.
-    /// By their sequence, because a clock that steps must not make a living replica's row look old.
+    /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease
+    /// lasts. By their sequence, because a clock that steps must not make a living replica's row look old.
     async fn forget_the_silent(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let before = std::mem::take(&mut *lock(&self.sequences));
         let rows = sqlx::query!("SELECT id, sequence FROM replicas").fetch_all(&mut *connection).await?;
@@ -113,8 +113,9 @@ impl Announcer {
             return Ok(());
         }
         let (ids, sequences): (Vec<Uuid>, Vec<i64>) = before.into_iter().unzip();
-        // Others may be at it; a lock that is waited for would delay our next heartbeat. Acknowledgements without a replica
-        // are of one that sent no heartbeat afterwards; they are no more than a hint, so a clock may judge them.
+        // Others may be at it; a lock that is waited for would delay our next heartbeat. Acknowledgements without a
+        // replica are of one that sent no heartbeat afterwards; they are no more than a hint, so a clock may judge
+        // them.
         let query = sqlx::query!(
             "WITH gone AS (
                  SELECT id FROM replicas JOIN unnest($1::uuid[], $2::bigint[]) AS before (id, sequence) USING (id, sequence)
