@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sqlx::Row;
-use test_support::{TestDatabase, actors::Person, asking::three_replicas, eventually};
+use test_support::{TestDatabase, actors::Person, asking::three_replicas, eventually, in_time, replica::Replica};
 
 use crate::commands::{self, keyward};
 
@@ -13,6 +13,16 @@ async fn listed(database: &TestDatabase) -> Vec<Value> {
 
 async fn alive(database: &TestDatabase) -> Vec<bool> {
     listed(database).await.iter().map(|replica| replica["alive"].as_bool().expect("a flag")).collect()
+}
+
+/// With a lease that outlasts every patience: whoever waited for it would not come back in time.
+#[tokio::test]
+async fn a_change_right_after_a_start_does_not_wait_for_the_lease_of_replicas_that_do_not_exist() {
+    let replica = Replica::start_with(&[("KEYWARD__COHERENCE__LEASE", "60s")]).await;
+    let alice = Person::named("alice");
+    let key = alice.creates(&replica, json!({})).await;
+    let revoked = in_time("the answer", alice.deletes(&replica, &key.path())).await.is(200);
+    assert_eq!((&revoked["replicasConfirmed"], &revoked["replicasExpired"]), (&json!(1), &json!(0)), "{revoked}");
 }
 
 #[tokio::test]
