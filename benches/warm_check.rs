@@ -16,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 use keyward::{
     auth::{
-        coherence::{ChangeId, CoherenceTimings, Holders, Link, Mark, Notification, ReplicaId},
+        coherence::{ChangeId, CoherenceTimings, Heartbeat, Holders, Link, Mark, Notification, ReplicaId},
         keys::{
             check::KeyChecker,
             hasher::{Hasher, Lane},
@@ -225,7 +225,11 @@ impl Announcements for Echo {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
         let (sender, receiver) = mpsc::unbounded_channel();
         *self.0.lock().expect("no panic") = Some(sender);
-        Ok(Listening { listener: Box::new(EchoListener(receiver)), holders: Holders::Unlisted(lease) })
+        Ok(Listening { listener: Box::new(EchoListener(receiver)), holders: Holders::Unlisted(lease), pulse: 0 })
+    }
+
+    async fn beat(&self, heartbeat: &Heartbeat, _: Option<u64>) -> Result<u64, StoreError> {
+        self.send(&Notification::Heartbeat(*heartbeat)).await.map(|()| 0)
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {

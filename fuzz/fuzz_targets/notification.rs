@@ -4,9 +4,13 @@
 //! shorter by it and no lease longer. What a replica has sent means one thing.
 #![no_main]
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+    time::Duration,
+};
 
-use keyward::{auth::coherence::{CoherenceTimings, Holders, ChangeId, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, settled_unheard_at}, domain::{api_key::Pepper, coherence::message_keys::MessageKeys}, store::wire::{self, CHANGES, Meaning, REPLICAS}};
+use keyward::{auth::coherence::{CoherenceTimings, Heartbeat, Holders, ChangeId, Freshness, MonotonicTime, Notification, Progress, Replica, ReplicaId, settled_unheard_at}, domain::{api_key::Pepper, coherence::message_keys::MessageKeys}, store::wire::{self, CHANGES, Meaning, PULSES, REPLICAS}};
 use libfuzzer_sys::fuzz_target;
 
 static KEYS: LazyLock<MessageKeys> = LazyLock::new(|| {
@@ -22,7 +26,11 @@ fuzz_target!(|data: &[u8]| {
     let Some((choice, text)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
     let channel = if choice & 1 == 0 { CHANGES } else { REPLICAS };
-    if choice & 2 == 0 {
+    if choice & 4 != 0 {
+        if let Some((_, pulse)) = wire::read_pulse(text) {
+            assert_harmless(PULSES, &Meaning::Known(pulse));
+        }
+    } else if choice & 2 == 0 {
         let meaning = wire::read(channel, text, &KEYS);
         assert_harmless(channel, &meaning);
     } else {
@@ -32,20 +40,22 @@ fuzz_target!(|data: &[u8]| {
 
 fn assert_harmless(channel: &str, meaning: &Meaning) {
     match meaning {
-        Meaning::Nothing | Meaning::Known(Notification::Unproven { .. }) => {}
+        Meaning::Nothing | Meaning::Known(Notification::Unproven(_)) => {}
+        Meaning::Known(Notification::Pulse { .. }) => assert_eq!(channel, PULSES),
         Meaning::ForOlderVersions | Meaning::Known(Notification::Changed { .. }) => assert_eq!(channel, CHANGES),
         other => panic!("{other:?} without a proof"),
     }
     let Meaning::Known(notification) = meaning else { return };
     let (freshness, settings) = (Freshness::new(16), CoherenceTimings::for_lease(LEASE).expect("a possible lease"));
     let mut replica = Replica::new(ReplicaId(1), settings);
-    let connection = replica.listener_connected(at(0), &Holders::Unlisted(Duration::ZERO), &freshness);
-    let own = replica.tick(at(100)).heartbeat.expect("a heartbeat");
-    let other = Notification::Heartbeat { replica: ReplicaId(2), sequence: 1, lease: LEASE };
-    replica.heard(connection, &other, at(100), &freshness);
+    let connection = replica.listener_connected(at(0), &Holders::Unlisted(Duration::ZERO), 0, &freshness);
+    // Another one each time: nobody can guess it.
+    let own = replica.tick(at(100), RandomState::new().hash_one(0)).heartbeat.expect("a heartbeat");
+    let other = Heartbeat { replica: ReplicaId(2), sequence: 1, lease: LEASE };
+    replica.heard(connection, &Notification::Heartbeat(other), at(100), &freshness);
     replica.announce_change(CHANGE);
     replica.heard(connection, &Notification::Announced { change: CHANGE }, at(100), &freshness);
-    replica.heartbeat_sent(&own, at(100), &freshness);
+    replica.heartbeat_sent(&own, 0, at(100), &freshness);
     let until = |replica: &Replica, now| match replica.progress(CHANGE, settled_unheard_at(now, LONGEST), now) {
         Progress::Waiting { until } => until,
         Progress::Done(_) => now,

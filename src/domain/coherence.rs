@@ -64,11 +64,39 @@ impl ChangeId {
     }
 }
 
+/// "I am alive." Once its sender knows that it is committed, and hears of it on the listening connection, the sender
+/// may trust its cache for the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Heartbeat {
+    /// The sender.
+    pub replica: ReplicaId,
+    /// Another one each time, and at random ([`sequence`](Self::sequence)): nobody can name a heartbeat before it is
+    /// committed. Versions that know no pulses count instead.
+    pub sequence: u64,
+    /// The duration of the lease, which the sender counts from the instant before sending.
+    pub lease: Duration,
+}
+
+/// Sequences from here on are those of replicas that know pulses. They fit into a `bigint`.
+const KNOWS_PULSES: u64 = 1 << 62;
+
+impl Heartbeat {
+    /// A sequence from random bits.
+    pub fn sequence(random: u64) -> u64 {
+        KNOWS_PULSES | random >> 2
+    }
+
+    /// Whether its sender hears pulses. Otherwise it hears heartbeats alone.
+    pub fn knows_pulses(&self) -> bool {
+        self.sequence >= KNOWS_PULSES
+    }
+}
+
 /// Who may hold a lease at the moment when somebody begins to listen, and so is not heard of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holders {
-    /// These replicas, each with the longest that its lease may last, and no others.
-    Listed(Vec<(ReplicaId, Duration)>),
+    /// The replicas with these heartbeats, and no others.
+    Listed(Vec<Heartbeat>),
     /// Any number of replicas, for at most this long.
     Unlisted(Duration),
 }
@@ -89,27 +117,24 @@ impl Mark {
     }
 }
 
-/// A message to replicas. All except [`Changed`](Self::Changed) and [`Unproven`](Self::Unproven) carry a proof that a
-/// replica sent them, which has been verified.
+/// A message to replicas. All except [`Changed`](Self::Changed), [`Pulse`](Self::Pulse) and [`Unproven`](Self::Unproven)
+/// carry a proof that a replica sent them, which has been verified.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Notification {
-    /// "I am alive, and once I receive this message myself, I may trust my cache for the lease."
-    Heartbeat {
-        /// The sender.
-        replica: ReplicaId,
-        /// Unique among the heartbeats of this replica.
-        sequence: u64,
-        /// The duration of the lease, which the sender counts from the instant before sending.
-        lease: Duration,
+    /// A heartbeat, told to everybody, for versions that know no pulses.
+    Heartbeat(Heartbeat),
+    /// The latest committed heartbeat of each replica, told to everybody together. It carries no proof: a replica takes
+    /// a lease from a heartbeat of its own that only those can name who have read it, and for others a pulse only makes
+    /// revokers wait.
+    Pulse {
+        /// The pulse's number. A pulse may come in several parts, with the same number.
+        number: u64,
+        /// The heartbeats.
+        heartbeats: Vec<Heartbeat>,
     },
     /// A heartbeat without a valid proof: from a version that had none, from a replica with other peppers, or from an
     /// impostor. Its only effect is that revokers wait.
-    Unproven {
-        /// The claimed sender.
-        replica: ReplicaId,
-        /// The claimed lease.
-        lease: Duration,
-    },
+    Unproven(Heartbeat),
     /// Rows have changed; sent by a trigger in the transaction that changes them. Anybody who can connect to the
     /// database could send it too. Its only effect is that replicas read the rows again.
     Changed {

@@ -6,8 +6,8 @@ mod rows;
 
 use std::{
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,11 +21,13 @@ use super::{
     Store,
     connections::admit,
     session,
-    wire::{self, CHANGES, Meaning, REPLICAS},
+    wire::{self, CHANGES, Meaning, PULSES, REPLICAS},
 };
 use crate::{
     domain::{
-        coherence::{ChangeId, LONGEST_LEASE, Mark, Notification, ReplicaId, message_keys::MessageKeys},
+        coherence::{
+            ChangeId, Heartbeat, Holders, LONGEST_LEASE, Mark, Notification, ReplicaId, message_keys::MessageKeys,
+        },
         ports::{
             StoreError,
             announcements::{Announcements, Listener, Listening},
@@ -47,6 +49,13 @@ pub(super) struct Announcer {
     address: Option<String>,
     /// The changes that this replica has acknowledged by its row, and when, oldest first.
     acknowledged: Mutex<Vec<(Instant, i64)>>,
+    /// The heartbeats that were sent.
+    beats: AtomicU64,
+    /// Whether each heartbeat is told to everybody, for versions that know no pulses.
+    older: Arc<Older>,
+    /// Whether the next heartbeat is the first since we have begun to listen. It is told to everybody with its proof:
+    /// whoever can't verify it has other peppers, and its operator reads of that.
+    greets: AtomicBool,
     /// The sequences of all replicas when those that are gone were last looked for.
     sequences: Mutex<Vec<(Uuid, i64)>>,
 }
@@ -56,20 +65,37 @@ impl Announcements for Announcer {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
         self.enter_lease(lease).await?;
         let listener = self.store.within_deadline(self.connect()).await?;
-        let (keys, ignored) = (Arc::clone(&self.keys), Arc::clone(&self.ignored));
-        let listener = Box::new(PgAnnouncements { listener, keys, ignored });
-        Ok(Listening { listener, holders: self.holders().await? })
+        let register = self.register().await?;
+        self.older.may_run.store(matches!(register.holders, Holders::Unlisted(_)), Ordering::SeqCst);
+        self.greets.store(true, Ordering::SeqCst);
+        let listener = PgAnnouncements {
+            listener,
+            keys: Arc::clone(&self.keys),
+            ignored: Arc::clone(&self.ignored),
+            older: Arc::clone(&self.older),
+            table: register.table,
+        };
+        Ok(Listening { listener: Box::new(listener), holders: register.holders, pulse: register.pulse })
+    }
+
+    async fn beat(&self, heartbeat: &Heartbeat, pulse_after: Option<u64>) -> Result<u64, StoreError> {
+        let to_all = self.greets.load(Ordering::SeqCst) || self.older.may_listen();
+        let pulse = self.store.within_deadline(self.write_beat(heartbeat, pulse_after, to_all)).await?;
+        self.greets.store(false, Ordering::SeqCst);
+        Ok(pulse)
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
         let send = async {
             match notification {
-                Notification::Heartbeat { replica, sequence, lease } => {
-                    self.beat(*replica, *sequence, *lease, notification).await
-                }
                 Notification::Applied { replica, changes, up_to } => self.acknowledge(*replica, changes, *up_to).await,
                 Notification::Left { replica } => self.leave(*replica, notification).await,
-                Notification::Announced { .. } | Notification::Changed { .. } | Notification::Unproven { .. } => Ok(()),
+                // Heartbeats have a way of their own, and the store sends the others with the changes themselves.
+                Notification::Heartbeat(_)
+                | Notification::Pulse { .. }
+                | Notification::Announced { .. }
+                | Notification::Changed { .. }
+                | Notification::Unproven(_) => Ok(()),
             }
         };
         self.store.within_deadline(send).await
@@ -120,6 +146,9 @@ impl Announcer {
             ignored: Arc::default(),
             address,
             acknowledged: Mutex::default(),
+            beats: AtomicU64::new(0),
+            older: Arc::default(),
+            greets: AtomicBool::new(true),
             sequences: Mutex::default(),
         }
     }
@@ -142,7 +171,7 @@ impl Announcer {
             servers.look_again().await;
             return Err(refused);
         }
-        listener.listen_all([CHANGES, REPLICAS]).await?;
+        listener.listen_all([CHANGES, REPLICAS, PULSES]).await?;
         Ok(listener)
     }
 
@@ -163,6 +192,9 @@ struct PgAnnouncements {
     listener: PgListener,
     keys: Arc<MessageKeys>,
     ignored: Arc<Ignored>,
+    older: Arc<Older>,
+    /// The number of our table `replicas` in this database.
+    table: u32,
 }
 
 #[async_trait]
@@ -171,8 +203,19 @@ impl Listener for PgAnnouncements {
         loop {
             let lost = || StoreError::Unavailable("the LISTEN connection was lost".to_owned());
             let arrived = self.listener.try_recv().await?.ok_or_else(lost)?;
+            if arrived.channel() == PULSES {
+                match wire::read_pulse(arrived.payload()) {
+                    Some((table, pulse)) if table == self.table => return Ok(pulse),
+                    Some(_) => {}
+                    None => self.ignored.count(PULSES),
+                }
+                continue;
+            }
             match wire::read(arrived.channel(), arrived.payload(), &self.keys) {
-                Meaning::Known(notification) => return Ok(notification),
+                Meaning::Known(notification) => {
+                    self.older.heard(&notification);
+                    return Ok(notification);
+                }
                 // It may have announced a change, so it counts as a lost connection.
                 Meaning::OfNewerVersion => {
                     return Err(StoreError::Corrupt(
@@ -182,6 +225,32 @@ impl Listener for PgAnnouncements {
                 Meaning::ForOlderVersions => {}
                 Meaning::Nothing => self.ignored.count(arrived.channel()),
             }
+        }
+    }
+}
+
+/// Whether there may be replicas of a version that knows no pulses. They take heartbeats for all that is said.
+#[derive(Default)]
+struct Older {
+    /// Whether the database is of the time of such versions.
+    may_run: AtomicBool,
+    /// When one was last heard. It is not to run beside us then; if somebody has started it all the same, it hears us.
+    heard: Mutex<Option<Instant>>,
+}
+
+impl Older {
+    fn may_listen(&self) -> bool {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        self.may_run.load(Ordering::SeqCst) || heard.is_some_and(|at| at.elapsed() < LONGEST_LEASE)
+    }
+
+    fn heard(&self, notification: &Notification) {
+        let is_older = match notification {
+            Notification::Heartbeat(heartbeat) | Notification::Unproven(heartbeat) => !heartbeat.knows_pulses(),
+            _ => false,
+        };
+        if is_older {
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The format of notifications on two channels. Each is one line of words, separated by single spaces.
+//! The format of notifications on three channels. Each is one line of words, separated by single spaces.
 //!
 //! On [`CHANGES`], from triggers (`migrations/0006_announcements.sql`), without a proof:
 //!
@@ -18,18 +18,26 @@
 //! TAG,… left REPLICA                    I hold no lease any more
 //! ```
 //!
+//! On [`PULSES`], from replicas, without a proof. A pulse is written by the statement that reads the rows
+//! (`announcements::rows`):
+//!
+//! ```text
+//! TABLE NUMBER REPLICA:SEQUENCE:MS,…   the latest heartbeats in this table `replicas`; ids and sequences in hex
+//! ```
+//!
 //! Earlier versions know only [`CHANGES`], on which they send heartbeats, acknowledgements and deregistrations without
 //! a proof; anything that they can't read there makes them drop their cache. While replicas are replaced one by one,
 //! both kinds must keep the promise. So heartbeats and deregistrations are also sent there in the old form
 //! ([`write_older_form`]), and acknowledgements while a replica is heard that may wait for them. Messages in that form
-//! make revokers wait, and have no other effect. This can be removed once nobody upgrades from such a version.
+//! make revokers wait, and have no other effect. This can be removed once nobody upgrades from such a version, and so
+//! can heartbeats on [`REPLICAS`] from a version that knows no pulses.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::domain::coherence::{
-    ChangeId, Notification, RecordId, Records, ReplicaId,
+    ChangeId, Heartbeat, Notification, RecordId, Records, ReplicaId,
     message_keys::{MessageKeys, MessageTag},
 };
 
@@ -38,6 +46,9 @@ pub const CHANGES: &str = "keyward";
 
 /// The channel of replicas.
 pub const REPLICAS: &str = "keyward_replicas";
+
+/// The channel of pulses.
+pub const PULSES: &str = "keyward_pulses";
 
 /// The maximum number of peppers.
 const TAGS_MAX: usize = 8;
@@ -68,9 +79,7 @@ fn read_of_replica(payload: &str, keys: &MessageKeys) -> Meaning {
     }
     match understood {
         // Possibly from a replica with other peppers.
-        Some(Notification::Heartbeat { replica, lease, .. }) => {
-            Meaning::Known(Notification::Unproven { replica, lease })
-        }
+        Some(Notification::Heartbeat(heartbeat)) => Meaning::Known(Notification::Unproven(heartbeat)),
         _ => Meaning::Nothing,
     }
 }
@@ -82,9 +91,7 @@ fn read_change(payload: &str) -> Meaning {
             Some(Meaning::Known(Notification::Changed { number, records: read_records(records)? }))
         }
         ["heartbeat", ..] => match read_message(payload)? {
-            Notification::Heartbeat { replica, lease, .. } => {
-                Some(Meaning::Known(Notification::Unproven { replica, lease }))
-            }
+            Notification::Heartbeat(heartbeat) => Some(Meaning::Known(Notification::Unproven(heartbeat))),
             _ => None,
         },
         ["applied", replica, number] => {
@@ -98,11 +105,11 @@ fn read_change(payload: &str) -> Meaning {
 
 fn read_message(message: &str) -> Option<Notification> {
     Some(match *words(message) {
-        ["heartbeat", replica, sequence, millis] => Notification::Heartbeat {
+        ["heartbeat", replica, sequence, millis] => Notification::Heartbeat(Heartbeat {
             replica: read_replica(replica)?,
             sequence: sequence.parse().ok()?,
-            lease: Duration::from_millis(millis.parse().ok()?),
-        },
+            lease: read_millis(millis)?,
+        }),
         ["announced", change] => Notification::Announced { change: read_change_id(change)? },
         ["applied", replica, changes] => Notification::Applied {
             replica: read_replica(replica)?,
@@ -112,6 +119,24 @@ fn read_message(message: &str) -> Option<Notification> {
         ["left", replica] => Notification::Left { replica: read_replica(replica)? },
         _ => return None,
     })
+}
+
+/// Parses a pulse. Returns the number of the table that it was read from, too: another schema of the database may have
+/// replicas of its own.
+pub fn read_pulse(payload: &str) -> Option<(u32, Notification)> {
+    let [table, number, heartbeats] = *words(payload) else { return None };
+    let heartbeat = |word: &str| {
+        let [replica, sequence, millis] = *word.splitn(4, ':').collect::<Vec<_>>() else { return None };
+        let replica = (replica.len() == 32).then(|| u128::from_str_radix(replica, 16).ok()).flatten()?;
+        let sequence = u64::from_str_radix(sequence, 16).ok()?;
+        Some(Heartbeat { replica: ReplicaId(replica), sequence, lease: read_millis(millis)? })
+    };
+    let heartbeats = heartbeats.split(',').map(heartbeat).collect::<Option<_>>()?;
+    Some((table.parse().ok()?, Notification::Pulse { number: number.parse().ok()?, heartbeats }))
+}
+
+fn read_millis(word: &str) -> Option<Duration> {
+    word.parse().ok().map(Duration::from_millis)
 }
 
 /// No message has more than four words.
@@ -149,13 +174,16 @@ fn read_tags(words: &str) -> Option<Vec<MessageTag>> {
 /// Encodes a message with its proof; `None` if it would say nothing.
 pub fn write(notification: &Notification, keys: &MessageKeys) -> Option<String> {
     let message = match notification {
-        Notification::Heartbeat { .. } | Notification::Left { .. } => write_older_form(notification)?,
+        Notification::Heartbeat(_) | Notification::Left { .. } => write_older_form(notification)?,
         Notification::Announced { change } => return Some(write_announcement(*change, keys)),
         Notification::Applied { replica, changes, .. } if !changes.is_empty() => {
             let changes: Vec<_> = changes.iter().map(|change| format!("{:016x}", change.0)).collect();
             format!("applied {} {}", Uuid::from_u128(replica.0), changes.join(","))
         }
-        Notification::Applied { .. } | Notification::Changed { .. } | Notification::Unproven { .. } => return None,
+        Notification::Applied { .. }
+        | Notification::Changed { .. }
+        | Notification::Pulse { .. }
+        | Notification::Unproven(_) => return None,
     };
     Some(with_proof(&message, keys))
 }
@@ -173,14 +201,17 @@ fn with_proof(message: &str, keys: &MessageKeys) -> String {
 /// Encodes a message for versions that need no proof, if they know of it.
 pub fn write_older_form(notification: &Notification) -> Option<String> {
     match notification {
-        Notification::Heartbeat { replica, sequence, lease } => {
+        Notification::Heartbeat(Heartbeat { replica, sequence, lease }) => {
             Some(format!("heartbeat {} {sequence} {}", Uuid::from_u128(replica.0), lease.as_millis()))
         }
         Notification::Applied { replica, up_to, .. } => {
             up_to.map(|number| format!("applied {} {number}", Uuid::from_u128(replica.0)))
         }
         Notification::Left { replica } => Some(format!("left {}", Uuid::from_u128(replica.0))),
-        Notification::Announced { .. } | Notification::Changed { .. } | Notification::Unproven { .. } => None,
+        Notification::Announced { .. }
+        | Notification::Changed { .. }
+        | Notification::Pulse { .. }
+        | Notification::Unproven(_) => None,
     }
 }
 
@@ -191,13 +222,15 @@ mod tests {
 
     const REPLICA: ReplicaId = ReplicaId(u128::MAX - 1);
 
+    const HEARTBEAT: Heartbeat = Heartbeat { replica: REPLICA, sequence: 7, lease: Duration::from_secs(5) };
+
     fn keys(pepper: &str) -> MessageKeys {
         MessageKeys::new(&[Pepper::new(SecretString::new(pepper.repeat(32))).expect("32 bytes")])
     }
 
     fn all() -> [Notification; 5] {
         [
-            Notification::Heartbeat { replica: REPLICA, sequence: 7, lease: Duration::from_secs(5) },
+            Notification::Heartbeat(HEARTBEAT),
             Notification::Announced { change: ChangeId(u64::MAX) },
             Notification::Applied { replica: REPLICA, changes: vec![ChangeId(9)], up_to: None },
             Notification::Applied { replica: REPLICA, changes: vec![ChangeId(1), ChangeId(2)], up_to: None },
@@ -228,7 +261,7 @@ mod tests {
             ];
             for payload in forged {
                 let meaning = read(REPLICAS, &payload, &keys("a"));
-                let unproven = Notification::Unproven { replica: REPLICA, lease: Duration::from_secs(5) };
+                let unproven = Notification::Unproven(HEARTBEAT);
                 let waits = number == 0 && meaning == Meaning::Known(unproven);
                 assert!(meaning == Meaning::Nothing || waits, "{payload}: {meaning:?}");
             }
@@ -274,6 +307,24 @@ mod tests {
             "x",
         ] {
             assert_eq!(read(CHANGES, payload, &keys("a")), Meaning::Nothing, "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_pulse_names_heartbeats_or_nothing() {
+        let id = format!("{:032x}", REPLICA.0);
+        let pulse = |heartbeats| Some((16_385, Notification::Pulse { number: 9, heartbeats }));
+        let other = Heartbeat { replica: ReplicaId(1), sequence: u64::MAX, lease: Duration::from_millis(1500) };
+        assert_eq!(read_pulse(&format!("16385 9 {id}:7:5000")), pulse(vec![HEARTBEAT]));
+        let two = format!("16385 9 {id}:7:5000,{:032x}:ffffffffffffffff:1500", 1);
+        assert_eq!(read_pulse(&two), pulse(vec![HEARTBEAT, other]));
+        let long = format!("{id}0:7:5000");
+        for bad in ["", ":", "x:7:5000", &long, &format!("{id}:7"), &format!("{id}:7:5000:"), &format!("{id}:7:5000,")]
+        {
+            assert_eq!(read_pulse(&format!("16385 9 {bad}")), None, "{bad}");
+        }
+        for bad in [format!("16385 {id}:7:5000"), format!("x 9 {id}:7:5000"), format!("16385 9 {id}:7:5000 x")] {
+            assert_eq!(read_pulse(&bad), None, "{bad}");
         }
     }
 

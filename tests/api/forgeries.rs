@@ -36,10 +36,10 @@ impl Stranger {
         PgConnection::connect(&self.url).await.expect("a connection")
     }
 
-    /// Everything that is said on both channels, from now on.
+    /// Everything that is said on all channels, from now on.
     async fn overhears(&self) -> Arc<Mutex<Vec<(String, String)>>> {
         let mut listener = PgListener::connect(&self.url).await.expect("a connection");
-        listener.listen_all(["keyward", "keyward_replicas"]).await.expect("listening");
+        listener.listen_all(["keyward", "keyward_replicas", "keyward_pulses"]).await.expect("listening");
         let heard = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -86,8 +86,9 @@ async fn revoked(owner: &Person, key: &MadeKey, replica: &Replica) -> Value {
 
 /// The ids of all replicas that somebody has heard of.
 fn replicas_in(heard: &[(String, String)]) -> Vec<String> {
-    let id = |payload: &str| payload.split("heartbeat ").nth(1)?.split(' ').next().map(str::to_owned);
-    let mut ids: Vec<String> = heard.iter().filter_map(|(_, payload)| id(payload)).collect();
+    let pulses = heard.iter().filter(|(channel, _)| channel == "keyward_pulses");
+    let named = pulses.flat_map(|(_, payload)| payload.split(' ').nth(2).expect("heartbeats").split(','));
+    let mut ids: Vec<String> = named.map(|heartbeat| heartbeat.split(':').next().expect("an id").to_owned()).collect();
     ids.sort_unstable();
     ids.dedup();
     ids
@@ -111,7 +112,14 @@ async fn no_strangers_word_and_no_repeated_one_makes_a_revoke_return_before_a_si
         async move {
             for number in 0_u64.. {
                 let all = heard.lock().await.clone();
-                for id in replicas_in(&all) {
+                let table =
+                    all.iter().find(|(channel, _)| channel == "keyward_pulses").expect("a pulse").1.split(' ').next();
+                for hex in replicas_in(&all) {
+                    let id = uuid::Uuid::parse_str(&hex).expect("an id");
+                    for forged in [format!("{hex}:{number:x}:0"), format!("{hex}:{:x}:60000", (1 << 62) + number)] {
+                        let pulse = format!("{} {number} {forged}", table.expect("a number"));
+                        notify(&mut connection, "keyward_pulses", &pulse).await;
+                    }
                     for message in [format!("left {id}"), format!("applied {id} {number}")] {
                         notify(&mut connection, "keyward", &message).await;
                         notify(&mut connection, "keyward_replicas", &message).await;
@@ -178,6 +186,7 @@ async fn what_nobody_may_send_is_ignored_and_told_of_once() {
         {
             notify(&mut connection, "keyward", garbage).await;
             notify(&mut connection, "keyward_replicas", garbage).await;
+            notify(&mut connection, "keyward_pulses", garbage).await;
             notify(&mut connection, "keyward_replicas", &format!("{number:032x} {garbage:.5000}")).await;
         }
     }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use keyward::{
-    auth::coherence::{ChangeId, Notification, ReplicaId},
+    auth::coherence::{ChangeId, Heartbeat, Notification, ReplicaId},
     config::Database,
     domain::{
         api_key::Pepper,
@@ -88,15 +88,84 @@ async fn the_row_has_all_changes_of_a_burst_and_never_more_than_fit_into_a_page(
     assert_eq!(length.fetch_one(&rows).await.expect("a row"), 600);
 }
 
+fn heartbeat(replica: u128, sequence: u64) -> Heartbeat {
+    Heartbeat { replica: ReplicaId(replica), sequence, lease: Duration::from_secs(5) }
+}
+
+fn told(heartbeats: &[Heartbeat]) -> Vec<Notification> {
+    heartbeats.iter().map(|heartbeat| Notification::Heartbeat(*heartbeat)).collect()
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_told_to_all_by_a_pulse_that_one_replica_sends_for_everybody() {
+    let database = database().await;
+    let (one, other) = (announcements(&database).await, announcements(&database).await);
+    let mut listening = one.listen(Duration::from_secs(5)).await.expect("listening");
+    assert_eq!(listening.pulse, 0);
+    // The first since a replica listens is told by itself, too, with its proof.
+    assert_eq!(one.beat(&heartbeat(1, 1 << 62), None).await.expect("sent"), 0);
+    assert_eq!(other.beat(&heartbeat(2, 2 << 61), Some(0)).await.expect("sent"), 1);
+    let greetings = heard(&mut *listening.listener, &*one).await;
+    let [greeting, more @ ..] = &greetings[..] else { panic!("{greetings:?}") };
+    assert_eq!(*greeting, Notification::Heartbeat(heartbeat(1, 1 << 62)));
+    assert!(!more.is_empty());
+    // Somebody else has sent the pulse after that one.
+    let (newest, latest) = (heartbeat(1, (1 << 62) + 1), heartbeat(2, (1 << 62) + 2));
+    assert_eq!(one.beat(&newest, Some(0)).await.expect("sent"), 1);
+    assert_eq!(heard(&mut *listening.listener, &*one).await, []);
+    assert_eq!(other.beat(&latest, Some(1)).await.expect("sent"), 2);
+    let pulses = heard(&mut *listening.listener, &*one).await;
+    assert_eq!(pulses, [Notification::Pulse { number: 2, heartbeats: vec![latest, newest] }]);
+}
+
+#[tokio::test]
+async fn a_pulse_of_many_replicas_comes_in_parts_and_one_of_another_schema_is_nobodys() {
+    let database = database().await;
+    let replica = announcements(&database).await;
+    let mut listening = replica.listen(Duration::from_secs(5)).await.expect("listening");
+    replica.beat(&heartbeat(1, 1 << 62), None).await.expect("sent");
+    heard(&mut *listening.listener, &*replica).await;
+    let rows = database.superuser_pool().await;
+    let others = "INSERT INTO replicas (id, version, lease_ms, started_at, heartbeat_at, sequence)
+                  SELECT gen_random_uuid(), '1', 60000, now(), now(), 9223372036854775807 FROM generate_series(1, 299)";
+    sqlx::query(others).execute(&rows).await.expect("rows");
+    sqlx::query("SELECT pg_notify('keyward_pulses', '1 1 00000000000000000000000000000009:9:5000')")
+        .execute(&rows)
+        .await
+        .expect("sent");
+    replica.beat(&heartbeat(1, (1 << 62) + 1), Some(0)).await.expect("sent");
+    let parts = heard(&mut *listening.listener, &*replica).await;
+    let named = parts.iter().map(|part| match part {
+        Notification::Pulse { number: 1, heartbeats } => heartbeats.len(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(named.collect::<Vec<_>>(), [128, 128, 44]);
+}
+
+/// Versions before pulses hear nothing else.
+#[tokio::test]
+async fn where_an_earlier_version_is_heard_heartbeats_are_told_to_all() {
+    let database = database().await;
+    let (replica, old) = (announcements(&database).await, announcements(&database).await);
+    let mut listening = replica.listen(Duration::from_secs(5)).await.expect("listening");
+    let beat = async |sequence: u64| replica.beat(&heartbeat(1, (1 << 62) + sequence), None).await.expect("sent");
+    let own = |notification: &Notification| told(&[heartbeat(1, (1 << 62) + 3)]).contains(notification);
+    beat(1).await;
+    beat(2).await;
+    assert_eq!(heard(&mut *listening.listener, &*replica).await.len(), 2, "the greeting alone, in both forms");
+    old.beat(&heartbeat(2, 7), None).await.expect("sent");
+    heard(&mut *listening.listener, &*replica).await;
+    beat(3).await;
+    assert!(heard(&mut *listening.listener, &*replica).await.iter().any(own));
+}
+
 /// By their sequence, and by no clock, which may step.
 #[tokio::test]
 async fn the_row_of_a_replica_that_sends_no_heartbeats_is_removed_and_no_other() {
     let database = database().await;
     let (silent, living) = (announcements(&database).await, announcements(&database).await);
     let beat = async |announcements: &dyn Announcements, replica: u128, sequence: u64| {
-        let lease = Duration::from_secs(5);
-        let heartbeat = Notification::Heartbeat { replica: ReplicaId(replica), sequence, lease };
-        announcements.send(&heartbeat).await.expect("sent");
+        announcements.beat(&heartbeat(replica, sequence), None).await.expect("sent");
     };
     let rows = database.superuser_pool().await;
     let listed = async || {
@@ -105,14 +174,17 @@ async fn the_row_of_a_replica_that_sends_no_heartbeats_is_removed_and_no_other()
     };
     beat(&*silent, 1, 2).await;
     beat(&*living, 2, 1).await;
-    beat(&*living, 2, 2).await;
     silent.send(&applied(vec![ChangeId::by_rows(1 << 16)])).await.expect("sent");
     assert_eq!(listed().await, [1, 2]);
     // It has beaten since the last look, so it stays until the next.
     beat(&*silent, 1, 3).await;
-    beat(&*living, 2, 301).await;
+    for sequence in 2..=301 {
+        beat(&*living, 2, sequence).await;
+    }
     assert_eq!(listed().await, [1, 2]);
-    beat(&*living, 2, 601).await;
+    for sequence in 302..=601 {
+        beat(&*living, 2, sequence).await;
+    }
     assert_eq!(listed().await, [2]);
     let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM acknowledgements");
     assert_eq!(query.fetch_one(&rows).await.expect("a count"), 0);
@@ -123,22 +195,22 @@ async fn the_row_of_a_replica_that_sends_no_heartbeats_is_removed_and_no_other()
 async fn a_listener_reads_who_may_hold_a_lease_unless_earlier_versions_may_run() {
     let database = database().await;
     let (replica, revoker) = (announcements(&database).await, announcements(&database).await);
-    let lease = Duration::from_secs(7);
-    replica.send(&Notification::Heartbeat { replica: SELF, sequence: 2, lease }).await.expect("sent");
+    let own = Heartbeat { lease: Duration::from_secs(7), ..heartbeat(1, 2) };
+    replica.beat(&own, None).await.expect("sent");
     let listening = async || revoker.listen(Duration::from_secs(5)).await.expect("listening").holders;
-    assert_eq!(listening().await, Holders::Listed(vec![(SELF, lease)]));
+    assert_eq!(listening().await, Holders::Listed(vec![own]));
     let rows = database.superuser_pool().await;
     let migrated = async |ago: &str| {
         let statement = format!(
-            "UPDATE _sqlx_migrations SET installed_on = now() - interval '{ago}' WHERE version = 15;
-             UPDATE _sqlx_migrations SET installed_on = now() - interval '100 days' WHERE version < 15"
+            "UPDATE _sqlx_migrations SET installed_on = now() - interval '{ago}' WHERE version = 16;
+             UPDATE _sqlx_migrations SET installed_on = now() - interval '100 days' WHERE version < 16"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&rows).await.expect("done");
     };
     migrated("6 days").await;
     assert_eq!(listening().await, Holders::Unlisted(Duration::from_secs(5)));
     migrated("8 days").await;
-    assert_eq!(listening().await, Holders::Listed(vec![(SELF, lease)]));
+    assert_eq!(listening().await, Holders::Listed(vec![own]));
     replica.send(&Notification::Left { replica: SELF }).await.expect("sent");
     assert_eq!(listening().await, Holders::Listed(vec![]));
 }

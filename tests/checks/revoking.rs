@@ -2,7 +2,7 @@
 
 use keyward::{
     auth::{
-        coherence::{CoherenceTimings, Notification, Records, ReplicaId, Settled},
+        coherence::{CoherenceTimings, Heartbeat, Notification, Records, ReplicaId, Settled},
         lifecycle::{ChangedKey, Done},
     },
     domain::{denial::Denial, ledger::Refusal, verdict::Verdict},
@@ -46,7 +46,8 @@ async fn a_revoke_waits_for_every_replica_that_may_hold_a_lease() {
     const OTHER: ReplicaId = ReplicaId(1);
     let world = World::usual().await;
     let key = world.warm_key().await;
-    world.channel.deliver(&Notification::Heartbeat { replica: OTHER, sequence: 1, lease: LONG_LEASE });
+    let heartbeat = Heartbeat { replica: OTHER, sequence: 1, lease: LONG_LEASE };
+    world.channel.deliver(&Notification::Heartbeat(heartbeat));
     let lifecycle = world.lifecycle();
     let revoking = tokio::spawn(async move { lifecycle.revoke(key.id, None, operator(), NOW).await });
     let change = world.store.has_announced().await;

@@ -47,8 +47,22 @@ fn the_promise_holds_when_all_listen() {
 }
 
 #[test]
+fn the_promise_holds_when_two_replicas_send_pulses() {
+    must_hold(&two_send_pulses());
+}
+
+#[test]
+fn the_promise_holds_beside_a_replica_that_knows_no_pulses() {
+    for older in [0, 1] {
+        must_hold(&beside_older(older, one_heartbeat()));
+    }
+    must_hold(&beside_older(0, revoker_begins_to_listen()));
+}
+
+#[test]
 fn the_promise_holds_when_a_holder_loses_its_listener() {
     must_hold(&holder_reconnects());
+    must_hold(&with_rows(holder_reconnects()));
 }
 
 #[test]
@@ -103,11 +117,13 @@ fn the_promise_holds_beside_a_replica_that_proves_nothing() {
 #[test]
 fn the_promise_holds_when_somebody_repeats_messages() {
     must_hold(&messages_are_repeated());
+    must_hold(&with_rows(Rules { revokes: 1, ..messages_are_repeated() }));
 }
 
 #[test]
 fn the_promise_holds_when_answers_come_later_than_what_they_are_about() {
     must_hold(&answers_come_late());
+    must_hold(&with_rows(answers_come_late()));
 }
 
 #[test]
@@ -176,6 +192,7 @@ fn looking_at_the_entry_before_the_lease_is_too_early() {
 #[test]
 fn a_lease_that_counts_from_the_return_outlives_the_wait() {
     must_be_found(Fault::LeaseFromReturn, steady());
+    must_be_found(Fault::LeaseFromReturn, with_rows(steady()));
 }
 
 #[test]
@@ -213,6 +230,22 @@ fn with_heartbeats_that_no_standby_confirms_a_superseded_server_gives_leases() {
 #[test]
 fn a_heartbeat_whose_commit_was_cut_short_proves_nothing() {
     must_be_found(Fault::LeaseWithoutAnswer, superseded_beside_a_command_line());
+    must_be_found(Fault::LeaseWithoutAnswer, with_rows(superseded_beside_a_command_line()));
+}
+
+#[test]
+fn who_is_named_by_a_pulse_must_be_waited_for() {
+    must_be_found(Fault::PulsesNotCounted, with_rows(steady()));
+}
+
+#[test]
+fn each_new_heartbeat_in_a_pulse_must_be_noticed() {
+    must_be_found(Fault::RenewalsNotNoticed, with_rows(steady()));
+}
+
+#[test]
+fn a_heartbeat_that_can_be_named_before_it_is_sent_brings_a_lease_too_early() {
+    must_be_found(Fault::SequencesGuessed, with_rows(one_heartbeat()));
 }
 
 #[test]
@@ -241,6 +274,8 @@ fn big_world() -> Rules {
         settings: big_settings(5),
         longest_lease: Duration::from_nanos(300),
         has_rows: true,
+        has_pulses: true,
+        older: None,
         fault: None,
         connected: vec![true; 3],
         budgets: vec![endless; 3],
@@ -269,7 +304,13 @@ fn the_promise_holds_in_long_random_simulations() {
     };
     let mut tally = Tally::default();
     for seed in seeds {
-        let rules = Rules { has_rows: seed % 2 == 0, ..rules.clone() };
+        // With rows and pulses; with messages alone; with messages and pulses, where one replica knows no pulses.
+        let rules = Rules {
+            has_rows: seed % 3 == 0,
+            has_pulses: seed % 3 != 1,
+            older: (seed % 3 == 2).then_some(1),
+            ..rules.clone()
+        };
         match simulate(&rules, seed, STEPS) {
             Ok(run) => tally.add(&run),
             Err(story) => panic!("the promise is broken: {story}"),

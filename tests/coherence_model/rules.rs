@@ -44,6 +44,12 @@ pub(crate) enum Fault {
     LeaseWithoutAnswer,
     /// A row is believed that no commit has proven afterwards.
     ReadNotProven,
+    /// Whoever is named by a pulse isn't waited for.
+    PulsesNotCounted,
+    /// A pulse does not tell a new heartbeat from one that was named before.
+    RenewalsNotNoticed,
+    /// Somebody can name a heartbeat before it is sent.
+    SequencesGuessed,
 }
 
 /// What may happen how often to one replica.
@@ -65,8 +71,12 @@ pub(crate) struct Rules {
     /// What the database says is the longest lease.
     pub(crate) longest_lease: Duration,
     /// Whether replicas have rows: a listener reads all of them when it begins, and acknowledgements are rows. Otherwise
-    /// it waits for the longest lease, and acknowledgements are messages.
+    /// it waits for the longest lease, and heartbeats and acknowledgements are messages to all.
     pub(crate) has_rows: bool,
+    /// Whether heartbeats are told to all by pulses.
+    pub(crate) has_pulses: bool,
+    /// A replica that neither sends nor hears pulses, of an older version.
+    pub(crate) older: Option<usize>,
     pub(crate) fault: Option<Fault>,
     /// Which replicas listen from the start.
     pub(crate) connected: Vec<bool>,
@@ -100,7 +110,10 @@ pub(crate) enum Action {
     ListenerLost(usize),
     Deliver(usize),
     Look(usize),
-    Heartbeat(usize),
+    /// With a pulse, or without one.
+    Heartbeat(usize, bool),
+    /// The heartbeats that a pulse will name are read.
+    ReadHeartbeats(usize),
     Commit(usize),
     Reply(usize),
     Supersede,
@@ -126,7 +139,9 @@ impl fmt::Display for Action {
             Action::ListenerLost(i) => write!(f, "replica {i}: loses its listening connection"),
             Action::Deliver(i) => write!(f, "replica {i}: hears the next notification"),
             Action::Look(i) => write!(f, "replica {i}: reads who has acknowledged"),
-            Action::Heartbeat(i) => write!(f, "replica {i}: sends a heartbeat"),
+            Action::Heartbeat(i, true) => write!(f, "replica {i}: sends a heartbeat and perhaps a pulse"),
+            Action::Heartbeat(i, false) => write!(f, "replica {i}: sends a heartbeat"),
+            Action::ReadHeartbeats(_) => write!(f, "database: reads what a pulse will name"),
             Action::Commit(_) => write!(f, "database: takes a notification"),
             Action::Reply(_) => write!(f, "database: answers that it has it"),
             Action::Supersede => write!(f, "database: the standby takes over, and the first server goes on"),
@@ -152,6 +167,8 @@ pub(crate) fn settings(lease: u64, clock_margin: u64) -> CoherenceTimings {
     CoherenceTimings {
         lease: Duration::from_nanos(lease),
         clock_margin: Duration::from_nanos(clock_margin),
+        // Whoever ticks wants a pulse.
+        heartbeat_every: Duration::ZERO,
         deaf_after: Duration::from_nanos(lease),
         most_replicas: 8,
         most_waiting: 8,

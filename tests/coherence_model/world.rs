@@ -12,7 +12,7 @@ mod revoking;
 mod server;
 
 use keyward::auth::coherence::{
-    Connection, FillTicket, Freshness, Holders, MonotonicTime, Notification, RecordId, Replica, ReplicaId,
+    Connection, FillTicket, Freshness, Heartbeat, Holders, MonotonicTime, Notification, RecordId, Replica, ReplicaId,
 };
 
 use crate::rules::{Action, Budget, Fault, Rules};
@@ -63,6 +63,17 @@ struct Node {
     clock_offset: u64,
 }
 
+/// What a replica has sent.
+#[derive(Clone, Hash)]
+struct Sent {
+    sender: usize,
+    message: Notification,
+    /// For a heartbeat: the number of the latest pulse that the sender knows, if it wants another.
+    pulse_after: Option<u64>,
+    /// The heartbeats that the pulse names, once they were read.
+    read: Option<Vec<Heartbeat>>,
+}
+
 pub(crate) struct World {
     now: u64,
     servers: [Server; 2],
@@ -70,10 +81,10 @@ pub(crate) struct World {
     primary: usize,
     /// By key, the highest version whose revoke has returned.
     returned: Vec<Version>,
-    /// Sent, and not committed (yet, or ever): sender and message.
-    flying: Vec<(usize, Notification)>,
-    /// Committed, and the sender has no answer yet (or never gets one).
-    unanswered: Vec<(usize, Notification)>,
+    /// Sent, and not committed (yet, or ever).
+    flying: Vec<Sent>,
+    /// Committed, and the sender has no answer yet (or never gets one): sender, message, and the latest pulse then.
+    unanswered: Vec<(usize, Notification, u64)>,
     /// A read was believed that was older than a revoke that had returned before it began.
     believed_too_old: Option<String>,
     repetitions_left: u32,
@@ -82,6 +93,13 @@ pub(crate) struct World {
     revokes_left: u32,
     next_change: u64,
     pub(crate) tally: Tally,
+}
+
+impl Node {
+    /// The sequence of the next heartbeat of replica `i`.
+    fn next_sequence(&self, i: usize) -> u64 {
+        (i as u64) << 32 | u64::from(self.budget.heartbeats)
+    }
 }
 
 fn record(key: usize) -> RecordId {
@@ -134,6 +152,7 @@ impl World {
             Action::Supersede => {
                 self.servers[1].rows = self.servers[0].rows.clone();
                 self.servers[1].replicas = self.servers[0].replicas.clone();
+                self.servers[1].pulse = self.servers[0].pulse;
                 self.servers[1].acknowledged = self.servers[0].acknowledged.clone();
                 self.primary = 1;
             }
@@ -149,12 +168,19 @@ impl World {
             Action::Deliver(i) => self.deliver(i, rules),
             Action::Look(i) => self.look(i),
             Action::Restart(i) => self.restart(i, rules),
-            Action::Heartbeat(i) => {
+            Action::Heartbeat(i, with_pulse) => {
                 let now = self.clock(rules, i);
                 let node = &mut self.nodes[i];
+                let sequence = node.next_sequence(i);
                 node.budget.heartbeats -= 1;
-                let heartbeat = node.replica.tick(now).heartbeat;
-                self.flying.extend(heartbeat.map(|h| (i, h)));
+                let ticked = node.replica.tick(now, sequence);
+                let pulse_after = ticked.pulse_after.filter(|_| with_pulse);
+                let message = ticked.heartbeat.map(Notification::Heartbeat);
+                self.flying.extend(message.map(|message| Sent { sender: i, message, pulse_after, read: None }));
+            }
+            Action::ReadHeartbeats(index) => {
+                let server = self.nodes[self.flying[index].sender].server;
+                self.flying[index].read = Some(self.servers[server].replicas.values().copied().collect());
             }
             Action::Leave(i) => {
                 let node = &mut self.nodes[i];
@@ -164,7 +190,7 @@ impl World {
                     Some(Fault::LeaveKeepsLease) => Notification::Left { replica: node.replica.id() },
                     _ => node.replica.leave(&node.freshness),
                 };
-                self.flying.push((i, left));
+                self.flying.push(Sent { sender: i, message: left, pulse_after: None, read: None });
             }
             _ => self.perform_locally(rules, action),
         }
@@ -225,16 +251,15 @@ impl World {
         }
         let holders = match rules.fault {
             Some(Fault::HoldersNotRead) => Holders::Listed(Vec::new()),
-            _ if rules.has_rows => {
-                Holders::Listed(self.servers[self.primary].replicas.iter().map(|(id, lease)| (*id, *lease)).collect())
-            }
+            _ if rules.has_rows => Holders::Listed(self.servers[self.primary].replicas.values().copied().collect()),
             _ => Holders::Unlisted(rules.longest_lease),
         };
+        let pulse = self.servers[self.primary].pulse;
         let node = &mut self.nodes[i];
         let current_before: Vec<bool> = (0..node.cache.len())
             .map(|key| node.cache[key].is_some_and(|e| node.freshness.is_current(&e.ticket, record(key))))
             .collect();
-        let connection = node.replica.listener_connected(now, &holders, &node.freshness);
+        let connection = node.replica.listener_connected(now, &holders, pulse, &node.freshness);
         if let Some(socket) = &mut node.socket {
             socket.connection = Some(connection);
         }

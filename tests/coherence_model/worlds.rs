@@ -16,6 +16,8 @@ pub(crate) fn small_world(budgets: &[Budget], revoker: Option<usize>) -> Rules {
         settings: vec![settings(2, 0); budgets.len()],
         longest_lease: Duration::from_nanos(2),
         has_rows: false,
+        has_pulses: false,
+        older: None,
         fault: None,
         connected: vec![true; budgets.len()],
         budgets: budgets.to_vec(),
@@ -37,6 +39,13 @@ pub(crate) fn steady() -> Rules {
     Rules { settings: vec![settings(1, 0), settings(2, 0)], ..small_world(&[REVOKER, HOLDER], Some(0)) }
 }
 
+/// Both send pulses, which name each other.
+pub(crate) fn two_send_pulses() -> Rules {
+    let holder = Budget { heartbeats: 1, ..HOLDER };
+    let revoker = Budget { fills: 0, ..holder };
+    with_rows(Rules { ticks: 3, ..small_world(&[revoker, holder], Some(0)) })
+}
+
 pub(crate) fn one_heartbeat() -> Rules {
     let holder = Budget { heartbeats: 1, ..HOLDER };
     small_world(&[REVOKER, holder], Some(0))
@@ -47,9 +56,14 @@ pub(crate) fn holder_reconnects() -> Rules {
     small_world(&[REVOKER, holder], Some(0))
 }
 
-/// The same with rows of all replicas, which whoever begins to listen reads.
+/// The same with rows of all replicas, which whoever begins to listen reads, and with pulses.
 pub(crate) fn with_rows(rules: Rules) -> Rules {
-    Rules { has_rows: true, ..rules }
+    Rules { has_rows: true, has_pulses: true, ..rules }
+}
+
+/// The same where this replica is of a version before pulses, so that the others tell it everything as before.
+pub(crate) fn beside_older(older: usize, rules: Rules) -> Rules {
+    Rules { has_pulses: true, older: Some(older), ..rules }
 }
 
 pub(crate) fn revoker_begins_to_listen() -> Rules {

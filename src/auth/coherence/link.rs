@@ -17,8 +17,8 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    ChangeId, CoherenceTimings, Connection, Freshness, LONGEST_LEASE, Mark, MonotonicTime, Notification, Progress,
-    Replica, ReplicaId, Settled, settled_unheard_at,
+    ChangeId, CoherenceTimings, Connection, Freshness, Heartbeat, LONGEST_LEASE, Mark, MonotonicTime, Notification,
+    Progress, Replica, ReplicaId, Settled, settled_unheard_at,
 };
 use crate::{
     auth::clock,
@@ -32,9 +32,6 @@ use crate::{
 /// The number of invalidation counters: 512 KB, which stay in the processor's cache, because each check reads one. With
 /// a million cached keys, a change causes one read for each of the fifteen that share its counter.
 const STRIPES: usize = 1 << 16;
-/// Heartbeats per lease: some may be late before the lease expires.
-const HEARTBEATS_A_LEASE: u32 = 5;
-const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// The pause between two looks for acknowledgements; doubled up to the maximum. The first is about the time in which a
 /// replica acknowledges.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
@@ -49,6 +46,7 @@ pub struct Link {
     freshness: Arc<Freshness>,
     announcements: Arc<dyn Announcements>,
     lease: Duration,
+    heartbeat_every: Duration,
     /// Signals that a message arrived, or a row was read, that may settle a change.
     progressed: watch::Sender<()>,
     /// Held while a heartbeat is being sent. A second one would only queue behind it.
@@ -73,6 +71,7 @@ impl Link {
     pub fn new(id: ReplicaId, settings: CoherenceTimings, announcements: Arc<dyn Announcements>) -> Self {
         Self {
             lease: settings.lease,
+            heartbeat_every: settings.heartbeat_every,
             replica: Mutex::new(Replica::new(id, settings)),
             freshness: Arc::new(Freshness::new(STRIPES)),
             announcements,
@@ -134,16 +133,15 @@ impl Link {
     }
 
     async fn follow(self: &Arc<Self>, listening: Listening) -> StoreError {
-        let Listening { mut listener, holders } = listening;
-        let connection = self.replica().listener_connected(clock::now(), &holders, &self.freshness);
+        let Listening { mut listener, holders, pulse } = listening;
+        let connection = self.replica().listener_connected(clock::now(), &holders, pulse, &self.freshness);
         let lost = self.hear(&mut *listener, connection).await;
         self.replica().listener_lost(connection);
         lost
     }
 
     async fn hear(self: &Arc<Self>, listener: &mut dyn Listener, connection: Connection) -> StoreError {
-        let interval = (self.lease / HEARTBEATS_A_LEASE).min(HEARTBEAT_INTERVAL_MAX);
-        let mut heartbeats = tokio::time::interval(interval);
+        let mut heartbeats = tokio::time::interval(self.heartbeat_every);
         heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -182,13 +180,13 @@ impl Link {
     fn tick(self: &Arc<Self>) -> bool {
         // Taken before the heartbeat is created, so that `leave` waits for every created heartbeat.
         let turn = Arc::clone(&self.on_its_way).try_lock_owned();
-        let ticked = self.replica().tick(clock::now());
+        let ticked = self.replica().tick(clock::now(), Heartbeat::sequence(rand::random()));
         if let (Some(heartbeat), Ok(turn)) = (ticked.heartbeat, turn) {
             let link = Arc::clone(self);
             tokio::spawn(async move {
-                match link.announcements.send(&heartbeat).await {
-                    Ok(()) => {
-                        link.replica().heartbeat_sent(&heartbeat, clock::now(), &link.freshness);
+                match link.announcements.beat(&heartbeat, ticked.pulse_after).await {
+                    Ok(pulse) => {
+                        link.replica().heartbeat_sent(&heartbeat, pulse, clock::now(), &link.freshness);
                         link.troubles.heartbeats.is_over(|lasted_ms| {
                             tracing::info!(lasted_ms, "heartbeats reach the database again");
                         });

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Holders, LONGEST_LEASE, MonotonicTime, ReplicaId};
+use super::{Heartbeat, Holders, LONGEST_LEASE, MonotonicTime, ReplicaId};
 
 /// The maximum number of unproven replicas that are tracked individually. Separate, so that impostors can't displace
 /// others.
 const MOST_UNPROVEN: usize = 64;
 
-/// Built from received heartbeats. All times are on this replica's clock.
+/// The end of a lease that was never taken.
+const NEVER: MonotonicTime = MonotonicTime::from_nanos(0);
+
+/// Built from heartbeats, which are received one by one or in pulses. All times are on this replica's clock.
 ///
 /// A heartbeat is sent before it arrives here, and the sender counts its lease from the sending. So `arrival + lease`
-/// is never earlier than the end of the lease. A replayed heartbeat only makes it later.
+/// is never earlier than the end of the lease. Pulses name the latest heartbeat of a replica again and again; only the
+/// first arrival counts. Others only make it later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Membership {
     proven: Listed,
@@ -26,71 +30,88 @@ pub(super) struct Membership {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Listed {
-    until: BTreeMap<ReplicaId, MonotonicTime>,
+    members: BTreeMap<ReplicaId, Member>,
     most: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Member {
+    /// The end of its lease.
+    until: MonotonicTime,
+    /// Its latest heartbeat, if it proves anything.
+    sequence: u64,
 }
 
 impl Membership {
     pub(super) fn new(most: usize) -> Self {
-        Self {
-            proven: Listed::new(most),
-            unproven: Listed::new(MOST_UNPROVEN),
-            unlisted_until: MonotonicTime::from_nanos(0),
-        }
+        Self { proven: Listed::new(most), unproven: Listed::new(MOST_UNPROVEN), unlisted_until: NEVER }
     }
 
     /// Starts over with a new connection. Any number of heartbeats may have been missed, none of them sent later than
     /// `now`. `holders` covers all who sent them, so the list is cleared.
     pub(super) fn start_over(&mut self, now: MonotonicTime, holders: &Holders, ourselves: ReplicaId) {
-        self.proven.until.clear();
-        self.unproven.until.clear();
+        self.proven.members.clear();
+        self.unproven.members.clear();
         match holders {
-            Holders::Listed(holders) => {
-                for (replica, lease) in holders.iter().filter(|(replica, _)| *replica != ourselves) {
-                    self.heard_heartbeat(*replica, now, *lease);
-                }
-            }
+            Holders::Listed(heartbeats) => self.heard_pulse(heartbeats, now, ourselves),
             Holders::Unlisted(longest) => self.unlisted_until = self.unlisted_until.max(now.after(*longest)),
         }
     }
 
-    pub(super) fn heard_heartbeat(&mut self, of: ReplicaId, now: MonotonicTime, lease: Duration) {
-        let until = now.after(lease);
-        self.unproven.until.remove(&of);
-        if !self.proven.list(of, until, now) {
-            self.unlisted_until = self.unlisted_until.max(until);
+    pub(super) fn heard_heartbeat(&mut self, heartbeat: &Heartbeat, now: MonotonicTime) {
+        let Heartbeat { replica, sequence, lease } = *heartbeat;
+        // No replica has a longer lease, whatever the message claims.
+        let member = Member { until: now.after(lease.min(LONGEST_LEASE)), sequence };
+        self.unproven.members.remove(&replica);
+        if !self.proven.list(replica, member, now) {
+            self.unlisted_until = self.unlisted_until.max(member.until);
+        }
+    }
+
+    /// Every heartbeat that is named for the first time has arrived now. The others have arrived before, and a replica
+    /// that has died or left is named until somebody removes its row.
+    pub(super) fn heard_pulse(&mut self, heartbeats: &[Heartbeat], now: MonotonicTime, ourselves: ReplicaId) {
+        let is_known = |members: &BTreeMap<ReplicaId, Member>, heartbeat: &Heartbeat| {
+            members.get(&heartbeat.replica).is_some_and(|member| member.sequence == heartbeat.sequence)
+        };
+        for heartbeat in heartbeats {
+            if heartbeat.replica != ourselves && !is_known(&self.proven.members, heartbeat) {
+                self.heard_heartbeat(heartbeat, now);
+            }
         }
     }
 
     /// Returns whether this replica was unknown.
     pub(super) fn heard_unproven(&mut self, of: ReplicaId, now: MonotonicTime, lease: Duration) -> bool {
         // A replica with a proof also sends the unproven form, for older versions.
-        if self.proven.until.contains_key(&of) {
+        if self.proven.members.contains_key(&of) {
             return false;
         }
-        // No replica has a longer lease, whatever the message claims.
-        let until = now.after(lease.min(LONGEST_LEASE));
-        let is_news = !self.unproven.until.contains_key(&of);
-        if !self.unproven.list(of, until, now) {
-            self.unlisted_until = self.unlisted_until.max(until);
+        let member = Member { until: now.after(lease.min(LONGEST_LEASE)), sequence: 0 };
+        let is_news = !self.unproven.members.contains_key(&of);
+        if !self.unproven.list(of, member, now) {
+            self.unlisted_until = self.unlisted_until.max(member.until);
         }
         is_news
     }
 
+    /// This replica holds no lease. It stays listed, because a pulse may still name its latest heartbeat.
     pub(super) fn left(&mut self, replica: ReplicaId) {
-        self.proven.until.remove(&replica);
-        self.unproven.until.remove(&replica);
+        if let Some(member) = self.proven.members.get_mut(&replica) {
+            member.until = NEVER;
+        }
+        self.unproven.members.remove(&replica);
     }
 
     /// Every listed replica whose lease may be valid at `now`, with the latest end of the lease.
     pub(super) fn holders(&self, now: MonotonicTime) -> BTreeMap<ReplicaId, MonotonicTime> {
-        let listed = self.proven.until.iter().chain(&self.unproven.until);
-        listed.filter(|(_, until)| now < **until).map(|(id, until)| (*id, *until)).collect()
+        let listed = self.proven.members.iter().chain(&self.unproven.members);
+        listed.filter(|(_, member)| now < member.until).map(|(id, member)| (*id, member.until)).collect()
     }
 
     /// Whether an unproven replica may hold a lease at `now`.
     pub(super) fn has_unproven(&self, now: MonotonicTime) -> bool {
-        self.unproven.until.values().any(|until| now < *until)
+        self.unproven.members.values().any(|member| now < member.until)
     }
 
     pub(super) fn unlisted_until(&self) -> MonotonicTime {
@@ -98,27 +119,28 @@ impl Membership {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.proven.until.len() + self.unproven.until.len()
+        let listed = self.proven.members.values().chain(self.unproven.members.values());
+        listed.filter(|member| member.until != NEVER).count()
     }
 }
 
 impl Listed {
     fn new(most: usize) -> Self {
-        Self { until: BTreeMap::new(), most }
+        Self { members: BTreeMap::new(), most }
     }
 
     /// Returns whether there was room for it.
-    fn list(&mut self, replica: ReplicaId, until: MonotonicTime, now: MonotonicTime) -> bool {
-        if let Some(known) = self.until.get_mut(&replica) {
-            *known = until.max(*known);
+    fn list(&mut self, replica: ReplicaId, member: Member, now: MonotonicTime) -> bool {
+        if let Some(known) = self.members.get_mut(&replica) {
+            *known = Member { until: member.until.max(known.until), ..member };
             return true;
         }
-        if self.until.len() >= self.most {
-            self.until.retain(|_, until| now < *until);
+        if self.members.len() >= self.most {
+            self.members.retain(|_, member| now < member.until);
         }
-        let has_room = self.until.len() < self.most;
+        let has_room = self.members.len() < self.most;
         if has_room {
-            self.until.insert(replica, until);
+            self.members.insert(replica, member);
         }
         has_room
     }

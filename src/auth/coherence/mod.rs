@@ -12,29 +12,31 @@
 //! # Why the promise holds
 //!
 //! Postgres delivers notifications to every listener in commit order. A change C is announced in its own transaction,
-//! after the change itself. If replica B takes a lease from a heartbeat committed *after* C, B has applied C first,
-//! because one task handles messages in delivery order. A lease from a heartbeat committed *before* C ends, in real
-//! time, at most one lease after the heartbeat's arrival at the revoker A. When A receives its own announcement of C,
-//! it has received all of these heartbeats, except those sent before A started to listen. Their senders are in the
-//! table that A read after that start, and their leases end one lease after the read; where the table may lack some,
-//! all of these leases end one longest lease after it. So after C, every other replica has acknowledged (it applied C),
+//! after the change itself. Replica B takes a lease from a heartbeat that a pulse names, which was committed after the
+//! heartbeat. If that pulse was committed *after* C, B has applied C first, because one task handles messages in
+//! delivery order. If it was committed *before* C, the lease ends, in real time, at most one lease after the revoker A
+//! first heard of the heartbeat. When A receives its own announcement of C, it has received all of these pulses, except
+//! those sent before A started to listen. The heartbeats that they name are in the table that A read after that start,
+//! and their leases end one lease after the read; where the table may lack some, all of these leases end one longest
+//! lease after it. So after C, every other replica has acknowledged (it applied C),
 //! has left (it gave up its lease), or has outlived its lease, and A has applied C itself. If A can't receive its
 //! announcement, every lease from before C has ended one longest lease after the commit.
 //!
 //! # What is authenticated
 //!
 //! Anybody who can connect to the database can send notifications, and read those of others. So every message that
-//! could shorten a wait or grant a lease carries a proof that a replica sent it: heartbeats, announcements,
-//! deregistrations, acknowledgements for earlier versions. Acknowledgements by rows need none: only the service's role
-//! can write the table. All other messages only invalidate, or only lengthen a wait by up to one longest lease:
-//! messages of triggers, and heartbeats without a proof.
+//! could shorten a wait carries a proof that a replica sent it: announcements, deregistrations, acknowledgements for
+//! earlier versions. Acknowledgements by rows need none: only the service's role can write the table. A pulse grants a
+//! lease only if it names a random number that was committed with the heartbeat, so whoever knows the number sends
+//! later than that. All other messages only invalidate, or only lengthen a wait by up to one longest lease: messages of
+//! triggers, and pulses and heartbeats without a proof.
 //!
 //! Messages can also be replayed, which causes nothing but waits:
 //!
 //! - An acknowledgement names its changes by random numbers that are used once, and a deregistration names a run of a
 //!   replica. Both stay true for ever.
-//! - A heartbeat grants its sender a lease only while it is in flight, counted from its sending. For others, it makes
-//!   the sender's lease look longer than it is.
+//! - A heartbeat grants its sender a lease only once, counted from its sending. For others, a pulse that names it again
+//!   changes nothing, or makes the sender's lease look longer than it is.
 //! - An announcement is acknowledged by every replica that has applied its change, however often it arrives. Its own
 //!   sender counts only the first, and the original precedes every copy, because nobody can read it before its commit.
 //!
@@ -68,7 +70,7 @@ mod tests;
 use std::time::Duration;
 
 pub use crate::domain::coherence::{
-    ChangeId, Holders, LONGEST_LEASE, Mark, MonotonicTime, Notification, RecordId, Records, ReplicaId,
+    ChangeId, Heartbeat, Holders, LONGEST_LEASE, Mark, MonotonicTime, Notification, RecordId, Records, ReplicaId,
 };
 pub use confirmation::{Progress, Settled};
 pub use freshness::{FillTicket, Freshness};
@@ -78,6 +80,10 @@ pub use replica::{Connection, Replica, Ticked};
 /// The shortest lease with room for a few heartbeats.
 pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
+/// Heartbeats per lease: some may be late before the lease expires.
+const HEARTBEATS_A_LEASE: u32 = 5;
+const HEARTBEAT_EVERY_MAX: Duration = Duration::from_secs(1);
+
 /// The parameters of the protocol. [`CoherenceTimings::for_lease`] derives all of them from the lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CoherenceTimings {
@@ -86,6 +92,8 @@ pub struct CoherenceTimings {
     /// This replica trusts its cache for `lease - clock_margin` by its own clock. So the promise holds as long as no
     /// clock runs faster than another by more than the factor `lease : (lease - clock_margin)`.
     pub clock_margin: Duration,
+    /// The interval of heartbeats. Half of it is the interval of pulses.
+    pub heartbeat_every: Duration,
     /// If the database has committed a heartbeat and it does not come back within this time, the listening connection
     /// is considered dead.
     pub deaf_after: Duration,
@@ -114,7 +122,14 @@ impl CoherenceTimings {
         if !(SHORTEST_LEASE..=LONGEST_LEASE).contains(&lease) {
             return Err(InvalidLease(lease));
         }
-        Ok(Self { lease, clock_margin: lease / 5, deaf_after: lease / 2, most_replicas: 1024, most_waiting: 4096 })
+        Ok(Self {
+            lease,
+            clock_margin: lease / 5,
+            heartbeat_every: (lease / HEARTBEATS_A_LEASE).min(HEARTBEAT_EVERY_MAX),
+            deaf_after: lease / 2,
+            most_replicas: 1024,
+            most_waiting: 4096,
+        })
     }
 
     /// The duration of trust that a heartbeat grants its sender, from the instant before the sending.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::acknowledgements::Acknowledgements;
 use super::confirmation::Confirmations;
 use super::membership::Membership;
-use super::{ChangeId, Freshness, Holders, MonotonicTime, Notification, Progress, Records};
+use super::{ChangeId, Freshness, Heartbeat, Holders, MonotonicTime, Notification, Progress, Records};
 use super::{CoherenceTimings, ReplicaId};
 
 /// The maximum number of heartbeats in flight. A lease from an older one would be useless.
@@ -19,7 +19,9 @@ pub struct Connection(u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticked {
     /// A heartbeat to send now. Report it with [`Replica::heartbeat_sent`].
-    pub heartbeat: Option<Notification>,
+    pub heartbeat: Option<Heartbeat>,
+    /// No pulse has named us for a while: send one with the heartbeat if the latest is still the one with this number.
+    pub pulse_after: Option<u64>,
     /// The listening connection is dead: drop it, report it as lost, and reconnect.
     pub reconnect: bool,
 }
@@ -34,8 +36,11 @@ pub struct Replica {
     settings: CoherenceTimings,
     listening: Option<Connection>,
     connections: u64,
-    next_sequence: u64,
     under_way: VecDeque<UnderWay>,
+    /// The number of the latest pulse, as far as is known.
+    pulse: u64,
+    /// When a pulse last named us, on this connection.
+    named_at: Option<MonotonicTime>,
     leaving: bool,
     members: Membership,
     confirmations: Confirmations,
@@ -64,8 +69,9 @@ impl Replica {
             id,
             listening: None,
             connections: 0,
-            next_sequence: 0,
             under_way: VecDeque::new(),
+            pulse: 0,
+            named_at: None,
             leaving: false,
             members: Membership::new(settings.most_replicas),
             confirmations: Confirmations::new(settings.most_waiting),
@@ -75,14 +81,21 @@ impl Replica {
     }
 
     /// LISTEN has taken effect on a new connection, which replaces any earlier one. Everything read before is
-    /// invalidated, because changes between two connections were not received. `holders` was read after LISTEN took
-    /// effect, and `now` after that.
-    pub fn listener_connected(&mut self, now: MonotonicTime, holders: &Holders, freshness: &Freshness) -> Connection {
+    /// invalidated, because changes between two connections were not received. `holders`, and the number of the latest
+    /// pulse, were read after LISTEN took effect, and `now` after that.
+    pub fn listener_connected(
+        &mut self,
+        now: MonotonicTime,
+        holders: &Holders,
+        pulse: u64,
+        freshness: &Freshness,
+    ) -> Connection {
         freshness.invalidate_all();
         self.connections += 1;
         let connection = Connection(self.connections);
         self.listening = Some(connection);
         self.under_way.clear();
+        (self.pulse, self.named_at) = (pulse, None);
         self.members.start_over(now, holders, self.id);
         connection
     }
@@ -95,33 +108,31 @@ impl Replica {
         }
     }
 
-    /// Must be called once per heartbeat interval, with the clock read *before* the heartbeat is sent. Without a
-    /// listener, and when leaving, there is nothing to send: a heartbeat that can't grant a lease would only make
-    /// revokers wait for us.
-    pub fn tick(&mut self, now: MonotonicTime) -> Ticked {
+    /// Must be called once per heartbeat interval, with the clock read *before* the heartbeat is sent, and with a
+    /// [`sequence`](Heartbeat::sequence) that nobody can guess. Without a listener, and when leaving, there is nothing
+    /// to send: a heartbeat that can't grant a lease would only make revokers wait for us.
+    pub fn tick(&mut self, now: MonotonicTime, sequence: u64) -> Ticked {
         if self.listening.is_none() || self.leaving {
-            return Ticked { heartbeat: None, reconnect: false };
+            return Ticked { heartbeat: None, pulse_after: None, reconnect: false };
         }
         let reconnect = self.is_deaf(now);
         if self.under_way.len() == HEARTBEATS_UNDER_WAY {
             self.under_way.pop_front();
         }
-        self.next_sequence += 1;
-        self.under_way.push_back(UnderWay { sequence: self.next_sequence, sent_at: now, taken_at: None, heard: false });
-        let heartbeat =
-            Notification::Heartbeat { replica: self.id, sequence: self.next_sequence, lease: self.settings.lease };
-        Ticked { heartbeat: Some(heartbeat), reconnect }
+        self.under_way.push_back(UnderWay { sequence, sent_at: now, taken_at: None, heard: false });
+        let heartbeat = Heartbeat { replica: self.id, sequence, lease: self.settings.lease };
+        let named_lately = self.named_at.is_some_and(|at| now < at.after(self.settings.heartbeat_every / 2));
+        Ticked { heartbeat: Some(heartbeat), pulse_after: (!named_lately).then_some(self.pulse), reconnect }
     }
 
-    /// The database has confirmed the commit of this heartbeat. Failed heartbeats are not reported.
-    pub fn heartbeat_sent(&mut self, heartbeat: &Notification, now: MonotonicTime, freshness: &Freshness) {
-        let Notification::Heartbeat { sequence, .. } = heartbeat else {
-            return;
-        };
-        if let Some(sent) = self.under_way.iter_mut().find(|u| u.sequence == *sequence) {
+    /// The database has confirmed the commit of this heartbeat, when the latest pulse had this number. Failed
+    /// heartbeats are not reported.
+    pub fn heartbeat_sent(&mut self, heartbeat: &Heartbeat, pulse: u64, now: MonotonicTime, freshness: &Freshness) {
+        self.pulse = pulse;
+        if let Some(sent) = self.under_way.iter_mut().find(|u| u.sequence == heartbeat.sequence) {
             sent.taken_at = Some(now);
         }
-        self.take_lease(*sequence, freshness);
+        self.take_lease(heartbeat.sequence, freshness);
     }
 
     /// A notification was delivered on `connection`. Must be called in delivery order, with the clock read after the
@@ -138,11 +149,19 @@ impl Replica {
             return None;
         }
         match *notification {
-            Notification::Heartbeat { replica, sequence, .. } if replica == self.id => {
+            Notification::Heartbeat(Heartbeat { replica, sequence, .. }) if replica == self.id => {
                 self.heard_own(sequence, freshness);
             }
-            Notification::Heartbeat { replica, lease, .. } => self.members.heard_heartbeat(replica, now, lease),
-            Notification::Unproven { replica, lease } => {
+            Notification::Heartbeat(ref heartbeat) => self.members.heard_heartbeat(heartbeat, now),
+            Notification::Pulse { number, ref heartbeats } => {
+                self.members.heard_pulse(heartbeats, now, self.id);
+                if let Some(own) = heartbeats.iter().find(|heartbeat| heartbeat.replica == self.id)
+                    && self.heard_own(own.sequence, freshness)
+                {
+                    (self.pulse, self.named_at) = (number, Some(now));
+                }
+            }
+            Notification::Unproven(Heartbeat { replica, lease, .. }) => {
                 let is_news = replica != self.id && self.members.heard_unproven(replica, now, lease);
                 return is_news.then_some(replica);
             }
@@ -228,12 +247,14 @@ impl Replica {
         self.confirmations.len()
     }
 
-    /// Our own heartbeat came back: every change committed before it was sent has been delivered here.
-    fn heard_own(&mut self, sequence: u64, freshness: &Freshness) {
-        if let Some(sent) = self.under_way.iter_mut().find(|u| u.sequence == sequence) {
-            sent.heard = true;
-        } // Otherwise it belongs to an earlier connection, is too old, or is a replay.
+    /// Our own heartbeat came back: every change committed before it was sent has been delivered here. Returns whether
+    /// it was one that had not come back before.
+    fn heard_own(&mut self, sequence: u64, freshness: &Freshness) -> bool {
+        // Otherwise it belongs to an earlier connection, is too old, or is a replay.
+        let Some(sent) = self.under_way.iter_mut().find(|u| u.sequence == sequence) else { return false };
+        sent.heard = true;
         self.take_lease(sequence, freshness);
+        true
     }
 
     fn take_lease(&mut self, sequence: u64, freshness: &Freshness) {

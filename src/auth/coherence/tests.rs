@@ -1,5 +1,7 @@
 //! Properties that the model check can't show: that the protocol is fast in normal operation, and bounded.
 
+mod pulses;
+
 use std::time::Duration;
 
 use super::*;
@@ -23,16 +25,24 @@ fn settings() -> CoherenceTimings {
 fn listening() -> (Replica, Freshness, Connection) {
     let freshness = Freshness::new(16);
     let mut replica = Replica::new(REPLICA_A, settings());
-    let connection = replica.listener_connected(at(0), &Holders::Unlisted(LONGEST), &freshness);
+    let connection = replica.listener_connected(at(0), &Holders::Unlisted(LONGEST), 0, &freshness);
     (replica, freshness, connection)
 }
 
+fn heartbeat(replica: ReplicaId, sequence: u64) -> Heartbeat {
+    Heartbeat { replica, sequence, lease: Duration::from_secs(5) }
+}
+
 fn heartbeat_of_b() -> Notification {
-    Notification::Heartbeat { replica: REPLICA_B, sequence: 1, lease: Duration::from_secs(5) }
+    Notification::Heartbeat(heartbeat(REPLICA_B, 1))
 }
 
 fn unproven(replica: ReplicaId) -> Notification {
-    Notification::Unproven { replica, lease: Duration::from_secs(5) }
+    Notification::Unproven(heartbeat(replica, 1))
+}
+
+fn pulse(number: u64, heartbeats: &[Heartbeat]) -> Notification {
+    Notification::Pulse { number, heartbeats: heartbeats.to_vec() }
 }
 
 fn changed() -> Notification {
@@ -136,7 +146,7 @@ fn who_proves_nothing_is_waited_for_for_a_lease_and_takes_nobodys_place() {
 #[test]
 fn a_lease_without_proof_is_no_longer_than_one_can_be() {
     let (mut a, freshness, connection) = listening();
-    let forged = Notification::Unproven { replica: REPLICA_B, lease: Duration::MAX };
+    let forged = Notification::Unproven(Heartbeat { lease: Duration::MAX, ..heartbeat(REPLICA_B, 1) });
     a.heard(connection, &forged, at(20), &freshness);
     a.announce_change(CHANGE);
     a.heard(connection, &announced(CHANGE), at(21), &freshness);
@@ -153,8 +163,7 @@ fn a_replica_that_proves_itself_is_not_also_one_that_does_not() {
     let other = ReplicaId(3);
     assert_eq!(a.heard(connection, &unproven(other), at(20), &freshness), Some(other));
     assert_eq!(a.heard(connection, &unproven(other), at(20), &freshness), None, "it is told once");
-    let proven = Notification::Heartbeat { replica: other, sequence: 1, lease: Duration::from_secs(5) };
-    a.heard(connection, &proven, at(20), &freshness);
+    a.heard(connection, &Notification::Heartbeat(heartbeat(other, 1)), at(20), &freshness);
     assert_eq!(a.other_replicas(), 2);
     // A replica's own unproven form does not make it wait for itself either.
     assert_eq!(a.heard(connection, &unproven(REPLICA_A), at(20), &freshness), None);
@@ -216,40 +225,49 @@ fn whoever_may_be_of_an_older_version_is_told_the_number_of_the_latest_change() 
     assert_eq!(a.acknowledgement_due(at(6)), None);
 }
 
+/// Sent at this second, and not reported to the replica yet.
+fn beat(a: &mut Replica, second: u64) -> Heartbeat {
+    a.tick(at(second), 100 + second).heartbeat.unwrap()
+}
+
 #[test]
 fn a_heartbeat_that_comes_back_brings_a_lease_from_its_sending_less_the_margin() {
-    let (mut a, freshness, connection) = listening();
-    let heartbeat = a.tick(at(10)).heartbeat.unwrap();
-    a.heartbeat_sent(&heartbeat, at(11), &freshness);
-    assert!(!freshness.lease_valid(at(11)));
-    a.heard(connection, &heartbeat, at(12), &freshness);
-    assert!(freshness.lease_valid(at(13)));
-    assert!(!freshness.lease_valid(at(14)));
+    for as_pulse in [false, true] {
+        let (mut a, freshness, connection) = listening();
+        let own = beat(&mut a, 10);
+        a.heartbeat_sent(&own, 0, at(11), &freshness);
+        assert!(!freshness.lease_valid(at(11)));
+        let back = if as_pulse { pulse(1, &[heartbeat(REPLICA_B, 1), own]) } else { Notification::Heartbeat(own) };
+        a.heard(connection, &back, at(12), &freshness);
+        assert!(freshness.lease_valid(at(13)));
+        assert!(!freshness.lease_valid(at(14)));
+    }
 }
 
 #[test]
 fn a_heartbeat_brings_no_lease_before_the_database_has_said_that_it_has_it() {
     let (mut a, freshness, connection) = listening();
-    let (first, second) = (a.tick(at(10)).heartbeat.unwrap(), a.tick(at(11)).heartbeat.unwrap());
+    let (first, second) = (beat(&mut a, 10), beat(&mut a, 11));
     // As on a server whose wait for its standby was cut short: everybody sees a commit that is not durable.
-    for heartbeat in [&first, &second] {
-        a.heard(connection, heartbeat, at(11), &freshness);
+    for own in [first, second] {
+        a.heard(connection, &pulse(1, &[own]), at(11), &freshness);
     }
     assert!(!freshness.lease_valid(at(11)));
-    a.heartbeat_sent(&first, at(12), &freshness);
+    a.heartbeat_sent(&first, 0, at(12), &freshness);
     assert_eq!(freshness.lease_until(), at(14));
-    a.heartbeat_sent(&second, at(12), &freshness);
+    a.heartbeat_sent(&second, 0, at(12), &freshness);
     assert_eq!(freshness.lease_until(), at(15));
 }
 
 #[test]
 fn a_heartbeat_that_is_repeated_brings_no_further_lease() {
     let (mut a, freshness, connection) = listening();
-    let heartbeat = a.tick(at(10)).heartbeat.unwrap();
-    a.heartbeat_sent(&heartbeat, at(10), &freshness);
+    let own = beat(&mut a, 10);
+    a.heartbeat_sent(&own, 0, at(10), &freshness);
     for second in 10..20 {
-        a.heard(connection, &heartbeat, at(second), &freshness);
-        a.heartbeat_sent(&heartbeat, at(second), &freshness);
+        a.heard(connection, &Notification::Heartbeat(own), at(second), &freshness);
+        a.heard(connection, &pulse(1, &[own]), at(second), &freshness);
+        a.heartbeat_sent(&own, 0, at(second), &freshness);
     }
     assert_eq!(freshness.lease_until(), at(14));
 }
@@ -257,21 +275,23 @@ fn a_heartbeat_that_is_repeated_brings_no_further_lease() {
 #[test]
 fn a_listener_that_swallows_heartbeats_is_deaf() {
     let (mut a, freshness, connection) = listening();
-    let heartbeat = a.tick(at(1)).heartbeat.unwrap();
-    assert!(!a.tick(at(9)).reconnect, "the database may not have it yet");
-    a.heartbeat_sent(&heartbeat, at(10), &freshness);
-    assert!(!a.tick(at(12)).reconnect);
-    assert!(a.tick(at(13)).reconnect);
-    a.heard(connection, &heartbeat, at(13), &freshness);
-    assert!(!a.tick(at(14)).reconnect);
+    let own = beat(&mut a, 1);
+    assert!(!a.tick(at(9), 9).reconnect, "the database may not have it yet");
+    a.heartbeat_sent(&own, 0, at(10), &freshness);
+    assert!(!a.tick(at(12), 12).reconnect);
+    // Pulses that name others, or a heartbeat of ours from another connection, are no sign of life.
+    a.heard(connection, &pulse(1, &[heartbeat(REPLICA_A, 1), heartbeat(REPLICA_B, 1)]), at(12), &freshness);
+    assert!(a.tick(at(13), 13).reconnect);
+    a.heard(connection, &pulse(2, &[own]), at(13), &freshness);
+    assert!(!a.tick(at(14), 14).reconnect);
 }
 
 #[test]
 fn without_a_listener_no_heartbeat_is_sent_and_an_old_connection_is_ignored() {
     let (mut a, freshness, connection) = listening();
     a.listener_lost(connection);
-    assert_eq!(a.tick(at(1)).heartbeat, None);
-    a.listener_connected(at(2), &Holders::Unlisted(LONGEST), &freshness);
+    assert_eq!(a.tick(at(1), 1).heartbeat, None);
+    a.listener_connected(at(2), &Holders::Unlisted(LONGEST), 0, &freshness);
     let ticket = freshness.read_started(RECORD);
     a.heard(connection, &changed(), at(3), &freshness);
     assert!(freshness.is_current(&ticket, RECORD));
@@ -282,13 +302,9 @@ fn memory_stays_bounded_however_many_replicas_and_changes_there_are() {
     let (mut a, freshness, connection) = listening();
     for number in 0..5_000_u32 {
         a.announce_change(ChangeId(number.into()));
-        let heartbeat = Notification::Heartbeat {
-            replica: ReplicaId(u128::from(number) + 10),
-            sequence: 1,
-            lease: Duration::from_secs(5),
-        };
-        a.heard(connection, &heartbeat, at(1), &freshness);
-        a.tick(at(1));
+        let other = heartbeat(ReplicaId(u128::from(number) + 10), 1);
+        a.heard(connection, &Notification::Heartbeat(other), at(1), &freshness);
+        a.tick(at(1), number.into());
     }
     assert_eq!(a.other_replicas(), settings().most_replicas);
     assert_eq!(a.waiting_changes(), settings().most_waiting);

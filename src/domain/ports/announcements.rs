@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::coherence::{ChangeId, Holders, Mark, Notification, ReplicaId};
+use crate::domain::coherence::{ChangeId, Heartbeat, Holders, Mark, Notification, ReplicaId};
 
 /// The messages between replicas about changes.
 #[async_trait]
@@ -16,9 +16,16 @@ pub trait Announcements: Send + Sync {
     /// [`StoreError`] if it could not be done.
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError>;
 
-    /// Sends a message to every listener; acknowledgements of changes [by rows](ChangeId::is_by_rows) become a row instead.
-    /// It is committed when this returns. Heartbeats are committed as durably as changes, so that a server that was
-    /// superseded can't grant a lease.
+    /// Commits a heartbeat, as durably as a change, so that a server that was superseded can't grant a lease. If the
+    /// latest pulse is still the one with the number `pulse_after`, another one is sent together with the heartbeat,
+    /// which names it. Returns the number of the latest pulse.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it may not have been committed.
+    async fn beat(&self, heartbeat: &Heartbeat, pulse_after: Option<u64>) -> Result<u64, StoreError>;
+
+    /// Sends another message to every listener; acknowledgements of changes [by rows](ChangeId::is_by_rows) become a row
+    /// instead. It is committed when this returns.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been committed.
@@ -44,6 +51,8 @@ pub struct Listening {
     pub listener: Box<dyn Listener>,
     /// Who may hold a lease, read after listening took effect.
     pub holders: Holders,
+    /// The number of the latest pulse, from the same read.
+    pub pulse: u64,
 }
 
 /// A listening connection.

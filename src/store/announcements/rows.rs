@@ -1,7 +1,7 @@
 //! The rows of replicas: heartbeats in the table `replicas`, acknowledgements in the table of that name.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,21 +12,24 @@ use uuid::Uuid;
 use super::{Announcer, longest_lease};
 use crate::{
     domain::{
-        coherence::{ChangeId, Holders, Notification, ReplicaId},
+        coherence::{ChangeId, Heartbeat, Holders, Notification, ReplicaId},
         ports::StoreError,
     },
-    store::wire::{self, CHANGES, REPLICAS},
+    store::wire::{self, CHANGES, PULSES, REPLICAS},
 };
 
-/// The migration that made the table `replicas`.
-const TABLE_SINCE: i64 = 15;
+/// The migration with which pulses began. Replicas of versions before it don't hear them, and may have no row either.
+const PULSES_SINCE: i64 = 16;
 
-/// For how long versions before that table may run beside this one: a week, for a rolling update.
+/// For how long versions before that may run beside this one: a week, for a rolling update.
 const RUN_BESIDE: PgInterval = PgInterval { months: 0, days: 7, microseconds: 0 };
 
 /// How many heartbeats apart the rows of replicas that are gone are looked for: at least the longest lease, and some
 /// minutes usually.
 const HEARTBEATS_PER_CLEANUP: u64 = 300;
+
+/// The most heartbeats in one part of a pulse. Each takes up to 55 bytes, and a notification has at most 8000.
+const HEARTBEATS_PER_PART: i64 = 128;
 
 /// For how long an acknowledged change stays in the row. Revokers look every few milliseconds; one who misses a change
 /// waits for the lease.
@@ -35,11 +38,20 @@ const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(1);
 /// The most changes in a row, which then fits into a page.
 const ACKNOWLEDGED_MAX: usize = 600;
 
+/// What a replica that begins to listen reads.
+pub(super) struct Register {
+    pub(super) holders: Holders,
+    /// The number of the latest pulse.
+    pub(super) pulse: u64,
+    /// The number of the table `replicas` in this database.
+    pub(super) table: u32,
+}
+
 impl Announcer {
-    /// Whoever may hold a lease, from a read of the primary. Replicas of versions before the table have no row, so the
-    /// table counts only where none of them runs any more: [`RUN_BESIDE`] after the table was made, and at once in a
-    /// database that began with it.
-    pub(super) async fn holders(&self) -> Result<Holders, StoreError> {
+    /// Whoever may hold a lease, from a read of the primary. Replicas of earlier versions have no row, or hear no pulses,
+    /// so the table counts only where none of them runs any more: [`RUN_BESIDE`] after pulses began, and at once in a
+    /// database that began with them.
+    pub(super) async fn register(&self) -> Result<Register, StoreError> {
         let work = async {
             let mut read = self.store.requests.tentative().await?;
             // The table of sqlx, which is not there when queries are checked.
@@ -49,58 +61,89 @@ impl Announcer {
                         OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
                  FROM _sqlx_migrations",
             );
-            let all_have_rows = query.bind(TABLE_SINCE).bind(RUN_BESIDE).fetch_one(&mut *read).await?;
-            let query = sqlx::query!("SELECT id, lease_ms FROM replicas");
-            let rows = query.fetch_all(&mut *read).await?;
+            let all_are_listed = query.bind(PULSES_SINCE).bind(RUN_BESIDE).fetch_one(&mut *read).await?;
+            let query = sqlx::query!(
+                r#"SELECT number, 'replicas'::regclass::oid AS "table!",
+                          (SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM replicas) AS "ids!",
+                          (SELECT coalesce(array_agg(sequence ORDER BY id), '{}') FROM replicas) AS "sequences!",
+                          (SELECT coalesce(array_agg(lease_ms ORDER BY id), '{}') FROM replicas) AS "leases!"
+                   FROM pulses"#
+            );
+            let register = query.fetch_one(&mut *read).await?;
             read.prove().await?;
-            Ok(all_have_rows.then_some(rows))
+            Ok((all_are_listed, register))
         };
-        match self.store.within_deadline(work).await? {
-            Some(rows) => {
-                let lease = |millis: i32| Duration::from_millis(millis.unsigned_abs().into());
-                Ok(Holders::Listed(rows.iter().map(|row| (ReplicaId(row.id.as_u128()), lease(row.lease_ms))).collect()))
-            }
-            None => Ok(Holders::Unlisted(longest_lease(&self.store).await)),
-        }
+        let (all_are_listed, register) = self.store.within_deadline(work).await?;
+        let rows = register.ids.into_iter().zip(register.sequences).zip(register.leases);
+        let heartbeats = rows.map(|((id, sequence), lease)| Heartbeat {
+            replica: ReplicaId(id.as_u128()),
+            sequence: sequence.cast_unsigned(),
+            lease: Duration::from_millis(lease.unsigned_abs().into()),
+        });
+        let holders = match all_are_listed {
+            true => Holders::Listed(heartbeats.collect()),
+            false => Holders::Unlisted(longest_lease(&self.store).await),
+        };
+        Ok(Register { holders, pulse: register.number.cast_unsigned(), table: register.table.0 })
     }
 
     /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit
-    /// would not wait for one.
-    pub(super) async fn beat(
+    /// would not wait for one. A pulse goes with it unless somebody else has sent one, or is sending one. Returns the
+    /// number of the latest pulse.
+    pub(super) async fn write_beat(
         &self,
-        replica: ReplicaId,
-        sequence: u64,
-        lease: Duration,
-        notification: &Notification,
-    ) -> Result<(), StoreError> {
+        heartbeat: &Heartbeat,
+        pulse_after: Option<u64>,
+        to_all: bool,
+    ) -> Result<u64, StoreError> {
+        let Heartbeat { replica, sequence, lease } = *heartbeat;
+        let notification = to_all.then_some(Notification::Heartbeat(*heartbeat));
         let mut connection = self.store.heartbeats.tentative().await?;
         let query = sqlx::query!(
             r#"WITH row AS (
                    INSERT INTO replicas (id, address, version, lease_ms, started_at, heartbeat_at, sequence)
                    VALUES ($1, $2, $3, $4, now(), now(), $5)
                    ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, sequence = excluded.sequence
+               ), turn AS (
+                   SELECT number FROM pulses WHERE number = $6 FOR UPDATE SKIP LOCKED
+               ), pulse AS (
+                   UPDATE pulses SET number = pulses.number + 1 FROM turn RETURNING pulses.number
+               ), heartbeat AS (
+                   SELECT (row_number() OVER () - 1) / $7 AS part, id, sequence, lease_ms
+                   FROM (SELECT $1 AS id, $5 AS sequence, $4 AS lease_ms
+                         UNION ALL SELECT id, sequence, lease_ms FROM replicas WHERE id <> $1) AS latest
+               ), sent AS (
+                   SELECT pg_notify($8, 'replicas'::regclass::oid || ' ' || number || ' '
+                                        || string_agg(encode(uuid_send(id), 'hex') || ':' || to_hex(sequence) || ':' || lease_ms, ','))
+                   FROM pulse, heartbeat GROUP BY number, part
                )
-               SELECT pg_notify($6, $7) AS message, pg_notify($8, $9) AS older_form"#,
+               SELECT coalesce((SELECT number FROM pulse), (SELECT number FROM pulses)) AS "pulse!",
+                      (SELECT count(*) FROM sent) AS parts,
+                      CASE WHEN $10::text IS NOT NULL THEN pg_notify($9, $10) END AS message,
+                      CASE WHEN $12::text IS NOT NULL THEN pg_notify($11, $12) END AS older_form"#,
             Uuid::from_u128(replica.0),
             self.address,
             env!("CARGO_PKG_VERSION"),
             i32::try_from(lease.as_millis()).unwrap_or(i32::MAX),
             sequence.cast_signed(),
+            pulse_after.map(u64::cast_signed),
+            HEARTBEATS_PER_PART,
+            PULSES,
             REPLICAS,
-            wire::write(notification, &self.keys),
+            notification.as_ref().and_then(|notification| wire::write(notification, &self.keys)),
             CHANGES,
-            wire::write_older_form(notification),
+            notification.as_ref().and_then(wire::write_older_form),
         );
-        query.fetch_one(&mut *connection).await?;
+        let pulse = query.fetch_one(&mut *connection).await?.pulse.cast_unsigned();
         // The heartbeat is committed, whatever becomes of this.
-        if sequence % HEARTBEATS_PER_CLEANUP == 1
+        if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEARTBEATS_PER_CLEANUP)
             && let Err(error) = self.forget_the_silent(&mut connection).await
         {
             tracing::debug!(%error, "could not remove the rows of replicas that are gone; trying again later");
-            return Ok(());
+            return Ok(pulse);
         }
         drop(connection.keep());
-        Ok(())
+        Ok(pulse)
     }
 
     /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease

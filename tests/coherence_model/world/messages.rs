@@ -1,8 +1,8 @@
 //! What replicas read, send and hear.
 
-use keyward::auth::coherence::{Connection, Notification, ReplicaId};
+use keyward::auth::coherence::{Connection, Heartbeat, Notification, ReplicaId};
 
-use super::{Entry, Fill, Socket, World, revoking::Revoke};
+use super::{Entry, Fill, Sent, Socket, World, revoking::Revoke};
 use crate::rules::{Action, Fault, Rules};
 
 impl World {
@@ -42,21 +42,23 @@ impl World {
     fn hear(&mut self, i: usize, connection: Connection, mut notification: Notification, rules: &Rules) {
         let now = self.clock(rules, i);
         let node = &mut self.nodes[i];
-        let is_own = matches!(notification, Notification::Heartbeat { replica, .. } if replica == node.replica.id());
+        let own = heartbeats(&notification).iter().find(|heartbeat| heartbeat.replica == node.replica.id()).copied();
         if rules.fault == Some(Fault::LeaseFromReturn)
-            && is_own
-            && let Some(fresh) = node.replica.tick(now).heartbeat
+            && let Some(own) = own
+            && let Some(fresh) = node.replica.tick(now, own.sequence | 1 << 63).heartbeat
         {
-            node.replica.heartbeat_sent(&fresh, now, &node.freshness);
-            notification = fresh;
+            node.replica.heartbeat_sent(&fresh, 0, now, &node.freshness);
+            notification = Notification::Heartbeat(fresh);
         }
-        if rules.fault == Some(Fault::LeaseWithoutAnswer) && is_own {
-            node.replica.heartbeat_sent(&notification, now, &node.freshness);
+        if rules.fault == Some(Fault::LeaseWithoutAnswer)
+            && let Some(own) = own
+        {
+            node.replica.heartbeat_sent(&own, 0, now, &node.freshness);
         }
         node.replica.heard(connection, &notification, now, &node.freshness);
         let due = node.replica.acknowledgement_due(now);
         if rules.revokers.iter().any(|by| by.is_some_and(|r| r != i)) {
-            self.flying.extend(due.map(|ack| (i, ack)));
+            self.send_acknowledgement(i, due);
         }
         if let Notification::Announced { change } = notification {
             let own = |r: &&mut Revoke| r.by == Some(i) && r.change == change;
@@ -70,9 +72,23 @@ impl World {
             rules.unproven.is_some_and(|unproven| unproven != i && self.nodes[unproven].replica.id() == *id)
         };
         match message {
-            Notification::Heartbeat { replica, lease, .. } if is_unproven(replica) => {
-                let unproven = Notification::Unproven { replica: *replica, lease: *lease };
+            Notification::Heartbeat(heartbeat) if is_unproven(&heartbeat.replica) => {
+                let unproven = Notification::Unproven(*heartbeat);
                 (rules.fault != Some(Fault::UnprovenNotCounted)).then_some(unproven)
+            }
+            Notification::Pulse { .. } if rules.older == Some(i) => None,
+            Notification::Pulse { number, heartbeats } => {
+                let own = self.nodes[i].replica.id();
+                let mut heartbeats = heartbeats.clone();
+                for other in heartbeats.iter_mut().filter(|heartbeat| heartbeat.replica != own) {
+                    if rules.fault == Some(Fault::RenewalsNotNoticed) {
+                        other.sequence = 0;
+                    }
+                }
+                if rules.fault == Some(Fault::PulsesNotCounted) {
+                    heartbeats.retain(|heartbeat| heartbeat.replica == own);
+                }
+                Some(Notification::Pulse { number: *number, heartbeats })
             }
             Notification::Applied { replica, .. } | Notification::Left { replica } if is_unproven(replica) => None,
             _ => Some(message.clone()),
@@ -89,18 +105,21 @@ impl World {
     }
 
     pub(super) fn commit(&mut self, index: usize, rules: &Rules) {
-        let (sender, message) = self.flying.remove(index);
+        let Sent { sender, message, pulse_after, read } = self.flying.remove(index);
         let server = self.nodes[sender].server;
         match &message {
             // Nobody is told of a row.
+            Notification::Heartbeat(_) if rules.has_rows => {}
             Notification::Applied { replica, changes, .. } if rules.has_rows => {
                 self.servers[server].acknowledged.extend(changes.iter().map(|change| (*replica, *change)));
             }
             _ => self.servers[server].log.push(vec![message.clone()]),
         }
         match &message {
-            Notification::Heartbeat { replica, lease, .. } => {
-                self.servers[server].replicas.insert(*replica, *lease);
+            Notification::Heartbeat(_) if rules.older == Some(sender) => {}
+            Notification::Heartbeat(heartbeat) => {
+                let pulse_after = pulse_after.filter(|_| rules.has_pulses);
+                self.servers[server].take(*heartbeat, pulse_after, read);
             }
             Notification::Left { replica } => {
                 self.servers[server].replicas.remove(replica);
@@ -109,7 +128,7 @@ impl World {
         }
         // Without its standby a server can't answer. Somebody may cut the wait short, and then everybody there sees it.
         if server == self.primary || rules.fault == Some(Fault::HeartbeatsNotDurable) {
-            self.unanswered.push((sender, message));
+            self.unanswered.push((sender, message, self.servers[server].pulse));
             if !rules.answers_later {
                 self.reply(self.unanswered.len() - 1, rules);
             }
@@ -117,19 +136,32 @@ impl World {
     }
 
     pub(super) fn reply(&mut self, index: usize, rules: &Rules) {
-        let (sender, message) = self.unanswered.remove(index);
+        let (sender, message, pulse) = self.unanswered.remove(index);
         let now = self.clock(rules, sender);
         let node = &mut self.nodes[sender];
         match &message {
-            Notification::Heartbeat { replica, .. } if *replica == node.replica.id() => {
-                node.replica.heartbeat_sent(&message, now, &node.freshness);
+            Notification::Heartbeat(heartbeat) if heartbeat.replica == node.replica.id() => {
+                node.replica.heartbeat_sent(heartbeat, pulse, now, &node.freshness);
             }
             Notification::Applied { replica, .. } if *replica == node.replica.id() => {
                 node.replica.acknowledgement_finished(true);
                 let due = node.replica.acknowledgement_due(now);
-                self.flying.extend(due.map(|ack| (sender, ack)));
+                self.send_acknowledgement(sender, due);
             }
             _ => {}
         }
+    }
+
+    fn send_acknowledgement(&mut self, sender: usize, due: Option<Notification>) {
+        self.flying.extend(due.map(|message| Sent { sender, message, pulse_after: None, read: None }));
+    }
+}
+
+/// The heartbeats that a message tells of.
+fn heartbeats(message: &Notification) -> &[Heartbeat] {
+    match message {
+        Notification::Heartbeat(heartbeat) => std::slice::from_ref(heartbeat),
+        Notification::Pulse { heartbeats, .. } => heartbeats,
+        _ => &[],
     }
 }

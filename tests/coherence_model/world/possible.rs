@@ -13,7 +13,12 @@ impl World {
         for i in 0..self.nodes.len() {
             self.possible_at(i, rules, &mut actions);
         }
-        actions.extend((0..self.flying.len()).map(Action::Commit));
+        for (index, sent) in self.flying.iter().enumerate() {
+            actions.push(Action::Commit(index));
+            if rules.has_pulses && sent.pulse_after.is_some() && sent.read.is_none() && rules.budgets.len() > 1 {
+                actions.push(Action::ReadHeartbeats(index));
+            }
+        }
         actions.extend((0..self.unanswered.len()).map(Action::Reply));
         if rules.may_be_superseded && self.primary == 0 {
             actions.push(Action::Supersede);
@@ -63,7 +68,10 @@ impl World {
                     actions.push(Action::Deliver(i));
                 }
                 if node.budget.heartbeats > 0 && !node.left {
-                    actions.push(Action::Heartbeat(i));
+                    actions.push(Action::Heartbeat(i, true));
+                    if rules.has_pulses {
+                        actions.push(Action::Heartbeat(i, false));
+                    }
                 }
             }
         }
@@ -104,7 +112,7 @@ impl World {
     /// One line a step: the action, told before it is performed, with what it is about.
     pub(crate) fn describe(&self, action: Action) -> String {
         let about = match action {
-            Action::Commit(index) => Some(std::slice::from_ref(&self.flying[index].1)),
+            Action::Commit(index) => Some(std::slice::from_ref(&self.flying[index].message)),
             Action::Reply(index) => Some(std::slice::from_ref(&self.unanswered[index].1)),
             Action::Repeat(server, transaction, index) => {
                 Some(std::slice::from_ref(&self.servers[server].log[transaction][index]))

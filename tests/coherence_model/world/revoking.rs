@@ -1,6 +1,8 @@
 //! Those who revoke: commit, wait for what the protocol says, return.
 
-use keyward::auth::coherence::{ChangeId, MonotonicTime, Notification, Progress, Records, Settled, settled_unheard_at};
+use keyward::auth::coherence::{
+    ChangeId, Heartbeat, MonotonicTime, Notification, Progress, Records, Settled, settled_unheard_at,
+};
 
 use super::{Node, Version, World, record};
 use crate::rules::{Fault, Rules};
@@ -40,6 +42,15 @@ impl World {
         self.revokes_left -= 1;
         self.next_change += 1;
         let change = ChangeId(self.next_change);
+        if rules.fault == Some(Fault::SequencesGuessed) {
+            let next = self.nodes.iter().enumerate().map(|(i, node)| Heartbeat {
+                replica: node.replica.id(),
+                sequence: node.next_sequence(i),
+                lease: rules.settings[i].lease,
+            });
+            let guessed = Notification::Pulse { number: 0, heartbeats: next.collect() };
+            self.servers[self.primary].log.push(vec![guessed]);
+        }
         let server = &mut self.servers[self.primary];
         server.rows[key] += 1;
         let version = server.rows[key];

@@ -1,11 +1,8 @@
 //! A server of the database: its rows, and its queue of notifications.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use keyward::auth::coherence::{ChangeId, Notification, ReplicaId};
+use keyward::auth::coherence::{ChangeId, Heartbeat, Notification, ReplicaId};
 
 use super::Version;
 
@@ -15,14 +12,37 @@ pub(super) struct Server {
     pub(super) rows: Vec<Version>,
     /// What each transaction there has sent, in the order of commits.
     pub(super) log: Vec<Vec<Notification>>,
-    /// The replicas that have sent heartbeats, with their leases.
-    pub(super) replicas: BTreeMap<ReplicaId, Duration>,
+    /// The latest heartbeat of each replica.
+    pub(super) replicas: BTreeMap<ReplicaId, Heartbeat>,
+    /// The number of the latest pulse.
+    pub(super) pulse: u64,
     /// The changes that replicas have acknowledged by a row.
     pub(super) acknowledged: BTreeSet<(ReplicaId, ChangeId)>,
 }
 
 impl Server {
     pub(super) fn new(keys: usize) -> Self {
-        Self { rows: vec![0; keys], log: Vec::new(), replicas: BTreeMap::new(), acknowledged: BTreeSet::new() }
+        Self {
+            rows: vec![0; keys],
+            log: Vec::new(),
+            replicas: BTreeMap::new(),
+            pulse: 0,
+            acknowledged: BTreeSet::new(),
+        }
+    }
+
+    /// Takes a heartbeat, and sends a pulse unless somebody else has. `read`: what the statement has read, if that was
+    /// earlier.
+    pub(super) fn take(&mut self, heartbeat: Heartbeat, pulse_after: Option<u64>, read: Option<Vec<Heartbeat>>) {
+        self.replicas.insert(heartbeat.replica, heartbeat);
+        if pulse_after != Some(self.pulse) {
+            return;
+        }
+        self.pulse += 1;
+        let read = read.unwrap_or_else(|| self.replicas.values().copied().collect());
+        let others = read.into_iter().filter(|other| other.replica != heartbeat.replica);
+        // Each in a part of its own.
+        let part = |heartbeat| Notification::Pulse { number: self.pulse, heartbeats: vec![heartbeat] };
+        self.log.push(others.chain([heartbeat]).map(part).collect());
     }
 }

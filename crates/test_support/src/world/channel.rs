@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use keyward::{
-    auth::coherence::{ChangeId, Holders, Mark, Notification, Records, ReplicaId},
+    auth::coherence::{ChangeId, Heartbeat, Holders, Mark, Notification, Records, ReplicaId},
     domain::ports::{
         StoreError,
         announcements::{Announcements, Listener, Listening},
@@ -101,14 +101,18 @@ impl Announcements for Channel {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.listeners.lock().expect("no test panics with it").push(sender);
         self.listens.send_modify(|count| *count += 1);
-        Ok(Listening { listener: Box::new(Line(receiver)), holders: Holders::Unlisted(Duration::ZERO) })
+        Ok(Listening { listener: Box::new(Line(receiver)), holders: Holders::Unlisted(Duration::ZERO), pulse: 0 })
+    }
+
+    async fn beat(&self, heartbeat: &Heartbeat, _: Option<u64>) -> Result<u64, StoreError> {
+        if self.heartbeats_come_back() {
+            self.deliver(&Notification::Heartbeat(*heartbeat));
+        }
+        Ok(0)
     }
 
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
-        let swallowed = matches!(notification, Notification::Heartbeat { .. }) && !self.heartbeats_come_back();
-        if !swallowed {
-            self.deliver(notification);
-        }
+        self.deliver(notification);
         if let Notification::Applied { changes, .. } = notification {
             self.applied.send_modify(|applied| applied.extend(changes.iter().map(|change| change.0)));
         }

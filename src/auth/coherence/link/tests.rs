@@ -18,6 +18,10 @@ impl Announcements for Slow {
         Err(StoreError::Unavailable("nobody asks".to_owned()))
     }
 
+    async fn beat(&self, heartbeat: &Heartbeat, _: Option<u64>) -> Result<u64, StoreError> {
+        self.send(&Notification::Heartbeat(*heartbeat)).await.map(|()| 0)
+    }
+
     async fn send(&self, notification: &Notification) -> Result<(), StoreError> {
         self.begun.send_modify(|begun| *begun += 1);
         self.let_through.acquire().await.expect("never closed").forget();
@@ -44,7 +48,7 @@ async fn the_good_bye_comes_after_a_heartbeat_that_is_on_its_way() {
     let slow = Arc::new(Slow { begun, let_through: Semaphore::new(0), taken: Mutex::default() });
     let settings = CoherenceTimings::for_lease(Duration::from_secs(5)).expect("a possible lease");
     let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::clone(&slow) as Arc<dyn Announcements>));
-    link.replica().listener_connected(clock::now(), &Holders::Unlisted(LONGEST_LEASE), &link.freshness);
+    link.replica().listener_connected(clock::now(), &Holders::Unlisted(LONGEST_LEASE), 0, &link.freshness);
     assert!(!link.tick());
     seen.wait_for(|begun| *begun == 1).await.expect("a heartbeat");
 
@@ -55,5 +59,5 @@ async fn the_good_bye_comes_after_a_heartbeat_that_is_on_its_way() {
     slow.let_through.add_permits(2);
     leave.await;
     let taken = slow.taken.lock().expect("no panic");
-    assert!(matches!(taken[..], [Notification::Heartbeat { .. }, Notification::Left { .. }]), "{taken:?}");
+    assert!(matches!(taken[..], [Notification::Heartbeat(_), Notification::Left { .. }]), "{taken:?}");
 }

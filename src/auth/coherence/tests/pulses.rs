@@ -1,0 +1,49 @@
+//! Who sends pulses, and who is waited for because of them.
+
+use super::*;
+
+#[test]
+fn a_pulse_is_sent_by_whoever_was_not_named_for_half_an_interval() {
+    let freshness = Freshness::new(16);
+    let mut a = Replica::new(REPLICA_A, settings());
+    let after = |nanos: u64| MonotonicTime::from_nanos(at(10).as_nanos() + nanos);
+    let connection = a.listener_connected(at(9), &Holders::Listed(Vec::new()), 7, &freshness);
+    let first = a.tick(after(0), 1);
+    assert_eq!(first.pulse_after, Some(7), "nobody has named it yet");
+    let own = first.heartbeat.unwrap();
+    a.heartbeat_sent(&own, 8, after(0), &freshness);
+    a.heard(connection, &pulse(8, &[own]), after(0), &freshness);
+    assert_eq!(a.tick(after(499_999_999), 2).pulse_after, None);
+    // Old heartbeats, and numbers that somebody invents, change nothing.
+    a.heard(connection, &pulse(1_000, &[own, heartbeat(REPLICA_B, 1)]), after(499_999_999), &freshness);
+    assert_eq!(a.tick(after(500_000_000), 3).pulse_after, Some(8));
+    // Somebody else was quicker: the next attempt is after theirs.
+    a.heartbeat_sent(&own, 9, after(500_000_000), &freshness);
+    assert_eq!(a.tick(after(1_500_000_000), 4).pulse_after, Some(9));
+}
+
+#[test]
+fn a_replica_that_has_died_or_left_is_not_waited_for_because_pulses_still_name_it() {
+    let (died, left) = (heartbeat(REPLICA_B, 1), heartbeat(ReplicaId(3), 1));
+    let freshness = Freshness::new(16);
+    let mut a = Replica::new(REPLICA_A, settings());
+    let connection = a.listener_connected(at(0), &Holders::Listed(vec![died]), 0, &freshness);
+    a.heard(connection, &pulse(1, &[died, left]), at(1), &freshness);
+    assert_eq!(a.other_replicas(), 2);
+    a.heard(connection, &Notification::Left { replica: left.replica }, at(2), &freshness);
+    assert_eq!(a.other_replicas(), 1);
+    for second in 2..6 {
+        a.heard(connection, &pulse(second, &[died, left]), at(second), &freshness);
+    }
+    let announce = |a: &mut Replica, change, second| {
+        a.announce_change(change);
+        a.heard(connection, &announced(change), at(second), &freshness);
+        a.progress(change, settled_unheard_at(at(second), LONGEST), at(second))
+    };
+    // The lease of the one that died counts from when we began to listen, which was after its heartbeat.
+    let (confirmed, expired) = (0, 0);
+    assert_eq!(announce(&mut a, CHANGE, 5), Progress::Done(Settled::Heard { confirmed, expired }));
+    // Whoever beats again is waited for again.
+    a.heard(connection, &pulse(7, &[heartbeat(REPLICA_B, 2), left]), at(6), &freshness);
+    assert_eq!(announce(&mut a, ChangeId(2), 6), Progress::Waiting { until: at(11) });
+}
