@@ -155,6 +155,10 @@ impl Announcer {
 
     async fn connect(&self) -> Result<PgListener, StoreError> {
         let servers = &self.store.listen_servers;
+        if !Arc::ptr_eq(servers, &self.store.servers) {
+            // The last connection may have led to a server that was superseded.
+            servers.look_beyond().await;
+        }
         // The listener would reconnect silently, but a lost connection must be noticed. So each listener has a pool of
         // its own.
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.store.acquire_timeout);

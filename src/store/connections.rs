@@ -71,6 +71,12 @@ impl Connections {
     ) -> Self {
         let (number, options) = servers.chosen();
         let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(acquire_timeout);
+        // Connections to a server that was left would each fail once, after the deadline.
+        let current = Arc::clone(&servers);
+        let pool = pool.before_acquire(move |_, used| {
+            let is_current = current.is_current(used.age);
+            Box::pin(async move { Ok(is_current) })
+        });
         let pool = pool.after_release(move |connection, _| {
             Box::pin(async move {
                 // When a connection is returned, sqlx also waits for an answer on it, but without a limit. A connection
@@ -197,12 +203,11 @@ impl Tentative {
 
     /// Proves that earlier reads came from a server that was not superseded: it can still commit as durably as a
     /// change, which waits for the synchronous standby if there is one. A standby that has been promoted no longer
-    /// confirms anything. The commit contains a message without a receiver, which is the cheapest write.
+    /// confirms anything.
     ///
     /// `statement_timeout` limits the statement, not the commit after it.
     pub(super) async fn prove(mut self) -> Result<(), StoreError> {
-        let query = sqlx::query("SELECT pg_logical_emit_message(true, 'keyward', '')");
-        query.execute(&mut *self).await?;
+        session::prove(&mut *self).await?;
         drop(self.keep());
         Ok(())
     }

@@ -249,7 +249,11 @@ impl Store {
         });
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline))),
+            Err(_) => {
+                let servers = Arc::clone(&self.servers);
+                self.runtime.spawn(async move { servers.look_beyond().await });
+                Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline)))
+            }
         }
     }
 }

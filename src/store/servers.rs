@@ -3,6 +3,9 @@
 //! As in libpq with `target_session_attrs=read-write`, they are tried in the order of the address, and standbys are
 //! skipped. sqlx knows one server at a time, so [`Connections`](super::connections::Connections) follow a change of the
 //! chosen server.
+//!
+//! A primary that was superseded while it goes on looks like any other, but commits nothing. So when the chosen server
+//! does not answer in time, another one that commits is chosen instead.
 
 use std::{
     sync::{
@@ -36,6 +39,8 @@ pub(super) struct Servers {
     candidates: Vec<PgConnectOptions>,
     /// The index of the server that connections are made to.
     chosen: AtomicUsize,
+    /// When another server was chosen.
+    chosen_at: Mutex<Instant>,
     /// How long a server may take to answer.
     patience: Duration,
     /// Held while looking for the primary.
@@ -69,6 +74,7 @@ impl Servers {
             },
             candidates: candidates.collect::<Result<_, OpenError>>()?,
             chosen: AtomicUsize::new(0),
+            chosen_at: Mutex::new(Instant::now()),
             patience: settings.acquire_timeout.max(Duration::from_millis(500)),
             looking: AsyncMutex::default(),
             failure: Mutex::default(),
@@ -79,6 +85,19 @@ impl Servers {
     pub(super) fn chosen(&self) -> (usize, PgConnectOptions) {
         let number = self.chosen.load(Ordering::Relaxed);
         (number, self.candidates[number].clone())
+    }
+
+    /// Whether a connection of this age was made to the chosen server.
+    pub(super) fn is_current(&self, age: Duration) -> bool {
+        age <= self.chosen_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    fn choose(&self, number: usize) {
+        if self.chosen.swap(number, Ordering::Relaxed) != number {
+            *self.chosen_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            tracing::info!(host = self.candidates[number].get_host(), "another database server is the primary now");
+        }
+        self.set_failure(None);
     }
 
     /// The role of the sessions.
@@ -94,8 +113,7 @@ impl Servers {
         for number in (0..count).map(|step| (first + step) % count) {
             match self.connect_to(&self.candidates[number], durably).await {
                 Ok(connection) => {
-                    self.chosen.store(number, Ordering::Relaxed);
-                    self.set_failure(None);
+                    self.choose(number);
                     return Ok(connection);
                 }
                 Err(failure) => failures.push(failure),
@@ -140,6 +158,25 @@ impl Servers {
             *last = Some(Instant::now());
         }
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The chosen server has not answered in time: looks, at a limited rate, for another one that commits. Its commits
+    /// wait for nobody any more, or for a standby that is there; the chosen one may wait for ever for its successor.
+    pub(super) async fn look_beyond(&self) {
+        let (count, chosen) = (self.candidates.len(), self.chosen.load(Ordering::Relaxed));
+        let Ok(mut last) = self.looking.try_lock() else { return };
+        if count == 1 || last.is_some_and(|last| last.elapsed() <= ASKED_EVERY) {
+            return;
+        }
+        for number in (1..count).map(|step| (chosen + step) % count) {
+            let Ok(mut connection) = self.connect_to(&self.candidates[number], true).await else { continue };
+            let commits = tokio::time::timeout(self.patience, session::prove(&mut connection));
+            if matches!(commits.await, Ok(Ok(()))) {
+                self.choose(number);
+                break;
+            }
+        }
+        *last = Some(Instant::now());
     }
 
     fn set_failure(&self, failure: Option<ConnectFailure>) {

@@ -164,6 +164,37 @@ async fn a_pool_with_connections_to_both_primaries_believes_only_the_new_one() {
     eventually("the new one is believed", async || status(&led, &kept).await == 200).await;
 }
 
+/// Nothing tells it that another server has the place of the first, which goes on and answers everything but commits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_knows_both_servers_leaves_the_one_that_was_superseded() {
+    let servers = Servers::start().await;
+    let mut hosts = Vec::new();
+    let mut wires = Vec::new();
+    for server in [&servers.primary, &servers.standby] {
+        let wire = Proxy::to(server_socket(&server.url(DATABASE)).0).await;
+        hosts.push(format!("127.0.0.1:{}", wire.port()));
+        wires.push(wire);
+    }
+    let replica = replica_at(&format!("postgres://postgres@{}/{DATABASE}?sslmode=disable", hosts.join(","))).await;
+    let alice = Person::named("alice");
+    let (known, unknown) = (alice.makes_a_key(&replica).await, alice.makes_a_key(&replica).await);
+    let kept = alice.makes_a_key(&replica).await;
+    assert_eq!((status(&replica, &known).await, status(&replica, &kept).await), (200, 200));
+
+    servers.standby.promote().await;
+    let new = replica_on(&servers.standby).await;
+    for key in [&known, &unknown] {
+        assert_eq!(revoke(&alice, key, &new).await, 200);
+    }
+    never_accepts(&replica, &[&known, &unknown]).await;
+    eventually("it works with the new one", async || revoke(&alice, &kept, &replica).await == 200).await;
+    replica.prints("another database server is the primary").await;
+    for key in [&known, &unknown, &kept] {
+        assert_eq!((status(&replica, key).await, status(&new, key).await), (401, 401));
+    }
+    eventually("ready", async || readiness(&replica).await == 200).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_standby_is_lost_nothing_is_done_nothing_is_believed_and_nothing_is_left_behind() {
     let servers = Servers::start().await;
