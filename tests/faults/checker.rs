@@ -122,12 +122,9 @@ pub(crate) fn judge(log: &Log, demands: &Demands) -> Result<Report, Vec<Violatio
     let mut violations = Vec::new();
     let mut report = Report { checks: log.checks.len(), ..Report::default() };
     let checks = by_key(&log.checks);
-    for revocation in log.earlier_revocations.iter().filter(|revocation| revocation.succeeded()) {
-        violations.extend(accepted_after(revocation, of_key(&checks, revocation.key)));
-    }
+    violations.extend(stale(log));
     for revocation in log.revocations.iter().filter(|revocation| revocation.succeeded()) {
         let checks = of_key(&checks, revocation.key);
-        violations.extend(accepted_after(revocation, checks));
         violations.extend(proves_nothing(revocation, checks, demands));
         let took = revocation.end - revocation.start;
         if took > demands.revoke_within + added_by_the_machine(&log.wakes, revocation) {
@@ -141,6 +138,14 @@ pub(crate) fn judge(log: &Log, demands: &Demands) -> Result<Report, Vec<Violatio
     }
     violations.extend(wrong_answers(log, demands));
     if violations.is_empty() { Ok(report) } else { Err(violations) }
+}
+
+/// Keys that were accepted after their revoke had returned, and nothing else.
+pub(crate) fn stale(log: &Log) -> Vec<Violation> {
+    let checks = by_key(&log.checks);
+    let revocations = log.earlier_revocations.iter().chain(&log.revocations);
+    let succeeded = revocations.filter(|revocation| revocation.succeeded());
+    succeeded.flat_map(|revocation| accepted_after(revocation, of_key(&checks, revocation.key))).collect()
 }
 
 /// Each of the waits of a revoke is as long, on average, as one that was watched meanwhile.
@@ -193,7 +198,8 @@ fn proves_nothing(revocation: &Revocation, checks: &[&Check], demands: &Demands)
     violations
 }
 
-fn wrong_answers(log: &Log, demands: &Demands) -> Vec<Violation> {
+/// Answers that nothing explains.
+pub(crate) fn wrong_answers(log: &Log, demands: &Demands) -> Vec<Violation> {
     let mut first_attempts: HashMap<usize, At> = HashMap::new();
     for revocation in log.earlier_revocations.iter().chain(&log.revocations) {
         // A revoke that has failed may have been half done.

@@ -16,7 +16,6 @@ use tokio::{
 
 use crate::{
     client::{Client, as_answer, check_request},
-    fleet::Member,
     log::{Answer, Check, Recorder},
 };
 
@@ -57,11 +56,11 @@ impl Load {
     }
 
     /// Adds the clients of one replica.
-    pub(crate) fn add(&mut self, member: &Member) {
+    pub(crate) fn add(&mut self, replica: usize, address: watch::Receiver<Option<SocketAddr>>) {
         for _ in 0..CLIENTS_A_REPLICA {
             let caller = Caller {
-                replica: member.number,
-                address: member.address(),
+                replica,
+                address: address.clone(),
                 recorder: Arc::clone(&self.recorder),
                 under_way: Arc::clone(&self.under_way),
             };
@@ -98,17 +97,23 @@ impl Load {
 
     /// Sends `count` requests, each on a new connection, and returns when they are sent. What is
     /// answered is logged; the tasks end then.
-    pub(crate) async fn ask_anew(&self, member: &Member, key: &Key, count: usize) -> Vec<JoinHandle<()>> {
+    pub(crate) async fn ask_anew(
+        &self,
+        replica: usize,
+        address: watch::Receiver<Option<SocketAddr>>,
+        key: &Key,
+        count: usize,
+    ) -> Vec<JoinHandle<()>> {
         let mut asked = Vec::new();
         for _ in 0..count {
-            let Some(address) = *member.address().borrow() else { break };
+            let Some(to) = *address.borrow() else { break };
             let caller = Caller {
-                replica: member.number,
-                address: member.address(),
+                replica,
+                address: address.clone(),
                 recorder: Arc::clone(&self.recorder),
                 under_way: Arc::clone(&self.under_way),
             };
-            asked.push(caller.ask_once(address, key).await);
+            asked.push(caller.ask_once(to, key).await);
         }
         asked
     }

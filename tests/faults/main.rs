@@ -10,6 +10,7 @@
 //! * [`short`] and [`amid_a_revoke`]: one test for each fault; these run with all others
 //! * [`tokens`]: the same of tokens, with the faults that matter to them
 //! * [`failover`]: two servers of the database, one of which takes the other's place
+//! * [`patroni`]: three servers under Patroni, with real failovers. By hand: `scripts/failover.sh`
 //! * [`planted`]: defects put there on purpose, which the checker must find
 //! * [`long`]: a random sequence of faults from a seed, for as long as you like. By hand:
 //!
@@ -27,6 +28,7 @@ mod fleet;
 mod load;
 mod log;
 mod long;
+mod patroni;
 mod planted;
 mod scene;
 mod short;

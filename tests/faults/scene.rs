@@ -93,7 +93,7 @@ impl Scene {
         // Ends with the test's runtime.
         tokio::spawn(Arc::clone(&recorder).watch_the_machine());
         let mut load = Load::new(Arc::clone(&recorder));
-        members.iter().for_each(|member| load.add(member));
+        members.iter().for_each(|member| load.add(member.number, member.address()));
         let owner = Person::named("alice");
         let next_key = AtomicUsize::new(0);
         let scene = Self { members, recorder, load, owner, next_key, url: url.to_owned(), _database: None };
@@ -109,7 +109,7 @@ impl Scene {
     /// One more replica.
     pub(crate) async fn join(&mut self) {
         let member = Member::start(self.members.len(), &self.url, Deadlines::AsShipped).await;
-        self.load.add(&member);
+        self.load.add(member.number, member.address());
         self.members.push(member);
     }
 
@@ -185,7 +185,7 @@ impl Scene {
 
     /// The same of one replica.
     pub(crate) async fn ask(&self, member: &Member, key: &LiveKey) -> Vec<JoinHandle<()>> {
-        self.load.ask_anew(member, &key.key, ENOUGH_CHECKS).await
+        self.load.ask_anew(member.number, member.address(), &key.key, ENOUGH_CHECKS).await
     }
 
     /// Waits until the fleet is as if nothing had happened: every replica accepts a new key, and

@@ -45,12 +45,17 @@ impl Replica {
     pub async fn start_on(url: &str, env: &[(&str, &str)]) -> Self {
         let mut command = command();
         command.arg("serve").env("DATABASE_URL", url).envs(env.iter().copied());
+        Self::start_by(command, "127.0.0.1").await
+    }
+
+    /// One that `command` starts, which is reached at `host`.
+    pub async fn start_by(mut command: Command, host: &str) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keyward starts");
         let output = Output::collect(&mut process);
         let listening = output.line_with("Server running on port ").await;
         let (_, port) = listening.split_once("Server running on port ").expect("the line that was waited for");
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-        Self { process, output, address: format!("127.0.0.1:{port}"), database: None }
+        Self { process, output, address: format!("{host}:{port}"), database: None }
     }
 
     /// `host:port`.
