@@ -1,4 +1,6 @@
-//! What the programs share: the answer, and how they are served.
+//! What the programs share: the answer, how they are served, and their clients.
+
+pub mod client;
 
 use std::io;
 

@@ -8,9 +8,7 @@
 //! ADDRESS is such as 127.0.0.1:3000.
 
 use std::{
-    env, fs,
-    io::{self, Read, Write},
-    net::TcpStream,
+    env, fs, io,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -18,6 +16,8 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+
+use load_programs::client::{Client, get};
 
 /// Between two requests of those whose wait is measured: enough of them for a p99, too few to be a load.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -89,10 +89,6 @@ fn come(address: &str, keys: &str, connections: usize) -> io::Result<()> {
     println!("a first check on its own: {:.1} ms (median)", part(&first_check, 0.5) as f64 / 1000.0);
     println!("{} keys warm after {:.2} s, {refused} answers of 503 on the way", herd.len(), took.as_secs_f64());
     Ok(())
-}
-
-fn get(path: &str, key: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: a\r\nx-api-key: {key}\r\n\r\n")
 }
 
 fn first_time(address: &str, request: &str) -> io::Result<u64> {
@@ -170,38 +166,4 @@ fn together(threads: usize, work: impl Fn() -> io::Result<()> + Sync) -> io::Res
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
         running.into_iter().try_for_each(|thread| thread.join().expect("a client does not panic"))
     })
-}
-
-/// One connection, and one request at a time on it.
-struct Client(TcpStream);
-
-impl Client {
-    fn connect(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Self(stream))
-    }
-
-    /// The status and the whole answer.
-    fn ask(&mut self, request: &str) -> io::Result<(u16, String)> {
-        self.0.write_all(request.as_bytes())?;
-        let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
-        loop {
-            let read = self.0.read(&mut piece)?;
-            answer.extend_from_slice(&piece[..read]);
-            let text = String::from_utf8_lossy(&answer);
-            if let Some(status) = status_when_complete(&text) {
-                return Ok((status, text.into_owned()));
-            }
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
-}
-
-fn status_when_complete(answer: &str) -> Option<u16> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    (body.len() >= length.unwrap_or(0)).then(|| head.split(' ').nth(1)?.parse().ok())?
 }
