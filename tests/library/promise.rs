@@ -96,4 +96,9 @@ async fn an_owner_whom_a_token_calls_disabled_loses_the_keys_everywhere() {
     app.answers_token("/any", &Person::with_claims(&claims)).await.is_problem(401, "invalid_token");
     assert_eq!(key.status(&replica).await, 401);
     assert_eq!(app.answers_key("/any", &key).await.status, 401);
+    // The requests of an application have no ids of Keyward's.
+    let rows = replica.database().superuser_pool().await;
+    let query = "SELECT request_id FROM audit_events WHERE action = 'owner.disabled'";
+    let request_id: Option<String> = sqlx::query_scalar(query).fetch_one(&rows).await.expect("an event");
+    assert_eq!(request_id, None);
 }
