@@ -71,6 +71,12 @@ used() {
     END { print postgres, all }' /proc/[0-9]*/stat 2>/dev/null || true
 }
 
+# A hundred replicas have more connections than `keyward dev` provides for.
+start_until 1
+stop
+replicas=()
+echo "max_connections = 1000" >>"$work/keyward/postgres/postgresql.conf"
+
 printf '%s, %s, %s cores; %s revokes\n\n' "$(date +%F)" "$(sed -n '/^model name/{s/.*: //p;q}' /proc/cpuinfo)" "$(nproc)" "$revokes"
 printf '%8s %12s %12s %16s %16s %20s\n' replicas 'median ms' 'most ms' 'Postgres ms' 'all ms' 'idle Postgres %'
 for count in "${fleets[@]}"; do
