@@ -110,14 +110,16 @@ fn the_promise_holds_when_there_are_more_changes_than_are_followed() {
 
 #[test]
 fn the_promise_holds_beside_a_replica_that_proves_nothing() {
-    let tally = must_hold(&holder_proves_nothing()).tally;
-    assert!(tally.settled_by_expiry > 0);
+    for rules in [holder_proves_nothing(), holder_proves_nothing_beside_pulses()] {
+        assert!(must_hold(&rules).tally.settled_by_expiry > 0);
+    }
 }
 
 #[test]
 fn the_promise_holds_when_somebody_repeats_messages() {
     must_hold(&messages_are_repeated());
     must_hold(&with_rows(Rules { revokes: 1, ..messages_are_repeated() }));
+    must_hold(&with_rows(Rules { forgeries: 1, ..one_heartbeat() }));
 }
 
 #[test]
@@ -289,6 +291,7 @@ fn big_world() -> Rules {
         unproven: None,
         may_be_superseded: false,
         repetitions: 0,
+        forgeries: 0,
     }
 }
 

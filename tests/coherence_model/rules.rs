@@ -100,6 +100,8 @@ pub(crate) struct Rules {
     pub(crate) may_be_superseded: bool,
     /// How many messages somebody may send once more.
     pub(crate) repetitions: u32,
+    /// How many pulses somebody may send who has read none: with any replica, and a lease of nothing.
+    pub(crate) forgeries: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,6 +120,7 @@ pub(crate) enum Action {
     Reply(usize),
     Supersede,
     Repeat(usize, usize, usize),
+    ForgePulse(usize),
     TakeTicket(usize, usize),
     ReadRow(usize, usize),
     StoreEntry(usize, usize),
@@ -146,6 +149,7 @@ impl fmt::Display for Action {
             Action::Reply(_) => write!(f, "database: answers that it has it"),
             Action::Supersede => write!(f, "database: the standby takes over, and the first server goes on"),
             Action::Repeat(..) => write!(f, "somebody: sends once more"),
+            Action::ForgePulse(i) => write!(f, "somebody: sends a pulse with replica {i} in it"),
             Action::TakeTicket(i, k) => write!(f, "replica {i}: begins to read key {k}"),
             Action::ReadRow(i, k) => write!(f, "replica {i}: has read key {k}"),
             Action::StoreEntry(i, k) => write!(f, "replica {i}: caches key {k}"),

@@ -26,7 +26,7 @@ fn weight(action: Action) -> u64 {
         Action::Look(_) => 40,
         Action::Commit(_) | Action::Reply(_) => 100,
         Action::ReadHeartbeats(_) => 20,
-        Action::Supersede | Action::Repeat(..) => 1,
+        Action::Supersede | Action::Repeat(..) | Action::ForgePulse(_) => 1,
         Action::Heartbeat(..) => 25,
         Action::ReadRow(..) | Action::StoreEntry(..) => 40,
         Action::TakeTicket(..) | Action::CheckFirstHalf(..) => 10,

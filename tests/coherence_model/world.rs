@@ -11,6 +11,8 @@ mod possible;
 mod revoking;
 mod server;
 
+use std::time::Duration;
+
 use keyward::auth::coherence::{
     Connection, FillTicket, Freshness, Heartbeat, Holders, MonotonicTime, Notification, RecordId, Replica, ReplicaId,
 };
@@ -88,6 +90,7 @@ pub(crate) struct World {
     /// A read was believed that was older than a revoke that had returned before it began.
     believed_too_old: Option<String>,
     repetitions_left: u32,
+    forgeries_left: u32,
     nodes: Vec<Node>,
     revokes: Vec<Revoke>,
     revokes_left: u32,
@@ -131,6 +134,7 @@ impl World {
             unanswered: Vec::new(),
             believed_too_old: None,
             repetitions_left: rules.repetitions,
+            forgeries_left: rules.forgeries,
             nodes: nodes.collect(),
             revokes: Vec::new(),
             revokes_left: rules.revokes,
@@ -160,6 +164,12 @@ impl World {
                 self.repetitions_left -= 1;
                 let log = &mut self.servers[server].log;
                 log.push(vec![log[transaction][index].clone()]);
+            }
+            Action::ForgePulse(i) => {
+                self.forgeries_left -= 1;
+                let (replica, lease) = (self.nodes[i].replica.id(), Duration::ZERO);
+                let heartbeats = vec![Heartbeat { replica, sequence: u64::MAX, lease }];
+                self.servers[self.primary].log.push(vec![Notification::Pulse { number: 0, heartbeats }]);
             }
             Action::Revoke(revoker, key) => self.revoke(rules.revokers[revoker], key, rules),
             Action::RevokeReply(index) => {
@@ -316,6 +326,7 @@ impl Clone for World {
             unanswered: self.unanswered.clone(),
             believed_too_old: self.believed_too_old.clone(),
             repetitions_left: self.repetitions_left,
+            forgeries_left: self.forgeries_left,
             nodes: nodes.collect(),
             revokes: self.revokes.clone(),
             revokes_left: self.revokes_left,

@@ -31,6 +31,7 @@ pub(crate) fn small_world(budgets: &[Budget], revoker: Option<usize>) -> Rules {
         unproven: None,
         may_be_superseded: false,
         repetitions: 0,
+        forgeries: 0,
     }
 }
 
@@ -109,6 +110,11 @@ pub(crate) fn too_many_changes_to_follow() -> Rules {
 /// A holder of an older version, or with other peppers.
 pub(crate) fn holder_proves_nothing() -> Rules {
     Rules { unproven: Some(1), ..steady() }
+}
+
+/// The same beside pulses, of which somebody sends some of their own.
+pub(crate) fn holder_proves_nothing_beside_pulses() -> Rules {
+    Rules { has_pulses: true, forgeries: 1, unproven: Some(1), ..one_heartbeat() }
 }
 
 /// Somebody repeats what was sent, while two changes are made.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Heartbeat, Holders, LONGEST_LEASE, MonotonicTime, ReplicaId};
 
-/// The maximum number of unproven replicas that are tracked individually. Separate, so that impostors can't displace
-/// others.
+/// The maximum number of replicas that are tracked individually and known only from messages of their own without a
+/// proof. Separate, so that they can't displace others.
 const MOST_UNPROVEN: usize = 64;
 
 /// The end of a lease that was never taken.
@@ -59,37 +59,47 @@ impl Membership {
     }
 
     pub(super) fn heard_heartbeat(&mut self, heartbeat: &Heartbeat, now: MonotonicTime) {
-        let Heartbeat { replica, sequence, lease } = *heartbeat;
-        // No replica has a longer lease, whatever the message claims.
-        let member = Member { until: now.after(lease.min(LONGEST_LEASE)), sequence };
-        self.unproven.members.remove(&replica);
-        if !self.proven.list(replica, member, now) {
-            self.unlisted_until = self.unlisted_until.max(member.until);
-        }
+        self.proven.make_room(now, 1);
+        self.list(heartbeat, now);
     }
 
     /// Every heartbeat that is named for the first time has arrived now. The others have arrived before, and a replica
     /// that has died or left is named until somebody removes its row.
     pub(super) fn heard_pulse(&mut self, heartbeats: &[Heartbeat], now: MonotonicTime, ourselves: ReplicaId) {
-        let is_known = |members: &BTreeMap<ReplicaId, Member>, heartbeat: &Heartbeat| {
-            members.get(&heartbeat.replica).is_some_and(|member| member.sequence == heartbeat.sequence)
-        };
-        for heartbeat in heartbeats {
-            if heartbeat.replica != ourselves && !is_known(&self.proven.members, heartbeat) {
-                self.heard_heartbeat(heartbeat, now);
+        self.proven.make_room(now, heartbeats.len());
+        for heartbeat in heartbeats.iter().filter(|heartbeat| heartbeat.replica != ourselves) {
+            let listed = self.proven.members.get(&heartbeat.replica);
+            if listed.is_none_or(|member| member.sequence != heartbeat.sequence) {
+                self.list(heartbeat, now);
             }
+        }
+    }
+
+    fn list(&mut self, heartbeat: &Heartbeat, now: MonotonicTime) {
+        let Heartbeat { replica, sequence, lease } = *heartbeat;
+        // No replica has a longer lease, whatever the message claims.
+        let mut member = Member { until: now.after(lease.min(LONGEST_LEASE)), sequence };
+        // Its heartbeats without a proof count for it, too.
+        if let Some(unproven) = self.unproven.members.remove(&replica) {
+            member.until = member.until.max(unproven.until);
+        }
+        if !self.proven.list(replica, member) {
+            self.unlisted_until = self.unlisted_until.max(member.until);
         }
     }
 
     /// Returns whether this replica was unknown.
     pub(super) fn heard_unproven(&mut self, of: ReplicaId, now: MonotonicTime, lease: Duration) -> bool {
-        // A replica with a proof also sends the unproven form, for older versions.
-        if self.proven.members.contains_key(&of) {
+        let member = Member { until: now.after(lease.min(LONGEST_LEASE)), sequence: 0 };
+        // A replica with a proof also sends the unproven form, for older versions, and then this changes nothing. But it
+        // may be listed only because a pulse has named it, which proves nothing either.
+        if let Some(listed) = self.proven.members.get_mut(&of) {
+            listed.until = listed.until.max(member.until);
             return false;
         }
-        let member = Member { until: now.after(lease.min(LONGEST_LEASE)), sequence: 0 };
         let is_news = !self.unproven.members.contains_key(&of);
-        if !self.unproven.list(of, member, now) {
+        self.unproven.make_room(now, 1);
+        if !self.unproven.list(of, member) {
             self.unlisted_until = self.unlisted_until.max(member.until);
         }
         is_news
@@ -129,14 +139,18 @@ impl Listed {
         Self { members: BTreeMap::new(), most }
     }
 
+    /// Removes those whose leases have ended, if there is no room for so many more.
+    fn make_room(&mut self, now: MonotonicTime, more: usize) {
+        if self.members.len() + more > self.most {
+            self.members.retain(|_, member| now < member.until);
+        }
+    }
+
     /// Returns whether there was room for it.
-    fn list(&mut self, replica: ReplicaId, member: Member, now: MonotonicTime) -> bool {
+    fn list(&mut self, replica: ReplicaId, member: Member) -> bool {
         if let Some(known) = self.members.get_mut(&replica) {
             *known = Member { until: member.until.max(known.until), ..member };
             return true;
-        }
-        if self.members.len() >= self.most {
-            self.members.retain(|_, member| now < member.until);
         }
         let has_room = self.members.len() < self.most;
         if has_room {

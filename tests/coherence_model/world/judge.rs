@@ -88,12 +88,13 @@ impl World {
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.now, self.primary, &self.returned, &self.flying, &self.unanswered).hash(state);
-        (&self.revokes, self.revokes_left, self.repetitions_left, &self.believed_too_old).hash(state);
+        (&self.revokes, self.revokes_left, self.repetitions_left, self.forgeries_left, &self.believed_too_old)
+            .hash(state);
         for (number, server) in self.servers.iter().enumerate() {
             let sockets = || self.nodes.iter().filter_map(|n| n.socket.as_ref()).filter(|s| s.server == number);
             let heard = sockets().map(|s| s.delivered).min().unwrap_or(server.log.len());
             let heard = if self.repetitions_left > 0 { 0 } else { heard };
-            (&server.rows, &server.log[heard..]).hash(state);
+            (&server.rows, &server.log[heard..], &server.replicas, server.pulse, &server.acknowledged).hash(state);
             sockets().for_each(|s| (s.delivered - heard).hash(state));
         }
         for node in &self.nodes {

@@ -116,7 +116,7 @@ impl World {
             _ => self.servers[server].log.push(vec![message.clone()]),
         }
         match &message {
-            Notification::Heartbeat(_) if rules.older == Some(sender) => {}
+            Notification::Heartbeat(_) if rules.older == Some(sender) || !(rules.has_rows || rules.has_pulses) => {}
             Notification::Heartbeat(heartbeat) => {
                 let pulse_after = pulse_after.filter(|_| rules.has_pulses);
                 self.servers[server].take(*heartbeat, pulse_after, read);

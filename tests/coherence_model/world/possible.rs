@@ -28,6 +28,9 @@ impl World {
                 actions.extend((0..sent.len()).map(|index| Action::Repeat(self.primary, transaction, index)));
             }
         }
+        if self.forgeries_left > 0 {
+            actions.extend((0..self.nodes.len()).map(Action::ForgePulse));
+        }
         // Who works with a server that was superseded gets no answer to a change.
         let free =
             |by: &Option<usize>| by.is_none_or(|i| !self.nodes[i].paused && (self.nodes[i].server == self.primary));

@@ -22,6 +22,26 @@ fn a_pulse_is_sent_by_whoever_was_not_named_for_half_an_interval() {
     assert_eq!(a.tick(after(1_500_000_000), 4).pulse_after, Some(9));
 }
 
+/// Anybody can name a replica in a pulse, with a lease of nothing. Whatever it says of itself counts all the same.
+#[test]
+fn a_replica_without_a_proof_is_waited_for_whatever_a_pulse_says_of_it() {
+    for before in [false, true] {
+        let (mut a, freshness, connection) = listening();
+        let forged = Heartbeat { lease: Duration::ZERO, ..heartbeat(REPLICA_B, 1) };
+        if before {
+            a.heard(connection, &unproven(REPLICA_B), at(20), &freshness);
+        }
+        a.heard(connection, &pulse(1, &[forged]), at(20), &freshness);
+        if !before {
+            a.heard(connection, &unproven(REPLICA_B), at(20), &freshness);
+        }
+        a.announce_change(CHANGE);
+        a.heard(connection, &announced(CHANGE), at(21), &freshness);
+        let waiting = Progress::Waiting { until: at(25) };
+        assert_eq!(a.progress(CHANGE, settled_unheard_at(at(21), LONGEST), at(21)), waiting);
+    }
+}
+
 #[test]
 fn a_replica_that_has_died_or_left_is_not_waited_for_because_pulses_still_name_it() {
     let (died, left) = (heartbeat(REPLICA_B, 1), heartbeat(ReplicaId(3), 1));
