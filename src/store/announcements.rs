@@ -14,12 +14,14 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
     Store,
     connections::admit,
+    servers::Servers,
     session,
     wire::{self, CHANGES, Meaning, PULSES, REPLICAS},
 };
@@ -53,6 +55,8 @@ pub(super) struct Announcer {
     beats: AtomicU64,
     /// Whether each heartbeat is told to everybody, for versions that know no pulses.
     older: Arc<Older>,
+    /// The server that the listening connection leads to, by its start.
+    listens_to: Mutex<Option<OffsetDateTime>>,
     /// Whether the next heartbeat is the first since we have begun to listen. It is told to everybody with its proof:
     /// whoever can't verify it has other peppers, and its operator reads of that.
     greets: AtomicBool,
@@ -74,6 +78,7 @@ impl Announcements for Announcer {
             ignored: Arc::clone(&self.ignored),
             older: Arc::clone(&self.older),
             table: register.table,
+            servers: Arc::clone(&self.store.servers),
         };
         Ok(Listening { listener: Box::new(listener), holders: register.holders, pulse: register.pulse })
     }
@@ -148,6 +153,7 @@ impl Announcer {
             acknowledged: Mutex::default(),
             beats: AtomicU64::new(0),
             older: Arc::default(),
+            listens_to: Mutex::default(),
             greets: AtomicBool::new(true),
             sequences: Mutex::default(),
         }
@@ -156,8 +162,9 @@ impl Announcer {
     async fn connect(&self) -> Result<PgListener, StoreError> {
         let servers = &self.store.listen_servers;
         if !Arc::ptr_eq(servers, &self.store.servers) {
-            // The last connection may have led to a server that was superseded.
-            servers.look_beyond().await;
+            // The last connection may have led to a server that was superseded. Nobody waits for the others.
+            let servers = Arc::clone(servers);
+            self.store.runtime.spawn(async move { servers.look_beyond().await });
         }
         // The listener would reconnect silently, but a lost connection must be noticed. So each listener has a pool of
         // its own.
@@ -175,6 +182,9 @@ impl Announcer {
             servers.look_again().await;
             return Err(refused);
         }
+        let query = sqlx::query_scalar!(r#"SELECT pg_postmaster_start_time() AS "server!""#);
+        let server = query.fetch_one(&mut listener).await?;
+        *self.listens_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         listener.listen_all([CHANGES, REPLICAS, PULSES]).await?;
         Ok(listener)
     }
@@ -199,6 +209,7 @@ struct PgAnnouncements {
     older: Arc<Older>,
     /// The number of our table `replicas` in this database.
     table: u32,
+    servers: Arc<Servers>,
 }
 
 #[async_trait]
@@ -206,7 +217,12 @@ impl Listener for PgAnnouncements {
     async fn next(&mut self) -> Result<Notification, StoreError> {
         loop {
             let lost = || StoreError::Unavailable("the LISTEN connection was lost".to_owned());
-            let arrived = self.listener.try_recv().await?.ok_or_else(lost)?;
+            let arrived = tokio::select! {
+                arrived = self.listener.try_recv() => arrived?.ok_or_else(lost)?,
+                () = self.servers.moved.notified() => return Err(StoreError::Unavailable(
+                    "the LISTEN connection leads to another server than all others".to_owned(),
+                )),
+            };
             if arrived.channel() == PULSES {
                 match wire::read_pulse(arrived.payload()) {
                     Some((table, pulse)) if table == self.table => return Ok(pulse),

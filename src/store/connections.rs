@@ -13,7 +13,7 @@ use std::{
 use sqlx::{
     Connection, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions, types::PgInterval},
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::{
@@ -124,7 +124,7 @@ impl Connections {
             return Err(refused);
         }
         if let Purpose::Heartbeats { patience } = self.purpose {
-            end_abandoned(connection, patience).await?;
+            session::end_abandoned(connection, patience).await?;
         }
         Ok(())
     }
@@ -164,20 +164,6 @@ pub(super) fn admit(claimed: Result<(), Unfit>, refusals: &Trouble) -> Result<()
         });
         StoreError::Unavailable("the database server was refused; see the log for the reason".to_owned())
     })
-}
-
-/// Terminates other sessions of ours whose statement takes longer than anybody waits for it. Nothing is lost: whether
-/// such a statement succeeded was unknown before, and a commit whose wait for the standby is cut short is committed.
-async fn end_abandoned(connection: &mut PgConnection, patience: Duration) -> Result<(), sqlx::Error> {
-    let patience =
-        PgInterval { months: 0, days: 0, microseconds: i64::try_from(patience.as_micros()).unwrap_or(i64::MAX) };
-    let query = sqlx::query!(
-        "SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
-         WHERE application_name = current_setting('application_name') AND usename = current_user
-           AND pid <> pg_backend_pid() AND state = 'active' AND query_start < clock_timestamp() - $1::interval",
-        patience,
-    );
-    query.fetch_one(connection).await.map(drop)
 }
 
 /// Ends the transaction in which a connection was left, if any. sqlx ends transactions that it has started; but if a

@@ -16,7 +16,7 @@ use std::{
 };
 
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{
     OpenError,
@@ -39,13 +39,17 @@ pub(super) struct Servers {
     candidates: Vec<PgConnectOptions>,
     /// The index of the server that connections are made to.
     chosen: AtomicUsize,
-    /// When another server was chosen.
-    chosen_at: Mutex<Instant>,
+    /// When another server was chosen in its place.
+    left_at: Mutex<Option<Instant>>,
     /// How long a server may take to answer.
     patience: Duration,
     /// Held while looking for the primary.
     looking: AsyncMutex<Option<Instant>>,
+    /// Held while looking for another server than the chosen one.
+    looking_beyond: AsyncMutex<Option<Instant>>,
     failure: Mutex<Option<ConnectFailure>>,
+    /// Signals that work has moved to another server, so that whoever listens to the last one stops.
+    pub(super) moved: Notify,
 }
 
 impl Servers {
@@ -74,10 +78,12 @@ impl Servers {
             },
             candidates: candidates.collect::<Result<_, OpenError>>()?,
             chosen: AtomicUsize::new(0),
-            chosen_at: Mutex::new(Instant::now()),
+            left_at: Mutex::default(),
             patience: settings.acquire_timeout.max(Duration::from_millis(500)),
             looking: AsyncMutex::default(),
+            looking_beyond: AsyncMutex::default(),
             failure: Mutex::default(),
+            moved: Notify::new(),
         })
     }
 
@@ -87,14 +93,17 @@ impl Servers {
         (number, self.candidates[number].clone())
     }
 
-    /// Whether a connection of this age was made to the chosen server.
+    /// Whether a connection of this age was made to the chosen server. Its age counts from when it was made, which may
+    /// have taken as long as we are patient.
     pub(super) fn is_current(&self, age: Duration) -> bool {
-        age <= self.chosen_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        let left_at = *self.left_at.lock().unwrap_or_else(PoisonError::into_inner);
+        left_at.is_none_or(|left_at| age + self.patience < left_at.elapsed())
     }
 
     fn choose(&self, number: usize) {
         if self.chosen.swap(number, Ordering::Relaxed) != number {
-            *self.chosen_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            *self.left_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            self.moved.notify_one();
             tracing::info!(host = self.candidates[number].get_host(), "another database server is the primary now");
         }
         self.set_failure(None);
@@ -105,23 +114,44 @@ impl Servers {
         self.candidates[0].get_username()
     }
 
-    /// Looks for the primary, starting with the chosen server, and chooses it.
+    /// Looks for the primary, starting with the chosen server, and chooses it. Another server is chosen rather if it
+    /// commits: one that was superseded may not know it.
     pub(super) async fn connect(&self, durably: bool) -> Result<PgConnection, ConnectFailure> {
         let count = self.candidates.len();
         let first = self.chosen.load(Ordering::Relaxed);
         let mut failures = Vec::new();
+        let mut silent = None;
         for number in (0..count).map(|step| (first + step) % count) {
             match self.connect_to(&self.candidates[number], durably).await {
-                Ok(connection) => {
-                    self.choose(number);
-                    return Ok(connection);
+                Ok(mut connection) => {
+                    if number == first || self.commits(&mut connection).await {
+                        self.choose(number);
+                        return Ok(connection);
+                    }
+                    silent = silent.or(Some(number));
                 }
                 Err(failure) => failures.push(failure),
             }
         }
+        if let Some(number) = silent
+            && let Ok(connection) = self.connect_to(&self.candidates[number], durably).await
+        {
+            self.choose(number);
+            return Ok(connection);
+        }
         let failure = ConnectFailure::of_all(failures);
         self.set_failure(Some(failure.clone()));
         Err(failure)
+    }
+
+    /// Whether a server commits soon. If it waits for a standby instead, its process waits on, so the one that an
+    /// earlier question of ours has left there is ended.
+    async fn commits(&self, connection: &mut PgConnection) -> bool {
+        let commit = async {
+            session::end_abandoned(connection, 2 * self.patience).await?;
+            session::prove(connection).await
+        };
+        matches!(tokio::time::timeout(self.patience, commit).await, Ok(Ok(())))
     }
 
     async fn connect_to(&self, options: &PgConnectOptions, durably: bool) -> Result<PgConnection, ConnectFailure> {
@@ -164,14 +194,13 @@ impl Servers {
     /// wait for nobody any more, or for a standby that is there; the chosen one may wait for ever for its successor.
     pub(super) async fn look_beyond(&self) {
         let (count, chosen) = (self.candidates.len(), self.chosen.load(Ordering::Relaxed));
-        let Ok(mut last) = self.looking.try_lock() else { return };
+        let Ok(mut last) = self.looking_beyond.try_lock() else { return };
         if count == 1 || last.is_some_and(|last| last.elapsed() <= ASKED_EVERY) {
             return;
         }
         for number in (1..count).map(|step| (chosen + step) % count) {
             let Ok(mut connection) = self.connect_to(&self.candidates[number], true).await else { continue };
-            let commits = tokio::time::timeout(self.patience, session::prove(&mut connection));
-            if matches!(commits.await, Ok(Ok(()))) {
+            if self.commits(&mut connection).await {
                 self.choose(number);
                 break;
             }

@@ -1,10 +1,10 @@
 //! The settings of a database session, independent of the defaults of the role, the database and the server.
 
-use std::env;
+use std::{env, time::Duration};
 
 use sqlx::{
-    PgExecutor,
-    postgres::{PgConnectOptions, PgSslMode},
+    PgConnection, PgExecutor,
+    postgres::{PgConnectOptions, PgSslMode, types::PgInterval},
 };
 
 use crate::{
@@ -120,6 +120,20 @@ pub(super) async fn claim<'c>(session: impl PgExecutor<'c>, durably: bool) -> Re
         session if !session.is_utf8 => Err(Unfit::NotUtf8),
         _ => Ok(()),
     })
+}
+
+/// Terminates other sessions of ours whose statement takes longer than anybody waits for it. Nothing is lost: whether
+/// such a statement succeeded was unknown before, and a commit whose wait for the standby is cut short is committed.
+pub(super) async fn end_abandoned(connection: &mut PgConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    let patience =
+        PgInterval { months: 0, days: 0, microseconds: i64::try_from(patience.as_micros()).unwrap_or(i64::MAX) };
+    let query = sqlx::query!(
+        "SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
+         WHERE application_name = current_setting('application_name') AND usename = current_user
+           AND pid <> pg_backend_pid() AND state = 'active' AND query_start < clock_timestamp() - $1::interval",
+        patience,
+    );
+    query.fetch_one(connection).await.map(drop)
 }
 
 /// Commits, as durably as a change: a message without a receiver, which is the cheapest write.

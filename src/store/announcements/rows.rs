@@ -49,19 +49,11 @@ pub(super) struct Register {
 
 impl Announcer {
     /// Whoever may hold a lease, from a read of the primary. Replicas of earlier versions have no row, or hear no pulses,
-    /// so the table counts only where none of them runs any more: [`RUN_BESIDE`] after pulses began, and at once in a
-    /// database that began with them.
+    /// so the table counts only where none of them runs any more.
     pub(super) async fn register(&self) -> Result<Register, StoreError> {
         let work = async {
             let mut read = self.store.requests.tentative().await?;
-            // The table of sqlx, which is not there when queries are checked.
-            let query = sqlx::query_scalar::<_, bool>(
-                "SELECT coalesce(max(installed_on) FILTER (WHERE version = $1)
-                                 - min(installed_on) FILTER (WHERE version = 1) < interval '1 hour', false)
-                        OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
-                 FROM _sqlx_migrations",
-            );
-            let all_are_listed = query.bind(PULSES_SINCE).bind(RUN_BESIDE).fetch_one(&mut *read).await?;
+            let all_are_listed = all_are_listed(&mut read).await?;
             let query = sqlx::query!(
                 r#"SELECT number, 'replicas'::regclass::oid AS "table!",
                           (SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM replicas) AS "ids!",
@@ -119,6 +111,7 @@ impl Announcer {
                )
                SELECT coalesce((SELECT number FROM pulse), (SELECT number FROM pulses)) AS "pulse!",
                       (SELECT count(*) FROM sent) AS parts,
+                      pg_postmaster_start_time() AS "server!",
                       CASE WHEN $10::text IS NOT NULL THEN pg_notify($9, $10) END AS message,
                       CASE WHEN $12::text IS NOT NULL THEN pg_notify($11, $12) END AS older_form"#,
             Uuid::from_u128(replica.0),
@@ -134,7 +127,14 @@ impl Announcer {
             CHANGES,
             notification.as_ref().and_then(wire::write_older_form),
         );
-        let pulse = query.fetch_one(&mut *connection).await?.pulse.cast_unsigned();
+        let beaten = query.fetch_one(&mut *connection).await?;
+        // Whoever could repeat there what is said here would give us a lease for nothing.
+        if lock(&self.listens_to).is_some_and(|server| server != beaten.server) {
+            self.store.servers.moved.notify_one();
+            let why = "the heartbeat has reached another server than the one that is listened to";
+            return Err(StoreError::Unavailable(why.to_owned()));
+        }
+        let pulse = beaten.pulse.cast_unsigned();
         // The heartbeat is committed, whatever becomes of this.
         if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEARTBEATS_PER_CLEANUP)
             && let Err(error) = self.forget_the_silent(&mut connection).await
@@ -149,6 +149,7 @@ impl Announcer {
     /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease
     /// lasts. By their sequence, because a clock that steps must not make a living replica's row look old.
     async fn forget_the_silent(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        self.older.may_run.store(!all_are_listed(connection).await?, Ordering::SeqCst);
         let before = std::mem::take(&mut *lock(&self.sequences));
         let rows = sqlx::query!("SELECT id, sequence FROM replicas").fetch_all(&mut *connection).await?;
         *lock(&self.sequences) = rows.into_iter().map(|row| (row.id, row.sequence)).collect();
@@ -250,6 +251,19 @@ impl Announcer {
         let changes = |ids: Vec<i64>| ids.into_iter().map(|id| ChangeId(id.cast_unsigned())).collect();
         Ok(rows.into_iter().map(|row| (ReplicaId(row.replica.as_u128()), changes(row.changes))).collect())
     }
+}
+
+/// Whether no replica of a version before pulses runs any more: [`RUN_BESIDE`] after pulses began, and at once in a
+/// database that began with them.
+async fn all_are_listed(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // The table of sqlx, which is not there when queries are checked.
+    let query = sqlx::query_scalar::<_, bool>(
+        "SELECT coalesce(max(installed_on) FILTER (WHERE version = $1)
+                         - min(installed_on) FILTER (WHERE version = 1) < interval '1 hour', false)
+                OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
+         FROM _sqlx_migrations",
+    );
+    query.bind(PULSES_SINCE).bind(RUN_BESIDE).fetch_one(connection).await
 }
 
 fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
