@@ -49,7 +49,7 @@
 //!   called. A row is read in a transaction that begins after its ticket was taken, on a server that was still the
 //!   primary afterwards.
 //! - A heartbeat is reported as sent ([`heartbeat_sent`](Replica::heartbeat_sent)) once it is as durable as a change. A
-//!   server that was superseded can't achieve that.
+//!   server that was superseded can't achieve that. It is the server that is listened to.
 //! - Every `now` was read after the current message or request had arrived; for [`tick`](Replica::tick), before the
 //!   heartbeat is sent.
 //! - A change's invalidations, followed by its announcement, are part of its transaction.
@@ -92,7 +92,7 @@ pub struct CoherenceTimings {
     /// This replica trusts its cache for `lease - clock_margin` by its own clock. So the promise holds as long as no
     /// clock runs faster than another by more than the factor `lease : (lease - clock_margin)`.
     pub clock_margin: Duration,
-    /// The interval of heartbeats. Half of it is the interval of pulses.
+    /// The interval of heartbeats. Half of it is the shortest interval of pulses.
     pub heartbeat_every: Duration,
     /// If the database has committed a heartbeat and it does not come back within this time, the listening connection
     /// is considered dead.
