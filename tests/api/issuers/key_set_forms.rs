@@ -62,6 +62,21 @@ async fn key_sets_are_read_in_each_form_that_providers_publish() {
     }
 }
 
+/// Both keys are of one kind, so that nothing but the name tells them apart.
+#[tokio::test]
+async fn the_names_in_a_map_of_certificates_are_those_of_the_keys() {
+    let (first, mut second) = (SigningKey::p256("first"), SigningKey::p256("second"));
+    let map = json!({ "first": first.certificate().pem(), "second": second.certificate().pem() }).to_string();
+    let behaviour = Behaviour::answers_with("200 OK", "content-type: application/json", map.as_bytes());
+    let provider = Provider::that_is(behaviour).await;
+    let service = Service::start(&table(&provider.issuer(), "discovery = true")).await;
+    for key in [&first, &second] {
+        service.comes_to_accept(&provider.token(key)).await;
+    }
+    second.kid = "first".to_owned();
+    service.refuses(&provider.token(&second), "the name of another key").await;
+}
+
 /// RFC 7517 §4.7, §4.1.
 #[tokio::test]
 async fn a_certificate_of_another_kind_than_its_key_and_a_broken_one_are_not_used() {
