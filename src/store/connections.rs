@@ -1,8 +1,6 @@
 //! Pools of connections to the primary, by purpose. Each connection is validated before its first use.
 
 use std::{
-    io,
-    ops::{Deref, DerefMut},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,13 +8,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    Connection, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
 
 use super::{
+    pool::{Pool, Taken},
     servers::Servers,
     session::{self, Unfit},
 };
@@ -25,7 +20,7 @@ use crate::{domain::ports::StoreError, telemetry::outage::Trouble};
 /// The connections for one purpose. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connections {
-    pool: PgPool,
+    pool: Arc<Pool>,
     purpose: Purpose,
     servers: Arc<Servers>,
     /// The number of the server that the pool connects to.
@@ -70,48 +65,28 @@ impl Connections {
         refusals: Arc<Trouble>,
     ) -> Self {
         let (number, options) = servers.chosen();
-        let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(acquire_timeout);
-        // Connections to a server that was left would each fail once, after the deadline.
-        let current = Arc::clone(&servers);
-        let pool = pool.before_acquire(move |_, used| {
-            let is_current = current.is_current(used.age);
-            Box::pin(async move { Ok(is_current) })
-        });
-        let pool = pool.after_release(move |connection, _| {
-            Box::pin(async move {
-                // When a connection is returned, sqlx also waits for an answer on it, but without a limit. A connection
-                // that was silently lost, after the deadline had ended the wait for its statement, would occupy its
-                // place in the pool until TCP gives up after a quarter of an hour.
-                let cleared = tokio::time::timeout(acquire_timeout, leave_transaction(connection)).await;
-                let cleared = cleared.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-                cleared.map(|()| true)
-            })
-        });
-        let pool = pool.connect_lazy_with(purpose.options(options));
+        let pool = Pool::new(purpose.options(options), most, acquire_timeout);
         Self { pool, purpose, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
     }
 
     /// The maximum number of connections.
     pub(super) fn most(&self) -> u32 {
-        self.pool.options().get_max_connections()
+        self.pool.most()
     }
 
-    /// A connection to an accepted server.
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        Ok(self.tentative().await?.keep())
+    /// A connection to an accepted server. If it is dropped amid its work, it is returned once its transaction has ended.
+    pub(super) async fn acquire(&self) -> Result<Taken, StoreError> {
+        Ok(self.tentative().await?.cleared_when_dropped())
     }
 
-    /// A connection that is closed unless the operation succeeds.
-    pub(super) async fn tentative(&self) -> Result<Tentative, StoreError> {
+    /// A connection that is closed unless its work ends, so that an abandoned or failed operation leaves no trace.
+    pub(super) async fn tentative(&self) -> Result<Taken, StoreError> {
         self.follow_servers();
-        let acquired = match self.pool.acquire().await {
+        let mut connection = match self.pool.take().await {
             Ok(connection) => connection,
             Err(error) => return Err(self.why_none(error).await),
         };
-        let mut connection = Tentative(Some(acquired));
-        // A connection without prepared statements was never validated. (If statements are not kept, it is validated
-        // each time.)
-        if connection.cached_statements_size() == 0 {
+        if connection.is_new() {
             self.claim(&mut connection).await?;
         }
         Ok(connection)
@@ -133,11 +108,11 @@ impl Connections {
     fn follow_servers(&self) {
         let (number, options) = self.servers.chosen();
         if self.connects_to.swap(number, Ordering::Relaxed) != number {
-            self.pool.set_connect_options(self.purpose.options(options));
+            self.pool.set_options(self.purpose.options(options));
         }
     }
 
-    /// For a server that refuses connections and for an exhausted pool alike, sqlx reports only a timeout.
+    /// A server that refuses connections and an exhausted pool both end in a timeout.
     async fn why_none(&self, error: sqlx::Error) -> StoreError {
         let failure = match (self.servers.look_again().await, error) {
             (_, error @ sqlx::Error::PoolClosed) => return error.into(),
@@ -166,27 +141,7 @@ pub(super) fn admit(claimed: Result<(), Unfit>, refusals: &Trouble) -> Result<()
     })
 }
 
-/// Ends the transaction in which a connection was left, if any. sqlx ends transactions that it has started; but if a
-/// future is dropped while `BEGIN` is in flight, sqlx knows of no transaction, and all later statements on the
-/// connection would be part of it.
-async fn leave_transaction(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // Starts a transaction with an empty statement, which reveals whether one is already open.
-    match connection.begin_with("").await {
-        Err(sqlx::Error::BeginFailed) => Ok(()),
-        Ok(left) => left.rollback().await,
-        Err(error) => Err(error),
-    }
-}
-
-/// A connection that is closed unless it is kept, so that an abandoned or failed operation leaves no trace in the pool.
-pub(super) struct Tentative(Option<PoolConnection<Postgres>>);
-
-impl Tentative {
-    /// Returns the connection to the pool after use.
-    pub(super) fn keep(mut self) -> PoolConnection<Postgres> {
-        self.0.take().expect("it goes only with us")
-    }
-
+impl Taken {
     /// Proves that earlier reads came from a server that was not superseded: it can still commit as durably as a
     /// change, which waits for the synchronous standby if there is one. A standby that has been promoted no longer
     /// confirms anything.
@@ -194,28 +149,7 @@ impl Tentative {
     /// `statement_timeout` limits the statement, not the commit after it.
     pub(super) async fn prove(mut self) -> Result<(), StoreError> {
         session::prove(&mut *self).await?;
-        drop(self.keep());
+        self.give_back();
         Ok(())
-    }
-}
-
-impl Deref for Tentative {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        self.0.as_ref().expect("it goes only with us")
-    }
-}
-
-impl DerefMut for Tentative {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect("it goes only with us")
-    }
-}
-
-impl Drop for Tentative {
-    fn drop(&mut self) {
-        // Immediately, so that the next connection need not wait for a graceful shutdown.
-        drop(self.0.take().map(PoolConnection::detach));
     }
 }

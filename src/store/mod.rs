@@ -7,6 +7,7 @@ mod failure;
 mod hashes;
 mod ledger;
 mod opening;
+mod pool;
 mod replicas;
 mod rows;
 mod schema;
@@ -22,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, PgConnection, Postgres, pool::PoolConnection, postgres::PgArguments, query::Query};
+use sqlx::{Connection, PgConnection, Postgres, postgres::PgArguments, query::Query};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ use self::{
     announcements::Announcer,
     connections::{Connections, Purpose},
     opening::retry_for,
+    pool::Taken,
     servers::Servers,
 };
 pub use self::{hashes::HashCount, opening::OpenError, replicas::ReplicaRow, schema::Schema};
@@ -78,7 +80,7 @@ pub struct Store {
 
 /// A connection, with the turn of the owner that uses it.
 struct Seat {
-    connection: PoolConnection<Postgres>,
+    connection: Taken,
     _turn: Option<Turn>,
 }
 
@@ -234,6 +236,7 @@ impl Store {
         let work = async {
             let mut connection = self.requests.acquire().await?;
             query.execute(&mut *connection).await?;
+            connection.give_back();
             Ok(())
         };
         self.within_deadline(work).await

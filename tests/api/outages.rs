@@ -139,6 +139,25 @@ async fn more_requests_than_connections_to_a_paused_database_are_503_in_time_too
     scene.comes_back().await;
 }
 
+/// A server that was superseded doesn't find a key that was made since.
+#[tokio::test]
+async fn a_read_that_finds_no_key_is_believed_only_of_a_server_that_can_still_commit() {
+    let scene = Scene::set().await;
+    let rows = superuser_pool(&scene.cluster.url("postgres")).await;
+    let run = async |statement: &'static str| {
+        sqlx::query(statement).execute(&rows).await.expect("a statement");
+    };
+    run("DELETE FROM api_keys").await;
+    run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    run("SELECT pg_reload_conf()").await;
+    eventually("unready", async || scene.status("/readyz").await == 503).await;
+    unavailable(scene.check()).await;
+
+    run("ALTER SYSTEM RESET synchronous_standby_names").await;
+    run("SELECT pg_reload_conf()").await;
+    eventually("an answer", async || scene.check().send().await.expect("an answer").status() == 401).await;
+}
+
 /// The server can't cut it short: only a deadline of our own can.
 #[tokio::test]
 async fn a_statement_that_is_under_way_when_the_database_freezes_is_503_in_time_too() {
@@ -263,6 +282,16 @@ fn told(output: &str, message: &str) -> (usize, usize) {
 async fn a_flood_in_an_outage_gets_a_hundred_lines_a_second_and_a_number_and_leaves_refusals_theirs() {
     // A lease that outlasts the flood: the token is believed, so that it is the list that can't be read.
     let mut scene = Scene::with_lease("60s").await;
+    eventually("the token is believed without the database", async || {
+        scene.cluster.pause();
+        let wrong = stranger(&scene.replica, Method::GET, "/v1/keys?limit=x").bearer_auth(&scene.alice.token);
+        let status = wrong.send().await.expect("an answer").status();
+        scene.cluster.resume();
+        status == 400
+    })
+    .await;
+    let message = "; answering 503";
+    let (lines, suppressed) = told(&scene.replica.output(), message);
     scene.cluster.kill9();
     let (begin, mut flood) = (Instant::now(), JoinSet::new());
     for _ in 0..300 {
@@ -276,8 +305,7 @@ async fn a_flood_in_an_outage_gets_a_hundred_lines_a_second_and_a_number_and_lea
         assert_eq!(forged.asks_for_the_resource(&scene.replica).await.status(), 401);
     }
 
-    let sent = Cell::new(flood.len());
-    let message = "; answering 503";
+    let sent = Cell::new(lines + suppressed + flood.len());
     eventually("each request has a line or is in a number", async || {
         assert_eq!(scene.list().send().await.expect("an answer").status(), 503);
         sent.update(|sent| sent + 1);

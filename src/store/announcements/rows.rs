@@ -142,7 +142,7 @@ impl Announcer {
             tracing::debug!(%error, "could not remove the rows of replicas that are gone; trying again later");
             return Ok(pulse);
         }
-        drop(connection.keep());
+        connection.give_back();
         Ok(pulse)
     }
 
@@ -205,7 +205,7 @@ impl Announcer {
             wire::write_older_form(&by_message),
         );
         query.fetch_one(&mut *connection).await?;
-        drop(connection.keep());
+        connection.give_back();
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl Announcer {
             wire::write_older_form(notification),
         );
         query.fetch_one(&mut *connection).await?;
-        drop(connection.keep());
+        connection.give_back();
         Ok(())
     }
 
@@ -247,7 +247,7 @@ impl Announcer {
         );
         let mut connection = self.store.acknowledgements.tentative().await?;
         let rows = query.fetch_all(&mut *connection).await?;
-        drop(connection.keep());
+        connection.give_back();
         let changes = |ids: Vec<i64>| ids.into_iter().map(|id| ChangeId(id.cast_unsigned())).collect();
         Ok(rows.into_iter().map(|row| (ReplicaId(row.replica.as_u128()), changes(row.changes))).collect())
     }
