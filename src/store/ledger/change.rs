@@ -6,12 +6,12 @@ use time::OffsetDateTime;
 
 use super::{
     BEGIN, Store, announce, audit,
-    insert::{has_room, metadata_as_sent, next_may_be_made, remember, write_key},
+    insert::{metadata_as_sent, objections, remember, write_key},
     managed_rows, owner_parts,
 };
 use crate::domain::{
     key_record::{DisabledBy, FIRST_VERSION, ManagedKey},
-    ledger::{Change, Decision, Outcome, Refusal},
+    ledger::{Change, Decision, Outcome, Quota, Refusal},
     ports::StoreError,
 };
 
@@ -32,16 +32,14 @@ impl Store {
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
         let owner = &key.record.owner;
-        if let Some(most) = limit(change, &key, &changed, successor.is_some())
-            && !has_room(&mut transaction, owner, most, change.at).await?
-        {
-            return Ok(Outcome::Refused(Refusal::TooManyKeys(most)));
+        let quota = quota(change, &key, &changed, successor.is_some());
+        if quota != Quota::default() {
+            let objections = objections(&mut transaction, owner, quota, change.at).await?;
+            if let Some(refusal) = objections.too_many.or(objections.too_fast) {
+                return Ok(Outcome::Refused(refusal));
+            }
         }
         if let (Some(successor), Some(proof)) = (&successor, change.successor) {
-            let most = change.quota.made_in_a_day.map(|most| most.saturating_mul(2));
-            if let Some(retry_after) = next_may_be_made(&mut transaction, owner, most, change.at).await? {
-                return Ok(Outcome::Refused(Refusal::TooManyNewKeys { retry_after }));
-            }
             write_key(&mut transaction, successor, proof.hash).await?;
             if let Some(request) = proof.request
                 && !remember(&mut transaction, request, successor).await?
@@ -61,13 +59,18 @@ impl Store {
     }
 }
 
-/// The maximum number of living keys after this change, if the change increases their number.
-fn limit(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_successor: bool) -> Option<u32> {
-    let most = change.quota.living?;
-    match (before.record.is_alive(change.at), after.record.is_alive(change.at)) {
-        (_, true) if has_successor => Some(most.saturating_mul(2)),
-        (false, true) => Some(most),
-        _ => None,
+/// The limits on this change: on living keys, if it increases their number, and on new keys, if it makes one.
+fn quota(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_successor: bool) -> Quota {
+    let Quota { living, made_in_a_day } = change.quota;
+    let twice = |most: u32| most.saturating_mul(2);
+    let is_alive = |key: &ManagedKey| key.record.is_alive(change.at);
+    Quota {
+        living: match (is_alive(before), is_alive(after)) {
+            (_, true) if has_successor => living.map(twice),
+            (false, true) => living,
+            _ => None,
+        },
+        made_in_a_day: made_in_a_day.filter(|_| has_successor).map(twice),
     }
 }
 

@@ -4,14 +4,13 @@ use ipnet::IpNet;
 use serde_json::Map;
 use sqlx::{Connection, PgConnection};
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
-use super::{super::rows::ActorColumns, BEGIN, Store, audit, lock_owner, managed_rows, owners::is_disabled};
+use super::{super::rows::ActorColumns, BEGIN, Store, audit, lock_owner, managed_rows};
 use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
     key_record::{DisabledBy, ManagedKey},
-    ledger::{Event, IdempotentRequest, Inserted, Insertion, Refusal},
+    ledger::{Event, IdempotentRequest, Inserted, Insertion, Quota, Refusal},
     metadata::Metadata,
     owner::Owner,
     ports::{StoreError, keys::StoredHash},
@@ -32,17 +31,10 @@ impl Store {
         {
             return Ok(before);
         }
-        if let Some(most) = insertion.quota.living
-            && !has_room(&mut transaction, owner, most, now).await?
-        {
-            return Ok(Inserted::Refused(Refusal::TooManyKeys(most)));
-        }
-        if is_disabled(&mut transaction, owner).await? {
-            return Ok(Inserted::Refused(Refusal::OwnerDisabled));
-        }
-        let most = insertion.quota.made_in_a_day;
-        if let Some(retry_after) = next_may_be_made(&mut transaction, owner, most, now).await? {
-            return Ok(Inserted::Refused(Refusal::TooManyNewKeys { retry_after }));
+        let objections = objections(&mut transaction, owner, insertion.quota, now).await?;
+        let owner_disabled = objections.owner_disabled.then_some(Refusal::OwnerDisabled);
+        if let Some(refusal) = objections.too_many.or(owner_disabled).or(objections.too_fast) {
+            return Ok(Inserted::Refused(refusal));
         }
         write_key(&mut transaction, insertion.key, insertion.hash).await?;
         if let Some(request) = insertion.request
@@ -52,11 +44,9 @@ impl Store {
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
         audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
-        // Read back, because whether the owner is disabled is stored in another table.
-        let key = written(&mut transaction, insertion.key.record.id.as_uuid()).await?;
-        let key = key.ok_or_else(|| StoreError::Corrupt("a new key has no row".to_owned()))?;
         transaction.commit().await?;
-        Ok(Inserted::Now(key))
+        seat.connection.give_back();
+        Ok(Inserted::Now(Box::new(insertion.key.clone())))
     }
 }
 
@@ -78,63 +68,62 @@ pub(super) async fn earlier(
     if remembered.request_hash != request.hash {
         return Ok(Some(Inserted::Refused(Refusal::OtherRequest)));
     }
-    Ok(written(connection, remembered.key_id).await?.map(Inserted::Before))
+    let row = managed_rows!("WHERE api_keys.id = $1", remembered.key_id).fetch_optional(connection).await?;
+    let key = row.map(ManagedKey::try_from).transpose()?;
+    Ok(key.map(|key| Inserted::Before(Box::new(key))))
 }
 
-/// The stored key.
-async fn written(connection: &mut PgConnection, id: Uuid) -> Result<Option<Box<ManagedKey>>, StoreError> {
-    let row = managed_rows!("WHERE api_keys.id = $1", id).fetch_optional(connection).await?;
-    Ok(row.map(ManagedKey::try_from).transpose()?.map(Box::new))
+/// What speaks against another key of an owner.
+pub(super) struct Objections {
+    pub(super) too_many: Option<Refusal>,
+    pub(super) owner_disabled: bool,
+    pub(super) too_fast: Option<Refusal>,
 }
 
-/// Whether the owner has fewer than `most` living keys. The result stays true while the owner is locked.
-pub(super) async fn has_room(
+/// What speaks against another key of this owner within this quota. The result stays true while the owner is locked.
+pub(super) async fn objections(
     connection: &mut PgConnection,
     owner: &Owner,
-    most: u32,
+    quota: Quota,
     now: OffsetDateTime,
-) -> Result<bool, sqlx::Error> {
-    // Uses the index of living keys, because there may be any number of ended ones.
-    let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM (
-               SELECT FROM api_keys
-               WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND coalesce(expires_at, 'infinity') > $3
-               LIMIT $4) AS living"#,
+) -> Result<Objections, sqlx::Error> {
+    let a_day_ago = now - Duration::DAY;
+    // Living keys have an index of their own, because there may be any number of ended ones. A key counts for its day
+    // whatever became of it. Ids are ordered by creation.
+    let query = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM (
+                       SELECT FROM api_keys
+                       WHERE issuer = $1 AND subject = $2 AND revoked_at IS NULL AND coalesce(expires_at, 'infinity') > $3
+                       LIMIT $4) AS living) AS "living!",
+                  EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "owner_disabled!",
+                  (SELECT created_at FROM api_keys
+                   WHERE $7 AND issuer = $1 AND subject = $2 AND id >= $5 AND created_at > $6
+                   ORDER BY id DESC OFFSET $8 LIMIT 1) AS first_of_the_most"#,
         &*owner.issuer,
         &*owner.subject,
         now,
-        i64::from(most),
+        i64::from(quota.living.unwrap_or(0)),
+        KeyId::first_of(a_day_ago).as_uuid(),
+        a_day_ago,
+        quota.made_in_a_day.is_some(),
+        i64::from(quota.made_in_a_day.unwrap_or(1)) - 1,
     );
-    Ok(count.fetch_one(connection).await? < i64::from(most))
+    let found = query.fetch_one(connection).await?;
+    let too_many = |most: &u32| found.living >= i64::from(*most);
+    let too_fast = |made_at: OffsetDateTime| {
+        let retry_after = (made_at - a_day_ago).try_into().unwrap_or_default();
+        Refusal::TooManyNewKeys { retry_after }
+    };
+    Ok(Objections {
+        too_many: quota.living.filter(too_many).map(Refusal::TooManyKeys),
+        owner_disabled: found.owner_disabled,
+        too_fast: found.first_of_the_most.map(too_fast),
+    })
 }
 
 /// The exact metadata, if `jsonb` would return it differently.
 pub(super) fn metadata_as_sent(metadata: &Metadata) -> Option<&str> {
     (!metadata.comes_back_from_jsonb()).then(|| metadata.as_json())
-}
-
-/// How long the owner must wait until another key can be created, if `most` keys were created within a day. The result
-/// stays true while the owner is locked. A key counts whatever became of it. Ids are ordered by creation.
-pub(super) async fn next_may_be_made(
-    connection: &mut PgConnection,
-    owner: &Owner,
-    most: Option<u32>,
-    now: OffsetDateTime,
-) -> Result<Option<std::time::Duration>, sqlx::Error> {
-    let Some(most) = most else { return Ok(None) };
-    let a_day_ago = now - Duration::DAY;
-    let query = sqlx::query_scalar!(
-        "SELECT created_at FROM api_keys
-         WHERE issuer = $1 AND subject = $2 AND id >= $3 AND created_at > $4
-         ORDER BY id DESC OFFSET $5 LIMIT 1",
-        &*owner.issuer,
-        &*owner.subject,
-        KeyId::first_of(a_day_ago).as_uuid(),
-        a_day_ago,
-        i64::from(most) - 1,
-    );
-    let first_of_them = query.fetch_optional(connection).await?;
-    Ok(first_of_them.map(|made_at| (made_at - a_day_ago).try_into().unwrap_or_default()))
 }
 
 /// Inserts the row.
