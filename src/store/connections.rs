@@ -65,7 +65,7 @@ impl Connections {
         refusals: Arc<Trouble>,
     ) -> Self {
         let (number, options) = servers.chosen();
-        let pool = Pool::new(purpose.options(options), most, acquire_timeout);
+        let pool = Pool::new(purpose.options(options), most, acquire_timeout, Arc::clone(&servers));
         Self { pool, purpose, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Servers {
     candidates: Vec<PgConnectOptions>,
     /// The index of the server that connections are made to.
     chosen: AtomicUsize,
+    /// When another server was chosen in its place.
+    left_at: Mutex<Option<Instant>>,
     /// How long a server may take to answer.
     patience: Duration,
     /// Held while looking for the primary.
@@ -76,6 +78,7 @@ impl Servers {
             },
             candidates: candidates.collect::<Result<_, OpenError>>()?,
             chosen: AtomicUsize::new(0),
+            left_at: Mutex::default(),
             patience: settings.acquire_timeout.max(Duration::from_millis(500)),
             looking: AsyncMutex::default(),
             looking_beyond: AsyncMutex::default(),
@@ -90,8 +93,16 @@ impl Servers {
         (number, self.candidates[number].clone())
     }
 
+    /// Whether a connection of this age was made to the chosen server. Its age counts from when it was made, which may
+    /// have taken as long as we are patient.
+    pub(super) fn is_current(&self, age: Duration) -> bool {
+        let left_at = *self.left_at.lock().unwrap_or_else(PoisonError::into_inner);
+        left_at.is_none_or(|left_at| age + self.patience < left_at.elapsed())
+    }
+
     fn choose(&self, number: usize) {
         if self.chosen.swap(number, Ordering::Relaxed) != number {
+            *self.left_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             self.moved.notify_one();
             tracing::info!(host = self.candidates[number].get_host(), "another database server is the primary now");
         }
