@@ -327,4 +327,22 @@ mod tests {
         assert_eq!(next(vec![], looked_at.clone()), looked_at);
         assert_eq!(next(vec![1, 2], None), None);
     }
+
+    #[test]
+    fn a_tag_is_a_name_and_a_value_without_zeros() {
+        let read = |text: &str| text.parse::<KeyTag>().ok().map(|tag| (tag.name, tag.value));
+        let tag = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
+        assert_eq!(read("team:payments"), tag("team", "payments"));
+        assert_eq!(read("team:a:b"), tag("team", "a:b"));
+        assert_eq!(read("team:"), tag("team", ""));
+        for bad in ["", "team", ":", ":payments", "te\0am:payments", "team:pay\0ments"] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn of_an_owner_without_keys_all_are_counted() {
+        let owner = Owner { issuer: "".into(), subject: "alice".into() };
+        assert!(OwnerStanding::without_keys(owner).keys.complete);
+    }
 }
