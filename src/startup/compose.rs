@@ -29,6 +29,9 @@ use crate::{
     store::Store,
 };
 
+/// How long a start waits until it listens. Without listening, a replica works, but slowly.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The time limit for writing the last uses and closing the connections to the database. No change is lost if it is
 /// exceeded: acknowledged changes are on disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -166,9 +169,11 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Starts to listen and to do a replica's own work. Must be called once, after the schema exists.
-    pub(super) fn begin(&self) {
+    /// Starts to listen and to do a replica's own work. Must be called once, after the schema exists. Returns once it
+    /// listens, or after a while: a change that can't hear its own announcement waits for the longest lease.
+    pub(super) async fn begin(&self) {
         self.spawn(Arc::clone(&self.link).run());
+        let _ = tokio::time::timeout(LISTEN_TIMEOUT, self.link.listens()).await;
         self.spawn(Arc::clone(&self.uses).run());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
             self.spawn(audit_months::keep(self.store.clone()));

@@ -239,7 +239,7 @@ impl Keyward {
             host: &EmbeddedHost,
         };
         let Composed { gate, membership, .. } = compose(store, sections).map_err(ConnectError::Setting)?;
-        membership.begin();
+        membership.begin().await;
         Ok(Self::with(gate, membership))
     }
 }

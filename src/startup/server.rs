@@ -140,7 +140,7 @@ impl RunningServer {
             ended = &mut self.server => return Err(ended_by_itself(ended)),
         };
         self.store.warn_of_strangers().await;
-        self.membership.begin();
+        self.membership.begin().await;
         self.readiness.prepared(schema.fits);
         let replica = Uuid::from_u128(self.store.replica_id().0);
         tracing::info!(

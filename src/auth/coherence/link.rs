@@ -115,6 +115,12 @@ impl Link {
         }
     }
 
+    /// Waits until this replica listens.
+    pub async fn listens(&self) {
+        let mut progressed = self.progressed.subscribe();
+        while !self.replica().is_listening() && progressed.changed().await.is_ok() {}
+    }
+
     /// Gives up the lease and informs the others, so that no revoker waits for a stopped replica.
     pub async fn leave(&self) {
         let left = self.replica().leave(&self.freshness);
@@ -135,6 +141,7 @@ impl Link {
     async fn follow(self: &Arc<Self>, listening: Listening) -> StoreError {
         let Listening { mut listener, holders, pulse } = listening;
         let connection = self.replica().listener_connected(clock::now(), &holders, pulse, &self.freshness);
+        self.progressed.send_replace(());
         let lost = self.hear(&mut *listener, connection).await;
         self.replica().listener_lost(connection);
         lost

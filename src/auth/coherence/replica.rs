@@ -100,6 +100,11 @@ impl Replica {
         connection
     }
 
+    /// Whether it listens.
+    pub fn is_listening(&self) -> bool {
+        self.listening.is_some()
+    }
+
     /// The listening connection is lost. The lease remains, because revokers wait for it until it ends.
     pub fn listener_lost(&mut self, connection: Connection) {
         if self.listening == Some(connection) {

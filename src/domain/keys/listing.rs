@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(read("team:payments"), tag("team", "payments"));
         assert_eq!(read("team:a:b"), tag("team", "a:b"));
         assert_eq!(read("team:"), tag("team", ""));
-        for bad in ["", "team", ":", ":payments", "te\0am:payments", "team:pay\0ments"] {
+        for bad in ["", "team", ":", ":payments", "t\0:payments", "team:pay\0ments"] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
     }
