@@ -1,7 +1,7 @@
 //! Failovers with the real thing: Patroni and etcd on three machines, three replicas that are given the addresses of all,
 //! and one that has to stay with the first primary. Whatever happens to the primary, a revoke that has returned holds.
 //!
-//! `scripts/failover.sh` installs what this needs, and runs it. It takes ten minutes, and root.
+//! `scripts/failover.sh` installs what this needs, and runs it. It takes five minutes, and root.
 
 mod cluster;
 mod fleet;
@@ -109,7 +109,7 @@ async fn audit_is_whole(cluster: &Cluster) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes ten minutes, root, Patroni and etcd: scripts/failover.sh"]
+#[ignore = "takes minutes, root, Patroni and etcd: scripts/failover.sh"]
 async fn whatever_happens_to_the_primary_a_revoke_that_has_returned_holds() {
     let cluster = Cluster::start().await;
     let mut fleet = Fleet::start().await;
