@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Failovers of Patroni's on three machines that are network namespaces here, with Keyward beside them (tests/faults/patroni).
+# Lets Patroni fail over between three servers, each in a network namespace of its own, while Keyward works with them
+# (tests/faults/patroni).
 # Installs what that needs: Debian's packages of Patroni, etcd and their tools. Takes five minutes, and root.
 #
 #   scripts/failover.sh

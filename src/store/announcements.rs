@@ -220,7 +220,7 @@ impl Listener for PgAnnouncements {
             let arrived = tokio::select! {
                 arrived = self.listener.try_recv() => arrived?.ok_or_else(lost)?,
                 () = self.servers.moved.notified() => return Err(StoreError::Unavailable(
-                    "the LISTEN connection leads to another server than all others".to_owned(),
+                    "the LISTEN connection leads to another server than the other connections".to_owned(),
                 )),
             };
             if arrived.channel() == PULSES {
@@ -249,12 +249,12 @@ impl Listener for PgAnnouncements {
     }
 }
 
-/// Whether there may be replicas of a version that knows no pulses. They take heartbeats for all that is said.
+/// Whether there may be replicas of a version that knows no pulses. They hear heartbeats alone.
 #[derive(Default)]
 struct Older {
-    /// Whether the database is of the time of such versions.
+    /// Whether such versions may still run on this database: for a week after the migration.
     may_run: AtomicBool,
-    /// When one was last heard. It is not to run beside us then; if somebody has started it all the same, it hears us.
+    /// When one was last heard. After that week none should run; if somebody has started one all the same, it hears us.
     heard: Mutex<Option<Instant>>,
 }
 

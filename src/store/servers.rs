@@ -114,8 +114,8 @@ impl Servers {
         self.candidates[0].get_username()
     }
 
-    /// Looks for the primary, starting with the chosen server, and chooses it. Another server is chosen rather if it
-    /// commits: one that was superseded may not know it.
+    /// Looks for the primary, starting with the chosen server, and chooses it. A server that
+    /// commits is preferred to one that does not: a primary that was superseded does not know it.
     pub(super) async fn connect(&self, durably: bool) -> Result<PgConnection, ConnectFailure> {
         let count = self.candidates.len();
         let first = self.chosen.load(Ordering::Relaxed);
