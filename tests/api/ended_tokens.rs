@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_support::{
     PrivateCluster,
     actors::{CREATE, Person, claims, stranger},
-    asking::{KEYS, Reply, VERIFY, pairs, replica, replica_with, three_replicas},
+    asking::{KEYS, Reply, VERIFY, changes_are_confirmed_by, pairs, replica, replica_with, three_replicas},
     eventually,
     replica::Replica,
     wire::Connection,
@@ -356,6 +356,8 @@ async fn while_the_database_is_away_tokens_seen_before_go_on_and_others_are_unde
     let (seen, new) = (service("1"), service("2"));
     // Asked of what is no key, which needs no database.
     let asks = async |person: &Person| person.posts(&replica, VERIFY, json!({ "key": "x" })).await;
+    // The pauses below would leave no heartbeat the time to arrive.
+    changes_are_confirmed_by(1, &replica).await;
     eventually("the token is remembered under a lease", async || {
         asks(&seen).await.is(200);
         cluster.pause();

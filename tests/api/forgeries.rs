@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgListener};
 use test_support::{
     TestDatabase,
     actors::Person,
-    asking::{KEYS, MadeKey, replica_with},
+    asking::{KEYS, MadeKey, changes_are_confirmed_by, replica_with},
     database, eventually,
     replica::{PEPPER, Replica},
     unique,
@@ -67,17 +67,8 @@ async fn two_replicas() -> (TestDatabase, Replica, Replica) {
     let database = database().await;
     let (one, other) =
         tokio::join!(Replica::start_on(database.url(), &[LEASE]), Replica::start_on(database.url(), &[LEASE]));
-    know_each_other(&one).await;
+    changes_are_confirmed_by(2, &one).await;
     (database, one, other)
-}
-
-async fn know_each_other(replica: &Replica) {
-    eventually("it knows the other", async || {
-        let key = Person::named("nobody").creates(replica, json!({})).await;
-        let revoked = Person::named("nobody").deletes(replica, &key.path()).await.is(200);
-        (&revoked["replicasConfirmed"], &revoked["replicasExpired"]) == (&json!(2), &json!(0))
-    })
-    .await;
 }
 
 async fn revoked(owner: &Person, key: &MadeKey, replica: &Replica) -> Value {
@@ -103,7 +94,7 @@ async fn no_strangers_word_and_no_repeated_one_makes_a_revoke_return_before_a_si
     let (first, second) = (alice.creates(&one, json!({})).await, alice.creates(&one, json!({})).await);
     assert_eq!((first.status(&other).await, second.status(&other).await), (200, 200));
     // Something to repeat: announcements, acknowledgements.
-    know_each_other(&one).await;
+    changes_are_confirmed_by(2, &one).await;
     eventually("both are heard", async || replicas_in(&heard.lock().await).len() == 2).await;
 
     other.signal("STOP");
@@ -279,8 +270,8 @@ async fn while_peppers_are_rotated_replicas_understand_each_other() {
     let start =
         async |peppers: &str| Replica::start_on(database.url(), &[LEASE, ("KEYWARD__KEYS__PEPPERS", peppers)]).await;
     let (before, during) = tokio::join!(start(PEPPER), start(&rotating));
-    know_each_other(&before).await;
-    know_each_other(&during).await;
+    changes_are_confirmed_by(2, &before).await;
+    changes_are_confirmed_by(2, &during).await;
     // One that knows the new one alone shares nothing with the first. It is waited for all the same.
     let after = start(NEW).await;
     during_knows(&during, &after).await;

@@ -14,6 +14,7 @@ use reqwest::{Method, RequestBuilder};
 use test_support::{
     PrivateCluster,
     actors::{CREATE, KeyHolder, PROTECTED, Person, stranger},
+    asking::changes_are_confirmed_by,
     client::client,
     database, eventually,
     replica::Replica,
@@ -282,6 +283,8 @@ fn told(output: &str, message: &str) -> (usize, usize) {
 async fn a_flood_in_an_outage_gets_a_hundred_lines_a_second_and_a_number_and_leaves_refusals_theirs() {
     // A lease that outlasts the flood: the token is believed, so that it is the list that can't be read.
     let mut scene = Scene::with_lease("60s").await;
+    // The pauses below would leave no heartbeat the time to arrive.
+    changes_are_confirmed_by(1, &scene.replica).await;
     eventually("the token is believed without the database", async || {
         scene.cluster.pause();
         let wrong = stranger(&scene.replica, Method::GET, "/v1/keys?limit=x").bearer_auth(&scene.alice.token);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use test_support::{PrivateCluster, actors::Person, eventually, replica::Replica};
+use test_support::{PrivateCluster, actors::Person, asking::changes_are_confirmed_by, eventually, replica::Replica};
 
 async fn readiness(replica: &Replica) -> (u16, Value) {
     let answer = reqwest::get(replica.url("/readyz")).await.expect("an answer");
@@ -22,11 +22,7 @@ async fn while_the_lease_holds_a_database_that_hangs_takes_no_replica_out_and_is
     let holder = alice.makes_a_key(&replicas[0]).await;
     // Each has heard the other's heartbeats, and so its own.
     for replica in &replicas {
-        eventually("both follow each other", async || {
-            let changed = alice.deletes(replica, &alice.creates(replica, json!({})).await.path()).await.is(200);
-            changed["replicasConfirmed"] == 2 && changed["replicasExpired"] == 0
-        })
-        .await;
+        changes_are_confirmed_by(2, replica).await;
         assert_eq!(holder.asks_for_the_resource(replica).await.status(), 200);
         assert_eq!(readiness(replica).await, (200, json!({ "status": "ready" })));
     }
@@ -58,12 +54,7 @@ async fn a_replica_that_was_never_asked_is_ready_while_its_lease_holds() {
     let cluster = PrivateCluster::start().await;
     let env = [("KEYWARD__COHERENCE__LEASE", "30s")];
     let replica = Replica::start_on(&cluster.url("postgres"), &env).await;
-    let alice = Person::named("alice");
-    eventually("it hears itself", async || {
-        let changed = alice.deletes(&replica, &alice.creates(&replica, json!({})).await.path()).await.is(200);
-        changed["replicasConfirmed"] == 1 && changed["replicasExpired"] == 0
-    })
-    .await;
+    changes_are_confirmed_by(1, &replica).await;
     cluster.pause();
     let (status, body) = readiness(&replica).await;
     assert_eq!(status, 200, "{body}");

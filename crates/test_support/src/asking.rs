@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     TestDatabase,
     actors::{KeyHolder, Person, claims, stranger},
-    database,
+    database, eventually,
     replica::Replica,
     shown,
 };
@@ -184,4 +184,15 @@ pub async fn three_replicas(env: &[(&str, &str)]) -> (TestDatabase, [Replica; 3]
     let start = || Replica::start_on(database.url(), &env);
     let replicas = tokio::join!(start(), start(), start());
     (database, [replicas.0, replicas.1, replicas.2])
+}
+
+/// Waits until so many replicas, this one included, confirm its changes and none is waited for. Then it has a lease.
+pub async fn changes_are_confirmed_by(count: u64, replica: &Replica) {
+    eventually("all confirm a change", async || {
+        let nobody = Person::named("nobody");
+        let key = nobody.creates(replica, json!({})).await;
+        let revoked = nobody.deletes(replica, &key.path()).await.is(200);
+        revoked["replicasConfirmed"] == count && revoked["replicasExpired"] == 0
+    })
+    .await;
 }
