@@ -1,5 +1,7 @@
 //! `keyward dev`: everything, without any configuration.
 
+mod install;
+
 use std::{
     fs,
     net::SocketAddr,
@@ -18,7 +20,7 @@ use keyward::{
 use keyward_local_postgres::{LocalPostgres, Options, data_directory::DataDirectory};
 use time::OffsetDateTime;
 
-use super::{Port, hardening::Hardened, install, secrets, serve, shared::output::print_line_unless_closed};
+use super::{Port, hardening::Hardened, secrets, serve, shared::output::print_line_unless_closed};
 
 /// What the configuration says of values that `keyward dev` has generated.
 const GENERATED: &str = "keyward dev";

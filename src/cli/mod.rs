@@ -2,11 +2,9 @@
 
 mod audit;
 mod completions;
-mod descriptors;
 mod dev;
 mod hardening;
 mod healthcheck;
-mod install;
 mod keys;
 mod owners;
 mod policy;

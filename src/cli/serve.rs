@@ -1,5 +1,7 @@
 //! `keyward serve`: production.
 
+mod descriptors;
+
 use std::pin::pin;
 
 use anyhow::Context;
@@ -10,7 +12,7 @@ use keyward::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{descriptors, hardening::Hardened};
+use super::hardening::Hardened;
 
 pub(super) fn run(sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
     let runtime = super::runtime()?;

@@ -20,9 +20,7 @@ use uuid::Uuid;
 
 use super::{
     Store,
-    connections::admit,
-    servers::Servers,
-    session,
+    connections::{admit, servers::Servers, session},
     wire::{self, CHANGES, Meaning, PULSES, REPLICAS},
 };
 use crate::{

@@ -1,4 +1,16 @@
 //! Pools of connections to the primary, by purpose. Each connection is validated before its first use.
+//!
+//! - `opening`: waiting for a database that does not answer yet
+//! - `servers`: the servers of an address, and the primary among them
+//! - `session`: the settings that we rely on
+//! - `pool`: the connections of one purpose
+//! - `failure`: explanations for the operator
+
+pub(super) mod failure;
+pub(super) mod opening;
+mod pool;
+pub(super) mod servers;
+pub(super) mod session;
 
 use std::{
     sync::{
@@ -10,11 +22,8 @@ use std::{
 
 use sqlx::{PgConnection, postgres::PgConnectOptions};
 
-use super::{
-    pool::{Pool, Taken},
-    servers::Servers,
-    session::{self, Unfit},
-};
+pub(super) use self::pool::Taken;
+use self::{pool::Pool, servers::Servers, session::Unfit};
 use crate::{domain::ports::StoreError, telemetry::outage::Trouble};
 
 /// The connections for one purpose. Cheap to clone.

@@ -3,16 +3,11 @@
 mod announcements;
 mod api_keys;
 mod connections;
-mod failure;
 mod hashes;
 mod ledger;
-mod opening;
-mod pool;
 mod replicas;
 mod rows;
 mod schema;
-mod servers;
-mod session;
 mod tokens;
 pub mod wire;
 
@@ -29,12 +24,9 @@ use uuid::Uuid;
 
 use self::{
     announcements::Announcer,
-    connections::{Connections, Purpose},
-    opening::retry_for,
-    pool::Taken,
-    servers::Servers,
+    connections::{Connections, Purpose, Taken, failure, opening::retry_for, servers::Servers},
 };
-pub use self::{hashes::HashCount, opening::OpenError, replicas::ReplicaRow, schema::Schema};
+pub use self::{connections::opening::OpenError, hashes::HashCount, replicas::ReplicaRow, schema::Schema};
 use crate::{
     config::Database,
     domain::{

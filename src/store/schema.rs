@@ -10,10 +10,12 @@ use sqlx::{
 };
 
 use super::{
-    OpenError, Store,
-    failure::{self, ConnectFailure},
-    retry_for,
-    servers::Servers,
+    Store,
+    connections::{
+        failure::{self, ConnectFailure},
+        opening::{OpenError, retry_for},
+        servers::Servers,
+    },
 };
 use crate::{
     config::{Audit, Database},

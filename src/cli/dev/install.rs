@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use keyward_local_postgres::{StartError, packages::InstallCommand, programs::Programs};
 
-use super::shared::output::{tell, tell_line};
+use crate::cli::shared::output::{tell, tell_line};
 
 /// The alternatives.
 const OR_ELSE: &str = "or set PG_BIN_DIR to the folder of `initdb` and `postgres`, or KEYWARD__DATABASE__URL to use a server \

@@ -9,42 +9,42 @@ use crate::domain::ports::StoreError;
 
 /// The settings of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(in crate::store) struct Place {
     /// The setting with the URL.
-    pub(super) url: &'static str,
+    pub(in crate::store) url: &'static str,
     /// The setting with the password, if the URL has none.
-    pub(super) password: &'static str,
+    pub(in crate::store) password: &'static str,
 }
 
 /// The settings of the service.
-pub(super) const SERVICE: Place = Place { url: "database.url", password: "database.password" };
+pub(in crate::store) const SERVICE: Place = Place { url: "database.url", password: "database.password" };
 /// The settings of the listener, if it uses another address.
-pub(super) const LISTENER: Place = Place { url: "database.listen_url", password: "database.password" };
+pub(in crate::store) const LISTENER: Place = Place { url: "database.listen_url", password: "database.password" };
 /// The settings of the role that owns the tables, if there is one.
-pub(super) const OWNER: Place = Place { url: "database.migrate_url", password: "database.migrate_password" };
+pub(in crate::store) const OWNER: Place = Place { url: "database.migrate_url", password: "database.migrate_password" };
 
 /// The password of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Password {
+pub(in crate::store) struct Password {
     /// The setting that holds it, or is to hold it.
-    pub(super) setting: &'static str,
+    pub(in crate::store) setting: &'static str,
     /// Whether there is one.
-    pub(super) given: bool,
+    pub(in crate::store) given: bool,
 }
 
 /// A failed connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
-pub(super) struct ConnectFailure {
+pub(in crate::store) struct ConnectFailure {
     what: String,
     /// Whether the failure may end without a change of settings: by itself, or by an action elsewhere such as starting
     /// Postgres.
-    pub(super) heals: bool,
+    pub(in crate::store) heals: bool,
 }
 
 impl ConnectFailure {
     /// The server did not answer in time.
-    pub(super) fn silent(options: &PgConnectOptions, place: Place) -> Self {
+    pub(in crate::store) fn silent(options: &PgConnectOptions, place: Place) -> Self {
         let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
         Self::that_heals(format!(
             "{url}: {server} does not answer. See whether Postgres runs there, and whether a firewall is in between"
@@ -52,13 +52,18 @@ impl ConnectFailure {
     }
 
     /// The server answered, but can't be used.
-    pub(super) fn unfit(unfit: Unfit, options: &PgConnectOptions, place: Place) -> Self {
+    pub(in crate::store) fn unfit(unfit: Unfit, options: &PgConnectOptions, place: Place) -> Self {
         let Of { server, url, .. } = Of::new(options, place, Password::UNKNOWN);
         Self { what: format!("{url}: {server} is refused: {unfit}"), heals: unfit.heals() }
     }
 
     /// An error while connecting, or of the first statement.
-    pub(super) fn new(error: &sqlx::Error, options: &PgConnectOptions, place: Place, password: Password) -> Self {
+    pub(in crate::store) fn new(
+        error: &sqlx::Error,
+        options: &PgConnectOptions,
+        place: Place,
+        password: Password,
+    ) -> Self {
         let of = Of::new(options, place, password);
         let Of { server, url, .. } = &of;
         match error {
@@ -142,7 +147,7 @@ impl ConnectFailure {
     }
 
     /// Combines the failures of all servers of an address. It may heal if any of them may.
-    pub(super) fn of_all(failures: Vec<Self>) -> Self {
+    pub(in crate::store) fn of_all(failures: Vec<Self>) -> Self {
         let heals = failures.iter().any(|failure| failure.heals);
         let mut what = String::new();
         for failure in &failures {
@@ -152,11 +157,11 @@ impl ConnectFailure {
         Self { what, heals }
     }
 
-    pub(super) fn that_heals(what: String) -> Self {
+    pub(in crate::store) fn that_heals(what: String) -> Self {
         Self { what, heals: true }
     }
 
-    pub(super) fn for_good(what: String) -> Self {
+    pub(in crate::store) fn for_good(what: String) -> Self {
         Self { what, heals: false }
     }
 }

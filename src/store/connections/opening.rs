@@ -58,7 +58,7 @@ impl From<ConnectFailure> for OpenError {
 }
 
 /// Retries until it succeeds or can't succeed: the database may still be starting.
-pub(super) async fn retry_for<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
+pub(in crate::store) async fn retry_for<T, A>(limit: Duration, attempt: impl Fn() -> A) -> Result<T, OpenError>
 where
     A: Future<Output = Result<T, OpenError>>,
 {

@@ -21,7 +21,7 @@ use super::servers::Servers;
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// Connections, at most as many as there are places.
-pub(super) struct Pool {
+pub(in crate::store) struct Pool {
     connections: PgPool,
     /// How long to wait for a connection, and for the end of what was left unfinished on one.
     patience: Duration,
@@ -40,7 +40,7 @@ enum Unfinished {
 }
 
 /// A connection in use.
-pub(super) struct Taken {
+pub(in crate::store) struct Taken {
     pool: Arc<Pool>,
     /// `None` while it is being returned.
     connection: Option<PoolConnection<Postgres>>,
@@ -49,7 +49,12 @@ pub(super) struct Taken {
 
 impl Pool {
     /// An empty pool. Must be called in the runtime in which connections are opened.
-    pub(super) fn new(options: PgConnectOptions, most: u32, patience: Duration, servers: Arc<Servers>) -> Arc<Self> {
+    pub(in crate::store) fn new(
+        options: PgConnectOptions,
+        most: u32,
+        patience: Duration,
+        servers: Arc<Servers>,
+    ) -> Arc<Self> {
         let suspected: Arc<Mutex<Option<Instant>>> = Arc::default();
         let doubts = Arc::clone(&suspected);
         let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(patience).test_before_acquire(false);
@@ -70,41 +75,41 @@ impl Pool {
     }
 
     /// The maximum number of connections.
-    pub(super) fn most(&self) -> u32 {
+    pub(in crate::store) fn most(&self) -> u32 {
         self.connections.options().get_max_connections()
     }
 
     /// Directs the pool to another server.
-    pub(super) fn set_options(&self, options: PgConnectOptions) {
+    pub(in crate::store) fn set_options(&self, options: PgConnectOptions) {
         self.connections.set_connect_options(options);
     }
 
     /// A connection, which is closed if it is dropped amid its work.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, Error> {
+    pub(in crate::store) async fn take(self: &Arc<Self>) -> Result<Taken, Error> {
         let connection = Some(self.connections.acquire().await?);
         Ok(Taken { pool: Arc::clone(self), connection, unfinished: Unfinished::Closes })
     }
 
     /// Closes all connections once they are no longer in use.
-    pub(super) async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         self.connections.close().await;
     }
 }
 
 impl Taken {
     /// Whether nothing was done on this connection yet. (If statements are not kept, it always looks so.)
-    pub(super) fn is_new(&self) -> bool {
+    pub(in crate::store) fn is_new(&self) -> bool {
         self.cached_statements_size() == 0
     }
 
     /// From now on it is returned if it is dropped amid its work, once its transaction has ended.
-    pub(super) fn cleared_when_dropped(mut self) -> Self {
+    pub(in crate::store) fn cleared_when_dropped(mut self) -> Self {
         self.unfinished = Unfinished::IsCleared;
         self
     }
 
     /// Returns a connection whose work has ended: every statement was answered, and no transaction is open.
-    pub(super) fn give_back(mut self) {
+    pub(in crate::store) fn give_back(mut self) {
         drop(self.connection.take());
     }
 }

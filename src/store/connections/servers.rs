@@ -1,7 +1,7 @@
 //! The servers of an address, and the current primary among them.
 //!
 //! As in libpq with `target_session_attrs=read-write`, they are tried in the order of the address, and standbys are
-//! skipped. sqlx knows one server at a time, so [`Connections`](super::connections::Connections) follow a change of the
+//! skipped. sqlx knows one server at a time, so [`Connections`](super::Connections) follow a change of the
 //! chosen server.
 //!
 //! A primary that was superseded while it goes on looks like any other, but commits nothing. So when the chosen server
@@ -19,8 +19,8 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{
-    OpenError,
     failure::{ConnectFailure, Password, Place},
+    opening::OpenError,
     session,
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
 const ASKED_EVERY: Duration = Duration::from_millis(500);
 
 /// All servers of one address.
-pub(super) struct Servers {
+pub(in crate::store) struct Servers {
     place: Place,
     password: Password,
     candidates: Vec<PgConnectOptions>,
@@ -49,12 +49,12 @@ pub(super) struct Servers {
     looking_beyond: AsyncMutex<Option<Instant>>,
     failure: Mutex<Option<ConnectFailure>>,
     /// Signals that work has moved to another server, so that whoever listens to the last one stops.
-    pub(super) moved: Notify,
+    pub(in crate::store) moved: Notify,
 }
 
 impl Servers {
     /// The servers of `url`, with the options of our sessions.
-    pub(super) fn new(
+    pub(in crate::store) fn new(
         settings: &Database,
         place: Place,
         url: &SecretString,
@@ -88,14 +88,14 @@ impl Servers {
     }
 
     /// The chosen server, and its index.
-    pub(super) fn chosen(&self) -> (usize, PgConnectOptions) {
+    pub(in crate::store) fn chosen(&self) -> (usize, PgConnectOptions) {
         let number = self.chosen.load(Ordering::Relaxed);
         (number, self.candidates[number].clone())
     }
 
     /// Whether a connection of this age was made to the chosen server. Its age counts from when it was made, which may
     /// have taken as long as we are patient.
-    pub(super) fn is_current(&self, age: Duration) -> bool {
+    pub(in crate::store) fn is_current(&self, age: Duration) -> bool {
         let left_at = *self.left_at.lock().unwrap_or_else(PoisonError::into_inner);
         left_at.is_none_or(|left_at| age + self.patience < left_at.elapsed())
     }
@@ -110,13 +110,13 @@ impl Servers {
     }
 
     /// The role of the sessions.
-    pub(super) fn role(&self) -> &str {
+    pub(in crate::store) fn role(&self) -> &str {
         self.candidates[0].get_username()
     }
 
     /// Looks for the primary, starting with the chosen server, and chooses it. A server that
     /// commits is preferred to one that does not: a primary that was superseded does not know it.
-    pub(super) async fn connect(&self, durably: bool) -> Result<PgConnection, ConnectFailure> {
+    pub(in crate::store) async fn connect(&self, durably: bool) -> Result<PgConnection, ConnectFailure> {
         let count = self.candidates.len();
         let first = self.chosen.load(Ordering::Relaxed);
         let mut failures = Vec::new();
@@ -169,7 +169,7 @@ impl Servers {
     }
 
     /// Explains an error on a connection to the chosen server.
-    pub(super) fn explain_chosen(&self, error: &sqlx::Error) -> ConnectFailure {
+    pub(in crate::store) fn explain_chosen(&self, error: &sqlx::Error) -> ConnectFailure {
         self.explain(error, &self.chosen().1)
     }
 
@@ -179,7 +179,7 @@ impl Servers {
 
     /// Checks, at a limited rate, whether the primary has moved, or why there is no connection. `None` if no failure is
     /// known.
-    pub(super) async fn look_again(&self) -> Option<ConnectFailure> {
+    pub(in crate::store) async fn look_again(&self) -> Option<ConnectFailure> {
         // If another task is looking, the last result suffices.
         if let Ok(mut last) = self.looking.try_lock()
             && last.is_none_or(|last| last.elapsed() > ASKED_EVERY)
@@ -192,7 +192,7 @@ impl Servers {
 
     /// The chosen server has not answered in time: looks, at a limited rate, for another one that commits. Its commits
     /// wait for nobody any more, or for a standby that is there; the chosen one may wait for ever for its successor.
-    pub(super) async fn look_beyond(&self) {
+    pub(in crate::store) async fn look_beyond(&self) {
         let (count, chosen) = (self.candidates.len(), self.chosen.load(Ordering::Relaxed));
         let Ok(mut last) = self.looking_beyond.try_lock() else { return };
         if count == 1 || last.is_some_and(|last| last.elapsed() <= ASKED_EVERY) {

@@ -21,7 +21,7 @@ const MARK: &str = "keyward.session";
 /// date styles, time zone and encoding.
 ///
 /// `url` has one server; `address` is the configured address with all servers.
-pub(super) fn options(
+pub(in crate::store) fn options(
     settings: &Database,
     url: &str,
     address: &DatabaseUrl,
@@ -66,7 +66,7 @@ fn is_local(options: &PgConnectOptions) -> bool {
 
 /// Why a server is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfit {
+pub(in crate::store) enum Unfit {
     /// A standby, possibly a former primary. It may lag by any time.
     #[error("it is a standby (in recovery), so its data may be stale. Point database.url at the primary")]
     InRecovery,
@@ -89,14 +89,17 @@ pub(super) enum Unfit {
 
 impl Unfit {
     /// Whether this may change without anybody changing a setting.
-    pub(super) fn heals(self) -> bool {
+    pub(in crate::store) fn heals(self) -> bool {
         self == Self::InRecovery
     }
 }
 
 /// Validates a new session, and sets what can't be set when connecting because older servers do not know these
 /// settings. `durably`: whether commits must survive a crash.
-pub(super) async fn claim<'c>(session: impl PgExecutor<'c>, durably: bool) -> Result<Result<(), Unfit>, sqlx::Error> {
+pub(in crate::store) async fn claim<'c>(
+    session: impl PgExecutor<'c>,
+    durably: bool,
+) -> Result<Result<(), Unfit>, sqlx::Error> {
     // The server must not end idle sessions of ours, or a commit that waits for a standby. Acknowledged changes must be
     // on disk, so a default of `synchronous_commit = off`, intended for other applications, is replaced by `on`; any
     // other value is the operator's choice.
@@ -124,7 +127,10 @@ pub(super) async fn claim<'c>(session: impl PgExecutor<'c>, durably: bool) -> Re
 
 /// Terminates other sessions of ours whose statement takes longer than anybody waits for it. Nothing is lost: whether
 /// such a statement succeeded was unknown before, and a commit whose wait for the standby is cut short is committed.
-pub(super) async fn end_abandoned(connection: &mut PgConnection, patience: Duration) -> Result<(), sqlx::Error> {
+pub(in crate::store) async fn end_abandoned(
+    connection: &mut PgConnection,
+    patience: Duration,
+) -> Result<(), sqlx::Error> {
     let patience =
         PgInterval { months: 0, days: 0, microseconds: i64::try_from(patience.as_micros()).unwrap_or(i64::MAX) };
     let query = sqlx::query!(
@@ -137,7 +143,7 @@ pub(super) async fn end_abandoned(connection: &mut PgConnection, patience: Durat
 }
 
 /// Commits, as durably as a change: a message without a receiver, which is the cheapest write.
-pub(super) async fn prove<'c>(session: impl PgExecutor<'c>) -> Result<(), sqlx::Error> {
+pub(in crate::store) async fn prove<'c>(session: impl PgExecutor<'c>) -> Result<(), sqlx::Error> {
     let query = sqlx::query("SELECT pg_logical_emit_message(true, 'keyward', '')");
     query.execute(session).await.map(drop)
 }
