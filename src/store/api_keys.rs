@@ -16,23 +16,34 @@ use crate::domain::{
     },
 };
 
+/// The query for the keys with this condition. It proves by its commit that its server is the primary.
+macro_rules! stored_keys {
+    ($condition:literal, $argument:expr) => {
+        sqlx::query_as!(
+            CheckedRow,
+            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", name, environment AS "environment!",
+                      scopes AS "scopes!", coalesce(metadata_as_sent, metadata::text) AS "metadata!",
+                      allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!",
+                      disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at, secret_hash AS "secret_hash!"
+               FROM api_keys LEFT JOIN disabled_owners USING (issuer, subject)
+               WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL) AND "#
+                + $condition,
+            $argument,
+        )
+    };
+}
+
 #[async_trait]
 impl KeyStore for Store {
     async fn find(&self, ids: &[KeyId]) -> Result<Vec<Arc<StoredKey>>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-        let query = sqlx::query_as!(
-            CheckedRow,
-            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", name, environment AS "environment!",
-                      scopes AS "scopes!", coalesce(metadata_as_sent, metadata::text) AS "metadata!",
-                      allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!", disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at,
-                      secret_hash AS "secret_hash!"
-               FROM api_keys LEFT JOIN disabled_owners USING (issuer, subject)
-               WHERE id = ANY($1) AND (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)"#,
-            &ids,
-        );
         let work = async {
             let mut read = self.requests.tentative().await?;
-            let rows = query.fetch_all(&mut *read).await?;
+            let rows = match ids[..] {
+                // Planned once for each connection. A list is planned each time, because its length is not known before.
+                [id] => stored_keys!("id = $1", id).fetch_all(&mut *read).await?,
+                _ => stored_keys!("id = ANY($1)", &ids).fetch_all(&mut *read).await?,
+            };
             read.give_back();
             Ok(rows)
         };

@@ -56,9 +56,12 @@ impl Purpose {
     fn options(self, options: PgConnectOptions) -> PgConnectOptions {
         // Where an operator stops changes, checks go on, and for that replicas must be able to write their own rows.
         const WRITES: (&str, &str) = ("default_transaction_read_only", "off");
+        // A few statements, whose plans don't depend on their parameters, every second on every replica. Planning takes
+        // longer than they do.
+        const PLAN_ONCE: (&str, &str) = ("plan_cache_mode", "force_generic_plan");
         match self {
-            Self::Acknowledgements => options.options([WRITES, ("synchronous_commit", "off")]),
-            Self::Heartbeats { .. } => options.options([WRITES]),
+            Self::Acknowledgements => options.options([WRITES, PLAN_ONCE, ("synchronous_commit", "off")]),
+            Self::Heartbeats { .. } => options.options([WRITES, PLAN_ONCE]),
             Self::Work => options,
         }
     }
