@@ -9,6 +9,7 @@
 //!
 //! * [`short`] and [`amid_a_revoke`]: one test for each fault; these run with all others
 //! * [`tokens`]: the same of tokens, with the faults that matter to them
+//! * [`clocks`]: a replica whose clock steps
 //! * [`failover`]: two servers of the database, one of which takes the other's place
 //! * [`patroni`]: three servers under Patroni, with real failovers. By hand: `scripts/failover.sh`
 //! * [`planted`]: defects put there on purpose, which the checker must find
@@ -23,6 +24,7 @@
 mod amid_a_revoke;
 mod checker;
 mod client;
+mod clocks;
 mod failover;
 mod fleet;
 mod load;

@@ -31,11 +31,12 @@ impl PrivateCluster {
         .await
     }
 
-    /// From now on each commit on this server waits for a standby, and so it does when it is started again.
-    pub async fn wait_for_standbys(&self) {
-        self.run("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
+    /// From now on each commit on this server waits for these of its standbys (`synchronous_standby_names`), and so it
+    /// does when it is started again.
+    pub async fn wait_for_standbys(&self, names: &str) {
+        self.run(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'")).await;
         self.run("SELECT pg_reload_conf()").await;
-        self.until("SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state = 'sync'").await;
+        self.until("SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')").await;
     }
 
     /// This server, a standby, becomes a primary that waits for nobody.
