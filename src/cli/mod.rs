@@ -3,6 +3,7 @@
 mod audit;
 mod completions;
 mod dev;
+mod doctor;
 mod hardening;
 mod healthcheck;
 mod keys;
@@ -53,6 +54,7 @@ Examples:
   keyward dev                               # try it, with nothing to prepare
   keyward token mint --dev --subject alice  # a token for that `keyward dev`
   keyward config                            # what `keyward serve` would use
+  keyward doctor                            # whether all of that works, and what to do
   keyward serve                             # production
   keyward keys list                         # keys, on the database directly
   keyward completions bash                  # for your shell";
@@ -89,6 +91,7 @@ Examples:
     /// Make the secrets that `serve` needs.
     #[command(subcommand)]
     Secrets(secrets::Secrets),
+    Doctor(doctor::Doctor),
     /// Ask the server on this machine whether it is ready; the exit code is the answer.
     #[command(after_help = "\
 Examples:
@@ -159,6 +162,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         // With their own exit codes.
         Command::Keys(keys) => return keys.run(sources),
         Command::Policy(policy) => return Ok(policy.run()),
+        Command::Doctor(doctor) => return doctor.run(sources),
         Command::Owners(owners) => owners.run(sources),
         Command::Replicas(replicas) => replicas.run(sources),
         Command::Audit(audit) => audit.run(sources),

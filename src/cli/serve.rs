@@ -12,6 +12,7 @@ use keyward::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+pub(super) use self::descriptors::wanted as files_wanted;
 use super::hardening::Hardened;
 
 pub(super) fn run(sources: Sources, hardened: Hardened) -> anyhow::Result<()> {

@@ -7,4 +7,4 @@
 mod client;
 mod key_sets;
 
-pub(crate) use self::key_sets::KeySets;
+pub(crate) use self::{client::NoClient, key_sets::KeySets};

@@ -1,7 +1,7 @@
 //! The common parts of every replica, for Keyward's own routes or another application.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -24,7 +24,7 @@ use crate::{
         api_key::{Keyring, Pepper, Prefix},
         coherence::message_keys::MessageKeys,
     },
-    outbound::KeySets,
+    outbound::{KeySets, NoClient},
     protect::{BoundedLog, Credentials, Gate, HostApp, ReplicaHandle, TrustedProxies},
     store::Store,
 };
@@ -132,9 +132,19 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership })
 }
 
-/// Starts fetching the keys of issuers that publish them. Issuers with the same key set share it, such as the tenants
-/// of a provider.
+/// Starts fetching the keys of issuers that publish them.
 fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &Tasks) -> Result<TokenVerifier, Impossible> {
+    let remote = remote_keys(settings)?;
+    let mut started = HashSet::new();
+    for keys in remote.values().filter(|keys| started.insert(Arc::as_ptr(keys))) {
+        tasks.add(runtime.spawn(Arc::clone(keys).run()).abort_handle());
+    }
+    Ok(TokenVerifier::new(settings, &remote)?)
+}
+
+/// The keys of issuers that publish them, by issuer. Issuers with the same key set share it, such as the tenants of a
+/// provider.
+pub(super) fn remote_keys(settings: &Jwt) -> Result<HashMap<String, Arc<RemoteKeys>>, NoClient> {
     let fetching = RemoteKeysSettings {
         refresh: settings.key_set_refresh,
         cool_down: settings.key_set_cool_down,
@@ -147,15 +157,12 @@ fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &Tasks) -> Result<Tok
             none => none.insert(KeySets::new()?),
         };
         let keys = shared.entry(KeySets::key(issuer)).or_insert_with(|| {
-            let source = key_sets.of(issuer);
-            let keys = RemoteKeys::new(issuer.name().to_owned(), source, allowed_algorithms(issuer), fetching.clone());
-            let keys = Arc::new(keys);
-            tasks.add(runtime.spawn(Arc::clone(&keys).run()).abort_handle());
-            keys
+            let (name, source) = (issuer.name().to_owned(), key_sets.of(issuer));
+            Arc::new(RemoteKeys::new(name, source, allowed_algorithms(issuer), fetching.clone()))
         });
         remote.insert(issuer.issuer.clone(), Arc::clone(keys));
     }
-    Ok(TokenVerifier::new(settings, &remote)?)
+    Ok(remote)
 }
 
 /// This process as a replica.

@@ -1,12 +1,15 @@
 //! The composition root: the only part that knows every adapter.
 //!
 //! - `compose`: the common parts of every replica
+//! - `examination`: whether issuers can be reached, for `keyward doctor`
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
 //! - `server`: a replica that serves Keyward's own routes (`RunningServer`)
 //! - `socket`: the optional Unix socket
 
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server makes keys, too"))]
 mod compose;
+#[cfg(feature = "server")]
+mod examination;
 mod library;
 #[cfg(feature = "server")]
 mod server;
@@ -15,4 +18,7 @@ mod socket;
 
 pub use self::library::{ConnectError, Settings};
 #[cfg(feature = "server")]
-pub use self::server::{RunningServer, Stop};
+pub use self::{
+    examination::examine_issuers,
+    server::{RunningServer, Stop},
+};

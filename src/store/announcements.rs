@@ -141,6 +141,14 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
     tokio::time::timeout(LONGEST_LEASE, answer).await.unwrap_or(LONGEST_LEASE)
 }
 
+/// A connection for notifications to the chosen server.
+pub(super) async fn new_listener(store: &Store) -> Result<PgListener, sqlx::Error> {
+    // The listener would reconnect silently, but a lost connection must be noticed. So each listener has a pool of its
+    // own.
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(store.acquire_timeout);
+    PgListener::connect_with(&pool.connect_lazy_with(store.listen_servers.chosen().1)).await
+}
+
 impl Announcer {
     pub(super) fn new(store: Arc<Store>, keys: MessageKeys, address: Option<String>) -> Self {
         Self {
@@ -164,11 +172,7 @@ impl Announcer {
             let servers = Arc::clone(servers);
             self.store.runtime.spawn(async move { servers.look_beyond().await });
         }
-        // The listener would reconnect silently, but a lost connection must be noticed. So each listener has a pool of
-        // its own.
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(self.store.acquire_timeout);
-        let connected = PgListener::connect_with(&pool.connect_lazy_with(servers.chosen().1)).await;
-        let mut listener = match connected {
+        let mut listener = match new_listener(&self.store).await {
             Ok(listener) => listener,
             Err(error) => {
                 let failure = servers.look_again().await.unwrap_or_else(|| servers.explain_chosen(&error));

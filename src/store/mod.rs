@@ -3,6 +3,7 @@
 mod announcements;
 mod api_keys;
 mod connections;
+mod examination;
 mod hashes;
 mod ledger;
 mod replicas;
@@ -26,7 +27,9 @@ use self::{
     announcements::Announcer,
     connections::{Connections, Purpose, Taken, failure, opening::retry_for, servers::Servers},
 };
-pub use self::{connections::opening::OpenError, hashes::HashCount, replicas::ReplicaRow, schema::Schema};
+pub use self::{
+    connections::opening::OpenError, examination::Examination, hashes::HashCount, replicas::ReplicaRow, schema::Schema,
+};
 use crate::{
     config::Database,
     domain::{

@@ -136,9 +136,19 @@ enum SchemaState {
 }
 
 async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, sqlx::Error> {
+    Ok(match seen(connection).await? {
+        (found, needed, _) if found < needed => SchemaState::Older { found, needed },
+        (_, _, Some(tables)) => SchemaState::Unreadable(tables),
+        (found, ..) => SchemaState::Good(found),
+    })
+}
+
+/// The newest migration that was applied, the newest of this program, and the tables that the session's role may not
+/// use.
+pub(super) async fn seen(connection: &mut PgConnection) -> Result<(i64, i64, Option<String>), sqlx::Error> {
     let (found, needed) = (newest_migration_if_any(connection).await?, newest_known_migration());
     if found < needed {
-        return Ok(SchemaState::Older { found, needed });
+        return Ok((found, needed, None));
     }
     let query = sqlx::query_scalar!(
         "SELECT string_agg(name, ', ')
@@ -147,8 +157,7 @@ async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, sqlx
                       ('acknowledgements', 'INSERT'), ('acknowledgements', 'UPDATE')) AS needed (name, privilege)
          WHERE NOT has_table_privilege(name, privilege)"
     );
-    let unreadable = query.fetch_one(connection).await?;
-    Ok(unreadable.map_or(SchemaState::Good(found), SchemaState::Unreadable))
+    Ok((found, needed, query.fetch_one(connection).await?))
 }
 
 fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {

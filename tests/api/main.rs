@@ -25,6 +25,7 @@ mod cors;
 mod database_settings;
 mod descriptors;
 mod dev;
+mod doctor_command;
 mod ended_keys;
 mod ended_tokens;
 mod finding_keys;

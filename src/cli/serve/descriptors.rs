@@ -15,8 +15,7 @@ const FEWEST_CONNECTIONS: u64 = 16;
 /// Raises the soft limit as far as the settings need and the hard limit allows. If that is not enough, fewer clients
 /// are served at once, so that the database, the policy and readiness always get a file.
 pub(super) fn settle(config: &mut Config) {
-    let own = own_files(config);
-    let wanted = own + config.server.max_connections as u64;
+    let (own, wanted) = (own_files(config), wanted(config));
     let limit = getrlimit(Resource::Nofile);
     let limit = raised(limit, wanted);
     if limit >= wanted {
@@ -31,6 +30,11 @@ pub(super) fn settle(config: &mut Config) {
          hard limit (ulimit -Hn, LimitNOFILE= of systemd, `ulimits` of a compose file), or lower server.max_connections"
     );
     config.server.max_connections = usize::try_from(left).unwrap_or(usize::MAX);
+}
+
+/// How many the settings need.
+pub(in crate::cli) fn wanted(config: &Config) -> u64 {
+    own_files(config) + config.server.max_connections as u64
 }
 
 fn own_files(config: &Config) -> u64 {

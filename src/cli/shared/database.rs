@@ -41,24 +41,30 @@ pub(in crate::cli) struct Desk {
 }
 
 impl DatabaseOptions {
-    /// Runs a command on the database.
-    pub(in crate::cli) fn work<T>(
-        self,
-        mut sources: Sources,
-        work: impl AsyncFnOnce(&Desk) -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
+    /// With the settings of a `keyward dev`, if that is meant.
+    pub(in crate::cli) fn put_into(self, mut sources: Sources) -> anyhow::Result<Sources> {
         if self.dev {
             let data_dir = dev::data_dir(self.data_dir)?;
             let database = dev::database(&data_dir)?;
             sources.base = dev::secrets(&data_dir)?;
             sources.base.push(database);
         }
-        let settings = Settings::load(sources)?;
+        Ok(sources)
+    }
+
+    /// Runs a command on the database.
+    pub(in crate::cli) fn work<T>(
+        self,
+        sources: Sources,
+        work: impl AsyncFnOnce(&Desk) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let dev = self.dev;
+        let settings = Settings::load(self.put_into(sources)?)?;
         log::init(&settings.log()?)?;
         runtime()?.block_on(async {
-            let database = dev::configured(self.dev, settings.database())?;
+            let database = dev::configured(dev, settings.database())?;
             let store = Store::open(&database).await?;
-            let desk = Desk { settings, store, dev: self.dev };
+            let desk = Desk { settings, store, dev };
             let done = work(&desk).await;
             desk.store.close().await;
             done

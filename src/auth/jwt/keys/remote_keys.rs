@@ -111,6 +111,14 @@ impl RemoteKeys {
         self.current.load().is_some()
     }
 
+    /// Fetches once, to see whether it works.
+    ///
+    /// # Errors
+    /// [`FetchError`] with advice for the operator.
+    pub async fn try_once(&self) -> Result<(), FetchError> {
+        self.fetch(&mut Reported::default()).await.map(drop)
+    }
+
     /// Fetches for ever. Only this task fetches, so there is never more than one fetch at a time.
     pub async fn run(self: Arc<Self>) {
         let mut retry = RETRY_MIN;

@@ -1,0 +1,119 @@
+//! `keyward doctor`: what is wrong with a set-up, and what to do.
+//!
+//! - `findings`: what a check has found, and how it is printed
+//! - `database`: what an examined database means
+//! - `machine`: this machine's limits and files
+
+mod database;
+mod findings;
+mod machine;
+
+use std::process::ExitCode;
+
+use keyward::{
+    config::{Config, Settings, Sources},
+    startup::examine_issuers,
+    store::Store,
+};
+
+use self::findings::{Finding, Findings};
+use super::{runtime, shared::DatabaseOptions, validate};
+
+/// Check the configuration, the database, the issuers and this machine, and say what to do.
+///
+/// It changes nothing. It connects as `keyward serve` would, commits an empty message, and sends a notification to
+/// itself. Run it where `keyward serve` runs, with the same configuration and as the same user.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 nothing failed (there may be warnings), 1 something failed, 2 the command line is wrong.
+
+Examples:
+  keyward doctor
+  keyward doctor --config /etc/keyward.toml
+  docker compose exec keyward keyward doctor
+  keyward doctor --json | jq -r '.[] | select(.state == \"failed\") | .remedy'")]
+pub(super) struct Doctor {
+    /// Print JSON: a list of findings.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    database: DatabaseOptions,
+}
+
+impl Doctor {
+    pub(super) fn run(self, sources: Sources) -> anyhow::Result<ExitCode> {
+        let settings = Settings::load(self.database.put_into(sources)?)?;
+        let mut findings = Findings::default();
+        let config = configuration(&settings, &mut findings);
+        machine::examine(&settings, config.as_ref(), &mut findings);
+        runtime()?.block_on(async {
+            examine_database(&settings, &mut findings).await;
+            if let Some(config) = &config {
+                examine_published_keys(config, &mut findings).await;
+            }
+        });
+        findings.print(self.json)
+    }
+}
+
+fn configuration(settings: &Settings, findings: &mut Findings) -> Option<Config> {
+    const CHECK: &str = "configuration";
+    match validate(settings).and_then(|()| Ok(settings.validate()?)) {
+        Ok(config) => {
+            findings.add(Finding::good(CHECK, "every setting has a possible value"));
+            Some(config)
+        }
+        Err(problems) => {
+            for problem in format!("{problems:#}").lines() {
+                findings.add(Finding::failed(
+                    CHECK,
+                    problem.trim(),
+                    "`keyward config` shows where each value comes from",
+                ));
+            }
+            None
+        }
+    }
+}
+
+async fn examine_database(settings: &Settings, findings: &mut Findings) {
+    const CHECK: &str = "database";
+    // Told with the configuration, if that is wrong.
+    let Ok(database) = settings.database() else { return };
+    let store = match Store::new(&database) {
+        Ok(store) => store,
+        Err(error) => return findings.add(Finding::failed(CHECK, error, "correct the setting")),
+    };
+    match store.examine().await {
+        Ok(examination) => {
+            database::judge(&examination, findings);
+            database::try_out(&store, findings).await;
+            if examination.schema >= examination.schema_needed && examination.unusable_tables.is_none() {
+                database::judge_replicas(&store.replicas().await, store.most_connections(), &examination, findings);
+            }
+        }
+        // It says what to do.
+        Err(error) => findings.add(Finding::failed(CHECK, error, "see docs/operations.md if that does not help")),
+    }
+    store.close().await;
+}
+
+async fn examine_published_keys(config: &Config, findings: &mut Findings) {
+    const CHECK: &str = "issuers";
+    let remedy = "see docs/issuers.md and docs/tls-and-proxies.md; until keys were fetched once, tokens of this issuer are \
+                  answered with 503";
+    match examine_issuers(&config.jwt).await {
+        Ok(issuers) if issuers.is_empty() => {
+            findings.add(Finding::good(CHECK, "no issuer publishes keys that would have to be fetched"));
+        }
+        Ok(issuers) => {
+            for (issuer, failure) in issuers {
+                findings.add(match failure {
+                    None => Finding::good(CHECK, format!("fetched the keys of {issuer}")),
+                    Some(failure) => Finding::failed(CHECK, format!("{issuer}: {failure}"), remedy),
+                });
+            }
+        }
+        Err(error) => findings.add(Finding::failed(CHECK, format!("{error:#}"), remedy)),
+    }
+}

@@ -1,0 +1,341 @@
+//! What an examined database means.
+
+use std::time::Duration;
+
+use keyward::{
+    domain::ports::StoreError,
+    store::{Examination, ReplicaRow, Store},
+};
+
+use super::findings::{Finding, Findings};
+
+/// The oldest supported version of Postgres, as its number.
+const OLDEST_VERSION: i32 = 140_000;
+/// Each change waits for a commit, and first checks too.
+const SLOW_COMMIT: Duration = Duration::from_millis(50);
+/// A pulse on each connection is late by this.
+const SLOW_NOTIFICATION: Duration = Duration::from_millis(250);
+/// Tokens and keys expire by the clocks of replicas. Issuers' clocks are allowed `jwt.leeway`, a minute.
+const CLOCK_WARNING_SECONDS: f64 = 2.0;
+const CLOCK_FAILURE_SECONDS: f64 = 60.0;
+/// A full queue makes every change fail.
+const QUEUE_WARNING: f64 = 0.1;
+const QUEUE_FAILURE: f64 = 0.75;
+/// Rows that heartbeats replace can't be removed while an older transaction is open.
+const OLD_TRANSACTION: Duration = Duration::from_secs(60 * 60);
+
+pub(super) fn judge(seen: &Examination, findings: &mut Findings) {
+    findings.add(version(seen));
+    findings.add(schema(seen));
+    findings.add(role(seen));
+    findings.add(standbys(seen));
+    findings.add(clock(seen));
+    findings.add(queue(seen));
+    findings.add(transactions(seen));
+    if seen.is_read_only {
+        findings.add(Finding::warning(
+            "writes",
+            "default_transaction_read_only is on: checks go on, and nothing can be changed",
+            "if nobody meant that, make room on the server's disk, or reset it for the role or the database",
+        ));
+    }
+    if seen.strangers_may_connect {
+        findings.add(Finding::warning(
+            "strangers",
+            "every role of the server may connect to this database, and so can send notifications to replicas",
+            "as the database's owner: REVOKE CONNECT ON DATABASE … FROM PUBLIC (docs/configuration.md)",
+        ));
+    }
+}
+
+fn version(seen: &Examination) -> Finding {
+    const CHECK: &str = "version";
+    let found = format!("PostgreSQL {}", seen.version);
+    if seen.version_number < OLDEST_VERSION {
+        return Finding::failed(CHECK, found, "Keyward needs PostgreSQL 14 or later");
+    }
+    Finding::good(CHECK, found)
+}
+
+fn schema(seen: &Examination) -> Finding {
+    const CHECK: &str = "schema";
+    let (found, needed) = (seen.schema, seen.schema_needed);
+    if found < needed {
+        return Finding::failed(
+            CHECK,
+            format!("it has migration {found}, and this program needs {needed}"),
+            "run `keyward migrate` (or start with database.migrate_on_start)",
+        );
+    }
+    if let Some(tables) = &seen.unusable_tables {
+        return Finding::failed(
+            CHECK,
+            format!("the role {} may not use {tables}", seen.role),
+            "run `keyward migrate` with database.migrate_url, which grants it what it needs",
+        );
+    }
+    if found > needed {
+        return Finding::warning(
+            CHECK,
+            format!("it has migration {found}, of a later version than this program, which knows {needed}"),
+            "that is as it should be during an update or after a rollback; update this program otherwise",
+        );
+    }
+    Finding::good(CHECK, format!("it has migration {found}, the newest"))
+}
+
+fn role(seen: &Examination) -> Finding {
+    const CHECK: &str = "role";
+    if seen.is_superuser {
+        return Finding::warning(
+            CHECK,
+            format!("{} is a superuser: it could change the audit, and reads every database", seen.role),
+            "give the service a role of its own, and the owner of the tables to database.migrate_url (docs/operations.md)",
+        );
+    }
+    Finding::good(CHECK, format!("{} has the rights that it needs, and is no superuser", seen.role))
+}
+
+fn standbys(seen: &Examination) -> Finding {
+    const CHECK: &str = "standbys";
+    let names = &seen.synchronous_standbys;
+    let waits = !matches!(seen.synchronous_commit.as_str(), "off" | "local");
+    match seen.standbys {
+        Some(0) if !names.is_empty() && waits => Finding::failed(
+            CHECK,
+            format!("commits wait for {names}, and no standby is connected"),
+            "start a standby, or let the cluster's manager decide that none is waited for (docs/high-availability.md)",
+        ),
+        Some(1..) if names.is_empty() || !waits => Finding::warning(
+            CHECK,
+            "standbys follow, and no commit waits for them: a failover may undo revokes, and two servers may both accept keys",
+            "set synchronous_standby_names, and synchronous_commit to on (docs/high-availability.md)",
+        ),
+        None if names.is_empty() => {
+            Finding::good(CHECK, "commits wait for none (this role may not see whether any follow)")
+        }
+        _ if names.is_empty() => Finding::good(CHECK, "there are none"),
+        _ => Finding::good(CHECK, format!("commits wait for {names}")),
+    }
+}
+
+fn clock(seen: &Examination) -> Finding {
+    const CHECK: &str = "clock";
+    let ahead = seen.clock_ahead;
+    let (by, certain) = (ahead.abs(), ahead.abs() - seen.clock_uncertainty);
+    let which = if ahead > 0.0 { "behind" } else { "ahead of" };
+    let found = format!("this machine's clock is {by:.1} s {which} the database's");
+    let remedy =
+        "run a time daemon (chrony, systemd-timesyncd) on both: tokens and keys expire by the clocks of replicas";
+    if certain > CLOCK_FAILURE_SECONDS {
+        Finding::failed(CHECK, found, remedy)
+    } else if certain > CLOCK_WARNING_SECONDS {
+        Finding::warning(CHECK, found, remedy)
+    } else {
+        Finding::good(CHECK, "this machine and the database agree about the time")
+    }
+}
+
+fn queue(seen: &Examination) -> Finding {
+    const CHECK: &str = "notifications";
+    let used = seen.notification_queue;
+    let found = format!("{:.0} % of the queue of notifications is used", used * 100.0);
+    let remedy = "a session that listens has a transaction open and holds the queue: find it in pg_stat_activity by its \
+                  xact_start, and end it with pg_terminate_backend";
+    if used > QUEUE_FAILURE {
+        Finding::failed(CHECK, found, remedy)
+    } else if used > QUEUE_WARNING {
+        Finding::warning(CHECK, found, remedy)
+    } else {
+        Finding::good(CHECK, found)
+    }
+}
+
+fn transactions(seen: &Examination) -> Finding {
+    const CHECK: &str = "transactions";
+    let oldest = seen.oldest_transaction;
+    if oldest > OLD_TRANSACTION {
+        return Finding::warning(
+            CHECK,
+            format!(
+                "a transaction has been open for {} minutes: old versions of rows can't be removed",
+                oldest.as_secs() / 60
+            ),
+            "find it in pg_stat_activity by its xact_start; a dump that takes hours is better taken from a standby",
+        );
+    }
+    Finding::good(CHECK, "none has been open for an hour")
+}
+
+/// Commits, and sends a notification to itself.
+pub(super) async fn try_out(store: &Store, findings: &mut Findings) {
+    findings.add(commit(store.time_commit().await));
+    findings.add(notification(store.time_notification().await));
+}
+
+fn commit(took: Result<Duration, StoreError>) -> Finding {
+    const CHECK: &str = "commit";
+    match took {
+        Ok(took) if took > SLOW_COMMIT => Finding::warning(
+            CHECK,
+            format!(
+                "a commit takes {} ms; each change waits for one, and so does the first check of a key",
+                took.as_millis()
+            ),
+            "look at the server's disk, and at the way to its synchronous standby",
+        ),
+        Ok(took) => Finding::good(CHECK, format!("a commit takes {:.1} ms", took.as_secs_f64() * 1000.0)),
+        Err(error) => Finding::failed(
+            CHECK,
+            error,
+            "the server can't commit: its synchronous standby may be lost, or another server may be the primary now \
+             (docs/high-availability.md)",
+        ),
+    }
+}
+
+fn notification(took: Result<Option<Duration>, StoreError>) -> Finding {
+    const CHECK: &str = "listening";
+    let remedy = "the listening connection must reach Postgres itself, not a pooler: set database.listen_url";
+    match took {
+        Ok(Some(took)) if took > SLOW_NOTIFICATION => Finding::warning(
+            CHECK,
+            format!("a notification takes {} ms; each revoke waits for some", took.as_millis()),
+            "look at the load of the server, and at the network",
+        ),
+        Ok(Some(took)) => Finding::good(CHECK, format!("a notification takes {:.1} ms", took.as_secs_f64() * 1000.0)),
+        Ok(None) => Finding::failed(CHECK, "a notification did not arrive", remedy),
+        Err(error) => Finding::failed(CHECK, error, remedy),
+    }
+}
+
+pub(super) fn judge_replicas(
+    rows: &Result<Vec<ReplicaRow>, StoreError>,
+    each: u32,
+    seen: &Examination,
+    findings: &mut Findings,
+) {
+    const CHECK: &str = "replicas";
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => return findings.add(Finding::failed(CHECK, error, "see the check of the database")),
+    };
+    let (alive, silent): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.alive);
+    findings.add(Finding::good(CHECK, format!("{} alive", alive.len())));
+    if !silent.is_empty() {
+        let ids: Vec<String> = silent.iter().map(|row| row.id.to_string()).collect();
+        findings.add(Finding::warning(
+            CHECK,
+            format!("silent: {}", ids.join(", ")),
+            "each has ended without deregistering (its row goes in some minutes), or can't reach the database: see its log",
+        ));
+    }
+    let mut versions: Vec<&str> = alive.iter().map(|row| row.version.as_str()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    if versions.len() > 1 {
+        findings.add(Finding::warning(
+            CHECK,
+            format!("they have different versions: {}", versions.join(", ")),
+            "finish the update (or the rollback) of all replicas",
+        ));
+    }
+    findings.add(connections(alive.len(), each, seen));
+}
+
+fn connections(alive: usize, each: u32, seen: &Examination) -> Finding {
+    const CHECK: &str = "connections";
+    let (open, most) = seen.connections;
+    // One more replica, because one that is replaced runs beside its successor.
+    let needed = i64::from(each) * i64::try_from(alive.max(1) + 1).unwrap_or(i64::MAX);
+    let found = format!("{open} of {most} are open; {alive} replicas and one more may open {needed}");
+    if needed > most {
+        return Finding::warning(
+            CHECK,
+            found,
+            "raise max_connections of the server, or lower database.pool_size and database.admin_connections",
+        );
+    }
+    Finding::good(CHECK, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database in good order.
+    fn good() -> Examination {
+        Examination {
+            version: "17.2".to_owned(),
+            version_number: 170_002,
+            role: "keyward".to_owned(),
+            is_superuser: false,
+            strangers_may_connect: false,
+            is_read_only: false,
+            schema: 16,
+            schema_needed: 16,
+            unusable_tables: None,
+            synchronous_commit: "on".to_owned(),
+            synchronous_standbys: String::new(),
+            standbys: Some(0),
+            connections: (10, 97),
+            notification_queue: 0.0,
+            oldest_transaction: Duration::ZERO,
+            clock_ahead: 0.0,
+            clock_uncertainty: 0.001,
+        }
+    }
+
+    /// How many warnings and failures there are.
+    fn judged(examination: &Examination) -> (usize, usize) {
+        let mut findings = Findings::default();
+        judge(examination, &mut findings);
+        findings.counts()
+    }
+
+    #[test]
+    fn what_is_in_order_is_not_complained_about() {
+        assert_eq!(judged(&good()), (0, 0));
+        assert_eq!(judged(&Examination { standbys: None, ..good() }), (0, 0));
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_is_found_alone() {
+        let warnings = [
+            Examination { is_superuser: true, ..good() },
+            Examination { strangers_may_connect: true, ..good() },
+            Examination { is_read_only: true, ..good() },
+            Examination { schema: 17, ..good() },
+            Examination { standbys: Some(1), ..good() },
+            Examination {
+                standbys: Some(1),
+                synchronous_standbys: "*".to_owned(),
+                synchronous_commit: "local".to_owned(),
+                ..good()
+            },
+            Examination { notification_queue: 0.2, ..good() },
+            Examination { oldest_transaction: Duration::from_secs(4000), ..good() },
+            Examination { clock_ahead: 3.0, ..good() },
+            Examination { clock_ahead: -3.0, ..good() },
+        ];
+        let failures = [
+            Examination { version_number: 130_018, ..good() },
+            Examination { schema: 15, ..good() },
+            Examination { unusable_tables: Some("api_keys".to_owned()), ..good() },
+            Examination { standbys: Some(0), synchronous_standbys: "*".to_owned(), ..good() },
+            Examination { notification_queue: 0.8, ..good() },
+            Examination { clock_ahead: -90.0, ..good() },
+        ];
+        for examination in warnings {
+            assert_eq!(judged(&examination), (1, 0), "{examination:?}");
+        }
+        for examination in failures {
+            assert_eq!(judged(&examination), (0, 1), "{examination:?}");
+        }
+    }
+
+    #[test]
+    fn a_slow_answer_is_no_wrong_clock() {
+        assert_eq!(judged(&Examination { clock_ahead: 3.0, clock_uncertainty: 2.0, ..good() }), (0, 0));
+    }
+}
