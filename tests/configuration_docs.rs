@@ -1,7 +1,7 @@
 //! docs/configuration.md lists exactly the settings of keyward.default.toml, with their defaults; and what it says of memory
 //! fits the limits of the files that ship.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, process::Command};
 
 use config::{File, FileFormat, Source, Value, ValueKind};
 
@@ -128,4 +128,33 @@ fn what_a_replica_may_take_fits_the_memory_limits_of_the_files_that_ship() {
         let memory = memory(setting);
         assert!(memory <= 512 * MIB, "{} MiB with {limit}", memory / MIB);
     }
+}
+
+const SYSTEMD: &str = include_str!("../deploy/systemd/keyward.service");
+
+#[test]
+fn the_unit_for_systemd_names_settings_that_exist_and_is_valid_and_hardened() {
+    let settings: Vec<String> = documented(|cells| cells[1].to_owned()).into_values().collect();
+    for line in SYSTEMD.lines().filter_map(|line| line.strip_prefix("Environment=")) {
+        let name = line.split('=').next().expect("a name");
+        assert!(settings.iter().any(|names| names.contains(name)), "{name} is no setting");
+    }
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        println!("skipped: systemd-analyze is not installed");
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("keyward-systemd-{}", std::process::id()));
+    fs::create_dir(&folder).expect("a folder");
+    let unit = folder.join("keyward.service");
+    // The program where it is, so that it is found.
+    fs::write(&unit, SYSTEMD.replace("/usr/local/bin/keyward", env!("CARGO_BIN_EXE_keyward"))).expect("written");
+    let analyze = |arguments: &[&str]| {
+        let output = Command::new("systemd-analyze").args(arguments).arg(&unit).output().expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && !errors.contains("keyward.service:"), "{arguments:?}: {errors}");
+    };
+    analyze(&["verify"]);
+    // An exposure of 1.5 at most, of 10.
+    analyze(&["security", "--offline=true", "--threshold=15"]);
+    fs::remove_dir_all(&folder).expect("removed");
 }
