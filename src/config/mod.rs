@@ -43,7 +43,7 @@ pub use self::{
     audit::Audit,
     checks::Checks,
     coherence::Coherence,
-    database::{Database, DatabaseUrl, InvalidDatabaseUrl},
+    database::{Database, DatabaseUrl, InvalidDatabaseUrl, Pooler},
     hashing::{Hashing, HashingProfile},
     jwt::{ClaimPath, InvalidClaimPath, Issuer, IssuerKeys, Jwt, JwtAlgorithm, KeyFetch, MalformedScopes, WeakSecret},
     keys::{KeyPolicy, Keys},

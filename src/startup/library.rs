@@ -8,6 +8,7 @@ use super::compose::{Composed, Sections, compose};
 use crate::{
     config::{
         Audit, Checks, ClientAddressHeader, Coherence, Database, Hashing, HashingProfile, Jwt, KeyPolicy, LastUsed,
+        Pooler,
     },
     domain::{
         api_key::{Pepper, Prefix},
@@ -149,6 +150,14 @@ impl Settings {
     pub fn listen_url(mut self, database_url: SecretString) -> Self {
         self.database.listen_url = Some(database_url);
         self
+    }
+
+    /// The address of the database leads to a pooler in transaction mode (`database.pooler`), and this one past it, to
+    /// Postgres itself. The pooler must keep prepared statements, as PgBouncer does since 1.21.
+    #[must_use]
+    pub fn behind_pooler(mut self, listen_url: SecretString) -> Self {
+        self.database.pooler = Pooler::Transaction;
+        self.listen_url(listen_url)
     }
 
     /// The number of connections to the database for checks (`database.pool_size`). There are three more for the lease,

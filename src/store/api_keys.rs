@@ -44,7 +44,7 @@ impl KeyStore for Store {
                 [id] => stored_keys!("id = $1", id).fetch_all(&mut *read).await?,
                 _ => stored_keys!("id = ANY($1)", &ids).fetch_all(&mut *read).await?,
             };
-            read.give_back();
+            read.finish().await?;
             Ok(rows)
         };
         let rows = self.within_deadline(work).await?;

@@ -3,14 +3,18 @@
 //! - `opening`: waiting for a database that does not answer yet
 //! - `servers`: the servers of an address, and the primary among them
 //! - `session`: the settings that we rely on
+//! - `transaction`: transactions, with those settings if a pooler lends the sessions
+//! - `purpose`: what connections are for
 //! - `pool`: the connections of one purpose
 //! - `failure`: explanations for the operator
 
 pub(super) mod failure;
 pub(super) mod opening;
 mod pool;
+mod purpose;
 pub(super) mod servers;
 pub(super) mod session;
+mod transaction;
 
 use std::{
     sync::{
@@ -20,10 +24,8 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgConnection, postgres::PgConnectOptions};
-
-pub(super) use self::pool::Taken;
-use self::{pool::Pool, servers::Servers, session::Unfit};
+use self::{pool::Pool, servers::Servers, session::Unfit, transaction::Way};
+pub(super) use self::{pool::Taken, purpose::Purpose};
 use crate::{domain::ports::StoreError, telemetry::outage::Trouble};
 
 /// The connections for one purpose. Cheap to clone.
@@ -31,40 +33,12 @@ use crate::{domain::ports::StoreError, telemetry::outage::Trouble};
 pub(super) struct Connections {
     pool: Arc<Pool>,
     purpose: Purpose,
+    way: Way,
     servers: Arc<Servers>,
     /// The number of the server that the pool connects to.
     connects_to: Arc<AtomicUsize>,
     acquire_timeout: Duration,
     refusals: Arc<Trouble>,
-}
-
-/// The purpose of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Reads and changes.
-    Work,
-    /// Heartbeats. A connection whose heartbeat fails is closed. Its successor terminates the sessions that this
-    /// replica has left behind on the server: a process that waits for a standby does not notice that its client is
-    /// gone, and many of them would exhaust the server's connections. `patience`: longer than any wait for such a
-    /// session.
-    Heartbeats { patience: Duration },
-    /// Acknowledgements, which need not survive a crash, and looks for those of others.
-    Acknowledgements,
-}
-
-impl Purpose {
-    fn options(self, options: PgConnectOptions) -> PgConnectOptions {
-        // Where an operator stops changes, checks go on, and for that replicas must be able to write their own rows.
-        const WRITES: (&str, &str) = ("default_transaction_read_only", "off");
-        // A few statements, whose plans don't depend on their parameters, every second on every replica. Planning takes
-        // longer than they do.
-        const PLAN_ONCE: (&str, &str) = ("plan_cache_mode", "force_generic_plan");
-        match self {
-            Self::Acknowledgements => options.options([WRITES, PLAN_ONCE, ("synchronous_commit", "off")]),
-            Self::Heartbeats { .. } => options.options([WRITES, PLAN_ONCE]),
-            Self::Work => options,
-        }
-    }
 }
 
 impl Connections {
@@ -77,8 +51,9 @@ impl Connections {
         refusals: Arc<Trouble>,
     ) -> Self {
         let (number, options) = servers.chosen();
-        let pool = Pool::new(purpose.options(options), most, acquire_timeout, Arc::clone(&servers));
-        Self { pool, purpose, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
+        let way = servers.way(purpose);
+        let pool = Pool::new(way.options(options), most, acquire_timeout, Arc::clone(&servers));
+        Self { pool, purpose, way, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
     }
 
     /// The maximum number of connections.
@@ -98,29 +73,22 @@ impl Connections {
             Ok(connection) => connection,
             Err(error) => return Err(self.why_none(error).await),
         };
-        if connection.is_new() {
-            self.claim(&mut connection).await?;
-        }
-        Ok(connection)
-    }
-
-    async fn claim(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        let claimed = session::claim(&mut *connection, self.purpose != Purpose::Acknowledgements).await?;
-        if let Err(refused) = admit(claimed, &self.refusals) {
+        let is_new = connection.is_new();
+        if let Err(refused) = admit(connection.enter(&self.way).await?, &self.refusals) {
             self.servers.look_again().await;
             return Err(refused);
         }
-        if let Purpose::Heartbeats { patience } = self.purpose {
-            session::end_abandoned(connection, patience).await?;
+        if let (true, Purpose::Heartbeats { patience }) = (is_new, self.purpose) {
+            session::end_abandoned(&mut connection, patience).await?;
         }
-        Ok(())
+        Ok(connection)
     }
 
     /// Directs new connections to the current primary.
     fn follow_servers(&self) {
         let (number, options) = self.servers.chosen();
         if self.connects_to.swap(number, Ordering::Relaxed) != number {
-            self.pool.set_options(self.purpose.options(options));
+            self.pool.set_options(self.way.options(options));
         }
     }
 
@@ -161,7 +129,6 @@ impl Taken {
     /// `statement_timeout` limits the statement, not the commit after it.
     pub(super) async fn prove(mut self) -> Result<(), StoreError> {
         session::prove(&mut *self).await?;
-        self.give_back();
-        Ok(())
+        Ok(self.finish().await?)
     }
 }

@@ -1,7 +1,5 @@
 //! How many keys have hashes of which parameters.
 
-use sqlx::Acquire;
-
 use super::Store;
 use crate::domain::ports::StoreError;
 
@@ -24,18 +22,18 @@ impl Store {
     /// [`StoreError`] if the database could not answer.
     pub async fn count_hashes(&self) -> Result<Vec<HashCount>, StoreError> {
         let mut connection = self.requests.acquire().await?;
-        let mut transaction = connection.begin().await?;
+        connection.begin().await?;
         // Longer than `database.statement_timeout`, which is for requests.
-        sqlx::query!("SET LOCAL statement_timeout = '10min'").execute(&mut *transaction).await?;
+        sqlx::query!("SET LOCAL statement_timeout = '10min'").execute(&mut *connection).await?;
         let rows = sqlx::query!(
             r#"SELECT split_part(secret_hash, '$', 4) AS "parameters!", count(*) AS "keys!",
                       count(*) FILTER (WHERE revoked_at IS NULL AND enabled AND (expires_at IS NULL OR expires_at > now()))
                           AS "usable!"
                FROM api_keys GROUP BY 1 ORDER BY 2 DESC, 1"#
         )
-        .fetch_all(&mut *transaction)
+        .fetch_all(&mut *connection)
         .await?;
-        transaction.commit().await?;
+        connection.finish().await?;
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
         let counts = rows.into_iter().map(|row| HashCount {
             parameters: row.parameters,

@@ -31,7 +31,7 @@ pub use self::{
     connections::opening::OpenError, examination::Examination, hashes::HashCount, replicas::ReplicaRow, schema::Schema,
 };
 use crate::{
-    config::Database,
+    config::{Database, Pooler},
     domain::{
         coherence::{ReplicaId, message_keys::MessageKeys},
         ledger::Reach,
@@ -44,9 +44,6 @@ use crate::{
 
 /// One connection each for heartbeats and acknowledgements, so that a full pool does not cost a replica its lease.
 const SIGNAL_CONNECTIONS: u32 = 1;
-
-/// Each statement sees everything committed before it began, whatever the database's default is.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// The connections to the primary. It implements the ports of the domain, so an `Arc` of it is each of them.
 pub struct Store {
@@ -92,6 +89,10 @@ impl Store {
         let servers = Arc::new(Servers::new(settings, failure::SERVICE, &settings.url, password, &name)?);
         let listen_servers = match &settings.listen_url {
             Some(url) => Arc::new(Servers::new(settings, failure::LISTENER, url, password, &name)?),
+            None if settings.pooler == Pooler::Transaction => {
+                let why = "must be an address of Postgres itself, because database.pooler is `transaction`";
+                return Err(OpenError::Settings(failure::LISTENER.url, why.to_owned()));
+            }
             None => Arc::clone(&servers),
         };
         let deadline = settings.acquire_timeout + settings.statement_timeout;
@@ -132,9 +133,9 @@ impl Store {
     /// # Errors
     /// [`OpenError::Failed`].
     async fn reach(&self) -> Result<PgConnection, OpenError> {
-        let connection = self.servers.connect(true).await?;
+        let connection = self.servers.connect().await?;
         if !Arc::ptr_eq(&self.servers, &self.listen_servers) {
-            let _ = self.listen_servers.connect(true).await?.close().await;
+            let _ = self.listen_servers.connect().await?.close().await;
         }
         Ok(connection)
     }
@@ -231,8 +232,7 @@ impl Store {
         let work = async {
             let mut connection = self.requests.acquire().await?;
             query.execute(&mut *connection).await?;
-            connection.give_back();
-            Ok(())
+            Ok(connection.finish().await?)
         };
         self.within_deadline(work).await
     }

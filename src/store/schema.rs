@@ -18,7 +18,7 @@ use super::{
     },
 };
 use crate::{
-    config::{Audit, Database},
+    config::{Audit, Database, Pooler},
     domain::ports::{StoreError, health::Health},
 };
 
@@ -44,7 +44,8 @@ impl Store {
     /// somebody is reading it.
     ///
     /// Connects with `database.migrate_url`, outside of the pool, because it may take any time. If that is another
-    /// role, it grants the service's role what it needs.
+    /// role, it grants the service's role what it needs. Without that address, it connects with `database.url`, or with
+    /// `database.listen_url` if a pooler is at the former.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -53,10 +54,17 @@ impl Store {
         let servers = match &settings.migrate_url {
             // Another role, with its own password.
             Some(url) => Servers::new(settings, failure::OWNER, url, settings.migrate_password.as_ref(), name)?,
-            None => Servers::new(settings, failure::SERVICE, &settings.url, settings.password.as_ref(), name)?,
+            None => {
+                // A migration takes a lock of the session, and any time. Neither is for a pooler.
+                let (place, url) = match (&settings.listen_url, settings.pooler) {
+                    (Some(url), Pooler::Transaction) => (failure::LISTENER, url),
+                    _ => (failure::SERVICE, &settings.url),
+                };
+                Servers::new(settings, place, url, settings.password.as_ref(), name)?
+            }
         };
         let service = Some(self.servers.role()).filter(|role| *role != servers.role()).map(str::to_owned);
-        let mut connection = servers.connect(true).await?;
+        let mut connection = servers.connect().await?;
         let result = bring_up_to_date(&mut connection, service, audit).await;
         // Closing also releases the lock, which the migrator keeps when it fails.
         let _ = connection.close().await;
@@ -73,7 +81,7 @@ impl Store {
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
         }
-        let mut connection = self.servers.connect(true).await?;
+        let mut connection = self.servers.connect().await?;
         let seen = schema_state(&mut connection).await;
         let _ = connection.close().await;
         match seen.map_err(|error| self.servers.explain_chosen(&error))? {
@@ -103,7 +111,7 @@ impl Store {
     /// [`OpenError::OldSchema`] if it is older, and [`OpenError::Unreachable`].
     pub async fn demand_schema(&self, settings: &Database) -> Result<(), OpenError> {
         let newest = async || {
-            let mut connection = self.servers.connect(true).await?;
+            let mut connection = self.servers.connect().await?;
             let newest = newest_migration_if_any(&mut connection).await;
             let _ = connection.close().await;
             Ok(newest.map_err(|error| self.servers.explain_chosen(&error))?)

@@ -25,7 +25,7 @@ impl EndedTokens for Store {
         let work = async {
             let mut read = self.requests.tentative().await?;
             let rows = query.fetch_all(&mut *read).await?;
-            read.give_back();
+            read.finish().await?;
             Ok(rows)
         };
         let rows = self.within_deadline(work).await?;

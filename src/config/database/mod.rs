@@ -11,8 +11,22 @@ mod validate;
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 pub use self::{invalid_url::InvalidDatabaseUrl, url::DatabaseUrl};
 use crate::domain::secret::SecretString;
+
+/// A pooler between Keyward and Postgres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Pooler {
+    /// None: connections are sessions of the server.
+    #[default]
+    None,
+    /// One that lends a session of the server for each transaction, such as PgBouncer in transaction mode.
+    Transaction,
+}
 
 /// The address of Postgres, and time limits.
 pub struct Database {
@@ -30,9 +44,12 @@ pub struct Database {
     pub acquire_timeout: Duration,
     /// The time limit of a statement.
     pub statement_timeout: Duration,
+    /// What `url` leads to: Postgres itself, or a pooler. `listen_url` and `migrate_url` always lead to Postgres itself.
+    pub pooler: Pooler,
     /// Where to listen for revocations; `None`: at `url`.
     pub listen_url: Option<SecretString>,
-    /// The URL for the role that owns the tables; `None`: `url`, with the same role as the service.
+    /// The URL for the role that owns the tables; `None`: `url`, with the same role as the service, or `listen_url` if
+    /// `url` leads to a pooler.
     pub migrate_url: Option<SecretString>,
     /// A separate password of that role; takes precedence over the one in `migrate_url`.
     pub migrate_password: Option<SecretString>,
@@ -53,6 +70,7 @@ impl Database {
             admin_connections: 2,
             acquire_timeout: Duration::from_millis(500),
             statement_timeout: Duration::from_secs(1),
+            pooler: Pooler::None,
             listen_url: None,
             migrate_url: None,
             migrate_password: None,

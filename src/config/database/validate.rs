@@ -1,6 +1,6 @@
 //! The allowed values of the section `[database]`.
 
-use super::{Database, DatabaseUrl};
+use super::{Database, DatabaseUrl, Pooler};
 use crate::{config::loading::Check, domain::secret::SecretString};
 
 impl Database {
@@ -16,6 +16,14 @@ impl Database {
                 "is the password of the role in database.migrate_url, which is not set",
             );
         }
+        let pooler = check.value("database.pooler", "\"none\" or \"transaction\"");
+        if let (Some(Pooler::Transaction), Some(None)) = (pooler, &listen_url) {
+            check.problem(
+                "database.listen_url",
+                "is not set: database.pooler = \"transaction\" needs an address of Postgres itself, because \
+                 notifications don't pass a pooler, and migrations must not",
+            );
+        }
         let password = optional_secret(check, "database.password");
         let pool_size = check.number("database.pool_size", 1..=1_000);
         let owner_connections = check.number("database.owner_connections", 1..=1_000);
@@ -26,6 +34,7 @@ impl Database {
         let migrate_on_start = check.value("database.migrate_on_start", "true or false");
         Some(Self {
             url: url?,
+            pooler: pooler?,
             listen_url: listen_url?,
             migrate_url: migrate_url?,
             migrate_password: migrate_password?,

@@ -134,27 +134,26 @@ impl Announcer {
             let why = "the heartbeat has reached another server than the one that is listened to";
             return Err(StoreError::Unavailable(why.to_owned()));
         }
-        let pulse = beaten.pulse.cast_unsigned();
+        connection.finish().await?;
         // The heartbeat is committed, whatever becomes of this.
         if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEARTBEATS_PER_CLEANUP)
-            && let Err(error) = self.forget_the_silent(&mut connection).await
+            && let Err(error) = self.forget_the_silent().await
         {
             tracing::debug!(%error, "could not remove the rows of replicas that are gone; trying again later");
-            return Ok(pulse);
         }
-        connection.give_back();
-        Ok(pulse)
+        Ok(beaten.pulse.cast_unsigned())
     }
 
     /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease
     /// lasts. By their sequence, because a clock that steps must not make a living replica's row look old.
-    async fn forget_the_silent(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        self.older.may_run.store(!all_are_listed(connection).await?, Ordering::SeqCst);
+    async fn forget_the_silent(&self) -> Result<(), StoreError> {
+        let mut connection = self.store.heartbeats.tentative().await?;
+        self.older.may_run.store(!all_are_listed(&mut connection).await?, Ordering::SeqCst);
         let before = std::mem::take(&mut *lock(&self.sequences));
         let rows = sqlx::query!("SELECT id, sequence FROM replicas").fetch_all(&mut *connection).await?;
         *lock(&self.sequences) = rows.into_iter().map(|row| (row.id, row.sequence)).collect();
         if before.is_empty() {
-            return Ok(());
+            return Ok(connection.finish().await?);
         }
         let (ids, sequences): (Vec<Uuid>, Vec<i64>) = before.into_iter().unzip();
         // Others may be at it; a lock that is waited for would delay our next heartbeat. Acknowledgements without a
@@ -174,7 +173,7 @@ impl Announcer {
             &sequences,
         );
         query.execute(&mut *connection).await?;
-        Ok(())
+        Ok(connection.finish().await?)
     }
 
     /// Changes of earlier versions' revokers are acknowledged by a message, all others by the replica's row.
@@ -205,8 +204,7 @@ impl Announcer {
             wire::write_older_form(&by_message),
         );
         query.fetch_one(&mut *connection).await?;
-        connection.give_back();
-        Ok(())
+        Ok(connection.finish().await?)
     }
 
     /// The changes of the row with these too. A change whose acknowledgement failed may be in it already.
@@ -233,8 +231,7 @@ impl Announcer {
             wire::write_older_form(notification),
         );
         query.fetch_one(&mut *connection).await?;
-        connection.give_back();
-        Ok(())
+        Ok(connection.finish().await?)
     }
 
     /// Which replicas have acknowledged which of these changes.
@@ -247,7 +244,7 @@ impl Announcer {
         );
         let mut connection = self.store.acknowledgements.tentative().await?;
         let rows = query.fetch_all(&mut *connection).await?;
-        connection.give_back();
+        connection.finish().await?;
         let changes = |ids: Vec<i64>| ids.into_iter().map(|id| ChangeId(id.cast_unsigned())).collect();
         Ok(rows.into_iter().map(|row| (ReplicaId(row.replica.as_u128()), changes(row.changes))).collect())
     }

@@ -4,7 +4,7 @@ use std::{error::Error, fmt::Write, io::ErrorKind};
 
 use sqlx::{error::DatabaseError, postgres::PgConnectOptions};
 
-use super::session::Unfit;
+use super::session::{PAST_POOLERS, Unfit};
 use crate::domain::ports::StoreError;
 
 /// The settings of an address.
@@ -131,8 +131,10 @@ impl ConnectFailure {
                  tables and one for the service"
             )),
             "08P01" | "0A000" if message.contains("startup parameter") => Self::for_good(format!(
-                "{url}: {server} is a pooler that rejects Keyward's session settings ({message}). Point it at Postgres \
-                 itself: docs/operations.md, Poolers"
+                "{url}: {server} is a pooler that rejects Keyward's session settings ({message}). {PAST_POOLERS}"
+            )),
+            "08P01" if message.contains("statement pooling") => Self::for_good(format!(
+                "{url}: {server} is a pooler that allows no transactions ({message}). Set pool_mode = transaction there"
             )),
             "57P03" => Self::that_heals(format!("{url}: {server} does not accept connections yet: {message}")),
             "53300" => Self::that_heals(format!(

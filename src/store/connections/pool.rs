@@ -15,7 +15,11 @@ use sqlx::{
 };
 use tokio::{runtime::Handle, time::timeout};
 
-use super::servers::Servers;
+use super::{
+    servers::Servers,
+    session::Unfit,
+    transaction::{self, Way},
+};
 
 /// How long an idle connection is taken to be alive without asking.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -45,6 +49,8 @@ pub(in crate::store) struct Taken {
     /// `None` while it is being returned.
     connection: Option<PoolConnection<Postgres>>,
     unfinished: Unfinished,
+    /// Whether a transaction has begun.
+    in_transaction: bool,
 }
 
 impl Pool {
@@ -87,7 +93,7 @@ impl Pool {
     /// A connection, which is closed if it is dropped amid its work.
     pub(in crate::store) async fn take(self: &Arc<Self>) -> Result<Taken, Error> {
         let connection = Some(self.connections.acquire().await?);
-        Ok(Taken { pool: Arc::clone(self), connection, unfinished: Unfinished::Closes })
+        Ok(Taken { pool: Arc::clone(self), connection, unfinished: Unfinished::Closes, in_transaction: false })
     }
 
     /// Closes all connections once they are no longer in use.
@@ -108,9 +114,31 @@ impl Taken {
         self
     }
 
-    /// Returns a connection whose work has ended: every statement was answered, and no transaction is open.
-    pub(in crate::store) fn give_back(mut self) {
+    /// Begins work. Behind a pooler, that is a transaction.
+    pub(super) async fn enter(&mut self, way: &Way) -> Result<Result<(), Unfit>, Error> {
+        let is_new = self.is_new();
+        let entered = way.enter(self, is_new).await?;
+        self.in_transaction = way.is_lent();
+        Ok(entered)
+    }
+
+    /// Begins a transaction, unless all work on this connection is one anyway. Only [`finish`](Self::finish) commits it.
+    pub(in crate::store) async fn begin(&mut self) -> Result<(), Error> {
+        if !self.in_transaction {
+            transaction::begin(self).await?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+
+    /// Commits what was done, and returns the connection. Behind a pooler, reads are not proven and nothing is written
+    /// before.
+    pub(in crate::store) async fn finish(mut self) -> Result<(), Error> {
+        if self.in_transaction {
+            transaction::commit(&mut self).await?;
+        }
         drop(self.connection.take());
+        Ok(())
     }
 }
 
@@ -118,6 +146,7 @@ impl Drop for Taken {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let (suspected, patience) = (Arc::clone(&self.pool.suspected), self.pool.patience);
+        let in_transaction = self.in_transaction;
         match self.unfinished {
             Unfinished::Closes => {
                 *lock(&suspected) = Some(Instant::now());
@@ -126,7 +155,7 @@ impl Drop for Taken {
             }
             Unfinished::IsCleared => drop(self.pool.runtime.spawn(async move {
                 // With a limit: on a connection that was lost silently, TCP gives up after a quarter of an hour.
-                let cleared = timeout(patience, leave_transaction(&mut connection)).await;
+                let cleared = timeout(patience, leave_transaction(&mut connection, in_transaction)).await;
                 if !matches!(cleared, Ok(Ok(()))) {
                     *lock(&suspected) = Some(Instant::now());
                     drop(connection.detach());
@@ -150,10 +179,12 @@ impl DerefMut for Taken {
     }
 }
 
-/// Ends the transaction in which a connection was left, if any. sqlx ends transactions that it has started; but if a
-/// future is dropped while `BEGIN` is in flight, sqlx knows of no transaction, and all later statements on the
-/// connection would be part of it.
-async fn leave_transaction(connection: &mut PgConnection) -> Result<(), Error> {
+/// Ends the transaction in which a connection was left, if any. If a future is dropped while `BEGIN` is in flight, nobody
+/// knows of the transaction, and all later statements on the connection would be part of it.
+async fn leave_transaction(connection: &mut PgConnection, is_known: bool) -> Result<(), Error> {
+    if is_known {
+        return transaction::roll_back(connection).await;
+    }
     // Starts a transaction with an empty statement, which reveals whether one is already open.
     match connection.begin_with("").await {
         Err(Error::BeginFailed) => Ok(()),

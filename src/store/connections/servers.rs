@@ -19,12 +19,14 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{
-    failure::{ConnectFailure, Password, Place},
+    failure::{ConnectFailure, Password, Place, SERVICE},
     opening::OpenError,
+    purpose::Purpose,
     session,
+    transaction::{self, Way},
 };
 use crate::{
-    config::{Database, DatabaseUrl},
+    config::{Database, DatabaseUrl, Pooler},
     domain::secret::SecretString,
 };
 
@@ -36,6 +38,8 @@ const ASKED_EVERY: Duration = Duration::from_millis(500);
 pub(in crate::store) struct Servers {
     place: Place,
     password: Password,
+    /// The time limit of a statement, if a pooler lends the sessions of the servers.
+    lent: Option<Duration>,
     candidates: Vec<PgConnectOptions>,
     /// The index of the server that connections are made to.
     chosen: AtomicUsize,
@@ -64,8 +68,9 @@ impl Servers {
         let parsed = DatabaseUrl::parse(url, place.password)
             .map_err(|problem| OpenError::Address { setting: place.url, problem })?;
         let in_url = password.is_none() && parsed.has_password();
+        let is_pooler = place == SERVICE && settings.pooler == Pooler::Transaction;
         let candidates = parsed.one_each().map(|url| {
-            let options = session::options(settings, &url, &parsed, password);
+            let options = session::options(settings, &url, &parsed, password, is_pooler);
             Ok(options
                 .map_err(|error| OpenError::Settings(place.url, error.to_string()))?
                 .application_name(application_name))
@@ -76,6 +81,7 @@ impl Servers {
                 setting: if in_url { place.url } else { place.password },
                 given: in_url || password.is_some(),
             },
+            lent: is_pooler.then_some(settings.statement_timeout),
             candidates: candidates.collect::<Result<_, OpenError>>()?,
             chosen: AtomicUsize::new(0),
             left_at: Mutex::default(),
@@ -114,15 +120,22 @@ impl Servers {
         self.candidates[0].get_username()
     }
 
+    /// How work on connections to the servers begins.
+    pub(super) fn way(&self, purpose: Purpose) -> Way {
+        self.lent.map_or(Way::Own(purpose), |statement_timeout| Way::lent(statement_timeout, purpose))
+    }
+
     /// Looks for the primary, starting with the chosen server, and chooses it. A server that
     /// commits is preferred to one that does not: a primary that was superseded does not know it.
-    pub(in crate::store) async fn connect(&self, durably: bool) -> Result<PgConnection, ConnectFailure> {
+    ///
+    /// Behind a pooler, the connection has begun a transaction.
+    pub(in crate::store) async fn connect(&self) -> Result<PgConnection, ConnectFailure> {
         let count = self.candidates.len();
         let first = self.chosen.load(Ordering::Relaxed);
         let mut failures = Vec::new();
         let mut silent = None;
         for number in (0..count).map(|step| (first + step) % count) {
-            match self.connect_to(&self.candidates[number], durably).await {
+            match self.connect_to(&self.candidates[number]).await {
                 Ok(mut connection) => {
                     if number == first || self.commits(&mut connection).await {
                         self.choose(number);
@@ -134,7 +147,7 @@ impl Servers {
             }
         }
         if let Some(number) = silent
-            && let Ok(connection) = self.connect_to(&self.candidates[number], durably).await
+            && let Ok(connection) = self.connect_to(&self.candidates[number]).await
         {
             self.choose(number);
             return Ok(connection);
@@ -149,15 +162,20 @@ impl Servers {
     async fn commits(&self, connection: &mut PgConnection) -> bool {
         let commit = async {
             session::end_abandoned(connection, 2 * self.patience).await?;
-            session::prove(connection).await
+            session::prove(&mut *connection).await?;
+            let way = self.way(Purpose::Work);
+            if way.is_lent() {
+                transaction::commit(&mut *connection).await?;
+            }
+            Ok::<_, sqlx::Error>(way.enter(connection, false).await?.is_ok())
         };
-        matches!(tokio::time::timeout(self.patience, commit).await, Ok(Ok(())))
+        matches!(tokio::time::timeout(self.patience, commit).await, Ok(Ok(true)))
     }
 
-    async fn connect_to(&self, options: &PgConnectOptions, durably: bool) -> Result<PgConnection, ConnectFailure> {
+    async fn connect_to(&self, options: &PgConnectOptions) -> Result<PgConnection, ConnectFailure> {
         let connect = async {
             let mut connection = options.connect().await?;
-            let claimed = session::claim(&mut connection, durably).await?;
+            let claimed = self.way(Purpose::Work).enter(&mut connection, true).await?;
             Ok(claimed.map(|()| connection))
         };
         match tokio::time::timeout(self.patience, connect).await {
@@ -184,7 +202,7 @@ impl Servers {
         if let Ok(mut last) = self.looking.try_lock()
             && last.is_none_or(|last| last.elapsed() > ASKED_EVERY)
         {
-            drop(self.connect(true).await);
+            drop(self.connect().await);
             *last = Some(Instant::now());
         }
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -199,7 +217,7 @@ impl Servers {
             return;
         }
         for number in (1..count).map(|step| (chosen + step) % count) {
-            let Ok(mut connection) = self.connect_to(&self.candidates[number], true).await else { continue };
+            let Ok(mut connection) = self.connect_to(&self.candidates[number]).await else { continue };
             if self.commits(&mut connection).await {
                 self.choose(number);
                 break;

@@ -20,12 +20,14 @@ const MARK: &str = "keyward.session";
 /// when the disk is full) stops writes but not checks; and `synchronous_commit`, except `off` ([`claim`]). sqlx sets
 /// date styles, time zone and encoding.
 ///
-/// `url` has one server; `address` is the configured address with all servers.
+/// `url` has one server; `address` is the configured address with all servers. `lent`: whether a pooler lends the
+/// sessions, so that settings are made in each transaction ([`transaction`](super::transaction)).
 pub(in crate::store) fn options(
     settings: &Database,
     url: &str,
     address: &DatabaseUrl,
     password: Option<&SecretString>,
+    lent: bool,
 ) -> Result<PgConnectOptions, sqlx::Error> {
     let mut options: PgConnectOptions = url.parse()?;
     if let Some(password) = password {
@@ -34,12 +36,25 @@ pub(in crate::store) fn options(
     if !address.names_ssl_mode() && env::var_os("PGSSLMODE").is_none() && !is_local(&options) {
         options = options.ssl_mode(PgSslMode::Require);
     }
-    let limit = settings.statement_timeout.as_millis().to_string();
-    Ok(options.options([
-        ("statement_timeout", limit.as_str()),
+    if lent {
+        // The one setting that sqlx asks for when connecting and poolers don't know.
+        return Ok(options.extra_float_digits(None));
+    }
+    Ok(options.options(self::settings(&milliseconds(settings.statement_timeout))))
+}
+
+/// The unit of the server's timeouts.
+pub(super) fn milliseconds(limit: Duration) -> String {
+    limit.as_millis().to_string()
+}
+
+/// The settings that all work relies on, with the time limit of a statement in milliseconds.
+pub(super) fn settings(statement_timeout: &str) -> [(&'static str, &str); 10] {
+    [
+        ("statement_timeout", statement_timeout),
         // Otherwise a replica that vanishes during a revocation would leave the key's row locked, and nobody could
         // revoke the key until the server drops the connection hours later.
-        ("idle_in_transaction_session_timeout", limit.as_str()),
+        ("idle_in_transaction_session_timeout", statement_timeout),
         // Statements have a time limit already. If this limit fired at the instant at which the lock is granted, it
         // could cancel the wait for the standby, and the commit would be reported as a success.
         ("lock_timeout", "0"),
@@ -54,7 +69,7 @@ pub(in crate::store) fn options(
         ("standard_conforming_strings", "on"),
         // Shows that all of these settings have arrived.
         (MARK, "on"),
-    ]))
+    ]
 }
 
 /// Whether the connection stays on this machine.
@@ -63,6 +78,10 @@ fn is_local(options: &PgConnectOptions) -> bool {
     let is_loopback = || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     options.get_socket().is_some() || host.starts_with('/') || host.eq_ignore_ascii_case("localhost") || is_loopback()
 }
+
+/// The remedy where a pooler is in between and should not be, or is not expected.
+pub(super) const PAST_POOLERS: &str = "Point it at Postgres itself. database.url alone may lead to a pooler, if \
+     database.pooler says so: docs/high-availability.md, Behind PgBouncer";
 
 /// Why a server is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,10 +94,17 @@ pub(in crate::store) enum Unfit {
     NoTriggers,
     /// A proxy in between has dropped our settings.
     #[error(
-        "Keyward's session settings did not arrive; a pooler may ignore them (PgBouncer: ignore_startup_parameters). \
-         Point database.url at Postgres itself"
+        "Keyward's session settings did not arrive; a pooler may ignore them (PgBouncer: ignore_startup_parameters). {}",
+        PAST_POOLERS
     )]
     SettingsLost,
+    /// A pooler would execute the statements of one connection for another.
+    #[error(
+        "statements are prepared there under the names that clients choose, so the pooler in between would mix them up. \
+         database.pooler = \"transaction\" needs PgBouncer 1.21 or later with pool_mode = transaction and \
+         max_prepared_statements above 0. If this is Postgres itself, remove database.pooler"
+    )]
+    NamesArrive,
     /// The database can't store all names and metadata.
     #[error(
         "its database is not encoded in UTF8. Create one that is (CREATE DATABASE … ENCODING \
@@ -158,7 +184,7 @@ mod tests {
         let settings = Database { statement_timeout: Duration::from_secs(1), ..Database::at(url.to_owned().into()) };
         let address = DatabaseUrl::parse(&settings.url, "database.password").expect("an address");
         let url = address.one_each().next().expect("a server");
-        options(&settings, &url, &address, None).expect("options").get_ssl_mode()
+        options(&settings, &url, &address, None, false).expect("options").get_ssl_mode()
     }
 
     #[test]

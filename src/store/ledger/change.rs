@@ -1,11 +1,11 @@
 //! Changes a key while its row is locked.
 
 use ipnet::IpNet;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    BEGIN, Store, announce, audit,
+    Store, announce, audit,
     insert::{metadata_as_sent, objections, remember, write_key},
     managed_rows, owner_parts,
 };
@@ -20,11 +20,12 @@ impl Store {
     /// while waiting for the replicas.
     pub(super) async fn change_key(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
         let mut seat = self.to_change(change.reach).await?;
-        let mut transaction = seat.connection.begin_with(BEGIN).await?;
+        seat.connection.begin().await?;
+        let transaction = &mut *seat.connection;
         if change.successor.is_some() || change.quota.living.is_some() {
-            lock_owner_of_key(&mut transaction, change).await?;
+            lock_owner_of_key(transaction, change).await?;
         }
-        let Some(key) = locked(&mut transaction, change).await? else {
+        let Some(key) = locked(transaction, change).await? else {
             return Ok(Outcome::Refused(Refusal::NotFound));
         };
         let Decision { key: mut changed, event, successor } = match (change.decide)(&key) {
@@ -34,27 +35,27 @@ impl Store {
         let owner = &key.record.owner;
         let quota = quota(change, &key, &changed, successor.is_some());
         if quota != Quota::default() {
-            let objections = objections(&mut transaction, owner, quota, change.at).await?;
+            let objections = objections(transaction, owner, quota, change.at).await?;
             if let Some(refusal) = objections.too_many.or(objections.too_fast) {
                 return Ok(Outcome::Refused(refusal));
             }
         }
         if let (Some(successor), Some(proof)) = (&successor, change.successor) {
-            write_key(&mut transaction, successor, proof.hash).await?;
+            write_key(transaction, successor, proof.hash).await?;
             if let Some(request) = proof.request
-                && !remember(&mut transaction, request, successor).await?
+                && !remember(transaction, request, successor).await?
             {
                 return Ok(Outcome::Refused(Refusal::OtherRequest));
             }
         }
         let id = changed.record.id.as_uuid();
         if let Some(event) = &event {
-            changed.version = overwrite(&mut transaction, &changed, change.at).await?;
+            changed.version = overwrite(transaction, &changed, change.at).await?;
             changed.updated_at = change.at;
-            audit::write(&mut transaction, change.at, &[id], &changed.record.owner, change.author, event).await?;
+            audit::write(transaction, change.at, &[id], &changed.record.owner, change.author, event).await?;
         }
-        announce(&mut transaction, &[id], change.mark).await?;
-        transaction.commit().await?;
+        announce(transaction, &[id], change.mark).await?;
+        seat.connection.finish().await?;
         Ok(Outcome::Changed(Box::new(changed)))
     }
 }

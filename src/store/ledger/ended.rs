@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, postgres::types::PgInterval};
+use sqlx::postgres::types::PgInterval;
 
 use super::Store;
 use crate::{domain::ports::StoreError, store::schema::limit_lock_waits};
@@ -14,13 +14,16 @@ impl Store {
         let mut connection = self.requests.acquire().await?;
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         let query = sqlx::query_scalar!("SELECT forget_ended_keys($1, $2)", keep, most);
-        Ok(query.fetch_one(&mut *connection).await?.map(i32::unsigned_abs))
+        let forgotten = query.fetch_one(&mut *connection).await?;
+        connection.finish().await?;
+        Ok(forgotten.map(i32::unsigned_abs))
     }
+
     pub(super) async fn see_to_audit_months(&self) -> Result<(), StoreError> {
         let mut connection = self.requests.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        limit_lock_waits(&mut transaction).await?;
-        sqlx::query!("SELECT keep_audit_months()").fetch_one(&mut *transaction).await?;
-        Ok(transaction.commit().await?)
+        connection.begin().await?;
+        limit_lock_waits(&mut connection).await?;
+        sqlx::query!("SELECT keep_audit_months()").fetch_one(&mut *connection).await?;
+        Ok(connection.finish().await?)
     }
 }

@@ -2,10 +2,10 @@
 
 use ipnet::IpNet;
 use serde_json::Map;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
-use super::{super::rows::ActorColumns, BEGIN, Store, audit, lock_owner, managed_rows};
+use super::{super::rows::ActorColumns, Store, audit, lock_owner, managed_rows};
 use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
@@ -23,29 +23,29 @@ impl Store {
     pub(super) async fn insert_key(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError> {
         let now = insertion.key.created_at;
         let mut seat = self.to_change(insertion.reach).await?;
-        let mut transaction = seat.connection.begin_with(BEGIN).await?;
+        seat.connection.begin().await?;
+        let transaction = &mut *seat.connection;
         let owner = &insertion.key.record.owner;
-        lock_owner(&mut transaction, owner).await?;
+        lock_owner(transaction, owner).await?;
         if let Some(request) = insertion.request
-            && let Some(before) = earlier(&mut transaction, request, now).await?
+            && let Some(before) = earlier(transaction, request, now).await?
         {
             return Ok(before);
         }
-        let objections = objections(&mut transaction, owner, insertion.quota, now).await?;
+        let objections = objections(transaction, owner, insertion.quota, now).await?;
         let owner_disabled = objections.owner_disabled.then_some(Refusal::OwnerDisabled);
         if let Some(refusal) = objections.too_many.or(owner_disabled).or(objections.too_fast) {
             return Ok(Inserted::Refused(refusal));
         }
-        write_key(&mut transaction, insertion.key, insertion.hash).await?;
+        write_key(transaction, insertion.key, insertion.hash).await?;
         if let Some(request) = insertion.request
-            && !remember(&mut transaction, request, insertion.key).await?
+            && !remember(transaction, request, insertion.key).await?
         {
             return Ok(Inserted::Refused(Refusal::OtherRequest));
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
-        audit::write(&mut transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
-        transaction.commit().await?;
-        seat.connection.give_back();
+        audit::write(transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
+        seat.connection.finish().await?;
         Ok(Inserted::Now(Box::new(insertion.key.clone())))
     }
 }

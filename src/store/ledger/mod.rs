@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{BEGIN, Store, rows::managed_rows, wire::REPLICAS};
+use super::{Store, rows::managed_rows, wire::REPLICAS};
 use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author},

@@ -1,9 +1,9 @@
 //! Disabled owners.
 
 use serde_json::Map;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
-use super::{super::rows::ActorColumns, BEGIN, REPLICAS, Store, audit, lock_owner};
+use super::{super::rows::ActorColumns, REPLICAS, Store, audit, lock_owner};
 use crate::domain::{
     audit::Action,
     coherence::Mark,
@@ -26,8 +26,9 @@ impl Store {
         let reason = switch.reason.as_ref().map(ChangeReason::as_str);
         let actor = ActorColumns::of(&by.author.actor);
         let mut seat = self.to_change(by.reach).await?;
-        let mut transaction = seat.connection.begin_with(BEGIN).await?;
-        lock_owner(&mut transaction, &switch.owner).await?;
+        seat.connection.begin().await?;
+        let transaction = &mut *seat.connection;
+        lock_owner(transaction, &switch.owner).await?;
         let switched = if switch.disabled {
             let query = sqlx::query!(
                 "INSERT INTO disabled_owners (issuer, subject, disabled_at, reason, actor_kind, actor_issuer, actor_subject,
@@ -50,15 +51,15 @@ impl Store {
         };
         let changed = switched.rows_affected() > 0;
         // Who has switched it off first has said why.
-        let reason_before = if changed { None } else { reason_of(&mut transaction, &switch.owner).await? };
+        let reason_before = if changed { None } else { reason_of(transaction, &switch.owner).await? };
         if changed {
             let action = if switch.disabled { Action::OwnerDisabled } else { Action::OwnerEnabled };
             let details: Map<_, _> = reason.map(|reason| ("reason".to_owned(), reason.into())).into_iter().collect();
             let event = Event { action, details };
-            audit::write(&mut transaction, switch.at, &[], &switch.owner, by.author, &event).await?;
+            audit::write(transaction, switch.at, &[], &switch.owner, by.author, &event).await?;
         }
-        announce_keys_of(&mut transaction, &switch.owner, by.mark).await?;
-        transaction.commit().await?;
+        announce_keys_of(transaction, &switch.owner, by.mark).await?;
+        seat.connection.finish().await?;
         let given = switch.reason.clone().filter(|_| changed && switch.disabled);
         Ok(OwnerSwitched { changed, reason: given.or(reason_before) })
     }

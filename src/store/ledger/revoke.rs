@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use sqlx::Connection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    BEGIN, Store, announce, audit,
+    Store, announce, audit,
     conditions::{Conditions, with_conditions},
     lock_owner,
 };
@@ -65,10 +64,11 @@ impl Store {
         by: Together<'_>,
     ) -> Result<u32, StoreError> {
         let mut seat = self.to_change(by.reach).await?;
-        let mut transaction = seat.connection.begin_with(BEGIN).await?;
+        seat.connection.begin().await?;
+        let transaction = &mut *seat.connection;
         if let Some(owner) = &filter.owner {
             // A separate statement, so that the next one sees the successor of every key that was being rotated.
-            lock_owner(&mut transaction, owner).await?;
+            lock_owner(transaction, owner).await?;
         }
         let revoked = living!(query!(
             "UPDATE api_keys SET revoked_at = $4, revoked_reason = $13, updated_at = $4 WHERE id IN (SELECT id "
@@ -89,10 +89,10 @@ impl Store {
             by_owner.entry(owner).or_default().push(row.id);
         }
         for (owner, ids) in &by_owner {
-            audit::write(&mut transaction, at, ids, owner, by.author, &event).await?;
+            audit::write(transaction, at, ids, owner, by.author, &event).await?;
         }
-        announce(&mut transaction, &ids, by.mark).await?;
-        transaction.commit().await?;
+        announce(transaction, &ids, by.mark).await?;
+        seat.connection.finish().await?;
         Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
     }
 }

@@ -1,11 +1,11 @@
 //! Revokes tokens before they expire.
 
 use serde_json::{Map, Value, json};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{BEGIN, Store, announce, audit};
+use super::{Store, announce, audit};
 use crate::domain::{
     audit::Action,
     ledger::{Event, Together},
@@ -32,18 +32,19 @@ impl Store {
         by: Together<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
         let mut seat = self.to_change(by.reach).await?;
-        let mut transaction = seat.connection.begin_with(BEGIN).await?;
-        forget_expired(&mut transaction, &revocation.which).await?;
+        seat.connection.begin().await?;
+        let transaction = &mut *seat.connection;
+        forget_expired(transaction, &revocation.which).await?;
         let (row, action, subject, mut details) = match &revocation.which {
             WhichTokens::WithId(token_id) => {
-                let row = end_one(&mut transaction, revocation, token_id).await?;
+                let row = end_one(transaction, revocation, token_id).await?;
                 let details = [("issuer", &revocation.issuer), ("tokenId", token_id)];
                 let details = details.map(|(name, text)| (name.to_owned(), json!(text)));
                 // The owner of the token is unknown.
                 (row, Action::TokenRevoked, "", Map::from_iter(details))
             }
             WhichTokens::OfSubject { subject, not_before } => {
-                let row = end_earlier(&mut transaction, revocation, subject, *not_before).await?;
+                let row = end_earlier(transaction, revocation, subject, *not_before).await?;
                 let not_before = timestamp::write(*not_before);
                 let details = Map::from_iter([("notBefore".to_owned(), Value::String(not_before))]);
                 (row, Action::SubjectTokensRevoked, &**subject, details)
@@ -52,10 +53,10 @@ impl Store {
         if row.is_news {
             details.extend(revocation.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
             let owner = Owner { issuer: revocation.issuer.clone(), subject: subject.into() };
-            audit::write(&mut transaction, revocation.at, &[], &owner, by.author, &Event { action, details }).await?;
+            audit::write(transaction, revocation.at, &[], &owner, by.author, &Event { action, details }).await?;
         }
-        announce(&mut transaction, &[row.record], by.mark).await?;
-        transaction.commit().await?;
+        announce(transaction, &[row.record], by.mark).await?;
+        seat.connection.finish().await?;
         Ok(row.not_before)
     }
 }
