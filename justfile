@@ -32,6 +32,10 @@ schemathesis *options:
 gateways:
     scripts/gateways.sh
 
+# A PgBouncer for the tests of poolers, below target
+pgbouncer:
+    scripts/pgbouncer.sh
+
 # A client generated from the OpenAPI document makes, verifies and revokes a key
 generated-client:
     scripts/generated-client.sh

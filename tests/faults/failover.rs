@@ -15,23 +15,23 @@ use test_support::{
     server_socket,
 };
 
-const DATABASE: &str = "keyward";
+pub(crate) const DATABASE: &str = "keyward";
 
 /// Checks of a key at once, and how often: whatever is believed sometimes is to be seen, by whichever connection.
 const AT_ONCE: usize = 5;
 const ROUNDS: usize = 6;
 
 /// Connections of a replica with the default settings, and one that it is just replacing.
-const MOST_CONNECTIONS: i64 = 16;
+pub(crate) const MOST_CONNECTIONS: i64 = 16;
 
 /// Two servers, the second of which follows the first and is waited for.
-struct Servers {
-    primary: PrivateCluster,
-    standby: PrivateCluster,
+pub(crate) struct Servers {
+    pub(crate) primary: PrivateCluster,
+    pub(crate) standby: PrivateCluster,
 }
 
 impl Servers {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let primary = PrivateCluster::start().await;
         primary.create_migrated_database(DATABASE).await;
         let standby = primary.start_standby().await;
@@ -52,25 +52,25 @@ async fn replica_at(url: &str) -> Replica {
     Replica::start_on(url, &[("KEYWARD__COHERENCE__LEASE", "1s")]).await
 }
 
-async fn replica_on(server: &PrivateCluster) -> Replica {
+pub(crate) async fn replica_on(server: &PrivateCluster) -> Replica {
     replica_at(&server.url(DATABASE)).await
 }
 
-async fn status(replica: &Replica, key: &KeyHolder) -> u16 {
+pub(crate) async fn status(replica: &Replica, key: &KeyHolder) -> u16 {
     key.asks_for_the_resource(replica).await.status().as_u16()
 }
 
-async fn readiness(replica: &Replica) -> u16 {
+pub(crate) async fn readiness(replica: &Replica) -> u16 {
     stranger(replica, Method::GET, "/readyz").send().await.expect("an answer").status().as_u16()
 }
 
-async fn revoke(owner: &Person, key: &KeyHolder, replica: &Replica) -> u16 {
+pub(crate) async fn revoke(owner: &Person, key: &KeyHolder, replica: &Replica) -> u16 {
     let path = replica.url(&format!("/v1/keys/{}", key.id()));
     client().delete(path).bearer_auth(&owner.token).send().await.expect("an answer").status().as_u16()
 }
 
 /// However often it is asked, and however long its lease is over.
-async fn never_accepts(replica: &Replica, keys: &[&KeyHolder]) {
+pub(crate) async fn never_accepts(replica: &Replica, keys: &[&KeyHolder]) {
     for _ in 0..ROUNDS {
         let asks = keys.iter().flat_map(|key| (0..AT_ONCE).map(|_| status(replica, key)));
         let statuses = join_all(asks).await;

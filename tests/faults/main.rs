@@ -11,6 +11,7 @@
 //! * [`tokens`]: the same of tokens, with the faults that matter to them
 //! * [`clocks`]: a replica whose clock steps
 //! * [`failover`]: two servers of the database, one of which takes the other's place
+//! * [`pooled`]: the same behind PgBouncer
 //! * [`patroni`]: three servers under Patroni, with real failovers. By hand: `scripts/failover.sh`
 //! * [`planted`]: defects put there on purpose, which the checker must find
 //! * [`long`]: a random sequence of faults from a seed, for as long as you like. By hand:
@@ -32,6 +33,7 @@ mod log;
 mod long;
 mod patroni;
 mod planted;
+mod pooled;
 mod scene;
 mod short;
 mod tokens;

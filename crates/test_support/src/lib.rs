@@ -6,6 +6,7 @@
 //! * [`private_cluster`]: a server of one's own, for a test that kills, pauses or restarts it
 //! * [`standby`]: a second server that follows it, for a test of a failover
 //! * [`proxy`]: a wire to a server that can be damaged
+//! * [`pgbouncer`]: a pooler in front of a server
 //!
 //! Keyward, and who asks it:
 //! * [`replica`]: a `keyward serve` of one's own
@@ -29,6 +30,7 @@ pub mod cluster;
 pub mod database;
 pub mod fingerprint;
 mod frames;
+pub mod pgbouncer;
 pub mod private_cluster;
 pub mod program;
 pub mod proxy;

@@ -1,0 +1,5 @@
+//! A pooler between Keyward and its database.
+
+mod carried;
+mod changed;
+mod refused;
