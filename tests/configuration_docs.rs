@@ -1,6 +1,8 @@
 //! docs/configuration.md lists exactly the settings of keyward.default.toml, with their defaults; and what it says of memory
 //! fits the limits of the files that ship.
 
+#![allow(clippy::print_stdout, reason = "a test says why it was skipped")]
+
 use std::{collections::BTreeMap, fs, process::Command};
 
 use config::{File, FileFormat, Source, Value, ValueKind};

@@ -195,7 +195,8 @@ impl Announcer {
     async fn enter_lease(&self, lease: Duration) -> Result<(), StoreError> {
         let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
         let work = async {
-            let mut entry = self.store.requests.tentative().await?;
+            // These write even where the default is to read only.
+            let mut entry = self.store.heartbeats.tentative().await?;
             let query = sqlx::query!("UPDATE coherence SET longest_lease_ms = $1 WHERE longest_lease_ms < $1", millis);
             query.execute(&mut *entry).await?;
             entry.prove().await

@@ -16,6 +16,8 @@ use tokio::{
     net::TcpListener,
 };
 
+use crate::commands::{self, keyward};
+
 async fn configure(database: &TestDatabase, settings: &[&str]) {
     let mut superuser = PgConnection::connect(database.url()).await.expect("a connection");
     let name: String =
@@ -91,6 +93,13 @@ async fn in_a_database_that_is_read_only_checks_go_on_and_changes_are_503() {
     eventually("first checks", async || key.status(&reader).await == 200).await;
     assert_eq!(reqwest::get(reader.url("/readyz")).await.expect("an answer").status(), 200);
     assert_eq!(alice.posts(&reader, KEYS, json!({})).await.status, 503);
+    // It listens, and has a lease as the others.
+    eventually("three replicas", async || {
+        let listed = keyward(replica.database(), &["replicas", "--json"]).await.succeeded();
+        commands::json(&listed).as_array().expect("a list").iter().filter(|row| row["alive"] == true).count() == 3
+    })
+    .await;
+    assert!(!reader.output().contains("cannot listen"), "{}", reader.output());
     // Both hear of changes elsewhere.
     let revoked = alice.deletes(&replica, &key.path()).await.is(200);
     assert_eq!(revoked["replicasExpired"], 0, "{revoked}");
