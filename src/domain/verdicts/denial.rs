@@ -112,6 +112,54 @@ pub enum PublicDenial {
 }
 
 impl Denial {
+    /// The codes of all denials, each once.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        Self::OF_REQUESTS_AND_KEYS.iter().map(|denial| denial.code()).chain(TokenFault::ALL.iter().map(|fault| fault.code()))
+    }
+
+    /// The place of this denial's code among all [`codes`](Self::codes).
+    pub fn place(self) -> usize {
+        match self {
+            Self::Missing => 0,
+            Self::Ambiguous => 1,
+            Self::KeyMalformed => 2,
+            Self::KeyUnknown => 3,
+            Self::KeyWrongSecret => 4,
+            Self::KeyRevoked => 5,
+            Self::KeyDisabled => 6,
+            Self::KeyOwnerDisabled => 7,
+            Self::KeyExpired => 8,
+            Self::KeyAddress => 9,
+            Self::Scope(_) | Self::Scopes => 10,
+            Self::OtherKind => 11,
+            Self::OtherEnvironment => 12,
+            Self::NoRule => 13,
+            Self::RequestUnknown => 14,
+            Self::RequestUnclear => 15,
+            Self::Token(fault) => Self::OF_REQUESTS_AND_KEYS.len() + fault as usize,
+        }
+    }
+
+    /// One for each code, besides those of tokens.
+    const OF_REQUESTS_AND_KEYS: [Self; 16] = [
+        Self::Missing,
+        Self::Ambiguous,
+        Self::KeyMalformed,
+        Self::KeyUnknown,
+        Self::KeyWrongSecret,
+        Self::KeyRevoked,
+        Self::KeyDisabled,
+        Self::KeyOwnerDisabled,
+        Self::KeyExpired,
+        Self::KeyAddress,
+        Self::Scopes,
+        Self::OtherKind,
+        Self::OtherEnvironment,
+        Self::NoRule,
+        Self::RequestUnknown,
+        Self::RequestUnclear,
+    ];
+
     /// The part of this that a stranger may know.
     pub fn public(self) -> PublicDenial {
         match self {
@@ -153,6 +201,35 @@ impl Denial {
 }
 
 impl TokenFault {
+    /// All of them, in their order.
+    pub const ALL: [Self; 25] = [
+        Self::Malformed,
+        Self::Algorithm,
+        Self::Critical,
+        Self::Type,
+        Self::KeyIdTooLong,
+        Self::KeyUnknown,
+        Self::KeyAmbiguous,
+        Self::Signature,
+        Self::ExpiryMissing,
+        Self::Expired,
+        Self::LifetimeTooLong,
+        Self::NotYetValid,
+        Self::IssuedInFuture,
+        Self::Issuer,
+        Self::Audience,
+        Self::AuthorizedParty,
+        Self::Subject,
+        Self::Scopes,
+        Self::RequiredClaim,
+        Self::ForbiddenClaim,
+        Self::Tenant,
+        Self::OwnerDisabled,
+        Self::TokenId,
+        Self::Revoked,
+        Self::BeforeNotBefore,
+    ];
+
     /// A stable code for logs.
     pub fn code(self) -> &'static str {
         match self {
@@ -182,5 +259,24 @@ impl TokenFault {
             Self::Revoked => "token_revoked",
             Self::BeforeNotBefore => "token_before_not_before",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_denial_has_a_place_among_the_codes() {
+        let codes: Vec<_> = Denial::codes().collect();
+        let tokens = TokenFault::ALL.map(Denial::Token);
+        for denial in Denial::OF_REQUESTS_AND_KEYS.into_iter().chain(tokens).chain([Denial::Scope("a")]) {
+            assert_eq!(codes[denial.place()], denial.code(), "{denial:?}");
+        }
+        assert_eq!(codes.iter().collect::<HashSet<_>>().len(), codes.len());
+        // The last of the enumeration: a new one has to be listed, too.
+        assert_eq!(TokenFault::ALL.len(), TokenFault::BeforeNotBefore as usize + 1);
     }
 }

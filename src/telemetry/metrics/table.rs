@@ -1,0 +1,452 @@
+//! Every metric: its name, type, labels and meaning. The unit is the end of its name, as Prometheus wants it.
+//! `docs/metrics.md` is made from [`GROUPS`]. A new metric needs a row here, a place in its group, and a line in
+//! `startup`, which reads its value.
+//!
+//! No label has a value that a request can choose. Each takes its values from a set that is closed when the program
+//! starts: [`Values`] says which.
+
+use std::fmt::{Display, Formatter};
+
+/// A metric.
+#[derive(Debug)]
+pub struct Family {
+    /// Its name, with the unit at the end.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its labels, in the order in which samples name their values.
+    pub labels: &'static [&'static Label],
+    /// What it says, without its unit.
+    pub help: &'static str,
+}
+
+/// The type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; 0 at the start of the process.
+    Counter,
+    /// May grow and shrink.
+    Gauge,
+    /// Durations, counted by how long they are.
+    Histogram,
+}
+
+impl Display for Kind {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        })
+    }
+}
+
+impl Family {
+    /// The unit of its values.
+    pub fn unit(&self) -> &'static str {
+        let name = self.name.strip_suffix("_total").unwrap_or(self.name);
+        ["seconds", "bytes", "ratio"].into_iter().find(|unit| name.ends_with(unit)).unwrap_or("number")
+    }
+}
+
+/// A label.
+#[derive(Debug)]
+pub struct Label {
+    /// Its name.
+    pub name: &'static str,
+    /// The values that it can have.
+    pub values: Values,
+    /// What they say.
+    pub help: &'static str,
+}
+
+/// The values of a label.
+#[derive(Debug)]
+pub enum Values {
+    /// These words.
+    Words(&'static [&'static str]),
+    /// Those of another table of the program, which the text names.
+    OfTheProgram(&'static str),
+    /// Those of the configuration, or of the process itself.
+    OfTheReplica(&'static str),
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static Label], help: &'static str) -> Family {
+    Family { name, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static Label], help: &'static str) -> Family {
+    Family { name, kind: Kind::Gauge, labels, help }
+}
+
+const fn histogram(name: &'static str, labels: &'static [&'static Label], help: &'static str) -> Family {
+    Family { name, kind: Kind::Histogram, labels, help }
+}
+
+const fn words(name: &'static str, words: &'static [&'static str], help: &'static str) -> Label {
+    Label { name, values: Values::Words(words), help }
+}
+
+/// The pools of connections, by purpose.
+pub const POOLS: &[&str] = &["requests", "admins", "heartbeats", "acknowledgements"];
+/// The states of keys.
+pub const KEY_STATES: &[&str] = &["active", "disabled", "expired", "revoked"];
+
+static METHOD: Label = Label {
+    name: "method",
+    values: Values::OfTheProgram("the methods of the routes; `any` for gateways' questions, `none` without a route"),
+    help: "The method of the route. `HEAD` counts as `GET`.",
+};
+static ROUTE: Label = Label {
+    name: "route",
+    values: Values::OfTheProgram("the paths in the API document, such as `/v1/keys/{id}`, or `none`"),
+    help: "The pattern of the path. `none`: no route has this path and method, or the request was not valid HTTP.",
+};
+static STATUS: Label = Label {
+    name: "status",
+    values: Values::OfTheProgram("the statuses that the API document names, or `other`"),
+    help: "The HTTP status of the answer.",
+};
+static CREDENTIAL: Label = words("kind", &["key", "token"], "The kind of credential.");
+static OUTCOME: Label = words(
+    "outcome",
+    &["granted", "denied", "undecided"],
+    "`undecided`: the database, the hasher or an issuer's keys were not available, and the request was answered 503.",
+);
+static WAY: Label = words(
+    "way",
+    &["memory", "row", "hash", "tag", "signature", "none"],
+    "What decided: the replica's memory; the row in the database, for a key whose secret or a token whose signature \
+     was known or has just been verified; an Argon2id hash; the form and tag of a key, which cost no query; the \
+     signature or the claims of a token, which cost none either. `none` if nothing could decide.",
+);
+static REASON: Label = Label {
+    name: "reason",
+    values: Values::OfTheProgram("the reasons in the log's lines `refused a request`"),
+    help: "Why a credential was refused. Clients learn less.",
+};
+static CACHE: Label = words("cache", &["keys", "tokens"], "The memory of checked credentials.");
+static LANE: Label = words("lane", &["check", "issue"], "`check`: a key is presented; `issue`: a key is created.");
+static POOL: Label = words(
+    "pool",
+    POOLS,
+    "`requests`: checks and owners; `admins`: changes by administrators; the others carry messages between replicas.",
+);
+static CONNECTION_STATE: Label = words("state", &["idle", "used"], "Whether a connection is in use.");
+static STATEMENT: Label = Label {
+    name: "statement",
+    values: Values::OfTheProgram("the operations of the program on its database"),
+    help: "The operation. Some have several statements, in one transaction.",
+};
+static SETTLED: Label = words(
+    "settled",
+    &["heard", "expired", "unheard"],
+    "`heard`: all other replicas have confirmed; `expired`: at least one was silent until its lease ended; `unheard`: \
+     this replica did not hear its own announcement, and waited for the longest lease.",
+);
+static ISSUER: Label = Label {
+    name: "issuer",
+    values: Values::OfTheReplica("the names of `jwt.issuers` whose keys are fetched"),
+    help: "The issuer. Issuers that share a key set count once, under the name of the first.",
+};
+static FETCH_RESULT: Label = words("result", &["ok", "failed"], "Whether usable keys came.");
+static KEY_STATE: Label = words("state", KEY_STATES, "The state of the key. `disabled`: the key itself or its owner.");
+static VERSION: Label = Label {
+    name: "version",
+    values: Values::OfTheReplica("the version of the program"),
+    help: "The version.",
+};
+static REVISION: Label = Label {
+    name: "revision",
+    values: Values::OfTheReplica("`KEYWARD_REVISION` when the program was built, or `unknown`"),
+    help: "The revision of the source.",
+};
+static REPLICA: Label = Label {
+    name: "replica",
+    values: Values::OfTheReplica("the id in the first line of the log, new at each start"),
+    help: "The replica, as `keyward replicas` lists it.",
+};
+
+/// Answered requests.
+pub static REQUESTS: Family = counter(
+    "keyward_http_requests_total",
+    &[&METHOD, &ROUTE, &STATUS],
+    "Requests that were answered, including those that were no valid HTTP. A series begins with its first request.",
+);
+/// How long answers took.
+pub static REQUEST_DURATION: Family = histogram(
+    "keyward_http_request_duration_seconds",
+    &[&METHOD, &ROUTE],
+    "Time from a request's head and body until the head of its answer, without the network. A series begins with its \
+     first request.",
+);
+/// Decisions on credentials.
+pub static CHECKS: Family = counter(
+    "keyward_checks_total",
+    &[&CREDENTIAL, &OUTCOME, &WAY],
+    "Credentials that were checked: those of requests and of gateways' clients, and those in bodies of verification and \
+     introspection. Scopes and policies, which are looked at afterwards, are only in keyward_denials_total.",
+);
+/// Refusals.
+pub static DENIALS: Family =
+    counter("keyward_denials_total", &[&REASON], "Refused credentials, and requests that lack one, by reason.");
+/// First checks in flight.
+pub static CHECKS_WAITING: Family = gauge(
+    "keyward_first_checks",
+    &[&CREDENTIAL],
+    "Checks under way or waiting that memory could not answer. Beyond checks.max_cold, further ones are answered 503.",
+);
+/// Entries.
+pub static CACHE_ENTRIES: Family =
+    gauge("keyward_cache_entries", &[&CACHE], "Credentials in memory, including those that are read again before use.");
+/// Used room.
+pub static CACHE_USED: Family = gauge(
+    "keyward_cache_places_used",
+    &[&CACHE],
+    "Places that are taken. An entry takes one, or several if its metadata or scopes are large.",
+);
+/// Room.
+pub static CACHE_PLACES: Family =
+    gauge("keyward_cache_places", &[&CACHE], "Places there are: checks.cached_keys, jwt.cached_tokens.");
+/// Evictions.
+pub static CACHE_EVICTIONS: Family = counter(
+    "keyward_cache_evictions_total",
+    &[&CACHE],
+    "Credentials that were forgotten to make room for others. If it grows all the time, the cache is too small.",
+);
+/// Waiting hashes.
+pub static HASHING_QUEUE: Family = gauge("keyward_hashing_queue", &[&LANE], "Hashes that wait for their turn.");
+/// Running hashes.
+pub static HASHING_RUNNING: Family = gauge("keyward_hashing_running", &[], "Hashes that are being computed.");
+/// Allowed hashes.
+pub static HASHING_LIMIT: Family =
+    gauge("keyward_hashing_limit", &[], "Hashes that may be computed at once: hashing.concurrency.");
+/// Waits.
+pub static HASHING_WAIT: Family = histogram(
+    "keyward_hashing_wait_seconds",
+    &[&LANE],
+    "How long hashes waited for their turn, without those that were refused.",
+);
+/// Hashes.
+pub static HASH_DURATION: Family =
+    histogram("keyward_hash_duration_seconds", &[], "How long one Argon2id hash took, to make or to verify.");
+/// Refused hashes.
+pub static HASHING_REFUSALS: Family = counter(
+    "keyward_hashing_refusals_total",
+    &[&LANE],
+    "Hashes whose turn did not come within hashing.max_wait; their requests were answered 503.",
+);
+/// Connections.
+pub static CONNECTIONS: Family =
+    gauge("keyward_database_connections", &[&POOL, &CONNECTION_STATE], "Open connections to the database.");
+/// Room for connections.
+pub static CONNECTIONS_LIMIT: Family =
+    gauge("keyward_database_connections_limit", &[&POOL], "Connections that a pool may open.");
+/// Waits for a connection.
+pub static CONNECTION_WAIT: Family = histogram(
+    "keyward_database_connection_wait_seconds",
+    &[&POOL],
+    "How long it took to get a connection, idle or new, including failed attempts.",
+);
+/// No connection.
+pub static CONNECTION_TIMEOUTS: Family = counter(
+    "keyward_database_connection_timeouts_total",
+    &[&POOL],
+    "Attempts to get a connection that failed: none was free within database.acquire_timeout, or the database could not \
+     be reached.",
+);
+/// Statements.
+pub static STATEMENTS: Family = histogram(
+    "keyward_database_statement_duration_seconds",
+    &[&STATEMENT],
+    "How long operations on the database took, including the wait for a connection and the commit, which waits for a \
+     synchronous standby. A series begins with its first operation.",
+);
+/// Failed statements.
+pub static STATEMENT_FAILURES: Family = counter(
+    "keyward_database_statement_failures_total",
+    &[&STATEMENT],
+    "Operations on the database that failed or were not answered in time. A series begins with its first operation.",
+);
+/// What is left of the lease.
+pub static LEASE: Family = gauge(
+    "keyward_lease_remaining_seconds",
+    &[],
+    "How much longer the replica may trust its memory if it hears nothing more; 0 without a lease. Then each check \
+     reads the database.",
+);
+/// The round trip of heartbeats.
+pub static HEARTBEATS: Family = histogram(
+    "keyward_heartbeat_round_trip_seconds",
+    &[],
+    "Time from sending a heartbeat until it is committed and heard again, which renews the lease.",
+);
+/// Failed heartbeats.
+pub static HEARTBEAT_FAILURES: Family =
+    counter("keyward_heartbeat_failures_total", &[], "Heartbeats that the database did not confirm.");
+/// The age of the last pulse.
+pub static PULSE_AGE: Family = gauge(
+    "keyward_pulse_age_seconds",
+    &[],
+    "Time since the last pulse, the message that names all heartbeats. Absent until the first.",
+);
+/// Replicas.
+pub static REPLICAS: Family = gauge(
+    "keyward_replicas",
+    &[],
+    "Replicas that may hold a lease, as far as this one has heard, and itself. Changes wait for all of them.",
+);
+/// Changes that wait.
+pub static CHANGES_WAITING: Family =
+    gauge("keyward_changes_waiting", &[], "Changes by this replica that others have not confirmed yet.");
+/// Confirmations.
+pub static CONFIRMATIONS: Family = histogram(
+    "keyward_change_confirmation_seconds",
+    &[&SETTLED],
+    "Time from the commit of a change until no replica trusts what it replaced.",
+);
+/// Lost listeners.
+pub static RECONNECTS: Family =
+    counter("keyward_listen_reconnects_total", &[], "Times that the LISTEN connection was lost and had to be replaced.");
+/// The notification queue.
+pub static QUEUE_USAGE: Family = gauge(
+    "keyward_notification_queue_usage_ratio",
+    &[],
+    "The part of Postgres's queue of notifications that is in use. When it is full, changes and heartbeats fail. Sampled \
+     every metrics.sample_every; absent until the first sample.",
+);
+/// The age of key sets.
+pub static ISSUER_AGE: Family = gauge(
+    "keyward_issuer_key_set_age_seconds",
+    &[&ISSUER],
+    "Time since the keys of an issuer were last fetched. Absent until they were. After jwt.key_set_keep they are not used.",
+);
+/// Fetches.
+pub static ISSUER_FETCHES: Family =
+    counter("keyward_issuer_key_set_fetches_total", &[&ISSUER, &FETCH_RESULT], "Attempts to fetch the keys of an issuer.");
+/// Unknown key ids.
+pub static ISSUER_UNKNOWN_KEYS: Family = counter(
+    "keyward_issuer_unknown_keys_total",
+    &[&ISSUER],
+    "Tokens that named a key that the issuer's set did not have. Each asks for a fetch, which jwt.key_set_cool_down \
+     bounds.",
+);
+/// Issuers without keys.
+pub static ISSUERS_WITHOUT_KEYS: Family = gauge(
+    "keyward_issuers_without_keys",
+    &[],
+    "Issuers whose keys were never fetched since the start. Their tokens are answered 503.",
+);
+/// Keys.
+pub static KEYS: Family = gauge(
+    "keyward_keys",
+    &[&KEY_STATE],
+    "Keys in the database: exact while the table has at most 8 MiB, some 10,000 keys, and otherwise an estimate from that \
+     much of it. Sampled every metrics.sample_every; absent until the first sample.",
+);
+/// The last sample.
+pub static SAMPLED_AT: Family = gauge(
+    "keyward_sample_timestamp_seconds",
+    &[],
+    "When keyward_keys and keyward_notification_queue_usage_ratio were sampled, since 1970.",
+);
+/// The build.
+pub static BUILD: Family =
+    gauge("keyward_build_info", &[&VERSION, &REVISION, &REPLICA], "Always 1; the labels say what runs.");
+/// Processor time.
+pub static CPU_SECONDS: Family =
+    counter("process_cpu_seconds_total", &[], "Processor time that the process has used, its own and the system's.");
+/// Resident memory.
+pub static RESIDENT_BYTES: Family = gauge("process_resident_memory_bytes", &[], "Memory that is in use.");
+/// Virtual memory.
+pub static VIRTUAL_BYTES: Family = gauge("process_virtual_memory_bytes", &[], "Memory that is reserved.");
+/// The start.
+pub static START_TIME: Family = gauge("process_start_time_seconds", &[], "When the process started, since 1970.");
+/// Open files.
+pub static OPEN_FDS: Family = gauge("process_open_fds", &[], "Open files and connections.");
+/// The limit of open files.
+pub static MAX_FDS: Family = gauge("process_max_fds", &[], "The limit of open files and connections.");
+
+/// Metrics that are documented together.
+#[derive(Debug)]
+pub struct Group {
+    /// The heading.
+    pub heading: &'static str,
+    /// The metrics, in the order in which an answer has them.
+    pub families: &'static [&'static Family],
+}
+
+/// All metrics. Limits and usage will have groups of their own.
+pub static GROUPS: &[Group] = &[
+    Group { heading: "Requests", families: &[&REQUESTS, &REQUEST_DURATION] },
+    Group {
+        heading: "Checks",
+        families: &[
+            &CHECKS,
+            &DENIALS,
+            &CHECKS_WAITING,
+            &CACHE_ENTRIES,
+            &CACHE_USED,
+            &CACHE_PLACES,
+            &CACHE_EVICTIONS,
+        ],
+    },
+    Group {
+        heading: "Hashing",
+        families: &[
+            &HASHING_QUEUE,
+            &HASHING_RUNNING,
+            &HASHING_LIMIT,
+            &HASHING_WAIT,
+            &HASH_DURATION,
+            &HASHING_REFUSALS,
+        ],
+    },
+    Group {
+        heading: "Database",
+        families: &[
+            &CONNECTIONS,
+            &CONNECTIONS_LIMIT,
+            &CONNECTION_WAIT,
+            &CONNECTION_TIMEOUTS,
+            &STATEMENTS,
+            &STATEMENT_FAILURES,
+        ],
+    },
+    Group {
+        heading: "Coherence",
+        families: &[
+            &LEASE,
+            &HEARTBEATS,
+            &HEARTBEAT_FAILURES,
+            &PULSE_AGE,
+            &REPLICAS,
+            &CHANGES_WAITING,
+            &CONFIRMATIONS,
+            &RECONNECTS,
+            &QUEUE_USAGE,
+        ],
+    },
+    Group {
+        heading: "Issuers",
+        families: &[&ISSUER_AGE, &ISSUER_FETCHES, &ISSUER_UNKNOWN_KEYS, &ISSUERS_WITHOUT_KEYS],
+    },
+    Group { heading: "Keys", families: &[&KEYS, &SAMPLED_AT] },
+    Group {
+        heading: "Process",
+        families: &[
+            &BUILD,
+            &CPU_SECONDS,
+            &RESIDENT_BYTES,
+            &VIRTUAL_BYTES,
+            &START_TIME,
+            &OPEN_FDS,
+            &MAX_FDS,
+        ],
+    },
+];
+
+/// The metric of this name, if there is one. The samples of a histogram have names of their own.
+pub fn family(name: &str) -> Option<&'static Family> {
+    GROUPS.iter().flat_map(|group| group.families).copied().find(|family| family.name == name)
+}
