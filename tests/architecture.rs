@@ -9,7 +9,7 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "domain"]),
     ("turns", &["domain"]),
     ("auth", &["config", "domain", "telemetry", "turns"]),
     ("store", &["config", "domain", "telemetry", "turns"]),

@@ -7,9 +7,11 @@ mod batch_reader;
 mod checked;
 pub(crate) mod clock;
 pub mod coherence;
+pub mod counts;
 pub mod jwt;
 pub mod keys;
 pub mod lifecycle;
+pub mod occupancy;
 pub mod strict_json;
 pub mod tokens;
 

@@ -25,6 +25,7 @@ use crate::{
         principal::{Principal, TokenIdentity},
         verdict::Verdict,
     },
+    telemetry::metrics::counting::Counters,
 };
 
 /// Everything that a check needs. Shared by all workers.
@@ -41,6 +42,8 @@ pub(crate) struct Gate {
     pub(crate) refusals: BoundedLog,
     /// Bounds the log of requests that failed in an outage. Separate, so that neither kind suppresses the other.
     pub(crate) outages: BoundedLog,
+    /// How many requests were refused, by the place of the reason among [`Denial::codes`].
+    pub(crate) denials: Counters,
     /// The accepted credentials, unless a `Protect` overrides them.
     pub(crate) credentials: Credentials,
     /// The format of responses and log lines.
@@ -158,11 +161,18 @@ impl Gate {
 
     /// The refusal for a denial, whose private reason is logged.
     pub(crate) fn refuse(&self, kind: CredentialKind, denial: Denial, request: &HttpRequest) -> Refused {
-        self.log_refusal(denial, request);
+        self.note_refusal(denial, request);
         Refused::new(Cause::Denied(kind, denial.public()))
     }
 
-    pub(crate) fn log_refusal(&self, denial: Denial, request: &HttpRequest) {
+    /// Counts a refusal that needs no line in the log.
+    pub(crate) fn count_denial(&self, denial: Denial) {
+        self.denials.add(denial.place(), 1);
+    }
+
+    /// Counts a refusal, and logs its reason.
+    pub(crate) fn note_refusal(&self, denial: Denial, request: &HttpRequest) {
+        self.count_denial(denial);
         let line = &mut |suppressed| {
             let key_id = self.presented_key(request).map(tracing::field::display);
             let client = self.proxies.client_address(request).map(tracing::field::display);

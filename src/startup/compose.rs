@@ -23,10 +23,12 @@ use crate::{
     domain::{
         api_key::{Keyring, Pepper, Prefix},
         coherence::message_keys::MessageKeys,
+        denial::Denial,
     },
     outbound::{KeySets, NoClient},
     protect::{BoundedLog, Credentials, Gate, HostApp, ReplicaHandle, TrustedProxies},
     store::Store,
+    telemetry::metrics::counting::Counters,
 };
 
 /// How long a start waits until it listens. Without listening, a replica works, but slowly.
@@ -124,6 +126,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         proxies,
         refusals: BoundedLog::default(),
         outages: BoundedLog::default(),
+        denials: Counters::new(Denial::codes().count()),
         credentials: if jwt.names_issuers() { Credentials::KeysAndTokens } else { Credentials::Keys },
         host,
     };

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    Store,
+    Statement, Store,
     connections::{admit, servers::Servers, session},
     wire::{self, CHANGES, Meaning, PULSES, REPLICAS},
 };
@@ -66,7 +66,7 @@ pub(super) struct Announcer {
 impl Announcements for Announcer {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
         self.enter_lease(lease).await?;
-        let listener = self.store.within_deadline(self.connect()).await?;
+        let listener = self.store.within_deadline(Statement::Listen, self.connect()).await?;
         let register = self.register().await?;
         self.older.may_run.store(matches!(register.holders, Holders::Unlisted(_)), Ordering::SeqCst);
         self.greets.store(true, Ordering::SeqCst);
@@ -83,7 +83,8 @@ impl Announcements for Announcer {
 
     async fn beat(&self, heartbeat: &Heartbeat, pulse_after: Option<u64>) -> Result<u64, StoreError> {
         let to_all = self.greets.load(Ordering::SeqCst) || self.older.may_listen();
-        let pulse = self.store.within_deadline(self.write_beat(heartbeat, pulse_after, to_all)).await?;
+        let pulse =
+            self.store.within_deadline(Statement::Heartbeat, self.write_beat(heartbeat, pulse_after, to_all)).await?;
         self.greets.store(false, Ordering::SeqCst);
         Ok(pulse)
     }
@@ -101,11 +102,11 @@ impl Announcements for Announcer {
                 | Notification::Unproven(_) => Ok(()),
             }
         };
-        self.store.within_deadline(send).await
+        self.store.within_deadline(Statement::Acknowledge, send).await
     }
 
     async fn acknowledged(&self, changes: &[ChangeId]) -> Result<Vec<(ReplicaId, Vec<ChangeId>)>, StoreError> {
-        self.store.within_deadline(self.look(changes)).await
+        self.store.within_deadline(Statement::ReadAcknowledgements, self.look(changes)).await
     }
 
     fn mark(&self, change: ChangeId) -> Mark {
@@ -129,7 +130,7 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
                 read.prove().await?;
                 Ok(millis)
             };
-            match store.within_deadline(work).await {
+            match store.within_deadline(Statement::ReadLongestLease, work).await {
                 Ok(millis) => return Duration::from_millis(millis.unsigned_abs().into()),
                 Err(error) => trouble.tell(&error, |repeated| {
                     tracing::warn!(%error, repeated, "could not read the longest lease; trying again");
@@ -201,7 +202,7 @@ impl Announcer {
             query.execute(&mut *entry).await?;
             entry.prove().await
         };
-        self.store.within_deadline(work).await
+        self.store.within_deadline(Statement::EnterLease, work).await
     }
 }
 

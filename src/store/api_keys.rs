@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Store, rows::CheckedRow};
+use super::{Statement, Store, rows::CheckedRow};
 use crate::domain::{
     api_key::KeyId,
     ports::{
@@ -47,7 +47,7 @@ impl KeyStore for Store {
             read.finish().await?;
             Ok(rows)
         };
-        let rows = self.within_deadline(work).await?;
+        let rows = self.within_deadline(Statement::FindKeys, work).await?;
         rows.into_iter().map(|row| row.try_into().map(Arc::new)).collect()
     }
 
@@ -58,7 +58,7 @@ impl KeyStore for Store {
             old.expose(),
             new.expose(),
         );
-        self.execute(query).await
+        self.execute(Statement::ReplaceHash, query).await
     }
 
     async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
@@ -78,6 +78,6 @@ impl KeyStore for Store {
             &times,
             &addresses as &[Option<IpNet>],
         );
-        self.execute(query).await
+        self.execute(Statement::NoteUses, query).await
     }
 }

@@ -21,12 +21,18 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use self::{pool::Pool, servers::Servers, session::Unfit, transaction::Way};
 pub(super) use self::{pool::Taken, purpose::Purpose};
-use crate::{domain::ports::StoreError, telemetry::outage::Trouble};
+use crate::{
+    domain::ports::StoreError,
+    telemetry::{
+        metrics::counting::{Counter, Distribution, FAST, Histogram},
+        outage::Trouble,
+    },
+};
 
 /// The connections for one purpose. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +45,27 @@ pub(super) struct Connections {
     connects_to: Arc<AtomicUsize>,
     acquire_timeout: Duration,
     refusals: Arc<Trouble>,
+    waits: Arc<Waits>,
+}
+
+/// How long it took to get connections, and how often none came.
+struct Waits {
+    durations: Histogram,
+    failed: Counter,
+}
+
+/// The state of a pool, for operators.
+pub struct PoolState {
+    /// The open connections that nobody uses.
+    pub idle: u32,
+    /// The connections in use.
+    pub used: u32,
+    /// The most connections.
+    pub most: u32,
+    /// How long it took to get one.
+    pub waits: Distribution,
+    /// How often none came.
+    pub failed: u64,
 }
 
 impl Connections {
@@ -53,7 +80,29 @@ impl Connections {
         let (number, options) = servers.chosen();
         let way = servers.way(purpose);
         let pool = Pool::new(way.options(options), most, acquire_timeout, Arc::clone(&servers));
-        Self { pool, purpose, way, servers, connects_to: Arc::new(AtomicUsize::new(number)), acquire_timeout, refusals }
+        Self {
+            pool,
+            purpose,
+            way,
+            servers,
+            connects_to: Arc::new(AtomicUsize::new(number)),
+            acquire_timeout,
+            refusals,
+            waits: Arc::new(Waits { durations: Histogram::new(FAST), failed: Counter::default() }),
+        }
+    }
+
+    /// The state, for operators.
+    pub(super) fn state(&self) -> PoolState {
+        let (open, idle) = self.pool.open_and_idle();
+        let Waits { durations, failed } = &*self.waits;
+        PoolState {
+            idle,
+            used: open.saturating_sub(idle),
+            most: self.most(),
+            waits: durations.distribution(),
+            failed: failed.get(),
+        }
     }
 
     /// The maximum number of connections.
@@ -69,9 +118,15 @@ impl Connections {
     /// A connection that is closed unless its work ends, so that an abandoned or failed operation leaves no trace.
     pub(super) async fn tentative(&self) -> Result<Taken, StoreError> {
         self.follow_servers();
-        let mut connection = match self.pool.take().await {
+        let begun = Instant::now();
+        let taken = self.pool.take().await;
+        self.waits.durations.observe(begun.elapsed());
+        let mut connection = match taken {
             Ok(connection) => connection,
-            Err(error) => return Err(self.why_none(error).await),
+            Err(error) => {
+                self.waits.failed.increment();
+                return Err(self.why_none(error).await);
+            }
         };
         let is_new = connection.is_new();
         if let Err(refused) = admit(connection.enter(&self.way).await?, &self.refusals) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{OpenError, Store, announcements::new_listener, schema};
+use super::{OpenError, Statement, Store, announcements::new_listener, schema};
 use crate::domain::ports::StoreError;
 
 /// How long a notification may take. On a healthy server it is a millisecond.
@@ -120,7 +120,7 @@ impl Store {
             connection.prove().await?;
             Ok(begun.elapsed())
         };
-        self.within_deadline(work).await
+        self.within_deadline(Statement::Examine, work).await
     }
 
     /// How long a notification takes from a connection for work to a listening one. `None` if it did not arrive.
@@ -133,10 +133,10 @@ impl Store {
             listener.listen(CHANNEL).await?;
             Ok(listener)
         };
-        let mut listener = self.within_deadline(listen).await?;
+        let mut listener = self.within_deadline(Statement::Examine, listen).await?;
         let text = rand::random::<u64>().to_string();
         let begun = Instant::now();
-        self.execute(sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, text)).await?;
+        self.execute(Statement::Examine, sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, text)).await?;
         let arrives = async {
             loop {
                 let notification = listener.recv().await?;

@@ -8,7 +8,9 @@ mod hashes;
 mod ledger;
 mod replicas;
 mod rows;
+mod samples;
 mod schema;
+mod statements;
 mod tokens;
 pub mod wire;
 
@@ -26,9 +28,16 @@ use uuid::Uuid;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose, Taken, failure, opening::retry_for, servers::Servers},
+    statements::Statement,
 };
 pub use self::{
-    connections::opening::OpenError, examination::Examination, hashes::HashCount, replicas::ReplicaRow, schema::Schema,
+    connections::{PoolState, opening::OpenError},
+    examination::Examination,
+    hashes::HashCount,
+    replicas::ReplicaRow,
+    samples::Sample,
+    schema::Schema,
+    statements::Statements,
 };
 use crate::{
     config::{Database, Pooler},
@@ -60,6 +69,7 @@ pub struct Store {
     listen_servers: Arc<Servers>,
     acquire_timeout: Duration,
     refusals: Arc<Trouble>,
+    statements: Statements,
     turns: Arc<OwnerTurns>,
     /// How long a request of an owner waits for a turn.
     patience: Duration,
@@ -110,6 +120,7 @@ impl Store {
             listen_servers,
             acquire_timeout: settings.acquire_timeout,
             refusals: Arc::clone(&refusals),
+            statements: Statements::default(),
             turns: OwnerTurns::new(settings.owner_connections),
             patience: settings.acquire_timeout,
             deadline,
@@ -147,6 +158,22 @@ impl Store {
         self.requests.most() + self.admins.most() + 2 * SIGNAL_CONNECTIONS + LISTENING
     }
 
+    /// The operations so far, for operators.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// The pools by their names, for operators.
+    pub fn pools(&self) -> [(&'static str, PoolState); 4] {
+        let pools = [
+            ("requests", &self.requests),
+            ("admins", &self.admins),
+            ("heartbeats", &self.heartbeats),
+            ("acknowledgements", &self.acknowledgements),
+        ];
+        pools.map(|(name, pool)| (name, pool.state()))
+    }
+
     /// The id of this replica, which is new at each start.
     pub fn replica_id(&self) -> ReplicaId {
         self.id
@@ -173,7 +200,7 @@ impl Store {
             );
             Ok(query.fetch_one(&mut *connection).await?)
         };
-        match self.within_deadline(work).await {
+        match self.within_deadline(Statement::ReadDatabaseRights, work).await {
             Ok(true) => tracing::warn!(
                 "every role of the server can connect to this database, and so can send notifications to the replicas. \
                  Run REVOKE CONNECT ON DATABASE … FROM PUBLIC; as its owner: see docs/configuration.md"
@@ -189,9 +216,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it could not be done.
     pub async fn keep_strangers_out(&self) -> Result<(), StoreError> {
-        self.execute(sqlx::query!(
-            "DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()); END $$"
-        ))
+        self.execute(
+            Statement::RevokeDatabaseRights,
+            sqlx::query!(
+                "DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()); END $$"
+            ),
+        )
         .await
     }
 
@@ -228,16 +258,20 @@ impl Store {
     }
 
     /// Executes a replica's own write.
-    async fn execute(&self, query: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {
+    async fn execute(&self, statement: Statement, query: Query<'_, Postgres, PgArguments>) -> Result<(), StoreError> {
         let work = async {
             let mut connection = self.requests.acquire().await?;
             query.execute(&mut *connection).await?;
             Ok(connection.finish().await?)
         };
-        self.within_deadline(work).await
+        self.within_deadline(statement, work).await
     }
 
-    async fn within_deadline<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    async fn within_deadline<T>(
+        &self,
+        statement: Statement,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         // Each actix-web worker has its own runtime, which ends when the worker has drained. Connections must outlive
         // it, because another worker may be waiting for one.
         let mut work = pin!(work);
@@ -245,9 +279,14 @@ impl Store {
             let _entered = self.runtime.enter();
             work.as_mut().poll(context)
         });
+        let counted = self.statements.begin(statement);
         match tokio::time::timeout(self.deadline, work).await {
-            Ok(result) => result,
+            Ok(result) => {
+                counted.end(result.is_ok());
+                result
+            }
             Err(_) => {
+                counted.end(false);
                 let servers = Arc::clone(&self.servers);
                 self.runtime.spawn(async move { servers.look_beyond().await });
                 Err(StoreError::Unavailable(format!("no answer within {:?}", self.deadline)))

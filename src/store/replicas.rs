@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Store;
+use super::{Statement, Store};
 use crate::domain::ports::StoreError;
 
 /// A replica, as its last heartbeat left it.
@@ -47,7 +47,7 @@ impl Store {
             let mut connection = self.requests.acquire().await?;
             Ok(query.fetch_all(&mut *connection).await?)
         };
-        let rows = self.within_deadline(work).await?;
+        let rows = self.within_deadline(Statement::ListReplicas, work).await?;
         let replicas = rows.into_iter().map(|row| ReplicaRow {
             id: row.id,
             address: row.address,

@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 use super::{
-    Store,
+    Statement, Store,
     connections::{
         failure::{self, ConnectFailure},
         opening::{OpenError, retry_for},
@@ -260,7 +260,7 @@ impl Health for Store {
             read.prove().await?;
             Ok(newest >= newest_known_migration())
         };
-        self.within_deadline(work).await
+        self.within_deadline(Statement::Ready, work).await
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::Store;
+use super::{Statement, Store};
 use crate::domain::{
     coherence::RecordId,
     ports::{StoreError, ended_tokens::EndedTokens},
@@ -28,7 +28,7 @@ impl EndedTokens for Store {
             read.finish().await?;
             Ok(rows)
         };
-        let rows = self.within_deadline(work).await?;
+        let rows = self.within_deadline(Statement::FindRevokedTokens, work).await?;
         let end = |not_before: Option<_>| not_before.map_or(TokenEnd::Revoked, TokenEnd::NotBefore);
         Ok(rows.into_iter().map(|row| (RecordId(row.record_id.as_u128()), end(row.not_before))).collect())
     }

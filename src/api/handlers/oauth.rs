@@ -25,8 +25,15 @@ use crate::api::{
 use crate::{
     auth::{Undecided, keys::cache::Examined, lifecycle::Caller},
     domain::{
-        key_record::KeyRecord, ledger::Reach, network, owner::OwnerKind, principal::TokenIdentity, scope::Scopes,
-        secret::SecretString, verdict::Verdict,
+        denial::{Denial, TokenFault},
+        key_record::KeyRecord,
+        ledger::Reach,
+        network,
+        owner::OwnerKind,
+        principal::TokenIdentity,
+        scope::Scopes,
+        secret::SecretString,
+        verdict::Verdict,
     },
     protect::credentials,
     server::Refusal,
@@ -91,20 +98,34 @@ async fn introspection(
     now: OffsetDateTime,
 ) -> Result<Option<Introspection>, Undecided> {
     let token = form.token.expose().as_bytes();
-    if let Examined::Proven(record) = services.gate.keys.examine(token).await? {
+    let gate = &services.gate;
+    let examined = gate.keys.examine(token).await?;
+    if let Examined::Proven(record, way) = examined {
         let refusal = |record: &KeyRecord| record.refusal(now, form.client_address).map_or(Ok(()), Err);
-        if services.gate.keys.use_key(&record, now, form.client_address, refusal).is_err() {
+        if let Err(denial) = gate.keys.use_key(&record, way, now, form.client_address, refusal) {
+            gate.count_denial(denial);
             return Ok(None);
         }
         let kind = services.gate.tokens.verifier().owner_kind(&record.owner.issuer);
         return Ok(Some(Introspection::of_key(&record, kind)));
     }
-    match services.gate.tokens.check(token, now).await? {
+    if let (Examined::No(denial, way), true) = (examined, gate.keys.is_key(token)) {
+        gate.count_denial(gate.keys.refuse(denial, way));
+        return Ok(None);
+    }
+    match gate.tokens.check(token, now).await? {
         Verdict::Granted(principal) => Ok(principal.token().map(|identity| {
             let kind = services.gate.tokens.verifier().owner_kind(&identity.owner.issuer);
             Introspection::of_token(identity, kind)
         })),
-        Verdict::Denied(_) | Verdict::OwnerDisabled(_) => Ok(None),
+        Verdict::Denied(denial) => {
+            gate.count_denial(denial);
+            Ok(None)
+        }
+        Verdict::OwnerDisabled(_) => {
+            gate.count_denial(Denial::Token(TokenFault::OwnerDisabled));
+            Ok(None)
+        }
     }
 }
 
@@ -149,7 +170,9 @@ fn spaced(scopes: &Scopes) -> Option<String> {
 pub(crate) async fn revoke(request: HttpRequest, services: Data<Services>, caller: Caller, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
     let fail = unavailable(&request, "revoke a key");
-    if let Examined::Proven(record) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(&fail)? {
+    if let Examined::Proven(record, _) =
+        services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(&fail)?
+    {
         // The client has presented the key itself, so it may revoke it.
         let caller = Caller { reach: Reach::Own(record.owner.clone()), ..caller };
         let revoked = services.lifecycle.revoke(record.id, None, caller, now()).await.map_err(fail)??;

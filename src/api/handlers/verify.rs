@@ -125,6 +125,9 @@ struct CheckFailure {
     /// The scopes that the key lacks, if that is the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_scopes: Vec<String>,
+    /// The same for our metrics.
+    #[serde(skip)]
+    denial: Denial,
 }
 
 /// The results for several keys, in the order of the request.
@@ -144,14 +147,19 @@ pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body:
         let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
         let examined = examined.map_err(unavailable(&request, "decide on a key"))?;
         let failures = match &examined {
-            Examined::No(_) => vec![failure(NOT_FOUND)],
-            Examined::Proven(record) => {
+            Examined::No(denial, way) => {
+                services.gate.count_denial(services.gate.keys.refuse(*denial, *way));
+                vec![failure(NOT_FOUND, *denial)]
+            }
+            Examined::Proven(record, way) => {
                 let refusal = |record: &KeyRecord| match failures(record, question, now) {
                     failures if failures.is_empty() => Ok(()),
                     failures => Err(failures),
                 };
-                let used = services.gate.keys.use_key(record, now, question.client_address, refusal);
-                used.err().unwrap_or_default()
+                let used = services.gate.keys.use_key(record, *way, now, question.client_address, refusal);
+                let failures = used.err().unwrap_or_default();
+                failures.first().into_iter().for_each(|first| services.gate.count_denial(first.denial));
+                failures
             }
         };
         results.push(Verification::new(&examined, failures, explain));
@@ -169,16 +177,16 @@ impl Verification {
     /// The result if the key were used now, without recording a use. `explain`: with every reason for a refusal.
     pub fn preview(examined: &Examined, question: &KeyQuery, explain: bool, now: OffsetDateTime) -> Self {
         let failures = match examined {
-            Examined::No(_) => vec![failure(NOT_FOUND)],
-            Examined::Proven(record) => failures(record, question, now),
+            Examined::No(denial, _) => vec![failure(NOT_FOUND, *denial)],
+            Examined::Proven(record, _) => failures(record, question, now),
         };
         Self::new(examined, failures, explain)
     }
 
     fn new(examined: &Examined, failures: Vec<CheckFailure>, explain: bool) -> Self {
         let known = match examined {
-            Examined::No(_) => None,
-            Examined::Proven(record) => Some(KnownKey::new(record)),
+            Examined::No(..) => None,
+            Examined::Proven(record, _) => Some(KnownKey::new(record)),
         };
         Self {
             valid: failures.is_empty(),
@@ -220,19 +228,19 @@ impl CheckFailure {
 
 fn failures(record: &KeyRecord, question: &KeyQuery, now: OffsetDateTime) -> Vec<CheckFailure> {
     let denials = record.refusals(now, question.client_address);
-    let mut failures: Vec<CheckFailure> = denials.into_iter().map(|denial| failure(code(denial))).collect();
+    let mut failures: Vec<CheckFailure> = denials.into_iter().map(|denial| failure(code(denial), denial)).collect();
     if question.environment.is_some_and(|demanded| demanded != record.environment) {
-        failures.push(failure(WRONG_ENVIRONMENT));
+        failures.push(failure(WRONG_ENVIRONMENT, Denial::OtherEnvironment));
     }
     let missing_scopes: Vec<String> = question.scopes.beyond(&record.scopes).map(str::to_owned).collect();
     if !missing_scopes.is_empty() {
-        failures.push(CheckFailure { code: INSUFFICIENT_SCOPE, missing_scopes });
+        failures.push(CheckFailure { code: INSUFFICIENT_SCOPE, missing_scopes, denial: Denial::Scopes });
     }
     failures
 }
 
-fn failure(code: &'static str) -> CheckFailure {
-    CheckFailure { code, missing_scopes: Vec::new() }
+fn failure(code: &'static str, denial: Denial) -> CheckFailure {
+    CheckFailure { code, missing_scopes: Vec::new(), denial }
 }
 
 /// The code for services; the log uses other words.

@@ -17,8 +17,8 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    ChangeId, CoherenceTimings, Connection, Freshness, Heartbeat, LONGEST_LEASE, Mark, MonotonicTime, Notification,
-    Progress, Replica, ReplicaId, Settled, settled_unheard_at,
+    ChangeId, CoherenceTimings, Connection, Freshness, Heartbeat, LONGEST_LEASE, LinkCounts, LinkState, Mark,
+    MonotonicTime, Notification, Progress, Replica, ReplicaId, Settled, counts::between, settled_unheard_at,
 };
 use crate::{
     auth::clock,
@@ -46,7 +46,10 @@ pub struct Link {
     freshness: Arc<Freshness>,
     announcements: Arc<dyn Announcements>,
     lease: Duration,
+    /// How long a heartbeat grants trust, from its sending.
+    believes_for: Duration,
     heartbeat_every: Duration,
+    counts: LinkCounts,
     /// Signals that a message arrived, or a row was read, that may settle a change.
     progressed: watch::Sender<()>,
     /// Held while a heartbeat is being sent. A second one would only queue behind it.
@@ -71,6 +74,8 @@ impl Link {
     pub fn new(id: ReplicaId, settings: CoherenceTimings, announcements: Arc<dyn Announcements>) -> Self {
         Self {
             lease: settings.lease,
+            believes_for: settings.believes_for(),
+            counts: LinkCounts::default(),
             heartbeat_every: settings.heartbeat_every,
             replica: Mutex::new(Replica::new(id, settings)),
             freshness: Arc::new(Freshness::new(STRIPES)),
@@ -87,6 +92,26 @@ impl Link {
         Arc::clone(&self.freshness)
     }
 
+    /// What is counted, for operators.
+    pub fn counts(&self) -> &LinkCounts {
+        &self.counts
+    }
+
+    /// The state now, for operators.
+    pub fn state(&self) -> LinkState {
+        let now = clock::now();
+        let (others, waiting_changes) = {
+            let replica = self.replica();
+            (replica.other_holders(now), replica.waiting_changes())
+        };
+        LinkState {
+            lease_left: between(now, self.freshness.lease_until()),
+            pulse_age: self.counts.pulse_age(now),
+            replicas: others + 1,
+            waiting_changes,
+        }
+    }
+
     /// Listens for ever, reconnecting as necessary.
     pub async fn run(self: Arc<Self>) {
         let mut pause = RECONNECT_PAUSE;
@@ -98,6 +123,7 @@ impl Link {
                         tracing::info!(lasted_ms, "the LISTEN connection is restored; caching is enabled again")
                     });
                     let lost = self.follow(listening).await;
+                    self.counts.reconnects_now();
                     self.troubles.listening.tell(&lost, |_| {
                         tracing::warn!(
                             error = %lost,
@@ -169,7 +195,12 @@ impl Link {
     }
 
     fn heard(&self, connection: Connection, notification: &Notification) {
-        let unproven = self.replica().heard(connection, notification, clock::now(), &self.freshness);
+        let now = clock::now();
+        if matches!(notification, Notification::Pulse { .. }) {
+            self.counts.heard_pulse(now);
+        }
+        let hear = |replica: &mut Replica| replica.heard(connection, notification, now, &self.freshness);
+        let unproven = self.count_renewal(now, hear);
         if let Some(ReplicaId(id)) = unproven {
             self.troubles.unproven.tell(&"a replica without a proof", |repeated| {
                 tracing::warn!(
@@ -183,6 +214,19 @@ impl Link {
         self.progressed.send_replace(());
     }
 
+    /// Does what may renew the lease. If that ends later than before, a heartbeat has come back.
+    fn count_renewal<T>(&self, now: MonotonicTime, act: impl FnOnce(&mut Replica) -> T) -> T {
+        let mut replica = self.replica();
+        let before = self.freshness.lease_until();
+        let done = act(&mut replica);
+        let until = self.freshness.lease_until();
+        drop(replica);
+        if until > before {
+            self.counts.renewed(until, self.believes_for, now);
+        }
+        done
+    }
+
     /// Sends a heartbeat. Returns whether the listening connection must be replaced.
     fn tick(self: &Arc<Self>) -> bool {
         // Taken before the heartbeat is created, so that `leave` waits for every created heartbeat.
@@ -193,14 +237,20 @@ impl Link {
             tokio::spawn(async move {
                 match link.announcements.beat(&heartbeat, ticked.pulse_after).await {
                     Ok(pulse) => {
-                        link.replica().heartbeat_sent(&heartbeat, pulse, clock::now(), &link.freshness);
+                        let now = clock::now();
+                        link.count_renewal(now, |replica| {
+                            replica.heartbeat_sent(&heartbeat, pulse, now, &link.freshness);
+                        });
                         link.troubles.heartbeats.is_over(|lasted_ms| {
                             tracing::info!(lasted_ms, "heartbeats reach the database again");
                         });
                     }
-                    Err(error) => link.troubles.heartbeats.tell(&error, |repeated| {
-                        tracing::warn!(%error, repeated, "could not send a heartbeat");
-                    }),
+                    Err(error) => {
+                        link.counts.heartbeat_failed();
+                        link.troubles.heartbeats.tell(&error, |repeated| {
+                            tracing::warn!(%error, repeated, "could not send a heartbeat");
+                        });
+                    }
                 }
                 drop(turn);
             });
@@ -290,10 +340,12 @@ impl Announced {
             let longest_lease = self.link.announcements.longest_lease().await;
             self.settled_within(committed_at, longest_lease).await
         };
-        tokio::select! {
+        let settled = tokio::select! {
             settled = self.settled_within(committed_at, LONGEST_LEASE) => settled,
             settled = by_lease_in_use => settled,
-        }
+        };
+        self.link.counts.settled(settled, committed_at, clock::now());
+        settled
     }
 
     async fn settled_within(&self, committed_at: MonotonicTime, longest_lease: Duration) -> Settled {

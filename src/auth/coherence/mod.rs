@@ -59,6 +59,7 @@
 
 mod acknowledgements;
 mod confirmation;
+mod counts;
 mod freshness;
 mod link;
 mod membership;
@@ -73,6 +74,7 @@ pub use crate::domain::coherence::{
     ChangeId, Heartbeat, Holders, LONGEST_LEASE, Mark, MonotonicTime, Notification, RecordId, Records, ReplicaId,
 };
 pub use confirmation::{Progress, Settled};
+pub use counts::{LinkCounts, LinkState};
 pub use freshness::{FillTicket, Freshness};
 pub use link::{Announced, Link};
 pub use replica::{Connection, Replica, Ticked};

@@ -242,9 +242,14 @@ impl Replica {
         self.id
     }
 
-    /// The number of other replicas heard of recently, for metrics.
+    /// The number of other replicas that are remembered.
     pub fn other_replicas(&self) -> usize {
         self.members.len()
+    }
+
+    /// The number of other replicas that may hold a lease at `now`, as far as is known.
+    pub fn other_holders(&self, now: MonotonicTime) -> usize {
+        self.members.holders(now).len()
     }
 
     /// The number of changes that somebody waits for, for metrics.

@@ -22,7 +22,9 @@ pub use self::{
     algorithm::SignatureAlgorithm,
     issuer::{UnusableKeys, allowed as allowed_algorithms, check_key_files},
     jws::{HeaderPolicy, SignedPayload, Types, verify},
-    keys::{KeySet, NotAKeySet, NotUsed, ReadKeySet, RemoteKeys, RemoteKeysSettings, Source, Unusable},
+    keys::{
+        KeySet, NotAKeySet, NotUsed, ReadKeySet, RemoteKeys, RemoteKeysSettings, RemoteKeysState, Source, Unusable,
+    },
     lives::TokenLives,
     mint::{MintError, TokenMinter, TokenRequest},
     unverified::Unverified,

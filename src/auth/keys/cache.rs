@@ -5,17 +5,21 @@ use std::{
     sync::Arc,
 };
 
-use quick_cache::{
-    Weighter,
-    sync::{Cache, DefaultLifecycle},
-};
+use quick_cache::{Weighter, sync::Cache};
 use subtle::ConstantTimeEq;
 
-use crate::auth::coherence::{FillTicket, Freshness, MonotonicTime, RecordId};
-use crate::domain::{
-    api_key::{KeyId, Proof},
-    denial::Denial,
-    key_record::KeyRecord,
+use crate::auth::{
+    coherence::{FillTicket, Freshness, MonotonicTime, RecordId},
+    counts::Way,
+    occupancy::{CountEvictions, Occupancy},
+};
+use crate::{
+    domain::{
+        api_key::{KeyId, Proof},
+        denial::Denial,
+        key_record::KeyRecord,
+    },
+    telemetry::metrics::counting::Counter,
 };
 
 /// The result of reading a key's row.
@@ -40,18 +44,18 @@ pub(crate) enum Standing {
 /// What is known about a presented text.
 pub enum Examined {
     /// The text is not a valid key, whoever presents it and for whatever purpose.
-    No(Denial),
+    No(Denial, Way),
     /// The key is authentic. Whether it may be used is not decided.
-    Proven(Arc<KeyRecord>),
+    Proven(Arc<KeyRecord>, Way),
 }
 
 impl Finding {
-    /// The consequence for any use of the key.
-    pub(crate) fn examined(self) -> Examined {
+    /// The consequence for any use of the key. `way`: how this was found.
+    pub(crate) fn examined(self, way: Way) -> Examined {
         match self.standing {
-            Standing::Absent { .. } => Examined::No(Denial::KeyUnknown),
-            Standing::WrongSecret => Examined::No(Denial::KeyWrongSecret),
-            Standing::Proven { record, .. } => Examined::Proven(record),
+            Standing::Absent { .. } => Examined::No(Denial::KeyUnknown, way),
+            Standing::WrongSecret => Examined::No(Denial::KeyWrongSecret, way),
+            Standing::Proven { record, .. } => Examined::Proven(record, way),
         }
     }
 
@@ -87,7 +91,8 @@ pub(crate) fn record_id(id: KeyId) -> RecordId {
 /// Findings by key, up to the capacity. An entry must be requested twice before it can displace one that is in use (a
 /// form of CLOCK-Pro), so a flood of one-off ids does not evict the hot keys.
 pub(crate) struct KeyCache {
-    findings: Cache<KeyId, Finding, ByRoom, BuildHasherDefault<IdHasher>>,
+    findings: Cache<KeyId, Finding, ByRoom, BuildHasherDefault<IdHasher>, CountEvictions<KeyId, Finding>>,
+    evicted: Arc<Counter>,
 }
 
 /// The weight of a finding, in keys of the usual size. A key with large metadata or many scopes counts as several, so
@@ -132,8 +137,19 @@ impl KeyCache {
     /// A cache for `entries` keys of the usual size. The table is allocated in advance, so that it never grows during
     /// requests; the system provides the memory only as it is used.
     pub(crate) fn new(entries: usize) -> Self {
-        let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
-        Self { findings: Cache::with(entries, entries as u64, ByRoom, hasher, lifecycle) }
+        let evicted = Arc::<Counter>::default();
+        let (hasher, lifecycle) = (BuildHasherDefault::default(), CountEvictions::new(Arc::clone(&evicted)));
+        Self { findings: Cache::with(entries, entries as u64, ByRoom, hasher, lifecycle), evicted }
+    }
+
+    /// How full it is.
+    pub(super) fn occupancy(&self) -> Occupancy {
+        Occupancy {
+            entries: self.findings.len() as u64,
+            used: self.findings.weight(),
+            places: self.findings.capacity(),
+            evicted: self.evicted.get(),
+        }
     }
 
     /// The finding for a key, if it may be used from memory at `now`.

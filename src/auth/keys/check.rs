@@ -12,7 +12,14 @@ use super::{
     last_uses::LastUses,
     rehash::Rehasher,
 };
-use crate::auth::{Checked, Undecided, batch_reader::BatchReader, clock, coherence::Freshness};
+use crate::auth::{
+    Checked, Undecided,
+    batch_reader::BatchReader,
+    clock,
+    coherence::Freshness,
+    counts::{CheckCounts, Counted, Outcome, Way},
+    occupancy::Occupancy,
+};
 use crate::{
     config::Checks,
     domain::{
@@ -31,6 +38,8 @@ pub struct KeyChecker {
     freshness: Arc<Freshness>,
     cold: Arc<ColdChecks>,
     uses: Arc<LastUses>,
+    counts: CheckCounts,
+    max_cold: usize,
 }
 
 impl KeyChecker {
@@ -56,7 +65,7 @@ impl KeyChecker {
             in_flight: SingleFlight::default(),
             runtime,
         });
-        Self { keyring, freshness, cold, uses }
+        Self { keyring, freshness, cold, uses, counts: CheckCounts::new(Counted::Keys), max_cold: settings.max_cold }
     }
 
     /// Decides whether `text` is a key that is valid at `now` for a client at `address`. A text that is not our key is
@@ -83,8 +92,11 @@ impl KeyChecker {
     /// As for [`check`](Self::check).
     pub async fn check_holder(&self, text: &[u8]) -> Result<Verdict, Undecided> {
         Ok(match self.examine(text).await? {
-            Examined::No(denial) => Verdict::Denied(denial),
-            Examined::Proven(record) => Verdict::Granted(Principal::proven_key(record)),
+            Examined::No(denial, way) => Verdict::Denied(self.refuse(denial, way)),
+            Examined::Proven(record, way) => {
+                self.counts.count(Outcome::Granted, way);
+                Verdict::Granted(Principal::proven_key(record))
+            }
         })
     }
 
@@ -98,23 +110,53 @@ impl KeyChecker {
     ) -> Checked<Result<Examined, Undecided>, impl Future<Output = Result<Examined, Undecided>>> {
         match self.recall(text) {
             Ok(examined) => Checked::Now(Ok(examined)),
-            Err(presented) => Checked::Later(async move { Ok(self.cold.find_out(&presented).await?.examined()) }),
+            Err(presented) => Checked::Later(async move {
+                let found = self.cold.find_out(&presented).await;
+                let (finding, way) = found.inspect_err(|_| self.counts.count(Outcome::Undecided, Way::None))?;
+                Ok(finding.examined(way))
+            }),
         }
     }
 
     /// Uses an authentic key now, from `address`. Every use passes through this function, at every entry point, so
-    /// costs and counters of a use belong here. `refusal` returns the reason against this use; without one, the key is
-    /// used.
+    /// costs and counters of a use belong here. `way`: how the key was found authentic. `refusal` returns the reason
+    /// against this use; without one, the key is used.
     pub fn use_key<R>(
         &self,
         record: &KeyRecord,
+        way: Way,
         now: OffsetDateTime,
         address: Option<IpAddr>,
         refusal: impl FnOnce(&KeyRecord) -> Result<(), R>,
     ) -> Result<(), R> {
-        refusal(record)?;
+        if let Err(reason) = refusal(record) {
+            self.counts.count(Outcome::Denied, way);
+            return Err(reason);
+        }
+        self.counts.count(Outcome::Granted, way);
         self.uses.note(record, now, address);
         Ok(())
+    }
+
+    /// Refuses a text that is no valid key.
+    pub fn refuse(&self, denial: Denial, way: Way) -> Denial {
+        self.counts.count(Outcome::Denied, way);
+        denial
+    }
+
+    /// How many keys were checked.
+    pub fn counts(&self) -> &CheckCounts {
+        &self.counts
+    }
+
+    /// How full the memory of keys is.
+    pub fn occupancy(&self) -> Occupancy {
+        self.cold.cache.occupancy()
+    }
+
+    /// The first checks under way or waiting.
+    pub fn first_checks(&self) -> usize {
+        self.max_cold.saturating_sub(self.cold.admission.available_permits())
     }
 
     /// Whether a text has the form of our keys, without checking its tag.
@@ -130,7 +172,7 @@ impl KeyChecker {
     /// The answer from memory, or the parsed key if memory has none.
     fn recall<'a>(&self, text: &'a [u8]) -> Result<Examined, PresentedKey<'a>> {
         let Ok(form) = self.keyring.form(text) else {
-            return Ok(Examined::No(Denial::KeyMalformed));
+            return Ok(Examined::No(Denial::KeyMalformed, Way::Tag));
         };
         let believed = self.cold.cache.believed(form.id, &self.freshness, clock::now());
         // If exactly this text was verified before, its tag need not be checked, which would cost more than everything
@@ -138,24 +180,24 @@ impl KeyChecker {
         if let Some(finding) = &believed
             && let Some(record) = finding.proven(&form.proof)
         {
-            return Ok(Examined::Proven(Arc::clone(record)));
+            return Ok(Examined::Proven(Arc::clone(record), Way::Memory));
         }
         let Ok(presented) = self.keyring.recognise(form) else {
-            return Ok(Examined::No(Denial::KeyMalformed));
+            return Ok(Examined::No(Denial::KeyMalformed, Way::Tag));
         };
         match believed {
-            Some(finding) if finding.is_about(&presented.proof) => Ok(finding.examined()),
+            Some(finding) if finding.is_about(&presented.proof) => Ok(finding.examined(Way::Memory)),
             _ => Err(presented),
         }
     }
 
     /// The key's own rules depend on time and address, so they are applied to every request.
     fn verdict(&self, examined: Examined, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
-        let record = match examined {
-            Examined::No(denial) => return Verdict::Denied(denial),
-            Examined::Proven(record) => record,
+        let (record, way) = match examined {
+            Examined::No(denial, way) => return Verdict::Denied(self.refuse(denial, way)),
+            Examined::Proven(record, way) => (record, way),
         };
-        match self.use_key(&record, now, address, |record| record.refusal(now, address).map_or(Ok(()), Err)) {
+        match self.use_key(&record, way, now, address, |record| record.refusal(now, address).map_or(Ok(()), Err)) {
             Ok(()) => Verdict::Granted(Principal::proven_key(record)),
             Err(denial) => Verdict::Denied(denial),
         }

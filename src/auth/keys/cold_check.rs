@@ -26,6 +26,7 @@ use crate::auth::{
     batch_reader::{BatchReader, Rows},
     clock,
     coherence::Freshness,
+    counts::Way,
 };
 use crate::domain::{
     api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
@@ -51,7 +52,8 @@ impl Rows for KeyRows {
     }
 }
 
-type Outcome = Result<Finding, Undecided>;
+/// With what it took to find out.
+type Outcome = Result<(Finding, Way), Undecided>;
 type InFlight = watch::Receiver<Option<Outcome>>;
 type Completion = watch::Sender<Option<Outcome>>;
 
@@ -78,10 +80,10 @@ impl ColdChecks {
             Join::Leader(completion) => return self.start(presented, completion).await,
             Join::Follower(flight) => flight,
         };
-        let finding = outcome_of(flight).await?;
+        let (finding, way) = outcome_of(flight).await?;
         // The shared read may have begun before this request, so it counts as memory.
         if finding.is_about(&presented.proof) && finding.may_be_believed(id, &self.freshness, clock::now()) {
-            return Ok(finding);
+            return Ok((finding, way));
         }
         // All requests that waited for the first read are here now. One of them starts a new read, and the others join
         // it. It begins after they arrived, so they need no lease to trust it.
@@ -89,9 +91,9 @@ impl ColdChecks {
             Join::Leader(completion) => return self.start(presented, completion).await,
             Join::Follower(flight) => flight,
         };
-        let finding = outcome_of(flight).await?;
+        let (finding, way) = outcome_of(flight).await?;
         if finding.is_about(&presented.proof) {
-            return Ok(finding);
+            return Ok((finding, way));
         }
         let completion = self.in_flight.list(id);
         self.start(presented, completion).await
@@ -116,10 +118,10 @@ impl ColdChecks {
     async fn run(self: Arc<Self>, lookup: Lookup, completion: Completion, slot: Slot, permit: OwnedSemaphorePermit) {
         let id = lookup.id;
         let (outcome, outdated) = match self.prove(lookup).await {
-            Ok((finding, outdated)) => (Ok(finding), outdated),
+            Ok((finding, way, outdated)) => (Ok((finding, way)), outdated),
             Err(undecided) => (Err(undecided), None),
         };
-        if let Ok(finding) = &outcome {
+        if let Ok((finding, _)) = &outcome {
             self.cache.keep(id, finding, &self.freshness);
         }
         // Released first, because a client with an answer may immediately present another key.
@@ -130,30 +132,30 @@ impl ColdChecks {
         }
     }
 
-    async fn prove(&self, lookup: Lookup) -> Result<(Finding, Option<OutdatedHash>), Undecided> {
+    async fn prove(&self, lookup: Lookup) -> Result<(Finding, Way, Option<OutdatedHash>), Undecided> {
         let Lookup { id, proof, secret, pepper } = lookup;
         // Another read may have finished between this request's cache lookup and its start.
         if let Some(finding) = self.cache.believed(id, &self.freshness, clock::now())
             && finding.is_about(&proof)
         {
-            return Ok((finding, None));
+            return Ok((finding, Way::Memory, None));
         }
         let ticket = self.freshness.read_started(record_id(id));
         let found = |standing| Finding { ticket, standing };
         let Some(stored) = self.reader.read(id).await? else {
             let until = clock::now().after(ABSENCE_LASTS);
-            return Ok((found(Standing::Absent { until }), None));
+            return Ok((found(Standing::Absent { until }), Way::Row, None));
         };
         let record = Arc::new(stored.record.clone());
         if self.cache.has_proof(id, &proof) {
-            return Ok((found(Standing::Proven { proof, record }), None));
+            return Ok((found(Standing::Proven { proof, record }), Way::Row, None));
         }
         let (matches, secret) = self.hasher.verify(secret, &pepper, &stored.hash, Lane::Check).await?;
         if !matches {
-            return Ok((found(Standing::WrongSecret), None));
+            return Ok((found(Standing::WrongSecret), Way::Hash, None));
         }
         let outdated = self.hasher.is_outdated(&stored.hash).then_some(OutdatedHash { id, secret, pepper, stored });
-        Ok((found(Standing::Proven { proof, record }), outdated))
+        Ok((found(Standing::Proven { proof, record }), Way::Hash, outdated))
     }
 }
 

@@ -15,15 +15,16 @@ mod stored;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use self::{memory_pool::MemoryPool, stored::Expected};
 use crate::{
     config::Hashing,
     domain::{api_key::KeySecret, owner::Owner, ports::keys::StoredHash},
+    telemetry::metrics::counting::{Counter, Distribution, FAST, Histogram},
     turns::{self, OwnerTurns},
 };
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
@@ -62,6 +63,50 @@ pub enum Lane {
     Issue,
 }
 
+impl Lane {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Issue => "issue",
+        }
+    }
+}
+
+/// What is known about the requests of a lane.
+struct LaneCounts {
+    queue: AtomicUsize,
+    waits: Histogram,
+    refused: Counter,
+}
+
+/// The state of a lane.
+pub struct LaneState {
+    /// The name of the lane.
+    pub name: &'static str,
+    /// The requests that wait for their turn.
+    pub queue: usize,
+    /// How long those waited that got their turn.
+    pub waits: Distribution,
+    /// Those that got none in time.
+    pub refused: u64,
+}
+
+/// A place in the queue, which is left however the wait ends.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(queue: &'a AtomicUsize) -> Self {
+        queue.fetch_add(1, Ordering::Relaxed);
+        Self(queue)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Computes and verifies Argon2id hashes.
 pub struct Hasher {
     params: Params,
@@ -71,7 +116,9 @@ pub struct Hasher {
     owners: Arc<OwnerTurns>,
     max_wait: Duration,
     memory: Arc<MemoryPool>,
-    done: Arc<AtomicU64>,
+    concurrency: usize,
+    durations: Arc<Histogram>,
+    counts: [LaneCounts; 2],
 }
 
 /// A permit to hash, a place in the lane, and the owner's turn for a new key.
@@ -94,13 +141,42 @@ impl Hasher {
             owners: OwnerTurns::new(MOST_OF_AN_OWNER),
             max_wait: settings.max_wait,
             memory: Arc::new(memory),
-            done: Arc::default(),
+            concurrency: settings.concurrency.get(),
+            durations: Arc::new(Histogram::new(FAST)),
+            counts: [(), ()].map(|()| LaneCounts {
+                queue: AtomicUsize::new(0),
+                waits: Histogram::new(FAST),
+                refused: Counter::default(),
+            }),
         })
     }
 
-    /// The number of hashes computed since the start, for metrics.
+    /// The number of hashes computed since the start.
     pub fn hashes_done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
+        self.durations().count()
+    }
+
+    /// How long the hashes took.
+    pub fn durations(&self) -> Distribution {
+        self.durations.distribution()
+    }
+
+    /// The hashes that are being computed, and how many may be.
+    pub fn running(&self) -> (usize, usize) {
+        (self.concurrency.saturating_sub(self.permits.available_permits()), self.concurrency)
+    }
+
+    /// The states of the lanes.
+    pub fn lanes(&self) -> [LaneState; 2] {
+        [Lane::Check, Lane::Issue].map(|lane| {
+            let LaneCounts { queue, waits, refused } = &self.counts[lane as usize];
+            LaneState {
+                name: lane.name(),
+                queue: queue.load(Ordering::Relaxed),
+                waits: waits.distribution(),
+                refused: refused.get(),
+            }
+        })
     }
 
     /// Hashes `secret` with a new salt.
@@ -171,12 +247,13 @@ impl Hasher {
     ) -> Result<(Zeroizing<[u8; OUTPUT_BYTES]>, KeySecret), HashError> {
         let pepper = Zeroizing::new(*pepper);
         let memory = Arc::clone(&self.memory);
-        let done = Arc::clone(&self.done);
+        let durations = Arc::clone(&self.durations);
         let work = move || {
             priority::lower_thread_priority();
+            let begun = Instant::now();
             let output = memory
                 .with_blocks(params.block_count(), |blocks| argon2id(&params, &pepper, secret.expose(), &salt, blocks));
-            done.fetch_add(1, Ordering::Relaxed);
+            durations.observe(begun.elapsed());
             drop(turn);
             output.map(|output| (output, secret))
         };
@@ -184,7 +261,7 @@ impl Hasher {
     }
 
     async fn turn(&self, lane: Lane, owner: Option<&Owner>) -> Result<Turn, HashError> {
-        let lane = &self.lanes[lane as usize];
+        let (lane, counts) = (&self.lanes[lane as usize], &self.counts[lane as usize]);
         let all = async {
             let of_owner = match owner {
                 Some(owner) => Some(self.owners.take(owner).await),
@@ -193,9 +270,16 @@ impl Hasher {
             let place = Arc::clone(lane).acquire_owned().await?;
             Ok(([place, Arc::clone(&self.permits).acquire_owned().await?], of_owner))
         };
+        let (begun, _waiting) = (Instant::now(), Waiting::begin(&counts.queue));
         match tokio::time::timeout(self.max_wait, all).await {
-            Ok(turn) => turn.map_err(|closed: tokio::sync::AcquireError| failed(closed)),
-            Err(_) => Err(HashError::Busy(self.max_wait)),
+            Ok(turn) => {
+                counts.waits.observe(begun.elapsed());
+                turn.map_err(|closed: tokio::sync::AcquireError| failed(closed))
+            }
+            Err(_) => {
+                counts.refused.increment();
+                Err(HashError::Busy(self.max_wait))
+            }
         }
     }
 }

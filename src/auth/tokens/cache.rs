@@ -5,10 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use quick_cache::{
-    Weighter,
-    sync::{Cache, DefaultLifecycle},
-};
+use quick_cache::{Weighter, sync::Cache};
 use siphasher::sip128::SipHasher24;
 use time::OffsetDateTime;
 
@@ -16,8 +13,12 @@ use crate::auth::{
     clock,
     coherence::{FillTicket, Freshness, MonotonicTime},
     jwt::VerifiedToken,
+    occupancy::{CountEvictions, Occupancy},
 };
-use crate::domain::{principal::TokenIdentity, token::TokenRecords};
+use crate::{
+    domain::{principal::TokenIdentity, token::TokenRecords},
+    telemetry::metrics::counting::Counter,
+};
 
 /// Taken before the read of a token's two rows; decides whether the result may still be trusted.
 #[derive(Clone, Copy)]
@@ -67,7 +68,9 @@ struct Good {
 /// is in use (a form of CLOCK-Pro), so tokens that are presented once do not evict those of sessions.
 pub(crate) struct TokenCache {
     digester: SipHasher24,
-    tokens: Cache<TokenDigest, Arc<Good>, ByRoom, BuildHasherDefault<DigestHasher>>,
+    tokens:
+        Cache<TokenDigest, Arc<Good>, ByRoom, BuildHasherDefault<DigestHasher>, CountEvictions<TokenDigest, Arc<Good>>>,
+    evicted: Arc<Counter>,
 }
 
 /// The weight of a token, in tokens of the usual size. A token with many scopes counts as several, so that the memory
@@ -105,10 +108,22 @@ impl Hasher for DigestHasher {
 impl TokenCache {
     /// A cache for `entries` tokens of the usual size. The system provides the memory only as it is used.
     pub(crate) fn new(entries: usize) -> Self {
-        let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
+        let evicted = Arc::<Counter>::default();
+        let (hasher, lifecycle) = (BuildHasherDefault::default(), CountEvictions::new(Arc::clone(&evicted)));
         Self {
             digester: SipHasher24::new_with_key(&rand::random()),
             tokens: Cache::with(entries, entries as u64, ByRoom, hasher, lifecycle),
+            evicted,
+        }
+    }
+
+    /// How full it is.
+    pub(super) fn occupancy(&self) -> Occupancy {
+        Occupancy {
+            entries: self.tokens.len() as u64,
+            used: self.tokens.weight(),
+            places: self.tokens.capacity(),
+            evicted: self.evicted.get(),
         }
     }
 

@@ -3,10 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -18,7 +15,9 @@ use crate::auth::{
     Checked, Undecided,
     batch_reader::{BatchReader, Rows},
     coherence::{Freshness, RecordId},
+    counts::{CheckCounts, Counted, Outcome, Way},
     jwt::TokenVerifier,
+    occupancy::Occupancy,
 };
 use crate::domain::{
     denial::{Denial, TokenFault},
@@ -36,7 +35,8 @@ pub struct TokenChecker {
     reader: BatchReader<TokenRows>,
     /// One permit for each check that may wait for the store.
     admission: Semaphore,
-    verified: AtomicU64,
+    max_cold: usize,
+    counts: CheckCounts,
 }
 
 /// The limits on cached tokens and concurrent lookups.
@@ -64,7 +64,8 @@ impl TokenChecker {
             freshness,
             reader: BatchReader::start(TokenRows(ends), room.max_cold, runtime),
             admission: Semaphore::new(room.max_cold),
-            verified: AtomicU64::new(0),
+            max_cold: room.max_cold,
+            counts: CheckCounts::new(Counted::Tokens),
         }
     }
 
@@ -73,9 +74,24 @@ impl TokenChecker {
         &self.verifier
     }
 
-    /// The number of tokens whose signature was verified, because memory did not know them.
+    /// The number of tokens that were verified, because memory did not know them.
     pub fn verified(&self) -> u64 {
-        self.verified.load(Ordering::Relaxed)
+        self.counts.all().filter(|checked| checked.way != "memory").map(|checked| checked.count).sum()
+    }
+
+    /// How many tokens were checked.
+    pub fn counts(&self) -> &CheckCounts {
+        &self.counts
+    }
+
+    /// How full the memory of tokens is.
+    pub fn occupancy(&self) -> Occupancy {
+        self.cache.occupancy()
+    }
+
+    /// The tokens whose rows are being read or waited for.
+    pub fn first_checks(&self) -> usize {
+        self.max_cold.saturating_sub(self.admission.available_permits())
     }
 
     /// Decides whether `token` is valid at `now`. A token with an invalid signature or invalid claims is denied without
@@ -98,30 +114,46 @@ impl TokenChecker {
 
     fn recall(&self, digest: &TokenDigest, now: OffsetDateTime) -> Option<Verdict> {
         let identity = self.cache.believed(digest, &self.freshness, now)?;
+        self.counts.count(Outcome::Granted, Way::Memory);
         Some(Verdict::Granted(Principal::proven_token(identity)))
     }
 
-    /// The signature is verified first, so that a stranger's token costs no query.
     async fn find_out(&self, token: &[u8], digest: TokenDigest, now: OffsetDateTime) -> Result<Verdict, Undecided> {
-        let denied = |fault: TokenFault| Ok(Verdict::Denied(Denial::Token(fault)));
-        self.verified.fetch_add(1, Ordering::Relaxed);
+        let found = self.verify_and_read(token, digest, now).await;
+        let (outcome, way) = match &found {
+            Ok((Verdict::Granted(_), way)) => (Outcome::Granted, *way),
+            Ok((Verdict::Denied(_) | Verdict::OwnerDisabled(_), way)) => (Outcome::Denied, *way),
+            Err(_) => (Outcome::Undecided, Way::None),
+        };
+        self.counts.count(outcome, way);
+        Ok(found?.0)
+    }
+
+    /// The signature is verified first, so that a stranger's token costs no query.
+    async fn verify_and_read(
+        &self,
+        token: &[u8],
+        digest: TokenDigest,
+        now: OffsetDateTime,
+    ) -> Result<(Verdict, Way), Undecided> {
+        let denied = |fault: TokenFault, way| Ok((Verdict::Denied(Denial::Token(fault)), way));
         let verified = match self.verifier.verify(token, now).await? {
             Ok(verified) => verified,
-            Err(fault) => return denied(fault),
+            Err(fault) => return denied(fault, Way::Signature),
         };
         // The read begins after this request arrived, so no lease is needed to trust it.
         let tickets = Tickets::take(verified.records(), &self.freshness);
         let standing = self.standing(verified.records()).await?;
         if let Some(fault) = standing.refusal(verified.issued_at()) {
-            return denied(fault);
+            return denied(fault, Way::Row);
         }
         let identity = Arc::clone(verified.identity());
         // The token is refused, so it is not cached.
         if identity.disabled {
-            return Ok(Verdict::OwnerDisabled(identity));
+            return Ok((Verdict::OwnerDisabled(identity), Way::Row));
         }
         self.cache.keep(digest, verified, tickets, &self.freshness);
-        Ok(Verdict::Granted(Principal::proven_token(identity)))
+        Ok((Verdict::Granted(Principal::proven_token(identity)), Way::Row))
     }
 
     async fn standing(&self, records: TokenRecords) -> Result<TokenStanding, Undecided> {

@@ -114,7 +114,10 @@ pub enum PublicDenial {
 impl Denial {
     /// The codes of all denials, each once.
     pub fn codes() -> impl Iterator<Item = &'static str> {
-        Self::OF_REQUESTS_AND_KEYS.iter().map(|denial| denial.code()).chain(TokenFault::ALL.iter().map(|fault| fault.code()))
+        Self::OF_REQUESTS_AND_KEYS
+            .iter()
+            .map(|denial| denial.code())
+            .chain(TokenFault::ALL.iter().map(|fault| fault.code()))
     }
 
     /// The place of this denial's code among all [`codes`](Self::codes).

@@ -15,7 +15,10 @@ use crate::{
         coherence::{ChangeId, Heartbeat, Holders, Notification, ReplicaId},
         ports::StoreError,
     },
-    store::wire::{self, CHANGES, PULSES, REPLICAS},
+    store::{
+        Statement,
+        wire::{self, CHANGES, PULSES, REPLICAS},
+    },
 };
 
 /// The migration with which pulses began. Replicas of versions before it don't hear them, and may have no row either.
@@ -65,7 +68,7 @@ impl Announcer {
             read.prove().await?;
             Ok((all_are_listed, register))
         };
-        let (all_are_listed, register) = self.store.within_deadline(work).await?;
+        let (all_are_listed, register) = self.store.within_deadline(Statement::ReadReplicas, work).await?;
         let rows = register.ids.into_iter().zip(register.sequences).zip(register.leases);
         let heartbeats = rows.map(|((id, sequence), lease)| Heartbeat {
             replica: ReplicaId(id.as_u128()),

@@ -85,6 +85,11 @@ impl Pool {
         self.connections.options().get_max_connections()
     }
 
+    /// The open connections, and those of them that nobody uses.
+    pub(in crate::store) fn open_and_idle(&self) -> (u32, u32) {
+        (self.connections.size(), u32::try_from(self.connections.num_idle()).unwrap_or(u32::MAX))
+    }
+
     /// Directs the pool to another server.
     pub(in crate::store) fn set_options(&self, options: PgConnectOptions) {
         self.connections.set_connect_options(options);

@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Store, rows::managed_rows, wire::REPLICAS};
+use super::{Statement, Store, rows::managed_rows, wire::REPLICAS};
 use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author},
@@ -36,7 +36,7 @@ use crate::domain::{
 #[async_trait]
 impl KeyLedger for Store {
     async fn insert(&self, insertion: &Insertion<'_>, author: &Author) -> Result<Inserted, StoreError> {
-        self.within_deadline(self.insert_key(insertion, author)).await
+        self.within_deadline(Statement::InsertKey, self.insert_key(insertion, author)).await
     }
 
     async fn earlier(
@@ -49,7 +49,7 @@ impl KeyLedger for Store {
             let mut seat = self.to_read(reach).await?;
             insert::earlier(&mut seat.connection, request, now).await
         };
-        self.within_deadline(work).await
+        self.within_deadline(Statement::FindIdempotentRequest, work).await
     }
 
     async fn show(&self, id: KeyId, reach: &Reach) -> Result<Option<ManagedKey>, StoreError> {
@@ -65,7 +65,7 @@ impl KeyLedger for Store {
             );
             Ok(query.fetch_optional(&mut *seat.connection).await?)
         };
-        self.within_deadline(work).await?.map(ManagedKey::try_from).transpose()
+        self.within_deadline(Statement::ShowKey, work).await?.map(ManagedKey::try_from).transpose()
     }
 
     async fn list(
@@ -80,11 +80,11 @@ impl KeyLedger for Store {
             let mut seat = self.to_read(reach).await?;
             list::keys(&mut seat.connection, filter, order, page, now).await
         };
-        self.within_deadline(work).await
+        self.within_deadline(Statement::ListKeys, work).await
     }
 
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {
-        self.within_deadline(self.change_key(change)).await
+        self.within_deadline(Statement::ChangeKey, self.change_key(change)).await
     }
 
     async fn revoke_in_bulk(
@@ -95,15 +95,15 @@ impl KeyLedger for Store {
         at: OffsetDateTime,
         by: Together<'_>,
     ) -> Result<u32, StoreError> {
-        self.within_deadline(self.revoke_keys(filter, most, reason, at, by)).await
+        self.within_deadline(Statement::RevokeKeys, self.revoke_keys(filter, most, reason, at, by)).await
     }
 
     async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError> {
-        self.within_deadline(self.count_keys(filter, reach, now)).await
+        self.within_deadline(Statement::CountKeys, self.count_keys(filter, reach, now)).await
     }
 
     async fn is_disabled(&self, owner: &Owner) -> Result<bool, StoreError> {
-        self.within_deadline(self.is_switched_off(owner)).await
+        self.within_deadline(Statement::ReadOwnerState, self.is_switched_off(owner)).await
     }
 
     async fn owners(
@@ -112,15 +112,15 @@ impl KeyLedger for Store {
         page: &Page,
         now: OffsetDateTime,
     ) -> Result<Listed<OwnerStanding>, StoreError> {
-        self.within_deadline(self.list_owners(filter, page, now)).await
+        self.within_deadline(Statement::ListOwners, self.list_owners(filter, page, now)).await
     }
 
     async fn owner(&self, owner: &Owner, now: OffsetDateTime) -> Result<Option<OwnerStanding>, StoreError> {
-        self.within_deadline(self.one_owner(owner, now)).await
+        self.within_deadline(Statement::ShowOwner, self.one_owner(owner, now)).await
     }
 
     async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
-        self.within_deadline(self.switch(switch, by)).await
+        self.within_deadline(Statement::SwitchOwner, self.switch(switch, by)).await
     }
 
     async fn revoke_tokens(
@@ -128,19 +128,19 @@ impl KeyLedger for Store {
         revocation: &TokenRevocation,
         by: Together<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.within_deadline(self.end_tokens(revocation, by)).await
+        self.within_deadline(Statement::RevokeTokens, self.end_tokens(revocation, by)).await
     }
 
     async fn forget_ended(&self, keep: Duration, most: u32) -> Result<Option<u32>, StoreError> {
-        self.within_deadline(self.forget_keys(keep, most)).await
+        self.within_deadline(Statement::RemoveEndedKeys, self.forget_keys(keep, most)).await
     }
 
     async fn keep_audit_months(&self) -> Result<(), StoreError> {
-        self.within_deadline(self.see_to_audit_months()).await
+        self.within_deadline(Statement::KeepAuditMonths, self.see_to_audit_months()).await
     }
 
     async fn events(&self, filter: &EventFilter, page: &Page, reach: &Reach) -> Result<Listed<AuditEvent>, StoreError> {
-        self.within_deadline(self.list_events(filter, page, reach)).await
+        self.within_deadline(Statement::ListEvents, self.list_events(filter, page, reach)).await
     }
 }
 

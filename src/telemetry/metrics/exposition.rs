@@ -111,7 +111,10 @@ mod tests {
         let text = text.finish();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("# HELP keyward_lease_remaining_seconds "), "{}", lines[0]);
-        assert_eq!(lines[1..3], ["# TYPE keyward_lease_remaining_seconds gauge", "keyward_lease_remaining_seconds 4.5"]);
+        assert_eq!(
+            lines[1..3],
+            ["# TYPE keyward_lease_remaining_seconds gauge", "keyward_lease_remaining_seconds 4.5"]
+        );
         assert_eq!(lines[5], r#"keyward_issuer_key_set_age_seconds{issuer="a \"b\"\\\n"} 7"#);
         assert_eq!(lines[8], r#"keyward_hash_duration_seconds_bucket{le="0.0001"} 0"#);
         assert_eq!(lines[9], r#"keyward_hash_duration_seconds_bucket{le="0.00025"} 1"#);

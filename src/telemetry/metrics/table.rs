@@ -151,11 +151,8 @@ static ISSUER: Label = Label {
 };
 static FETCH_RESULT: Label = words("result", &["ok", "failed"], "Whether usable keys came.");
 static KEY_STATE: Label = words("state", KEY_STATES, "The state of the key. `disabled`: the key itself or its owner.");
-static VERSION: Label = Label {
-    name: "version",
-    values: Values::OfTheReplica("the version of the program"),
-    help: "The version.",
-};
+static VERSION: Label =
+    Label { name: "version", values: Values::OfTheReplica("the version of the program"), help: "The version." };
 static REVISION: Label = Label {
     name: "revision",
     values: Values::OfTheReplica("`KEYWARD_REVISION` when the program was built, or `unknown`"),
@@ -306,8 +303,11 @@ pub static CONFIRMATIONS: Family = histogram(
     "Time from the commit of a change until no replica trusts what it replaced.",
 );
 /// Lost listeners.
-pub static RECONNECTS: Family =
-    counter("keyward_listen_reconnects_total", &[], "Times that the LISTEN connection was lost and had to be replaced.");
+pub static RECONNECTS: Family = counter(
+    "keyward_listen_reconnects_total",
+    &[],
+    "Times that the LISTEN connection was lost and had to be replaced.",
+);
 /// The notification queue.
 pub static QUEUE_USAGE: Family = gauge(
     "keyward_notification_queue_usage_ratio",
@@ -322,8 +322,11 @@ pub static ISSUER_AGE: Family = gauge(
     "Time since the keys of an issuer were last fetched. Absent until they were. After jwt.key_set_keep they are not used.",
 );
 /// Fetches.
-pub static ISSUER_FETCHES: Family =
-    counter("keyward_issuer_key_set_fetches_total", &[&ISSUER, &FETCH_RESULT], "Attempts to fetch the keys of an issuer.");
+pub static ISSUER_FETCHES: Family = counter(
+    "keyward_issuer_key_set_fetches_total",
+    &[&ISSUER, &FETCH_RESULT],
+    "Attempts to fetch the keys of an issuer.",
+);
 /// Unknown key ids.
 pub static ISSUER_UNKNOWN_KEYS: Family = counter(
     "keyward_issuer_unknown_keys_total",
@@ -381,26 +384,11 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Requests", families: &[&REQUESTS, &REQUEST_DURATION] },
     Group {
         heading: "Checks",
-        families: &[
-            &CHECKS,
-            &DENIALS,
-            &CHECKS_WAITING,
-            &CACHE_ENTRIES,
-            &CACHE_USED,
-            &CACHE_PLACES,
-            &CACHE_EVICTIONS,
-        ],
+        families: &[&CHECKS, &DENIALS, &CHECKS_WAITING, &CACHE_ENTRIES, &CACHE_USED, &CACHE_PLACES, &CACHE_EVICTIONS],
     },
     Group {
         heading: "Hashing",
-        families: &[
-            &HASHING_QUEUE,
-            &HASHING_RUNNING,
-            &HASHING_LIMIT,
-            &HASHING_WAIT,
-            &HASH_DURATION,
-            &HASHING_REFUSALS,
-        ],
+        families: &[&HASHING_QUEUE, &HASHING_RUNNING, &HASHING_LIMIT, &HASHING_WAIT, &HASH_DURATION, &HASHING_REFUSALS],
     },
     Group {
         heading: "Database",
@@ -434,15 +422,7 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Keys", families: &[&KEYS, &SAMPLED_AT] },
     Group {
         heading: "Process",
-        families: &[
-            &BUILD,
-            &CPU_SECONDS,
-            &RESIDENT_BYTES,
-            &VIRTUAL_BYTES,
-            &START_TIME,
-            &OPEN_FDS,
-            &MAX_FDS,
-        ],
+        families: &[&BUILD, &CPU_SECONDS, &RESIDENT_BYTES, &VIRTUAL_BYTES, &START_TIME, &OPEN_FDS, &MAX_FDS],
     },
 ];
 

@@ -100,7 +100,7 @@ fn decide(gate: &Gate, request: &HttpRequest, demand: Option<&Demand>, verdict: 
     match by_rule.or(by_address) {
         None => Ok(grant::of(&principal, gate.tokens.verifier())),
         Some(Denial::Scopes) => {
-            gate.log_refusal(Denial::Scopes, request);
+            gate.note_refusal(Denial::Scopes, request);
             let all: BTreeSet<&str> = demand.into_iter().flat_map(Demand::scopes).chain(asked_for.iter()).collect();
             Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")))
         }

@@ -24,5 +24,5 @@ pub use self::{
     jwk::{Source, Unusable},
     key_set::{KeySet, NotUsed, ReadKeySet},
     no_key_set::NotAKeySet,
-    remote_keys::{RemoteKeys, RemoteKeysSettings},
+    remote_keys::{RemoteKeys, RemoteKeysSettings, RemoteKeysState},
 };

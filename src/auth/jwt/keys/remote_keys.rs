@@ -14,7 +14,7 @@ use super::{
 use crate::{
     auth::{Undecided, clock, coherence::MonotonicTime, jwt::algorithm::SignatureAlgorithm},
     domain::ports::key_sets::{FetchError, FetchedKeySet, KeySetSource},
-    telemetry::outage::Trouble,
+    telemetry::{metrics::counting::Counter, outage::Trouble},
 };
 
 /// An issuer can't make us fetch more often, whatever its `Cache-Control` says.
@@ -41,6 +41,23 @@ pub struct RemoteKeys {
     settings: RemoteKeysSettings,
     current: ArcSwapOption<Fetched>,
     demand: watch::Sender<Demand>,
+    fetched: Counter,
+    failed: Counter,
+    unknown_keys: Counter,
+}
+
+/// The state of an issuer's keys, for operators.
+pub struct RemoteKeysState<'a> {
+    /// The name of the issuer.
+    pub issuer: &'a str,
+    /// How long ago the keys were fetched; `None` if they never were.
+    pub age: Option<Duration>,
+    /// The successful fetches.
+    pub fetched: u64,
+    /// The failed fetches.
+    pub failed: u64,
+    /// The tokens that named a key which the issuer did not have.
+    pub unknown_keys: u64,
 }
 
 /// Whether somebody needs a fetch now.
@@ -103,6 +120,9 @@ impl RemoteKeys {
             current: ArcSwapOption::empty(),
             // The first fetch is requested by every token that arrives before it ends.
             demand: watch::channel(Demand { open: true, last: None }).0,
+            fetched: Counter::default(),
+            failed: Counter::default(),
+            unknown_keys: Counter::default(),
         }
     }
 
@@ -119,6 +139,21 @@ impl RemoteKeys {
         self.fetch(&mut Reported::default()).await.map(drop)
     }
 
+    /// The state, for operators.
+    pub fn state(&self) -> RemoteKeysState<'_> {
+        let now = clock::now();
+        let fetched_at =
+            |fetched: &Arc<Fetched>| fetched.until.as_nanos().saturating_sub(self.settings.keep.as_nanos() as u64);
+        let fetched_at = self.current.load().as_ref().map(fetched_at);
+        RemoteKeysState {
+            issuer: &self.issuer,
+            age: fetched_at.map(|at| Duration::from_nanos(now.as_nanos().saturating_sub(at))),
+            fetched: self.fetched.get(),
+            failed: self.failed.get(),
+            unknown_keys: self.unknown_keys.get(),
+        }
+    }
+
     /// Fetches for ever. Only this task fetches, so there is never more than one fetch at a time.
     pub async fn run(self: Arc<Self>) {
         let mut retry = RETRY_MIN;
@@ -129,12 +164,14 @@ impl RemoteKeys {
             let wanted = demand.borrow().open;
             let pause = match self.fetch(&mut told).await {
                 Ok(pause) => {
+                    self.fetched.increment();
                     let issuer = &self.issuer;
                     trouble.is_over(|lasted_ms| tracing::info!(issuer, lasted_ms, "fetched an issuer's keys again"));
                     retry = RETRY_MIN;
                     pause
                 }
                 Err(FetchError(error)) => {
+                    self.failed.increment();
                     trouble.tell(&error, |repeated| {
                         let issuer = &self.issuer;
                         tracing::warn!(issuer, error, repeated, "could not fetch an issuer's keys; trying again");
@@ -201,8 +238,9 @@ impl RemoteKeys {
         current.as_ref().is_some_and(|fetched| fetched.keys.version == version && now < fetched.until)
     }
 
-    /// Waits for a fetch, unless a token caused one so recently that another would bring nothing new.
+    /// A token names a key that is unknown. Waits for a fetch, unless a token caused one so recently that another would bring nothing new.
     pub(in crate::auth::jwt) async fn fetch_anew(&self) {
+        self.unknown_keys.increment();
         if self.ask() {
             // A fetch is bounded in time; it fails to end only when the process does.
             let _ = self.demand.subscribe().wait_for(|demand| !demand.open).await;
