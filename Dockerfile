@@ -23,6 +23,8 @@ RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' >src/main.rs \
 COPY . .
 # The crates are in the layer above, so this step works without a network.
 # Compressed, the line tables that make a backtrace readable cost 9 MB instead of 37; backtraces can read them so.
+ARG REVISION=unknown
+ENV KEYWARD_REVISION=$REVISION
 RUN cargo build --release --locked --offline --package keyward --bin keyward \
     && mkdir -p /out/empty \
     && objcopy --compress-debug-sections=zlib target/release/keyward /out/keyward

@@ -1,17 +1,19 @@
 //! Keyward's routes as an application to be served.
 
-use std::{io, sync::Arc};
+use std::{io, net::TcpListener, sync::Arc};
 
 use actix_service::map_config;
 use actix_web::{
     App,
     dev::{AppConfig, Server as RunningServer},
-    web::Data,
+    web::{Data, ServiceConfig},
 };
 use tracing_actix_web::TracingLogger;
 
 use super::{
     access::{cors::Cors, edge::Edge, root_span::RootSpan},
+    handlers::metrics::MetricsPage,
+    request_counts::RequestCounts,
     routes,
     services::Services,
     wire::failure::Failure,
@@ -22,34 +24,81 @@ use crate::{
     server::{self, Application, Listeners, Refusal, Refused, Wording},
 };
 
+/// Keyward's routes, or some of them, with what all answers have in common.
+pub struct Routes {
+    /// The state of the handlers.
+    pub services: Arc<Services>,
+    /// Counts the answers; `None` if nobody reads that.
+    pub requests: Option<Arc<RequestCounts>>,
+    /// The metrics; `None` if they are not served here.
+    pub metrics: Option<Arc<MetricsPage>>,
+}
+
+/// The connections for the metrics alone: some readers, who read one text.
+const METRICS_CONNECTIONS: usize = 16;
+const METRICS_BUFFERED_BYTES: usize = 2 * 1024 * 1024;
+
 /// Starts serving on `listeners`. The server runs while the returned future is polled, and is stopped through its
 /// handle.
 ///
 /// # Errors
 /// If a listener can't be used.
-pub fn start(listeners: Listeners, services: Arc<Services>, settings: &Server) -> io::Result<RunningServer> {
-    let keyward = Keyward::of(Arc::clone(&services.gate));
-    let services = Data::from(services);
+pub fn start(listeners: Listeners, served: Routes, settings: &Server) -> io::Result<RunningServer> {
     let cors = settings.cors.as_ref().map(|cors| Arc::new(Cors::new(cors)));
-    let wording = wording(cors.clone());
+    serve(listeners, served, routes::configure, cors, settings)
+}
+
+/// Starts serving the metrics alone, at an address of their own: on a thread of their own, with the same protection
+/// against clients that send or read slowly.
+///
+/// # Errors
+/// As for [`start`].
+pub fn start_metrics(tcp: TcpListener, served: Routes, settings: &Server) -> io::Result<RunningServer> {
+    let settings = Server {
+        workers: std::num::NonZeroUsize::MIN,
+        max_connections: METRICS_CONNECTIONS,
+        max_buffered_bytes: METRICS_BUFFERED_BYTES,
+        ..settings.clone()
+    };
+    serve(Listeners { tcp, socket: None }, served, routes::configure_metrics, None, &settings)
+}
+
+fn serve(
+    listeners: Listeners,
+    Routes { services, requests, metrics }: Routes,
+    configure: fn(&mut ServiceConfig, &Data<Services>),
+    cors: Option<Arc<Cors>>,
+    settings: &Server,
+) -> io::Result<RunningServer> {
+    let keyward = Keyward::of(Arc::clone(&services.gate));
+    let (services, metrics) = (Data::from(services), metrics.map(Data::from));
+    let wording = wording(cors.clone(), requests.clone());
     let new = move || {
         let application = App::new()
             .app_data(services.clone())
             .app_data(keyward.clone())
-            .configure(|app| routes::configure(app, &services))
-            .wrap(Edge { cors: cors.clone() })
+            .configure(|app| {
+                if let Some(metrics) = &metrics {
+                    app.app_data(metrics.clone());
+                }
+                configure(app, &services);
+            })
+            .wrap(Edge { cors: cors.clone(), requests: requests.clone() })
             .wrap(TracingLogger::<RootSpan>::new());
         map_config(application, |()| AppConfig::default())
     };
     server::start(listeners, Application { new, wording, takes_body: routes::takes_body }, settings)
 }
 
-fn wording(cors: Option<Arc<Cors>>) -> Wording {
+fn wording(cors: Option<Arc<Cors>>, requests: Option<Arc<RequestCounts>>) -> Wording {
     Arc::new(move |refusal: Refusal, refused: &Refused<'_>| {
         let failure = Failure::new(refused.path, refusal.into());
         let mut answer = failure.answer(refused.request_id.to_str().ok());
         if let (Some(cors), Some(headers)) = (&cors, refused.headers) {
             cors.permit(refused.path, headers, answer.headers_mut());
+        }
+        if let Some(requests) = &requests {
+            requests.refused(answer.status());
         }
         answer
     })

@@ -25,6 +25,8 @@ pub enum Access {
     OAuthClient,
     /// A JWT with the scope `keyward:admin`.
     Administrator,
+    /// Who may read the metrics: anyone, or with `metrics.token` only who presents it. Only where metrics are served.
+    Metrics,
     /// Gateways, which forward what their clients send; the handler decides whether the client's request is allowed.
     /// Any method, because it may be the client's.
     Forwarded,
@@ -44,9 +46,9 @@ pub struct Endpoint {
 impl Endpoint {
     /// Whether unknown parameters and unexpected bodies are refused (`strict.rs`). Not for gateways, which forward what
     /// their clients send; not for OAuth, which has its own rules (RFC 6749 §3.2); not for the compatibility routes;
-    /// and not for public routes, to which load balancers and browsers add parameters of their own.
+    /// and not for public routes and metrics, to which load balancers and browsers add parameters of their own.
     pub(super) fn is_strict(&self) -> bool {
-        let is_open = matches!(self.access, Access::Public(_) | Access::Forwarded);
+        let is_open = matches!(self.access, Access::Public(_) | Access::Metrics | Access::Forwarded);
         !is_open && Dialect::of_path(self.path) == Dialect::Standard
     }
 }

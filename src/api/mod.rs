@@ -7,6 +7,7 @@ pub(crate) mod handlers;
 mod openapi;
 mod paths;
 mod readiness;
+pub mod request_counts;
 pub mod routes;
 mod services;
 pub mod wire;
@@ -17,6 +18,7 @@ pub use self::{
     handlers::{
         audit::{Event, csv_header, csv_lines, ndjson},
         keys::representation::{CreatedKey, Key, RotatedKey},
+        metrics::MetricsPage,
         owners::OwnerDetails,
         tokens::EndedTokens,
         verify::{KeyQuery, Verification},

@@ -17,7 +17,8 @@ use super::{
     access::{authenticate, immediate::Immediate, key_check::WithKey, strict},
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
-        audit, authorize::GatewayCheck, compatibility, health, keys, oauth, owners, problem_page, tokens, verify,
+        audit, authorize::GatewayCheck, compatibility, health, keys, metrics, oauth, owners, problem_page, tokens,
+        verify,
     },
     openapi::{self, page},
     paths,
@@ -27,6 +28,9 @@ use super::{
 
 /// Every method that a route has.
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
+
+/// The path of the metrics, by convention.
+const METRICS: &str = "/metrics";
 
 const DOCUMENTS: &str = "public information, the same for everybody; read before a client has a credential";
 
@@ -51,6 +55,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Public("for the load balancer, which has no credential; reveals only readiness"),
         |route| route.to(health::readyz),
     ),
+    endpoint(Method::GET, METRICS, Access::Metrics, |route| route.to(metrics::show)),
     endpoint(Method::GET, "/v1/keys/self", Access::OwnKey, |route| route.to(keys::show_self)),
     endpoint(Method::DELETE, "/v1/keys/self", Access::KeyHolder, |route| route.to(keys::revoke_self)),
     endpoint(Method::POST, "/v1/keys/verify", Access::Verifier, |route| route.to(verify::verify)),
@@ -113,6 +118,12 @@ pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
     app.default_service(web::to(not_found));
 }
 
+/// Configures the metrics alone, for an address of their own.
+pub(super) fn configure_metrics(app: &mut ServiceConfig, services: &Data<Services>) {
+    app.service(resource(METRICS, services));
+    app.default_service(web::to(not_found));
+}
+
 fn resource(path: &'static str, services: &Data<Services>) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));
@@ -141,7 +152,8 @@ fn route(endpoint: &Endpoint, services: &Data<Services>) -> Route {
         route
     };
     match endpoint.access {
-        Access::Public(_) => route,
+        // The handler knows the token.
+        Access::Public(_) | Access::Metrics => route,
         access => route.wrap(from_fn(move |request, next| authenticate::require(access, request, next))),
     }
 }

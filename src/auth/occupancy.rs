@@ -34,8 +34,12 @@ impl<Key, Value> CountEvictions<Key, Value> {
 impl<Key, Value> Lifecycle<Key, Value> for CountEvictions<Key, Value> {
     type RequestState = <DefaultLifecycle<Key, Value> as Lifecycle<Key, Value>>::RequestState;
 
-    fn on_evict(&self, state: &mut Self::RequestState, key: Key, value: Value) {
+    /// Only for what has to go. What is replaced under its own key also passes through [`on_evict`](Self::on_evict).
+    fn before_evict(&self, _: &mut Self::RequestState, _: &Key, _: &mut Value) {
         self.evicted.increment();
+    }
+
+    fn on_evict(&self, state: &mut Self::RequestState, key: Key, value: Value) {
         self.default.on_evict(state, key, value);
     }
 }

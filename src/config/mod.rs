@@ -26,6 +26,8 @@ mod loading;
 #[cfg(feature = "server")]
 mod log;
 #[cfg(feature = "server")]
+mod metrics;
+#[cfg(feature = "server")]
 mod process;
 #[cfg(feature = "server")]
 mod sections;
@@ -55,6 +57,7 @@ pub use self::{
     authorize::{Authorize, policy},
     loading::{Problems, Settings, Sources},
     log::{Log, LogFormat},
+    metrics::Metrics,
     process::Process,
 };
 
@@ -88,6 +91,8 @@ pub struct Config {
     pub last_used: LastUsed,
     /// The audit log.
     pub audit: Audit,
+    /// The metrics.
+    pub metrics: Metrics,
     /// The log.
     pub log: Log,
 }

@@ -1,8 +1,8 @@
 //! All sections together for `keyward serve`, and single ones for commands that need no more.
 
 use super::{
-    Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Log, Problems,
-    Process, Server, Settings, keys::validate::parsed, loading::Check,
+    Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Log, Metrics,
+    Problems, Process, Server, Settings, keys::validate::parsed, loading::Check,
 };
 use crate::domain::api_key::Prefix;
 
@@ -28,6 +28,7 @@ impl Settings {
         let coherence = Coherence::read(&mut check);
         let last_used = LastUsed::read(&mut check);
         let audit = Audit::read(&mut check);
+        let metrics = Metrics::read(&mut check);
         let log = Log::read(&mut check);
         let all = (|| {
             Some(Config {
@@ -42,6 +43,7 @@ impl Settings {
                 coherence: coherence?,
                 last_used: last_used?,
                 audit: audit?,
+                metrics: metrics?,
                 log: log?,
             })
         })();

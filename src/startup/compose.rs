@@ -70,6 +70,9 @@ pub(super) struct Composed {
     pub(super) hasher: Arc<Hasher>,
     pub(super) freshness: Arc<Freshness>,
     pub(super) membership: Arc<Member>,
+    pub(super) link: Arc<Link>,
+    /// The keys of issuers that publish them.
+    pub(super) key_sets: Vec<Arc<RemoteKeys>>,
 }
 
 /// An invalid setting.
@@ -97,7 +100,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     let hasher = Arc::new(Hasher::new(&hashing)?);
     let settings = CoherenceTimings::for_lease(coherence.lease)?;
     let tasks = Tasks::default();
-    let verifier = token_verifier(&jwt, &runtime, &tasks)?;
+    let (verifier, key_sets) = token_verifier(&jwt, &runtime, &tasks)?;
     let announcements = store.announcements(MessageKeys::new(&peppers), address);
     let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
     let uses = Arc::new(LastUses::new(store.clone(), last_used));
@@ -131,18 +134,25 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         host,
     };
     let freshness = link.freshness();
-    let membership = Arc::new(Member { link, uses, store, tasks, runtime, housekeeping });
-    Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership })
+    let membership = Arc::new(Member { link: Arc::clone(&link), uses, store, tasks, runtime, housekeeping });
+    Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership, link, key_sets })
 }
 
-/// Starts fetching the keys of issuers that publish them.
-fn token_verifier(settings: &Jwt, runtime: &Handle, tasks: &Tasks) -> Result<TokenVerifier, Impossible> {
+/// Starts fetching the keys of issuers that publish them. They are also returned by name, so that operators always see
+/// them in the same order.
+fn token_verifier(
+    settings: &Jwt,
+    runtime: &Handle,
+    tasks: &Tasks,
+) -> Result<(TokenVerifier, Vec<Arc<RemoteKeys>>), Impossible> {
     let remote = remote_keys(settings)?;
     let mut started = HashSet::new();
-    for keys in remote.values().filter(|keys| started.insert(Arc::as_ptr(keys))) {
+    let mut key_sets: Vec<_> = remote.values().filter(|keys| started.insert(Arc::as_ptr(keys))).cloned().collect();
+    key_sets.sort_by(|one, other| one.issuer().cmp(other.issuer()));
+    for keys in &key_sets {
         tasks.add(runtime.spawn(Arc::clone(keys).run()).abort_handle());
     }
-    Ok(TokenVerifier::new(settings, &remote)?)
+    Ok((TokenVerifier::new(settings, &remote)?, key_sets))
 }
 
 /// The keys of issuers that publish them, by issuer. Issuers with the same key set share it, such as the tenants of a
@@ -193,7 +203,8 @@ impl Member {
         }
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a task for as long as the replica.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.add(self.runtime.spawn(task).abort_handle());
     }
 }

@@ -3,6 +3,7 @@
 //! - `compose`: the common parts of every replica
 //! - `examination`: whether issuers can be reached, for `keyward doctor`
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
+//! - `metrics`: gathers what all parts count; `metrics_port`: serves it at an address of its own
 //! - `server`: a replica that serves Keyward's own routes (`RunningServer`)
 //! - `socket`: the optional Unix socket
 
@@ -11,6 +12,10 @@ mod compose;
 #[cfg(feature = "server")]
 mod examination;
 mod library;
+#[cfg(feature = "server")]
+mod metrics;
+#[cfg(feature = "server")]
+mod metrics_port;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]

@@ -16,10 +16,15 @@ use uuid::Uuid;
 
 use super::{
     compose::{Composed, Housekeeping, Member, Sections, compose},
+    metrics::{Samples, Sources},
+    metrics_port::MetricsServer,
     socket::SocketFile,
 };
 use crate::{
-    api::{self, Authorize, OwnRoutes, Readiness, Services},
+    api::{
+        self, Authorize, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
+        request_counts::RequestCounts, routes::ENDPOINTS,
+    },
     auth::lifecycle::KeyIssuer,
     config::{self, Audit, Config, Database, Server},
     domain::network,
@@ -49,6 +54,9 @@ pub struct RunningServer {
     address: SocketAddr,
     socket: Option<SocketFile>,
     server: HttpServer,
+    metrics_server: Option<MetricsServer>,
+    /// Where to put samples of the database, and how often; `None` without metrics.
+    sampling: Option<(Arc<Samples>, Duration)>,
     readiness: Arc<Readiness>,
     membership: Arc<Member>,
     settings: Server,
@@ -78,6 +86,7 @@ impl RunningServer {
             coherence,
             last_used,
             audit,
+            metrics,
             log: _,
         } = config;
         if let Some(wide) = network::wider_than_private(&settings.trusted_proxies) {
@@ -89,10 +98,11 @@ impl RunningServer {
         let lease = coherence.lease;
         let authorize = authorizer(authorize, hang_up)?;
         let tcp = listen(&settings)?;
+        let metrics_tcp = metrics.listen.filter(|_| metrics.enabled).map(MetricsServer::listen).transpose()?;
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
         let store = Store::new(&database)?;
-        let Composed { gate, keyring, hasher, freshness, membership } = compose(
+        let Composed { gate, keyring, hasher, freshness, membership, link, key_sets } = compose(
             store.clone(),
             Sections {
                 jwt,
@@ -112,6 +122,20 @@ impl RunningServer {
         .map_err(anyhow::Error::from_boxed)?;
         let readiness = Arc::new(Readiness::new(store.clone(), freshness));
         let lifecycle = Arc::clone(&gate.lifecycle);
+        let samples = metrics.enabled.then(Arc::<Samples>::default);
+        let page_and_counts = samples.as_ref().map(|samples| {
+            let requests = Arc::new(RequestCounts::new(ENDPOINTS));
+            let sources = Sources {
+                requests: Arc::clone(&requests),
+                gate: Arc::clone(&gate),
+                hasher: Arc::clone(&hasher),
+                link,
+                key_sets,
+                store: store.clone(),
+                samples: Arc::clone(samples),
+            };
+            (Arc::new(MetricsPage::new(move || sources.text(), metrics.token)), requests)
+        });
         let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let services = Arc::new(Services {
             gate,
@@ -124,8 +148,27 @@ impl RunningServer {
             authorize,
             readiness: Arc::clone(&readiness),
         });
-        let server = api::application::start(Listeners { tcp, socket: by_socket }, services, &settings)?;
-        Ok(Self { address, socket, server, readiness, membership, settings, store, database, audit, lease })
+        let (page, requests) = page_and_counts.unzip();
+        let routes = |metrics| Routes { services: Arc::clone(&services), requests: requests.clone(), metrics };
+        let (here, metrics_server) = match metrics_tcp {
+            Some(tcp) => (None, Some(MetricsServer::serve(tcp, routes(page), &settings)?)),
+            None => (page, None),
+        };
+        let server = api::application::start(Listeners { tcp, socket: by_socket }, routes(here), &settings)?;
+        Ok(Self {
+            address,
+            socket,
+            server,
+            metrics_server,
+            sampling: samples.map(|samples| (samples, metrics.sample_every)),
+            readiness,
+            membership,
+            settings,
+            store,
+            database,
+            audit,
+            lease,
+        })
     }
 
     /// Waits for the database for as long as necessary, migrates its schema if configured, and starts to work. In the
@@ -141,6 +184,9 @@ impl RunningServer {
         };
         self.store.warn_of_strangers().await;
         self.membership.begin().await;
+        if let Some((samples, every)) = self.sampling.take() {
+            self.membership.spawn(samples.take(Arc::clone(&self.store), every));
+        }
         self.readiness.prepared(schema.fits);
         let replica = Uuid::from_u128(self.store.replica_id().0);
         tracing::info!(
@@ -168,7 +214,7 @@ impl RunningServer {
     /// # Errors
     /// If the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { socket, mut server, readiness, membership, settings, .. } = self;
+        let Self { socket, mut server, metrics_server, readiness, membership, settings, .. } = self;
         let handle = server.handle();
         let ended = tokio::select! {
             // The server ended by itself: it failed to start, for example because it may open no files.
@@ -182,6 +228,9 @@ impl RunningServer {
             Some(result) => Err(ended_by_itself(result)),
             None => tokio::join!(server, handle.stop(true)).0.context("the HTTP server failed"),
         };
+        if let Some(server) = metrics_server {
+            server.stop().await;
+        }
         membership.end().await;
         result?;
         tracing::info!("stopped");

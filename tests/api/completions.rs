@@ -125,6 +125,7 @@ const COMMANDS: &[(&str, Result<&str, &str>)] = &[
     ("readMetadata", Err("is about addresses")),
     ("isAlive", Ok("healthcheck")),
     ("isReady", Ok("healthcheck")),
+    ("readMetrics", Err("is about a running replica")),
     ("listProblems", Err("is about answers")),
     ("readProblem", Err("is about answers")),
     ("readOpenApi", Err("is about requests")),

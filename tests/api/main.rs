@@ -47,6 +47,7 @@ mod limits;
 mod lists;
 mod log_fields;
 mod logs;
+mod metrics;
 mod migrations;
 mod misplaced_credentials;
 mod narrowing;

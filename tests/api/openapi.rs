@@ -96,6 +96,7 @@ async fn every_operation_says_which_credential_it_wants() {
         let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_ascii_lowercase()];
         let wanted = match endpoint.access {
             Access::Public(_) => json!([]),
+            Access::Metrics => json!([{}, { "metricsToken": [] }]),
             Access::CompatibilityToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
             Access::ApiKey => json!([{ "apiKey": [] }]),
             Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),

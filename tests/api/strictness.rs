@@ -15,7 +15,7 @@ use test_support::{
 /// Routes where the rule holds: below `/v1`, but for gateways and OAuth.
 fn strict() -> impl Iterator<Item = &'static Endpoint> {
     let is_exempt = |endpoint: &&Endpoint| {
-        matches!(endpoint.access, Access::Public(_) | Access::Forwarded | Access::OAuthClient)
+        matches!(endpoint.access, Access::Public(_) | Access::Metrics | Access::Forwarded | Access::OAuthClient)
             || endpoint.path.starts_with("/api/")
     };
     ENDPOINTS.iter().filter(move |endpoint| !is_exempt(endpoint))

@@ -73,7 +73,9 @@ async fn check(access: Access, request: &mut ServiceRequest) -> Checked {
             (kind, Ok(key)) => (kind, services(request.request()).gate.keys.check_holder(key).await),
             (kind, Err(denial)) => (kind, Ok(Verdict::Denied(denial))),
         },
-        Access::Public(_) | Access::ApiKey | Access::Forwarded => unreachable!("not behind this middleware"),
+        Access::Public(_) | Access::Metrics | Access::ApiKey | Access::Forwarded => {
+            unreachable!("not behind this middleware")
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! The outermost middleware. It answers for handlers that fail with a [`Reason`], adds the request id to every answer,
-//! and applies CORS.
+//! applies CORS, and counts.
 //!
 //! A `Service` instead of `from_fn`, which would box the future of every request.
 
 use std::{
     future::{Future, Ready, ready},
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready as when_ready},
+    time::Instant,
 };
 
 use actix_web::{
@@ -19,6 +21,7 @@ use futures_util::future::Either;
 
 use super::{cors::Cors, explanation::explanation, root_span};
 use crate::api::{
+    request_counts::RequestCounts,
     services::answered,
     wire::failure::{Failure, Reason},
 };
@@ -27,6 +30,8 @@ use crate::server::REQUEST_ID;
 /// The middleware.
 pub(crate) struct Edge {
     pub(crate) cors: Option<Arc<Cors>>,
+    /// Counts the answers; `None` if nobody reads that.
+    pub(crate) requests: Option<Arc<RequestCounts>>,
 }
 
 impl<S> Transform<S, ServiceRequest> for Edge
@@ -41,14 +46,23 @@ where
     type Future = Ready<Result<EdgeService<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(EdgeService { behind: service, cors: self.cors.clone() }))
+        ready(Ok(EdgeService {
+            behind: service,
+            cors: self.cors.clone(),
+            requests: self.requests.clone().map(|requests| Rc::new(OfWorker(requests))),
+        }))
     }
 }
+
+/// The counters within a worker. Each request holds a reference, and a number of references that workers share would make
+/// them wait for each other.
+struct OfWorker(Arc<RequestCounts>);
 
 /// The middleware with the service behind it.
 pub(crate) struct EdgeService<S> {
     behind: S,
     cors: Option<Arc<Cors>>,
+    requests: Option<Rc<OfWorker>>,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -63,12 +77,13 @@ where
     forward_ready!(behind);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
+        let counting = self.requests.clone().map(|requests| (requests, Instant::now()));
         let preflight = self.cors.as_ref().and_then(|cors| cors.preflight(request.request()));
         let answer = match preflight {
             Some(answer) => Either::Left(ready(Ok(answered(request, answer)))),
             None => Either::Right(self.behind.call(request)),
         };
-        EdgeResponse { answer, cors: self.cors.clone() }
+        EdgeResponse { answer, cors: self.cors.clone(), counting }
     }
 }
 
@@ -78,6 +93,8 @@ type Outcome = Result<ServiceResponse<BoxBody>, Error>;
 pub(crate) struct EdgeResponse<F> {
     answer: Either<Ready<Outcome>, F>,
     cors: Option<Arc<Cors>>,
+    /// The counters, and when the request began.
+    counting: Option<(Rc<OfWorker>, Instant)>,
 }
 
 impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
@@ -93,6 +110,9 @@ impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
             permit(cors, &mut response);
         }
         response.headers_mut().insert(REQUEST_ID, id);
+        if let Some((requests, begun)) = &self.counting {
+            requests.0.answered(response.request(), response.status(), begun.elapsed());
+        }
         Poll::Ready(Ok(response))
     }
 }

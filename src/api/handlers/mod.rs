@@ -5,6 +5,7 @@ pub(crate) mod authorize;
 pub(crate) mod compatibility;
 pub(crate) mod health;
 pub(crate) mod keys;
+pub(crate) mod metrics;
 pub(crate) mod oauth;
 pub(crate) mod owners;
 pub(crate) mod problem_page;

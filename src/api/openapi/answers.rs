@@ -163,6 +163,7 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
         }
+        Access::Metrics => denied(CredentialKind::Either, &usual),
         Access::Forwarded => {
             [denied(CredentialKind::Either, &usual), denied(CredentialKind::Either, &[NotAllowed])].concat()
         }

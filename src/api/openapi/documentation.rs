@@ -149,6 +149,11 @@ pub(super) const GROUPS: &[Group] = &[
         operations: &[
             ("GET /healthz", "Liveness: if there is no response, restart the process."),
             ("GET /readyz", "Readiness: on 503, send requests to another replica."),
+            (
+                "GET /metrics",
+                "For Prometheus. 404 if metrics are switched off or have an address of their own. Without a configured \
+                token, they are for everybody.",
+            ),
         ],
     },
     Group {

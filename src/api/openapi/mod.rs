@@ -114,6 +114,7 @@ fn security_schemes() -> Value {
         },
         "basic": { "type": "http", "scheme": "basic", "description": "An API key as the password; any user name." },
         "bearerKey": { "type": "http", "scheme": "bearer", "description": "An API key as a bearer token." },
+        "metricsToken": { "type": "http", "scheme": "bearer", "description": "The configured `metrics.token`." },
         "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key." },
     })
 }
@@ -171,6 +172,7 @@ fn written(endpoint: &Endpoint, operation: Operation, all: &[Endpoint]) -> Value
 fn security(access: Access) -> Value {
     match access {
         Access::Public(_) => json!([]),
+        Access::Metrics => json!([{}, { "metricsToken": [] }]),
         Access::CompatibilityToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
         Access::ApiKey => json!([{ "apiKey": [] }]),
         Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),

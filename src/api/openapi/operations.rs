@@ -252,6 +252,11 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             "Readiness",
         )
     }),
+    ("GET /metrics", |_| {
+        Operation::new("readMetrics", "Get the metrics of this replica")
+            .answers_without_json(200, "The metrics, in the text format of Prometheus", &[])
+            .fails([Reason::NotFound(Missing::Route)])
+    }),
     ("GET /problems", |_| document("listProblems", "List problem types", "ProblemTypes").also_as(&["text/html"])),
     ("GET /problems/{code}", |_| {
         document("readProblem", "Get a problem type", "ProblemType")

@@ -68,10 +68,11 @@ struct Good {
 /// is in use (a form of CLOCK-Pro), so tokens that are presented once do not evict those of sessions.
 pub(crate) struct TokenCache {
     digester: SipHasher24,
-    tokens:
-        Cache<TokenDigest, Arc<Good>, ByRoom, BuildHasherDefault<DigestHasher>, CountEvictions<TokenDigest, Arc<Good>>>,
+    tokens: Cache<TokenDigest, Arc<Good>, ByRoom, BuildHasherDefault<DigestHasher>, Evictions>,
     evicted: Arc<Counter>,
 }
+
+type Evictions = CountEvictions<TokenDigest, Arc<Good>>;
 
 /// The weight of a token, in tokens of the usual size. A token with many scopes counts as several, so that the memory
 /// is bounded whatever issuers put into them.

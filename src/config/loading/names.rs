@@ -8,7 +8,7 @@ pub(in crate::config) const PREFIX: &str = "KEYWARD__";
 pub(in crate::config) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// Settings whose value is never shown. Each has a twin `…_file` with the path of a file to read it from.
-pub(in crate::config) const SECRETS: [&str; 7] = [
+pub(in crate::config) const SECRETS: [&str; 8] = [
     "database.url",
     "database.listen_url",
     "database.migrate_url",
@@ -16,6 +16,7 @@ pub(in crate::config) const SECRETS: [&str; 7] = [
     "database.password",
     "jwt.secret",
     "keys.peppers",
+    "metrics.token",
 ];
 
 /// Settings with several values: separated by commas in the environment, one per line in a secret's file.

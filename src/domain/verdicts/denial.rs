@@ -37,6 +37,8 @@ pub enum Denial {
     RequestUnknown,
     /// The statements about the request disagree, or one of them is ambiguous.
     RequestUnclear,
+    /// Not the token with which the metrics may be read.
+    MetricsToken,
     /// The token was refused.
     Token(TokenFault),
 }
@@ -139,12 +141,13 @@ impl Denial {
             Self::NoRule => 13,
             Self::RequestUnknown => 14,
             Self::RequestUnclear => 15,
+            Self::MetricsToken => 16,
             Self::Token(fault) => Self::OF_REQUESTS_AND_KEYS.len() + fault as usize,
         }
     }
 
     /// One for each code, besides those of tokens.
-    const OF_REQUESTS_AND_KEYS: [Self; 16] = [
+    const OF_REQUESTS_AND_KEYS: [Self; 17] = [
         Self::Missing,
         Self::Ambiguous,
         Self::KeyMalformed,
@@ -161,6 +164,7 @@ impl Denial {
         Self::NoRule,
         Self::RequestUnknown,
         Self::RequestUnclear,
+        Self::MetricsToken,
     ];
 
     /// The part of this that a stranger may know.
@@ -198,6 +202,7 @@ impl Denial {
             Self::NoRule => "policy_no_rule",
             Self::RequestUnknown => "policy_request_unknown",
             Self::RequestUnclear => "policy_request_unclear",
+            Self::MetricsToken => "metrics_token",
             Self::Token(fault) => fault.code(),
         }
     }

@@ -9,6 +9,7 @@ mod headers;
 mod key_set_forms;
 mod key_sets;
 mod keys_apart;
+mod metrics;
 mod outages;
 mod provider;
 mod providers;

@@ -126,6 +126,11 @@ impl RemoteKeys {
         }
     }
 
+    /// The name of the issuer.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Whether any fetch has succeeded.
     pub fn have_come(&self) -> bool {
         self.current.load().is_some()

@@ -1,0 +1,141 @@
+//! How many requests were answered with which status, by route, and how long that took.
+//!
+//! A request is counted under the pattern of its route, never its path. The routes are known when the program starts,
+//! and so are the statuses, so a client can't create a series.
+
+use std::{collections::HashMap, time::Duration};
+
+use actix_web::{
+    HttpRequest,
+    http::{Method, StatusCode},
+};
+
+use super::{
+    endpoint::{Access, Endpoint},
+    paths,
+};
+use crate::telemetry::metrics::counting::{Counters, Distribution, FAST, Histograms};
+
+/// The statuses that Keyward answers with. Others count together.
+pub const STATUSES: [&str; 24] = [
+    "200", "201", "204", "304", "307", "308", "400", "401", "403", "404", "405", "408", "409", "412", "413", "414",
+    "415", "422", "429", "431", "500", "501", "503", "other",
+];
+const NUMBERS: [u16; STATUSES.len() - 1] =
+    [200, 201, 204, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 422, 429, 431, 500, 501, 503];
+
+/// The label of a request that no route serves.
+const NONE: &str = "none";
+
+/// The method of a route that takes any.
+const ANY: &str = "any";
+
+/// The counters of all routes.
+pub struct RequestCounts {
+    endpoints: &'static [Endpoint],
+    /// The places of the routes with a path.
+    by_path: HashMap<&'static str, Vec<usize>>,
+    counts: Counters,
+    durations: Histograms,
+}
+
+/// The labels of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteLabels {
+    /// The method of the route.
+    pub method: &'static str,
+    /// The pattern of its path.
+    pub route: &'static str,
+}
+
+impl RequestCounts {
+    /// Counters for these routes.
+    pub fn new(endpoints: &'static [Endpoint]) -> Self {
+        let mut by_path = HashMap::<_, Vec<_>>::new();
+        for (place, endpoint) in endpoints.iter().enumerate() {
+            by_path.entry(endpoint.path).or_default().push(place);
+        }
+        let routes = endpoints.len() + 1;
+        Self {
+            endpoints,
+            by_path,
+            counts: Counters::new(routes * STATUSES.len()),
+            durations: Histograms::new(FAST, routes),
+        }
+    }
+
+    /// Counts an answer.
+    pub(super) fn answered(&self, request: &HttpRequest, status: StatusCode, took: Duration) {
+        let route = self.place_of(request);
+        self.count(route, status);
+        self.durations.observe(route, took);
+    }
+
+    /// Counts the refusal of something that is no valid request, which has no route and no beginning.
+    pub(super) fn refused(&self, status: StatusCode) {
+        self.count(self.endpoints.len(), status);
+    }
+
+    fn count(&self, route: usize, status: StatusCode) {
+        let known = NUMBERS.iter().position(|number| *number == status.as_u16());
+        self.counts.add(route * STATUSES.len() + known.unwrap_or(NUMBERS.len()), 1);
+    }
+
+    fn place_of(&self, request: &HttpRequest) -> usize {
+        let path = request.path();
+        // The scope for gateways has no pattern.
+        let places = if paths::is_for_gateways(path) {
+            let pattern = if path == paths::AUTHORIZE { paths::AUTHORIZE } else { paths::AUTHORIZE_BELOW };
+            self.by_path.get(pattern)
+        } else {
+            // Most paths have no parameters, and finding a pattern costs more than this.
+            let by_pattern = || self.by_path.get(request.match_pattern()?.as_str());
+            self.by_path.get(path).or_else(by_pattern)
+        };
+        let serves = |place: &&usize| {
+            let Endpoint { method, access, .. } = &self.endpoints[**place];
+            *access == Access::Forwarded
+                || method == request.method()
+                || (method == Method::GET && request.method() == Method::HEAD)
+        };
+        places.and_then(|places| places.iter().find(serves)).copied().unwrap_or(self.endpoints.len())
+    }
+
+    /// The labels of all routes, and of requests without one.
+    pub fn routes(&self) -> impl Iterator<Item = RouteLabels> {
+        let labels = |endpoint: &'static Endpoint| RouteLabels {
+            method: if endpoint.access == Access::Forwarded { ANY } else { endpoint.method.as_str() },
+            route: endpoint.path,
+        };
+        self.endpoints.iter().map(labels).chain([RouteLabels { method: NONE, route: NONE }])
+    }
+
+    /// How many answers each route gave with each status, if it gave any.
+    pub fn counts(&self) -> impl Iterator<Item = (RouteLabels, &'static str, u64)> {
+        let places = self.routes().enumerate();
+        let all = places.flat_map(|(place, labels)| {
+            let of_status =
+                move |(status, name): (usize, &'static str)| (place * STATUSES.len() + status, labels, name);
+            STATUSES.into_iter().enumerate().map(of_status)
+        });
+        all.map(|(place, labels, status)| (labels, status, self.counts.get(place))).filter(|(.., count)| *count > 0)
+    }
+
+    /// How long each route took, if it was used.
+    pub fn durations(&self) -> impl Iterator<Item = (RouteLabels, Distribution)> {
+        let all = self.routes().enumerate().map(|(place, labels)| (labels, self.durations.distribution(place)));
+        all.filter(|(_, distribution)| distribution.count() > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_counted_under_their_names() {
+        for (number, name) in NUMBERS.iter().zip(STATUSES) {
+            assert_eq!(number.to_string(), name);
+        }
+    }
+}
