@@ -32,6 +32,8 @@ pub struct Routes {
     pub requests: Option<Arc<RequestCounts>>,
     /// The metrics; `None` if they are not served here.
     pub metrics: Option<Arc<MetricsPage>>,
+    /// Whether each answer has a line in the log.
+    pub log_requests: bool,
 }
 
 /// The connections for the metrics alone: some readers, who read one text.
@@ -65,7 +67,7 @@ pub fn start_metrics(tcp: TcpListener, served: Routes, settings: &Server) -> io:
 
 fn serve(
     listeners: Listeners,
-    Routes { services, requests, metrics }: Routes,
+    Routes { services, requests, metrics, log_requests }: Routes,
     configure: fn(&mut ServiceConfig, &Data<Services>),
     cors: Option<Arc<Cors>>,
     settings: &Server,
@@ -83,7 +85,7 @@ fn serve(
                 }
                 configure(app, &services);
             })
-            .wrap(Edge { cors: cors.clone(), requests: requests.clone() })
+            .wrap(Edge { cors: cors.clone(), requests: requests.clone(), log_requests })
             .wrap(TracingLogger::<RootSpan>::new());
         map_config(application, |()| AppConfig::default())
     };

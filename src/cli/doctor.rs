@@ -31,7 +31,7 @@ Examples:
   keyward doctor
   keyward doctor --config /etc/keyward.toml
   docker compose exec keyward keyward doctor
-  keyward doctor --json | jq -r '.[] | select(.state == \"failed\") | .remedy'")]
+  keyward doctor --json | jq '.[] | select(.state == \"failed\")'")]
 pub(super) struct Doctor {
     /// Print JSON: a list of findings.
     #[arg(long)]

@@ -54,7 +54,7 @@ Examples:
   keyward dev                               # try it, with nothing to prepare
   keyward token mint --dev --subject alice  # a token for that `keyward dev`
   keyward config                            # what `keyward serve` would use
-  keyward doctor                            # whether all of that works, and what to do
+  keyward doctor                            # whether all of that works
   keyward serve                             # production
   keyward keys list                         # keys, on the database directly
   keyward completions bash                  # for your shell";

@@ -11,6 +11,8 @@ pub struct Log {
     pub format: LogFormat,
     /// The filter directives of `tracing_subscriber::EnvFilter`: levels, globally or for a module.
     pub level: String,
+    /// Whether each answer has a line.
+    pub requests: bool,
 }
 
 /// The format of a log line.
@@ -30,12 +32,13 @@ impl Log {
     pub(super) fn read(check: &mut Check<'_>) -> Option<Self> {
         let format = check.value("log.format", "auto, json or pretty");
         let level = check.text("log.level", 1024);
+        let requests = check.value("log.requests", "true or false");
         if level.as_ref().is_some_and(|level| !level.split(',').all(is_log_directive)) {
             let grammar = "error, warn, info, debug, trace or off, also for modules (info,keyward::auth=debug)";
             check.problem("log.level", format!("is not understood: use {grammar}"));
             return None;
         }
-        Some(Self { format: format?, level: level? })
+        Some(Self { format: format?, level: level?, requests: requests? })
     }
 }
 

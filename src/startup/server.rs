@@ -87,7 +87,7 @@ impl RunningServer {
             last_used,
             audit,
             metrics,
-            log: _,
+            log,
         } = config;
         if let Some(wide) = network::wider_than_private(&settings.trusted_proxies) {
             tracing::warn!(
@@ -149,7 +149,12 @@ impl RunningServer {
             readiness: Arc::clone(&readiness),
         });
         let (page, requests) = page_and_counts.unzip();
-        let routes = |metrics| Routes { services: Arc::clone(&services), requests: requests.clone(), metrics };
+        let routes = |metrics| Routes {
+            services: Arc::clone(&services),
+            requests: requests.clone(),
+            metrics,
+            log_requests: log.requests,
+        };
         let (here, metrics_server) = match metrics_tcp {
             Some(tcp) => (None, Some(MetricsServer::serve(tcp, routes(page), &settings)?)),
             None => (page, None),

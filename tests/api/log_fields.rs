@@ -159,3 +159,27 @@ async fn a_request_that_is_no_good_is_told_with_its_client_and_a_503_has_one_lin
     let told = replica.output().lines().filter(|line| line.contains(&id)).count();
     assert_eq!(told, 1, "{}", replica.last_output());
 }
+
+#[tokio::test]
+async fn each_answer_has_a_line_where_that_is_wanted_and_none_otherwise() {
+    let (logging, silent) = (replica_with(&[("KEYWARD__LOG__REQUESTS", "true")]).await, replica().await);
+    for replica in [&logging, &silent] {
+        let holder = Person::named("alice").makes_a_key(replica).await;
+        assert_eq!(holder.asks_for_the_resource(replica).await.status(), 200);
+        let nowhere = stranger(replica, Method::GET, "/nowhere/secret?x=secret");
+        assert_eq!(nowhere.send().await.expect("an answer").status(), 404);
+    }
+    let nowhere = last(&logging, "answered a request", 3).await;
+    let all = lines(&logging, "answered a request");
+    let seen: Vec<_> =
+        all.iter().map(|line| (&line["span"]["method"], &line["span"]["route"], &line["status"])).collect();
+    let expected = [("POST", "/api/create-api-key", 201), ("GET", PROTECTED, 200), ("GET", "none", 404)];
+    for (line, (method, route, status)) in expected.into_iter().enumerate() {
+        // A probe of the readiness came before.
+        let line = seen.len() - expected.len() + line;
+        assert_eq!(seen[line], (&json!(method), &json!(route), &json!(status)));
+    }
+    assert!(nowhere["took_us"].is_u64() && nowhere["client"] == "127.0.0.1", "{nowhere}");
+    assert!(nowhere["span"]["request_id"].is_string() && !nowhere.to_string().contains("secret"), "{nowhere}");
+    assert!(lines(&silent, "answered").is_empty(), "{}", silent.last_output());
+}

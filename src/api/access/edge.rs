@@ -1,5 +1,5 @@
 //! The outermost middleware. It answers for handlers that fail with a [`Reason`], adds the request id to every answer,
-//! applies CORS, and counts.
+//! applies CORS, counts, and logs if every answer is to have a line.
 //!
 //! A `Service` instead of `from_fn`, which would box the future of every request.
 
@@ -9,20 +9,21 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready as when_ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix_web::{
-    Error,
+    Error, HttpRequest,
     body::BoxBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::StatusCode,
 };
 use futures_util::future::Either;
 
 use super::{cors::Cors, explanation::explanation, root_span};
 use crate::api::{
     request_counts::RequestCounts,
-    services::answered,
+    services::{answered, services},
     wire::failure::{Failure, Reason},
 };
 use crate::server::REQUEST_ID;
@@ -32,6 +33,8 @@ pub(crate) struct Edge {
     pub(crate) cors: Option<Arc<Cors>>,
     /// Counts the answers; `None` if nobody reads that.
     pub(crate) requests: Option<Arc<RequestCounts>>,
+    /// Whether each answer has a line in the log.
+    pub(crate) log_requests: bool,
 }
 
 impl<S> Transform<S, ServiceRequest> for Edge
@@ -49,20 +52,39 @@ where
         ready(Ok(EdgeService {
             behind: service,
             cors: self.cors.clone(),
-            requests: self.requests.clone().map(|requests| Rc::new(OfWorker(requests))),
+            observer: (self.requests.is_some() || self.log_requests)
+                .then(|| Rc::new(Observer { counts: self.requests.clone(), logs: self.log_requests })),
         }))
     }
 }
 
-/// The counters within a worker. Each request holds a reference, and a number of references that workers share would make
-/// them wait for each other.
-struct OfWorker(Arc<RequestCounts>);
+/// Counts and logs the answers of a worker. Each request holds a reference, and a number of references that workers share
+/// would make them wait for each other.
+struct Observer {
+    counts: Option<Arc<RequestCounts>>,
+    logs: bool,
+}
+
+impl Observer {
+    fn answered(&self, request: &HttpRequest, status: StatusCode, took: Duration) {
+        if let Some(counts) = &self.counts {
+            counts.answered(request, status, took);
+        }
+        if self.logs {
+            root_span::in_request(request, || {
+                let client = services(request).gate.proxies.client_address(request).map(tracing::field::display);
+                let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                tracing::info!(status = status.as_u16(), took_us, client, "answered a request");
+            });
+        }
+    }
+}
 
 /// The middleware with the service behind it.
 pub(crate) struct EdgeService<S> {
     behind: S,
     cors: Option<Arc<Cors>>,
-    requests: Option<Rc<OfWorker>>,
+    observer: Option<Rc<Observer>>,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -77,13 +99,13 @@ where
     forward_ready!(behind);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let counting = self.requests.clone().map(|requests| (requests, Instant::now()));
+        let observed = self.observer.clone().map(|observer| (observer, Instant::now()));
         let preflight = self.cors.as_ref().and_then(|cors| cors.preflight(request.request()));
         let answer = match preflight {
             Some(answer) => Either::Left(ready(Ok(answered(request, answer)))),
             None => Either::Right(self.behind.call(request)),
         };
-        EdgeResponse { answer, cors: self.cors.clone(), counting }
+        EdgeResponse { answer, cors: self.cors.clone(), observed }
     }
 }
 
@@ -93,8 +115,8 @@ type Outcome = Result<ServiceResponse<BoxBody>, Error>;
 pub(crate) struct EdgeResponse<F> {
     answer: Either<Ready<Outcome>, F>,
     cors: Option<Arc<Cors>>,
-    /// The counters, and when the request began.
-    counting: Option<(Rc<OfWorker>, Instant)>,
+    /// Who observes the answer, and when the request began.
+    observed: Option<(Rc<Observer>, Instant)>,
 }
 
 impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
@@ -110,8 +132,8 @@ impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
             permit(cors, &mut response);
         }
         response.headers_mut().insert(REQUEST_ID, id);
-        if let Some((requests, begun)) = &self.counting {
-            requests.0.answered(response.request(), response.status(), begun.elapsed());
+        if let Some((observer, begun)) = &self.observed {
+            observer.answered(response.request(), response.status(), begun.elapsed());
         }
         Poll::Ready(Ok(response))
     }
