@@ -1,5 +1,8 @@
 //! A restore brings revoked keys back; what the audit or a list says is revoked again.
 
+use std::process::Command;
+
+use keyward_local_postgres::programs::Programs;
 use serde_json::{Value, json};
 use test_support::{
     TestDatabase,
@@ -114,4 +117,54 @@ async fn of_a_file_with_a_mistake_nothing_is_done_and_the_line_is_named() {
     for key in &scene.back {
         assert_eq!(key.status(&scene.replica).await, 200);
     }
+}
+
+/// A dump of `database`, restored into an empty one.
+async fn dumped_and_restored(database: &TestDatabase) -> TestDatabase {
+    let restored = TestDatabase::empty().await;
+    let programs = Programs::find().expect("Postgres's programs");
+    let folder = Folder::new();
+    let file = folder.path().join("keyward.dump");
+    let mut dump = Command::new(programs.path("pg_dump"));
+    dump.args(["--format=custom", "--dbname", database.url(), "--file"]).arg(&file);
+    let mut restore = Command::new(programs.path("pg_restore"));
+    restore.args(["--exit-on-error", "--no-owner", "--dbname", restored.url()]).arg(&file);
+    for mut command in [dump, restore] {
+        let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("it ended").expect("it runs");
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+    restored
+}
+
+#[tokio::test]
+async fn a_dump_that_was_restored_serves_at_once_and_keys_revoked_before_it_stay_revoked() {
+    let database = database().await;
+    let replica = Replica::start_on(database.url(), &[SHORT_LEASE]).await;
+    let alice = Person::named("alice");
+    let (good, before, after) = (
+        alice.creates(&replica, json!({ "metadata": { "é": "☃" } })).await,
+        alice.creates(&replica, json!({})).await,
+        alice.creates(&replica, json!({})).await,
+    );
+    alice.deletes(&replica, &before.path()).await.is(200);
+    let shown = alice.gets(&replica, &good.path()).await.is(200);
+    let restored = dumped_and_restored(&database).await;
+    let lost = alice.creates(&replica, json!({})).await;
+    alice.deletes(&replica, &after.path()).await.is(200);
+    // The replica is in the dump as well; nobody waits for it for longer than its lease.
+    let replica = Replica::start_on(restored.url(), &[SHORT_LEASE]).await;
+    assert_eq!((good.status(&replica).await, before.status(&replica).await), (200, 401));
+    assert_eq!(alice.gets(&replica, &good.path()).await.is(200), shown);
+    // What a restore costs: a key that was made since is gone, and one that was revoked since is good again.
+    assert_eq!((lost.status(&replica).await, after.status(&replica).await), (401, 200));
+    let folder = Folder::new();
+    let file = folder.file("revoked.txt", &after.id);
+    revokes(&restored, &["--ids-file", &file, "--reason", "restored from a backup"]).await.succeeded();
+    assert_eq!((good.status(&replica).await, after.status(&replica).await), (200, 401));
+    // And it goes on: with the audit, and with changes that other replicas confirm.
+    let new = alice.creates(&replica, json!({})).await;
+    new.is_everywhere(std::slice::from_ref(&replica), 200).await;
+    alice.deletes(&replica, &new.path()).await.is(200);
+    let audit = Person::administrator().gets(&replica, "/v1/admin/audit?limit=100").await.is(200);
+    assert!(audit["events"].as_array().expect("events").len() >= 7, "{audit}");
 }
