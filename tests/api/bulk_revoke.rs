@@ -239,6 +239,7 @@ async fn the_conditions_are_those_of_lists_and_a_dry_run_counts_without_revoking
         (json!({ "search": "NIGHT" }), 2),
         (json!({ "scope": "orders:read" }), 1),
         (json!({ "unusedSince": soon }), 2),
+        (json!({ "usedSince": soon }), 1),
         (json!({ "state": "active,disabled" }), 3),
         (json!({ "state": ["disabled"] }), 1),
         (json!({ "owner": "AGFsaWNl" }), 3),

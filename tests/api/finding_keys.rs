@@ -112,7 +112,7 @@ async fn lists_are_narrowed_by_several_states_a_part_of_the_name_a_scope_and_dis
     sqlx::query("UPDATE api_keys SET created_at = '2026-01-01T00:00:00Z'").execute(&rows).await.expect("done");
     write_uses(&rows, &[(&billing, "2026-03-01T00:00:00Z"), (&percent, "2026-02-01T00:00:00Z")]).await;
 
-    let expected: [(&str, Vec<&MadeKey>); 14] = [
+    let expected: [(&str, Vec<&MadeKey>); 16] = [
         ("state=active,disabled,expired", vec![&off, &percent, &billing]),
         ("state=revoked,disabled", vec![&revoked, &off]),
         ("state=disabled", vec![&off]),
@@ -127,6 +127,8 @@ async fn lists_are_narrowed_by_several_states_a_part_of_the_name_a_scope_and_dis
         ("unusedSince=2026-02-15T00:00:00Z", vec![&revoked, &off, &percent]),
         ("unusedSince=2026-02-01T00:00:00Z&state=active", vec![]),
         ("unusedSince=2025-01-01T00:00:00Z", vec![]),
+        ("usedSince=2026-02-01T00:00:00Z", vec![&percent, &billing]),
+        ("usedSince=2026-02-15T00:00:00Z", vec![&billing]),
     ];
     for (query, keys) in expected {
         let keys: Vec<_> = keys.iter().map(|key| key.id.clone()).collect();
@@ -145,6 +147,7 @@ async fn lists_are_narrowed_by_several_states_a_part_of_the_name_a_scope_and_dis
         ("search=%00", "search"),
         ("scope=two+words", "scope"),
         ("unusedSince=monday", "unusedSince"),
+        ("usedSince=monday", "usedSince"),
         ("sort=colour", "sort"),
         ("sort=--name", "sort"),
     ] {

@@ -41,6 +41,7 @@ async fn a_list_has_the_filters_and_the_orders_of_the_api() {
         (&["--created-since", "1h"], &[three, two, one]),
         (&["--created-since", "2100-01-01T00:00:00Z"], &[]),
         (&["--unused-since", "1h"], &[]),
+        (&["--used-since", "1h"], &[]),
         (&["--unused-since", "2100-01-01T00:00:00Z", "--subject", "bob"], &[three]),
         (&["--sort", "createdAt"], &[one, two, three]),
         (&["--subject", "alice", "--sort", "name"], &[two, one]),

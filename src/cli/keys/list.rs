@@ -57,6 +57,9 @@ pub(super) struct List {
     /// Only keys that were made before, and not used since.
     #[arg(long, value_name = "INSTANT", value_parser = values::past)]
     unused_since: Option<OffsetDateTime>,
+    /// Only keys that were used then or later.
+    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
+    used_since: Option<OffsetDateTime>,
     /// By what, with a minus before it for the last first. Keys of all owners: createdAt alone.
     #[arg(long, value_name = "FIELD", value_parser = values::order(), allow_hyphen_values = true, default_value = "-createdAt")]
     sort: KeyOrder,
@@ -82,6 +85,7 @@ impl List {
             expiring_before: self.expiring_before,
             created_since: self.created_since,
             unused_since: self.unused_since,
+            used_since: self.used_since,
         };
         if !self.sort.is_possible(filter.owner.as_ref()) {
             let only = "keys of all owners can be sorted by createdAt alone; name an owner with --owner or --subject";

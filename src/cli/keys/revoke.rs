@@ -141,6 +141,9 @@ pub(super) struct RevokeMany {
     /// Keys that were made before, and not used since.
     #[arg(long, value_name = "INSTANT", value_parser = values::past)]
     unused_since: Option<OffsetDateTime>,
+    /// Keys that were used then or later.
+    #[arg(long, value_name = "INSTANT", value_parser = values::past)]
+    used_since: Option<OffsetDateTime>,
     /// Revoke nothing, and tell how many keys there are.
     #[arg(long)]
     dry_run: bool,
@@ -165,6 +168,7 @@ impl RevokeMany {
             expiring_before: self.expiring_before,
             created_since: self.created_since,
             unused_since: self.unused_since,
+            used_since: self.used_since,
         };
         // A forgotten condition must not revoke every key.
         if filter.owner.is_none() && !filter.narrows() {

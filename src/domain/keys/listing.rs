@@ -37,6 +37,8 @@ pub struct KeyFilter {
     pub created_since: Option<OffsetDateTime>,
     /// Keys created before this instant and not used since.
     pub unused_since: Option<OffsetDateTime>,
+    /// Keys used at or after this instant.
+    pub used_since: Option<OffsetDateTime>,
 }
 
 impl KeyFilter {
@@ -53,6 +55,7 @@ impl KeyFilter {
             expiring_before,
             created_since,
             unused_since,
+            used_since,
         } = self;
         !states.is_empty()
             || environment.is_some()
@@ -63,6 +66,7 @@ impl KeyFilter {
             || expiring_before.is_some()
             || created_since.is_some()
             || unused_since.is_some()
+            || used_since.is_some()
     }
 }
 

@@ -25,14 +25,15 @@ macro_rules! with_state {
 }
 pub(super) use with_state;
 
-/// A query about the keys that a filter names. The filter is in the parameters `$3` to `$12`, and follows the condition
+/// A query about the keys that a filter names. The filter is in the parameters `$3` to `$13`, and follows the condition
 /// that `$before` ends with. The queries differ in how they find keys, and so in where they learn these:
 ///
 /// - `$owner_disabled`: whether the key's owner is disabled
 /// - `$idle`: whether the key has not been used since `$12`
+/// - `$used`: whether it has been used since `$13`
 macro_rules! with_conditions {
     (
-        $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $idle:literal, $after:literal,
+        $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $idle:literal, $used:literal, $after:literal,
         $one:expr, $two:expr, $filter:expr, $now:expr $(, $argument:expr)* $(,)?)
     ) => {
         $crate::store::ledger::conditions::with_state!($($query)::+!(
@@ -47,7 +48,7 @@ macro_rules! with_conditions {
              AND ($10::timestamptz IS NULL OR expires_at < $10)
              AND ($11::timestamptz IS NULL OR created_at >= $11)
              AND ($12::timestamptz IS NULL OR (created_at < $12 AND "
-            + $idle + ")) " + $after,
+            + $idle + ")) AND ($13::timestamptz IS NULL OR " + $used + ") " + $after,
             $one,
             $two,
             $filter.states.as_deref() as _,
@@ -59,7 +60,8 @@ macro_rules! with_conditions {
             $filter.scope,
             $filter.expiring_before,
             $filter.created_since,
-            $filter.unused_since
+            $filter.unused_since,
+            $filter.used_since
             $(, $argument)*
         ))
     };
@@ -77,6 +79,7 @@ pub(super) struct Conditions<'a> {
     pub(super) expiring_before: Option<OffsetDateTime>,
     pub(super) created_since: Option<OffsetDateTime>,
     pub(super) unused_since: Option<OffsetDateTime>,
+    pub(super) used_since: Option<OffsetDateTime>,
 }
 
 impl<'a> Conditions<'a> {
@@ -92,6 +95,7 @@ impl<'a> Conditions<'a> {
             expiring_before: filter.expiring_before,
             created_since: filter.created_since,
             unused_since: filter.unused_since,
+            used_since: filter.used_since,
         }
     }
 }

@@ -70,7 +70,7 @@ impl Find<'_> {
     }
 }
 
-/// A `query_as!` for the [`ManagedRow`]s that a filter names, with the limit in `$13`. The statements differ in how they
+/// A `query_as!` for the [`ManagedRow`]s that a filter names, with the limit in `$14`. The statements differ in how they
 /// handle the owner and find keys; a single statement for all cases could not be planned well for any.
 macro_rules! listed {
     (of_owner $before:literal $after:literal, $owner:expr, $find:expr $(, $argument:expr)* $(,)?) => {
@@ -98,6 +98,7 @@ macro_rules! listed {
             [$($of_owner)?] $before,
             $owner_disabled,
             "(key_uses.last_used_at IS NULL OR key_uses.last_used_at < $12)",
+            "key_uses.last_used_at >= $13",
             $after,
             $one,
             $two,
@@ -133,7 +134,7 @@ async fn of_all(
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
     if find.descending {
         let query = listed!(
-            of_all "WHERE api_keys.id < $1 AND api_keys.id >= $2" "ORDER BY api_keys.id DESC LIMIT $13",
+            of_all "WHERE api_keys.id < $1 AND api_keys.id >= $2" "ORDER BY api_keys.id DESC LIMIT $14",
             find.after(),
             last.unwrap_or(Uuid::nil()),
             find,
@@ -141,7 +142,7 @@ async fn of_all(
         query.fetch_all(connection).await
     } else {
         let query = listed!(
-            of_all "WHERE api_keys.id > $1 AND api_keys.id <= $2" "ORDER BY api_keys.id LIMIT $13",
+            of_all "WHERE api_keys.id > $1 AND api_keys.id <= $2" "ORDER BY api_keys.id LIMIT $14",
             find.after(),
             last.unwrap_or(Uuid::max()),
             find,
@@ -159,8 +160,8 @@ async fn of_owner(
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
     if !find.descending {
         let query = listed!(
-            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id > $14"
-            "ORDER BY api_keys.id LIMIT $13",
+            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id > $15"
+            "ORDER BY api_keys.id LIMIT $14",
             owner,
             find,
             find.after(),
@@ -173,9 +174,9 @@ async fn of_owner(
     };
     if let Some(living) = living {
         let query = listed!(
-            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($15)
-               AND api_keys.id < $14 AND revoked_at IS NULL"
-            "ORDER BY api_keys.id DESC LIMIT $13",
+            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($16)
+               AND api_keys.id < $15 AND revoked_at IS NULL"
+            "ORDER BY api_keys.id DESC LIMIT $14",
             owner,
             find,
             find.after(),
@@ -184,8 +185,8 @@ async fn of_owner(
         return query.fetch_all(connection).await;
     }
     let query = listed!(
-        of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $14"
-        "ORDER BY api_keys.id DESC LIMIT $13",
+        of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $15"
+        "ORDER BY api_keys.id DESC LIMIT $14",
         owner,
         find,
         find.after(),
@@ -205,20 +206,20 @@ async fn of_owner_sorted(
     let query = listed!(
         of_owner
         "CROSS JOIN LATERAL (
-             SELECT CASE $14::text
+             SELECT CASE $15::text
                  WHEN 'name' THEN coalesce(name, '')
                  WHEN 'expiresAt' THEN coalesce(to_char(expires_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), 'never')
                  ELSE coalesce(to_char(key_uses.last_used_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), '')
              END COLLATE \"C\" AS value) AS sorted
          WHERE api_keys.issuer = $1 AND api_keys.subject = $2
            AND api_keys.id >= coalesce((SELECT id FROM api_keys AS newest WHERE issuer = $1 AND subject = $2
-                                        ORDER BY id DESC OFFSET $18 LIMIT 1), '00000000-0000-0000-0000-000000000000')
-           AND ($15::uuid IS NULL OR CASE WHEN $17::boolean
-                THEN (sorted.value, api_keys.id) < ($16::text COLLATE \"C\", $15)
-                ELSE (sorted.value, api_keys.id) > ($16::text COLLATE \"C\", $15) END)"
-        "ORDER BY CASE WHEN $17 THEN sorted.value END DESC, CASE WHEN $17 THEN api_keys.id END DESC, sorted.value,
+                                        ORDER BY id DESC OFFSET $19 LIMIT 1), '00000000-0000-0000-0000-000000000000')
+           AND ($16::uuid IS NULL OR CASE WHEN $18::boolean
+                THEN (sorted.value, api_keys.id) < ($17::text COLLATE \"C\", $16)
+                ELSE (sorted.value, api_keys.id) > ($17::text COLLATE \"C\", $16) END)"
+        "ORDER BY CASE WHEN $18 THEN sorted.value END DESC, CASE WHEN $18 THEN api_keys.id END DESC, sorted.value,
                   api_keys.id
-         LIMIT $13",
+         LIMIT $14",
         owner,
         find,
         sort.as_str(),

@@ -32,6 +32,7 @@ macro_rules! living {
                WHERE revoked_at IS NULL AND ($1::text IS NULL OR issuer = $1) AND ($2::text IS NULL OR subject = $2)",
             "disabled_owners.subject IS NOT NULL",
             "NOT EXISTS (SELECT FROM key_uses WHERE key_uses.key_id = api_keys.id AND key_uses.last_used_at >= $12)",
+            "EXISTS (SELECT FROM key_uses WHERE key_uses.key_id = api_keys.id AND key_uses.last_used_at >= $13)",
             $after,
             issuer,
             subject,
@@ -71,8 +72,8 @@ impl Store {
             lock_owner(transaction, owner).await?;
         }
         let revoked = living!(query!(
-            "UPDATE api_keys SET revoked_at = $4, revoked_reason = $13, updated_at = $4 WHERE id IN (SELECT id "
-            "ORDER BY id DESC LIMIT $14 FOR NO KEY UPDATE OF api_keys) RETURNING id, issuer, subject",
+            "UPDATE api_keys SET revoked_at = $4, revoked_reason = $14, updated_at = $4 WHERE id IN (SELECT id "
+            "ORDER BY id DESC LIMIT $15 FOR NO KEY UPDATE OF api_keys) RETURNING id, issuer, subject",
             filter,
             at,
             reason.map(ChangeReason::as_str),

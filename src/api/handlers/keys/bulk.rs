@@ -99,6 +99,7 @@ pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection
         expiring_before: fields.take("expiringBefore", requests::instant),
         created_since: fields.take("createdSince", requests::instant),
         unused_since: fields.take("unusedSince", requests::instant),
+        used_since: fields.take("usedSince", requests::instant),
     };
     let reason = fields.take("reason", parsed);
     let dry_run = fields.take("dryRun", boolean).unwrap_or(false);
@@ -136,6 +137,7 @@ fn describe(filter: &KeyFilter) -> String {
         expiring_before,
         created_since,
         unused_since,
+        used_since,
     } = filter;
     let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
     let all = [
@@ -149,6 +151,7 @@ fn describe(filter: &KeyFilter) -> String {
         ("expiringBefore", expiring_before.map(timestamp::write)),
         ("createdSince", created_since.map(timestamp::write)),
         ("unusedSince", unused_since.map(timestamp::write)),
+        ("usedSince", used_since.map(timestamp::write)),
     ];
     let given = all.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(&value?))));
     given.collect::<Vec<_>>().join("&")

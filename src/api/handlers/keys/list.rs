@@ -114,6 +114,7 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
         expiring_before: parameters.take_instant("expiringBefore"),
         created_since: parameters.take_instant("createdSince"),
         unused_since: parameters.take_instant("unusedSince"),
+        used_since: parameters.take_instant("usedSince"),
     }
 }
 

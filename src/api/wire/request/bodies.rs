@@ -96,6 +96,7 @@ pub(crate) const CONDITIONS: &[Field] = &[
     ("expiringBefore", instant),
     ("createdSince", instant),
     ("unusedSince", instant),
+    ("usedSince", instant),
 ];
 const DRY_RUN: &[Field] = &[("dryRun", || flag("Revoke nothing, and tell how many keys there are."))];
 const REASON: &[Field] = &[("reason", || or_null(line(REASON_MAX)))];

@@ -48,6 +48,7 @@ pub(crate) const OF_KEYS: &[Parameter] = &[
     ("expiringBefore", "Only keys that expire before this instant.", instant),
     ("createdSince", "Only keys created at this instant or later.", instant),
     ("unusedSince", "Only keys created before this instant and not used since.", instant),
+    ("usedSince", "Only keys used at this instant or later.", instant),
 ];
 
 /// The parameters of event lists; administrators' lists also take [`OF_AN_OWNER`].
