@@ -212,6 +212,8 @@ impl Sources {
         if let Some((_, sample)) = sample {
             KEY_STATES.iter().zip(sample.keys).for_each(|(state, count)| keys.value(&[state], count));
         }
+        let mut expiring = text.family(&table::KEYS_EXPIRING);
+        sample.into_iter().for_each(|(_, sample)| expiring.value(&[], sample.expiring));
         let mut at = text.family(&table::SAMPLED_AT);
         sample.into_iter().for_each(|(taken_at, _)| at.value(&[], taken_at.unix_timestamp()));
     }

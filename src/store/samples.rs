@@ -6,12 +6,16 @@ use crate::domain::ports::StoreError;
 /// How many pages of the table `api_keys` are read: 8 MiB, or some 10,000 keys. A table that has no more is counted
 /// exactly.
 const PAGES: f64 = 1024.0;
+/// How many keys are looked at that expire within the next days, those that expire first. An index has them in this order.
+const EXPIRING_MOST: i64 = 10_000;
 
-/// The keys of each state, and the part of the queue of notifications that is used.
+/// The keys of each state, those in use that expire soon, and the part of the queue of notifications that is used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// Active, disabled, expired and revoked keys.
     pub keys: [u64; 4],
+    /// Keys that expire within 7 days and were used within 7.
+    pub expiring: u64,
     /// From 0 to 1.
     pub queue_usage: f64,
 }
@@ -43,10 +47,20 @@ impl Store {
                 percent,
             );
             let counted = counted.fetch_one(&mut *read).await?;
+            let expiring = sqlx::query_scalar!(
+                r#"SELECT count(*) AS "count!"
+                   FROM (SELECT id FROM api_keys
+                         WHERE LEAST(revoked_at, expires_at) > now()
+                           AND LEAST(revoked_at, expires_at) <= now() + interval '7 days' AND enabled
+                         ORDER BY LEAST(revoked_at, expires_at) LIMIT $1) AS soon
+                   JOIN key_uses ON key_id = id AND last_used_at > now() - interval '7 days'"#,
+                EXPIRING_MOST,
+            );
+            let expiring = expiring.fetch_one(&mut *read).await?;
             read.finish().await?;
             let estimate = |count: i64| (count as f64 * 100.0 / f64::from(percent)).round() as u64;
             let keys = [counted.active, counted.disabled, counted.expired, counted.revoked].map(estimate);
-            Ok(Sample { keys, queue_usage: size.queue_usage })
+            Ok(Sample { keys, expiring: u64::try_from(expiring).unwrap_or_default(), queue_usage: size.queue_usage })
         };
         self.within_deadline(Statement::Sample, work).await
     }

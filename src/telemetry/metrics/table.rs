@@ -347,11 +347,18 @@ pub static KEYS: Family = gauge(
     "Keys in the database: exact while the table has at most 8 MiB, some 10,000 keys, and otherwise an estimate from that \
      much of it. Sampled every metrics.sample_every; absent until the first sample.",
 );
+/// Keys that somebody will miss.
+pub static KEYS_EXPIRING: Family = gauge(
+    "keyward_keys_in_use_expiring",
+    &[],
+    "Keys that expire within 7 days and were used within the last 7. Only the 10,000 keys that expire first are looked \
+     at. Sampled every metrics.sample_every; absent until the first sample.",
+);
 /// The last sample.
 pub static SAMPLED_AT: Family = gauge(
     "keyward_sample_timestamp_seconds",
     &[],
-    "When keyward_keys and keyward_notification_queue_usage_ratio were sampled, since 1970.",
+    "When keyward_keys, keyward_keys_in_use_expiring and keyward_notification_queue_usage_ratio were sampled, since 1970.",
 );
 /// The build.
 pub static BUILD: Family =
@@ -419,7 +426,7 @@ pub static GROUPS: &[Group] = &[
         heading: "Issuers",
         families: &[&ISSUER_AGE, &ISSUER_FETCHES, &ISSUER_UNKNOWN_KEYS, &ISSUERS_WITHOUT_KEYS],
     },
-    Group { heading: "Keys", families: &[&KEYS, &SAMPLED_AT] },
+    Group { heading: "Keys", families: &[&KEYS, &KEYS_EXPIRING, &SAMPLED_AT] },
     Group {
         heading: "Process",
         families: &[&BUILD, &CPU_SECONDS, &RESIDENT_BYTES, &VIRTUAL_BYTES, &START_TIME, &OPEN_FDS, &MAX_FDS],

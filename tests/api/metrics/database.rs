@@ -96,6 +96,27 @@ async fn keys_are_counted_by_state_at_the_interval() {
     becomes(&replica, "keyward_sample_timestamp_seconds", &[], |at| at > 1.7e9).await;
 }
 
+#[tokio::test]
+async fn keys_are_counted_that_expire_soon_and_are_in_use() {
+    let replica = replica_with(&[("KEYWARD__METRICS__SAMPLE_EVERY", "10s")]).await;
+    let alice = Person::named("alice");
+    // The first expires soon and is used; the others expire later, are unused, revoked, used long ago, and disabled.
+    for _ in 0..6 {
+        alice.creates(&replica, json!({})).await;
+    }
+    let pool = replica.database().superuser_pool().await;
+    let expire = "WITH made AS (SELECT id, row_number() OVER (ORDER BY id) AS number FROM api_keys),
+             changed AS (UPDATE api_keys
+                 SET expires_at = now() + CASE number WHEN 2 THEN interval '8 days' ELSE interval '6 days' END,
+                     revoked_at = CASE number WHEN 4 THEN now() END, enabled = number <> 6
+                 FROM made WHERE made.id = api_keys.id)
+         INSERT INTO key_uses (key_id, last_used_at)
+         SELECT id, now() - CASE number WHEN 5 THEN interval '8 days' ELSE interval '6 days' END
+         FROM made WHERE number <> 3";
+    sqlx::raw_sql(expire).execute(&pool).await.expect("changed");
+    becomes(&replica, "keyward_keys_in_use_expiring", &[], |count| count == 1.0).await;
+}
+
 /// Some 12,000 keys on some 2,700 pages, of which a thousand are read.
 #[tokio::test]
 async fn in_a_large_table_the_numbers_of_keys_are_estimated_from_a_part_of_it() {
