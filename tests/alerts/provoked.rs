@@ -1,0 +1,133 @@
+//! Each fault is provoked, and Prometheus sees it begin and end.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection, PgConnection};
+use test_support::{
+    eventually,
+    stub_server::{Answer, StubServer},
+};
+
+use crate::{
+    fleet::Fleet,
+    prometheus::{Prometheus, is_installed},
+    shipped::{alerts, dashboards},
+};
+
+/// What fires while the database does not answer.
+const WITHOUT_DATABASE: [&str; 5] = [
+    "KeywardErrorBudgetBurnsFast",
+    "KeywardFirstChecksRefused",
+    "KeywardLeaseLost",
+    "KeywardDatabaseUnreachable",
+    "KeywardHeartbeatsFail",
+];
+
+/// Only promtool tests these: errors for days, and samples that fail for a quarter of an hour.
+const NOT_PROVOKED: [&str; 2] = ["KeywardErrorBudgetBurnsSlowly", "KeywardSamplesStale"];
+
+/// What a replica of another version says, on a server whose queue of notifications fills. No test can fill the real one,
+/// of 8 GB.
+const OTHER_REPLICA: &str = "keyward_build_info{version=\"9.9.9\",revision=\"other\",replica=\"other\"} 1\n\
+                             keyward_notification_queue_usage_ratio 0.4\n";
+
+#[test]
+fn no_alert_is_forgotten_here() {
+    let others = [
+        "KeywardVersionsDiffer",
+        "KeywardNotificationQueueFills",
+        "KeywardChangesConfirmSlowly",
+        "KeywardReplicasMissing",
+        "KeywardIssuerKeysStale",
+        "KeywardIssuerWithoutKeys",
+        "KeywardDatabaseSaturated",
+        "KeywardKeysInUseExpire",
+        "KeywardDown",
+    ];
+    let named: BTreeSet<_> = [&WITHOUT_DATABASE[..], &NOT_PROVOKED, &others].concat().into_iter().collect();
+    assert_eq!(named, alerts().iter().map(String::as_str).collect());
+}
+
+/// All faults in one test, because the replicas and Prometheus take longer to start than a fault to be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_sees_each_fault_begin_and_end_and_the_dashboards_have_data() {
+    if !is_installed("prometheus") {
+        return;
+    }
+    let (prometheus, mut fleet) = tokio::join!(Prometheus::start(), Fleet::start());
+    prometheus.scrapes(&fleet.addresses());
+    each_query_of_the_dashboards_has_data(&prometheus).await;
+    prometheus.sees_the_end_of(&alerts().iter().map(String::as_str).collect::<Vec<_>>()).await;
+
+    let (alice, expiring) = fleet.a_key_that_expires_soon_is_used().await;
+    another_version_runs(&prometheus, &fleet).await;
+    fleet.issuer.is_down(true);
+    a_replica_hangs(&prometheus, &fleet).await;
+    prometheus.sees(&["KeywardKeysInUseExpire", "KeywardIssuerKeysStale"]).await;
+    alice.deletes(&fleet.replicas[0], &expiring).await.is(200);
+    a_replica_dies(&prometheus, &mut fleet).await;
+    prometheus.sees(&["KeywardIssuerWithoutKeys"]).await;
+    fleet.issuer.is_down(false);
+    requests_wait_for_connections(&prometheus, &fleet).await;
+    prometheus.sees_the_end_of(&["KeywardIssuerWithoutKeys", "KeywardIssuerKeysStale"]).await;
+    the_database_does_not_answer(&prometheus, &fleet).await;
+    prometheus.sees_the_end_of(&["KeywardKeysInUseExpire"]).await;
+    prometheus.scrapes(&[]);
+    prometheus.sees(&["KeywardDown"]).await;
+    prometheus.scrapes(&fleet.addresses());
+    prometheus.sees_the_end_of(&["KeywardDown"]).await;
+}
+
+async fn each_query_of_the_dashboards_has_data(prometheus: &Prometheus) {
+    for dashboard in dashboards() {
+        for query in dashboard.queries {
+            // Grafana chooses some scrapes.
+            let query = query.replace("$__rate_interval", "3s");
+            assert!(!query.contains('$'), "Grafana puts something in that this test does not: {query}");
+            let what = format!("{}: data for {query}", dashboard.file);
+            eventually(&what, async || prometheus.has_data_for(&query).await).await;
+        }
+    }
+}
+
+async fn another_version_runs(prometheus: &Prometheus, fleet: &Fleet) {
+    let other = StubServer::start(|_| async { Answer::with_body(200, OTHER_REPLICA) }).await;
+    let address = other.address().to_string();
+    prometheus.scrapes(&[fleet.addresses(), vec![&address]].concat());
+    prometheus.sees(&["KeywardVersionsDiffer", "KeywardNotificationQueueFills"]).await;
+    prometheus.scrapes(&fleet.addresses());
+    prometheus.sees_the_end_of(&["KeywardVersionsDiffer", "KeywardNotificationQueueFills"]).await;
+}
+
+/// Changes wait for its lease to end.
+async fn a_replica_hangs(prometheus: &Prometheus, fleet: &Fleet) {
+    fleet.replicas[2].signal("STOP");
+    prometheus.sees(&["KeywardChangesConfirmSlowly", "KeywardReplicasMissing"]).await;
+    fleet.replicas[2].signal("CONT");
+    prometheus.sees_the_end_of(&["KeywardChangesConfirmSlowly", "KeywardReplicasMissing"]).await;
+}
+
+/// The one that takes its place has never reached the issuer.
+async fn a_replica_dies(prometheus: &Prometheus, fleet: &mut Fleet) {
+    drop(fleet.replicas.pop());
+    prometheus.sees(&["KeywardReplicasMissing"]).await;
+    fleet.starts_another().await;
+    prometheus.scrapes(&fleet.addresses());
+    prometheus.sees_the_end_of(&["KeywardReplicasMissing"]).await;
+}
+
+async fn requests_wait_for_connections(prometheus: &Prometheus, fleet: &Fleet) {
+    let mut lock = PgConnection::connect(&fleet.database.url("keyward")).await.expect("a connection");
+    let statement = "BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(statement).execute(&mut lock).await.expect("a lock");
+    prometheus.sees(&["KeywardDatabaseSaturated"]).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.expect("an end");
+    prometheus.sees_the_end_of(&["KeywardDatabaseSaturated"]).await;
+}
+
+async fn the_database_does_not_answer(prometheus: &Prometheus, fleet: &Fleet) {
+    fleet.database.pause();
+    prometheus.sees(&WITHOUT_DATABASE).await;
+    fleet.database.resume();
+    prometheus.sees_the_end_of(&WITHOUT_DATABASE).await;
+}
