@@ -19,7 +19,7 @@ const STEP: &str = "500ms";
 /// Ranges of the rules become this much shorter.
 const FASTER: u64 = 300;
 /// But no shorter than this, in seconds: a rate needs several scrapes.
-const RANGE_MIN: u64 = 3;
+const RANGE_MIN: u64 = 2;
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
 

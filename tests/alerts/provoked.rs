@@ -63,10 +63,9 @@ async fn prometheus_sees_each_fault_begin_and_end_and_the_dashboards_have_data()
     another_version_runs(&prometheus, &fleet).await;
     fleet.issuer.is_down(true);
     a_replica_hangs(&prometheus, &fleet).await;
-    prometheus.sees(&["KeywardKeysInUseExpire", "KeywardIssuerKeysStale"]).await;
-    alice.deletes(&fleet.replicas[0], &expiring).await.is(200);
     a_replica_dies(&prometheus, &mut fleet).await;
-    prometheus.sees(&["KeywardIssuerWithoutKeys"]).await;
+    prometheus.sees(&["KeywardIssuerWithoutKeys", "KeywardIssuerKeysStale", "KeywardKeysInUseExpire"]).await;
+    alice.deletes(&fleet.replicas[0], &expiring).await.is(200);
     fleet.issuer.is_down(false);
     requests_wait_for_connections(&prometheus, &fleet).await;
     prometheus.sees_the_end_of(&["KeywardIssuerWithoutKeys", "KeywardIssuerKeysStale"]).await;
@@ -82,7 +81,7 @@ async fn each_query_of_the_dashboards_has_data(prometheus: &Prometheus) {
     for dashboard in dashboards() {
         for query in dashboard.queries {
             // Grafana chooses some scrapes.
-            let query = query.replace("$__rate_interval", "3s");
+            let query = query.replace("$__rate_interval", "2s");
             assert!(!query.contains('$'), "Grafana puts something in that this test does not: {query}");
             let what = format!("{}: data for {query}", dashboard.file);
             eventually(&what, async || prometheus.has_data_for(&query).await).await;
