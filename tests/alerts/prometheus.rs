@@ -116,13 +116,19 @@ impl Prometheus {
 
     /// Waits until all of these fire.
     pub(crate) async fn sees(&self, alerts: &[&str]) {
-        self.waits(&format!("{alerts:?} fire"), |firing| alerts.iter().all(|alert| firing.iter().any(|name| name == alert))).await;
+        self.waits(&format!("{alerts:?} fire"), |firing| {
+            alerts.iter().all(|alert| firing.iter().any(|name| name == alert))
+        })
+        .await;
         self.texts_are_filled_in().await;
     }
 
     /// Waits until none of these fires.
     pub(crate) async fn sees_the_end_of(&self, alerts: &[&str]) {
-        self.waits(&format!("{alerts:?} end"), |firing| !alerts.iter().any(|alert| firing.iter().any(|name| name == alert))).await;
+        self.waits(&format!("{alerts:?} end"), |firing| {
+            !alerts.iter().any(|alert| firing.iter().any(|name| name == alert))
+        })
+        .await;
     }
 
     async fn waits(&self, what: &str, wanted: impl Fn(&[String]) -> bool) {

@@ -1,6 +1,12 @@
 //! Each fault is provoked, and Prometheus sees it begin and end.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use sqlx::{Connection, PgConnection};
 use test_support::{
@@ -54,27 +60,45 @@ async fn prometheus_sees_each_fault_begin_and_end_and_the_dashboards_have_data()
     if !is_installed("prometheus") {
         return;
     }
-    let (prometheus, mut fleet) = tokio::join!(Prometheus::start(), Fleet::start());
-    prometheus.scrapes(&fleet.addresses());
-    each_query_of_the_dashboards_has_data(&prometheus).await;
-    prometheus.sees_the_end_of(&alerts().iter().map(String::as_str).collect::<Vec<_>>()).await;
-
+    let (prometheus, mut fleet, other) = tokio::join!(Prometheus::start(), Fleet::start(), OtherReplica::start());
+    prometheus.scrapes(&[&fleet.addresses()[..], &[&other.address]].concat());
     let (alice, expiring) = fleet.a_key_that_expires_soon_is_used().await;
-    another_version_runs(&prometheus, &fleet).await;
+    each_query_of_the_dashboards_has_data(&prometheus).await;
+    let all = alerts();
+    let all_but_keys = all.iter().map(String::as_str).filter(|alert| *alert != "KeywardKeysInUseExpire");
+    prometheus.sees_the_end_of(&all_but_keys.collect::<Vec<_>>()).await;
+
     fleet.issuer.is_down(true);
+    another_version_runs(&prometheus, &other).await;
     a_replica_hangs(&prometheus, &fleet).await;
-    a_replica_dies(&prometheus, &mut fleet).await;
+    a_replica_dies(&prometheus, &mut fleet, &other).await;
     prometheus.sees(&["KeywardIssuerWithoutKeys", "KeywardIssuerKeysStale", "KeywardKeysInUseExpire"]).await;
-    alice.deletes(&fleet.replicas[0], &expiring).await.is(200);
     fleet.issuer.is_down(false);
+    alice.deletes(&fleet.replicas[0], &expiring).await.is(200);
     requests_wait_for_connections(&prometheus, &fleet).await;
-    prometheus.sees_the_end_of(&["KeywardIssuerWithoutKeys", "KeywardIssuerKeysStale"]).await;
     the_database_does_not_answer(&prometheus, &fleet).await;
-    prometheus.sees_the_end_of(&["KeywardKeysInUseExpire"]).await;
-    prometheus.scrapes(&[]);
-    prometheus.sees(&["KeywardDown"]).await;
-    prometheus.scrapes(&fleet.addresses());
-    prometheus.sees_the_end_of(&["KeywardDown"]).await;
+    all_replicas_hang(&prometheus, &fleet).await;
+    prometheus.sees_the_end_of(&["KeywardIssuerWithoutKeys", "KeywardIssuerKeysStale", "KeywardKeysInUseExpire"]).await;
+}
+
+/// A replica of another version, while it is there.
+struct OtherReplica {
+    address: String,
+    is_there: Arc<AtomicBool>,
+    _server: StubServer,
+}
+
+impl OtherReplica {
+    async fn start() -> Self {
+        let is_there = Arc::<AtomicBool>::default();
+        let asked = Arc::clone(&is_there);
+        let server = StubServer::start(move |_| {
+            let is_there = asked.load(Ordering::Relaxed);
+            async move { if is_there { Answer::with_body(200, OTHER_REPLICA) } else { Answer::nothing() } }
+        });
+        let server = server.await;
+        Self { address: server.address().to_string(), is_there, _server: server }
+    }
 }
 
 async fn each_query_of_the_dashboards_has_data(prometheus: &Prometheus) {
@@ -89,12 +113,10 @@ async fn each_query_of_the_dashboards_has_data(prometheus: &Prometheus) {
     }
 }
 
-async fn another_version_runs(prometheus: &Prometheus, fleet: &Fleet) {
-    let other = StubServer::start(|_| async { Answer::with_body(200, OTHER_REPLICA) }).await;
-    let address = other.address().to_string();
-    prometheus.scrapes(&[fleet.addresses(), vec![&address]].concat());
+async fn another_version_runs(prometheus: &Prometheus, other: &OtherReplica) {
+    other.is_there.store(true, Ordering::Relaxed);
     prometheus.sees(&["KeywardVersionsDiffer", "KeywardNotificationQueueFills"]).await;
-    prometheus.scrapes(&fleet.addresses());
+    other.is_there.store(false, Ordering::Relaxed);
     prometheus.sees_the_end_of(&["KeywardVersionsDiffer", "KeywardNotificationQueueFills"]).await;
 }
 
@@ -107,11 +129,11 @@ async fn a_replica_hangs(prometheus: &Prometheus, fleet: &Fleet) {
 }
 
 /// The one that takes its place has never reached the issuer.
-async fn a_replica_dies(prometheus: &Prometheus, fleet: &mut Fleet) {
+async fn a_replica_dies(prometheus: &Prometheus, fleet: &mut Fleet, other: &OtherReplica) {
     drop(fleet.replicas.pop());
     prometheus.sees(&["KeywardReplicasMissing"]).await;
     fleet.starts_another().await;
-    prometheus.scrapes(&fleet.addresses());
+    prometheus.scrapes(&[&fleet.addresses()[..], &[&other.address]].concat());
     prometheus.sees_the_end_of(&["KeywardReplicasMissing"]).await;
 }
 
@@ -129,4 +151,11 @@ async fn the_database_does_not_answer(prometheus: &Prometheus, fleet: &Fleet) {
     prometheus.sees(&WITHOUT_DATABASE).await;
     fleet.database.resume();
     prometheus.sees_the_end_of(&WITHOUT_DATABASE).await;
+}
+
+async fn all_replicas_hang(prometheus: &Prometheus, fleet: &Fleet) {
+    fleet.replicas.iter().for_each(|replica| replica.signal("STOP"));
+    prometheus.sees(&["KeywardDown"]).await;
+    fleet.replicas.iter().for_each(|replica| replica.signal("CONT"));
+    prometheus.sees_the_end_of(&["KeywardDown"]).await;
 }

@@ -9,7 +9,7 @@ use crate::{
     shipped::{alerts, known_names, names_in, path, rules, text},
 };
 
-fn promtool(arguments: &[&str]) {
+pub(crate) fn promtool(arguments: &[&str]) {
     if !prometheus::is_installed("promtool") {
         return;
     }

@@ -83,7 +83,7 @@ fn no_container_leaves_a_core_dump_or_gains_rights() {
         assert_eq!(service["ulimits"]["core"], 0, "{name}");
         assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
     }
-    for name in ["secrets", "migrate", "keyward", "lb"] {
+    for name in ["secrets", "migrate", "keyward", "lb", "prometheus", "grafana"] {
         let service = &compose["services"][name];
         assert_eq!((&service["read_only"], &service["cap_drop"]), (&json!(true), &json!(["ALL"])), "{name}");
     }
@@ -115,7 +115,7 @@ fn images_are_named_to_the_patch() {
     let others = ["keyward:local", "${RUNTIME}", "gcr.io/distroless/cc-debian12:nonroot"];
     for image in images.iter().filter(|image| !others.contains(&image.as_str())) {
         let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-        let version = tag.split('-').next().unwrap_or_default();
+        let version = tag.trim_start_matches('v').split('-').next().unwrap_or_default();
         let numbers = version.split('.').filter(|number| number.parse::<u32>().is_ok()).count();
         // Postgres has no third number.
         assert!(numbers >= if image.starts_with("postgres:") { 2 } else { 3 }, "{image}");

@@ -172,6 +172,67 @@ fn in_kubernetes_only_its_gateway_can_connect_to_keyward() {
 }
 
 #[test]
+fn in_kubernetes_prometheus_reads_the_metrics_of_each_replica_and_reaches_nothing_else() {
+    let (keyward, monitoring) = (documents("kubernetes/keyward.yml"), documents("kubernetes/monitoring.yml"));
+    let template = &named(&keyward, "Deployment", "keyward")["spec"]["template"];
+    let labels = &template["metadata"]["labels"];
+    let ports = template["spec"]["containers"][0]["ports"].as_array().expect("ports");
+    let metrics = ports.iter().find(|port| port["name"] == "metrics").expect("a port for metrics");
+    let listen = named(&keyward, "ConfigMap", "keyward")["data"]["KEYWARD__METRICS__LISTEN"].as_str();
+    assert!(listen.is_some_and(|listen| listen.ends_with(&format!(":{}", metrics["containerPort"]))));
+
+    let monitor = &named(&monitoring, "PodMonitor", "keyward")["spec"];
+    assert_eq!(
+        (&monitor["selector"]["matchLabels"], &monitor["podMetricsEndpoints"][0]["port"]),
+        (labels, &json!("metrics"))
+    );
+    let policy = &named(&monitoring, "NetworkPolicy", "keyward-from-prometheus")["spec"];
+    assert_eq!(&policy["podSelector"]["matchLabels"], labels);
+    let [rule] = policy["ingress"].as_array().expect("a list").as_slice() else { panic!("{policy}") };
+    assert_eq!(rule["ports"], json!([{ "protocol": "TCP", "port": metrics["containerPort"] }]));
+    let [from] = rule["from"].as_array().expect("a list").as_slice() else { panic!("{rule}") };
+    for selector in ["namespaceSelector", "podSelector"] {
+        assert!(from[selector]["matchLabels"].as_object().is_some_and(|labels| !labels.is_empty()), "{from}");
+    }
+}
+
+#[test]
+fn in_kubernetes_more_replicas_start_under_load_and_never_fewer_run_than_the_alert_expects() {
+    let (keyward, monitoring) = (documents("kubernetes/keyward.yml"), documents("kubernetes/monitoring.yml"));
+    let scaler = &named(&monitoring, "HorizontalPodAutoscaler", "keyward")["spec"];
+    let deployment = named(&keyward, "Deployment", "keyward");
+    for name in ["kind", "apiVersion"] {
+        assert_eq!(scaler["scaleTargetRef"][name], deployment[name]);
+    }
+    assert_eq!(scaler["scaleTargetRef"]["name"], deployment["metadata"]["name"]);
+    assert_eq!(scaler["minReplicas"], deployment["spec"]["replicas"]);
+    assert!(scaler["maxReplicas"].as_u64() > scaler["minReplicas"].as_u64());
+    // A share of the processor is a share of what is requested.
+    assert!(deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"].is_string());
+    let rules = &documents("prometheus/recording.yml")[0]["groups"][0]["rules"][0];
+    assert_eq!(rules["record"], "keyward:replicas:expected");
+    assert_eq!(rules["expr"], format!("vector({})", scaler["minReplicas"]));
+}
+
+/// What the head of the file tells to type.
+#[test]
+fn in_kubernetes_the_rules_that_ship_become_prometheus_rules() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("deploy/kubernetes/monitoring.yml")).expect("text");
+    let lines = text.lines().map(|line| line.trim_start_matches('#'));
+    let lines = lines.skip_while(|line| !line.contains("for name in")).take_while(|line| !line.is_empty());
+    let typed: Vec<_> = lines.collect();
+    let script = format!("kubectl() {{ cat; echo ---; }}\n{}", typed.join("\n"));
+    let mut shell = std::process::Command::new("bash");
+    let made = run(shell.args(["-euc", &script]).current_dir(root)).succeeded();
+    let made: Vec<Value> = serde_saphyr::from_multiple(&made).expect("YAML");
+    for name in ["recording", "alerts"] {
+        let rule = named(&made, "PrometheusRule", &format!("keyward-{name}"));
+        assert_eq!(rule["spec"], documents(&format!("prometheus/{name}.yml"))[0]);
+    }
+}
+
+#[test]
 fn keyward_runs_without_rights_in_kubernetes_and_leaves_in_time() {
     let all = documents("kubernetes/keyward.yml");
     for (kind, name) in [("Deployment", "keyward"), ("Job", "keyward-migrate")] {
