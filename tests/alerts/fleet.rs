@@ -40,7 +40,7 @@ const SETTINGS: [(&str, &str); 7] = [
 /// Who asks each replica at once: more than it has connections.
 const ASKING: usize = 4;
 /// Between what one of them does and the next.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 /// They don't wait for a replica that hangs.
 const GIVES_UP: Duration = Duration::from_secs(4);
 
