@@ -9,6 +9,8 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
 };
 
+use tracing::{Instrument, Span};
+
 use crate::domain::ports::StoreError;
 
 /// The maximum number of rows per statement.
@@ -33,6 +35,8 @@ type RowResult<R> = Result<Option<<R as Rows>::Row>, StoreError>;
 
 struct RowRequest<R: Rows> {
     id: R::Id,
+    /// What waits for it, in traces.
+    span: Span,
     reply: oneshot::Sender<RowResult<R>>,
 }
 
@@ -53,7 +57,7 @@ impl<R: Rows> BatchReader<R> {
     pub(super) async fn read(&self, id: R::Id) -> RowResult<R> {
         let (reply, answer) = oneshot::channel();
         let stopped = || StoreError::Unavailable("the reader has stopped".to_owned());
-        self.requests.send(RowRequest { id, reply }).await.map_err(|_| stopped())?;
+        self.requests.send(RowRequest { id, span: Span::current(), reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }
@@ -68,10 +72,14 @@ async fn answer_all<R: Rows>(rows: Arc<R>, mut requests: mpsc::Receiver<RowReque
             return;
         }
         let rows = Arc::clone(&rows);
-        tokio::spawn(async move {
+        // A statement for several requests is in the trace of the first.
+        let traced = batch.iter().map(|request| &request.span).find(|span| !span.is_disabled());
+        let span = traced.cloned().unwrap_or_else(Span::none);
+        let answered = async move {
             answer(&*rows, batch).await;
             drop(turn);
-        });
+        };
+        tokio::spawn(answered.instrument(span));
     }
 }
 
@@ -94,7 +102,7 @@ fn reply<R: Rows>(
     requests: impl IntoIterator<Item = RowRequest<R>>,
     found: &Result<HashMap<R::Id, R::Row>, StoreError>,
 ) {
-    for RowRequest { id, reply } in requests {
+    for RowRequest { id, reply, .. } in requests {
         let answer = found.as_ref().map(|rows| rows.get(&id).cloned()).map_err(Clone::clone);
         // The receiver may be gone.
         let _ = reply.send(answer);

@@ -193,7 +193,7 @@ fn validate(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    log::init(&settings.log()?)?;
+    log::init(&settings.log()?, None)?;
     let (database, audit) = (settings.database()?, settings.audit()?);
     runtime()?.block_on(async {
         let store = Store::open(&database).await?;

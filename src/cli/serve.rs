@@ -35,7 +35,7 @@ pub(super) fn hang_ups() -> anyhow::Result<Signal> {
 /// dropped here.
 pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Config> {
     let mut config = settings.validate()?;
-    log::init(&config.log)?;
+    log::init(&config.log, config.traces.as_ref())?;
     hardened.settle(config.process.core_dumps);
     descriptors::settle(&mut config);
     for (setting, path) in settings.exposed_files() {

@@ -34,6 +34,8 @@ mod sections;
 mod server;
 #[cfg(all(test, feature = "server"))]
 mod tests;
+#[cfg(feature = "server")]
+mod traces;
 mod weak;
 
 use std::time::Duration;
@@ -59,6 +61,7 @@ pub use self::{
     log::{Log, LogFormat},
     metrics::Metrics,
     process::Process,
+    traces::{Sampler, Traces},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -93,6 +96,8 @@ pub struct Config {
     pub audit: Audit,
     /// The metrics.
     pub metrics: Metrics,
+    /// The traces; `None` if they are off.
+    pub traces: Option<Traces>,
     /// The log.
     pub log: Log,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Log, Metrics,
-    Problems, Process, Server, Settings, keys::validate::parsed, loading::Check,
+    Problems, Process, Server, Settings, Traces, keys::validate::parsed, loading::Check,
 };
 use crate::domain::api_key::Prefix;
 
@@ -29,6 +29,7 @@ impl Settings {
         let last_used = LastUsed::read(&mut check);
         let audit = Audit::read(&mut check);
         let metrics = Metrics::read(&mut check);
+        let traces = Traces::read(&mut check);
         let log = Log::read(&mut check);
         let all = (|| {
             Some(Config {
@@ -44,6 +45,7 @@ impl Settings {
                 last_used: last_used?,
                 audit: audit?,
                 metrics: metrics?,
+                traces: traces?,
                 log: log?,
             })
         })();
@@ -136,6 +138,14 @@ impl Settings {
     /// The problems of the section, and unknown settings.
     pub fn audit(&self) -> Result<Audit, Problems> {
         self.section(Audit::read)
+    }
+
+    /// The section `[traces]`; `None` if traces are off.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn traces(&self) -> Result<Option<Traces>, Problems> {
+        self.section(Traces::read)
     }
 
     /// The section `[log]`.

@@ -15,7 +15,7 @@ use crate::domain::ports::key_sets::FetchError;
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// The maximum size of a response in bytes, both compressed and decompressed. A set of a hundred keys has a twentieth
 /// of that.
-const SIZE_LIMIT: usize = 1024 * 1024;
+pub(super) const SIZE_LIMIT: usize = 1024 * 1024;
 /// The maximum size of a file with a certificate or a token, in bytes.
 const FILE_LIMIT: usize = 1024 * 1024;
 /// A server that only has key sets may refuse requests for other JSON, as Kubernetes does.
@@ -23,7 +23,7 @@ const ACCEPTED: &str = "application/json, application/jwk-set+json, */*;q=0.5";
 
 /// The system's certificates or network can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("key sets cannot be fetched: {0}")]
+#[error("no requests can be sent: {0}")]
 pub(crate) struct NoClient(String);
 
 impl From<reqwest::Error> for NoClient {
@@ -54,6 +54,12 @@ pub(super) async fn client_believing(file: &Path) -> Result<Client, FetchError> 
         return Err(wrong("there are none".to_owned()));
     }
     bounded().tls_certs_only(certificates).build().map_err(|error| wrong(causes(&error)))
+}
+
+/// The same with another time limit.
+#[cfg(feature = "server")]
+pub(super) fn client_within(limit: Duration) -> Result<Client, NoClient> {
+    Ok(bounded().timeout(limit).build()?)
 }
 
 fn bounded() -> ClientBuilder {
@@ -98,6 +104,10 @@ pub(super) async fn get(
     let mut request = client.get(address).header(ACCEPT, ACCEPTED);
     if let Some(bearer) = bearer {
         request = request.header(AUTHORIZATION, bearer);
+    }
+    #[cfg(feature = "server")]
+    if let Some(traceparent) = crate::telemetry::traces::outgoing() {
+        request = request.header(crate::telemetry::traces::TRACEPARENT, traceparent);
     }
     let answer = request.send().await;
     let answer = answer.map_err(|error| FetchError(format!("{address} did not answer: {}", causes(&error))))?;

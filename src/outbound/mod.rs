@@ -2,9 +2,14 @@
 //! (OWASP API7:2023), and each response is bounded in time and size.
 //!
 //! - `client`: a request with these limits
+//! - `collector`: sends spans
 //! - `key_sets`: issuers' keys
 
 mod client;
+#[cfg(feature = "server")]
+mod collector;
 mod key_sets;
 
+#[cfg(feature = "server")]
+pub(crate) use self::collector::Collector;
 pub(crate) use self::{client::NoClient, key_sets::KeySets};

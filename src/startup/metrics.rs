@@ -28,6 +28,7 @@ use crate::{
             table::{self, KEY_STATES},
         },
         outage::Trouble,
+        traces,
     },
 };
 
@@ -93,6 +94,7 @@ impl Sources {
         self.keys(&mut text);
         let replica = Uuid::from_u128(self.store.replica_id().0).to_string();
         text.family(&table::BUILD).value(&[env!("CARGO_PKG_VERSION"), REVISION, &replica], 1);
+        text.single(&table::SPANS_DROPPED, traces::dropped_spans());
         process::write(&mut text);
         text.finish()
     }

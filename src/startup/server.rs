@@ -28,17 +28,24 @@ use crate::{
     auth::lifecycle::KeyIssuer,
     config::{self, Audit, Config, Database, Server},
     domain::network,
+    outbound::Collector,
     policy_file::{self, PolicyWatch},
     protect::{BoundedLog, ReplicaHandle, TrustedProxies},
     server::Listeners,
     store::{OpenError, Schema, Store},
-    telemetry::outage::{Trouble, millis},
+    telemetry::{
+        outage::{Trouble, millis},
+        traces,
+    },
 };
 
 /// The pause between attempts to reach the database at startup; doubled up to the maximum. Up to half of it is
 /// subtracted at random, so that replicas that start together do not retry together.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The time limit for sending the last spans.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +62,7 @@ pub struct RunningServer {
     socket: Option<SocketFile>,
     server: HttpServer,
     metrics_server: Option<MetricsServer>,
+    collector: Option<Collector>,
     /// Where to put samples of the database, and how often; `None` without metrics.
     sampling: Option<(Arc<Samples>, Duration)>,
     readiness: Arc<Readiness>,
@@ -87,6 +95,7 @@ impl RunningServer {
             last_used,
             audit,
             metrics,
+            traces,
             log,
         } = config;
         if let Some(wide) = network::wider_than_private(&settings.trusted_proxies) {
@@ -95,6 +104,10 @@ impl RunningServer {
                  can connect"
             );
         }
+        let collector = match (traces, traces::ended_spans()) {
+            (Some(settings), Some(spans)) => Some(Collector::begin(&settings, spans)?),
+            _ => None,
+        };
         let lease = coherence.lease;
         let authorize = authorizer(authorize, hang_up)?;
         let tcp = listen(&settings)?;
@@ -165,6 +178,7 @@ impl RunningServer {
             socket,
             server,
             metrics_server,
+            collector,
             sampling: samples.map(|samples| (samples, metrics.sample_every)),
             readiness,
             membership,
@@ -219,7 +233,7 @@ impl RunningServer {
     /// # Errors
     /// If the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { socket, mut server, metrics_server, readiness, membership, settings, .. } = self;
+        let Self { socket, mut server, metrics_server, collector, readiness, membership, settings, .. } = self;
         let handle = server.handle();
         let ended = tokio::select! {
             // The server ended by itself: it failed to start, for example because it may open no files.
@@ -237,6 +251,9 @@ impl RunningServer {
             server.stop().await;
         }
         membership.end().await;
+        if let Some(collector) = collector {
+            collector.end(FLUSH_TIMEOUT).await;
+        }
         result?;
         tracing::info!("stopped");
         Ok(())

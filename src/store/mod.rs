@@ -23,6 +23,7 @@ use std::{
 
 use sqlx::{Connection, PgConnection, Postgres, postgres::PgArguments, query::Query};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use self::{
@@ -47,7 +48,7 @@ use crate::{
         owner::Owner,
         ports::{StoreError, announcements::Announcements},
     },
-    telemetry::outage::Trouble,
+    telemetry::{outage::Trouble, steps::step},
     turns::{OwnerTurns, Turn},
 };
 
@@ -279,6 +280,7 @@ impl Store {
             let _entered = self.runtime.enter();
             work.as_mut().poll(context)
         });
+        let work = work.instrument(step!("statement", statement = statement.name()));
         let counted = self.statements.begin(statement);
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => {

@@ -53,6 +53,13 @@ statements! {
     Examine = "examine",
 }
 
+impl Statement {
+    /// The name that operators see.
+    pub(super) fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+}
+
 /// How often each was done, and how long it took.
 pub struct Statements {
     durations: Histograms,

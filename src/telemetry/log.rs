@@ -2,9 +2,17 @@
 
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, LevelFilter},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
-use crate::config::{Log, LogFormat};
+use super::traces::{self, OnlyTraces};
+use crate::config::{Log, LogFormat, Traces};
 
 /// Libraries whose most detailed lines contain whole requests, responses or statements, with the maximum level that
 /// they may log. Overrides every configured level, so that no setting alone can put a key into the log.
@@ -16,6 +24,8 @@ const CAPPED: &[(&str, LevelFilter)] = &[
     ("actix_server", LevelFilter::WARN),
     ("actix_web", LevelFilter::INFO),
     ("hyper", LevelFilter::INFO),
+    // The steps of traced requests are for traces. Off, they are never made.
+    ("keyward::traces", LevelFilter::OFF),
     ("rustls", LevelFilter::INFO),
     // At INFO, it repeats at each start that a relation "already exists, skipping".
     ("sqlx", LevelFilter::WARN),
@@ -34,24 +44,44 @@ pub enum TelemetryError {
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Writes log lines to standard error, because standard output belongs to what commands print.
+/// Writes log lines to standard error, because standard output belongs to what commands print. Begins traces, if there
+/// are to be any.
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub fn init(settings: &Log) -> Result<(), TelemetryError> {
+pub fn init(settings: &Log, traces: Option<&Traces>) -> Result<(), TelemetryError> {
     let pretty = match settings.format {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
         LogFormat::Auto => stderr().is_terminal(),
     };
-    let registry = tracing_subscriber::registry().with(EnvFilter::try_new(&settings.level)?).with(capped());
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
-    if pretty {
-        registry.with(lines.with_target(false).with_ansi(stderr().is_terminal())).try_init()?;
-    } else {
-        registry.with(lines.json().flatten_event(true).with_span_list(false)).try_init()?;
+    let level = EnvFilter::try_new(&settings.level)?;
+    match traces {
+        // What these filters refuse costs nothing, because there is nobody else who could want it.
+        None => tracing_subscriber::registry().with(level).with(capped()).with(lines(pretty)).try_init()?,
+        Some(traces) => {
+            let spans = tracing_opentelemetry::layer()
+                .with_tracer(traces::begin(traces))
+                .with_location(false)
+                .with_threads(false)
+                .with_target(false)
+                .with_tracked_inactivity(false)
+                .with_context_activation(false)
+                .with_filter(OnlyTraces);
+            let lines = lines(pretty).with_filter(level.and(capped()));
+            tracing_subscriber::registry().with(spans).with(lines).try_init()?;
+        }
     }
     Ok(())
+}
+
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(pretty: bool) -> Box<dyn Layer<S> + Send + Sync> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    if pretty {
+        lines.with_target(false).with_ansi(stderr().is_terminal()).boxed()
+    } else {
+        lines.json().flatten_event(true).with_span_list(false).boxed()
+    }
 }
 
 fn capped() -> tracing_subscriber::filter::Targets {

@@ -15,18 +15,25 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use crate::api::{paths, services::services};
 use crate::server::{REQUEST_ID, request_id_from, request_id_of};
+use crate::telemetry::traces::{self, Incoming};
 
 /// Builds the span of a request for `tracing-actix-web`.
 pub(crate) struct RootSpan;
 
 impl RootSpanBuilder for RootSpan {
-    /// A span costs more than a check, and most requests log nothing. So the span is opened here only if the log has a
-    /// line for every request; otherwise [`in_request`] opens it.
+    /// A span costs more than a check, and most requests log nothing. So the span is opened here only if the request is
+    /// traced, or the log has a line for every request; otherwise [`in_request`] opens it.
     fn on_request_start(request: &ServiceRequest) -> Span {
-        if tracing::enabled!(Level::DEBUG) { span(request.request()) } else { Span::none() }
+        if let Some(span) = traced_span(request.request()) {
+            span
+        } else if tracing::enabled!(Level::DEBUG) {
+            span(request.request())
+        } else {
+            Span::none()
+        }
     }
 
-    fn on_request_end<B: MessageBody>(_: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
         match outcome {
             Ok(response) => {
                 let (request, status) = (response.request(), response.status());
@@ -43,6 +50,11 @@ impl RootSpanBuilder for RootSpan {
             }
             Err(error) => tracing::warn!(status = error.as_response_error().status_code().as_u16(), "answered"),
         }
+        if !span.is_disabled() {
+            let status =
+                outcome.as_ref().map_or_else(|error| error.as_response_error().status_code(), |done| done.status());
+            span.record("status", status.as_u16());
+        }
     }
 }
 
@@ -51,13 +63,38 @@ pub(crate) fn in_request<T>(request: &HttpRequest, log: impl FnOnce() -> T) -> T
     if Span::current().is_none() { span(request).in_scope(log) } else { log() }
 }
 
+/// The span of a request that is not traced. It names the caller's trace, too, if there is one.
 fn span(request: &HttpRequest) -> Span {
+    let trace_id = incoming(request).and_then(|incoming| incoming.trace_id());
     tracing::info_span!(
         "request",
         method = method_name(request.method()),
         route = route(request).as_deref().unwrap_or("none"),
         request_id = request_id(request).to_str().unwrap_or_default(),
+        trace_id = trace_id.map(tracing::field::display),
     )
+}
+
+/// The span of a request, if it is traced.
+fn traced_span(request: &HttpRequest) -> Option<Span> {
+    let incoming = incoming(request).filter(Incoming::is_sampled)?;
+    let span = tracing::info_span!(
+        target: traces::REQUEST,
+        "request",
+        method = method_name(request.method()),
+        route = route(request).as_deref().unwrap_or("none"),
+        request_id = request_id(request).to_str().unwrap_or_default(),
+        trace_id = tracing::field::Empty,
+        status = tracing::field::Empty,
+    );
+    let trace_id = incoming.begin(&span);
+    span.record("trace_id", tracing::field::display(trace_id));
+    Some(span)
+}
+
+/// The trace that a request belongs to; `None` if traces are off.
+fn incoming(request: &HttpRequest) -> Option<Incoming> {
+    traces::incoming(|| request.headers().get(traces::TRACEPARENT)?.to_str().ok())
 }
 
 /// The pattern of the route. Gateway requests are served by a scope, which has no pattern.

@@ -14,6 +14,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use super::{
@@ -35,6 +36,7 @@ use crate::domain::{
         keys::{KeyStore, StoredKey},
     },
 };
+use crate::telemetry::steps::step;
 
 /// The rows of keys.
 pub(crate) struct KeyRows(pub(crate) Arc<dyn KeyStore>);
@@ -109,7 +111,10 @@ impl ColdChecks {
             pepper: Zeroizing::new(*self.keyring.hash_secret(presented.pepper)),
         };
         match Arc::clone(&self.admission).try_acquire_owned() {
-            Ok(permit) => drop(self.runtime.spawn(Arc::clone(self).run(lookup, completion, slot, permit))),
+            Ok(permit) => {
+                let check = Arc::clone(self).run(lookup, completion, slot, permit);
+                drop(self.runtime.spawn(check.instrument(step!("cold_check", credential = "key"))));
+            }
             Err(_) => finish(slot, &completion, Err(Undecided::Busy)),
         }
         outcome_of(flight).await

@@ -24,7 +24,10 @@ use self::{memory_pool::MemoryPool, stored::Expected};
 use crate::{
     config::Hashing,
     domain::{api_key::KeySecret, owner::Owner, ports::keys::StoredHash},
-    telemetry::metrics::counting::{Counter, Distribution, FAST, Histogram},
+    telemetry::{
+        metrics::counting::{Counter, Distribution, FAST, Histogram},
+        steps::step,
+    },
     turns::{self, OwnerTurns},
 };
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
@@ -248,7 +251,9 @@ impl Hasher {
         let pepper = Zeroizing::new(*pepper);
         let memory = Arc::clone(&self.memory);
         let durations = Arc::clone(&self.durations);
+        let step = step!("hash");
         let work = move || {
+            let _entered = step.entered();
             priority::lower_thread_priority();
             let begun = Instant::now();
             let output = memory

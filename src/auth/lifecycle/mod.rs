@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 pub use self::{
     bulk::{ManyRevoked, OwnersStopped, SwitchedOwner},
@@ -41,6 +42,7 @@ use crate::{
         ports::ledger::KeyLedger,
         scope::Scopes,
     },
+    telemetry::steps::step,
 };
 
 /// Changes and revokes keys.
@@ -98,7 +100,7 @@ impl Lifecycle {
         self: &Arc<Self>,
         work: impl Future<Output = Result<T, Undecided>> + Send + 'static,
     ) -> Result<T, Undecided> {
-        self.runtime.spawn(work).await.map_err(|_| Undecided::Stopped)?
+        self.runtime.spawn(work.instrument(step!("change"))).await.map_err(|_| Undecided::Stopped)?
     }
 
     /// Changes one key, and waits until every replica applies the change. A change that can't revive a key needs no
@@ -146,7 +148,7 @@ impl Watch {
         // Read after the commit, so it is later than the change; that can only lengthen the wait.
         let committed_at = clock::now();
         let settled = match &self.announced {
-            Some(announced) => announced.settled(committed_at).await,
+            Some(announced) => announced.settled(committed_at).instrument(step!("confirmation")).await,
             None => Settled::Unheard,
         };
         let took = Duration::from_nanos(clock::now().as_nanos().saturating_sub(committed_at.as_nanos()));

@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
+use tracing::Instrument;
 
 use super::cache::{Tickets, TokenCache, TokenDigest};
 use crate::auth::{
@@ -26,6 +27,7 @@ use crate::domain::{
     token::{TokenEnd, TokenRecords, TokenStanding},
     verdict::Verdict,
 };
+use crate::telemetry::steps::step;
 
 /// Checks tokens.
 pub struct TokenChecker {
@@ -119,7 +121,8 @@ impl TokenChecker {
     }
 
     async fn find_out(&self, token: &[u8], digest: TokenDigest, now: OffsetDateTime) -> Result<Verdict, Undecided> {
-        let found = self.verify_and_read(token, digest, now).await;
+        let found =
+            self.verify_and_read(token, digest, now).instrument(step!("cold_check", credential = "token")).await;
         let (outcome, way) = match &found {
             Ok((Verdict::Granted(_), way)) => (Outcome::Granted, *way),
             Ok((Verdict::Denied(_) | Verdict::OwnerDisabled(_), way)) => (Outcome::Denied, *way),

@@ -60,7 +60,7 @@ impl DatabaseOptions {
     ) -> anyhow::Result<T> {
         let dev = self.dev;
         let settings = Settings::load(self.put_into(sources)?)?;
-        log::init(&settings.log()?)?;
+        log::init(&settings.log()?, None)?;
         runtime()?.block_on(async {
             let database = dev::configured(dev, settings.database())?;
             let store = Store::open(&database).await?;

@@ -51,6 +51,22 @@ impl<'a> Check<'a> {
         self.problems.push(format!("{setting}{origin} {cause}; {}", how_to_set(setting)));
     }
 
+    /// The number of problems so far.
+    pub(in crate::config) fn problems(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Drops those of the problems after the first `before` whose value comes from variables with this prefix.
+    pub(in crate::config) fn overlook(&mut self, before: usize, prefix: &str) {
+        let origin = format!(" (env {prefix}");
+        let mut place = 0;
+        self.problems.retain(|problem| {
+            place += 1;
+            let named = problem.split_once(' ').map_or("", |(name, _)| name);
+            place <= before || !problem[named.len()..].starts_with(&origin)
+        });
+    }
+
     /// Records a problem in a file that a setting names.
     pub(in crate::config) fn problem_within(&mut self, path: &Path, cause: impl Display) {
         self.problems.push(format!("{}: {cause}", path.display()));

@@ -63,8 +63,8 @@ impl Layer {
     /// The settings from the environment's usual names (`PORT` …).
     pub(super) fn from_aliases(env: &[(String, String)]) -> Self {
         let mut layer = Self::default();
-        for (variable, value) in env.iter().filter(|(_, value)| !value.is_empty()) {
-            if let Some((_, setting)) = ALIASES.iter().find(|(alias, _)| alias == variable) {
+        for (alias, setting) in ALIASES {
+            for (variable, value) in env.iter().filter(|(name, value)| name == alias && !value.is_empty()) {
                 layer.set_text(setting, &format!("env {variable}"), value);
             }
         }

@@ -8,7 +8,7 @@ pub(in crate::config) const PREFIX: &str = "KEYWARD__";
 pub(in crate::config) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// Settings whose value is never shown. Each has a twin `…_file` with the path of a file to read it from.
-pub(in crate::config) const SECRETS: [&str; 8] = [
+pub(in crate::config) const SECRETS: [&str; 9] = [
     "database.url",
     "database.listen_url",
     "database.migrate_url",
@@ -17,19 +17,36 @@ pub(in crate::config) const SECRETS: [&str; 8] = [
     "jwt.secret",
     "keys.peppers",
     "metrics.token",
+    "traces.headers",
 ];
 
 /// Settings with several values: separated by commas in the environment, one per line in a secret's file.
 pub(in crate::config) const LISTS: [&str; 5] =
     ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.cors", "server.trusted_proxies"];
 
-/// Names that platforms and people commonly use.
-pub(in crate::config) const ALIASES: [(&str, &str); 5] = [
+/// Names that platforms and people commonly use. If several mean one setting, the last that is set wins.
+pub(in crate::config) const ALIASES: [(&str, &str); 21] = [
     ("PORT", "server.port"),
     ("DATABASE_URL", "database.url"),
     ("DATABASE_URL_FILE", "database.url_file"),
     ("JWT_SECRET", "jwt.secret"),
     ("JWT_SECRET_FILE", "jwt.secret_file"),
+    ("OTEL_SDK_DISABLED", "traces.sdk_disabled"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "traces.traces_endpoint"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "traces.protocol"),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "traces.protocol"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers"),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "traces.headers"),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "traces.timeout"),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "traces.timeout"),
+    ("OTEL_SERVICE_NAME", "traces.service_name"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "traces.resource_attributes"),
+    ("OTEL_TRACES_SAMPLER", "traces.sampler"),
+    ("OTEL_TRACES_SAMPLER_ARG", "traces.sample_ratio"),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "traces.queue"),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "traces.batch"),
+    ("OTEL_BSP_SCHEDULE_DELAY", "traces.send_every"),
 ];
 
 /// From `jwt.secret` to `KEYWARD__JWT__SECRET`.

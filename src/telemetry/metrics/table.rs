@@ -363,6 +363,12 @@ pub static SAMPLED_AT: Family = gauge(
 /// The build.
 pub static BUILD: Family =
     gauge("keyward_build_info", &[&VERSION, &REVISION, &REPLICA], "Always 1; the labels say what runs.");
+/// Dropped spans.
+pub static SPANS_DROPPED: Family = counter(
+    "keyward_trace_spans_dropped_total",
+    &[],
+    "Spans of traces that were dropped, because the queue of traces.queue was full or the collector did not take them.",
+);
 /// Processor time.
 pub static CPU_SECONDS: Family =
     counter("process_cpu_seconds_total", &[], "Processor time that the process has used, its own and the system's.");
@@ -429,7 +435,16 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Keys", families: &[&KEYS, &KEYS_EXPIRING, &SAMPLED_AT] },
     Group {
         heading: "Process",
-        families: &[&BUILD, &CPU_SECONDS, &RESIDENT_BYTES, &VIRTUAL_BYTES, &START_TIME, &OPEN_FDS, &MAX_FDS],
+        families: &[
+            &BUILD,
+            &SPANS_DROPPED,
+            &CPU_SECONDS,
+            &RESIDENT_BYTES,
+            &VIRTUAL_BYTES,
+            &START_TIME,
+            &OPEN_FDS,
+            &MAX_FDS,
+        ],
     },
 ];
 

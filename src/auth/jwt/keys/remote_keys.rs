@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use rand::RngExt;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use super::{
     jwk::{Source, Unusable},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     auth::{Undecided, clock, coherence::MonotonicTime, jwt::algorithm::SignatureAlgorithm},
     domain::ports::key_sets::{FetchError, FetchedKeySet, KeySetSource},
-    telemetry::{metrics::counting::Counter, outage::Trouble},
+    telemetry::{metrics::counting::Counter, outage::Trouble, steps::beginning},
 };
 
 /// An issuer can't make us fetch more often, whatever its `Cache-Control` says.
@@ -167,7 +168,8 @@ impl RemoteKeys {
         let mut demand = self.demand.subscribe();
         loop {
             let wanted = demand.borrow().open;
-            let pause = match self.fetch(&mut told).await {
+            let step = beginning!("key_set_fetch", issuer = self.issuer);
+            let pause = match self.fetch(&mut told).instrument(step).await {
                 Ok(pause) => {
                     self.fetched.increment();
                     let issuer = &self.issuer;
