@@ -92,6 +92,7 @@ mod tls_and_proxies;
 mod token_revocations;
 mod tokens_command;
 mod told_apart;
+mod traces;
 mod trusted_networks;
 mod two_owners;
 mod unread;
