@@ -176,6 +176,11 @@ async fn a_first_check_is_a_trace_from_the_caller_to_the_statement_and_the_hash(
     let told = attributes(request);
     assert_eq!((told["http.request.method"].as_str(), told["http.route"].as_str()), ("GET", PROTECTED));
     assert_eq!(told["http.response.status_code"], "200");
+    let status = request.attributes.iter().find(|attribute| attribute.key == "http.response.status_code").expect("it");
+    assert!(
+        matches!(status.value.as_ref().and_then(|value| value.value.as_ref()), Some(Any::IntValue(200))),
+        "{status:?}"
+    );
     assert_eq!(trace.above(trace.one("cold_check")), ["cold_check", "request"]);
     assert_eq!(trace.above(trace.one("hash")), ["hash", "cold_check", "request"]);
     assert_eq!(trace.statement("find_keys").expect("it"), ["statement", "cold_check", "request"]);

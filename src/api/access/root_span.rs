@@ -53,7 +53,8 @@ impl RootSpanBuilder for RootSpan {
         if !span.is_disabled() {
             let status =
                 outcome.as_ref().map_or_else(|error| error.as_response_error().status_code(), |done| done.status());
-            span.record("status", status.as_u16());
+            // The integers of OpenTelemetry are signed; others would become text.
+            span.record("status", i64::from(status.as_u16()));
         }
     }
 }
