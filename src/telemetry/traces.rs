@@ -279,7 +279,7 @@ mod tests {
         let caller = parent(CALLER).expect("a caller");
         assert_eq!(caller.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
         assert!(caller.is_sampled() && caller.is_remote());
-        for wrong in ["", "00", "x", "00-00000000000000000000000000000000-b7ad6b7169203331-01", &CALLER[..54]] {
+        for wrong in ["", "00", "x", "00-00000000000000000000000000000000-b7ad6b7169203331-01", &CALLER[..52]] {
             assert!(parent(wrong).is_none(), "{wrong}");
         }
     }
