@@ -72,7 +72,8 @@ impl Traces {
             check.overlook(before, COMMON_VARIABLES);
             return Some(None);
         }
-        (enabled?, disabled?);
+        enabled?;
+        disabled?;
         all.map(Some)
     }
 
