@@ -77,9 +77,9 @@ start() {
 # Whose keys are made, by whoever starts Keyward.
 token=
 
-# create_key NAME: asks that server for a key.
+# create_key NAME: asks that server for a key. It may listen and not be ready yet.
 create_key() {
-  curl --silent --fail --request POST "${address[$1]}/api/create-api-key" --header "Authorization: Bearer $token" |
+  curl --silent --fail --retry 20 --retry-delay 1 --request POST "${address[$1]}/api/create-api-key" --header "Authorization: Bearer $token" |
     sed 's/.*"apiKey":"\([^"]*\)".*/\1/'
 }
 
