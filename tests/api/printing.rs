@@ -66,6 +66,10 @@ fn commands(database: &TestDatabase, key: &str, policy: &str) -> Vec<Command> {
         &["token", "mint", "--subject=alice"],
         &["keys", "revoke", key],
         &["keys", "revoke-many", "--subject=alice"],
+        &["keys", "hashes"],
+        &["replicas"],
+        &["doctor"],
+        &["doctor", "--json"],
         &["migrate"],
         &["config"],
         &["completions", "bash"],
@@ -124,6 +128,10 @@ async fn an_exit_code_that_is_an_answer_stays_where_nobody_reads_the_words() {
     assert_eq!(ended(shell, unread(), Stdio::piped()).await.code, Some(3));
     let test = ["policy", "test", "--policy", &policy, "--path=/a", "--method=GET", "--host=h", "--credential=none"];
     assert_eq!(ended(on(&database, &test), unread(), Stdio::piped()).await.code, Some(1));
+    let empty = TestDatabase::empty().await;
+    for doctor in [&["doctor"][..], &["doctor", "--json"]] {
+        assert_eq!(ended(on(&empty, doctor), unread(), Stdio::piped()).await.code, Some(1), "it has no schema");
+    }
     let mut config = bare();
     config.arg("config");
     let config = ended(config, unread(), Stdio::piped()).await;

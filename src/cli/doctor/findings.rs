@@ -6,8 +6,8 @@ use keyward::domain::escape::escaped;
 use serde::Serialize;
 
 use crate::cli::shared::{
-    output::{print_line, tell_line},
-    print_json,
+    json_of,
+    output::{print_line_unless_closed, tell_line},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,13 +73,13 @@ impl Findings {
         (count(State::Warning), count(State::Failed))
     }
 
-    /// Prints them. The exit code says whether something failed.
+    /// Prints them. The exit code says whether something failed, also where whoever reads has read enough.
     pub(super) fn print(&self, as_json: bool) -> anyhow::Result<ExitCode> {
         if as_json {
-            print_json(&self.0)?;
+            print_line_unless_closed(json_of(&self.0)?)?;
         } else {
             for finding in &self.0 {
-                print_line(finding.line())?;
+                print_line_unless_closed(finding.line())?;
             }
         }
         let (warnings, failed) = self.counts();
