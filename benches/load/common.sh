@@ -128,6 +128,18 @@ run() {
     }'
 }
 
+# wrk has as much to do as a server. With half of its core, the server is what limits the requests/s.
+take_half_of_the_core() {
+  taskset --cpu-list "$server_core" sh -c 'while :; do :; done' &
+  pid[busy]=$!
+}
+
+give_it_back() {
+  kill "${pid[busy]}"
+  wait "${pid[busy]}" 2>/dev/null || true
+  unset 'pid[busy]'
+}
+
 # flood KIND FILE HEADER PATH GOOD: normal traffic with the header GOOD beside a flood with the lines of FILE in turn behind HEADER;
 # two lines.
 flood() {
@@ -176,6 +188,11 @@ table_row() { # TITLE NAME; a name with a _ is that of one client of two
 # The median of the rounds' ratios: what disturbs a round disturbs both sides of it.
 ratio() { # COLUMN NAME OTHER
   paste <(column "$2" "$1") <(column "$3" "$1") | awk '{ print $1 / $2 }' | median
+}
+
+# Of the medians, not the median of the rounds' ratios: a stall of the machine meets one side of a round.
+against() { # COLUMN NAME OTHER
+  awk -v one="$(column "$2" "$1" | median)" -v other="$(column "$3" "$1" | median)" 'BEGIN { print one / other }'
 }
 
 ratio_row() { # TITLE VALUE COMPARISON TARGET

@@ -43,18 +43,6 @@ ask_all() { # PREFIX
   done
 }
 
-# wrk has as much to do as a server. With half of its core, the server is what limits the requests/s.
-take_half_of_the_core() {
-  taskset --cpu-list "$server_core" sh -c 'while :; do :; done' &
-  pid[busy]=$!
-}
-
-give_it_back() {
-  kill "${pid[busy]}"
-  wait "${pid[busy]}" 2>/dev/null || true
-  unset 'pid[busy]'
-}
-
 measure() {
   local name
   for name in "${ORDER[@]}"; do ask 1 '' "$name"; done >/dev/null # warm
@@ -65,11 +53,6 @@ measure() {
     ask_all half- >>"$results"
     give_it_back
   done
-}
-
-# Of the medians, not the median of the rounds' ratios: a stall of the machine meets one side of a round.
-against() { # COLUMN NAME OTHER
-  awk -v one="$(column "$2" "$1" | median)" -v other="$(column "$3" "$1" | median)" 'BEGIN { print one / other }'
 }
 
 tell_all() { # PREFIX
