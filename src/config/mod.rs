@@ -61,7 +61,7 @@ pub use self::{
     log::{Log, LogFormat},
     metrics::Metrics,
     process::Process,
-    traces::{Sampler, Traces},
+    traces::{Compression, Protocol, Sampler, Traces},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);

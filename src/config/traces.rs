@@ -16,8 +16,12 @@ const LONGEST_ADDRESS: usize = 2048;
 
 /// Which requests are traced, and the collector that gets their spans.
 pub struct Traces {
+    /// What is spoken to the collector.
+    pub protocol: Protocol,
     /// The URL to which spans are sent.
     pub url: String,
+    /// Whether what is sent is compressed.
+    pub compression: Compression,
     /// Further headers of these requests, as names and values.
     pub headers: Vec<(String, SecretString)>,
     /// The time limit of sending a batch.
@@ -36,6 +40,37 @@ pub struct Traces {
     pub batch: usize,
     /// How long spans wait for others at most.
     pub send_every: Duration,
+}
+
+/// What is spoken to the collector, by the names that OpenTelemetry gave to the protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Protocol {
+    /// OTLP over HTTP, with messages of Protocol Buffers.
+    #[serde(rename = "http/protobuf")]
+    HttpProtobuf,
+    /// OTLP over gRPC.
+    #[serde(rename = "grpc")]
+    Grpc,
+}
+
+/// How what is sent to the collector is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// By gzip (RFC 1952).
+    Gzip,
+}
+
+impl Protocol {
+    /// Where a collector on the same machine receives it.
+    fn usual_address(self) -> &'static str {
+        match self {
+            Self::HttpProtobuf => "http://localhost:4318",
+            Self::Grpc => "http://localhost:4317",
+        }
+    }
 }
 
 /// Which requests are traced, by the names that OpenTelemetry gave to the choices.
@@ -78,8 +113,9 @@ impl Traces {
     }
 
     fn read_all(check: &mut Check<'_>) -> Option<Self> {
-        let url = url(check);
-        let protocol = protocol(check);
+        let protocol = check.value("traces.protocol", "http/protobuf or grpc");
+        let url = url(check, protocol.unwrap_or(Protocol::HttpProtobuf));
+        let compression = check.value("traces.compression", "none or gzip");
         let headers = headers(check);
         let timeout = duration(check, "traces.timeout", "100ms", "1m");
         let service_name = check.text("traces.service_name", 255);
@@ -92,9 +128,10 @@ impl Traces {
         let queue = check.number("traces.queue", 1..=1_000_000);
         let batch = check.number("traces.batch", 1..=10_000);
         let send_every = duration(check, "traces.send_every", "10ms", "1m");
-        protocol?;
         Some(Self {
+            protocol: protocol?,
             url: url?,
+            compression: compression?,
             headers: headers?,
             timeout: timeout?,
             service_name: service_name.map(|name| if name.is_empty() { "keyward".to_owned() } else { name })?,
@@ -108,18 +145,16 @@ impl Traces {
     }
 }
 
-/// The address for traces as it is, or the collector's with the path for traces.
-fn url(check: &mut Check<'_>) -> Option<String> {
+/// The address for traces as it is, or the collector's, over HTTP with the path for traces.
+fn url(check: &mut Check<'_>, protocol: Protocol) -> Option<String> {
     let (whole, base) = (address(check, "traces.traces_endpoint"), address(check, "traces.endpoint"));
     let (whole, base) = (whole?, base?);
-    match (whole.is_empty(), base.is_empty()) {
-        (false, _) => Some(whole),
-        (true, false) => Some(format!("{}/{PATH}", base.trim_end_matches('/'))),
-        (true, true) => {
-            check.problem("traces.endpoint", "is empty, and so is traces.traces_endpoint: name a collector");
-            None
-        }
-    }
+    let base = if base.is_empty() { protocol.usual_address() } else { &base };
+    Some(match protocol {
+        _ if !whole.is_empty() => whole,
+        Protocol::HttpProtobuf => format!("{}/{PATH}", base.trim_end_matches('/')),
+        Protocol::Grpc => base.to_owned(),
+    })
 }
 
 fn address(check: &mut Check<'_>, setting: &str) -> Option<String> {
@@ -131,21 +166,6 @@ fn address(check: &mut Check<'_>, setting: &str) -> Option<String> {
         return None;
     }
     Some(address)
-}
-
-fn protocol(check: &mut Check<'_>) -> Option<()> {
-    let setting = "traces.protocol";
-    let protocol = check.text(setting, 32)?;
-    if protocol == "http/protobuf" {
-        return Some(());
-    }
-    check.problem(
-        setting,
-        format!(
-            "is {protocol:?}: only http/protobuf is spoken; collectors receive that on port 4318, and gRPC on 4317"
-        ),
-    );
-    None
 }
 
 /// `name=value` pairs with commas between them, with percent-encoded values: the W3C's form for baggage.

@@ -1,17 +1,23 @@
-//! Sends ended spans to a collector by OTLP over HTTP.
+//! Sends ended spans to a collector by OTLP, over HTTP or gRPC.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{
+    SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+    tonic_types::{metadata::MetadataMap, transport::ClientTlsConfig},
+};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
-use reqwest::Client;
+use reqwest::{
+    Client,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
 use super::client::{NoClient, SIZE_LIMIT, client_within};
 use crate::{
-    config::Traces,
+    config::{Compression, Protocol, Traces},
     telemetry::{outage::Trouble, traces::EndedSpans},
 };
 
@@ -20,6 +26,8 @@ use crate::{
 pub(crate) enum NoCollector {
     #[error(transparent)]
     Client(#[from] NoClient),
+    #[error("the header {0} cannot be sent to the collector; correct traces.headers")]
+    Header(String),
     #[error("spans cannot be sent: {0}; correct the settings under [traces], or the variables OTEL_EXPORTER_OTLP_…")]
     Settings(#[from] opentelemetry_otlp::ExporterBuildError),
 }
@@ -36,16 +44,10 @@ impl Collector {
     /// # Errors
     /// [`NoCollector`].
     pub(crate) fn begin(settings: &Traces, ended: EndedSpans) -> Result<Self, NoCollector> {
-        let headers: HashMap<_, _> =
-            settings.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
-        let mut exporter = SpanExporter::builder()
-            .with_http()
-            .with_http_client(OneClient(client_within(settings.timeout)?))
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(&settings.url)
-            .with_timeout(settings.timeout)
-            .with_headers(headers)
-            .build()?;
+        let mut exporter = match settings.protocol {
+            Protocol::HttpProtobuf => over_http(settings)?,
+            Protocol::Grpc => over_grpc(settings)?,
+        };
         exporter.set_resource(&ended.resource);
         let (stop, stopped) = oneshot::channel();
         let sending = Sending {
@@ -67,6 +69,47 @@ impl Collector {
             tracing::warn!("the last spans were not sent in time; exiting anyway");
         }
     }
+}
+
+fn over_http(settings: &Traces) -> Result<SpanExporter, NoCollector> {
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(OneClient(client_within(settings.timeout)?))
+        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+        .with_endpoint(&settings.url)
+        .with_timeout(settings.timeout)
+        .with_headers(settings.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect());
+    Ok(match settings.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(opentelemetry_otlp::Compression::Gzip),
+    }
+    .build()?)
+}
+
+/// Connects when the first spans are sent, and again when the connection was lost.
+fn over_grpc(settings: &Traces) -> Result<SpanExporter, NoCollector> {
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(&settings.url)
+        .with_timeout(settings.timeout)
+        .with_metadata(MetadataMap::from_headers(headers(settings)?));
+    let exporter = match settings.compression {
+        Compression::None => exporter,
+        Compression::Gzip => exporter.with_compression(opentelemetry_otlp::Compression::Gzip),
+    };
+    let is_https = settings.url.starts_with("https://");
+    Ok(if is_https { exporter.with_tls_config(ClientTlsConfig::new().with_native_roots()) } else { exporter }
+        .build()?)
+}
+
+fn headers(settings: &Traces) -> Result<HeaderMap, NoCollector> {
+    let header = |name: &str, value: &str| {
+        let mut value = HeaderValue::try_from(value).ok()?;
+        value.set_sensitive(true);
+        Some((HeaderName::try_from(name).ok()?, value))
+    };
+    let headers = settings.headers.iter();
+    headers.map(|(name, value)| header(name, value.expose()).ok_or_else(|| NoCollector::Header(name.clone()))).collect()
 }
 
 struct Sending {

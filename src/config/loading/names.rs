@@ -25,7 +25,7 @@ pub(in crate::config) const LISTS: [&str; 5] =
     ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.cors", "server.trusted_proxies"];
 
 /// Names that platforms and people commonly use. If several mean one setting, the last that is set wins.
-pub(in crate::config) const ALIASES: [(&str, &str); 21] = [
+pub(in crate::config) const ALIASES: [(&str, &str); 23] = [
     ("PORT", "server.port"),
     ("DATABASE_URL", "database.url"),
     ("DATABASE_URL_FILE", "database.url_file"),
@@ -36,6 +36,8 @@ pub(in crate::config) const ALIASES: [(&str, &str); 21] = [
     ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "traces.traces_endpoint"),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "traces.protocol"),
     ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "traces.protocol"),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "traces.compression"),
+    ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "traces.compression"),
     ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers"),
     ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "traces.headers"),
     ("OTEL_EXPORTER_OTLP_TIMEOUT", "traces.timeout"),

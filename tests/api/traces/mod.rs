@@ -1,16 +1,16 @@
 //! Traces, as a collector receives them.
 
+mod collector;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value as Any},
     trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
-use prost::Message;
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
@@ -22,68 +22,12 @@ use test_support::{
     stub_server::{Answer, Request, StubServer},
 };
 
+use self::collector::Collector;
 use crate::metrics::Scrape;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 const DROPPED: &str = "keyward_trace_spans_dropped_total";
-
-/// A receiver of OTLP over HTTP, which remembers what it got.
-struct Collector {
-    received: Arc<Mutex<Vec<(Request, ExportTraceServiceRequest)>>>,
-    server: StubServer,
-}
-
-impl Collector {
-    async fn start() -> Self {
-        Self::that_answers(200).await
-    }
-
-    async fn that_answers(status: u16) -> Self {
-        let received = Arc::<Mutex<Vec<_>>>::default();
-        let kept = Arc::clone(&received);
-        let server = StubServer::start(move |request: Request| {
-            let spans = ExportTraceServiceRequest::decode(request.body.as_slice()).expect("OTLP");
-            kept.lock().expect("no panic").push((request, spans));
-            async move { Answer::with_body(status, "") }
-        });
-        Self { received, server: server.await }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.server.address())
-    }
-
-    /// A replica that sends to it.
-    async fn replica(&self, env: &[(&str, &str)]) -> Replica {
-        let url = self.url();
-        let own = [
-            ("KEYWARD__TRACES__ENABLED", "true"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
-            ("OTEL_BSP_SCHEDULE_DELAY", "10"),
-        ];
-        replica_with(&[own.as_slice(), env].concat()).await
-    }
-
-    fn requests(&self) -> Vec<(Request, ExportTraceServiceRequest)> {
-        self.received.lock().expect("no panic").clone()
-    }
-
-    fn spans(&self) -> Vec<Span> {
-        let requests = self.requests().into_iter().flat_map(|(_, request)| request.resource_spans);
-        requests.flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans).collect()
-    }
-
-    /// The spans of a trace, once this request is among them.
-    async fn trace(&self, trace: &str) -> Trace {
-        eventually("the request's span", async || self.of(trace).named("request").len() == 1).await;
-        self.of(trace)
-    }
-
-    fn of(&self, trace: &str) -> Trace {
-        Trace(self.spans().into_iter().filter(|span| hex(&span.trace_id) == trace).collect())
-    }
-}
 
 struct Trace(Vec<Span>);
 
@@ -185,12 +129,12 @@ async fn a_first_check_is_a_trace_from_the_caller_to_the_statement_and_the_hash(
     assert_eq!(trace.above(trace.one("hash")), ["hash", "cold_check", "request"]);
     assert_eq!(trace.statement("find_keys").expect("it"), ["statement", "cold_check", "request"]);
 
-    let (sent, body) = collector.requests().remove(0);
-    assert_eq!((sent.method.as_str(), sent.target.as_str()), ("POST", "/v1/traces"));
+    let sent = collector.requests().remove(0);
+    assert_eq!(sent.target, "POST /v1/traces");
     assert_eq!(sent.header("content-type"), Some("application/x-protobuf"));
     assert_eq!(sent.header("authorization"), Some("Bearer of the collector"));
     assert_eq!(sent.header("x-tenant"), Some("a"));
-    let resource = texts(&body.resource_spans[0].resource.as_ref().expect("a resource").attributes);
+    let resource = texts(&sent.spans.resource_spans[0].resource.as_ref().expect("a resource").attributes);
     assert_eq!(resource["service.name"], "keys");
     assert_eq!(resource["deployment.environment.name"], "test");
 
@@ -200,6 +144,50 @@ async fn a_first_check_is_a_trace_from_the_caller_to_the_statement_and_the_hash(
     assert_eq!(collector.trace(&second).await.0.len(), 1);
     let all = format!("{:?}", collector.spans());
     assert!(!all.contains(&holder.key) && !all.contains("mark") && !all.contains("x-api-key"), "{all}");
+}
+
+#[tokio::test]
+async fn a_collector_gets_the_same_by_grpc_and_compressed_if_that_is_asked_for() {
+    for (compression, received) in [("none", None), ("gzip", Some("gzip"))] {
+        for grpc in [true, false] {
+            let collector = if grpc { Collector::by_grpc().await } else { Collector::start().await };
+            let replica = collector
+                .replica(&[
+                    ("OTEL_EXPORTER_OTLP_PROTOCOL", if grpc { "grpc" } else { "http/protobuf" }),
+                    ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
+                    ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20of%20the%20collector,x-tenant=a"),
+                ])
+                .await;
+            assert_eq!(asks(&replica, "x", &traceparent(TRACE, "01")).await, 401);
+            let trace = collector.trace(TRACE).await;
+            assert_eq!(hex(&trace.one("request").parent_span_id), CALLER);
+            let sent = collector.requests().remove(0);
+            assert_eq!(sent.header("authorization"), Some("Bearer of the collector"));
+            assert_eq!(sent.header("x-tenant"), Some("a"));
+            assert_eq!(sent.header(if grpc { "grpc-encoding" } else { "content-encoding" }), received);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_comes_back_gets_spans_by_grpc_again() {
+    let collector = Collector::by_grpc().await;
+    let replica = collector.replica(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).await;
+    assert_eq!(asks(&replica, "x", &traceparent(TRACE, "01")).await, 401);
+    collector.trace(TRACE).await;
+    let address = collector.end().await;
+    eventually("dropped spans", async || {
+        assert_eq!(asks(&replica, "x", &traceparent(TRACE, "01")).await, 401);
+        Scrape::of(&replica).await.sum(DROPPED, &[]) > 0.0
+    })
+    .await;
+    let collector = Collector::by_grpc_at(address).await;
+    eventually("a span", async || {
+        assert_eq!(asks(&replica, "x", &traceparent(TRACE, "01")).await, 401);
+        !collector.of(TRACE).0.is_empty()
+    })
+    .await;
+    replica.prints("spans reach the collector again").await;
 }
 
 #[tokio::test]
@@ -285,10 +273,20 @@ async fn a_fetch_of_keys_is_a_trace_that_is_passed_on_to_the_issuer() {
 async fn a_collector_that_is_gone_costs_no_request_anything_and_its_spans_are_counted() {
     let gone = Collector::start().await.url();
     let failing = Collector::that_answers(400).await;
-    for (url, queue) in [(gone, "2048"), (failing.url(), "2048"), ("http://192.0.2.1:4318".to_owned(), "1")] {
+    let silent = "http://192.0.2.1:4318";
+    for (protocol, url, queue) in [
+        ("http/protobuf", gone.as_str(), "2048"),
+        ("grpc", &gone, "2048"),
+        ("http/protobuf", &failing.url(), "2048"),
+        ("grpc", &failing.url(), "2048"),
+        ("http/protobuf", silent, "1"),
+        ("grpc", silent, "1"),
+        ("grpc", "https://127.0.0.1:1", "2048"),
+    ] {
         let env = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("KEYWARD__TRACES__ENABLED", "true"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
             ("OTEL_BSP_SCHEDULE_DELAY", "10"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", queue),
         ];
@@ -343,9 +341,10 @@ async fn without_the_setting_or_with_the_sdk_disabled_nothing_is_sent_whatever_t
 }
 
 #[test]
-fn grpc_and_samplers_that_are_unknown_are_refused_at_start() {
+fn protocols_and_samplers_that_are_unknown_are_refused_at_start() {
     for (name, value, hint) in [
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "4318"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "http/protobuf or grpc"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none or gzip"),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote", "parentbased_traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "2", "0 to 1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "http://"),
