@@ -75,6 +75,7 @@ mod replicas_command;
 mod request_ids;
 mod restored;
 mod revocation;
+mod rotating_jwt_secrets;
 mod rotating_peppers;
 mod rotation;
 mod routes;

@@ -17,7 +17,7 @@ use crate::{
         strict_json::{Json, Object},
     },
     config::{self, IssuerKeys, Jwt},
-    domain::denial::TokenFault,
+    domain::{denial::TokenFault, secret::SecretBytes},
 };
 
 /// The accepted `typ` values of access tokens (RFC 7519 §5.1, RFC 9068 §2.1). Others denote tokens for another purpose
@@ -62,9 +62,9 @@ pub fn check_key_files(settings: &Jwt) -> Result<(), Vec<UnusableKeys>> {
 impl Issuer {
     /// The issuer whose tokens are signed with the shared secret.
     pub(super) fn shared(settings: &Jwt) -> Option<Self> {
-        let secret = settings.secret.as_ref()?;
+        let secrets = std::iter::once(settings.secret.as_ref()?).chain(&settings.previous_secret);
         Some(Self {
-            keys: Keys::Fixed(KeySet::of_secret(secret, &[settings.algorithm.into()])),
+            keys: Keys::Fixed(KeySet::of_secrets(secrets.map(|secret| (secret, vec![settings.algorithm.into()])))),
             header: header_policy(false),
             claims: ClaimRules::shared(settings),
         })
@@ -76,12 +76,12 @@ impl Issuer {
         let allowed = allowed(settings);
         let keys = match &settings.keys {
             IssuerKeys::Secret(secret) => {
-                let length = secret.expose().len();
-                let fitting: Vec<_> = SignatureAlgorithm::HMAC
-                    .into_iter()
-                    .filter(|algorithm| allowed.contains(algorithm) && length >= algorithm.shortest_secret())
-                    .collect();
-                Keys::Fixed(KeySet::of_secret(secret, &fitting))
+                let fits = |algorithm: &SignatureAlgorithm, secret: &SecretBytes| {
+                    allowed.contains(algorithm) && secret.expose().len() >= algorithm.shortest_secret()
+                };
+                let fitting = |secret| SignatureAlgorithm::HMAC.into_iter().filter(|it| fits(it, secret)).collect();
+                let secrets = std::iter::once(secret).chain(&settings.previous_secret);
+                Keys::Fixed(KeySet::of_secrets(secrets.map(|secret| (secret, fitting(secret)))))
             }
             IssuerKeys::Public(text) => {
                 let read = keys::read_file(text).map_err(|why| unusable(format!("public_keys_file: {why}")))?;

@@ -31,6 +31,7 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 fn settings() -> Jwt {
     Jwt {
         secret: Some(SECRET.to_owned().into()),
+        previous_secret: None,
         algorithm: JwtAlgorithm::Hs256,
         issuer: None,
         audience: Vec::new(),

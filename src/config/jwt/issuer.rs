@@ -23,6 +23,8 @@ pub struct Issuer {
     pub authorized_parties: Vec<String>,
     /// The keys that verify its tokens.
     pub keys: IssuerKeys,
+    /// The shared secret before the present one, whose tokens are still accepted; only with a shared secret.
+    pub previous_secret: Option<SecretBytes>,
     /// How published keys are fetched.
     pub fetch: KeyFetch,
     /// The accepted algorithms, with their names in RFC 7518 and RFC 8037; empty: every algorithm that its keys
@@ -112,6 +114,7 @@ impl Issuer {
             audience: vec![audience.into()],
             authorized_parties: Vec::new(),
             keys,
+            previous_secret: None,
             fetch: KeyFetch::default(),
             algorithms: Vec::new(),
             required_claims: Vec::new(),

@@ -33,6 +33,8 @@ use crate::domain::secret::{SecretBytes, SecretString};
 pub struct Jwt {
     /// The shared secret, long enough for the algorithm. `None` if only `issuers` are accepted.
     pub secret: Option<SecretBytes>,
+    /// The secret before it, whose tokens are still accepted; for as long as they live.
+    pub previous_secret: Option<SecretBytes>,
     /// The only accepted algorithm.
     pub algorithm: JwtAlgorithm,
     /// The exact `iss`. `None`: `iss` is not required.
@@ -91,6 +93,7 @@ impl Default for Jwt {
     fn default() -> Self {
         Self {
             secret: None,
+            previous_secret: None,
             algorithm: JwtAlgorithm::Hs256,
             issuer: None,
             audience: Vec::new(),
@@ -130,13 +133,13 @@ impl Jwt {
 
     /// Checks secrets of settings that were not read from a configuration.
     pub(crate) fn demand_strength(&self) -> Result<(), WeakSecret> {
-        let Some(secret) = &self.secret else { return Ok(()) };
         let (bytes, short) = match self.algorithm {
             JwtAlgorithm::Hs256 => (32, "is shorter than the 32 bytes of HS256"),
             JwtAlgorithm::Hs384 => (48, "is shorter than the 48 bytes of HS384"),
             JwtAlgorithm::Hs512 => (64, "is shorter than the 64 bytes of HS512"),
         };
-        let weakness = if secret.expose().len() < bytes { Some(short) } else { weakness(secret.expose()) };
+        let mut secrets = self.secret.iter().chain(&self.previous_secret).map(SecretBytes::expose);
+        let weakness = secrets.find_map(|secret| if secret.len() < bytes { Some(short) } else { weakness(secret) });
         weakness.map_or(Ok(()), |weakness| Err(WeakSecret(weakness)))
     }
 

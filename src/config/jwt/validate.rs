@@ -21,7 +21,12 @@ impl Jwt {
     pub(in crate::config) fn read(check: &mut Check<'_>) -> Option<Self> {
         let algorithm = check.value("jwt.algorithm", "HS256, HS384 or HS512");
         let encoding = check.value("jwt.secret_encoding", ENCODINGS);
-        let secret = encoding.and_then(|encoding| jwt_secret(check, algorithm, encoding));
+        let secret = encoding.and_then(|encoding| jwt_secret(check, "jwt.secret", algorithm, encoding));
+        let previous_secret =
+            encoding.and_then(|encoding| jwt_secret(check, "jwt.previous_secret", algorithm, encoding));
+        if let (Some(None), Some(Some(_))) = (&secret, &previous_secret) {
+            check.problem("jwt.previous_secret", "is set without jwt.secret, which it comes before");
+        }
         let issuer = check.text("jwt.issuer", 512);
         let audience = check.list("jwt.audience", 16, 256);
         let leeway = check.duration("jwt.leeway", "0s", "1m");
@@ -45,6 +50,7 @@ impl Jwt {
         let cached_tokens = check.number("jwt.cached_tokens", 1_000..=10_000_000);
         Some(Self {
             secret: secret?,
+            previous_secret: previous_secret?,
             algorithm: algorithm?,
             issuer: Some(issuer?).filter(|issuer| !issuer.is_empty()),
             audience: audience?,
@@ -81,6 +87,7 @@ fn claim(check: &mut Check<'_>, setting: &str) -> Option<Option<ClaimPath>> {
 /// A secret that is at least as long as the algorithm's hash (RFC 7518 §3.2), and not well known.
 fn jwt_secret(
     check: &mut Check<'_>,
+    setting: &'static str,
     algorithm: Option<JwtAlgorithm>,
     encoding: SecretEncoding,
 ) -> Option<Option<SecretBytes>> {
@@ -90,9 +97,9 @@ fn jwt_secret(
         // If the algorithm is invalid, which is reported separately, the smallest minimum applies.
         Some(JwtAlgorithm::Hs256) | None => (32, "HS256", MAKE_ONE),
     };
-    let text = check.secret("jwt.secret")?;
+    let text = check.secret(setting)?;
     let cause = if text.is_empty() {
-        if check.names_issuers() {
+        if setting != "jwt.secret" || check.names_issuers() {
             return Some(None);
         }
         "is not set, and there are no jwt.issuers".to_owned()
@@ -108,6 +115,6 @@ fn jwt_secret(
             },
         }
     };
-    check.problem("jwt.secret", format!("{cause}: {remedy}"));
+    check.problem(setting, format!("{cause}: {remedy}"));
     None
 }

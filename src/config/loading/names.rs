@@ -8,13 +8,14 @@ pub(in crate::config) const PREFIX: &str = "KEYWARD__";
 pub(in crate::config) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// Settings whose value is never shown. Each has a twin `…_file` with the path of a file to read it from.
-pub(in crate::config) const SECRETS: [&str; 9] = [
+pub(in crate::config) const SECRETS: [&str; 10] = [
     "database.url",
     "database.listen_url",
     "database.migrate_url",
     "database.migrate_password",
     "database.password",
     "jwt.secret",
+    "jwt.previous_secret",
     "keys.peppers",
     "metrics.token",
     "traces.headers",

@@ -70,10 +70,12 @@ pub(in crate::auth::jwt) fn tell(issuer: &str, read: &ReadKeySet) {
 }
 
 impl KeySet {
-    /// The set of one shared secret, for these algorithms.
-    pub fn of_secret(secret: &SecretBytes, algorithms: &[SignatureAlgorithm]) -> Self {
-        let key = DecodingKey::from_secret(secret.expose());
-        Self { keys: vec![VerificationKey::nameless(key, algorithms.to_vec())] }
+    /// The set of shared secrets, each for these algorithms.
+    pub fn of_secrets<'a>(secrets: impl IntoIterator<Item = (&'a SecretBytes, Vec<SignatureAlgorithm>)>) -> Self {
+        let key = |(secret, algorithms): (&SecretBytes, _)| {
+            VerificationKey::nameless(DecodingKey::from_secret(secret.expose()), algorithms)
+        };
+        Self::of(secrets.into_iter().map(key))
     }
 
     /// The set of these keys, without duplicates.

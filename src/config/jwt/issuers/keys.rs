@@ -21,8 +21,9 @@ const SECRET_MIN: usize = 32;
 const ABOUT_FETCHING: [&str; 3] = ["key_set_token_file", "key_set_ca_file", "insecure_http"];
 
 impl Table<'_, '_> {
-    /// Requires exactly one source of keys.
-    pub(super) fn keys(&mut self) -> Option<IssuerKeys> {
+    /// Requires exactly one source of keys. Also returns the shared secret before the present one.
+    pub(super) fn keys(&mut self) -> Option<(IssuerKeys, Option<SecretBytes>)> {
+        let previous = self.given_text("previous_secret_file");
         let secret = self.given_text("secret_file");
         let public = self.given_text("public_keys_file");
         let key_set = self.given_text("key_set");
@@ -30,14 +31,22 @@ impl Table<'_, '_> {
         if secret.is_none() && self.has("secret_encoding") {
             self.problem("secret_encoding", "is about secret_file, which is not set");
         }
+        if secret.is_none() && previous.is_some() {
+            self.problem("previous_secret_file", "comes before secret_file, which is not set");
+        }
         let encoding = self.encoding()?;
         match (secret, public, key_set, discovery?) {
-            (Some(path), None, None, false) => self.secret(&path, encoding).map(IssuerKeys::Secret),
-            (None, Some(path), None, false) => {
-                self.file("public_keys_file", &path).map(|text| IssuerKeys::Public(text.as_str().to_owned()))
+            (Some(path), None, None, false) => {
+                let secret = self.secret("secret_file", &path, encoding);
+                let previous = previous.map(|path| self.secret("previous_secret_file", &path, encoding));
+                Some((IssuerKeys::Secret(secret?), previous.map_or(Some(None), |secret| secret.map(Some))?))
             }
-            (None, None, Some(address), false) => Some(IssuerKeys::KeySet(address)),
-            (None, None, None, true) => Some(IssuerKeys::Discovery),
+            (None, Some(path), None, false) => {
+                let text = self.file("public_keys_file", &path)?;
+                Some((IssuerKeys::Public(text.as_str().to_owned()), None))
+            }
+            (None, None, Some(address), false) => Some((IssuerKeys::KeySet(address), None)),
+            (None, None, None, true) => Some((IssuerKeys::Discovery, None)),
             _ => {
                 let ways = "discovery = true, key_set, public_keys_file and secret_file";
                 self.problem("keys", format!("can't be found: give exactly one of {ways}"));
@@ -106,8 +115,8 @@ impl Table<'_, '_> {
         encoding
     }
 
-    fn secret(&mut self, path: &str, encoding: SecretEncoding) -> Option<SecretBytes> {
-        let text = self.file("secret_file", path)?;
+    fn secret(&mut self, name: &str, path: &str, encoding: SecretEncoding) -> Option<SecretBytes> {
+        let text = self.file(name, path)?;
         let weakness_of_text = weakness(&text);
         let cause = match encoding.decode(&text) {
             Err(cause) => format!("{cause}, which secret_encoding says"),
@@ -119,7 +128,7 @@ impl Table<'_, '_> {
                 Some(weakness) => weakness.to_owned(),
             },
         };
-        self.problem("secret_file", cause);
+        self.problem(name, cause);
         None
     }
 

@@ -64,7 +64,7 @@ impl Table<'_, '_> {
         let tenants = self.tenants(issuer.as_deref());
         let audience = self.audience();
         let authorized_parties = self.member("authorized_parties", Vec::new(), "a list of texts", texts);
-        let keys = self.keys();
+        let (keys, previous_secret) = self.keys().unzip();
         let fetch = self.fetch(keys.as_ref());
         let algorithms = self.algorithms();
         let required_claims = self.required_claims();
@@ -91,6 +91,7 @@ impl Table<'_, '_> {
         let mut read = Issuer::new(issuer?, "", keys?);
         read.audience = audience?;
         read.authorized_parties = authorized_parties?;
+        read.previous_secret = previous_secret?;
         read.fetch = fetch;
         read.algorithms = algorithms?;
         read.required_claims = required_claims?;

@@ -74,6 +74,7 @@ fn of_tenant(issuer: &Issuer, tenant: &str) -> Option<Issuer> {
         audience: issuer.audience.iter().map(put).collect(),
         authorized_parties: issuer.authorized_parties.clone(),
         keys,
+        previous_secret: None,
         fetch: issuer.fetch.clone(),
         algorithms: issuer.algorithms.clone(),
         required_claims: issuer.required_claims.clone(),

@@ -151,6 +151,7 @@ fn each_wrong_member_is_named() {
         ("key_set_token_file", "\"/nowhere/token\""),
         ("key_set_ca_file", "\"/nowhere/ca.pem\""),
         ("secret_encoding", "\"hex\""),
+        ("previous_secret_file", "\"/nowhere/secret\""),
     ] {
         let problems = problems_of_table(&format!("{member} = {value}"));
         assert_eq!(problems.len(), 1, "{member} = {value}: {problems:#?}");
