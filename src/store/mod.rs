@@ -3,14 +3,10 @@
 mod announcements;
 mod api_keys;
 mod connections;
-mod examination;
-mod hashes;
+mod insight;
 mod ledger;
-mod replicas;
 mod rows;
-mod samples;
 mod schema;
-mod statements;
 mod tokens;
 pub mod wire;
 
@@ -29,16 +25,12 @@ use uuid::Uuid;
 use self::{
     announcements::Announcer,
     connections::{Connections, Purpose, Taken, failure, opening::retry_for, servers::Servers},
-    statements::Statement,
+    insight::Statement,
 };
 pub use self::{
     connections::{PoolState, opening::OpenError},
-    examination::Examination,
-    hashes::HashCount,
-    replicas::ReplicaRow,
-    samples::Sample,
+    insight::{Examination, HashCount, ReplicaRow, Sample, Statements},
     schema::Schema,
-    statements::Statements,
 };
 use crate::{
     config::{Database, Pooler},

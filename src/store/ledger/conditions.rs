@@ -7,23 +7,23 @@ use time::OffsetDateTime;
 use crate::domain::{listing::KeyFilter, scope::Scope, text::SearchText};
 
 /// A query with the state of a key between `$before` and `$after`. `$owner_disabled` is the condition for a disabled
-/// owner, and the parameter `$4` is now.
+/// owner, and `$now` is the time.
 macro_rules! with_state {
     (
-        $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $after:literal $(+ $rest:literal)*
+        $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $now:literal, $after:literal $(+ $rest:literal)*
         $(, $argument:expr)* $(,)?)
     ) => {
         $($query)::+!(
             $($flag)? $before $(+ $more)*
             + " CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN NOT enabled OR "
             + $owner_disabled
-            + " THEN 'disabled' WHEN expires_at <= $4 THEN 'expired' ELSE 'active' END "
+            + " THEN 'disabled' WHEN expires_at <= " + $now + " THEN 'expired' ELSE 'active' END "
             + $after $(+ $rest)*
             $(, $argument)*
         )
     };
 }
-pub(super) use with_state;
+pub(in crate::store) use with_state;
 
 /// A query about the keys that a filter names. The filter is in the parameters `$3` to `$13`, and follows the condition
 /// that `$before` ends with. The queries differ in how they find keys, and so in where they learn these:
@@ -39,6 +39,7 @@ macro_rules! with_conditions {
         $crate::store::ledger::conditions::with_state!($($query)::+!(
             [$($flag)?] $before $(+ $more)* + " AND ($3::text[] IS NULL OR ",
             $owner_disabled,
+            "$4",
             "= ANY($3))
              AND ($5::text IS NULL OR environment = $5)
              AND ($6::text IS NULL OR name = $6)

@@ -3,7 +3,7 @@
 
 mod audit;
 mod change;
-mod conditions;
+pub(super) mod conditions;
 mod ended;
 mod insert;
 mod list;

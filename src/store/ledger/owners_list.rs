@@ -175,6 +175,7 @@ async fn with_counts(
                       count(*) AS of_all
                FROM (SELECT "#,
         "owner.is_disabled",
+        "$4",
         "AS state, row_number() OVER (ORDER BY id DESC) AS place
                      FROM api_keys WHERE api_keys.issuer = owner.issuer AND api_keys.subject = owner.subject
                      ORDER BY id DESC LIMIT $5::bigint + 1) AS newest) AS counts

@@ -1,7 +1,6 @@
 //! How many keys have hashes of which parameters.
 
-use super::Store;
-use crate::domain::ports::StoreError;
+use crate::{domain::ports::StoreError, store::Store};
 
 /// Keys whose hashes have the same parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]

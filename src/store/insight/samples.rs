@@ -1,7 +1,10 @@
 //! What operators want to know of the database itself, at a cost that does not depend on how many keys it has.
 
-use super::{Statement, Store};
-use crate::domain::ports::StoreError;
+use super::Statement;
+use crate::{
+    domain::ports::StoreError,
+    store::{Store, ledger::conditions::with_state},
+};
 
 /// How many pages of the table `api_keys` are read: 8 MiB, or some 10,000 keys. A table that has no more is counted
 /// exactly.
@@ -35,17 +38,18 @@ impl Store {
             );
             let size = size.fetch_one(&mut *read).await?;
             let percent = percent_of(size.pages);
-            let counted = sqlx::query!(
-                r#"SELECT count(*) FILTER (WHERE state = 'active') AS "active!",
+            let counted = with_state!(sqlx::query!(
+                [] r#"SELECT count(*) FILTER (WHERE state = 'active') AS "active!",
                           count(*) FILTER (WHERE state = 'disabled') AS "disabled!",
                           count(*) FILTER (WHERE state = 'expired') AS "expired!",
                           count(*) FILTER (WHERE state = 'revoked') AS "revoked!"
-                   FROM (SELECT CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-                                     WHEN NOT enabled OR disabled_owners.subject IS NOT NULL THEN 'disabled'
-                                     WHEN expires_at <= now() THEN 'expired' ELSE 'active' END AS state
-                         FROM api_keys TABLESAMPLE SYSTEM ($1) LEFT JOIN disabled_owners USING (issuer, subject)) AS keys"#,
+                   FROM (SELECT "#,
+                "disabled_owners.subject IS NOT NULL",
+                "now()",
+                "AS state
+                         FROM api_keys TABLESAMPLE SYSTEM ($1) LEFT JOIN disabled_owners USING (issuer, subject)) AS keys",
                 percent,
-            );
+            ));
             let counted = counted.fetch_one(&mut *read).await?;
             let expiring = sqlx::query_scalar!(
                 r#"SELECT count(*) AS "count!"

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{OpenError, Statement, Store, announcements::new_listener, schema};
-use crate::domain::ports::StoreError;
+use super::Statement;
+use crate::{
+    domain::ports::StoreError,
+    store::{OpenError, Store, announcements::new_listener, schema},
+};
 
 /// How long a notification may take. On a healthy server it is a millisecond.
 const NOTIFIED_WITHIN: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ macro_rules! statements {
     ($($statement:ident = $name:literal),+ $(,)?) => {
         /// An operation on the database: a method of a port, mostly.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Statement {
+        pub(in crate::store) enum Statement {
             $($statement),+
         }
 
@@ -55,7 +55,7 @@ statements! {
 
 impl Statement {
     /// The name that operators see.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::store) fn name(self) -> &'static str {
         NAMES[self as usize]
     }
 }
@@ -99,20 +99,20 @@ impl Statements {
     }
 
     /// One begins.
-    pub(super) fn begin(&self, statement: Statement) -> Begun<'_> {
+    pub(in crate::store) fn begin(&self, statement: Statement) -> Begun<'_> {
         Begun { all: self, statement, at: Instant::now() }
     }
 }
 
 /// An operation under way. One whose caller is gone is not counted.
-pub(super) struct Begun<'a> {
+pub(in crate::store) struct Begun<'a> {
     all: &'a Statements,
     statement: Statement,
     at: Instant,
 }
 
 impl Begun<'_> {
-    pub(super) fn end(self, is_done: bool) {
+    pub(in crate::store) fn end(self, is_done: bool) {
         let place = self.statement as usize;
         self.all.durations.observe(place, self.at.elapsed());
         if !is_done {

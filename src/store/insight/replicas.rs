@@ -5,8 +5,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Statement, Store};
-use crate::domain::ports::StoreError;
+use super::Statement;
+use crate::{domain::ports::StoreError, store::Store};
 
 /// A replica, as its last heartbeat left it.
 #[derive(Clone, Debug)]
