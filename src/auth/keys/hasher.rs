@@ -5,40 +5,39 @@
 //! while keys have larger hashes. The permit moves into the blocking closure, so a client that disconnects does not free
 //! a slot whose thread is still working.
 //!
+//! - `lanes`: whose turn it is to hash
 //! - `stored`: the limits for stored hashes
 //! - `memory_pool`: reuses the memory
 
+mod lanes;
 mod memory_pool;
 pub(crate) mod priority;
 mod stored;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use self::{memory_pool::MemoryPool, stored::Expected};
+pub use self::lanes::{Lane, LaneState};
+use self::{
+    lanes::{Lanes, Turn},
+    memory_pool::MemoryPool,
+    stored::Expected,
+};
 use crate::{
     config::Hashing,
     domain::{api_key::KeySecret, owner::Owner, ports::keys::StoredHash},
     telemetry::{
-        metrics::counting::{Counter, Distribution, FAST, Histogram},
+        metrics::counting::{Distribution, FAST, Histogram},
         steps::step,
     },
-    turns::{self, OwnerTurns},
 };
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use rand::{TryRng, rngs::SysRng};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
-/// The maximum number of new keys of one owner that are hashed or waiting in their lane at once. Otherwise an owner who
-/// creates keys continuously, even beyond their limit, could keep everybody else from creating one.
-const MOST_OF_AN_OWNER: usize = 1;
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
 
@@ -56,76 +55,13 @@ pub enum HashError {
     Failed(String),
 }
 
-/// The purpose of a hash. Each lane may have a limited number of requests in the common queue for permits, so neither a
-/// flood of first checks nor one of new keys makes the other wait beyond its own share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// A key is presented.
-    Check,
-    /// A key is created, or a hash is replaced.
-    Issue,
-}
-
-impl Lane {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Check => "check",
-            Self::Issue => "issue",
-        }
-    }
-}
-
-/// What is known about the requests of a lane.
-struct LaneCounts {
-    queue: AtomicUsize,
-    waits: Histogram,
-    refused: Counter,
-}
-
-/// The state of a lane.
-pub struct LaneState {
-    /// The name of the lane.
-    pub name: &'static str,
-    /// The requests that wait for their turn.
-    pub queue: usize,
-    /// How long those waited that got their turn.
-    pub waits: Distribution,
-    /// Those that got none in time.
-    pub refused: u64,
-}
-
-/// A place in the queue, which is left however the wait ends.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(queue: &'a AtomicUsize) -> Self {
-        queue.fetch_add(1, Ordering::Relaxed);
-        Self(queue)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Computes and verifies Argon2id hashes.
 pub struct Hasher {
     params: Params,
-    permits: Arc<Semaphore>,
-    /// Limits how many requests of each lane may be in the queue for `permits`.
-    lanes: [Arc<Semaphore>; 2],
-    owners: Arc<OwnerTurns>,
-    max_wait: Duration,
+    lanes: Lanes,
     memory: Arc<MemoryPool>,
-    concurrency: usize,
     durations: Arc<Histogram>,
-    counts: [LaneCounts; 2],
 }
-
-/// A permit to hash, a place in the lane, and the owner's turn for a new key.
-type Turn = ([OwnedSemaphorePermit; 2], Option<turns::Turn>);
 
 impl Hasher {
     /// A hasher with these settings.
@@ -136,21 +72,11 @@ impl Hasher {
         let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT_BYTES))
             .map_err(unusable)?;
         let memory = MemoryPool::of_usual(params.block_count());
-        let permits = || Arc::new(Semaphore::new(settings.concurrency.get()));
         Ok(Self {
             params,
-            permits: permits(),
-            lanes: [permits(), permits()],
-            owners: OwnerTurns::new(MOST_OF_AN_OWNER),
-            max_wait: settings.max_wait,
+            lanes: Lanes::new(settings.concurrency, settings.max_wait),
             memory: Arc::new(memory),
-            concurrency: settings.concurrency.get(),
             durations: Arc::new(Histogram::new(FAST)),
-            counts: [(), ()].map(|()| LaneCounts {
-                queue: AtomicUsize::new(0),
-                waits: Histogram::new(FAST),
-                refused: Counter::default(),
-            }),
         })
     }
 
@@ -166,20 +92,12 @@ impl Hasher {
 
     /// The hashes that are being computed, and how many may be.
     pub fn running(&self) -> (usize, usize) {
-        (self.concurrency.saturating_sub(self.permits.available_permits()), self.concurrency)
+        self.lanes.running()
     }
 
     /// The states of the lanes.
     pub fn lanes(&self) -> [LaneState; 2] {
-        [Lane::Check, Lane::Issue].map(|lane| {
-            let LaneCounts { queue, waits, refused } = &self.counts[lane as usize];
-            LaneState {
-                name: lane.name(),
-                queue: queue.load(Ordering::Relaxed),
-                waits: waits.distribution(),
-                refused: refused.get(),
-            }
-        })
+        self.lanes.states()
     }
 
     /// Hashes `secret` with a new salt.
@@ -187,7 +105,7 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Busy`] and [`HashError::Failed`].
     pub async fn hash(&self, secret: KeySecret, pepper: &[u8; 32], lane: Lane) -> Result<StoredHash, HashError> {
-        self.make(secret, pepper, self.turn(lane, None)).await
+        self.make(secret, pepper, self.lanes.turn(lane, None)).await
     }
 
     /// The same for a new key of this owner, whose keys are hashed one at a time.
@@ -195,7 +113,7 @@ impl Hasher {
     /// # Errors
     /// As for [`hash`](Self::hash).
     pub async fn hash_for(&self, owner: &Owner, secret: KeySecret, pepper: &[u8; 32]) -> Result<StoredHash, HashError> {
-        self.make(secret, pepper, self.turn(Lane::Issue, Some(owner))).await
+        self.make(secret, pepper, self.lanes.turn(Lane::Issue, Some(owner))).await
     }
 
     async fn make(
@@ -230,7 +148,7 @@ impl Hasher {
         lane: Lane,
     ) -> Result<(bool, KeySecret), HashError> {
         let Expected { params, salt, output } = Expected::parse(stored, &self.params)?;
-        let (computed, secret) = self.run(secret, pepper, params, salt, self.turn(lane, None).await?).await?;
+        let (computed, secret) = self.run(secret, pepper, params, salt, self.lanes.turn(lane, None).await?).await?;
         Ok((computed.ct_eq(&output).into(), secret))
     }
 
@@ -263,29 +181,6 @@ impl Hasher {
             output.map(|output| (output, secret))
         };
         tokio::task::spawn_blocking(work).await.map_err(failed)?
-    }
-
-    async fn turn(&self, lane: Lane, owner: Option<&Owner>) -> Result<Turn, HashError> {
-        let (lane, counts) = (&self.lanes[lane as usize], &self.counts[lane as usize]);
-        let all = async {
-            let of_owner = match owner {
-                Some(owner) => Some(self.owners.take(owner).await),
-                None => None,
-            };
-            let place = Arc::clone(lane).acquire_owned().await?;
-            Ok(([place, Arc::clone(&self.permits).acquire_owned().await?], of_owner))
-        };
-        let (begun, _waiting) = (Instant::now(), Waiting::begin(&counts.queue));
-        match tokio::time::timeout(self.max_wait, all).await {
-            Ok(turn) => {
-                counts.waits.observe(begun.elapsed());
-                turn.map_err(|closed: tokio::sync::AcquireError| failed(closed))
-            }
-            Err(_) => {
-                counts.refused.increment();
-                Err(HashError::Busy(self.max_wait))
-            }
-        }
     }
 }
 
@@ -403,7 +298,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_free_permit_the_answer_is_busy() {
         let hasher = Hasher::new(&Hashing { max_wait: Duration::ZERO, ..SETTINGS }).expect("valid settings");
-        let _permit = Arc::clone(&hasher.permits).acquire_owned().await.expect("an open semaphore");
+        let _permit = Arc::clone(&hasher.lanes.permits).acquire_owned().await.expect("an open semaphore");
         assert!(matches!(hasher.hash(issue().secret, PEPPER, Lane::Issue).await, Err(HashError::Busy(_))));
     }
 }

@@ -1,17 +1,22 @@
 //! Lists: filters, orders and pages.
+//!
+//! - `owners`: lists of owners
+
+mod owners;
 
 use std::str::FromStr;
 
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 use uuid::Uuid;
 
+pub use self::owners::{KeyCounts, OwnerDisabled, OwnerFilter, OwnerStanding};
 use crate::domain::{
     api_key::{Environment, KeyId},
     audit::{Action, Actor},
     key_record::{KeyState, ManagedKey},
     owner::Owner,
     scope::Scope,
-    text::{ChangeReason, KeyName, SearchText},
+    text::{KeyName, SearchText},
 };
 
 /// A filter for keys. Conditions that are `None` or empty match every key.
@@ -200,69 +205,6 @@ pub struct EventFilter {
     pub to: Option<OffsetDateTime>,
 }
 
-/// A filter for owners.
-#[derive(Clone, Debug, Default)]
-pub struct OwnerFilter {
-    /// Only disabled owners (`true`), or only others (`false`).
-    pub disabled: Option<bool>,
-    /// Owners whose subject or issuer contains this text, case-insensitively.
-    pub search: Option<SearchText>,
-}
-
-impl OwnerFilter {
-    /// Whether this owner matches.
-    pub fn names(&self, standing: &OwnerStanding) -> bool {
-        self.disabled.is_none_or(|disabled| disabled == standing.disabled.is_some())
-            && self.search.as_ref().is_none_or(|search| {
-                search.is_within(&standing.owner.subject) || search.is_within(&standing.owner.issuer)
-            })
-    }
-}
-
-/// An owner, with the number of their keys by state.
-#[derive(Clone, Debug)]
-pub struct OwnerStanding {
-    /// The owner.
-    pub owner: Owner,
-    /// The circumstances of disabling, if the owner is disabled.
-    pub disabled: Option<OwnerDisabled>,
-    /// The number of the owner's keys by state.
-    pub keys: KeyCounts,
-}
-
-impl OwnerStanding {
-    /// An owner without keys, who is not disabled.
-    pub fn without_keys(owner: Owner) -> Self {
-        Self { owner, disabled: None, keys: KeyCounts { complete: true, ..KeyCounts::default() } }
-    }
-}
-
-/// The circumstances in which an owner was disabled.
-#[derive(Clone, Debug)]
-pub struct OwnerDisabled {
-    /// Since when.
-    pub at: OffsetDateTime,
-    /// The reason, if one was given.
-    pub reason: Option<ChangeReason>,
-    /// By whom; `None` if an earlier version did not record it.
-    pub by: Option<Actor>,
-}
-
-/// The number of keys by state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyCounts {
-    /// Accepted keys.
-    pub active: u32,
-    /// Keys that are disabled, or whose owner is.
-    pub disabled: u32,
-    /// Expired keys.
-    pub expired: u32,
-    /// Revoked keys.
-    pub revoked: u32,
-    /// Whether all keys are counted. For an owner with very many keys, only the newest are.
-    pub complete: bool,
-}
-
 /// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -342,11 +284,5 @@ mod tests {
         for bad in ["", "team", ":", ":payments", "t\0:payments", "team:pay\0ments"] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
-    }
-
-    #[test]
-    fn of_an_owner_without_keys_all_are_counted() {
-        let owner = Owner { issuer: "".into(), subject: "alice".into() };
-        assert!(OwnerStanding::without_keys(owner).keys.complete);
     }
 }

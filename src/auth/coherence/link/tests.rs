@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::domain::coherence::Holders;
+use crate::domain::coherence::{ChangeId, Holders, LONGEST_LEASE, Mark};
 
 /// Accepts messages one after the other, each with a permit.
 struct Slow {
