@@ -1,12 +1,9 @@
 # shellcheck shell=bash disable=SC2034
-# What the comparisons under load share: programs that start and end, runs of wrk, and how they are told. Sourced by most beside
+# What the comparisons under load share: programs that listen, runs of wrk, and how they are told. Sourced by most beside
 # this file and by benches/list/compare.sh. Their options are `--quick` and the variables below.
 
-export LC_ALL=C # wherever we are, numbers have a point
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-repository=$(cd "$here/../.." && pwd)
-script=${0##*/}
+# shellcheck source=benches/load/programs.sh
+source "$(dirname "${BASH_SOURCE[0]}")/programs.sh"
 
 case ${1:-} in
   '') ;;
@@ -29,49 +26,15 @@ need() { # PROGRAM…
 
 # Programs ----------------------------------------------------------------------------------------
 
-target=${CARGO_TARGET_DIR:-$repository/target}
-built=$target/load # for what isn't Keyward
-
-build_keyward() {
-  if [[ -z ${KEYWARD:-} ]]; then
-    cargo build --release --locked --package keyward --bin keyward --manifest-path "$repository/Cargo.toml" --target-dir "$target"
-    KEYWARD=$target/release/keyward
-  fi
-}
-
-build() {
-  build_keyward
-  cargo build --release --locked --manifest-path "$here/programs/Cargo.toml" --target-dir "$built"
-}
-
-declare -A pid address
-
-# Not below mktemp's folder of mode 700 as it is: Postgres's own user has to get to its data.
-work=$(mktemp -d)
-chmod 755 "$work"
-stop() {
-  for name in "${!pid[@]}"; do kill "${pid[$name]}" 2>/dev/null || true; done
-  wait # Keyward stops its Postgres, which must be gone before its data is
-  rm -rf "$work"
-}
-trap stop EXIT
+declare -A address=()
 
 # start NAME COMMAND…: on the server's core, with PORT set; returns when it listens.
 start() {
   local name=$1 port=$((next_port++))
   shift
-  PORT=$port taskset --cpu-list "$server_core" "$@" >"$work/$name.log" 2>&1 &
-  pid[$name]=$!
   address[$name]=http://127.0.0.1:$port
-  local patience=600
-  until curl --silent --output /dev/null "${address[$name]}/"; do
-    if ((--patience == 0)) || ! kill -0 "${pid[$name]}" 2>/dev/null; then
-      echo "$script: $name did not start:" >&2
-      cat "$work/$name.log" >&2
-      exit 1
-    fi
-    sleep 0.1
-  done
+  launch "$name" env PORT="$port" taskset --cpu-list "$server_core" "$@"
+  wait_for "$name" "${address[$name]}/"
 }
 
 # Whose keys are made, by whoever starts Keyward.
@@ -204,6 +167,5 @@ ratio_row() { # TITLE VALUE COMPARISON TARGET
 
 # tell_circumstances: where and how it was measured, above the tables.
 tell_circumstances() {
-  printf '\n%s, %s, %s cores, %s rounds of %s s, %s connections; medians\n\n' "$(date +%F)" \
-    "$(sed -n '/^model name/{s/.*: //p;q}' /proc/cpuinfo)" "$(nproc)" "$rounds" "$seconds" "$connections"
+  printf '\n%s, %s rounds of %s s, %s connections; medians\n\n' "$(circumstances)" "$rounds" "$seconds" "$connections"
 }

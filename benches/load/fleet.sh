@@ -9,54 +9,23 @@
 # is built already. Needs what `keyward dev` needs.
 set -euo pipefail
 
-export LC_ALL=C
-repository=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=benches/load/replicas.sh
+source "$(dirname "$0")/replicas.sh"
 revokes=${REVOKES:-50}
 first_port=${FIRST_PORT:-18200}
 IDLE_SECONDS=10
 fleets=("$@")
 ((${#fleets[@]})) || fleets=(1 4 16 40)
-
-if [[ -z ${KEYWARD:-} ]]; then
-  target=${CARGO_TARGET_DIR:-$repository/target}
-  cargo build --release --locked --package keyward --bin keyward --manifest-path "$repository/Cargo.toml" --target-dir "$target"
-  KEYWARD=$target/release/keyward
-fi
-
-# Postgres's own user has to get to its data.
-work=$(mktemp -d)
-chmod 755 "$work"
-replicas=()
-stop() {
-  kill "${replicas[@]}" 2>/dev/null || true
-  wait
-}
-trap 'stop; rm -rf "$work"' EXIT
-
-wait_for() { # PORT
-  local patience=600
-  until curl --silent --fail --output /dev/null "http://127.0.0.1:$1/readyz"; do
-    ((patience-- > 0)) || { cat "$work"/*.log >&2; exit 1; }
-    sleep 0.1
-  done
-}
+build_keyward
 
 start_until() { # COUNT
-  local port number
-  for ((number = ${#replicas[@]}; number < $1; number++)); do
-    port=$((first_port + number))
+  local number
+  for ((number = ${#pid[@]}; number < $1; number++)); do
     if ((number == 0)); then
-      PORT=$port KEYWARD__KEYS__MAX_PER_OWNER=0 "$KEYWARD" dev --data-dir "$work/keyward" >"$work/$port.log" 2>&1 &
+      start_dev 0 "$first_port"
     else
-      env -i PATH="$PATH" PORT="$port" KEYWARD__SERVER__HOST=127.0.0.1 KEYWARD__SERVER__WORKERS=1 \
-        KEYWARD__DATABASE__POOL_SIZE=2 KEYWARD__DATABASE__MIGRATE_ON_START=false \
-        DATABASE_URL="postgres://postgres@localhost/postgres?host=$work/keyward/socket" \
-        KEYWARD__JWT__SECRET_FILE="$work/keyward/secrets/jwt_secret" \
-        KEYWARD__KEYS__PEPPERS_FILE="$work/keyward/secrets/pepper" \
-        "$KEYWARD" serve >"$work/$port.log" 2>&1 &
+      start_replica "$number" $((first_port + number)) KEYWARD__SERVER__WORKERS=1 KEYWARD__DATABASE__POOL_SIZE=2
     fi
-    replicas+=($!)
-    wait_for "$port"
   done
 }
 
@@ -64,7 +33,7 @@ start_until() { # COUNT
 used() {
   local postmaster
   postmaster=$(head -1 "$work"/keyward/postgres/postmaster.pid)
-  awk -v postmaster="$postmaster" -v replicas=" ${replicas[*]} " -v tick="$(getconf CLK_TCK)" '
+  awk -v postmaster="$postmaster" -v replicas=" ${pid[*]} " -v tick="$(getconf CLK_TCK)" '
     { pid = $1; sub(/.*\) /, ""); time = ($12 + $13) * 1000 / tick
       if ($2 == postmaster || pid == postmaster) { postgres += time; all += time }
       else if (index(replicas, " " pid " ")) all += time }
@@ -73,15 +42,14 @@ used() {
 
 # A hundred replicas have more connections than `keyward dev` provides for.
 start_until 1
-stop
-replicas=()
+end
 echo "max_connections = 1000" >>"$work/keyward/postgres/postgresql.conf"
 
-printf '%s, %s, %s cores; %s revokes\n\n' "$(date +%F)" "$(sed -n '/^model name/{s/.*: //p;q}' /proc/cpuinfo)" "$(nproc)" "$revokes"
+printf '%s; %s revokes\n\n' "$(circumstances)" "$revokes"
 printf '%8s %12s %12s %16s %16s %20s\n' replicas 'median ms' 'most ms' 'Postgres ms' 'all ms' 'idle Postgres %'
 for count in "${fleets[@]}"; do
   start_until "$count"
-  token=$("$KEYWARD" token mint --dev --data-dir "$work/keyward" --subject alice)
+  token=$(mint_token alice)
   sleep 6 # the replicas that began to listen last know all others
   keys=()
   for ((key = 0; key < revokes; key++)); do
