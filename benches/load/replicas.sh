@@ -18,16 +18,24 @@ start_dev() {
   wait_until_ready "$1" "$2"
 }
 
-# start_replica NAME PORT [SETTING…]: another replica on the same database.
-start_replica() {
+# What begins a command of Keyward on the same database; [SETTING…] COMMAND… follow.
+on_the_database=(
+  env -i PATH="$PATH" DATABASE_URL="postgres://postgres@localhost/postgres?host=$work/keyward/socket"
+  KEYWARD__JWT__SECRET_FILE="$work/keyward/secrets/jwt_secret" KEYWARD__KEYS__PEPPERS_FILE="$work/keyward/secrets/pepper"
+)
+
+# launch_replica NAME PORT [SETTING…]: another replica on the same database, which may not be ready yet.
+launch_replica() {
   local name=$1 port=$2
   shift 2
-  launch "$name" env -i PATH="$PATH" PORT="$port" KEYWARD__SERVER__HOST=127.0.0.1 KEYWARD__DATABASE__MIGRATE_ON_START=false \
-    DATABASE_URL="postgres://postgres@localhost/postgres?host=$work/keyward/socket" \
-    KEYWARD__JWT__SECRET_FILE="$work/keyward/secrets/jwt_secret" \
-    KEYWARD__KEYS__PEPPERS_FILE="$work/keyward/secrets/pepper" \
+  launch "$name" "${on_the_database[@]}" PORT="$port" KEYWARD__SERVER__HOST=127.0.0.1 KEYWARD__DATABASE__MIGRATE_ON_START=false \
     "$@" "$KEYWARD" serve
-  wait_until_ready "$name" "$port"
+}
+
+# start_replica NAME PORT [SETTING…]: the same, and waits until it is ready.
+start_replica() {
+  launch_replica "$@"
+  wait_until_ready "$1" "$2"
 }
 
 mint_token() { # SUBJECT
