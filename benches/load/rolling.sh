@@ -26,14 +26,12 @@ restart() { # REPLICA
 }
 
 balance() { # REPLICAS
-  local replica
-  {
-    sed -e '/^resolvers/,/^$/d' -e '/server-template/d' -e 's/ resolvers container init-addr none//' \
-      -e "s/bind :8080/bind $front/" "$repository/deploy/compose/haproxy.cfg"
-    for ((replica = 1; replica <= $1; replica++)); do
-      echo "    server replica$replica 127.0.0.1:$((first_port + replica))"
-    done
-  } >"$work/haproxy.cfg"
+  local replica servers=
+  for ((replica = 1; replica <= $1; replica++)); do
+    servers+="    server replica$replica 127.0.0.1:$((first_port + replica))\\n"
+  done
+  sed -e '/^resolvers/,/^$/d' -e "s/^ *server-template.*/$servers/" -e 's/ resolvers container init-addr none//' \
+    -e "s/bind :8080/bind $front/" "$repository/deploy/compose/haproxy.cfg" >"$work/haproxy.cfg"
   launch haproxy haproxy -f "$work/haproxy.cfg"
   wait_until_ready haproxy "$first_port"
 }
