@@ -103,17 +103,31 @@ pub enum Holders {
 
 /// The encoded message that announces a change. The store sends it in the change's transaction.
 #[derive(Clone, Debug)]
-pub struct Mark(String);
+pub struct Mark {
+    text: String,
+    also_for_earlier_versions: bool,
+}
 
 impl Mark {
     /// Wraps an encoded message.
     pub fn new(text: String) -> Self {
-        Self(text)
+        Self { text, also_for_earlier_versions: false }
+    }
+
+    /// The same, which replicas of earlier versions hear as well, or not.
+    #[must_use]
+    pub fn also_for_earlier_versions(self, also: bool) -> Self {
+        Self { also_for_earlier_versions: also, ..self }
+    }
+
+    /// Whether replicas of earlier versions must hear it as well.
+    pub fn is_for_earlier_versions(&self) -> bool {
+        self.also_for_earlier_versions
     }
 
     /// The encoded message.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 

@@ -1,7 +1,11 @@
 //! Announcements to replicas, by NOTIFY and LISTEN.
 //!
+//! - `channels`: what is listened to
+//! - `older`: whether earlier versions must be told, too
 //! - `rows`: the rows of replicas, which heartbeats and acknowledgements write
 
+mod channels;
+mod older;
 mod rows;
 
 use std::{
@@ -18,16 +22,18 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::{
+    channels::{Channels, SHARED},
+    older::Older,
+};
 use super::{
     Statement, Store,
     connections::{admit, servers::Servers, session},
-    wire::{self, CHANGES, Meaning, PULSES, REPLICAS},
+    wire::{self, Meaning, PULSES},
 };
 use crate::{
     domain::{
-        coherence::{
-            ChangeId, Heartbeat, Holders, LONGEST_LEASE, Mark, Notification, ReplicaId, message_keys::MessageKeys,
-        },
+        coherence::{ChangeId, Heartbeat, LONGEST_LEASE, Mark, Notification, ReplicaId, message_keys::MessageKeys},
         ports::{
             StoreError,
             announcements::{Announcements, Listener, Listening},
@@ -51,7 +57,6 @@ pub(super) struct Announcer {
     acknowledged: Mutex<Vec<(Instant, i64)>>,
     /// The heartbeats that were sent.
     beats: AtomicU64,
-    /// Whether each heartbeat is told to everybody, for versions that know no pulses.
     older: Arc<Older>,
     /// The server that the listening connection leads to, by its start.
     listens_to: Mutex<Option<OffsetDateTime>>,
@@ -65,26 +70,29 @@ pub(super) struct Announcer {
 #[async_trait]
 impl Announcements for Announcer {
     async fn listen(&self, lease: Duration) -> Result<Listening, StoreError> {
-        self.enter_lease(lease).await?;
-        let listener = self.store.within_deadline(Statement::Listen, self.connect()).await?;
+        let channels = self.enter_lease(lease).await?;
+        let listener = self.store.within_deadline(Statement::Listen, self.connect(&channels)).await?;
         let register = self.register().await?;
-        self.older.may_run.store(matches!(register.holders, Holders::Unlisted(_)), Ordering::SeqCst);
+        if register.table != channels.table {
+            return Err(StoreError::Unavailable("the tables were replaced while we began to listen".to_owned()));
+        }
+        self.older.may_run(register.earlier_may_run);
         self.greets.store(true, Ordering::SeqCst);
         let listener = PgAnnouncements {
             listener,
             keys: Arc::clone(&self.keys),
             ignored: Arc::clone(&self.ignored),
             older: Arc::clone(&self.older),
-            table: register.table,
+            channels,
             servers: Arc::clone(&self.store.servers),
         };
         Ok(Listening { listener: Box::new(listener), holders: register.holders, pulse: register.pulse })
     }
 
     async fn beat(&self, heartbeat: &Heartbeat, pulse_after: Option<u64>) -> Result<u64, StoreError> {
-        let to_all = self.greets.load(Ordering::SeqCst) || self.older.may_listen();
-        let pulse =
-            self.store.within_deadline(Statement::Heartbeat, self.write_beat(heartbeat, pulse_after, to_all)).await?;
+        let greets = self.greets.load(Ordering::SeqCst);
+        let work = self.write_beat(heartbeat, pulse_after, greets);
+        let pulse = self.store.within_deadline(Statement::Heartbeat, work).await?;
         self.greets.store(false, Ordering::SeqCst);
         Ok(pulse)
     }
@@ -110,7 +118,7 @@ impl Announcements for Announcer {
     }
 
     fn mark(&self, change: ChangeId) -> Mark {
-        Mark::new(wire::write_announcement(change, &self.keys))
+        Mark::new(wire::write_announcement(change, &self.keys)).also_for_earlier_versions(self.older.may_listen())
     }
 
     async fn longest_lease(&self) -> Duration {
@@ -166,7 +174,7 @@ impl Announcer {
         }
     }
 
-    async fn connect(&self) -> Result<PgListener, StoreError> {
+    async fn connect(&self, channels: &Channels) -> Result<PgListener, StoreError> {
         let servers = &self.store.listen_servers;
         if !Arc::ptr_eq(servers, &self.store.servers) {
             // The last connection may have led to a server that was superseded. Nobody waits for the others.
@@ -188,19 +196,30 @@ impl Announcer {
         let query = sqlx::query_scalar!(r#"SELECT pg_postmaster_start_time() AS "server!""#);
         let server = query.fetch_one(&mut listener).await?;
         *self.listens_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
-        listener.listen_all([CHANGES, REPLICAS, PULSES]).await?;
+        listener.listen_all(channels.all()).await?;
         Ok(listener)
     }
 
-    /// Also proves that this is the primary, even if the lease was registered before.
-    async fn enter_lease(&self, lease: Duration) -> Result<(), StoreError> {
+    /// Also proves that this is the primary, even if the lease was registered before. Returns the channels there, because
+    /// the listening connection may have another search path.
+    async fn enter_lease(&self, lease: Duration) -> Result<Channels, StoreError> {
         let millis = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
         let work = async {
             // These write even where the default is to read only.
             let mut entry = self.store.heartbeats.tentative().await?;
             let query = sqlx::query!("UPDATE coherence SET longest_lease_ms = $1 WHERE longest_lease_ms < $1", millis);
             query.execute(&mut *entry).await?;
-            entry.prove().await
+            let shared = SHARED.map(str::to_owned);
+            let query = sqlx::query!(
+                r#"SELECT 'replicas'::regclass::oid AS "table!", array_agg(own_channel(shared) ORDER BY place) AS "own!"
+                   FROM unnest($1::text[]) WITH ORDINALITY AS channel (shared, place)"#,
+                &shared[..],
+            );
+            let channels = query.fetch_one(&mut *entry).await?;
+            entry.prove().await?;
+            let own = channels.own.try_into();
+            let own = own.map_err(|_| StoreError::Corrupt("a channel has no name".to_owned()))?;
+            Ok(Channels { table: channels.table.0, own })
         };
         self.store.within_deadline(Statement::EnterLease, work).await
     }
@@ -211,8 +230,7 @@ struct PgAnnouncements {
     keys: Arc<MessageKeys>,
     ignored: Arc<Ignored>,
     older: Arc<Older>,
-    /// The number of our table `replicas` in this database.
-    table: u32,
+    channels: Channels,
     servers: Arc<Servers>,
 }
 
@@ -227,15 +245,17 @@ impl Listener for PgAnnouncements {
                     "the LISTEN connection leads to another server than the other connections".to_owned(),
                 )),
             };
-            if arrived.channel() == PULSES {
+            let Some((channel, is_own)) = self.channels.kind(arrived.channel()) else { continue };
+            if channel == PULSES {
                 match wire::read_pulse(arrived.payload()) {
-                    Some((table, pulse)) if table == self.table => return Ok(pulse),
-                    Some(_) => {}
-                    None => self.ignored.count(PULSES),
+                    Some((table, pulse)) if table == self.channels.table => return Ok(pulse),
+                    _ => self.ignored.count(PULSES),
                 }
                 continue;
             }
-            match wire::read(arrived.channel(), arrived.payload(), &self.keys) {
+            match wire::read(channel, arrived.payload(), &self.keys) {
+                // Of another schema: ours are told on our channel, unless their transaction began before the migration.
+                Meaning::Known(Notification::Changed { .. }) if !is_own && !self.older.may_run_still() => {}
                 Meaning::Known(notification) => {
                     self.older.heard(&notification);
                     return Ok(notification);
@@ -247,34 +267,8 @@ impl Listener for PgAnnouncements {
                     ));
                 }
                 Meaning::ForOlderVersions => {}
-                Meaning::Nothing => self.ignored.count(arrived.channel()),
+                Meaning::Nothing => self.ignored.count(channel),
             }
-        }
-    }
-}
-
-/// Whether there may be replicas of a version that knows no pulses. They hear heartbeats alone.
-#[derive(Default)]
-struct Older {
-    /// Whether such versions may still run on this database: for a week after the migration.
-    may_run: AtomicBool,
-    /// When one was last heard. After that week none should run; if somebody has started one all the same, it hears us.
-    heard: Mutex<Option<Instant>>,
-}
-
-impl Older {
-    fn may_listen(&self) -> bool {
-        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        self.may_run.load(Ordering::SeqCst) || heard.is_some_and(|at| at.elapsed() < LONGEST_LEASE)
-    }
-
-    fn heard(&self, notification: &Notification) {
-        let is_older = match notification {
-            Notification::Heartbeat(heartbeat) | Notification::Unproven(heartbeat) => !heartbeat.knows_pulses(),
-            _ => false,
-        };
-        if is_older {
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
     }
 }

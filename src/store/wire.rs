@@ -1,6 +1,9 @@
 //! The format of notifications on three channels. Each is one line of words, separated by single spaces.
 //!
-//! On [`CHANGES`], from triggers (`migrations/0006_announcements.sql`), without a proof:
+//! Each schema has channels of its own, `keyward_OID` and so on, with the number of its table `replicas`, so that two
+//! Keywards in one database don't hear each other. Earlier versions share those without a number.
+//!
+//! On [`CHANGES`], from triggers (`migrations/0017_channels.sql`), without a proof:
 //!
 //! ```text
 //! changed NUMBER ID,ID,…          records to read again (`*`: all of them)
@@ -18,14 +21,13 @@
 //! TAG,… left REPLICA                    I hold no lease any more
 //! ```
 //!
-//! On [`PULSES`], from replicas, without a proof. A pulse is written by the statement that reads the rows
-//! (`announcements::rows`):
+//! On [`PULSES`], from a trigger too, without a proof:
 //!
 //! ```text
 //! TABLE NUMBER REPLICA:SEQUENCE:MS,…   the latest heartbeats in this table `replicas`; ids and sequences in hex
 //! ```
 //!
-//! Earlier versions know only [`CHANGES`], on which they send heartbeats, acknowledgements and deregistrations without
+//! The earliest versions know only [`CHANGES`], on which they send heartbeats, acknowledgements and deregistrations without
 //! a proof; anything that they can't read there makes them drop their cache. While replicas are replaced one by one,
 //! both kinds must keep the promise. So heartbeats and deregistrations are also sent there in the old form
 //! ([`write_older_form`]), and acknowledgements while a replica is heard that may wait for them. Messages in that form

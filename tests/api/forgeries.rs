@@ -18,6 +18,9 @@ use tokio::sync::Mutex;
 /// Long enough that a revoke which was cut short is seen.
 const LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "3s");
 
+/// The channels that earlier versions listen to, of changes, replicas and pulses.
+const SHARED: [&str; 3] = ["keyward", "keyward_replicas", "keyward_pulses"];
+
 /// A role that may connect, and owns nothing.
 struct Stranger {
     name: String,
@@ -37,9 +40,10 @@ impl Stranger {
     }
 
     /// Everything that is said on all channels, from now on.
-    async fn overhears(&self) -> Arc<Mutex<Vec<(String, String)>>> {
+    async fn overhears(&self, database: &TestDatabase) -> Arc<Mutex<Vec<(String, String)>>> {
         let mut listener = PgListener::connect(&self.url).await.expect("a connection");
-        listener.listen_all(["keyward", "keyward_replicas", "keyward_pulses"]).await.expect("listening");
+        let own = database.channels().await;
+        listener.listen_all(own.iter().map(String::as_str).chain(SHARED)).await.expect("listening");
         let heard = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -54,6 +58,12 @@ impl Stranger {
         let mut superuser = PgConnection::connect(database.url()).await.expect("a connection");
         let drop = format!("DROP ROLE {}", self.name);
         sqlx::query(AssertSqlSafe(drop)).execute(&mut superuser).await.expect("no role");
+    }
+}
+
+async fn notify_all(connection: &mut PgConnection, channels: [&str; 2], payload: &str) {
+    for channel in channels {
+        notify(connection, channel, payload).await;
     }
 }
 
@@ -77,7 +87,7 @@ async fn revoked(owner: &Person, key: &MadeKey, replica: &Replica) -> Value {
 
 /// The ids of all replicas that somebody has heard of.
 fn replicas_in(heard: &[(String, String)]) -> Vec<String> {
-    let pulses = heard.iter().filter(|(channel, _)| channel == "keyward_pulses");
+    let pulses = heard.iter().filter(|(channel, _)| channel.starts_with("keyward_pulses"));
     let named = pulses.flat_map(|(_, payload)| payload.split(' ').nth(2).expect("heartbeats").split(','));
     let mut ids: Vec<String> = named.map(|heartbeat| heartbeat.split(':').next().expect("an id").to_owned()).collect();
     ids.sort_unstable();
@@ -89,7 +99,7 @@ fn replicas_in(heard: &[(String, String)]) -> Vec<String> {
 async fn no_strangers_word_and_no_repeated_one_makes_a_revoke_return_before_a_silent_replica_has_lost_its_lease() {
     let (database, one, other) = two_replicas().await;
     let stranger = Stranger::at(&database).await;
-    let heard = stranger.overhears().await;
+    let heard = stranger.overhears(&database).await;
     let alice = Person::named("alice");
     let (first, second) = (alice.creates(&one, json!({})).await, alice.creates(&one, json!({})).await);
     assert_eq!((first.status(&other).await, second.status(&other).await), (200, 200));
@@ -100,26 +110,28 @@ async fn no_strangers_word_and_no_repeated_one_makes_a_revoke_return_before_a_si
     other.signal("STOP");
     let forging = tokio::spawn({
         let (heard, mut connection) = (Arc::clone(&heard), stranger.connects().await);
+        let own = database.channels().await;
         async move {
             for number in 0_u64.. {
                 let all = heard.lock().await.clone();
-                let table =
-                    all.iter().find(|(channel, _)| channel == "keyward_pulses").expect("a pulse").1.split(' ').next();
+                let is_pulse = |(channel, _): &&(String, String)| channel.starts_with("keyward_pulses");
+                let table = all.iter().find(is_pulse).expect("a pulse").1.split(' ').next();
                 for hex in replicas_in(&all) {
                     let id = uuid::Uuid::parse_str(&hex).expect("an id");
                     for forged in [format!("{hex}:{number:x}:0"), format!("{hex}:{:x}:60000", (1 << 62) + number)] {
                         let pulse = format!("{} {number} {forged}", table.expect("a number"));
-                        notify(&mut connection, "keyward_pulses", &pulse).await;
+                        notify_all(&mut connection, [&own[2], SHARED[2]], &pulse).await;
                     }
                     for message in [format!("left {id}"), format!("applied {id} {number}")] {
-                        notify(&mut connection, "keyward", &message).await;
-                        notify(&mut connection, "keyward_replicas", &message).await;
-                        notify(&mut connection, "keyward_replicas", &format!("{number:032x} {message}")).await;
+                        let (changes, replicas) = ([&own[0], SHARED[0]], [&*own[1], SHARED[1]]);
+                        notify_all(&mut connection, changes, &message).await;
+                        notify_all(&mut connection, replicas, &message).await;
+                        notify_all(&mut connection, replicas, &format!("{number:032x} {message}")).await;
                     }
                     let applied = all.iter().filter_map(|(_, payload)| payload.split("announced ").nth(1));
                     for change in applied {
                         let message = format!("{number:032x} applied {id} {change}");
-                        notify(&mut connection, "keyward_replicas", &message).await;
+                        notify_all(&mut connection, [&own[1], SHARED[1]], &message).await;
                     }
                 }
                 for (channel, payload) in all.iter().rev().take(30) {
@@ -170,15 +182,17 @@ async fn what_nobody_may_send_is_ignored_and_told_of_once() {
     let key = Person::named("alice").creates(&replica, json!({})).await;
     assert_eq!(key.status(&replica).await, 200);
     let mut connection = stranger.connects().await;
+    let own = replica.database().channels().await;
     let long = "x".repeat(7_900);
     for number in 0..300 {
         for garbage in
             ["", "x", "changed", "changed 1", "changed 1 1", "changed x *", "changed 1 * *", "pulse 1", &long]
         {
-            notify(&mut connection, "keyward", garbage).await;
-            notify(&mut connection, "keyward_replicas", garbage).await;
-            notify(&mut connection, "keyward_pulses", garbage).await;
-            notify(&mut connection, "keyward_replicas", &format!("{number:032x} {garbage:.5000}")).await;
+            for (own, shared) in own.iter().zip(SHARED) {
+                notify_all(&mut connection, [own, shared], garbage).await;
+            }
+            let as_if_proven = format!("{number:032x} {garbage:.5000}");
+            notify_all(&mut connection, [&own[1], SHARED[1]], &as_if_proven).await;
         }
     }
     // What comes after it is heard after it.
@@ -205,7 +219,7 @@ async fn what_a_replica_of_a_newer_version_says_counts_as_a_change_that_was_miss
     let tag = MessageKeys::new(&[pepper]).tags(message.as_bytes()).next().expect("one pepper");
     let payload = format!("{:032x} {message}", u128::from_be_bytes(tag));
     let mut connection = PgConnection::connect(replica.database().url()).await.expect("a connection");
-    notify(&mut connection, "keyward_replicas", &payload).await;
+    notify(&mut connection, &replica.database().channels().await[1], &payload).await;
     replica.prints("lost the LISTEN connection").await;
     eventually("it hears again", async || key.status(&replica).await == 200).await;
 }
@@ -216,7 +230,7 @@ async fn a_replica_of_an_older_version_is_waited_for_for_a_lease_and_is_told_wha
     let mut replica = replica_with(&[LEASE]).await;
     let alice = Person::named("alice");
     let stranger = Stranger::at(replica.database()).await;
-    let heard = stranger.overhears().await;
+    let heard = stranger.overhears(replica.database()).await;
     let old = "01234567-89ab-cdef-0123-456789abcdef";
     let beating = tokio::spawn({
         let mut connection = PgConnection::connect(replica.database().url()).await.expect("a connection");

@@ -8,6 +8,7 @@ mod acknowledgements;
 mod admission;
 mod belief;
 mod cancelled;
+mod channels;
 mod costs;
 mod hashing_lanes;
 mod memory;

@@ -34,7 +34,8 @@ impl Schema {
         let database = database().await;
         let rows = database.superuser_pool().await;
         let mut listener = PgListener::connect(database.url()).await.expect("a connection");
-        listener.listen("keyward").await.expect("listening");
+        let [own, ..] = database.channels().await;
+        listener.listen_all(["keyward", &own]).await.expect("listening");
         Self { database, rows, listener }
     }
 
@@ -51,18 +52,21 @@ impl Schema {
         ids
     }
 
-    /// What has been announced since the last call: the keys, or `*`.
+    /// What has been announced since the last call: the keys, or `*`. On the channel of the schema and on that of earlier
+    /// versions alike.
     async fn announced(&mut self) -> Vec<String> {
         sqlx::query("SELECT pg_notify('keyward', $1)").bind(END).execute(&self.rows).await.expect("a notification");
-        let mut announced = Vec::new();
+        let (mut announced, mut to_earlier_versions) = (Vec::new(), Vec::new());
         loop {
             let arrived = in_time("a notification", self.listener.recv()).await.expect("a notification");
             if arrived.payload() == END {
-                return announced;
+                assert_eq!(announced, to_earlier_versions);
+                return announced.into_iter().map(|(_, keys)| keys).collect();
             }
             let (head, keys) = arrived.payload().rsplit_once(' ').expect("three words");
             assert!(head.starts_with("changed "), "{head}");
-            announced.push(keys.to_owned());
+            let told = if arrived.channel() == "keyward" { &mut to_earlier_versions } else { &mut announced };
+            told.push((head.to_owned(), keys.to_owned()));
         }
     }
 

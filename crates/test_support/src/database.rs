@@ -74,6 +74,29 @@ impl TestDatabase {
     pub async fn superuser_pool(&self) -> PgPool {
         superuser_pool(&self.url).await
     }
+
+    /// The URL of a schema beside the first, with all migrations applied.
+    pub async fn another_schema(&self, name: &str) -> String {
+        execute(&self.url, &format!("CREATE SCHEMA {name}")).await.expect("a schema");
+        let url = format!("{}&options[search_path]={name}", self.url);
+        migrate(&url).await.expect("its tables");
+        url
+    }
+
+    /// The channels of the first schema: of changes, of replicas and of pulses.
+    pub async fn channels(&self) -> [String; 3] {
+        let mut connection = PgConnection::connect(&self.url).await.expect("a connection");
+        let names = "SELECT own_channel('keyward'), own_channel('keyward_replicas'), own_channel('keyward_pulses')";
+        let names: (String, String, String) = sqlx::query_as(names).fetch_one(&mut connection).await.expect("names");
+        names.into()
+    }
+
+    /// Makes it look as if it had been migrated just now from a version of long ago, so that replicas of that version may
+    /// still run.
+    pub async fn was_upgraded_just_now(&self) {
+        let long_ago = "UPDATE _sqlx_migrations SET installed_on = installed_on - interval '1 year' WHERE version < 17";
+        execute(&self.url, long_ago).await.expect("an update");
+    }
 }
 
 impl Drop for TestDatabase {

@@ -24,7 +24,10 @@ use crate::{
 /// The migration with which pulses began. Replicas of versions before it don't hear them, and may have no row either.
 const PULSES_SINCE: i64 = 16;
 
-/// For how long versions before that may run beside this one: a week, for a rolling update.
+/// The migration with which the schema's own channels began. Replicas of versions before it don't listen to them.
+const CHANNELS_SINCE: i64 = 17;
+
+/// For how long versions before those may run beside this one: a week, for a rolling update.
 const RUN_BESIDE: PgInterval = PgInterval { months: 0, days: 7, microseconds: 0 };
 
 /// How many heartbeats apart the rows of replicas that are gone are looked for: at least the longest lease, and some
@@ -48,6 +51,8 @@ pub(super) struct Register {
     pub(super) pulse: u64,
     /// The number of the table `replicas` in this database.
     pub(super) table: u32,
+    /// Whether replicas may run that listen only to the channels of the whole database.
+    pub(super) earlier_may_run: bool,
 }
 
 impl Announcer {
@@ -56,7 +61,8 @@ impl Announcer {
     pub(super) async fn register(&self) -> Result<Register, StoreError> {
         let work = async {
             let mut read = self.store.requests.tentative().await?;
-            let all_are_listed = all_are_listed(&mut read).await?;
+            let all_are_listed = none_is_from_before(PULSES_SINCE, &mut read).await?;
+            let all_have_channels = none_is_from_before(CHANNELS_SINCE, &mut read).await?;
             let query = sqlx::query!(
                 r#"SELECT number, 'replicas'::regclass::oid AS "table!",
                           (SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM replicas) AS "ids!",
@@ -66,9 +72,10 @@ impl Announcer {
             );
             let register = query.fetch_one(&mut *read).await?;
             read.prove().await?;
-            Ok((all_are_listed, register))
+            Ok((all_are_listed, all_have_channels, register))
         };
-        let (all_are_listed, register) = self.store.within_deadline(Statement::ReadReplicas, work).await?;
+        let (all_are_listed, all_have_channels, register) =
+            self.store.within_deadline(Statement::ReadReplicas, work).await?;
         let rows = register.ids.into_iter().zip(register.sequences).zip(register.leases);
         let heartbeats = rows.map(|((id, sequence), lease)| Heartbeat {
             replica: ReplicaId(id.as_u128()),
@@ -79,20 +86,27 @@ impl Announcer {
             true => Holders::Listed(heartbeats.collect()),
             false => Holders::Unlisted(longest_lease(&self.store).await),
         };
-        Ok(Register { holders, pulse: register.number.cast_unsigned(), table: register.table.0 })
+        Ok(Register {
+            holders,
+            pulse: register.number.cast_unsigned(),
+            table: register.table.0,
+            earlier_may_run: !all_have_channels,
+        })
     }
 
     /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit
-    /// would not wait for one. A pulse goes with it unless somebody else has sent one, or is sending one. Returns the
-    /// number of the latest pulse.
+    /// would not wait for one. A pulse goes with it unless somebody else has sent one, or is sending one: whoever counts
+    /// up its number sends it, by a trigger on our channel, and here on that of earlier versions. Returns the number of the
+    /// latest pulse.
     pub(super) async fn write_beat(
         &self,
         heartbeat: &Heartbeat,
         pulse_after: Option<u64>,
-        to_all: bool,
+        greets: bool,
     ) -> Result<u64, StoreError> {
         let Heartbeat { replica, sequence, lease } = *heartbeat;
-        let notification = to_all.then_some(Notification::Heartbeat(*heartbeat));
+        let earlier_too = self.older.may_listen();
+        let notification = (greets || earlier_too).then_some(Notification::Heartbeat(*heartbeat));
         let mut connection = self.store.heartbeats.tentative().await?;
         let query = sqlx::query!(
             r#"WITH row AS (
@@ -115,7 +129,7 @@ impl Announcer {
                SELECT coalesce((SELECT number FROM pulse), (SELECT number FROM pulses)) AS "pulse!",
                       (SELECT count(*) FROM sent) AS parts,
                       pg_postmaster_start_time() AS "server!",
-                      CASE WHEN $10::text IS NOT NULL THEN pg_notify($9, $10) END AS message,
+                      CASE WHEN $9::text IS NOT NULL THEN tell_replicas($9, $10) END AS message,
                       CASE WHEN $12::text IS NOT NULL THEN pg_notify($11, $12) END AS older_form"#,
             Uuid::from_u128(replica.0),
             self.address,
@@ -125,10 +139,10 @@ impl Announcer {
             pulse_after.map(u64::cast_signed),
             HEARTBEATS_PER_PART,
             PULSES,
-            REPLICAS,
             notification.as_ref().and_then(|notification| wire::write(notification, &self.keys)),
+            earlier_too,
             CHANGES,
-            notification.as_ref().and_then(wire::write_older_form),
+            notification.as_ref().filter(|_| earlier_too).and_then(wire::write_older_form),
         );
         let beaten = query.fetch_one(&mut *connection).await?;
         // Whoever could repeat there what is said here would give us a lease for nothing.
@@ -151,7 +165,7 @@ impl Announcer {
     /// lasts. By their sequence, because a clock that steps must not make a living replica's row look old.
     async fn forget_the_silent(&self) -> Result<(), StoreError> {
         let mut connection = self.store.heartbeats.tentative().await?;
-        self.older.may_run.store(!all_are_listed(&mut connection).await?, Ordering::SeqCst);
+        self.older.may_run(!none_is_from_before(CHANNELS_SINCE, &mut connection).await?);
         let before = std::mem::take(&mut *lock(&self.sequences));
         let rows = sqlx::query!("SELECT id, sequence FROM replicas").fetch_all(&mut *connection).await?;
         *lock(&self.sequences) = rows.into_iter().map(|row| (row.id, row.sequence)).collect();
@@ -226,10 +240,11 @@ impl Announcer {
         let query = sqlx::query!(
             "WITH row AS (DELETE FROM replicas WHERE id = $1),
                   acknowledgement AS (DELETE FROM acknowledgements WHERE replica = $1)
-             SELECT pg_notify($2, $3) AS message, pg_notify($4, $5) AS older_form",
+             SELECT tell_replicas($2, $3) AS message,
+                    CASE WHEN $3 THEN pg_notify($4, $5) END AS older_form",
             Uuid::from_u128(replica.0),
-            REPLICAS,
             wire::write(notification, &self.keys),
+            self.older.may_listen(),
             CHANGES,
             wire::write_older_form(notification),
         );
@@ -253,9 +268,9 @@ impl Announcer {
     }
 }
 
-/// Whether no replica of a version before pulses runs any more: [`RUN_BESIDE`] after pulses began, and at once in a
-/// database that began with them.
-async fn all_are_listed(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+/// Whether no replica of a version before this migration runs any more: [`RUN_BESIDE`] after it, and at once in a
+/// database that began with it.
+async fn none_is_from_before(migration: i64, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     // The table of sqlx, which is not there when queries are checked.
     let query = sqlx::query_scalar::<_, bool>(
         "SELECT coalesce(max(installed_on) FILTER (WHERE version = $1)
@@ -263,7 +278,7 @@ async fn all_are_listed(connection: &mut PgConnection) -> Result<bool, sqlx::Err
                 OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
          FROM _sqlx_migrations",
     );
-    query.bind(PULSES_SINCE).bind(RUN_BESIDE).fetch_one(connection).await
+    query.bind(migration).bind(RUN_BESIDE).fetch_one(connection).await
 }
 
 fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {

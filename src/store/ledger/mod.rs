@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Statement, Store, rows::managed_rows, wire::REPLICAS};
+use super::{Statement, Store, rows::managed_rows};
 use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author},
@@ -162,12 +162,12 @@ async fn announce(transaction: &mut PgConnection, records: &[Uuid], mark: Option
     const NONE: &[Uuid] = &[Uuid::nil()];
     let records = if records.is_empty() { NONE } else { records };
     let query = sqlx::query!(
-        "SELECT CASE WHEN $2::text IS NOT NULL THEN pg_notify($3, $2) END AS mark,
+        "SELECT CASE WHEN $2::text IS NOT NULL THEN tell_replicas($2, $3) END AS mark,
                 set_config('statement_timeout', '0', true) AS timeout
          FROM announce_key_change($1)",
         records,
         mark.map(Mark::as_str),
-        REPLICAS,
+        mark.is_some_and(Mark::is_for_earlier_versions),
     );
     query.fetch_one(transaction).await.map(drop)
 }

@@ -3,7 +3,7 @@
 use serde_json::Map;
 use sqlx::PgConnection;
 
-use super::{super::rows::ActorColumns, REPLICAS, Store, audit, lock_owner};
+use super::{super::rows::ActorColumns, Store, audit, lock_owner};
 use crate::domain::{
     audit::Action,
     coherence::Mark,
@@ -93,13 +93,13 @@ async fn announce_keys_of(
     mark: Option<&Mark>,
 ) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
-        "SELECT CASE WHEN $3::text IS NOT NULL THEN pg_notify($4, $3) END AS mark,
+        "SELECT CASE WHEN $3::text IS NOT NULL THEN tell_replicas($3, $4) END AS mark,
                 set_config('statement_timeout', '0', true) AS timeout
          FROM announce_keys_of($1, $2)",
         &*owner.issuer,
         &*owner.subject,
         mark.map(Mark::as_str),
-        REPLICAS,
+        mark.is_some_and(Mark::is_for_earlier_versions),
     );
     query.fetch_one(transaction).await.map(drop)
 }

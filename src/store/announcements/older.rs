@@ -1,0 +1,46 @@
+//! Whether earlier versions must be told, too.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::time::Instant;
+
+use crate::domain::coherence::{LONGEST_LEASE, Notification};
+
+/// Whether there may be replicas of versions that listen only to the channels of the whole database. Some of them hear
+/// heartbeats alone, and no pulses.
+#[derive(Default)]
+pub(super) struct Older {
+    /// Whether such versions may still run on this database: for a week after the migration.
+    may_run: AtomicBool,
+    /// When one that knows no pulses was last heard. After that week none should run; if somebody has started one all
+    /// the same, it hears us.
+    heard: Mutex<Option<Instant>>,
+}
+
+impl Older {
+    pub(super) fn may_run(&self, may_run: bool) {
+        self.may_run.store(may_run, Ordering::SeqCst);
+    }
+
+    pub(super) fn may_run_still(&self) -> bool {
+        self.may_run.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn may_listen(&self) -> bool {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        self.may_run_still() || heard.is_some_and(|at| at.elapsed() < LONGEST_LEASE)
+    }
+
+    pub(super) fn heard(&self, notification: &Notification) {
+        let is_older = match notification {
+            Notification::Heartbeat(heartbeat) | Notification::Unproven(heartbeat) => !heartbeat.knows_pulses(),
+            _ => false,
+        };
+        if is_older {
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+}
