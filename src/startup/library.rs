@@ -233,6 +233,7 @@ impl Keyward {
             store.migrate(&database, &Audit::default()).await?;
         }
         store.demand_schema(&database).await?;
+        store.wait_for_delivery(&database).await?;
         let sections = Sections {
             jwt,
             prefix,

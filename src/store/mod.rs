@@ -3,6 +3,7 @@
 mod announcements;
 mod api_keys;
 mod connections;
+mod delivery;
 mod insight;
 mod ledger;
 mod rows;
@@ -29,6 +30,7 @@ use self::{
 };
 pub use self::{
     connections::{PoolState, opening::OpenError},
+    delivery::Delivery,
     insight::{Examination, HashCount, ReplicaRow, Sample, Statements},
     schema::Schema,
 };

@@ -71,13 +71,14 @@ impl Store {
         result.map_err(|error| why_not_migrated(&error, &servers).into())
     }
 
-    /// One attempt at everything that must precede serving: reaches the database, migrates the schema if configured,
-    /// and checks that the service's role may read it.
+    /// One attempt at everything that must precede serving: reaches the database, proves that notifications arrive,
+    /// migrates the schema if configured, and checks that the service's role may read it.
     ///
     /// # Errors
     /// [`OpenError`], which says whether a retry may succeed.
     pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<Schema, OpenError> {
-        self.reach().await?;
+        let _ = self.reach().await?.close().await;
+        self.demand_delivery().await?;
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
         }

@@ -15,14 +15,14 @@ use test_support::{
 use tokio::net::TcpListener;
 
 /// A `keyward serve` that may never get its database. It is killed when dropped.
-struct Waiting {
+pub(crate) struct Waiting {
     process: Child,
     output: Arc<Output>,
     port: u16,
 }
 
 impl Waiting {
-    async fn serve(url: &str, env: &[(&str, &str)]) -> Self {
+    pub(crate) async fn serve(url: &str, env: &[(&str, &str)]) -> Self {
         let port = free_port().await;
         let mut serve = command();
         serve.arg("serve").env("DATABASE_URL", url).env("KEYWARD__SERVER__PORT", port.to_string());
@@ -38,7 +38,7 @@ impl Waiting {
     }
 
     /// Alive, unready, and answering; and it has said `what` once.
-    async fn waits_saying(&self, what: &str) {
+    pub(crate) async fn waits_saying(&self, what: &str) {
         let line = self.output.line_with("waiting for the database").await;
         assert!(line.contains(what), "{line}");
         eventually("life", async || self.status("/healthz").await == Some(200)).await;
@@ -46,7 +46,7 @@ impl Waiting {
         assert_eq!(self.status("/api/protected-resource").await, Some(403));
     }
 
-    async fn becomes_ready(&self) {
+    pub(crate) async fn becomes_ready(&self) {
         self.output.line_with("Server running on port ").await;
         eventually("readiness", async || self.status("/readyz").await == Some(200)).await;
         let over = self.output.line_with("the database answers").await;

@@ -23,6 +23,7 @@ mod compose;
 mod connecting;
 mod cors;
 mod database_settings;
+mod delivery;
 mod descriptors;
 mod dev;
 mod doctor_command;

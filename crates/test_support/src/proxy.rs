@@ -35,6 +35,8 @@ struct Conduct {
     delay: Duration,
     /// Notifications that begin so are lost.
     swallows: Option<&'static str>,
+    /// Of each two notifications, the second comes first.
+    swaps: bool,
 }
 
 impl Proxy {
@@ -87,6 +89,11 @@ impl Proxy {
     /// planted defect.
     pub fn swallow(&self, prefix: &'static str) {
         self.conduct.send_modify(|conduct| conduct.swallows = Some(prefix));
+    }
+
+    /// Of each two notifications on a connection, the second comes first. No network does that either.
+    pub fn swap(&self) {
+        self.conduct.send_modify(|conduct| conduct.swaps = true);
     }
 
     /// In good order again. What was forgotten or cut stays so.
@@ -170,13 +177,20 @@ type Delivery = (Instant, Vec<u8>);
 async fn downward(mut from: impl AsyncRead + Unpin, gate: Gate, to: mpsc::UnboundedSender<Delivery>) -> io::Result<()> {
     let mut frames = Frames::default();
     let mut last_due = Instant::now();
+    let mut kept_back = None;
     while from.read_buf(frames.buffer()).await? > 0 {
-        let Conduct { delay, swallows, .. } = *gate.conduct.borrow();
+        let Conduct { delay, swallows, swaps, .. } = *gate.conduct.borrow();
         while let Some(frame) = frames.next() {
             if swallows.is_some_and(|prefix| frame.is_notification(prefix)) {
                 continue;
             }
-            for piece in frame.pieces(!delay.is_zero()) {
+            let is_notification = frame.is_notification("");
+            if swaps && is_notification && kept_back.is_none() {
+                kept_back = Some(frame);
+                continue;
+            }
+            let before = kept_back.take_if(|_| is_notification);
+            for piece in [Some(frame), before].into_iter().flatten().flat_map(|frame| frame.pieces(!delay.is_zero())) {
                 last_due = last_due.max(Instant::now() + delay.mul_f64(rand::random()));
                 to.send((last_due, piece)).map_err(|_| io::ErrorKind::BrokenPipe)?;
             }

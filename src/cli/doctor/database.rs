@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyward::{
     domain::ports::StoreError,
-    store::{Examination, ReplicaRow, Store},
+    store::{Delivery, Examination, ReplicaRow, Store},
 };
 
 use super::findings::{Finding, Findings};
@@ -167,10 +167,10 @@ fn transactions(seen: &Examination) -> Finding {
     Finding::good(CHECK, "none has been open for an hour")
 }
 
-/// Commits, and sends a notification to itself.
+/// Commits, and sends notifications to itself.
 pub(super) async fn try_out(store: &Store, findings: &mut Findings) {
     findings.add(commit(store.time_commit().await));
-    findings.add(notification(store.time_notification().await));
+    findings.add(notification(store.try_delivery().await));
 }
 
 fn commit(took: Result<Duration, StoreError>) -> Finding {
@@ -194,17 +194,22 @@ fn commit(took: Result<Duration, StoreError>) -> Finding {
     }
 }
 
-fn notification(took: Result<Option<Duration>, StoreError>) -> Finding {
+fn notification(delivery: Result<Delivery, StoreError>) -> Finding {
     const CHECK: &str = "listening";
     let remedy = "the listening connection must reach Postgres itself, not a pooler: set database.listen_url";
-    match took {
-        Ok(Some(took)) if took > SLOW_NOTIFICATION => Finding::warning(
+    match delivery {
+        Ok(Delivery::InOrder(took)) if took > SLOW_NOTIFICATION => Finding::warning(
             CHECK,
             format!("a notification takes {} ms; each revoke waits for some", took.as_millis()),
             "look at the load of the server, and at the network",
         ),
-        Ok(Some(took)) => Finding::good(CHECK, format!("a notification takes {:.1} ms", took.as_secs_f64() * 1000.0)),
-        Ok(None) => Finding::failed(CHECK, "a notification did not arrive", remedy),
+        Ok(Delivery::InOrder(took)) => {
+            Finding::good(CHECK, format!("a notification takes {:.1} ms", took.as_secs_f64() * 1000.0))
+        }
+        Ok(Delivery::OutOfOrder) => {
+            Finding::failed(CHECK, "notifications arrive in another order than commits", remedy)
+        }
+        Ok(Delivery::Lost) => Finding::failed(CHECK, "a notification did not arrive", remedy),
         Err(error) => Finding::failed(CHECK, error, remedy),
     }
 }

@@ -93,6 +93,11 @@ impl Servers {
         })
     }
 
+    /// The setting with the address.
+    pub(in crate::store) fn setting(&self) -> &'static str {
+        self.place.url
+    }
+
     /// The chosen server, and its index.
     pub(in crate::store) fn chosen(&self) -> (usize, PgConnectOptions) {
         let number = self.chosen.load(Ordering::Relaxed);

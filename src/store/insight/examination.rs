@@ -8,13 +8,8 @@ use time::OffsetDateTime;
 use super::Statement;
 use crate::{
     domain::ports::StoreError,
-    store::{OpenError, Store, announcements::new_listener, schema},
+    store::{OpenError, Store, schema},
 };
-
-/// How long a notification may take. On a healthy server it is a millisecond.
-const NOTIFIED_WITHIN: Duration = Duration::from_secs(2);
-/// A channel of its own: replicas don't listen to it.
-const CHANNEL: &str = "keyward_doctor";
 
 /// What a database says of itself and of our role.
 #[derive(Clone, Debug)]
@@ -124,33 +119,5 @@ impl Store {
             Ok(begun.elapsed())
         };
         self.within_deadline(Statement::Examine, work).await
-    }
-
-    /// How long a notification takes from a connection for work to a listening one. `None` if it did not arrive.
-    ///
-    /// # Errors
-    /// [`StoreError`] if one of the two connections could not be used.
-    pub async fn time_notification(&self) -> Result<Option<Duration>, StoreError> {
-        let listen = async {
-            let mut listener = new_listener(self).await?;
-            listener.listen(CHANNEL).await?;
-            Ok(listener)
-        };
-        let mut listener = self.within_deadline(Statement::Examine, listen).await?;
-        let text = rand::random::<u64>().to_string();
-        let begun = Instant::now();
-        self.execute(Statement::Examine, sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, text)).await?;
-        let arrives = async {
-            loop {
-                let notification = listener.recv().await?;
-                if notification.payload() == text {
-                    return Ok(begun.elapsed());
-                }
-            }
-        };
-        match tokio::time::timeout(NOTIFIED_WITHIN, arrives).await {
-            Ok(took) => took.map(Some).map_err(|error: sqlx::Error| error.into()),
-            Err(_) => Ok(None),
-        }
     }
 }
