@@ -8,7 +8,6 @@ use test_support::{
     TestDatabase,
     actors::Person,
     asking::{MadeKey, changes_are_confirmed_by},
-    database,
     replica::{Replica, command},
 };
 
@@ -16,13 +15,17 @@ use crate::metrics::becomes;
 
 const LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "3s");
 
-/// One of each, which know each other. `None` without an earlier program.
-async fn one_of_each(database: &TestDatabase) -> Option<[Replica; 2]> {
+/// One of each, which know each other: the new one migrates the database of the earlier one. `None` without an earlier
+/// program.
+async fn one_of_each(database: &TestDatabase, is_old: bool) -> Option<[Replica; 2]> {
     let mut earlier = Command::new(env::var_os("KEYWARD_EARLIER")?);
     earlier.env_clear().envs(command().get_envs().filter_map(|(name, value)| Some((name, value?))));
     earlier.arg("serve").env("DATABASE_URL", database.url()).env(LEASE.0, LEASE.1);
-    let new = Replica::start_on(database.url(), &[LEASE]).await;
-    let replicas = [Replica::start_by(earlier, "127.0.0.1").await, new];
+    let earlier = Replica::start_by(earlier, "127.0.0.1").await;
+    if is_old {
+        database.was_made_long_ago().await;
+    }
+    let replicas = [earlier, Replica::start_on(database.url(), &[LEASE]).await];
     for replica in &replicas {
         becomes(replica, "keyward_replicas", &[], |count| count == 2.0).await;
     }
@@ -39,9 +42,8 @@ async fn known_key(replicas: &[Replica; 2]) -> MadeKey {
 
 #[tokio::test]
 async fn during_an_update_both_versions_confirm_each_others_changes() {
-    let database = database().await;
-    database.was_upgraded_just_now().await;
-    let Some(replicas) = one_of_each(&database).await else { return };
+    let database = TestDatabase::empty().await;
+    let Some(replicas) = one_of_each(&database, true).await else { return };
     for replica in &replicas {
         changes_are_confirmed_by(2, replica).await;
     }
@@ -56,12 +58,9 @@ async fn during_an_update_both_versions_confirm_each_others_changes() {
 /// Where nobody expects one any more, too.
 #[tokio::test]
 async fn beside_an_earlier_version_no_key_is_accepted_after_its_revoke_whichever_of_the_two_stands_still() {
-    for was_upgraded_just_now in [true, false] {
-        let database = database().await;
-        if was_upgraded_just_now {
-            database.was_upgraded_just_now().await;
-        }
-        let Some(replicas) = one_of_each(&database).await else { return };
+    for is_old in [true, false] {
+        let database = TestDatabase::empty().await;
+        let Some(replicas) = one_of_each(&database, is_old).await else { return };
         for round in 0..6 {
             let key = known_key(&replicas).await;
             let (revoker, other) = (&replicas[round % 2], &replicas[(round + 1) % 2]);

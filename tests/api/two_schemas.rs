@@ -53,7 +53,7 @@ async fn two_keywards_in_one_database_neither_wait_for_each_other_nor_read_keys_
 #[tokio::test]
 async fn after_a_migration_earlier_versions_are_told_all_that_they_wait_for() {
     let database = database().await;
-    database.was_upgraded_just_now().await;
+    database.was_made_long_ago().await;
     let mut listener = PgListener::connect(database.url()).await.expect("a connection");
     listener.listen_all(["keyward", "keyward_replicas", "keyward_pulses"]).await.expect("listening");
     let mut replica = Replica::start_on(database.url(), &[SHORT_LEASE]).await;

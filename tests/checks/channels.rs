@@ -95,7 +95,7 @@ async fn a_pulse_that_a_replica_of_an_earlier_version_sends_is_heard() {
 #[tokio::test]
 async fn a_change_whose_transaction_began_before_the_schema_had_channels_is_heard() {
     let database = database().await;
-    database.was_upgraded_just_now().await;
+    database.was_made_long_ago().await;
     let replica = announcements(database.url()).await;
     let mut listening = replica.listen(LEASE).await.expect("listening");
     run(database.url(), "SELECT pg_notify('keyward', 'changed 7 *')").await;

@@ -91,9 +91,9 @@ impl TestDatabase {
         names.into()
     }
 
-    /// Makes it look as if it had been migrated just now from a version of long ago, so that replicas of that version may
-    /// still run.
-    pub async fn was_upgraded_just_now(&self) {
+    /// Makes it look as if all migrations before the schema's own channels were of long ago, so that replicas of versions
+    /// before those may still run.
+    pub async fn was_made_long_ago(&self) {
         let long_ago = "UPDATE _sqlx_migrations SET installed_on = installed_on - interval '1 year' WHERE version < 17";
         execute(&self.url, long_ago).await.expect("an update");
     }
