@@ -26,6 +26,7 @@ build_all() {
 }
 
 start_all() {
+  # shellcheck disable=SC2119
   start_keyward
   start bare "$built/release/bare"
   start express env NODE_ENV=production JWT_SECRET="$(cat "$work/keyward/secrets/jwt_secret")" \

@@ -51,6 +51,7 @@ tell() {
 }
 
 build_keyward
+# shellcheck disable=SC2119
 start_keyward
 use_all_routes
 measure
