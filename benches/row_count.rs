@@ -19,7 +19,7 @@ use keyward::{
     auth::{
         coherence::Freshness,
         keys::{
-            check::KeyChecker,
+            check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
             last_uses::LastUses,
         },
@@ -34,6 +34,7 @@ use keyward::{
         ports::{
             keys::{KeyStore, StoredHash},
             ledger::KeyLedger,
+            limits::LimitStore,
         },
         verdict::Verdict,
     },
@@ -237,14 +238,14 @@ impl Maker {
         (issued.id, issued.text.expose().to_owned())
     }
 
-    fn checker(&self, store: Arc<dyn KeyStore>, keys: usize) -> KeyChecker {
-        let checks = Checks { cached_keys: 2 * keys, max_cold: 1024 };
+    fn checker<S: KeyStore + LimitStore + 'static>(&self, store: Arc<S>, keys: usize) -> KeyChecker {
+        let checks = Checks { cached_keys: 2 * keys, max_cold: 1024, ..Checks::default() };
         let without_lease = Arc::new(Freshness::new(1));
         let never = LastUsed { write_every: Duration::MAX, max_pending: keys };
-        let uses = Arc::new(LastUses::new(Arc::clone(&store), never));
+        let uses = Arc::new(LastUses::new(Arc::clone(&store) as Arc<dyn KeyStore>, never));
         KeyChecker::new(
             Arc::clone(&self.keyring),
-            store,
+            CheckStores { keys: Arc::clone(&store) as Arc<dyn KeyStore>, limits: store },
             Arc::clone(&self.hasher),
             without_lease,
             uses,

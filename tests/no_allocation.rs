@@ -7,7 +7,7 @@ use keyward::{
     domain::{denial::Denial, verdict::Verdict},
 };
 use test_support::world::{
-    NOW, World, assert_denied, assert_granted, poll_once,
+    NOW, World, assert_denied, assert_granted, assert_limited, poll_once,
     tokens::{claims, signed},
 };
 
@@ -26,6 +26,33 @@ async fn a_warm_check_allocates_nothing() {
     for _ in 0..100 {
         let (allocations, outcome) = allocations(&world, key.text.as_bytes());
         assert_granted(&outcome.expect("an answer at once"));
+        assert_eq!(allocations, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_warm_check_of_a_key_with_limits_allocates_nothing_while_its_slices_last() {
+    let world = World::usual().await;
+    let own =
+        r#"[{"name": "hour", "limit": 1000000, "window": "1h"}, {"name": "day", "limit": 9000000, "window": "day"}]"#;
+    let owner = r#"[{"name": "month", "limit": 90000000, "window": "month"}]"#;
+    let key = world.limited_key(own, owner).await;
+    assert_granted(&world.check(&key).await);
+    for _ in 0..100 {
+        let (allocations, outcome) = allocations(&world, key.text.as_bytes());
+        assert_granted(&outcome.expect("an answer at once"));
+        assert_eq!(allocations, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_an_exhausted_limit_allocates_nothing() {
+    let world = World::usual().await;
+    let key = world.limited_key(r#"[{"name": "month", "limit": 1, "window": "month"}]"#, "[]").await;
+    assert_granted(&world.check(&key).await);
+    for _ in 0..100 {
+        let (allocations, outcome) = allocations(&world, key.text.as_bytes());
+        assert_limited(&outcome.expect("an answer at once"));
         assert_eq!(allocations, 0);
     }
 }

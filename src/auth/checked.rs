@@ -23,6 +23,16 @@ impl<T, F> Checked<T, F> {
     }
 }
 
+impl<T, F: Future<Output = T>> Checked<T, F> {
+    /// What `then` makes of the answer, as soon as there is one.
+    pub fn map<U>(self, then: impl FnOnce(T) -> U) -> Checked<U, impl Future<Output = U>> {
+        match self {
+            Self::Now(answer) => Checked::Now(then(answer)),
+            Self::Later(waiting) => Checked::Later(async move { then(waiting.await) }),
+        }
+    }
+}
+
 impl<T, F: Future<Output = T>> IntoFuture for Checked<T, F> {
     type Output = T;
     type IntoFuture = Either<Ready<T>, F>;

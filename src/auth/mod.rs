@@ -11,6 +11,7 @@ pub mod counts;
 pub mod jwt;
 pub mod keys;
 pub mod lifecycle;
+pub mod limits;
 pub mod occupancy;
 pub mod strict_json;
 pub mod tokens;
@@ -30,6 +31,12 @@ pub enum Undecided {
     /// The keys of a token's issuer are not available.
     #[error("the keys of the issuer {0} could not be fetched; see the earlier log lines about it")]
     IssuerKeys(String),
+    /// A limit that refuses in an outage could not be counted.
+    #[error(
+        "a limit could not be counted, because the database did not answer in time; see the line about limits in the log. \
+         If it was only slow, raise checks.max_limit_wait"
+    )]
+    Limits,
     /// Too many checks wait for the store or the hasher.
     #[error(
         "too many keys or tokens are being checked for the first time; if this lasts, raise checks.max_cold or add \

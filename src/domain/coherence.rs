@@ -10,7 +10,7 @@ pub const LONGEST_LEASE: Duration = Duration::from_secs(60);
 
 /// An instant on this machine's monotonic clock: nanoseconds since an unspecified origin (its boot). Meaningless on any
 /// other machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonotonicTime(u64);
 
 impl MonotonicTime {

@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod coherence;
 mod keys;
+pub mod limits;
 pub mod owner;
 pub mod policy;
 pub mod ports;

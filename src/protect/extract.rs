@@ -14,7 +14,11 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::{Either, LocalBoxFuture};
 
 use super::{Cause, CredentialKind, Keyward, Refused, gate::Anonymous, rules::Rules};
-use crate::domain::{denial::Denial, principal::Principal, scope::required::NamedScope};
+use crate::domain::{
+    denial::Denial,
+    principal::Principal,
+    scope::required::{NamedScope, RequiredScope},
+};
 
 /// The extracted value: immediately, or after a check.
 type Extracted<T> = Either<Ready<Result<T, Refused>>, LocalBoxFuture<'static, Result<T, Refused>>>;
@@ -30,11 +34,12 @@ impl FromRequest for Principal {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        principal(request)
+        principal(request, None)
     }
 }
 
-fn principal(request: &HttpRequest) -> Extracted<Principal> {
+/// `scope`: what the handler demands, if this is the first check of the request.
+fn principal(request: &HttpRequest, scope: Option<RequiredScope>) -> Extracted<Principal> {
     if let Some(principal) = found(request) {
         return Either::Left(ready(Ok(principal)));
     }
@@ -50,7 +55,7 @@ fn principal(request: &HttpRequest) -> Extracted<Principal> {
         );
         return Either::Left(ready(Err(Refused::new(Cause::Undecided))));
     };
-    let rules = Rules::any_of(keyward.gate().credentials);
+    let rules = Rules { scopes: scope.into_iter().collect(), ..Rules::any_of(keyward.gate().credentials) };
     if let Some(decided) = keyward.gate().check_request(request, &rules).now() {
         return Either::Left(ready(decided.map(|()| found(request).expect("who is let through is in the request"))));
     }
@@ -138,7 +143,7 @@ impl<S: NamedScope> FromRequest for Authorized<S> {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        match principal(request) {
+        match principal(request, Some(S::SCOPE)) {
             Either::Left(found) => {
                 Either::Left(ready(found.into_inner().and_then(|principal| Self::of(principal, request))))
             }

@@ -22,6 +22,7 @@ use crate::{
         api_key::KeyId,
         audit::{Actor, Author},
         denial::{Denial, TokenFault},
+        policy::Shown,
         principal::{Principal, TokenIdentity},
         verdict::Verdict,
     },
@@ -40,6 +41,8 @@ pub(crate) struct Gate {
     pub(crate) proxies: TrustedProxies,
     /// Bounds the log of refusals.
     pub(crate) refusals: BoundedLog,
+    /// Bounds the log of requests that exceeded a limit. Separate, for the same reason.
+    pub(crate) limited: BoundedLog,
     /// Bounds the log of requests that failed in an outage. Separate, so that neither kind suppresses the other.
     pub(crate) outages: BoundedLog,
     /// How many requests were refused, by the place of the reason among [`Denial::codes`].
@@ -61,33 +64,50 @@ impl Gate {
         rules: &'a Rules,
     ) -> Checked<Result<(), Refused>, impl Future<Output = Result<(), Refused>>> {
         let (kind, presented) = self.presented(request, rules.credentials);
-        match self.check(presented, request) {
+        let lacks = |shown: Shown<'_>| {
+            let missing = rules.scopes.iter().find(|scope| !shown.scopes.contains(scope.as_str()));
+            missing.map(|scope| Denial::Scope(scope.as_str()))
+        };
+        match self.check_for(presented, request, lacks) {
             Checked::Now(verdict) => Checked::Now(self.admit(kind, verdict, request, rules)),
             Checked::Later(waiting) => Checked::Later(async move { self.admit(kind, waiting.await, request, rules) }),
         }
     }
 
-    /// Checks a credential, or its absence. Every entry point uses this function.
+    /// Checks a credential, or its absence, for a request that demands nothing more.
     pub(crate) fn check<'a>(
         &'a self,
         presented: Result<Presented<'a>, Denial>,
         request: &'a HttpRequest,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
+        self.check_for(presented, request, |_| None)
+    }
+
+    /// Checks a credential, or its absence. Every entry point uses this function. `demand` returns what a valid credential
+    /// lacks: it is asked before anything is taken from a key's limits, so that a refusal costs nothing.
+    pub(crate) fn check_for<'a>(
+        &'a self,
+        presented: Result<Presented<'a>, Denial>,
+        request: &'a HttpRequest,
+        demand: impl Fn(Shown<'_>) -> Option<Denial> + 'a,
+    ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
         let now = OffsetDateTime::now_utc();
         match presented {
-            Ok(Presented::Key(key)) => match self.keys.check(key, now, self.proxies.client_address(request)) {
-                Checked::Now(verdict) => Checked::Now(verdict),
-                Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
-            },
+            Ok(Presented::Key(key)) => {
+                match self.keys.check_for(key, now, self.proxies.client_address(request), demand) {
+                    Checked::Now(verdict) => Checked::Now(verdict),
+                    Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
+                }
+            }
             Ok(Presented::Token(token)) => match self.tokens.check(token, now) {
                 // The cache contains no tokens with disabled owners.
-                Checked::Now(verdict) => Checked::Now(verdict),
+                Checked::Now(verdict) => Checked::Now(verdict.map(|verdict| demanding(verdict, &demand))),
                 Checked::Later(waiting) => Checked::Later(Either::Right(async move {
-                    let verdict = waiting.await;
-                    if let Ok(Verdict::OwnerDisabled(identity)) = &verdict {
+                    let verdict = waiting.await?;
+                    if let Verdict::OwnerDisabled(identity) = &verdict {
                         self.stop_owner(identity, request).await;
                     }
-                    verdict
+                    Ok(demanding(verdict, &demand))
                 })),
             },
             Err(denial) => Checked::Now(Ok(Verdict::Denied(denial))),
@@ -116,10 +136,6 @@ impl Gate {
             extensions.insert(Anonymous(kind));
             return Ok(());
         }
-        let verdict = rules
-            .scopes
-            .iter()
-            .fold(verdict, |verdict, scope| verdict.map(|verdict| with_scope(verdict, scope.as_str())));
         self.put(kind, verdict, request)
     }
 
@@ -145,6 +161,9 @@ impl Gate {
         match verdict {
             Ok(Verdict::Granted(principal)) => Ok(principal),
             Ok(Verdict::Denied(denial)) => Err(self.refuse(kind, denial, request)),
+            Ok(Verdict::Limited(exceeded)) => {
+                Err(self.refuse(kind, Denial::RateLimited(exceeded.retry_after_seconds()), request))
+            }
             Ok(Verdict::OwnerDisabled(_)) => Err(self.refuse(kind, Denial::Token(TokenFault::OwnerDisabled), request)),
             Err(undecided) => Err(self.could_not_decide(&undecided, request)),
         }
@@ -192,7 +211,9 @@ impl Gate {
                 "refused a request"
             );
         };
-        self.log(&self.refusals, request, line);
+        // A client that floods a limit must not hide who tries keys.
+        let bound = if matches!(denial, Denial::RateLimited(_)) { &self.limited } else { &self.refusals };
+        self.log(bound, request, line);
     }
 
     /// What the token of a request claims about itself, if that may be why it is refused.
@@ -268,10 +289,15 @@ fn hint(denial: Denial, token: &Unverified) -> Option<String> {
     }
 }
 
-/// Denies the verdict if the principal lacks the scope.
-pub(crate) fn with_scope(verdict: Verdict, scope: &'static str) -> Verdict {
-    match verdict {
-        Verdict::Granted(principal) if !principal.scopes().contains(scope) => Verdict::Denied(Denial::Scope(scope)),
-        verdict => verdict,
+/// Denies the verdict if the credential lacks something.
+fn demanding(verdict: Verdict, demand: impl Fn(Shown<'_>) -> Option<Denial>) -> Verdict {
+    match &verdict {
+        Verdict::Granted(principal) => demand(Shown::from(principal)).map_or(verdict, Verdict::Denied),
+        _ => verdict,
     }
+}
+
+/// What a credential without this scope lacks.
+pub(crate) fn without_scope(scope: &'static str) -> impl Fn(Shown<'_>) -> Option<Denial> {
+    move |shown| (!shown.scopes.contains(scope)).then_some(Denial::Scope(scope))
 }

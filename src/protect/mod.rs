@@ -25,10 +25,10 @@ mod rules;
 pub(crate) use self::{
     challenge::CredentialKind,
     client_address::BySocket,
-    gate::{Gate, with_scope},
+    gate::{Gate, without_scope},
     handle::ReplicaHandle,
     host::{EmbeddedHost, HostApp},
-    refused::{Cause, Row},
+    refused::{Cause, Row, problem_type},
 };
 pub use self::{
     client_address::TrustedProxies, extract::Authorized, handle::Keyward, middleware::Protect, refused::Refused,

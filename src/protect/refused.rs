@@ -69,6 +69,12 @@ impl Cause {
                         "Insufficient scope",
                         "Use a credential with the scope that WWW-Authenticate names.",
                     ),
+                    PublicDenial::RateLimited(_) => (
+                        StatusCode::TOO_MANY_REQUESTS,
+                        "quota_exceeded",
+                        "Quota exceeded",
+                        "Wait for the number of seconds in Retry-After, then try again.",
+                    ),
                     PublicDenial::NotAllowed => (
                         StatusCode::FORBIDDEN,
                         "not_allowed",
@@ -89,6 +95,9 @@ impl Cause {
             {
                 response.insert_header((WWW_AUTHENTICATE, kind.challenge(denial)));
             }
+            Self::Denied(_, PublicDenial::RateLimited(seconds)) => {
+                response.insert_header((RETRY_AFTER, seconds));
+            }
             Self::Denied(..) => {}
             Self::Undecided => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -97,9 +106,17 @@ impl Cause {
     }
 }
 
+/// The type of a problem (RFC 9457 §3.1.1): ours, unless one is registered.
+pub(crate) fn problem_type(code: &str) -> String {
+    match code {
+        "quota_exceeded" => "https://iana.org/assignments/http-problem-types#quota-exceeded".to_owned(),
+        code => format!("/problems/{code}"),
+    }
+}
+
 /// A refused request. As a response, it is a problem (RFC 9457) with the headers that the RFCs require: 401 with
-/// `WWW-Authenticate` without a valid credential, 403 without the scope, 400 with two credentials, and 503 with
-/// `Retry-After` if the check could not be decided.
+/// `WWW-Authenticate` without a valid credential, 403 without the scope, 400 with two credentials, 429
+/// with `Retry-After` if a limit is exhausted, and 503 with `Retry-After` if the check could not be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused(Cause);
 
@@ -145,7 +162,7 @@ impl ResponseError for Refused {
         response.insert_header((CACHE_CONTROL, "no-store")).content_type("application/problem+json");
         self.0.add_headers(status, &mut response);
         response.json(json!({
-            "type": format!("/problems/{code}"),
+            "type": problem_type(code),
             "title": title,
             "status": status.as_u16(),
             "code": code,

@@ -15,8 +15,13 @@ use crate::{
         audit_months,
         coherence::{CoherenceTimings, Freshness, Link},
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
-        keys::{check::KeyChecker, hasher::Hasher, last_uses::LastUses},
+        keys::{
+            check::{CheckStores, KeyChecker},
+            hasher::Hasher,
+            last_uses::LastUses,
+        },
         lifecycle::{Lifecycle, OwnersStopped, ended_keys},
+        limits::counters,
         tokens::check::{TokenChecker, TokenRoom},
     },
     config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed},
@@ -115,7 +120,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     let tokens = TokenChecker::new(verifier, store.clone(), link.freshness(), room, &runtime);
     let keys = KeyChecker::new(
         Arc::clone(&keyring),
-        store.clone(),
+        CheckStores { keys: store.clone(), limits: store.clone() },
         Arc::clone(&hasher),
         link.freshness(),
         Arc::clone(&uses),
@@ -128,6 +133,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         lifecycle: Arc::new(lifecycle),
         proxies,
         refusals: BoundedLog::default(),
+        limited: BoundedLog::default(),
         outages: BoundedLog::default(),
         denials: Counters::new(Denial::codes().count()),
         credentials: if jwt.names_issuers() { Credentials::KeysAndTokens } else { Credentials::Keys },
@@ -197,6 +203,7 @@ impl Member {
         self.spawn(Arc::clone(&self.uses).run());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
             self.spawn(audit_months::keep(self.store.clone()));
+            self.spawn(counters::forget(self.store.clone()));
             if let Some(keep) = keep_keys {
                 self.spawn(ended_keys::forget(self.store.clone(), keep));
             }

@@ -6,6 +6,7 @@ mod connections;
 mod delivery;
 mod insight;
 mod ledger;
+mod limits;
 mod rows;
 mod schema;
 mod tokens;

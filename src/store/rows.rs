@@ -8,6 +8,7 @@ use crate::domain::{
     api_key::KeyId,
     audit::Actor,
     key_record::{AllowedIps, DisabledBy, KeyRecord, LastUse, ManagedKey, NotedMinute},
+    limits::Limits,
     metadata::Metadata,
     owner::Owner,
     ports::{
@@ -32,6 +33,9 @@ pub(super) struct CheckedRow {
     pub(super) enabled: bool,
     pub(super) owner_disabled: bool,
     pub(super) revoked_at: Option<OffsetDateTime>,
+    pub(super) limits: String,
+    /// `None` if the owner has no row with limits.
+    pub(super) owner_limits: Option<String>,
     pub(super) secret_hash: String,
 }
 
@@ -40,6 +44,7 @@ impl TryFrom<CheckedRow> for StoredKey {
 
     fn try_from(row: CheckedRow) -> Result<Self, StoreError> {
         let corrupt = |what: String| corrupt(row.id, &what);
+        let limits = |text: &str| Limits::from_stored(text).map_err(|error| corrupt(format!("limits: {error}")));
         let record = KeyRecord {
             id: row.id.into(),
             owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
@@ -52,6 +57,8 @@ impl TryFrom<CheckedRow> for StoredKey {
             enabled: row.enabled,
             owner_disabled: row.owner_disabled,
             revoked_at: row.revoked_at,
+            limits: limits(&row.limits)?,
+            owner_limits: row.owner_limits.as_deref().map_or(Ok(Limits::default()), limits)?,
             noted: NotedMinute::default(),
         };
         Ok(Self { record, hash: StoredHash::new(row.secret_hash) })
@@ -76,6 +83,7 @@ pub(super) struct ManagedRow {
     pub(super) enabled: bool,
     pub(super) disabled_by: Option<String>,
     pub(super) owner_disabled: bool,
+    pub(super) limits: String,
     pub(super) revoked_at: Option<OffsetDateTime>,
     pub(super) revoked_reason: Option<String>,
     pub(super) predecessor_id: Option<Uuid>,
@@ -115,6 +123,9 @@ impl TryFrom<ManagedRow> for ManagedKey {
             enabled: row.enabled,
             owner_disabled: row.owner_disabled,
             revoked_at: row.revoked_at,
+            limits: row.limits,
+            // Those are for checks.
+            owner_limits: None,
             secret_hash: String::new(),
         };
         Ok(Self {
@@ -194,7 +205,8 @@ macro_rules! managed_rows {
                       coalesce(metadata_as_sent, metadata::text) AS "metadata!", allowed_ips AS "allowed_ips!",
                       expires_at, enabled AS "enabled!", disabled_by AS "disabled_by?", revoked_at, revoked_reason,
                       predecessor_id, successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
-                      key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?", "#
+                      key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?",
+                      api_keys.limits::text AS "limits!", "#
                 + $owner_disabled
                 + r#" AS "owner_disabled!"
                FROM api_keys

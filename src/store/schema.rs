@@ -163,7 +163,8 @@ pub(super) async fn seen(connection: &mut PgConnection) -> Result<(i64, i64, Opt
         "SELECT string_agg(name, ', ')
          FROM (VALUES ('api_keys', 'SELECT'), ('key_uses', 'SELECT'), ('coherence', 'SELECT'), ('audit_events', 'SELECT'),
                       ('revoked_tokens', 'SELECT'), ('replicas', 'SELECT'), ('replicas', 'INSERT'), ('replicas', 'UPDATE'),
-                      ('acknowledgements', 'INSERT'), ('acknowledgements', 'UPDATE')) AS needed (name, privilege)
+                      ('acknowledgements', 'INSERT'), ('acknowledgements', 'UPDATE'), ('owner_limits', 'SELECT'),
+                      ('limit_counts', 'INSERT'), ('limit_counts', 'UPDATE')) AS needed (name, privilege)
          WHERE NOT has_table_privilege(name, privilege)"
     );
     Ok((found, needed, query.fetch_one(connection).await?))

@@ -11,6 +11,7 @@ mod cancelled;
 mod channels;
 mod costs;
 mod hashing_lanes;
+mod limits;
 mod memory;
 mod noted_uses;
 mod races;

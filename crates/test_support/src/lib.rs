@@ -20,6 +20,7 @@
 //! * [`waiting`]: how a test waits for a condition
 //! * [`shown`]: what a failed assertion shows
 //! * [`fingerprint`]: hashes of many states
+//! * [`limit_table`]: counters of limits in memory
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::new_without_default, reason = "tests")]
 
@@ -30,6 +31,7 @@ pub mod cluster;
 pub mod database;
 pub mod fingerprint;
 mod frames;
+pub mod limit_table;
 pub mod pgbouncer;
 pub mod private_cluster;
 pub mod program;

@@ -32,7 +32,7 @@ use crate::{
     protect::{
         Credentials, HostApp, Refused,
         credentials::{self, BearerScheme, Presented},
-        with_scope,
+        without_scope,
     },
 };
 
@@ -56,8 +56,10 @@ async fn check(access: Access, request: &mut ServiceRequest) -> Checked {
         Access::Token => check_token(BearerScheme::Required, request).await,
         Access::CompatibilityToken => check_token(BearerScheme::Optional, request).await,
         Access::Administrator => {
-            let (kind, verdict) = check_token(BearerScheme::Required, request).await;
-            let verdict = verdict.map(|verdict| with_scope(verdict, ADMIN_SCOPE));
+            let token = credentials::bearer_token(request.headers(), BearerScheme::Required).map(Presented::Token);
+            let gate = &services(request.request()).gate;
+            let verdict = gate.check_for(token, request.request(), without_scope(ADMIN_SCOPE)).await;
+            let kind = CredentialKind::Token;
             if matches!(verdict, Ok(Verdict::Granted(_))) {
                 request.extensions_mut().insert(Administrator);
             }
@@ -87,8 +89,7 @@ async fn check_token(scheme: BearerScheme, request: &ServiceRequest) -> Checked 
 async fn check_verifier(request: &ServiceRequest) -> Checked {
     let gate = &services(request.request()).gate;
     let (kind, presented) = gate.presented(request.request(), Credentials::KeysAndTokens);
-    let verdict = gate.check(presented, request.request()).await;
-    (kind, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)))
+    (kind, gate.check_for(presented, request.request(), without_scope(VERIFY_SCOPE)).await)
 }
 
 /// Like a verifier, but also accepts OAuth client authentication: a key as the password of `Basic`, or as
@@ -100,8 +101,8 @@ async fn check_oauth_client(request: &mut ServiceRequest) -> Checked {
     };
     let Some(key) = key else { return check_verifier(request).await };
     let presented = key.as_ref().map(|key| Presented::Key(key.expose().as_bytes())).map_err(|denial| *denial);
-    let verdict = services(request.request()).gate.check(presented, request.request()).await;
-    (CredentialKind::Basic, verdict.map(|verdict| with_scope(verdict, VERIFY_SCOPE)))
+    let gate = &services(request.request()).gate;
+    (CredentialKind::Basic, gate.check_for(presented, request.request(), without_scope(VERIFY_SCOPE)).await)
 }
 
 /// The `client_secret` of a form. The body is already in memory, within the server's limits, and remains available to

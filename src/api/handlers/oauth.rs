@@ -100,14 +100,14 @@ async fn introspection(
     let token = form.token.expose().as_bytes();
     let gate = &services.gate;
     let examined = gate.keys.examine(token).await?;
-    if let Examined::Proven(record, way) = examined {
+    if let Examined::Proven(key, way) = examined {
         let refusal = |record: &KeyRecord| record.refusal(now, form.client_address).map_or(Ok(()), Err);
-        if let Err(denial) = gate.keys.use_key(&record, way, now, form.client_address, refusal) {
+        if let Err(denial) = gate.keys.look_at_key(&key, way, now, form.client_address, refusal) {
             gate.count_denial(denial);
             return Ok(None);
         }
-        let kind = services.gate.tokens.verifier().owner_kind(&record.owner.issuer);
-        return Ok(Some(Introspection::of_key(&record, kind)));
+        let kind = services.gate.tokens.verifier().owner_kind(&key.record.owner.issuer);
+        return Ok(Some(Introspection::of_key(&key.record, kind)));
     }
     if let (Examined::No(denial, way), true) = (examined, gate.keys.is_key(token)) {
         gate.count_denial(gate.keys.refuse(denial, way));
@@ -120,6 +120,11 @@ async fn introspection(
         })),
         Verdict::Denied(denial) => {
             gate.count_denial(denial);
+            Ok(None)
+        }
+        // No token has limits.
+        Verdict::Limited(exceeded) => {
+            gate.count_denial(Denial::RateLimited(exceeded.retry_after_seconds()));
             Ok(None)
         }
         Verdict::OwnerDisabled(_) => {
@@ -170,12 +175,10 @@ fn spaced(scopes: &Scopes) -> Option<String> {
 pub(crate) async fn revoke(request: HttpRequest, services: Data<Services>, caller: Caller, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
     let fail = unavailable(&request, "revoke a key");
-    if let Examined::Proven(record, _) =
-        services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(&fail)?
-    {
+    if let Examined::Proven(key, _) = services.gate.keys.examine(form.token.expose().as_bytes()).await.map_err(&fail)? {
         // The client has presented the key itself, so it may revoke it.
-        let caller = Caller { reach: Reach::Own(record.owner.clone()), ..caller };
-        let revoked = services.lifecycle.revoke(record.id, None, caller, now()).await.map_err(fail)??;
+        let caller = Caller { reach: Reach::Own(key.record.owner.clone()), ..caller };
+        let revoked = services.lifecycle.revoke(key.record.id, None, caller, now()).await.map_err(fail)??;
         log_change(&request, &revoked, "revoke a key");
     } else if is_token(&services, &form).await.map_err(fail)? {
         return Err(Reason::UnsupportedTokenType);

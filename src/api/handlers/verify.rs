@@ -28,7 +28,7 @@ use crate::api::{
     },
 };
 use crate::{
-    auth::keys::cache::Examined,
+    auth::keys::{cache::Examined, check::NotUsed},
     domain::{
         api_key::Environment, denial::Denial, key_record::KeyRecord, network, scope::Scopes, secret::SecretString,
     },
@@ -39,6 +39,8 @@ const VALID: &str = "valid";
 /// The code of any text that is not a key: malformed, forged, or deleted.
 const NOT_FOUND: &str = "not_found";
 const WRONG_ENVIRONMENT: &str = "wrong_environment";
+/// The key passes every other check, but one of its limits is exhausted.
+const RATE_LIMITED: &str = "rate_limited";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 /// Every code of a check, for the schema.
@@ -55,6 +57,7 @@ enum VerificationCode {
     AddressNotAllowed,
     WrongEnvironment,
     InsufficientScope,
+    RateLimited,
 }
 
 /// The check of one key.
@@ -151,13 +154,20 @@ pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body:
                 services.gate.count_denial(services.gate.keys.refuse(*denial, *way));
                 vec![failure(NOT_FOUND, *denial)]
             }
-            Examined::Proven(record, way) => {
+            Examined::Proven(key, way) => {
                 let refusal = |record: &KeyRecord| match failures(record, question, now) {
                     failures if failures.is_empty() => Ok(()),
                     failures => Err(failures),
                 };
-                let used = services.gate.keys.use_key(record, *way, now, question.client_address, refusal);
-                let failures = used.err().unwrap_or_default();
+                let address = question.client_address;
+                let used = services.gate.keys.use_key(key.clone(), *way, now, address, refusal).await;
+                let failures = match used.map_err(unavailable(&request, "decide on a key"))? {
+                    Ok(_) => Vec::new(),
+                    Err(NotUsed::Refused(failures)) => failures,
+                    Err(NotUsed::Limited(exceeded)) => {
+                        vec![failure(RATE_LIMITED, Denial::RateLimited(exceeded.retry_after_seconds()))]
+                    }
+                };
                 failures.first().into_iter().for_each(|first| services.gate.count_denial(first.denial));
                 failures
             }
@@ -178,7 +188,7 @@ impl Verification {
     pub fn preview(examined: &Examined, question: &KeyQuery, explain: bool, now: OffsetDateTime) -> Self {
         let failures = match examined {
             Examined::No(denial, _) => vec![failure(NOT_FOUND, *denial)],
-            Examined::Proven(record, _) => failures(record, question, now),
+            Examined::Proven(key, _) => failures(&key.record, question, now),
         };
         Self::new(examined, failures, explain)
     }
@@ -186,7 +196,7 @@ impl Verification {
     fn new(examined: &Examined, failures: Vec<CheckFailure>, explain: bool) -> Self {
         let known = match examined {
             Examined::No(..) => None,
-            Examined::Proven(record, _) => Some(KnownKey::new(record)),
+            Examined::Proven(key, _) => Some(KnownKey::new(&key.record)),
         };
         Self {
             valid: failures.is_empty(),

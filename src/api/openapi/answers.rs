@@ -150,7 +150,9 @@ const OF_EVERY_ROUTE: [Refusal; 9] = [
 
 /// Responses of the layers in front of the handler.
 fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
-    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
+    use PublicDenial::{
+        InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed, RateLimited,
+    };
     let denied = |kind, denials: &[PublicDenial]| -> Vec<Reason> {
         denials.iter().map(|denial| Reason::Denied(kind, *denial)).collect()
     };
@@ -159,13 +161,17 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
     let mut reasons = match endpoint.access {
         Access::Public(_) => Vec::new(),
         Access::CompatibilityToken | Access::Token => denied(token, &usual),
-        Access::ApiKey | Access::OwnKey | Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
+        Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
+        Access::ApiKey | Access::OwnKey => {
+            [denied(CredentialKind::ApiKey, &usual), denied(CredentialKind::ApiKey, &[RateLimited(1)])].concat()
+        }
         Access::Verifier | Access::OAuthClient => {
-            [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)])].concat()
+            [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE), RateLimited(1)])].concat()
         }
         Access::Metrics => denied(CredentialKind::Either, &usual),
         Access::Forwarded => {
-            [denied(CredentialKind::Either, &usual), denied(CredentialKind::Either, &[NotAllowed])].concat()
+            [denied(CredentialKind::Either, &usual), denied(CredentialKind::Either, &[NotAllowed, RateLimited(1)])]
+                .concat()
         }
         Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
     };

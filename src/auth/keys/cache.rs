@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::auth::{
     coherence::{FillTicket, Freshness, MonotonicTime, RecordId},
     counts::Way,
+    limits::meter::Meters,
     occupancy::{CountEvictions, Occupancy},
 };
 use crate::{
@@ -36,9 +37,18 @@ pub(crate) enum Standing {
     /// A genuine key without a row. Inserts send no notification, so this expires.
     Absent { until: MonotonicTime },
     /// The secret of the key with exactly this text was verified.
-    Proven { proof: Proof, record: Arc<KeyRecord> },
+    Proven { proof: Proof, key: ProvenKey },
     /// The stored hash does not match the secret. Never cached.
     WrongSecret,
+}
+
+/// An authentic key, with what counts its use.
+#[derive(Clone)]
+pub struct ProvenKey {
+    /// The key.
+    pub record: Arc<KeyRecord>,
+    /// The meters of its limits.
+    pub(in crate::auth) meters: Meters,
 }
 
 /// What is known about a presented text.
@@ -46,7 +56,7 @@ pub enum Examined {
     /// The text is not a valid key, whoever presents it and for whatever purpose.
     No(Denial, Way),
     /// The key is authentic. Whether it may be used is not decided.
-    Proven(Arc<KeyRecord>, Way),
+    Proven(ProvenKey, Way),
 }
 
 impl Finding {
@@ -55,14 +65,14 @@ impl Finding {
         match self.standing {
             Standing::Absent { .. } => Examined::No(Denial::KeyUnknown, way),
             Standing::WrongSecret => Examined::No(Denial::KeyWrongSecret, way),
-            Standing::Proven { record, .. } => Examined::Proven(record, way),
+            Standing::Proven { key, .. } => Examined::Proven(key, way),
         }
     }
 
-    /// The record, if exactly this key was verified.
-    pub(crate) fn proven(&self, presented: &Proof) -> Option<&Arc<KeyRecord>> {
+    /// The key, if exactly this one was verified.
+    pub(crate) fn proven(&self, presented: &Proof) -> Option<&ProvenKey> {
         match &self.standing {
-            Standing::Proven { proof, record } => bool::from(proof.ct_eq(presented)).then_some(record),
+            Standing::Proven { proof, key } => bool::from(proof.ct_eq(presented)).then_some(key),
             Standing::Absent { .. } | Standing::WrongSecret => None,
         }
     }
@@ -106,7 +116,7 @@ const USUAL_BYTES: usize = 256;
 impl Weighter<KeyId, Finding> for ByRoom {
     fn weight(&self, _: &KeyId, finding: &Finding) -> u64 {
         match &finding.standing {
-            Standing::Proven { record, .. } => 1 + (record.bytes_besides() / USUAL_BYTES) as u64,
+            Standing::Proven { key, .. } => 1 + (key.record.bytes_besides() / USUAL_BYTES) as u64,
             Standing::Absent { .. } | Standing::WrongSecret => 1,
         }
     }

@@ -2,11 +2,12 @@
 
 use std::{future::Future, net::IpAddr, sync::Arc};
 
+use futures_util::future::Either;
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
-    cache::{Examined, KeyCache},
+    cache::{Examined, KeyCache, ProvenKey},
     cold_check::{ColdChecks, KeyRows, SingleFlight},
     hasher::Hasher,
     last_uses::LastUses,
@@ -18,6 +19,7 @@ use crate::auth::{
     clock,
     coherence::Freshness,
     counts::{CheckCounts, Counted, Outcome, Way},
+    limits::{counts::LimitCounts, limiter::Limiter},
     occupancy::Occupancy,
 };
 use crate::{
@@ -26,7 +28,9 @@ use crate::{
         api_key::{KeyId, Keyring, PresentedKey},
         denial::Denial,
         key_record::KeyRecord,
-        ports::keys::KeyStore,
+        limits::{Allowance, Exceeded},
+        policy::Shown,
+        ports::{keys::KeyStore, limits::LimitStore},
         principal::Principal,
         verdict::Verdict,
     },
@@ -42,22 +46,41 @@ pub struct KeyChecker {
     max_cold: usize,
 }
 
+/// The stores of a checker.
+pub struct CheckStores {
+    /// The keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// The counters of their limits.
+    pub limits: Arc<dyn LimitStore>,
+}
+
+/// Why a use of an authentic key was refused.
+#[derive(Clone, Debug)]
+pub enum NotUsed<R> {
+    /// For this reason, which the caller has found.
+    Refused(R),
+    /// A limit is exhausted.
+    Limited(Exceeded),
+}
+
 impl KeyChecker {
-    /// A checker for the keys in `store`. It trusts its cache as far as `freshness` allows, and runs first checks on
+    /// A checker for the keys in `stores`. It trusts its cache as far as `freshness` allows, and runs first checks on
     /// `runtime`.
     pub fn new(
         keyring: Arc<Keyring>,
-        store: Arc<dyn KeyStore>,
+        stores: CheckStores,
         hasher: Arc<Hasher>,
         freshness: Arc<Freshness>,
         uses: Arc<LastUses>,
         settings: &Checks,
         runtime: Handle,
     ) -> Self {
+        let CheckStores { keys: store, limits } = stores;
         let cold = Arc::new(ColdChecks {
             keyring: Arc::clone(&keyring),
             reader: BatchReader::start(KeyRows(Arc::clone(&store)), settings.max_cold, &runtime),
             rehasher: Rehasher::start(Arc::clone(&hasher), store, &runtime),
+            limiter: Limiter::new(limits, settings.max_cold, settings.max_limit_wait, &runtime),
             hasher,
             cache: KeyCache::new(settings.cached_keys),
             freshness: Arc::clone(&freshness),
@@ -68,8 +91,9 @@ impl KeyChecker {
         Self { keyring, freshness, cold, uses, counts: CheckCounts::new(Counted::Keys), max_cold: settings.max_cold }
     }
 
-    /// Decides whether `text` is a key that is valid at `now` for a client at `address`. A text that is not our key is
-    /// denied without a query and without a hash; a known key is decided without I/O.
+    /// Decides whether `text` is a key that is valid at `now` for a client at `address`, and uses it. A text that is not our
+    /// key is denied without a query and without a hash; a known key is decided without I/O, as long as what is in hand of its
+    /// limits suffices.
     ///
     /// # Errors
     /// [`Undecided`] if memory has no answer, and the store or the hasher fails.
@@ -79,9 +103,31 @@ impl KeyChecker {
         now: OffsetDateTime,
         address: Option<IpAddr>,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
+        self.check_for(text, now, address, |_| None)
+    }
+
+    /// The same for a request that demands more. `demand` returns what a valid key lacks; then nothing is taken from its
+    /// limits.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub fn check_for<'a>(
+        &'a self,
+        text: &'a [u8],
+        now: OffsetDateTime,
+        address: Option<IpAddr>,
+        demand: impl Fn(Shown<'_>) -> Option<Denial> + 'a,
+    ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
         match self.examine(text) {
-            Checked::Now(examined) => Checked::Now(examined.map(|examined| self.verdict(examined, now, address))),
-            Checked::Later(waiting) => Checked::Later(async move { Ok(self.verdict(waiting.await?, now, address)) }),
+            Checked::Now(Err(undecided)) => Checked::Now(Err(undecided)),
+            Checked::Now(Ok(examined)) => match self.verdict(examined, now, address, demand) {
+                Checked::Now(verdict) => Checked::Now(verdict),
+                Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
+            },
+            Checked::Later(waiting) => Checked::Later(Either::Right(async move {
+                let examined = waiting.await?;
+                self.verdict(examined, now, address, demand).await
+            })),
         }
     }
 
@@ -93,9 +139,9 @@ impl KeyChecker {
     pub async fn check_holder(&self, text: &[u8]) -> Result<Verdict, Undecided> {
         Ok(match self.examine(text).await? {
             Examined::No(denial, way) => Verdict::Denied(self.refuse(denial, way)),
-            Examined::Proven(record, way) => {
+            Examined::Proven(key, way) => {
                 self.counts.count(Outcome::Granted, way);
-                Verdict::Granted(Principal::proven_key(record))
+                Verdict::Granted(Principal::proven_key(key.record, Allowance::default()))
             }
         })
     }
@@ -118,24 +164,72 @@ impl KeyChecker {
         }
     }
 
-    /// Uses an authentic key now, from `address`. Every use passes through this function, at every entry point, so
-    /// costs and counters of a use belong here. `way`: how the key was found authentic. `refusal` returns the reason
-    /// against this use; without one, the key is used.
-    pub fn use_key<R>(
+    /// Uses an authentic key now, from `address`. Every use passes through this function or [`check`](Self::check), at every
+    /// entry point. `way`: how the key was found authentic. `refusal` returns the reason against this use; without one, the
+    /// use is charged on the key's limits, on all or on none.
+    ///
+    /// # Errors
+    /// [`Undecided`] if a limit could not be counted.
+    pub fn use_key<'a, R: 'a>(
+        &'a self,
+        key: ProvenKey,
+        way: Way,
+        now: OffsetDateTime,
+        address: Option<IpAddr>,
+        refusal: impl FnOnce(&KeyRecord) -> Result<(), R>,
+    ) -> Checked<Used<Allowance, NotUsed<R>>, impl Future<Output = Used<Allowance, NotUsed<R>>> + 'a> {
+        if let Err(reason) = refusal(&key.record) {
+            self.counts.count(Outcome::Denied, way);
+            return Checked::Now(Ok(Err(NotUsed::Refused(reason))));
+        }
+        match self.charge(key, way, now, address) {
+            Checked::Now(charged) => Checked::Now(used(charged)),
+            Checked::Later(waiting) => Checked::Later(async move { used(waiting.await) }),
+        }
+    }
+
+    /// Looks at an authentic key as if it were used, which its limits don't count.
+    ///
+    /// # Errors
+    /// The reason of `refusal`.
+    pub fn look_at_key<R>(
         &self,
-        record: &KeyRecord,
+        key: &ProvenKey,
         way: Way,
         now: OffsetDateTime,
         address: Option<IpAddr>,
         refusal: impl FnOnce(&KeyRecord) -> Result<(), R>,
     ) -> Result<(), R> {
-        if let Err(reason) = refusal(record) {
-            self.counts.count(Outcome::Denied, way);
-            return Err(reason);
-        }
+        let refused = refusal(&key.record).inspect_err(|_| self.counts.count(Outcome::Denied, way));
+        refused.map(|()| self.note(&key.record, way, now, address))
+    }
+
+    /// Charges the use of a key, after everything else has granted it.
+    fn charge(
+        &self,
+        key: ProvenKey,
+        way: Way,
+        now: OffsetDateTime,
+        address: Option<IpAddr>,
+    ) -> Checked<
+        Used<(Arc<KeyRecord>, Allowance), Exceeded>,
+        impl Future<Output = Used<(Arc<KeyRecord>, Allowance), Exceeded>>,
+    > {
+        let ProvenKey { record, meters } = key;
+        self.cold.limiter.charge(meters).map(move |charged| {
+            match &charged {
+                Ok(Ok(_)) => self.note(&record, way, now, address),
+                Ok(Err(_)) => self.counts.count(Outcome::Denied, way),
+                Err(_) => self.counts.count(Outcome::Undecided, Way::None),
+            }
+            charged.map(|charged| charged.map(|allowance| (record, allowance)))
+        })
+    }
+
+    /// Counts and records the use of a valid key.
+    fn note(&self, record: &KeyRecord, way: Way, now: OffsetDateTime, address: Option<IpAddr>) {
         self.counts.count(Outcome::Granted, way);
         self.uses.note(record, now, address);
-        Ok(())
     }
 
     /// Refuses a text that is no valid key.
@@ -147,6 +241,11 @@ impl KeyChecker {
     /// How many keys were checked.
     pub fn counts(&self) -> &CheckCounts {
         &self.counts
+    }
+
+    /// How often limits were applied, and the database was asked for them.
+    pub fn limit_counts(&self) -> &LimitCounts {
+        self.cold.limiter.counts()
     }
 
     /// How full the memory of keys is.
@@ -178,9 +277,9 @@ impl KeyChecker {
         // If exactly this text was verified before, its tag need not be checked, which would cost more than everything
         // else.
         if let Some(finding) = &believed
-            && let Some(record) = finding.proven(&form.proof)
+            && let Some(key) = finding.proven(&form.proof)
         {
-            return Ok(Examined::Proven(Arc::clone(record), Way::Memory));
+            return Ok(Examined::Proven(key.clone(), Way::Memory));
         }
         let Ok(presented) = self.keyring.recognise(form) else {
             return Ok(Examined::No(Denial::KeyMalformed, Way::Tag));
@@ -192,14 +291,42 @@ impl KeyChecker {
     }
 
     /// The key's own rules depend on time and address, so they are applied to every request.
-    fn verdict(&self, examined: Examined, now: OffsetDateTime, address: Option<IpAddr>) -> Verdict {
-        let (record, way) = match examined {
-            Examined::No(denial, way) => return Verdict::Denied(self.refuse(denial, way)),
-            Examined::Proven(record, way) => (record, way),
+    fn verdict(
+        &self,
+        examined: Examined,
+        now: OffsetDateTime,
+        address: Option<IpAddr>,
+        demand: impl Fn(Shown<'_>) -> Option<Denial>,
+    ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
+        let (key, way) = match examined {
+            Examined::No(denial, way) => return Checked::Now(Ok(Verdict::Denied(self.refuse(denial, way)))),
+            Examined::Proven(key, way) => (key, way),
         };
-        match self.use_key(&record, way, now, address, |record| record.refusal(now, address).map_or(Ok(()), Err)) {
-            Ok(()) => Verdict::Granted(Principal::proven_key(record)),
-            Err(denial) => Verdict::Denied(denial),
+        if let Some(denial) = key.record.refusal(now, address) {
+            return Checked::Now(Ok(Verdict::Denied(self.refuse(denial, way))));
         }
+        if let Some(denial) = demand(Shown::from(&*key.record)) {
+            // The key is valid, but not enough for this request.
+            self.note(&key.record, way, now, address);
+            return Checked::Now(Ok(Verdict::Denied(denial)));
+        }
+        match self.charge(key, way, now, address) {
+            Checked::Now(charged) => Checked::Now(charged.map(judged)),
+            Checked::Later(waiting) => Checked::Later(async move { waiting.await.map(judged) }),
+        }
+    }
+}
+
+/// The outcome of a use that could be decided, or none.
+type Used<T, E> = Result<Result<T, E>, Undecided>;
+
+fn used<R>(charged: Used<(Arc<KeyRecord>, Allowance), Exceeded>) -> Used<Allowance, NotUsed<R>> {
+    charged.map(|charged| charged.map(|(_, allowance)| allowance).map_err(NotUsed::Limited))
+}
+
+fn judged(charged: Result<(Arc<KeyRecord>, Allowance), Exceeded>) -> Verdict {
+    match charged {
+        Ok((record, allowance)) => Verdict::Granted(Principal::proven_key(record, allowance)),
+        Err(exceeded) => Verdict::Limited(exceeded),
     }
 }

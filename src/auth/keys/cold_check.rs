@@ -18,7 +18,7 @@ use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use super::{
-    cache::{Finding, KeyCache, Standing, record_id},
+    cache::{Finding, KeyCache, ProvenKey, Standing, record_id},
     hasher::{Hasher, Lane},
     rehash::{OutdatedHash, Rehasher},
 };
@@ -28,6 +28,7 @@ use crate::auth::{
     clock,
     coherence::Freshness,
     counts::Way,
+    limits::limiter::Limiter,
 };
 use crate::domain::{
     api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
@@ -65,6 +66,7 @@ pub(crate) struct ColdChecks {
     pub(in crate::auth) reader: BatchReader<KeyRows>,
     pub(crate) hasher: Arc<Hasher>,
     pub(super) rehasher: Rehasher,
+    pub(super) limiter: Limiter,
     pub(crate) cache: KeyCache,
     pub(crate) freshness: Arc<Freshness>,
     /// One permit for each concurrent check.
@@ -151,16 +153,16 @@ impl ColdChecks {
             let until = clock::now().after(ABSENCE_LASTS);
             return Ok((found(Standing::Absent { until }), Way::Row, None));
         };
-        let record = Arc::new(stored.record.clone());
+        let key = ProvenKey { record: Arc::new(stored.record.clone()), meters: self.limiter.meters(&stored.record) };
         if self.cache.has_proof(id, &proof) {
-            return Ok((found(Standing::Proven { proof, record }), Way::Row, None));
+            return Ok((found(Standing::Proven { proof, key }), Way::Row, None));
         }
         let (matches, secret) = self.hasher.verify(secret, &pepper, &stored.hash, Lane::Check).await?;
         if !matches {
             return Ok((found(Standing::WrongSecret), Way::Hash, None));
         }
         let outdated = self.hasher.is_outdated(&stored.hash).then_some(OutdatedHash { id, secret, pepper, stored });
-        Ok((found(Standing::Proven { proof, record }), Way::Hash, outdated))
+        Ok((found(Standing::Proven { proof, key }), Way::Hash, outdated))
     }
 }
 

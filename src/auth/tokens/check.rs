@@ -125,7 +125,7 @@ impl TokenChecker {
             self.verify_and_read(token, digest, now).instrument(step!("cold_check", credential = "token")).await;
         let (outcome, way) = match &found {
             Ok((Verdict::Granted(_), way)) => (Outcome::Granted, *way),
-            Ok((Verdict::Denied(_) | Verdict::OwnerDisabled(_), way)) => (Outcome::Denied, *way),
+            Ok((Verdict::Denied(_) | Verdict::Limited(_) | Verdict::OwnerDisabled(_), way)) => (Outcome::Denied, *way),
             Err(_) => (Outcome::Undecided, Way::None),
         };
         self.counts.count(outcome, way);

@@ -12,7 +12,11 @@ use keyward::{
     api::{KeyQuery, Verification},
     auth::{
         coherence::Freshness,
-        keys::{check::KeyChecker, hasher::Hasher, last_uses::LastUses},
+        keys::{
+            check::{CheckStores, KeyChecker},
+            hasher::Hasher,
+            last_uses::LastUses,
+        },
     },
     domain::{
         api_key::{Environment, Keyring},
@@ -97,7 +101,7 @@ fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
     let keys = desk.settings.keys()?;
     Ok(KeyChecker::new(
         Arc::new(Keyring::new(keys.prefix, &keys.peppers)?),
-        desk.keys(),
+        CheckStores { keys: desk.keys(), limits: desk.store.clone() },
         Arc::new(Hasher::new(&desk.settings.hashing()?)?),
         Arc::new(Freshness::new(1)),
         Arc::new(LastUses::new(desk.keys(), desk.settings.last_used()?)),

@@ -14,6 +14,7 @@ use crate::domain::{
     api_key::{Environment, KeyId},
     audit::Actor,
     denial::Denial,
+    limits::Limits,
     metadata::Metadata,
     network,
     owner::Owner,
@@ -50,6 +51,10 @@ pub struct KeyRecord {
     pub owner_disabled: bool,
     /// When the key was revoked, if it was.
     pub revoked_at: Option<OffsetDateTime>,
+    /// The limits on the key.
+    pub limits: Limits,
+    /// The limits on its owner, which all of their keys share.
+    pub owner_limits: Limits,
     /// When a use of this copy was last recorded.
     pub noted: NotedMinute,
 }
@@ -88,6 +93,8 @@ impl KeyRecord {
             enabled: true,
             owner_disabled: false,
             revoked_at: None,
+            limits: Limits::default(),
+            owner_limits: Limits::default(),
             noted: NotedMinute::default(),
         }
     }
@@ -155,6 +162,8 @@ impl KeyRecord {
             + scopes
             + self.metadata.as_json().len()
             + size_of_val(self.allowed_ips.networks())
+            + self.limits.bytes_besides()
+            + self.owner_limits.bytes_besides()
     }
 }
 

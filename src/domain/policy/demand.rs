@@ -1,6 +1,6 @@
 //! The credential that a rule demands.
 
-use crate::domain::{api_key::Environment, denial::Denial, principal::Principal, scope::Scopes};
+use crate::domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, principal::Principal, scope::Scopes};
 
 /// What a client must present.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,12 @@ pub struct Shown<'a> {
 impl<'a> From<&'a Principal> for Shown<'a> {
     fn from(principal: &'a Principal) -> Self {
         Self { key_of: principal.key().map(|key| key.environment), scopes: principal.scopes() }
+    }
+}
+
+impl<'a> From<&'a KeyRecord> for Shown<'a> {
+    fn from(record: &'a KeyRecord) -> Self {
+        Self { key_of: Some(record.environment), scopes: &record.scopes }
     }
 }
 

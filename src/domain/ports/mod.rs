@@ -6,6 +6,7 @@ pub mod health;
 pub mod key_sets;
 pub mod keys;
 pub mod ledger;
+pub mod limits;
 
 /// The store could not answer. This is never a reason to accept or refuse a credential.
 #[derive(Clone, Debug, thiserror::Error)]

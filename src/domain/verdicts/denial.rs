@@ -23,6 +23,8 @@ pub enum Denial {
     KeyExpired,
     /// The key must not be used from this address.
     KeyAddress,
+    /// The credential is valid, but one of its limits is exhausted, for so many seconds.
+    RateLimited(u32),
     /// The credential is valid, but lacks a required scope.
     Scope(&'static str),
     /// The credential is valid, but lacks scopes that a policy or the gateway demands.
@@ -109,6 +111,8 @@ pub enum PublicDenial {
     InvalidCredential,
     /// The credential is valid but insufficient (RFC 6750 §3.1 `insufficient_scope`).
     InsufficientScope(&'static str),
+    /// The credential is valid, but has used up what it may for so many seconds (RFC 6585 §4).
+    RateLimited(u32),
     /// The policy does not allow the request, whatever scopes a credential has.
     NotAllowed,
 }
@@ -142,12 +146,13 @@ impl Denial {
             Self::RequestUnknown => 14,
             Self::RequestUnclear => 15,
             Self::MetricsToken => 16,
+            Self::RateLimited(_) => 17,
             Self::Token(fault) => Self::OF_REQUESTS_AND_KEYS.len() + fault as usize,
         }
     }
 
     /// One for each code, besides those of tokens.
-    const OF_REQUESTS_AND_KEYS: [Self; 17] = [
+    const OF_REQUESTS_AND_KEYS: [Self; 18] = [
         Self::Missing,
         Self::Ambiguous,
         Self::KeyMalformed,
@@ -165,6 +170,7 @@ impl Denial {
         Self::RequestUnknown,
         Self::RequestUnclear,
         Self::MetricsToken,
+        Self::RateLimited(0),
     ];
 
     /// The part of this that a stranger may know.
@@ -173,6 +179,7 @@ impl Denial {
             Self::Missing => PublicDenial::MissingCredential,
             Self::Ambiguous => PublicDenial::InvalidRequest,
             Self::Scope(scope) => PublicDenial::InsufficientScope(scope),
+            Self::RateLimited(seconds) => PublicDenial::RateLimited(seconds),
             Self::Scopes
             | Self::OtherKind
             | Self::OtherEnvironment
@@ -203,6 +210,7 @@ impl Denial {
             Self::RequestUnknown => "policy_request_unknown",
             Self::RequestUnclear => "policy_request_unclear",
             Self::MetricsToken => "metrics_token",
+            Self::RateLimited(_) => "rate_limited",
             Self::Token(fault) => fault.code(),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use crate::domain::{audit::Actor, key_record::KeyRecord, owner::Owner, scope::Scopes};
+use crate::domain::{audit::Actor, key_record::KeyRecord, limits::Allowance, owner::Owner, scope::Scopes};
 
 /// The verified content of a token.
 #[derive(Clone, Debug)]
@@ -40,14 +40,14 @@ pub struct Principal(Credential);
 
 #[derive(Clone, Debug)]
 enum Credential {
-    ApiKey(Arc<KeyRecord>),
+    ApiKey(Arc<KeyRecord>, Allowance),
     Token(Arc<TokenIdentity>),
 }
 
 impl Principal {
-    /// The caller with a key whose secret was verified. For `auth` only.
-    pub(crate) fn proven_key(record: Arc<KeyRecord>) -> Self {
-        Self(Credential::ApiKey(record))
+    /// The caller with a key whose secret was verified, and whose use was charged on its limits. For `auth` only.
+    pub(crate) fn proven_key(record: Arc<KeyRecord>, allowance: Allowance) -> Self {
+        Self(Credential::ApiKey(record, allowance))
     }
 
     /// The bearer of a token whose signature and claims were verified. For `auth` only.
@@ -58,7 +58,7 @@ impl Principal {
     /// The owner of the credential.
     pub fn owner(&self) -> &Owner {
         match &self.0 {
-            Credential::ApiKey(record) => &record.owner,
+            Credential::ApiKey(record, _) => &record.owner,
             Credential::Token(identity) => &identity.owner,
         }
     }
@@ -66,7 +66,7 @@ impl Principal {
     /// The scopes of the credential.
     pub fn scopes(&self) -> &Scopes {
         match &self.0 {
-            Credential::ApiKey(record) => &record.scopes,
+            Credential::ApiKey(record, _) => &record.scopes,
             Credential::Token(identity) => &identity.scopes,
         }
     }
@@ -76,7 +76,7 @@ impl Principal {
     #[doc(hidden)]
     pub fn is_scope_bearing(&self) -> bool {
         match &self.0 {
-            Credential::ApiKey(_) => false,
+            Credential::ApiKey(..) => false,
             Credential::Token(identity) => identity.scope_bearing,
         }
     }
@@ -85,7 +85,16 @@ impl Principal {
     #[doc(hidden)]
     pub fn key(&self) -> Option<&KeyRecord> {
         match &self.0 {
-            Credential::ApiKey(record) => Some(record),
+            Credential::ApiKey(record, _) => Some(record),
+            Credential::Token(_) => None,
+        }
+    }
+
+    /// The limits on which this request was charged; `None` for a token.
+    #[doc(hidden)]
+    pub fn allowance(&self) -> Option<&Allowance> {
+        match &self.0 {
+            Credential::ApiKey(_, allowance) => Some(allowance),
             Credential::Token(_) => None,
         }
     }
@@ -94,7 +103,7 @@ impl Principal {
     #[doc(hidden)]
     pub fn token(&self) -> Option<&TokenIdentity> {
         match &self.0 {
-            Credential::ApiKey(_) => None,
+            Credential::ApiKey(..) => None,
             Credential::Token(identity) => Some(identity),
         }
     }
@@ -103,7 +112,7 @@ impl Principal {
     #[doc(hidden)]
     pub fn actor(&self) -> Actor {
         match &self.0 {
-            Credential::ApiKey(record) => Actor::Key(record.id),
+            Credential::ApiKey(record, _) => Actor::Key(record.id),
             Credential::Token(identity) => {
                 Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() }
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::{
     denial::Denial,
+    limits::Exceeded,
     principal::{Principal, TokenIdentity},
 };
 
@@ -14,6 +15,8 @@ pub enum Verdict {
     Granted(Principal),
     /// The credential is refused.
     Denied(Denial),
+    /// The credential is valid, but one of its limits is exhausted.
+    Limited(Exceeded),
     /// A valid token that states that its owner is disabled: it is refused, and the owner's keys must be disabled.
     OwnerDisabled(Arc<TokenIdentity>),
 }

@@ -49,6 +49,8 @@ statements! {
     KeepAuditMonths = "keep_audit_months",
     ListEvents = "list_events",
     ReadReplicas = "read_replicas",
+    TakeSlices = "take_slices",
+    ForgetCounters = "forget_counters",
     Sample = "sample",
     Examine = "examine",
 }

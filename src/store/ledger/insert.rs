@@ -139,8 +139,8 @@ pub(super) async fn write_key(
     let query = sqlx::query!(
         "INSERT INTO api_keys (id, issuer, subject, name, environment, scopes, metadata, metadata_as_sent, allowed_ips,
                                expires_at, enabled, disabled_by, created_at, updated_at, secret_hash, description,
-                               creator_kind, creator_issuer, creator_subject, predecessor_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19)",
+                               creator_kind, creator_issuer, creator_subject, predecessor_id, limits)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19, $20)",
         record.id.as_uuid(),
         &*record.owner.issuer,
         &*record.owner.subject,
@@ -160,6 +160,7 @@ pub(super) async fn write_key(
         creator.and_then(|creator| creator.issuer.as_deref()),
         creator.and_then(|creator| creator.subject.as_deref()),
         key.predecessor.map(|predecessor| predecessor.as_uuid()),
+        record.limits.to_stored(),
     );
     query.execute(connection).await.map(drop)
 }

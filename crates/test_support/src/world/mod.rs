@@ -4,6 +4,7 @@
 pub mod channel;
 pub mod gate;
 pub mod hashing_thread;
+pub mod limits;
 pub mod store;
 pub mod tokens;
 
@@ -15,7 +16,7 @@ use keyward::{
         Undecided,
         coherence::{CoherenceTimings, Freshness, Link, RecordId, Records, ReplicaId},
         keys::{
-            check::KeyChecker,
+            check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
             last_uses::LastUses,
         },
@@ -28,11 +29,13 @@ use keyward::{
         denial::Denial,
         key_record::KeyRecord,
         ledger::Reach,
+        limits::Limits,
         owner::Owner,
         ports::{
             announcements::Announcements,
             keys::{KeyStore, StoredKey},
             ledger::KeyLedger,
+            limits::LimitStore,
         },
         verdict::Verdict,
     },
@@ -40,7 +43,7 @@ use keyward::{
 use time::{OffsetDateTime, macros::datetime};
 use tokio::runtime::Handle;
 
-use self::{channel::Channel, store::FakeStore};
+use self::{channel::Channel, limits::FakeLimits, store::FakeStore};
 use crate::{PATIENCE, eventually};
 
 /// When the tests happen.
@@ -52,6 +55,7 @@ pub const LONG_LEASE: Duration = Duration::from_secs(60);
 pub struct Plan {
     pub cached_keys: usize,
     pub max_cold: usize,
+    pub max_limit_wait: Duration,
     pub max_noted_uses: usize,
     pub hashing: Hashing,
     pub settings: CoherenceTimings,
@@ -64,6 +68,7 @@ impl Default for Plan {
         Self {
             cached_keys: 1000,
             max_cold: 1024,
+            max_limit_wait: PATIENCE,
             max_noted_uses: 1000,
             hashing: CHEAP,
             settings: CoherenceTimings::for_lease(LONG_LEASE).expect("a valid lease"),
@@ -85,6 +90,7 @@ pub const CHEAP: Hashing = Hashing {
 pub struct World {
     pub keyring: Arc<Keyring>,
     pub store: Arc<FakeStore>,
+    pub limits: Arc<FakeLimits>,
     pub channel: Arc<Channel>,
     pub hasher: Arc<Hasher>,
     pub link: Arc<Link>,
@@ -125,7 +131,7 @@ impl World {
     pub async fn start(plan: Plan) -> Self {
         let channel = Arc::new(Channel::new(plan.with_lease));
         let store = Arc::new(FakeStore::new(Arc::clone(&channel)));
-        let world = Self::replica(plan, keyring(), store, channel);
+        let world = Self::replica(plan, keyring(), store, Arc::default(), channel);
         tokio::spawn(Arc::clone(&world.link).run());
         world.channel.listening(1).await;
         if world.channel.heartbeats_come_back() {
@@ -141,26 +147,40 @@ impl World {
 
     /// Another replica with another plan, on the same rows.
     pub async fn restarted(&self, plan: Plan) -> Self {
-        let world =
-            Self::replica(plan, Arc::clone(&self.keyring), Arc::clone(&self.store), Arc::new(Channel::new(true)));
+        let world = Self::replica(
+            plan,
+            Arc::clone(&self.keyring),
+            Arc::clone(&self.store),
+            Arc::clone(&self.limits),
+            Arc::new(Channel::new(true)),
+        );
         tokio::spawn(Arc::clone(&world.link).run());
         eventually("a lease", async || world.freshness().lease_until().as_nanos() > 0).await;
         world
     }
 
-    fn replica(plan: Plan, keyring: Arc<Keyring>, store: Arc<FakeStore>, channel: Arc<Channel>) -> Self {
+    fn replica(
+        plan: Plan,
+        keyring: Arc<Keyring>,
+        store: Arc<FakeStore>,
+        limits: Arc<FakeLimits>,
+        channel: Arc<Channel>,
+    ) -> Self {
         let announcements = Arc::clone(&channel) as Arc<dyn Announcements>;
         let link = Arc::new(Link::new(ReplicaId(rand::random()), plan.settings, announcements));
         let hasher = Arc::new(Hasher::new(&plan.hashing).expect("valid settings"));
-        let checks = Checks { cached_keys: plan.cached_keys, max_cold: plan.max_cold };
+        let checks =
+            Checks { cached_keys: plan.cached_keys, max_cold: plan.max_cold, max_limit_wait: plan.max_limit_wait };
+        let counters = Arc::clone(&limits) as Arc<dyn LimitStore>;
         let keys = Arc::clone(&store) as Arc<dyn KeyStore>;
         let (ring, hashes, runtime) = (Arc::clone(&keyring), Arc::clone(&hasher), Handle::current());
         let uses =
             LastUses::new(Arc::clone(&keys), LastUsed { write_every: PATIENCE, max_pending: plan.max_noted_uses });
         let uses = Arc::new(uses);
-        let checker = KeyChecker::new(ring, keys, hashes, link.freshness(), Arc::clone(&uses), &checks, runtime);
+        let stores = CheckStores { keys, limits: counters };
+        let checker = KeyChecker::new(ring, stores, hashes, link.freshness(), Arc::clone(&uses), &checks, runtime);
         let foreign_hasher = Hasher::new(&CHEAP).expect("valid settings");
-        Self { checker: Arc::new(checker), keyring, store, channel, hasher, link, uses, foreign_hasher }
+        Self { checker: Arc::new(checker), keyring, store, limits, channel, hasher, link, uses, foreign_hasher }
     }
 
     pub fn freshness(&self) -> Arc<Freshness> {
@@ -179,6 +199,14 @@ impl World {
         let record = KeyRecord::new(id, Owner { issuer: "".into(), subject: "alice".into() }, environment);
         self.store.put(StoredKey { record, hash: hash.expect("a hash") });
         TestKey { id, text: text.expose().to_owned() }
+    }
+
+    /// A key with limits: its own, and its owner's, as the database has them.
+    pub async fn limited_key(&self, own: &str, owner: &str) -> TestKey {
+        let key = self.key().await;
+        let limits = |text: &str| Limits::from_stored(text).expect("limits");
+        self.store.set(key.id, |record| (record.limits, record.owner_limits) = (limits(own), limits(owner)));
+        key
     }
 
     /// Many of them.
@@ -284,6 +312,15 @@ pub fn assert_granted(outcome: &Result<Verdict, Undecided>) {
 #[track_caller]
 pub fn assert_denied(outcome: &Result<Verdict, Undecided>, why: Denial) {
     assert!(matches!(outcome, Ok(Verdict::Denied(denial)) if *denial == why), "{outcome:?}");
+}
+
+/// Refused, because a limit is exhausted. Returns the names of all that are.
+#[track_caller]
+pub fn assert_limited(outcome: &Result<Verdict, Undecided>) -> Vec<String> {
+    let Ok(Verdict::Limited(exceeded)) = outcome else { panic!("{outcome:?}") };
+    let mut names = Vec::new();
+    exceeded.visit_violated(&mut |state| names.push(state.limit.name.to_string()));
+    names
 }
 
 #[track_caller]

@@ -14,6 +14,7 @@ mod scopes;
 use std::{collections::BTreeSet, future::Future, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
+use arc_swap::Guard;
 
 pub use self::credential::Authorize;
 use crate::api::{
@@ -26,6 +27,7 @@ use crate::{
     domain::{
         denial::Denial,
         policy::{Demand, Policy, Shown, Unmet},
+        scope::Scopes,
         verdict::Verdict,
     },
     protect::{CredentialKind, Gate},
@@ -43,23 +45,28 @@ pub(crate) struct GatewayCheck {
 impl ImmediateHandler for GatewayCheck {
     fn answer<'a>(&'a self, request: &'a HttpRequest) -> Checked<HttpResponse, impl Future<Output = HttpResponse>> {
         let services = &self.services;
+        let headers = request.headers();
         // Before the credential is checked, because without a matching rule no credential helps.
-        let policy = services.authorize.policy();
-        let demanded = match demand(services, request, policy.as_deref()) {
+        let demanded = match Demanded::of(services, request) {
             Ok(demanded) => demanded,
             Err(reason) => return Checked::Now(HttpResponse::from_error(reason)),
         };
-        let presented = services.authorize.credential(request.headers());
-        match services.gate.check(presented, request) {
-            Checked::Now(verdict) => Checked::Now(respond(decide(&services.gate, request, demanded, verdict))),
-            Checked::Later(waiting) => Checked::Later(async move {
-                let verdict = waiting.await;
-                // The policy may have changed in the meantime.
-                let policy = services.authorize.policy();
-                let demanded = demand(services, request, policy.as_deref());
-                respond(demanded.and_then(|demanded| decide(&services.gate, request, demanded, verdict)))
-            }),
+        let presented = services.authorize.credential(headers);
+        let lacks = |shown: Shown<'_>| demanded.refusal(shown);
+        if let Some(verdict) = services.gate.check_for(presented, request, lacks).now() {
+            return Checked::Now(respond(decide(&services.gate, request, &demanded, verdict)));
         }
+        Checked::Later(async move {
+            let presented = services.authorize.credential(headers);
+            let lacks = |shown: Shown<'_>| demanded.refusal(shown);
+            let verdict = services.gate.check_for(presented, request, lacks).await;
+            // The policy may have changed in the meantime.
+            let demanded = Demanded::of(services, request);
+            respond(demanded.and_then(|demanded| {
+                let verdict = verdict.map(|verdict| demanded.judge(verdict));
+                decide(&services.gate, request, &demanded, verdict)
+            }))
+        })
     }
 }
 
@@ -67,43 +74,76 @@ fn respond(judged: Answer) -> HttpResponse {
     judged.unwrap_or_else(HttpResponse::from_error)
 }
 
-/// What the policy demands for this request; only a valid credential if there is no policy.
-fn demand<'a>(
-    services: &Services,
-    request: &HttpRequest,
-    policy: Option<&'a Arc<Policy>>,
-) -> Result<Option<&'a Demand>, Reason> {
-    let Some(policy) = policy else { return Ok(None) };
-    let first = original::asked(request, policy.looks_at(), &services.gate.proxies).and_then(|asked| {
-        policy.first(&asked).map_err(|unmet| match unmet {
-            Unmet::NoRule => Denial::NoRule,
-            Unmet::Unknown => Denial::RequestUnknown,
-            Unmet::OnlyByFolding => Denial::RequestUnclear,
-        })
-    });
-    match first {
-        Ok((_, rule)) => Ok(Some(&rule.demand)),
-        Err(denial) => Err(services.gate.refuse(KIND, denial, request).into()),
+/// What is demanded for a request.
+struct Demanded {
+    /// The policy with the position of the first rule that matches; only a valid credential if there is no policy.
+    rule: Option<(Guard<Arc<Policy>>, usize)>,
+    /// The scopes in the gateway's URL.
+    scopes: Result<Scopes, Reason>,
+}
+
+impl Demanded {
+    fn of(services: &Services, request: &HttpRequest) -> Result<Self, Reason> {
+        let rule = match services.authorize.policy() {
+            Some(policy) => match first_rule(services, request, &policy) {
+                Ok(place) => Some((policy, place)),
+                Err(denial) => return Err(services.gate.refuse(KIND, denial, request).into()),
+            },
+            None => None,
+        };
+        Ok(Self { rule, scopes: scopes::demanded(request) })
+    }
+
+    fn by_rule(&self) -> Option<&Demand> {
+        self.rule.as_ref().map(|(policy, place)| &policy.rules()[*place].demand)
+    }
+
+    /// Why this credential does not suffice. If the URL is invalid, none does: [`decide`] says so.
+    fn refusal(&self, shown: Shown<'_>) -> Option<Denial> {
+        let Ok(scopes) = &self.scopes else { return Some(Denial::Scopes) };
+        let by_address = || scopes.beyond(shown.scopes).next().map(|_| Denial::Scopes);
+        self.by_rule().and_then(|demand| demand.refusal(shown)).or_else(by_address)
+    }
+
+    /// The verdict, if what it grants suffices.
+    fn judge(&self, verdict: Verdict) -> Verdict {
+        match &verdict {
+            Verdict::Granted(principal) => self.refusal(Shown::from(principal)).map_or(verdict, Verdict::Denied),
+            _ => verdict,
+        }
     }
 }
 
-fn decide(gate: &Gate, request: &HttpRequest, demand: Option<&Demand>, verdict: Result<Verdict, Undecided>) -> Answer {
-    // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
-    let nobody = matches!(verdict, Ok(Verdict::Denied(Denial::Missing)));
-    if nobody && demand.is_some_and(|demand| demand.anonymous) && scopes::demanded(request)?.is_empty() {
-        return Ok(grant::of_nobody());
+/// The position of the rule for this request.
+fn first_rule(services: &Services, request: &HttpRequest, policy: &Policy) -> Result<usize, Denial> {
+    let asked = original::asked(request, policy.looks_at(), &services.gate.proxies)?;
+    let first = policy.first(&asked).map_err(|unmet| match unmet {
+        Unmet::NoRule => Denial::NoRule,
+        Unmet::Unknown => Denial::RequestUnknown,
+        Unmet::OnlyByFolding => Denial::RequestUnclear,
+    });
+    first.map(|(place, _)| place)
+}
+
+/// The answer to a verdict that took account of what is demanded.
+fn decide(gate: &Gate, request: &HttpRequest, demanded: &Demanded, verdict: Result<Verdict, Undecided>) -> Answer {
+    let by_rule = demanded.by_rule();
+    match verdict {
+        // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
+        Ok(Verdict::Denied(Denial::Missing)) if by_rule.is_some_and(|demand| demand.anonymous) => {
+            if demanded.scopes.clone()?.is_empty() {
+                return Ok(grant::of_nobody());
+            }
+        }
+        // The credential is valid.
+        Ok(Verdict::Denied(Denial::Scopes)) => {
+            let scopes = demanded.scopes.clone()?;
+            gate.note_refusal(Denial::Scopes, request);
+            let all: BTreeSet<&str> = by_rule.into_iter().flat_map(Demand::scopes).chain(scopes.iter()).collect();
+            return Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")));
+        }
+        _ => {}
     }
     let principal = gate.decide(KIND, verdict, request)?;
-    let asked_for = scopes::demanded(request)?;
-    let by_rule = demand.and_then(|demand| demand.refusal(Shown::from(&principal)));
-    let by_address = asked_for.beyond(principal.scopes()).next().map(|_| Denial::Scopes);
-    match by_rule.or(by_address) {
-        None => Ok(grant::of(&principal, gate.tokens.verifier())),
-        Some(Denial::Scopes) => {
-            gate.note_refusal(Denial::Scopes, request);
-            let all: BTreeSet<&str> = demand.into_iter().flat_map(Demand::scopes).chain(asked_for.iter()).collect();
-            Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")))
-        }
-        Some(denial) => Err(gate.refuse(KIND, denial, request).into()),
-    }
+    Ok(grant::of(&principal, gate.tokens.verifier()))
 }

@@ -15,7 +15,11 @@ use super::{
     catalog,
     problem::{Message, OAuthError, Problem},
 };
-use crate::{domain::denial::PublicDenial, protect::Cause, server::Refusal};
+use crate::{
+    domain::denial::PublicDenial,
+    protect::{Cause, problem_type},
+    server::Refusal,
+};
 
 /// The maximum number of invalid fields in one answer.
 const PROBLEMS_MAX: usize = 50;
@@ -45,7 +49,7 @@ impl Failure {
             _ => None,
         };
         Problem {
-            kind: format!("/problems/{code}"),
+            kind: problem_type(code),
             title,
             status: self.status().as_u16(),
             code,
@@ -94,6 +98,12 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
     let detail = match reason {
         Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
             format!("The credential lacks the scope {scope}.")
+        }
+        Reason::Denied(_, PublicDenial::RateLimited(1)) => {
+            return Some("A limit is exhausted. It begins anew in 1 second.".into());
+        }
+        Reason::Denied(_, PublicDenial::RateLimited(seconds)) => {
+            format!("A limit is exhausted. It begins anew in {seconds} seconds.")
         }
         Reason::InsufficientScopes(_, scopes) => format!("The credential lacks one of these scopes: {scopes}."),
         Reason::InvalidJson(fault) => match fault {
@@ -168,7 +178,7 @@ fn oauth_code(code: &'static str) -> &'static str {
     match code {
         "missing_credential" | "invalid_token" => "invalid_client",
         "insufficient_scope" | "unsupported_token_type" => code,
-        "unavailable" => "temporarily_unavailable",
+        "unavailable" | "quota_exceeded" => "temporarily_unavailable",
         "internal" => "server_error",
         _ => "invalid_request",
     }

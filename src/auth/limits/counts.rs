@@ -1,0 +1,75 @@
+//! How often limits were applied, with which outcome.
+
+use crate::telemetry::metrics::counting::Counters;
+
+/// The outcome for a request on which there are limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitOutcome {
+    /// Granted from what was in hand.
+    Granted,
+    /// Granted after the database had answered.
+    GrantedLater,
+    /// Refused: a limit is exhausted.
+    Refused,
+    /// The database did not answer, and a limit refuses then.
+    Undecided,
+    /// The database did not answer, and the limits concerned admit then.
+    Uncounted,
+}
+
+/// The outcome of a question to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// It granted a slice.
+    Granted,
+    /// Nothing was left.
+    Refused,
+    /// It did not answer, or not in time.
+    Failed,
+}
+
+impl LimitOutcome {
+    const ALL: [(Self, &str); 5] = [
+        (Self::Granted, "granted"),
+        (Self::GrantedLater, "granted_later"),
+        (Self::Refused, "refused"),
+        (Self::Undecided, "undecided"),
+        (Self::Uncounted, "uncounted"),
+    ];
+}
+
+impl Grant {
+    const ALL: [(Self, &str); 3] = [(Self::Granted, "granted"), (Self::Refused, "refused"), (Self::Failed, "failed")];
+}
+
+/// The counters.
+pub struct LimitCounts {
+    outcomes: Counters,
+    grants: Counters,
+}
+
+impl Default for LimitCounts {
+    fn default() -> Self {
+        Self { outcomes: Counters::new(LimitOutcome::ALL.len()), grants: Counters::new(Grant::ALL.len()) }
+    }
+}
+
+impl LimitCounts {
+    pub(super) fn count(&self, outcome: LimitOutcome) {
+        self.outcomes.add(outcome as usize, 1);
+    }
+
+    pub(super) fn count_grant(&self, grant: Grant) {
+        self.grants.add(grant as usize, 1);
+    }
+
+    /// The requests on which there were limits, by outcome.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        LimitOutcome::ALL.into_iter().map(|(outcome, name)| (name, self.outcomes.get(outcome as usize)))
+    }
+
+    /// The questions to the database, by outcome.
+    pub fn grants(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Grant::ALL.into_iter().map(|(grant, name)| (name, self.grants.get(grant as usize)))
+    }
+}

@@ -1,0 +1,119 @@
+//! Asks the database for slices: questions that arrive while it is answering are combined into one statement.
+
+use std::sync::Arc;
+
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+};
+
+use super::{
+    counts::{Grant, LimitCounts},
+    meter::Meter,
+};
+use crate::{
+    auth::clock,
+    domain::ports::{StoreError, limits::LimitStore},
+    telemetry::outage::Trouble,
+};
+
+/// The maximum number of questions per statement.
+const BATCH_MAX: usize = 256;
+/// The maximum number of concurrent statements. Two, so that one that waits for the row of a busy limit does not hold up all
+/// others; the pool keeps further connections for other work.
+const BATCHES_AT_ONCE: usize = 2;
+
+/// A question that was begun.
+struct Begun {
+    meter: Arc<Meter>,
+    /// Which of the meter's limits.
+    at: usize,
+}
+
+/// Asks for slices.
+pub(super) struct Fetcher(mpsc::Sender<Begun>);
+
+impl Fetcher {
+    /// Starts on `runtime`. At most `capacity` questions wait.
+    pub(super) fn start(
+        store: Arc<dyn LimitStore>,
+        counts: Arc<LimitCounts>,
+        capacity: usize,
+        runtime: &Handle,
+    ) -> Self {
+        let (sender, receiver) = mpsc::channel(capacity);
+        let asking = Asking { store, counts, trouble: Trouble::default() };
+        runtime.spawn(ask_all(Arc::new(asking), receiver));
+        Self(sender)
+    }
+
+    /// Asks the begun questions about these limits. If too many wait, they are given up.
+    pub(super) fn ask(&self, meter: &Arc<Meter>, limits: u32) {
+        for at in (0..u32::BITS as usize).filter(|at| limits & (1 << at) != 0) {
+            if self.0.try_send(Begun { meter: Arc::clone(meter), at }).is_err() {
+                meter.give_up(at, clock::now());
+            }
+        }
+    }
+}
+
+struct Asking {
+    store: Arc<dyn LimitStore>,
+    counts: Arc<LimitCounts>,
+    trouble: Trouble,
+}
+
+async fn ask_all(asking: Arc<Asking>, mut begun: mpsc::Receiver<Begun>) {
+    let turns = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
+    loop {
+        // The permit comes first: while there is none, questions accumulate for the next batch.
+        let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
+        let mut batch = Vec::new();
+        if begun.recv_many(&mut batch, BATCH_MAX).await == 0 {
+            return;
+        }
+        let asking = Arc::clone(&asking);
+        tokio::spawn(async move {
+            asking.ask(batch).await;
+            drop(turn);
+        });
+    }
+}
+
+impl Asking {
+    async fn ask(&self, batch: Vec<Begun>) {
+        let asked_at = clock::now();
+        let asked = batch.iter().map(|begun| begun.meter.ask(begun.at, asked_at));
+        let (questions, requests): (Vec<_>, Vec<_>) = asked.unzip();
+        let answer = self.store.take_slices(&requests).await;
+        let now = clock::now();
+        match answer {
+            Ok(grants) => {
+                self.trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "limits are counted again"));
+                for ((begun, question), grant) in batch.iter().zip(questions).zip(&grants) {
+                    self.counts.count_grant(if grant.granted > 0 { Grant::Granted } else { Grant::Refused });
+                    begun.meter.answered(begun.at, question, grant, now);
+                }
+            }
+            // Whether anything was taken is unknown. If so, nobody uses it.
+            Err(error) => {
+                self.report(&error);
+                for (begun, question) in batch.iter().zip(questions) {
+                    self.counts.count_grant(Grant::Failed);
+                    begun.meter.failed(begun.at, question, now);
+                }
+            }
+        }
+    }
+
+    fn report(&self, error: &StoreError) {
+        self.trouble.tell(error, |repeated| {
+            tracing::error!(
+                %error,
+                repeated,
+                "could not count limits in the database; what this replica has in hand of them is used up, then their \
+                 onOutage decides"
+            );
+        });
+    }
+}

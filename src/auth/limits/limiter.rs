@@ -1,0 +1,241 @@
+//! Applies limits to requests.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    counts::{LimitCounts, LimitOutcome},
+    fetcher::Fetcher,
+    meter::{Meter, Meters, Obstacles, Slices},
+    registry::Registry,
+};
+use crate::{
+    auth::{Checked, Undecided, clock, coherence::MonotonicTime},
+    domain::{
+        key_record::KeyRecord,
+        limits::{Allowance, Exceeded, LimitReadings},
+        ports::limits::LimitStore,
+    },
+};
+
+/// Applies limits to requests.
+pub(in crate::auth) struct Limiter {
+    registry: Registry,
+    fetcher: Fetcher,
+    counts: Arc<LimitCounts>,
+    /// How long a request waits for the database.
+    patience: Duration,
+}
+
+/// What came of a request.
+pub(in crate::auth) type Charged = Result<Allowance, Exceeded>;
+
+/// What came of an attempt that did not wait.
+enum Attempt {
+    Decided(Result<Charged, Undecided>),
+    /// The database has to be asked first.
+    Waits(Waits),
+}
+
+/// What a request waits for: the answers about these limits.
+struct Waits {
+    own: u32,
+    owner: u32,
+}
+
+/// Both meters, locked: always the key's first.
+struct Locked<'a> {
+    own: Option<Slices<'a>>,
+    owner: Option<Slices<'a>>,
+}
+
+impl Limiter {
+    /// A limiter that asks `store` on `runtime`. At most `waiting` questions wait for an answer, and a request waits for at
+    /// most `patience`.
+    pub(in crate::auth) fn new(
+        store: Arc<dyn LimitStore>,
+        waiting: usize,
+        patience: Duration,
+        runtime: &Handle,
+    ) -> Self {
+        let counts = Arc::<LimitCounts>::default();
+        let fetcher = Fetcher::start(store, Arc::clone(&counts), waiting, runtime);
+        Self { registry: Registry::default(), fetcher, counts, patience }
+    }
+
+    /// The meters for a key whose row was read.
+    pub(in crate::auth) fn meters(&self, record: &KeyRecord) -> Meters {
+        self.registry.meters(record)
+    }
+
+    /// What was counted.
+    pub(in crate::auth) fn counts(&self) -> &LimitCounts {
+        &self.counts
+    }
+
+    /// Charges a request on all limits, or on none. Decided at once if what is in hand suffices, or if a limit is exhausted.
+    ///
+    /// # Errors
+    /// [`Undecided`] if a limit that refuses in an outage could not be counted.
+    pub(in crate::auth) fn charge(
+        &self,
+        meters: Meters,
+    ) -> Checked<Result<Charged, Undecided>, impl Future<Output = Result<Charged, Undecided>>> {
+        if meters.are_none() {
+            return Checked::Now(Ok(Ok(Allowance::default())));
+        }
+        match self.attempt(&meters, LimitOutcome::Granted, false) {
+            Attempt::Decided(decided) => Checked::Now(decided),
+            Attempt::Waits(waits) => Checked::Later(self.wait(meters, waits)),
+        }
+    }
+
+    /// One attempt. `is_late`: whether to wait no longer.
+    fn attempt(&self, meters: &Meters, granted: LimitOutcome, is_late: bool) -> Attempt {
+        let now = clock::now();
+        let mut locked = Locked::of(meters);
+        let (mut own, mut owner) = locked.obstacles(now);
+        if own.exhausted | owner.exhausted != 0 {
+            drop(locked);
+            self.counts.count(LimitOutcome::Refused);
+            return Attempt::Decided(Ok(Err(exceeded(meters, own, owner, now))));
+        }
+        if is_late {
+            locked.give_up_waiting(&mut own, &mut owner);
+        }
+        if own.unavailable | owner.unavailable != 0 {
+            self.counts.count(LimitOutcome::Undecided);
+            return Attempt::Decided(Err(Undecided::Limits));
+        }
+        if own.empty | owner.empty != 0 {
+            return Attempt::Waits(Waits { own: own.empty, owner: owner.empty });
+        }
+        let low = locked.charge(own.admitting, owner.admitting, now);
+        drop(locked);
+        self.ask(meters, low);
+        let uncounted = own.admitting | owner.admitting != 0;
+        self.counts.count(if uncounted { LimitOutcome::Uncounted } else { granted });
+        Attempt::Decided(Ok(Ok(allowance(meters))))
+    }
+
+    async fn wait(&self, meters: Meters, mut waits: Waits) -> Result<Charged, Undecided> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            // Created first: from now on, no answer is missed.
+            let answered = (changed(meters.own.as_deref()), changed(meters.owner.as_deref()));
+            let waiting = Waiting::join(self, &meters, &waits);
+            // The answer may have come between the attempt and now.
+            let is_late = match self.attempt(&meters, LimitOutcome::GrantedLater, false) {
+                Attempt::Decided(decided) => return decided,
+                Attempt::Waits(_) => {
+                    let either = futures_util::future::select(Box::pin(answered.0), Box::pin(answered.1));
+                    timeout_at(deadline, either).await.is_err() || Instant::now() >= deadline
+                }
+            };
+            let next = self.attempt(&meters, LimitOutcome::GrantedLater, is_late);
+            drop(waiting);
+            match next {
+                Attempt::Decided(decided) => return decided,
+                Attempt::Waits(next) => waits = next,
+            }
+        }
+    }
+
+    fn ask(&self, meters: &Meters, (own, owner): (u32, u32)) {
+        if let (Some(meter), true) = (&meters.own, own != 0) {
+            self.fetcher.ask(meter, own);
+        }
+        if let (Some(meter), true) = (&meters.owner, owner != 0) {
+            self.fetcher.ask(meter, owner);
+        }
+    }
+}
+
+/// The next answer to this meter.
+fn changed(meter: Option<&Meter>) -> impl Future<Output = ()> {
+    let mut notified = meter.map(|meter| Box::pin(meter.changed.notified()));
+    if let Some(notified) = &mut notified {
+        notified.as_mut().enable();
+    }
+    async move {
+        match notified {
+            Some(notified) => notified.await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A request that waits, for as long as this exists. While it does, it counts as a need.
+struct Waiting<'a> {
+    meters: &'a Meters,
+    own: u32,
+    owner: u32,
+}
+
+impl<'a> Waiting<'a> {
+    fn join(limiter: &Limiter, meters: &'a Meters, waits: &Waits) -> Self {
+        let Waits { own, owner } = *waits;
+        let join = |meter: &Option<Arc<Meter>>, limits| meter.as_ref().map_or(0, |meter| meter.lock().join(limits));
+        let begun = (join(&meters.own, own), join(&meters.owner, owner));
+        limiter.ask(meters, begun);
+        Self { meters, own, owner }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        for (meter, limits) in [(&self.meters.own, self.own), (&self.meters.owner, self.owner)] {
+            if let Some(meter) = meter {
+                meter.lock().leave(limits);
+            }
+        }
+    }
+}
+
+impl<'a> Locked<'a> {
+    fn of(meters: &'a Meters) -> Self {
+        let own = meters.own.as_ref().map(|meter| meter.lock());
+        Self { own, owner: meters.owner.as_ref().map(|meter| meter.lock()) }
+    }
+
+    fn obstacles(&self, now: MonotonicTime) -> (Obstacles, Obstacles) {
+        let of =
+            |slices: &Option<Slices<'_>>| slices.as_ref().map_or_else(Obstacles::default, |one| one.obstacles(now));
+        (of(&self.own), of(&self.owner))
+    }
+
+    /// What was not answered in time counts as not available.
+    fn give_up_waiting(&self, own: &mut Obstacles, owner: &mut Obstacles) {
+        for (slices, found) in [(&self.own, own), (&self.owner, owner)] {
+            if let Some(slices) = slices {
+                let refusing = slices.refusing(found.empty);
+                found.unavailable |= refusing;
+                found.admitting |= found.empty & !refusing;
+                found.empty = 0;
+            }
+        }
+    }
+
+    /// Charges all limits but those that are skipped. Returns those for which a question has begun.
+    fn charge(&mut self, own: u32, owner: u32, now: MonotonicTime) -> (u32, u32) {
+        let charge =
+            |slices: &mut Option<Slices<'_>>, skipped| slices.as_mut().map_or(0, |slices| slices.charge(skipped, now));
+        (charge(&mut self.own, own), charge(&mut self.owner, owner))
+    }
+}
+
+fn allowance(meters: &Meters) -> Allowance {
+    let readings = |meter: &Option<Arc<Meter>>| meter.clone().map(|meter| meter as Arc<dyn LimitReadings>);
+    Allowance { of_key: readings(&meters.own), of_owner: readings(&meters.owner) }
+}
+
+fn exceeded(meters: &Meters, own: Obstacles, owner: Obstacles, now: MonotonicTime) -> Exceeded {
+    let turns_at = own.turns_at.max(owner.turns_at);
+    let retry_after = Duration::from_nanos(turns_at.as_nanos().saturating_sub(now.as_nanos()));
+    let violated = own.exhausted | owner.exhausted << meters.own_count();
+    Exceeded { allowance: allowance(meters), violated, retry_after }
+}

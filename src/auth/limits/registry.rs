@@ -1,0 +1,115 @@
+//! The meters in use, by holder.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use super::meter::{Meter, Meters};
+use crate::domain::{
+    key_record::KeyRecord,
+    limits::{Holder, Limits},
+};
+
+/// The smallest number of meters at which those that nobody uses are looked for.
+const SWEEP_AT_LEAST: usize = 1024;
+
+/// Finds the meter of a holder. Searched when a row was read, and never for a key in memory, whose finding has its meters. It
+/// keeps no meter alive, so there are as many as the memory of keys has places, and at most as many unused entries.
+#[derive(Default)]
+pub(super) struct Registry(Mutex<Listed>);
+
+#[derive(Default)]
+struct Listed {
+    meters: HashMap<Holder, Weak<Meter>>,
+    /// At this number of entries, those of unused meters are removed.
+    sweep_at: usize,
+}
+
+impl Registry {
+    /// The meters for this key. They are those of earlier reads, as long as these are in use and the limits are the same.
+    pub(super) fn meters(&self, record: &KeyRecord) -> Meters {
+        if record.limits.is_empty() && record.owner_limits.is_empty() {
+            return Meters::default();
+        }
+        let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut meter =
+            |limits: &Limits, holder: &dyn Fn() -> Holder| (!limits.is_empty()).then(|| listed.meter(holder(), limits));
+        Meters {
+            own: meter(&record.limits, &|| Holder::of_key(record.id)),
+            owner: meter(&record.owner_limits, &|| Holder::of_owner(&record.owner)),
+        }
+    }
+}
+
+impl Listed {
+    fn meter(&mut self, holder: Holder, limits: &Limits) -> Arc<Meter> {
+        let before = self.meters.get(&holder).and_then(Weak::upgrade);
+        match before {
+            Some(meter) if meter.counts(limits) => meter,
+            before => {
+                let meter = Arc::new(Meter::new(holder, limits.clone(), before.as_deref()));
+                self.meters.insert(holder, Arc::downgrade(&meter));
+                self.sweep();
+                meter
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        if self.meters.len() >= self.sweep_at.max(SWEEP_AT_LEAST) {
+            self.meters.retain(|_, meter| meter.strong_count() > 0);
+            self.sweep_at = 2 * self.meters.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        api_key::{Environment, KeyId},
+        owner::Owner,
+    };
+
+    fn limits(text: &str) -> Limits {
+        Limits::from_stored(text).expect("limits")
+    }
+
+    fn key(number: u128, own: &str, owner: &str) -> KeyRecord {
+        let id = KeyId::from(uuid::Uuid::from_u128(number));
+        let record = KeyRecord::new(id, Owner { issuer: "".into(), subject: "alice".into() }, Environment::Live);
+        KeyRecord { limits: limits(own), owner_limits: limits(owner), ..record }
+    }
+
+    const MINUTE: &str = r#"[{"name": "minute", "limit": 10, "window": "1m"}]"#;
+    const HOUR: &str = r#"[{"name": "hour", "limit": 10, "window": "1h"}]"#;
+
+    #[test]
+    fn a_row_that_is_read_again_has_the_same_meters_and_owners_share_theirs() {
+        let registry = Registry::default();
+        assert!(registry.meters(&key(1, "[]", "[]")).are_none());
+        let first = registry.meters(&key(1, MINUTE, HOUR));
+        let again = registry.meters(&key(1, MINUTE, HOUR));
+        let other = registry.meters(&key(2, MINUTE, HOUR));
+        let same = |one: &Option<Arc<Meter>>, other: &Option<Arc<Meter>>| {
+            Arc::ptr_eq(one.as_ref().expect("a meter"), other.as_ref().expect("a meter"))
+        };
+        assert!(same(&first.own, &again.own) && same(&first.owner, &again.owner));
+        assert!(!same(&first.own, &other.own) && same(&first.owner, &other.owner));
+        let changed = registry.meters(&key(1, HOUR, HOUR));
+        assert!(!same(&first.own, &changed.own) && same(&first.owner, &changed.owner));
+    }
+
+    #[test]
+    fn meters_that_nobody_uses_are_forgotten() {
+        let registry = Registry::default();
+        let kept = registry.meters(&key(0, MINUTE, HOUR));
+        for number in 1..10_000 {
+            registry.meters(&key(number, MINUTE, HOUR));
+        }
+        let listed = registry.0.lock().expect("no panic").meters.len();
+        assert!(listed <= SWEEP_AT_LEAST, "{listed}");
+        assert!(!kept.are_none());
+    }
+}

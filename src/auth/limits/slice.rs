@@ -1,0 +1,245 @@
+//! A slice: the part of a limit that this replica has taken from the database, and may use without asking anybody. A pure
+//! state machine: times and grants are arguments. `tests/limits_model` explores it.
+
+use std::time::Duration;
+
+use crate::{
+    auth::coherence::MonotonicTime,
+    domain::{
+        limits::{Limit, Span},
+        ports::limits::SliceGrant,
+    },
+};
+
+/// How long a slice is meant to last at the current pace.
+const LASTS: Duration = Duration::from_millis(2_500);
+/// The shortest time over which a pace is measured.
+const PACE_OVER: Duration = Duration::from_millis(100);
+/// The smallest part that is taken at once, as a fraction of the amount. Long windows that are used slowly are counted in few
+/// statements.
+const SMALLEST_PART: u64 = 128;
+/// The largest part, as a fraction of the amount: what may lie idle in a replica while another one refuses.
+const LARGEST_PART: u64 = 16;
+/// How long nobody asks again after a failure.
+const REST_AFTER_FAILURE: Duration = Duration::from_millis(500);
+
+/// A part of a limit, in the hands of this replica.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Slice {
+    /// The window of the latest answer, in seconds of the database's clock.
+    begins: i64,
+    ends: i64,
+    /// What is in hand.
+    left: u64,
+    /// What nobody had taken when the latest answer was given.
+    untaken: u64,
+    /// The lowest number that was reported in this window.
+    reported: u64,
+    /// Until when what is in hand may be used: before the window can have ended by the database's clock.
+    usable_until: MonotonicTime,
+    /// When the window ends, as far as we know. An error delays or repeats a question, and does no harm.
+    turns_at: MonotonicTime,
+    /// Nobody asks before, because the database has not answered.
+    rests_until: MonotonicTime,
+    /// What was used since the last question, which was asked at `asked_at`.
+    used: u64,
+    asked_at: MonotonicTime,
+    /// Counts the questions, so that a late answer is recognised.
+    questions: u32,
+    /// The requests that wait for the answer.
+    waiting: u32,
+    stage: Stage,
+}
+
+/// How far the question is of which there is at most one at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Stage {
+    /// There is none.
+    #[default]
+    Idle,
+    /// It is about to be asked.
+    Begun,
+    /// It was asked, under the number of the last question.
+    Asked,
+}
+
+/// Whether a request can be charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Yes.
+    Enough,
+    /// No: too little is left anywhere until the window ends.
+    Exhausted,
+    /// The database has to be asked.
+    Empty,
+    /// The database did not answer a moment ago.
+    Unavailable,
+}
+
+/// A question to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    number: u32,
+    /// When it was asked, before it was sent.
+    pub asked_at: MonotonicTime,
+    /// With less than this, no request could be charged.
+    pub least: u64,
+    /// What the waiting requests need.
+    pub need: u64,
+    /// What would last for a while.
+    pub want: u64,
+}
+
+/// The database's clock may run faster than ours by a ninth: a time span of ours may be longer by its clock.
+/// Far more than the drift of quartz, and more than time daemons slew.
+fn certainly_within(span: Duration) -> Duration {
+    span * 9 / 10
+}
+
+impl Slice {
+    /// Whether a request at `now` can be charged. `now` was read after the request had arrived.
+    pub fn read(&self, limit: &Limit, now: MonotonicTime) -> Reading {
+        if self.usable(now) >= limit.cost {
+            Reading::Enough
+        } else if now < self.turns_at && self.left + self.untaken < limit.cost {
+            Reading::Exhausted
+        } else if now < self.rests_until {
+            Reading::Unavailable
+        } else {
+            Reading::Empty
+        }
+    }
+
+    /// Charges a request, for which there is [`Reading::Enough`].
+    pub fn charge(&mut self, limit: &Limit) {
+        self.left -= limit.cost;
+        self.used = self.used.saturating_add(limit.cost);
+    }
+
+    /// Whether to ask in advance, before the slice is empty. Small limits are taken one by one, so that nothing of them lies
+    /// idle.
+    pub fn is_low(&self, limit: &Limit, now: MonotonicTime) -> bool {
+        let largest = largest_part(limit);
+        let worth_it = self.stage == Stage::Idle && self.untaken > 0 && now >= self.rests_until && now < self.turns_at;
+        worth_it && largest >= 8 * limit.cost && self.left < self.wanted(limit, now) / 4
+    }
+
+    /// Marks that a question is about to be asked, unless one is already.
+    pub fn begin(&mut self) -> bool {
+        let begins = self.stage == Stage::Idle;
+        if begins {
+            self.stage = Stage::Begun;
+        }
+        begins
+    }
+
+    /// The question that was begun could not be asked, because too many wait.
+    pub fn give_up(&mut self, now: MonotonicTime) {
+        self.stage = Stage::Idle;
+        self.rests_until = now.after(REST_AFTER_FAILURE);
+    }
+
+    /// A request waits for the answer.
+    pub fn join(&mut self) {
+        self.waiting += 1;
+    }
+
+    /// A request does not wait any more.
+    pub fn leave(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
+    }
+
+    /// The question, which is sent after `now`.
+    pub fn ask(&mut self, limit: &Limit, now: MonotonicTime) -> Question {
+        let in_hand = self.usable(now);
+        let need = limit.cost.saturating_mul(u64::from(self.waiting.max(1))).saturating_sub(in_hand).max(1);
+        let want = self.wanted(limit, now).max(need);
+        self.questions = self.questions.wrapping_add(1);
+        self.stage = Stage::Asked;
+        (self.asked_at, self.used) = (now, 0);
+        let least = limit.cost.saturating_sub(in_hand).max(1);
+        Question { number: self.questions, asked_at: now, least, need, want }
+    }
+
+    /// The database has answered; `now` was read after that. An answer to an earlier question is ignored.
+    pub fn answered(&mut self, limit: &Limit, question: Question, grant: &SliceGrant, now: MonotonicTime) {
+        if !self.conclude(question) {
+            return;
+        }
+        let begins = grant.begins.unix_timestamp();
+        if begins != self.begins || self.ends == 0 {
+            (self.begins, self.left, self.reported) = (begins, 0, limit.amount);
+        }
+        self.ends = grant.ends.unix_timestamp();
+        self.left += grant.granted;
+        self.untaken = grant.left;
+        let lasts = (grant.ends - grant.at).try_into().unwrap_or(Duration::ZERO);
+        // The clock was read after the question was asked, and before the answer came.
+        self.usable_until = question.asked_at.after(certainly_within(lasts));
+        self.turns_at = now.after(lasts);
+        self.rests_until = MonotonicTime::default();
+    }
+
+    /// The database did not answer, or it is unknown what it did. Nothing of the question may be used.
+    pub fn failed(&mut self, question: Question, now: MonotonicTime) {
+        if self.conclude(question) {
+            self.rests_until = now.after(REST_AFTER_FAILURE);
+        }
+    }
+
+    /// What is left in the window at `now`, and how long that lasts. The number never rises within a window.
+    pub fn remaining(&mut self, limit: &Limit, now: MonotonicTime) -> (u64, Duration) {
+        let nanos = |from: MonotonicTime, to: MonotonicTime| to.as_nanos().saturating_sub(from.as_nanos());
+        if now < self.turns_at {
+            self.reported = self.reported.min(self.left + self.untaken);
+            return (self.reported, Duration::from_nanos(nanos(now, self.turns_at)));
+        }
+        // Nobody has asked in the current window.
+        let second = self.ends + Duration::from_nanos(nanos(self.turns_at, now)).as_secs().cast_signed();
+        let Span { ends, .. } = limit.window.span_at(second);
+        (limit.amount, Duration::from_secs(u64::try_from(ends - second).unwrap_or_default()))
+    }
+
+    /// Passes on what is in hand, with what is known about the window. This slice has nothing any more.
+    pub fn hand_over(&mut self) -> Self {
+        let left = std::mem::take(&mut self.left);
+        // Nobody waits for the new one yet.
+        Self { left, waiting: 0, stage: Stage::Idle, ..self.clone() }
+    }
+
+    /// When the window of the slice begins, in seconds of the database's clock.
+    pub fn window_begins(&self) -> i64 {
+        self.begins
+    }
+
+    /// When the window ends.
+    pub fn turns_at(&self) -> MonotonicTime {
+        self.turns_at
+    }
+
+    /// What may be used at `now`.
+    fn usable(&self, now: MonotonicTime) -> u64 {
+        if now < self.usable_until { self.left } else { 0 }
+    }
+
+    /// What lasts for a while at the pace since the last question, within bounds.
+    fn wanted(&self, limit: &Limit, now: MonotonicTime) -> u64 {
+        let elapsed = u128::from(now.as_nanos().saturating_sub(self.asked_at.as_nanos())).max(PACE_OVER.as_nanos());
+        let paced = u128::from(self.used) * LASTS.as_nanos() / elapsed;
+        let smallest = (limit.amount / SMALLEST_PART).max(limit.cost);
+        u64::try_from(paced).unwrap_or(u64::MAX).clamp(smallest, largest_part(limit))
+    }
+
+    /// Whether this question is the one that was asked last, and has not been answered. From now on it has.
+    fn conclude(&mut self, question: Question) -> bool {
+        let is_current = self.stage == Stage::Asked && self.questions == question.number;
+        if is_current {
+            self.stage = Stage::Idle;
+        }
+        is_current
+    }
+}
+
+fn largest_part(limit: &Limit) -> u64 {
+    (limit.amount / LARGEST_PART).max(limit.cost)
+}

@@ -1,0 +1,112 @@
+//! One limit.
+
+use std::fmt;
+
+use super::Window;
+
+/// The largest amount, which a structured field can carry (RFC 9651 §3.3.1) and JavaScript can count.
+pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
+const NAME_MAX_BYTES: usize = 50;
+
+/// How much may be used in a window.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Limit {
+    /// The name by which responses refer to it.
+    pub name: LimitName,
+    /// How much may be used in each window.
+    pub amount: u64,
+    /// The window.
+    pub window: Window,
+    /// How much one request uses: at least 1, at most the amount.
+    pub cost: u64,
+    /// What to do when the database does not answer and nothing is in hand.
+    pub on_outage: OnOutage,
+}
+
+/// What becomes of a request if it can't be counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnOutage {
+    /// It could not be decided: 503.
+    #[default]
+    Refuse,
+    /// It is admitted and not counted.
+    Admit,
+}
+
+impl OnOutage {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Refuse, Self::Admit];
+
+    /// The word in the database and in responses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Admit => "admit",
+        }
+    }
+}
+
+/// The name of a limit: up to 50 letters, digits, dots, hyphens and underscores, which need no escaping anywhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LimitName(Box<str>);
+
+/// A definition is invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLimit {
+    /// The name.
+    #[error("name: 1 to {NAME_MAX_BYTES} letters, digits, dots, hyphens or underscores")]
+    Name,
+    /// The amount.
+    #[error("limit: from 1 to {AMOUNT_MAX}")]
+    Amount,
+    /// The cost.
+    #[error("cost: from 1 to the limit, or no request could ever be granted")]
+    Cost,
+}
+
+impl LimitName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`InvalidLimit::Name`].
+    pub fn parse(text: &str) -> Result<Self, InvalidLimit> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if (1..=NAME_MAX_BYTES).contains(&text.len()) && text.bytes().all(is_plain) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidLimit::Name)
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Limit {
+    /// A limit that costs 1 a request and refuses in an outage.
+    ///
+    /// # Errors
+    /// [`InvalidLimit::Amount`].
+    pub fn new(name: LimitName, amount: u64, window: Window) -> Result<Self, InvalidLimit> {
+        Self { name, amount, window, cost: 1, on_outage: OnOutage::default() }.checked()
+    }
+
+    /// The limit, if its numbers make sense.
+    ///
+    /// # Errors
+    /// [`InvalidLimit`].
+    pub fn checked(self) -> Result<Self, InvalidLimit> {
+        if !(1..=AMOUNT_MAX).contains(&self.amount) {
+            return Err(InvalidLimit::Amount);
+        }
+        if !(1..=self.amount).contains(&self.cost) { Err(InvalidLimit::Cost) } else { Ok(self) }
+    }
+}

@@ -1,0 +1,97 @@
+//! Limits of use: so much in each window, on a key or on an owner.
+//!
+//! - `limit`, `window`: one limit, and the windows in which it counts
+//! - `stored`: limits as the database has them
+//! - `allowance`: what is left of them, and which are exhausted
+
+mod allowance;
+mod limit;
+mod stored;
+mod window;
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+pub use self::{
+    allowance::{Allowance, Exceeded, LimitReadings, LimitState},
+    limit::{AMOUNT_MAX, InvalidLimit, Limit, LimitName, OnOutage},
+    stored::InvalidLimits,
+    window::{InvalidWindow, Span, WINDOW_MAX_SECONDS, Window},
+};
+use crate::domain::{api_key::KeyId, owner::Owner};
+
+/// The maximum number of limits on a key, and on an owner.
+pub const LIMITS_MAX: usize = 10;
+
+/// The limits on a key or on an owner, each with another name. Cheap to clone; most keys have none, which takes no
+/// memory besides the pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits(Option<Arc<Vec<Limit>>>);
+
+impl Limits {
+    /// Limits with names that differ.
+    ///
+    /// # Errors
+    /// [`InvalidLimits`].
+    pub fn new(limits: Vec<Limit>) -> Result<Self, InvalidLimits> {
+        if limits.len() > LIMITS_MAX {
+            return Err(InvalidLimits::TooMany);
+        }
+        let repeated =
+            limits.iter().enumerate().find(|(at, limit)| limits[..*at].iter().any(|one| one.name == limit.name));
+        match repeated {
+            Some((_, limit)) => Err(InvalidLimits::Repeated(limit.name.clone())),
+            None if limits.is_empty() => Ok(Self(None)),
+            None => Ok(Self(Some(Arc::new(limits)))),
+        }
+    }
+
+    /// The limits.
+    pub fn as_slice(&self) -> &[Limit] {
+        self.0.as_ref().map_or(&[], |limits| limits.as_slice())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The heap memory in bytes.
+    pub fn bytes_besides(&self) -> usize {
+        self.as_slice().iter().map(|limit| size_of::<Limit>() + limit.name.as_str().len()).sum()
+    }
+}
+
+/// Whose use is counted: a key, or an owner with all of their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Holder(u128);
+
+impl Holder {
+    /// A key.
+    pub fn of_key(key: KeyId) -> Self {
+        Self(key.as_uuid().as_u128())
+    }
+
+    /// An owner: the first 128 bits of a SHA-256 over the parts, each prefixed with its length, so that no two owners have
+    /// the same input.
+    pub fn of_owner(owner: &Owner) -> Self {
+        let mut hash = Sha256::new();
+        for part in ["keyward v1 owner limits", &owner.issuer, &owner.subject] {
+            hash.update((part.len() as u32).to_be_bytes());
+            hash.update(part);
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        Self(u128::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 16")))
+    }
+
+    /// The holder that the database has under this number.
+    pub fn from_u128(number: u128) -> Self {
+        Self(number)
+    }
+
+    /// As the database has it.
+    pub fn as_u128(self) -> u128 {
+        self.0
+    }
+}

@@ -1,0 +1,85 @@
+//! The counters of limits.
+
+use async_trait::async_trait;
+use sqlx::types::Uuid;
+
+use super::{Statement, Store};
+use crate::domain::{
+    limits::Holder,
+    ports::{
+        StoreError,
+        limits::{LimitStore, SliceGrant, SliceRequest},
+    },
+};
+
+#[async_trait]
+impl LimitStore for Store {
+    /// One statement, and so one transaction. The rows are complete once the server has committed, and none of its timeouts
+    /// ends a commit (decision 62).
+    async fn take_slices(&self, requests: &[SliceRequest]) -> Result<Vec<SliceGrant>, StoreError> {
+        let numbers = |of: fn(&SliceRequest) -> u64| -> Vec<i64> {
+            requests.iter().map(|request| i64::try_from(of(request)).unwrap_or(i64::MAX)).collect()
+        };
+        let holders: Vec<Uuid> = requests.iter().map(|request| Uuid::from_u128(request.holder.as_u128())).collect();
+        let names: Vec<String> = requests.iter().map(|request| request.name.as_str().to_owned()).collect();
+        let periods: Vec<i32> = requests.iter().map(|request| request.period).collect();
+        let work = async {
+            let mut connection = self.requests.tentative().await?;
+            let query = sqlx::query!(
+                r#"SELECT place AS "place!", granted AS "granted!", remaining AS "remaining!", begins AS "begins!",
+                          ends AS "ends!", decided_at AS "decided_at!"
+                   FROM take_slices($1, $2, $3, $4, $5, $6, $7) ORDER BY place"#,
+                &holders,
+                &names,
+                &periods,
+                &numbers(|request| request.amount),
+                &numbers(|request| request.least),
+                &numbers(|request| request.need),
+                &numbers(|request| request.want),
+            );
+            let rows = query.fetch_all(&mut *connection).await?;
+            connection.finish().await?;
+            Ok(rows)
+        };
+        let rows = self.within_deadline(Statement::TakeSlices, work).await?;
+        if rows.len() != requests.len() {
+            return Err(StoreError::Corrupt("take_slices did not answer every request".to_owned()));
+        }
+        let count = |number: i64| u64::try_from(number).unwrap_or_default();
+        let grants = rows.into_iter().map(|row| SliceGrant {
+            granted: count(row.granted),
+            left: count(row.remaining),
+            begins: row.begins,
+            ends: row.ends,
+            at: row.decided_at,
+        });
+        Ok(grants.collect())
+    }
+
+    async fn forget_counters(&self, after: Holder, most: u32) -> Result<(Option<Holder>, u64), StoreError> {
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            let after = Uuid::from_u128(after.as_u128());
+            let last = sqlx::query_scalar!(
+                "SELECT holder FROM limit_counts WHERE holder > $1 ORDER BY holder OFFSET $2::integer - 1 LIMIT 1",
+                after,
+                i32::try_from(most).unwrap_or(i32::MAX),
+            );
+            let last = last.fetch_optional(&mut *connection).await?;
+            // An hour, because the clock may be set back, and because a row in use is cheaper to keep. Rows that a replica
+            // takes from are left to it.
+            let query = sqlx::query!(
+                "DELETE FROM limit_counts WHERE (holder, name, period) IN
+                     (SELECT holder, name, period FROM limit_counts
+                      WHERE holder > $1 AND ($2::uuid IS NULL OR holder <= $2) AND window_ends < now() - interval '1 hour'
+                      FOR UPDATE SKIP LOCKED)",
+                after,
+                last,
+            );
+            let deleted = query.execute(&mut *connection).await?.rows_affected();
+            connection.finish().await?;
+            Ok((last.map(|holder| Holder::from_u128(holder.as_u128())), deleted))
+        };
+        self.within_deadline(Statement::ForgetCounters, work).await
+    }
+}

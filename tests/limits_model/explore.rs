@@ -1,0 +1,96 @@
+//! Every order of events within the bounds, breadth first, so that a counterexample is a shortest one; and random orders.
+
+use std::{
+    collections::HashSet,
+    hash::{Hash, Hasher},
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use test_support::fingerprint::Fingerprint;
+
+use crate::world::{Action, Rules, World};
+
+pub(crate) struct Explored {
+    pub(crate) states: usize,
+    pub(crate) counterexample: Option<String>,
+    /// The most that was admitted in a window.
+    pub(crate) most_admitted: u64,
+}
+
+/// Far more than any of the explorations needs; a bound so that a mistake here can't eat the machine.
+const MOST_STATES: usize = 3_000_000;
+
+pub(crate) fn explore(rules: &Rules) -> Explored {
+    let mut seen = HashSet::new();
+    // How each state was reached: its predecessor and the action.
+    let mut came_from: Vec<(usize, Action)> = vec![(0, Action::Tick)];
+    let mut frontier = vec![(0, World::new(rules))];
+    let mut most_admitted = 0;
+    while !frontier.is_empty() {
+        let mut next = Vec::new();
+        for (at, world) in frontier {
+            for action in world.possible() {
+                let mut reached = world.clone();
+                reached.perform(rules, action);
+                if !seen.insert(fingerprint(&reached)) {
+                    continue;
+                }
+                came_from.push((at, action));
+                most_admitted = most_admitted.max(reached.most_admitted());
+                if let Some(violation) = reached.violation(rules) {
+                    let story = Some(tell(&came_from, &violation));
+                    return Explored { states: seen.len(), counterexample: story, most_admitted };
+                }
+                next.push((came_from.len() - 1, reached));
+            }
+        }
+        assert!(seen.len() < MOST_STATES, "the bounds are too wide");
+        frontier = next;
+    }
+    Explored { states: seen.len(), counterexample: None, most_admitted }
+}
+
+/// One random run. Returns how much was admitted.
+pub(crate) fn simulate(rules: &Rules, seed: u64, steps: usize) -> Result<u64, String> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut world = World::new(rules);
+    for _ in 0..steps {
+        let actions = world.possible();
+        // Requests are frequent, and faults are rare.
+        let weight = |action: &Action| match action {
+            Action::Request(_) => 40,
+            Action::Ask(_) | Action::Commit(_) | Action::Answer(_) => 40,
+            Action::Tick => 4,
+            Action::Fail(_) | Action::RollBack(_) | Action::Repeat(_) | Action::Crash(_) | Action::SetBack => 1,
+        };
+        let mut pick = random.random_range(0..actions.iter().map(weight).sum::<u32>());
+        let chosen = actions.iter().find(|action| {
+            let here = pick < weight(action);
+            pick = pick.saturating_sub(weight(action));
+            here
+        });
+        world.perform(rules, *chosen.expect("one of them"));
+        if let Some(violation) = world.violation(rules) {
+            return Err(violation);
+        }
+    }
+    Ok(world.admitted())
+}
+
+/// 64 bits: with a million states, a chance of one in 30 million that two are confused.
+fn fingerprint(world: &World) -> u64 {
+    let mut hasher = Fingerprint::default();
+    world.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn tell(came_from: &[(usize, Action)], violation: &str) -> String {
+    let mut actions = Vec::new();
+    let mut at = came_from.len() - 1;
+    while at != 0 {
+        actions.push(format!("{:?}\n", came_from[at].1));
+        at = came_from[at].0;
+    }
+    actions.reverse();
+    format!("{}=> {violation}", actions.concat())
+}

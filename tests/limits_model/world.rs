@@ -1,0 +1,362 @@
+//! Replicas that count one limit, their database, and everything that may go wrong between them.
+
+use std::collections::BTreeMap;
+
+use keyward::{
+    auth::{
+        coherence::MonotonicTime,
+        limits::slice::{Question, Reading, Slice},
+    },
+    domain::{
+        limits::{Holder, Limit, LimitName, Window},
+        ports::limits::{SliceGrant, SliceRequest},
+    },
+};
+use test_support::limit_table::LimitTable;
+use time::{Duration, OffsetDateTime};
+
+/// The length of the limit's window, in ticks: seconds of the database's clock.
+pub(crate) const WINDOW: u32 = 4;
+
+/// What may happen in a world, and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) amount: u64,
+    pub(crate) cost: u64,
+    /// How many milliseconds the clock of each replica counts in a second of the database's.
+    pub(crate) rates: Vec<u64>,
+    /// Requests to each replica.
+    pub(crate) requests: u32,
+    pub(crate) ticks: u32,
+    pub(crate) crashes: u32,
+    /// Answers that are lost, and transactions that are not committed.
+    pub(crate) losses: u32,
+    /// Answers that arrive again.
+    pub(crate) repetitions: u32,
+    /// How often the database's clock is set back.
+    pub(crate) set_back: u32,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A safeguard that is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The row is read first, and written when the answer arrives.
+    DeductedLater,
+    /// A grant is used though it is unknown whether it was committed.
+    UnknownUsed,
+    /// A slice is used after its window.
+    NoWindowCheck,
+    /// Clocks are taken to be exact.
+    NoMargin,
+    /// The time since the answer counts, and not since the question.
+    CountedFromAnswer,
+    /// Each answer counts, whatever was asked.
+    AnswersNotNumbered,
+    /// The clock is read before the request arrives.
+    OldClock,
+    /// The count of a later window is forgotten when the clock is set back.
+    SetBackForgets,
+}
+
+#[derive(Clone, Debug, Hash)]
+struct Replica {
+    slice: Slice,
+    /// Nanoseconds of its clock, now and a tick ago.
+    clock: u64,
+    before: u64,
+    /// The requests that wait.
+    waiting: u32,
+    link: Link,
+    /// The last answer.
+    answer: Option<(Question, SliceGrant)>,
+    requests: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Link {
+    Idle,
+    Begun,
+    Sent(Question),
+    Decided { question: Question, grant: SliceGrant, committed: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Tick,
+    SetBack,
+    Request(usize),
+    Ask(usize),
+    Commit(usize),
+    RollBack(usize),
+    Answer(usize),
+    Fail(usize),
+    Repeat(usize),
+    Crash(usize),
+}
+
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct World {
+    /// Seconds of the database's clock.
+    second: i64,
+    table: LimitTable,
+    replicas: Vec<Replica>,
+    /// What was admitted, by the database's clock.
+    admitted: BTreeMap<i64, u64>,
+    /// What was admitted, by the window of the slice.
+    charged: BTreeMap<i64, u64>,
+    ticks: u32,
+    crashes: u32,
+    losses: u32,
+    repetitions: u32,
+    set_back: u32,
+}
+
+impl Rules {
+    fn limit(&self) -> Limit {
+        let name = LimitName::parse("limit").expect("a name");
+        Limit { cost: self.cost, ..Limit::new(name, self.amount, Window::Seconds(WINDOW)).expect("a limit") }
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+}
+
+impl World {
+    pub(crate) fn new(rules: &Rules) -> Self {
+        let replica = Replica {
+            slice: Slice::default(),
+            // Not zero, as no clock is.
+            clock: 1_000_000_000_000,
+            before: 1_000_000_000_000,
+            waiting: 0,
+            link: Link::Idle,
+            answer: None,
+            requests: rules.requests,
+        };
+        Self {
+            // In the middle of a window.
+            second: 1000 * i64::from(WINDOW) + 2,
+            table: LimitTable::default(),
+            replicas: vec![replica; rules.rates.len()],
+            admitted: BTreeMap::new(),
+            charged: BTreeMap::new(),
+            ticks: rules.ticks,
+            crashes: rules.crashes,
+            losses: rules.losses,
+            repetitions: rules.repetitions,
+            set_back: rules.set_back,
+        }
+    }
+
+    pub(crate) fn possible(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let mut add = |possible: bool, action| actions.extend(possible.then_some(action));
+        add(self.ticks > 0, Action::Tick);
+        add(self.set_back > 0, Action::SetBack);
+        for (at, replica) in self.replicas.iter().enumerate() {
+            add(replica.requests > 0, Action::Request(at));
+            add(self.crashes > 0 && replica.slice != Slice::default(), Action::Crash(at));
+            add(self.repetitions > 0 && replica.answer.is_some(), Action::Repeat(at));
+            match replica.link {
+                Link::Idle => {}
+                Link::Begun => add(true, Action::Ask(at)),
+                Link::Sent(_) => {
+                    add(true, Action::Commit(at));
+                    add(self.losses > 0, Action::RollBack(at));
+                }
+                Link::Decided { committed, .. } => {
+                    add(committed, Action::Answer(at));
+                    add(self.losses > 0 || !committed, Action::Fail(at));
+                }
+            }
+        }
+        actions
+    }
+
+    pub(crate) fn perform(&mut self, rules: &Rules, action: Action) {
+        match action {
+            Action::Tick => {
+                self.ticks -= 1;
+                self.second += 1;
+                for (replica, rate) in self.replicas.iter_mut().zip(&rules.rates) {
+                    replica.before = replica.clock;
+                    replica.clock += rate * 1_000_000;
+                }
+            }
+            Action::SetBack => {
+                self.set_back -= 1;
+                self.second -= 2;
+                if rules.has(Fault::SetBackForgets) {
+                    self.table = LimitTable::default();
+                }
+            }
+            Action::Request(at) => {
+                self.replicas[at].requests -= 1;
+                self.request(rules, at);
+            }
+            Action::Ask(at) => {
+                let replica = &mut self.replicas[at];
+                let question = replica.slice.ask(&rules.limit(), MonotonicTime::from_nanos(replica.clock));
+                replica.link = Link::Sent(question);
+            }
+            Action::Commit(at) => self.decide(rules, at, true),
+            Action::RollBack(at) => {
+                self.losses -= 1;
+                self.decide(rules, at, false);
+            }
+            Action::Answer(at) => self.answer(rules, at),
+            Action::Fail(at) => self.fail(rules, at),
+            Action::Repeat(at) => self.repeat(rules, at),
+            Action::Crash(at) => {
+                self.crashes -= 1;
+                let replica = &mut self.replicas[at];
+                // What was sent may still be committed; its answer finds nobody, as one that is lost.
+                if let Link::Sent(question) = replica.link {
+                    let request = slice_request(rules, question);
+                    self.table.take(&request, instant(self.second));
+                }
+                let replica = &mut self.replicas[at];
+                (replica.slice, replica.waiting) = (Slice::default(), 0);
+                (replica.link, replica.answer) = (Link::Idle, None);
+            }
+        }
+    }
+
+    /// A request arrives, or one that waited tries again.
+    fn request(&mut self, rules: &Rules, at: usize) {
+        let limit = rules.limit();
+        let replica = &mut self.replicas[at];
+        let clock = if rules.has(Fault::OldClock) { replica.before } else { replica.clock };
+        let now = MonotonicTime::from_nanos(clock);
+        match replica.slice.read(&limit, now) {
+            Reading::Enough => {
+                let window = replica.slice.window_begins();
+                replica.slice.charge(&limit);
+                let low = replica.slice.is_low(&limit, now) && replica.slice.begin();
+                if low {
+                    replica.link = Link::Begun;
+                }
+                *self.admitted.entry(self.second.div_euclid(WINDOW.into())).or_default() += rules.cost;
+                *self.charged.entry(window).or_default() += rules.cost;
+            }
+            Reading::Exhausted | Reading::Unavailable => {}
+            Reading::Empty => {
+                replica.slice.join();
+                replica.waiting += 1;
+                if replica.slice.begin() {
+                    replica.link = Link::Begun;
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, rules: &Rules, at: usize, committed: bool) {
+        let Link::Sent(question) = self.replicas[at].link else { unreachable!("only what was sent is decided") };
+        let request = slice_request(rules, question);
+        let mut table = self.table.clone();
+        let grant = table.take(&request, instant(self.second));
+        if committed && !rules.has(Fault::DeductedLater) {
+            self.table = table;
+        }
+        self.replicas[at].link = Link::Decided { question, grant, committed };
+    }
+
+    fn answer(&mut self, rules: &Rules, at: usize) {
+        let Link::Decided { question, grant, .. } = self.replicas[at].link else { unreachable!("it was decided") };
+        if rules.has(Fault::DeductedLater) {
+            self.table.take(&slice_request(rules, question), grant.at);
+        }
+        self.hear(rules, at, question, grant);
+        self.replicas[at].answer = Some((question, grant));
+        self.released(rules, at);
+    }
+
+    fn fail(&mut self, rules: &Rules, at: usize) {
+        let Link::Decided { question, grant, committed } = self.replicas[at].link else {
+            unreachable!("it was decided")
+        };
+        self.losses -= u32::from(committed);
+        if rules.has(Fault::UnknownUsed) {
+            self.hear(rules, at, question, grant);
+        } else {
+            let replica = &mut self.replicas[at];
+            replica.slice.failed(question, MonotonicTime::from_nanos(replica.clock));
+        }
+        self.replicas[at].answer = Some((question, grant)).filter(|_| committed);
+        self.released(rules, at);
+    }
+
+    /// The last answer arrives again, after the question was answered or given up.
+    fn repeat(&mut self, rules: &Rules, at: usize) {
+        self.repetitions -= 1;
+        let (question, grant) = self.replicas[at].answer.expect("an answer");
+        if rules.has(Fault::AnswersNotNumbered) {
+            let replica = &mut self.replicas[at];
+            let mut slice = replica.slice.clone();
+            slice.begin();
+            let current = slice.ask(&rules.limit(), question.asked_at);
+            replica.slice = slice;
+            self.hear(rules, at, current, grant);
+        } else {
+            self.hear(rules, at, question, grant);
+        }
+    }
+
+    fn hear(&mut self, rules: &Rules, at: usize, mut question: Question, mut grant: SliceGrant) {
+        let replica = &mut self.replicas[at];
+        let now = MonotonicTime::from_nanos(replica.clock);
+        if rules.has(Fault::NoWindowCheck) {
+            grant.ends += Duration::seconds(WINDOW.into());
+        }
+        if rules.has(Fault::NoMargin) {
+            grant.ends = grant.at + (grant.ends - grant.at) * 10 / 9;
+        }
+        if rules.has(Fault::CountedFromAnswer) {
+            question.asked_at = now;
+        }
+        replica.slice.answered(&rules.limit(), question, &grant, now);
+    }
+
+    /// Whoever waited tries again.
+    fn released(&mut self, rules: &Rules, at: usize) {
+        let replica = &mut self.replicas[at];
+        replica.link = Link::Idle;
+        for _ in 0..std::mem::take(&mut replica.waiting) {
+            self.replicas[at].slice.leave();
+            self.request(rules, at);
+        }
+    }
+
+    /// What was admitted beyond the amount.
+    pub(crate) fn violation(&self, rules: &Rules) -> Option<String> {
+        let beyond = |admitted: &BTreeMap<i64, u64>| {
+            let found = admitted.iter().find(|(_, admitted)| **admitted > rules.amount);
+            found.map(|(window, admitted)| format!("{admitted} of {} in the window {window}", rules.amount))
+        };
+        // Where the clock is set back, the same time comes twice, so it says nothing.
+        let by_clock = if rules.set_back == 0 { beyond(&self.admitted) } else { None };
+        beyond(&self.charged).or(by_clock)
+    }
+
+    /// How much was admitted in all.
+    pub(crate) fn admitted(&self) -> u64 {
+        self.admitted.values().sum()
+    }
+
+    /// How much was admitted in the busiest window.
+    pub(crate) fn most_admitted(&self) -> u64 {
+        self.admitted.values().copied().max().unwrap_or_default()
+    }
+}
+
+fn slice_request(rules: &Rules, question: Question) -> SliceRequest {
+    let Limit { name, amount, window, .. } = rules.limit();
+    let Question { least, need, want, .. } = question;
+    SliceRequest { holder: Holder::from_u128(1), name, period: window.period(), amount, least, need, want }
+}
+
+fn instant(second: i64) -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)
+}
