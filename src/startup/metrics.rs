@@ -124,6 +124,10 @@ impl Sources {
         for (place, reason) in Denial::codes().enumerate() {
             reasons.value(&[reason], denials.get(place));
         }
+        let mut limited = text.family(&table::LIMIT_CHECKS);
+        keys.limit_counts().outcomes().for_each(|(outcome, count)| limited.value(&[outcome], count));
+        let mut slices = text.family(&table::LIMIT_SLICES);
+        keys.limit_counts().grants().for_each(|(outcome, count)| slices.value(&[outcome], count));
         let mut first = text.family(&table::CHECKS_WAITING);
         first.value(&["key"], keys.first_checks());
         first.value(&["token"], tokens.first_checks());

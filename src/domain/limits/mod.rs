@@ -57,9 +57,11 @@ impl Limits {
         self.0.is_none()
     }
 
-    /// The heap memory in bytes.
+    /// The heap memory in bytes, with what counts them.
     pub fn bytes_besides(&self) -> usize {
-        self.as_slice().iter().map(|limit| size_of::<Limit>() + limit.name.as_str().len()).sum()
+        /// A slice, and its part of the meter and of the registry.
+        const COUNTER: usize = 200;
+        self.as_slice().iter().map(|limit| size_of::<Limit>() + limit.name.as_str().len() + COUNTER).sum()
     }
 }
 

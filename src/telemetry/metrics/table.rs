@@ -120,6 +120,18 @@ static WAY: Label = words(
      was known or has just been verified; an Argon2id hash; the form and tag of a key, which cost no query; the \
      signature or the claims of a token, which cost none either. `none` if nothing could decide.",
 );
+static LIMIT_OUTCOME: Label = words(
+    "outcome",
+    &["granted", "granted_later", "refused", "undecided", "uncounted"],
+    "Of limits. `granted`: from what the replica had in hand; `granted_later`: after the database had answered; `refused`: a limit is \
+     exhausted; `undecided`: the database did not answer, and the request was answered 503; `uncounted`: the database did \
+     not answer, and the limits concerned admit then.",
+);
+static LIMIT_SLICE: Label = words(
+    "outcome",
+    &["granted", "refused", "failed"],
+    "Of slices of limits. `refused`: nothing was left; `failed`: the database did not answer in time.",
+);
 static REASON: Label = Label {
     name: "reason",
     values: Values::OfTheProgram("the reasons in the log's lines `refused a request`"),
@@ -188,6 +200,18 @@ pub static CHECKS: Family = counter(
 pub static DENIALS: Family =
     counter("keyward_denials_total", &[&REASON], "Refused credentials, and requests that lack one, by reason.");
 /// First checks in flight.
+pub static LIMIT_CHECKS: Family = counter(
+    "keyward_limit_checks_total",
+    &[&LIMIT_OUTCOME],
+    "Requests with keys on which there are limits, or on whose owners there are.",
+);
+
+pub static LIMIT_SLICES: Family = counter(
+    "keyward_limit_slices_total",
+    &[&LIMIT_SLICE],
+    "Parts of limits that this replica has asked the database for; many travel in one statement, `take_slices`.",
+);
+
 pub static CHECKS_WAITING: Family = gauge(
     "keyward_first_checks",
     &[&CREDENTIAL],
@@ -399,6 +423,7 @@ pub static GROUPS: &[Group] = &[
         heading: "Checks",
         families: &[&CHECKS, &DENIALS, &CHECKS_WAITING, &CACHE_ENTRIES, &CACHE_USED, &CACHE_PLACES, &CACHE_EVICTIONS],
     },
+    Group { heading: "Limits", families: &[&LIMIT_CHECKS, &LIMIT_SLICES] },
     Group {
         heading: "Hashing",
         families: &[&HASHING_QUEUE, &HASHING_RUNNING, &HASHING_LIMIT, &HASHING_WAIT, &HASH_DURATION, &HASHING_REFUSALS],
