@@ -68,12 +68,12 @@ async fn run(keys: usize) {
     order.shuffle(&mut rand::rng());
     report("a warm key, any of them", &world.measure(&order).await);
     report("a warm key, one of a thousand", &world.measure(&order[..1_000].repeat(order.len() / 1_000)).await);
-    let before = resident_bytes();
     let limited = world.make_keys(keys / 10, LIMITS).await;
+    let before = resident_bytes();
     world.warm_up(&limited).await;
     let per_limited = (resident_bytes() - before) as f64 / limited.len() as f64;
     println!(
-        "{} keys with 3 limits: {per_limited:.0} bytes of resident memory each, with the store's copies",
+        "{} keys with 3 limits: {per_limited:.0} bytes of resident memory each",
         limited.len()
     );
     let limited: Vec<&str> = limited.iter().map(String::as_str).collect();
