@@ -72,10 +72,7 @@ async fn run(keys: usize) {
     let before = resident_bytes();
     world.warm_up(&limited).await;
     let per_limited = (resident_bytes() - before) as f64 / limited.len() as f64;
-    println!(
-        "{} keys with 3 limits: {per_limited:.0} bytes of resident memory each",
-        limited.len()
-    );
+    println!("{} keys with 3 limits: {per_limited:.0} bytes of resident memory each", limited.len());
     let limited: Vec<&str> = limited.iter().map(String::as_str).collect();
     report("a warm key with 3 limits, any of them", &world.measure(&limited.repeat(10)).await);
     report(

@@ -8,7 +8,10 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use test_support::fingerprint::Fingerprint;
 
-use crate::world::{Action, Rules, World};
+use crate::{
+    rules::Rules,
+    world::{Action, World},
+};
 
 pub(crate) struct Explored {
     pub(crate) states: usize,

@@ -7,10 +7,11 @@
 #![allow(clippy::print_stdout)] // the counterexamples and counts, for `--nocapture`
 
 mod explore;
+mod rules;
 mod world;
 
 use explore::{Explored, explore, simulate};
-use world::{Fault, Rules};
+use rules::{Fault, Rules};
 
 /// Random runs, and the steps of each.
 const RUNS: u64 = 200;

@@ -211,10 +211,7 @@ impl KeyChecker {
         way: Way,
         now: OffsetDateTime,
         address: Option<IpAddr>,
-    ) -> Checked<
-        Used<(Arc<KeyRecord>, Allowance), Exceeded>,
-        impl Future<Output = Used<(Arc<KeyRecord>, Allowance), Exceeded>>,
-    > {
+    ) -> Checked<Charged, impl Future<Output = Charged>> {
         let ProvenKey { record, meters } = key;
         self.cold.limiter.charge(meters).map(move |charged| {
             match &charged {
@@ -319,8 +316,10 @@ impl KeyChecker {
 
 /// The outcome of a use that could be decided, or none.
 type Used<T, E> = Result<Result<T, E>, Undecided>;
+/// A key whose limits were charged.
+type Charged = Used<(Arc<KeyRecord>, Allowance), Exceeded>;
 
-fn used<R>(charged: Used<(Arc<KeyRecord>, Allowance), Exceeded>) -> Used<Allowance, NotUsed<R>> {
+fn used<R>(charged: Charged) -> Used<Allowance, NotUsed<R>> {
     charged.map(|charged| charged.map(|(_, allowance)| allowance).map_err(NotUsed::Limited))
 }
 

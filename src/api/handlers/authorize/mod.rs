@@ -128,21 +128,20 @@ fn first_rule(services: &Services, request: &HttpRequest, policy: &Policy) -> Re
 /// The answer to a verdict that took account of what is demanded.
 fn decide(gate: &Gate, request: &HttpRequest, demanded: &Demanded, verdict: Result<Verdict, Undecided>) -> Answer {
     let by_rule = demanded.by_rule();
-    match verdict {
-        // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
-        Ok(Verdict::Denied(Denial::Missing)) if by_rule.is_some_and(|demand| demand.anonymous) => {
-            if demanded.scopes.clone()?.is_empty() {
-                return Ok(grant::of_nobody());
-            }
-        }
-        // The credential is valid.
-        Ok(Verdict::Denied(Denial::Scopes)) => {
-            let scopes = demanded.scopes.clone()?;
-            gate.note_refusal(Denial::Scopes, request);
-            let all: BTreeSet<&str> = by_rule.into_iter().flat_map(Demand::scopes).chain(scopes.iter()).collect();
-            return Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")));
-        }
-        _ => {}
+    let may_be_anonymous = by_rule.is_some_and(|demand| demand.anonymous);
+    // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
+    if may_be_anonymous
+        && matches!(verdict, Ok(Verdict::Denied(Denial::Missing)))
+        && demanded.scopes.clone()?.is_empty()
+    {
+        return Ok(grant::of_nobody());
+    }
+    // The credential is valid.
+    if matches!(verdict, Ok(Verdict::Denied(Denial::Scopes))) {
+        let scopes = demanded.scopes.clone()?;
+        gate.note_refusal(Denial::Scopes, request);
+        let all: BTreeSet<&str> = by_rule.into_iter().flat_map(Demand::scopes).chain(scopes.iter()).collect();
+        return Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")));
     }
     let principal = gate.decide(KIND, verdict, request)?;
     Ok(grant::of(&principal, gate.tokens.verifier()))
