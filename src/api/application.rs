@@ -1,6 +1,6 @@
 //! Keyward's routes as an application to be served.
 
-use std::{io, net::TcpListener, sync::Arc};
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
 use actix_service::map_config;
 use actix_web::{
@@ -39,6 +39,9 @@ pub struct Routes {
 /// The connections for the metrics alone: some readers, who read one text.
 const METRICS_CONNECTIONS: usize = 16;
 const METRICS_BUFFERED_BYTES: usize = 2 * 1024 * 1024;
+/// How long a connection for metrics may send nothing: shorter than a scrape's patience (10 s by default in Prometheus), so
+/// that idle connections can't keep a reader out.
+const METRICS_SILENCE: Duration = Duration::from_secs(3);
 
 /// Starts serving on `listeners`. The server runs while the returned future is polled, and is stopped through its
 /// handle.
@@ -60,6 +63,8 @@ pub fn start_metrics(tcp: TcpListener, served: Routes, settings: &Server) -> io:
         workers: std::num::NonZeroUsize::MIN,
         max_connections: METRICS_CONNECTIONS,
         max_buffered_bytes: METRICS_BUFFERED_BYTES,
+        header_timeout: settings.header_timeout.min(METRICS_SILENCE),
+        keep_alive: settings.keep_alive.min(METRICS_SILENCE),
         ..settings.clone()
     };
     serve(Listeners { tcp, socket: None }, served, routes::configure_metrics, None, &settings)

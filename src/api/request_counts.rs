@@ -24,6 +24,9 @@ pub const STATUSES: [&str; 24] = [
 const NUMBERS: [u16; STATUSES.len() - 1] =
     [200, 201, 204, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 422, 429, 431, 500, 501, 503];
 
+/// Those that spend the error budget.
+const FAILURES: [&str; 2] = ["500", "503"];
+
 /// The label of a request that no route serves.
 const NONE: &str = "none";
 
@@ -110,15 +113,19 @@ impl RequestCounts {
         self.endpoints.iter().map(labels).chain([RouteLabels { method: NONE, route: NONE }])
     }
 
-    /// How many answers each route gave with each status, if it gave any.
+    /// How many answers each route gave with each status, if it gave any. The failures of a route that was used begin with
+    /// 0: Prometheus sees no increase in a series that begins with its first events, so an outage between two scrapes would
+    /// be no error.
     pub fn counts(&self) -> impl Iterator<Item = (RouteLabels, &'static str, u64)> {
-        let places = self.routes().enumerate();
-        let all = places.flat_map(|(place, labels)| {
-            let of_status =
-                move |(status, name): (usize, &'static str)| (place * STATUSES.len() + status, labels, name);
-            STATUSES.into_iter().enumerate().map(of_status)
-        });
-        all.map(|(place, labels, status)| (labels, status, self.counts.get(place))).filter(|(.., count)| *count > 0)
+        let of_route = move |(route, labels): (usize, RouteLabels)| {
+            let is_used = self.durations.distribution(route).count() > 0;
+            let count = move |(place, status)| (labels, status, self.counts.get(route * STATUSES.len() + place));
+            let is_told = move |(_, status, count): &(_, &'static str, u64)| {
+                *count > 0 || (is_used && FAILURES.contains(status))
+            };
+            STATUSES.into_iter().enumerate().map(count).filter(is_told)
+        };
+        self.routes().enumerate().flat_map(of_route)
     }
 
     /// How long each route took, if it was used.

@@ -132,9 +132,13 @@ impl Link {
                         );
                     });
                 }
-                Err(error) => self.troubles.listening.tell(&error, |repeated| {
-                    tracing::warn!(%error, repeated, "cannot listen for changes; trying again");
-                }),
+                Err(error) => {
+                    // No heartbeat is sent without it: what fails is the attempt to begin with them.
+                    self.counts.heartbeat_failed();
+                    self.troubles.listening.tell(&error, |repeated| {
+                        tracing::warn!(%error, repeated, "cannot listen for changes; trying again");
+                    });
+                }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RECONNECT_PAUSE_MAX);

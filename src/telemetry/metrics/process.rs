@@ -1,11 +1,16 @@
 //! What the system knows of this process, under the names that all programs use for it. Only on Linux, where it is in
 //! `/proc`.
 
-use std::fs;
+use std::{
+    fs,
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
 use rustix::{
     param::{clock_ticks_per_second, page_size},
     process::{Resource, getrlimit},
+    time::{ClockId, clock_gettime},
 };
 
 use super::{
@@ -20,9 +25,7 @@ pub fn write(text: &mut Exposition) {
         text.single(&CPU_SECONDS, cpu_ticks as f64 / ticks);
         text.single(&VIRTUAL_BYTES, virtual_bytes);
         text.single(&RESIDENT_BYTES, resident_pages * page_size() as u64);
-        if let Some(booted) = booted_at() {
-            text.single(&START_TIME, booted as f64 + start_ticks as f64 / ticks);
-        }
+        text.single(&START_TIME, *STARTED.get_or_init(|| booted_at() + start_ticks as f64 / ticks));
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         // One of them is the folder itself.
@@ -53,8 +56,13 @@ fn stat() -> Option<Stat> {
     })
 }
 
-/// Seconds since 1970.
-fn booted_at() -> Option<u64> {
-    let text = fs::read_to_string("/proc/stat").ok()?;
-    text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+/// Seconds since 1970. Computed once, so that the clocks' differences are not taken for a restart.
+static STARTED: OnceLock<f64> = OnceLock::new();
+
+/// Seconds since 1970. By the clocks, because a process may be denied `/proc/stat` (`ProcSubset=pid` of systemd).
+fn booted_at() -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let up = clock_gettime(ClockId::Boottime);
+    let up = Duration::new(up.tv_sec.unsigned_abs(), up.tv_nsec.unsigned_abs() as u32);
+    now.saturating_sub(up).as_secs_f64()
 }

@@ -303,8 +303,11 @@ pub static HEARTBEATS: Family = histogram(
     "Time from sending a heartbeat until it is committed and heard again, which renews the lease.",
 );
 /// Failed heartbeats.
-pub static HEARTBEAT_FAILURES: Family =
-    counter("keyward_heartbeat_failures_total", &[], "Heartbeats that the database did not confirm.");
+pub static HEARTBEAT_FAILURES: Family = counter(
+    "keyward_heartbeat_failures_total",
+    &[],
+    "Heartbeats that the database did not confirm, and attempts to listen that failed, without which none is sent.",
+);
 /// The age of the last pulse.
 pub static PULSE_AGE: Family = gauge(
     "keyward_pulse_age_seconds",

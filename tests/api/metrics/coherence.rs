@@ -64,6 +64,9 @@ async fn a_lost_database_ends_the_lease_and_is_seen_in_failures_and_reconnects()
     cluster.stop().await;
     becomes(&replica, "keyward_lease_remaining_seconds", &[], |left| left == 0.0).await;
     becomes(&replica, "keyward_listen_reconnects_total", &[], |count| count >= 1.0).await;
+    // Connections are refused at once, so no heartbeat is even under way.
+    let before = Scrape::of(&replica).await.sum("keyward_heartbeat_failures_total", &[]);
+    becomes(&replica, "keyward_heartbeat_failures_total", &[], |count| count >= before + 3.0).await;
     cluster.restart().await;
     becomes(&replica, "keyward_lease_remaining_seconds", &[], |left| left > 0.0).await;
     cluster.pause();

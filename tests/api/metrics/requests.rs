@@ -40,6 +40,11 @@ async fn a_request_counts_under_the_pattern_of_its_route_with_its_status_and_its
     }
     grows(&replica, &before, DURATION, &[("route", "/v1/keys/{id}"), ("method", "GET")], 2.0).await;
     let scrape = Scrape::of(&replica).await;
+    // An increase from nothing is none for Prometheus.
+    for status in ["500", "503"] {
+        let failures = [("method", "GET"), ("route", "/v1/keys/{id}"), ("status", status)];
+        assert_eq!(scrape.get(REQUESTS, &failures), Some(0.0), "{status}");
+    }
     let sum = scrape.sum("keyward_http_request_duration_seconds_sum", &[("route", "/v1/keys/{id}")]);
     assert!(sum > 0.0 && sum < 30.0, "{sum}");
 }
