@@ -19,6 +19,7 @@ pub use self::{
         audit::{Event, csv_header, csv_lines, ndjson},
         keys::representation::{CreatedKey, Key, RotatedKey},
         metrics::MetricsPage,
+        owner_limits::OwnerLimits,
         owners::OwnerDetails,
         tokens::EndedTokens,
         verify::{KeyQuery, Verification},

@@ -17,8 +17,8 @@ use super::{
     access::{authenticate, immediate::Immediate, key_check::WithKey, strict},
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
-        audit, authorize::GatewayCheck, compatibility, health, keys, metrics, oauth, owners, problem_page, tokens,
-        verify,
+        audit, authorize::GatewayCheck, compatibility, health, keys, metrics, oauth, owner_limits, owners,
+        problem_page, tokens, verify,
     },
     openapi::{self, page},
     paths,
@@ -27,7 +27,7 @@ use super::{
 };
 
 /// Every method that a route has.
-const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The path of the metrics, by convention.
 const METRICS: &str = "/metrics";
@@ -80,6 +80,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/v1/admin/audit", Access::Administrator, |route| route.to(audit::list)),
     endpoint(Method::GET, "/v1/admin/owners", Access::Administrator, |route| route.to(owners::list)),
     endpoint(Method::GET, "/v1/admin/owners/{id}", Access::Administrator, |route| route.to(owners::show)),
+    endpoint(Method::GET, "/v1/admin/owners/{id}/limits", Access::Administrator, |route| route.to(owner_limits::show)),
+    endpoint(Method::PUT, "/v1/admin/owners/{id}/limits", Access::Administrator, |route| {
+        route.to(owner_limits::replace)
+    }),
     endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
     endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),

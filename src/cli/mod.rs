@@ -7,6 +7,7 @@ mod doctor;
 mod hardening;
 mod healthcheck;
 mod keys;
+mod owner_limits;
 mod owners;
 mod policy;
 mod replicas;

@@ -13,12 +13,15 @@ use keyward::{
     },
 };
 
-use super::shared::{
-    DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
-    output::{print, print_line},
-    print_json,
-    table::{actor, columns, facts, minute, or_dash},
-    tell_if_cut,
+use super::{
+    owner_limits::OwnersLimits,
+    shared::{
+        DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
+        output::{print, print_line},
+        print_json,
+        table::{actor, columns, facts, minute, or_dash},
+        tell_if_cut,
+    },
 };
 
 #[derive(clap::Args)]
@@ -64,6 +67,7 @@ Examples:
   keyward owners enable AGFsaWNl
   keyward owners enable --subject alice")]
     Enable(Switch),
+    Limits(OwnersLimits),
 }
 
 #[derive(clap::Args)]
@@ -108,6 +112,7 @@ impl Owners {
             Command::Show { which, json } => show(desk, &which.read(&desk.settings)?, json).await,
             Command::Disable(switch) => switch.run(desk, true).await,
             Command::Enable(switch) => switch.run(desk, false).await,
+            Command::Limits(limits) => limits.run(desk).await,
         })
     }
 }

@@ -61,6 +61,8 @@ pub enum Action {
     OwnerDisabled,
     /// An owner was enabled.
     OwnerEnabled,
+    /// The limits that all keys of an owner share were changed.
+    OwnerLimitsChanged,
     /// A token was revoked by its id.
     TokenRevoked,
     /// All tokens of a subject that were issued before an instant were revoked.
@@ -69,7 +71,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::KeyCreated,
         Self::KeyUpdated,
         Self::KeyRotated,
@@ -78,6 +80,7 @@ impl Action {
         Self::KeyRevoked,
         Self::OwnerDisabled,
         Self::OwnerEnabled,
+        Self::OwnerLimitsChanged,
         Self::TokenRevoked,
         Self::SubjectTokensRevoked,
     ];
@@ -93,6 +96,7 @@ impl Action {
             Self::KeyRevoked => "key.revoked",
             Self::OwnerDisabled => "owner.disabled",
             Self::OwnerEnabled => "owner.enabled",
+            Self::OwnerLimitsChanged => "owner.limits_changed",
             Self::TokenRevoked => "token.revoked",
             Self::SubjectTokensRevoked => "subject.tokens_revoked",
         }

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod owner;
 pub mod policy;
 pub mod ports;
+pub mod role;
 pub mod scope;
 pub mod token;
 mod values;

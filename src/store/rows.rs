@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::{
     api_key::KeyId,
     audit::Actor,
-    key_record::{AllowedIps, DisabledBy, KeyRecord, LastUse, ManagedKey, NotedMinute},
+    key_record::{AllowedIps, KeyRecord, LastUse, ManagedKey, NotedMinute},
     limits::Limits,
     metadata::Metadata,
     owner::Owner,
@@ -15,6 +15,7 @@ use crate::domain::{
         StoreError,
         keys::{StoredHash, StoredKey},
     },
+    role::Role,
     scope::Scopes,
     text::{KeyDescription, KeyName},
 };
@@ -100,8 +101,8 @@ impl TryFrom<ManagedRow> for ManagedKey {
 
     fn try_from(row: ManagedRow) -> Result<Self, StoreError> {
         // Older versions do not record who disabled a key; that counts as the owner.
-        let named = DisabledBy::ALL.into_iter().find(|by| row.disabled_by.as_deref() == Some(by.as_str()));
-        let disabled_by = (!row.enabled).then(|| named.unwrap_or(DisabledBy::Owner));
+        let named = Role::ALL.into_iter().find(|by| row.disabled_by.as_deref() == Some(by.as_str()));
+        let disabled_by = (!row.enabled).then(|| named.unwrap_or(Role::Owner));
         let version = row.version.try_into().map_err(|_| corrupt(row.id, "version 0"))?;
         let creator = ActorColumns {
             kind: row.creator_kind,

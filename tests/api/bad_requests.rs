@@ -152,7 +152,7 @@ async fn a_method_that_nobody_knows_is_501_wherever_it_is_sent() {
 async fn options_of_the_server_as_a_whole_are_told() {
     let scene = Scene::set().await;
     let answer = scene.answer(format!("{}\r\n", head("OPTIONS", "*"))).await;
-    assert_eq!((answer.status, answer.header("allow")), (204, Some("GET, HEAD, POST, PATCH, DELETE, OPTIONS")));
+    assert_eq!((answer.status, answer.header("allow")), (204, Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")));
     scene.refuses_and_closes(400, format!("{}\r\n", head("GET", "*"))).await;
 }
 

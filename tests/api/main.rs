@@ -85,6 +85,7 @@ mod scene;
 mod scopes;
 mod secret_scanning;
 mod service_role;
+mod setting_limits;
 mod shutdown;
 mod socket;
 mod starting;

@@ -19,7 +19,7 @@ use crate::api::paths;
 use crate::config;
 
 /// Every method that a route has.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// Every header that a route reads.
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, x-api-key, Content-Type, Idempotency-Key, If-Match, If-None-Match, x-request-id",

@@ -18,6 +18,7 @@ use crate::{
                 representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
             },
             oauth::Introspection,
+            owner_limits::{ChangedOwnerLimits, OwnerLimits},
             owners::{OwnerDetails, OwnerList, SwitchedOwner},
             problem_page::{ProblemType, ProblemTypes},
             tokens::RevokedTokens,
@@ -49,6 +50,8 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<RevokedTogether>(&mut schemas);
     add::<WouldBeRevoked>(&mut schemas);
     add::<SwitchedOwner>(&mut schemas);
+    add::<OwnerLimits>(&mut schemas);
+    add::<ChangedOwnerLimits>(&mut schemas);
     add::<OwnerDetails>(&mut schemas);
     add::<OwnerList>(&mut schemas);
     add::<RevokedTokens>(&mut schemas);

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     api::wire::request::{
         bodies::{
-            BULK_REVOCATION, Body, CHECK, CONDITIONS, KEY_PATCH, NEW_KEY, NEW_KEY_OF_AN_OWNER, NOTHING, OWNER_MEMBERS,
-            QUESTION, QUESTIONS, REASON_ONLY, ROTATION, TOKEN_REVOCATION,
+            BULK_REVOCATION, Body, CHECK, CONDITIONS, KEY_PATCH, LIMIT, NEW_KEY, NEW_KEY_OF_AN_OWNER, NOTHING,
+            OWNER_LIMITS, OWNER_MEMBERS, QUESTION, QUESTIONS, REASON_ONLY, ROTATION, TOKEN_REVOCATION,
         },
         schema::{NO_NUL, owner_id, reference},
     },
@@ -53,9 +53,11 @@ fn example(schema: &str) -> Value {
             "expiresIn": 7_776_000,
             "metadata": { "team": "payments" },
             "allowedIps": ["192.0.2.0/24"],
+            "limits": [{ "name": "minute", "limit": 1000, "window": "1m" }],
         }),
         "NewKeyOfAnOwner" => json!({ "owner": { "subject": "alice" }, "name": "billing worker" }),
         "KeyPatch" => json!({ "name": "billing worker 2", "metadata": { "team": null } }),
+        "OwnerLimitsToSet" => json!({ "limits": [{ "name": "day", "limit": 50_000, "window": "day" }] }),
         "Rotation" => json!({ "gracePeriod": 86_400 }),
         "Question" => {
             json!({ "key": "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c", "scopes": ["orders:read"], "explain": true })
@@ -72,7 +74,9 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
     let bodies = [
         ("NewKey", with_one_expiry(object(NEW_KEY, &[]))),
         ("NewKeyOfAnOwner", with_one_expiry(object(NEW_KEY_OF_AN_OWNER, &["owner"]))),
+        ("OwnerLimitsToSet", object(OWNER_LIMITS, &["limits"])),
         ("WhichOwner", which_owner()),
+        ("LimitToSet", object(LIMIT, &["name", "limit", "window"])),
         ("KeyPatch", with_one_expiry(object(KEY_PATCH, &[]))),
         ("Rotation", with_one_expiry(object(ROTATION, &[]))),
         // A check of one key, or of many. Each alternative has a name, so that client generators produce named types.

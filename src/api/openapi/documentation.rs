@@ -129,6 +129,15 @@ pub(super) const GROUPS: &[Group] = &[
                 "Whether the owner is disabled, since when, why and by whom, and the number of their keys by state.",
             ),
             (
+                "GET /v1/owners/{id}/limits",
+                "The limits apply to the use of all of the owner's keys together. An owner without any has an empty list.",
+            ),
+            (
+                "PUT /v1/owners/{id}/limits",
+                "Replaces the whole list, also for keys that are created later. The response is sent once every replica \
+                applies the limits.",
+            ),
+            (
                 "POST /v1/owners/{id}/disable",
                 "All keys of the owner, including those created later, are refused until the owner is enabled.",
             ),

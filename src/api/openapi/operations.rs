@@ -216,6 +216,24 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             )
             .stored()
     }),
+    ("GET /v1/owners/{id}/limits", |_| {
+        Operation::new("showOwnerLimits", "Show the limits that all keys of an owner share")
+            .takes([parameters::owner_id_in_path()])
+            .conditional()
+            .answers_with(200, "The limits", "OwnerLimits", TAG)
+            .answers_without_json(304, "Not modified", TAG)
+            .fails([Reason::NotFound(Missing::Route)])
+            .stored()
+    }),
+    ("PUT /v1/owners/{id}/limits", |_| {
+        Operation::new("replaceOwnerLimits", "Replace the limits that all keys of an owner share")
+            .takes([parameters::owner_id_in_path()])
+            .conditional()
+            .reads(body("OwnerLimitsToSet"))
+            .answers_with(200, "Applied on every replica", "ChangedOwnerLimits", TAG)
+            .fails([Reason::NotFound(Missing::Route), Reason::PreconditionFailed])
+            .stored()
+    }),
     ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Disable an owner")),
     ("POST /v1/owners/{id}/enable", |_| switch_owner("enableOwner", "Enable an owner")),
     ("POST /v1/tokens/revoke", |_| {

@@ -20,9 +20,11 @@ use crate::{
     config::{Settings, Sources},
     domain::{
         api_key::{Environment, Keyring, Pepper},
-        key_record::{DisabledBy, KeyState},
+        key_record::KeyState,
         ledger::Reach,
+        limits::OnOutage,
         owner::Owner,
+        role::Role,
     },
 };
 
@@ -144,7 +146,8 @@ fn queries_are_documented_with_the_names_that_are_read() {
 fn words_are_documented_as_the_domain_has_them() {
     let schemas = answers::schemas();
     assert_eq!(schemas["State"]["enum"], json!(KeyState::ALL.map(KeyState::as_str)));
-    assert_eq!(schemas["Switcher"]["enum"], json!(DisabledBy::ALL.map(DisabledBy::as_str)));
+    assert_eq!(schemas["Switcher"]["enum"], json!(Role::ALL.map(Role::as_str)));
+    assert_eq!(schemas["InOutage"]["enum"], json!(OnOutage::ALL.map(OnOutage::as_str)));
     let environments = [Environment::Live, Environment::Test].map(Environment::as_str);
     assert_eq!(schemas["Environment"]["enum"], json!(environments));
 }

@@ -73,3 +73,12 @@ mod tests {
         assert!(read("alice").is_err());
     }
 }
+
+/// Who disabled a key, or set a limit, for the schema.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
+pub(crate) enum Switcher {
+    Owner,
+    Administrator,
+}

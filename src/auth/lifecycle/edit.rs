@@ -9,10 +9,12 @@ use super::{Caller, ChangedKey, Done, Expiry, Lifecycle};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
-    key_record::{AllowedIps, DisabledBy, ManagedKey},
+    key_record::{AllowedIps, ManagedKey},
     ledger::{Decision, Event, Quota, Refusal, Violation},
+    limits::AskedLimits,
     metadata::{Metadata, MetadataPatch},
     precondition::Preconditions,
+    role::Role,
     scope::Scopes,
     text::{ChangeReason, KeyDescription, KeyName},
     timestamp,
@@ -31,6 +33,8 @@ pub struct Edit {
     pub metadata: Option<Option<MetadataPatch>>,
     /// The complete new networks.
     pub allowed_ips: Option<AllowedIps>,
+    /// The complete new limits, except for those of an administrator, which an owner can't change.
+    pub limits: Option<AskedLimits>,
     /// The expiry.
     pub expiry: Option<Expiry>,
     /// Whether the key is enabled.
@@ -183,19 +187,19 @@ fn demand_unrevoked(key: &ManagedKey) -> Result<(), Refusal> {
 /// Enables or disables a key. A key of a disabled owner can't be enabled, because it would not work. An owner can't
 /// enable a key that an administrator has disabled, but can disable it again.
 fn switch(key: &mut ManagedKey, enabled: bool, caller: &Caller) -> Result<(), Refusal> {
-    let by = caller.reach.disables_as();
-    let by_administrator = key.disabled_by == Some(DisabledBy::Administrator);
+    let by = caller.reach.role();
+    let by_administrator = key.disabled_by == Some(Role::Administrator);
     if enabled && key.record.owner_disabled {
         return Err(Refusal::OwnerDisabled);
     }
-    if enabled && by_administrator && by == DisabledBy::Owner {
+    if enabled && by_administrator && by == Role::Owner {
         return Err(Refusal::DisabledByAdministrator);
     }
     key.record.enabled = enabled;
     key.disabled_by = if enabled {
         None
     } else if by_administrator {
-        Some(DisabledBy::Administrator)
+        Some(Role::Administrator)
     } else {
         Some(by)
     };
@@ -229,6 +233,9 @@ fn apply(key: &ManagedKey, edit: &Edit, caller: &Caller) -> Result<ManagedKey, R
     if let Some(allowed_ips) = &edit.allowed_ips {
         record.allowed_ips.clone_from(allowed_ips);
     }
+    if let Some(limits) = &edit.limits {
+        record.limits = limits.applied_to(&record.limits, caller.reach.role()).map_err(Refusal::from)?;
+    }
     match edit.expiry {
         Some(Expiry::At(end)) => record.expires_at = Some(end),
         Some(Expiry::Never | Expiry::Latest) => record.expires_at = None,
@@ -253,6 +260,7 @@ fn changes(before: &ManagedKey, after: &ManagedKey) -> Vec<FieldChange> {
         ("scopes", was.scopes != is.scopes),
         ("metadata", !was.metadata.says_the_same_as(&is.metadata)),
         ("allowedIps", was.allowed_ips != is.allowed_ips),
+        ("limits", was.limits != is.limits),
         ("expiresAt", was.expires_at != is.expires_at),
         ("enabled", was.enabled != is.enabled),
         // An administrator takes over a key that the owner has disabled.
@@ -273,8 +281,9 @@ fn value_of(key: &ManagedKey, field: &str) -> Value {
         "metadata" => serde_json::from_str(record.metadata.as_object())
             .unwrap_or_else(|_| Value::String(record.metadata.as_object().to_owned())),
         "allowedIps" => record.allowed_ips.networks().iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+        "limits" => record.limits.to_stored(),
         "expiresAt" => record.expires_at.map(timestamp::write).into(),
-        "disabledBy" => key.disabled_by.map(DisabledBy::as_str).into(),
+        "disabledBy" => key.disabled_by.map(Role::as_str).into(),
         _ => record.enabled.into(),
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         api_key::{Environment, GeneratedKey, KeyId, Keyring},
         key_record::{AllowedIps, KeyRecord, ManagedKey},
         ledger::{IdempotentRequest, Inserted, Insertion, Refusal},
+        limits::{AskedLimits, Limits},
         metadata::Metadata,
         owner::Owner,
         scope::Scopes,
@@ -48,6 +49,8 @@ pub struct NewKey {
     pub metadata: Metadata,
     /// The networks that the key may be used from.
     pub allowed_ips: AllowedIps,
+    /// The limits on the key.
+    pub limits: AskedLimits,
     /// The expiry.
     pub expiry: Expiry,
     /// Whether the key is enabled from the start.
@@ -76,6 +79,7 @@ impl NewKey {
             scopes: Scopes::default(),
             metadata: Metadata::default(),
             allowed_ips: AllowedIps::default(),
+            limits: AskedLimits::default(),
             expiry: Expiry::Never,
             enabled: true,
         }
@@ -141,10 +145,12 @@ impl KeyIssuer {
     ) -> Done<Issued> {
         let GeneratedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
-        let key = self.ordered(order, id, environment, caller, now);
-        if let Err(refusal) = self.lifecycle.allow(&key, None, caller) {
-            return Ok(Err(refusal));
-        }
+        let ordered = self.ordered(order, id, environment, caller, now);
+        let allowed = ordered.and_then(|key| self.lifecycle.allow(&key, None, caller).map(|()| key));
+        let key = match allowed {
+            Ok(key) => key,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let hash = self.hasher.hash_for(&key.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
         let quota = self.lifecycle.policy.quota();
         let insertion = Insertion { key: &key, hash: &hash, reach: &caller.reach, request, quota };
@@ -174,7 +180,7 @@ impl KeyIssuer {
         environment: Environment,
         caller: &Caller,
         now: OffsetDateTime,
-    ) -> ManagedKey {
+    ) -> Result<ManagedKey, Refusal> {
         let expires_at = match order.expiry {
             Expiry::At(end) => Some(end),
             Expiry::Never => None,
@@ -184,17 +190,18 @@ impl KeyIssuer {
             scopes: order.scopes,
             metadata: order.metadata,
             allowed_ips: order.allowed_ips,
+            limits: order.limits.applied_to(&Limits::default(), caller.reach.role())?,
             expires_at,
             enabled: order.enabled,
             ..KeyRecord::new(id, order.owner, environment)
         };
-        let disabled_by = (!record.enabled).then(|| caller.reach.disables_as());
-        ManagedKey {
+        let disabled_by = (!record.enabled).then(|| caller.reach.role());
+        Ok(ManagedKey {
             disabled_by,
             description: order.description,
             created_by: Some(caller.author.actor.clone()),
             ..ManagedKey::new(record, order.name, now)
-        }
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! - `rotate`: rotates keys
 //! - `edit`: changes, disables, enables and revokes a key
 //! - `bulk`: the same for many keys at once: by filter, or by owner
+//! - `owner_limits`: limits that all keys of an owner share
 //! - `tokens`: revokes tokens
 //! - `policy`: the operator's policies, and the rights that nobody may pass on
 
@@ -11,6 +12,7 @@ mod bulk;
 mod edit;
 pub mod ended_keys;
 mod issue;
+mod owner_limits;
 mod policy;
 mod rotate;
 mod tokens;
@@ -25,6 +27,7 @@ pub use self::{
     bulk::{ManyRevoked, OwnersStopped, SwitchedOwner},
     edit::{Edit, Switch},
     issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
+    owner_limits::LimitedOwner,
     rotate::{Rotated, Rotation},
     tokens::EndedEverywhere,
 };

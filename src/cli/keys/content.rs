@@ -8,6 +8,7 @@ use keyward::{
     auth::lifecycle::Expiry,
     domain::{
         key_record::AllowedIps,
+        limits::{AskedLimit, AskedLimits},
         metadata::InvalidMetadata,
         scope::Scopes,
         text::{KeyDescription, KeyName},
@@ -15,7 +16,7 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
-use crate::cli::shared::{Misuse, values};
+use crate::cli::shared::{Misuse, limits, values};
 
 #[derive(clap::Args)]
 pub(super) struct Content {
@@ -31,6 +32,9 @@ pub(super) struct Content {
     /// An address or network that it may be used from; may be repeated.
     #[arg(long, value_name = "NETWORK", value_parser = values::network)]
     pub(super) allowed_ip: Vec<IpNet>,
+    /// A limit of use, such as minute=1000/1m; may be repeated.
+    #[arg(long, value_name = "LIMIT", value_parser = limits::read)]
+    pub(super) limit: Vec<AskedLimit>,
     /// Notes, as a JSON object.
     #[arg(long, value_name = "JSON")]
     pub(super) metadata: Option<String>,
@@ -78,6 +82,10 @@ impl Content {
     pub(super) fn allowed_ips(&self) -> anyhow::Result<AllowedIps> {
         AllowedIps::new(self.allowed_ip.iter().copied())
             .map_err(|error| Misuse(format!("--allowed-ip: {error}")).into())
+    }
+
+    pub(super) fn limits(&self) -> anyhow::Result<AskedLimits> {
+        limits::asked(&self.limit)
     }
 
     /// The metadata, or a patch for it, if given.

@@ -3,7 +3,10 @@
 use keyward::domain::key_record::ManagedKey;
 use time::OffsetDateTime;
 
-use crate::cli::shared::table::{actor, columns, facts, minute, or_dash};
+use crate::cli::shared::{
+    limits,
+    table::{actor, columns, facts, minute, or_dash},
+};
 
 /// One key per line, in columns.
 pub(super) fn of_keys(keys: &[ManagedKey], now: OffsetDateTime) -> String {
@@ -41,6 +44,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("scopes", scopes(key)),
         ("metadata", record.metadata.as_object().to_owned()),
         ("allowed ips", or_dash(&networks.join(" "))),
+        ("limits", limits::written(&record.limits)),
         ("created", minute(Some(key.created_at))),
         ("made by", actor(key.created_by.as_ref())),
         ("updated", minute(Some(key.updated_at))),

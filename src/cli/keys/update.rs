@@ -13,7 +13,7 @@ use crate::cli::shared::{Desk, Misuse, granted, now, operator, output::print_lin
 /// Change a key. What is not named stays as it is. Returns when every replica goes by it.
 #[derive(clap::Args)]
 #[command(after_help = "\
---scope and --allowed-ip replace all that there are. --metadata is merged into what is there (RFC 7396): a member
+--scope, --allowed-ip and --limit replace all that there are. --metadata is merged into what is there (RFC 7396): a member
 that is null is removed.
 
 Examples:
@@ -21,6 +21,7 @@ Examples:
   keyward keys update 0352mXAgJX8YoWA3E5sR9r \\
     --scope orders:read --scope orders:write --expires-in 90d
   keyward keys update 0352mXAgJX8YoWA3E5sR9r --metadata '{\"team\":\"payments\"}'
+  keyward keys update 0352mXAgJX8YoWA3E5sR9r --limit minute=1000/1m,cost=5
   keyward keys update 0352mXAgJX8YoWA3E5sR9r --clear allowed-ips,expiry")]
 pub(super) struct Update {
     /// The key's id.
@@ -44,6 +45,7 @@ enum Field {
     Scopes,
     Metadata,
     AllowedIps,
+    Limits,
     Expiry,
 }
 
@@ -67,6 +69,7 @@ impl Update {
             ("--scope", !content.scope.is_empty(), Field::Scopes),
             ("--metadata", content.metadata.is_some(), Field::Metadata),
             ("--allowed-ip", !content.allowed_ip.is_empty(), Field::AllowedIps),
+            ("--limit", !content.limit.is_empty(), Field::Limits),
             ("an expiry", expiry.is_some(), Field::Expiry),
         ];
         if let Some((option, ..)) = given.iter().find(|(_, given, field)| *given && self.clear.contains(field)) {
@@ -85,6 +88,7 @@ impl Update {
             allowed_ips: (is_cleared(Field::AllowedIps) || !content.allowed_ip.is_empty())
                 .then(|| content.allowed_ips())
                 .transpose()?,
+            limits: (is_cleared(Field::Limits) || !content.limit.is_empty()).then(|| content.limits()).transpose()?,
             expiry: is_cleared(Field::Expiry).then_some(Expiry::Never).or(expiry),
             enabled: content.enabled,
         })

@@ -10,6 +10,7 @@
 
 mod database;
 mod leases;
+pub(in crate::cli) mod limits;
 pub(super) mod output;
 mod owner;
 mod refusal;

@@ -39,6 +39,7 @@ fn violation(violation: &Violation) -> String {
             format!("keys.max_lifetime allows {} at most", span(*longest))
         }
         Violation::ScopeNotHeld(scope) | Violation::ScopeNotForKeys(scope) => format!("only tokens may carry {scope}"),
+        Violation::Limits(refused) => format!("the limits: {refused}"),
         Violation::Metadata(error) => format!("the metadata: {error}"),
     }
 }

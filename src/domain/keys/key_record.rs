@@ -18,6 +18,7 @@ use crate::domain::{
     metadata::Metadata,
     network,
     owner::Owner,
+    role::Role,
     scope::Scopes,
     text::{KeyDescription, KeyName},
 };
@@ -231,28 +232,6 @@ impl KeyState {
     }
 }
 
-/// Who disabled a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DisabledBy {
-    /// The key's owner.
-    Owner,
-    /// An administrator. The owner cannot enable the key then.
-    Administrator,
-}
-
-impl DisabledBy {
-    /// Every value.
-    pub const ALL: [Self; 2] = [Self::Owner, Self::Administrator];
-
-    /// The word in the database and in responses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Administrator => "administrator",
-        }
-    }
-}
-
 /// The version of a new key.
 pub const FIRST_VERSION: NonZeroI64 = NonZeroI64::new(1).expect("one is not zero");
 
@@ -270,7 +249,7 @@ pub struct ManagedKey {
     /// When it was last changed.
     pub updated_at: OffsetDateTime,
     /// Who disabled it; `None` while it is enabled.
-    pub disabled_by: Option<DisabledBy>,
+    pub disabled_by: Option<Role>,
     /// The reason given for the revocation.
     pub revoked_reason: Option<String>,
     /// The key that this key replaced; `None` also if an earlier version did not record it.
@@ -287,7 +266,7 @@ impl ManagedKey {
     /// A key that its owner has just created.
     pub fn new(record: KeyRecord, name: Option<KeyName>, created_at: OffsetDateTime) -> Self {
         Self {
-            disabled_by: (!record.enabled).then_some(DisabledBy::Owner),
+            disabled_by: (!record.enabled).then_some(Role::Owner),
             record: KeyRecord { name, ..record },
             description: None,
             created_at,

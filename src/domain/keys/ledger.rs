@@ -10,10 +10,13 @@ use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
     coherence::Mark,
-    key_record::{DisabledBy, ManagedKey},
+    key_record::ManagedKey,
+    limits::{AskedLimits, Limits, LimitsRefused},
     metadata::InvalidMetadata,
     owner::Owner,
     ports::keys::StoredHash,
+    precondition::Preconditions,
+    role::Role,
     text::ChangeReason,
 };
 
@@ -27,11 +30,11 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// The role in which such a caller disables a key.
-    pub fn disables_as(&self) -> DisabledBy {
+    /// The role of such a caller.
+    pub fn role(&self) -> Role {
         match self {
-            Self::Own(_) => DisabledBy::Owner,
-            Self::Any => DisabledBy::Administrator,
+            Self::Own(_) => Role::Owner,
+            Self::Any => Role::Administrator,
         }
     }
 
@@ -89,6 +92,14 @@ pub enum Violation {
     ScopeNotForKeys(String),
     /// The metadata is invalid after the merge.
     Metadata(InvalidMetadata),
+    /// The limits can't be these.
+    Limits(LimitsRefused),
+}
+
+impl From<LimitsRefused> for Refusal {
+    fn from(refused: LimitsRefused) -> Self {
+        Self::Against(vec![Violation::Limits(refused)])
+    }
 }
 
 /// A key to be created.
@@ -216,6 +227,28 @@ pub struct OwnerSwitched {
     pub changed: bool,
     /// Why the owner is switched off, in the words of who did it first.
     pub reason: Option<ChangeReason>,
+}
+
+/// Replaces the limits that all keys of an owner share.
+#[derive(Clone, Debug)]
+pub struct OwnerLimitsChange {
+    /// The owner.
+    pub owner: Owner,
+    /// The complete new limits.
+    pub limits: AskedLimits,
+    /// The preconditions on the limits until now.
+    pub preconditions: Preconditions,
+    /// The time of the change.
+    pub at: OffsetDateTime,
+}
+
+/// The limits of an owner after a change.
+#[derive(Clone, Debug)]
+pub struct OwnerLimitsChanged {
+    /// The limits.
+    pub limits: Limits,
+    /// Whether it was the change that made them so.
+    pub changed: bool,
 }
 
 /// The circumstances of a change to several keys, or to tokens.

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::Window;
+use crate::domain::role::Role;
 
 /// The largest amount, which a structured field can carry (RFC 9651 §3.3.1) and JavaScript can count.
 pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
-const NAME_MAX_BYTES: usize = 50;
+/// The maximum length of a name.
+pub const NAME_MAX_BYTES: usize = 50;
 
 /// How much may be used in a window.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +23,8 @@ pub struct Limit {
     pub cost: u64,
     /// What to do when the database does not answer and nothing is in hand.
     pub on_outage: OnOutage,
+    /// Who set it.
+    pub set_by: Role,
 }
 
 /// What becomes of a request if it can't be counted.
@@ -44,6 +48,11 @@ impl OnOutage {
             Self::Admit => "admit",
         }
     }
+
+    /// The value with this name.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|value| value.as_str() == word)
+    }
 }
 
 /// The name of a limit: up to 50 letters, digits, dots, hyphens and underscores, which need no escaping anywhere.
@@ -54,13 +63,13 @@ pub struct LimitName(Box<str>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLimit {
     /// The name.
-    #[error("name: 1 to {NAME_MAX_BYTES} letters, digits, dots, hyphens or underscores")]
+    #[error("must be 1 to {NAME_MAX_BYTES} letters, digits, dots, hyphens or underscores")]
     Name,
     /// The amount.
-    #[error("limit: from 1 to {AMOUNT_MAX}")]
+    #[error("must be a whole number from 1 to {AMOUNT_MAX}")]
     Amount,
     /// The cost.
-    #[error("cost: from 1 to the limit, or no request could ever be granted")]
+    #[error("must be from 1 to the limit, or no request could ever be granted")]
     Cost,
 }
 
@@ -91,12 +100,17 @@ impl fmt::Display for LimitName {
 }
 
 impl Limit {
-    /// A limit that costs 1 a request and refuses in an outage.
+    /// A limit of an administrator that costs 1 a request and refuses in an outage.
     ///
     /// # Errors
     /// [`InvalidLimit::Amount`].
     pub fn new(name: LimitName, amount: u64, window: Window) -> Result<Self, InvalidLimit> {
-        Self { name, amount, window, cost: 1, on_outage: OnOutage::default() }.checked()
+        Self { name, amount, window, cost: 1, on_outage: OnOutage::default(), set_by: Role::Administrator }.checked()
+    }
+
+    /// Whether both limit the same in the same way, whoever set them.
+    pub fn is_like(&self, other: &Self) -> bool {
+        *self == Self { set_by: self.set_by, ..other.clone() }
     }
 
     /// The limit, if its numbers make sense.

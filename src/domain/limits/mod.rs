@@ -1,21 +1,24 @@
 //! Limits of use: so much in each window, on a key or on an owner.
 //!
 //! - `limit`, `window`: one limit, and the windows in which it counts
+//! - `asked`: limits as somebody wants them to be, and whether they may
 //! - `stored`: limits as the database has them
 //! - `allowance`: what is left of them, and which are exhausted
 
 mod allowance;
+mod asked;
 mod limit;
 mod stored;
 mod window;
 
-use std::sync::Arc;
+use std::{num::NonZeroI64, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
 pub use self::{
     allowance::{Allowance, Exceeded, LimitReadings, LimitState},
-    limit::{AMOUNT_MAX, InvalidLimit, Limit, LimitName, OnOutage},
+    asked::{AskedLimit, AskedLimits, LimitsRefused},
+    limit::{AMOUNT_MAX, InvalidLimit, Limit, LimitName, NAME_MAX_BYTES as LIMIT_NAME_MAX_BYTES, OnOutage},
     stored::InvalidLimits,
     window::{InvalidWindow, Span, WINDOW_MAX_SECONDS, Window},
 };
@@ -55,6 +58,14 @@ impl Limits {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Changes whenever the limits do, as the version of what has no counter.
+    pub fn version(&self) -> NonZeroI64 {
+        let hash: [u8; 32] = Sha256::digest(self.to_stored().to_string()).into();
+        let number = i64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));
+        // Without the sign, it looks like any other version.
+        NonZeroI64::new(number & i64::MAX).unwrap_or(NonZeroI64::MAX)
     }
 
     /// The heap memory in bytes, with what counts them.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{InvalidLimit, InvalidWindow, LIMITS_MAX, Limit, LimitName, Limits, OnOutage};
+use crate::domain::role::Role;
 
 /// Limits are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,14 +53,17 @@ fn read(members: &Map<String, Value>) -> Result<Limit, InvalidLimits> {
     let cost = members.get("cost").map_or(Some(1), Value::as_u64);
     let on_outage = match members.get("onOutage") {
         None => Some(OnOutage::default()),
-        Some(word) => OnOutage::ALL.into_iter().find(|known| word == known.as_str()),
+        Some(word) => word.as_str().and_then(OnOutage::of),
     };
+    // Without it, nobody but an administrator can have written it.
+    let set_by = members.get("setBy").and_then(Value::as_str).and_then(Role::of).unwrap_or(Role::Administrator);
     let limit = Limit {
         name: LimitName::parse(text("name")?)?,
         amount: members.get("limit").and_then(Value::as_u64).ok_or(InvalidLimit::Amount)?,
         window: text("window")?.parse()?,
         cost: cost.ok_or(InvalidLimit::Cost)?,
         on_outage: on_outage.ok_or(InvalidLimits::OnOutage)?,
+        set_by,
     };
     Ok(limit.checked()?)
 }
@@ -71,6 +75,7 @@ fn write(limit: &Limit) -> Value {
         "window": limit.window.to_string(),
         "cost": limit.cost,
         "onOutage": limit.on_outage.as_str(),
+        "setBy": limit.set_by.as_str(),
     })
 }
 

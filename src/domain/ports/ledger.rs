@@ -10,7 +10,11 @@ use crate::domain::{
     api_key::KeyId,
     audit::{AuditEvent, Author},
     key_record::ManagedKey,
-    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Together},
+    ledger::{
+        Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerLimitsChange, OwnerLimitsChanged, OwnerSwitch,
+        OwnerSwitched, Reach, Refusal, Together,
+    },
+    limits::Limits,
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     text::ChangeReason,
@@ -111,6 +115,22 @@ pub trait KeyLedger: Send + Sync {
     /// # Errors
     /// [`StoreError`] if it may not have been switched.
     async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError>;
+
+    /// The limits that all keys of an owner share.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn owner_limits(&self, owner: &Owner) -> Result<Limits, StoreError>;
+
+    /// Replaces the limits that all keys of an owner share, including their future ones.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have been replaced.
+    async fn change_owner_limits(
+        &self,
+        change: &OwnerLimitsChange,
+        by: Together<'_>,
+    ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError>;
 
     /// Revokes tokens. For a subject's tokens, returns the instant before which they are refused; it can be later than
     /// the requested one if a later one was set before.

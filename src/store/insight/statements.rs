@@ -44,6 +44,8 @@ statements! {
     ListOwners = "list_owners",
     ShowOwner = "show_owner",
     SwitchOwner = "switch_owner",
+    ShowOwnerLimits = "show_owner_limits",
+    ChangeOwnerLimits = "change_owner_limits",
     RevokeTokens = "revoke_tokens",
     RemoveEndedKeys = "remove_ended_keys",
     KeepAuditMonths = "keep_audit_months",

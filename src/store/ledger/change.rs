@@ -10,9 +10,10 @@ use super::{
     managed_rows, owner_parts,
 };
 use crate::domain::{
-    key_record::{DisabledBy, FIRST_VERSION, ManagedKey},
+    key_record::{FIRST_VERSION, ManagedKey},
     ledger::{Change, Decision, Outcome, Quota, Refusal},
     ports::StoreError,
+    role::Role,
 };
 
 impl Store {
@@ -115,7 +116,7 @@ async fn overwrite(
         "UPDATE api_keys
          SET name = $2, scopes = $3, metadata = $4::text::jsonb, metadata_as_sent = $5, allowed_ips = $6,
              expires_at = $7, enabled = $8, disabled_by = $9, revoked_at = $10, revoked_reason = $11,
-             successor_id = $12, updated_at = $13, description = $14
+             successor_id = $12, updated_at = $13, description = $14, limits = $15
          WHERE id = $1
          RETURNING version",
         record.id.as_uuid(),
@@ -126,12 +127,13 @@ async fn overwrite(
         record.allowed_ips.networks() as &[IpNet],
         record.expires_at,
         record.enabled,
-        key.disabled_by.map(DisabledBy::as_str),
+        key.disabled_by.map(Role::as_str),
         record.revoked_at,
         key.revoked_reason,
         key.successor.map(|successor| successor.as_uuid()),
         at,
         key.description.as_ref().map(|description| description.as_str()),
+        record.limits.to_stored(),
     );
     let version = query.fetch_one(connection).await?;
     Ok(version.try_into().unwrap_or(FIRST_VERSION))

@@ -9,11 +9,12 @@ use super::{super::rows::ActorColumns, Store, audit, lock_owner, managed_rows};
 use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
-    key_record::{DisabledBy, ManagedKey},
+    key_record::ManagedKey,
     ledger::{Event, IdempotentRequest, Inserted, Insertion, Quota, Refusal},
     metadata::Metadata,
     owner::Owner,
     ports::{StoreError, keys::StoredHash},
+    role::Role,
 };
 
 /// How long an `Idempotency-Key` is remembered. A client that retries later has lost its context anyway.
@@ -152,7 +153,7 @@ pub(super) async fn write_key(
         record.allowed_ips.networks() as &[IpNet],
         record.expires_at,
         record.enabled,
-        key.disabled_by.map(DisabledBy::as_str),
+        key.disabled_by.map(Role::as_str),
         key.created_at,
         hash.expose(),
         key.description.as_ref().map(|description| description.as_str()),

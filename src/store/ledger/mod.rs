@@ -1,4 +1,4 @@
-//! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `revoked_tokens`,
+//! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `owner_limits`, `revoked_tokens`,
 //! `tokens_not_before` and `audit_events`.
 
 mod audit;
@@ -7,6 +7,7 @@ pub(super) mod conditions;
 mod ended;
 mod insert;
 mod list;
+mod owner_limits;
 mod owners;
 mod owners_list;
 mod revoke;
@@ -25,7 +26,11 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     coherence::Mark,
     key_record::ManagedKey,
-    ledger::{Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Together},
+    ledger::{
+        Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerLimitsChange, OwnerLimitsChanged, OwnerSwitch,
+        OwnerSwitched, Reach, Refusal, Together,
+    },
+    limits::Limits,
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     ports::{StoreError, ledger::KeyLedger},
@@ -121,6 +126,18 @@ impl KeyLedger for Store {
 
     async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError> {
         self.within_deadline(Statement::SwitchOwner, self.switch(switch, by)).await
+    }
+
+    async fn owner_limits(&self, owner: &Owner) -> Result<Limits, StoreError> {
+        self.within_deadline(Statement::ShowOwnerLimits, self.limits_of_owner(owner)).await
+    }
+
+    async fn change_owner_limits(
+        &self,
+        change: &OwnerLimitsChange,
+        by: Together<'_>,
+    ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError> {
+        self.within_deadline(Statement::ChangeOwnerLimits, self.replace_owner_limits(change, by)).await
     }
 
     async fn revoke_tokens(

@@ -87,7 +87,7 @@ pub(super) async fn is_disabled(connection: &mut PgConnection, owner: &Owner) ->
 }
 
 /// The same as [`announce`](super::announce), for the owner's living keys.
-async fn announce_keys_of(
+pub(super) async fn announce_keys_of(
     transaction: &mut PgConnection,
     owner: &Owner,
     mark: Option<&Mark>,

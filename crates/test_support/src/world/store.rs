@@ -17,9 +17,10 @@ use keyward::{
         audit::{AuditEvent, Author},
         key_record::{KeyRecord, ManagedKey},
         ledger::{
-            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
-            Refusal, Together,
+            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerLimitsChange, OwnerLimitsChanged,
+            OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
         },
+        limits::Limits,
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
         ports::{
@@ -313,6 +314,18 @@ impl KeyLedger for FakeStore {
     }
 
     async fn switch_owner(&self, _: &OwnerSwitch, _: Together<'_>) -> Result<OwnerSwitched, StoreError> {
+        unimplemented!()
+    }
+
+    async fn owner_limits(&self, _: &Owner) -> Result<Limits, StoreError> {
+        unimplemented!()
+    }
+
+    async fn change_owner_limits(
+        &self,
+        _: &OwnerLimitsChange,
+        _: Together<'_>,
+    ) -> Result<Result<OwnerLimitsChanged, Refusal>, StoreError> {
         unimplemented!()
     }
 

@@ -30,14 +30,14 @@ use crate::{
 const DIGEST_BYTES: usize = 8;
 
 /// The preconditions in the headers of a request.
-pub(super) struct Conditions {
+pub(crate) struct Conditions {
     if_match: Option<TagList>,
     if_none_match: Option<TagList>,
 }
 
 /// The outcome of a conditional read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Read {
+pub(crate) enum Read {
     /// Show the key.
     Shown,
     /// The client's copy is current.
@@ -49,7 +49,7 @@ impl Conditions {
     ///
     /// # Errors
     /// [`Reason::InvalidParameters`] with every header that is not a list of entity tags.
-    pub(super) fn of(request: &HttpRequest) -> Result<Self, Reason> {
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Reason> {
         let mut problems = Vec::new();
         let mut read = |header, name| {
             TagList::of(request.headers(), header).unwrap_or_else(|| {
@@ -66,7 +66,7 @@ impl Conditions {
     ///
     /// # Errors
     /// [`Reason::VersionMismatch`] if the key must not be shown.
-    pub(super) fn of_read(&self, tag: &str) -> Result<Read, Reason> {
+    pub(crate) fn of_read(&self, tag: &str) -> Result<Read, Reason> {
         if self.if_match.as_ref().is_some_and(|tags| !tags.names(tag)) {
             return Err(Reason::VersionMismatch);
         }
@@ -75,7 +75,7 @@ impl Conditions {
     }
 
     /// The preconditions for the version that a change applies to.
-    pub(super) fn of_change(&self) -> Preconditions {
+    pub(crate) fn of_change(&self) -> Preconditions {
         Preconditions {
             only: self.if_match.as_ref().map(|tags| versions(tags, |weak| !weak)),
             not: self.if_none_match.as_ref().map(|tags| versions(tags, |_| true)),

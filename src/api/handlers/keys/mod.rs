@@ -16,8 +16,13 @@ use actix_web::{
 };
 use time::OffsetDateTime;
 
-use self::conditions::Conditions;
-pub(crate) use self::{bulk::*, change::*, create::*, list::*};
+pub(crate) use self::{
+    bulk::*,
+    change::*,
+    conditions::{Conditions, Read},
+    create::*,
+    list::*,
+};
 use crate::api::{
     services::Services,
     wire::{

@@ -6,18 +6,18 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::wire::{actor::ActorView, owner_id, times},
+    api::{
+        handlers::limits::Limit,
+        wire::{
+            actor::{ActorView, Switcher},
+            owner_id, times,
+        },
+    },
     auth::{
         coherence::Settled,
         lifecycle::{ChangedKey, Issued, IssuedKey, Propagated, Rotated},
     },
-    domain::{
-        api_key::Prefix,
-        key_record::{DisabledBy, ManagedKey},
-        metadata::Metadata,
-        owner,
-        secret::SecretString,
-    },
+    domain::{api_key::Prefix, key_record::ManagedKey, metadata::Metadata, owner, role::Role, secret::SecretString},
 };
 
 /// The environment of a key, for the schema.
@@ -38,15 +38,6 @@ pub(crate) enum State {
     Disabled,
     Expired,
     Revoked,
-}
-
-/// Who disabled a key, for the schema.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "only its schema is used; a unit test compares it with the domain's")]
-pub(crate) enum Switcher {
-    Owner,
-    Administrator,
 }
 
 /// The metadata, as JSON exactly as it was sent.
@@ -93,6 +84,9 @@ pub struct Key {
     /// The networks that the key may be used from; if empty, from anywhere.
     #[schema(max_items = 50, example = json!(["192.0.2.0/24"]))]
     allowed_ips: Vec<String>,
+    /// The limits on the key.
+    #[schema(max_items = 10)]
+    limits: Vec<Limit>,
     /// When the key was created.
     #[serde(serialize_with = "times::required")]
     created_at: OffsetDateTime,
@@ -164,11 +158,12 @@ impl Key {
             environment: record.environment.as_str(),
             state: record.state(now).as_str(),
             enabled: record.enabled,
-            disabled_by: key.disabled_by.map(DisabledBy::as_str),
+            disabled_by: key.disabled_by.map(Role::as_str),
             owner: Owner::new(&record.owner),
             scopes: record.scopes.iter().map(str::to_owned).collect(),
             metadata: notes(&record.metadata),
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
+            limits: record.limits.as_slice().iter().map(Limit::new).collect(),
             created_at: key.created_at,
             created_by: key.created_by.clone().map(ActorView::from),
             updated_at: key.updated_at,

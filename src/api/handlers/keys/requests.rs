@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
+    api::handlers::limits,
     api::wire::{
         failure::{FieldError, Reason},
         owner_id,
         request::{
             bodies::{KEY_PATCH, NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION, SECONDS_MAX},
-            fields::{Fields, Read, boolean, invalid, list, object, parsed, text},
+            fields::{Fields, Read, boolean, invalid, list, object, parsed, text, whole_number},
         },
     },
     auth::lifecycle::{Edit, Expiry, NewKey},
@@ -72,6 +73,7 @@ pub(crate) fn order(
     let json = fields.json_of("metadata");
     let metadata = fields.take("metadata", |value| notes(value, &json, Metadata::read));
     let allowed_ips = fields.take("allowedIps", allowed_ips);
+    let limits = fields.take("limits", limits::asked);
     let expiry = expiry(&mut fields, now);
     let enabled = fields.take("enabled", boolean);
     let order = owner.map(|owner| NewKey {
@@ -81,6 +83,7 @@ pub(crate) fn order(
         scopes: scopes.unwrap_or_default(),
         metadata: metadata.unwrap_or_default(),
         allowed_ips: allowed_ips.unwrap_or_default(),
+        limits: limits.unwrap_or_default(),
         expiry: expiry.flatten().unwrap_or(Expiry::Never),
         enabled: enabled.unwrap_or(true),
         ..NewKey::plain(owner)
@@ -99,6 +102,7 @@ pub(crate) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateTime) -> 
         scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
         metadata: fields.take_nullable("metadata", |value| notes(value, &json, MetadataPatch::read)),
         allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
+        limits: fields.take_nullable("limits", limits::asked).map(Option::unwrap_or_default),
         expiry: expiry(&mut fields, now).map(|expiry| expiry.unwrap_or(Expiry::Never)),
         enabled: fields.take_nullable("enabled", boolean).map(|enabled| enabled.unwrap_or(true)),
     };
@@ -226,9 +230,7 @@ fn instant_after(value: Value, now: OffsetDateTime) -> Read<OffsetDateTime> {
 }
 
 fn whole_seconds(value: &Value, shortest: u64) -> Read<Duration> {
-    // 60 and 60.0 are the same JSON number, and some clients write every number with a decimal point.
-    let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
-    match value.as_u64().or_else(|| value.as_f64().and_then(whole)) {
+    match whole_number(value) {
         Some(seconds) if (shortest..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
         _ => invalid("invalid", format!("must be a whole number of seconds from {shortest} to {SECONDS_MAX}")),
     }

@@ -11,6 +11,7 @@ use crate::{
         api_key::KeyId,
         denial::PublicDenial,
         ledger::{self, Violation},
+        limits::{InvalidLimits, LimitsRefused},
         timestamp,
     },
     protect::{Cause, CredentialKind, Refused, Row},
@@ -145,6 +146,14 @@ fn violation(violation: Violation) -> FieldError {
         Violation::ScopeNotForKeys(scope) => {
             FieldError::of_field("/scopes", "scope_not_for_keys", format!("only a token may carry {scope}"))
         }
+        Violation::Limits(refused) => {
+            let code = match refused {
+                LimitsRefused::SetByAdministrator(_) => "set_by_administrator",
+                LimitsRefused::Invalid(InvalidLimits::TooMany) => "too_many",
+                LimitsRefused::Invalid(_) => "invalid",
+            };
+            FieldError::of_field("/limits", code, refused.to_string())
+        }
         Violation::Metadata(error) => FieldError::of_field("/metadata", "invalid", error.to_string()),
     }
 }
@@ -173,10 +182,10 @@ impl Reason {
             Reason::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Reason::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
             Reason::VersionMismatch => {
-                (StatusCode::PRECONDITION_FAILED, "version_mismatch", "The key was changed meanwhile")
+                (StatusCode::PRECONDITION_FAILED, "version_mismatch", "It was changed meanwhile")
             }
             Reason::PreconditionFailed => {
-                (StatusCode::PRECONDITION_FAILED, "precondition_failed", "The key is what If-None-Match excludes")
+                (StatusCode::PRECONDITION_FAILED, "precondition_failed", "It is what If-None-Match excludes")
             }
             Reason::DisabledByAdministrator => (
                 StatusCode::FORBIDDEN,

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::schema::{NO_NUL, instant, line, owner_id, reference, several};
 use crate::domain::{
     key_record::{ALLOWED_IPS_MAX, KeyState},
+    limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage},
     owner::IDENTIFIER_MAX_BYTES,
+    role::Role,
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
     text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
 };
@@ -46,11 +48,35 @@ pub(crate) const OWNER_MEMBERS: Body = &[&[
 /// One of several checks within a body.
 pub(crate) const CHECK: Body = &[ONE_CHECK];
 
+pub(crate) const OWNER_LIMITS: Body = &[&[("limits", || list_of_limits(&["array"]))]];
+/// A limit within a body.
+pub(crate) const LIMIT: Body = &[&[
+    ("name", || json!({ "type": "string", "pattern": format!("^[0-9A-Za-z._-]{{1,{LIMIT_NAME_MAX_BYTES}}}$") })),
+    ("limit", || amount("How much may be used in each window.")),
+    ("window", || {
+        let about = "The window in which it counts: seconds, minutes, hours or days, at most 31 days; or a calendar `day` or \
+                     `month` in UTC.";
+        json!({ "type": "string", "pattern": "^(day|month|[1-9][0-9]*[smhd])$", "description": about, "example": "1m" })
+    }),
+    ("cost", || or_null(amount("How much one request uses: at most the limit; 1 by default."))),
+    ("onOutage", || {
+        let words = OnOutage::ALL.map(|value| json!(value.as_str()));
+        let about = "What becomes of requests that can't be counted, because the database does not answer: `refuse` by default.";
+        json!({ "enum": [words[0], words[1], null], "description": about })
+    }),
+    ("setBy", || {
+        let words = Role::ALL.map(|role| json!(role.as_str()));
+        let about = "Whose limit it is, as responses show it. By default, that of whoever sets or changes it.";
+        json!({ "enum": [words[0], words[1], null], "description": about })
+    }),
+]];
+
 const CONTENT: &[Field] = &[
     ("name", || or_null(line(NAME_MAX))),
     ("description", || or_null(line(DESCRIPTION_MAX))),
     ("scopes", scopes),
     ("allowedIps", allowed_ips),
+    ("limits", limits),
     ("expiresAt", expires_at),
 ];
 const OF_NEW_KEYS: &[Field] = &[
@@ -183,6 +209,20 @@ fn allowed_ips() -> Value {
         "description": "Addresses and networks, such as 192.0.2.0/24, that the key may be used from; if empty, from \
         anywhere.",
     })
+}
+
+fn limits() -> Value {
+    let about = "The limits, each with a name of its own. Those that an administrator has set stay as they are, whatever an \
+                 owner sends.";
+    described(list_of_limits(&["array", "null"]), about)
+}
+
+fn list_of_limits(types: &[&str]) -> Value {
+    json!({ "type": types, "maxItems": LIMITS_MAX, "items": reference("LimitToSet") })
+}
+
+fn amount(about: &str) -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": AMOUNT_MAX, "description": about })
 }
 
 fn expires_at() -> Value {

@@ -135,6 +135,18 @@ impl Fields {
         self.problems.push(FieldError::of_field(format!("{}/{name}", self.at), code, detail));
     }
 
+    /// `value` within a list or another object, if no error was found.
+    pub(crate) fn finish_within<T>(self, value: Option<T>) -> Read<T> {
+        let problems = self.problems();
+        match value {
+            Some(value) if problems.is_empty() => Ok(value),
+            _ => Err(problems
+                .into_iter()
+                .map(|FieldError { pointer, code, detail, .. }| (pointer.unwrap_or_default(), code, detail))
+                .collect()),
+        }
+    }
+
     /// Whether no error was found so far.
     pub(crate) fn are_sound(&self) -> bool {
         self.problems.is_empty()
@@ -177,6 +189,13 @@ pub(crate) fn text(value: Value) -> Read<String> {
 /// A string that a domain type parses.
 pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: Value) -> Read<T> {
     text(value)?.parse().or_else(|error: T::Err| invalid("invalid", error.to_string()))
+}
+
+/// A number without a fraction that is not negative. 60 and 60.0 are the same JSON number, and some clients write every number
+/// with a decimal point.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    let whole = |number: f64| (number.fract() == 0.0 && number >= 0.0).then_some(number as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(whole))
 }
 
 /// `true` or `false`.

@@ -1,0 +1,106 @@
+//! `/v1/admin/owners/{id}/limits`: the limits that all keys of an owner share.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ETAG, HeaderName},
+    web::{Bytes, Data, Path},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    keys::{
+        Conditions, Read,
+        representation::{Confirmation, Owner},
+    },
+    limits::{self, Limit},
+};
+use crate::{
+    api::{
+        access::root_span::in_request,
+        services::{Services, read_failed, unavailable},
+        wire::{
+            failure::{Answer, Missing, Reason},
+            owner_id,
+            request::{bodies::OWNER_LIMITS, fields::Fields},
+            times::now,
+        },
+    },
+    auth::lifecycle::Caller,
+    domain::{ledger::OwnerLimitsChange, limits::Limits, owner},
+    telemetry::outage::millis,
+};
+
+/// The limits of an owner.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OwnerLimits {
+    /// The owner.
+    owner: Owner,
+    /// The limits, which all keys of the owner share.
+    #[schema(max_items = 10)]
+    limits: Vec<Limit>,
+}
+
+/// The limits of an owner, which every replica applies.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedOwnerLimits {
+    #[serde(flatten)]
+    limits: OwnerLimits,
+    /// Whether this request has changed them.
+    changed: bool,
+    #[serde(flatten)]
+    confirmation: Confirmation,
+}
+
+impl OwnerLimits {
+    /// These limits of this owner.
+    pub fn new(owner: &owner::Owner, limits: &Limits) -> Self {
+        Self { owner: Owner::new(owner), limits: limits.as_slice().iter().map(Limit::new).collect() }
+    }
+}
+
+/// `GET /v1/admin/owners/{id}/limits`
+pub(crate) async fn show(request: HttpRequest, services: Data<Services>, id: Path<String>) -> Answer {
+    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let conditions = Conditions::of(&request)?;
+    let limits = services.ledger.owner_limits(&owner).await.map_err(read_failed(&request))?;
+    Ok(match conditions.of_read(&limits.version().to_string())? {
+        Read::NotModified => HttpResponse::NotModified().insert_header(etag(&limits)).finish(),
+        Read::Shown => HttpResponse::Ok().insert_header(etag(&limits)).json(OwnerLimits::new(&owner, &limits)),
+    })
+}
+
+/// `PUT /v1/admin/owners/{id}/limits`: answers once every replica applies the limits.
+pub(crate) async fn replace(
+    request: HttpRequest,
+    caller: Caller,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Answer {
+    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let preconditions = Conditions::of(&request)?.of_change();
+    let mut fields = Fields::of(&request, &body, OWNER_LIMITS)?;
+    let asked = fields.require("limits", limits::asked_of_owner);
+    let asked = fields.finish(asked)?;
+    let change = OwnerLimitsChange { owner: owner.clone(), limits: asked, preconditions, at: now() };
+    let limited = services.lifecycle.limit_owner(change, caller).await;
+    let limited = limited.map_err(unavailable(&request, "limit an owner"))??;
+    let confirmation = Confirmation::new(&limited.propagated);
+    in_request(&request, || {
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        let (took_ms, changed) = (millis(limited.propagated.took), limited.changed);
+        let owner = id.as_str();
+        tracing::info!(owner, changed, took_ms, replicas_confirmed, replicas_expired, "limited an owner");
+    });
+    let answer = ChangedOwnerLimits {
+        limits: OwnerLimits::new(&owner, &limited.limits),
+        changed: limited.changed,
+        confirmation,
+    };
+    Ok(HttpResponse::Ok().insert_header(etag(&limited.limits)).json(answer))
+}
+
+fn etag(limits: &Limits) -> (HeaderName, String) {
+    (ETAG, format!("\"{}\"", limits.version()))
+}
