@@ -98,7 +98,7 @@ pub use ipnet::IpNet;
 
 pub use crate::{
     config::{
-        ClaimPath, ClientAddressHeader, HashingProfile, Issuer, IssuerKeys, Jwt, JwtAlgorithm, KeyFetch,
+        ClaimPath, ClientAddressHeader, HashingProfile, Issuer, IssuerKeys, Jwt, JwtAlgorithm, KeyFetch, LegacyHeaders,
         MalformedScopes, WeakSecret,
     },
     domain::{

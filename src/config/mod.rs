@@ -21,6 +21,7 @@ mod hashing;
 mod jwt;
 mod keys;
 mod last_used;
+mod limits;
 #[cfg(feature = "server")]
 mod loading;
 #[cfg(feature = "server")]
@@ -52,6 +53,7 @@ pub use self::{
     jwt::{ClaimPath, InvalidClaimPath, Issuer, IssuerKeys, Jwt, JwtAlgorithm, KeyFetch, MalformedScopes, WeakSecret},
     keys::{KeyPolicy, Keys},
     last_used::LastUsed,
+    limits::{LegacyHeaders, Limits},
     server::{ClientAddressHeader, Cors, Server, Socket},
 };
 #[cfg(feature = "server")]
@@ -92,6 +94,8 @@ pub struct Config {
     pub coherence: Coherence,
     /// The record of last uses.
     pub last_used: LastUsed,
+    /// Limits in responses.
+    pub limits: Limits,
     /// The audit log.
     pub audit: Audit,
     /// The metrics.

@@ -1,8 +1,8 @@
 //! All sections together for `keyward serve`, and single ones for commands that need no more.
 
 use super::{
-    Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Log, Metrics,
-    Problems, Process, Server, Settings, Traces, keys::validate::parsed, loading::Check,
+    Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Limits, Log,
+    Metrics, Problems, Process, Server, Settings, Traces, keys::validate::parsed, loading::Check,
 };
 use crate::domain::api_key::Prefix;
 
@@ -27,6 +27,7 @@ impl Settings {
         let checks = Checks::read(&mut check);
         let coherence = Coherence::read(&mut check);
         let last_used = LastUsed::read(&mut check);
+        let limits = Limits::read(&mut check);
         let audit = Audit::read(&mut check);
         let metrics = Metrics::read(&mut check);
         let traces = Traces::read(&mut check);
@@ -43,6 +44,7 @@ impl Settings {
                 checks: checks?,
                 coherence: coherence?,
                 last_used: last_used?,
+                limits: limits?,
                 audit: audit?,
                 metrics: metrics?,
                 traces: traces?,

@@ -57,7 +57,7 @@ fn principal(request: &HttpRequest, scope: Option<RequiredScope>) -> Extracted<P
     };
     let rules = Rules { scopes: scope.into_iter().collect(), ..Rules::any_of(keyward.gate().credentials) };
     if let Some(decided) = keyward.gate().check_request(request, &rules).now() {
-        return Either::Left(ready(decided.map(|()| found(request).expect("who is let through is in the request"))));
+        return Either::Left(ready(decided.map(|_| found(request).expect("who is let through is in the request"))));
     }
     let (keyward, request) = (keyward.clone(), request.clone());
     Either::Right(Box::pin(async move {

@@ -4,13 +4,13 @@ use std::{future::Future, sync::Arc};
 
 use actix_web::{
     HttpMessage, HttpRequest,
-    http::header::{AUTHORIZATION, HeaderValue},
+    http::header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use futures_util::future::Either;
 use time::OffsetDateTime;
 
 use super::{
-    BoundedLog, Cause, CredentialKind, Credentials, HostApp, Refused, TrustedProxies,
+    BoundedLog, Cause, CredentialKind, Credentials, HostApp, LimitReport, Refused, TrustedProxies,
     credentials::{self, Presented},
     rules::Rules,
 };
@@ -18,10 +18,12 @@ use crate::{
     auth::{
         Checked, Undecided, jwt::Unverified, keys::check::KeyChecker, lifecycle::Lifecycle, tokens::check::TokenChecker,
     },
+    config::LegacyHeaders,
     domain::{
         api_key::KeyId,
         audit::{Actor, Author},
         denial::{Denial, TokenFault},
+        limits::Allowance,
         policy::Shown,
         principal::{Principal, TokenIdentity},
         verdict::Verdict,
@@ -43,6 +45,8 @@ pub(crate) struct Gate {
     pub(crate) refusals: BoundedLog,
     /// Bounds the log of requests that exceeded a limit. Separate, for the same reason.
     pub(crate) limited: BoundedLog,
+    /// Whether responses have the older headers about limits, too.
+    pub(crate) legacy_headers: LegacyHeaders,
     /// Bounds the log of requests that failed in an outage. Separate, so that neither kind suppresses the other.
     pub(crate) outages: BoundedLog,
     /// How many requests were refused, by the place of the reason among [`Denial::codes`].
@@ -53,16 +57,20 @@ pub(crate) struct Gate {
     pub(crate) host: &'static dyn HostApp,
 }
 
+/// The limits of whoever was admitted, if there are any, or the refusal.
+pub(crate) type Admitted = Result<Option<Allowance>, Refused>;
+
 /// Marks a request that was admitted without a credential. The kind is the one to ask for.
 pub(super) struct Anonymous(pub(super) CredentialKind);
 
 impl Gate {
-    /// Checks the request's credential under these rules. Inserts the [`Principal`] into the request, or refuses it.
+    /// Checks the request's credential under these rules. Inserts the [`Principal`] into the request and returns its limits, or
+    /// refuses it.
     pub(super) fn check_request<'a>(
         &'a self,
         request: &'a HttpRequest,
         rules: &'a Rules,
-    ) -> Checked<Result<(), Refused>, impl Future<Output = Result<(), Refused>>> {
+    ) -> Checked<Admitted, impl Future<Output = Admitted>> {
         let (kind, presented) = self.presented(request, rules.credentials);
         let lacks = |shown: Shown<'_>| {
             let missing = rules.scopes.iter().find(|scope| !shown.scopes.contains(scope.as_str()));
@@ -129,26 +137,27 @@ impl Gate {
         verdict: Result<Verdict, Undecided>,
         request: &HttpRequest,
         rules: &Rules,
-    ) -> Result<(), Refused> {
+    ) -> Admitted {
         if rules.optional && matches!(verdict, Ok(Verdict::Denied(Denial::Missing))) {
             let mut extensions = request.extensions_mut();
             extensions.remove::<Principal>();
             extensions.insert(Anonymous(kind));
-            return Ok(());
+            return Ok(None);
         }
         self.put(kind, verdict, request)
     }
 
-    /// Inserts the [`Principal`] into the request, or logs and returns the refusal.
+    /// Inserts the [`Principal`] into the request and returns its limits, or logs and returns the refusal.
     pub(crate) fn put(
         &self,
         kind: CredentialKind,
         verdict: Result<Verdict, Undecided>,
         request: &HttpRequest,
-    ) -> Result<(), Refused> {
+    ) -> Admitted {
         let principal = self.decide(kind, verdict, request)?;
+        let limits = principal.limits().cloned();
         request.extensions_mut().insert(principal);
-        Ok(())
+        Ok(limits)
     }
 
     /// The principal of the request, or the refusal, whose reason is logged.
@@ -162,11 +171,18 @@ impl Gate {
             Ok(Verdict::Granted(principal)) => Ok(principal),
             Ok(Verdict::Denied(denial)) => Err(self.refuse(kind, denial, request)),
             Ok(Verdict::Limited(exceeded)) => {
-                Err(self.refuse(kind, Denial::RateLimited(exceeded.retry_after_seconds()), request))
+                let denial = Denial::RateLimited(exceeded.retry_after_seconds());
+                let report = LimitReport::of_refusal(&exceeded, self.legacy_headers);
+                Err(self.refuse(kind, denial, request).reporting(report))
             }
             Ok(Verdict::OwnerDisabled(_)) => Err(self.refuse(kind, Denial::Token(TokenFault::OwnerDisabled), request)),
             Err(undecided) => Err(self.could_not_decide(&undecided, request)),
         }
+    }
+
+    /// Tells in a response what is left of these limits.
+    pub(crate) fn tell_limits(&self, allowance: &Allowance, response: &mut HeaderMap) {
+        LimitReport::of_grant(allowance, self.legacy_headers).add_to(response);
     }
 
     /// The refusal in an outage.

@@ -19,7 +19,7 @@ use futures_util::{
 };
 
 use super::{Credentials, Keyward, Refused, rules::Rules};
-use crate::domain::scope::required::RequiredScope;
+use crate::domain::{limits::Allowance, scope::required::RequiredScope};
 
 /// A middleware that admits only requests with a valid credential, and provides it to handlers as a
 /// [`Principal`](crate::Principal). For `wrap` of an application, a scope, a resource or a route.
@@ -120,7 +120,11 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let Protect { keyward, rules } = &*self.protect;
         match keyward.gate().check_request(request.request(), rules).now() {
-            Some(Ok(())) => Either::Left(self.behind.call(request).map_ok(ServiceResponse::map_into_boxed_body)),
+            Some(Ok(None)) => Either::Left(self.behind.call(request).map_ok(ServiceResponse::map_into_boxed_body)),
+            Some(Ok(limits)) => {
+                let (protect, behind) = (Rc::clone(&self.protect), Rc::clone(&self.behind));
+                Either::Right(Box::pin(async move { admit(&protect, request, &*behind, limits).await }))
+            }
             Some(Err(refused)) => Either::Right(Box::pin(ready(Ok(answer(&self.protect, request, refused))))),
             None => Either::Right(Box::pin(first_check(Rc::clone(&self.protect), request, Rc::clone(&self.behind)))),
         }
@@ -138,9 +142,27 @@ where
     B: MessageBody + 'static,
 {
     match protect.keyward.gate().check_request(request.request(), &protect.rules).await {
-        Ok(()) => Ok(behind.call(request).await?.map_into_boxed_body()),
+        Ok(limits) => admit(&protect, request, &*behind, limits).await,
         Err(refused) => Ok(answer(&protect, request, refused)),
     }
+}
+
+/// The response to an admitted request, which tells what is left of its limits.
+async fn admit<S, B>(
+    protect: &Protect,
+    request: ServiceRequest,
+    behind: &S,
+    limits: Option<Allowance>,
+) -> Result<ServiceResponse<BoxBody>, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    let mut response = behind.call(request).await?.map_into_boxed_body();
+    if let Some(limits) = limits {
+        protect.keyward.gate().tell_limits(&limits, response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn answer(protect: &Protect, request: ServiceRequest, refused: Refused) -> ServiceResponse<BoxBody> {

@@ -5,6 +5,7 @@
 //! - `middleware` ([`Protect`]): the check in front of handlers; `rules`: its requirements
 //! - `extract`: the caller of a request as a handler's argument
 //! - `refused` ([`Refused`]): the response to a refused request; `challenge`: the credential to ask for
+//! - `limit_headers`: what is left of limits, in responses
 //! - `host`: the format of responses and log lines, which differs between Keyward and other applications
 //! - `credentials`, `client_address`, [`forwarded`]: parsing of requests
 
@@ -18,6 +19,7 @@ pub mod forwarded;
 mod gate;
 mod handle;
 mod host;
+mod limit_headers;
 mod middleware;
 mod refused;
 mod rules;
@@ -28,6 +30,7 @@ pub(crate) use self::{
     gate::{Gate, without_scope},
     handle::ReplicaHandle,
     host::{EmbeddedHost, HostApp},
+    limit_headers::{LIMIT_HEADERS, LimitReport},
     refused::{Cause, Row, problem_type},
 };
 pub use self::{

@@ -1,6 +1,6 @@
 //! The response to a refused request. It never contains what was sent, nor why a credential is refused.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -11,7 +11,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use super::CredentialKind;
+use super::{CredentialKind, LimitReport};
 use crate::domain::denial::PublicDenial;
 
 /// Seconds until a client should retry. A database outage is over in about this time, or lasts long; a longer wait
@@ -116,9 +116,13 @@ pub(crate) fn problem_type(code: &str) -> String {
 
 /// A refused request. As a response, it is a problem (RFC 9457) with the headers that the RFCs require: 401 with
 /// `WWW-Authenticate` without a valid credential, 403 without the scope, 400 with two credentials, 429
-/// with `Retry-After` if a limit is exhausted, and 503 with `Retry-After` if the check could not be decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(Cause);
+/// with `Retry-After`, `RateLimit` and `RateLimit-Policy` if a limit is exhausted, and 503 with `Retry-After` if the check could not be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    cause: Cause,
+    /// What is left of the limits, if one of them is the cause.
+    limits: Option<Arc<LimitReport>>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -130,22 +134,32 @@ pub(crate) enum Cause {
 
 impl Refused {
     pub(crate) fn new(cause: Cause) -> Self {
-        Self(cause)
+        Self { cause, limits: None }
     }
 
-    pub(crate) fn cause(self) -> Cause {
-        self.0
+    /// The same, with what is left of the limits.
+    pub(crate) fn reporting(self, limits: LimitReport) -> Self {
+        Self { limits: Some(Arc::new(limits)), ..self }
+    }
+
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// What is left of the limits, if one of them is the cause.
+    pub(crate) fn limits(&self) -> Option<&Arc<LimitReport>> {
+        self.limits.as_ref()
     }
 
     /// A stable code for programs, listed in Keyward's `docs/problems.md`.
-    pub fn code(self) -> &'static str {
-        self.0.row().code
+    pub fn code(&self) -> &'static str {
+        self.cause.row().code
     }
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.0.row().title)
+        formatter.write_str(self.cause.row().title)
     }
 }
 
@@ -153,20 +167,25 @@ impl std::error::Error for Refused {}
 
 impl ResponseError for Refused {
     fn status_code(&self) -> StatusCode {
-        self.0.row().status
+        self.cause.row().status
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Row { status, code, title, what_to_do } = self.0.row();
+        let Row { status, code, title, what_to_do } = self.cause.row();
         let mut response = HttpResponse::build(status);
         response.insert_header((CACHE_CONTROL, "no-store")).content_type("application/problem+json");
-        self.0.add_headers(status, &mut response);
-        response.json(json!({
+        self.cause.add_headers(status, &mut response);
+        let mut problem = json!({
             "type": problem_type(code),
             "title": title,
             "status": status.as_u16(),
             "code": code,
             "detail": what_to_do,
-        }))
+        });
+        if let Some(limits) = &self.limits {
+            problem["violated-policies"] = json!(limits.violated);
+            limits.headers().for_each(|header| _ = response.insert_header(header));
+        }
+        response.json(problem)
     }
 }

@@ -8,7 +8,7 @@ use super::compose::{Composed, Sections, compose};
 use crate::{
     config::{
         Audit, Checks, ClientAddressHeader, Coherence, Database, Hashing, HashingProfile, Jwt, KeyPolicy, LastUsed,
-        Pooler,
+        LegacyHeaders, Limits, Pooler,
     },
     domain::{
         api_key::{Pepper, Prefix},
@@ -42,6 +42,7 @@ pub struct Settings {
     jwt: Jwt,
     hashing: Hashing,
     checks: Checks,
+    limits: Limits,
     coherence: Coherence,
     proxies: Vec<IpNet>,
     client_address_header: ClientAddressHeader,
@@ -83,6 +84,7 @@ impl Settings {
             jwt: Jwt::default(),
             hashing: Hashing::default(),
             checks: Checks::default(),
+            limits: Limits::default(),
             coherence: Coherence::default(),
             proxies: Vec::new(),
             client_address_header: ClientAddressHeader::XForwardedFor,
@@ -110,6 +112,13 @@ impl Settings {
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.coherence.lease = lease;
+        self
+    }
+
+    /// Whether responses also have the headers `X-RateLimit-Limit`, `-Remaining` and `-Reset` (`limits.legacy_headers`).
+    #[must_use]
+    pub fn legacy_limit_headers(mut self, headers: LegacyHeaders) -> Self {
+        self.limits.legacy_headers = headers;
         self
     }
 
@@ -225,7 +234,7 @@ impl Keyward {
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         settings.demand_known_proxies()?;
         let proxies = TrustedProxies::new(settings.proxies, settings.client_address_header);
-        let Settings { database, prefix, peppers, jwt, hashing, checks, coherence, migrate, .. } = settings;
+        let Settings { database, prefix, peppers, jwt, hashing, checks, limits, coherence, migrate, .. } = settings;
         jwt.demand_strength().map_err(impossible)?;
         jwt.demand_safe_addresses().map_err(impossible)?;
         let store = Store::open(&database).await?;
@@ -242,6 +251,7 @@ impl Keyward {
             housekeeping: None,
             hashing,
             checks,
+            limits,
             coherence,
             last_used: LastUsed::default(),
             proxies,

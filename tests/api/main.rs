@@ -45,6 +45,7 @@ mod key_life;
 mod key_selection_command;
 mod keys_command;
 mod last_use;
+mod limit_answers;
 mod limits;
 mod lists;
 mod log_fields;

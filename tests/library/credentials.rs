@@ -127,3 +127,25 @@ async fn what_is_not_protected_is_open() {
     let (_replica, app) = replica_and_app().await;
     assert_eq!(app.answers("/open").await.text, "open");
 }
+
+#[tokio::test]
+async fn a_limited_key_is_told_what_is_left_and_refused_as_the_replica_refuses_it() {
+    let (replica, app) = replica_and_app().await;
+    let limits = serde_json::json!([{ "name": "all", "limit": 3, "window": "month" }]);
+    let key = Person::named("alice").creates(&replica, serde_json::json!({ "limits": limits })).await;
+    for (path, left) in [("/keys", 2), ("/keys", 1), ("/any", 0)] {
+        let answer = app.answers_key(path, &key).await;
+        assert_eq!((answer.status, answer.header("ratelimit-policy")), (200, Some(r#""all";q=3"#)));
+        let told = answer.header("ratelimit").expect("what is left");
+        assert!(told.starts_with(&format!(r#""all";r={left};t="#)), "{told}");
+    }
+    let theirs =
+        Reply::to(stranger(&replica, reqwest::Method::GET, "/v1/keys/self").header("x-api-key", &key.holder.key));
+    let (theirs, ours) = (theirs.await, app.answers_key("/keys", &key).await);
+    assert_eq!(ours.is(429)["code"], "quota_exceeded");
+    assert_eq!(what_is_wrong(&ours), what_is_wrong(&theirs));
+    assert_eq!(what_is_wrong(&ours)["violated-policies"], serde_json::json!(["all"]));
+    for header in ["ratelimit-policy", "retry-after", "ratelimit"] {
+        assert!(ours.header(header).is_some(), "{header}");
+    }
+}

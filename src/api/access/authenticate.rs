@@ -44,7 +44,14 @@ pub(crate) async fn require(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (kind, verdict) = check(access, &mut request).await;
     match services(request.request()).gate.put(kind, verdict, request.request()) {
-        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Ok(limits) => {
+            let mut response = next.call(request).await?.map_into_boxed_body();
+            if let Some(limits) = limits {
+                let request = response.request().clone();
+                services(&request).gate.tell_limits(&limits, response.headers_mut());
+            }
+            Ok(response)
+        }
         Err(refused) => Ok(answered(request, HttpResponse::from_error(Reason::from(refused)))),
     }
 }

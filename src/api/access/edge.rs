@@ -16,7 +16,7 @@ use actix_web::{
     Error, HttpRequest,
     body::BoxBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::StatusCode,
+    http::{StatusCode, header::HeaderMap},
 };
 use futures_util::future::Either;
 
@@ -26,7 +26,7 @@ use crate::api::{
     services::{answered, services},
     wire::failure::{Failure, Reason},
 };
-use crate::server::REQUEST_ID;
+use crate::{protect::LIMIT_HEADERS, server::REQUEST_ID};
 
 /// The middleware.
 pub(crate) struct Edge {
@@ -126,7 +126,9 @@ impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
         let mut response = when_ready!(Pin::new(&mut self.answer).poll(context))?;
         let id = root_span::request_id(response.request());
         if let Some(failure) = failure(&response) {
-            response = response.into_response(failure.answer(id.to_str().ok()));
+            let mut answer = failure.answer(id.to_str().ok());
+            keep_limits(response.headers(), answer.headers_mut());
+            response = response.into_response(answer);
         }
         if let Some(cors) = &self.cors {
             permit(cors, &mut response);
@@ -136,6 +138,15 @@ impl<F: Future<Output = Outcome> + Unpin> Future for EdgeResponse<F> {
             observer.answered(response.request(), response.status(), begun.elapsed());
         }
         Poll::Ready(Ok(response))
+    }
+}
+
+/// A request that has failed was charged nevertheless.
+fn keep_limits(from: &HeaderMap, to: &mut HeaderMap) {
+    for name in LIMIT_HEADERS {
+        if let Some(value) = from.get(&name) {
+            to.insert(name, value.clone());
+        }
     }
 }
 

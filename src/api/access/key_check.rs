@@ -40,7 +40,13 @@ impl ImmediateHandler for WithKey {
 impl WithKey {
     fn respond(&self, verdict: Result<Verdict, Undecided>, request: &HttpRequest) -> HttpResponse {
         match self.services.gate.decide(CredentialKind::ApiKey, verdict, request) {
-            Ok(principal) => (self.handler)(&principal),
+            Ok(principal) => {
+                let mut response = (self.handler)(&principal);
+                if let Some(limits) = principal.limits() {
+                    self.services.gate.tell_limits(limits, response.headers_mut());
+                }
+                response
+            }
             Err(refused) => HttpResponse::from_error(Reason::from(refused)),
         }
     }

@@ -1,6 +1,10 @@
 //! The responses: the schemas of the structs that are serialized, and each route's responses by status.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{body::MessageBody, http::header::HeaderMap};
 use serde_json::{Map, Value, json};
@@ -32,10 +36,13 @@ use crate::{
             request::schema::reference,
         },
     },
+    config::LegacyHeaders,
     domain::{
         denial::PublicDenial,
+        limits::{Allowance, Exceeded, Limit, LimitName, LimitReadings, LimitState, Window},
         scope::{ADMIN_SCOPE, VERIFY_SCOPE},
     },
+    protect::LimitReport,
     server::Refusal,
 };
 
@@ -138,6 +145,32 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
     responses
 }
 
+/// Whether the caller's limits apply.
+fn takes_keys(access: Access) -> bool {
+    matches!(access, Access::ApiKey | Access::OwnKey | Access::Verifier | Access::OAuthClient | Access::Forwarded)
+}
+
+/// A limit that is exhausted, for examples.
+struct Exhausted(Limit);
+
+impl LimitReadings for Exhausted {
+    fn visit(&self, visitor: &mut dyn FnMut(LimitState<'_>)) {
+        visitor(LimitState { limit: &self.0, remaining: 0, resets_in: Duration::from_secs(34) });
+    }
+
+    fn count(&self) -> usize {
+        1
+    }
+}
+
+fn limited(kind: CredentialKind) -> Reason {
+    let limit = LimitName::parse("minute").and_then(|name| Limit::new(name, 1000, Window::Seconds(60)));
+    let exhausted: Arc<dyn LimitReadings> = Arc::new(Exhausted(limit.expect("a limit")));
+    let allowance = Allowance { of_key: Some(exhausted), of_owner: None };
+    let exceeded = Exceeded { allowance, violated: 1, retry_after: Duration::from_secs(34) };
+    Reason::Limited(kind, 34, Arc::new(LimitReport::of_refusal(&exceeded, LegacyHeaders::None)))
+}
+
 /// Responses that any request can get.
 const OF_EVERY_ROUTE: [Refusal; 9] = [
     Refusal::Malformed,
@@ -153,9 +186,7 @@ const OF_EVERY_ROUTE: [Refusal; 9] = [
 
 /// Responses of the layers in front of the handler.
 fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
-    use PublicDenial::{
-        InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed, RateLimited,
-    };
+    use PublicDenial::{InsufficientScope, InvalidCredential, InvalidRequest, MissingCredential, NotAllowed};
     let denied = |kind, denials: &[PublicDenial]| -> Vec<Reason> {
         denials.iter().map(|denial| Reason::Denied(kind, *denial)).collect()
     };
@@ -166,16 +197,18 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         Access::CompatibilityToken | Access::Token => denied(token, &usual),
         Access::KeyHolder => denied(CredentialKind::ApiKey, &usual),
         Access::ApiKey | Access::OwnKey => {
-            [denied(CredentialKind::ApiKey, &usual), denied(CredentialKind::ApiKey, &[RateLimited(1)])].concat()
+            [denied(CredentialKind::ApiKey, &usual), vec![limited(CredentialKind::ApiKey)]].concat()
         }
         Access::Verifier | Access::OAuthClient => {
-            [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE), RateLimited(1)])].concat()
+            [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)]), vec![limited(token)]].concat()
         }
         Access::Metrics => denied(CredentialKind::Either, &usual),
-        Access::Forwarded => {
-            [denied(CredentialKind::Either, &usual), denied(CredentialKind::Either, &[NotAllowed, RateLimited(1)])]
-                .concat()
-        }
+        Access::Forwarded => [
+            denied(CredentialKind::Either, &usual),
+            denied(CredentialKind::Either, &[NotAllowed]),
+            vec![limited(CredentialKind::Either)],
+        ]
+        .concat(),
         Access::Administrator => [denied(token, &usual), denied(token, &[InsufficientScope(ADMIN_SCOPE)])].concat(),
     };
     if !reasons.is_empty() {
@@ -194,6 +227,11 @@ fn success(endpoint: &Endpoint, answer: &SuccessResponse) -> Value {
     let described = answer.headers.iter().map(|(name, occurs)| ((*name).to_owned(), header(name, *occurs)));
     let mut headers: BTreeMap<String, Value> = described.collect();
     headers.insert("x-request-id".to_owned(), header("x-request-id", Occurs::Always));
+    if takes_keys(endpoint.access) {
+        for name in ["RateLimit", "RateLimit-Policy"] {
+            headers.insert(name.to_owned(), header(name, Occurs::Sometimes));
+        }
+    }
     if Dialect::of_path(endpoint.path) != Dialect::Compatibility || answer.status == 201 {
         headers.insert("Cache-Control".to_owned(), header("Cache-Control", Occurs::Always));
     }
@@ -249,7 +287,7 @@ fn refusal(endpoint: &Endpoint, failures: &[Failure]) -> Value {
 
 /// The headers specific to this response; those that every response has are added separately.
 fn names(headers: &HeaderMap) -> BTreeSet<String> {
-    let names = ["WWW-Authenticate", "Retry-After"];
+    let names = ["WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy"];
     names.into_iter().filter(|name| headers.contains_key(*name)).map(str::to_owned).collect()
 }
 
@@ -262,6 +300,16 @@ fn header(name: &str, occurs: Occurs) -> Value {
         "Link" => (
             "The address of the next page, with `rel=\"next\"`; absent on the last page.",
             json!({ "type": "string", "pattern": "^<.+>; rel=\"next\"$" }),
+        ),
+        "RateLimit" => (
+            "What is left of each limit of the key and of its owner, and in how many seconds it begins anew \
+            (draft-ietf-httpapi-ratelimit-headers-11). Absent without limits.",
+            json!({ "type": "string", "pattern": "^\".+\";r=[0-9]+;t=[0-9]+", "example": "\"minute\";r=998;t=34" }),
+        ),
+        "RateLimit-Policy" => (
+            "The limits of the key and of its owner, each with its amount and the length of its window in seconds. Absent \
+            without limits.",
+            json!({ "type": "string", "pattern": "^\".+\";q=[0-9]+", "example": "\"minute\";q=1000;w=60" }),
         ),
         "Location" => ("The address of the resource.", json!({ "type": "string", "format": "uri-reference" })),
         "Retry-After" => ("Seconds to wait before retrying.", json!({ "type": "integer", "minimum": 1 })),

@@ -90,11 +90,11 @@ impl Principal {
         }
     }
 
-    /// The limits on which this request was charged; `None` for a token.
+    /// The limits on which this request was charged, if there are any.
     #[doc(hidden)]
-    pub fn allowance(&self) -> Option<&Allowance> {
+    pub fn limits(&self) -> Option<&Allowance> {
         match &self.0 {
-            Credential::ApiKey(_, allowance) => Some(allowance),
+            Credential::ApiKey(_, allowance) => Some(allowance).filter(|allowance| !allowance.is_unlimited()),
             Credential::Token(_) => None,
         }
     }

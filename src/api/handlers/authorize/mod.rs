@@ -144,5 +144,9 @@ fn decide(gate: &Gate, request: &HttpRequest, demanded: &Demanded, verdict: Resu
         return Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")));
     }
     let principal = gate.decide(KIND, verdict, request)?;
-    Ok(grant::of(&principal, gate.tokens.verifier()))
+    let mut granted = grant::of(&principal, gate.tokens.verifier());
+    if let Some(limits) = principal.limits() {
+        gate.tell_limits(limits, granted.headers_mut());
+    }
+    Ok(granted)
 }

@@ -57,6 +57,10 @@ impl Failure {
             instance: instance(&self.path),
             request_id,
             errors,
+            violated_policies: match &self.reason {
+                Reason::Limited(_, _, limits) => Some(&limits.violated),
+                _ => None,
+            },
             successor: match self.reason {
                 Reason::AlreadyRotated(successor) => Some(successor.to_string()),
                 _ => None,
@@ -72,6 +76,10 @@ impl Failure {
         response.insert_header((CACHE_CONTROL, "no-store"));
         match &self.reason {
             Reason::Denied(kind, denial) => Cause::Denied(*kind, *denial).add_headers(status, response),
+            Reason::Limited(kind, seconds, limits) => {
+                Cause::Denied(*kind, PublicDenial::RateLimited(*seconds)).add_headers(status, response);
+                limits.headers().for_each(|header| _ = response.insert_header(header));
+            }
             Reason::Unavailable => Cause::Undecided.add_headers(status, response),
             Reason::InsufficientScopes(kind, scopes) => {
                 response.insert_header((WWW_AUTHENTICATE, kind.challenge_for_scopes(scopes)));
@@ -99,10 +107,10 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
             format!("The credential lacks the scope {scope}.")
         }
-        Reason::Denied(_, PublicDenial::RateLimited(1)) => {
+        Reason::Limited(_, 1, _) => {
             return Some("A limit is exhausted. It begins anew in 1 second.".into());
         }
-        Reason::Denied(_, PublicDenial::RateLimited(seconds)) => {
+        Reason::Limited(_, seconds, _) => {
             format!("A limit is exhausted. It begins anew in {seconds} seconds.")
         }
         Reason::InsufficientScopes(_, scopes) => format!("The credential lacks one of these scopes: {scopes}."),

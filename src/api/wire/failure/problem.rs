@@ -34,6 +34,10 @@ pub(crate) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 50)]
     pub(crate) errors: Option<&'a [FieldError]>,
+    /// The names of the limits that are exhausted.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 20)]
+    pub(crate) violated_policies: Option<&'a [String]>,
     /// The id of the key's successor, if it already has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9A-Za-z]{22}$")]

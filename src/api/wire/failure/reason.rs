@@ -1,6 +1,6 @@
 //! The reasons for a failure, with their statuses and codes.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 
@@ -14,7 +14,7 @@ use crate::{
         limits::{InvalidLimits, LimitsRefused},
         timestamp,
     },
-    protect::{Cause, CredentialKind, Refused, Row},
+    protect::{Cause, CredentialKind, LimitReport, Refused, Row},
     server::Refusal,
 };
 
@@ -41,6 +41,8 @@ pub(crate) type Answer = Result<HttpResponse, Reason>;
 pub(crate) enum Reason {
     /// The credential was refused.
     Denied(CredentialKind, PublicDenial),
+    /// A limit is exhausted. All that are begin anew after this many seconds.
+    Limited(CredentialKind, u32, Arc<LimitReport>),
     /// The credential is valid, but lacks some of these scopes.
     InsufficientScopes(CredentialKind, String),
     /// The body is not a JSON object.
@@ -93,9 +95,12 @@ pub(crate) enum Reason {
 
 impl From<Refused> for Reason {
     fn from(refused: Refused) -> Self {
-        match refused.cause() {
-            Cause::Denied(kind, denial) => Self::Denied(kind, denial),
-            Cause::Undecided => Self::Unavailable,
+        match (refused.cause(), refused.limits()) {
+            (Cause::Denied(kind, PublicDenial::RateLimited(seconds)), Some(limits)) => {
+                Self::Limited(kind, seconds, Arc::clone(limits))
+            }
+            (Cause::Denied(kind, denial), _) => Self::Denied(kind, denial),
+            (Cause::Undecided, _) => Self::Unavailable,
         }
     }
 }
@@ -163,6 +168,7 @@ impl Reason {
     pub(crate) fn facts(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Reason::Denied(kind, denial) => refused(Cause::Denied(*kind, *denial)),
+            Reason::Limited(kind, seconds, _) => refused(Cause::Denied(*kind, PublicDenial::RateLimited(*seconds))),
             Reason::InsufficientScopes(kind, _) => refused(Cause::Denied(*kind, PublicDenial::InsufficientScope(""))),
             Reason::Unavailable => refused(Cause::Undecided),
             Reason::InvalidJson(Fault::NotAnObject(_)) => {

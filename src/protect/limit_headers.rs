@@ -1,0 +1,132 @@
+//! What is left of a credential's limits, as headers of responses: `RateLimit-Policy` and `RateLimit` of
+//! draft-ietf-httpapi-ratelimit-headers-11, which are lists of structured fields (RFC 9651 §3.1).
+
+use std::{cmp::Reverse, fmt::Write, time::Duration};
+
+use actix_web::{
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+    web::Bytes,
+};
+use time::OffsetDateTime;
+
+use crate::{
+    config::LegacyHeaders,
+    domain::limits::{Allowance, Exceeded, LimitState, Window},
+};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LEFT: HeaderName = HeaderName::from_static("ratelimit");
+const LEGACY_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const LEGACY_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const LEGACY_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// All headers about limits.
+pub(crate) const LIMIT_HEADERS: [HeaderName; 5] = [POLICY, LEFT, LEGACY_LIMIT, LEGACY_REMAINING, LEGACY_RESET];
+
+/// The parameter that tells the limits of an owner, which all of their keys share, from those of the key itself: the
+/// partition key, whose value is `owner`.
+const SHARED: &str = ";pk=:b3duZXI=:";
+
+/// What is left of the limits that applied to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LimitReport {
+    /// The names of the limits that have too little left; none if the request was granted.
+    pub(crate) violated: Vec<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl LimitReport {
+    /// For a request that was granted.
+    pub(crate) fn of_grant(allowance: &Allowance, legacy: LegacyHeaders) -> Self {
+        Self { violated: Vec::new(), headers: headers(allowance, legacy) }
+    }
+
+    /// For a request that was refused.
+    pub(crate) fn of_refusal(exceeded: &Exceeded, legacy: LegacyHeaders) -> Self {
+        let mut violated = Vec::new();
+        exceeded.visit_violated(&mut |state| violated.push(state.limit.name.as_str().to_owned()));
+        Self { violated, headers: headers(&exceeded.allowance, legacy) }
+    }
+
+    /// The headers.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        self.headers.iter().cloned()
+    }
+
+    /// Adds the headers to a response.
+    pub(crate) fn add_to(self, response: &mut HeaderMap) {
+        for (name, value) in self.headers {
+            response.insert(name, value);
+        }
+    }
+}
+
+/// The limit of which the fewest requests are left.
+struct Tightest {
+    requests: u64,
+    amount: u64,
+    remaining: u64,
+    resets_in: Duration,
+}
+
+fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, HeaderValue)> {
+    let (mut policy, mut left) = (String::new(), String::new());
+    let mut tightest: Option<Tightest> = None;
+    for (readings, shared) in [(&allowance.of_key, ""), (&allowance.of_owner, SHARED)] {
+        let Some(readings) = readings else { continue };
+        readings.visit(&mut |state| {
+            add(&mut policy, &mut left, &state, shared);
+            let LimitState { limit, remaining, resets_in } = state;
+            let one = Tightest { requests: remaining / limit.cost, amount: limit.amount, remaining, resets_in };
+            let order = |one: &Tightest| (one.requests, Reverse(one.resets_in));
+            if tightest.as_ref().is_none_or(|tightest| order(&one) < order(tightest)) {
+                tightest = Some(one);
+            }
+        });
+    }
+    let mut headers = vec![(POLICY, value(policy)), (LEFT, value(left))];
+    if let Some(Tightest { amount, remaining, resets_in, .. }) = tightest
+        && let Some(reset) = reset(resets_in, legacy)
+    {
+        let legacy = [(LEGACY_LIMIT, amount), (LEGACY_REMAINING, remaining), (LEGACY_RESET, reset)];
+        headers.extend(legacy.map(|(name, number)| (name, HeaderValue::from(number))));
+    }
+    headers
+}
+
+/// Names of limits need no escaping. Writing to a `String` never fails.
+fn add(policy: &mut String, left: &mut String, state: &LimitState<'_>, shared: &str) {
+    let LimitState { limit, remaining, resets_in } = state;
+    let between = if policy.is_empty() { "" } else { ", " };
+    let _ = write!(policy, "{between}\"{}\";q={}", limit.name, limit.amount);
+    match limit.window {
+        Window::Seconds(seconds) => _ = write!(policy, ";w={seconds}"),
+        Window::Day => policy.push_str(";w=86400"),
+        // Months differ in length.
+        Window::Month => {}
+    }
+    let _ = write!(left, "{between}\"{}\";r={remaining};t={}", limit.name, whole_seconds(*resets_in));
+    policy.push_str(shared);
+    left.push_str(shared);
+}
+
+/// Rounded up, so that nobody comes too early.
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+fn reset(resets_in: Duration, legacy: LegacyHeaders) -> Option<u64> {
+    let seconds = whole_seconds(resets_in);
+    match legacy {
+        LegacyHeaders::None => None,
+        LegacyHeaders::Seconds => Some(seconds),
+        LegacyHeaders::Epoch => {
+            let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
+            Some(now.saturating_add(seconds))
+        }
+    }
+}
+
+fn value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("names and numbers are visible ASCII")
+}
