@@ -11,6 +11,7 @@ use keyward::{
     domain::{
         api_key::Environment,
         denial::Denial,
+        limits::LimitName,
         policy::{Asked, Demand, Host, Method, Policy as Rules, RequestPath, Rule, Shown, Unmet},
         scope::Scopes,
     },
@@ -194,7 +195,7 @@ fn reason(unmet: Unmet) -> &'static str {
 }
 
 fn demanded(rule: &Rule) -> String {
-    let Demand { anonymous, api_key, token, scopes_all, scopes_any, environment } = &rule.demand;
+    let Demand { anonymous, api_key, token, scopes_all, scopes_any, environment, cost, limits } = &rule.demand;
     if *anonymous {
         return "nothing: anybody is let through, though not with a bad credential".to_owned();
     }
@@ -209,6 +210,13 @@ fn demanded(rule: &Rule) -> String {
     }
     if !scopes_any.is_empty() {
         demanded += &format!(", with one of the scopes {scopes_any}");
+    }
+    if let Some(cost) = cost {
+        demanded += &format!(", at a cost of {cost}");
+    }
+    if !limits.is_empty() {
+        let names: Vec<_> = limits.iter().map(LimitName::as_str).collect();
+        demanded += &format!(", counted on the limits {}", names.join(" "));
     }
     demanded
 }

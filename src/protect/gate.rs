@@ -23,7 +23,7 @@ use crate::{
         api_key::KeyId,
         audit::{Actor, Author},
         denial::{Denial, TokenFault},
-        limits::Allowance,
+        limits::{Allowance, Spending},
         policy::Shown,
         principal::{Principal, TokenIdentity},
         verdict::Verdict,
@@ -76,7 +76,7 @@ impl Gate {
             let missing = rules.scopes.iter().find(|scope| !shown.scopes.contains(scope.as_str()));
             missing.map(|scope| Denial::Scope(scope.as_str()))
         };
-        match self.check_for(presented, request, lacks) {
+        match self.check_for(presented, request, Spending::default(), lacks) {
             Checked::Now(verdict) => Checked::Now(self.admit(kind, verdict, request, rules)),
             Checked::Later(waiting) => Checked::Later(async move { self.admit(kind, waiting.await, request, rules) }),
         }
@@ -88,21 +88,23 @@ impl Gate {
         presented: Result<Presented<'a>, Denial>,
         request: &'a HttpRequest,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
-        self.check_for(presented, request, |_| None)
+        self.check_for(presented, request, Spending::default(), |_| None)
     }
 
-    /// Checks a credential, or its absence. Every entry point uses this function. `demand` returns what a valid credential
+    /// Checks a credential, or its absence. Every entry point uses this function. `spending`: what the request uses of a key's
+    /// limits. `demand` returns what a valid credential
     /// lacks: it is asked before anything is taken from a key's limits, so that a refusal costs nothing.
     pub(crate) fn check_for<'a>(
         &'a self,
         presented: Result<Presented<'a>, Denial>,
         request: &'a HttpRequest,
+        spending: Spending<'a>,
         demand: impl Fn(Shown<'_>) -> Option<Denial> + 'a,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
         let now = OffsetDateTime::now_utc();
         match presented {
             Ok(Presented::Key(key)) => {
-                match self.keys.check_for(key, now, self.proxies.client_address(request), demand) {
+                match self.keys.check_for(key, now, self.proxies.client_address(request), spending, demand) {
                     Checked::Now(verdict) => Checked::Now(verdict),
                     Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
                 }

@@ -89,6 +89,7 @@ mod service_role;
 mod setting_limits;
 mod shutdown;
 mod socket;
+mod spending_limits;
 mod starting;
 mod strictness;
 mod times;

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use keyward::{
     auth::Undecided,
-    domain::{denial::Denial, limits::Allowance, verdict::Verdict},
+    domain::{
+        denial::Denial,
+        limits::{Allowance, Spending},
+        verdict::Verdict,
+    },
 };
 use test_support::world::{NOW, Plan, TestKey, World, assert_denied, assert_granted, assert_limited, poll_once};
 
@@ -34,7 +38,7 @@ fn remaining(allowance: &Allowance) -> Vec<(String, u64)> {
 
 async fn allowance(world: &World, key: &TestKey) -> Allowance {
     match world.check(key).await.expect("a decision") {
-        Verdict::Granted(principal) => principal.allowance().expect("of a key").clone(),
+        Verdict::Granted(principal) => principal.limits().expect("of a key").clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -87,7 +91,7 @@ async fn a_request_that_is_refused_for_another_reason_takes_nothing() {
     let key = world.limited_key(THREE_A_MONTH, "[]").await;
     for _ in 0..10 {
         let lacks = |_: keyward::domain::policy::Shown<'_>| Some(Denial::Scope("orders:read"));
-        let outcome = world.checker.check_for(key.text.as_bytes(), NOW, None, lacks).await;
+        let outcome = world.checker.check_for(key.text.as_bytes(), NOW, None, Spending::default(), lacks).await;
         assert_denied(&outcome, Denial::Scope("orders:read"));
     }
     assert_eq!(world.limits.statements(), 0);

@@ -177,10 +177,10 @@ impl World {
         let replica = &mut self.replicas[at];
         let clock = if rules.has(Fault::OldClock) { replica.before } else { replica.clock };
         let now = MonotonicTime::from_nanos(clock);
-        match replica.slice.read(&limit, now) {
+        match replica.slice.read(&limit, limit.cost, now) {
             Reading::Enough => {
                 let window = replica.slice.window_begins();
-                replica.slice.charge(&limit);
+                replica.slice.charge(limit.cost);
                 let low = replica.slice.is_low(&limit, now) && replica.slice.begin();
                 if low {
                     replica.link = Link::Begun;
@@ -190,7 +190,7 @@ impl World {
             }
             Reading::Exhausted | Reading::Unavailable => {}
             Reading::Empty => {
-                replica.slice.join();
+                replica.slice.join(limit.cost);
                 replica.waiting += 1;
                 if replica.slice.begin() {
                     replica.link = Link::Begun;
@@ -271,7 +271,7 @@ impl World {
         let replica = &mut self.replicas[at];
         replica.link = Link::Idle;
         for _ in 0..std::mem::take(&mut replica.waiting) {
-            self.replicas[at].slice.leave();
+            self.replicas[at].slice.leave(rules.cost);
             self.request(rules, at);
         }
     }

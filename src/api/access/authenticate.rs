@@ -25,6 +25,7 @@ use crate::{
     auth::Undecided,
     domain::{
         denial::Denial,
+        limits::Spending,
         scope::{ADMIN_SCOPE, VERIFY_SCOPE},
         secret::SecretString,
         verdict::Verdict,
@@ -65,7 +66,8 @@ async fn check(access: Access, request: &mut ServiceRequest) -> Checked {
         Access::Administrator => {
             let token = credentials::bearer_token(request.headers(), BearerScheme::Required).map(Presented::Token);
             let gate = &services(request.request()).gate;
-            let verdict = gate.check_for(token, request.request(), without_scope(ADMIN_SCOPE)).await;
+            let verdict =
+                gate.check_for(token, request.request(), Spending::default(), without_scope(ADMIN_SCOPE)).await;
             let kind = CredentialKind::Token;
             if matches!(verdict, Ok(Verdict::Granted(_))) {
                 request.extensions_mut().insert(Administrator);
@@ -96,7 +98,7 @@ async fn check_token(scheme: BearerScheme, request: &ServiceRequest) -> Checked 
 async fn check_verifier(request: &ServiceRequest) -> Checked {
     let gate = &services(request.request()).gate;
     let (kind, presented) = gate.presented(request.request(), Credentials::KeysAndTokens);
-    (kind, gate.check_for(presented, request.request(), without_scope(VERIFY_SCOPE)).await)
+    (kind, gate.check_for(presented, request.request(), Spending::default(), without_scope(VERIFY_SCOPE)).await)
 }
 
 /// Like a verifier, but also accepts OAuth client authentication: a key as the password of `Basic`, or as
@@ -109,7 +111,10 @@ async fn check_oauth_client(request: &mut ServiceRequest) -> Checked {
     let Some(key) = key else { return check_verifier(request).await };
     let presented = key.as_ref().map(|key| Presented::Key(key.expose().as_bytes())).map_err(|denial| *denial);
     let gate = &services(request.request()).gate;
-    (CredentialKind::Basic, gate.check_for(presented, request.request(), without_scope(VERIFY_SCOPE)).await)
+    (
+        CredentialKind::Basic,
+        gate.check_for(presented, request.request(), Spending::default(), without_scope(VERIFY_SCOPE)).await,
+    )
 }
 
 /// The `client_secret` of a form. The body is already in memory, within the server's limits, and remains available to

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
@@ -11,9 +12,10 @@ use crate::{
             bodies::LIMIT,
             fields::{Fields, Read, invalid, list, object, text, whole_number},
         },
+        times,
     },
     domain::{
-        limits::{self, AskedLimit, AskedLimits, InvalidLimit, LIMITS_MAX, LimitName, OnOutage, Window},
+        limits::{self, Allowance, AskedLimit, AskedLimits, InvalidLimit, LIMITS_MAX, LimitName, OnOutage, Window},
         role::Role,
     },
 };
@@ -49,6 +51,61 @@ pub(crate) struct Limit {
 pub(crate) enum InOutage {
     Refuse,
     Admit,
+}
+
+/// What is left of a limit.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LimitLeft {
+    /// The name of the limit.
+    #[schema(pattern = "^[0-9A-Za-z._-]{1,50}$", example = "minute")]
+    name: String,
+    /// Whether it is a limit of the key, or one of the owner, which all of their keys share.
+    #[schema(value_type = LimitHolder)]
+    of: &'static str,
+    /// How much may be used in each window.
+    #[schema(minimum = 1)]
+    limit: u64,
+    /// How much is left in the current window.
+    remaining: u64,
+    /// When the next window begins.
+    #[serde(serialize_with = "times::required")]
+    reset_at: OffsetDateTime,
+}
+
+/// Whose limit it is, for the schema.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum LimitHolder {
+    Key,
+    Owner,
+}
+
+impl LimitLeft {
+    /// What is left of all of these limits at `now`; `None` if there are none.
+    pub(crate) fn all(allowance: &Allowance, now: OffsetDateTime) -> Option<Vec<Self>> {
+        let mut all = Vec::new();
+        for (readings, of) in [(&allowance.of_key, "key"), (&allowance.of_owner, "owner")] {
+            let Some(readings) = readings else { continue };
+            readings.visit(&mut |state| {
+                all.push(Self {
+                    name: state.limit.name.as_str().to_owned(),
+                    of,
+                    limit: state.limit.amount,
+                    remaining: state.remaining,
+                    reset_at: whole_second(now.saturating_add(state.resets_in.try_into().unwrap_or_default())),
+                });
+            });
+        }
+        Some(all).filter(|all| !all.is_empty())
+    }
+}
+
+/// Windows begin with whole seconds, and we know when but for some milliseconds.
+fn whole_second(instant: OffsetDateTime) -> OffsetDateTime {
+    let rounded = instant.saturating_add(time::Duration::milliseconds(500));
+    rounded.replace_nanosecond(0).unwrap_or(rounded)
 }
 
 impl Limit {
@@ -113,6 +170,13 @@ fn one(value: Value) -> Read<AskedLimit> {
         }
     });
     fields.finish_within(limit.map(|limit| AskedLimit { limit, set_by }))
+}
+
+/// What a check costs: 0 looks without spending.
+pub(crate) fn cost(value: Value) -> Read<u64> {
+    let number = whole_number(&value).filter(|number| *number <= limits::AMOUNT_MAX);
+    let detail = || format!("must be a whole number from 0 to {}", limits::AMOUNT_MAX);
+    number.map_or_else(|| invalid("invalid", detail()), Ok)
 }
 
 /// An amount.

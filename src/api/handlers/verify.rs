@@ -12,9 +12,12 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::keys::{
-    representation::{self, Owner, notes},
-    requests::scopes,
+use super::{
+    keys::{
+        representation::{self, Owner, notes},
+        requests::scopes,
+    },
+    limits::{LimitLeft, cost},
 };
 use crate::api::{
     services::{Services, unavailable},
@@ -30,7 +33,8 @@ use crate::api::{
 use crate::{
     auth::keys::{cache::Examined, check::NotUsed},
     domain::{
-        api_key::Environment, denial::Denial, key_record::KeyRecord, network, scope::Scopes, secret::SecretString,
+        api_key::Environment, denial::Denial, key_record::KeyRecord, limits::Spending, network, scope::Scopes,
+        secret::SecretString,
     },
 };
 
@@ -70,6 +74,8 @@ pub struct KeyQuery {
     pub environment: Option<Environment>,
     /// The address that the key is used from.
     pub client_address: Option<IpAddr>,
+    /// What the check uses of each limit; `None` for the limit's own cost.
+    pub cost: Option<u64>,
 }
 
 /// The result of checking one key.
@@ -85,6 +91,14 @@ pub struct Verification {
     #[serde(flatten)]
     #[schema(ignore)]
     known: Option<KnownKey>,
+    /// What is left of the limits on the key and on its owner; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 20)]
+    limits: Option<Vec<LimitLeft>>,
+    /// In how many seconds all limits that are exhausted begin anew, if the code is `rate_limited`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    retry_after: Option<u32>,
     /// Every reason for the refusal, if `explain` was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -149,6 +163,7 @@ pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body:
     for question in &questions {
         let examined = services.gate.keys.examine(question.key.expose().as_bytes()).await;
         let examined = examined.map_err(unavailable(&request, "decide on a key"))?;
+        let mut retry_after = None;
         let failures = match &examined {
             Examined::No(denial, way) => {
                 services.gate.count_denial(services.gate.keys.refuse(*denial, *way));
@@ -160,19 +175,26 @@ pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body:
                     failures => Err(failures),
                 };
                 let address = question.client_address;
-                let used = services.gate.keys.use_key(key.clone(), *way, now, address, refusal).await;
+                let spending = Spending { cost: question.cost, ..Spending::default() };
+                let used = services.gate.keys.use_key(key.clone(), *way, now, address, spending, refusal).await;
                 let failures = match used.map_err(unavailable(&request, "decide on a key"))? {
                     Ok(_) => Vec::new(),
                     Err(NotUsed::Refused(failures)) => failures,
                     Err(NotUsed::Limited(exceeded)) => {
-                        vec![failure(RATE_LIMITED, Denial::RateLimited(exceeded.retry_after_seconds()))]
+                        let seconds = exceeded.retry_after_seconds();
+                        retry_after = Some(seconds);
+                        vec![failure(RATE_LIMITED, Denial::RateLimited(seconds))]
                     }
                 };
                 failures.first().into_iter().for_each(|first| services.gate.count_denial(first.denial));
                 failures
             }
         };
-        results.push(Verification::new(&examined, failures, explain));
+        let limits = match &examined {
+            Examined::No(..) => None,
+            Examined::Proven(key, _) => LimitLeft::all(&services.gate.keys.allowance(key), times::now()),
+        };
+        results.push(Verification { limits, retry_after, ..Verification::new(&examined, failures, explain) });
     }
     Ok(match results.pop() {
         Some(one) if !batch => HttpResponse::Ok().json(one),
@@ -202,6 +224,8 @@ impl Verification {
             valid: failures.is_empty(),
             code: failures.first().map_or(VALID, |first| first.code),
             known,
+            limits: None,
+            retry_after: None,
             failures: explain.then_some(failures),
         }
     }
@@ -309,5 +333,7 @@ fn question(fields: &mut Fields) -> Option<KeyQuery> {
     let client_address = fields.take("clientAddress", |value| {
         network::address(&text(value)?).map_or_else(|| invalid("invalid", "must be an IP address"), Ok)
     });
-    Some(KeyQuery { key: SecretString::new(key?), scopes: scopes.unwrap_or_default(), environment, client_address })
+    let cost = fields.take("cost", cost);
+    let scopes = scopes.unwrap_or_default();
+    Some(KeyQuery { key: SecretString::new(key?), scopes, environment, client_address, cost })
 }

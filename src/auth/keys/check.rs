@@ -19,7 +19,10 @@ use crate::auth::{
     clock,
     coherence::Freshness,
     counts::{CheckCounts, Counted, Outcome, Way},
-    limits::{counts::LimitCounts, limiter::Limiter},
+    limits::{
+        counts::LimitCounts,
+        limiter::{Limiter, allowance},
+    },
     occupancy::Occupancy,
 };
 use crate::{
@@ -28,7 +31,7 @@ use crate::{
         api_key::{KeyId, Keyring, PresentedKey},
         denial::Denial,
         key_record::KeyRecord,
-        limits::{Allowance, Exceeded},
+        limits::{Allowance, Exceeded, Spending},
         policy::Shown,
         ports::{keys::KeyStore, limits::LimitStore},
         principal::Principal,
@@ -103,11 +106,11 @@ impl KeyChecker {
         now: OffsetDateTime,
         address: Option<IpAddr>,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
-        self.check_for(text, now, address, |_| None)
+        self.check_for(text, now, address, Spending::default(), |_| None)
     }
 
-    /// The same for a request that demands more. `demand` returns what a valid key lacks; then nothing is taken from its
-    /// limits.
+    /// The same for a request that uses more or less of the key's limits than they say, and demands more. `demand` returns what
+    /// a valid key lacks; then nothing is taken from its limits.
     ///
     /// # Errors
     /// As for [`check`](Self::check).
@@ -116,17 +119,18 @@ impl KeyChecker {
         text: &'a [u8],
         now: OffsetDateTime,
         address: Option<IpAddr>,
+        spending: Spending<'a>,
         demand: impl Fn(Shown<'_>) -> Option<Denial> + 'a,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
         match self.examine(text) {
             Checked::Now(Err(undecided)) => Checked::Now(Err(undecided)),
-            Checked::Now(Ok(examined)) => match self.verdict(examined, now, address, demand) {
+            Checked::Now(Ok(examined)) => match self.verdict(examined, now, address, spending, demand) {
                 Checked::Now(verdict) => Checked::Now(verdict),
                 Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
             },
             Checked::Later(waiting) => Checked::Later(Either::Right(async move {
                 let examined = waiting.await?;
-                self.verdict(examined, now, address, demand).await
+                self.verdict(examined, now, address, spending, demand).await
             })),
         }
     }
@@ -165,8 +169,8 @@ impl KeyChecker {
     }
 
     /// Uses an authentic key now, from `address`. Every use passes through this function or [`check`](Self::check), at every
-    /// entry point. `way`: how the key was found authentic. `refusal` returns the reason against this use; without one, the
-    /// use is charged on the key's limits, on all or on none.
+    /// entry point. `way`: how the key was found authentic. `refusal` returns the reason against this use; without one, it
+    /// spends of the key's limits, of all or of none.
     ///
     /// # Errors
     /// [`Undecided`] if a limit could not be counted.
@@ -176,16 +180,22 @@ impl KeyChecker {
         way: Way,
         now: OffsetDateTime,
         address: Option<IpAddr>,
+        spending: Spending<'a>,
         refusal: impl FnOnce(&KeyRecord) -> Result<(), R>,
     ) -> Checked<Used<Allowance, NotUsed<R>>, impl Future<Output = Used<Allowance, NotUsed<R>>> + 'a> {
         if let Err(reason) = refusal(&key.record) {
             self.counts.count(Outcome::Denied, way);
             return Checked::Now(Ok(Err(NotUsed::Refused(reason))));
         }
-        match self.charge(key, way, now, address) {
+        match self.charge(key, way, now, address, spending) {
             Checked::Now(charged) => Checked::Now(used(charged)),
             Checked::Later(waiting) => Checked::Later(async move { used(waiting.await) }),
         }
+    }
+
+    /// What is left of the limits on an authentic key, and on its owner.
+    pub fn allowance(&self, key: &ProvenKey) -> Allowance {
+        allowance(&key.meters)
     }
 
     /// Looks at an authentic key as if it were used, which its limits don't count.
@@ -211,9 +221,10 @@ impl KeyChecker {
         way: Way,
         now: OffsetDateTime,
         address: Option<IpAddr>,
+        spending: Spending<'_>,
     ) -> Checked<Charged, impl Future<Output = Charged>> {
         let ProvenKey { record, meters } = key;
-        self.cold.limiter.charge(meters).map(move |charged| {
+        self.cold.limiter.charge(meters, spending).map(move |charged| {
             match &charged {
                 Ok(Ok(_)) => self.note(&record, way, now, address),
                 Ok(Err(_)) => self.counts.count(Outcome::Denied, way),
@@ -293,6 +304,7 @@ impl KeyChecker {
         examined: Examined,
         now: OffsetDateTime,
         address: Option<IpAddr>,
+        spending: Spending<'_>,
         demand: impl Fn(Shown<'_>) -> Option<Denial>,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
         let (key, way) = match examined {
@@ -307,7 +319,7 @@ impl KeyChecker {
             self.note(&key.record, way, now, address);
             return Checked::Now(Ok(Verdict::Denied(denial)));
         }
-        match self.charge(key, way, now, address) {
+        match self.charge(key, way, now, address, spending) {
             Checked::Now(charged) => Checked::Now(charged.map(judged)),
             Checked::Later(waiting) => Checked::Later(async move { waiting.await.map(judged) }),
         }

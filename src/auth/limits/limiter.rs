@@ -17,7 +17,7 @@ use crate::{
     auth::{Checked, Undecided, clock, coherence::MonotonicTime},
     domain::{
         key_record::KeyRecord,
-        limits::{Allowance, Exceeded, LimitReadings},
+        limits::{Allowance, Exceeded, LimitReadings, Price, Spending},
         ports::limits::LimitStore,
     },
 };
@@ -45,6 +45,14 @@ enum Attempt {
 struct Waits {
     own: u32,
     owner: u32,
+}
+
+/// What a request is charged with: this price, on these limits.
+#[derive(Clone, Copy)]
+struct Charge {
+    own: u32,
+    owner: u32,
+    price: Price,
 }
 
 /// Both meters, locked: always the key's first.
@@ -84,21 +92,23 @@ impl Limiter {
     pub(in crate::auth) fn charge(
         &self,
         meters: Meters,
+        spending: Spending<'_>,
     ) -> Checked<Result<Charged, Undecided>, impl Future<Output = Result<Charged, Undecided>>> {
         if meters.are_none() {
             return Checked::Now(Ok(Ok(Allowance::default())));
         }
-        match self.attempt(&meters, LimitOutcome::Granted, false) {
+        let charge = Charge::of(&meters, &spending);
+        match self.attempt(&meters, charge, LimitOutcome::Granted, false) {
             Attempt::Decided(decided) => Checked::Now(decided),
-            Attempt::Waits(waits) => Checked::Later(self.wait(meters, waits)),
+            Attempt::Waits(waits) => Checked::Later(self.wait(meters, charge, waits)),
         }
     }
 
     /// One attempt. `is_late`: whether to wait no longer.
-    fn attempt(&self, meters: &Meters, granted: LimitOutcome, is_late: bool) -> Attempt {
+    fn attempt(&self, meters: &Meters, charge: Charge, granted: LimitOutcome, is_late: bool) -> Attempt {
         let now = clock::now();
         let mut locked = Locked::of(meters);
-        let (mut own, mut owner) = locked.obstacles(now);
+        let (mut own, mut owner) = locked.obstacles(charge, now);
         if own.exhausted | owner.exhausted != 0 {
             drop(locked);
             self.counts.count(LimitOutcome::Refused);
@@ -114,7 +124,8 @@ impl Limiter {
         if own.empty | owner.empty != 0 {
             return Attempt::Waits(Waits { own: own.empty, owner: owner.empty });
         }
-        let low = locked.charge(own.admitting, owner.admitting, now);
+        let counted = Charge { own: charge.own & !own.admitting, owner: charge.owner & !owner.admitting, ..charge };
+        let low = locked.charge(counted, now);
         drop(locked);
         self.ask(meters, low);
         let uncounted = own.admitting | owner.admitting != 0;
@@ -122,21 +133,21 @@ impl Limiter {
         Attempt::Decided(Ok(Ok(allowance(meters))))
     }
 
-    async fn wait(&self, meters: Meters, mut waits: Waits) -> Result<Charged, Undecided> {
+    async fn wait(&self, meters: Meters, charge: Charge, mut waits: Waits) -> Result<Charged, Undecided> {
         let deadline = Instant::now() + self.patience;
         loop {
             // Created first: from now on, no answer is missed.
             let answered = (changed(meters.own.as_deref()), changed(meters.owner.as_deref()));
-            let waiting = Waiting::join(self, &meters, &waits);
+            let waiting = Waiting::join(self, &meters, charge.price, &waits);
             // The answer may have come between the attempt and now.
-            let is_late = match self.attempt(&meters, LimitOutcome::GrantedLater, false) {
+            let is_late = match self.attempt(&meters, charge, LimitOutcome::GrantedLater, false) {
                 Attempt::Decided(decided) => return decided,
                 Attempt::Waits(_) => {
                     let either = futures_util::future::select(Box::pin(answered.0), Box::pin(answered.1));
                     timeout_at(deadline, either).await.is_err() || Instant::now() >= deadline
                 }
             };
-            let next = self.attempt(&meters, LimitOutcome::GrantedLater, is_late);
+            let next = self.attempt(&meters, charge, LimitOutcome::GrantedLater, is_late);
             drop(waiting);
             match next {
                 Attempt::Decided(decided) => return decided,
@@ -172,17 +183,19 @@ fn changed(meter: Option<&Meter>) -> impl Future<Output = ()> {
 /// A request that waits, for as long as this exists. While it does, it counts as a need.
 struct Waiting<'a> {
     meters: &'a Meters,
+    price: Price,
     own: u32,
     owner: u32,
 }
 
 impl<'a> Waiting<'a> {
-    fn join(limiter: &Limiter, meters: &'a Meters, waits: &Waits) -> Self {
+    fn join(limiter: &Limiter, meters: &'a Meters, price: Price, waits: &Waits) -> Self {
         let Waits { own, owner } = *waits;
-        let join = |meter: &Option<Arc<Meter>>, limits| meter.as_ref().map_or(0, |meter| meter.lock().join(limits));
+        let join =
+            |meter: &Option<Arc<Meter>>, limits| meter.as_ref().map_or(0, |meter| meter.lock().join(limits, price));
         let begun = (join(&meters.own, own), join(&meters.owner, owner));
         limiter.ask(meters, begun);
-        Self { meters, own, owner }
+        Self { meters, price, own, owner }
     }
 }
 
@@ -190,7 +203,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         for (meter, limits) in [(&self.meters.own, self.own), (&self.meters.owner, self.owner)] {
             if let Some(meter) = meter {
-                meter.lock().leave(limits);
+                meter.lock().leave(limits, self.price);
             }
         }
     }
@@ -202,10 +215,11 @@ impl<'a> Locked<'a> {
         Self { own, owner: meters.owner.as_ref().map(|meter| meter.lock()) }
     }
 
-    fn obstacles(&self, now: MonotonicTime) -> (Obstacles, Obstacles) {
-        let of =
-            |slices: &Option<Slices<'_>>| slices.as_ref().map_or_else(Obstacles::default, |one| one.obstacles(now));
-        (of(&self.own), of(&self.owner))
+    fn obstacles(&self, charge: Charge, now: MonotonicTime) -> (Obstacles, Obstacles) {
+        let of = |slices: &Option<Slices<'_>>, chosen| {
+            slices.as_ref().map_or_else(Obstacles::default, |one| one.obstacles(chosen, charge.price, now))
+        };
+        (of(&self.own, charge.own), of(&self.owner, charge.owner))
     }
 
     /// What was not answered in time counts as not available.
@@ -220,15 +234,24 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// Charges all limits but those that are skipped. Returns those for which a question has begun.
-    fn charge(&mut self, own: u32, owner: u32, now: MonotonicTime) -> (u32, u32) {
-        let charge =
-            |slices: &mut Option<Slices<'_>>, skipped| slices.as_mut().map_or(0, |slices| slices.charge(skipped, now));
-        (charge(&mut self.own, own), charge(&mut self.owner, owner))
+    /// Charges a request. Returns the limits for which a question has begun.
+    fn charge(&mut self, charge: Charge, now: MonotonicTime) -> (u32, u32) {
+        let on = |slices: &mut Option<Slices<'_>>, chosen| {
+            slices.as_mut().map_or(0, |slices| slices.charge(chosen, charge.price, now))
+        };
+        (on(&mut self.own, charge.own), on(&mut self.owner, charge.owner))
     }
 }
 
-fn allowance(meters: &Meters) -> Allowance {
+impl Charge {
+    fn of(meters: &Meters, spending: &Spending<'_>) -> Self {
+        let chosen = |meter: &Option<Arc<Meter>>| meter.as_ref().map_or(0, |meter| meter.chosen_by(spending));
+        Self { own: chosen(&meters.own), owner: chosen(&meters.owner), price: spending.price() }
+    }
+}
+
+/// What is left of the limits that these meters count.
+pub(in crate::auth) fn allowance(meters: &Meters) -> Allowance {
     let readings = |meter: &Option<Arc<Meter>>| meter.clone().map(|meter| meter as Arc<dyn LimitReadings>);
     Allowance { of_key: readings(&meters.own), of_owner: readings(&meters.owner) }
 }

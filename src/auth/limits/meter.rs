@@ -11,7 +11,7 @@ use super::slice::{Question, Reading, Slice};
 use crate::{
     auth::{clock, coherence::MonotonicTime},
     domain::{
-        limits::{Holder, Limit, LimitReadings, LimitState, Limits, OnOutage},
+        limits::{Holder, Limit, LimitReadings, LimitState, Limits, OnOutage, Price, Spending},
         ports::limits::{SliceGrant, SliceRequest},
     },
 };
@@ -70,6 +70,12 @@ impl Meter {
         Slices { meter: self, slices: self.slices.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
+    /// The limits on which a request is charged.
+    pub(super) fn chosen_by(&self, spending: &Spending<'_>) -> u32 {
+        let applies = |(at, limit): (usize, &Limit)| u32::from(spending.applies_to(limit)) << at;
+        self.limits.as_slice().iter().enumerate().map(applies).fold(0, |bits, bit| bits | bit)
+    }
+
     fn limit(&self, at: usize) -> &Limit {
         &self.limits.as_slice()[at]
     }
@@ -103,12 +109,15 @@ impl Meter {
 }
 
 impl Slices<'_> {
-    /// What stands in the way of a request at `now`.
-    pub(super) fn obstacles(&self, now: MonotonicTime) -> Obstacles {
+    /// What stands in the way of a request at `now` that is charged with this price on these limits.
+    pub(super) fn obstacles(&self, chosen: u32, price: Price, now: MonotonicTime) -> Obstacles {
         let mut found = Obstacles::default();
         for (at, (limit, slice)) in self.meter.limits.as_slice().iter().zip(&*self.slices).enumerate() {
             let bit = 1 << at;
-            match slice.read(limit, now) {
+            if chosen & bit == 0 {
+                continue;
+            }
+            match slice.read(limit, price.of(limit), now) {
                 Reading::Enough => {}
                 Reading::Exhausted => {
                     found.exhausted |= bit;
@@ -128,13 +137,13 @@ impl Slices<'_> {
         (0..self.slices.len()).filter(refuses).fold(0, |bits, at| bits | 1 << at)
     }
 
-    /// Charges a request on every limit except `skipped`, all of which have enough. Returns those for which to ask the database
-    /// in advance, which has begun.
-    pub(super) fn charge(&mut self, skipped: u32, now: MonotonicTime) -> u32 {
+    /// Charges a request on these limits, all of which have enough. Returns those for which to ask the database in advance,
+    /// which has begun.
+    pub(super) fn charge(&mut self, chosen: u32, price: Price, now: MonotonicTime) -> u32 {
         let mut low = 0;
         for (at, (limit, slice)) in self.meter.limits.as_slice().iter().zip(self.slices.iter_mut()).enumerate() {
-            if skipped & (1 << at) == 0 {
-                slice.charge(limit);
+            if chosen & (1 << at) != 0 {
+                slice.charge(price.of(limit));
                 if slice.is_low(limit, now) && slice.begin() {
                     low |= 1 << at;
                 }
@@ -144,10 +153,10 @@ impl Slices<'_> {
     }
 
     /// A request waits for the answers about these limits. Returns those for which nobody has begun to ask, which has begun.
-    pub(super) fn join(&mut self, limits: u32) -> u32 {
+    pub(super) fn join(&mut self, limits: u32, price: Price) -> u32 {
         let mut begun = 0;
-        for (at, slice) in self.chosen(limits) {
-            slice.join();
+        for (at, limit, slice) in self.chosen(limits) {
+            slice.join(price.of(limit));
             if slice.begin() {
                 begun |= 1 << at;
             }
@@ -156,12 +165,13 @@ impl Slices<'_> {
     }
 
     /// The request does not wait any more.
-    pub(super) fn leave(&mut self, limits: u32) {
-        self.chosen(limits).for_each(|(_, slice)| slice.leave());
+    pub(super) fn leave(&mut self, limits: u32, price: Price) {
+        self.chosen(limits).for_each(|(_, limit, slice)| slice.leave(price.of(limit)));
     }
 
-    fn chosen(&mut self, limits: u32) -> impl Iterator<Item = (usize, &mut Slice)> {
-        self.slices.iter_mut().enumerate().filter(move |(at, _)| limits & (1 << at) != 0)
+    fn chosen(&mut self, limits: u32) -> impl Iterator<Item = (usize, &Limit, &mut Slice)> {
+        let all = self.meter.limits.as_slice().iter().zip(self.slices.iter_mut()).enumerate();
+        all.filter(move |(at, _)| limits & (1 << at) != 0).map(|(at, (limit, slice))| (at, limit, slice))
     }
 
     /// Takes away what is in hand of this limit.

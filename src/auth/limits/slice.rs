@@ -46,8 +46,9 @@ pub struct Slice {
     asked_at: MonotonicTime,
     /// Counts the questions, so that a late answer is recognised.
     questions: u32,
-    /// The requests that wait for the answer.
-    waiting: u32,
+    /// What the requests need together that wait for the answer, and the least that one of them needs.
+    waiting: u64,
+    least: u64,
     stage: Stage,
 }
 
@@ -97,11 +98,13 @@ fn certainly_within(span: Duration) -> Duration {
 }
 
 impl Slice {
-    /// Whether a request at `now` can be charged. `now` was read after the request had arrived.
-    pub fn read(&self, limit: &Limit, now: MonotonicTime) -> Reading {
-        if self.usable(now) >= limit.cost {
+    /// Whether a request at `now` can be charged with `cost`. `now` was read after the request had arrived.
+    pub fn read(&self, limit: &Limit, cost: u64, now: MonotonicTime) -> Reading {
+        // Who only looks wants to see the current window.
+        let is_known = cost > 0 || now < self.turns_at;
+        if is_known && self.usable(now) >= cost {
             Reading::Enough
-        } else if now < self.turns_at && self.left + self.untaken < limit.cost {
+        } else if cost > limit.amount || now < self.turns_at && self.left + self.untaken < cost {
             Reading::Exhausted
         } else if now < self.rests_until {
             Reading::Unavailable
@@ -110,10 +113,10 @@ impl Slice {
         }
     }
 
-    /// Charges a request, for which there is [`Reading::Enough`].
-    pub fn charge(&mut self, limit: &Limit) {
-        self.left -= limit.cost;
-        self.used = self.used.saturating_add(limit.cost);
+    /// Charges a request with `cost`, for which there is [`Reading::Enough`].
+    pub fn charge(&mut self, cost: u64) {
+        self.left -= cost;
+        self.used = self.used.saturating_add(cost);
     }
 
     /// Whether to ask in advance, before the slice is empty. Small limits are taken one by one, so that nothing of them lies
@@ -139,25 +142,30 @@ impl Slice {
         self.rests_until = now.after(REST_AFTER_FAILURE);
     }
 
-    /// A request waits for the answer.
-    pub fn join(&mut self) {
-        self.waiting += 1;
+    /// A request that needs `cost` waits for the answer.
+    pub fn join(&mut self, cost: u64) {
+        self.least = if self.waiting == 0 { cost } else { self.least.min(cost) };
+        self.waiting = self.waiting.saturating_add(cost);
     }
 
-    /// A request does not wait any more.
-    pub fn leave(&mut self) {
-        self.waiting = self.waiting.saturating_sub(1);
+    /// A request that needs `cost` does not wait any more.
+    pub fn leave(&mut self, cost: u64) {
+        self.waiting = self.waiting.saturating_sub(cost);
+        if self.waiting == 0 {
+            self.least = 0;
+        }
     }
 
     /// The question, which is sent after `now`.
     pub fn ask(&mut self, limit: &Limit, now: MonotonicTime) -> Question {
         let in_hand = self.usable(now);
-        let need = limit.cost.saturating_mul(u64::from(self.waiting.max(1))).saturating_sub(in_hand).max(1);
+        let (waiting, least) = if self.waiting == 0 { (limit.cost, limit.cost) } else { (self.waiting, self.least) };
+        let need = waiting.saturating_sub(in_hand).max(1);
         let want = self.wanted(limit, now).max(need);
         self.questions = self.questions.wrapping_add(1);
         self.stage = Stage::Asked;
         (self.asked_at, self.used) = (now, 0);
-        let least = limit.cost.saturating_sub(in_hand).max(1);
+        let least = least.saturating_sub(in_hand).max(1);
         Question { number: self.questions, asked_at: now, least, need, want }
     }
 
@@ -204,7 +212,7 @@ impl Slice {
     pub fn hand_over(&mut self) -> Self {
         let left = std::mem::take(&mut self.left);
         // Nobody waits for the new one yet.
-        Self { left, waiting: 0, stage: Stage::Idle, ..self.clone() }
+        Self { left, waiting: 0, least: 0, stage: Stage::Idle, ..self.clone() }
     }
 
     /// When the window of the slice begins, in seconds of the database's clock.

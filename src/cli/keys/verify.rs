@@ -75,6 +75,7 @@ impl Verify {
             environment: self.environment,
             client_address: self.client_address.map(|address| address.to_canonical()),
             key: read_key()?,
+            cost: None,
         };
         let examined = checker(desk)?.examine(question.key.expose().as_bytes()).await;
         let examined = examined.context("it cannot be said whether the key is good")?;

@@ -16,6 +16,7 @@ use toml::{
 use crate::config::{Problems, loading::names::nearest_of};
 use crate::domain::{
     api_key::Environment,
+    limits::{AMOUNT_MAX, LimitName},
     policy::{Demand, HostPattern, Method, PATTERNS_MAX, PLACES_MAX, PathPattern, Policy, RULES_MAX, Rule},
     scope::Scopes,
 };
@@ -25,8 +26,18 @@ use crate::domain::{
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// The members of a rule.
-const MEMBERS: [&str; 8] =
-    ["hosts", "paths", "methods", "credentials", "scopes_all", "scopes_any", "environment", "anonymous"];
+const MEMBERS: [&str; 10] = [
+    "hosts",
+    "paths",
+    "methods",
+    "credentials",
+    "scopes_all",
+    "scopes_any",
+    "environment",
+    "anonymous",
+    "cost",
+    "limits",
+];
 
 /// The source of a policy, and its context.
 #[derive(Clone, Debug)]
@@ -226,16 +237,22 @@ impl Reader {
             scopes_all: self.scopes(members, "scopes_all"),
             scopes_any: self.scopes(members, "scopes_any"),
             environment: self.environment(members),
+            cost: self.cost(members),
+            limits: self.limits(members),
         };
         if demand.anonymous {
-            for name in ["credentials", "scopes_all", "scopes_any", "environment"] {
+            for name in ["credentials", "scopes_all", "scopes_any", "environment", "cost", "limits"] {
                 if let Some((key, _)) = members.get_key_value(name) {
                     let cause = format!("{name} means nothing together with anonymous = true: leave out one of them");
                     self.problem(key.span().start, cause);
                 }
             }
-        } else if let (false, Some((key, _))) = (demand.api_key, members.get_key_value("environment")) {
-            self.problem(key.span().start, "environment is about API keys, and credentials names none");
+        } else if !demand.api_key {
+            for name in ["environment", "cost", "limits"] {
+                if let Some((key, _)) = members.get_key_value(name) {
+                    self.problem(key.span().start, format!("{name} is about API keys, and credentials names none"));
+                }
+            }
         }
         demand
     }
@@ -247,6 +264,21 @@ impl Reader {
         });
         // An excessive number was already recorded.
         Scopes::parse(words.iter().map(String::as_str)).unwrap_or_default()
+    }
+
+    fn cost(&mut self, members: &DeTable<'_>) -> Option<u64> {
+        let value = members.get("cost")?;
+        let number = value.get_ref().as_integer().filter(|number| number.radix() == 10);
+        let cost = number.and_then(|number| number.as_str().parse().ok()).filter(|cost| *cost <= AMOUNT_MAX);
+        if cost.is_none() {
+            self.problem(value.span().start, format!("cost must be a whole number from 0 to {AMOUNT_MAX}"));
+        }
+        cost
+    }
+
+    fn limits(&mut self, members: &DeTable<'_>) -> Box<[LimitName]> {
+        let read = |name: &str| LimitName::parse(name).map_err(|error| error.to_string());
+        self.list(members, "limits", read).into()
     }
 
     fn environment(&mut self, members: &DeTable<'_>) -> Option<Environment> {

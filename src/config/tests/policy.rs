@@ -20,6 +20,8 @@ fn a_rule_may_say_all_of_this() {
             scopes_all = ["orders:read", "orders:list"]
             scopes_any = ["a", "b"]
             environment = "live"
+            cost = 5
+            limits = ["minute", "day"]
 
             [[rules]]
             paths = ["/health"]
@@ -30,12 +32,14 @@ fn a_rule_may_say_all_of_this() {
     )
     .expect("a policy");
     let [orders, health, rest] = policy.rules() else { panic!("three rules") };
-    assert_eq!((orders.line, health.line, rest.line), (3, 12, 16));
+    assert_eq!((orders.line, health.line, rest.line), (3, 14, 18));
     assert_eq!((orders.hosts.len(), orders.paths.len(), orders.methods.len()), (2, 1, 1));
     assert_eq!((orders.demand.api_key, orders.demand.token, orders.demand.anonymous), (true, false, false));
     assert_eq!(orders.demand.scopes_all.to_string(), "orders:list orders:read");
     assert_eq!(orders.demand.environment.map(|environment| environment.as_str()), Some("live"));
-    assert!(health.demand.anonymous);
+    assert_eq!(orders.demand.cost, Some(5));
+    assert_eq!(orders.demand.limits.iter().map(ToString::to_string).collect::<Vec<_>>(), ["minute", "day"]);
+    assert!(health.demand.anonymous && health.demand.cost.is_none() && health.demand.limits.is_empty());
     assert!(rest.demand.api_key && rest.demand.token && rest.hosts.is_empty());
 }
 
@@ -69,6 +73,11 @@ credentials = ["token"]
 paths = ["/y"]
 credentials = ["token"]
 environment = "live"
+cost = 1
+[[rules]]
+paths = ["/z"]
+cost = -1
+limits = ["a b"]
 "#,
     );
     let expected = [
@@ -91,6 +100,9 @@ environment = "live"
         "line 23: credentials means nothing together with anonymous = true: leave out one of them",
         "line 24: no request gets to this rule: the one on line 20 takes all of them",
         "line 27: environment is about API keys, and credentials names none",
+        "line 28: cost is about API keys, and credentials names none",
+        "line 31: cost must be a whole number from 0 to 1000000000000",
+        "line 32: limits: \"a b\" must be 1 to 50 letters, digits, dots, hyphens or underscores",
     ];
     assert_eq!(found, expected);
 }

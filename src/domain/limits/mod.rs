@@ -2,12 +2,14 @@
 //!
 //! - `limit`, `window`: one limit, and the windows in which it counts
 //! - `asked`: limits as somebody wants them to be, and whether they may
+//! - `spending`: what a request uses of them
 //! - `stored`: limits as the database has them
 //! - `allowance`: what is left of them, and which are exhausted
 
 mod allowance;
 mod asked;
 mod limit;
+mod spending;
 mod stored;
 mod window;
 
@@ -19,6 +21,7 @@ pub use self::{
     allowance::{Allowance, Exceeded, LimitReadings, LimitState},
     asked::{AskedLimit, AskedLimits, LimitsRefused},
     limit::{AMOUNT_MAX, InvalidLimit, Limit, LimitName, NAME_MAX_BYTES as LIMIT_NAME_MAX_BYTES, OnOutage},
+    spending::{Price, Spending},
     stored::InvalidLimits,
     window::{InvalidWindow, Span, WINDOW_MAX_SECONDS, Window},
 };

@@ -1,6 +1,8 @@
 //! The credential that a rule demands.
 
-use crate::domain::{api_key::Environment, denial::Denial, key_record::KeyRecord, principal::Principal, scope::Scopes};
+use crate::domain::{
+    api_key::Environment, denial::Denial, key_record::KeyRecord, limits::LimitName, principal::Principal, scope::Scopes,
+};
 
 /// What a client must present.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,10 @@ pub struct Demand {
     pub scopes_any: Scopes,
     /// The required environment of an API key. Does not apply to JWTs.
     pub environment: Option<Environment>,
+    /// What a request uses of each limit that applies, in place of the limit's own cost.
+    pub cost: Option<u64>,
+    /// The names of the limits that apply; all, if there are none.
+    pub limits: Box<[LimitName]>,
 }
 
 impl Default for Demand {
@@ -29,6 +35,8 @@ impl Default for Demand {
             scopes_all: Scopes::default(),
             scopes_any: Scopes::default(),
             environment: None,
+            cost: None,
+            limits: Box::default(),
         }
     }
 }

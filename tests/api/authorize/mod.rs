@@ -1,6 +1,7 @@
 //! `/v1/authorize`, as gateways ask it.
 
 mod command;
+mod costs;
 mod gateways;
 mod grants;
 mod paths;

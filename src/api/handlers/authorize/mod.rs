@@ -3,13 +3,13 @@
 //!
 //! - `credential`: finds the credential in the client's headers
 //! - `original`: reconstructs the client's request
-//! - `scopes`: the scopes that the gateway's URL demands in addition
+//! - `url`: what the gateway's URL demands in addition
 //! - `grant`: the client's identity as headers
 
 mod credential;
 mod grant;
 mod original;
-mod scopes;
+mod url;
 
 use std::{collections::BTreeSet, future::Future, sync::Arc};
 
@@ -17,6 +17,7 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 use arc_swap::Guard;
 
 pub use self::credential::Authorize;
+use self::url::ByUrl;
 use crate::api::{
     access::immediate::ImmediateHandler,
     services::Services,
@@ -26,8 +27,8 @@ use crate::{
     auth::{Checked, Undecided},
     domain::{
         denial::Denial,
+        limits::Spending,
         policy::{Demand, Policy, Shown, Unmet},
-        scope::Scopes,
         verdict::Verdict,
     },
     protect::{CredentialKind, Gate},
@@ -53,13 +54,13 @@ impl ImmediateHandler for GatewayCheck {
         };
         let presented = services.authorize.credential(headers);
         let lacks = |shown: Shown<'_>| demanded.refusal(shown);
-        if let Some(verdict) = services.gate.check_for(presented, request, lacks).now() {
+        if let Some(verdict) = services.gate.check_for(presented, request, demanded.spending(), lacks).now() {
             return Checked::Now(respond(decide(&services.gate, request, &demanded, verdict)));
         }
         Checked::Later(async move {
             let presented = services.authorize.credential(headers);
             let lacks = |shown: Shown<'_>| demanded.refusal(shown);
-            let verdict = services.gate.check_for(presented, request, lacks).await;
+            let verdict = services.gate.check_for(presented, request, demanded.spending(), lacks).await;
             // The policy may have changed in the meantime.
             let demanded = Demanded::of(services, request);
             respond(demanded.and_then(|demanded| {
@@ -78,8 +79,8 @@ fn respond(judged: Answer) -> HttpResponse {
 struct Demanded {
     /// The policy with the position of the first rule that matches; only a valid credential if there is no policy.
     rule: Option<(Guard<Arc<Policy>>, usize)>,
-    /// The scopes in the gateway's URL.
-    scopes: Result<Scopes, Reason>,
+    /// What the gateway's URL demands.
+    by_url: Result<ByUrl, Reason>,
 }
 
 impl Demanded {
@@ -91,17 +92,29 @@ impl Demanded {
             },
             None => None,
         };
-        Ok(Self { rule, scopes: scopes::demanded(request) })
+        Ok(Self { rule, by_url: url::demanded(request) })
     }
 
     fn by_rule(&self) -> Option<&Demand> {
         self.rule.as_ref().map(|(policy, place)| &policy.rules()[*place].demand)
     }
 
+    /// What the request uses of a key's limits. The URL only raises what the rule says: some gateways forward their client's
+    /// query.
+    fn spending(&self) -> Spending<'_> {
+        let at_least = self.by_url.as_ref().map_or(0, |by_url| by_url.cost);
+        let by_rule = self.by_rule();
+        Spending {
+            cost: by_rule.and_then(|demand| demand.cost),
+            at_least,
+            only: by_rule.map_or(&[], |demand| &demand.limits),
+        }
+    }
+
     /// Why this credential does not suffice. If the URL is invalid, none does: [`decide`] says so.
     fn refusal(&self, shown: Shown<'_>) -> Option<Denial> {
-        let Ok(scopes) = &self.scopes else { return Some(Denial::Scopes) };
-        let by_address = || scopes.beyond(shown.scopes).next().map(|_| Denial::Scopes);
+        let Ok(by_url) = &self.by_url else { return Some(Denial::Scopes) };
+        let by_address = || by_url.scopes.beyond(shown.scopes).next().map(|_| Denial::Scopes);
         self.by_rule().and_then(|demand| demand.refusal(shown)).or_else(by_address)
     }
 
@@ -132,13 +145,13 @@ fn decide(gate: &Gate, request: &HttpRequest, demanded: &Demanded, verdict: Resu
     // A bad credential is refused even where anonymous access is allowed: its bearer does not intend to be anonymous.
     if may_be_anonymous
         && matches!(verdict, Ok(Verdict::Denied(Denial::Missing)))
-        && demanded.scopes.clone()?.is_empty()
+        && demanded.by_url.clone()?.scopes.is_empty()
     {
         return Ok(grant::of_nobody());
     }
     // The credential is valid.
     if matches!(verdict, Ok(Verdict::Denied(Denial::Scopes))) {
-        let scopes = demanded.scopes.clone()?;
+        let scopes = demanded.by_url.clone()?.scopes;
         gate.note_refusal(Denial::Scopes, request);
         let all: BTreeSet<&str> = by_rule.into_iter().flat_map(Demand::scopes).chain(scopes.iter()).collect();
         return Err(Reason::InsufficientScopes(KIND, all.into_iter().collect::<Vec<_>>().join(" ")));

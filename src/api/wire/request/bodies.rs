@@ -103,6 +103,10 @@ const ONE_CHECK: &[Field] = &[
         let address = ["ipv4", "ipv6"].map(|format| json!({ "type": "string", "format": format }));
         json!({ "anyOf": [address[0], address[1], { "type": "null" }] })
     }),
+    ("cost", || {
+        let about = "What the check uses of each limit, in place of the limit's own cost. With 0, it looks without using anything.";
+        or_null(json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": about }))
+    }),
 ];
 const CHECKS: &[Field] = &[(
     "checks",

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 
 use super::schema::{NO_NUL, instant, line, owner_id, reference, several};
-use crate::domain::{audit::Action, key_record::KeyState, listing::KeySort, owner::IDENTIFIER_MAX_BYTES, text};
+use crate::domain::{
+    audit::Action, key_record::KeyState, limits::AMOUNT_MAX, listing::KeySort, owner::IDENTIFIER_MAX_BYTES, text,
+};
 
 /// The default number of items per page.
 pub(crate) const LIMIT_DEFAULT: u32 = 25;
@@ -114,17 +116,24 @@ pub(crate) const OF_REVOCATIONS: &[Parameter] =
     })];
 
 /// The parameter of gateways' checks.
-pub(crate) const OF_GATEWAYS: &[Parameter] = &[(
-    "scope",
-    "Further scopes that the credential must have, all of them, separated by spaces. Can be repeated.",
-    || {
-        json!({
-            "type": "string",
-            "pattern": r"^[!#-\[\]-~]{1,128}( [!#-\[\]-~]{1,128}){0,99}$",
-            "example": "orders:read",
-        })
-    },
-)];
+pub(crate) const OF_GATEWAYS: &[Parameter] = &[
+    (
+        "scope",
+        "Further scopes that the credential must have, all of them, separated by spaces. Can be repeated.",
+        || {
+            json!({
+                "type": "string",
+                "pattern": r"^[!#-\[\]-~]{1,128}( [!#-\[\]-~]{1,128}){0,99}$",
+                "example": "orders:read",
+            })
+        },
+    ),
+    (
+        "cost",
+        "What the request uses of each limit on the key and its owner, if that is more than the limit or the policy says.",
+        || json!({ "type": "integer", "minimum": 1, "maximum": AMOUNT_MAX, "example": 5 }),
+    ),
+];
 
 const LIMIT: Parameter = (
     "limit",

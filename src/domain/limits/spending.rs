@@ -1,0 +1,40 @@
+//! What a request uses of limits.
+
+use super::{Limit, LimitName};
+
+/// What a request uses of the limits that apply to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spending<'a> {
+    /// What it uses of each limit, in place of the limit's own cost. With 0, it looks without using anything.
+    pub cost: Option<u64>,
+    /// It uses no less than this, whatever the cost.
+    pub at_least: u64,
+    /// The names of the limits that apply; all, if there are none.
+    pub only: &'a [LimitName],
+}
+
+/// What a request uses of each limit that applies to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    cost: Option<u64>,
+    at_least: u64,
+}
+
+impl Spending<'_> {
+    /// What the request uses of each limit that applies.
+    pub fn price(&self) -> Price {
+        Price { cost: self.cost, at_least: self.at_least }
+    }
+
+    /// Whether this limit applies.
+    pub fn applies_to(&self, limit: &Limit) -> bool {
+        self.only.is_empty() || self.only.contains(&limit.name)
+    }
+}
+
+impl Price {
+    /// What the request uses of this limit.
+    pub fn of(self, limit: &Limit) -> u64 {
+        self.cost.unwrap_or(limit.cost).max(self.at_least)
+    }
+}
