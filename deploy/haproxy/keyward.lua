@@ -17,7 +17,19 @@ local IDENTITY = {
 local PASSED_ON = { "authorization", "x-api-key", "x-request-id", "user-agent" }
 
 -- The headers of a refusal that the client receives.
-local PASSED_BACK = { "content-type", "cache-control", "www-authenticate", "retry-after", "x-request-id" }
+local PASSED_BACK = {
+  "content-type", "cache-control", "www-authenticate", "retry-after", "x-request-id", "ratelimit", "ratelimit-policy",
+  "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset",
+}
+
+-- What is left of the client's limits, for the answer to a request that is granted, by the variable that haproxy.cfg reads.
+local LIMITS = {
+  ["txn.keyward_limits"] = "ratelimit",
+  ["txn.keyward_limits_policy"] = "ratelimit-policy",
+  ["txn.keyward_x_limit"] = "x-ratelimit-limit",
+  ["txn.keyward_x_remaining"] = "x-ratelimit-remaining",
+  ["txn.keyward_x_reset"] = "x-ratelimit-reset",
+}
 
 -- HAProxy counts a header's values from 0.
 local function first(values)
@@ -80,6 +92,12 @@ core.register_action("keyward", { "http-req" }, function(txn)
     local value = first(answer.headers[name])
     if value then
       txn.http:req_set_header(name, value)
+    end
+  end
+  for variable, name in pairs(LIMITS) do
+    local value = first(answer.headers[name])
+    if value then
+      txn:set_var(variable, value)
     end
   end
   txn:set_var("txn.keyward_granted", true)

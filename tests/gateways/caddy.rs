@@ -6,7 +6,7 @@ use test_support::program::Folder;
 
 use crate::{
     gateway::{Gateway, Places, is_installed, shipped},
-    proofs::prove_all,
+    proofs::{prove, prove_all},
 };
 
 struct Caddy;
@@ -31,6 +31,7 @@ impl Gateway for Caddy {
 }
 
 prove_all!(Caddy);
+prove! { Caddy: what_is_left_of_a_limit_is_told_with_what_the_api_answers, }
 
 #[tokio::test]
 async fn by_the_unix_socket_the_gateway_is_believed() {

@@ -60,6 +60,7 @@ fn endpoint(address: &str) -> String {
 prove_what_all_can!(Envoy);
 
 prove! { Envoy:
+    what_is_left_of_a_limit_is_told_with_what_the_api_answers,
     // It joins what a client says twice under one name.
     two_keys_are_no_key,
     while_keyward_hangs_nobody_passes_and_nobody_waits_for_long,

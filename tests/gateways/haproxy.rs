@@ -7,7 +7,7 @@ use test_support::program::Folder;
 use crate::{
     gateway::{Gateway, Places, Running, is_installed, shipped},
     h2c::H2cApi,
-    proofs::{prove_all, refuses_to_tunnel},
+    proofs::{prove, prove_all, refuses_to_tunnel},
     scene::{api, sends},
 };
 
@@ -47,6 +47,7 @@ impl Gateway for HaProxy {
 }
 
 prove_all!(HaProxy);
+prove! { HaProxy: what_is_left_of_a_limit_is_told_with_what_the_api_answers, }
 
 /// `deploy/compose`: the load balancer in front of Keyward itself.
 struct Balancer;

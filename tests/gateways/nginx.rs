@@ -6,7 +6,7 @@ use test_support::program::Folder;
 
 use crate::{
     gateway::{Gateway, Places, is_installed, shipped},
-    proofs::prove_all,
+    proofs::{prove, prove_all},
 };
 
 struct Nginx;
@@ -45,7 +45,7 @@ impl Gateway for Nginx {
             ],
         );
         folder.file("conf.d/keyward.conf", &configuration);
-        for name in ["snippets/keyward.conf", "snippets/keyward-headers.conf"] {
+        for name in ["snippets/keyward.conf", "snippets/keyward-headers.conf", "snippets/keyward-limits.conf"] {
             folder.file(name, &shipped(&format!("nginx/{name}"), &[]));
         }
         let main = folder.file("nginx.conf", MAIN);
@@ -56,6 +56,7 @@ impl Gateway for Nginx {
 }
 
 prove_all!(Nginx);
+prove! { Nginx: what_is_left_of_a_limit_is_told_with_what_the_api_answers, }
 
 #[tokio::test]
 async fn by_the_unix_socket_the_gateway_is_believed() {

@@ -3,6 +3,7 @@
 //! * [`grants`], [`refusals`]: who is let in, and who is not
 //! * [`forgeries`]: what clients would like to be believed
 //! * [`paths`]: a path is the same one to the gateway and to the API
+//! * [`limits`]: what clients learn of their limits
 //! * [`outages`]: when Keyward is slow, dead, or says what makes no sense
 //! * [`socket`]: by a Unix socket, where the gateway knows those
 //! * [`traffic`]: what passes through, and what it costs
@@ -10,6 +11,7 @@
 
 mod forgeries;
 mod grants;
+mod limits;
 mod outages;
 mod paths;
 mod refusals;
@@ -17,7 +19,9 @@ mod socket;
 mod traffic;
 mod upgrades;
 
-pub(crate) use self::{forgeries::*, grants::*, outages::*, paths::*, refusals::*, socket::*, traffic::*, upgrades::*};
+pub(crate) use self::{
+    forgeries::*, grants::*, limits::*, outages::*, paths::*, refusals::*, socket::*, traffic::*, upgrades::*,
+};
 pub(crate) use crate::documented::the_session_in_the_documents_is_what_happens;
 use test_support::wire::Answer;
 
@@ -61,6 +65,7 @@ macro_rules! prove_what_all_can {
             a_revoked_key_is_refused_by_the_next_request,
             a_question_that_breaks_off_lets_nobody_pass,
             when_keyward_is_dead_nobody_passes,
+            who_has_used_a_limit_up_is_told_when_it_begins_anew,
             when_to_ask_for_less_is_passed_on,
             an_answer_that_makes_no_sense_lets_nobody_pass,
             connections_to_keyward_are_kept,
