@@ -6,16 +6,17 @@ use std::pin::pin;
 
 use anyhow::Context;
 use keyward::{
-    config::{Config, Settings, Sources},
+    config::{Config, Exposure, Settings, Sources},
     startup::{RunningServer, Stop},
     telemetry::log,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub(super) use self::descriptors::wanted as files_wanted;
+pub(super) use self::descriptors::{MORE_FILES, OpenFiles};
 use super::hardening::Hardened;
 
 pub(super) fn run(sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
+    descriptors::demand_some()?;
     let runtime = super::runtime()?;
     // Before anything that takes time, such as reading files: until we listen for it, SIGHUP ends the process.
     let hang_up = runtime.block_on(async { hang_ups() })?;
@@ -37,13 +38,19 @@ pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Co
     let mut config = settings.validate()?;
     log::init(&config.log, config.traces.as_ref())?;
     hardened.settle(config.process.core_dumps);
-    descriptors::settle(&mut config);
-    for (setting, path) in settings.exposed_files() {
-        tracing::warn!(
-            "{setting} names a file with secrets that everybody may read or change; take that away with `chmod o= {}` (in \
-             Kubernetes: defaultMode: 0440, with fsGroup)",
-            path.display()
-        );
+    descriptors::settle(&mut config)?;
+    for Exposure { setting, file, folder } in settings.exposed_files() {
+        match folder {
+            None => tracing::warn!(
+                "{setting} names a file with secrets that everybody may read or change; take that away with `chmod o= {}` (in \
+                 Kubernetes: defaultMode: 0440, with fsGroup)",
+                file.display()
+            ),
+            Some(folder) => tracing::warn!(
+                "{setting} names a file with secrets that everybody may replace; take that away with `chmod o-w {}`",
+                folder.display()
+            ),
+        }
     }
     Ok(config)
 }

@@ -59,7 +59,7 @@ pub use self::{
 #[cfg(feature = "server")]
 pub use self::{
     authorize::{Authorize, policy},
-    loading::{Problems, Settings, Sources},
+    loading::{Exposure, Problems, Settings, Sources},
     log::{Log, LogFormat},
     metrics::Metrics,
     process::Process,

@@ -85,7 +85,7 @@ fn a_server_that_gets_no_files_for_its_workers_ends_and_says_so() {
     limited.args(["-c", "ulimit -n 100; exec \"$0\" serve"]).arg(serve.get_program());
     limited.env("DATABASE_URL", database.url()).env("KEYWARD__SERVER__WORKERS", "64");
     let message = run(&mut limited).failed();
-    assert!(message.contains("error: the HTTP server failed"), "{message}");
+    assert!(message.contains("error: the system lets this process open 100 files, and it needs "), "{message}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The limit on open files of this process, which covers connections and everything else that is needed to answer on
 //! them.
 
+use anyhow::ensure;
 use keyward::config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -9,19 +10,49 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OWN: u64 = 64;
 /// Open files per worker, including the runtime's threads.
 const OF_A_WORKER: u64 = 8;
-/// A lower limit leaves no room for clients, and the server reports that when it starts.
+/// With room for fewer clients, the server does not start.
 const FEWEST_CONNECTIONS: u64 = 16;
+
+/// What to do if there are too few.
+pub(in crate::cli) const MORE_FILES: &str =
+    "raise the hard limit of open files (ulimit -Hn, LimitNOFILE= of systemd, `ulimits` of a compose file)";
+
+/// How many files a process may open, and how many it needs.
+pub(in crate::cli) struct OpenFiles {
+    /// The hard limit.
+    pub(in crate::cli) hard: u64,
+    /// With fewer there is no room for the database and a few clients.
+    pub(in crate::cli) fewest: u64,
+    /// What the settings need.
+    pub(in crate::cli) wanted: u64,
+}
+
+impl OpenFiles {
+    pub(in crate::cli) fn of(config: &Config) -> Self {
+        let (own, most) = (own_files(config), config.server.max_connections as u64);
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        Self { hard, fewest: own + most.min(FEWEST_CONNECTIONS), wanted: own + most }
+    }
+}
+
+/// Before the runtime and the configuration, both of which need some files, and which would end with the system's error.
+pub(in crate::cli) fn demand_some() -> anyhow::Result<()> {
+    demand(OWN + FEWEST_CONNECTIONS)
+}
 
 /// Raises the soft limit as far as the settings need and the hard limit allows. If that is not enough, fewer clients
 /// are served at once, so that the database, the policy and readiness always get a file.
-pub(super) fn settle(config: &mut Config) {
-    let (own, wanted) = (own_files(config), wanted(config));
-    let limit = getrlimit(Resource::Nofile);
-    let limit = raised(limit, wanted);
+///
+/// # Errors
+/// If there is no room for the database and a few clients.
+pub(super) fn settle(config: &mut Config) -> anyhow::Result<()> {
+    let OpenFiles { fewest, wanted, .. } = OpenFiles::of(config);
+    let limit = raised(getrlimit(Resource::Nofile), wanted);
     if limit >= wanted {
-        return;
+        return Ok(());
     }
-    let left = limit.saturating_sub(own).max(FEWEST_CONNECTIONS);
+    demand(fewest)?;
+    let left = limit.saturating_sub(own_files(config));
     tracing::warn!(
         open_files = limit,
         wanted,
@@ -30,11 +61,17 @@ pub(super) fn settle(config: &mut Config) {
          hard limit (ulimit -Hn, LimitNOFILE= of systemd, `ulimits` of a compose file), or lower server.max_connections"
     );
     config.server.max_connections = usize::try_from(left).unwrap_or(usize::MAX);
+    Ok(())
 }
 
-/// How many the settings need.
-pub(in crate::cli) fn wanted(config: &Config) -> u64 {
-    own_files(config) + config.server.max_connections as u64
+fn demand(fewest: u64) -> anyhow::Result<()> {
+    let limit = raised(getrlimit(Resource::Nofile), fewest);
+    ensure!(
+        limit >= fewest,
+        "the system lets this process open {limit} files, and it needs {fewest} for its connections to the database, its workers \
+         and a few clients: {MORE_FILES}"
+    );
+    Ok(())
 }
 
 fn own_files(config: &Config) -> u64 {

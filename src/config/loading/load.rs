@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::mem;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use config::{Config as Merged, Value, ValueKind};
 use zeroize::Zeroizing;
 
+use super::exposure::Exposure;
 use super::layer::Layer;
 use super::list::items;
 use super::names::{FILE_VARIABLE, LISTS, SECRETS, file_twin};
@@ -129,8 +129,8 @@ impl Settings {
         self.secrets.texts(setting, &self.value(setting))
     }
 
-    /// Files with secrets that every user of this machine can read or change, with the setting that names each.
-    pub fn exposed_files(&self) -> Vec<(String, PathBuf)> {
+    /// Files with secrets that every user of this machine can read, change or replace.
+    pub fn exposed_files(&self) -> Vec<Exposure> {
         let twins = SECRETS.iter().map(|secret| file_twin(secret));
         let named = twins.filter_map(|twin| Some((self.value(&twin).into_string().ok()?, twin)));
         let of_issuers = self.value("jwt.issuers").into_array().unwrap_or_default().into_iter().filter_map(|issuer| {
@@ -140,7 +140,7 @@ impl Settings {
         let files = named.chain(of_issuers).map(|(path, setting)| (setting, PathBuf::from(path)));
         let itself = self.file.iter().filter(|file| self.holds_secrets(file));
         let itself = itself.map(|file| ("--config".to_owned(), file.clone()));
-        files.chain(itself).filter(|(_, path)| is_exposed(path)).collect()
+        files.chain(itself).filter_map(|(setting, file)| Exposure::of(setting, file)).collect()
     }
 
     /// Whether the configuration file itself contains an effective secret.
@@ -178,13 +178,6 @@ fn read_layer(path: &Path) -> Result<Layer, String> {
 /// The description of the configuration file as an origin.
 fn origin_of(file: &Path) -> String {
     format!("file {}", file.display())
-}
-
-/// Whether a file can be read or changed by users other than its owner and group. Containers share secrets through
-/// groups.
-fn is_exposed(file: &Path) -> bool {
-    const BY_OTHERS: u32 = 0o006;
-    std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & BY_OTHERS != 0)
 }
 
 /// Reads the secrets whose file is configured. Returns them, and the reasons for those that can't be read.

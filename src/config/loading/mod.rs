@@ -3,6 +3,7 @@
 //! - `names`: the names of settings, and which settings are secret
 //! - `layer`: the values from one source
 //! - `load`: merges the layers, and reads secrets from files
+//! - `exposure`: files with secrets that are open to everybody
 //! - `vault`: the texts of secrets
 //! - `list`: lists in one string
 //! - `check`: reads single settings, and collects problems
@@ -10,6 +11,7 @@
 //! - `show`: the effective configuration as text, without secrets
 
 pub(super) mod check;
+mod exposure;
 mod layer;
 mod list;
 pub(super) mod load;
@@ -20,6 +22,7 @@ mod vault;
 
 pub(super) use self::check::Check;
 pub use self::{
+    exposure::Exposure,
     load::{Settings, Sources},
     problems::Problems,
 };

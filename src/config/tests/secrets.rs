@@ -202,7 +202,7 @@ fn files_with_secrets_that_everybody_may_read_are_found_wherever_they_are_named(
     let exposed = |toml: &str| {
         let file = with_mode("keyward.toml", toml, 0o644);
         let exposed = load_with(Some(file), env(&files)).exposed_files();
-        exposed.into_iter().map(|(setting, _)| setting).collect::<Vec<_>>()
+        exposed.into_iter().map(|exposed| exposed.setting).collect::<Vec<_>>()
     };
     let named = ["database.url_file", "keys.peppers_file", "secret_file of jwt.issuers"];
     assert_eq!(exposed(&table), named);
