@@ -151,11 +151,19 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
 }
 
 /// A connection for notifications to the chosen server.
-pub(super) async fn new_listener(store: &Store) -> Result<PgListener, sqlx::Error> {
+pub(super) async fn new_listener(store: &Store) -> Result<PgListener, StoreError> {
     // The listener would reconnect silently, but a lost connection must be noticed. So each listener has a pool of its
     // own.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(store.acquire_timeout);
-    PgListener::connect_with(&pool.connect_lazy_with(store.listen_servers.chosen().1)).await
+    let servers = &store.listen_servers;
+    match PgListener::connect_with(&pool.connect_lazy_with(servers.chosen().1)).await {
+        Ok(listener) => Ok(listener),
+        // A pool only says that it has waited. So look for the reason.
+        Err(error) => {
+            let failure = servers.look_again().await.unwrap_or_else(|| servers.explain_chosen(&error));
+            Err(StoreError::Unavailable(failure.to_string()))
+        }
+    }
 }
 
 impl Announcer {
@@ -181,13 +189,7 @@ impl Announcer {
             let servers = Arc::clone(servers);
             self.store.runtime.spawn(async move { servers.look_beyond().await });
         }
-        let mut listener = match new_listener(&self.store).await {
-            Ok(listener) => listener,
-            Err(error) => {
-                let failure = servers.look_again().await.unwrap_or_else(|| servers.explain_chosen(&error));
-                return Err(StoreError::Unavailable(failure.to_string()));
-            }
-        };
+        let mut listener = new_listener(&self.store).await?;
         listener.eager_reconnect(false);
         if let Err(refused) = admit(session::claim(&mut listener, true).await?, &self.store.refusals) {
             servers.look_again().await;

@@ -75,7 +75,13 @@ impl Store {
                     "notifications that are sent through database.url do not arrive there within {DELIVERED_WITHIN:?}"
                 )
             }
-            Err(error) => format!("whether notifications arrive there could not be tried: {error}"),
+            // It says what to do, which is not about poolers.
+            Err(error) => {
+                return Err(ConnectFailure::that_heals(format!(
+                    "whether notifications arrive could not be tried: {error}"
+                ))
+                .into());
+            }
         };
         let setting = self.listen_servers.setting();
         let remedy = "A pooler or proxy in between does not carry LISTEN, or leads to another server. Set \

@@ -137,6 +137,14 @@ impl ConnectFailure {
                 "{url}: {server} is a pooler that allows no transactions ({message}). Set pool_mode = transaction there"
             )),
             "57P03" => Self::that_heals(format!("{url}: {server} does not accept connections yet: {message}")),
+            "53300" if message.contains("for role") => Self::that_heals(format!(
+                "{url}: {server} has no connection left: {message}. Raise its limit (ALTER ROLE {user} CONNECTION LIMIT …), or \
+                 lower database.pool_size"
+            )),
+            "53300" if message.contains("for database") => Self::that_heals(format!(
+                "{url}: {server} has no connection left: {message}. Raise its limit (ALTER DATABASE {database} CONNECTION \
+                 LIMIT …), or lower database.pool_size"
+            )),
             "53300" => Self::that_heals(format!(
                 "{url}: {server} has no connection left: {message}. Raise max_connections there, or lower database.pool_size"
             )),
