@@ -2,11 +2,13 @@
 //!
 //! - `findings`: what a check has found, and how it is printed
 //! - `database`: what an examined database means
+//! - `replicas`: what the rows of replicas mean, and room for their connections
 //! - `machine`: this machine's limits and files
 
 mod database;
 mod findings;
 mod machine;
+mod replicas;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,11 @@ use keyward::{
 
 use self::findings::{Finding, Findings};
 use super::{runtime, shared::DatabaseOptions, validate};
+
+/// The check of all settings.
+const CONFIGURATION: &str = "configuration";
+const NO_RUNTIME: &str =
+    "let this process open more files and start more threads (LimitNOFILE= and TasksMax= of systemd)";
 
 /// Check the configuration, the database, the issuers and this machine, and say what to do.
 ///
@@ -42,35 +49,49 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) fn run(self, sources: Sources) -> anyhow::Result<ExitCode> {
-        let settings = Settings::load(self.database.put_into(sources)?)?;
+        let sources = self.database.put_into(sources)?;
         let mut findings = Findings::default();
-        let config = configuration(&settings, &mut findings);
-        machine::examine(&settings, config.as_ref(), &mut findings);
-        runtime()?.block_on(async {
-            examine_database(&settings, &mut findings).await;
-            if let Some(config) = &config {
-                examine_published_keys(config, &mut findings).await;
-            }
-        });
+        match Settings::load(sources) {
+            Ok(settings) => examine(&settings, &mut findings),
+            Err(problems) => tell_problems(&problems.into(), &mut findings),
+        }
         findings.print(self.json)
     }
 }
 
+fn examine(settings: &Settings, findings: &mut Findings) {
+    let config = configuration(settings, findings);
+    machine::examine(settings, config.as_ref(), findings);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return findings.add(Finding::failed("database", format!("{error:#}"), NO_RUNTIME)),
+    };
+    runtime.block_on(async {
+        examine_database(settings, findings).await;
+        if let Some(config) = &config {
+            examine_published_keys(config, findings).await;
+        }
+    });
+}
+
+fn tell_problems(problems: &anyhow::Error, findings: &mut Findings) {
+    for problem in format!("{problems:#}").lines() {
+        findings.add(Finding::failed(
+            CONFIGURATION,
+            problem.trim(),
+            "correct it; `keyward config` shows where each value comes from",
+        ));
+    }
+}
+
 fn configuration(settings: &Settings, findings: &mut Findings) -> Option<Config> {
-    const CHECK: &str = "configuration";
     match validate(settings).and_then(|()| Ok(settings.validate()?)) {
         Ok(config) => {
-            findings.add(Finding::good(CHECK, "every setting has a possible value"));
+            findings.add(Finding::good(CONFIGURATION, "every setting has a possible value"));
             Some(config)
         }
         Err(problems) => {
-            for problem in format!("{problems:#}").lines() {
-                findings.add(Finding::failed(
-                    CHECK,
-                    problem.trim(),
-                    "`keyward config` shows where each value comes from",
-                ));
-            }
+            tell_problems(&problems, findings);
             None
         }
     }
@@ -88,8 +109,8 @@ async fn examine_database(settings: &Settings, findings: &mut Findings) {
         Ok(examination) => {
             database::judge(&examination, findings);
             database::try_out(&store, findings).await;
-            if examination.schema >= examination.schema_needed && examination.unusable_tables.is_none() {
-                database::judge_replicas(&store.replicas().await, store.most_connections(), &examination, findings);
+            if examination.has_schema() && examination.missing_rights.is_none() {
+                replicas::judge(&store.replicas().await, store.most_connections(), &examination.connections, findings);
             }
         }
         // It says what to do.

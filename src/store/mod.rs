@@ -7,6 +7,7 @@ mod delivery;
 mod insight;
 mod ledger;
 mod limits;
+mod rights;
 mod rows;
 mod schema;
 mod tokens;
@@ -32,8 +33,8 @@ use self::{
 pub use self::{
     connections::{PoolState, opening::OpenError},
     delivery::Delivery,
-    insight::{Examination, HashCount, ReplicaRow, Sample, Statements},
-    schema::Schema,
+    insight::{ConnectionLimit, Examination, HashCount, ReplicaRow, Sample, Statements},
+    schema::{Schema, how_to_grant},
 };
 use crate::{
     config::{Database, Pooler},

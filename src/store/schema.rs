@@ -16,6 +16,7 @@ use super::{
         opening::{OpenError, retry_for},
         servers::Servers,
     },
+    rights,
 };
 use crate::{
     config::{Audit, Database, Pooler},
@@ -36,6 +37,9 @@ const AUDIT_LOCK_TIMEOUT_MS: u32 = 300;
 
 /// PostgreSQL's code for a lock that was not available in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// PostgreSQL's code for a missing right.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 impl Store {
     /// Applies migrations, creates the audit's partitions for the coming months, and drops those that are too old. Safe
@@ -82,6 +86,7 @@ impl Store {
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
         }
+        let role = self.servers.role();
         let mut connection = self.servers.connect().await?;
         let seen = schema_state(&mut connection).await;
         let _ = connection.close().await;
@@ -94,14 +99,11 @@ impl Store {
                 );
                 Ok(Schema { newest: found, fits: false })
             }
-            SchemaState::Unreadable(tables) => {
-                Err(ConnectFailure::for_good(format!(
-                    "database.url: the role {} may not use {tables}. Run `keyward migrate` with database.migrate_url, which grants \
-                     it what it needs",
-                    self.servers.role()
-                ))
-                .into())
-            }
+            SchemaState::Forbidden(rights) => Err(ConnectFailure::for_good(format!(
+                "database.url: the role {role} lacks rights: {rights}. {}",
+                how_to_grant(role)
+            ))
+            .into()),
             SchemaState::Good(found) => Ok(Schema { newest: found, fits: true }),
         }
     }
@@ -140,34 +142,49 @@ enum SchemaState {
         found: i64,
         needed: i64,
     },
-    /// These tables can't be read.
-    Unreadable(String),
+    /// These rights are missing.
+    Forbidden(String),
 }
 
 async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, sqlx::Error> {
-    Ok(match seen(connection).await? {
-        (found, needed, _) if found < needed => SchemaState::Older { found, needed },
-        (_, _, Some(tables)) => SchemaState::Unreadable(tables),
-        (found, ..) => SchemaState::Good(found),
+    let Seen { found, needed, missing_rights } = seen(connection).await?;
+    Ok(match (found, missing_rights) {
+        (_, Some(rights)) => SchemaState::Forbidden(rights),
+        (found, None) if found < Some(needed) => SchemaState::Older { found: found.unwrap_or(0), needed },
+        (found, None) => SchemaState::Good(found.unwrap_or(needed)),
     })
 }
 
-/// The newest migration that was applied, the newest of this program, and the tables that the session's role may not
-/// use.
-pub(super) async fn seen(connection: &mut PgConnection) -> Result<(i64, i64, Option<String>), sqlx::Error> {
-    let (found, needed) = (newest_migration_if_any(connection).await?, newest_known_migration());
-    if found < needed {
-        return Ok((found, needed, None));
-    }
-    let query = sqlx::query_scalar!(
-        "SELECT string_agg(name, ', ')
-         FROM (VALUES ('api_keys', 'SELECT'), ('key_uses', 'SELECT'), ('coherence', 'SELECT'), ('audit_events', 'SELECT'),
-                      ('revoked_tokens', 'SELECT'), ('replicas', 'SELECT'), ('replicas', 'INSERT'), ('replicas', 'UPDATE'),
-                      ('acknowledgements', 'INSERT'), ('acknowledgements', 'UPDATE'), ('owner_limits', 'SELECT'),
-                      ('limit_counts', 'INSERT'), ('limit_counts', 'UPDATE')) AS needed (name, privilege)
-         WHERE NOT has_table_privilege(name, privilege)"
-    );
-    Ok((found, needed, query.fetch_one(connection).await?))
+/// What the session's role sees of the schema.
+pub(super) struct Seen {
+    /// The newest migration that was applied, 0 for none. `None` if the role may not ask.
+    pub(super) found: Option<i64>,
+    /// The newest migration of this program.
+    pub(super) needed: i64,
+    /// The rights that the role lacks. Nothing, if the schema is older: migrating grants them, too.
+    pub(super) missing_rights: Option<String>,
+}
+
+pub(super) async fn seen(connection: &mut PgConnection) -> Result<Seen, sqlx::Error> {
+    let needed = newest_known_migration();
+    let missing = rights::missing(connection).await?;
+    let found = match newest_migration_if_any(connection).await {
+        // A schema that may not be used looks like an empty one, in which nothing could be missing.
+        Ok(0) if missing.is_some() => None,
+        Ok(found) => Some(found),
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == INSUFFICIENT_PRIVILEGE) => None,
+        Err(error) => return Err(error),
+    };
+    let is_older = found.is_some_and(|found| found < needed);
+    Ok(Seen { found, needed, missing_rights: missing.filter(|_| !is_older) })
+}
+
+/// What to do where a role lacks rights.
+pub fn how_to_grant(role: &str) -> String {
+    format!(
+        "Run `keyward migrate` with database.migrate_url, which grants it what it needs, or as the owner of the tables: SELECT \
+         grant_to_service('{role}')"
+    )
 }
 
 fn why_not_migrated(error: &MigrateError, servers: &Servers) -> ConnectFailure {

@@ -15,7 +15,7 @@ use test_support::{
 use crate::commands;
 
 /// What it finds for this database and these further settings, and how it ends.
-async fn examined(url: &str, env: &[(&str, &str)]) -> (Vec<Value>, Ended) {
+pub(crate) async fn examined(url: &str, env: &[(&str, &str)]) -> (Vec<Value>, Ended) {
     let mut doctor = command();
     doctor.args(["doctor", "--json"]).env("DATABASE_URL", url).envs(env.iter().copied());
     let ended = run_beside(doctor).await;
@@ -24,13 +24,13 @@ async fn examined(url: &str, env: &[(&str, &str)]) -> (Vec<Value>, Ended) {
 }
 
 /// The findings of one check that are in this state.
-fn in_state<'a>(findings: &'a [Value], check: &str, state: &str) -> Vec<&'a Value> {
+pub(crate) fn in_state<'a>(findings: &'a [Value], check: &str, state: &str) -> Vec<&'a Value> {
     findings.iter().filter(|finding| finding["check"] == check && finding["state"] == state).collect()
 }
 
 /// The one that failed. It says what to do, and the exit code is 1.
 #[track_caller]
-fn failed<'a>((findings, ended): &'a (Vec<Value>, Ended), check: &str) -> &'a str {
+pub(crate) fn failed<'a>((findings, ended): &'a (Vec<Value>, Ended), check: &str) -> &'a str {
     let found = in_state(findings, check, "failed");
     assert_eq!(found.len(), 1, "{findings:#?}");
     assert!(found[0]["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{found:#?}");
@@ -40,7 +40,7 @@ fn failed<'a>((findings, ended): &'a (Vec<Value>, Ended), check: &str) -> &'a st
 }
 
 #[track_caller]
-fn warned<'a>((findings, ended): &'a (Vec<Value>, Ended), check: &str) -> &'a str {
+pub(crate) fn warned<'a>((findings, ended): &'a (Vec<Value>, Ended), check: &str) -> &'a str {
     let found = in_state(findings, check, "warning");
     assert_eq!(found.len(), 1, "{findings:#?}");
     assert!(found[0]["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{found:#?}");
@@ -105,7 +105,7 @@ async fn a_role_without_its_rights_is_found() {
     run_on(&database, &format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON _sqlx_migrations TO {role}")).await;
     let url = database.url().replacen("postgres@", &format!("{role}@"), 1);
     let seen = examined(&url, &[]).await;
-    assert!(failed(&seen, "schema").contains("api_keys"));
+    assert!(failed(&seen, "rights").contains("SELECT on api_keys"));
     run_on(&database, &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }
 
@@ -164,23 +164,34 @@ async fn replicas_that_are_silent_or_of_another_version_are_found() {
 }
 
 #[tokio::test]
-async fn what_this_machine_lacks_is_found() {
+async fn secret_files_that_everybody_may_read_or_replace_are_found() {
     let database = database().await;
     let folder = Folder::new();
     let file = folder.file("jwt_secret", "a secret that is long enough for HS256, and for HS512 as well: 64 bytes");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("permissions");
-    let keyward = command();
-    let mut doctor = std::process::Command::new("sh");
-    doctor.args(["-c", "ulimit -n 512; exec \"$0\" doctor --json"]).arg(keyward.get_program()).env_clear();
-    doctor.envs(keyward.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    doctor.env("DATABASE_URL", database.url()).env("KEYWARD__DATABASE__POOL_SIZE", "900");
-    doctor.env_remove("JWT_SECRET").env("KEYWARD__JWT__SECRET_FILE", &file);
-    let ended = run_beside(doctor).await;
-    let findings = commands::json(&ended.stdout).as_array().expect("a list").clone();
-    let seen = (findings, ended);
-    assert!(warned(&seen, "secret files").contains(&file));
-    warned(&seen, "open files");
-    warned(&seen, "connections");
+    let secret = [("KEYWARD__JWT__PREVIOUS_SECRET_FILE", file.as_str())];
+    let with_modes = async |of_file: u32, of_folder: u32| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(of_file)).expect("permissions");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(of_folder)).expect("permissions");
+        examined(database.url(), &secret).await
+    };
+    let good = with_modes(0o600, 0o755).await;
+    assert_eq!(in_state(&good.0, "secret files", "good").len(), 1, "{good:#?}");
+    assert!(warned(&with_modes(0o644, 0o755).await, "secret files").contains(&file));
+    // Whoever may write to the folder can put another file in its place.
+    let folder_name = folder.path().to_str().expect("UTF-8").to_owned();
+    assert!(warned(&with_modes(0o600, 0o777).await, "secret files").contains(&folder_name));
+    // Except where only its owner may take a file away, as in /tmp.
+    let sticky = with_modes(0o600, 0o1777).await;
+    assert_eq!(in_state(&sticky.0, "secret files", "good").len(), 1, "{sticky:#?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_toml_is_a_finding() {
+    let database = database().await;
+    let folder = Folder::new();
+    let file = folder.file("keyward.toml", "[server\nport = 1\n");
+    let seen = examined(database.url(), &[("KEYWARD_CONFIG", &file)]).await;
+    assert!(failed(&seen, "configuration").contains("keyward.toml"), "{seen:#?}");
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ mod delivery;
 mod descriptors;
 mod dev;
 mod doctor_command;
+mod doctor_rights;
+mod doctor_room;
 mod earlier_version;
 mod ended_keys;
 mod ended_tokens;

@@ -12,15 +12,16 @@ use test_support::{
 };
 
 /// A database that belongs to one role, and the addresses by which that one and another reach it.
-struct TwoRoles {
+pub(crate) struct TwoRoles {
     _database: TestDatabase,
-    owner: (String, String),
-    service: (String, String),
-    as_superuser: PgConnection,
+    pub(crate) owner: (String, String),
+    pub(crate) service: (String, String),
+    pub(crate) as_superuser: PgConnection,
 }
 
 impl TwoRoles {
-    async fn make() -> Self {
+    /// The owner lets nobody call its functions unasked, as hardened servers have it.
+    pub(crate) async fn make() -> Self {
         let database = TestDatabase::empty().await;
         let mut as_superuser = PgConnection::connect(database.url()).await.expect("a connection");
         let role = |kind: &str| {
@@ -33,13 +34,24 @@ impl TwoRoles {
             format!("CREATE ROLE {} LOGIN", owner.0),
             format!("CREATE ROLE {} LOGIN", service.0),
             format!("GRANT CREATE ON SCHEMA public TO {}", owner.0),
+            format!("ALTER DEFAULT PRIVILEGES FOR ROLE {} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC", owner.0),
         ] {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut as_superuser).await.expect("done");
         }
         Self { _database: database, owner, service, as_superuser }
     }
 
-    async fn drop_roles(mut self) {
+    /// The same, with the schema.
+    pub(crate) async fn migrated() -> Self {
+        let roles = Self::make().await;
+        let mut migrate = test_support::replica::command();
+        migrate.arg("migrate").env("DATABASE_URL", &roles.service.1);
+        migrate.env("KEYWARD__DATABASE__MIGRATE_URL", &roles.owner.1);
+        test_support::program::run_beside(migrate).await.succeeded();
+        roles
+    }
+
+    pub(crate) async fn drop_roles(mut self) {
         for statement in [
             format!("DROP OWNED BY {}, {} CASCADE", self.owner.0, self.service.0),
             format!("DROP ROLE {}, {}", self.owner.0, self.service.0),
@@ -134,11 +146,7 @@ pub(crate) async fn is_forbidden(url: &str, statement: &'static str) {
 
 #[tokio::test]
 async fn a_service_that_may_not_migrate_starts_once_somebody_has_migrated() {
-    let roles = TwoRoles::make().await;
-    let mut migrate = test_support::replica::command();
-    migrate.arg("migrate").env("DATABASE_URL", &roles.service.1);
-    migrate.env("KEYWARD__DATABASE__MIGRATE_URL", &roles.owner.1);
-    test_support::program::run_beside(migrate).await.succeeded();
+    let roles = TwoRoles::migrated().await;
     let replica = Replica::start_on(&roles.service.1, &[("KEYWARD__DATABASE__MIGRATE_ON_START", "false")]).await;
     assert_eq!(Person::named("alice").makes_a_key(&replica).await.asks_for_the_resource(&replica).await.status(), 200);
     drop(replica);

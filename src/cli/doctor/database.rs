@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyward::{
     domain::ports::StoreError,
-    store::{Delivery, Examination, ReplicaRow, Store},
+    store::{Delivery, Examination, Store, how_to_grant},
 };
 
 use super::findings::{Finding, Findings};
@@ -26,7 +26,13 @@ const OLD_TRANSACTION: Duration = Duration::from_secs(60 * 60);
 
 pub(super) fn judge(seen: &Examination, findings: &mut Findings) {
     findings.add(version(seen));
-    findings.add(schema(seen));
+    if let Some(found) = seen.schema {
+        findings.add(schema(found, seen.schema_needed));
+    }
+    // Migrating an older one grants them.
+    if seen.has_schema() {
+        findings.add(rights(seen));
+    }
     findings.add(role(seen));
     findings.add(standbys(seen));
     findings.add(clock(seen));
@@ -57,21 +63,13 @@ fn version(seen: &Examination) -> Finding {
     Finding::good(CHECK, found)
 }
 
-fn schema(seen: &Examination) -> Finding {
+fn schema(found: i64, needed: i64) -> Finding {
     const CHECK: &str = "schema";
-    let (found, needed) = (seen.schema, seen.schema_needed);
     if found < needed {
         return Finding::failed(
             CHECK,
             format!("it has migration {found}, and this program needs {needed}"),
             "run `keyward migrate` (or start with database.migrate_on_start)",
-        );
-    }
-    if let Some(tables) = &seen.unusable_tables {
-        return Finding::failed(
-            CHECK,
-            format!("the role {} may not use {tables}", seen.role),
-            "run `keyward migrate` with database.migrate_url, which grants it what it needs",
         );
     }
     if found > needed {
@@ -84,6 +82,15 @@ fn schema(seen: &Examination) -> Finding {
     Finding::good(CHECK, format!("it has migration {found}, the newest"))
 }
 
+fn rights(seen: &Examination) -> Finding {
+    const CHECK: &str = "rights";
+    let role = &seen.role;
+    match &seen.missing_rights {
+        Some(rights) => Finding::failed(CHECK, format!("the role {role} lacks {rights}"), how_to_grant(role)),
+        None => Finding::good(CHECK, format!("the role {role} has all that the service needs")),
+    }
+}
+
 fn role(seen: &Examination) -> Finding {
     const CHECK: &str = "role";
     if seen.is_superuser {
@@ -93,7 +100,7 @@ fn role(seen: &Examination) -> Finding {
             "give the service a role of its own, and the owner of the tables to database.migrate_url (docs/operations.md)",
         );
     }
-    Finding::good(CHECK, format!("{} has the rights that it needs, and is no superuser", seen.role))
+    Finding::good(CHECK, format!("{} is no superuser", seen.role))
 }
 
 fn standbys(seen: &Examination) -> Finding {
@@ -164,6 +171,15 @@ fn transactions(seen: &Examination) -> Finding {
             "find it in pg_stat_activity by its xact_start; a dump that takes hours is better taken from a standby",
         );
     }
+    if !seen.sees_all_transactions {
+        return Finding::good(
+            CHECK,
+            format!(
+                "none of its own has been open for an hour (this role may not see those of others: GRANT pg_read_all_stats TO {})",
+                seen.role
+            ),
+        );
+    }
     Finding::good(CHECK, "none has been open for an hour")
 }
 
@@ -210,62 +226,15 @@ fn notification(delivery: Result<Delivery, StoreError>) -> Finding {
             Finding::failed(CHECK, "notifications arrive in another order than commits", remedy)
         }
         Ok(Delivery::Lost) => Finding::failed(CHECK, "a notification did not arrive", remedy),
-        Err(error) => Finding::failed(CHECK, error, remedy),
+        // It says what to do.
+        Err(error) => Finding::failed(CHECK, error, "see docs/operations.md if that does not help"),
     }
-}
-
-pub(super) fn judge_replicas(
-    rows: &Result<Vec<ReplicaRow>, StoreError>,
-    each: u32,
-    seen: &Examination,
-    findings: &mut Findings,
-) {
-    const CHECK: &str = "replicas";
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(error) => return findings.add(Finding::failed(CHECK, error, "see the check of the database")),
-    };
-    let (alive, silent): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.alive);
-    findings.add(Finding::good(CHECK, format!("{} alive", alive.len())));
-    if !silent.is_empty() {
-        let ids: Vec<String> = silent.iter().map(|row| row.id.to_string()).collect();
-        findings.add(Finding::warning(
-            CHECK,
-            format!("silent: {}", ids.join(", ")),
-            "each has ended without deregistering (its row goes in some minutes), or can't reach the database: see its log",
-        ));
-    }
-    let mut versions: Vec<&str> = alive.iter().map(|row| row.version.as_str()).collect();
-    versions.sort_unstable();
-    versions.dedup();
-    if versions.len() > 1 {
-        findings.add(Finding::warning(
-            CHECK,
-            format!("they have different versions: {}", versions.join(", ")),
-            "finish the update (or the rollback) of all replicas",
-        ));
-    }
-    findings.add(connections(alive.len(), each, seen));
-}
-
-fn connections(alive: usize, each: u32, seen: &Examination) -> Finding {
-    const CHECK: &str = "connections";
-    let (open, most) = seen.connections;
-    // One more replica, because one that is replaced runs beside its successor.
-    let needed = i64::from(each) * i64::try_from(alive.max(1) + 1).unwrap_or(i64::MAX);
-    let found = format!("{open} of {most} are open; {alive} replicas and one more may open {needed}");
-    if needed > most {
-        return Finding::warning(
-            CHECK,
-            found,
-            "raise max_connections of the server, or lower database.pool_size and database.admin_connections",
-        );
-    }
-    Finding::good(CHECK, found)
 }
 
 #[cfg(test)]
 mod tests {
+    use keyward::store::ConnectionLimit;
+
     use super::*;
 
     /// A database in good order.
@@ -277,15 +246,16 @@ mod tests {
             is_superuser: false,
             strangers_may_connect: false,
             is_read_only: false,
-            schema: 16,
+            schema: Some(16),
             schema_needed: 16,
-            unusable_tables: None,
+            missing_rights: None,
             synchronous_commit: "on".to_owned(),
             synchronous_standbys: String::new(),
             standbys: Some(0),
-            connections: (10, 97),
+            connections: ConnectionLimit { of: "the server".to_owned(), open: 10, most: 97, ours: 0 },
             notification_queue: 0.0,
             oldest_transaction: Duration::ZERO,
+            sees_all_transactions: true,
             clock_ahead: 0.0,
             clock_uncertainty: 0.001,
         }
@@ -310,7 +280,7 @@ mod tests {
             Examination { is_superuser: true, ..good() },
             Examination { strangers_may_connect: true, ..good() },
             Examination { is_read_only: true, ..good() },
-            Examination { schema: 17, ..good() },
+            Examination { schema: Some(17), ..good() },
             Examination { standbys: Some(1), ..good() },
             Examination {
                 standbys: Some(1),
@@ -325,8 +295,8 @@ mod tests {
         ];
         let failures = [
             Examination { version_number: 130_018, ..good() },
-            Examination { schema: 15, ..good() },
-            Examination { unusable_tables: Some("api_keys".to_owned()), ..good() },
+            Examination { schema: Some(15), ..good() },
+            Examination { missing_rights: Some("SELECT on api_keys".to_owned()), ..good() },
             Examination { standbys: Some(0), synchronous_standbys: "*".to_owned(), ..good() },
             Examination { notification_queue: 0.8, ..good() },
             Examination { clock_ahead: -90.0, ..good() },

@@ -14,5 +14,9 @@ mod statements;
 
 pub(super) use self::statements::Statement;
 pub use self::{
-    examination::Examination, hashes::HashCount, replicas::ReplicaRow, samples::Sample, statements::Statements,
+    examination::{ConnectionLimit, Examination},
+    hashes::HashCount,
+    replicas::ReplicaRow,
+    samples::Sample,
+    statements::Statements,
 };
