@@ -120,9 +120,8 @@ impl RequestCounts {
         let of_route = move |(route, labels): (usize, RouteLabels)| {
             let is_used = self.durations.distribution(route).count() > 0;
             let count = move |(place, status)| (labels, status, self.counts.get(route * STATUSES.len() + place));
-            let is_told = move |(_, status, count): &(_, &'static str, u64)| {
-                *count > 0 || (is_used && FAILURES.contains(status))
-            };
+            let is_told =
+                move |(_, status, count): &(_, &'static str, u64)| *count > 0 || (is_used && FAILURES.contains(status));
             STATUSES.into_iter().enumerate().map(count).filter(is_told)
         };
         self.routes().enumerate().flat_map(of_route)

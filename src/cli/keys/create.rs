@@ -26,7 +26,7 @@ Examples:
   keyward keys create --subject billing --scope keyward:verify
   keyward keys create --subject alice --issuer https://issuer.example \\
     --name 'invoice service' --environment test --expires-in 90d
-  keyward keys create --subject alice --limit minute=1000/1m --limit day=50000/day
+  keyward keys create --subject alice --limit day=50000/day
   keyward keys create --subject alice --json | jq -r .apiKey
   keyward keys create --subject alice --dev   # for a running `keyward dev`"
 )]
