@@ -4,9 +4,9 @@ use keyward::{
     api::OwnerLimits,
     config::KeyPolicy,
     domain::{
-        ledger::OwnerLimitsChange,
         limits::{AskedLimit, Limits},
         owner::Owner,
+        owner_limits::OwnerLimitsChange,
         precondition::Preconditions,
     },
 };

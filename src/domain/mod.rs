@@ -23,7 +23,7 @@ mod values;
 mod verdicts;
 
 pub use self::{
-    keys::{api_key, key_record, ledger, listing, metadata, precondition},
+    keys::{api_key, key_record, ledger, listing, metadata, owner_limits, precondition},
     values::{escape, network, secret, text, timestamp},
     verdicts::{denial, principal, verdict},
 };

@@ -27,7 +27,7 @@ use crate::{
         },
     },
     auth::lifecycle::Caller,
-    domain::{ledger::OwnerLimitsChange, limits::Limits, owner},
+    domain::{limits::Limits, owner, owner_limits::OwnerLimitsChange},
     telemetry::outage::millis,
 };
 

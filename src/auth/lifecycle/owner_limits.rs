@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Caller, Done, Lifecycle, Propagated, Watch};
 use crate::domain::{
-    ledger::{OwnerLimitsChange, OwnerLimitsChanged},
     limits::Limits,
+    owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
 };
 
 /// The limits of an owner after a change that every replica applies.

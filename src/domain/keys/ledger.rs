@@ -11,11 +11,10 @@ use crate::domain::{
     audit::{Action, Author},
     coherence::Mark,
     key_record::ManagedKey,
-    limits::{AskedLimits, Limits, LimitsRefused},
+    limits::LimitsRefused,
     metadata::InvalidMetadata,
     owner::Owner,
     ports::keys::StoredHash,
-    precondition::Preconditions,
     role::Role,
     text::ChangeReason,
 };
@@ -227,28 +226,6 @@ pub struct OwnerSwitched {
     pub changed: bool,
     /// Why the owner is switched off, in the words of who did it first.
     pub reason: Option<ChangeReason>,
-}
-
-/// Replaces the limits that all keys of an owner share.
-#[derive(Clone, Debug)]
-pub struct OwnerLimitsChange {
-    /// The owner.
-    pub owner: Owner,
-    /// The complete new limits.
-    pub limits: AskedLimits,
-    /// The preconditions on the limits until now.
-    pub preconditions: Preconditions,
-    /// The time of the change.
-    pub at: OffsetDateTime,
-}
-
-/// The limits of an owner after a change.
-#[derive(Clone, Debug)]
-pub struct OwnerLimitsChanged {
-    /// The limits.
-    pub limits: Limits,
-    /// Whether it was the change that made them so.
-    pub changed: bool,
 }
 
 /// The circumstances of a change to several keys, or to tokens.

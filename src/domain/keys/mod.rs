@@ -5,4 +5,5 @@ pub mod key_record;
 pub mod ledger;
 pub mod listing;
 pub mod metadata;
+pub mod owner_limits;
 pub mod precondition;

@@ -11,12 +11,12 @@ use crate::domain::{
     audit::{AuditEvent, Author},
     key_record::ManagedKey,
     ledger::{
-        Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerLimitsChange, OwnerLimitsChanged, OwnerSwitch,
-        OwnerSwitched, Reach, Refusal, Together,
+        Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
     },
     limits::Limits,
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
+    owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
     text::ChangeReason,
     token::TokenRevocation,
 };

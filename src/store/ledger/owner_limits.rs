@@ -6,9 +6,10 @@ use sqlx::PgConnection;
 use super::{Store, audit, lock_owner, owners::announce_keys_of};
 use crate::domain::{
     audit::Action,
-    ledger::{Event, OwnerLimitsChange, OwnerLimitsChanged, Reach, Refusal, Together},
+    ledger::{Event, Reach, Refusal, Together},
     limits::Limits,
     owner::Owner,
+    owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
     ports::StoreError,
     role::Role,
 };

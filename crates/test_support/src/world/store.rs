@@ -17,12 +17,13 @@ use keyward::{
         audit::{AuditEvent, Author},
         key_record::{KeyRecord, ManagedKey},
         ledger::{
-            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerLimitsChange, OwnerLimitsChanged,
-            OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
+            Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
+            Refusal, Together,
         },
         limits::Limits,
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
+        owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
         ports::{
             StoreError,
             ended_tokens::EndedTokens,
