@@ -5,7 +5,7 @@
 //! A replica takes a *slice* of a limit from the database before it uses it. The taking is a durable commit, so nobody else
 //! can take the same; whatever crashes, is lost or repeated afterwards, what was taken is used at most once.
 //!
-//! - [`slice`]: the pure state machine: what is in hand, until when, and how much to ask for
+//! - `slice`: the pure state machine: what is in hand, until when, and how much to ask for
 //! - `meter`: the slices of a key or of an owner
 //! - `registry`: the meters in use
 //! - `fetcher`: asks the database, for many limits in one statement
