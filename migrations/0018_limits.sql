@@ -111,7 +111,9 @@ BEGIN
 END
 $$;
 
--- The same as before, and these tables.
+-- The same as before, these tables, and the functions that the service and the triggers of its changes call: also where the
+-- owner's default privileges let nobody else call its functions. The functions of triggers themselves need no right.
+-- `src/store/rights.rs` looks for all of these rights.
 CREATE OR REPLACE FUNCTION grant_to_service(service name) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), service);
@@ -124,7 +126,10 @@ BEGIN
     EXECUTE format('GRANT SELECT, UPDATE ON coherence, pulses TO %I', service);
     EXECUTE format('GRANT USAGE ON SEQUENCE key_changes TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT ON audit_events TO %I', service);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION forget_ended_keys(interval, integer) TO %I', service);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION keep_audit_months() TO %I', service);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION forget_ended_keys, keep_audit_months TO %I', service);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION lock_owner, token_record, take_slices TO %I', service);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION limit_window_begins, limit_window_ends TO %I', service);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION announce_key_change, announce_keys_of TO %I', service);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION own_channel, tell_replicas, tell_change TO %I', service);
 END
 $$;
