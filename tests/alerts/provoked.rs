@@ -77,6 +77,7 @@ async fn prometheus_sees_each_fault_begin_and_end_and_the_dashboards_have_data()
     alice.deletes(&fleet.replicas[0], &expiring).await.is(200);
     requests_wait_for_connections(&prometheus, &fleet).await;
     the_database_does_not_answer(&prometheus, &fleet).await;
+    the_database_refuses_connections(&prometheus, &mut fleet).await;
     all_replicas_hang(&prometheus, &fleet).await;
     prometheus.sees_the_end_of(&["KeywardIssuerWithoutKeys", "KeywardIssuerKeysStale", "KeywardKeysInUseExpire"]).await;
 }
@@ -150,6 +151,14 @@ async fn the_database_does_not_answer(prometheus: &Prometheus, fleet: &Fleet) {
     fleet.database.pause();
     prometheus.sees(&WITHOUT_DATABASE).await;
     fleet.database.resume();
+    prometheus.sees_the_end_of(&WITHOUT_DATABASE).await;
+}
+
+/// Nothing hangs then: not even a heartbeat is sent.
+async fn the_database_refuses_connections(prometheus: &Prometheus, fleet: &mut Fleet) {
+    fleet.database.stop().await;
+    prometheus.sees(&["KeywardLeaseLost", "KeywardDatabaseUnreachable"]).await;
+    fleet.database.restart().await;
     prometheus.sees_the_end_of(&WITHOUT_DATABASE).await;
 }
 
