@@ -2,7 +2,8 @@
 # What a change must pass, the cheapest first. `.ci/run` and the justfile run this and nothing else.
 #
 #   scripts/check.sh              every step
-#   scripts/check.sh fmt lint     only these: fmt, spelling, lint, docs, dependencies, package, fuzz, sqlx, test, contract
+#   scripts/check.sh fmt lint     only these: fmt, spelling, lint, docs, dependencies, package, fuzz, sqlx, test,
+#                                 upgrade, contract
 #   scripts/check.sh advisories   whether a dependency has an advisory; not among all steps, because it asks GitHub
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,14 +37,29 @@ step_package() {
 step_fuzz() { cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz/check; }
 step_sqlx() { scripts/sqlx-prepare.sh --check; }
 step_test() { cargo test --locked; }
+# From the version that `tests/earlier-version` names, whose program is built for this. A clone without history has not got it.
+step_upgrade() {
+  local earlier source=target/earlier/source
+  earlier=$(cat tests/earlier-version)
+  if ! git cat-file -e "$earlier^{commit}" 2>/dev/null; then
+    echo "This clone has no commit $earlier: run git fetch --unshallow to test an upgrade." >&2
+    [[ $(git rev-parse --is-shallow-repository) == true ]]
+    return
+  fi
+  [[ -d $source ]] || git clone --quiet --shared --no-checkout . "$source"
+  git -C "$source" checkout --quiet --detach "$earlier"
+  # Not by `--manifest-path`: the settings in .cargo are those of the folder in which cargo is called.
+  (cd "$source" && cargo build --quiet --locked --target-dir .. --bin keyward)
+  KEYWARD_EARLIER="$PWD/target/earlier/debug/keyward" cargo test --locked --test api earlier_version
+}
 step_contract() { scripts/schemathesis.sh --short && scripts/generated-client.sh; }
 
 steps=("$@")
-((${#steps[@]})) || steps=(fmt spelling lint docs dependencies package fuzz sqlx test contract)
+((${#steps[@]})) || steps=(fmt spelling lint docs dependencies package fuzz sqlx test upgrade contract)
 for step in "${steps[@]}"; do
   case $step in
-    fmt | spelling | lint | docs | dependencies | advisories | package | fuzz | sqlx | test | contract) ;;
-    *) echo "check.sh: no step '$step'; there are fmt, spelling, lint, docs, dependencies, advisories, package, fuzz, sqlx, test and contract" >&2; exit 2 ;;
+    fmt | spelling | lint | docs | dependencies | advisories | package | fuzz | sqlx | test | upgrade | contract) ;;
+    *) echo "check.sh: no step '$step'; there are fmt, spelling, lint, docs, dependencies, advisories, package, fuzz, sqlx, test, upgrade and contract" >&2; exit 2 ;;
   esac
 done
 

@@ -1,13 +1,24 @@
 //! A rolling update: a replica of an earlier build beside one of this. `KEYWARD_EARLIER` names the earlier program, which is
-//! from before migration 17; without it, these tests are skipped.
+//! from before migration 17; without it, these tests are skipped. `scripts/check.sh upgrade` builds it and runs them.
 
-use std::{env, process::Command};
+use std::{
+    env,
+    process::Command,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+};
 
+use reqwest::Method;
 use serde_json::json;
 use test_support::{
     TestDatabase,
     actors::Person,
     asking::{MadeKey, changes_are_confirmed_by},
+    client::client,
+    database::migrate,
+    eventually,
     replica::{Replica, command},
 };
 
@@ -18,10 +29,7 @@ const LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "3s");
 /// One of each, which know each other: the new one migrates the database of the earlier one. `None` without an earlier
 /// program.
 async fn one_of_each(database: &TestDatabase, is_old: bool) -> Option<[Replica; 2]> {
-    let mut earlier = Command::new(env::var_os("KEYWARD_EARLIER")?);
-    earlier.env_clear().envs(command().get_envs().filter_map(|(name, value)| Some((name, value?))));
-    earlier.arg("serve").env("DATABASE_URL", database.url()).env(LEASE.0, LEASE.1);
-    let earlier = Replica::start_by(earlier, "127.0.0.1").await;
+    let earlier = earlier(database).await?;
     if is_old {
         database.was_made_long_ago().await;
     }
@@ -30,6 +38,14 @@ async fn one_of_each(database: &TestDatabase, is_old: bool) -> Option<[Replica; 
         becomes(replica, "keyward_replicas", &[], |count| count == 2.0).await;
     }
     Some(replicas)
+}
+
+/// A replica of the earlier program, which migrates an empty database. `None` without that program.
+async fn earlier(database: &TestDatabase) -> Option<Replica> {
+    let mut earlier = Command::new(env::var_os("KEYWARD_EARLIER")?);
+    earlier.env_clear().envs(command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    earlier.arg("serve").env("DATABASE_URL", database.url()).env(LEASE.0, LEASE.1);
+    Some(Replica::start_by(earlier, "127.0.0.1").await)
 }
 
 async fn known_key(replicas: &[Replica; 2]) -> MadeKey {
@@ -75,5 +91,81 @@ async fn beside_an_earlier_version_no_key_is_accepted_after_its_revoke_whichever
             }
             key.is_everywhere(&replicas, 401).await;
         }
+    }
+}
+
+/// What a load balancer does during an update: each client's request goes to a replica that is not being stopped.
+#[derive(Clone, Default)]
+struct Balanced {
+    addresses: Arc<RwLock<Vec<String>>>,
+    is_over: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+}
+
+impl Balanced {
+    fn next(&self, turn: usize) -> String {
+        let addresses = self.addresses.read().expect("no panic");
+        addresses[turn % addresses.len()].clone()
+    }
+
+    fn serves(&self, replicas: &[&Replica]) {
+        *self.addresses.write().expect("no panic") = replicas.iter().map(|one| one.address().to_owned()).collect();
+    }
+
+    /// Uses a key until it is over. Each answer must be 200.
+    async fn uses(self, key: String) {
+        let client = client();
+        for turn in 0.. {
+            if self.is_over.load(Relaxed) {
+                break;
+            }
+            let address = self.next(turn);
+            let url = format!("http://{address}/api/protected-resource");
+            let answer = client.request(Method::GET, url).header("x-api-key", &key).send().await;
+            assert_eq!(answer.expect("an answer").status(), 200, "request {turn}, of {address}");
+            self.answered.fetch_add(1, Relaxed);
+        }
+    }
+
+    async fn goes_on(&self) {
+        let before = self.answered.load(Relaxed);
+        eventually("a hundred more requests are answered", async || self.answered.load(Relaxed) > before + 100).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_under_load_and_the_way_back_fail_no_request() {
+    let database = TestDatabase::empty().await;
+    let Some(first) = earlier(&database).await else { return };
+    let second = earlier(&database).await.expect("the earlier program");
+    let key = Person::named("alice").creates(&first, json!({})).await;
+    let balanced = Balanced::default();
+    balanced.serves(&[&first, &second]);
+    let clients: Vec<_> = (0..4).map(|_| tokio::spawn(balanced.clone().uses(key.holder.key.clone()))).collect();
+    balanced.goes_on().await;
+
+    migrate(database.url()).await.expect("the migrations of this version");
+    balanced.goes_on().await;
+    let mut serving = [first, second];
+    for is_back in [false, true] {
+        for at in 0..serving.len() {
+            let next = if is_back {
+                earlier(&database).await.expect("the earlier program")
+            } else {
+                Replica::start_on(database.url(), &[LEASE]).await
+            };
+            let mut last = std::mem::replace(&mut serving[at], next);
+            balanced.serves(&serving.each_ref());
+            balanced.goes_on().await;
+            last.signal("TERM");
+            assert_eq!(last.exit_code().await, Some(0));
+        }
+        let made = Person::named("alice").creates(&serving[0], json!({})).await;
+        made.is_everywhere(&serving, 200).await;
+        key.is_everywhere(&serving, 200).await;
+    }
+    balanced.is_over.store(true, Relaxed);
+    for client in clients {
+        client.await.expect("every request was granted");
     }
 }
