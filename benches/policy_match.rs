@@ -47,7 +47,7 @@ fn rule(host: &str, path: &str) -> String {
 }
 
 fn policy(rules: usize, rule: impl Fn(usize) -> String) -> Policy {
-    parse(&(0..rules).map(rule).collect::<String>()).expect("a policy")
+    parse(&(0..rules).map(rule).collect::<String>(), None).expect("a policy")
 }
 
 fn asked<'a>((method, host, path): Request<'a>) -> Asked<'a> {

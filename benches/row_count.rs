@@ -21,10 +21,10 @@ use keyward::{
         keys::{
             check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
-            last_uses::LastUses,
         },
+        usage::uses::Uses,
     },
-    config::{Audit, Checks, Database, Hashing, LastUsed},
+    config::{Audit, Checks, Database, Hashing, LastUsed, Usage},
     domain::{
         api_key::{Environment, KeyId, Keyring, Pepper},
         audit::Author,
@@ -35,6 +35,7 @@ use keyward::{
             keys::{KeyStore, StoredHash},
             ledger::KeyLedger,
             limits::LimitStore,
+            usage::UsageStore,
         },
         verdict::Verdict,
     },
@@ -238,11 +239,11 @@ impl Maker {
         (issued.id, issued.text.expose().to_owned())
     }
 
-    fn checker<S: KeyStore + LimitStore + 'static>(&self, store: Arc<S>, keys: usize) -> KeyChecker {
+    fn checker<S: KeyStore + LimitStore + UsageStore + 'static>(&self, store: Arc<S>, keys: usize) -> KeyChecker {
         let checks = Checks { cached_keys: 2 * keys, max_cold: 1024, ..Checks::default() };
         let without_lease = Arc::new(Freshness::new(1));
         let never = LastUsed { write_every: Duration::MAX, max_pending: keys };
-        let uses = Arc::new(LastUses::new(Arc::clone(&store) as Arc<dyn KeyStore>, never));
+        let uses = Arc::new(Uses::new(Arc::clone(&store) as Arc<dyn UsageStore>, never, &Usage::default()));
         KeyChecker::new(
             Arc::clone(&self.keyring),
             CheckStores { keys: Arc::clone(&store) as Arc<dyn KeyStore>, limits: store },

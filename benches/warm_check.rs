@@ -20,21 +20,24 @@ use keyward::{
         keys::{
             check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
-            last_uses::LastUses,
         },
+        usage::uses::Uses,
     },
-    config::{Checks, Hashing, LastUsed},
+    config::{Checks, Hashing, LastUsed, Usage},
     domain::{
         api_key::{Environment, KeyId, Keyring, Pepper},
         key_record::KeyRecord,
+        ledger::Reach,
         limits::{Holder, Limits},
         owner::Owner,
         ports::{
             StoreError,
             announcements::{Announcements, Listener, Listening},
-            keys::{KeyStore, KeyUse, StoredHash, StoredKey},
+            keys::{KeyStore, StoredHash, StoredKey},
             limits::{LimitStore, SliceGrant, SliceRequest},
+            usage::{UsageBatch, UsageStore},
         },
+        usage::{self, UsageQuery},
         verdict::Verdict,
     },
 };
@@ -147,7 +150,7 @@ impl World {
         let link = Arc::new(Link::new(ReplicaId(1), settings, Arc::new(Echo::default())));
         tokio::spawn(Arc::clone(&link).run());
         let settings = LastUsed { write_every: LEASE, max_pending: 100_000 };
-        let uses = Arc::new(LastUses::new(Arc::clone(&store) as Arc<dyn KeyStore>, settings));
+        let uses = Arc::new(Uses::new(Arc::clone(&store) as Arc<dyn UsageStore>, settings, &Usage::default()));
         let checker = KeyChecker::new(
             Arc::clone(&keyring),
             CheckStores { keys: Arc::clone(&store) as Arc<dyn KeyStore>, limits: Arc::new(Endless) },
@@ -228,12 +231,27 @@ impl KeyStore for MemoryStore {
             .collect())
     }
 
-    async fn note_uses(&self, _: &[KeyUse]) -> Result<(), StoreError> {
+    async fn replace_hash(&self, _: KeyId, _: &StoredHash, _: &StoredHash) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl UsageStore for MemoryStore {
+    async fn write_usage(&self, _: &UsageBatch) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn replace_hash(&self, _: KeyId, _: &StoredHash, _: &StoredHash) -> Result<(), StoreError> {
-        Ok(())
+    async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<usage::Usage, StoreError> {
+        unimplemented!()
+    }
+
+    async fn keep_usage_months(&self, _: Option<Duration>, _: Option<Duration>) -> Result<Option<u32>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn forget_usage_keys(&self, _: i32, _: u32) -> Result<Option<i32>, StoreError> {
+        unimplemented!()
     }
 }
 

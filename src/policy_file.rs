@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    config::policy::{PolicyFile, PolicySource},
+    config::{PolicyFile, PolicySource},
     domain::policy::Policy,
 };
 

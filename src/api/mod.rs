@@ -22,6 +22,7 @@ pub use self::{
         owner_limits::OwnerLimits,
         owners::OwnerDetails,
         tokens::EndedTokens,
+        usage::{UsageReport, is_bounded as usage_is_bounded, usage_csv},
         verify::{KeyQuery, Verification},
     },
     readiness::Readiness,

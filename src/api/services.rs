@@ -13,7 +13,7 @@ use crate::{
         Undecided,
         lifecycle::{KeyIssuer, Lifecycle},
     },
-    domain::ports::{StoreError, ledger::KeyLedger},
+    domain::ports::{StoreError, ledger::KeyLedger, usage::UsageStore},
     protect::{BoundedLog, Gate},
 };
 
@@ -29,6 +29,8 @@ pub struct Services {
     pub issuer: Arc<KeyIssuer>,
     /// Reads keys, owners and the audit.
     pub ledger: Arc<dyn KeyLedger>,
+    /// Reports usage.
+    pub usage: Arc<dyn UsageStore>,
     /// Changes and revokes keys, and disables owners.
     pub lifecycle: Arc<Lifecycle>,
     /// The base URL for clients, if configured.

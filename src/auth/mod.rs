@@ -15,6 +15,7 @@ pub mod limits;
 pub mod occupancy;
 pub mod strict_json;
 pub mod tokens;
+pub mod usage;
 
 pub use self::checked::Checked;
 use crate::domain::ports::StoreError;

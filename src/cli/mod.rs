@@ -15,6 +15,7 @@ mod secrets;
 mod serve;
 mod shared;
 mod tokens;
+mod usage;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -83,6 +84,8 @@ Examples:
     Replicas(replicas::Replicas),
     /// See who did what, on the database directly.
     Audit(audit::Audit),
+    /// See how often keys were used, on the database directly.
+    Usage(usage::Usage),
     /// Try a policy file before it is used: who may do what behind a gateway.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -167,6 +170,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         Command::Owners(owners) => owners.run(sources),
         Command::Replicas(replicas) => replicas.run(sources),
         Command::Audit(audit) => audit.run(sources),
+        Command::Usage(usage) => usage.run(sources),
         Command::Tokens(tokens) => tokens.run(sources),
         Command::Secrets(secrets) => secrets.run(),
         Command::Healthcheck => healthcheck::run(&Settings::load(sources)?.server()?),

@@ -112,7 +112,7 @@ impl PolicyCommand {
 
 fn read(file: &Path) -> anyhow::Result<Rules> {
     let text = policy::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    policy::parse(&text).with_context(|| format!("{} is no policy", file.display()))
+    policy::parse(&text, None).with_context(|| format!("{} is no policy", file.display()))
 }
 
 fn check(file: &Path) -> anyhow::Result<ExitCode> {
@@ -195,7 +195,7 @@ fn reason(unmet: Unmet) -> &'static str {
 }
 
 fn demanded(rule: &Rule) -> String {
-    let Demand { anonymous, api_key, token, scopes_all, scopes_any, environment, cost, limits } = &rule.demand;
+    let Demand { anonymous, api_key, token, scopes_all, scopes_any, environment, cost, limits, tag } = &rule.demand;
     if *anonymous {
         return "nothing: anybody is let through, though not with a bad credential".to_owned();
     }
@@ -217,6 +217,9 @@ fn demanded(rule: &Rule) -> String {
     if !limits.is_empty() {
         let names: Vec<_> = limits.iter().map(LimitName::as_str).collect();
         demanded += &format!(", counted on the limits {}", names.join(" "));
+    }
+    if let Some(tag) = tag {
+        demanded += &format!(", with the tag {}", tag.name);
     }
     demanded
 }

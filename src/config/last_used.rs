@@ -1,22 +1,22 @@
-//! The section `[last_used]`: the record of last uses.
+//! The section `[last_used]`: the writing of last uses and counts of uses.
 
 use std::time::Duration;
 
 #[cfg(feature = "server")]
 use super::loading::Check;
 
-/// The record of last uses.
+/// The writing of last uses and counts of uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastUsed {
-    /// The interval between writes.
+    /// How long after a use it is written.
     pub write_every: Duration,
-    /// The maximum number of keys whose use is pending.
+    /// The maximum number of keys whose uses are pending.
     pub max_pending: usize,
 }
 
 impl Default for LastUsed {
     fn default() -> Self {
-        Self { write_every: Duration::from_secs(60), max_pending: 100_000 }
+        Self { write_every: Duration::from_secs(60), max_pending: 1_000_000 }
     }
 }
 

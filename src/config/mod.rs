@@ -37,6 +37,7 @@ mod server;
 mod tests;
 #[cfg(feature = "server")]
 mod traces;
+mod usage;
 mod weak;
 
 use std::time::Duration;
@@ -55,10 +56,11 @@ pub use self::{
     last_used::LastUsed,
     limits::{LegacyHeaders, Limits},
     server::{ClientAddressHeader, Cors, Server, Socket},
+    usage::Usage,
 };
 #[cfg(feature = "server")]
 pub use self::{
-    authorize::{Authorize, policy},
+    authorize::{Authorize, PolicyFile, PolicySource, policy},
     loading::{Exposure, Problems, Settings, Sources},
     log::{Log, LogFormat},
     metrics::Metrics,
@@ -94,6 +96,8 @@ pub struct Config {
     pub coherence: Coherence,
     /// The record of last uses.
     pub last_used: LastUsed,
+    /// The counts of uses.
+    pub usage: Usage,
     /// Limits in responses.
     pub limits: Limits,
     /// The audit log.

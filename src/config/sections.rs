@@ -2,7 +2,7 @@
 
 use super::{
     Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Limits, Log,
-    Metrics, Problems, Process, Server, Settings, Traces, keys::validate::parsed, loading::Check,
+    Metrics, Problems, Process, Server, Settings, Traces, Usage, keys::validate::parsed, loading::Check,
 };
 use crate::domain::api_key::Prefix;
 
@@ -22,7 +22,10 @@ impl Settings {
         let keys = Keys::read(&mut check, jwt_secret);
         // If the section is invalid, that is reported; the policy is checked as if there were proxies.
         let has_proxies = server.as_ref().is_none_or(Server::trusts_anybody);
-        let authorize = Authorize::read(&mut check, has_proxies);
+        let usage = Usage::read(&mut check);
+        // If the section is invalid, that is reported; the policy's tags are then not declared.
+        let tags = usage.as_ref().map(|usage| usage.tags.clone()).unwrap_or_default();
+        let authorize = Authorize::read(&mut check, has_proxies, tags);
         let hashing = Hashing::read(&mut check);
         let checks = Checks::read(&mut check);
         let coherence = Coherence::read(&mut check);
@@ -44,6 +47,7 @@ impl Settings {
                 checks: checks?,
                 coherence: coherence?,
                 last_used: last_used?,
+                usage: usage?,
                 limits: limits?,
                 audit: audit?,
                 metrics: metrics?,
@@ -124,6 +128,14 @@ impl Settings {
     /// The problems of the section, and unknown settings.
     pub fn last_used(&self) -> Result<LastUsed, Problems> {
         self.section(LastUsed::read)
+    }
+
+    /// The section `[usage]`.
+    ///
+    /// # Errors
+    /// The problems of the section, and unknown settings.
+    pub fn usage(&self) -> Result<Usage, Problems> {
+        self.section(Usage::read)
     }
 
     /// The section `[hashing]`.

@@ -19,6 +19,7 @@ pub mod ports;
 pub mod role;
 pub mod scope;
 pub mod token;
+pub mod usage;
 mod values;
 mod verdicts;
 

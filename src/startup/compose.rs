@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::{runtime::Handle, task::AbortHandle};
+use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
 
 use crate::{
     auth::{
@@ -18,13 +18,13 @@ use crate::{
         keys::{
             check::{CheckStores, KeyChecker},
             hasher::Hasher,
-            last_uses::LastUses,
         },
         lifecycle::{Lifecycle, OwnersStopped, ended_keys},
         limits::counters,
         tokens::check::{TokenChecker, TokenRoom},
+        usage::{housekeeping, uses::Uses},
     },
-    config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed, Limits},
+    config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed, Limits, Usage},
     domain::{
         api_key::{Keyring, Pepper, Prefix},
         coherence::message_keys::MessageKeys,
@@ -39,9 +39,13 @@ use crate::{
 /// How long a start waits until it listens. Without listening, a replica works, but slowly.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time limit for writing the last uses and closing the connections to the database. No change is lost if it is
-/// exceeded: acknowledged changes are on disk.
+/// The time limit for closing the connections to the database. No change is lost if it is exceeded: acknowledged changes are
+/// on disk.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The time limit for writing the uses of keys at the end, if there are many. If the database does not answer, it is given up
+/// sooner.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The configuration of a replica.
 pub(super) struct Sections {
@@ -56,6 +60,7 @@ pub(super) struct Sections {
     pub(super) limits: Limits,
     pub(super) coherence: Coherence,
     pub(super) last_used: LastUsed,
+    pub(super) usage: Usage,
     pub(super) proxies: TrustedProxies,
     /// Where the replica listens, for operators; `None` for an application that uses the library.
     pub(super) address: Option<String>,
@@ -98,6 +103,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         limits,
         coherence,
         last_used,
+        usage,
         proxies,
         address,
         host,
@@ -110,7 +116,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     let (verifier, key_sets) = token_verifier(&jwt, &runtime, &tasks)?;
     let announcements = store.announcements(MessageKeys::new(&peppers), address);
     let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
-    let uses = Arc::new(LastUses::new(store.clone(), last_used));
+    let uses = Arc::new(Uses::new(store.clone(), last_used, &usage));
     let lifecycle = Lifecycle {
         ledger: store.clone(),
         policy,
@@ -143,7 +149,7 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         host,
     };
     let freshness = link.freshness();
-    let membership = Arc::new(Member { link: Arc::clone(&link), uses, store, tasks, runtime, housekeeping });
+    let membership = Arc::new(Member { link: Arc::clone(&link), uses, store, tasks, runtime, housekeeping, usage });
     Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership, link, key_sets })
 }
 
@@ -190,11 +196,12 @@ pub(super) fn remote_keys(settings: &Jwt) -> Result<HashMap<String, Arc<RemoteKe
 /// This process as a replica.
 pub(super) struct Member {
     link: Arc<Link>,
-    uses: Arc<LastUses>,
+    uses: Arc<Uses>,
     store: Arc<Store>,
     tasks: Tasks,
     runtime: Handle,
     housekeeping: Option<Housekeeping>,
+    usage: Usage,
 }
 
 impl Member {
@@ -202,11 +209,12 @@ impl Member {
     /// listens, or after a while: a change that can't hear its own announcement waits for the longest lease.
     pub(super) async fn begin(&self) {
         self.spawn(Arc::clone(&self.link).run());
-        let _ = tokio::time::timeout(LISTEN_TIMEOUT, self.link.listens()).await;
+        let _ = timeout(LISTEN_TIMEOUT, self.link.listens()).await;
         self.spawn(Arc::clone(&self.uses).run());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
             self.spawn(audit_months::keep(self.store.clone()));
             self.spawn(counters::forget(self.store.clone()));
+            self.spawn(housekeeping::keep(self.store.clone(), self.usage.clone()));
             if let Some(keep) = keep_keys {
                 self.spawn(ended_keys::forget(self.store.clone(), keep));
             }
@@ -222,12 +230,16 @@ impl Member {
 #[async_trait]
 impl ReplicaHandle for Member {
     async fn end(&self) {
-        let close = async {
-            // On different connections, so that neither is lost if the other's hangs.
-            tokio::join!(self.link.leave(), self.uses.write());
-            self.store.close().await;
-        };
-        if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
+        // On different connections, so that neither is lost if the other's hangs.
+        let leave = timeout(CLOSE_TIMEOUT, self.link.leave());
+        let write = timeout(WRITE_TIMEOUT, self.uses.write_finally());
+        let (left, written) = tokio::join!(leave, write);
+        let unwritten = self.uses.unwritten();
+        if unwritten > 0 {
+            tracing::warn!(unwritten, "the last uses of some keys could not be written before the end; they are lost");
+        }
+        let closed = timeout(CLOSE_TIMEOUT, self.store.close()).await;
+        if left.is_err() || written.is_err() || closed.is_err() {
             tracing::warn!("the database's connections did not close in time; exiting anyway");
         }
         self.tasks.end();

@@ -8,7 +8,7 @@ use super::compose::{Composed, Sections, compose};
 use crate::{
     config::{
         Audit, Checks, ClientAddressHeader, Coherence, Database, Hashing, HashingProfile, Jwt, KeyPolicy, LastUsed,
-        LegacyHeaders, Limits, Pooler,
+        LegacyHeaders, Limits, Pooler, Usage,
     },
     domain::{
         api_key::{Pepper, Prefix},
@@ -254,6 +254,7 @@ impl Keyward {
             limits,
             coherence,
             last_used: LastUsed::default(),
+            usage: Usage::default(),
             proxies,
             address: None,
             host: &EmbeddedHost,
@@ -297,6 +298,7 @@ mod tests {
         assert_eq!(library.checks, server.checks);
         assert_eq!(library.coherence, server.coherence);
         assert_eq!(LastUsed::default(), server.last_used);
+        assert_eq!(Usage::default(), server.usage);
         assert_eq!(Audit::default(), server.audit);
         let database = |database: &Database| {
             let Database { pool_size, owner_connections, admin_connections, .. } = database;

@@ -128,6 +128,10 @@ impl Sources {
         keys.limit_counts().outcomes().for_each(|(outcome, count)| limited.value(&[outcome], count));
         let mut slices = text.family(&table::LIMIT_SLICES);
         keys.limit_counts().grants().for_each(|(outcome, count)| slices.value(&[outcome], count));
+        let uses = keys.uses();
+        text.single(&table::USAGE_PENDING, uses.pending() as u64);
+        text.single(&table::USAGE_ROWS, uses.rows());
+        text.single(&table::USAGE_LOST, uses.lost());
         let mut first = text.family(&table::CHECKS_WAITING);
         first.value(&["key"], keys.first_checks());
         first.value(&["token"], tokens.first_checks());

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ipnet::IpNet;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Statement, Store, rows::CheckedRow};
@@ -12,7 +10,7 @@ use crate::domain::{
     api_key::KeyId,
     ports::{
         StoreError,
-        keys::{KeyStore, KeyUse, StoredHash, StoredKey},
+        keys::{KeyStore, StoredHash, StoredKey},
     },
 };
 
@@ -60,25 +58,5 @@ impl KeyStore for Store {
             new.expose(),
         );
         self.execute(Statement::ReplaceHash, query).await
-    }
-
-    async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
-        let keys: Vec<Uuid> = uses.iter().map(|key_use| key_use.key.as_uuid()).collect();
-        let times: Vec<OffsetDateTime> = uses.iter().map(|key_use| key_use.last.at).collect();
-        let addresses: Vec<Option<IpNet>> = uses.iter().map(|key_use| key_use.last.from.map(IpNet::from)).collect();
-        // In the order of ids, so that two replicas never deadlock. The join omits keys that no longer exist.
-        let query = sqlx::query!(
-            "INSERT INTO key_uses (key_id, last_used_at, last_used_from)
-             SELECT api_keys.id, used.at, used.address
-             FROM unnest($1::uuid[], $2::timestamptz[], $3::inet[]) AS used (id, at, address) JOIN api_keys USING (id)
-             ORDER BY api_keys.id
-             ON CONFLICT (key_id) DO UPDATE
-             SET last_used_at = excluded.last_used_at, last_used_from = excluded.last_used_from
-             WHERE key_uses.last_used_at < excluded.last_used_at",
-            &keys,
-            &times,
-            &addresses as &[Option<IpNet>],
-        );
-        self.execute(Statement::NoteUses, query).await
     }
 }

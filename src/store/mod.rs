@@ -11,6 +11,7 @@ mod rights;
 mod rows;
 mod schema;
 mod tokens;
+mod usage;
 pub mod wire;
 
 use std::{

@@ -13,10 +13,13 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('SELECT INSERT UPDATE', 'api_keys key_uses'),
                             ('SELECT INSERT UPDATE DELETE', 'idempotency_keys disabled_owners revoked_tokens tokens_not_before'),
                             ('SELECT INSERT UPDATE DELETE', 'replicas acknowledgements owner_limits limit_counts'),
+                            ('SELECT INSERT UPDATE', 'usage_hours usage_days usage_writers'),
+                            ('SELECT INSERT UPDATE DELETE', 'usage_keys'),
                             ('SELECT UPDATE', 'coherence pulses'),
                             ('SELECT INSERT', 'audit_events'),
                             ('USAGE', 'key_changes'),
                             ('EXECUTE', 'forget_ended_keys keep_audit_months lock_owner token_record take_slices'),
+                            ('EXECUTE', 'write_usage keep_usage_months'),
                             ('EXECUTE', 'limit_window_begins limit_window_ends announce_key_change announce_keys_of'),
                             ('EXECUTE', 'own_channel tell_replicas tell_change')) AS granted (privileges, names),
                     unnest(string_to_array(privileges, ' ')) AS privilege, unnest(string_to_array(names, ' ')) AS name

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::{
     api_key::KeyId,
     audit::Actor,
-    key_record::{AllowedIps, KeyRecord, LastUse, ManagedKey, NotedMinute},
+    key_record::{AllowedIps, KeyRecord, LastUse, ManagedKey},
     limits::Limits,
     metadata::Metadata,
     owner::Owner,
@@ -60,7 +60,6 @@ impl TryFrom<CheckedRow> for StoredKey {
             revoked_at: row.revoked_at,
             limits: limits(&row.limits)?,
             owner_limits: row.owner_limits.as_deref().map_or(Ok(Limits::default()), limits)?,
-            noted: NotedMinute::default(),
         };
         Ok(Self { record, hash: StoredHash::new(row.secret_hash) })
     }

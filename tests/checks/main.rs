@@ -10,6 +10,7 @@ mod belief;
 mod cancelled;
 mod channels;
 mod costs;
+mod counted_uses;
 mod hashing_lanes;
 mod limits;
 mod memory;

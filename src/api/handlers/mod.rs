@@ -12,4 +12,5 @@ pub(crate) mod owner_limits;
 pub(crate) mod owners;
 pub(crate) mod problem_page;
 pub(crate) mod tokens;
+pub(crate) mod usage;
 pub(crate) mod verify;

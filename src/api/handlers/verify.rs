@@ -33,8 +33,14 @@ use crate::api::{
 use crate::{
     auth::keys::{cache::Examined, check::NotUsed},
     domain::{
-        api_key::Environment, denial::Denial, key_record::KeyRecord, limits::Spending, network, scope::Scopes,
+        api_key::Environment,
+        denial::Denial,
+        key_record::KeyRecord,
+        limits::Spending,
+        network,
+        scope::Scopes,
         secret::SecretString,
+        usage::{UsageTag, UsageTags},
     },
 };
 
@@ -76,6 +82,8 @@ pub struct KeyQuery {
     pub client_address: Option<IpAddr>,
     /// What the check uses of each limit; `None` for the limit's own cost.
     pub cost: Option<u64>,
+    /// What the use is called in reports.
+    pub tag: UsageTag,
 }
 
 /// The result of checking one key.
@@ -156,7 +164,8 @@ pub(crate) struct Verifications {
 
 /// `POST /v1/keys/verify`
 pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body: Bytes) -> Answer {
-    let (questions, explain, batch) = read(&request, &body)?;
+    let tags = services.gate.keys.uses().tags();
+    let (questions, explain, batch) = read(&request, &body, tags)?;
     let mut results = Vec::with_capacity(questions.len());
     let now = now();
     // One after another: every key that memory does not know needs the hasher, which other requests need too.
@@ -170,12 +179,12 @@ pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body:
                 vec![failure(NOT_FOUND, *denial)]
             }
             Examined::Proven(key, way) => {
-                let refusal = |record: &KeyRecord| match failures(record, question, now) {
-                    failures if failures.is_empty() => Ok(()),
-                    failures => Err(failures),
+                let refusal = |record: &KeyRecord| {
+                    let failures = failures(record, question, now);
+                    failures.first().map(|first| first.denial).map_or(Ok(()), |denial| Err((denial, failures)))
                 };
                 let address = question.client_address;
-                let spending = Spending { cost: question.cost, ..Spending::default() };
+                let spending = Spending { cost: question.cost, tag: question.tag, ..Spending::default() };
                 let used = services.gate.keys.use_key(key.clone(), *way, now, address, spending, refusal).await;
                 let failures = match used.map_err(unavailable(&request, "decide on a key"))? {
                     Ok(_) => Vec::new(),
@@ -304,11 +313,15 @@ impl KnownKey {
 }
 
 /// The checks, whether to explain, and whether the request is a batch.
-pub(crate) fn read(request: &HttpRequest, body: &Bytes) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
+pub(crate) fn read(
+    request: &HttpRequest,
+    body: &Bytes,
+    tags: &UsageTags,
+) -> Result<(Vec<KeyQuery>, bool, bool), Reason> {
     let mut fields = Fields::of(request, body, VERIFICATION)?;
     let explain = fields.take("explain", boolean).unwrap_or(false);
     if !fields.has("checks") {
-        let question = question(&mut fields);
+        let question = question(&mut fields, tags);
         return fields.finish(question.map(|question| (vec![question], explain, false)));
     }
     let items = fields.require("checks", |value| {
@@ -319,14 +332,14 @@ pub(crate) fn read(request: &HttpRequest, body: &Bytes) -> Result<(Vec<KeyQuery>
     let mut problems: Vec<FieldError> = Vec::new();
     for (position, members) in items.unwrap_or_default().into_iter().enumerate() {
         let mut fields = Fields::within(members, format!("/checks/{position}"), CHECK);
-        questions.extend(question(&mut fields));
+        questions.extend(question(&mut fields, tags));
         problems.extend(fields.problems());
     }
     problems.extend(fields.problems());
     if problems.is_empty() { Ok((questions, explain, true)) } else { Err(Reason::InvalidFields(problems)) }
 }
 
-fn question(fields: &mut Fields) -> Option<KeyQuery> {
+fn question(fields: &mut Fields, tags: &UsageTags) -> Option<KeyQuery> {
     let key = fields.require("key", text);
     let scopes = fields.take("scopes", scopes);
     let environment = fields.take("environment", parsed);
@@ -334,6 +347,11 @@ fn question(fields: &mut Fields) -> Option<KeyQuery> {
         network::address(&text(value)?).map_or_else(|| invalid("invalid", "must be an IP address"), Ok)
     });
     let cost = fields.take("cost", cost);
+    let tag = fields.take("tag", |value| {
+        let unknown = "must be one of the tags that usage.tags declares";
+        tags.find(&text(value)?).map_or_else(|| invalid("invalid", unknown), Ok)
+    });
     let scopes = scopes.unwrap_or_default();
-    Some(KeyQuery { key: SecretString::new(key?), scopes, environment, client_address, cost })
+    let tag = tag.unwrap_or_default();
+    Some(KeyQuery { key: SecretString::new(key?), scopes, environment, client_address, cost, tag })
 }

@@ -26,6 +26,7 @@ use crate::{
             owners::{OwnerDetails, OwnerList, SwitchedOwner},
             problem_page::{ProblemType, ProblemTypes},
             tokens::RevokedTokens,
+            usage::UsageReport,
             verify::{KnownKey, Verification, Verifications},
         },
         wire::{
@@ -63,6 +64,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<OwnerList>(&mut schemas);
     add::<RevokedTokens>(&mut schemas);
     add::<EventList>(&mut schemas);
+    add::<UsageReport>(&mut schemas);
     add::<KnownKey>(&mut schemas);
     add::<Verification>(&mut schemas);
     add::<Verifications>(&mut schemas);

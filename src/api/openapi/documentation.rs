@@ -66,6 +66,15 @@ pub(super) const GROUPS: &[Group] = &[
                 for anyone who finds a leaked key.",
             ),
             (
+                "GET /v1/keys/{id}/usage",
+                "How often the key was used, by hour, day or month: granted, and refused by the reason. As JSON, or as CSV if \
+                `Accept` prefers it. Every interval is there, also those without uses.",
+            ),
+            (
+                "GET /v1/usage",
+                "The same for all keys together, also those that were deleted, and by key, outcome or tag.",
+            ),
+            (
                 "GET /v1/audit",
                 "As JSON, or as CSV or NDJSON if `Accept` prefers one of them. Events are never changed, and are kept \
                 for `audit.retention`.",

@@ -13,7 +13,9 @@ use crate::{
         endpoint::{Access, Endpoint},
         wire::{
             failure::{CredentialKind, Fault, FieldError, Missing, Reason},
-            request::queries::{OF_AN_OWNER, OF_EVENTS, OF_GATEWAYS, OF_KEYS, OF_OWNERS, OF_REVOCATIONS},
+            request::queries::{
+                OF_AN_OWNER, OF_EVENTS, OF_GATEWAYS, OF_KEYS, OF_OWNERS, OF_REVOCATIONS, OF_USAGE, OF_USAGE_GROUPS,
+            },
         },
     },
     domain::api_key::KeyId,
@@ -191,6 +193,24 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
             .answers_with(200, means, "EventList", PAGE)
             .also_as(&["text/csv", "application/x-ndjson"])
+    }),
+    ("GET /v1/keys/{id}/usage", |_| {
+        Operation::new("showKeyUsage", "Show how often a key was used")
+            .takes([parameters::key_id_in_path()])
+            .takes_checked(query(OF_USAGE))
+            .fails([Reason::NotFound(Missing::Route)])
+            .stored()
+            .answers(200, "The uses of the key", "UsageReport")
+            .also_as(&["text/csv"])
+    }),
+    ("GET /v1/usage", |admin| {
+        Operation::new("showUsage", "Show how often keys were used")
+            .takes_checked(query(OF_USAGE))
+            .takes(query(OF_USAGE_GROUPS))
+            .takes(admin.then(|| query(OF_AN_OWNER)).into_iter().flatten())
+            .stored()
+            .answers(200, "The uses of all these keys together", "UsageReport")
+            .also_as(&["text/csv"])
     }),
     ("GET /v1/owners", |_| {
         Operation::new("listOwners", "List owners")

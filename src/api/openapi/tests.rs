@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use actix_web::{HttpRequest, test::TestRequest, web::Bytes};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::{answers, bodies, description, documentation, operations, parameters, paths, text};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         handlers::{
             audit,
             keys::{self, requests},
-            owners, tokens, verify,
+            owners, tokens, usage, verify,
         },
         routes::ENDPOINTS,
         wire::failure::Reason,
@@ -19,12 +20,13 @@ use crate::{
     auth::jwt::TokenVerifier,
     config::{Settings, Sources},
     domain::{
-        api_key::{Environment, Keyring, Pepper},
+        api_key::{Environment, KeyId, Keyring, Pepper},
         key_record::KeyState,
         ledger::Reach,
         limits::OnOutage,
         owner::Owner,
         role::Role,
+        usage::{Granularity, UsageTags},
     },
 };
 
@@ -86,11 +88,12 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     assert_eq!(documented("KeyPatch"), edit);
     let mut one = every_field();
     one.remove("checks");
-    let mut one = known(one.into(), verify::read);
+    let verification = |request: &HttpRequest, body: &Bytes| verify::read(request, body, &UsageTags::default());
+    let mut one = known(one.into(), verification);
     one.remove("checks");
     assert_eq!(documented("OneQuestion"), one);
-    assert_eq!(documented("ManyQuestions"), known(all(), verify::read));
-    assert_eq!(documented("QuestionOfMany"), known(json!({ "checks": [all()] }), verify::read));
+    assert_eq!(documented("ManyQuestions"), known(all(), verification));
+    assert_eq!(documented("QuestionOfMany"), known(json!({ "checks": [all()] }), verification));
 }
 
 /// The document as clients receive it.
@@ -129,12 +132,19 @@ fn queries_are_documented_with_the_names_that_are_read() {
     let pepper = Pepper::new("p".repeat(32).into()).expect("a pepper");
     let keyring = Keyring::new("keyward".parse().expect("a prefix"), &[pepper]).expect("a keyring");
     let own = Reach::Own(Owner { issuer: "".into(), subject: "alice".into() });
-    for (reach, list, log) in [(own, "/v1/keys", "/v1/audit"), (Reach::Any, "/v1/admin/keys", "/v1/admin/audit")] {
+    for (reach, list, log, report) in [
+        (own, "/v1/keys", "/v1/audit", "/v1/usage"),
+        (Reach::Any, "/v1/admin/keys", "/v1/admin/audit", "/v1/admin/usage"),
+    ] {
         let read = known_in_query(|request| keys::selected_keys(request, &keyring, &reach));
         assert_eq!(names_in_query("get", list), read, "{list}");
         let read = known_in_query(|request| audit::selected_events(request, &keyring, &reach));
         assert_eq!(names_in_query("get", log), read, "{log}");
+        let read = known_in_query(|request| usage::of_many(request, &reach));
+        assert_eq!(names_in_query("get", report), read, "{report}");
     }
+    let read = known_in_query(|request| usage::of_one(request, KeyId::from(Uuid::nil())));
+    assert_eq!(names_in_query("get", "/v1/keys/{id}/usage"), read);
     let read = known_in_query(|request| owners::selected_owners(request, &keyring));
     assert_eq!(names_in_query("get", "/v1/admin/owners"), read);
     for path in ["/v1/keys/self", "/v1/keys/{id}", "/v1/admin/keys/{id}"] {
@@ -148,6 +158,7 @@ fn words_are_documented_as_the_domain_has_them() {
     assert_eq!(schemas["State"]["enum"], json!(KeyState::ALL.map(KeyState::as_str)));
     assert_eq!(schemas["Switcher"]["enum"], json!(Role::ALL.map(Role::as_str)));
     assert_eq!(schemas["InOutage"]["enum"], json!(OnOutage::ALL.map(OnOutage::as_str)));
+    assert_eq!(schemas["UsageGranularity"]["enum"], json!(Granularity::ALL.map(Granularity::as_str)));
     let environments = [Environment::Live, Environment::Test].map(Environment::as_str);
     assert_eq!(schemas["Environment"]["enum"], json!(environments));
 }

@@ -13,6 +13,7 @@ use crate::auth::{
     counts::Way,
     limits::meter::Meters,
     occupancy::{CountEvictions, Occupancy},
+    usage::KeyUses,
 };
 use crate::{
     domain::{
@@ -47,6 +48,8 @@ pub(crate) enum Standing {
 pub struct ProvenKey {
     /// The key.
     pub record: Arc<KeyRecord>,
+    /// Its uses.
+    pub(in crate::auth) uses: Arc<KeyUses>,
     /// The meters of its limits.
     pub(in crate::auth) meters: Meters,
 }
@@ -170,6 +173,14 @@ impl KeyCache {
     /// Whether exactly this key was verified before. A proof stays valid when the row changes.
     pub(crate) fn has_proof(&self, id: KeyId, presented: &Proof) -> bool {
         self.findings.get(&id).is_some_and(|finding| finding.proven(presented).is_some())
+    }
+
+    /// The counter of a key's uses, even if nothing else that is known of the key may be believed.
+    pub(super) fn uses(&self, id: KeyId) -> Option<Arc<KeyUses>> {
+        match self.findings.get(&id)?.standing {
+            Standing::Proven { key, .. } => Some(key.uses),
+            Standing::Absent { .. } | Standing::WrongSecret => None,
+        }
     }
 
     /// Stores a finding, unless something has invalidated it since the read began.

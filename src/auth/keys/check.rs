@@ -10,7 +10,6 @@ use super::{
     cache::{Examined, KeyCache, ProvenKey},
     cold_check::{ColdChecks, KeyRows, SingleFlight},
     hasher::Hasher,
-    last_uses::LastUses,
     rehash::Rehasher,
 };
 use crate::auth::{
@@ -24,6 +23,7 @@ use crate::auth::{
         limiter::{Limiter, allowance},
     },
     occupancy::Occupancy,
+    usage::{KeyUses, uses::Uses},
 };
 use crate::{
     config::Checks,
@@ -35,6 +35,7 @@ use crate::{
         policy::Shown,
         ports::{keys::KeyStore, limits::LimitStore},
         principal::Principal,
+        usage::{UsageTag, UseOutcome},
         verdict::Verdict,
     },
 };
@@ -44,7 +45,7 @@ pub struct KeyChecker {
     keyring: Arc<Keyring>,
     freshness: Arc<Freshness>,
     cold: Arc<ColdChecks>,
-    uses: Arc<LastUses>,
+    uses: Arc<Uses>,
     counts: CheckCounts,
     max_cold: usize,
 }
@@ -74,7 +75,7 @@ impl KeyChecker {
         stores: CheckStores,
         hasher: Arc<Hasher>,
         freshness: Arc<Freshness>,
-        uses: Arc<LastUses>,
+        uses: Arc<Uses>,
         settings: &Checks,
         runtime: Handle,
     ) -> Self {
@@ -84,6 +85,7 @@ impl KeyChecker {
             reader: BatchReader::start(KeyRows(Arc::clone(&store)), settings.max_cold, &runtime),
             rehasher: Rehasher::start(Arc::clone(&hasher), store, &runtime),
             limiter: Limiter::new(limits, settings.max_cold, settings.max_limit_wait, &runtime),
+            uses: Arc::clone(&uses),
             hasher,
             cache: KeyCache::new(settings.cached_keys),
             freshness: Arc::clone(&freshness),
@@ -169,8 +171,8 @@ impl KeyChecker {
     }
 
     /// Uses an authentic key now, from `address`. Every use passes through this function or [`check`](Self::check), at every
-    /// entry point. `way`: how the key was found authentic. `refusal` returns the reason against this use; without one, it
-    /// spends of the key's limits, of all or of none.
+    /// entry point. `way`: how the key was found authentic. `refusal` returns the reason against this use, with all that the caller
+    /// wants to know of it; without one, it spends of the key's limits, of all or of none.
     ///
     /// # Errors
     /// [`Undecided`] if a limit could not be counted.
@@ -181,10 +183,10 @@ impl KeyChecker {
         now: OffsetDateTime,
         address: Option<IpAddr>,
         spending: Spending<'a>,
-        refusal: impl FnOnce(&KeyRecord) -> Result<(), R>,
+        refusal: impl FnOnce(&KeyRecord) -> Result<(), (Denial, R)>,
     ) -> Checked<Used<Allowance, NotUsed<R>>, impl Future<Output = Used<Allowance, NotUsed<R>>> + 'a> {
-        if let Err(reason) = refusal(&key.record) {
-            self.counts.count(Outcome::Denied, way);
+        if let Err((denial, reason)) = refusal(&key.record) {
+            self.refuse_use(&key.uses, denial, way, now, spending.tag);
             return Checked::Now(Ok(Err(NotUsed::Refused(reason))));
         }
         match self.charge(key, way, now, address, spending) {
@@ -202,16 +204,18 @@ impl KeyChecker {
     ///
     /// # Errors
     /// The reason of `refusal`.
-    pub fn look_at_key<R>(
+    pub fn look_at_key(
         &self,
         key: &ProvenKey,
         way: Way,
         now: OffsetDateTime,
         address: Option<IpAddr>,
-        refusal: impl FnOnce(&KeyRecord) -> Result<(), R>,
-    ) -> Result<(), R> {
-        let refused = refusal(&key.record).inspect_err(|_| self.counts.count(Outcome::Denied, way));
-        refused.map(|()| self.note(&key.record, way, now, address))
+        refusal: impl FnOnce(&KeyRecord) -> Result<(), Denial>,
+    ) -> Result<(), Denial> {
+        let tag = UsageTag::default();
+        refusal(&key.record).map_err(|denial| self.refuse_use(&key.uses, denial, way, now, tag))?;
+        self.note(&key.uses, UseOutcome::Granted, way, now, address, tag);
+        Ok(())
     }
 
     /// Charges the use of a key, after everything else has granted it.
@@ -223,21 +227,39 @@ impl KeyChecker {
         address: Option<IpAddr>,
         spending: Spending<'_>,
     ) -> Checked<Charged, impl Future<Output = Charged>> {
-        let ProvenKey { record, meters } = key;
+        let ProvenKey { record, uses, meters } = key;
+        let tag = spending.tag;
         self.cold.limiter.charge(meters, spending).map(move |charged| {
             match &charged {
-                Ok(Ok(_)) => self.note(&record, way, now, address),
-                Ok(Err(_)) => self.counts.count(Outcome::Denied, way),
+                Ok(Ok(_)) => self.note(&uses, UseOutcome::Granted, way, now, address, tag),
+                Ok(Err(exceeded)) => {
+                    let denial = Denial::RateLimited(exceeded.retry_after_seconds());
+                    self.refuse_use(&uses, denial, way, now, tag);
+                }
                 Err(_) => self.counts.count(Outcome::Undecided, Way::None),
             }
             charged.map(|charged| charged.map(|allowance| (record, allowance)))
         })
     }
 
-    /// Counts and records the use of a valid key.
-    fn note(&self, record: &KeyRecord, way: Way, now: OffsetDateTime, address: Option<IpAddr>) {
+    /// Counts and notes the use of a valid key, which may not suffice for its purpose.
+    fn note(
+        &self,
+        uses: &Arc<KeyUses>,
+        outcome: UseOutcome,
+        way: Way,
+        now: OffsetDateTime,
+        address: Option<IpAddr>,
+        tag: UsageTag,
+    ) {
         self.counts.count(Outcome::Granted, way);
-        self.uses.note(record, now, address);
+        self.uses.note(uses, outcome, tag, now, address);
+    }
+
+    /// Refuses the use of an authentic key.
+    fn refuse_use(&self, uses: &Arc<KeyUses>, denial: Denial, way: Way, now: OffsetDateTime, tag: UsageTag) -> Denial {
+        self.uses.count(uses, denial.into(), tag, now);
+        self.refuse(denial, way)
     }
 
     /// Refuses a text that is no valid key.
@@ -254,6 +276,11 @@ impl KeyChecker {
     /// How often limits were applied, and the database was asked for them.
     pub fn limit_counts(&self) -> &LimitCounts {
         self.cold.limiter.counts()
+    }
+
+    /// The counts of uses.
+    pub fn uses(&self) -> &Uses {
+        &self.uses
     }
 
     /// How full the memory of keys is.
@@ -312,11 +339,12 @@ impl KeyChecker {
             Examined::Proven(key, way) => (key, way),
         };
         if let Some(denial) = key.record.refusal(now, address) {
-            return Checked::Now(Ok(Verdict::Denied(self.refuse(denial, way))));
+            let denial = self.refuse_use(&key.uses, denial, way, now, spending.tag);
+            return Checked::Now(Ok(Verdict::Denied(denial)));
         }
         if let Some(denial) = demand(Shown::from(&*key.record)) {
             // The key is valid, but not enough for this request.
-            self.note(&key.record, way, now, address);
+            self.note(&key.uses, denial.into(), way, now, address, spending.tag);
             return Checked::Now(Ok(Verdict::Denied(denial)));
         }
         match self.charge(key, way, now, address, spending) {

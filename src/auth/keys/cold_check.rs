@@ -29,6 +29,7 @@ use crate::auth::{
     coherence::Freshness,
     counts::Way,
     limits::limiter::Limiter,
+    usage::uses::Uses,
 };
 use crate::domain::{
     api_key::{KeyId, KeySecret, Keyring, PresentedKey, Proof},
@@ -67,6 +68,7 @@ pub(crate) struct ColdChecks {
     pub(crate) hasher: Arc<Hasher>,
     pub(super) rehasher: Rehasher,
     pub(super) limiter: Limiter,
+    pub(super) uses: Arc<Uses>,
     pub(crate) cache: KeyCache,
     pub(crate) freshness: Arc<Freshness>,
     /// One permit for each concurrent check.
@@ -153,7 +155,11 @@ impl ColdChecks {
             let until = clock::now().after(ABSENCE_LASTS);
             return Ok((found(Standing::Absent { until }), Way::Row, None));
         };
-        let key = ProvenKey { record: Arc::new(stored.record.clone()), meters: self.limiter.meters(&stored.record) };
+        let key = ProvenKey {
+            record: Arc::new(stored.record.clone()),
+            uses: self.cache.uses(id).unwrap_or_else(|| self.uses.counter(id)),
+            meters: self.limiter.meters(&stored.record),
+        };
         if self.cache.has_proof(id, &proof) {
             return Ok((found(Standing::Proven { proof, key }), Way::Row, None));
         }

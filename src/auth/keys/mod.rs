@@ -4,5 +4,4 @@ pub mod cache;
 pub mod check;
 pub(crate) mod cold_check;
 pub mod hasher;
-pub mod last_uses;
 mod rehash;

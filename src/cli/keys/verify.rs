@@ -15,12 +15,13 @@ use keyward::{
         keys::{
             check::{CheckStores, KeyChecker},
             hasher::Hasher,
-            last_uses::LastUses,
         },
+        usage::uses::Uses,
     },
     domain::{
         api_key::{Environment, Keyring},
         secret::SecretString,
+        usage::UsageTag,
     },
 };
 use zeroize::Zeroizing;
@@ -76,6 +77,7 @@ impl Verify {
             client_address: self.client_address.map(|address| address.to_canonical()),
             key: read_key()?,
             cost: None,
+            tag: UsageTag::default(),
         };
         let examined = checker(desk)?.examine(question.key.expose().as_bytes()).await;
         let examined = examined.context("it cannot be said whether the key is good")?;
@@ -105,7 +107,7 @@ fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
         CheckStores { keys: desk.keys(), limits: desk.store.clone() },
         Arc::new(Hasher::new(&desk.settings.hashing()?)?),
         Arc::new(Freshness::new(1)),
-        Arc::new(LastUses::new(desk.keys(), desk.settings.last_used()?)),
+        Arc::new(Uses::new(desk.store.clone(), desk.settings.last_used()?, &desk.settings.usage()?)),
         &desk.settings.checks()?,
         tokio::runtime::Handle::current(),
     ))

@@ -15,6 +15,7 @@ use keyward::{
         owner::{Owner, identifier},
         scope::Scopes,
         timestamp,
+        usage::{Granularity, Grouping, UseOutcome},
     },
 };
 use time::OffsetDateTime;
@@ -46,6 +47,18 @@ pub(in crate::cli) fn environment() -> impl TypedValueParser<Value = Environment
 
 pub(in crate::cli) fn action() -> impl TypedValueParser<Value = Action> {
     one_of(Action::ALL, Action::as_str)
+}
+
+pub(in crate::cli) fn granularity() -> impl TypedValueParser<Value = Granularity> {
+    one_of(Granularity::ALL, Granularity::as_str)
+}
+
+pub(in crate::cli) fn grouping() -> impl TypedValueParser<Value = Grouping> {
+    one_of(Grouping::ALL, Grouping::as_str)
+}
+
+pub(in crate::cli) fn use_outcome() -> impl TypedValueParser<Value = UseOutcome> {
+    one_of(UseOutcome::ALL, UseOutcome::as_str)
 }
 
 /// The order of a list, with a leading minus for descending.

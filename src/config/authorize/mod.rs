@@ -1,13 +1,16 @@
 //! The section `[authorize]`: the decisions on gateway requests.
 //!
 //! - `policy`: the policy file that `authorize.policy_file` names
+//! - `source`: where it comes from
 
 pub mod policy;
+mod source;
 
 use std::collections::BTreeSet;
 
-use self::policy::{PolicyFile, PolicySource};
+pub use self::source::{PolicyFile, PolicySource};
 use super::loading::Check;
+use crate::domain::usage::UsageTags;
 
 /// More headers would only be more places to search in each request.
 const HEADERS_MAX: usize = 8;
@@ -23,20 +26,20 @@ pub struct Authorize {
 
 impl Authorize {
     /// The section, or `None` after its problems were recorded.
-    pub(super) fn read(check: &mut Check<'_>, has_proxies: bool) -> Option<Self> {
+    pub(super) fn read(check: &mut Check<'_>, has_proxies: bool, tags: UsageTags) -> Option<Self> {
         let credential_headers = credential_headers(check);
-        let policy = policy(check, has_proxies);
+        let policy = policy(check, has_proxies, tags);
         Some(Self { credential_headers: credential_headers?, policy: policy? })
     }
 }
 
-fn policy(check: &mut Check<'_>, has_proxies: bool) -> Option<Option<PolicyFile>> {
+fn policy(check: &mut Check<'_>, has_proxies: bool, tags: UsageTags) -> Option<Option<PolicyFile>> {
     let setting = "authorize.policy_file";
     let path = check.text(setting, 4096)?;
     if path.is_empty() {
         return Some(None);
     }
-    let source = PolicySource { path: path.into(), has_proxies };
+    let source = PolicySource { path: path.into(), has_proxies, tags };
     let text = match source.read() {
         Ok(text) => text,
         Err(cause) => {

@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use toml::{
@@ -17,8 +17,9 @@ use crate::config::{Problems, loading::names::nearest_of};
 use crate::domain::{
     api_key::Environment,
     limits::{AMOUNT_MAX, LimitName},
-    policy::{Demand, HostPattern, Method, PATTERNS_MAX, PLACES_MAX, PathPattern, Policy, RULES_MAX, Rule},
+    policy::{Demand, HostPattern, Method, NamedTag, PATTERNS_MAX, PLACES_MAX, PathPattern, Policy, RULES_MAX, Rule},
     scope::Scopes,
+    usage::{UsageTag, UsageTags},
 };
 
 /// The maximum size of a policy file, in bytes: the maximum number of rules with 400 bytes each. Also ends reading from
@@ -26,7 +27,7 @@ use crate::domain::{
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// The members of a rule.
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "hosts",
     "paths",
     "methods",
@@ -37,51 +38,8 @@ const MEMBERS: [&str; 10] = [
     "anonymous",
     "cost",
     "limits",
+    "tag",
 ];
-
-/// The source of a policy, and its context.
-#[derive(Clone, Debug)]
-pub struct PolicySource {
-    /// The path of the file.
-    pub path: PathBuf,
-    /// Whether any proxy is trusted to describe requests.
-    pub has_proxies: bool,
-}
-
-/// A policy, with the text that it was read from.
-pub struct PolicyFile {
-    /// The source.
-    pub source: PolicySource,
-    /// The text of the file.
-    pub text: String,
-    /// The parsed policy.
-    pub policy: Policy,
-}
-
-impl PolicySource {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// If it can't be read, is not UTF-8, or is too large.
-    pub fn read(&self) -> io::Result<String> {
-        read(&self.path)
-    }
-
-    /// Parses the text, and checks that the policy can be used.
-    ///
-    /// # Errors
-    /// All problems.
-    pub fn parse(&self, text: &str) -> Result<Policy, Problems> {
-        let policy = parse(text)?;
-        if policy.looks_at().anything() && !self.has_proxies {
-            let problem = "the rules look at hosts, paths or methods, which only a gateway can tell, and none is \
-                           trusted: name its network in server.trusted_proxies \
-                           (KEYWARD__SERVER__TRUSTED_PROXIES=10.0.0.0/8), or let it ask by server.socket";
-            return Err(Problems(vec![problem.to_owned()]));
-        }
-        Ok(policy)
-    }
-}
 
 /// Reads a policy file.
 ///
@@ -100,12 +58,12 @@ pub fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Parses the text of a policy file.
+/// Parses the text of a policy file. `tags`: those that rules may name; if they are not known, any will do.
 ///
 /// # Errors
 /// All problems, each with its line, in order.
-pub fn parse(text: &str) -> Result<Policy, Problems> {
-    let mut reader = Reader::of(text);
+pub fn parse(text: &str, tags: Option<&UsageTags>) -> Result<Policy, Problems> {
+    let mut reader = Reader::of(text, tags);
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
@@ -122,15 +80,16 @@ pub fn parse(text: &str) -> Result<Policy, Problems> {
 }
 
 /// Collects the problems of a text.
-struct Reader {
+struct Reader<'a> {
     /// The positions of the line ends.
     ends: Vec<usize>,
+    tags: Option<&'a UsageTags>,
     problems: Vec<(usize, String)>,
 }
 
-impl Reader {
-    fn of(text: &str) -> Self {
-        Self { ends: text.match_indices('\n').map(|(at, _)| at).collect(), problems: Vec::new() }
+impl<'a> Reader<'a> {
+    fn of(text: &str, tags: Option<&'a UsageTags>) -> Self {
+        Self { ends: text.match_indices('\n').map(|(at, _)| at).collect(), tags, problems: Vec::new() }
     }
 
     /// Records a problem at a byte of the text.
@@ -239,16 +198,17 @@ impl Reader {
             environment: self.environment(members),
             cost: self.cost(members),
             limits: self.limits(members),
+            tag: self.tag(members),
         };
         if demand.anonymous {
-            for name in ["credentials", "scopes_all", "scopes_any", "environment", "cost", "limits"] {
+            for name in ["credentials", "scopes_all", "scopes_any", "environment", "cost", "limits", "tag"] {
                 if let Some((key, _)) = members.get_key_value(name) {
                     let cause = format!("{name} means nothing together with anonymous = true: leave out one of them");
                     self.problem(key.span().start, cause);
                 }
             }
         } else if !demand.api_key {
-            for name in ["environment", "cost", "limits"] {
+            for name in ["environment", "cost", "limits", "tag"] {
                 if let Some((key, _)) = members.get_key_value(name) {
                     self.problem(key.span().start, format!("{name} is about API keys, and credentials names none"));
                 }
@@ -279,6 +239,21 @@ impl Reader {
     fn limits(&mut self, members: &DeTable<'_>) -> Box<[LimitName]> {
         let read = |name: &str| LimitName::parse(name).map_err(|error| error.to_string());
         self.list(members, "limits", read).into()
+    }
+
+    fn tag(&mut self, members: &DeTable<'_>) -> Option<NamedTag> {
+        let value = members.get("tag")?;
+        let name = value.get_ref().as_str().filter(|name| UsageTags::is_name(name)).unwrap_or_default();
+        let tag = match self.tags {
+            None => (!name.is_empty()).then(UsageTag::default),
+            Some(tags) => tags.find(name),
+        };
+        if tag.is_none() {
+            let known = self.tags.map(|tags| tags.names().collect::<Vec<_>>()).unwrap_or_default().join(", ");
+            let known = if known.is_empty() { String::new() } else { format!(": {known}") };
+            self.problem(value.span().start, format!("tag must be one of those that usage.tags declares{known}"));
+        }
+        Some(NamedTag { name: name.into(), tag: tag? })
     }
 
     fn environment(&mut self, members: &DeTable<'_>) -> Option<Environment> {

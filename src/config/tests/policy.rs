@@ -1,10 +1,33 @@
 //! Policy files: what they may contain, and how mistakes are reported.
 
-use super::super::policy::{PolicySource, parse, read};
+use super::super::{
+    PolicySource,
+    policy::{self, read},
+};
 use super::*;
+use crate::domain::{policy::Policy, usage::UsageTags};
+
+fn parse(text: &str) -> Result<Policy, Problems> {
+    policy::parse(text, None)
+}
 
 fn lines(text: &str) -> Vec<String> {
     problems_of(parse(text))
+}
+
+#[test]
+fn a_rule_names_a_tag_that_is_declared() {
+    let tags = UsageTags::new(vec!["search".to_owned(), "export".to_owned()]).expect("tags");
+    let text = |tag: &str| format!("[[rules]]\ntag = {tag}\n");
+    let policy = policy::parse(&text("\"export\""), Some(&tags)).expect("a policy");
+    let named = policy.rules()[0].demand.tag.as_ref().expect("a tag");
+    assert_eq!((&*named.name, Some(named.tag)), ("export", tags.find("export")));
+    let unknown = "line 2: tag must be one of those that usage.tags declares: search, export";
+    for wrong in ["\"other\"", "\"\"", "7"] {
+        assert_eq!(problems_of(policy::parse(&text(wrong), Some(&tags))), [unknown]);
+    }
+    // Where it is not known what is declared.
+    assert!(parse(&text("\"other\"")).is_ok() && parse(&text("\"a b\"")).is_err());
 }
 
 #[test]
@@ -137,7 +160,7 @@ fn there_is_an_end_to_rules_and_what_they_hold() {
 
 #[test]
 fn rules_about_requests_need_somebody_who_tells_of_them() {
-    let source = |has_proxies| PolicySource { path: "policy.toml".into(), has_proxies };
+    let source = |has_proxies| PolicySource { path: "policy.toml".into(), has_proxies, tags: UsageTags::default() };
     for about_requests in ["paths = [\"/a\"]", "hosts = [\"a\"]", "methods = [\"GET\"]"] {
         let text = format!("[[rules]]\n{about_requests}\n");
         assert!(source(true).parse(&text).is_ok());

@@ -1,11 +1,7 @@
 //! What is known about a key. [`KeyRecord`] is the part that a check needs; [`ManagedKey`] is everything its owner may
 //! see.
 
-use std::{
-    net::IpAddr,
-    num::NonZeroI64,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-};
+use std::{net::IpAddr, num::NonZeroI64};
 
 use ipnet::IpNet;
 use time::OffsetDateTime;
@@ -56,27 +52,6 @@ pub struct KeyRecord {
     pub limits: Limits,
     /// The limits on its owner, which all of their keys share.
     pub owner_limits: Limits,
-    /// When a use of this copy was last recorded.
-    pub noted: NotedMinute,
-}
-
-/// The minute in which a use was last recorded, so that further uses within it are not.
-#[derive(Debug, Default)]
-pub struct NotedMinute(AtomicU32);
-
-impl NotedMinute {
-    /// Whether to record a use at `now`: true once per minute.
-    pub fn is_due(&self, now: OffsetDateTime) -> bool {
-        // Suffices until the year 10136.
-        let minute = (now.unix_timestamp() / 60) as u32;
-        self.0.load(Relaxed) != minute && self.0.swap(minute, Relaxed) != minute
-    }
-}
-
-impl Clone for NotedMinute {
-    fn clone(&self) -> Self {
-        Self(AtomicU32::new(self.0.load(Relaxed)))
-    }
 }
 
 impl KeyRecord {
@@ -96,7 +71,6 @@ impl KeyRecord {
             revoked_at: None,
             limits: Limits::default(),
             owner_limits: Limits::default(),
-            noted: NotedMinute::default(),
         }
     }
 

@@ -1,8 +1,9 @@
-//! What a request uses of limits.
+//! What a request uses of limits, and what the use is called.
 
 use super::{Limit, LimitName};
+use crate::domain::usage::UsageTag;
 
-/// What a request uses of the limits that apply to it.
+/// What a request uses of the limits that apply to it, and what the use is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spending<'a> {
     /// What it uses of each limit, in place of the limit's own cost. With 0, it looks without using anything.
@@ -11,6 +12,8 @@ pub struct Spending<'a> {
     pub at_least: u64,
     /// The names of the limits that apply; all, if there are none.
     pub only: &'a [LimitName],
+    /// What the use is called in reports.
+    pub tag: UsageTag,
 }
 
 /// What a request uses of each limit that applies to it.

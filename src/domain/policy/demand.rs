@@ -1,7 +1,8 @@
 //! The credential that a rule demands.
 
 use crate::domain::{
-    api_key::Environment, denial::Denial, key_record::KeyRecord, limits::LimitName, principal::Principal, scope::Scopes,
+    api_key::Environment, denial::Denial, key_record::KeyRecord, limits::LimitName, principal::Principal,
+    scope::Scopes, usage::UsageTag,
 };
 
 /// What a client must present.
@@ -23,6 +24,17 @@ pub struct Demand {
     pub cost: Option<u64>,
     /// The names of the limits that apply; all, if there are none.
     pub limits: Box<[LimitName]>,
+    /// What a use is called in reports.
+    pub tag: Option<NamedTag>,
+}
+
+/// A declared tag, with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedTag {
+    /// The name.
+    pub name: Box<str>,
+    /// The tag.
+    pub tag: UsageTag,
 }
 
 impl Default for Demand {
@@ -37,6 +49,7 @@ impl Default for Demand {
             environment: None,
             cost: None,
             limits: Box::default(),
+            tag: None,
         }
     }
 }

@@ -19,7 +19,7 @@ mod tests;
 
 use self::index::Index;
 pub use self::{
-    demand::{Demand, Shown},
+    demand::{Demand, NamedTag, Shown},
     path::{InvalidPattern, PathPattern, RequestPath, Unclear},
     request::{Asked, Host, HostPattern, LooksAt, Method},
 };

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::{
-    api_key::KeyId,
-    key_record::{KeyRecord, LastUse},
-};
+use crate::domain::{api_key::KeyId, key_record::KeyRecord};
 
 /// The row of a key: the record, and the hash of its secret.
 pub struct StoredKey {
@@ -33,15 +30,6 @@ impl StoredHash {
     }
 }
 
-/// A use of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyUse {
-    /// The key.
-    pub key: KeyId,
-    /// When and from where it was used.
-    pub last: LastUse,
-}
-
 /// The store of keys, for checks.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
@@ -57,10 +45,4 @@ pub trait KeyStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if it may not have been written.
     async fn replace_hash(&self, id: KeyId, old: &StoredHash, new: &StoredHash) -> Result<(), StoreError>;
-
-    /// Records the last uses of keys, unless a later use is already recorded.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they may not have been written.
-    async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError>;
 }

@@ -98,7 +98,12 @@ impl Default for Counter {
 impl Counter {
     /// Counts one more.
     pub fn increment(&self) {
-        self.0.add(0, 1);
+        self.add(1);
+    }
+
+    /// Counts so many more.
+    pub fn add(&self, amount: u64) {
+        self.0.add(0, amount);
     }
 
     /// The value.

@@ -212,6 +212,25 @@ pub static LIMIT_SLICES: Family = counter(
     "Parts of limits that this replica has asked the database for; many travel in one statement, `take_slices`.",
 );
 
+/// Pending uses.
+pub static USAGE_PENDING: Family = gauge(
+    "keyward_usage_pending_keys",
+    &[],
+    "Keys with uses that are not written yet. Beyond last_used.max_pending, uses wait in the memory of their key.",
+);
+/// Written rows.
+pub static USAGE_ROWS: Family = counter(
+    "keyward_usage_counts_written_total",
+    &[],
+    "Last uses and counts by hour that were written; many travel in one statement, `write_usage`.",
+);
+/// Lost uses.
+pub static USAGE_LOST: Family = counter(
+    "keyward_usage_lost_total",
+    &[],
+    "Uses that are missing in reports: too many keys were waiting to be written, and the key of these was forgotten.",
+);
+
 pub static CHECKS_WAITING: Family = gauge(
     "keyward_first_checks",
     &[&CREDENTIAL],
@@ -427,6 +446,7 @@ pub static GROUPS: &[Group] = &[
         families: &[&CHECKS, &DENIALS, &CHECKS_WAITING, &CACHE_ENTRIES, &CACHE_USED, &CACHE_PLACES, &CACHE_EVICTIONS],
     },
     Group { heading: "Limits", families: &[&LIMIT_CHECKS, &LIMIT_SLICES] },
+    Group { heading: "Usage", families: &[&USAGE_PENDING, &USAGE_ROWS, &USAGE_LOST] },
     Group {
         heading: "Hashing",
         families: &[&HASHING_QUEUE, &HASHING_RUNNING, &HASHING_LIMIT, &HASHING_WAIT, &HASH_DURATION, &HASHING_REFUSALS],

@@ -18,11 +18,11 @@ use keyward::{
         keys::{
             check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
-            last_uses::LastUses,
         },
         lifecycle::{Caller, KeyIssuer, Lifecycle, OwnersStopped},
+        usage::uses::Uses,
     },
-    config::{Checks, Hashing, KeyPolicy, LastUsed},
+    config::{Checks, Hashing, KeyPolicy, LastUsed, Usage},
     domain::{
         api_key::{Environment, GeneratedKey, KeyId, Keyring, Pepper},
         audit::Author,
@@ -36,7 +36,9 @@ use keyward::{
             keys::{KeyStore, StoredKey},
             ledger::KeyLedger,
             limits::LimitStore,
+            usage::UsageStore,
         },
+        usage::UsageTags,
         verdict::Verdict,
     },
 };
@@ -57,6 +59,7 @@ pub struct Plan {
     pub max_cold: usize,
     pub max_limit_wait: Duration,
     pub max_noted_uses: usize,
+    pub tags: UsageTags,
     pub hashing: Hashing,
     pub settings: CoherenceTimings,
     /// Whether the replica's own heartbeats come back to it, which gives it a lease.
@@ -70,6 +73,7 @@ impl Default for Plan {
             max_cold: 1024,
             max_limit_wait: PATIENCE,
             max_noted_uses: 1000,
+            tags: UsageTags::default(),
             hashing: CHEAP,
             settings: CoherenceTimings::for_lease(LONG_LEASE).expect("a valid lease"),
             with_lease: true,
@@ -95,7 +99,7 @@ pub struct World {
     pub hasher: Arc<Hasher>,
     pub link: Arc<Link>,
     pub checker: Arc<KeyChecker>,
-    pub uses: Arc<LastUses>,
+    pub uses: Arc<Uses>,
     /// Makes the hashes of keys that were "there before", so that the replica's own count from 0.
     foreign_hasher: Hasher,
 }
@@ -174,9 +178,9 @@ impl World {
         let counters = Arc::clone(&limits) as Arc<dyn LimitStore>;
         let keys = Arc::clone(&store) as Arc<dyn KeyStore>;
         let (ring, hashes, runtime) = (Arc::clone(&keyring), Arc::clone(&hasher), Handle::current());
-        let uses =
-            LastUses::new(Arc::clone(&keys), LastUsed { write_every: PATIENCE, max_pending: plan.max_noted_uses });
-        let uses = Arc::new(uses);
+        let settings = LastUsed { write_every: PATIENCE, max_pending: plan.max_noted_uses };
+        let usage = Usage { tags: plan.tags, ..Usage::default() };
+        let uses = Arc::new(Uses::new(Arc::clone(&store) as Arc<dyn UsageStore>, settings, &usage));
         let stores = CheckStores { keys, limits: counters };
         let checker = KeyChecker::new(ring, stores, hashes, link.freshness(), Arc::clone(&uses), &checks, runtime);
         let foreign_hasher = Hasher::new(&CHEAP).expect("valid settings");

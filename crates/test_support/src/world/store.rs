@@ -27,11 +27,13 @@ use keyward::{
         ports::{
             StoreError,
             ended_tokens::EndedTokens,
-            keys::{KeyStore, KeyUse, StoredHash, StoredKey},
+            keys::{KeyStore, StoredHash, StoredKey},
             ledger::KeyLedger,
+            usage::{HourlyUses, KeyUse, UsageBatch, UsageStore},
         },
         text::ChangeReason,
         token::{TokenEnd, TokenRecords, TokenRevocation},
+        usage::{Usage, UsageQuery},
     },
 };
 use time::OffsetDateTime;
@@ -52,6 +54,11 @@ pub struct FakeStore {
     /// Between the reading and the answer: what waits here has read what may be old by then.
     pub reads: Gate,
     uses: Mutex<Vec<KeyUse>>,
+    counts: Mutex<Vec<HourlyUses>>,
+    /// The number of the last batch of uses.
+    batch: Mutex<i64>,
+    /// Whether batches of uses are written, and nobody is told.
+    forgets_to_answer: AtomicBool,
     ends: Mutex<HashMap<RecordId, TokenEnd>>,
     /// The latest change by the ledger that somebody waits for.
     announced: watch::Sender<Option<ChangeId>>,
@@ -74,6 +81,9 @@ impl FakeStore {
             corrupt: Mutex::default(),
             reads: Gate::new(),
             uses: Mutex::default(),
+            counts: Mutex::default(),
+            batch: Mutex::default(),
+            forgets_to_answer: AtomicBool::new(false),
             ends: Mutex::default(),
             announced: watch::Sender::default(),
             changes: Gate::new(),
@@ -134,6 +144,16 @@ impl FakeStore {
     /// Uses that were written.
     pub fn uses(&self) -> Vec<KeyUse> {
         self.uses.lock().expect("no test panics with it").clone()
+    }
+
+    /// Counts that were written.
+    pub fn counts(&self) -> Vec<HourlyUses> {
+        self.counts.lock().expect("no test panics with it").clone()
+    }
+
+    /// Whether batches of uses are written from now on, and the writer is told that they may not be.
+    pub fn set_forgetful(&self, forgetful: bool) {
+        self.forgets_to_answer.store(forgetful, Ordering::SeqCst);
     }
 
     /// Ends tokens, and tells nobody but the test which record it was.
@@ -205,11 +225,34 @@ impl KeyStore for FakeStore {
         }
         Ok(())
     }
+}
 
-    async fn note_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+#[async_trait]
+impl UsageStore for FakeStore {
+    async fn write_usage(&self, batch: &UsageBatch) -> Result<(), StoreError> {
         self.answers()?;
-        self.uses.lock().expect("no test panics with it").extend_from_slice(uses);
-        Ok(())
+        let is_new = {
+            let mut last = self.batch.lock().expect("no test panics with it");
+            std::mem::replace(&mut *last, batch.number) < batch.number
+        };
+        if is_new {
+            self.uses.lock().expect("no test panics with it").extend_from_slice(&batch.last_uses);
+            self.counts.lock().expect("no test panics with it").extend_from_slice(&batch.counts);
+        }
+        let lost = self.forgets_to_answer.load(Ordering::SeqCst);
+        if lost { Err(StoreError::Unavailable("the answer was lost".to_owned())) } else { Ok(()) }
+    }
+
+    async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<Usage, StoreError> {
+        unimplemented!()
+    }
+
+    async fn keep_usage_months(&self, _: Option<Duration>, _: Option<Duration>) -> Result<Option<u32>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn forget_usage_keys(&self, _: i32, _: u32) -> Result<Option<i32>, StoreError> {
+        unimplemented!()
     }
 }
 

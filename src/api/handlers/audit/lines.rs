@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use super::event::Event;
-use crate::domain::timestamp;
+use crate::{api::wire::csv::line, domain::timestamp};
 
 /// The maximum and the default number of events per page of CSV or NDJSON.
 pub(super) const LINES_MAX: u32 = 1000;
@@ -24,8 +24,6 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The media type of RFC 7111.
-    pub(super) const CSV: &str = "text/csv; charset=utf-8; header=present";
     /// The media type in common use; it is not registered.
     pub(super) const NDJSON: &str = "application/x-ndjson";
 
@@ -76,7 +74,7 @@ const COLUMNS: [&str; 13] = [
 
 /// The CSV header line.
 pub fn csv_header() -> String {
-    line(COLUMNS.map(str::to_owned))
+    line(&COLUMNS)
 }
 
 /// CSV lines (RFC 4180), without the header line.
@@ -86,7 +84,7 @@ pub fn csv_lines(events: &[Event]) -> String {
         let or_empty = |field: &Option<String>| field.clone().unwrap_or_default();
         let owner = event.owner.as_ref().map(|owner| (owner.issuer.clone(), owner.subject.clone()));
         let (owner_issuer, owner_subject) = owner.unwrap_or_default();
-        text.push_str(&line([
+        text.push_str(&line(&[
             event.id.clone(),
             timestamp::write(event.at),
             event.action.clone(),
@@ -105,43 +103,11 @@ pub fn csv_lines(events: &[Event]) -> String {
     text
 }
 
-fn line(fields: [String; COLUMNS.len()]) -> String {
-    let fields = fields.map(|text| field(&text));
-    fields.join(",") + "\r\n"
-}
-
-/// A CSV field, quoted if necessary. A value that a spreadsheet would take for a formula gets a leading apostrophe:
-/// issuers choose subjects, and must not be able to run formulas on an administrator's machine.
-fn field(text: &str) -> String {
-    let apostrophe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if text.contains(['"', ',', '\r', '\n']) {
-        format!("\"{apostrophe}{}\"", text.replace('"', "\"\""))
-    } else {
-        format!("{apostrophe}{text}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
-
-    #[test]
-    fn fields_are_those_of_rfc_4180_and_no_formulas() {
-        for (text, written) in [
-            ("alice", "alice"),
-            ("", ""),
-            ("a,b", "\"a,b\""),
-            ("say \"x\"", "\"say \"\"x\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("=1+1", "'=1+1"),
-            ("@SUM(A1,A2)", "\"'@SUM(A1,A2)\""),
-            ("-1", "'-1"),
-        ] {
-            assert_eq!(field(text), written);
-        }
-    }
 
     #[test]
     fn what_the_client_prefers_is_answered() {

@@ -18,7 +18,7 @@ pub use self::{
 use crate::api::{
     services::{Services, read_failed},
     wire::{
-        actor, cursor,
+        actor, csv, cursor,
         failure::{Answer, Reason},
         request::{
             parameters::Parameters,
@@ -60,7 +60,7 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, services: Data<Se
     response.insert_header((VARY, "Accept"));
     Ok(match format {
         Format::Json => response.json(EventList { events, next_cursor }),
-        Format::Csv => response.content_type(Format::CSV).body(csv_header() + &csv_lines(&events)),
+        Format::Csv => response.content_type(csv::CSV).body(csv_header() + &csv_lines(&events)),
         Format::Ndjson => response.content_type(Format::NDJSON).body(ndjson(&events)),
     })
 }

@@ -29,6 +29,7 @@ use crate::{
         denial::Denial,
         limits::Spending,
         policy::{Demand, Policy, Shown, Unmet},
+        usage::UsageTag,
         verdict::Verdict,
     },
     protect::{CredentialKind, Gate},
@@ -108,6 +109,7 @@ impl Demanded {
             cost: by_rule.and_then(|demand| demand.cost),
             at_least,
             only: by_rule.map_or(&[], |demand| &demand.limits),
+            tag: by_rule.and_then(|demand| demand.tag.as_ref()).map_or_else(UsageTag::default, |named| named.tag),
         }
     }
 

@@ -33,7 +33,7 @@ use crate::api::{
 use crate::domain::{api_key::KeyId, key_record::ManagedKey, precondition::Preconditions};
 
 /// The id in the path. An invalid id is answered like an unknown one.
-fn key_id(id: &Path<String>) -> Result<KeyId, Reason> {
+pub(crate) fn key_id(id: &Path<String>) -> Result<KeyId, Reason> {
     id.parse().map_err(|_| Reason::NotFound(Missing::Key))
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, instant, line, owner_id, reference, several};
+use super::schema::{NO_NUL, instant, line, owner_id, reference, several, usage_tag};
 use crate::domain::{
     key_record::{ALLOWED_IPS_MAX, KeyState},
     limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage},
@@ -106,6 +106,10 @@ const ONE_CHECK: &[Field] = &[
     ("cost", || {
         let about = "What the check uses of each limit, in place of the limit's own cost. With 0, it looks without using anything.";
         or_null(json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": about }))
+    }),
+    ("tag", || {
+        let about = "What the use is called in reports: one of the tags that the setting `usage.tags` declares.";
+        or_null(json!({ "type": "string", "pattern": usage_tag(1), "description": about, "example": "search" }))
     }),
 ];
 const CHECKS: &[Field] = &[(

@@ -3,9 +3,15 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, instant, line, owner_id, reference, several};
+use super::schema::{NO_NUL, instant, line, owner_id, reference, several, usage_tag};
 use crate::domain::{
-    audit::Action, key_record::KeyState, limits::AMOUNT_MAX, listing::KeySort, owner::IDENTIFIER_MAX_BYTES, text,
+    audit::Action,
+    key_record::KeyState,
+    limits::AMOUNT_MAX,
+    listing::KeySort,
+    owner::IDENTIFIER_MAX_BYTES,
+    text,
+    usage::{GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, UseOutcome},
 };
 
 /// The default number of items per page.
@@ -79,6 +85,58 @@ pub(crate) const OF_EVENTS: &[Parameter] = &[
         "format",
         "The format of the response. Overrides `Accept`.",
         || json!({ "type": "string", "enum": ["json", "csv", "ndjson"] }),
+    ),
+];
+
+/// The parameters of every report of usage.
+pub(crate) const OF_USAGE: &[Parameter] = &[
+    (
+        "from",
+        "Where the report begins; widened to a whole interval. By default, the report has the last 24 hours, 30 days or 12 \
+         months.",
+        instant,
+    ),
+    (
+        "to",
+        "Where the report ends; widened to a whole interval. Must be later than `from`. By default, the report includes the \
+         current interval.",
+        instant,
+    ),
+    (
+        "granularity",
+        "The length of the intervals, in UTC. A report has at most 1000 of them.",
+        || json!({ "type": "string", "enum": Granularity::ALL.map(Granularity::as_str), "default": "day" }),
+    ),
+    (
+        "outcome",
+        "Only uses with this outcome.",
+        || json!({ "type": "string", "enum": UseOutcome::ALL.map(UseOutcome::as_str) }),
+    ),
+    (
+        "tag",
+        "Only uses with this tag; empty for those without one.",
+        || json!({ "type": "string", "pattern": usage_tag(0), "example": "search" }),
+    ),
+    (
+        "format",
+        "The format of the response. Overrides `Accept`.",
+        || json!({ "type": "string", "enum": ["json", "csv"] }),
+    ),
+];
+
+/// Further parameters of reports that are not about one key; administrators' reports also take [`OF_AN_OWNER`].
+pub(crate) const OF_USAGE_GROUPS: &[Parameter] = &[
+    ("keyId", "Only uses of this key.", || json!({ "type": "string", "format": "key-id" })),
+    (
+        "groupBy",
+        "Also the sums of the groups with the most uses. CSV has the groups instead of the intervals. `owner` is for \
+         administrators. Over all owners, `owner` and `key` are possible for at most 7 days, or 6 hours by hour.",
+        || json!({ "type": "string", "enum": Grouping::ALL.map(Grouping::as_str) }),
+    ),
+    (
+        "top",
+        "The number of groups.",
+        || json!({ "type": "integer", "minimum": 1, "maximum": GROUPS_MAX, "default": GROUPS_DEFAULT }),
     ),
 ];
 

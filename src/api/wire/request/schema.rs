@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::usage::TAG_MAX_BYTES;
+
 /// No control characters (Unicode's category Cc), and not only blanks.
 const SHOWN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 /// Postgres can't store NUL in text.
@@ -31,4 +33,9 @@ pub(crate) fn instant() -> Value {
 pub(crate) fn several(words: &[&str]) -> String {
     let word = format!("({})", words.join("|").replace('.', "\\."));
     format!("^{word}(,{word})*$")
+}
+
+/// The pattern of a tag of at least so many characters.
+pub(crate) fn usage_tag(shortest: usize) -> String {
+    format!("^[0-9A-Za-z._-]{{{shortest},{TAG_MAX_BYTES}}}$")
 }

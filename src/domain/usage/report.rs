@@ -1,0 +1,134 @@
+//! Reports of usage: what is asked, and the answer.
+
+use time::OffsetDateTime;
+
+use super::{Period, UseOutcome};
+use crate::domain::{api_key::KeyId, owner::Owner};
+
+/// The number of groups in a report if nobody says so.
+pub const GROUPS_DEFAULT: u32 = 10;
+/// The maximum number of groups in a report.
+pub const GROUPS_MAX: u32 = 100;
+
+/// Which uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageFilter {
+    /// Only those of this key.
+    pub key: Option<KeyId>,
+    /// Only those of this owner's keys.
+    pub owner: Option<Owner>,
+    /// Only those with this outcome.
+    pub outcome: Option<UseOutcome>,
+    /// Only those with this tag; those without any for an empty text.
+    pub tag: Option<String>,
+}
+
+/// By what uses are grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// By the owner of the key.
+    Owner,
+    /// By key.
+    Key,
+    /// By outcome.
+    Outcome,
+    /// By tag.
+    Tag,
+}
+
+impl Grouping {
+    /// Every grouping.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Key, Self::Outcome, Self::Tag];
+
+    /// The word in queries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Key => "key",
+            Self::Outcome => "outcome",
+            Self::Tag => "tag",
+        }
+    }
+
+    /// Whether the groups are keys, or made of keys.
+    pub fn is_by_key(self) -> bool {
+        matches!(self, Self::Owner | Self::Key)
+    }
+
+    /// The grouping with this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grouping| grouping.as_str() == word)
+    }
+}
+
+/// A report that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// When.
+    pub period: Period,
+    /// Which uses.
+    pub filter: UsageFilter,
+    /// The groups with the most uses, and how many of them.
+    pub groups: Option<(Grouping, u32)>,
+}
+
+/// Uses by outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UseCounts([u64; UseOutcome::COUNT]);
+
+impl UseCounts {
+    /// Adds uses. Those with an outcome of a newer version are left out.
+    pub fn add(&mut self, outcome: Option<UseOutcome>, count: u64) {
+        if let Some(outcome) = outcome {
+            let sum = &mut self.0[outcome.place()];
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// Adds all uses of another.
+    pub fn add_all(&mut self, other: &Self) {
+        UseOutcome::ALL.into_iter().for_each(|outcome| self.add(Some(outcome), other.of(outcome)));
+    }
+
+    /// The uses with this outcome.
+    pub fn of(&self, outcome: UseOutcome) -> u64 {
+        self.0[outcome.place()]
+    }
+
+    /// The uses that were refused, by the reason, without those that did not happen.
+    pub fn refused(&self) -> impl Iterator<Item = (UseOutcome, u64)> {
+        let refusals = UseOutcome::ALL.into_iter().filter(|outcome| *outcome != UseOutcome::Granted);
+        refusals.map(|outcome| (outcome, self.of(outcome))).filter(|(_, count)| *count > 0)
+    }
+
+    /// All uses.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+}
+
+/// Uses that have something in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageGroup {
+    /// The owner, if grouped by owner or key; `None` if they are not known any more.
+    pub owner: Option<Owner>,
+    /// The key, if grouped by key.
+    pub key: Option<KeyId>,
+    /// The outcome, if grouped by outcome.
+    pub outcome: Option<UseOutcome>,
+    /// The tag, if grouped by tag.
+    pub tag: Option<String>,
+    /// How many there are.
+    pub counts: UseCounts,
+}
+
+/// A report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The store's clock at the time of the report. Uses that a replica has not written by then are not in it.
+    pub as_of: OffsetDateTime,
+    /// The intervals with uses, by their begin. The others are absent.
+    pub series: Vec<(OffsetDateTime, UseCounts)>,
+    /// The groups that were asked for, those with the most uses first.
+    pub groups: Vec<UsageGroup>,
+}

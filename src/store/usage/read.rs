@@ -1,0 +1,190 @@
+//! Reports of usage: hours from `usage_hours`, days and months from `usage_days`.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::{
+    api_key::KeyId,
+    owner::Owner,
+    usage::{Granularity, Grouping, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts, UseOutcome},
+};
+
+/// The counts of all keys together.
+const ALL_KEYS: i32 = 0;
+
+/// A `query_as!` of a row type, on the uses that a query selects: `key`, `at`, `outcome`, `tag` and `count`. There is one
+/// statement per access path, each with its own index. The parameters: 1 and 2 the time, 3 whether hours are asked for, 4 and 5
+/// the outcome and the tag, 6 the reader's own, and the rest those of `$of`.
+macro_rules! uses {
+    ($row:ident, $select:literal, $of:literal, $order:literal, $query:expr, $own:expr $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $row,
+            r#"WITH uses AS (
+                   SELECT key, hour AS at, outcome, tag, count FROM usage_hours
+                   WHERE $3::boolean AND hour >= $1 AND hour < $2
+                     AND ($4::smallint IS NULL OR outcome = $4) AND ($5::text IS NULL OR tag = $5) AND "#
+                + $of
+                + r#"
+                   UNION ALL
+                   SELECT key, day::timestamp AT TIME ZONE 'UTC', outcome, tag, count FROM usage_days
+                   WHERE NOT $3::boolean AND day >= ($1 AT TIME ZONE 'UTC')::date AND day < ($2 AT TIME ZONE 'UTC')::date
+                     AND ($4::smallint IS NULL OR outcome = $4) AND ($5::text IS NULL OR tag = $5) AND "#
+                + $of
+                + ") "
+                + $select
+                + $order,
+            $query.period.from,
+            $query.period.to,
+            $query.period.granularity == Granularity::Hour,
+            $query.filter.outcome.map(UseOutcome::number),
+            $query.filter.tag.as_deref(),
+            $own
+            $(, $argument)*
+        )
+    };
+}
+
+/// Whose uses: one arm for each access path. `$each_key`: whether the uses of all keys are needed one by one.
+macro_rules! of_whom {
+    ($connection:expr, $row:ident, $select:literal, $order:literal, $query:expr, $own:expr, $each_key:expr) => {{
+        let UsageFilter { key, owner, .. } = &$query.filter;
+        match (key, owner) {
+            (Some(key), None) => {
+                let query = uses!(
+                    $row,
+                    $select,
+                    "key = (SELECT number FROM usage_keys WHERE key_id = $7)",
+                    $order,
+                    $query,
+                    $own,
+                    key.as_uuid(),
+                );
+                query.fetch_all($connection).await
+            }
+            (key, Some(owner)) => {
+                let query = uses!(
+                    $row,
+                    $select,
+                    "key IN (SELECT number FROM usage_keys
+                                 WHERE issuer = $7 AND subject = $8 AND ($9::uuid IS NULL OR key_id = $9))",
+                    $order,
+                    $query,
+                    $own,
+                    &*owner.issuer,
+                    &*owner.subject,
+                    key.map(|key| key.as_uuid()),
+                );
+                query.fetch_all($connection).await
+            }
+            (None, None) if $each_key => {
+                uses!($row, $select, "key > $7", $order, $query, $own, ALL_KEYS).fetch_all($connection).await
+            }
+            (None, None) => {
+                uses!($row, $select, "key = $7", $order, $query, $own, ALL_KEYS).fetch_all($connection).await
+            }
+        }
+    }};
+}
+
+struct Point {
+    start: OffsetDateTime,
+    outcome: i16,
+    count: i64,
+}
+
+struct Group {
+    issuer: Option<String>,
+    subject: Option<String>,
+    key_id: Option<Uuid>,
+    outcome: Option<i16>,
+    tag: Option<String>,
+    outcomes: Vec<i16>,
+    counts: Vec<i64>,
+}
+
+/// The report.
+pub(super) async fn report(connection: &mut PgConnection, query: &UsageQuery) -> Result<Usage, sqlx::Error> {
+    let as_of = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *connection).await?;
+    let points = of_whom!(
+        &mut *connection,
+        Point,
+        r#"SELECT date_trunc($6::text, at, 'UTC') AS "start!", outcome AS "outcome!", sum(count)::bigint AS "count!" FROM uses "#,
+        "GROUP BY 1, 2 ORDER BY 1, 2",
+        query,
+        query.period.granularity.as_str(),
+        false
+    )?;
+    let mut series: Vec<(OffsetDateTime, UseCounts)> = Vec::new();
+    for point in points {
+        if series.last().is_none_or(|(start, _)| *start != point.start) {
+            series.push((point.start, UseCounts::default()));
+        }
+        if let Some((_, counts)) = series.last_mut() {
+            counts.add(UseOutcome::of_number(point.outcome), number(point.count));
+        }
+    }
+    let groups = match query.groups {
+        Some((grouping, most)) => groups(connection, query, grouping, most).await?,
+        None => Vec::new(),
+    };
+    Ok(Usage { as_of, series, groups })
+}
+
+async fn groups(
+    connection: &mut PgConnection,
+    query: &UsageQuery,
+    grouping: Grouping,
+    most: u32,
+) -> Result<Vec<UsageGroup>, sqlx::Error> {
+    // The word and the number in one parameter, because both are the reader's own.
+    let own = vec![grouping.as_str().to_owned(), most.to_string()];
+    let rows = of_whom!(
+        connection,
+        Group,
+        r#", sums AS (
+               SELECT CASE WHEN ($6::text[])[1] IN ('key', 'outcome', 'tag') THEN NULL ELSE owners.issuer END AS group_issuer,
+                      CASE WHEN ($6::text[])[1] IN ('key', 'outcome', 'tag') THEN NULL ELSE owners.subject END AS group_subject,
+                      CASE WHEN ($6::text[])[1] = 'key' THEN uses.key END AS group_key,
+                      CASE WHEN ($6::text[])[1] = 'outcome' THEN uses.outcome END AS group_outcome,
+                      CASE WHEN ($6::text[])[1] = 'tag' THEN uses.tag END AS group_tag,
+                      uses.outcome, sum(uses.count)::bigint AS count
+               FROM uses LEFT JOIN usage_keys AS owners ON ($6::text[])[1] = 'owner' AND owners.number = uses.key
+               GROUP BY 1, 2, 3, 4, 5, 6),
+           groups AS (
+               SELECT group_issuer, group_subject, group_key, group_outcome, group_tag,
+                      array_agg(outcome ORDER BY outcome) AS outcomes, array_agg(count ORDER BY outcome) AS counts,
+                      sum(count) AS sum
+               FROM sums GROUP BY 1, 2, 3, 4, 5
+               ORDER BY sum DESC, 1, 2, 3, 4, 5 LIMIT ($6::text[])[2]::integer)
+           SELECT coalesce(group_issuer, keys.issuer) AS issuer, coalesce(group_subject, keys.subject) AS subject, keys.key_id AS "key_id?",
+                  group_outcome AS outcome, group_tag AS tag, outcomes AS "outcomes!", counts AS "counts!"
+           FROM groups LEFT JOIN usage_keys AS keys ON keys.number = group_key "#,
+        "ORDER BY sum DESC, group_issuer, group_subject, group_key, group_outcome, group_tag",
+        query,
+        &own,
+        grouping.is_by_key()
+    )?;
+    Ok(rows.into_iter().map(UsageGroup::from).collect())
+}
+
+impl From<Group> for UsageGroup {
+    fn from(row: Group) -> Self {
+        let mut counts = UseCounts::default();
+        for (outcome, count) in row.outcomes.into_iter().zip(row.counts) {
+            counts.add(UseOutcome::of_number(outcome), number(count));
+        }
+        let owner = row.issuer.zip(row.subject);
+        Self {
+            owner: owner.map(|(issuer, subject)| Owner { issuer: issuer.into(), subject: subject.into() }),
+            key: row.key_id.map(KeyId::from),
+            outcome: row.outcome.and_then(UseOutcome::of_number),
+            tag: row.tag,
+            counts,
+        }
+    }
+}
+
+fn number(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}

@@ -1,0 +1,77 @@
+//! `keyward usage`: the same on the command line, and drawn.
+
+use serde_json::Value;
+use test_support::{
+    actors::Person,
+    asking::replica,
+    program::{Ended, run_beside},
+    replica::{Replica, command},
+    shown,
+};
+
+use crate::{api::used_keys, usage_of};
+
+async fn usage(replica: &Replica, arguments: &[&str]) -> Ended {
+    let mut keyward = command();
+    keyward.arg("usage").args(arguments).env("DATABASE_URL", replica.database().url());
+    run_beside(keyward).await
+}
+
+const FROM: [&str; 4] = ["--from", "2025-12-31T22:30:00Z", "--to", "2026-01-01T00:00:01Z"];
+
+#[tokio::test]
+async fn usage_is_drawn_with_its_sums() {
+    let replica = replica().await;
+    let [key, ..] = used_keys(&replica).await;
+    let drawn = usage(&replica, &[&[&*key.id, "--granularity", "hour"], &FROM[..]].concat()).await.succeeded();
+    let bar = "█".repeat(27);
+    assert_eq!(
+        drawn,
+        format!(
+            "2025-12-31 22:00Z  10  2  {bar}░░░░░░\n\
+             2025-12-31 23:00Z   0  0\n\
+             2026-01-01 00:00Z   1  0  ███\n\
+             \n\
+             From 2025-12-31T22:00:00.000Z to 2026-01-01T01:00:00.000Z: █ 11 granted, ░ 2 refused\n  2 rate_limited\n"
+        )
+    );
+    let days = usage(&replica, &[&["--subject", "alice"], &FROM[..]].concat()).await.succeeded();
+    assert!(days.starts_with("2025-12-31  10  2  ") && days.contains("\n2026-01-01   6  1  "), "{days}");
+    let months = usage(&replica, &[&["--granularity", "month"], &FROM[..]].concat()).await.succeeded();
+    assert!(months.contains("\n2026-01  106  1  ") && months.contains("█ 116 granted, ░ 3 refused"), "{months}");
+    let groups = usage(&replica, &[&["--group-by", "owner"], &FROM[..]].concat()).await.succeeded();
+    let names: Vec<&str> = groups.lines().take(2).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["bob", "alice"], "{groups}");
+}
+
+#[tokio::test]
+async fn usage_is_printed_as_the_api_tells_it() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let [key, ..] = used_keys(&replica).await;
+    let query = "?granularity=hour&from=2025-12-31T22:30:00Z&to=2026-01-01T00:00:01Z";
+    let options = [&[&*key.id, "--granularity", "hour"], &FROM[..]].concat();
+    let printed = usage(&replica, &[&options[..], &["--json"]].concat()).await.succeeded();
+    let mut printed: Value = serde_json::from_str(&printed).expect("JSON");
+    let mut told = usage_of(&replica, &alice, &key, query).await;
+    assert!(printed["asOf"].take().is_string() && told["asOf"].take().is_string());
+    shown::same_json(&printed, &told, "");
+    let csv = usage(&replica, &[&options[..], &["--csv"]].concat()).await.succeeded();
+    assert_eq!(csv, alice.gets(&replica, &format!("{}/usage{query}&format=csv", key.path())).await.text);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let replica = replica().await;
+    let unknown = "0".repeat(22);
+    assert!(usage(&replica, &[&unknown]).await.failed().contains("there is no key"));
+    for (options, told) in [
+        (&["--from", "1d", "--to", "2d"][..], "must be later than from"),
+        (&["--from", "1000d", "--granularity", "hour"], "more than 1000 intervals"),
+        (&["--group-by", "key"], "at most 7 days"),
+        (&["--granularity", "week"], "hour, day, month"),
+        (&[&unknown, "--subject", "alice"], "cannot be used with"),
+    ] {
+        let message = usage(&replica, options).await.failed();
+        assert!(message.contains(told), "{message}");
+    }
+}
