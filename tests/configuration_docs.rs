@@ -83,9 +83,9 @@ const MIB: u64 = 1 << 20;
 const MEMORY: [(&str, u64); 5] = [
     ("server.max_connections", 56 * 1024),
     ("server.max_buffered_bytes", 1),
-    ("checks.cached_keys", 400),
+    ("checks.cached_keys", 560),
     ("jwt.cached_tokens", 1000),
-    ("last_used.max_pending", 100),
+    ("last_used.max_pending", 48),
 ];
 const PROGRAM: u64 = 48 * MIB;
 

@@ -104,7 +104,7 @@ async fn owners_see_their_own_uses_and_administrators_all() {
     let root = Person::administrator();
     let [one, two, three] = used_keys(&replica).await;
     for path in [three.path(), format!("/v1/keys/{}", "0".repeat(22)), "/v1/keys/x".to_owned()] {
-        alice.gets(&replica, &format!("{path}/usage")).await.is_problem(404, "key_not_found");
+        alice.gets(&replica, &format!("{path}/usage")).await.is_problem(404, "not_found");
     }
     let granted = async |person: &Person, path: &str| {
         person.gets(&replica, path).await.is(200)["totals"]["granted"].as_u64().expect("a number")
