@@ -120,6 +120,8 @@ REVOKE ALL ON FUNCTION keep_usage_months(interval, interval) FROM PUBLIC;
 CREATE FUNCTION write_usage(this_replica uuid, this_batch bigint, used uuid[], used_at timestamptz[], used_from inet[],
                             counted uuid[], hours timestamptz[], outcomes smallint[], tags text[], counts bigint[])
 RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    numbers integer[];
 BEGIN
     -- Waits for an earlier attempt that is still under way.
     INSERT INTO usage_writers AS known (replica, batch, written_at) VALUES (this_replica, this_batch, now())
@@ -139,25 +141,32 @@ BEGIN
     IF cardinality(counted) = 0 THEN
         RETURN true;
     END IF;
-    INSERT INTO usage_keys (key_id, issuer, subject)
-    SELECT id, issuer, subject FROM api_keys
-    WHERE id = ANY (counted) AND NOT EXISTS (SELECT FROM usage_keys WHERE key_id = id)
-    ORDER BY id
-    ON CONFLICT (key_id) DO NOTHING;
+    FOR attempt IN 1..2 LOOP
+        numbers := ARRAY(SELECT number FROM unnest(counted) WITH ORDINALITY AS one (key_id, place)
+                         LEFT JOIN usage_keys USING (key_id) ORDER BY place);
+        EXIT WHEN array_position(numbers, NULL) IS NULL;
+        -- Keys that no longer exist get none.
+        INSERT INTO usage_keys (key_id, issuer, subject)
+        SELECT id, issuer, subject FROM api_keys
+        WHERE id = ANY (counted) AND NOT EXISTS (SELECT FROM usage_keys WHERE key_id = id)
+        ORDER BY id
+        ON CONFLICT (key_id) DO NOTHING;
+    END LOOP;
     -- All keys together last, because every replica adds to the same row.
     INSERT INTO usage_hours AS known (key, hour, outcome, tag, count)
-    SELECT coalesce(number, 0), one.hour, one.outcome, one.tag, sum(one.count)
-    FROM unnest(counted, hours, outcomes, tags, counts) AS one (key_id, hour, outcome, tag, count) JOIN usage_keys USING (key_id)
-    GROUP BY GROUPING SETS ((number, one.hour, one.outcome, one.tag), (one.hour, one.outcome, one.tag))
-    ORDER BY number NULLS LAST, one.hour, one.outcome, one.tag
+    SELECT coalesce(one.number, 0), one.hour, one.outcome, one.tag, sum(one.count)
+    FROM unnest(numbers, hours, outcomes, tags, counts) AS one (number, hour, outcome, tag, count)
+    WHERE one.number IS NOT NULL
+    GROUP BY GROUPING SETS ((one.number, one.hour, one.outcome, one.tag), (one.hour, one.outcome, one.tag))
+    ORDER BY one.number NULLS LAST, one.hour, one.outcome, one.tag
     ON CONFLICT (key, hour, outcome, tag) DO UPDATE SET count = known.count + excluded.count;
     INSERT INTO usage_days AS known (key, day, outcome, tag, count)
-    SELECT coalesce(number, 0), one.day, one.outcome, one.tag, sum(one.count)
+    SELECT coalesce(one.number, 0), one.day, one.outcome, one.tag, sum(one.count)
     FROM (SELECT number, (hour AT TIME ZONE 'UTC')::date AS day, outcome, tag, count
-          FROM unnest(counted, hours, outcomes, tags, counts) AS each (key_id, hour, outcome, tag, count)
-               JOIN usage_keys USING (key_id)) AS one
-    GROUP BY GROUPING SETS ((number, one.day, one.outcome, one.tag), (one.day, one.outcome, one.tag))
-    ORDER BY number NULLS LAST, one.day, one.outcome, one.tag
+          FROM unnest(numbers, hours, outcomes, tags, counts) AS each (number, hour, outcome, tag, count)
+          WHERE number IS NOT NULL) AS one
+    GROUP BY GROUPING SETS ((one.number, one.day, one.outcome, one.tag), (one.day, one.outcome, one.tag))
+    ORDER BY one.number NULLS LAST, one.day, one.outcome, one.tag
     ON CONFLICT (key, day, outcome, tag) DO UPDATE SET count = known.count + excluded.count;
     RETURN true;
 END

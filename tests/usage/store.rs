@@ -40,7 +40,7 @@ pub(crate) fn batch(number: i64, counts: Vec<HourlyUses>) -> UsageBatch {
 /// Keys of alice that nobody has used. Copies, for a hash is dear.
 async fn keys(rows: &PgPool, count: i32) -> Vec<KeyId> {
     let insert = "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash)
-                  SELECT gen_random_uuid(), '', 'alice', 'live', now(), now(), '$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA'
+                  SELECT gen_random_uuid(), '', 'alice', 'live', now(), now(), '$argon2id$v=19$m=8,t=1,p=1$' || repeat('A', 22) || '$' || repeat('A', 43)
                   FROM generate_series(1, $1) RETURNING id";
     let mut transaction = rows.begin().await.expect("a transaction");
     sqlx::query("SET LOCAL session_replication_role = replica").execute(&mut *transaction).await.expect("no triggers");
