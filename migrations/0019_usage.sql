@@ -145,11 +145,12 @@ BEGIN
         numbers := ARRAY(SELECT number FROM unnest(counted) WITH ORDINALITY AS one (key_id, place)
                          LEFT JOIN usage_keys USING (key_id) ORDER BY place);
         EXIT WHEN array_position(numbers, NULL) IS NULL;
-        -- Keys that no longer exist get none.
+        -- Keys that no longer exist get none: whoever is deleting one is waited for.
         INSERT INTO usage_keys (key_id, issuer, subject)
         SELECT id, issuer, subject FROM api_keys
         WHERE id = ANY (counted) AND NOT EXISTS (SELECT FROM usage_keys WHERE key_id = id)
         ORDER BY id
+        FOR KEY SHARE
         ON CONFLICT (key_id) DO NOTHING;
     END LOOP;
     -- All keys together last, because every replica adds to the same row.

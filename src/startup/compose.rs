@@ -45,7 +45,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time limit for writing the uses of keys at the end, if there are many. If the database does not answer, it is given up
 /// sooner.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The configuration of a replica.
 pub(super) struct Sections {

@@ -114,6 +114,8 @@ const COMMANDS: &[(&str, Result<&str, &str>)] = &[
     ("disableKey", Ok("keys disable")),
     ("enableKey", Ok("keys enable")),
     ("listEvents", Ok("audit list")),
+    ("showKeyUsage", Ok("usage")),
+    ("showUsage", Ok("usage")),
     ("listOwners", Ok("owners list")),
     ("showOwner", Ok("owners show")),
     ("revokeKeys", Ok("keys revoke-many")),

@@ -85,9 +85,9 @@ async fn uses_that_cannot_be_written_have_a_line_at_the_begin_and_one_at_the_end
     sqlx::query(trigger).execute(&rows).await.expect("a trigger");
     let key = Person::named("alice").creates(&replica, json!({})).await;
     assert_eq!(key.status(&replica).await, 200);
-    replica.prints("could not write the last uses of keys").await;
+    replica.prints("could not write the uses of keys").await;
     sqlx::query("DROP TRIGGER refuses ON key_uses").execute(&rows).await.expect("no trigger");
-    let over = replica.prints("the last uses of keys are written again").await;
+    let over = replica.prints("the uses of keys are written again").await;
     assert!(serde_json::from_str::<Value>(&over).expect("JSON")["lasted_ms"].is_u64(), "{over}");
     assert_eq!(uses(&rows).await, 1);
 }

@@ -232,7 +232,7 @@ async fn at_trace_level_json_lines_hold_no_secret_are_one_an_event_and_carry_the
     let lines: Vec<Value> = story.output.lines().map(parse).collect();
     let of_requests = ["refused a request", "issued a key", "answered", "could not"];
     // Written beside all requests, when their time has come.
-    let of_no_request = "could not write the last uses of keys";
+    let of_no_request = "could not write the uses of keys";
     for line in &lines {
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
         let message = line["message"].as_str().unwrap_or_default();

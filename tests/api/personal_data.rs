@@ -71,7 +71,7 @@ async fn a_person_is_deleted_by_what_the_page_says_and_only_the_audit_remembers(
     .await;
     let owner = key.body["owner"]["id"].as_str().expect("an id").to_owned();
     root.posts(&replica, &format!("/v1/admin/owners/{owner}/disable"), json!({ "reason": subject })).await.is(200);
-    let before = ["api_keys", "audit_events", "disabled_owners", "idempotency_keys"];
+    let before = ["api_keys", "audit_events", "disabled_owners", "idempotency_keys", "usage_keys"];
     assert_eq!(tables_with(&pool, &subject).await, before);
 
     // Step 1.

@@ -34,7 +34,7 @@ fn routes_with_id(access: Access) -> Vec<(Method, &'static str, Value)> {
     };
     let route = |method: &actix_web::http::Method| method.as_str().parse().expect("a method");
     let routes: Vec<_> = with_id.map(|it| (route(&it.method), it.path, body(it))).collect();
-    assert_eq!(routes.len(), 6);
+    assert_eq!(routes.len(), 7);
     routes
 }
 

@@ -6,11 +6,13 @@ use futures_util::future::Either;
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
 
+pub use super::used::NotUsed;
 use super::{
     cache::{Examined, KeyCache, ProvenKey},
     cold_check::{ColdChecks, KeyRows, SingleFlight},
     hasher::Hasher,
     rehash::Rehasher,
+    used::{Charged, Used, judged, used},
 };
 use crate::auth::{
     Checked, Undecided,
@@ -31,7 +33,7 @@ use crate::{
         api_key::{KeyId, Keyring, PresentedKey},
         denial::Denial,
         key_record::KeyRecord,
-        limits::{Allowance, Exceeded, Spending},
+        limits::{Allowance, Spending},
         policy::Shown,
         ports::{keys::KeyStore, limits::LimitStore},
         principal::Principal,
@@ -56,15 +58,6 @@ pub struct CheckStores {
     pub keys: Arc<dyn KeyStore>,
     /// The counters of their limits.
     pub limits: Arc<dyn LimitStore>,
-}
-
-/// Why a use of an authentic key was refused.
-#[derive(Clone, Debug)]
-pub enum NotUsed<R> {
-    /// For this reason, which the caller has found.
-    Refused(R),
-    /// A limit is exhausted.
-    Limited(Exceeded),
 }
 
 impl KeyChecker {
@@ -351,21 +344,5 @@ impl KeyChecker {
             Checked::Now(charged) => Checked::Now(charged.map(judged)),
             Checked::Later(waiting) => Checked::Later(async move { waiting.await.map(judged) }),
         }
-    }
-}
-
-/// The outcome of a use that could be decided, or none.
-type Used<T, E> = Result<Result<T, E>, Undecided>;
-/// A key whose limits were charged.
-type Charged = Used<(Arc<KeyRecord>, Allowance), Exceeded>;
-
-fn used<R>(charged: Charged) -> Used<Allowance, NotUsed<R>> {
-    charged.map(|charged| charged.map(|(_, allowance)| allowance).map_err(NotUsed::Limited))
-}
-
-fn judged(charged: Result<(Arc<KeyRecord>, Allowance), Exceeded>) -> Verdict {
-    match charged {
-        Ok((record, allowance)) => Verdict::Granted(Principal::proven_key(record, allowance)),
-        Err(exceeded) => Verdict::Limited(exceeded),
     }
 }

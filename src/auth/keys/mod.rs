@@ -5,3 +5,4 @@ pub mod check;
 pub(crate) mod cold_check;
 pub mod hasher;
 mod rehash;
+mod used;

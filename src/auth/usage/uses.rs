@@ -162,10 +162,13 @@ impl Uses {
         self.write_some(None, usize::MAX, usize::MAX).await;
     }
 
-    /// The same, with a second attempt: a connection may have been lost while nobody looked.
+    /// The same, with a second attempt if the first fails soon: a connection may have been lost while nobody looked.
     pub async fn write_finally(&self) {
+        let begin = clock::now().as_nanos();
         self.write().await;
-        self.write().await;
+        if clock::now().as_nanos().saturating_sub(begin) < nanos(STEP) {
+            self.write().await;
+        }
     }
 
     /// Writes at most so many keys, and counts of earlier hours, in batches. `due`: only keys that were listed by then.
