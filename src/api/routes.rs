@@ -17,7 +17,7 @@ use super::{
     access::{authenticate, immediate::Immediate, key_check::WithKey, strict},
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
-        audit, authorize::GatewayCheck, compatibility, health, keys, metrics, oauth, owner_limits, owners,
+        audit, authorize::GatewayCheck, compatibility, credits, health, keys, metrics, oauth, owner_limits, owners,
         problem_page, tokens, usage, verify,
     },
     openapi::{self, page},
@@ -65,6 +65,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::PATCH, "/v1/keys/{id}", Access::Token, |route| route.to(keys::update)),
     endpoint(Method::DELETE, "/v1/keys/{id}", Access::Token, |route| route.to(keys::revoke)),
     endpoint(Method::POST, "/v1/keys/{id}/rotate", Access::Token, |route| route.to(keys::rotate)),
+    endpoint(Method::POST, "/v1/keys/{id}/credits", Access::Token, |route| route.to(credits::top_up_key)),
     endpoint(Method::POST, "/v1/keys/{id}/disable", Access::Token, |route| route.to(keys::disable)),
     endpoint(Method::POST, "/v1/keys/{id}/enable", Access::Token, |route| route.to(keys::enable)),
     endpoint(Method::GET, "/v1/keys/{id}/usage", Access::Token, |route| route.to(usage::of_key)),
@@ -77,6 +78,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::PATCH, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::update)),
     endpoint(Method::DELETE, "/v1/admin/keys/{id}", Access::Administrator, |route| route.to(keys::revoke)),
     endpoint(Method::POST, "/v1/admin/keys/{id}/rotate", Access::Administrator, |route| route.to(keys::rotate)),
+    endpoint(Method::POST, "/v1/admin/keys/{id}/credits", Access::Administrator, |route| route.to(credits::top_up_key)),
     endpoint(Method::POST, "/v1/admin/keys/{id}/disable", Access::Administrator, |route| route.to(keys::disable)),
     endpoint(Method::POST, "/v1/admin/keys/{id}/enable", Access::Administrator, |route| route.to(keys::enable)),
     endpoint(Method::GET, "/v1/admin/keys/{id}/usage", Access::Administrator, |route| route.to(usage::of_key)),
@@ -87,6 +89,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::GET, "/v1/admin/owners/{id}/limits", Access::Administrator, |route| route.to(owner_limits::show)),
     endpoint(Method::PUT, "/v1/admin/owners/{id}/limits", Access::Administrator, |route| {
         route.to(owner_limits::replace)
+    }),
+    endpoint(Method::POST, "/v1/admin/owners/{id}/credits", Access::Administrator, |route| {
+        route.to(credits::top_up_owner)
     }),
     endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),

@@ -14,7 +14,7 @@ use keyward::{
 };
 
 use super::{
-    owner_limits::OwnersLimits,
+    owner_limits::{OwnersCredits, OwnersLimits},
     shared::{
         DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
         output::{print, print_line},
@@ -67,7 +67,8 @@ Examples:
   keyward owners enable AGFsaWNl
   keyward owners enable --subject alice")]
     Enable(Switch),
-    Limits(OwnersLimits),
+    Limits(Box<OwnersLimits>),
+    Credits(OwnersCredits),
 }
 
 #[derive(clap::Args)]
@@ -113,6 +114,7 @@ impl Owners {
             Command::Disable(switch) => switch.run(desk, true).await,
             Command::Enable(switch) => switch.run(desk, false).await,
             Command::Limits(limits) => limits.run(desk).await,
+            Command::Credits(credits) => credits.run(desk).await,
         })
     }
 }

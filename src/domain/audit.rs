@@ -57,12 +57,16 @@ pub enum Action {
     KeyEnabled,
     /// A key was revoked.
     KeyRevoked,
+    /// The credits of a key were topped up or set.
+    KeyCreditsChanged,
     /// An owner was disabled: all of their keys are refused.
     OwnerDisabled,
     /// An owner was enabled.
     OwnerEnabled,
     /// The limits that all keys of an owner share were changed.
     OwnerLimitsChanged,
+    /// The credits that all keys of an owner share were topped up or set.
+    OwnerCreditsChanged,
     /// A token was revoked by its id.
     TokenRevoked,
     /// All tokens of a subject that were issued before an instant were revoked.
@@ -71,16 +75,18 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::KeyCreated,
         Self::KeyUpdated,
         Self::KeyRotated,
         Self::KeyDisabled,
         Self::KeyEnabled,
         Self::KeyRevoked,
+        Self::KeyCreditsChanged,
         Self::OwnerDisabled,
         Self::OwnerEnabled,
         Self::OwnerLimitsChanged,
+        Self::OwnerCreditsChanged,
         Self::TokenRevoked,
         Self::SubjectTokensRevoked,
     ];
@@ -94,9 +100,11 @@ impl Action {
             Self::KeyDisabled => "key.disabled",
             Self::KeyEnabled => "key.enabled",
             Self::KeyRevoked => "key.revoked",
+            Self::KeyCreditsChanged => "key.credits_changed",
             Self::OwnerDisabled => "owner.disabled",
             Self::OwnerEnabled => "owner.enabled",
             Self::OwnerLimitsChanged => "owner.limits_changed",
+            Self::OwnerCreditsChanged => "owner.credits_changed",
             Self::TokenRevoked => "token.revoked",
             Self::SubjectTokensRevoked => "subject.tokens_revoked",
         }

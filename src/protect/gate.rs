@@ -173,7 +173,7 @@ impl Gate {
             Ok(Verdict::Granted(principal)) => Ok(principal),
             Ok(Verdict::Denied(denial)) => Err(self.refuse(kind, denial, request)),
             Ok(Verdict::Limited(exceeded)) => {
-                let denial = Denial::RateLimited(exceeded.retry_after_seconds());
+                let denial = Denial::from(&exceeded);
                 let report = LimitReport::of_refusal(&exceeded, self.legacy_headers);
                 Err(self.refuse(kind, denial, request).reporting(report))
             }
@@ -230,7 +230,11 @@ impl Gate {
             );
         };
         // A client that floods a limit must not hide who tries keys.
-        let bound = if matches!(denial, Denial::RateLimited(_)) { &self.limited } else { &self.refusals };
+        let bound = if matches!(denial, Denial::RateLimited(_) | Denial::CreditsExhausted(_)) {
+            &self.limited
+        } else {
+            &self.refusals
+        };
         self.log(bound, request, line);
     }
 

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use crate::{
     config::LegacyHeaders,
-    domain::limits::{Allowance, Exceeded, LimitState, Window},
+    domain::limits::{Allowance, CREDITS, CreditsState, Exceeded, LimitState, Window},
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -45,7 +45,15 @@ impl LimitReport {
     pub(crate) fn of_refusal(exceeded: &Exceeded, legacy: LegacyHeaders) -> Self {
         let mut violated = Vec::new();
         exceeded.visit_violated(&mut |state| violated.push(state.limit.name.as_str().to_owned()));
+        if exceeded.credits.any() {
+            violated.push(CREDITS.to_owned());
+        }
         Self { violated, headers: headers(&exceeded.allowance, legacy) }
+    }
+
+    /// Whether credits are all that has too little left.
+    pub(crate) fn is_of_credits_alone(&self) -> bool {
+        self.violated.iter().all(|name| name == CREDITS)
     }
 
     /// The headers.
@@ -84,7 +92,19 @@ fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, Hea
             }
         });
     }
-    let mut headers = vec![(POLICY, value(policy)), (LEFT, value(left))];
+    // Credits have no window and no amount, so no policy describes them.
+    allowance.visit_credits(&mut |CreditsState { remaining, refills_in }, of_owner| {
+        let between = if left.is_empty() { "" } else { ", " };
+        let _ = write!(left, "{between}\"{CREDITS}\";r={remaining}");
+        if let Some(span) = refills_in {
+            let _ = write!(left, ";t={}", whole_seconds(span));
+        }
+        left.push_str(if of_owner { SHARED } else { "" });
+    });
+    let mut headers = vec![(LEFT, value(left))];
+    if !policy.is_empty() {
+        headers.push((POLICY, value(policy)));
+    }
     if let Some(Tightest { amount, remaining, resets_in, .. }) = tightest
         && let Some(reset) = reset(resets_in, legacy)
     {

@@ -95,7 +95,7 @@ impl Cause {
             {
                 response.insert_header((WWW_AUTHENTICATE, kind.challenge(denial)));
             }
-            Self::Denied(_, PublicDenial::RateLimited(seconds)) => {
+            Self::Denied(_, PublicDenial::RateLimited(Some(seconds))) => {
                 response.insert_header((RETRY_AFTER, seconds));
             }
             Self::Denied(..) => {}

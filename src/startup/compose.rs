@@ -20,7 +20,7 @@ use crate::{
             hasher::Hasher,
         },
         lifecycle::{Lifecycle, OwnersStopped, ended_keys},
-        limits::counters,
+        limits::{counters, counts::LimitCounts, teller::Teller},
         tokens::check::{TokenChecker, TokenRoom},
         usage::{housekeeping, uses::Uses},
     },
@@ -46,6 +46,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time limit for writing the uses of keys at the end, if there are many. If the database does not answer, it is given up
 /// sooner.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time limit for giving back credits. Beyond it, they count as spent some minutes later.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The configuration of a replica.
 pub(super) struct Sections {
@@ -149,7 +151,10 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         host,
     };
     let freshness = link.freshness();
-    let membership = Arc::new(Member { link: Arc::clone(&link), uses, store, tasks, runtime, housekeeping, usage });
+    let (teller, limit_counts) = (Arc::clone(gate.keys.teller()), Arc::clone(gate.keys.limit_counts()));
+    let membership =
+        Member { link: Arc::clone(&link), uses, teller, limit_counts, store, tasks, runtime, housekeeping, usage };
+    let membership = Arc::new(membership);
     Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership, link, key_sets })
 }
 
@@ -197,6 +202,8 @@ pub(super) fn remote_keys(settings: &Jwt) -> Result<HashMap<String, Arc<RemoteKe
 pub(super) struct Member {
     link: Arc<Link>,
     uses: Arc<Uses>,
+    teller: Arc<Teller>,
+    limit_counts: Arc<LimitCounts>,
     store: Arc<Store>,
     tasks: Tasks,
     runtime: Handle,
@@ -211,10 +218,12 @@ impl Member {
         self.spawn(Arc::clone(&self.link).run());
         let _ = timeout(LISTEN_TIMEOUT, self.link.listens()).await;
         self.spawn(Arc::clone(&self.uses).run());
+        self.spawn(Arc::clone(&self.teller).give_back_idle());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
             self.spawn(audit_months::keep(self.store.clone()));
             self.spawn(counters::forget(self.store.clone()));
             self.spawn(housekeeping::keep(self.store.clone(), self.usage.clone()));
+            self.spawn(counters::settle(self.store.clone(), Arc::clone(&self.limit_counts)));
             if let Some(keep) = keep_keys {
                 self.spawn(ended_keys::forget(self.store.clone(), keep));
             }
@@ -230,10 +239,14 @@ impl Member {
 #[async_trait]
 impl ReplicaHandle for Member {
     async fn end(&self) {
-        // On different connections, so that neither is lost if the other's hangs.
+        // On different connections, so that none is lost if another's hangs.
         let leave = timeout(CLOSE_TIMEOUT, self.link.leave());
         let write = timeout(WRITE_TIMEOUT, self.uses.write_finally());
-        let (left, written) = tokio::join!(leave, write);
+        let give_back = timeout(RETURN_TIMEOUT, self.teller.give_back_all());
+        let (left, written, given_back) = tokio::join!(leave, write, give_back);
+        if given_back.is_err() {
+            tracing::warn!("could not give back all credits in hand in time; they will count as spent");
+        }
         let unwritten = self.uses.unwritten();
         if unwritten > 0 {
             tracing::warn!(unwritten, "the last uses of some keys could not be written before the end; they are lost");

@@ -132,6 +132,7 @@ impl Sources {
         text.single(&table::USAGE_PENDING, uses.pending() as u64);
         text.single(&table::USAGE_ROWS, uses.rows());
         text.single(&table::USAGE_LOST, uses.lost());
+        text.family(&table::CREDITS_WRITTEN_OFF).value(&[], keys.limit_counts().written_off());
         let mut first = text.family(&table::CHECKS_WAITING);
         first.value(&["key"], keys.first_checks());
         first.value(&["token"], tokens.first_checks());

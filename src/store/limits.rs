@@ -8,7 +8,7 @@ use crate::domain::{
     limits::Holder,
     ports::{
         StoreError,
-        limits::{LimitStore, SliceGrant, SliceRequest},
+        limits::{CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
     },
 };
 
@@ -81,5 +81,70 @@ impl LimitStore for Store {
             Ok((last.map(|holder| Holder::from_u128(holder.as_u128())), deleted))
         };
         self.within_deadline(Statement::ForgetCounters, work).await
+    }
+
+    async fn exchange_credits(&self, requests: &[CreditRequest]) -> Result<Vec<CreditGrant>, StoreError> {
+        let numbers = |of: fn(&CreditRequest) -> u64| -> Vec<i64> {
+            requests.iter().map(|request| i64::try_from(of(request)).unwrap_or(i64::MAX)).collect()
+        };
+        let holders: Vec<Uuid> = requests.iter().map(|request| Uuid::from_u128(request.holder.as_u128())).collect();
+        let work = async {
+            let mut connection = self.requests.tentative().await?;
+            let query = sqlx::query!(
+                r#"SELECT place AS "place!", outcome AS "outcome!", granted AS "granted!", remaining AS "remaining!",
+                          elsewhere AS "elsewhere!", next_refill, decided_at AS "decided_at!"
+                   FROM exchange_credits($1, $2, $3, $4, $5, $6, $7, $8, $9) ORDER BY place"#,
+                Uuid::from_u128(self.id.0),
+                &holders,
+                &numbers(|request| request.purse),
+                &numbers(|request| request.message),
+                &numbers(|request| request.used),
+                &numbers(|request| request.in_hand),
+                &numbers(|request| request.least),
+                &numbers(|request| request.need),
+                &numbers(|request| request.want),
+            );
+            let rows = query.fetch_all(&mut *connection).await?;
+            connection.finish().await?;
+            Ok(rows)
+        };
+        let rows = self.within_deadline(Statement::ExchangeCredits, work).await?;
+        if rows.len() != requests.len() {
+            return Err(StoreError::Corrupt("exchange_credits did not answer every request".to_owned()));
+        }
+        let count = |number: i64| u64::try_from(number).unwrap_or_default();
+        let grants = rows.into_iter().map(|row| {
+            let unknown = || StoreError::Corrupt(format!("exchange_credits: outcome {}", row.outcome));
+            Ok(CreditGrant {
+                outcome: CreditOutcome::of(&row.outcome).ok_or_else(unknown)?,
+                granted: count(row.granted),
+                left: count(row.remaining),
+                elsewhere: count(row.elsewhere),
+                next_refill: row.next_refill,
+                at: row.decided_at,
+            })
+        });
+        grants.collect()
+    }
+
+    async fn settle_silent_slices(&self, after: Holder, most: u32) -> Result<SettledSlices, StoreError> {
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            let query = sqlx::query!(
+                r#"SELECT last_holder, slices AS "slices!", credits_settled AS "credits_settled!"
+                   FROM settle_silent_slices($1, $2)"#,
+                Uuid::from_u128(after.as_u128()),
+                i32::try_from(most).unwrap_or(i32::MAX),
+            );
+            let settled = query.fetch_one(&mut *connection).await?;
+            connection.finish().await?;
+            Ok(settled)
+        };
+        let settled = self.within_deadline(Statement::SettleSlices, work).await?;
+        Ok(SettledSlices {
+            last: settled.last_holder.map(|holder| Holder::from_u128(holder.as_u128())),
+            slices: u64::try_from(settled.slices).unwrap_or_default(),
+            credits: u64::try_from(settled.credits_settled).unwrap_or_default(),
+        })
     }
 }

@@ -15,12 +15,15 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('SELECT INSERT UPDATE DELETE', 'replicas acknowledgements owner_limits limit_counts'),
                             ('SELECT INSERT UPDATE', 'usage_hours usage_days usage_writers'),
                             ('SELECT INSERT UPDATE DELETE', 'usage_keys'),
+                            ('SELECT INSERT UPDATE DELETE', 'credits credit_slices'),
                             ('SELECT UPDATE', 'coherence pulses'),
                             ('SELECT INSERT', 'audit_events'),
-                            ('USAGE', 'key_changes'),
+                            ('USAGE', 'key_changes credit_versions'),
                             ('EXECUTE', 'forget_ended_keys keep_audit_months lock_owner token_record take_slices'),
                             ('EXECUTE', 'write_usage keep_usage_months'),
                             ('EXECUTE', 'limit_window_begins limit_window_ends announce_key_change announce_keys_of'),
+                            ('EXECUTE', 'exchange_credits settle_silent_slices define_credits add_credits'),
+                            ('EXECUTE', 'refilled_credits next_credit_refill'),
                             ('EXECUTE', 'own_channel tell_replicas tell_change')) AS granted (privileges, names),
                     unnest(string_to_array(privileges, ' ')) AS privilege, unnest(string_to_array(names, ' ')) AS name
                WHERE NOT CASE privilege

@@ -8,7 +8,7 @@ use crate::domain::{
     api_key::KeyId,
     audit::Actor,
     key_record::{AllowedIps, KeyRecord, LastUse, ManagedKey},
-    limits::Limits,
+    limits::{CreditRules, Credits, Holder, Limits, Refill, RefillInterval, SpentCredits},
     metadata::Metadata,
     owner::Owner,
     ports::{
@@ -37,6 +37,9 @@ pub(super) struct CheckedRow {
     pub(super) limits: String,
     /// `None` if the owner has no row with limits.
     pub(super) owner_limits: Option<String>,
+    pub(super) credits_holder: Option<Uuid>,
+    pub(super) credits_version: Option<i64>,
+    pub(super) owner_credits_version: Option<i64>,
     pub(super) secret_hash: String,
 }
 
@@ -46,9 +49,11 @@ impl TryFrom<CheckedRow> for StoredKey {
     fn try_from(row: CheckedRow) -> Result<Self, StoreError> {
         let corrupt = |what: String| corrupt(row.id, &what);
         let limits = |text: &str| Limits::from_stored(text).map_err(|error| corrupt(format!("limits: {error}")));
+        let owner = Owner { issuer: row.issuer.into(), subject: row.subject.into() };
+        let own_credits = row.credits_holder.zip(row.credits_version);
+        let holder = |holder: Uuid| Holder::from_u128(holder.as_u128());
         let record = KeyRecord {
             id: row.id.into(),
-            owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
             environment: row.environment.parse().map_err(|error| corrupt(format!("environment {error}")))?,
             name: row.name.map(KeyName::from_stored),
             scopes: Scopes::parse(row.scopes.iter().map(String::as_str)).map_err(|error| corrupt(error.to_string()))?,
@@ -60,6 +65,11 @@ impl TryFrom<CheckedRow> for StoredKey {
             revoked_at: row.revoked_at,
             limits: limits(&row.limits)?,
             owner_limits: row.owner_limits.as_deref().map_or(Ok(Limits::default()), limits)?,
+            credits: own_credits.map(|(of, version)| SpentCredits { holder: holder(of), version }),
+            owner_credits: row
+                .owner_credits_version
+                .map(|version| SpentCredits { holder: Holder::of_owner(&owner), version }),
+            owner,
         };
         Ok(Self { record, hash: StoredHash::new(row.secret_hash) })
     }
@@ -84,6 +94,17 @@ pub(super) struct ManagedRow {
     pub(super) disabled_by: Option<String>,
     pub(super) owner_disabled: bool,
     pub(super) limits: String,
+    pub(super) credits_holder: Option<Uuid>,
+    pub(super) credits_version: Option<i64>,
+    /// The credits; `None` if there are none.
+    pub(super) remaining: Option<i64>,
+    pub(super) unsettled: Option<i64>,
+    pub(super) credits_max: Option<i64>,
+    pub(super) refill_amount: Option<i64>,
+    pub(super) refill_every: Option<String>,
+    pub(super) refill_day: Option<i32>,
+    pub(super) next_refill: Option<OffsetDateTime>,
+    pub(super) credits_set_by: Option<String>,
     pub(super) revoked_at: Option<OffsetDateTime>,
     pub(super) revoked_reason: Option<String>,
     pub(super) predecessor_id: Option<Uuid>,
@@ -109,6 +130,17 @@ impl TryFrom<ManagedRow> for ManagedKey {
             subject: row.creator_subject,
             key: None,
         };
+        let credits = CreditsColumns {
+            remaining: row.remaining,
+            unsettled: row.unsettled,
+            max: row.credits_max,
+            refill_amount: row.refill_amount,
+            refill_every: row.refill_every,
+            refill_day: row.refill_day,
+            next_refill: row.next_refill,
+            set_by: row.credits_set_by,
+        };
+        let credits = credits.read().map_err(|what| corrupt(row.id, &what))?;
         let created_by = creator.read().map_err(|kind| corrupt(row.id, &format!("creator {kind}")))?;
         let checked = CheckedRow {
             id: row.id,
@@ -126,11 +158,15 @@ impl TryFrom<ManagedRow> for ManagedKey {
             limits: row.limits,
             // Those are for checks.
             owner_limits: None,
+            owner_credits_version: None,
+            credits_holder: row.credits_holder,
+            credits_version: row.credits_version,
             secret_hash: String::new(),
         };
         Ok(Self {
             record: StoredKey::try_from(checked)?.record,
             description: row.description.map(KeyDescription::from_stored),
+            credits,
             created_at: row.created_at,
             created_by,
             updated_at: row.updated_at,
@@ -141,6 +177,45 @@ impl TryFrom<ManagedRow> for ManagedKey {
             version,
             last_use: row.last_used_at.map(|at| LastUse { at, from: row.last_used_from.map(|network| network.addr()) }),
         })
+    }
+}
+
+/// Credits, as the table has them.
+pub(super) struct CreditsColumns {
+    pub(super) remaining: Option<i64>,
+    pub(super) unsettled: Option<i64>,
+    pub(super) max: Option<i64>,
+    pub(super) refill_amount: Option<i64>,
+    pub(super) refill_every: Option<String>,
+    pub(super) refill_day: Option<i32>,
+    pub(super) next_refill: Option<OffsetDateTime>,
+    pub(super) set_by: Option<String>,
+}
+
+impl CreditsColumns {
+    /// The credits; `None` if there is no row.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub(super) fn read(self) -> Result<Option<Credits>, String> {
+        let Some(remaining) = self.remaining else { return Ok(None) };
+        let count = |number: i64| u64::try_from(number).unwrap_or_default();
+        let refill = match (self.refill_amount, self.refill_every) {
+            (Some(amount), Some(every)) => {
+                let day = self.refill_day.map(|day| u64::from(day.unsigned_abs()));
+                let interval = RefillInterval::of(&every, day).map_err(|error| format!("refill: {error}"))?;
+                Some(Refill { amount: count(amount), interval })
+            }
+            _ => None,
+        };
+        // Without a word that we know, nobody but an administrator can have set them.
+        let set_by = self.set_by.as_deref().and_then(Role::of).unwrap_or(Role::Administrator);
+        Ok(Some(Credits {
+            remaining: count(remaining),
+            unsettled: count(self.unsettled.unwrap_or_default()),
+            rules: CreditRules { max: self.max.map(count), refill, set_by },
+            next_refill_at: self.next_refill,
+        }))
     }
 }
 
@@ -206,10 +281,16 @@ macro_rules! managed_rows {
                       expires_at, enabled AS "enabled!", disabled_by AS "disabled_by?", revoked_at, revoked_reason,
                       predecessor_id, successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
                       key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?",
-                      api_keys.limits::text AS "limits!", "#
+                      api_keys.limits::text AS "limits!", credits_holder, credits_version,
+                      (balance).remaining AS "remaining?", (balance).unsettled AS "unsettled?", (balance).max AS "credits_max?",
+                      (balance).refill_amount AS "refill_amount?", (balance).refill_every AS "refill_every?",
+                      (balance).refill_day AS "refill_day?", (balance).next_refill AS "next_refill?",
+                      (balance).set_by AS "credits_set_by?", "#
                 + $owner_disabled
                 + r#" AS "owner_disabled!"
                FROM api_keys
+               LEFT JOIN LATERAL (SELECT refilled_credits(credits, clock_timestamp()) AS balance FROM credits
+                                  WHERE credits.holder = api_keys.credits_holder OFFSET 0) AS credits ON true
                LEFT JOIN key_uses ON key_uses.key_id = api_keys.id "#
                 + $join
                 + $rest $(+ $more)*

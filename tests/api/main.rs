@@ -22,6 +22,7 @@ mod completions;
 mod compose;
 mod connecting;
 mod cors;
+mod credits;
 mod database_settings;
 mod delivery;
 mod descriptors;

@@ -1,6 +1,8 @@
-//! Limits on keys and on owners, with a real Postgres: what its function counts, and what replicas answer and admit.
+//! Limits and credits on keys and on owners, with a real Postgres: what its function counts, and what replicas answer and admit.
 
 mod answers;
+mod credits;
+mod credits_sql;
 mod overload;
 mod sql;
 

@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use test_support::{PATIENCE, TestDatabase, database, limit_table::LimitTable};
 use time::OffsetDateTime;
 
-async fn store(database: &TestDatabase) -> std::sync::Arc<Store> {
+pub(crate) async fn store(database: &TestDatabase) -> std::sync::Arc<Store> {
     let settings = Database { acquire_timeout: PATIENCE, ..Database::at(database.url().to_owned().into()) };
     Store::open(&settings).await.expect("a store")
 }

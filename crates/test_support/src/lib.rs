@@ -28,6 +28,7 @@ pub mod actors;
 pub mod asking;
 pub mod client;
 pub mod cluster;
+pub mod credit_table;
 pub mod database;
 pub mod fingerprint;
 mod frames;

@@ -124,7 +124,7 @@ async fn introspection(
         }
         // No token has limits.
         Verdict::Limited(exceeded) => {
-            gate.count_denial(Denial::RateLimited(exceeded.retry_after_seconds()));
+            gate.count_denial(Denial::from(&exceeded));
             Ok(None)
         }
         Verdict::OwnerDisabled(_) => {

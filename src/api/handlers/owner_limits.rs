@@ -1,4 +1,4 @@
-//! `/v1/admin/owners/{id}/limits`: the limits that all keys of an owner share.
+//! `/v1/admin/owners/{id}/limits`: the limits and the credits that all keys of an owner share.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
+    credits::{self, Credits},
     keys::{
         Conditions, Read,
         representation::{Confirmation, Owner},
@@ -26,8 +27,11 @@ use crate::{
             times::now,
         },
     },
-    auth::lifecycle::Caller,
-    domain::{limits::Limits, owner, owner_limits::OwnerLimitsChange},
+    auth::lifecycle::{Caller, LimitedOwner},
+    domain::{
+        owner,
+        owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange},
+    },
     telemetry::outage::millis,
 };
 
@@ -39,6 +43,9 @@ pub struct OwnerLimits {
     /// The limits, which all keys of the owner share.
     #[schema(max_items = 10)]
     limits: Vec<Limit>,
+    /// The credits that all keys of the owner share; `null` if there are none.
+    #[schema(required)]
+    credits: Option<Credits>,
 }
 
 /// The limits of an owner, which every replica applies.
@@ -54,8 +61,22 @@ pub(crate) struct ChangedOwnerLimits {
 
 impl OwnerLimits {
     /// These limits of this owner.
-    pub fn new(owner: &owner::Owner, limits: &Limits) -> Self {
-        Self { owner: Owner::new(owner), limits: limits.as_slice().iter().map(Limit::new).collect() }
+    pub fn new(owner: &owner::Owner, allowance: &OwnerAllowance) -> Self {
+        Self {
+            owner: Owner::new(owner),
+            limits: allowance.limits.as_slice().iter().map(Limit::new).collect(),
+            credits: allowance.credits.as_ref().map(Credits::new),
+        }
+    }
+}
+
+impl ChangedOwnerLimits {
+    pub(super) fn new(owner: &owner::Owner, limited: &LimitedOwner) -> Self {
+        Self {
+            limits: OwnerLimits::new(owner, &limited.allowance),
+            changed: limited.changed,
+            confirmation: Confirmation::new(&limited.propagated),
+        }
     }
 }
 
@@ -82,8 +103,11 @@ pub(crate) async fn replace(
     let preconditions = Conditions::of(&request)?.of_change();
     let mut fields = Fields::of(&request, &body, OWNER_LIMITS)?;
     let asked = fields.require("limits", limits::asked_of_owner);
-    let asked = fields.finish(asked)?;
-    let change = OwnerLimitsChange { owner: owner.clone(), limits: asked, preconditions, at: now() };
+    let credits = fields.take_nullable("credits", credits::asked);
+    let credits = credits.map_or(OwnerCredits::Keep, OwnerCredits::Ask);
+    let (asked, credits) = fields.finish(asked.map(|asked| (asked, credits)))?;
+    let (limits, reason, once) = (Some(asked), None, None);
+    let change = OwnerLimitsChange { owner: owner.clone(), limits, credits, reason, once, preconditions, at: now() };
     let limited = services.lifecycle.limit_owner(change, caller).await;
     let limited = limited.map_err(unavailable(&request, "limit an owner"))??;
     let confirmation = Confirmation::new(&limited.propagated);
@@ -93,14 +117,10 @@ pub(crate) async fn replace(
         let owner = id.as_str();
         tracing::info!(owner, changed, took_ms, replicas_confirmed, replicas_expired, "limited an owner");
     });
-    let answer = ChangedOwnerLimits {
-        limits: OwnerLimits::new(&owner, &limited.limits),
-        changed: limited.changed,
-        confirmation,
-    };
-    Ok(HttpResponse::Ok().insert_header(etag(&limited.limits)).json(answer))
+    let answer = ChangedOwnerLimits::new(&owner, &limited);
+    Ok(HttpResponse::Ok().insert_header(etag(&limited.allowance)).json(answer))
 }
 
-fn etag(limits: &Limits) -> (HeaderName, String) {
+fn etag(limits: &OwnerAllowance) -> (HeaderName, String) {
     (ETAG, format!("\"{}\"", limits.version()))
 }

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
+    credits::CreditsLeft,
     keys::{
         representation::{self, Owner, notes},
         requests::scopes,
@@ -51,6 +52,8 @@ const NOT_FOUND: &str = "not_found";
 const WRONG_ENVIRONMENT: &str = "wrong_environment";
 /// The key passes every other check, but one of its limits is exhausted.
 const RATE_LIMITED: &str = "rate_limited";
+/// The same for credits.
+const CREDITS_EXHAUSTED: &str = "credits_exhausted";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 /// Every code of a check, for the schema.
@@ -68,6 +71,7 @@ enum VerificationCode {
     WrongEnvironment,
     InsufficientScope,
     RateLimited,
+    CreditsExhausted,
 }
 
 /// The check of one key.
@@ -103,7 +107,12 @@ pub struct Verification {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 20)]
     limits: Option<Vec<LimitLeft>>,
-    /// In how many seconds all limits that are exhausted begin anew, if the code is `rate_limited`.
+    /// What is left of the credits that the key spends; absent if it spends none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    credits: Option<CreditsLeft>,
+    /// In how many seconds all limits that are exhausted begin anew, and credits are refilled, if the code is `rate_limited` or
+    /// `credits_exhausted`. Absent if no refill will come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1)]
     retry_after: Option<u32>,
@@ -190,20 +199,23 @@ pub(crate) async fn verify(request: HttpRequest, services: Data<Services>, body:
                     Ok(_) => Vec::new(),
                     Err(NotUsed::Refused(failures)) => failures,
                     Err(NotUsed::Limited(exceeded)) => {
-                        let seconds = exceeded.retry_after_seconds();
-                        retry_after = Some(seconds);
-                        vec![failure(RATE_LIMITED, Denial::RateLimited(seconds))]
+                        retry_after = exceeded.retry_after_seconds();
+                        let code = if exceeded.is_of_credits_alone() { CREDITS_EXHAUSTED } else { RATE_LIMITED };
+                        vec![failure(code, Denial::from(&exceeded))]
                     }
                 };
                 failures.first().into_iter().for_each(|first| services.gate.count_denial(first.denial));
                 failures
             }
         };
-        let limits = match &examined {
-            Examined::No(..) => None,
-            Examined::Proven(key, _) => LimitLeft::all(&services.gate.keys.allowance(key), times::now()),
+        let (limits, credits) = match &examined {
+            Examined::No(..) => (None, None),
+            Examined::Proven(key, _) => {
+                let allowance = services.gate.keys.allowance(key);
+                (LimitLeft::all(&allowance, times::now()), CreditsLeft::of(&allowance))
+            }
         };
-        results.push(Verification { limits, retry_after, ..Verification::new(&examined, failures, explain) });
+        results.push(Verification { limits, credits, retry_after, ..Verification::new(&examined, failures, explain) });
     }
     Ok(match results.pop() {
         Some(one) if !batch => HttpResponse::Ok().json(one),
@@ -234,6 +246,7 @@ impl Verification {
             code: failures.first().map_or(VALID, |first| first.code),
             known,
             limits: None,
+            credits: None,
             retry_after: None,
             failures: explain.then_some(failures),
         }

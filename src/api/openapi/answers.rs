@@ -40,7 +40,7 @@ use crate::{
     config::LegacyHeaders,
     domain::{
         denial::PublicDenial,
-        limits::{Allowance, Exceeded, Limit, LimitName, LimitReadings, LimitState, Window},
+        limits::{Allowance, CreditsState, Exceeded, Limit, LimitName, LimitReadings, LimitState, SpentUp, Window},
         scope::{ADMIN_SCOPE, VERIFY_SCOPE},
     },
     protect::LimitReport,
@@ -163,14 +163,19 @@ impl LimitReadings for Exhausted {
     fn count(&self) -> usize {
         1
     }
+
+    fn credits(&self) -> Option<CreditsState> {
+        None
+    }
 }
 
 fn limited(kind: CredentialKind) -> Reason {
     let limit = LimitName::parse("minute").and_then(|name| Limit::new(name, 1000, Window::Seconds(60)));
     let exhausted: Arc<dyn LimitReadings> = Arc::new(Exhausted(limit.expect("a limit")));
     let allowance = Allowance { of_key: Some(exhausted), of_owner: None };
-    let exceeded = Exceeded { allowance, violated: 1, retry_after: Duration::from_secs(34) };
-    Reason::Limited(kind, 34, Arc::new(LimitReport::of_refusal(&exceeded, LegacyHeaders::None)))
+    let retry_after = Some(Duration::from_secs(34));
+    let exceeded = Exceeded { allowance, violated: 1, credits: SpentUp::default(), retry_after };
+    Reason::Limited(kind, Some(34), Arc::new(LimitReport::of_refusal(&exceeded, LegacyHeaders::None)))
 }
 
 /// Responses that any request can get.
@@ -304,9 +309,9 @@ fn header(name: &str, occurs: Occurs) -> Value {
             json!({ "type": "string", "pattern": "^<.+>; rel=\"next\"$" }),
         ),
         "RateLimit" => (
-            "What is left of each limit of the key and of its owner, and in how many seconds it begins anew \
-            (draft-ietf-httpapi-ratelimit-headers-11). Absent without limits.",
-            json!({ "type": "string", "pattern": "^\".+\";r=[0-9]+;t=[0-9]+", "example": "\"minute\";r=998;t=34" }),
+            "What is left of each limit and of the credits of the key and of its owner, and in how many seconds it begins \
+            anew or is refilled (draft-ietf-httpapi-ratelimit-headers-11). Absent without limits and credits.",
+            json!({ "type": "string", "pattern": "^\".+\";r=[0-9]+", "example": "\"minute\";r=998;t=34" }),
         ),
         "RateLimit-Policy" => (
             "The limits of the key and of its owner, each with its amount and the length of its window in seconds. Absent \

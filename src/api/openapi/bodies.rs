@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     api::wire::request::{
         bodies::{
-            BULK_REVOCATION, Body, CHECK, CONDITIONS, KEY_PATCH, LIMIT, NEW_KEY, NEW_KEY_OF_AN_OWNER, NOTHING,
-            OWNER_LIMITS, OWNER_MEMBERS, QUESTION, QUESTIONS, REASON_ONLY, ROTATION, TOKEN_REVOCATION,
+            BULK_REVOCATION, Body, CHECK, CONDITIONS, CREDITS, KEY_PATCH, LIMIT, NEW_KEY, NEW_KEY_OF_AN_OWNER, NOTHING,
+            OWNER_LIMITS, OWNER_MEMBERS, QUESTION, QUESTIONS, REASON_ONLY, REFILL, ROTATION, TOKEN_REVOCATION, TOP_UP,
         },
         schema::{NO_NUL, owner_id, reference},
     },
@@ -58,6 +58,7 @@ fn example(schema: &str) -> Value {
         "NewKeyOfAnOwner" => json!({ "owner": { "subject": "alice" }, "name": "billing worker" }),
         "KeyPatch" => json!({ "name": "billing worker 2", "metadata": { "team": null } }),
         "OwnerLimitsToSet" => json!({ "limits": [{ "name": "day", "limit": 50_000, "window": "day" }] }),
+        "TopUp" => json!({ "operation": "add", "amount": 10_000, "reason": "invoice 4711" }),
         "Rotation" => json!({ "gracePeriod": 86_400 }),
         "Question" => {
             json!({ "key": "keyward_live_01gk8yGvWq3Zr0Xb7LmT2c", "scopes": ["orders:read"], "explain": true })
@@ -76,6 +77,9 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("NewKeyOfAnOwner", with_one_expiry(object(NEW_KEY_OF_AN_OWNER, &["owner"]))),
         ("OwnerLimitsToSet", object(OWNER_LIMITS, &["limits"])),
         ("WhichOwner", which_owner()),
+        ("CreditsToSet", object(CREDITS, &[])),
+        ("RefillToSet", object(REFILL, &["amount", "interval"])),
+        ("TopUp", object(TOP_UP, &["operation", "amount"])),
         ("LimitToSet", object(LIMIT, &["name", "limit", "window"])),
         ("KeyPatch", with_one_expiry(object(KEY_PATCH, &[]))),
         ("Rotation", with_one_expiry(object(ROTATION, &[]))),

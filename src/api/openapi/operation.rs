@@ -108,6 +108,11 @@ impl Operation {
         self.takes([parameters::key_id_in_path()]).conditional().fails([Reason::NotFound(Missing::Route)]).stored()
     }
 
+    /// For an operation on one key, whatever its version.
+    pub(super) fn of_a_key_unconditionally(self) -> Self {
+        self.takes([parameters::key_id_in_path()]).fails([Reason::NotFound(Missing::Route)]).stored()
+    }
+
     /// Adds preconditions on the key's version.
     pub(super) fn conditional(self) -> Self {
         let headers = ["If-Match", "If-None-Match of a key"].map(header);

@@ -132,6 +132,14 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .answers_with(200, "The key", "Key", TAG)
             .answers_without_json(304, "Not modified", TAG)
     }),
+    ("POST /v1/keys/{id}/credits", |_| {
+        Operation::new("topUpKey", "Top up the credits of a key")
+            .of_a_key_unconditionally()
+            .takes_checked([header("Idempotency-Key")])
+            .reads(body("TopUp"))
+            .answers_with(200, "The key, as it is now on every replica", "Key", TAG)
+            .fails([Reason::KeyRevoked, Reason::IdempotencyKeyReused])
+    }),
     ("PATCH /v1/keys/{id}", |_| {
         Operation::new("updateKey", "Update a key (JSON Merge Patch, RFC 7396)")
             .changes_a_key()
@@ -237,7 +245,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
     }),
     ("GET /v1/owners/{id}/limits", |_| {
-        Operation::new("showOwnerLimits", "Show the limits that all keys of an owner share")
+        Operation::new("showOwnerLimits", "Show the limits and credits that all keys of an owner share")
             .takes([parameters::owner_id_in_path()])
             .conditional()
             .answers_with(200, "The limits", "OwnerLimits", TAG)
@@ -246,12 +254,21 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
             .stored()
     }),
     ("PUT /v1/owners/{id}/limits", |_| {
-        Operation::new("replaceOwnerLimits", "Replace the limits that all keys of an owner share")
+        Operation::new("replaceOwnerLimits", "Replace the limits and credits that all keys of an owner share")
             .takes([parameters::owner_id_in_path()])
             .conditional()
             .reads(body("OwnerLimitsToSet"))
             .answers_with(200, "Applied on every replica", "ChangedOwnerLimits", TAG)
             .fails([Reason::NotFound(Missing::Route), Reason::PreconditionFailed])
+            .stored()
+    }),
+    ("POST /v1/owners/{id}/credits", |_| {
+        Operation::new("topUpOwner", "Top up the credits that all keys of an owner share")
+            .takes([parameters::owner_id_in_path()])
+            .takes_checked([header("Idempotency-Key")])
+            .reads(body("TopUp"))
+            .answers(200, "Applied on every replica", "ChangedOwnerLimits")
+            .fails([Reason::NotFound(Missing::Route), Reason::IdempotencyKeyReused])
             .stored()
     }),
     ("POST /v1/owners/{id}/disable", |_| switch_owner("disableOwner", "Disable an owner")),

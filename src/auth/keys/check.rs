@@ -23,6 +23,7 @@ use crate::auth::{
     limits::{
         counts::LimitCounts,
         limiter::{Limiter, allowance},
+        teller::Teller,
     },
     occupancy::Occupancy,
     usage::{KeyUses, uses::Uses},
@@ -226,8 +227,7 @@ impl KeyChecker {
             match &charged {
                 Ok(Ok(_)) => self.note(&uses, UseOutcome::Granted, way, now, address, tag),
                 Ok(Err(exceeded)) => {
-                    let denial = Denial::RateLimited(exceeded.retry_after_seconds());
-                    self.refuse_use(&uses, denial, way, now, tag);
+                    self.refuse_use(&uses, exceeded.into(), way, now, tag);
                 }
                 Err(_) => self.counts.count(Outcome::Undecided, Way::None),
             }
@@ -267,13 +267,18 @@ impl KeyChecker {
     }
 
     /// How often limits were applied, and the database was asked for them.
-    pub fn limit_counts(&self) -> &LimitCounts {
+    pub fn limit_counts(&self) -> &Arc<LimitCounts> {
         self.cold.limiter.counts()
     }
 
     /// The counts of uses.
     pub fn uses(&self) -> &Uses {
         &self.uses
+    }
+
+    /// Who gives back the credits that nobody needs.
+    pub fn teller(&self) -> &Arc<Teller> {
+        self.cold.limiter.teller()
     }
 
     /// How full the memory of keys is.

@@ -10,8 +10,8 @@ use crate::domain::{
     api_key::KeyId,
     audit::Action,
     key_record::{AllowedIps, ManagedKey},
-    ledger::{Decision, Event, Quota, Refusal, Violation},
-    limits::AskedLimits,
+    ledger::{Change, Decision, Event, Quota, Refusal, Violation},
+    limits::{AskedCredits, AskedLimits, Credits, CreditsChange},
     metadata::{Metadata, MetadataPatch},
     precondition::Preconditions,
     role::Role,
@@ -35,6 +35,8 @@ pub struct Edit {
     pub allowed_ips: Option<AllowedIps>,
     /// The complete new limits, except for those of an administrator, which an owner can't change.
     pub limits: Option<AskedLimits>,
+    /// The credits, or `None` to remove them.
+    pub credits: Option<Option<AskedCredits>>,
     /// The expiry.
     pub expiry: Option<Expiry>,
     /// Whether the key is enabled.
@@ -68,7 +70,19 @@ impl Lifecycle {
             let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &preconditions, &caller);
             // Only a new expiry can revive an expired key.
             let quota = if edit.expiry.is_some() { lifecycle.policy.quota() } else { Quota::default() };
-            lifecycle.change(id, &caller, now, &decide, None, quota).await
+            let change = Change {
+                id,
+                reach: &caller.reach,
+                author: &caller.author,
+                at: now,
+                decide: &decide,
+                successor: None,
+                with_credits: edit.credits.is_some(),
+                once: None,
+                quota,
+                mark: None,
+            };
+            lifecycle.apply(change).await
         };
         self.to_its_end(work).await
     }
@@ -141,9 +155,14 @@ impl Lifecycle {
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
         let changed = apply(key, edit, caller)?;
-        let changes = changes(key, &changed);
+        let credits = match &edit.credits {
+            Some(asked) => Credits::change(key.credits.as_ref(), asked.as_ref(), caller.reach.role())?,
+            None => None,
+        };
+        let mut changes = changes(key, &changed);
+        changes.extend(credits.as_ref().map(|change| of_credits(key, change)));
         if changes.is_empty() {
-            return Ok(Decision { key: changed, event: None, successor: None });
+            return Ok(Decision::unchanged(changed));
         }
         self.allow(&changed, Some(key), caller)?;
         let names: Vec<&str> = changes.iter().map(|change| change.field).collect();
@@ -154,7 +173,7 @@ impl Lifecycle {
         };
         let mut details = Map::from_iter([("changed".to_owned(), names.into())]);
         details.extend(details_of(changes));
-        Ok(Decision { key: changed, event: Some(Event { action, details }), successor: None })
+        Ok(Decision { credits, ..Decision::change(changed, Event { action, details }) })
     }
 
     fn switched(
@@ -176,11 +195,11 @@ impl Lifecycle {
             details.extend(to.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
             Event { action, details }
         });
-        Ok(Decision { key: changed, event, successor: None })
+        Ok(Decision { event, ..Decision::unchanged(changed) })
     }
 }
 
-fn demand_unrevoked(key: &ManagedKey) -> Result<(), Refusal> {
+pub(super) fn demand_unrevoked(key: &ManagedKey) -> Result<(), Refusal> {
     if key.record.revoked_at.is_some() { Err(Refusal::KeyRevoked) } else { Ok(()) }
 }
 
@@ -270,6 +289,12 @@ fn changes(before: &ManagedKey, after: &ManagedKey) -> Vec<FieldChange> {
     differing.map(|field| FieldChange { field, from: value_of(before, field), to: value_of(after, field) }).collect()
 }
 
+/// A change of the credits, which are not among the key's own fields.
+fn of_credits(before: &ManagedKey, change: &CreditsChange) -> FieldChange {
+    let told = change.to_json(before.credits.as_ref());
+    FieldChange { field: "credits", from: told["from"].clone(), to: told["to"].clone() }
+}
+
 /// A field as it appears in responses.
 fn value_of(key: &ManagedKey, field: &str) -> Value {
     let record = &key.record;
@@ -300,10 +325,10 @@ fn details_of(changes: Vec<FieldChange>) -> Map<String, Value> {
 fn revoked(key: &ManagedKey, reason: Option<&ChangeReason>, now: OffsetDateTime) -> Decision {
     let mut key = key.clone();
     if key.record.revoked_at.is_some() {
-        return Decision { key, event: None, successor: None };
+        return Decision::unchanged(key);
     }
     key.record.revoked_at = Some(now);
     key.revoked_reason = reason.map(|reason| reason.as_str().to_owned());
     let details = reason.map(|reason| ("reason".to_owned(), reason.as_str().into())).into_iter().collect();
-    Decision { key, event: Some(Event { action: Action::KeyRevoked, details }), successor: None }
+    Decision::change(key, Event { action: Action::KeyRevoked, details })
 }

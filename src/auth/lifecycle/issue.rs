@@ -11,7 +11,7 @@ use crate::{
         api_key::{Environment, GeneratedKey, KeyId, Keyring},
         key_record::{AllowedIps, KeyRecord, ManagedKey},
         ledger::{IdempotentRequest, Inserted, Insertion, Refusal},
-        limits::{AskedLimits, Limits},
+        limits::{AskedCredits, AskedLimits, Credits, CreditsChange, Limits},
         metadata::Metadata,
         owner::Owner,
         scope::Scopes,
@@ -51,6 +51,8 @@ pub struct NewKey {
     pub allowed_ips: AllowedIps,
     /// The limits on the key.
     pub limits: AskedLimits,
+    /// The credits of the key.
+    pub credits: Option<AskedCredits>,
     /// The expiry.
     pub expiry: Expiry,
     /// Whether the key is enabled from the start.
@@ -80,6 +82,7 @@ impl NewKey {
             metadata: Metadata::default(),
             allowed_ips: AllowedIps::default(),
             limits: AskedLimits::default(),
+            credits: None,
             expiry: Expiry::Never,
             enabled: true,
         }
@@ -145,6 +148,10 @@ impl KeyIssuer {
     ) -> Done<Issued> {
         let GeneratedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
+        let credits = match credits_of(&order, caller) {
+            Ok(credits) => credits,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let ordered = self.ordered(order, id, environment, caller, now);
         let allowed = ordered.and_then(|key| self.lifecycle.allow(&key, None, caller).map(|()| key));
         let key = match allowed {
@@ -153,7 +160,8 @@ impl KeyIssuer {
         };
         let hash = self.hasher.hash_for(&key.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
         let quota = self.lifecycle.policy.quota();
-        let insertion = Insertion { key: &key, hash: &hash, reach: &caller.reach, request, quota };
+        let credits = credits.as_ref();
+        let insertion = Insertion { key: &key, credits, hash: &hash, reach: &caller.reach, request, quota };
         let inserted = self.lifecycle.ledger.insert(&insertion, &caller.author).await?;
         Ok(issued(inserted, Some(text)))
     }
@@ -202,6 +210,13 @@ impl KeyIssuer {
             created_by: Some(caller.author.actor.clone()),
             ..ManagedKey::new(record, order.name, now)
         })
+    }
+}
+
+fn credits_of(order: &NewKey, caller: &Caller) -> Result<Option<CreditsChange>, Refusal> {
+    match &order.credits {
+        Some(asked) => Ok(Credits::change(None, Some(asked), caller.reach.role())?),
+        None => Ok(None),
     }
 }
 

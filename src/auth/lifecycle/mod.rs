@@ -4,6 +4,7 @@
 //! - `rotate`: rotates keys
 //! - `edit`: changes, disables, enables and revokes a key
 //! - `bulk`: the same for many keys at once: by filter, or by owner
+//! - `top_up`: adds to the credits of a key, or sets them
 //! - `owner_limits`: limits that all keys of an owner share
 //! - `tokens`: revokes tokens
 //! - `policy`: the operator's policies, and the rights that nobody may pass on
@@ -16,6 +17,7 @@ mod owner_limits;
 mod policy;
 mod rotate;
 mod tokens;
+mod top_up;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +32,7 @@ pub use self::{
     owner_limits::LimitedOwner,
     rotate::{Rotated, Rotation},
     tokens::EndedEverywhere,
+    top_up::KeyTopUp,
 };
 use super::{
     Undecided, clock,
@@ -118,9 +121,14 @@ impl Lifecycle {
         quota: Quota,
     ) -> Done<ChangedKey> {
         let (reach, author) = (&caller.reach, &caller.author);
+        let (with_credits, once) = (false, None);
+        self.apply(Change { id, reach, author, at, decide, successor, with_credits, once, quota, mark: None }).await
+    }
+
+    /// Makes a change, and waits until every replica applies it.
+    async fn apply(&self, change: Change<'_>) -> Done<ChangedKey> {
         let watch = Watch::begin(self.link.as_ref());
-        let change = Change { id, reach, author, at, decide, successor, quota, mark: watch.mark() };
-        match self.ledger.change(&change).await? {
+        match self.ledger.change(&Change { mark: watch.mark(), ..change }).await? {
             Outcome::Changed(key) => Ok(Ok(ChangedKey { key: *key, propagated: watch.settled().await })),
             Outcome::Refused(refusal) => Ok(Err(refusal)),
         }

@@ -78,7 +78,7 @@ impl KeyIssuer {
             Some(Err(refusal)) => return Ok(Err(refusal)),
             None => return Ok(Ok(None)),
         };
-        let unchanged = |old: &ManagedKey| Ok(Decision { key: old.clone(), event: None, successor: None });
+        let unchanged = |old: &ManagedKey| Ok(Decision::unchanged(old.clone()));
         let changed = self.lifecycle.change(id, caller, now, &unchanged, None, Quota::default()).await?;
         Ok(changed.map(|ChangedKey { key: old, propagated }| Some(Rotated { new, old, propagated })))
     }
@@ -160,6 +160,8 @@ impl KeyIssuer {
         ManagedKey {
             disabled_by: old.disabled_by,
             description: old.description.clone(),
+            // Both keys spend the same balance, for as long as both work.
+            credits: old.credits.clone(),
             created_by: Some(maker.clone()),
             predecessor: Some(old.record.id),
             ..ManagedKey::new(record, old.record.name.clone(), now)
@@ -200,5 +202,6 @@ fn replaced(old: &ManagedKey, new: ManagedKey, grace_period: Duration, now: Offs
         ("successor".to_owned(), Value::String(new.record.id.to_string())),
         ("gracePeriod".to_owned(), grace_period.as_secs().into()),
     ]);
-    Decision { key, event: Some(Event { action: Action::KeyRotated, details }), successor: Some(new) }
+    let event = Event { action: Action::KeyRotated, details };
+    Decision { successor: Some(new), ..Decision::change(key, event) }
 }

@@ -1,6 +1,6 @@
 //! How often limits were applied, with which outcome.
 
-use crate::telemetry::metrics::counting::Counters;
+use crate::telemetry::metrics::counting::{Counter, Counters};
 
 /// The outcome for a request on which there are limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Grant {
     Granted,
     /// Nothing was left.
     Refused,
+    /// Credits were given back, or only looked at.
+    Returned,
     /// It did not answer, or not in time.
     Failed,
 }
@@ -39,18 +41,29 @@ impl LimitOutcome {
 }
 
 impl Grant {
-    const ALL: [(Self, &str); 3] = [(Self::Granted, "granted"), (Self::Refused, "refused"), (Self::Failed, "failed")];
+    const ALL: [(Self, &str); 4] = [
+        (Self::Granted, "granted"),
+        (Self::Refused, "refused"),
+        (Self::Returned, "returned"),
+        (Self::Failed, "failed"),
+    ];
 }
 
 /// The counters.
 pub struct LimitCounts {
     outcomes: Counters,
     grants: Counters,
+    /// Credits of replicas that are gone, which count as spent.
+    written_off: Counter,
 }
 
 impl Default for LimitCounts {
     fn default() -> Self {
-        Self { outcomes: Counters::new(LimitOutcome::ALL.len()), grants: Counters::new(Grant::ALL.len()) }
+        Self {
+            outcomes: Counters::new(LimitOutcome::ALL.len()),
+            grants: Counters::new(Grant::ALL.len()),
+            written_off: Counter::default(),
+        }
     }
 }
 
@@ -71,5 +84,15 @@ impl LimitCounts {
     /// The questions to the database, by outcome.
     pub fn grants(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Grant::ALL.into_iter().map(|(grant, name)| (name, self.grants.get(grant as usize)))
+    }
+
+    /// Counts credits of replicas that are gone.
+    pub(super) fn count_written_off(&self, credits: u64) {
+        self.written_off.add(credits);
+    }
+
+    /// The credits of replicas that are gone, which count as spent.
+    pub fn written_off(&self) -> u64 {
+        self.written_off.get()
     }
 }

@@ -1,6 +1,6 @@
 //! Asks the database for slices: questions that arrive while it is answering are combined into one statement.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use tokio::{
     runtime::Handle,
@@ -13,12 +13,15 @@ use super::{
 };
 use crate::{
     auth::clock,
-    domain::ports::{StoreError, limits::LimitStore},
+    domain::{
+        limits::LIMITS_MAX,
+        ports::{StoreError, limits::LimitStore},
+    },
     telemetry::outage::Trouble,
 };
 
 /// The maximum number of questions per statement.
-const BATCH_MAX: usize = 256;
+pub(super) const BATCH_MAX: usize = 256;
 /// The maximum number of concurrent statements. Two, so that one that waits for the row of a busy limit does not hold up all
 /// others; the pool keeps further connections for other work.
 const BATCHES_AT_ONCE: usize = 2;
@@ -42,14 +45,17 @@ impl Fetcher {
         runtime: &Handle,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
-        let asking = Asking { store, counts, trouble: Trouble::default() };
-        runtime.spawn(ask_all(Arc::new(asking), receiver));
+        let asking = Arc::new(Asking { store, counts, trouble: Trouble::default() });
+        runtime.spawn(ask_in_batches(receiver, move |batch| {
+            let asking = Arc::clone(&asking);
+            async move { asking.ask(batch).await }
+        }));
         Self(sender)
     }
 
     /// Asks the begun questions about these limits. If too many wait, they are given up.
     pub(super) fn ask(&self, meter: &Arc<Meter>, limits: u32) {
-        for at in (0..u32::BITS as usize).filter(|at| limits & (1 << at) != 0) {
+        for at in (0..LIMITS_MAX).filter(|at| limits & (1 << at) != 0) {
             if self.0.try_send(Begun { meter: Arc::clone(meter), at }).is_err() {
                 meter.give_up(at, clock::now());
             }
@@ -63,7 +69,12 @@ struct Asking {
     trouble: Trouble,
 }
 
-async fn ask_all(asking: Arc<Asking>, mut begun: mpsc::Receiver<Begun>) {
+/// Asks what is begun, in as large batches as accumulate.
+pub(super) async fn ask_in_batches<B, A>(mut begun: mpsc::Receiver<B>, ask: impl Fn(Vec<B>) -> A + Send)
+where
+    B: Send,
+    A: Future<Output = ()> + Send + 'static,
+{
     let turns = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
     loop {
         // The permit comes first: while there is none, questions accumulate for the next batch.
@@ -72,9 +83,9 @@ async fn ask_all(asking: Arc<Asking>, mut begun: mpsc::Receiver<Begun>) {
         if begun.recv_many(&mut batch, BATCH_MAX).await == 0 {
             return;
         }
-        let asking = Arc::clone(&asking);
+        let asked = ask(batch);
         tokio::spawn(async move {
-            asking.ask(batch).await;
+            asked.await;
             drop(turn);
         });
     }

@@ -10,14 +10,15 @@ use tokio::{
 use super::{
     counts::{LimitCounts, LimitOutcome},
     fetcher::Fetcher,
-    meter::{Meter, Meters, Obstacles, Slices},
+    meter::{CREDITS, Meter, Meters, Obstacles, Slices},
     registry::Registry,
+    teller::{Counter, Teller},
 };
 use crate::{
     auth::{Checked, Undecided, clock, coherence::MonotonicTime},
     domain::{
         key_record::KeyRecord,
-        limits::{Allowance, Exceeded, LimitReadings, Price, Spending},
+        limits::{Allowance, Exceeded, LimitReadings, Price, Spending, SpentUp},
         ports::limits::LimitStore,
     },
 };
@@ -26,6 +27,7 @@ use crate::{
 pub(in crate::auth) struct Limiter {
     registry: Registry,
     fetcher: Fetcher,
+    credits: Counter,
     counts: Arc<LimitCounts>,
     /// How long a request waits for the database.
     patience: Duration,
@@ -71,17 +73,23 @@ impl Limiter {
         runtime: &Handle,
     ) -> Self {
         let counts = Arc::<LimitCounts>::default();
-        let fetcher = Fetcher::start(store, Arc::clone(&counts), waiting, runtime);
-        Self { registry: Registry::default(), fetcher, counts, patience }
+        let fetcher = Fetcher::start(Arc::clone(&store), Arc::clone(&counts), waiting, runtime);
+        let credits = Counter::open(store, Arc::clone(&counts), waiting, runtime);
+        Self { registry: Registry::default(), fetcher, credits, counts, patience }
     }
 
     /// The meters for a key whose row was read.
     pub(in crate::auth) fn meters(&self, record: &KeyRecord) -> Meters {
-        self.registry.meters(record)
+        self.registry.meters(record, self.credits.purses())
+    }
+
+    /// Who gives back what nobody needs.
+    pub(in crate::auth) fn teller(&self) -> &Arc<Teller> {
+        self.credits.teller()
     }
 
     /// What was counted.
-    pub(in crate::auth) fn counts(&self) -> &LimitCounts {
+    pub(in crate::auth) fn counts(&self) -> &Arc<LimitCounts> {
         &self.counts
     }
 
@@ -157,11 +165,12 @@ impl Limiter {
     }
 
     fn ask(&self, meters: &Meters, (own, owner): (u32, u32)) {
-        if let (Some(meter), true) = (&meters.own, own != 0) {
-            self.fetcher.ask(meter, own);
-        }
-        if let (Some(meter), true) = (&meters.owner, owner != 0) {
-            self.fetcher.ask(meter, owner);
+        for (meter, begun) in [(&meters.own, own), (&meters.owner, owner)] {
+            let Some(meter) = meter.as_ref().filter(|_| begun != 0) else { continue };
+            self.fetcher.ask(meter, begun & !CREDITS);
+            if let Some(purse) = meter.purse().filter(|_| begun & CREDITS != 0) {
+                self.credits.ask(purse);
+            }
         }
     }
 }
@@ -258,7 +267,10 @@ pub(in crate::auth) fn allowance(meters: &Meters) -> Allowance {
 
 fn exceeded(meters: &Meters, own: Obstacles, owner: Obstacles, now: MonotonicTime) -> Exceeded {
     let turns_at = own.turns_at.max(owner.turns_at);
-    let retry_after = Duration::from_nanos(turns_at.as_nanos().saturating_sub(now.as_nanos()));
-    let violated = own.exhausted | owner.exhausted << meters.own_count();
-    Exceeded { allowance: allowance(meters), violated, retry_after }
+    let is_final = own.is_final || owner.is_final;
+    let retry_after = (!is_final).then(|| Duration::from_nanos(turns_at.as_nanos().saturating_sub(now.as_nanos())));
+    let (of_key, of_owner) = (own.exhausted, owner.exhausted);
+    let violated = of_key & !CREDITS | (of_owner & !CREDITS) << meters.own_count();
+    let credits = SpentUp { of_key: of_key & CREDITS != 0, of_owner: of_owner & CREDITS != 0 };
+    Exceeded { allowance: allowance(meters), violated, credits, retry_after }
 }

@@ -1,4 +1,4 @@
-//! The slices of all limits of one holder, in memory.
+//! The slices of all limits of one holder, and the purse with their credits, in memory.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,14 +7,43 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::slice::{Question, Reading, Slice};
+use super::{
+    purse::{self, Purse},
+    slice::{Question, Reading, Slice},
+};
 use crate::{
     auth::{clock, coherence::MonotonicTime},
     domain::{
-        limits::{Holder, Limit, LimitReadings, LimitState, Limits, OnOutage, Price, Spending},
+        limits::{CreditsState, Holder, Limit, LimitReadings, LimitState, Limits, OnOutage, Price, Spending},
         ports::limits::{SliceGrant, SliceRequest},
     },
 };
+
+/// The bit that stands for credits. Those of limits come from the other end.
+pub(super) const CREDITS: u32 = 1 << (u32::BITS - 1);
+
+/// The credits of a key or of an owner, for as long as this replica has something to do with them. Unlike a meter, it outlives
+/// changes of the key and its place in memory, because what it has in hand has to be given back.
+pub(in crate::auth) struct SharedPurse {
+    purse: Mutex<Purse>,
+    /// Notified when the database has answered, or has not.
+    changed: Arc<Notify>,
+}
+
+impl SharedPurse {
+    pub(super) fn new(purse: Purse) -> Self {
+        Self { purse: Mutex::new(purse), changed: Arc::default() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Purse> {
+        // Nothing panics while it is locked.
+        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tell_waiting(&self) {
+        self.changed.notify_waiters();
+    }
+}
 
 /// The limits of a key or of an owner, with their slices. Shared by everybody who uses it: all findings about a key, and all
 /// keys of an owner.
@@ -24,11 +53,13 @@ pub(in crate::auth) struct Meter {
     /// One for each limit. A lock of all of them, because a request is charged on all or on none; it is held for some
     /// nanoseconds.
     slices: Mutex<Box<[Slice]>>,
-    /// Notified when the database has answered, or has not.
-    pub(super) changed: Notify,
+    /// The credits, if there are any. Locked after the slices.
+    purse: Option<Arc<SharedPurse>>,
+    /// Notified when the database has answered, or has not: that of the purse, if there is one, which other meters may share.
+    pub(super) changed: Arc<Notify>,
 }
 
-/// What stands in the way of a request, as a bit for each limit.
+/// What stands in the way of a request, as a bit for each limit, and one for credits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Obstacles {
     /// These are exhausted.
@@ -39,41 +70,57 @@ pub(super) struct Obstacles {
     pub(super) unavailable: u32,
     /// The database does not answer about these, which admit then.
     pub(super) admitting: u32,
-    /// When all of those that are exhausted begin anew.
+    /// When all limits that are exhausted begin anew, and credits that are have been refilled.
     pub(super) turns_at: MonotonicTime,
+    /// Whether credits are exhausted for which no refill will come.
+    pub(super) is_final: bool,
 }
 
 /// The locked slices.
 pub(super) struct Slices<'a> {
     meter: &'a Meter,
     slices: MutexGuard<'a, Box<[Slice]>>,
+    purse: Option<MutexGuard<'a, Purse>>,
 }
 
 impl Meter {
     /// A meter that has nothing in hand. What `before`, the holder's meter until now, has in hand of limits that stay the same
     /// is passed on.
-    pub(super) fn new(holder: Holder, limits: Limits, before: Option<&Self>) -> Self {
+    pub(super) fn new(holder: Holder, limits: Limits, purse: Option<Arc<SharedPurse>>, before: Option<&Self>) -> Self {
         let mut before = before.map(Self::lock);
         let slice = |limit: &Limit| before.as_mut().and_then(|before| before.hand_over(limit)).unwrap_or_default();
         let slices = limits.as_slice().iter().map(slice).collect();
         drop(before);
-        Self { holder, limits, slices: Mutex::new(slices), changed: Notify::new() }
+        let changed = purse.as_ref().map_or_else(Arc::default, |purse| Arc::clone(&purse.changed));
+        Self { holder, limits, slices: Mutex::new(slices), purse, changed }
     }
 
-    /// Whether this meter counts exactly these limits.
-    pub(super) fn counts(&self, limits: &Limits) -> bool {
-        self.limits == *limits
+    /// Whether this meter counts exactly these limits, and spends these credits.
+    pub(super) fn counts(&self, limits: &Limits, purse: Option<&Arc<SharedPurse>>) -> bool {
+        let same_purse = match (&self.purse, purse) {
+            (None, None) => true,
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        };
+        same_purse && self.limits == *limits
+    }
+
+    /// The credits, if there are any.
+    pub(super) fn purse(&self) -> Option<&Arc<SharedPurse>> {
+        self.purse.as_ref()
     }
 
     pub(super) fn lock(&self) -> Slices<'_> {
         // Nothing panics while they are locked.
-        Slices { meter: self, slices: self.slices.lock().unwrap_or_else(PoisonError::into_inner) }
+        let slices = self.slices.lock().unwrap_or_else(PoisonError::into_inner);
+        Slices { meter: self, slices, purse: self.purse.as_ref().map(|purse| purse.lock()) }
     }
 
     /// The limits on which a request is charged.
     pub(super) fn chosen_by(&self, spending: &Spending<'_>) -> u32 {
         let applies = |(at, limit): (usize, &Limit)| u32::from(spending.applies_to(limit)) << at;
-        self.limits.as_slice().iter().enumerate().map(applies).fold(0, |bits, bit| bits | bit)
+        let credits = if self.purse.is_some() && spending.applies_to_credits() { CREDITS } else { 0 };
+        self.limits.as_slice().iter().enumerate().map(applies).fold(credits, |bits, bit| bits | bit)
     }
 
     fn limit(&self, at: usize) -> &Limit {
@@ -128,13 +175,28 @@ impl Slices<'_> {
                 Reading::Unavailable => found.unavailable |= bit,
             }
         }
+        if let Some(purse) = self.purse.as_ref().filter(|_| chosen & CREDITS != 0) {
+            match purse.read(price.of_credits(), now) {
+                purse::Reading::Enough => {}
+                purse::Reading::Exhausted => {
+                    found.exhausted |= CREDITS;
+                    match purse.refills_at() {
+                        Some(at) => found.turns_at = found.turns_at.max(at),
+                        None => found.is_final = true,
+                    }
+                }
+                purse::Reading::Empty => found.empty |= CREDITS,
+                purse::Reading::Unavailable => found.unavailable |= CREDITS,
+            }
+        }
         found
     }
 
     /// Those among these limits that refuse in an outage.
     pub(super) fn refusing(&self, limits: u32) -> u32 {
         let refuses = |at: &usize| limits & (1 << at) != 0 && self.meter.limit(*at).on_outage == OnOutage::Refuse;
-        (0..self.slices.len()).filter(refuses).fold(0, |bits, at| bits | 1 << at)
+        // Nobody gives credits away.
+        (0..self.slices.len()).filter(refuses).fold(limits & CREDITS, |bits, at| bits | 1 << at)
     }
 
     /// Charges a request on these limits, all of which have enough. Returns those for which to ask the database in advance,
@@ -149,6 +211,12 @@ impl Slices<'_> {
                 }
             }
         }
+        if let Some(purse) = self.purse.as_mut().filter(|_| chosen & CREDITS != 0) {
+            purse.charge(price.of_credits(), now);
+            if purse.begin_supply(now) {
+                low |= CREDITS;
+            }
+        }
         low
     }
 
@@ -161,12 +229,21 @@ impl Slices<'_> {
                 begun |= 1 << at;
             }
         }
+        if let Some(purse) = self.purse.as_mut().filter(|_| limits & CREDITS != 0) {
+            purse.join(price.of_credits());
+            if purse.begin() {
+                begun |= CREDITS;
+            }
+        }
         begun
     }
 
     /// The request does not wait any more.
     pub(super) fn leave(&mut self, limits: u32, price: Price) {
         self.chosen(limits).for_each(|(_, limit, slice)| slice.leave(price.of(limit)));
+        if let Some(purse) = self.purse.as_mut().filter(|_| limits & CREDITS != 0) {
+            purse.leave(price.of_credits());
+        }
     }
 
     fn chosen(&mut self, limits: u32) -> impl Iterator<Item = (usize, &Limit, &mut Slice)> {
@@ -194,6 +271,12 @@ impl LimitReadings for Meter {
     fn count(&self) -> usize {
         self.limits.as_slice().len()
     }
+
+    fn credits(&self) -> Option<CreditsState> {
+        let now = clock::now();
+        let (remaining, refills_in) = self.purse.as_ref()?.lock().remaining(now);
+        Some(CreditsState { remaining, refills_in })
+    }
 }
 
 /// The meters for a key: its own, and its owner's. Both are `None` for most keys.
@@ -206,7 +289,7 @@ pub(in crate::auth) struct Meters {
 }
 
 impl Meters {
-    /// Whether nothing limits the key.
+    /// Whether nothing limits the key, and it spends no credits.
     pub(super) fn are_none(&self) -> bool {
         self.own.is_none() && self.owner.is_none()
     }

@@ -6,11 +6,12 @@
 //! can take the same; whatever crashes, is lost or repeated afterwards, what was taken is used at most once.
 //!
 //! - `slice`: the pure state machine: what is in hand, until when, and how much to ask for
-//! - `meter`: the slices of a key or of an owner
-//! - `registry`: the meters in use
-//! - `fetcher`: asks the database, for many limits in one statement
+//! - `purse`: the same for credits, of which nothing may be lost
+//! - `meter`: the slices and the purse of a key or of an owner
+//! - `registry`, `purses`: the meters in use, and the purses
+//! - `fetcher`, `teller`: ask the database, for many limits or balances in one statement
 //! - `limiter`: charges requests
-//! - `counters`: deletes counters of old windows
+//! - `counters`: deletes counters of old windows, and settles slices of replicas that are gone
 //!
 //! # Why it holds
 //!
@@ -30,5 +31,8 @@ pub mod counts;
 mod fetcher;
 pub(in crate::auth) mod limiter;
 pub(in crate::auth) mod meter;
+pub mod purse;
+mod purses;
 mod registry;
 pub mod slice;
+pub mod teller;

@@ -5,10 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use super::meter::{Meter, Meters};
+use super::{
+    meter::{Meter, Meters},
+    purses::Purses,
+};
 use crate::domain::{
     key_record::KeyRecord,
-    limits::{Holder, Limits},
+    limits::{Holder, Limits, SpentCredits},
 };
 
 /// The smallest number of meters at which those that nobody uses are looked for.
@@ -28,27 +31,30 @@ struct Listed {
 
 impl Registry {
     /// The meters for this key. They are those of earlier reads, as long as these are in use and the limits are the same.
-    pub(super) fn meters(&self, record: &KeyRecord) -> Meters {
-        if record.limits.is_empty() && record.owner_limits.is_empty() {
+    pub(super) fn meters(&self, record: &KeyRecord, purses: &Purses) -> Meters {
+        let is_limited = !record.limits.is_empty() || !record.owner_limits.is_empty();
+        if !is_limited && record.credits.is_none() && record.owner_credits.is_none() {
             return Meters::default();
         }
         let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut meter =
-            |limits: &Limits, holder: &dyn Fn() -> Holder| (!limits.is_empty()).then(|| listed.meter(holder(), limits));
+        let mut meter = |limits: &Limits, credits: Option<SpentCredits>, holder: &dyn Fn() -> Holder| {
+            (!limits.is_empty() || credits.is_some()).then(|| listed.meter(holder(), limits, credits, purses))
+        };
         Meters {
-            own: meter(&record.limits, &|| Holder::of_key(record.id)),
-            owner: meter(&record.owner_limits, &|| Holder::of_owner(&record.owner)),
+            own: meter(&record.limits, record.credits, &|| Holder::of_key(record.id)),
+            owner: meter(&record.owner_limits, record.owner_credits, &|| Holder::of_owner(&record.owner)),
         }
     }
 }
 
 impl Listed {
-    fn meter(&mut self, holder: Holder, limits: &Limits) -> Arc<Meter> {
+    fn meter(&mut self, holder: Holder, limits: &Limits, credits: Option<SpentCredits>, purses: &Purses) -> Arc<Meter> {
         let before = self.meters.get(&holder).and_then(Weak::upgrade);
+        let purse = credits.map(|credits| purses.of(credits));
         match before {
-            Some(meter) if meter.counts(limits) => meter,
+            Some(meter) if meter.counts(limits, purse.as_ref()) => meter,
             before => {
-                let meter = Arc::new(Meter::new(holder, limits.clone(), before.as_deref()));
+                let meter = Arc::new(Meter::new(holder, limits.clone(), purse, before.as_deref()));
                 self.meters.insert(holder, Arc::downgrade(&meter));
                 self.sweep();
                 meter
@@ -87,26 +93,26 @@ mod tests {
 
     #[test]
     fn a_row_that_is_read_again_has_the_same_meters_and_owners_share_theirs() {
-        let registry = Registry::default();
-        assert!(registry.meters(&key(1, "[]", "[]")).are_none());
-        let first = registry.meters(&key(1, MINUTE, HOUR));
-        let again = registry.meters(&key(1, MINUTE, HOUR));
-        let other = registry.meters(&key(2, MINUTE, HOUR));
+        let (registry, purses) = (Registry::default(), Purses::default());
+        assert!(registry.meters(&key(1, "[]", "[]"), &purses).are_none());
+        let first = registry.meters(&key(1, MINUTE, HOUR), &purses);
+        let again = registry.meters(&key(1, MINUTE, HOUR), &purses);
+        let other = registry.meters(&key(2, MINUTE, HOUR), &purses);
         let same = |one: &Option<Arc<Meter>>, other: &Option<Arc<Meter>>| {
             Arc::ptr_eq(one.as_ref().expect("a meter"), other.as_ref().expect("a meter"))
         };
         assert!(same(&first.own, &again.own) && same(&first.owner, &again.owner));
         assert!(!same(&first.own, &other.own) && same(&first.owner, &other.owner));
-        let changed = registry.meters(&key(1, HOUR, HOUR));
+        let changed = registry.meters(&key(1, HOUR, HOUR), &purses);
         assert!(!same(&first.own, &changed.own) && same(&first.owner, &changed.owner));
     }
 
     #[test]
     fn meters_that_nobody_uses_are_forgotten() {
-        let registry = Registry::default();
-        let kept = registry.meters(&key(0, MINUTE, HOUR));
+        let (registry, purses) = (Registry::default(), Purses::default());
+        let kept = registry.meters(&key(0, MINUTE, HOUR), &purses);
         for number in 1..10_000 {
-            registry.meters(&key(number, MINUTE, HOUR));
+            registry.meters(&key(number, MINUTE, HOUR), &purses);
         }
         let listed = registry.0.lock().expect("no panic").meters.len();
         assert!(listed <= SWEEP_AT_LEAST, "{listed}");

@@ -8,7 +8,7 @@ use keyward::{
     auth::lifecycle::Expiry,
     domain::{
         key_record::AllowedIps,
-        limits::{AskedLimit, AskedLimits},
+        limits::{AskedCredits, AskedLimit, AskedLimits},
         metadata::InvalidMetadata,
         scope::Scopes,
         text::{KeyDescription, KeyName},
@@ -16,7 +16,7 @@ use keyward::{
 };
 use time::OffsetDateTime;
 
-use crate::cli::shared::{Misuse, limits, values};
+use crate::cli::shared::{Misuse, credits, limits, values};
 
 #[derive(clap::Args)]
 pub(super) struct Content {
@@ -35,6 +35,9 @@ pub(super) struct Content {
     /// A limit of use, such as minute=1000/1m; may be repeated.
     #[arg(long, value_name = "LIMIT", value_parser = limits::read)]
     pub(super) limit: Vec<AskedLimit>,
+    /// Credits that requests spend, such as 10000,refill=10000/monthly,max=20000.
+    #[arg(long, value_name = "CREDITS", value_parser = credits::read)]
+    pub(super) credits: Option<AskedCredits>,
     /// Notes, as a JSON object.
     #[arg(long, value_name = "JSON")]
     pub(super) metadata: Option<String>,

@@ -27,6 +27,7 @@ Examples:
   keyward keys create --subject alice --issuer https://issuer.example \\
     --name 'invoice service' --environment test --expires-in 90d
   keyward keys create --subject alice --limit day=50000/day
+  keyward keys create --subject alice --credits 1000,refill=1000/monthly
   keyward keys create --subject alice --json | jq -r .apiKey
   keyward keys create --subject alice --dev   # for a running `keyward dev`"
 )]
@@ -74,6 +75,7 @@ fn order(
         metadata: content.notes(Metadata::read)?.unwrap_or_default(),
         allowed_ips: content.allowed_ips()?,
         limits: content.limits()?,
+        credits: content.credits,
         expiry: content.expiry.read(now)?.unwrap_or(Expiry::Latest),
         enabled: content.enabled.unwrap_or(true),
         name: content.name,

@@ -45,6 +45,7 @@ pub(super) fn of_key(key: &ManagedKey, now: OffsetDateTime) -> String {
         ("metadata", record.metadata.as_object().to_owned()),
         ("allowed ips", or_dash(&networks.join(" "))),
         ("limits", limits::written(&record.limits)),
+        ("credits", key.credits.as_ref().map_or("-".to_owned(), ToString::to_string)),
         ("created", minute(Some(key.created_at))),
         ("made by", actor(key.created_by.as_ref())),
         ("updated", minute(Some(key.updated_at))),

@@ -1,14 +1,14 @@
 //! `keyward keys update`, `disable` and `enable`
 
 use keyward::{
-    auth::lifecycle::{Edit, Expiry, Switch},
+    auth::lifecycle::{Edit, Expiry, KeyTopUp, Switch},
     config::KeyPolicy,
     domain::{api_key::KeyId, metadata::MetadataPatch, precondition::Preconditions, text::ChangeReason},
 };
 use time::OffsetDateTime;
 
 use super::{content::Content, show::print_key};
-use crate::cli::shared::{Desk, Misuse, granted, now, operator, output::print_line};
+use crate::cli::shared::{Desk, Misuse, credits::TopUpOptions, granted, now, operator, output::print_line};
 
 /// Change a key. What is not named stays as it is. Returns when every replica goes by it.
 #[derive(clap::Args)]
@@ -22,6 +22,7 @@ Examples:
     --scope orders:read --scope orders:write --expires-in 90d
   keyward keys update 0352mXAgJX8YoWA3E5sR9r --metadata '{\"team\":\"payments\"}'
   keyward keys update 0352mXAgJX8YoWA3E5sR9r --limit minute=1000/1m,cost=5
+  keyward keys update 0352mXAgJX8YoWA3E5sR9r --credits 1000,refill=1000/daily
   keyward keys update 0352mXAgJX8YoWA3E5sR9r --clear allowed-ips,expiry")]
 pub(super) struct Update {
     /// The key's id.
@@ -46,6 +47,7 @@ enum Field {
     Metadata,
     AllowedIps,
     Limits,
+    Credits,
     Expiry,
 }
 
@@ -70,6 +72,7 @@ impl Update {
             ("--metadata", content.metadata.is_some(), Field::Metadata),
             ("--allowed-ip", !content.allowed_ip.is_empty(), Field::AllowedIps),
             ("--limit", !content.limit.is_empty(), Field::Limits),
+            ("--credits", content.credits.is_some(), Field::Credits),
             ("an expiry", expiry.is_some(), Field::Expiry),
         ];
         if let Some((option, ..)) = given.iter().find(|(_, given, field)| *given && self.clear.contains(field)) {
@@ -89,9 +92,37 @@ impl Update {
                 .then(|| content.allowed_ips())
                 .transpose()?,
             limits: (is_cleared(Field::Limits) || !content.limit.is_empty()).then(|| content.limits()).transpose()?,
+            credits: is_cleared(Field::Credits).then_some(None).or(content.credits.clone().map(Some)),
             expiry: is_cleared(Field::Expiry).then_some(Expiry::Never).or(expiry),
             enabled: content.enabled,
         })
+    }
+}
+
+/// Top up the credits of a key, or set them. Returns when every replica applies the change.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyward keys credits 0352mXAgJX8YoWA3E5sR9r --add 10000 --reason 'invoice 4711'
+  keyward keys credits 0352mXAgJX8YoWA3E5sR9r --set 0")]
+pub(super) struct KeyCredits {
+    /// The key's id.
+    id: KeyId,
+    #[command(flatten)]
+    top_up: TopUpOptions,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl KeyCredits {
+    pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
+        let (now, top_up) = (now(), self.top_up.read());
+        let order = KeyTopUp { id: self.id, top_up, reason: self.top_up.reason, once: None };
+        let changed = desk.lifecycle(KeyPolicy::default()).top_up(order, operator(), now).await;
+        let changed = granted(self.id, changed)?;
+        desk.wait_for_everybody().await;
+        print_key(desk, &changed.key, self.json, now)
     }
 }
 

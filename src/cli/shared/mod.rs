@@ -1,6 +1,7 @@
 //! Shared parts of the commands that work on the database.
 //!
 //! - `database`: on which database, and what a command works with there
+//! - `limits`, `credits`: how they are written as options
 //! - `owner`: whose keys are meant
 //! - `values`: what an option may be
 //! - `table`: output for people
@@ -8,6 +9,7 @@
 //! - `output`: how anything is printed
 //! - `leases`: how a change becomes true for replicas that this process cannot hear
 
+pub(in crate::cli) mod credits;
 mod database;
 mod leases;
 pub(in crate::cli) mod limits;

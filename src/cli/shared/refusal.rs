@@ -40,6 +40,7 @@ fn violation(violation: &Violation) -> String {
         }
         Violation::ScopeNotHeld(scope) | Violation::ScopeNotForKeys(scope) => format!("only tokens may carry {scope}"),
         Violation::Limits(refused) => format!("the limits: {refused}"),
+        Violation::Credits(refused) => format!("the credits: {refused}"),
         Violation::Metadata(error) => format!("the metadata: {error}"),
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::{
     api_key::{Environment, KeyId},
     audit::Actor,
     denial::Denial,
-    limits::Limits,
+    limits::{Credits, Limits, SpentCredits},
     metadata::Metadata,
     network,
     owner::Owner,
@@ -21,6 +21,9 @@ use crate::domain::{
 
 /// The maximum number of networks that a key can be bound to.
 pub const ALLOWED_IPS_MAX: usize = 50;
+
+/// A purse, with its part of the meter and of the lists of both.
+const PURSE_BYTES: usize = 500;
 
 /// What a check needs, except the hash. A replica keeps up to a million of these in memory, so a record contains only
 /// what a check or its response needs.
@@ -52,6 +55,10 @@ pub struct KeyRecord {
     pub limits: Limits,
     /// The limits on its owner, which all of their keys share.
     pub owner_limits: Limits,
+    /// The credits that the key spends.
+    pub credits: Option<SpentCredits>,
+    /// The credits of its owner, which all of their keys spend.
+    pub owner_credits: Option<SpentCredits>,
 }
 
 impl KeyRecord {
@@ -71,6 +78,8 @@ impl KeyRecord {
             revoked_at: None,
             limits: Limits::default(),
             owner_limits: Limits::default(),
+            credits: None,
+            owner_credits: None,
         }
     }
 
@@ -139,6 +148,7 @@ impl KeyRecord {
             + size_of_val(self.allowed_ips.networks())
             + self.limits.bytes_besides()
             + self.owner_limits.bytes_besides()
+            + PURSE_BYTES * (usize::from(self.credits.is_some()) + usize::from(self.owner_credits.is_some()))
     }
 }
 
@@ -216,6 +226,8 @@ pub struct ManagedKey {
     pub record: KeyRecord,
     /// The purpose of the key.
     pub description: Option<KeyDescription>,
+    /// The credits that the key spends, as they were when it was read.
+    pub credits: Option<Credits>,
     /// When the key was created.
     pub created_at: OffsetDateTime,
     /// Who created it; `None` if an earlier version did not record it.
@@ -243,6 +255,7 @@ impl ManagedKey {
             disabled_by: (!record.enabled).then_some(Role::Owner),
             record: KeyRecord { name, ..record },
             description: None,
+            credits: None,
             created_at,
             created_by: None,
             updated_at: created_at,

@@ -11,7 +11,7 @@ use crate::domain::{
     audit::{Action, Author},
     coherence::Mark,
     key_record::ManagedKey,
-    limits::LimitsRefused,
+    limits::{CreditsChange, CreditsRefused, LimitsRefused},
     metadata::InvalidMetadata,
     owner::Owner,
     ports::keys::StoredHash,
@@ -93,6 +93,14 @@ pub enum Violation {
     Metadata(InvalidMetadata),
     /// The limits can't be these.
     Limits(LimitsRefused),
+    /// The credits can't be these.
+    Credits(CreditsRefused),
+}
+
+impl From<CreditsRefused> for Refusal {
+    fn from(refused: CreditsRefused) -> Self {
+        Self::Against(vec![Violation::Credits(refused)])
+    }
 }
 
 impl From<LimitsRefused> for Refusal {
@@ -105,6 +113,8 @@ impl From<LimitsRefused> for Refusal {
 pub struct Insertion<'a> {
     /// The key.
     pub key: &'a ManagedKey,
+    /// Its credits, if it gets any.
+    pub credits: Option<&'a CreditsChange>,
     /// The hash of its secret.
     pub hash: &'a StoredHash,
     /// The caller's reach.
@@ -161,6 +171,10 @@ pub struct Change<'a> {
     pub decide: &'a Decide<'a>,
     /// What belongs to the successor that `decide` may create.
     pub successor: Option<SuccessorProof<'a>>,
+    /// Whether `decide` may change credits.
+    pub with_credits: bool,
+    /// The idempotent request, if repeating it must not change the key again.
+    pub once: Option<&'a IdempotentRequest>,
     /// The owner's limits; unlimited if the change neither creates nor revives a key.
     pub quota: Quota,
     /// The message that announces the change to the replicas. It is sent even if nothing changes, because whoever made
@@ -188,6 +202,20 @@ pub struct Decision {
     pub event: Option<Event>,
     /// A successor to be created.
     pub successor: Option<ManagedKey>,
+    /// The change of its credits, if there is one.
+    pub credits: Option<CreditsChange>,
+}
+
+impl Decision {
+    /// That nothing changes.
+    pub fn unchanged(key: ManagedKey) -> Self {
+        Self { key, event: None, successor: None, credits: None }
+    }
+
+    /// That the key changes, and nothing besides.
+    pub fn change(key: ManagedKey, event: Event) -> Self {
+        Self { key, event: Some(event), successor: None, credits: None }
+    }
 }
 
 /// An event for the audit.

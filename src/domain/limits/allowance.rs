@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::Limit;
+use super::{CREDITS, Limit};
 
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,16 @@ pub struct LimitState<'a> {
     pub resets_in: Duration,
 }
 
+/// What is left of credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreditsState {
+    /// How much this replica knows to be left: what it has in hand, and what was left when it last asked. Other replicas may
+    /// have spent some of it since.
+    pub remaining: u64,
+    /// How long until the next refill, if there will be one.
+    pub refills_in: Option<Duration>,
+}
+
 /// The limits of one holder, which can be read at any time.
 pub trait LimitReadings: Send + Sync {
     /// Visits each limit.
@@ -23,6 +33,9 @@ pub trait LimitReadings: Send + Sync {
 
     /// The number of limits.
     fn count(&self) -> usize;
+
+    /// What is left of the credits, if there are any.
+    fn credits(&self) -> Option<CreditsState>;
 }
 
 /// The limits that were applied to a request: those of the key, and those of its owner. What is left is read when it is
@@ -43,7 +56,16 @@ impl Allowance {
         }
     }
 
-    /// Whether no limit applied.
+    /// Visits the credits: those of the key first. `true`: those of the owner.
+    pub fn visit_credits(&self, visitor: &mut dyn FnMut(CreditsState, bool)) {
+        for (readings, of_owner) in [(&self.of_key, false), (&self.of_owner, true)] {
+            if let Some(state) = readings.as_ref().and_then(|readings| readings.credits()) {
+                visitor(state, of_owner);
+            }
+        }
+    }
+
+    /// Whether no limit applied, and no credits.
     pub fn is_unlimited(&self) -> bool {
         self.of_key.is_none() && self.of_owner.is_none()
     }
@@ -54,6 +76,9 @@ impl fmt::Debug for Allowance {
         let mut list = formatter.debug_list();
         self.visit(&mut |state| {
             list.entry(&(state.limit.name.as_str(), state.remaining));
+        });
+        self.visit_credits(&mut |state, _| {
+            list.entry(&(CREDITS, state.remaining));
         });
         list.finish()
     }
@@ -66,8 +91,26 @@ pub struct Exceeded {
     pub allowance: Allowance,
     /// A bit for each limit that has too little left, in the order of [`Allowance::visit`].
     pub violated: u32,
-    /// How long until all of these begin anew.
-    pub retry_after: Duration,
+    /// Whether the key's own credits are exhausted, or those of its owner.
+    pub credits: SpentUp,
+    /// How long until all of these begin anew, or are refilled; `None` if there are credits that will not be.
+    pub retry_after: Option<Duration>,
+}
+
+/// Whose credits are exhausted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpentUp {
+    /// The key's own.
+    pub of_key: bool,
+    /// The owner's.
+    pub of_owner: bool,
+}
+
+impl SpentUp {
+    /// Whether any are.
+    pub fn any(self) -> bool {
+        self.of_key || self.of_owner
+    }
 }
 
 impl Exceeded {
@@ -82,9 +125,14 @@ impl Exceeded {
         });
     }
 
+    /// Whether credits are all that has too little left.
+    pub fn is_of_credits_alone(&self) -> bool {
+        self.violated == 0
+    }
+
     /// [`retry_after`](Self::retry_after) in whole seconds, at least one. Rounded up, so that nobody retries too early.
-    pub fn retry_after_seconds(&self) -> u32 {
-        let seconds = self.retry_after.as_secs() + u64::from(self.retry_after.subsec_nanos() > 0);
-        u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        let seconds = |span: Duration| span.as_secs() + u64::from(span.subsec_nanos() > 0);
+        self.retry_after.map(|span| u32::try_from(seconds(span).max(1)).unwrap_or(u32::MAX))
     }
 }

@@ -1,7 +1,7 @@
 //! Changes of the limits on a key. An owner limits their own keys; what an administrator has limited, only an administrator
 //! can loosen.
 
-use super::{InvalidLimits, Limit, LimitName, Limits};
+use super::{CREDITS, InvalidLimits, Limit, LimitName, Limits};
 use crate::domain::role::Role;
 
 /// A limit that somebody asks for.
@@ -35,6 +35,10 @@ impl AskedLimits {
     /// [`InvalidLimits`].
     pub fn new(asked: Vec<AskedLimit>) -> Result<Self, InvalidLimits> {
         Limits::new(asked.iter().map(|asked| asked.limit.clone()).collect())?;
+        // Those that were set when there were no credits are still read.
+        if asked.iter().any(|asked| asked.limit.name.as_str() == CREDITS) {
+            return Err(InvalidLimits::Reserved);
+        }
         Ok(Self(asked))
     }
 

@@ -2,12 +2,14 @@
 //!
 //! - `limit`, `window`: one limit, and the windows in which it counts
 //! - `asked`: limits as somebody wants them to be, and whether they may
+//! - `credits`: a balance that requests spend, besides limits
 //! - `spending`: what a request uses of them
 //! - `stored`: limits as the database has them
 //! - `allowance`: what is left of them, and which are exhausted
 
 mod allowance;
 mod asked;
+mod credits;
 mod limit;
 mod spending;
 mod stored;
@@ -18,8 +20,12 @@ use std::{num::NonZeroI64, sync::Arc};
 use sha2::{Digest, Sha256};
 
 pub use self::{
-    allowance::{Allowance, Exceeded, LimitReadings, LimitState},
+    allowance::{Allowance, CreditsState, Exceeded, LimitReadings, LimitState, SpentUp},
     asked::{AskedLimit, AskedLimits, LimitsRefused},
+    credits::{
+        AskedCredits, CREDITS, CreditRules, Credits, CreditsChange, CreditsRefused, InvalidCredits, Refill,
+        RefillInterval, SpentCredits, TopUp,
+    },
     limit::{AMOUNT_MAX, InvalidLimit, Limit, LimitName, NAME_MAX_BYTES as LIMIT_NAME_MAX_BYTES, OnOutage},
     spending::{Price, Spending},
     stored::InvalidLimits,
@@ -65,7 +71,16 @@ impl Limits {
 
     /// Changes whenever the limits do, as the version of what has no counter.
     pub fn version(&self) -> NonZeroI64 {
-        let hash: [u8; 32] = Sha256::digest(self.to_stored().to_string()).into();
+        Self::version_of(&self.to_stored().to_string())
+    }
+
+    /// The same, of limits and rules of credits.
+    pub fn version_with(&self, rules: &CreditRules) -> NonZeroI64 {
+        Self::version_of(&format!("{} {}", self.to_stored(), rules.to_json()))
+    }
+
+    fn version_of(text: &str) -> NonZeroI64 {
+        let hash: [u8; 32] = Sha256::digest(text).into();
         let number = i64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));
         // Without the sign, it looks like any other version.
         NonZeroI64::new(number & i64::MAX).unwrap_or(NonZeroI64::MAX)

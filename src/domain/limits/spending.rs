@@ -1,6 +1,6 @@
 //! What a request uses of limits, and what the use is called.
 
-use super::{Limit, LimitName};
+use super::{CREDITS, Limit, LimitName};
 use crate::domain::usage::UsageTag;
 
 /// What a request uses of the limits that apply to it, and what the use is called.
@@ -33,11 +33,21 @@ impl Spending<'_> {
     pub fn applies_to(&self, limit: &Limit) -> bool {
         self.only.is_empty() || self.only.contains(&limit.name)
     }
+
+    /// Whether credits are spent.
+    pub fn applies_to_credits(&self) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name.as_str() == CREDITS)
+    }
 }
 
 impl Price {
     /// What the request uses of this limit.
     pub fn of(self, limit: &Limit) -> u64 {
         self.cost.unwrap_or(limit.cost).max(self.at_least)
+    }
+
+    /// What the request uses of credits.
+    pub fn of_credits(self) -> u64 {
+        self.cost.unwrap_or(1).max(self.at_least)
     }
 }

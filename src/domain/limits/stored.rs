@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{InvalidLimit, InvalidWindow, LIMITS_MAX, Limit, LimitName, Limits, OnOutage};
+use super::{CREDITS, InvalidLimit, InvalidWindow, LIMITS_MAX, Limit, LimitName, Limits, OnOutage};
 use crate::domain::role::Role;
 
 /// Limits are invalid.
@@ -14,6 +14,9 @@ pub enum InvalidLimits {
     /// Two limits have the same name.
     #[error("two limits have the name {0}")]
     Repeated(LimitName),
+    /// A limit has a name that means credits.
+    #[error("no limit can have the name {CREDITS}, which means the credits")]
+    Reserved,
     /// They are not an array of objects.
     #[error("not an array of objects with name, limit and window")]
     Form,

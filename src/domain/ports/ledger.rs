@@ -13,10 +13,9 @@ use crate::domain::{
     ledger::{
         Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
     },
-    limits::Limits,
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
-    owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
+    owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
     text::ChangeReason,
     token::TokenRevocation,
 };
@@ -116,13 +115,13 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] if it may not have been switched.
     async fn switch_owner(&self, switch: &OwnerSwitch, by: Together<'_>) -> Result<OwnerSwitched, StoreError>;
 
-    /// The limits that all keys of an owner share.
+    /// The limits and the credits that all keys of an owner share.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
-    async fn owner_limits(&self, owner: &Owner) -> Result<Limits, StoreError>;
+    async fn owner_limits(&self, owner: &Owner) -> Result<OwnerAllowance, StoreError>;
 
-    /// Replaces the limits that all keys of an owner share, including their future ones.
+    /// Changes the limits and the credits that all keys of an owner share, including their future ones.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have been replaced.

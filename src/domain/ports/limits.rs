@@ -40,7 +40,83 @@ pub struct SliceGrant {
     pub at: OffsetDateTime,
 }
 
-/// The counters of limits.
+/// What a purse says to the database: all that it has ever spent, and what it has in hand. So a message means the same
+/// however often it is sent, and whatever became of those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CreditRequest {
+    /// Whose balance.
+    pub holder: Holder,
+    /// The purse. Those that a replica begins later have greater numbers.
+    pub purse: u64,
+    /// The message of this purse. Later ones have greater numbers.
+    pub message: u64,
+    /// All that the purse has ever spent.
+    pub used: u64,
+    /// What the purse has in hand. What it was given besides goes back.
+    pub in_hand: u64,
+    /// With less than this, nothing can be done, so that nothing is taken.
+    pub least: u64,
+    /// What the requests need that wait now.
+    pub need: u64,
+    /// What would last for a while; 0 takes nothing.
+    pub want: u64,
+}
+
+/// What became of a [`CreditRequest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CreditGrant {
+    /// How the message was understood.
+    pub outcome: CreditOutcome,
+    /// What the purse may use, which no other may.
+    pub granted: u64,
+    /// What was left of the balance afterwards.
+    pub left: u64,
+    /// What other replicas have of it. Some of that may come back.
+    pub elsewhere: u64,
+    /// When the next refill comes.
+    pub next_refill: Option<OffsetDateTime>,
+    /// The database's clock while it was decided.
+    pub at: OffsetDateTime,
+}
+
+/// How a [`CreditRequest`] was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CreditOutcome {
+    /// As it was meant.
+    Done,
+    /// A later message was heard before.
+    Late,
+    /// The balance was set. What is in hand is void.
+    Changed,
+    /// There is no balance.
+    Gone,
+}
+
+impl CreditOutcome {
+    /// The outcome with this name in the database.
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            "done" => Some(Self::Done),
+            "late" => Some(Self::Late),
+            "changed" => Some(Self::Changed),
+            "gone" => Some(Self::Gone),
+            _ => None,
+        }
+    }
+}
+
+/// What was settled of slices whose replicas are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettledSlices {
+    /// The last holder that was looked at; `None` at the end.
+    pub last: Option<Holder>,
+    /// The number of slices.
+    pub slices: u64,
+    /// How many credits count as spent now, because nobody knows whether they were.
+    pub credits: u64,
+}
+
+/// The counters of limits, and the balances.
 #[async_trait]
 pub trait LimitStore: Send + Sync {
     /// Takes a slice for each request, in this order. What was granted is taken for good: a replica that does not use it
@@ -56,4 +132,16 @@ pub trait LimitStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if it may not have been done.
     async fn forget_counters(&self, after: Holder, most: u32) -> Result<(Option<Holder>, u64), StoreError>;
+
+    /// Settles what purses of this replica have spent, and gives them new slices, for each request in this order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is unknown whether anything was done. Then nothing of what was granted may be used.
+    async fn exchange_credits(&self, requests: &[CreditRequest]) -> Result<Vec<CreditGrant>, StoreError>;
+
+    /// Settles slices of replicas that have been silent for long. Looks at `most` of them after the holder `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it may not have been done.
+    async fn settle_silent_slices(&self, after: Holder, most: u32) -> Result<SettledSlices, StoreError>;
 }

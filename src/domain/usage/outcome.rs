@@ -26,11 +26,13 @@ pub enum UseOutcome {
     NotAllowed,
     /// A limit is exhausted.
     RateLimited,
+    /// Credits are exhausted, and no limit is.
+    CreditsExhausted,
 }
 
 impl UseOutcome {
     /// Every outcome, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Granted,
         Self::Expired,
         Self::Revoked,
@@ -41,6 +43,7 @@ impl UseOutcome {
         Self::WrongEnvironment,
         Self::NotAllowed,
         Self::RateLimited,
+        Self::CreditsExhausted,
     ];
 
     /// The number of outcomes.
@@ -74,6 +77,7 @@ impl UseOutcome {
             Self::WrongEnvironment => "wrong_environment",
             Self::NotAllowed => "not_allowed",
             Self::RateLimited => "rate_limited",
+            Self::CreditsExhausted => "credits_exhausted",
         }
     }
 
@@ -95,6 +99,7 @@ impl From<Denial> for UseOutcome {
             Denial::Scope(_) | Denial::Scopes => Self::InsufficientScope,
             Denial::OtherEnvironment => Self::WrongEnvironment,
             Denial::RateLimited(_) => Self::RateLimited,
+            Denial::CreditsExhausted(_) => Self::CreditsExhausted,
             _ => Self::NotAllowed,
         }
     }

@@ -1,5 +1,7 @@
 //! The reasons for refusing a credential: in detail for the log, and reduced for the client.
 
+use crate::domain::limits::Exceeded;
+
 /// Why a request was refused, for the log and the owner. A stranger gets a [`PublicDenial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
@@ -23,8 +25,11 @@ pub enum Denial {
     KeyExpired,
     /// The key must not be used from this address.
     KeyAddress,
-    /// The credential is valid, but one of its limits is exhausted, for so many seconds.
-    RateLimited(u32),
+    /// The credential is valid, but one of its limits is exhausted, for so many seconds; `None` if credits are as well, and will
+    /// not be refilled.
+    RateLimited(Option<u32>),
+    /// The credential is valid, but its credits are exhausted, for so many seconds, if they will be refilled.
+    CreditsExhausted(Option<u32>),
     /// The credential is valid, but lacks a required scope.
     Scope(&'static str),
     /// The credential is valid, but lacks scopes that a policy or the gateway demands.
@@ -111,8 +116,8 @@ pub enum PublicDenial {
     InvalidCredential,
     /// The credential is valid but insufficient (RFC 6750 §3.1 `insufficient_scope`).
     InsufficientScope(&'static str),
-    /// The credential is valid, but has used up what it may for so many seconds (RFC 6585 §4).
-    RateLimited(u32),
+    /// The credential is valid, but has used up what it may (RFC 6585 §4), for so many seconds, if it is known.
+    RateLimited(Option<u32>),
     /// The policy does not allow the request, whatever scopes a credential has.
     NotAllowed,
 }
@@ -147,12 +152,13 @@ impl Denial {
             Self::RequestUnclear => 15,
             Self::MetricsToken => 16,
             Self::RateLimited(_) => 17,
+            Self::CreditsExhausted(_) => 18,
             Self::Token(fault) => Self::OF_REQUESTS_AND_KEYS.len() + fault as usize,
         }
     }
 
     /// One for each code, besides those of tokens.
-    const OF_REQUESTS_AND_KEYS: [Self; 18] = [
+    const OF_REQUESTS_AND_KEYS: [Self; 19] = [
         Self::Missing,
         Self::Ambiguous,
         Self::KeyMalformed,
@@ -170,7 +176,8 @@ impl Denial {
         Self::RequestUnknown,
         Self::RequestUnclear,
         Self::MetricsToken,
-        Self::RateLimited(0),
+        Self::RateLimited(None),
+        Self::CreditsExhausted(None),
     ];
 
     /// The part of this that a stranger may know.
@@ -179,7 +186,7 @@ impl Denial {
             Self::Missing => PublicDenial::MissingCredential,
             Self::Ambiguous => PublicDenial::InvalidRequest,
             Self::Scope(scope) => PublicDenial::InsufficientScope(scope),
-            Self::RateLimited(seconds) => PublicDenial::RateLimited(seconds),
+            Self::RateLimited(seconds) | Self::CreditsExhausted(seconds) => PublicDenial::RateLimited(seconds),
             Self::Scopes
             | Self::OtherKind
             | Self::OtherEnvironment
@@ -211,8 +218,16 @@ impl Denial {
             Self::RequestUnclear => "policy_request_unclear",
             Self::MetricsToken => "metrics_token",
             Self::RateLimited(_) => "rate_limited",
+            Self::CreditsExhausted(_) => "credits_exhausted",
             Self::Token(fault) => fault.code(),
         }
+    }
+}
+
+impl From<&Exceeded> for Denial {
+    fn from(exceeded: &Exceeded) -> Self {
+        let seconds = exceeded.retry_after_seconds();
+        if exceeded.is_of_credits_alone() { Self::CreditsExhausted(seconds) } else { Self::RateLimited(seconds) }
     }
 }
 

@@ -56,6 +56,8 @@ statements! {
     ReadReplicas = "read_replicas",
     TakeSlices = "take_slices",
     ForgetCounters = "forget_counters",
+    ExchangeCredits = "exchange_credits",
+    SettleSlices = "settle_slices",
     Sample = "sample",
     Examine = "examine",
 }

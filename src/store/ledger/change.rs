@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    Store, announce, audit,
-    insert::{metadata_as_sent, objections, remember, write_key},
+    Store, announce, audit, credits,
+    insert::{metadata_as_sent, objections, remember, was_made, write_key},
     managed_rows, owner_parts,
 };
 use crate::domain::{
@@ -23,13 +23,25 @@ impl Store {
         let mut seat = self.to_change(change.reach).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
-        if change.successor.is_some() || change.quota.living.is_some() {
+        // Keys that share credits belong to one owner, and are changed together.
+        if change.successor.is_some() || change.quota.living.is_some() || change.with_credits {
             lock_owner_of_key(transaction, change).await?;
         }
         let Some(key) = locked(transaction, change).await? else {
             return Ok(Outcome::Refused(Refusal::NotFound));
         };
-        let Decision { key: mut changed, event, successor } = match (change.decide)(&key) {
+        let id = key.record.id.as_uuid();
+        if let Some(request) = change.once
+            && let Some(is_same) = was_made(transaction, request, change.at).await?
+        {
+            if !is_same {
+                return Ok(Outcome::Refused(Refusal::OtherRequest));
+            }
+            announce(transaction, &[id], change.mark).await?;
+            seat.connection.finish().await?;
+            return Ok(Outcome::Changed(Box::new(key)));
+        }
+        let Decision { key: mut changed, event, successor, credits } = match (change.decide)(&key) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
@@ -41,15 +53,22 @@ impl Store {
                 return Ok(Outcome::Refused(refusal));
             }
         }
+        if let Some(credits) = &credits {
+            credits::change_of_key(transaction, &mut changed, credits).await?;
+        }
+        if let Some(request) = change.once
+            && !remember(transaction, request, Some(key.record.id), change.at).await?
+        {
+            return Ok(Outcome::Refused(Refusal::OtherRequest));
+        }
         if let (Some(successor), Some(proof)) = (&successor, change.successor) {
             write_key(transaction, successor, proof.hash).await?;
             if let Some(request) = proof.request
-                && !remember(transaction, request, successor).await?
+                && !remember(transaction, request, Some(successor.record.id), change.at).await?
             {
                 return Ok(Outcome::Refused(Refusal::OtherRequest));
             }
         }
-        let id = changed.record.id.as_uuid();
         if let Some(event) = &event {
             changed.version = overwrite(transaction, &changed, change.at).await?;
             changed.updated_at = change.at;
@@ -101,7 +120,13 @@ async fn locked(connection: &mut PgConnection, change: &Change<'_>) -> Result<Op
         issuer,
         subject,
     );
-    query.fetch_optional(connection).await?.map(ManagedKey::try_from).transpose()
+    let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let mut key = ManagedKey::try_from(row)?;
+    // Read again, because somebody may have changed them while this has waited for the lock of the key.
+    if let (true, Some(spent)) = (change.with_credits, key.record.credits) {
+        key.credits = credits::read(connection, spent.holder).await?;
+    }
+    Ok(Some(key))
 }
 
 /// Writes the changeable columns and returns the new version.
@@ -116,7 +141,8 @@ async fn overwrite(
         "UPDATE api_keys
          SET name = $2, scopes = $3, metadata = $4::text::jsonb, metadata_as_sent = $5, allowed_ips = $6,
              expires_at = $7, enabled = $8, disabled_by = $9, revoked_at = $10, revoked_reason = $11,
-             successor_id = $12, updated_at = $13, description = $14, limits = $15
+             successor_id = $12, updated_at = $13, description = $14, limits = $15, credits_holder = $16,
+             credits_version = $17
          WHERE id = $1
          RETURNING version",
         record.id.as_uuid(),
@@ -134,6 +160,8 @@ async fn overwrite(
         at,
         key.description.as_ref().map(|description| description.as_str()),
         record.limits.to_stored(),
+        record.credits.map(|credits| credits::uuid(credits.holder)),
+        record.credits.map(|credits| credits.version),
     );
     let version = query.fetch_one(connection).await?;
     Ok(version.try_into().unwrap_or(FIRST_VERSION))

@@ -5,7 +5,7 @@ use serde_json::Map;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
-use super::{super::rows::ActorColumns, Store, audit, lock_owner, managed_rows};
+use super::{super::rows::ActorColumns, Store, audit, credits, lock_owner, managed_rows};
 use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
@@ -38,16 +38,20 @@ impl Store {
         if let Some(refusal) = objections.too_many.or(owner_disabled).or(objections.too_fast) {
             return Ok(Inserted::Refused(refusal));
         }
-        write_key(transaction, insertion.key, insertion.hash).await?;
+        let mut key = insertion.key.clone();
+        if let Some(change) = insertion.credits {
+            credits::change_of_key(transaction, &mut key, change).await?;
+        }
+        write_key(transaction, &key, insertion.hash).await?;
         if let Some(request) = insertion.request
-            && !remember(transaction, request, insertion.key).await?
+            && !remember(transaction, request, Some(key.record.id), now).await?
         {
             return Ok(Inserted::Refused(Refusal::OtherRequest));
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
         audit::write(transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
         seat.connection.finish().await?;
-        Ok(Inserted::Now(Box::new(insertion.key.clone())))
+        Ok(Inserted::Now(Box::new(key)))
     }
 }
 
@@ -69,7 +73,9 @@ pub(super) async fn earlier(
     if remembered.request_hash != request.hash {
         return Ok(Some(Inserted::Refused(Refusal::OtherRequest)));
     }
-    let row = managed_rows!("WHERE api_keys.id = $1", remembered.key_id).fetch_optional(connection).await?;
+    // A request for an owner has made no key, and nobody asks here for it.
+    let Some(key) = remembered.key_id else { return Ok(Some(Inserted::Refused(Refusal::OtherRequest))) };
+    let row = managed_rows!("WHERE api_keys.id = $1", key).fetch_optional(connection).await?;
     let key = row.map(ManagedKey::try_from).transpose()?;
     Ok(key.map(|key| Inserted::Before(Box::new(key))))
 }
@@ -140,8 +146,10 @@ pub(super) async fn write_key(
     let query = sqlx::query!(
         "INSERT INTO api_keys (id, issuer, subject, name, environment, scopes, metadata, metadata_as_sent, allowed_ips,
                                expires_at, enabled, disabled_by, created_at, updated_at, secret_hash, description,
-                               creator_kind, creator_issuer, creator_subject, predecessor_id, limits)
-         VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19, $20)",
+                               creator_kind, creator_issuer, creator_subject, predecessor_id, limits, credits_holder,
+                               credits_version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19, $20,
+                 $21, $22)",
         record.id.as_uuid(),
         &*record.owner.issuer,
         &*record.owner.subject,
@@ -162,18 +170,38 @@ pub(super) async fn write_key(
         creator.and_then(|creator| creator.subject.as_deref()),
         key.predecessor.map(|predecessor| predecessor.as_uuid()),
         record.limits.to_stored(),
+        record.credits.map(|credits| credits::uuid(credits.holder)),
+        record.credits.map(|credits| credits.version),
     );
     query.execute(connection).await.map(drop)
 }
 
-/// Stores the key that the request has created. `false` if another request with this `Idempotency-Key`, for a key of
+/// Whether an earlier request had this `Idempotency-Key`: `Some(true)` if it was the same.
+pub(super) async fn was_made(
+    connection: &mut PgConnection,
+    request: &IdempotentRequest,
+    now: OffsetDateTime,
+) -> Result<Option<bool>, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        "SELECT request_hash FROM idempotency_keys
+         WHERE issuer = $1 AND subject = $2 AND idempotency_key = $3 AND created_at > $4",
+        &*request.by.issuer,
+        &*request.by.subject,
+        request.key,
+        now - REMEMBERED,
+    );
+    Ok(query.fetch_optional(connection).await?.map(|hash| hash == request.hash))
+}
+
+/// Stores the key that the request has created or changed; `None`: it is about an owner. `false` if another request with this `Idempotency-Key`, for a key of
 /// another owner, was faster; the owner's lock does not serialize these.
 pub(super) async fn remember(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
-    key: &ManagedKey,
+    key: Option<KeyId>,
+    now: OffsetDateTime,
 ) -> Result<bool, sqlx::Error> {
-    let forgotten = key.created_at - REMEMBERED;
+    let forgotten = now - REMEMBERED;
     let query = sqlx::query!(
         "INSERT INTO idempotency_keys (issuer, subject, idempotency_key, request_hash, key_id, created_at)
          VALUES ($1, $2, $3, $4, $5, $6)
@@ -184,8 +212,8 @@ pub(super) async fn remember(
         &*request.by.subject,
         request.key,
         request.hash.as_slice(),
-        key.record.id.as_uuid(),
-        key.created_at,
+        key.map(|key| key.as_uuid()),
+        now,
         forgotten,
     );
     if query.execute(&mut *connection).await?.rows_affected() == 0 {

@@ -1,9 +1,10 @@
-//! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `owner_limits`, `revoked_tokens`,
-//! `tokens_not_before` and `audit_events`.
+//! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `owner_limits`, `credits`,
+//! `revoked_tokens`, `tokens_not_before` and `audit_events`.
 
 mod audit;
 mod change;
 pub(super) mod conditions;
+mod credits;
 mod ended;
 mod insert;
 mod list;
@@ -29,10 +30,9 @@ use crate::domain::{
     ledger::{
         Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
     },
-    limits::Limits,
     listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
-    owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
+    owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
     ports::{StoreError, ledger::KeyLedger},
     text::ChangeReason,
     token::TokenRevocation,
@@ -128,7 +128,7 @@ impl KeyLedger for Store {
         self.within_deadline(Statement::SwitchOwner, self.switch(switch, by)).await
     }
 
-    async fn owner_limits(&self, owner: &Owner) -> Result<Limits, StoreError> {
+    async fn owner_limits(&self, owner: &Owner) -> Result<OwnerAllowance, StoreError> {
         self.within_deadline(Statement::ShowOwnerLimits, self.limits_of_owner(owner)).await
     }
 

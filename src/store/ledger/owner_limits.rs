@@ -1,23 +1,28 @@
-//! The limits that all keys of an owner share.
+//! The limits and the credits that all keys of an owner share.
 
 use serde_json::{Map, json};
 use sqlx::PgConnection;
 
-use super::{Store, audit, lock_owner, owners::announce_keys_of};
+use super::{
+    Store, audit, credits,
+    insert::{remember, was_made},
+    lock_owner,
+    owners::announce_keys_of,
+};
 use crate::domain::{
     audit::Action,
     ledger::{Event, Reach, Refusal, Together},
-    limits::Limits,
+    limits::{Credits, CreditsChange, Holder, Limits},
     owner::Owner,
-    owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
+    owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange, OwnerLimitsChanged},
     ports::StoreError,
     role::Role,
 };
 
 impl Store {
-    pub(super) async fn limits_of_owner(&self, owner: &Owner) -> Result<Limits, StoreError> {
+    pub(super) async fn limits_of_owner(&self, owner: &Owner) -> Result<OwnerAllowance, StoreError> {
         let mut seat = self.to_read(&Reach::Any).await?;
-        current(&mut seat.connection, owner).await
+        Ok(current(&mut seat.connection, owner).await?.allowance)
     }
 
     /// Announces the change even if nothing changes, because whoever made it earlier may have failed after the commit,
@@ -33,50 +38,124 @@ impl Store {
         let transaction = &mut *seat.connection;
         lock_owner(transaction, owner).await?;
         let before = current(transaction, owner).await?;
-        if let Err(refusal) = change.preconditions.demand(before.version()) {
-            return Ok(Err(refusal));
-        }
-        let limits = match change.limits.applied_to(&before, Role::Administrator) {
-            Ok(limits) => limits,
-            Err(refused) => return Ok(Err(refused.into())),
+        let mut changed = false;
+        let mut after = before.clone();
+        let made_before = match &change.once {
+            Some(request) => was_made(transaction, request, change.at).await?,
+            None => None,
         };
-        let changed = limits != before;
-        if changed {
-            write(transaction, change, &limits).await?;
-            let details = json!({ "changes": { "limits": { "from": before.to_stored(), "to": limits.to_stored() } } });
-            let details = details.as_object().map_or_else(Map::new, Clone::clone);
-            let event = Event { action: Action::OwnerLimitsChanged, details };
-            audit::write(transaction, change.at, &[], owner, by.author, &event).await?;
+        match made_before {
+            Some(false) => return Ok(Err(Refusal::OtherRequest)),
+            Some(true) => {}
+            None => {
+                if let Err(refusal) = change.preconditions.demand(before.allowance.version()) {
+                    return Ok(Err(refusal));
+                }
+                let (limits, credits) = match decide(change, &before.allowance) {
+                    Ok(decided) => decided,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                changed = limits != before.allowance.limits || credits.is_some();
+                after.allowance.limits = limits;
+                if let Some(credits) = &credits {
+                    let holder = Holder::of_owner(owner);
+                    after.version = credits::apply(transaction, holder, credits).await?.map(|spent| spent.version);
+                    after.allowance.credits = credits::read(transaction, holder).await?;
+                }
+                if changed {
+                    write(transaction, change, &after).await?;
+                    let event = event(change, &before.allowance, &after.allowance, credits.as_ref());
+                    audit::write(transaction, change.at, &[], owner, by.author, &event).await?;
+                }
+                if let Some(request) = &change.once
+                    && !remember(transaction, request, None, change.at).await?
+                {
+                    return Ok(Err(Refusal::OtherRequest));
+                }
+            }
         }
         announce_keys_of(transaction, owner, by.mark).await?;
         seat.connection.finish().await?;
-        Ok(Ok(OwnerLimitsChanged { limits, changed }))
+        Ok(Ok(OwnerLimitsChanged { allowance: after.allowance, changed }))
     }
 }
 
-async fn current(connection: &mut PgConnection, owner: &Owner) -> Result<Limits, StoreError> {
-    let query = sqlx::query_scalar!(
-        r#"SELECT limits::text AS "limits!" FROM owner_limits WHERE issuer = $1 AND subject = $2"#,
+/// What a row has, with the version of the credits.
+#[derive(Clone, Default)]
+struct Current {
+    allowance: OwnerAllowance,
+    version: Option<i64>,
+}
+
+fn decide(change: &OwnerLimitsChange, before: &OwnerAllowance) -> Result<(Limits, Option<CreditsChange>), Refusal> {
+    let role = Role::Administrator;
+    let limits = match &change.limits {
+        Some(limits) => limits.applied_to(&before.limits, role)?,
+        None => before.limits.clone(),
+    };
+    let credits = match &change.credits {
+        OwnerCredits::Keep => None,
+        OwnerCredits::Ask(asked) => Credits::change(before.credits.as_ref(), asked.as_ref(), role)?,
+        OwnerCredits::TopUp(top_up) => Some(Credits::top_up(before.credits.as_ref(), *top_up, role)?),
+    };
+    Ok((limits, credits))
+}
+
+fn event(
+    change: &OwnerLimitsChange,
+    before: &OwnerAllowance,
+    after: &OwnerAllowance,
+    credits: Option<&CreditsChange>,
+) -> Event {
+    let mut changes = Map::new();
+    if before.limits != after.limits {
+        let limits = json!({ "from": before.limits.to_stored(), "to": after.limits.to_stored() });
+        changes.insert("limits".to_owned(), limits);
+    }
+    if let Some(credits) = credits {
+        changes.insert("credits".to_owned(), credits.to_json(before.credits.as_ref()));
+    }
+    let mut details = Map::from_iter([("changes".to_owned(), changes.into())]);
+    details.extend(change.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
+    let action = match change.credits {
+        OwnerCredits::TopUp(_) => Action::OwnerCreditsChanged,
+        _ => Action::OwnerLimitsChanged,
+    };
+    Event { action, details }
+}
+
+async fn current(connection: &mut PgConnection, owner: &Owner) -> Result<Current, StoreError> {
+    let query = sqlx::query!(
+        r#"SELECT limits::text AS "limits!", credits_version FROM owner_limits WHERE issuer = $1 AND subject = $2"#,
         &*owner.issuer,
         &*owner.subject,
     );
-    let Some(text) = query.fetch_optional(connection).await? else { return Ok(Limits::default()) };
-    Limits::from_stored(&text).map_err(|error| StoreError::Corrupt(format!("owner_limits: {error}")))
+    let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(Current::default()) };
+    let corrupt = |error| StoreError::Corrupt(format!("owner_limits: {error}"));
+    let limits = Limits::from_stored(&row.limits).map_err(corrupt)?;
+    let credits = match row.credits_version {
+        Some(_) => credits::read(connection, Holder::of_owner(owner)).await?,
+        None => None,
+    };
+    Ok(Current { allowance: OwnerAllowance { limits, credits }, version: row.credits_version })
 }
 
-/// An owner without limits has no row.
-async fn write(connection: &mut PgConnection, change: &OwnerLimitsChange, limits: &Limits) -> Result<(), sqlx::Error> {
+/// An owner without limits and credits has no row.
+async fn write(connection: &mut PgConnection, change: &OwnerLimitsChange, after: &Current) -> Result<(), sqlx::Error> {
     let (issuer, subject) = (&*change.owner.issuer, &*change.owner.subject);
-    if limits.is_empty() {
+    let limits = &after.allowance.limits;
+    if limits.is_empty() && after.version.is_none() {
         let query = sqlx::query!("DELETE FROM owner_limits WHERE issuer = $1 AND subject = $2", issuer, subject);
         return query.execute(connection).await.map(drop);
     }
     let query = sqlx::query!(
-        "INSERT INTO owner_limits (issuer, subject, limits, updated_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (issuer, subject) DO UPDATE SET limits = excluded.limits, updated_at = excluded.updated_at",
+        "INSERT INTO owner_limits (issuer, subject, limits, credits_version, updated_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (issuer, subject) DO UPDATE
+         SET limits = excluded.limits, credits_version = excluded.credits_version, updated_at = excluded.updated_at",
         issuer,
         subject,
         limits.to_stored(),
+        after.version,
         change.at,
     );
     query.execute(connection).await.map(drop)

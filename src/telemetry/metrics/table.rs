@@ -129,8 +129,8 @@ static LIMIT_OUTCOME: Label = words(
 );
 static LIMIT_SLICE: Label = words(
     "outcome",
-    &["granted", "refused", "failed"],
-    "Of slices of limits. `refused`: nothing was left; `failed`: the database did not answer in time.",
+    &["granted", "refused", "returned", "failed"],
+    "Of slices. `refused`: nothing was left; `returned`: credits were given back, or looked at; `failed`: the database did not answer in time.",
 );
 static REASON: Label = Label {
     name: "reason",
@@ -209,7 +209,14 @@ pub static LIMIT_CHECKS: Family = counter(
 pub static LIMIT_SLICES: Family = counter(
     "keyward_limit_slices_total",
     &[&LIMIT_SLICE],
-    "Parts of limits that this replica has asked the database for; many travel in one statement, `take_slices`.",
+    "Parts of limits and of credits that this replica has asked the database for, or has given back; many travel in one \
+     statement, `take_slices` or `exchange_credits`.",
+);
+
+pub static CREDITS_WRITTEN_OFF: Family = counter(
+    "keyward_credits_written_off_total",
+    &[],
+    "Credits that replicas had in hand which fell silent. They count as spent, because nobody knows.",
 );
 
 /// Pending uses.
@@ -445,7 +452,7 @@ pub static GROUPS: &[Group] = &[
         heading: "Checks",
         families: &[&CHECKS, &DENIALS, &CHECKS_WAITING, &CACHE_ENTRIES, &CACHE_USED, &CACHE_PLACES, &CACHE_EVICTIONS],
     },
-    Group { heading: "Limits", families: &[&LIMIT_CHECKS, &LIMIT_SLICES] },
+    Group { heading: "Limits", families: &[&LIMIT_CHECKS, &LIMIT_SLICES, &CREDITS_WRITTEN_OFF] },
     Group { heading: "Usage", families: &[&USAGE_PENDING, &USAGE_ROWS, &USAGE_LOST] },
     Group {
         heading: "Hashing",

@@ -10,17 +10,24 @@ use keyward::domain::{
     limits::Holder,
     ports::{
         StoreError,
-        limits::{LimitStore, SliceGrant, SliceRequest},
+        limits::{CreditGrant, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
     },
 };
 use time::{Duration, OffsetDateTime};
 
 use super::gate::Gate;
-use crate::limit_table::LimitTable;
+use crate::{
+    credit_table::{Balance, CreditTable},
+    limit_table::LimitTable,
+};
+
+/// The only replica of this world.
+const US: u128 = 1;
 
 /// The counters.
 pub struct FakeLimits {
     table: Mutex<LimitTable>,
+    credits: Mutex<CreditTable>,
     /// By how much the clock of the database is ahead of ours.
     ahead: Mutex<Duration>,
     statements: AtomicUsize,
@@ -34,6 +41,7 @@ impl FakeLimits {
     pub fn new() -> Self {
         Self {
             table: Mutex::default(),
+            credits: Mutex::default(),
             ahead: Mutex::new(Duration::ZERO),
             statements: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
@@ -45,6 +53,16 @@ impl FakeLimits {
     /// How many statements there were.
     pub fn statements(&self) -> usize {
         self.statements.load(Ordering::SeqCst)
+    }
+
+    /// Gives a holder so many credits.
+    pub fn set_credits(&self, holder: Holder, remaining: u64) {
+        lock(&self.credits).set(holder, remaining);
+    }
+
+    /// The credits of a holder.
+    pub fn balance(&self, holder: Holder) -> Balance {
+        lock(&self.credits).balance(holder).expect("a balance")
     }
 
     /// How many slices they asked for.
@@ -93,6 +111,25 @@ impl LimitStore for FakeLimits {
             return Err(StoreError::Unavailable("down".to_owned()));
         }
         Ok(grants)
+    }
+
+    async fn exchange_credits(&self, requests: &[CreditRequest]) -> Result<Vec<CreditGrant>, StoreError> {
+        self.statements.fetch_add(1, Ordering::SeqCst);
+        self.requests.fetch_add(requests.len(), Ordering::SeqCst);
+        let now = self.now();
+        let grants = {
+            let mut credits = lock(&self.credits);
+            requests.iter().map(|request| credits.exchange(US, request, now)).collect()
+        };
+        self.answers.pass().await;
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("down".to_owned()));
+        }
+        Ok(grants)
+    }
+
+    async fn settle_silent_slices(&self, _: Holder, _: u32) -> Result<SettledSlices, StoreError> {
+        Ok(SettledSlices::default())
     }
 
     async fn forget_counters(&self, _: Holder, _: u32) -> Result<(Option<Holder>, u64), StoreError> {

@@ -20,10 +20,9 @@ use keyward::{
             Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
             Refusal, Together,
         },
-        limits::Limits,
         listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
-        owner_limits::{OwnerLimitsChange, OwnerLimitsChanged},
+        owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
         ports::{
             StoreError,
             ended_tokens::EndedTokens,
@@ -361,7 +360,7 @@ impl KeyLedger for FakeStore {
         unimplemented!()
     }
 
-    async fn owner_limits(&self, _: &Owner) -> Result<Limits, StoreError> {
+    async fn owner_limits(&self, _: &Owner) -> Result<OwnerAllowance, StoreError> {
         unimplemented!()
     }
 

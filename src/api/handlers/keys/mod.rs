@@ -43,7 +43,7 @@ fn conditions_of_change(request: &HttpRequest) -> Result<Preconditions, Reason> 
 }
 
 /// A key with its entity tag.
-fn shown(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
+pub(super) fn shown(services: &Services, key: &ManagedKey, now: OffsetDateTime) -> HttpResponse {
     HttpResponse::Ok().insert_header(etag(key, now)).json(representation::Key::new(
         key,
         services.issuer.keyring.prefix(),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::{
-        handlers::limits::Limit,
+        handlers::{credits::Credits, limits::Limit},
         wire::{
             actor::{ActorView, Switcher},
             owner_id, times,
@@ -87,6 +87,9 @@ pub struct Key {
     /// The limits on the key.
     #[schema(max_items = 10)]
     limits: Vec<Limit>,
+    /// The credits that the key spends; `null` if it spends none.
+    #[schema(required)]
+    credits: Option<Credits>,
     /// When the key was created.
     #[serde(serialize_with = "times::required")]
     created_at: OffsetDateTime,
@@ -164,6 +167,7 @@ impl Key {
             metadata: notes(&record.metadata),
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             limits: record.limits.as_slice().iter().map(Limit::new).collect(),
+            credits: key.credits.as_ref().map(Credits::new),
             created_at: key.created_at,
             created_by: key.created_by.clone().map(ActorView::from),
             updated_at: key.updated_at,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    api::handlers::limits,
+    api::handlers::{credits, limits},
     api::wire::{
         failure::{FieldError, Reason},
         owner_id,
@@ -74,6 +74,7 @@ pub(crate) fn order(
     let metadata = fields.take("metadata", |value| notes(value, &json, Metadata::read));
     let allowed_ips = fields.take("allowedIps", allowed_ips);
     let limits = fields.take("limits", limits::asked);
+    let credits = fields.take("credits", credits::asked_anew);
     let expiry = expiry(&mut fields, now);
     let enabled = fields.take("enabled", boolean);
     let order = owner.map(|owner| NewKey {
@@ -84,6 +85,7 @@ pub(crate) fn order(
         metadata: metadata.unwrap_or_default(),
         allowed_ips: allowed_ips.unwrap_or_default(),
         limits: limits.unwrap_or_default(),
+        credits,
         expiry: expiry.flatten().unwrap_or(Expiry::Never),
         enabled: enabled.unwrap_or(true),
         ..NewKey::plain(owner)
@@ -103,6 +105,7 @@ pub(crate) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateTime) -> 
         metadata: fields.take_nullable("metadata", |value| notes(value, &json, MetadataPatch::read)),
         allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
         limits: fields.take_nullable("limits", limits::asked).map(Option::unwrap_or_default),
+        credits: fields.take_nullable("credits", credits::asked),
         expiry: expiry(&mut fields, now).map(|expiry| expiry.unwrap_or(Expiry::Never)),
         enabled: fields.take_nullable("enabled", boolean).map(|enabled| enabled.unwrap_or(true)),
     };

@@ -101,18 +101,25 @@ impl Failure {
     }
 }
 
+fn exhausted(seconds: Option<u32>, is_of_credits_alone: bool) -> String {
+    let (what, again) = match is_of_credits_alone {
+        true => ("The credits are exhausted.", "They are refilled"),
+        false => ("A limit is exhausted.", "It begins anew"),
+    };
+    match seconds {
+        None => "The credits are exhausted, and no refill will come.".to_owned(),
+        Some(1) => format!("{what} {again} in 1 second."),
+        Some(seconds) => format!("{what} {again} in {seconds} seconds."),
+    }
+}
+
 /// The detail of this occurrence; `None` if the meaning of the code says everything.
 fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
     let detail = match reason {
         Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
             format!("The credential lacks the scope {scope}.")
         }
-        Reason::Limited(_, 1, _) => {
-            return Some("A limit is exhausted. It begins anew in 1 second.".into());
-        }
-        Reason::Limited(_, seconds, _) => {
-            format!("A limit is exhausted. It begins anew in {seconds} seconds.")
-        }
+        Reason::Limited(_, seconds, report) => exhausted(*seconds, report.is_of_credits_alone()),
         Reason::InsufficientScopes(_, scopes) => format!("The credential lacks one of these scopes: {scopes}."),
         Reason::InvalidJson(fault) => match fault {
             Fault::Missing => return Some("The body is missing; a JSON object is needed.".into()),

@@ -92,7 +92,7 @@ mod tests {
             denied(PublicDenial::InsufficientScope("")),
             Reason::InsufficientScopes(CredentialKind::Either, String::new()),
             denied(PublicDenial::NotAllowed),
-            denied(PublicDenial::RateLimited(1)),
+            denied(PublicDenial::RateLimited(Some(1))),
             Reason::InvalidJson(Fault::Missing),
             Reason::InvalidJson(Fault::NotAnObject("array")),
             Reason::UnexpectedBody,

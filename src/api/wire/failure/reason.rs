@@ -11,7 +11,7 @@ use crate::{
         api_key::KeyId,
         denial::PublicDenial,
         ledger::{self, Violation},
-        limits::{InvalidLimits, LimitsRefused},
+        limits::{CreditsRefused, InvalidLimits, LimitsRefused},
         timestamp,
     },
     protect::{Cause, CredentialKind, LimitReport, Refused, Row},
@@ -41,8 +41,8 @@ pub(crate) type Answer = Result<HttpResponse, Reason>;
 pub(crate) enum Reason {
     /// The credential was refused.
     Denied(CredentialKind, PublicDenial),
-    /// A limit is exhausted. All that are begin anew after this many seconds.
-    Limited(CredentialKind, u32, Arc<LimitReport>),
+    /// A limit is exhausted, or credits are. After this many seconds, there is more again, if that is known.
+    Limited(CredentialKind, Option<u32>, Arc<LimitReport>),
     /// The credential is valid, but lacks some of these scopes.
     InsufficientScopes(CredentialKind, String),
     /// The body is not a JSON object.
@@ -158,6 +158,15 @@ fn violation(violation: Violation) -> FieldError {
                 LimitsRefused::Invalid(_) => "invalid",
             };
             FieldError::of_field("/limits", code, refused.to_string())
+        }
+        Violation::Credits(refused) => {
+            let code = match refused {
+                CreditsRefused::SetByAdministrator => "set_by_administrator",
+                CreditsRefused::NoBalance => "required",
+                CreditsRefused::None => "no_credits",
+                CreditsRefused::TooMany => "too_many",
+            };
+            FieldError::of_field("/credits", code, refused.to_string())
         }
         Violation::Metadata(error) => FieldError::of_field("/metadata", "invalid", error.to_string()),
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::schema::{NO_NUL, instant, line, owner_id, reference, several, usage_tag};
 use crate::domain::{
     key_record::{ALLOWED_IPS_MAX, KeyState},
-    limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage},
+    limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval},
     owner::IDENTIFIER_MAX_BYTES,
     role::Role,
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
@@ -48,7 +48,53 @@ pub(crate) const OWNER_MEMBERS: Body = &[&[
 /// One of several checks within a body.
 pub(crate) const CHECK: Body = &[ONE_CHECK];
 
-pub(crate) const OWNER_LIMITS: Body = &[&[("limits", || list_of_limits(&["array"]))]];
+pub(crate) const OWNER_LIMITS: Body = &[&[
+    ("limits", || list_of_limits(&["array"])),
+    ("credits", || {
+        credits("The credits that all keys of the owner share; unchanged if absent, and removed by `null`.")
+    }),
+]];
+/// Credits within a body.
+pub(crate) const CREDITS: Body = &[&[
+    ("remaining", || {
+        let about =
+            "The balance. Required if there are no credits yet; otherwise, the balance stays as it is without this.";
+        or_null(json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": about }))
+    }),
+    ("max", || or_null(amount("A refill adds nothing beyond this. Unchanged if absent, and removed by `null`."))),
+    ("refill", || {
+        let about = "What is added again and again. Unchanged if absent, and removed by `null`.";
+        json!({ "anyOf": [reference("RefillToSet"), { "type": "null" }], "description": about })
+    }),
+    ("setBy", || {
+        set_by("Whose credits they are, as responses show it. By default, those of whoever sets or changes them.")
+    }),
+]];
+/// A refill within credits.
+pub(crate) const REFILL: Body = &[&[
+    ("amount", || amount("How much is added.")),
+    (
+        "interval",
+        || json!({ "enum": RefillInterval::WORDS, "description": "How often, at the beginning of a day in UTC." }),
+    ),
+    ("day", || {
+        let about = "The day of the month, if it is monthly; beyond the end of a month, its last day. 1 by default.";
+        or_null(json!({ "type": "integer", "minimum": 1, "maximum": 31, "description": about }))
+    }),
+]];
+pub(crate) const TOP_UP: Body = &[
+    &[
+        ("operation", || {
+            let about = "`add` to the balance, or `set` it. Setting voids what replicas have of the earlier balance.";
+            json!({ "enum": ["add", "set"], "description": about })
+        }),
+        (
+            "amount",
+            || json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": "At least 1 to add." }),
+        ),
+    ],
+    REASON,
+];
 /// A limit within a body.
 pub(crate) const LIMIT: Body = &[&[
     ("name", || json!({ "type": "string", "pattern": format!("^[0-9A-Za-z._-]{{1,{LIMIT_NAME_MAX_BYTES}}}$") })),
@@ -64,11 +110,7 @@ pub(crate) const LIMIT: Body = &[&[
         let about = "What becomes of requests that can't be counted, because the database does not answer: `refuse` by default.";
         json!({ "enum": [words[0], words[1], null], "description": about })
     }),
-    ("setBy", || {
-        let words = Role::ALL.map(|role| json!(role.as_str()));
-        let about = "Whose limit it is, as responses show it. By default, that of whoever sets or changes it.";
-        json!({ "enum": [words[0], words[1], null], "description": about })
-    }),
+    ("setBy", || set_by("Whose limit it is, as responses show it. By default, that of whoever sets or changes it.")),
 ]];
 
 const CONTENT: &[Field] = &[
@@ -77,6 +119,7 @@ const CONTENT: &[Field] = &[
     ("scopes", scopes),
     ("allowedIps", allowed_ips),
     ("limits", limits),
+    ("credits", || credits("The credits that requests spend.")),
     ("expiresAt", expires_at),
 ];
 const OF_NEW_KEYS: &[Field] = &[
@@ -227,6 +270,15 @@ fn limits() -> Value {
 
 fn list_of_limits(types: &[&str]) -> Value {
     json!({ "type": types, "maxItems": LIMITS_MAX, "items": reference("LimitToSet") })
+}
+
+fn credits(about: &str) -> Value {
+    json!({ "anyOf": [reference("CreditsToSet"), { "type": "null" }], "description": about })
+}
+
+fn set_by(about: &str) -> Value {
+    let words = Role::ALL.map(|role| json!(role.as_str()));
+    json!({ "enum": [words[0], words[1], null], "description": about })
 }
 
 fn amount(about: &str) -> Value {

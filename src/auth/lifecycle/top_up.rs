@@ -1,0 +1,64 @@
+//! Adds to the credits of a key, or sets them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+use time::OffsetDateTime;
+
+use super::{Caller, ChangedKey, Done, Lifecycle, edit::demand_unrevoked};
+use crate::domain::{
+    api_key::KeyId,
+    audit::Action,
+    key_record::ManagedKey,
+    ledger::{Change, Decision, Event, IdempotentRequest, Quota},
+    limits::{Credits, TopUp},
+    text::ChangeReason,
+};
+
+/// A request to top up the credits of a key.
+#[derive(Clone, Debug)]
+pub struct KeyTopUp {
+    /// The key.
+    pub id: KeyId,
+    /// By how much, or to how much.
+    pub top_up: TopUp,
+    /// The reason, for the audit.
+    pub reason: Option<ChangeReason>,
+    /// The idempotent request, if repeating it must not change the credits again.
+    pub once: Option<IdempotentRequest>,
+}
+
+impl Lifecycle {
+    /// Adds to the credits of a key, or sets them. When this returns, every replica applies the change.
+    ///
+    /// # Errors
+    /// [`Undecided`](crate::auth::Undecided) if the credits may not have been changed, or not on every replica.
+    pub async fn top_up(self: &Arc<Self>, order: KeyTopUp, caller: Caller, now: OffsetDateTime) -> Done<ChangedKey> {
+        let lifecycle = Arc::clone(self);
+        let work = async move {
+            let decide = |key: &ManagedKey| {
+                demand_unrevoked(key)?;
+                let change = Credits::top_up(key.credits.as_ref(), order.top_up, caller.reach.role())?;
+                let changes = json!({ "credits": change.to_json(key.credits.as_ref()) });
+                let mut details = Map::from_iter([("changes".to_owned(), changes)]);
+                details.extend(order.reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
+                let event = Event { action: Action::KeyCreditsChanged, details };
+                Ok(Decision { credits: Some(change), ..Decision::change(key.clone(), event) })
+            };
+            let change = Change {
+                id: order.id,
+                reach: &caller.reach,
+                author: &caller.author,
+                at: now,
+                decide: &decide,
+                successor: None,
+                with_credits: true,
+                once: order.once.as_ref(),
+                quota: Quota::default(),
+                mark: None,
+            };
+            lifecycle.apply(change).await
+        };
+        self.to_its_end(work).await
+    }
+}

@@ -1,0 +1,150 @@
+//! Asks the database for credits, tells it what was spent, and gives back what nobody needs.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::{
+    counts::{Grant, LimitCounts},
+    fetcher::{BATCH_MAX, ask_in_batches},
+    meter::SharedPurse,
+    purses::{PARTS, Purses},
+};
+use crate::{
+    auth::clock,
+    domain::ports::{
+        StoreError,
+        limits::{CreditGrant, CreditRequest, LimitStore},
+    },
+    telemetry::outage::Trouble,
+};
+
+/// How often all purses are looked at.
+const ROUND: Duration = Duration::from_secs(5);
+/// The pause when all that can be done before a stop waits for an answer, or for the database.
+const SHORTLY: Duration = Duration::from_millis(20);
+
+/// The only one who talks to the database about credits.
+pub struct Teller {
+    purses: Purses,
+    store: Arc<dyn LimitStore>,
+    counts: Arc<LimitCounts>,
+    trouble: Trouble,
+}
+
+/// Where purses ask.
+pub(super) struct Counter {
+    teller: Arc<Teller>,
+    queue: mpsc::Sender<Arc<SharedPurse>>,
+}
+
+impl Counter {
+    /// Opens on `runtime`. At most `capacity` questions wait.
+    pub(super) fn open(
+        store: Arc<dyn LimitStore>,
+        counts: Arc<LimitCounts>,
+        capacity: usize,
+        runtime: &Handle,
+    ) -> Self {
+        let (queue, waiting) = mpsc::channel(capacity);
+        let teller = Arc::new(Teller { purses: Purses::default(), store, counts, trouble: Trouble::default() });
+        let asking = Arc::clone(&teller);
+        runtime.spawn(ask_in_batches(waiting, move |batch| {
+            let teller = Arc::clone(&asking);
+            async move { teller.exchange(&batch).await }
+        }));
+        Self { teller, queue }
+    }
+
+    /// The purse with these credits.
+    pub(super) fn purses(&self) -> &Purses {
+        &self.teller.purses
+    }
+
+    /// Who works there.
+    pub(super) fn teller(&self) -> &Arc<Teller> {
+        &self.teller
+    }
+
+    /// Asks the question that this purse has begun. If too many wait, it is given up.
+    pub(super) fn ask(&self, purse: &Arc<SharedPurse>) {
+        if self.queue.try_send(Arc::clone(purse)).is_err() {
+            purse.lock().give_up(clock::now());
+            purse.tell_waiting();
+        }
+    }
+}
+
+impl Teller {
+    /// Gives back what nobody has used for a while, for ever.
+    pub async fn give_back_idle(self: Arc<Self>) {
+        loop {
+            for part in 0..PARTS {
+                tokio::time::sleep(ROUND / PARTS as u32).await;
+                for batch in self.purses.begin_returns(part, clock::now(), false).chunks(BATCH_MAX) {
+                    self.exchange(batch).await;
+                }
+            }
+        }
+    }
+
+    /// Gives everything back, before the process ends. No requests are served any more. It tries until it has succeeded.
+    pub async fn give_back_all(&self) {
+        while !self.purses.are_settled() {
+            let now = clock::now();
+            let begun: Vec<_> = (0..PARTS).flat_map(|part| self.purses.begin_returns(part, now, true)).collect();
+            for batch in begun.chunks(BATCH_MAX) {
+                self.exchange(batch).await;
+            }
+            if !self.purses.are_settled() {
+                tokio::time::sleep(SHORTLY).await;
+            }
+        }
+    }
+
+    /// Sends what these purses have begun to say, and tells them the answers.
+    async fn exchange(&self, batch: &[Arc<SharedPurse>]) {
+        let asked_at = clock::now();
+        let questions: Vec<_> = batch.iter().map(|purse| purse.lock().ask(asked_at)).collect();
+        let requests: Vec<_> = questions.iter().map(|question| question.request).collect();
+        let answer = self.store.exchange_credits(&requests).await;
+        let now = clock::now();
+        match answer {
+            Ok(grants) => {
+                self.trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "credits are counted again"));
+                for ((purse, question), grant) in batch.iter().zip(questions).zip(&grants) {
+                    self.counts.count_grant(outcome(&question.request, grant));
+                    purse.lock().answered(question, grant, now);
+                }
+            }
+            // Whether anything was granted is unknown. If so, nobody uses it, and the next message gives it back.
+            Err(error) => {
+                self.report(&error);
+                for (purse, question) in batch.iter().zip(questions) {
+                    self.counts.count_grant(Grant::Failed);
+                    purse.lock().failed(question, now);
+                }
+            }
+        }
+        batch.iter().for_each(|purse| purse.tell_waiting());
+    }
+
+    fn report(&self, error: &StoreError) {
+        self.trouble.tell(error, |repeated| {
+            tracing::error!(
+                %error,
+                repeated,
+                "could not count credits in the database; what this replica has in hand of them is used up, then requests \
+                 that spend credits are answered 503"
+            );
+        });
+    }
+}
+
+fn outcome(request: &CreditRequest, grant: &CreditGrant) -> Grant {
+    match grant.granted {
+        0 if request.want == 0 => Grant::Returned,
+        0 => Grant::Refused,
+        _ => Grant::Granted,
+    }
+}
