@@ -5,9 +5,8 @@
 pub(crate) struct Rules {
     /// The balance in the beginning.
     pub(crate) balance: u64,
-    pub(crate) replicas: usize,
     /// Requests to each replica, which cost 1.
-    pub(crate) requests: u32,
+    pub(crate) requests: Vec<u32>,
     /// Requests that go before they are answered.
     pub(crate) impatient: u32,
     /// Half minutes that pass.

@@ -111,20 +111,19 @@ impl World {
         let mut table = CreditTable::default();
         table.without = without;
         table.set(holder(), rules.balance);
-        let replica = |id| Replica {
-            id,
+        let replica = |(at, requests): (usize, &u32)| Replica {
+            id: at as u128,
             purse: Purse::new(holder(), 1, table.version()),
             version: table.version(),
             waiting: 0,
             link: Link::Idle,
             astray: Vec::new(),
-            requests: rules.requests,
+            requests: *requests,
             is_overtaken: false,
             pocket: 0,
         };
-        let ids = rules.replicas as u128;
         Self {
-            replicas: (0..ids).map(replica).collect(),
+            replicas: rules.requests.iter().enumerate().map(replica).collect(),
             table,
             gone: Vec::new(),
             seconds: 1_000,
@@ -140,7 +139,7 @@ impl World {
             sweeps: rules.sweeps,
             sets: rules.sets,
             additions: rules.additions,
-            ids,
+            ids: rules.requests.len() as u128,
         }
     }
 

@@ -66,7 +66,7 @@ async fn the_database_exchanges_credits_as_the_model_does() {
     let (mut table, mut random) = (CreditTable::default(), StdRng::seed_from_u64(18));
     let mut purses = [[Purse::default(); 2]; 3];
     let mut late: Vec<(usize, CreditRequest)> = Vec::new();
-    let mut outcomes = [0; 4];
+    let mut outcomes = [0; 5];
     for of in 0..2_u128 {
         set(&rows, of, 500).await;
         table.set(holder(of), 500);
@@ -226,7 +226,7 @@ async fn a_refusal_with_nothing_to_settle_writes_nothing() {
     let before = written().await;
     for _ in 0..3 {
         let grant = store.exchange_credits(&[purse.says(1, 1, 1, 1)]).await.expect("a grant")[0];
-        assert_eq!((grant.outcome, grant.granted, grant.left), (CreditOutcome::Done, 0, 0));
+        assert_eq!((grant.outcome, grant.granted, grant.left), (CreditOutcome::Refused, 0, 0));
     }
     assert_eq!(written().await, before);
 }

@@ -45,6 +45,8 @@ pub struct Purse {
     used: u64,
     /// Whether the database has confirmed that nothing is in hand, and all that was spent.
     settled: bool,
+    /// Whether a message whose outcome is unknown may still be heard, and grant something. The next one that is written ends that.
+    in_doubt: bool,
     /// What was left of the balance when the latest answer was given.
     untaken: u64,
     /// When the next refill comes, as far as we know.
@@ -126,6 +128,7 @@ impl Purse {
             left: 0,
             used: 0,
             settled: true,
+            in_doubt: false,
             untaken: 0,
             refills_at: None,
             believed_until: MonotonicTime::default(),
@@ -264,8 +267,6 @@ impl Purse {
             need,
             want,
         };
-        // Whether anything of this is granted is unknown until the answer.
-        self.settled &= want == 0;
         Question { asked_at: now, request }
     }
 
@@ -275,13 +276,16 @@ impl Purse {
             return;
         }
         if std::mem::take(&mut self.is_overtaken) {
+            self.settled = false;
             return;
         }
         let request = &question.request;
         match grant.outcome {
-            CreditOutcome::Done => {
+            CreditOutcome::Done | CreditOutcome::Refused => {
                 self.left += grant.granted;
-                self.settled = request.in_hand == 0 && grant.granted == 0 && self.used == request.used;
+                self.in_doubt &= grant.outcome == CreditOutcome::Refused;
+                let is_empty = request.in_hand == 0 && grant.granted == 0;
+                self.settled = is_empty && self.used == request.used && !self.in_doubt;
                 self.untaken = grant.left;
                 let in_seconds = grant.next_refill.map(|at| (at - grant.at).try_into().unwrap_or(Duration::ZERO));
                 self.refills_at = in_seconds.map(|span| now.after(span));
@@ -300,7 +304,11 @@ impl Purse {
                 self.believed_until = MonotonicTime::default();
                 self.rests_until = now.after(REST_AFTER_FAILURE);
             }
-            CreditOutcome::Late => self.rests_until = now.after(REST_AFTER_FAILURE),
+            // It came twice, and what the first one granted is unknown.
+            CreditOutcome::Late => {
+                self.settled = false;
+                self.rests_until = now.after(REST_AFTER_FAILURE);
+            }
         }
     }
 
@@ -308,6 +316,7 @@ impl Purse {
     pub fn failed(&mut self, question: Question, now: MonotonicTime) {
         if self.conclude(question) {
             self.is_overtaken = false;
+            (self.settled, self.in_doubt) = (false, true);
             self.rests_until = now.after(REST_AFTER_FAILURE);
         }
     }

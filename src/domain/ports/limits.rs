@@ -84,6 +84,8 @@ pub struct CreditGrant {
 pub enum CreditOutcome {
     /// As it was meant.
     Done,
+    /// Nothing is left. It was not written that the message came, so an earlier one may still be heard.
+    Refused,
     /// A later message was heard before.
     Late,
     /// The balance was set. What is in hand is void.
@@ -97,6 +99,7 @@ impl CreditOutcome {
     pub fn of(word: &str) -> Option<Self> {
         match word {
             "done" => Some(Self::Done),
+            "refused" => Some(Self::Refused),
             "late" => Some(Self::Late),
             "changed" => Some(Self::Changed),
             "gone" => Some(Self::Gone),
