@@ -20,7 +20,8 @@ use super::shared::{
     print_json,
 };
 
-/// Show the limits and credits that all keys of an owner share, or change them. Returns when every replica applies them.
+/// Show the limits and credits that all keys of an owner share, or change them. Returns when every replica applies
+/// them.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -11,6 +11,7 @@ mod cancelled;
 mod channels;
 mod costs;
 mod counted_uses;
+mod credits;
 mod hashing_lanes;
 mod limits;
 mod memory;

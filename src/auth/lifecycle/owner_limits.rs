@@ -17,11 +17,12 @@ pub struct LimitedOwner {
 }
 
 impl Lifecycle {
-    /// Changes the limits and the credits that all keys of an owner share, including their future ones. When this returns, every replica
-    /// applies the change. For administrators.
+    /// Changes the limits and the credits that all keys of an owner share, including their future ones. When this
+    /// returns, every replica applies the change. For administrators.
     ///
     /// # Errors
-    /// [`Undecided`](crate::auth::Undecided) if they may not have been changed, or not on every replica. A retry is safe.
+    /// [`Undecided`](crate::auth::Undecided) if they may not have been changed, or not on every replica. A retry is
+    /// safe.
     pub async fn limit_owner(self: &Arc<Self>, change: OwnerLimitsChange, caller: Caller) -> Done<LimitedOwner> {
         let lifecycle = Arc::clone(self);
         let work = async move {

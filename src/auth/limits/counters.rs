@@ -1,5 +1,5 @@
-//! Deletes counters of limits whose windows ended long ago, and settles slices of replicas that are gone: a few at a time, in the
-//! order of their holders.
+//! Deletes counters of limits whose windows ended long ago, and settles slices of replicas that are gone: a few at a
+//! time, in the order of their holders.
 
 use std::{sync::Arc, time::Duration};
 

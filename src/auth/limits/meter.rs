@@ -22,8 +22,8 @@ use crate::{
 /// The bit that stands for credits. Those of limits come from the other end.
 pub(super) const CREDITS: u32 = 1 << (u32::BITS - 1);
 
-/// The credits of a key or of an owner, for as long as this replica has something to do with them. Unlike a meter, it outlives
-/// changes of the key and its place in memory, because what it has in hand has to be given back.
+/// The credits of a key or of an owner, for as long as this replica has something to do with them. Unlike a meter, it
+/// outlives changes of the key and its place in memory, because what it has in hand has to be given back.
 pub(in crate::auth) struct SharedPurse {
     purse: Mutex<Purse>,
     /// Notified when the database has answered, or has not.
@@ -55,7 +55,8 @@ pub(in crate::auth) struct Meter {
     slices: Mutex<Box<[Slice]>>,
     /// The credits, if there are any. Locked after the slices.
     purse: Option<Arc<SharedPurse>>,
-    /// Notified when the database has answered, or has not: that of the purse, if there is one, which other meters may share.
+    /// Notified when the database has answered, or has not: that of the purse, if there is one, which other meters may
+    /// share.
     pub(super) changed: Arc<Notify>,
 }
 

@@ -1,8 +1,8 @@
-//! A purse: the part of a balance that this replica has taken from the database, and may spend without asking anybody. A pure
-//! state machine: times and grants are arguments. `tests/credits_model` explores it.
+//! A purse: the part of a balance that this replica has taken from the database, and may spend without asking anybody.
+//! A pure state machine: times and grants are arguments. `tests/credits_model` explores it.
 //!
-//! Unlike a slice of a limit, what is not spent is given back. So the purse says in each message all that it has ever spent,
-//! and what it has in hand. What is neither was returned, or was granted by an answer that never came.
+//! Unlike a slice of a limit, what is not spent is given back. So the purse says in each message all that it has ever
+//! spent, and what it has in hand. What is neither was returned, or was granted by an answer that never came.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const BELIEVED: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(30);
 
 /// A part of a balance, in the hands of this replica.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Purse {
     holder: Holder,
     /// Those that this process begins later have greater numbers.
@@ -45,7 +45,8 @@ pub struct Purse {
     used: u64,
     /// Whether the database has confirmed that nothing is in hand, and all that was spent.
     settled: bool,
-    /// Whether a message whose outcome is unknown may still be heard, and grant something. The next one that is written ends that.
+    /// Whether a message whose outcome is unknown may still be heard, and grant something. The next one that is written
+    /// ends that.
     in_doubt: bool,
     /// What was left of the balance when the latest answer was given.
     untaken: u64,
@@ -68,7 +69,8 @@ pub struct Purse {
     stage: Stage,
     /// What the question under way was begun for.
     purpose: Purpose,
-    /// What the question under way is granted must not be used, because it may have been asked before the balance was changed.
+    /// What the question under way is granted must not be used, because it may have been asked before the balance was
+    /// changed.
     is_overtaken: bool,
 }
 
@@ -121,32 +123,11 @@ pub struct Question {
 impl Purse {
     /// A purse with nothing in hand. `number` is greater than that of any earlier purse of this process.
     pub fn new(holder: Holder, number: u64, version: i64) -> Self {
-        Self {
-            holder,
-            number,
-            version,
-            left: 0,
-            used: 0,
-            settled: true,
-            in_doubt: false,
-            untaken: 0,
-            refills_at: None,
-            believed_until: MonotonicTime::default(),
-            rests_until: MonotonicTime::default(),
-            touched_at: MonotonicTime::default(),
-            recent: 0,
-            asked_at: MonotonicTime::default(),
-            messages: 0,
-            waiting: 0,
-            least: 0,
-            stage: Stage::Idle,
-            purpose: Purpose::Requests,
-            is_overtaken: false,
-        }
+        Self { holder, number, version, settled: true, ..Self::default() }
     }
 
-    /// The key's row has this version of the balance. If it is another one than before, somebody has changed the balance:
-    /// nothing that was taken before may be spent any more, and what was known of it is forgotten.
+    /// The key's row has this version of the balance. If it is another one than before, somebody has changed the
+    /// balance: nothing that was taken before may be spent any more, and what was known of it is forgotten.
     pub fn follow(&mut self, version: i64) {
         if self.version == version {
             return;
@@ -182,8 +163,8 @@ impl Purse {
         self.touched_at = now;
     }
 
-    /// Marks that a question is about to be asked to have more in advance, if little is left. Small balances are taken one by
-    /// one, so that nothing of them lies idle.
+    /// Marks that a question is about to be asked to have more in advance, if little is left. Small balances are taken
+    /// one by one, so that nothing of them lies idle.
     pub fn begin_supply(&mut self, now: MonotonicTime) -> bool {
         let worth_it = self.stage == Stage::Idle && self.untaken > 0 && now >= self.rests_until;
         let is_low = worth_it && self.largest_part() >= 8 && self.left < self.wanted(now) / 4;
@@ -202,8 +183,8 @@ impl Purse {
         begins
     }
 
-    /// Marks that everything is about to be given back, if there is anything, and nobody needs it: at `now` because it has not
-    /// been used for a while, or in any case. Nothing of it can be spent any more.
+    /// Marks that everything is about to be given back, if there is anything, and nobody needs it: at `now` because it
+    /// has not been used for a while, or in any case. Nothing of it can be spent any more.
     pub fn begin_return(&mut self, now: MonotonicTime, in_any_case: bool) -> bool {
         let is_idle = now >= self.touched_at.after(IDLE) && self.waiting == 0 && now >= self.rests_until;
         let begins = self.stage == Stage::Idle && !self.settled && (is_idle || in_any_case);
@@ -293,10 +274,7 @@ impl Purse {
                 self.believed_until = now.after(in_seconds.map_or(believed, |span: Duration| span.min(believed)));
                 self.rests_until = MonotonicTime::default();
             }
-            CreditOutcome::Changed => {
-                self.left = 0;
-                self.believed_until = MonotonicTime::default();
-            }
+            CreditOutcome::Changed => (self.left, self.believed_until) = (0, MonotonicTime::default()),
             // The row of the key will say so, too.
             CreditOutcome::Gone => {
                 self.left = 0;

@@ -18,8 +18,9 @@ use crate::{
 /// Into how many parts they are divided, so that whoever looks at all of them holds nobody up.
 pub(super) const PARTS: usize = 64;
 
-/// Finds the purse of a holder. It keeps a purse as long as a key in memory needs it, or until all is settled that it has ever
-/// had. So there are as many as the memory of keys has places, and those of keys that were forgotten in the last half minute.
+/// Finds the purse of a holder. It keeps a purse as long as a key in memory needs it, or until all is settled that it
+/// has ever had. So there are as many as the memory of keys has places, and those of keys that were forgotten in the
+/// last half minute.
 pub(super) struct Purses {
     parts: [Mutex<HashMap<Holder, Arc<SharedPurse>>>; PARTS],
     /// The number of the next purse.
@@ -46,8 +47,8 @@ impl Purses {
         purse
     }
 
-    /// Those in this part that begin to give back what they have: what nobody has used for a while, or everything. Forgets those
-    /// that nobody needs.
+    /// Those in this part that begin to give back what they have: what nobody has used for a while, or everything.
+    /// Forgets those that nobody needs.
     pub(super) fn begin_returns(&self, part: usize, now: MonotonicTime, everything: bool) -> Vec<Arc<SharedPurse>> {
         let mut begun = Vec::new();
         self.part(part).retain(|_, shared| {

@@ -88,7 +88,8 @@ impl Teller {
         }
     }
 
-    /// Gives everything back, before the process ends. No requests are served any more. It tries until it has succeeded.
+    /// Gives everything back, before the process ends. No requests are served any more. It tries until it has
+    /// succeeded.
     pub async fn give_back_all(&self) {
         while !self.purses.are_settled() {
             let now = clock::now();

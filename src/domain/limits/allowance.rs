@@ -19,8 +19,8 @@ pub struct LimitState<'a> {
 /// What is left of credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreditsState {
-    /// How much this replica knows to be left: what it has in hand, and what was left when it last asked. Other replicas may
-    /// have spent some of it since.
+    /// How much this replica knows to be left: what it has in hand, and what was left when it last asked. Other
+    /// replicas may have spent some of it since.
     pub remaining: u64,
     /// How long until the next refill, if there will be one.
     pub refills_in: Option<Duration>,

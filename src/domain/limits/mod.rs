@@ -95,7 +95,7 @@ impl Limits {
 }
 
 /// Whose use is counted: a key, or an owner with all of their keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Holder(u128);
 
 impl Holder {

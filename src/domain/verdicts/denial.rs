@@ -25,8 +25,8 @@ pub enum Denial {
     KeyExpired,
     /// The key must not be used from this address.
     KeyAddress,
-    /// The credential is valid, but one of its limits is exhausted, for so many seconds; `None` if credits are as well, and will
-    /// not be refilled.
+    /// The credential is valid, but one of its limits is exhausted, for so many seconds; `None` if credits are as well,
+    /// and will not be refilled.
     RateLimited(Option<u32>),
     /// The credential is valid, but its credits are exhausted, for so many seconds, if they will be refilled.
     CreditsExhausted(Option<u32>),

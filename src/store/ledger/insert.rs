@@ -193,8 +193,8 @@ pub(super) async fn was_made(
     Ok(query.fetch_optional(connection).await?.map(|hash| hash == request.hash))
 }
 
-/// Stores the key that the request has created or changed; `None`: it is about an owner. `false` if another request with this `Idempotency-Key`, for a key of
-/// another owner, was faster; the owner's lock does not serialize these.
+/// Stores the key that the request has created or changed; `None`: it is about an owner. `false` if another request
+/// with this `Idempotency-Key`, for a key of another owner, was faster; the owner's lock does not serialize these.
 pub(super) async fn remember(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
