@@ -3,10 +3,11 @@
 -- Numbers for changes of credits. Whatever was read with another number is no longer as it was.
 CREATE SEQUENCE credit_versions;
 
--- Whose balance the key spends: its own, or that of the key which it replaced, because both may be used for a while. NULL: none.
+-- Whose balance the key spends: its own, or that of the key which it replaced, because both may be used for a while.
+-- NULL: none.
 ALTER TABLE api_keys ADD COLUMN credits_holder uuid;
--- The number of the latest change of that balance by somebody, so that the change is announced as any other of the key, and read
--- with its row. What requests spend changes nothing here.
+-- The number of the latest change of that balance by somebody, so that the change is announced as any other of the key,
+-- and read with its row. What requests spend changes nothing here.
 ALTER TABLE api_keys ADD COLUMN credits_version bigint;
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_credits_whole CHECK ((credits_holder IS NULL) = (credits_version IS NULL)) NOT VALID;
 -- A change has to find all keys that share the balance. Most keys have none.
@@ -17,8 +18,8 @@ ALTER TABLE owner_limits ADD COLUMN credits_version bigint;
 -- A request that tops up the balance of an owner is remembered, too, and made no key.
 ALTER TABLE idempotency_keys ALTER COLUMN key_id DROP NOT NULL;
 
--- The balances. Always `spent + remaining + unsettled = granted`. No column that changes has an index, so an update stays in its
--- page, and no trigger: it changes with every slice.
+-- The balances. Always `spent + remaining + unsettled = granted`. No column that changes has an index, so an update
+-- stays in its page, and no trigger: it changes with every slice.
 CREATE TABLE credits (
     -- The id of a key, or what `src/domain/limits` makes of an owner.
     holder uuid PRIMARY KEY,
@@ -51,7 +52,8 @@ CREATE TABLE credits (
 CREATE TABLE credit_slices (
     holder uuid NOT NULL REFERENCES credits ON DELETE CASCADE,
     replica uuid NOT NULL,
-    -- The purse of the replica that has it, and its latest message. Later purses have greater numbers, and so have later messages.
+    -- The purse of the replica that has it, and its latest message. Later purses have greater numbers, and so have
+    -- later messages.
     purse bigint NOT NULL,
     message bigint NOT NULL,
     -- That of the balance when it was taken.
@@ -84,8 +86,8 @@ BEGIN
 END
 $$;
 
--- The balance at an instant, with the refills that are due. What replicas have counts as well, so that there is never more than
--- `max` in all.
+-- The balance at an instant, with the refills that are due. What replicas have counts as well, so that there is never
+-- more than `max` in all.
 CREATE FUNCTION refilled_credits(balance credits, instant timestamptz) RETURNS credits LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     following timestamptz;
@@ -110,17 +112,19 @@ BEGIN
 END
 $$;
 
--- Settles what purses of a replica have spent, takes back what they have no longer in hand, and gives them a new slice if they
--- want one. All changes of balances by requests are made here.
+-- Settles what purses of a replica have spent, takes back what they have no longer in hand, and gives them a new slice
+-- if they want one. All changes of balances by requests are made here.
 --
--- A purse says all that it has ever spent (`used`) and what it has in hand, so a message means the same however often it is sent,
--- and whatever became of the ones before: what a lost answer granted is not in hand, and so goes back. A message that comes after
--- a later one of the same replica changes nothing.
+-- A purse says all that it has ever spent (`used`) and what it has in hand, so a message means the same however often
+-- it is sent, and whatever became of the ones before: what a lost answer granted is not in hand, and so goes back. A
+-- message that comes after a later one of the same replica changes nothing.
 --
--- What a silent replica had in hand was settled as spent. If it lives after all, it may go on using that, and begins anew here.
+-- What a silent replica had in hand was settled as spent. If it lives after all, it may go on using that, and begins
+-- anew here.
 --
--- `outcome`: `done`; `late`: a later message was heard before; `changed`: the balance was set, so what is in hand is void; `gone`:
--- there is no balance.
+-- `outcome`: `done`; `refused`: nothing is left, and nothing was written, not even the number of the message; `late`: a
+-- later message was heard before; `changed`: the balance was set, so what is in hand is void; `gone`: there is no
+-- balance.
 CREATE FUNCTION exchange_credits(of_replica uuid, holders uuid[], purses bigint[], messages bigint[], uses bigint[],
                                  in_hands bigint[], minimums bigint[], needs bigint[], wants bigint[])
 RETURNS TABLE (place bigint, outcome text, granted bigint, remaining bigint, elsewhere bigint, next_refill timestamptz,
@@ -147,8 +151,8 @@ BEGIN
             SELECT * INTO slice FROM credit_slices AS slices WHERE slices.holder = asked.holder AND slices.replica = of_replica;
             decided_at := clock_timestamp();
             balance := refilled_credits(balance, decided_at);
-            IF asked.in_hand = 0 AND coalesce(slice.held, 0) = 0 AND balance.remaining < greatest(asked.minimum, 1) THEN
-                outcome := 'done';
+            IF asked.want > 0 AND asked.in_hand = 0 AND coalesce(slice.held, 0) = 0 AND balance.remaining < asked.minimum THEN
+                outcome := 'refused';
                 remaining := balance.remaining;
                 elsewhere := balance.unsettled;
                 next_refill := balance.next_refill;
@@ -225,9 +229,10 @@ BEGIN
 END
 $$;
 
--- Settles slices of replicas that have been silent for long, among `most` slices from the one after `after_holder` on. Nobody knows
--- what such a replica has spent, so all counts as spent: a replica that was only paused may go on using what it has in hand. A
--- slice without anything in hand is deleted when no message from before it can still be under way.
+-- Settles slices of replicas that have been silent for long, among `most` slices from the one after `after_holder` on.
+-- Nobody knows what such a replica has spent, so all counts as spent: a replica that was only paused may go on using
+-- what it has in hand. A slice without anything in hand is deleted when no message from before it can still be under
+-- way.
 CREATE FUNCTION settle_silent_slices(after_holder uuid, most integer)
 RETURNS TABLE (last_holder uuid, slices bigint, credits_settled bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -263,7 +268,8 @@ BEGIN
 END
 $$;
 
--- Gives a holder these credits, or changes them. `set_to`: the new balance; NULL keeps it. Returns the number of the change.
+-- Gives a holder these credits, or changes them. `set_to`: the new balance; NULL keeps it. Returns the number of the
+-- change.
 CREATE FUNCTION define_credits(of_holder uuid, set_to bigint, new_max bigint, new_amount bigint, new_every text, new_day integer,
                                by_whom text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

@@ -183,8 +183,8 @@ impl CreditTable {
         let place = (request.holder, replica);
         let known = self.slices.get(&place).copied();
         let held = known.map_or(0, |slice| slice.held);
-        if request.in_hand == 0 && held == 0 && balance.remaining < request.least.max(1) {
-            return answer(CreditOutcome::Done, 0, &balance, 0);
+        if request.want > 0 && request.in_hand == 0 && held == 0 && balance.remaining < request.least {
+            return answer(CreditOutcome::Refused, 0, &balance, 0);
         }
         let is_late = known.is_some_and(|slice| (request.purse, request.message) <= (slice.purse, slice.message));
         if is_late && !self.without.order {

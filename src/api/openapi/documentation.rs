@@ -41,6 +41,12 @@ pub(super) const GROUPS: &[Group] = &[
                 change.",
             ),
             (
+                "POST /v1/keys/{id}/credits",
+                "Adds to the balance, or sets it, which voids what replicas have of the earlier one. The key must have \
+                credits. With an `Idempotency-Key`, a repeated request changes nothing. The response is sent once every \
+                replica applies the change.",
+            ),
+            (
                 "POST /v1/keys/{id}/rotate",
                 "The old key keeps working for `gracePeriod` seconds, or for the configured grace period if the body \
                 has none; 0 ends it immediately. Send an `Idempotency-Key`, so that a retry after a lost response \
@@ -140,6 +146,11 @@ pub(super) const GROUPS: &[Group] = &[
             (
                 "GET /v1/owners/{id}/limits",
                 "The limits apply to the use of all of the owner's keys together. An owner without any has an empty list.",
+            ),
+            (
+                "POST /v1/owners/{id}/credits",
+                "Adds to the balance that all keys of the owner share, or sets it. The owner must have credits, which \
+                `PUT /v1/admin/owners/{id}/limits` gives. With an `Idempotency-Key`, a repeated request changes nothing.",
             ),
             (
                 "PUT /v1/owners/{id}/limits",

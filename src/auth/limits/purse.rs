@@ -45,9 +45,6 @@ pub struct Purse {
     used: u64,
     /// Whether the database has confirmed that nothing is in hand, and all that was spent.
     settled: bool,
-    /// Whether a message whose outcome is unknown may still be heard, and grant something. The next one that is written
-    /// ends that.
-    in_doubt: bool,
     /// What was left of the balance when the latest answer was given.
     untaken: u64,
     /// When the next refill comes, as far as we know.
@@ -264,9 +261,9 @@ impl Purse {
         match grant.outcome {
             CreditOutcome::Done | CreditOutcome::Refused => {
                 self.left += grant.granted;
-                self.in_doubt &= grant.outcome == CreditOutcome::Refused;
-                let is_empty = request.in_hand == 0 && grant.granted == 0;
-                self.settled = is_empty && self.used == request.used && !self.in_doubt;
+                // What was refused was not written down, so that an earlier message may still be heard.
+                let is_heard = grant.outcome == CreditOutcome::Done && self.used == request.used;
+                self.settled = is_heard && request.in_hand == 0 && grant.granted == 0;
                 self.untaken = grant.left;
                 let in_seconds = grant.next_refill.map(|at| (at - grant.at).try_into().unwrap_or(Duration::ZERO));
                 self.refills_at = in_seconds.map(|span| now.after(span));
@@ -294,7 +291,7 @@ impl Purse {
     pub fn failed(&mut self, question: Question, now: MonotonicTime) {
         if self.conclude(question) {
             self.is_overtaken = false;
-            (self.settled, self.in_doubt) = (false, true);
+            self.settled = false;
             self.rests_until = now.after(REST_AFTER_FAILURE);
         }
     }
