@@ -67,6 +67,14 @@ pub enum Action {
     OwnerLimitsChanged,
     /// The credits that all keys of an owner share were topped up or set.
     OwnerCreditsChanged,
+    /// An owner got another plan, or none.
+    OwnerPlanChanged,
+    /// A plan was created.
+    PlanCreated,
+    /// A plan's limits or caps were changed.
+    PlanChanged,
+    /// A plan was deleted.
+    PlanDeleted,
     /// A token was revoked by its id.
     TokenRevoked,
     /// All tokens of a subject that were issued before an instant were revoked.
@@ -75,7 +83,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::KeyCreated,
         Self::KeyUpdated,
         Self::KeyRotated,
@@ -87,6 +95,10 @@ impl Action {
         Self::OwnerEnabled,
         Self::OwnerLimitsChanged,
         Self::OwnerCreditsChanged,
+        Self::OwnerPlanChanged,
+        Self::PlanCreated,
+        Self::PlanChanged,
+        Self::PlanDeleted,
         Self::TokenRevoked,
         Self::SubjectTokensRevoked,
     ];
@@ -105,6 +117,10 @@ impl Action {
             Self::OwnerEnabled => "owner.enabled",
             Self::OwnerLimitsChanged => "owner.limits_changed",
             Self::OwnerCreditsChanged => "owner.credits_changed",
+            Self::OwnerPlanChanged => "owner.plan_changed",
+            Self::PlanCreated => "plan.created",
+            Self::PlanChanged => "plan.changed",
+            Self::PlanDeleted => "plan.deleted",
             Self::TokenRevoked => "token.revoked",
             Self::SubjectTokensRevoked => "subject.tokens_revoked",
         }

@@ -14,6 +14,7 @@ pub mod coherence;
 mod keys;
 pub mod limits;
 pub mod owner;
+pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod role;
@@ -24,7 +25,7 @@ mod values;
 mod verdicts;
 
 pub use self::{
-    keys::{api_key, key_record, ledger, listing, metadata, owner_limits, precondition},
+    keys::{api_key, key_record, ledger, listing, metadata, owner_limits, plan_changes, precondition},
     values::{escape, network, secret, text, timestamp},
     verdicts::{denial, principal, verdict},
 };

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::domain::{
-    api_key::KeyId,
+    api_key::{Environment, KeyId},
     audit::{Action, Author},
     coherence::Mark,
     key_record::ManagedKey,
     limits::{CreditsChange, CreditsRefused, LimitsRefused},
     metadata::InvalidMetadata,
     owner::Owner,
+    plan::{Plan, PlanName},
     ports::keys::StoredHash,
     role::Role,
     text::ChangeReason,
@@ -65,13 +66,20 @@ pub enum Refusal {
     DisabledByAdministrator,
     /// The owner is disabled: their keys can be neither created nor enabled.
     OwnerDisabled,
-    /// The owner has this maximum number of keys.
-    TooManyKeys(u32),
+    /// The owner has the maximum number of keys.
+    TooManyKeys {
+        /// So many.
+        most: u32,
+        /// The plan that allows no more; `None`: the configuration.
+        plan: Option<PlanName>,
+    },
     /// The owner has created the maximum number of keys per day.
     TooManyNewKeys {
         /// The time until the next key can be created.
         retry_after: Duration,
     },
+    /// The caller's token names this plan for the owner, and it does not exist: what the owner may have is not known.
+    UnknownPlan(Box<str>),
     /// The `Idempotency-Key` was used with another request.
     OtherRequest,
     /// The request violates the operator's policies.
@@ -83,8 +91,27 @@ pub enum Refusal {
 pub enum Violation {
     /// `keys.require_name`.
     NameRequired,
-    /// `keys.max_lifetime`.
-    LifetimeTooLong(Duration),
+    /// The lifetime is longer than allowed.
+    LifetimeTooLong {
+        /// The longest.
+        longest: Duration,
+        /// The plan that allows no more; `None`: `keys.max_lifetime`.
+        plan: Option<PlanName>,
+    },
+    /// Keys of owners on this plan can't be given this scope.
+    ScopeNotInPlan {
+        /// The scope.
+        scope: String,
+        /// The plan.
+        plan: PlanName,
+    },
+    /// Owners on this plan have no keys of this environment.
+    EnvironmentNotInPlan {
+        /// The environment.
+        environment: Environment,
+        /// The plan.
+        plan: PlanName,
+    },
     /// The caller does not hold this scope.
     ScopeNotHeld(String),
     /// Only tokens may have this scope.
@@ -111,8 +138,10 @@ impl From<LimitsRefused> for Refusal {
 
 /// A key to be created.
 pub struct Insertion<'a> {
-    /// The key.
+    /// The key, as it is if its owner is on no plan.
     pub key: &'a ManagedKey,
+    /// Fits the key into the plan of its owner, which doesn't change in the meantime.
+    pub fit: &'a Fit<'a>,
     /// Its credits, if it gets any.
     pub credits: Option<&'a CreditsChange>,
     /// The hash of its secret.
@@ -125,15 +154,32 @@ pub struct Insertion<'a> {
     pub quota: Quota,
 }
 
+/// Decides whether, and how, a key is created for an owner on this plan.
+pub type Fit<'a> = dyn Fn(&Plan) -> Result<ManagedKey, Refusal> + Send + Sync + 'a;
+
 /// The limits on an owner's keys; `None` means unlimited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
     /// The maximum number of keys that are neither revoked nor expired. Twice as many are allowed in rotations, because
     /// a key and its successor may coexist.
     pub living: Option<u32>,
+    /// The plan that says so; `None`: the configuration.
+    pub plan: Option<PlanName>,
     /// The maximum number of keys created within a day, whatever became of them. Twice as many including successors,
     /// because an owner at the limit must still be able to replace a leaked key.
     pub made_in_a_day: Option<u32>,
+}
+
+impl Quota {
+    /// The tighter of these limits and those of the owner's plan.
+    pub fn tightened_by(self, plan: Option<&Plan>) -> Self {
+        match plan.and_then(|plan| Some((plan, plan.content.caps.max_keys?))) {
+            Some((plan, most)) if self.living.is_none_or(|living| most <= living) => {
+                Self { living: Some(most), plan: Some(plan.name.clone()), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// A request with an `Idempotency-Key`.
@@ -175,8 +221,9 @@ pub struct Change<'a> {
     pub with_credits: bool,
     /// The idempotent request, if repeating it must not change the key again.
     pub once: Option<&'a IdempotentRequest>,
-    /// The owner's limits; unlimited if the change neither creates nor revives a key.
-    pub quota: Quota,
+    /// The owner's limits, if the change may give the key or its owner more than before. Then it goes by the owner's
+    /// plan, too, which doesn't change in the meantime.
+    pub quota: Option<Quota>,
     /// The message that announces the change to the replicas. It is sent even if nothing changes, because whoever made
     /// the change earlier may have failed while waiting. `None` if nobody waits for the replicas.
     pub mark: Option<&'a Mark>,
@@ -191,8 +238,9 @@ pub struct SuccessorProof<'a> {
     pub request: Option<&'a IdempotentRequest>,
 }
 
-/// Decides on a change from the current state of the key.
-pub type Decide<'a> = dyn Fn(&ManagedKey) -> Result<Decision, Refusal> + Send + Sync + 'a;
+/// Decides on a change from the current state of the key, and the plan of its owner if the change has a
+/// [quota](Change::quota).
+pub type Decide<'a> = dyn Fn(&ManagedKey, Option<&Plan>) -> Result<Decision, Refusal> + Send + Sync + 'a;
 
 /// The result of a change.
 pub struct Decision {

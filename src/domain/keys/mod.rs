@@ -6,4 +6,5 @@ pub mod ledger;
 pub mod listing;
 pub mod metadata;
 pub mod owner_limits;
+pub mod plan_changes;
 pub mod precondition;

@@ -33,7 +33,7 @@ pub use self::{
 };
 use crate::domain::{api_key::KeyId, owner::Owner};
 
-/// The maximum number of limits on a key, and on an owner.
+/// The maximum number of limits on a key, on an owner, and of a plan. An owner on a plan may have twice as many.
 pub const LIMITS_MAX: usize = 10;
 
 /// The limits on a key or on an owner, each with another name. Cheap to clone; most keys have none, which takes no
@@ -56,6 +56,18 @@ impl Limits {
             Some((_, limit)) => Err(InvalidLimits::Repeated(limit.name.clone())),
             None if limits.is_empty() => Ok(Self(None)),
             None => Ok(Self(Some(Arc::new(limits)))),
+        }
+    }
+
+    /// These limits of an owner, and those of the owner's plan whose names they don't have: an administrator who has limited
+    /// the owner has replaced the plan's limit of the same name.
+    pub fn over(self, plan: &Self) -> Self {
+        let is_replaced = |limit: &&Limit| self.as_slice().iter().any(|own| own.name == limit.name);
+        let of_plan: Vec<_> = plan.as_slice().iter().filter(|limit| !is_replaced(limit)).cloned().collect();
+        match (self.is_empty(), of_plan.is_empty()) {
+            (_, true) => self,
+            (true, false) => plan.clone(),
+            (false, false) => Self(Some(Arc::new([self.as_slice(), &of_plan].concat()))),
         }
     }
 
@@ -124,5 +136,27 @@ impl Holder {
     /// As the database has it.
     pub fn as_u128(self) -> u128 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owners_limit_replaces_the_plans_of_the_same_name() {
+        let limits = |names: &str, amount: u64| {
+            let limit = |name: &str| format!(r#"{{"name": "{name}", "limit": {amount}, "window": "1m"}}"#);
+            let all: Vec<_> = names.split(' ').filter(|name| !name.is_empty()).map(limit).collect();
+            Limits::from_stored(&format!("[{}]", all.join(","))).expect("limits")
+        };
+        for (own, plan, expected) in
+            [("", "", ""), ("a", "", "a=1"), ("", "a b", "a=2 b=2"), ("a", "a", "a=1"), ("b c", "a b", "b=1 c=1 a=2")]
+        {
+            let merged = limits(own, 1).over(&limits(plan, 2));
+            let told: Vec<_> = merged.as_slice().iter().map(|one| format!("{}={}", one.name, one.amount)).collect();
+            assert_eq!(told.join(" "), expected);
+            assert_eq!(merged.is_empty(), expected.is_empty());
+        }
     }
 }

@@ -21,6 +21,9 @@ pub struct TokenIdentity {
     pub expires_at: OffsetDateTime,
     /// Whether the issuer's tokens list all scopes that their bearers have.
     pub scope_bearing: bool,
+    /// The name of the owner's plan in the token, if it has one; cut, and empty if it is no text. Nobody has checked whether
+    /// there is such a plan.
+    pub plan: Option<Box<str>>,
     /// Whether the token states that its owner is disabled.
     pub disabled: bool,
 }
@@ -29,7 +32,8 @@ impl TokenIdentity {
     /// The heap memory of this identity in bytes.
     pub fn bytes_besides(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| scope.len() + size_of::<Box<str>>()).sum();
-        self.owner.issuer.len() + self.owner.subject.len() + self.subject.len() + scopes
+        let plan = self.plan.as_ref().map_or(0, |plan| plan.len());
+        self.owner.issuer.len() + self.owner.subject.len() + self.subject.len() + scopes + plan
     }
 }
 

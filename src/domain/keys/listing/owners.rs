@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use crate::domain::{
     audit::Actor,
     owner::Owner,
+    plan::{AssignedPlan, PlanName},
     text::{ChangeReason, SearchText},
 };
 
@@ -15,12 +16,16 @@ pub struct OwnerFilter {
     pub disabled: Option<bool>,
     /// Owners whose subject or issuer contains this text, case-insensitively.
     pub search: Option<SearchText>,
+    /// Only owners on this plan.
+    pub plan: Option<PlanName>,
 }
 
 impl OwnerFilter {
     /// Whether this owner matches.
     pub fn names(&self, standing: &OwnerStanding) -> bool {
+        let plan = standing.plan.as_ref().map(|assigned| &assigned.plan);
         self.disabled.is_none_or(|disabled| disabled == standing.disabled.is_some())
+            && (self.plan.is_none() || self.plan.as_ref() == plan)
             && self.search.as_ref().is_none_or(|search| {
                 search.is_within(&standing.owner.subject) || search.is_within(&standing.owner.issuer)
             })
@@ -34,6 +39,8 @@ pub struct OwnerStanding {
     pub owner: Owner,
     /// The circumstances of disabling, if the owner is disabled.
     pub disabled: Option<OwnerDisabled>,
+    /// The plan that the owner is on, if there is one.
+    pub plan: Option<AssignedPlan>,
     /// The number of the owner's keys by state.
     pub keys: KeyCounts,
 }
@@ -41,7 +48,7 @@ pub struct OwnerStanding {
 impl OwnerStanding {
     /// An owner without keys, who is not disabled.
     pub fn without_keys(owner: Owner) -> Self {
-        Self { owner, disabled: None, keys: KeyCounts { complete: true, ..KeyCounts::default() } }
+        Self { owner, disabled: None, plan: None, keys: KeyCounts { complete: true, ..KeyCounts::default() } }
     }
 }
 

@@ -1,0 +1,176 @@
+//! Plans: named sets of limits and caps that owners are on.
+
+use std::{fmt, num::NonZeroI64, str::FromStr, time::Duration};
+
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use super::{
+    api_key::Environment,
+    limits::{LimitName, Limits},
+    scope::Scopes,
+    text::KeyDescription,
+};
+
+/// The maximum number of plans. Services have a handful; a thousand leave room for plans of single customers, and keep a list
+/// of all of them short.
+pub const PLANS_MAX: u32 = 1000;
+/// The maximum of a plan's `max_keys`: that of `keys.max_per_owner`.
+pub const PLAN_KEYS_MAX: u32 = 1_000_000;
+
+/// The name of a plan, in the form of a limit's: up to 50 letters, digits, dots, hyphens and underscores, which need no escaping
+/// anywhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlanName(LimitName);
+
+/// The text is no name of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 50 letters, digits, dots, hyphens or underscores")]
+pub struct InvalidPlanName;
+
+impl PlanName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for PlanName {
+    type Err = InvalidPlanName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlanName> {
+        LimitName::parse(text).map(Self).map_err(|_| InvalidPlanName)
+    }
+}
+
+impl fmt::Display for PlanName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// What a plan gives to an owner who is on it, and what it caps.
+// Credits that a plan gives belong here, beside `limits`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanContent {
+    /// Who it is for.
+    pub description: Option<KeyDescription>,
+    /// The limits that all keys of an owner share.
+    pub limits: Limits,
+    /// The caps on the owner's keys.
+    pub caps: Caps,
+}
+
+/// Caps on the keys of an owner. `None`: what the configuration allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// The maximum number of keys that are neither revoked nor expired.
+    pub max_keys: Option<u32>,
+    /// The maximum lifetime of a key, in whole seconds.
+    pub max_lifetime: Option<Duration>,
+    /// The scopes that keys may be given.
+    pub scopes: Option<Scopes>,
+    /// The environments of keys, without duplicates.
+    pub environments: Option<Vec<Environment>>,
+}
+
+/// A plan as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Its name.
+    pub name: PlanName,
+    /// What it gives and caps.
+    pub content: PlanContent,
+    /// When it was made or changed.
+    pub updated_at: OffsetDateTime,
+}
+
+impl Plan {
+    /// Changes whenever the plan does, also when it is deleted and made again.
+    pub fn version(&self) -> NonZeroI64 {
+        let Caps { max_keys, max_lifetime, scopes, environments } = &self.content.caps;
+        let description = self.content.description.as_ref().map(KeyDescription::as_str);
+        let (limits, at) = (self.content.limits.to_stored(), self.updated_at.unix_timestamp_nanos() / 1000);
+        let text = format!("{description:?} {limits} {max_keys:?} {max_lifetime:?} {scopes:?} {environments:?} {at}");
+        let hash: [u8; 32] = Sha256::digest(text).into();
+        let number = i64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));
+        // Without the sign, it looks like any other version.
+        NonZeroI64::new(number & i64::MAX).unwrap_or(NonZeroI64::MAX)
+    }
+}
+
+/// Who has assigned a plan to an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssignedBy {
+    /// An administrator, whom no token overrules.
+    Administrator,
+    /// The claim of a token.
+    Claim,
+}
+
+impl AssignedBy {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Administrator, Self::Claim];
+
+    /// The word in the database and in responses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Claim => "claim",
+        }
+    }
+
+    /// The value with this name.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == word)
+    }
+}
+
+/// The plan that an owner is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignedPlan {
+    /// Its name.
+    pub plan: PlanName,
+    /// Who has assigned it.
+    pub by: AssignedBy,
+}
+
+/// What an owner is given: by their plan, and by administrators.
+#[derive(Clone, Debug, Default)]
+pub struct Allotment {
+    /// The plan, with who has assigned it.
+    pub plan: Option<(Plan, AssignedBy)>,
+    /// The limits that all keys of the owner share: those of the owner, and those of the plan that they don't replace.
+    pub limits: Limits,
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_has_another_version_once_anything_is_different() {
+        let plan = || {
+            let caps = Caps {
+                max_keys: Some(3),
+                max_lifetime: Some(Duration::from_secs(86_400)),
+                scopes: Scopes::parse(["a"]).ok(),
+                environments: Some(vec![Environment::Test]),
+            };
+            let content = PlanContent { caps, ..PlanContent::default() };
+            Plan { name: "free".parse().expect("a name"), content, updated_at: datetime!(2026-11-29 12:00 UTC) }
+        };
+        let mut others = vec![plan(), plan(), plan(), plan(), plan(), plan()];
+        others[0].content.caps.max_keys = None;
+        others[1].content.caps.scopes = Some(Scopes::default());
+        others[2].content.caps.environments = None;
+        others[3].content.description = "for everybody".parse().ok();
+        others[4].content.caps.max_lifetime = Some(Duration::from_secs(86_401));
+        others[5].updated_at += time::Duration::microseconds(1);
+        let versions: std::collections::BTreeSet<_> = others.iter().chain([&plan()]).map(Plan::version).collect();
+        assert_eq!(versions.len(), 7);
+        assert_eq!(plan().version(), plan().version());
+    }
+}
