@@ -19,14 +19,15 @@ macro_rules! stored_keys {
     ($condition:literal, $argument:expr) => {
         sqlx::query_as!(
             CheckedRow,
-            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", name, environment AS "environment!",
-                      scopes AS "scopes!", coalesce(metadata_as_sent, metadata::text) AS "metadata!",
+            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", api_keys.name, environment AS "environment!",
+                      api_keys.scopes AS "scopes!", coalesce(metadata_as_sent, metadata::text) AS "metadata!",
                       allowed_ips AS "allowed_ips!", expires_at, enabled AS "enabled!",
                       disabled_owners.subject IS NOT NULL AS "owner_disabled!", revoked_at, api_keys.limits::text AS "limits!",
-                      owner_limits.limits::text AS owner_limits, credits_holder,
-                      api_keys.credits_version, owner_limits.credits_version AS owner_credits_version,
+                      owner_limits.limits::text AS "owner_limits?", plans.limits::text AS "plan_limits?", credits_holder,
+                      api_keys.credits_version, owner_limits.credits_version AS "owner_credits_version?",
                       secret_hash AS "secret_hash!"
                FROM api_keys LEFT JOIN disabled_owners USING (issuer, subject) LEFT JOIN owner_limits USING (issuer, subject)
+               LEFT JOIN owner_plans USING (issuer, subject) LEFT JOIN plans ON plans.name = owner_plans.plan
                WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL) AND "#
                 + $condition,
             $argument,

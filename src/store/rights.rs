@@ -13,6 +13,7 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('SELECT INSERT UPDATE', 'api_keys key_uses'),
                             ('SELECT INSERT UPDATE DELETE', 'idempotency_keys disabled_owners revoked_tokens tokens_not_before'),
                             ('SELECT INSERT UPDATE DELETE', 'replicas acknowledgements owner_limits limit_counts'),
+                            ('SELECT INSERT UPDATE DELETE', 'plans owner_plans'),
                             ('SELECT INSERT UPDATE', 'usage_hours usage_days usage_writers'),
                             ('SELECT INSERT UPDATE DELETE', 'usage_keys'),
                             ('SELECT INSERT UPDATE DELETE', 'credits credit_slices'),
@@ -24,7 +25,7 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('EXECUTE', 'limit_window_begins limit_window_ends announce_key_change announce_keys_of'),
                             ('EXECUTE', 'exchange_credits settle_silent_slices define_credits add_credits'),
                             ('EXECUTE', 'refilled_credits next_credit_refill'),
-                            ('EXECUTE', 'own_channel tell_replicas tell_change')) AS granted (privileges, names),
+                            ('EXECUTE', 'announce_keys_of_plan own_channel tell_replicas tell_change')) AS granted (privileges, names),
                     unnest(string_to_array(privileges, ' ')) AS privilege, unnest(string_to_array(names, ' ')) AS name
                WHERE NOT CASE privilege
                    WHEN 'USAGE' THEN has_sequence_privilege(to_regclass(name), privilege)

@@ -37,6 +37,8 @@ pub(super) struct CheckedRow {
     pub(super) limits: String,
     /// `None` if the owner has no row with limits.
     pub(super) owner_limits: Option<String>,
+    /// `None` if the owner is on no plan.
+    pub(super) plan_limits: Option<String>,
     pub(super) credits_holder: Option<Uuid>,
     pub(super) credits_version: Option<i64>,
     pub(super) owner_credits_version: Option<i64>,
@@ -49,6 +51,7 @@ impl TryFrom<CheckedRow> for StoredKey {
     fn try_from(row: CheckedRow) -> Result<Self, StoreError> {
         let corrupt = |what: String| corrupt(row.id, &what);
         let limits = |text: &str| Limits::from_stored(text).map_err(|error| corrupt(format!("limits: {error}")));
+        let optional = |text: &Option<String>| text.as_deref().map_or(Ok(Limits::default()), limits);
         let owner = Owner { issuer: row.issuer.into(), subject: row.subject.into() };
         let own_credits = row.credits_holder.zip(row.credits_version);
         let holder = |holder: Uuid| Holder::from_u128(holder.as_u128());
@@ -64,7 +67,7 @@ impl TryFrom<CheckedRow> for StoredKey {
             owner_disabled: row.owner_disabled,
             revoked_at: row.revoked_at,
             limits: limits(&row.limits)?,
-            owner_limits: row.owner_limits.as_deref().map_or(Ok(Limits::default()), limits)?,
+            owner_limits: optional(&row.owner_limits)?.over(&optional(&row.plan_limits)?),
             credits: own_credits.map(|(of, version)| SpentCredits { holder: holder(of), version }),
             owner_credits: row
                 .owner_credits_version
@@ -158,6 +161,7 @@ impl TryFrom<ManagedRow> for ManagedKey {
             limits: row.limits,
             // Those are for checks.
             owner_limits: None,
+            plan_limits: None,
             owner_credits_version: None,
             credits_holder: row.credits_holder,
             credits_version: row.credits_version,

@@ -8,10 +8,12 @@ use super::{
     Store, announce, audit, credits,
     insert::{metadata_as_sent, objections, remember, was_made, write_key},
     managed_rows, owner_parts,
+    plans::plan_of,
 };
 use crate::domain::{
     key_record::{FIRST_VERSION, ManagedKey},
     ledger::{Change, Decision, Outcome, Quota, Refusal},
+    plan::Plan,
     ports::StoreError,
     role::Role,
 };
@@ -24,7 +26,7 @@ impl Store {
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
         // Keys that share credits belong to one owner, and are changed together.
-        if change.successor.is_some() || change.quota.living.is_some() || change.with_credits {
+        if change.quota.is_some() || change.with_credits {
             lock_owner_of_key(transaction, change).await?;
         }
         let Some(key) = locked(transaction, change).await? else {
@@ -41,14 +43,15 @@ impl Store {
             seat.connection.finish().await?;
             return Ok(Outcome::Changed(Box::new(key)));
         }
-        let Decision { key: mut changed, event, successor, credits } = match (change.decide)(&key) {
+        let owner = &key.record.owner;
+        let plan = if change.quota.is_some() { plan_of(transaction, owner).await? } else { None };
+        let Decision { key: mut changed, event, successor, credits } = match (change.decide)(&key, plan.as_ref()) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
-        let owner = &key.record.owner;
-        let quota = quota(change, &key, &changed, successor.is_some());
-        if quota != Quota::default() {
-            let objections = objections(transaction, owner, quota, change.at).await?;
+        let quota = quota(change, plan.as_ref(), &key, &changed, successor.is_some());
+        if quota.living.is_some() || quota.made_in_a_day.is_some() {
+            let objections = objections(transaction, owner, &quota, change.at).await?;
             if let Some(refusal) = objections.too_many.or(objections.too_fast) {
                 return Ok(Outcome::Refused(refusal));
             }
@@ -81,8 +84,14 @@ impl Store {
 }
 
 /// The limits on this change: on living keys, if it increases their number, and on new keys, if it makes one.
-fn quota(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_successor: bool) -> Quota {
-    let Quota { living, made_in_a_day } = change.quota;
+fn quota(
+    change: &Change<'_>,
+    plan: Option<&Plan>,
+    before: &ManagedKey,
+    after: &ManagedKey,
+    has_successor: bool,
+) -> Quota {
+    let Quota { living, plan, made_in_a_day } = change.quota.clone().unwrap_or_default().tightened_by(plan);
     let twice = |most: u32| most.saturating_mul(2);
     let is_alive = |key: &ManagedKey| key.record.is_alive(change.at);
     Quota {
@@ -91,6 +100,7 @@ fn quota(change: &Change<'_>, before: &ManagedKey, after: &ManagedKey, has_succe
             (false, true) => living,
             _ => None,
         },
+        plan,
         made_in_a_day: made_in_a_day.filter(|_| has_successor).map(twice),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Map;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
-use super::{super::rows::ActorColumns, Store, audit, credits, lock_owner, managed_rows};
+use super::{super::rows::ActorColumns, Store, audit, credits, lock_owner, managed_rows, plans::plan_of};
 use crate::domain::{
     api_key::KeyId,
     audit::{Action, Author},
@@ -33,12 +33,17 @@ impl Store {
         {
             return Ok(before);
         }
-        let objections = objections(transaction, owner, insertion.quota, now).await?;
+        let plan = plan_of(transaction, owner).await?;
+        let mut key = match plan.as_ref().map_or_else(|| Ok(insertion.key.clone()), insertion.fit) {
+            Ok(key) => key,
+            Err(refusal) => return Ok(Inserted::Refused(refusal)),
+        };
+        let quota = insertion.quota.clone().tightened_by(plan.as_ref());
+        let objections = objections(transaction, owner, &quota, now).await?;
         let owner_disabled = objections.owner_disabled.then_some(Refusal::OwnerDisabled);
         if let Some(refusal) = objections.too_many.or(owner_disabled).or(objections.too_fast) {
             return Ok(Inserted::Refused(refusal));
         }
-        let mut key = insertion.key.clone();
         if let Some(change) = insertion.credits {
             credits::change_of_key(transaction, &mut key, change).await?;
         }
@@ -49,7 +54,7 @@ impl Store {
             return Ok(Inserted::Refused(Refusal::OtherRequest));
         }
         let event = Event { action: Action::KeyCreated, details: Map::new() };
-        audit::write(transaction, now, &[insertion.key.record.id.as_uuid()], owner, author, &event).await?;
+        audit::write(transaction, now, &[key.record.id.as_uuid()], owner, author, &event).await?;
         seat.connection.finish().await?;
         Ok(Inserted::Now(Box::new(key)))
     }
@@ -91,7 +96,7 @@ pub(super) struct Objections {
 pub(super) async fn objections(
     connection: &mut PgConnection,
     owner: &Owner,
-    quota: Quota,
+    quota: &Quota,
     now: OffsetDateTime,
 ) -> Result<Objections, sqlx::Error> {
     let a_day_ago = now - Duration::DAY;
@@ -116,13 +121,15 @@ pub(super) async fn objections(
         i64::from(quota.made_in_a_day.unwrap_or(1)) - 1,
     );
     let found = query.fetch_one(connection).await?;
-    let too_many = |most: &u32| found.living >= i64::from(*most);
     let too_fast = |made_at: OffsetDateTime| {
         let retry_after = (made_at - a_day_ago).try_into().unwrap_or_default();
         Refusal::TooManyNewKeys { retry_after }
     };
     Ok(Objections {
-        too_many: quota.living.filter(too_many).map(Refusal::TooManyKeys),
+        too_many: quota
+            .living
+            .filter(|most| found.living >= i64::from(*most))
+            .map(|most| Refusal::TooManyKeys { most, plan: quota.plan.clone() }),
         owner_disabled: found.owner_disabled,
         too_fast: found.first_of_the_most.map(too_fast),
     })

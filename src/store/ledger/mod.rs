@@ -1,5 +1,5 @@
 //! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `owner_limits`, `credits`,
-//! `revoked_tokens`, `tokens_not_before` and `audit_events`.
+//! `plans`, `owner_plans`, `revoked_tokens`, `tokens_not_before` and `audit_events`.
 
 mod audit;
 mod change;
@@ -11,6 +11,7 @@ mod list;
 mod owner_limits;
 mod owners;
 mod owners_list;
+mod plans;
 mod revoke;
 mod tokens;
 

@@ -82,8 +82,8 @@ impl Store {
 
 /// What a row has, with the version of the credits.
 #[derive(Clone, Default)]
-struct Current {
-    allowance: OwnerAllowance,
+pub(super) struct Current {
+    pub(super) allowance: OwnerAllowance,
     version: Option<i64>,
 }
 
@@ -124,7 +124,7 @@ fn event(
     Event { action, details }
 }
 
-async fn current(connection: &mut PgConnection, owner: &Owner) -> Result<Current, StoreError> {
+pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Result<Current, StoreError> {
     let query = sqlx::query!(
         r#"SELECT limits::text AS "limits!", credits_version FROM owner_limits WHERE issuer = $1 AND subject = $2"#,
         &*owner.issuer,

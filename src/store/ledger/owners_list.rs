@@ -1,15 +1,16 @@
-//! The list of owners for administrators. There is no table of owners: an owner is anybody who has a key or is
-//! disabled.
+//! The list of owners for administrators. There is no table of owners: an owner is anybody who has a key, is disabled,
+//! or is on a plan.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{super::rows::ActorColumns, Store, conditions::with_state};
+use super::{super::rows::ActorColumns, Store, conditions::with_state, plans::assigned_plan};
 use crate::domain::{
     ledger::Reach,
     listing::{KeyCounts, Listed, OwnerDisabled, OwnerFilter, OwnerStanding, Page, Place},
     owner::Owner,
+    plan::PlanName,
     ports::StoreError,
     text::{ChangeReason, SearchText},
 };
@@ -32,6 +33,8 @@ struct Row {
     actor_issuer: Option<String>,
     actor_subject: Option<String>,
     actor_key_id: Option<Uuid>,
+    plan: Option<String>,
+    assigned_by: Option<String>,
     /// Whether the filter matches the owner.
     is_named: bool,
 }
@@ -51,7 +54,9 @@ impl Store {
             (None, None) => page.limit + 1,
             _ => LOOKED_AT.max(page.limit + 1),
         };
-        let looked_at = if filter.disabled == Some(true) {
+        let looked_at = if let Some(plan) = &filter.plan {
+            owners_on(&mut seat.connection, plan, (issuer, subject), filter.disabled, search.as_deref(), steps).await?
+        } else if filter.disabled == Some(true) {
             disabled_owners(&mut seat.connection, (issuer, subject), search.as_deref(), steps).await?
         } else {
             all_owners(&mut seat.connection, (issuer, subject), filter.disabled, search.as_deref(), steps).await?
@@ -74,10 +79,11 @@ impl Store {
             Row,
             r#"SELECT wanted.issuer AS "issuer!", wanted.subject AS "subject!", disabled_at AS "disabled_at?",
                       reason AS "reason?", actor_kind AS "actor_kind?", actor_issuer AS "actor_issuer?",
-                      actor_subject AS "actor_subject?", actor_key_id AS "actor_key_id?", true AS "is_named!"
+                      actor_subject AS "actor_subject?", actor_key_id AS "actor_key_id?", plan AS "plan?",
+                      assigned_by AS "assigned_by?", true AS "is_named!"
                FROM (SELECT $1::text AS issuer, $2::text AS subject) AS wanted
-               LEFT JOIN disabled_owners USING (issuer, subject)
-               WHERE disabled_at IS NOT NULL OR EXISTS (SELECT FROM api_keys WHERE issuer = $1 AND subject = $2)"#,
+               LEFT JOIN disabled_owners USING (issuer, subject) LEFT JOIN owner_plans USING (issuer, subject)
+               WHERE disabled_at IS NOT NULL OR plan IS NOT NULL OR EXISTS (SELECT FROM api_keys WHERE issuer = $1 AND subject = $2)"#,
             &*owner.issuer,
             &*owner.subject,
         );
@@ -113,15 +119,20 @@ async fn all_owners(
                          UNION ALL
                          (SELECT disabled.issuer, disabled.subject FROM disabled_owners AS disabled
                           WHERE (disabled.issuer, disabled.subject) > (walk.issuer, walk.subject)
-                          ORDER BY disabled.issuer, disabled.subject LIMIT 1)) AS candidate
+                          ORDER BY disabled.issuer, disabled.subject LIMIT 1)
+                         UNION ALL
+                         (SELECT planned.issuer, planned.subject FROM owner_plans AS planned
+                          WHERE (planned.issuer, planned.subject) > (walk.issuer, walk.subject)
+                          ORDER BY planned.issuer, planned.subject LIMIT 1)) AS candidate
                    ORDER BY candidate.issuer, candidate.subject LIMIT 1) AS next
                WHERE walk.step < $3)
            SELECT walk.issuer AS "issuer!", walk.subject AS "subject!", disabled_at AS "disabled_at?",
                   reason AS "reason?", actor_kind AS "actor_kind?", actor_issuer AS "actor_issuer?",
-                  actor_subject AS "actor_subject?", actor_key_id AS "actor_key_id?",
+                  actor_subject AS "actor_subject?", actor_key_id AS "actor_key_id?", plan AS "plan?",
+                  assigned_by AS "assigned_by?",
                   (($4::boolean IS NULL OR $4 = (disabled_at IS NOT NULL))
                    AND ($5::text IS NULL OR walk.subject ILIKE $5 OR walk.issuer ILIKE $5)) AS "is_named!"
-           FROM walk LEFT JOIN disabled_owners USING (issuer, subject)
+           FROM walk LEFT JOIN disabled_owners USING (issuer, subject) LEFT JOIN owner_plans USING (issuer, subject)
            WHERE walk.step > 0 ORDER BY walk.step"#,
         issuer,
         subject,
@@ -142,12 +153,42 @@ async fn disabled_owners(
     let query = sqlx::query_as!(
         Row,
         r#"SELECT issuer, subject, disabled_at AS "disabled_at?", reason, actor_kind, actor_issuer, actor_subject,
-                  actor_key_id, ($3::text IS NULL OR subject ILIKE $3 OR issuer ILIKE $3) AS "is_named!"
-           FROM disabled_owners WHERE (issuer, subject) > ($1, $2) ORDER BY issuer, subject LIMIT $4"#,
+                  actor_key_id, plan AS "plan?", assigned_by AS "assigned_by?",
+                  ($3::text IS NULL OR subject ILIKE $3 OR issuer ILIKE $3) AS "is_named!"
+           FROM disabled_owners LEFT JOIN owner_plans USING (issuer, subject)
+           WHERE (issuer, subject) > ($1, $2) ORDER BY issuer, subject LIMIT $4"#,
         issuer,
         subject,
         search,
         i64::from(steps),
+    );
+    query.fetch_all(connection).await
+}
+
+/// The same for owners on a plan, along the index of those.
+async fn owners_on(
+    connection: &mut PgConnection,
+    plan: &PlanName,
+    (issuer, subject): (&str, &str),
+    disabled: Option<bool>,
+    search: Option<&str>,
+    steps: u32,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let query = sqlx::query_as!(
+        Row,
+        r#"SELECT issuer AS "issuer!", subject AS "subject!", disabled_at AS "disabled_at?", reason AS "reason?",
+                  actor_kind AS "actor_kind?", actor_issuer AS "actor_issuer?", actor_subject AS "actor_subject?",
+                  actor_key_id AS "actor_key_id?", plan AS "plan?", assigned_by AS "assigned_by?",
+                  (($4::boolean IS NULL OR $4 = (disabled_at IS NOT NULL))
+                   AND ($5::text IS NULL OR subject ILIKE $5 OR issuer ILIKE $5)) AS "is_named!"
+           FROM owner_plans LEFT JOIN disabled_owners USING (issuer, subject)
+           WHERE plan = $6 AND (issuer, subject) > ($1, $2) ORDER BY issuer, subject LIMIT $3"#,
+        issuer,
+        subject,
+        i64::from(steps),
+        disabled,
+        search,
+        plan.as_str(),
     );
     query.fetch_all(connection).await
 }
@@ -214,7 +255,11 @@ impl Row {
         })?;
         let reason = self.reason.map(ChangeReason::from_stored);
         let disabled = self.disabled_at.map(|at| OwnerDisabled { at, reason, by });
+        let plan = match (self.plan, self.assigned_by) {
+            (Some(plan), Some(by)) => Some(assigned_plan(&plan, &by)?),
+            _ => None,
+        };
         let owner = Owner { issuer: self.issuer.into(), subject: self.subject.into() };
-        Ok(OwnerStanding { owner, disabled, keys })
+        Ok(OwnerStanding { owner, disabled, plan, keys })
     }
 }

@@ -1,0 +1,148 @@
+//! Puts owners on plans.
+
+use serde_json::{Map, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::{Store, assigned_plan};
+use crate::{
+    domain::{
+        audit::Action,
+        ledger::{Event, Together},
+        owner::Owner,
+        plan::{AssignedBy, AssignedPlan, PlanName},
+        plan_changes::{OnWordOf, PlanAssigned, PlanAssignment, PlanRefusal},
+        ports::StoreError,
+    },
+    store::ledger::{audit, lock_owner, owners::announce_keys_of},
+};
+
+/// The row of an owner, if there is one.
+pub(super) struct Current(Option<Assigned>);
+
+struct Assigned {
+    plan: AssignedPlan,
+    /// When the token was issued whose claim it is.
+    issued_at: Option<OffsetDateTime>,
+}
+
+impl Current {
+    /// Whether somebody else has had the last word.
+    fn overrules(&self, on_word_of: OnWordOf) -> bool {
+        match (on_word_of, &self.0) {
+            (OnWordOf::Token(issued_at), Some(current)) => {
+                current.plan.by == AssignedBy::Administrator || issued_at < current.issued_at
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the assignment would change the row.
+    pub(super) fn differs(&self, assignment: &PlanAssignment) -> bool {
+        let issued_at = match assignment.on_word_of {
+            OnWordOf::Administrator => None,
+            OnWordOf::Token(at) => at,
+        };
+        let is_same =
+            |current: &Assigned| assignment.plan.as_ref() == Some(&current.plan.plan) && current.issued_at == issued_at;
+        !self.overrules(assignment.on_word_of) && !self.0.as_ref().is_some_and(is_same)
+    }
+}
+
+impl Store {
+    /// Announces an administrator's assignment even if nothing changes, because whoever made it earlier may have failed after
+    /// the commit, while waiting for the replicas.
+    pub(super) async fn assign(
+        &self,
+        assignment: &PlanAssignment,
+        by: Together<'_>,
+    ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
+        let PlanAssignment { owner, plan, on_word_of, at } = assignment;
+        let mut seat = self.to_change(by.reach).await?;
+        seat.connection.begin().await?;
+        let transaction = &mut *seat.connection;
+        lock_owner(transaction, owner).await?;
+        let current = current(transaction, owner).await?;
+        if current.overrules(*on_word_of) {
+            return Ok(Ok(PlanAssigned { plan: current.0.map(|current| current.plan), changed: false }));
+        }
+        if let Some(plan) = plan
+            && !exists(transaction, plan).await?
+        {
+            return Ok(Err(PlanRefusal::NotFound));
+        }
+        let assigned = plan.clone().map(|plan| AssignedPlan { plan, by: said_by(*on_word_of) });
+        write(transaction, assignment).await?;
+        let before = current.0.map(|current| current.plan);
+        let changed = before != assigned;
+        if changed {
+            let name = |plan: &Option<AssignedPlan>| plan.as_ref().map(|plan| plan.plan.as_str().to_owned());
+            let by_whom = |plan: &Option<AssignedPlan>| plan.as_ref().map(|plan| plan.by.as_str());
+            let details = Map::from_iter([(
+                "changes".to_owned(),
+                json!({
+                    "plan": { "from": name(&before), "to": name(&assigned) },
+                    "assignedBy": { "from": by_whom(&before), "to": by_whom(&assigned) },
+                }),
+            )]);
+            let event = Event { action: Action::OwnerPlanChanged, details };
+            audit::write(transaction, *at, &[], owner, by.author, &event).await?;
+        }
+        announce_keys_of(transaction, owner, by.mark).await?;
+        seat.connection.finish().await?;
+        Ok(Ok(PlanAssigned { plan: assigned, changed }))
+    }
+}
+
+fn said_by(on_word_of: OnWordOf) -> AssignedBy {
+    match on_word_of {
+        OnWordOf::Administrator => AssignedBy::Administrator,
+        OnWordOf::Token(_) => AssignedBy::Claim,
+    }
+}
+
+/// The assignment of an owner. The result stays true while the owner is locked.
+pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Result<Current, StoreError> {
+    let query = sqlx::query!(
+        "SELECT plan, assigned_by, claim_issued_at FROM owner_plans WHERE issuer = $1 AND subject = $2",
+        &*owner.issuer,
+        &*owner.subject,
+    );
+    let Some(row) = query.fetch_optional(connection).await? else { return Ok(Current(None)) };
+    let plan = assigned_plan(&row.plan, &row.assigned_by)?;
+    Ok(Current(Some(Assigned { plan, issued_at: row.claim_issued_at })))
+}
+
+/// Whether there is such a plan, which isn't deleted until the transaction ends.
+async fn exists(connection: &mut PgConnection, plan: &PlanName) -> Result<bool, sqlx::Error> {
+    let query =
+        sqlx::query_scalar!(r#"SELECT true AS "is_there!" FROM plans WHERE name = $1 FOR KEY SHARE"#, plan.as_str());
+    Ok(query.fetch_optional(connection).await?.is_some())
+}
+
+/// An owner on no plan has no row.
+async fn write(connection: &mut PgConnection, assignment: &PlanAssignment) -> Result<(), sqlx::Error> {
+    let PlanAssignment { owner, plan, on_word_of, at } = assignment;
+    let (issuer, subject) = (&*owner.issuer, &*owner.subject);
+    let Some(plan) = plan else {
+        let query = sqlx::query!("DELETE FROM owner_plans WHERE issuer = $1 AND subject = $2", issuer, subject);
+        return query.execute(connection).await.map(drop);
+    };
+    let issued_at = match on_word_of {
+        OnWordOf::Administrator => None,
+        OnWordOf::Token(issued_at) => *issued_at,
+    };
+    let query = sqlx::query!(
+        "INSERT INTO owner_plans (issuer, subject, plan, assigned_by, claim_issued_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (issuer, subject) DO UPDATE
+         SET plan = excluded.plan, assigned_by = excluded.assigned_by, claim_issued_at = excluded.claim_issued_at,
+             updated_at = excluded.updated_at",
+        issuer,
+        subject,
+        plan.as_str(),
+        said_by(*on_word_of).as_str(),
+        issued_at,
+        at,
+    );
+    query.execute(connection).await.map(drop)
+}
