@@ -234,7 +234,15 @@ impl Maker {
         let key = ManagedKey::new(record, None, now);
         let reach = Reach::Own(key.record.owner.clone());
         let quota = Quota::default();
-        let insertion = Insertion { key: &key, credits: None, hash: &hash, reach: &reach, request: None, quota };
+        let insertion = Insertion {
+            key: &key,
+            fit: &|_| Ok(key.clone()),
+            credits: None,
+            hash: &hash,
+            reach: &reach,
+            request: None,
+            quota,
+        };
         ledger.insert(&insertion, &Author::command_line()).await.expect("a row");
         (issued.id, issued.text.expose().to_owned())
     }

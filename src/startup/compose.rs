@@ -19,7 +19,7 @@ use crate::{
             check::{CheckStores, KeyChecker},
             hasher::Hasher,
         },
-        lifecycle::{Lifecycle, OwnersStopped, ended_keys},
+        lifecycle::{ClaimsFollowed, Lifecycle, OwnersStopped, ended_keys},
         limits::{counters, counts::LimitCounts, teller::Teller},
         tokens::check::{TokenChecker, TokenRoom},
         usage::{housekeeping, uses::Uses},
@@ -121,10 +121,12 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     let uses = Arc::new(Uses::new(store.clone(), last_used, &usage));
     let lifecycle = Lifecycle {
         ledger: store.clone(),
+        plans: store.clone(),
         policy,
         link: Some(Arc::clone(&link)),
         runtime: runtime.clone(),
         stopped: OwnersStopped::default(),
+        followed: ClaimsFollowed::default(),
     };
     let room = TokenRoom { cached: jwt.cached_tokens, max_cold: checks.max_cold };
     let tokens = TokenChecker::new(verifier, store.clone(), link.freshness(), room, &runtime);

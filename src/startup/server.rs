@@ -159,6 +159,7 @@ impl RunningServer {
             broken_answers: BoundedLog::default(),
             issuer: Arc::new(issuer),
             ledger: store.clone(),
+            plans: store.clone(),
             usage: store.clone(),
             lifecycle,
             public_url: settings.public_url.clone(),

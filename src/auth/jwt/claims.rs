@@ -22,6 +22,9 @@ const LATEST_DATE: f64 = 253_402_300_799.0;
 /// Microsoft Entra ID version 1.
 const PARTIES: [&str; 4] = ["azp", "client_id", "cid", "appid"];
 
+/// As much of a plan's name is kept. It is longer than that of any plan.
+const PLAN_MAX_CHARACTERS: usize = 64;
+
 /// The configured requirements for claims. Times are in seconds.
 pub(super) struct ClaimRules {
     issuer: Option<String>,
@@ -35,6 +38,7 @@ pub(super) struct ClaimRules {
     scopes: ScopeRules,
     tenant_claim: Option<ClaimPath>,
     disabled_claim: Option<ClaimPath>,
+    plan_claim: Option<ClaimPath>,
     scope_bearing: bool,
 }
 
@@ -80,6 +84,7 @@ impl ClaimRules {
             scopes: ScopeRules::shared(settings.issuer.as_deref().unwrap_or_default(), settings.malformed_scopes),
             tenant_claim: settings.tenant_claim.clone(),
             disabled_claim: settings.disabled_claim.clone(),
+            plan_claim: settings.plan_claim.clone(),
             scope_bearing: settings.scope_bearing,
         }
     }
@@ -98,6 +103,7 @@ impl ClaimRules {
             scopes: ScopeRules::of(issuer),
             tenant_claim: issuer.tenant_claim.clone(),
             disabled_claim: issuer.disabled_claim.clone(),
+            plan_claim: issuer.plan_claim.clone(),
             scope_bearing: issuer.scope_bearing,
         }
     }
@@ -129,6 +135,7 @@ impl ClaimRules {
             issued_at: dates.issued_at.and_then(instant),
             expires_at: OffsetDateTime::from_unix_timestamp(dates.expiry as i64).map_err(|_| TokenFault::Malformed)?,
             scope_bearing: self.scope_bearing,
+            plan: self.plan(claims),
             disabled: self.is_disabled(claims),
         };
         Ok(Claimed {
@@ -163,6 +170,14 @@ impl ClaimRules {
     /// a future `iat`, to the maximum lifetime, and to a past `exp`.
     pub(super) fn longest_life(&self) -> Duration {
         Duration::from_secs_f64(self.max_lifetime + 3.0 * self.leeway)
+    }
+
+    /// What is no text is no name of a plan either, and must not look like an absent claim.
+    fn plan(&self, claims: &Object<'_>) -> Option<Box<str>> {
+        match claim_path::value(claims, self.plan_claim.as_ref()?)? {
+            Json::Null => None,
+            value => Some(value.as_str().unwrap_or_default().chars().take(PLAN_MAX_CHARACTERS).collect()),
+        }
     }
 
     /// Anything except `false` or `null` counts: an issuer that puts another value there means it.

@@ -41,6 +41,7 @@ fn settings() -> Jwt {
         malformed_scopes: MalformedScopes::Refuse,
         tenant_claim: None,
         disabled_claim: None,
+        plan_claim: None,
         scope_bearing: false,
         issuers: Vec::new(),
         key_set_refresh: Duration::from_secs(600),

@@ -13,6 +13,7 @@ use crate::domain::{
     ledger::{Change, Decision, Event, Quota, Refusal, Violation},
     limits::{AskedCredits, AskedLimits, Credits, CreditsChange},
     metadata::{Metadata, MetadataPatch},
+    plan::Plan,
     precondition::Preconditions,
     role::Role,
     scope::Scopes,
@@ -43,6 +44,13 @@ pub struct Edit {
     pub enabled: Option<bool>,
 }
 
+impl Edit {
+    /// Whether the key may be able to do more than before.
+    fn may_widen(&self) -> bool {
+        self.scopes.is_some() || self.allowed_ips.is_some() || self.expiry.is_some() || self.enabled == Some(true)
+    }
+}
+
 /// Enables or disables a key.
 #[derive(Clone, Debug)]
 pub struct Switch {
@@ -67,7 +75,8 @@ impl Lifecycle {
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.edited(key, &edit, &preconditions, &caller);
+            let decide =
+                |key: &ManagedKey, plan: Option<&Plan>| lifecycle.edited(key, &edit, &preconditions, plan, &caller);
             // Only a new expiry can revive an expired key.
             let quota = if edit.expiry.is_some() { lifecycle.policy.quota() } else { Quota::default() };
             let change = Change {
@@ -79,7 +88,7 @@ impl Lifecycle {
                 successor: None,
                 with_credits: edit.credits.is_some(),
                 once: None,
-                quota,
+                quota: edit.may_widen().then_some(quota),
                 mark: None,
             };
             lifecycle.apply(change).await
@@ -101,8 +110,10 @@ impl Lifecycle {
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| lifecycle.switched(key, &to, &preconditions, &caller);
-            lifecycle.change(id, &caller, now, &decide, None, Quota::default()).await
+            let decide =
+                |key: &ManagedKey, plan: Option<&Plan>| lifecycle.switched(key, &to, &preconditions, plan, &caller);
+            let quota = to.enabled.then(Quota::default);
+            lifecycle.change(id, &caller, now, &decide, None, quota).await
         };
         self.to_its_end(work).await
     }
@@ -135,11 +146,11 @@ impl Lifecycle {
     ) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| {
+            let decide = |key: &ManagedKey, _: Option<&Plan>| {
                 preconditions.demand(key.version)?;
                 Ok(revoked(key, reason.as_ref(), now))
             };
-            lifecycle.change(id, &caller, now, &decide, None, Quota::default()).await
+            lifecycle.change(id, &caller, now, &decide, None, None).await
         };
         self.to_its_end(work).await
     }
@@ -149,6 +160,7 @@ impl Lifecycle {
         key: &ManagedKey,
         edit: &Edit,
         preconditions: &Preconditions,
+        plan: Option<&Plan>,
         caller: &Caller,
     ) -> Result<Decision, Refusal> {
         // Failures that are independent of the version come first (RFC 9110 §13.2.1).
@@ -164,7 +176,7 @@ impl Lifecycle {
         if changes.is_empty() {
             return Ok(Decision::unchanged(changed));
         }
-        self.allow(&changed, Some(key), caller)?;
+        self.allow(&changed, Some(key), plan, caller)?;
         let names: Vec<&str> = changes.iter().map(|change| change.field).collect();
         let action = match *names {
             ["enabled"] if changed.record.enabled => Action::KeyEnabled,
@@ -181,13 +193,14 @@ impl Lifecycle {
         key: &ManagedKey,
         to: &Switch,
         preconditions: &Preconditions,
+        plan: Option<&Plan>,
         caller: &Caller,
     ) -> Result<Decision, Refusal> {
         demand_unrevoked(key)?;
         preconditions.demand(key.version)?;
         let mut changed = key.clone();
         switch(&mut changed, to.enabled, caller)?;
-        self.allow(&changed, Some(key), caller)?;
+        self.allow(&changed, Some(key), plan, caller)?;
         let action = if to.enabled { Action::KeyEnabled } else { Action::KeyDisabled };
         let changes = changes(key, &changed);
         let event = (!changes.is_empty()).then(|| {

@@ -14,6 +14,7 @@ use crate::{
         limits::{AskedCredits, AskedLimits, Credits, CreditsChange, Limits},
         metadata::Metadata,
         owner::Owner,
+        plan::Plan,
         scope::Scopes,
         secret::SecretString,
         text::{KeyDescription, KeyName},
@@ -148,20 +149,36 @@ impl KeyIssuer {
     ) -> Done<Issued> {
         let GeneratedKey { id, environment, secret, pepper, text } =
             self.keyring.generate(order.environment.unwrap_or(self.environment), now);
+        let is_latest = order.expiry == Expiry::Latest;
         let credits = match credits_of(&order, caller) {
             Ok(credits) => credits,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let ordered = self.ordered(order, id, environment, caller, now);
-        let allowed = ordered.and_then(|key| self.lifecycle.allow(&key, None, caller).map(|()| key));
+        // Checked again when the owner's plan is known; checking here can save a hash.
+        let allowed = ordered.and_then(|key| self.lifecycle.allow(&key, None, None, caller).map(|()| key));
         let key = match allowed {
             Ok(key) => key,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let hash = self.hasher.hash_for(&key.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
+        let fit = |plan: &Plan| {
+            let mut key = key.clone();
+            if is_latest {
+                key.record.expires_at = self.lifecycle.latest_end(Some(plan), now);
+            }
+            self.lifecycle.allow(&key, None, Some(plan), caller).map(|()| key)
+        };
         let quota = self.lifecycle.policy.quota();
-        let credits = credits.as_ref();
-        let insertion = Insertion { key: &key, credits, hash: &hash, reach: &caller.reach, request, quota };
+        let insertion = Insertion {
+            key: &key,
+            fit: &fit,
+            credits: credits.as_ref(),
+            hash: &hash,
+            reach: &caller.reach,
+            request,
+            quota,
+        };
         let inserted = self.lifecycle.ledger.insert(&insertion, &caller.author).await?;
         Ok(issued(inserted, Some(text)))
     }
@@ -192,7 +209,7 @@ impl KeyIssuer {
         let expires_at = match order.expiry {
             Expiry::At(end) => Some(end),
             Expiry::Never => None,
-            Expiry::Latest => self.lifecycle.latest_end(now),
+            Expiry::Latest => self.lifecycle.latest_end(None, now),
         };
         let record = KeyRecord {
             scopes: order.scopes,

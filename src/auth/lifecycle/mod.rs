@@ -6,6 +6,7 @@
 //! - `bulk`: the same for many keys at once: by filter, or by owner
 //! - `top_up`: adds to the credits of a key, or sets them
 //! - `owner_limits`: limits that all keys of an owner share
+//! - `plans`: plans, and who is on them
 //! - `tokens`: revokes tokens
 //! - `policy`: the operator's policies, and the rights that nobody may pass on
 
@@ -14,6 +15,7 @@ mod edit;
 pub mod ended_keys;
 mod issue;
 mod owner_limits;
+mod plans;
 mod policy;
 mod rotate;
 mod tokens;
@@ -30,6 +32,7 @@ pub use self::{
     edit::{Edit, Switch},
     issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
     owner_limits::LimitedOwner,
+    plans::{ChangedPlan, ClaimedPlan, ClaimsFollowed, PlannedOwner},
     rotate::{Rotated, Rotation},
     tokens::EndedEverywhere,
     top_up::KeyTopUp,
@@ -45,7 +48,7 @@ use crate::{
         audit::Author,
         key_record::ManagedKey,
         ledger::{Change, Decide, Outcome, Quota, Reach, Refusal, SuccessorProof, Together},
-        ports::ledger::KeyLedger,
+        ports::{ledger::KeyLedger, plans::PlanStore},
         scope::Scopes,
     },
     telemetry::steps::step,
@@ -55,6 +58,8 @@ use crate::{
 pub struct Lifecycle {
     /// The store of keys.
     pub ledger: Arc<dyn KeyLedger>,
+    /// The store of plans.
+    pub plans: Arc<dyn PlanStore>,
     /// The policy for keys.
     pub policy: KeyPolicy,
     /// The connection to the other replicas; `None` for a process that is not a replica, and waits for leases instead.
@@ -63,6 +68,8 @@ pub struct Lifecycle {
     pub runtime: Handle,
     /// The owners that were recently disabled because of a token.
     pub stopped: OwnersStopped,
+    /// The claims that recently put owners on plans.
+    pub followed: ClaimsFollowed,
 }
 
 /// The caller of a change: their reach, their scopes, and their identity for the audit.
@@ -74,6 +81,8 @@ pub struct Caller {
     pub scopes: Option<Scopes>,
     /// Whether their keys may have only these scopes.
     pub scope_bearing: bool,
+    /// The plan that their token claims for its owner, if it does not exist. It is not known what the owner may have.
+    pub unknown_plan: Option<Box<str>>,
     /// Their identity for the audit.
     pub author: Author,
 }
@@ -109,8 +118,8 @@ impl Lifecycle {
         self.runtime.spawn(work.instrument(step!("change"))).await.map_err(|_| Undecided::Stopped)?
     }
 
-    /// Changes one key, and waits until every replica applies the change. A change that can't revive a key needs no
-    /// quota, and so does not wait for others who create keys of the same owner.
+    /// Changes one key, and waits until every replica applies the change. A change that adds nothing needs no quota, and so
+    /// does not wait for others who create keys of the same owner.
     async fn change(
         &self,
         id: KeyId,
@@ -118,7 +127,7 @@ impl Lifecycle {
         at: OffsetDateTime,
         decide: &Decide<'_>,
         successor: Option<SuccessorProof<'_>>,
-        quota: Quota,
+        quota: Option<Quota>,
     ) -> Done<ChangedKey> {
         let (reach, author) = (&caller.reach, &caller.author);
         let (with_credits, once) = (false, None);

@@ -17,7 +17,8 @@ use crate::domain::{
     api_key::{GeneratedKey, KeyId},
     audit::{Action, Actor},
     key_record::{KeyRecord, ManagedKey},
-    ledger::{Decision, Event, IdempotentRequest, Quota, Refusal, SuccessorProof},
+    ledger::{Decision, Event, IdempotentRequest, Refusal, SuccessorProof},
+    plan::Plan,
     ports::keys::StoredHash,
     precondition::Preconditions,
 };
@@ -78,8 +79,8 @@ impl KeyIssuer {
             Some(Err(refusal)) => return Ok(Err(refusal)),
             None => return Ok(Ok(None)),
         };
-        let unchanged = |old: &ManagedKey| Ok(Decision::unchanged(old.clone()));
-        let changed = self.lifecycle.change(id, caller, now, &unchanged, None, Quota::default()).await?;
+        let unchanged = |old: &ManagedKey, _: Option<&Plan>| Ok(Decision::unchanged(old.clone()));
+        let changed = self.lifecycle.change(id, caller, now, &unchanged, None, None).await?;
         Ok(changed.map(|ChangedKey { key: old, propagated }| Some(Rotated { new, old, propagated })))
     }
 
@@ -120,15 +121,15 @@ impl KeyIssuer {
             self.hasher.hash_for(&old.record.owner, secret, self.keyring.hash_secret(pepper)).await?;
         // Created within the decision, because it depends on the old key's expiry, which may change concurrently.
         let successor = OnceLock::new();
-        let decide = |old: &ManagedKey| {
+        let decide = |old: &ManagedKey, plan: Option<&Plan>| {
             may_be_rotated(old)?;
-            self.lifecycle.allow_successor(&old.record.scopes, caller)?;
-            let new = successor.get_or_init(|| self.successor(old, id, rotation, &caller.author.actor, now));
-            self.lifecycle.allow(new, Some(old), caller)?;
+            self.lifecycle.allow_successor(old, plan, caller)?;
+            let new = successor.get_or_init(|| self.successor(old, plan, id, rotation, &caller.author.actor, now));
+            self.lifecycle.allow(new, Some(old), plan, caller)?;
             let grace_period = rotation.grace_period.unwrap_or(self.lifecycle.policy.rotation_grace);
             Ok(replaced(old, new.clone(), grace_period, now))
         };
-        let quota = self.lifecycle.policy.quota();
+        let quota = Some(self.lifecycle.policy.quota());
         let proof = SuccessorProof { hash: &hash, request: rotation.request.as_ref() };
         let ChangedKey { key: old, propagated } =
             match self.lifecycle.change(rotation.id, caller, now, &decide, Some(proof), quota).await? {
@@ -142,6 +143,7 @@ impl KeyIssuer {
     fn successor(
         &self,
         old: &ManagedKey,
+        plan: Option<&Plan>,
         id: KeyId,
         rotation: &Rotation,
         maker: &Actor,
@@ -150,10 +152,10 @@ impl KeyIssuer {
         let expires_at = match rotation.expiry {
             Some(Expiry::At(end)) => Some(end),
             Some(Expiry::Never) => None,
-            Some(Expiry::Latest) => self.lifecycle.latest_end(now),
+            Some(Expiry::Latest) => self.lifecycle.latest_end(plan, now),
             None => {
                 let as_long = old.record.expires_at.map(|end| later(now, end - old.created_at));
-                as_long.into_iter().chain(self.lifecycle.latest_end(now)).min()
+                as_long.into_iter().chain(self.lifecycle.latest_end(plan, now)).min()
             }
         };
         let record = KeyRecord { id, expires_at, revoked_at: None, ..old.record.clone() };

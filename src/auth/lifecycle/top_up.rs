@@ -10,8 +10,9 @@ use crate::domain::{
     api_key::KeyId,
     audit::Action,
     key_record::ManagedKey,
-    ledger::{Change, Decision, Event, IdempotentRequest, Quota},
+    ledger::{Change, Decision, Event, IdempotentRequest},
     limits::{Credits, TopUp},
+    plan::Plan,
     text::ChangeReason,
 };
 
@@ -36,7 +37,7 @@ impl Lifecycle {
     pub async fn top_up(self: &Arc<Self>, order: KeyTopUp, caller: Caller, now: OffsetDateTime) -> Done<ChangedKey> {
         let lifecycle = Arc::clone(self);
         let work = async move {
-            let decide = |key: &ManagedKey| {
+            let decide = |key: &ManagedKey, _: Option<&Plan>| {
                 demand_unrevoked(key)?;
                 let change = Credits::top_up(key.credits.as_ref(), order.top_up, caller.reach.role())?;
                 let changes = json!({ "credits": change.to_json(key.credits.as_ref()) });
@@ -54,7 +55,7 @@ impl Lifecycle {
                 successor: None,
                 with_credits: true,
                 once: order.once.as_ref(),
-                quota: Quota::default(),
+                quota: None,
                 mark: None,
             };
             lifecycle.apply(change).await

@@ -50,6 +50,8 @@ pub struct Issuer {
     pub tenant_claim: Option<ClaimPath>,
     /// The claim which, if `true`, states that the owner is disabled.
     pub disabled_claim: Option<ClaimPath>,
+    /// The claim with the name of the owner's plan; `None`: only administrators assign plans.
+    pub plan_claim: Option<ClaimPath>,
     /// Whether a key may have only scopes that its creator's token has.
     pub scope_bearing: bool,
     /// Whether `typ` must identify an access token (RFC 9068 §2.1).
@@ -127,6 +129,7 @@ impl Issuer {
             keyward_scopes: Scopes::default(),
             tenant_claim: None,
             disabled_claim: None,
+            plan_claim: None,
             scope_bearing: false,
             at_jwt: false,
             leeway: Duration::from_secs(30),

@@ -51,6 +51,8 @@ pub struct Jwt {
     pub tenant_claim: Option<ClaimPath>,
     /// The claim which, if `true`, states that the owner is disabled.
     pub disabled_claim: Option<ClaimPath>,
+    /// The claim with the name of the owner's plan; `None`: only administrators assign plans.
+    pub plan_claim: Option<ClaimPath>,
     /// Whether a key may have only scopes that its creator's token has.
     pub scope_bearing: bool,
     /// Further issuers, each with its own keys and rules.
@@ -102,6 +104,7 @@ impl Default for Jwt {
             malformed_scopes: MalformedScopes::default(),
             tenant_claim: None,
             disabled_claim: None,
+            plan_claim: None,
             scope_bearing: false,
             issuers: Vec::new(),
             key_set_refresh: Duration::from_secs(600),

@@ -34,6 +34,7 @@ impl Jwt {
         let malformed_scopes = check.value("jwt.malformed_scopes", "drop or refuse");
         let tenant_claim = claim(check, "jwt.tenant_claim");
         let disabled_claim = claim(check, "jwt.disabled_claim");
+        let plan_claim = claim(check, "jwt.plan_claim");
         let scope_bearing = check.value("jwt.scope_bearing", "true or false");
         let issuers = issuers(check);
         if let (Some(Some(_)), Some(shared), Some(issuers)) = (&secret, &issuer, &issuers)
@@ -59,6 +60,7 @@ impl Jwt {
             malformed_scopes: malformed_scopes?,
             tenant_claim: tenant_claim?,
             disabled_claim: disabled_claim?,
+            plan_claim: plan_claim?,
             scope_bearing: scope_bearing?,
             issuers: issuers?,
             key_set_refresh: key_set_refresh?,

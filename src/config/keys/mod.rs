@@ -44,6 +44,6 @@ pub struct KeyPolicy {
 impl KeyPolicy {
     /// The limits on an owner's keys.
     pub fn quota(&self) -> Quota {
-        Quota { living: self.max_per_owner, made_in_a_day: self.max_new_per_day }
+        Quota { living: self.max_per_owner, plan: None, made_in_a_day: self.max_new_per_day }
     }
 }

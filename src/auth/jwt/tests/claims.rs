@@ -263,6 +263,25 @@ fn anything_but_false_in_the_claim_says_that_the_owner_is_disabled() {
     }
 }
 
+#[test]
+fn the_plan_of_a_token_is_its_text_and_what_is_no_text_is_not_the_same_as_none() {
+    let settings = Jwt { plan_claim: Some("app.plan".parse().expect("a path")), ..settings() };
+    let plan = |settings: &Jwt, claims: &Value| {
+        let verified = verified(settings, signed(HEADER, &claims.to_string()).as_bytes()).expect("a good token");
+        verified.identity().plan.clone()
+    };
+    let claimed = |value: Value| plan(&settings, &good_with("app", json!({ "plan": value })));
+    assert_eq!(claimed(json!("pro")).as_deref(), Some("pro"));
+    assert_eq!(claimed(json!(null)), None);
+    assert_eq!(plan(&settings, &good()), None);
+    for odd in [json!(""), json!(7), json!(true), json!(["pro"]), json!({})] {
+        assert_eq!(claimed(odd.clone()).as_deref(), Some(""), "{odd}");
+    }
+    assert_eq!(claimed(json!("é".repeat(1000))).as_deref().map(|text| text.chars().count()), Some(64));
+    // Without such a setting, the claim has no meaning.
+    assert_eq!(plan(&super::settings(), &good_with("app", json!({ "plan": "pro" }))), None);
+}
+
 /// Otherwise anybody who finds an old token could disable all keys of its owner.
 #[test]
 fn a_token_that_is_no_good_says_nothing_of_its_owner() {

@@ -73,6 +73,7 @@ impl Table<'_, '_> {
         let rights = self.rights();
         let tenant_claim = self.claim("tenant_claim", "");
         let disabled_claim = self.claim("disabled_claim", "");
+        let plan_claim = self.claim("plan_claim", "");
         let scope_bearing = self.member("scope_bearing", false, "true or false", flag);
         let at_jwt = self.member("at_jwt", false, "true or false", flag);
         let leeway = self.duration("leeway", "30s", Duration::ZERO, Duration::from_secs(60));
@@ -100,6 +101,7 @@ impl Table<'_, '_> {
         rights?.put_into(&mut read);
         read.tenant_claim = tenant_claim?;
         read.disabled_claim = disabled_claim?;
+        read.plan_claim = plan_claim?;
         read.scope_bearing = scope_bearing?;
         read.at_jwt = at_jwt?;
         read.leeway = leeway?;

@@ -47,6 +47,11 @@ impl Table<'_, '_> {
             self.problem("keyward_scopes", format!("{why}: give your own tenant a table of its own"));
             return None;
         }
+        if issuer.plan_claim.is_some() {
+            let why = "can't be read from tokens of tenants, whose administrators would choose their own plans";
+            self.problem("plan_claim", format!("{why}: assign plans yourself, or give a tenant a table of its own"));
+            return None;
+        }
         let shared = matches!(&issuer.keys, IssuerKeys::KeySet(address) if !address.contains(PLACEHOLDER));
         if !shared && tenants.len() > TENANTS_WITH_KEYS_MAX {
             let most = format!("{TENANTS_WITH_KEYS_MAX} that publish keys of their own");
@@ -86,6 +91,7 @@ fn of_tenant(issuer: &Issuer, tenant: &str) -> Option<Issuer> {
         keyward_scopes: issuer.keyward_scopes.clone(),
         tenant_claim: issuer.tenant_claim.clone(),
         disabled_claim: issuer.disabled_claim.clone(),
+        plan_claim: issuer.plan_claim.clone(),
         ..*issuer
     })
 }

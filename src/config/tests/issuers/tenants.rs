@@ -49,6 +49,11 @@ fn a_placeholder_without_tenants_and_what_is_no_tenant_are_refused() {
             format!("{discovery}\ntenants = [\"a\"]\nkeyward_scopes = [\"keyward:verify\"]"),
             "keyward_scopes can't be given to tenants",
         ),
+        (
+            "https://a.example/{tenantid}",
+            format!("{discovery}\ntenants = [\"a\"]\nplan_claim = \"plan\""),
+            "plan_claim can't be read from tokens of tenants",
+        ),
         ("https://a.example/{tenantid}", format!("{key_set}\ntenants = {}", many(1001)), "more than 1000"),
     ] {
         let problems = problems_of(tenants(issuer, &lines));

@@ -1,0 +1,198 @@
+//! Plans, and who is on them: by an administrator, or by the claim of a token.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+
+use super::{Caller, Lifecycle, Propagated, Watch};
+use crate::{
+    auth::Undecided,
+    domain::{
+        audit::Author,
+        ledger::Reach,
+        owner::Owner,
+        plan::{AssignedPlan, Plan, PlanName},
+        plan_changes::{OnWordOf, PlanAssignment, PlanChange, PlanDeletion, PlanDid, PlanRefusal},
+        principal::TokenIdentity,
+    },
+};
+
+/// How long it is remembered that a claim needs nothing to be done. An administrator's word may end it, which a replica does
+/// not hear: a minute is soon enough for a claim to hold again after that, and one question a minute for each owner who
+/// manages keys is few.
+const FOLLOWED_REMEMBERED: Duration = Duration::from_secs(60);
+/// The same for a plan that does not exist, which an operator is about to create.
+const UNKNOWN_REMEMBERED: Duration = Duration::from_secs(5);
+/// For how many owners. Those who manage keys within a minute, each with some 200 bytes; for more of them, the database is
+/// asked each time.
+const FOLLOWED_MAX: usize = 10_000;
+
+/// The outcome of a change of a plan. The outer `Err` is an outage.
+type Done<T> = Result<Result<T, PlanRefusal>, Undecided>;
+
+/// A plan after a change that every replica applies.
+#[derive(Clone, Debug)]
+pub struct ChangedPlan {
+    /// The plan.
+    pub plan: Plan,
+    /// What the change has done.
+    pub did: PlanDid,
+    /// How the change reached every replica.
+    pub propagated: Propagated,
+}
+
+/// The plan of an owner after a change that every replica applies.
+#[derive(Clone, Debug)]
+pub struct PlannedOwner {
+    /// The plan.
+    pub plan: Option<AssignedPlan>,
+    /// Whether it was the change that made it so.
+    pub changed: bool,
+    /// How the change reached every replica.
+    pub propagated: Propagated,
+}
+
+/// What a token says about the plan of its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimedPlan {
+    /// Nothing, or a plan that the owner is on by now, unless somebody else has had the last word.
+    Followed,
+    /// A plan of this name, which does not exist.
+    Unknown(Box<str>),
+}
+
+/// The claims that were recently followed.
+#[derive(Default)]
+pub struct ClaimsFollowed(Mutex<HashMap<Owner, Followed>>);
+
+struct Followed {
+    plan: Box<str>,
+    issued_at: Option<OffsetDateTime>,
+    is_known: bool,
+    until: OffsetDateTime,
+}
+
+impl ClaimsFollowed {
+    fn recall(&self, identity: &TokenIdentity, plan: &str, now: OffsetDateTime) -> Option<ClaimedPlan> {
+        let followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = followed.get(&identity.owner).filter(|followed| {
+            *followed.plan == *plan && followed.issued_at == identity.issued_at && now < followed.until
+        })?;
+        Some(if same.is_known { ClaimedPlan::Followed } else { ClaimedPlan::Unknown(plan.into()) })
+    }
+
+    fn remember(&self, identity: &TokenIdentity, plan: &str, claimed: &ClaimedPlan, now: OffsetDateTime) {
+        let is_known = *claimed == ClaimedPlan::Followed;
+        let until = now + if is_known { FOLLOWED_REMEMBERED } else { UNKNOWN_REMEMBERED };
+        let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if followed.len() >= FOLLOWED_MAX {
+            followed.retain(|_, followed| now < followed.until);
+        }
+        if followed.len() < FOLLOWED_MAX || followed.contains_key(&identity.owner) {
+            let entry = Followed { plan: plan.into(), issued_at: identity.issued_at, is_known, until };
+            followed.insert(identity.owner.clone(), entry);
+        }
+    }
+}
+
+impl Lifecycle {
+    /// Makes a plan, or replaces what it gives and caps. When this returns, every replica applies it to everybody who is on it.
+    /// For administrators.
+    ///
+    /// # Errors
+    /// [`Undecided`] if it may not have been changed, or not on every replica. A retry is safe.
+    pub async fn change_plan(self: &Arc<Self>, change: PlanChange, caller: Caller) -> Done<ChangedPlan> {
+        let lifecycle = Arc::clone(self);
+        let work = async move {
+            let watch = Watch::begin(lifecycle.link.as_ref());
+            let by = watch.together(&caller.reach, &caller.author);
+            match lifecycle.plans.change_plan(&change, by).await? {
+                Ok(changed) => {
+                    let propagated = watch.settled().await;
+                    Ok(Ok(ChangedPlan { plan: changed.plan, did: changed.did, propagated }))
+                }
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
+        self.to_its_end(work).await
+    }
+
+    /// Deletes a plan that nobody is on. For administrators.
+    ///
+    /// # Errors
+    /// [`Undecided`] if it may not have been deleted.
+    pub async fn delete_plan(self: &Arc<Self>, deletion: PlanDeletion, caller: Caller) -> Done<()> {
+        let lifecycle = Arc::clone(self);
+        let work = async move {
+            let watch = Watch::begin(None);
+            let by = watch.together(&caller.reach, &caller.author);
+            // It is in no replica's memory, because nobody is on it.
+            Ok(lifecycle.plans.delete_plan(&deletion, by).await?)
+        };
+        self.to_its_end(work).await
+    }
+
+    /// Puts an owner on a plan, or on none. When this returns, every replica applies it.
+    ///
+    /// # Errors
+    /// [`Undecided`] if it may not have been assigned, or not on every replica. A retry is safe.
+    pub async fn assign_plan(
+        self: &Arc<Self>,
+        assignment: PlanAssignment,
+        reach: Reach,
+        author: Author,
+    ) -> Done<PlannedOwner> {
+        let lifecycle = Arc::clone(self);
+        let work = async move {
+            let watch = Watch::begin(lifecycle.link.as_ref());
+            match lifecycle.plans.assign_plan(&assignment, watch.together(&reach, &author)).await? {
+                Ok(assigned) => {
+                    let propagated = watch.settled().await;
+                    Ok(Ok(PlannedOwner { plan: assigned.plan, changed: assigned.changed, propagated }))
+                }
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
+        self.to_its_end(work).await
+    }
+
+    /// Puts the owner of a token on the plan that it claims, unless an administrator or a newer token has said otherwise. When
+    /// this returns, every replica applies it.
+    ///
+    /// # Errors
+    /// [`Undecided`] if it may not have been done.
+    pub async fn follow_plan(
+        self: &Arc<Self>,
+        identity: &TokenIdentity,
+        author: Author,
+        now: OffsetDateTime,
+    ) -> Result<ClaimedPlan, Undecided> {
+        let Some(claim) = &identity.plan else { return Ok(ClaimedPlan::Followed) };
+        if let Some(claimed) = self.followed.recall(identity, claim, now) {
+            return Ok(claimed);
+        }
+        let unknown = ClaimedPlan::Unknown(claim.clone());
+        // What is no name of a plan may still not matter.
+        let plan: Option<PlanName> = claim.parse().ok();
+        let is_name = plan.is_some();
+        let reach = Reach::Own(identity.owner.clone());
+        let on_word_of = OnWordOf::Token(identity.issued_at);
+        let assignment = PlanAssignment { owner: identity.owner.clone(), plan, on_word_of, at: now };
+        let claimed = if !self.plans.would_assign(&assignment, &reach).await? {
+            ClaimedPlan::Followed
+        } else if is_name {
+            match self.assign_plan(assignment, reach, author).await? {
+                Ok(_) => ClaimedPlan::Followed,
+                Err(_) => unknown,
+            }
+        } else {
+            unknown
+        };
+        self.followed.remember(identity, claim, &claimed, now);
+        Ok(claimed)
+    }
+}
