@@ -21,6 +21,7 @@ pub use self::{
         metrics::MetricsPage,
         owner_limits::OwnerLimits,
         owners::OwnerDetails,
+        plans::{OwnerPlan, Plan},
         tokens::EndedTokens,
         usage::{UsageReport, is_bounded as usage_is_bounded, usage_csv},
         verify::{KeyQuery, Verification},

@@ -18,7 +18,7 @@ use super::{
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
         audit, authorize::GatewayCheck, compatibility, credits, health, keys, metrics, oauth, owner_limits, owners,
-        problem_page, tokens, usage, verify,
+        plans, problem_page, tokens, usage, verify,
     },
     openapi::{self, page},
     paths,
@@ -68,6 +68,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/v1/keys/{id}/credits", Access::Token, |route| route.to(credits::top_up_key)),
     endpoint(Method::POST, "/v1/keys/{id}/disable", Access::Token, |route| route.to(keys::disable)),
     endpoint(Method::POST, "/v1/keys/{id}/enable", Access::Token, |route| route.to(keys::enable)),
+    endpoint(Method::GET, "/v1/plan", Access::Token, |route| route.to(plans::show_own)),
     endpoint(Method::GET, "/v1/keys/{id}/usage", Access::Token, |route| route.to(usage::of_key)),
     endpoint(Method::GET, "/v1/usage", Access::Token, |route| route.to(usage::report)),
     endpoint(Method::GET, "/v1/audit", Access::Token, |route| route.to(audit::list)),
@@ -90,11 +91,17 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::PUT, "/v1/admin/owners/{id}/limits", Access::Administrator, |route| {
         route.to(owner_limits::replace)
     }),
+    endpoint(Method::GET, "/v1/admin/owners/{id}/plan", Access::Administrator, |route| route.to(plans::show_of_owner)),
+    endpoint(Method::PUT, "/v1/admin/owners/{id}/plan", Access::Administrator, |route| route.to(plans::assign)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/credits", Access::Administrator, |route| {
         route.to(credits::top_up_owner)
     }),
     endpoint(Method::POST, "/v1/admin/owners/{id}/disable", Access::Administrator, |route| route.to(owners::disable)),
     endpoint(Method::POST, "/v1/admin/owners/{id}/enable", Access::Administrator, |route| route.to(owners::enable)),
+    endpoint(Method::GET, "/v1/admin/plans", Access::Administrator, |route| route.to(plans::list)),
+    endpoint(Method::GET, "/v1/admin/plans/{name}", Access::Administrator, |route| route.to(plans::show)),
+    endpoint(Method::PUT, "/v1/admin/plans/{name}", Access::Administrator, |route| route.to(plans::replace)),
+    endpoint(Method::DELETE, "/v1/admin/plans/{name}", Access::Administrator, |route| route.to(plans::delete)),
     endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),
     endpoint(Method::POST, paths::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
     endpoint(Method::POST, paths::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),

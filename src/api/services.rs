@@ -13,7 +13,7 @@ use crate::{
         Undecided,
         lifecycle::{KeyIssuer, Lifecycle},
     },
-    domain::ports::{StoreError, ledger::KeyLedger, usage::UsageStore},
+    domain::ports::{StoreError, ledger::KeyLedger, plans::PlanStore, usage::UsageStore},
     protect::{BoundedLog, Gate},
 };
 
@@ -29,9 +29,11 @@ pub struct Services {
     pub issuer: Arc<KeyIssuer>,
     /// Reads keys, owners and the audit.
     pub ledger: Arc<dyn KeyLedger>,
+    /// Reads plans.
+    pub plans: Arc<dyn PlanStore>,
     /// Reports usage.
     pub usage: Arc<dyn UsageStore>,
-    /// Changes and revokes keys, and disables owners.
+    /// Changes and revokes keys, owners and plans.
     pub lifecycle: Arc<Lifecycle>,
     /// The base URL for clients, if configured.
     pub public_url: Option<String>,

@@ -8,24 +8,28 @@ use actix_web::{
     middleware::Next,
     web::Bytes,
 };
+use time::OffsetDateTime;
 
 use super::{
-    caller::Administrator,
+    caller::{Administrator, UnknownPlan},
     root_span::{in_request, request_id},
 };
 use crate::api::{
     endpoint::Access,
-    services::{answered, services},
+    services::{Services, answered, services, unavailable},
     wire::{
         failure::{CredentialKind, Reason},
+        owner_id,
         request::form::Members,
     },
 };
 use crate::{
-    auth::Undecided,
+    auth::{Undecided, lifecycle::ClaimedPlan},
     domain::{
         denial::Denial,
+        escape::escaped,
         limits::Spending,
+        principal::Principal,
         scope::{ADMIN_SCOPE, VERIFY_SCOPE},
         secret::SecretString,
         verdict::Verdict,
@@ -44,6 +48,12 @@ pub(crate) async fn require(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (kind, verdict) = check(access, &mut request).await;
+    if matches!(access, Access::Token | Access::CompatibilityToken)
+        && let Ok(Verdict::Granted(principal)) = &verdict
+        && let Err(reason) = follow_plan(principal, request.request()).await
+    {
+        return Ok(answered(request, HttpResponse::from_error(reason)));
+    }
     match services(request.request()).gate.put(kind, verdict, request.request()) {
         Ok(limits) => {
             let mut response = next.call(request).await?.map_into_boxed_body();
@@ -55,6 +65,32 @@ pub(crate) async fn require(
         }
         Err(refused) => Ok(answered(request, HttpResponse::from_error(Reason::from(refused)))),
     }
+}
+
+/// Puts the owner on the plan that their token claims. One that does not exist is remembered for whoever adds something: what
+/// the owner may have is not known.
+async fn follow_plan(principal: &Principal, request: &HttpRequest) -> Result<(), Reason> {
+    let Some(identity) = principal.token().filter(|identity| identity.plan.is_some()) else { return Ok(()) };
+    let Services { gate, lifecycle, .. } = services(request);
+    let author = gate.author(request, principal.actor());
+    let followed = lifecycle.follow_plan(identity, author, OffsetDateTime::now_utc()).await;
+    if let ClaimedPlan::Unknown(plan) = followed.map_err(unavailable(request, "put an owner on the plan in a token"))? {
+        gate.log_outage(request, &mut |suppressed| {
+            let issuer = escaped(&identity.owner.issuer);
+            let owner = owner_id::write(&identity.owner);
+            let plan = escaped(&plan);
+            tracing::error!(
+                plan,
+                issuer,
+                owner,
+                suppressed,
+                "a token names a plan that does not exist: its owner can't create or widen keys until you create it \
+                 (keyward plans set), assign another one (keyward owners plan), or correct the claim"
+            );
+        });
+        request.extensions_mut().insert(UnknownPlan(plan));
+    }
+    Ok(())
 }
 
 type Checked = (CredentialKind, Result<Verdict, Undecided>);

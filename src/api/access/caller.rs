@@ -13,6 +13,10 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Administrator;
 
+/// A request extension with the plan that the token claims for its owner, if it does not exist.
+#[derive(Clone)]
+pub(crate) struct UnknownPlan(pub(super) Box<str>);
+
 impl FromRequest for Caller {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
@@ -27,6 +31,7 @@ impl FromRequest for Caller {
                 reach: if administrator { Reach::Any } else { Reach::Own(principal.owner().clone()) },
                 scopes: Some(principal.scopes().clone()),
                 scope_bearing: principal.is_scope_bearing(),
+                unknown_plan: request.extensions().get::<UnknownPlan>().map(|UnknownPlan(name)| name.clone()),
                 author: services(&request).gate.author(&request, principal.actor()),
             })
         })

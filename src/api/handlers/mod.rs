@@ -11,6 +11,7 @@ pub(crate) mod metrics;
 pub(crate) mod oauth;
 pub(crate) mod owner_limits;
 pub(crate) mod owners;
+pub(crate) mod plans;
 pub(crate) mod problem_page;
 pub(crate) mod tokens;
 pub(crate) mod usage;

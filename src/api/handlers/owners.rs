@@ -74,6 +74,9 @@ pub struct OwnerDetails {
     /// Who disabled the owner; `null` if an earlier version did.
     #[schema(required)]
     disabled_by: Option<ActorView>,
+    /// The name of the plan that the owner is on; `null` for none.
+    #[schema(required, pattern = "^[0-9A-Za-z._-]{1,50}$", example = "pro")]
+    plan: Option<String>,
     /// The number of the owner's keys by state.
     keys: KeyNumbers,
 }
@@ -146,9 +149,10 @@ pub(crate) fn selected_owners(
         _ => Err(format!("{ACTIVE} or {DISABLED}")),
     });
     let search = parameters.take_parsed("search");
+    let plan = parameters.take_parsed("plan");
     let one = parameters.owner();
     parameters.finish()?;
-    Ok((OwnerFilter { disabled, search }, one, page))
+    Ok((OwnerFilter { disabled, search, plan }, one, page))
 }
 
 /// `GET /v1/admin/owners/{id}`
@@ -170,6 +174,7 @@ impl From<OwnerStanding> for OwnerDetails {
             disabled_at: at,
             disabled_reason: reason.map(|reason| reason.as_str().to_owned()),
             disabled_by: by.map(ActorView::from),
+            plan: standing.plan.map(|assigned| assigned.plan.as_str().to_owned()),
             keys: KeyNumbers { active, disabled, expired, revoked, complete },
         }
     }

@@ -105,7 +105,7 @@ pub struct Verification {
     known: Option<KnownKey>,
     /// What is left of the limits on the key and on its owner; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 20)]
+    #[schema(nullable = false, max_items = 30)]
     limits: Option<Vec<LimitLeft>>,
     /// What is left of the credits that the key spends; absent if it spends none.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -24,6 +24,7 @@ use crate::{
             oauth::Introspection,
             owner_limits::{ChangedOwnerLimits, OwnerLimits},
             owners::{OwnerDetails, OwnerList, SwitchedOwner},
+            plans::{AssignedPlan, ChangedPlan, OwnPlan, OwnerPlan, Plan, PlanList},
             problem_page::{ProblemType, ProblemTypes},
             tokens::RevokedTokens,
             usage::UsageReport,
@@ -60,6 +61,12 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<SwitchedOwner>(&mut schemas);
     add::<OwnerLimits>(&mut schemas);
     add::<ChangedOwnerLimits>(&mut schemas);
+    add::<Plan>(&mut schemas);
+    add::<PlanList>(&mut schemas);
+    add::<ChangedPlan>(&mut schemas);
+    add::<OwnPlan>(&mut schemas);
+    add::<OwnerPlan>(&mut schemas);
+    add::<AssignedPlan>(&mut schemas);
     add::<OwnerDetails>(&mut schemas);
     add::<OwnerList>(&mut schemas);
     add::<RevokedTokens>(&mut schemas);

@@ -6,7 +6,8 @@ use crate::{
     api::wire::request::{
         bodies::{
             BULK_REVOCATION, Body, CHECK, CONDITIONS, CREDITS, KEY_PATCH, LIMIT, NEW_KEY, NEW_KEY_OF_AN_OWNER, NOTHING,
-            OWNER_LIMITS, OWNER_MEMBERS, QUESTION, QUESTIONS, REASON_ONLY, REFILL, ROTATION, TOKEN_REVOCATION, TOP_UP,
+            OWNER_LIMITS, OWNER_MEMBERS, OWNER_PLAN, PLAN, QUESTION, QUESTIONS, REASON_ONLY, REFILL, ROTATION,
+            TOKEN_REVOCATION, TOP_UP,
         },
         schema::{NO_NUL, owner_id, reference},
     },
@@ -58,6 +59,14 @@ fn example(schema: &str) -> Value {
         "NewKeyOfAnOwner" => json!({ "owner": { "subject": "alice" }, "name": "billing worker" }),
         "KeyPatch" => json!({ "name": "billing worker 2", "metadata": { "team": null } }),
         "OwnerLimitsToSet" => json!({ "limits": [{ "name": "day", "limit": 50_000, "window": "day" }] }),
+        "PlanToSet" => json!({
+            "description": "for customers who pay",
+            "limits": [{ "name": "month", "limit": 1_000_000, "window": "month" }],
+            "maxKeys": 50,
+            "maxLifetime": 31_536_000,
+            "scopes": ["orders:read", "orders:write"],
+        }),
+        "OwnerPlanToSet" => json!({ "plan": "pro" }),
         "TopUp" => json!({ "operation": "add", "amount": 10_000, "reason": "invoice 4711" }),
         "Rotation" => json!({ "gracePeriod": 86_400 }),
         "Question" => {
@@ -76,6 +85,8 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("NewKey", with_one_expiry(object(NEW_KEY, &[]))),
         ("NewKeyOfAnOwner", with_one_expiry(object(NEW_KEY_OF_AN_OWNER, &["owner"]))),
         ("OwnerLimitsToSet", object(OWNER_LIMITS, &["limits"])),
+        ("PlanToSet", object(PLAN, &[])),
+        ("OwnerPlanToSet", object(OWNER_PLAN, &["plan"])),
         ("WhichOwner", which_owner()),
         ("CreditsToSet", object(CREDITS, &[])),
         ("RefillToSet", object(REFILL, &["amount", "interval"])),

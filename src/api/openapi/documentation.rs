@@ -81,6 +81,11 @@ pub(super) const GROUPS: &[Group] = &[
                 "The same for all keys together, also those that were deleted, and by key, outcome or tag.",
             ),
             (
+                "GET /v1/plan",
+                "What your plan gives to your keys and caps on them, and the limits that they share. Without a plan, `plan` is \
+                `null`.",
+            ),
+            (
                 "GET /v1/audit",
                 "As JSON, or as CSV or NDJSON if `Accept` prefers one of them. Events are never changed, and are kept \
                 for `audit.retention`.",
@@ -158,12 +163,37 @@ pub(super) const GROUPS: &[Group] = &[
                 applies the limits.",
             ),
             (
+                "GET /v1/owners/{id}/plan",
+                "With who assigned it, and with all limits that the owner's keys share: those of the owner and those of the \
+                plan.",
+            ),
+            (
+                "PUT /v1/owners/{id}/plan",
+                "No token changes what an administrator has assigned. The response is sent once every replica applies the \
+                plan.",
+            ),
+            (
                 "POST /v1/owners/{id}/disable",
                 "All keys of the owner, including those created later, are refused until the owner is enabled.",
             ),
             (
                 "POST /v1/owners/{id}/enable",
                 "The owner's keys work again, except those that are themselves disabled, expired or revoked.",
+            ),
+            ("GET /v1/plans", "In the order of their names."),
+            (
+                "GET /v1/plans/{name}",
+                "The limits that keys of owners on the plan share, and the caps on these keys. A cap that is `null` is that of \
+                the configuration.",
+            ),
+            (
+                "PUT /v1/plans/{name}",
+                "Replaces everything: members that are absent give or cap nothing. Send `If-None-Match: *` to create a plan and \
+                replace none. The response is sent once every replica applies it to every owner who is on the plan.",
+            ),
+            (
+                "DELETE /v1/plans/{name}",
+                "Put all owners on other plans first: the list of owners can be filtered by plan.",
             ),
             (
                 "POST /v1/tokens/revoke",

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::api::wire::{
     failure::catalog,
-    request::{queries::Parameter, schema::owner_id},
+    request::{
+        queries::Parameter,
+        schema::{owner_id, plan_name},
+    },
 };
 
 /// The pattern of a key's id.
@@ -48,6 +51,11 @@ pub(super) fn key_id_in_path() -> Value {
 /// `{id}` of an owner.
 pub(super) fn owner_id_in_path() -> Value {
     in_path("id", "The owner's id: `owner.id` of a key.", &owner_id())
+}
+
+/// `{name}` of a plan.
+pub(super) fn plan_in_path() -> Value {
+    in_path("name", "The name of the plan.", &plan_name())
 }
 
 /// `{original}`

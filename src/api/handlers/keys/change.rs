@@ -105,6 +105,7 @@ pub(crate) async fn revoke_self(
         reach: Reach::Own(record.owner.clone()),
         scopes: Some(record.scopes.clone()),
         scope_bearing: false,
+        unknown_plan: None,
         author: services.gate.author(&request, principal.actor()),
     };
     revoke_it(&request, caller, &services, record.id, reason).await

@@ -16,13 +16,15 @@ use super::{
     problem::{Message, OAuthError, Problem},
 };
 use crate::{
-    domain::denial::PublicDenial,
+    domain::{denial::PublicDenial, escape::escaped},
     protect::{Cause, problem_type},
     server::Refusal,
 };
 
 /// The maximum number of invalid fields in one answer.
 const PROBLEMS_MAX: usize = 50;
+/// Somebody has to create the plan, which takes longer than other outages.
+const UNKNOWN_PLAN_RETRY_AFTER: u32 = 30;
 /// Longer paths are not repeated: the client knows its path, and answers stay small.
 const INSTANCE_MAX_BYTES: usize = 2048;
 
@@ -87,6 +89,9 @@ impl Failure {
             Reason::MethodNotAllowed(allowed) => {
                 response.insert_header((ALLOW, *allowed));
             }
+            Reason::UnknownPlan(_) => {
+                response.insert_header((RETRY_AFTER, UNKNOWN_PLAN_RETRY_AFTER));
+            }
             Reason::TooManyNewKeys(seconds) => {
                 response.insert_header((RETRY_AFTER, *seconds));
             }
@@ -139,7 +144,13 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
         }
         Reason::NotFound(missing) => return Some(not_found(*missing).into()),
-        Reason::TooManyKeys(most) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
+        Reason::TooManyKeys(most, None) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
+        Reason::TooManyKeys(most, Some(plan)) => {
+            format!("The owner has {most} keys, and the plan {plan} allows no more.")
+        }
+        Reason::PlanInUse(1) => return Some("1 owner is on the plan.".into()),
+        Reason::PlanInUse(owners) => format!("{owners} owners are on the plan."),
+        Reason::UnknownPlan(plan) => format!("The token names the plan {}, and there is no such plan.", escaped(plan)),
         Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
         Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
         _ => return None,
@@ -152,7 +163,8 @@ fn not_found(missing: Missing) -> &'static str {
     match missing {
         Missing::Route => "There is no such route.",
         Missing::Key => "There is no such key, or it is another owner's.",
-        Missing::Owner => "There is no such owner: nobody of this id has keys or is disabled.",
+        Missing::Owner => "There is no such owner: nobody of this id has keys, is disabled or is on a plan.",
+        Missing::Plan => "There is no such plan.",
         Missing::Problem => "There is no such problem; /problems lists all of them.",
         Missing::File => "There is no such file.",
     }

@@ -12,6 +12,8 @@ use crate::{
         denial::PublicDenial,
         ledger::{self, Violation},
         limits::{CreditsRefused, InvalidLimits, LimitsRefused},
+        plan::PlanName,
+        plan_changes::PlanRefusal,
         timestamp,
     },
     protect::{Cause, CredentialKind, LimitReport, Refused, Row},
@@ -27,6 +29,8 @@ pub(crate) enum Missing {
     Key,
     /// An owner who has keys, or is disabled.
     Owner,
+    /// A plan.
+    Plan,
     /// A page about a problem.
     Problem,
     /// A file of the page about the API.
@@ -77,10 +81,16 @@ pub(crate) enum Reason {
     KeyExpired,
     /// The key has this successor.
     AlreadyRotated(KeyId),
-    /// The owner has as many keys as one may have: so many.
-    TooManyKeys(u32),
+    /// The owner has as many keys as one may have: so many, by the plan that is named, or by the configuration.
+    TooManyKeys(u32, Option<PlanName>),
     /// The owner has created the maximum number of keys per day. The next can be created after this many seconds.
     TooManyNewKeys(u64),
+    /// So many owners are on the plan.
+    PlanInUse(u64),
+    /// There are as many plans as there may be.
+    TooManyPlans,
+    /// The caller's token names this plan, which does not exist.
+    UnknownPlan(Box<str>),
     /// The `Idempotency-Key` was used with another request.
     IdempotencyKeyReused,
     /// The request is invalid at the level of HTTP.
@@ -126,7 +136,8 @@ impl From<ledger::Refusal> for Reason {
             Refusal::KeyRevoked => Self::KeyRevoked,
             Refusal::KeyExpired => Self::KeyExpired,
             Refusal::AlreadyRotated(successor) => Self::AlreadyRotated(successor),
-            Refusal::TooManyKeys(most) => Self::TooManyKeys(most),
+            Refusal::TooManyKeys { most, plan } => Self::TooManyKeys(most, plan),
+            Refusal::UnknownPlan(name) => Self::UnknownPlan(name),
             // Rounded up, so that a client does not retry too early.
             Refusal::TooManyNewKeys { retry_after } => Self::TooManyNewKeys(retry_after.as_secs() + 1),
             Refusal::OtherRequest => Self::IdempotencyKeyReused,
@@ -135,12 +146,36 @@ impl From<ledger::Refusal> for Reason {
     }
 }
 
+impl From<PlanRefusal> for Reason {
+    fn from(refusal: PlanRefusal) -> Self {
+        match refusal {
+            PlanRefusal::NotFound => Self::NotFound(Missing::Plan),
+            PlanRefusal::Refused(refusal) => refusal.into(),
+            PlanRefusal::InUse(owners) => Self::PlanInUse(owners),
+            PlanRefusal::TooMany => Self::TooManyPlans,
+        }
+    }
+}
+
 fn violation(violation: Violation) -> FieldError {
     match violation {
         Violation::NameRequired => FieldError::of_field("/name", "required", "a key needs a name here"),
-        Violation::LifetimeTooLong(longest) => {
+        Violation::LifetimeTooLong { longest, plan } => {
             let longest = timestamp::span(longest);
-            FieldError::of_field("/expiresAt", "lifetime_too_long", format!("a key lives for at most {longest} here"))
+            let place = plan.map_or_else(|| "here".to_owned(), |plan| format!("on the plan {plan}"));
+            FieldError::of_field(
+                "/expiresAt",
+                "lifetime_too_long",
+                format!("a key lives for at most {longest} {place}"),
+            )
+        }
+        Violation::ScopeNotInPlan { scope, plan } => {
+            let detail = format!("the plan {plan} gives no key the scope {scope}, and widens none that carries it");
+            FieldError::of_field("/scopes", "scope_not_in_plan", detail)
+        }
+        Violation::EnvironmentNotInPlan { environment, plan } => {
+            let detail = format!("the plan {plan} has no keys for {}", environment.as_str());
+            FieldError::of_field("/environment", "environment_not_in_plan", detail)
         }
         Violation::ScopeNotHeld(scope) => {
             let detail = format!(
@@ -215,9 +250,14 @@ impl Reason {
             Reason::KeyRevoked => (StatusCode::CONFLICT, "key_revoked", "The key was revoked"),
             Reason::KeyExpired => (StatusCode::CONFLICT, "key_expired", "The key has expired"),
             Reason::AlreadyRotated(_) => (StatusCode::CONFLICT, "already_rotated", "The key has a successor already"),
-            Reason::TooManyKeys(_) => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
+            Reason::TooManyKeys(..) => (StatusCode::CONFLICT, "too_many_keys", "Too many API keys"),
             Reason::TooManyNewKeys(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_new_keys", "Too many new API keys in a day")
+            }
+            Reason::PlanInUse(_) => (StatusCode::CONFLICT, "plan_in_use", "Owners are on the plan"),
+            Reason::TooManyPlans => (StatusCode::CONFLICT, "too_many_plans", "Too many plans"),
+            Reason::UnknownPlan(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unknown_plan", "The plan in the token does not exist here")
             }
             Reason::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -3,11 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, instant, line, owner_id, reference, several, usage_tag};
+use super::schema::{NO_NUL, instant, line, owner_id, plan_name, reference, several, usage_tag};
 use crate::domain::{
+    api_key::Environment,
     key_record::{ALLOWED_IPS_MAX, KeyState},
     limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval},
     owner::IDENTIFIER_MAX_BYTES,
+    plan::PLAN_KEYS_MAX,
     role::Role,
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
     text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
@@ -48,6 +50,30 @@ pub(crate) const OWNER_MEMBERS: Body = &[&[
 /// One of several checks within a body.
 pub(crate) const CHECK: Body = &[ONE_CHECK];
 
+pub(crate) const PLAN: Body = &[&[
+    ("description", || or_null(line(DESCRIPTION_MAX))),
+    ("limits", || described(list_of_limits(&["array", "null"]), "The limits that all keys of an owner share.")),
+    ("maxKeys", || {
+        let about = "The most keys of an owner that are neither revoked nor expired.";
+        or_null(json!({ "type": "integer", "minimum": 1, "maximum": PLAN_KEYS_MAX, "description": about }))
+    }),
+    ("maxLifetime", || seconds(1, "The longest lifetime of a key, in seconds.")),
+    ("scopes", || described(scopes(), "The scopes that keys may be given; without the member, any.")),
+    ("environments", || {
+        let about = "The environments of keys; without the member, any.";
+        json!({
+            "type": ["array", "null"],
+            "minItems": 1,
+            "maxItems": Environment::ALL.len(),
+            "items": reference("Environment"),
+            "description": about,
+        })
+    }),
+]];
+pub(crate) const OWNER_PLAN: Body = &[&[("plan", || {
+    let about = "The name of the plan. `null` takes the owner off any plan, until a token claims one.";
+    or_null(described(plan_name(), about))
+})]];
 pub(crate) const OWNER_LIMITS: Body = &[&[
     ("limits", || list_of_limits(&["array"])),
     ("credits", || {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, instant, line, owner_id, reference, several, usage_tag};
+use super::schema::{NO_NUL, instant, line, owner_id, plan_name, reference, several, usage_tag};
 use crate::domain::{
     audit::Action,
     key_record::KeyState,
@@ -150,7 +150,11 @@ pub(crate) const OF_OWNERS: &[Parameter] = &[
         || json!({ "type": "string", "enum": ["active", "disabled"] }),
     ),
     ("search", "Only owners whose subject or issuer contains this text. Case-insensitive.", || line(text::NAME_MAX)),
+    ("plan", "Only owners on this plan.", plan_name),
 ];
+
+/// The parameters of the list of plans.
+pub(crate) const OF_PLANS: &[Parameter] = &[LIMIT, ("cursor", CURSOR, || cursor("plans"))];
 
 /// How administrators select an owner.
 pub(crate) const OF_AN_OWNER: &[Parameter] = &[

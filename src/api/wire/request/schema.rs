@@ -24,6 +24,11 @@ pub(crate) fn owner_id() -> Value {
     json!({ "type": "string", "format": "owner-id" })
 }
 
+/// The name of a plan.
+pub(crate) fn plan_name() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9A-Za-z._-]{1,50}$", "example": "pro" })
+}
+
 /// A timestamp.
 pub(crate) fn instant() -> Value {
     json!({ "type": "string", "format": "date-time" })

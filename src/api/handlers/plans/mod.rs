@@ -1,0 +1,174 @@
+//! `/v1/admin/plans`: what owners are given, and what their keys may be. Who is on a plan is in `owners`.
+
+mod owners;
+mod representation;
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ETAG, HeaderName},
+    web::{Bytes, Data, Path},
+};
+use serde_json::Value;
+
+#[cfg(test)]
+pub(crate) use self::owners::asked as asked_of_an_owner;
+pub use self::representation::{OwnerPlan, Plan};
+pub(crate) use self::{
+    owners::{assign, show_of_owner, show_own},
+    representation::{AssignedPlan, ChangedPlan, OwnPlan, PlanList},
+};
+use super::{
+    keys::{Conditions, Read, representation::Confirmation, requests},
+    limits,
+};
+use crate::{
+    api::{
+        access::root_span::in_request,
+        services::{Services, read_failed, unavailable},
+        wire::{
+            cursor,
+            failure::{Answer, Missing, Reason},
+            request::{
+                bodies::{PLAN, SECONDS_MAX},
+                fields::{self, Fields, invalid, parsed, whole_number},
+                parameters::Parameters,
+                queries::OF_PLANS,
+            },
+            times::now,
+        },
+    },
+    auth::lifecycle::Caller,
+    domain::{
+        api_key::{Environment, Keyring},
+        limits::AskedLimits,
+        listing::Page,
+        plan::{self, Caps, PLAN_KEYS_MAX, PlanName},
+        plan_changes::{PlanChange, PlanDeletion, PlanDid},
+        text::KeyDescription,
+    },
+    telemetry::outage::millis,
+};
+
+/// The name that this list's cursors are sealed with.
+const LIST: &str = "plans";
+
+/// `GET /v1/admin/plans`
+pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Answer {
+    let keyring = &services.issuer.keyring;
+    let page = selected_plans(&request, keyring)?;
+    let listed = services.plans.plans(&page).await.map_err(read_failed(&request))?;
+    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, listed.next);
+    Ok(response.json(PlanList { plans: listed.items.iter().map(Plan::new).collect(), next_cursor }))
+}
+
+/// The page that a query selects.
+pub(crate) fn selected_plans(request: &HttpRequest, keyring: &Keyring) -> Result<Page, Reason> {
+    let mut parameters = Parameters::of(request, &[OF_PLANS]);
+    let page = parameters.page(keyring, LIST);
+    parameters.finish()?;
+    Ok(page)
+}
+
+/// `GET /v1/admin/plans/{name}`
+pub(crate) async fn show(request: HttpRequest, services: Data<Services>, name: Path<String>) -> Answer {
+    let name = read_name(&name)?;
+    let conditions = Conditions::of(&request)?;
+    let plan = services.plans.plan(&name).await.map_err(read_failed(&request))?;
+    let plan = plan.ok_or(Reason::NotFound(Missing::Plan))?;
+    Ok(match conditions.of_read(&plan.version().to_string())? {
+        Read::NotModified => HttpResponse::NotModified().insert_header(etag(&plan)).finish(),
+        Read::Shown => HttpResponse::Ok().insert_header(etag(&plan)).json(Plan::new(&plan)),
+    })
+}
+
+/// `PUT /v1/admin/plans/{name}`: answers once every replica applies the plan to everybody who is on it.
+pub(crate) async fn replace(
+    request: HttpRequest,
+    caller: Caller,
+    services: Data<Services>,
+    name: Path<String>,
+    body: Bytes,
+) -> Answer {
+    let name = read_name(&name)?;
+    let preconditions = Conditions::of(&request)?.of_change();
+    let (description, limits, caps) = content(&request, &body)?;
+    let change = PlanChange { name, description, limits, caps, preconditions, at: now() };
+    let changed = services.lifecycle.change_plan(change, caller).await;
+    let changed = changed.map_err(unavailable(&request, "change a plan"))??;
+    let confirmation = Confirmation::new(&changed.propagated);
+    in_request(&request, || {
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        let (took_ms, plan) = (millis(changed.propagated.took), changed.plan.name.as_str());
+        let (created, changed) = (changed.did == PlanDid::Create, changed.did != PlanDid::Nothing);
+        tracing::info!(plan, created, changed, took_ms, replicas_confirmed, replicas_expired, "changed a plan");
+    });
+    let mut response = match changed.did {
+        PlanDid::Create => HttpResponse::Created(),
+        PlanDid::Change | PlanDid::Nothing => HttpResponse::Ok(),
+    };
+    let tag = etag(&changed.plan);
+    Ok(response.insert_header(tag).json(ChangedPlan::new(&changed, confirmation)))
+}
+
+/// `DELETE /v1/admin/plans/{name}`
+pub(crate) async fn delete(
+    request: HttpRequest,
+    caller: Caller,
+    services: Data<Services>,
+    name: Path<String>,
+) -> Answer {
+    let name = read_name(&name)?;
+    let preconditions = Conditions::of(&request)?.of_change();
+    let deletion = PlanDeletion { name: name.clone(), preconditions, at: now() };
+    let deleted = services.lifecycle.delete_plan(deletion, caller).await;
+    deleted.map_err(unavailable(&request, "delete a plan"))??;
+    in_request(&request, || tracing::info!(plan = name.as_str(), "deleted a plan"));
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn read_name(text: &str) -> Result<PlanName, Reason> {
+    text.parse().map_err(|_| Reason::NotFound(Missing::Plan))
+}
+
+fn etag(plan: &plan::Plan) -> (HeaderName, String) {
+    (ETAG, format!("\"{}\"", plan.version()))
+}
+
+/// What a plan gives and caps, from a body.
+pub(crate) fn content(
+    request: &HttpRequest,
+    body: &Bytes,
+) -> Result<(Option<KeyDescription>, AskedLimits, Caps), Reason> {
+    let mut fields = Fields::of(request, body, PLAN)?;
+    let description = fields.take("description", parsed);
+    let limits = fields.take("limits", limits::asked_of_owner);
+    let caps = Caps {
+        max_keys: fields.take("maxKeys", most_keys),
+        max_lifetime: fields.take("maxLifetime", lifetime),
+        scopes: fields.take("scopes", requests::scopes),
+        environments: fields.take("environments", environments),
+    };
+    fields.finish(Some((description, limits.unwrap_or_default(), caps)))
+}
+
+fn most_keys(value: Value) -> fields::Read<u32> {
+    match whole_number(&value).and_then(|number| u32::try_from(number).ok()) {
+        Some(number) if (1..=PLAN_KEYS_MAX).contains(&number) => Ok(number),
+        _ => invalid("invalid", format!("must be a whole number from 1 to {PLAN_KEYS_MAX}")),
+    }
+}
+
+fn lifetime(value: Value) -> fields::Read<Duration> {
+    match whole_number(&value) {
+        Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => invalid("invalid", format!("must be a whole number of seconds from 1 to {SECONDS_MAX}")),
+    }
+}
+
+fn environments(value: Value) -> fields::Read<Vec<Environment>> {
+    let named: Vec<Environment> = fields::list(value, Environment::ALL.len(), parsed)?;
+    let environments: Vec<_> = Environment::ALL.into_iter().filter(|one| named.contains(one)).collect();
+    if environments.is_empty() { invalid("invalid", "names none: leave it out to allow all") } else { Ok(environments) }
+}
