@@ -8,7 +8,9 @@ mod hardening;
 mod healthcheck;
 mod keys;
 mod owner_limits;
+mod owner_plan;
 mod owners;
+mod plans;
 mod policy;
 mod replicas;
 mod secrets;
@@ -81,6 +83,7 @@ Examples:
     Keys(keys::Keys),
     /// See whose keys there are and refuse all of an owner's, on the database directly.
     Owners(owners::Owners),
+    Plans(plans::Plans),
     Replicas(replicas::Replicas),
     /// See who did what, on the database directly.
     Audit(audit::Audit),
@@ -168,6 +171,7 @@ fn dispatch(arguments: Arguments, hardened: Hardened) -> anyhow::Result<ExitCode
         Command::Policy(policy) => return Ok(policy.run()),
         Command::Doctor(doctor) => return doctor.run(sources),
         Command::Owners(owners) => owners.run(sources),
+        Command::Plans(plans) => plans.run(sources),
         Command::Replicas(replicas) => replicas.run(sources),
         Command::Audit(audit) => audit.run(sources),
         Command::Usage(usage) => usage.run(sources),

@@ -9,12 +9,14 @@ use keyward::{
         ledger::OwnerSwitch,
         listing::{OwnerDisabled, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
+        plan::PlanName,
         text::{ChangeReason, SearchText},
     },
 };
 
 use super::{
     owner_limits::{OwnersCredits, OwnersLimits},
+    owner_plan::OwnersPlan,
     shared::{
         DatabaseOptions, Desk, PAGE, WhichOwner, granted, now, operator,
         output::{print, print_line},
@@ -34,13 +36,14 @@ pub(super) struct Owners {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List owners who have keys, or are disabled, in the order of issuer and subject.
+    /// List owners who have keys, are disabled, or are on a plan, in the order of issuer and subject.
     #[command(after_help = "\
 A + behind numbers of keys: only the newest thousand keys of this owner were counted.
 
 Examples:
   keyward owners list
   keyward owners list --search alice
+  keyward owners list --plan free
   keyward owners list --state disabled --json | jq -r '.[].owner.id'")]
     List(List),
     /// Show how an owner stands.
@@ -69,6 +72,7 @@ Examples:
     Enable(Switch),
     Limits(Box<OwnersLimits>),
     Credits(OwnersCredits),
+    Plan(OwnersPlan),
 }
 
 #[derive(clap::Args)]
@@ -79,6 +83,9 @@ struct List {
     /// Only owners who stand so.
     #[arg(long)]
     state: Option<State>,
+    /// Only owners on this plan.
+    #[arg(long, value_name = "NAME")]
+    plan: Option<PlanName>,
     /// At most so many.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -114,6 +121,7 @@ impl Owners {
             Command::Disable(switch) => switch.run(desk, true).await,
             Command::Enable(switch) => switch.run(desk, false).await,
             Command::Limits(limits) => limits.run(desk).await,
+            Command::Plan(plan) => plan.run(desk).await,
             Command::Credits(credits) => credits.run(desk).await,
         })
     }
@@ -122,12 +130,12 @@ impl Owners {
 impl List {
     async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let disabled = self.state.map(|state| state == State::Disabled);
-        let owners = read(desk, &OwnerFilter { disabled, search: self.search }, self.limit).await?;
+        let owners = read(desk, &OwnerFilter { disabled, search: self.search, plan: self.plan }, self.limit).await?;
         let listed = owners.len();
         if self.json {
             print_json(&owners.into_iter().map(OwnerDetails::from).collect::<Vec<_>>())?;
         } else {
-            let header = ["ID", "ISSUER", "SUBJECT", "STATE", "ACTIVE", "DISABLED", "EXPIRED", "REVOKED"];
+            let header = ["ID", "ISSUER", "SUBJECT", "STATE", "PLAN", "ACTIVE", "DISABLED", "EXPIRED", "REVOKED"];
             print(columns(header, owners.iter().map(row)))?;
         }
         tell_if_cut(listed, self.limit);
@@ -153,7 +161,7 @@ async fn read(desk: &Desk, filter: &OwnerFilter, limit: u32) -> anyhow::Result<V
 async fn show(desk: &Desk, owner: &Owner, json: bool) -> anyhow::Result<()> {
     let Some(standing) = desk.ledger().owner(owner, now()).await? else {
         bail!(
-            "the owner {:?} of the issuer {:?} has no keys and is not disabled; `keyward owners list` shows who has",
+            "the owner {:?} of the issuer {:?} has no keys, is not disabled and on no plan; `keyward owners list` shows who has",
             owner.subject,
             owner.issuer
         )
@@ -192,7 +200,7 @@ impl Switch {
     }
 }
 
-fn row(standing: &OwnerStanding) -> [String; 8] {
+fn row(standing: &OwnerStanding) -> [String; 9] {
     let keys = &standing.keys;
     let more = if keys.complete { "" } else { "+" };
     [
@@ -200,6 +208,7 @@ fn row(standing: &OwnerStanding) -> [String; 8] {
         or_dash(&standing.owner.issuer),
         standing.owner.subject.to_string(),
         state(standing).to_owned(),
+        plan(standing),
         format!("{}{more}", keys.active),
         format!("{}{more}", keys.disabled),
         format!("{}{more}", keys.expired),
@@ -220,6 +229,7 @@ fn details(standing: &OwnerStanding) -> String {
         ("disabled at", minute(disabled.map(|disabled| disabled.at))),
         ("disabled by", actor(disabled.and_then(|OwnerDisabled { by, .. }| by.as_ref()))),
         ("reason", or_dash(reason.map_or("", |reason| reason.as_str()))),
+        ("plan", plan(standing)),
         (
             "keys",
             format!(
@@ -228,6 +238,10 @@ fn details(standing: &OwnerStanding) -> String {
             ),
         ),
     ])
+}
+
+fn plan(standing: &OwnerStanding) -> String {
+    or_dash(standing.plan.as_ref().map_or("", |assigned| assigned.plan.as_str()))
 }
 
 fn state(standing: &OwnerStanding) -> &'static str {

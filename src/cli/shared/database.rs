@@ -5,14 +5,14 @@ use std::{path::PathBuf, sync::Arc};
 use keyward::{
     auth::{
         keys::hasher::Hasher,
-        lifecycle::{Caller, KeyIssuer, Lifecycle, OwnersStopped},
+        lifecycle::{Caller, ClaimsFollowed, KeyIssuer, Lifecycle, OwnersStopped},
     },
     config::{KeyPolicy, Settings, Sources},
     domain::{
         api_key::Keyring,
         audit::Author,
         ledger::Reach,
-        ports::{keys::KeyStore, ledger::KeyLedger},
+        ports::{keys::KeyStore, ledger::KeyLedger, plans::PlanStore},
     },
     store::Store,
     telemetry::log,
@@ -104,14 +104,21 @@ impl Desk {
         &*self.store
     }
 
+    /// Reads plans.
+    pub(in crate::cli) fn plans(&self) -> &dyn PlanStore {
+        &*self.store
+    }
+
     /// Changes and revokes keys. This process is not a replica, so it waits for leases instead of acknowledgements.
     pub(in crate::cli) fn lifecycle(&self, policy: KeyPolicy) -> Arc<Lifecycle> {
         Arc::new(Lifecycle {
             ledger: self.store.clone(),
+            plans: self.store.clone(),
             policy,
             link: None,
             runtime: tokio::runtime::Handle::current(),
             stopped: OwnersStopped::default(),
+            followed: ClaimsFollowed::default(),
         })
     }
 
@@ -128,5 +135,5 @@ impl Desk {
 
 /// Whoever has access to the database may grant any scope.
 pub(in crate::cli) fn operator() -> Caller {
-    Caller { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
+    Caller { reach: Reach::Any, scopes: None, scope_bearing: false, unknown_plan: None, author: Author::command_line() }
 }

@@ -16,7 +16,13 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
         Refusal::KeyRevoked => anyhow!("{which} was revoked, which is final"),
         Refusal::KeyExpired => anyhow!("{which} has expired"),
         Refusal::AlreadyRotated(successor) => anyhow!("{which} has a successor already: {successor}"),
-        Refusal::TooManyKeys(most) => anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows"),
+        Refusal::TooManyKeys { most, plan: None } => {
+            anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows")
+        }
+        Refusal::TooManyKeys { most, plan: Some(plan) } => {
+            anyhow!("the owner has {most} keys, the most that the plan {plan} allows")
+        }
+        Refusal::UnknownPlan(plan) => anyhow!("there is no plan {plan:?}"),
         Refusal::DisabledByAdministrator => anyhow!("an administrator has switched {which} off"),
         Refusal::OwnerDisabled => {
             anyhow!("the owner is disabled: no key of theirs is made, or enabled, until the owner is enabled")
@@ -35,8 +41,13 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
 fn violation(violation: &Violation) -> String {
     match violation {
         Violation::NameRequired => "keys.require_name wants a name".to_owned(),
-        Violation::LifetimeTooLong(longest) => {
-            format!("keys.max_lifetime allows {} at most", span(*longest))
+        Violation::LifetimeTooLong { longest, plan } => {
+            let who = plan.as_ref().map_or_else(|| "keys.max_lifetime".to_owned(), |plan| format!("the plan {plan}"));
+            format!("{who} allows {} at most", span(*longest))
+        }
+        Violation::ScopeNotInPlan { scope, plan } => format!("the plan {plan} gives no key the scope {scope}"),
+        Violation::EnvironmentNotInPlan { environment, plan } => {
+            format!("the plan {plan} has no keys for {}", environment.as_str())
         }
         Violation::ScopeNotHeld(scope) | Violation::ScopeNotForKeys(scope) => format!("only tokens may carry {scope}"),
         Violation::Limits(refused) => format!("the limits: {refused}"),
