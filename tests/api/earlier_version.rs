@@ -22,7 +22,7 @@ use test_support::{
     replica::{Replica, command},
 };
 
-use crate::metrics::becomes;
+use crate::{metrics::becomes, service_role::TwoRoles};
 
 const LEASE: (&str, &str) = ("KEYWARD__COHERENCE__LEASE", "3s");
 
@@ -168,4 +168,26 @@ async fn an_update_under_load_and_the_way_back_fail_no_request() {
     for client in clients {
         client.await.expect("every request was granted");
     }
+}
+
+/// An earlier program knows nothing of plans, and goes on making keys with them there: also as a role that may do only what
+/// an earlier migration has granted it.
+#[tokio::test]
+async fn an_earlier_version_goes_on_making_keys_for_owners_on_plans() {
+    let Some(earlier) = env::var_os("KEYWARD_EARLIER") else { return };
+    let mut roles = TwoRoles::make().await;
+    let mut serve = Command::new(earlier);
+    serve.env_clear().envs(command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    serve.arg("serve").env("DATABASE_URL", &roles.service.1).env(LEASE.0, LEASE.1);
+    serve.env("KEYWARD__DATABASE__MIGRATE_URL", &roles.owner.1);
+    let replica = Replica::start_by(serve, "127.0.0.1").await;
+    migrate(&roles.owner.1).await.expect("migrated, without granting anything more");
+    let on_a_plan = "INSERT INTO plans (name, updated_at) VALUES ('pro', now());
+        INSERT INTO owner_plans (issuer, subject, plan, assigned_by, updated_at) VALUES ('', 'alice', 'pro', 'claim', now())";
+    sqlx::raw_sql(on_a_plan).execute(&mut roles.as_superuser).await.expect("a plan");
+    let key = Person::named("alice").creates(&replica, json!({})).await;
+    assert_eq!(key.status(&replica).await, 200);
+    Person::named("alice").deletes(&replica, &key.path()).await.is(200);
+    drop(replica);
+    roles.drop_roles().await;
 }

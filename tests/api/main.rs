@@ -68,6 +68,7 @@ mod owners_command;
 mod owners_list;
 mod personal_data;
 mod pipelining;
+mod plans;
 mod policies;
 mod poolers;
 mod preconditions;

@@ -23,8 +23,8 @@ async fn owners_are_listed_shown_disabled_and_enabled_as_by_the_api() {
     assert_eq!(searched, value!([listed[0]]));
     let table = owners(&["list"]).await.succeeded();
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["ID", "ISSUER", "SUBJECT", "STATE", "ACTIVE", "DISABLED", "EXPIRED", "REVOKED"]);
-    assert_eq!(lines[1], [ALICE, "-", "alice", "active", "1", "0", "0", "0"]);
+    assert_eq!(lines[0], ["ID", "ISSUER", "SUBJECT", "STATE", "PLAN", "ACTIVE", "DISABLED", "EXPIRED", "REVOKED"]);
+    assert_eq!(lines[1], [ALICE, "-", "alice", "active", "-", "1", "0", "0", "0"]);
 
     let disabled = json(&owners(&["disable", "--subject", "alice", "--reason", "unpaid", "--json"]).await.succeeded());
     assert_eq!(key.status(&replica).await, 401);

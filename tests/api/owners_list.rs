@@ -39,7 +39,7 @@ async fn an_owner_is_shown_with_state_reason_who_and_when_and_the_numbers_of_key
     let show = async || root.gets(&replica, &format!("{OWNERS}/{ALICE}")).await.is(200);
     let active = json!({
         "owner": { "id": ALICE, "issuer": "", "subject": "alice" }, "state": "active",
-        "disabledAt": null, "disabledReason": null, "disabledBy": null,
+        "disabledAt": null, "disabledReason": null, "disabledBy": null, "plan": null,
         "keys": { "active": 1, "disabled": 1, "expired": 1, "revoked": 1, "complete": true },
     });
     assert_eq!(show().await, active);

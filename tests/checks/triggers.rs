@@ -205,6 +205,46 @@ async fn an_owner_who_is_switched_has_the_living_keys_announced_and_no_others() 
 }
 
 #[tokio::test]
+async fn a_plans_limits_are_announced_to_everybody_on_it_by_name_as_long_as_they_are_ten_thousand() {
+    let mut schema = Schema::new().await;
+    let keys = schema.add_keys(450).await;
+    schema.run("INSERT INTO plans (name, updated_at) VALUES ('pro', now()), ('free', now())").await;
+    let assign = "INSERT INTO owner_plans (issuer, subject, plan, assigned_by, updated_at)";
+    let all: Vec<String> = keys.iter().map(Uuid::to_string).collect();
+    let other = r#"'[{"name": "a", "limit": 1, "window": "1s"}]'"#;
+    for (statement, is_announced) in [
+        (format!("{assign} VALUES ('', 'alice', 'pro', 'claim', now()), ('', 'bob', 'pro', 'claim', now())"), true),
+        (format!("UPDATE plans SET limits = {other} WHERE name = 'pro'"), true),
+        (format!("UPDATE plans SET limits = {other} WHERE name = 'free'"), false),
+        ("UPDATE plans SET max_keys = 1, description = 'x', updated_at = now()".to_owned(), false),
+        ("UPDATE owner_plans SET claim_issued_at = now(), updated_at = now()".to_owned(), false),
+        ("UPDATE owner_plans SET plan = 'free' WHERE subject = 'alice'".to_owned(), true),
+        ("DELETE FROM owner_plans WHERE subject = 'bob'".to_owned(), false),
+        ("DELETE FROM owner_plans WHERE subject = 'alice'".to_owned(), true),
+        (
+            format!("{assign} SELECT '', 'o' || number, 'pro', 'claim', now() FROM generate_series(1, 9999) AS number"),
+            false,
+        ),
+        (format!("{assign} VALUES ('', 'alice', 'pro', 'claim', now())"), true),
+        ("UPDATE plans SET limits = '[]' WHERE name = 'pro'".to_owned(), true),
+    ] {
+        schema.run(&statement).await;
+        let announced = schema.announced().await;
+        let expected = if is_announced { &all[..] } else { &[] };
+        assert_eq!(named(&announced), expected, "{statement}");
+    }
+    for statement in [
+        format!(
+            "{assign} VALUES ('', 'carol', 'pro', 'claim', now()); UPDATE plans SET limits = {other} WHERE name = 'pro'"
+        ),
+        "TRUNCATE owner_plans".to_owned(),
+    ] {
+        schema.run(&statement).await;
+        assert_eq!(schema.announced().await, ["*"], "{statement}");
+    }
+}
+
+#[tokio::test]
 async fn ends_of_tokens_are_announced_by_the_names_that_checks_ask_for() {
     let mut schema = Schema::new().await;
     let name = |record: RecordId| Uuid::from_u128(record.0).to_string();

@@ -33,10 +33,19 @@ def cursor(path):
     return answer.json()["nextCursor"]
 
 
+def cursor_of_plans():
+    """The same for plans, of which there must be two."""
+    for name in ["a", "b"]:
+        answer = requests.put(f"{URL}/v1/admin/plans/{name}", json={}, headers=AS_ADMINISTRATOR, timeout=30)
+        answer.raise_for_status()
+    return cursor("/v1/admin/plans")
+
+
 NOW = datetime.datetime.now()
 schemathesis.openapi.format("cursor-of-keys", st.just(cursor("/v1/admin/keys")))
 schemathesis.openapi.format("cursor-of-events", st.just(cursor("/v1/admin/audit")))
 schemathesis.openapi.format("cursor-of-owners", st.just(cursor("/v1/admin/owners")))
+schemathesis.openapi.format("cursor-of-plans", st.just(cursor_of_plans()))
 schemathesis.openapi.format("actor", st.one_of(st.just("command_line"), st.uuids().map(lambda it: owner_id("", str(it)))))
 schemathesis.openapi.format("owner-id", st.uuids().map(lambda it: owner_id("", str(it))))
 schemathesis.openapi.format("ip-network", st.ip_addresses().map(lambda it: f"{it}/{it.max_prefixlen // 2}"))

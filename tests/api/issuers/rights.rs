@@ -1,7 +1,11 @@
 //! What a token's scopes, roles and groups let its bearer do: where they stand, and what becomes of odd ones.
 
 use serde_json::{Value, json};
-use test_support::eventually;
+use test_support::{
+    actors::{Person, now},
+    asking::Reply,
+    eventually,
+};
 
 use super::claims::{ISSUER, Scene};
 
@@ -172,4 +176,21 @@ async fn what_is_dropped_goes_on_being_told_after_a_while_with_its_number() {
     }
     eventually("one line", async || scene.service.replica.output().contains("are not taken")).await;
     assert_eq!(scene.service.replica.output().matches("are not taken").count(), 1, "no flood of lines");
+}
+
+/// The setting of the shared secret's tokens is not that of other issuers.
+#[tokio::test]
+async fn the_plan_of_an_issuers_owners_is_where_its_table_says() {
+    let silent = "https://silent.example";
+    let scene = Scene::set(&[(ISSUER, "plan_claim = \"app.plan\""), (silent, "")]).await;
+    let replica = &scene.service.replica;
+    let set = Person::administrator().request(replica, reqwest::Method::PUT, "/v1/admin/plans/pro");
+    Reply::to(set.json(&json!({ "maxKeys": 1 }))).await.is(201);
+    let claims = json!({ "app": { "plan": "pro" }, "iat": now() });
+    for (issuer, plan, second) in [(ISSUER, json!("pro"), 409), (silent, json!(null), 201)] {
+        let person = Person { token: scene.token(issuer, claims.clone()) };
+        assert_eq!(person.posts(replica, "/v1/keys", json!({})).await.status, 201, "{issuer}");
+        assert_eq!(person.posts(replica, "/v1/keys", json!({})).await.status, second, "{issuer}");
+        assert_eq!(person.gets(replica, "/v1/plan").await.is(200)["plan"]["name"], plan, "{issuer}");
+    }
 }

@@ -5,6 +5,7 @@ pub mod channel;
 pub mod gate;
 pub mod hashing_thread;
 pub mod limits;
+mod plans;
 pub mod store;
 pub mod tokens;
 
@@ -19,7 +20,7 @@ use keyward::{
             check::{CheckStores, KeyChecker},
             hasher::{Hasher, Lane},
         },
-        lifecycle::{Caller, KeyIssuer, Lifecycle, OwnersStopped},
+        lifecycle::{Caller, ClaimsFollowed, KeyIssuer, Lifecycle, OwnersStopped},
         usage::uses::Uses,
     },
     config::{Checks, Hashing, KeyPolicy, LastUsed, Usage},
@@ -36,6 +37,7 @@ use keyward::{
             keys::{KeyStore, StoredKey},
             ledger::KeyLedger,
             limits::LimitStore,
+            plans::PlanStore,
             usage::UsageStore,
         },
         usage::UsageTags,
@@ -265,10 +267,12 @@ impl World {
     pub fn lifecycle(&self) -> Arc<Lifecycle> {
         Arc::new(Lifecycle {
             ledger: Arc::clone(&self.store) as Arc<dyn KeyLedger>,
+            plans: Arc::clone(&self.store) as Arc<dyn PlanStore>,
             policy: KeyPolicy::default(),
             link: Some(Arc::clone(&self.link)),
             runtime: Handle::current(),
             stopped: OwnersStopped::default(),
+            followed: ClaimsFollowed::default(),
         })
     }
 
@@ -285,7 +289,7 @@ impl World {
 
 /// Somebody who may do everything.
 pub fn operator() -> Caller {
-    Caller { reach: Reach::Any, scopes: None, scope_bearing: false, author: Author::command_line() }
+    Caller { reach: Reach::Any, scopes: None, scope_bearing: false, unknown_plan: None, author: Author::command_line() }
 }
 
 /// A key's name in the protocol.

@@ -284,7 +284,7 @@ impl KeyLedger for FakeStore {
         self.changes.pass().await;
         let Some(row) = self.row(change.id) else { return Ok(Outcome::Refused(Refusal::NotFound)) };
         let Decision { key, .. } =
-            match (change.decide)(&ManagedKey::new(row.record.clone(), None, OffsetDateTime::UNIX_EPOCH)) {
+            match (change.decide)(&ManagedKey::new(row.record.clone(), None, OffsetDateTime::UNIX_EPOCH), None) {
                 Ok(decision) => decision,
                 Err(refusal) => return Ok(Outcome::Refused(refusal)),
             };

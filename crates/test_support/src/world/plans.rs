@@ -1,0 +1,52 @@
+//! No test here has to do with plans.
+
+use async_trait::async_trait;
+use keyward::domain::{
+    ledger::{Reach, Together},
+    listing::{Listed, Page},
+    owner::Owner,
+    plan::{Allotment, Plan, PlanName},
+    plan_changes::{PlanAssigned, PlanAssignment, PlanChange, PlanChanged, PlanDeletion, PlanRefusal},
+    ports::{StoreError, plans::PlanStore},
+};
+
+use super::store::FakeStore;
+
+#[async_trait]
+impl PlanStore for FakeStore {
+    async fn plans(&self, _: &Page) -> Result<Listed<Plan>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn plan(&self, _: &PlanName) -> Result<Option<Plan>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn change_plan(
+        &self,
+        _: &PlanChange,
+        _: Together<'_>,
+    ) -> Result<Result<PlanChanged, PlanRefusal>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn delete_plan(&self, _: &PlanDeletion, _: Together<'_>) -> Result<Result<(), PlanRefusal>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn would_assign(&self, _: &PlanAssignment, _: &Reach) -> Result<bool, StoreError> {
+        unimplemented!()
+    }
+
+    async fn allotment(&self, _: &Owner, _: &Reach) -> Result<Allotment, StoreError> {
+        unimplemented!()
+    }
+
+    async fn assign_plan(
+        &self,
+        _: &PlanAssignment,
+        _: Together<'_>,
+    ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
+        unimplemented!()
+    }
+}
