@@ -9,14 +9,11 @@ use tokio::{
 
 use super::{
     counts::{Grant, LimitCounts},
-    meter::Meter,
+    meter::{CREDITS, Meter},
 };
 use crate::{
     auth::clock,
-    domain::{
-        limits::LIMITS_MAX,
-        ports::{StoreError, limits::LimitStore},
-    },
+    domain::ports::{StoreError, limits::LimitStore},
     telemetry::outage::Trouble,
 };
 
@@ -53,9 +50,10 @@ impl Fetcher {
         Self(sender)
     }
 
-    /// Asks the begun questions about these limits. If too many wait, they are given up.
+    /// Asks the begun questions about these limits, without credits. If too many wait, they are given up.
     pub(super) fn ask(&self, meter: &Arc<Meter>, limits: u32) {
-        for at in (0..LIMITS_MAX).filter(|at| limits & (1 << at) != 0) {
+        let limits = limits & !CREDITS;
+        for at in (0..u32::BITS as usize).filter(|at| limits & (1 << at) != 0) {
             if self.0.try_send(Begun { meter: Arc::clone(meter), at }).is_err() {
                 meter.give_up(at, clock::now());
             }
