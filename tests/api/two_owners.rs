@@ -30,11 +30,12 @@ fn routes_with_id(access: Access) -> Vec<(Method, &'static str, Value)> {
         ("PATCH", _) => json!({ "name": "x" }),
         ("DELETE", _) => json!({ "reason": "x" }),
         (_, path) if path.ends_with("rotate") => json!({ "gracePeriod": 5 }),
+        (_, path) if path.ends_with("credits") => json!({ "operation": "add", "amount": 1 }),
         _ => json!({}),
     };
     let route = |method: &actix_web::http::Method| method.as_str().parse().expect("a method");
     let routes: Vec<_> = with_id.map(|it| (route(&it.method), it.path, body(it))).collect();
-    assert_eq!(routes.len(), 7);
+    assert_eq!(routes.len(), 8);
     routes
 }
 
@@ -113,7 +114,7 @@ async fn an_owner_cannot_make_a_key_for_another() {
 async fn an_administrator_reaches_the_keys_of_all() {
     let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
     for route in routes_with_id(Access::Administrator) {
-        let made = alice.creates(&replica, json!({})).await;
+        let made = alice.creates(&replica, json!({ "credits": { "remaining": 1 } })).await;
         let answer = ask(&root, &replica, &route, &made.id).await;
         assert!(matches!(answer.status, 200 | 201), "{route:?}: {}", answer.text);
         for id in [MISSING].iter().chain(&NO_IDS) {

@@ -192,9 +192,9 @@ async fn a_report_is_also_csv() {
     store(replica.database()).await.write_usage(&batch(1, counts)).await.expect("written");
     let path = format!("{}/usage?granularity=hour&from=2025-12-31T23:00:00Z&to=2026-01-01T01:00:00Z", key.path());
     let expected = "start,granted,refused,expired,revoked,disabled,owner_disabled,address_not_allowed,insufficient_scope,\
-                    wrong_environment,not_allowed,rate_limited\r\n\
-                    2025-12-31T23:00:00.000Z,0,0,0,0,0,0,0,0,0,0,0\r\n\
-                    2026-01-01T00:00:00.000Z,7,2,0,0,0,0,0,0,0,0,2\r\n";
+                    wrong_environment,not_allowed,rate_limited,credits_exhausted\r\n\
+                    2025-12-31T23:00:00.000Z,0,0,0,0,0,0,0,0,0,0,0,0\r\n\
+                    2026-01-01T00:00:00.000Z,7,2,0,0,0,0,0,0,0,0,2,0\r\n";
     let accepted = alice.request(&replica, reqwest::Method::GET, &path).header("accept", "text/csv");
     for reply in [Reply::to(accepted).await, alice.gets(&replica, &format!("{path}&format=csv")).await] {
         assert_eq!((reply.status, &*reply.text), (200, expected));
@@ -204,7 +204,7 @@ async fn a_report_is_also_csv() {
     let groups = "/v1/admin/usage?groupBy=owner&format=csv&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z";
     let groups = Person::administrator().gets(&replica, groups).await;
     let line = groups.text.lines().nth(1).map(str::to_owned);
-    assert_eq!(line.as_deref(), Some(",,'=alice,,,7,2,0,0,0,0,0,0,0,0,2"), "{}", groups.text);
+    assert_eq!(line.as_deref(), Some(",,'=alice,,,7,2,0,0,0,0,0,0,0,0,2,0"), "{}", groups.text);
 }
 
 #[tokio::test]
