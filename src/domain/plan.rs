@@ -162,7 +162,7 @@ mod tests {
             let content = PlanContent { caps, ..PlanContent::default() };
             Plan { name: "free".parse().expect("a name"), content, updated_at: datetime!(2026-11-29 12:00 UTC) }
         };
-        let mut others = vec![plan(), plan(), plan(), plan(), plan(), plan()];
+        let mut others = [plan(), plan(), plan(), plan(), plan(), plan()];
         others[0].content.caps.max_keys = None;
         others[1].content.caps.scopes = Some(Scopes::default());
         others[2].content.caps.environments = None;

@@ -269,7 +269,7 @@ impl Uses {
 
 /// The latest use of each key: two counters may be of one key, if it was forgotten in between.
 fn one_each(mut uses: Vec<KeyUse>) -> Vec<KeyUse> {
-    uses.sort_by(|one, other| (other.key.as_uuid(), other.last.at).cmp(&(one.key.as_uuid(), one.last.at)));
+    uses.sort_by_key(|one| std::cmp::Reverse((one.key.as_uuid(), one.last.at)));
     uses.dedup_by_key(|key_use| key_use.key);
     uses
 }
