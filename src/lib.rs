@@ -43,8 +43,8 @@
 //! The folders are the architecture, and imports run in one direction (`tests/architecture.rs` enforces it):
 //!
 //! ```text
-//! main -> startup -> {api, store, outbound, policy_file}      {store, outbound, policy_file} -> domain
-//!                     api -> {server, protect}    server -> protect -> auth -> domain
+//! main -> startup -> {api, console, store, outbound, policy_file}      {store, outbound, policy_file} -> domain
+//!                     api -> {server, protect}    {server, console} -> protect -> auth -> domain
 //! ```
 //!
 //! - `domain`: keys, principals, verdicts, and the traits that adapters implement. No I/O and no clock.
@@ -54,6 +54,7 @@
 //! - `policy_file`: reloads the policy when its file changes.
 //! - `protect`: the check in front of actix-web handlers.
 //! - `api`: Keyward's own routes, all of which are listed in `api::routes`.
+//! - `console`: the pages on which people manage keys.
 //! - `config`: one struct per section; every part reads its own.
 //! - `startup`: assembles the parts; the only part that knows every adapter.
 //! - `server`: everything between the sockets and an application: listeners, connections, limits on requests and
@@ -75,6 +76,8 @@ pub mod api;
 pub mod auth;
 #[doc(hidden)]
 pub mod config;
+#[cfg(feature = "server")]
+mod console;
 #[doc(hidden)]
 pub mod domain;
 mod outbound;

@@ -34,7 +34,12 @@ pub struct Routes {
     pub metrics: Option<Arc<MetricsPage>>,
     /// Whether each answer has a line in the log.
     pub log_requests: bool,
+    /// Adds the pages of the console; `None` if there are none here.
+    pub pages: Option<Pages>,
 }
+
+/// Adds further services to an application.
+pub type Pages = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 /// The connections for the metrics alone: some readers, who read one text.
 const METRICS_CONNECTIONS: usize = 16;
@@ -72,7 +77,7 @@ pub fn start_metrics(tcp: TcpListener, served: Routes, settings: &Server) -> io:
 
 fn serve(
     listeners: Listeners,
-    Routes { services, requests, metrics, log_requests }: Routes,
+    Routes { services, requests, metrics, log_requests, pages }: Routes,
     configure: fn(&mut ServiceConfig, &Data<Services>),
     cors: Option<Arc<Cors>>,
     settings: &Server,
@@ -89,6 +94,9 @@ fn serve(
                     app.app_data(metrics.clone());
                 }
                 configure(app, &services);
+                if let Some(pages) = &pages {
+                    pages(app);
+                }
             })
             .wrap(Edge { cors: cors.clone(), requests: requests.clone(), log_requests })
             .wrap(TracingLogger::<RootSpan>::new());

@@ -37,8 +37,8 @@ pub struct Services {
     pub lifecycle: Arc<Lifecycle>,
     /// The base URL for clients, if configured.
     pub public_url: Option<String>,
-    /// Whether `/` redirects to the documentation.
-    pub docs_at_root: bool,
+    /// Where `/` leads, relative to it; `None`: nowhere.
+    pub home: Option<&'static str>,
     /// Decides on gateway requests.
     pub authorize: Authorize,
     /// Whether this replica wants requests.

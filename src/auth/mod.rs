@@ -13,6 +13,8 @@ pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod occupancy;
+#[cfg(feature = "server")]
+pub mod people;
 pub mod strict_json;
 pub mod tokens;
 pub mod usage;

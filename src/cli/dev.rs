@@ -12,8 +12,13 @@ use std::{
 use anyhow::{Context, bail};
 use keyward::{
     auth::jwt::{TokenMinter, TokenRequest},
-    config::{Config, Problems, Settings, Sources},
-    domain::{escape::escaped, scope::Scopes},
+    config::{Config, Console, ConsoleSignIn, Problems, Settings, Sources},
+    domain::{
+        escape::escaped,
+        owner::Owner,
+        scope::{KEYWARD_SCOPES, Scopes},
+        session::Person,
+    },
     startup::{RunningServer, Stop},
     store::Store,
 };
@@ -24,6 +29,8 @@ use super::{Port, hardening::Hardened, secrets, serve, shared::output::print_lin
 
 /// What the configuration says of values that `keyward dev` has generated.
 const GENERATED: &str = "keyward dev";
+/// Whoever tries Keyward.
+const SUBJECT: &str = "alice";
 /// Long enough for an evening of trying.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -62,7 +69,12 @@ impl Dev {
         let settings = Settings::load(sources)?;
         let is_ours = postgres.is_some();
         let used = what_is_used(&settings, is_ours, &data_dir);
-        let config = serve::begin(settings, hardened)?;
+        let lives = settings.session_lives()?;
+        let mut config = serve::begin(settings, hardened)?;
+        if config.console.is_none() {
+            let sign_in = ConsoleSignIn::Choice(people(config.jwt.issuer.as_deref().unwrap_or_default())?);
+            config.console = Some(Console { sign_in, sessions: lives });
+        }
         super::runtime()?.block_on(async {
             if is_ours {
                 let store = Store::open(&config.database).await?;
@@ -82,7 +94,7 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
         Stop::AtOnce
     };
     let request = TokenRequest {
-        subject: "alice".to_owned(),
+        subject: SUBJECT.to_owned(),
         tenant: None,
         scopes: Scopes::default(),
         lifetime: TOKEN_LIFETIME.min(config.jwt.max_lifetime),
@@ -93,6 +105,16 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
         Ok(print_line_unless_closed(welcome)?)
     };
     serve::start_and_run(config, hang_up, at_once, greet).await
+}
+
+/// Whom the console can be tried as: the owner of the token that the welcome shows, and an administrator.
+fn people(issuer: &str) -> anyhow::Result<Vec<Person>> {
+    let person = |subject: &str, scopes: &[&str]| {
+        let owner = Owner { issuer: issuer.into(), subject: subject.into() };
+        let scopes = Scopes::parse(scopes.iter().copied())?;
+        anyhow::Ok(Person { owner, subject: subject.into(), name: None, scopes, scope_bearing: false })
+    };
+    Ok(vec![person(SUBJECT, &[])?, person("admin", &KEYWARD_SCOPES)?])
 }
 
 /// Which database is used, and where each secret comes from: what the environment names wins over what is in the data directory.
@@ -165,7 +187,7 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
 
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
-The API is described at http://{address}/docs/.
+The console is at http://{address}/console, and the API is described at http://{address}/docs/.
 {used}Ctrl-C stops everything and loses nothing.
 "#,
     )

@@ -16,6 +16,8 @@ mod audit;
 mod authorize;
 mod checks;
 mod coherence;
+#[cfg(feature = "server")]
+mod console;
 mod database;
 mod hashing;
 mod jwt;
@@ -61,6 +63,7 @@ pub use self::{
 #[cfg(feature = "server")]
 pub use self::{
     authorize::{Authorize, PolicyFile, PolicySource, policy},
+    console::{Console, ConsoleSignIn, OpenIdClient, SessionLives},
     loading::{Exposure, Problems, Settings, Sources},
     log::{Log, LogFormat},
     metrics::Metrics,
@@ -88,6 +91,8 @@ pub struct Config {
     pub keys: Keys,
     /// The decisions on gateway requests.
     pub authorize: Authorize,
+    /// The pages for people; `None` if there are none.
+    pub console: Option<Console>,
     /// The cost of a hash.
     pub hashing: Hashing,
     /// The checks of keys.

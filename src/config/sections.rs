@@ -1,8 +1,9 @@
 //! All sections together for `keyward serve`, and single ones for commands that need no more.
 
 use super::{
-    Audit, Authorize, Checks, Coherence, Config, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Limits, Log,
-    Metrics, Problems, Process, Server, Settings, Traces, Usage, keys::validate::parsed, loading::Check,
+    Audit, Authorize, Checks, Coherence, Config, Console, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Limits,
+    Log, Metrics, Problems, Process, Server, SessionLives, Settings, Traces, Usage, keys::validate::parsed,
+    loading::Check,
 };
 use crate::domain::api_key::Prefix;
 
@@ -26,6 +27,8 @@ impl Settings {
         // If the section is invalid, that is reported; the policy's tags are then not declared.
         let tags = usage.as_ref().map(|usage| usage.tags.clone()).unwrap_or_default();
         let authorize = Authorize::read(&mut check, has_proxies, tags);
+        let public_url = server.as_ref().and_then(|server| server.public_url.as_deref());
+        let console = Console::read(&mut check, jwt.as_ref(), public_url);
         let hashing = Hashing::read(&mut check);
         let checks = Checks::read(&mut check);
         let coherence = Coherence::read(&mut check);
@@ -43,6 +46,7 @@ impl Settings {
                 jwt: jwt?,
                 keys: keys?,
                 authorize: authorize?,
+                console: console?,
                 hashing: hashing?,
                 checks: checks?,
                 coherence: coherence?,
@@ -136,6 +140,14 @@ impl Settings {
     /// The problems of the section, and unknown settings.
     pub fn usage(&self) -> Result<Usage, Problems> {
         self.section(Usage::read)
+    }
+
+    /// How long the sessions of people last, from the section `[console]`.
+    ///
+    /// # Errors
+    /// The problems of these settings, and unknown settings.
+    pub fn session_lives(&self) -> Result<SessionLives, Problems> {
+        self.section(SessionLives::read)
     }
 
     /// The section `[hashing]`.

@@ -5,7 +5,7 @@ use std::{io::Read, path::Path, time::Duration};
 use flate2::read::MultiGzDecoder;
 use reqwest::{
     Certificate, Client, ClientBuilder, Response,
-    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 
@@ -122,6 +122,29 @@ pub(super) async fn get(
         Coding::Gzip => decompressed(&body, address)?,
     };
     Ok(FetchedDocument { body, max_age })
+}
+
+/// Sends a form, and returns the status and the body of the response.
+#[cfg(feature = "server")]
+pub(super) async fn post(
+    client: &Client,
+    address: &str,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    form: String,
+) -> Result<(u16, Vec<u8>), FetchError> {
+    let request = client.post(address).header(ACCEPT, "application/json").headers(headers.into_iter().collect());
+    let answer = request.body(form).send().await;
+    let answer = answer.map_err(|error| FetchError(format!("{address} did not answer: {}", causes(&error))))?;
+    let status = answer.status().as_u16();
+    let coding = coding(answer.headers(), address)?;
+    let body = body(answer, address).await?;
+    Ok((
+        status,
+        match coding {
+            Coding::Identity => body,
+            Coding::Gzip => decompressed(&body, address)?,
+        },
+    ))
 }
 
 /// The compression of a response.

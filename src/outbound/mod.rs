@@ -4,12 +4,15 @@
 //! - `client`: a request with these limits
 //! - `collector`: sends spans
 //! - `key_sets`: issuers' keys
+//! - `openid`: the provider at which people sign in
 
 mod client;
 #[cfg(feature = "server")]
 mod collector;
 mod key_sets;
-
 #[cfg(feature = "server")]
-pub(crate) use self::collector::Collector;
+mod openid;
+
 pub(crate) use self::{client::NoClient, key_sets::KeySets};
+#[cfg(feature = "server")]
+pub(crate) use self::{collector::Collector, openid::HttpProvider};

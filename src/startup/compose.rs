@@ -84,8 +84,12 @@ pub(super) struct Composed {
     pub(super) freshness: Arc<Freshness>,
     pub(super) membership: Arc<Member>,
     pub(super) link: Arc<Link>,
-    /// The keys of issuers that publish them.
+    /// The keys of issuers that publish them, each once.
     pub(super) key_sets: Vec<Arc<RemoteKeys>>,
+    /// The same by issuer.
+    pub(super) remote_keys: HashMap<String, Arc<RemoteKeys>>,
+    /// The accepted tokens.
+    pub(super) jwt: Jwt,
 }
 
 /// An invalid setting.
@@ -115,7 +119,8 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     let hasher = Arc::new(Hasher::new(&hashing)?);
     let settings = CoherenceTimings::for_lease(coherence.lease)?;
     let tasks = Tasks::default();
-    let (verifier, key_sets) = token_verifier(&jwt, &runtime, &tasks)?;
+    let remote_keys = remote_keys(&jwt)?;
+    let (verifier, key_sets) = token_verifier(&jwt, &remote_keys, &runtime, &tasks)?;
     let announcements = store.announcements(MessageKeys::new(&peppers), address);
     let link = Arc::new(Link::new(store.replica_id(), settings, announcements));
     let uses = Arc::new(Uses::new(store.clone(), last_used, &usage));
@@ -157,24 +162,24 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
     let membership =
         Member { link: Arc::clone(&link), uses, teller, limit_counts, store, tasks, runtime, housekeeping, usage };
     let membership = Arc::new(membership);
-    Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership, link, key_sets })
+    Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership, link, key_sets, remote_keys, jwt })
 }
 
 /// Starts fetching the keys of issuers that publish them. They are also returned by name, so that operators always see
 /// them in the same order.
 fn token_verifier(
     settings: &Jwt,
+    remote: &HashMap<String, Arc<RemoteKeys>>,
     runtime: &Handle,
     tasks: &Tasks,
 ) -> Result<(TokenVerifier, Vec<Arc<RemoteKeys>>), Impossible> {
-    let remote = remote_keys(settings)?;
     let mut started = HashSet::new();
     let mut key_sets: Vec<_> = remote.values().filter(|keys| started.insert(Arc::as_ptr(keys))).cloned().collect();
     key_sets.sort_by(|one, other| one.issuer().cmp(other.issuer()));
     for keys in &key_sets {
         tasks.add(runtime.spawn(Arc::clone(keys).run()).abort_handle());
     }
-    Ok((TokenVerifier::new(settings, &remote)?, key_sets))
+    Ok((TokenVerifier::new(settings, remote)?, key_sets))
 }
 
 /// The keys of issuers that publish them, by issuer. Issuers with the same key set share it, such as the tenants of a

@@ -1,6 +1,6 @@
 //! The composition root: the only part that knows every adapter.
 //!
-//! - `compose`: the common parts of every replica
+//! - `compose`: the common parts of every replica; `console`: the pages for people
 //! - `examination`: whether issuers can be reached, for `keyward doctor`
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
 //! - `metrics`: gathers what all parts count; `metrics_port`: serves it at an address of its own
@@ -9,6 +9,8 @@
 
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server makes keys, too"))]
 mod compose;
+#[cfg(feature = "server")]
+mod console;
 #[cfg(feature = "server")]
 mod examination;
 mod library;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{
     compose::{Composed, Housekeeping, Member, Sections, compose},
+    console,
     metrics::{Samples, Sources},
     metrics_port::MetricsServer,
     socket::SocketFile,
@@ -25,7 +26,7 @@ use crate::{
         self, Authorize, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
         request_counts::RequestCounts, routes::ENDPOINTS,
     },
-    auth::lifecycle::KeyIssuer,
+    auth::{lifecycle::KeyIssuer, people},
     config::{self, Audit, Config, Database, Server},
     domain::network,
     outbound::Collector,
@@ -63,6 +64,8 @@ pub struct RunningServer {
     server: HttpServer,
     metrics_server: Option<MetricsServer>,
     collector: Option<Collector>,
+    /// How long sessions may be idle; `None` without a console.
+    session_idle: Option<Duration>,
     /// Where to put samples of the database, and how often; `None` without metrics.
     sampling: Option<(Arc<Samples>, Duration)>,
     readiness: Arc<Readiness>,
@@ -89,6 +92,7 @@ impl RunningServer {
             jwt,
             keys,
             authorize,
+            console,
             hashing,
             checks,
             limits,
@@ -117,7 +121,7 @@ impl RunningServer {
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
         let store = Store::new(&database)?;
-        let Composed { gate, keyring, hasher, freshness, membership, link, key_sets } = compose(
+        let Composed { gate, keyring, hasher, freshness, membership, link, key_sets, remote_keys, jwt } = compose(
             store.clone(),
             Sections {
                 jwt,
@@ -154,37 +158,47 @@ impl RunningServer {
             (Arc::new(MetricsPage::new(move || sources.text(), metrics.token)), requests)
         });
         let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
+        let issuer = Arc::new(issuer);
+        let (mut pages, mut session_idle) = (None, None);
+        if let Some(console) = console {
+            let sign_in = console::sign_in(console.sign_in, &jwt, &remote_keys)?;
+            session_idle = Some(console.sessions.idle);
+            let (gate, issuer) = (Arc::clone(&gate), Arc::clone(&issuer));
+            pages = Some(console::pages(sign_in, console.sessions, gate, issuer, store.clone()));
+        }
         let services = Arc::new(Services {
             gate,
             broken_answers: BoundedLog::default(),
-            issuer: Arc::new(issuer),
+            issuer,
             ledger: store.clone(),
             plans: store.clone(),
             usage: store.clone(),
             lifecycle,
             public_url: settings.public_url.clone(),
-            docs_at_root: settings.docs_at_root,
+            home: if pages.is_some() { Some("console") } else { settings.docs_at_root.then_some("docs/") },
             authorize,
             readiness: Arc::clone(&readiness),
         });
         let (page, requests) = page_and_counts.unzip();
-        let routes = |metrics| Routes {
+        let routes = |metrics, pages| Routes {
             services: Arc::clone(&services),
             requests: requests.clone(),
             metrics,
             log_requests: log.requests,
+            pages,
         };
         let (here, metrics_server) = match metrics_tcp {
-            Some(tcp) => (None, Some(MetricsServer::serve(tcp, routes(page), &settings)?)),
+            Some(tcp) => (None, Some(MetricsServer::serve(tcp, routes(page, None), &settings)?)),
             None => (page, None),
         };
-        let server = api::application::start(Listeners { tcp, socket: by_socket }, routes(here), &settings)?;
+        let server = api::application::start(Listeners { tcp, socket: by_socket }, routes(here, pages), &settings)?;
         Ok(Self {
             address,
             socket,
             server,
             metrics_server,
             collector,
+            session_idle,
             sampling: samples.map(|samples| (samples, metrics.sample_every)),
             readiness,
             membership,
@@ -209,6 +223,9 @@ impl RunningServer {
         };
         self.store.warn_of_strangers().await;
         self.membership.begin().await;
+        if let Some(idle) = self.session_idle {
+            self.membership.spawn(people::forget(self.store.clone(), idle));
+        }
         if let Some((samples, every)) = self.sampling.take() {
             self.membership.spawn(samples.take(Arc::clone(&self.store), every));
         }

@@ -10,6 +10,7 @@ mod limits;
 mod rights;
 mod rows;
 mod schema;
+mod sessions;
 mod tokens;
 mod usage;
 pub mod wire;

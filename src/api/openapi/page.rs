@@ -70,13 +70,12 @@ impl File {
     }
 }
 
-/// `GET /`: redirects to the page if someone is trying Keyward. A production service reveals nothing about itself here.
+/// `GET /`: redirects to the console, or to this page if someone is trying Keyward. Otherwise a production service reveals
+/// nothing about itself here.
 pub(crate) async fn root(services: Data<Services>) -> Answer {
-    if !services.docs_at_root {
-        return Err(Reason::NotFound(Missing::Route));
-    }
+    let Some(home) = services.home else { return Err(Reason::NotFound(Missing::Route)) };
     let mut answer = HttpResponse::TemporaryRedirect();
-    Ok(answer.insert_header((LOCATION, "docs/")).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
+    Ok(answer.insert_header((LOCATION, home)).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
 }
 
 /// `GET /docs`: a relative redirect, because a proxy may serve Keyward below a path of its own.

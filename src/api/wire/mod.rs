@@ -5,6 +5,7 @@ pub(crate) mod csv;
 pub mod cursor;
 pub mod entity_tag;
 pub(crate) mod failure;
-pub mod owner_id;
 pub(crate) mod request;
 pub(crate) mod times;
+
+pub use crate::domain::owner_id;

@@ -108,6 +108,19 @@ impl ClaimRules {
         }
     }
 
+    /// The same rules for ID tokens for this client. What the issuer's access tokens must or must not have, to tell them from
+    /// others, does not concern these.
+    #[cfg(feature = "server")]
+    pub(super) fn for_id_tokens(self, client_id: &str) -> Self {
+        Self {
+            audience: vec![client_id.to_owned()],
+            authorized_parties: Vec::new(),
+            required: Vec::new(),
+            forbidden: Vec::new(),
+            ..self
+        }
+    }
+
     pub(super) fn check(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;

@@ -23,6 +23,9 @@ use crate::{
 /// The accepted `typ` values of access tokens (RFC 7519 §5.1, RFC 9068 §2.1). Others denote tokens for another purpose
 /// (RFC 8725 §3.11).
 const ACCESS_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
+/// The accepted `typ` values of ID tokens, which are not access tokens (RFC 8725 §3.11).
+#[cfg(feature = "server")]
+const ID_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt"];
 /// Only those of RFC 9068 §2.1.
 const AT_JWT: &[&str] = &["at+jwt", "application/at+jwt"];
 
@@ -47,6 +50,14 @@ enum Keys {
 pub struct UnusableKeys {
     issuer: String,
     why: String,
+}
+
+impl UnusableKeys {
+    /// There is no such issuer.
+    #[cfg(feature = "server")]
+    pub(super) fn unknown(issuer: &str) -> Self {
+        Self { issuer: issuer.to_owned(), why: "it is none of jwt.issuers".to_owned() }
+    }
 }
 
 /// Reads and checks the keys that stand in the configuration's files: those that need not be fetched.
@@ -97,6 +108,18 @@ impl Issuer {
             return Err(unusable("none of them is of an accepted kind and strength".to_owned()));
         }
         Ok(Self { keys, header: header_policy(settings.at_jwt), claims: ClaimRules::of(settings) })
+    }
+
+    /// The same issuer, for its ID tokens for this client (OpenID Connect Core 1.0 §2).
+    #[cfg(feature = "server")]
+    pub(super) fn of_id_tokens(
+        settings: &config::Issuer,
+        remote: Option<&Arc<RemoteKeys>>,
+        client_id: &str,
+    ) -> Result<Self, UnusableKeys> {
+        let issuer = Self::of(settings, remote)?;
+        let header = HeaderPolicy { types: Some(Types { known: ID_TOKEN_TYPES, may_be_missing: true }) };
+        Ok(Self { header, claims: issuer.claims.for_id_tokens(client_id), ..issuer })
     }
 
     /// The identity of the key set, if it was never fetched.

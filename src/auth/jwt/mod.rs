@@ -3,6 +3,8 @@
 mod algorithm;
 mod claim_path;
 mod claims;
+#[cfg(feature = "server")]
+mod id_token;
 mod issuer;
 mod jws;
 mod keys;
@@ -18,6 +20,8 @@ use std::{
 
 use time::OffsetDateTime;
 
+#[cfg(feature = "server")]
+pub use self::id_token::{IdToken, IdTokenFault, IdTokenVerifier};
 pub use self::{
     algorithm::SignatureAlgorithm,
     issuer::{UnusableKeys, allowed as allowed_algorithms, check_key_files},

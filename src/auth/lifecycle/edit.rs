@@ -12,7 +12,7 @@ use crate::domain::{
     key_record::{AllowedIps, ManagedKey},
     ledger::{Change, Decision, Event, Quota, Refusal, Violation},
     limits::{AskedCredits, AskedLimits, Credits, CreditsChange},
-    metadata::{Metadata, MetadataPatch},
+    metadata::MetadataChange,
     plan::Plan,
     precondition::Preconditions,
     role::Role,
@@ -30,8 +30,8 @@ pub struct Edit {
     pub description: Option<Option<KeyDescription>>,
     /// The complete new scopes.
     pub scopes: Option<Scopes>,
-    /// A merge patch for the metadata (RFC 7396), or `None` to remove all of it.
-    pub metadata: Option<Option<MetadataPatch>>,
+    /// The change of the metadata.
+    pub metadata: Option<MetadataChange>,
     /// The complete new networks.
     pub allowed_ips: Option<AllowedIps>,
     /// The complete new limits, except for those of an administrator, which an owner can't change.
@@ -255,11 +255,11 @@ fn apply(key: &ManagedKey, edit: &Edit, caller: &Caller) -> Result<ManagedKey, R
         record.scopes.clone_from(scopes);
     }
     match &edit.metadata {
-        Some(Some(patch)) => {
+        Some(MetadataChange::Merge(patch)) => {
             let against = |error| Refusal::Against(vec![Violation::Metadata(error)]);
             record.metadata = record.metadata.merged(patch).map_err(against)?;
         }
-        Some(None) => record.metadata = Metadata::default(),
+        Some(MetadataChange::Replace(metadata)) => record.metadata.clone_from(metadata),
         None => {}
     }
     if let Some(allowed_ips) = &edit.allowed_ips {

@@ -3,7 +3,12 @@
 use keyward::{
     auth::lifecycle::{Edit, Expiry, KeyTopUp, Switch},
     config::KeyPolicy,
-    domain::{api_key::KeyId, metadata::MetadataPatch, precondition::Preconditions, text::ChangeReason},
+    domain::{
+        api_key::KeyId,
+        metadata::{Metadata, MetadataChange, MetadataPatch},
+        precondition::Preconditions,
+        text::ChangeReason,
+    },
 };
 use time::OffsetDateTime;
 
@@ -87,7 +92,10 @@ impl Update {
             name: is_cleared(Field::Name).then_some(None).or(content.name.clone().map(Some)),
             description: is_cleared(Field::Description).then_some(None).or(content.description.clone().map(Some)),
             scopes: (is_cleared(Field::Scopes) || !content.scope.is_empty()).then(|| content.scopes()).transpose()?,
-            metadata: is_cleared(Field::Metadata).then_some(None).or(content.notes(MetadataPatch::read)?.map(Some)),
+            metadata: match content.notes(MetadataPatch::read)? {
+                Some(patch) => Some(MetadataChange::Merge(patch)),
+                None => is_cleared(Field::Metadata).then(|| MetadataChange::Replace(Metadata::default())),
+            },
             allowed_ips: (is_cleared(Field::AllowedIps) || !content.allowed_ip.is_empty())
                 .then(|| content.allowed_ips())
                 .transpose()?,

@@ -1,32 +1,12 @@
-//! Limits as options and in tables: `minute=1000/1m`, and what is not the default after it: `,cost=5,outage=admit`.
+//! Limits as options and in tables.
 
-use keyward::domain::limits::{AskedLimit, AskedLimits, Limit, LimitName, Limits, OnOutage};
+use keyward::domain::limits::{AskedLimit, AskedLimits, Limit, Limits};
 
 use super::{Misuse, table::or_dash};
 
-const FORM: &str = "a limit such as minute=1000/1m, or minute=1000/1m,cost=5,outage=admit";
-
 /// The value of an option.
 pub(in crate::cli) fn read(text: &str) -> Result<AskedLimit, String> {
-    let mut parts = text.split(',');
-    let (name, rest) = parts.next().and_then(|first| first.split_once('=')).ok_or(FORM)?;
-    let (amount, window) = rest.split_once('/').ok_or(FORM)?;
-    let name = LimitName::parse(name).map_err(|error| format!("the name {error}"))?;
-    let window = window.parse().map_err(|error| format!("the window {error}"))?;
-    let mut limit = Limit::new(name, number(amount)?, window).map_err(|error| format!("the limit {error}"))?;
-    for part in parts {
-        match part.split_once('=').ok_or(FORM)? {
-            ("cost", cost) => limit.cost = number(cost)?,
-            ("outage", word) => limit.on_outage = OnOutage::of(word).ok_or("outage: refuse or admit")?,
-            _ => return Err(FORM.to_owned()),
-        }
-    }
-    let limit = limit.checked().map_err(|error| format!("the cost {error}"))?;
-    Ok(AskedLimit { limit, set_by: None })
-}
-
-fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("{text} is not a whole number"))
+    text.parse()
 }
 
 /// Several options.
@@ -36,33 +16,5 @@ pub(in crate::cli) fn asked(limits: &[AskedLimit]) -> anyhow::Result<AskedLimits
 
 /// Limits in a table.
 pub(in crate::cli) fn written(limits: &Limits) -> String {
-    or_dash(&limits.as_slice().iter().map(write).collect::<Vec<_>>().join(" "))
-}
-
-fn write(limit: &Limit) -> String {
-    let mut text = format!("{}={}/{}", limit.name, limit.amount, limit.window);
-    if limit.cost != 1 {
-        text.push_str(&format!(",cost={}", limit.cost));
-    }
-    if limit.on_outage != OnOutage::default() {
-        text.push_str(&format!(",outage={}", limit.on_outage.as_str()));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_is_written_as_it_is_read() {
-        for text in ["minute=1000/1m", "m=1/month", "a.b=10/90s,cost=10", "d=5/day,cost=2,outage=admit"] {
-            let limit = read(text).unwrap_or_else(|error| panic!("{text}: {error}")).limit;
-            assert_eq!(write(&limit), text);
-        }
-        for text in ["", "minute", "minute=10", "=1/1m", "a b=1/1m", "a=0/1m", "a=-1/1m", "a=1/1w", "a=1/1m,cost=2"] {
-            assert!(read(text).is_err(), "{text}");
-        }
-        assert!(read("a=1/1m,").is_err() && read("a=1/1m,outage=x").is_err() && read("a=1/1m,x=1").is_err());
-    }
+    or_dash(&limits.as_slice().iter().map(Limit::to_string).collect::<Vec<_>>().join(" "))
 }

@@ -49,15 +49,22 @@ impl Layer {
         let mut layer = Self::default();
         for (section, value) in sections {
             match value.kind {
-                ValueKind::Table(settings) => {
-                    for (name, value) in settings {
-                        layer.set(&format!("{section}.{name}"), origin, value.kind);
-                    }
-                }
+                ValueKind::Table(settings) => layer.set_table(&section, origin, settings),
                 kind => layer.set(&section, origin, kind),
             }
         }
         Ok(layer)
+    }
+
+    /// Sets every setting in a table, and in the tables within.
+    fn set_table(&mut self, table: &str, origin: &str, settings: Map<String, Value>) {
+        for (name, value) in settings {
+            let setting = format!("{table}.{name}");
+            match value.kind {
+                ValueKind::Table(inner) => self.set_table(&setting, origin, inner),
+                kind => self.set(&setting, origin, kind),
+            }
+        }
     }
 
     /// The settings from the environment's usual names (`PORT` …).

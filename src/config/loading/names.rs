@@ -8,7 +8,8 @@ pub(in crate::config) const PREFIX: &str = "KEYWARD__";
 pub(in crate::config) const FILE_VARIABLE: &str = "KEYWARD_CONFIG";
 
 /// Settings whose value is never shown. Each has a twin `…_file` with the path of a file to read it from.
-pub(in crate::config) const SECRETS: [&str; 10] = [
+pub(in crate::config) const SECRETS: [&str; 11] = [
+    "console.openid.client_secret",
     "database.url",
     "database.listen_url",
     "database.migrate_url",
@@ -22,8 +23,14 @@ pub(in crate::config) const SECRETS: [&str; 10] = [
 ];
 
 /// Settings with several values: separated by commas in the environment, one per line in a secret's file.
-pub(in crate::config) const LISTS: [&str; 5] =
-    ["authorize.credential_headers", "jwt.audience", "keys.peppers", "server.cors", "server.trusted_proxies"];
+pub(in crate::config) const LISTS: [&str; 6] = [
+    "authorize.credential_headers",
+    "console.openid.scopes",
+    "jwt.audience",
+    "keys.peppers",
+    "server.cors",
+    "server.trusted_proxies",
+];
 
 /// Names that platforms and people commonly use. If several mean one setting, the last that is set wins.
 pub(in crate::config) const ALIASES: [(&str, &str); 23] = [
@@ -73,7 +80,7 @@ pub(in crate::config) fn how_to_set(setting: &str) -> String {
     if SECRETS.contains(&setting) {
         variables.push(variable(&file_twin(setting)));
     }
-    let (section, name) = setting.split_once('.').unwrap_or(("", setting));
+    let (section, name) = setting.rsplit_once('.').unwrap_or(("", setting));
     format!("set {} in the environment or `{name}` under [{section}] in the configuration file", variables.join(" or "))
 }
 

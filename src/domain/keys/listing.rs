@@ -1,7 +1,9 @@
 //! Lists: filters, orders and pages.
 //!
+//! - `cursor`: where a list goes on, as text
 //! - `owners`: lists of owners
 
+pub mod cursor;
 mod owners;
 
 use std::str::FromStr;

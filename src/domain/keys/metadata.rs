@@ -39,6 +39,15 @@ pub enum InvalidMetadata {
 #[derive(Clone, Debug)]
 pub struct MetadataPatch(Members);
 
+/// A change of metadata.
+#[derive(Clone, Debug)]
+pub enum MetadataChange {
+    /// Members are set and removed (RFC 7396).
+    Merge(MetadataPatch),
+    /// All of it is replaced.
+    Replace(Metadata),
+}
+
 impl MetadataPatch {
     /// Parses a merge patch.
     ///

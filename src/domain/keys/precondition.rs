@@ -32,6 +32,11 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
+    /// The key must have this version.
+    pub fn on_version(version: NonZeroI64) -> Self {
+        Self { only: Some(Versions::These(vec![version])), not: None }
+    }
+
     /// Checks whether a key of this version may be changed, in the order of RFC 9110 §13.2.2.
     ///
     /// # Errors

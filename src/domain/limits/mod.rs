@@ -4,7 +4,7 @@
 //! - `asked`: limits as somebody wants them to be, and whether they may
 //! - `credits`: a balance that requests spend, besides limits
 //! - `spending`: what a request uses of them
-//! - `stored`: limits as the database has them
+//! - `stored`: limits as the database has them; `text`: in a line
 //! - `allowance`: what is left of them, and which are exhausted
 
 mod allowance;
@@ -13,6 +13,7 @@ mod credits;
 mod limit;
 mod spending;
 mod stored;
+mod text;
 mod window;
 
 use std::{num::NonZeroI64, sync::Arc};

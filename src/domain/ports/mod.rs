@@ -7,7 +7,9 @@ pub mod key_sets;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod openid;
 pub mod plans;
+pub mod sessions;
 pub mod usage;
 
 /// The store could not answer. This is never a reason to accept or refuse a credential.

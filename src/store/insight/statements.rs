@@ -64,6 +64,11 @@ statements! {
     ForgetCounters = "forget_counters",
     ExchangeCredits = "exchange_credits",
     SettleSlices = "settle_slices",
+    BeginSession = "begin_session",
+    FindSession = "find_session",
+    ListSessions = "list_sessions",
+    EndSessions = "end_sessions",
+    ForgetSessions = "forget_sessions",
     Sample = "sample",
     Examine = "examine",
 }

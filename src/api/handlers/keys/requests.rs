@@ -19,7 +19,7 @@ use crate::{
     auth::lifecycle::{Edit, Expiry, NewKey},
     domain::{
         key_record::{ALLOWED_IPS_MAX, AllowedIps},
-        metadata::{InvalidMetadata, Metadata, MetadataPatch},
+        metadata::{InvalidMetadata, Metadata, MetadataChange, MetadataPatch},
         network,
         owner::{self, Owner},
         scope::{SCOPES_MAX, Scopes},
@@ -102,7 +102,9 @@ pub(crate) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateTime) -> 
         name: fields.take_nullable("name", parsed),
         description: fields.take_nullable("description", parsed),
         scopes: fields.take_nullable("scopes", scopes).map(Option::unwrap_or_default),
-        metadata: fields.take_nullable("metadata", |value| notes(value, &json, MetadataPatch::read)),
+        metadata: fields
+            .take_nullable("metadata", |value| notes(value, &json, MetadataPatch::read))
+            .map(|patch| patch.map_or(MetadataChange::Replace(Metadata::default()), MetadataChange::Merge)),
         allowed_ips: fields.take_nullable("allowedIps", allowed_ips).map(Option::unwrap_or_default),
         limits: fields.take_nullable("limits", limits::asked).map(Option::unwrap_or_default),
         credits: fields.take_nullable("credits", credits::asked),

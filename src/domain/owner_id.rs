@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::domain::owner::{IDENTIFIER_MAX_BYTES, Owner};
+use super::owner::{IDENTIFIER_MAX_BYTES, Owner};
 
 /// Separates issuer and subject. Neither contains NUL.
 const BETWEEN: &str = "\0";

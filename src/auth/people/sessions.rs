@@ -1,0 +1,108 @@
+//! Sessions of people who have signed in. Each request reads its session from the database, and no replica remembers one, so
+//! a session that was ended is over everywhere before the answer to that arrives.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use rand::RngExt;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    auth::Undecided,
+    config::SessionLives,
+    domain::{
+        ports::sessions::{SessionStore, WhichSessions},
+        session::{Person, Session, SessionSecret, browser},
+    },
+    telemetry::outage::Trouble,
+};
+
+/// The maximum number of sessions of one person. More than anybody has browsers; when it is exceeded, the oldest ends.
+const MOST: u32 = 50;
+/// The pause between deletions of sessions that have ended.
+const REST: Duration = Duration::from_secs(600);
+
+/// Begins, finds and ends sessions.
+pub struct Sessions {
+    store: Arc<dyn SessionStore>,
+    lives: SessionLives,
+}
+
+/// A new session, with the secret for the browser.
+pub struct Begun {
+    /// The session.
+    pub session: Session,
+    /// Its secret.
+    pub secret: SessionSecret,
+}
+
+impl Sessions {
+    /// Sessions in `store` that last this long.
+    pub fn new(store: Arc<dyn SessionStore>, lives: SessionLives) -> Self {
+        Self { store, lives }
+    }
+
+    /// Begins a session of somebody who has just signed in.
+    ///
+    /// # Errors
+    /// [`Undecided`] if it may not have begun.
+    pub async fn begin(
+        &self,
+        person: Person,
+        address: Option<IpAddr>,
+        user_agent: &str,
+        now: OffsetDateTime,
+    ) -> Result<Begun, Undecided> {
+        let secret = SessionSecret::generate();
+        let expires_at = now.checked_add(self.lives.longest.try_into().unwrap_or_default()).unwrap_or(now);
+        let (id, browser) = (Uuid::now_v7(), browser(user_agent));
+        let session = Session { id, person, signed_in_at: now, last_used_at: now, expires_at, address, browser };
+        self.store.begin_session(&session, &secret.hash(), MOST).await?;
+        Ok(Begun { session, secret })
+    }
+
+    /// The session with this secret, if it has not ended.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the store could not answer.
+    pub async fn find(&self, secret: &SessionSecret) -> Result<Option<Session>, Undecided> {
+        Ok(self.store.find_session(&secret.hash(), self.lives.idle).await?)
+    }
+
+    /// The sessions of a person, latest first.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the store could not answer.
+    pub async fn of(&self, person: &Person) -> Result<Vec<Session>, Undecided> {
+        Ok(self.store.sessions_of(person, self.lives.idle).await?)
+    }
+
+    /// Ends sessions of a person, and returns how many. When this returns, no replica accepts them.
+    ///
+    /// # Errors
+    /// [`Undecided`] if they may not have ended.
+    pub async fn end(&self, person: &Person, which: WhichSessions) -> Result<u64, Undecided> {
+        Ok(self.store.end_sessions(person, which).await?)
+    }
+
+    /// Whether somebody has signed in recently enough for what is dangerous.
+    pub fn is_fresh(&self, session: &Session, now: OffsetDateTime) -> bool {
+        self.lives.fresh.is_none_or(|fresh| now - session.signed_in_at <= fresh)
+    }
+}
+
+/// Deletes sessions that have ended, for ever.
+pub async fn forget(store: Arc<dyn SessionStore>, idle: Duration) {
+    let trouble = Trouble::default();
+    loop {
+        // Replicas that started together don't begin together.
+        let rest = REST.mul_f64(rand::rng().random_range(0.5..1.5));
+        tokio::time::sleep(rest).await;
+        match store.forget_sessions(idle).await {
+            Ok(_) => trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "old sessions can be deleted again")),
+            Err(error) => trouble.tell(&error, |repeated| {
+                tracing::warn!(%error, repeated, "could not delete old sessions; trying again");
+            }),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The section `[console]`: the pages for people, and how they sign in.
+
+use std::time::Duration;
+
+use super::{Jwt, loading::Check};
+use crate::domain::{secret::SecretString, session::Person};
+
+/// A client id or secret is a line of an identity provider, never a document.
+const TEXT_MAX: usize = 1024;
+const SCOPES_MAX: usize = 32;
+
+/// The pages for people.
+pub struct Console {
+    /// How people sign in.
+    pub sign_in: ConsoleSignIn,
+    /// How long a session lasts.
+    pub sessions: SessionLives,
+}
+
+/// How people sign in.
+pub enum ConsoleSignIn {
+    /// At an OpenID provider.
+    OpenId(OpenIdClient),
+    /// By choosing one of these people. No setting leads here: only `keyward dev` does, which nobody else can reach.
+    Choice(Vec<Person>),
+}
+
+/// How long the sessions of people last.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLives {
+    /// Without a request.
+    pub idle: Duration,
+    /// In any case.
+    pub longest: Duration,
+    /// How recently somebody must have signed in to do what is dangerous; `None`: any session may.
+    pub fresh: Option<Duration>,
+}
+
+/// Keyward as a client of an OpenID provider (OpenID Connect Core 1.0).
+pub struct OpenIdClient {
+    /// The issuer, which is one of [`Jwt::issuers`].
+    pub issuer: String,
+    /// The client id that the provider gave to Keyward.
+    pub client_id: String,
+    /// The secret that belongs to it; `None` for a public client.
+    pub client_secret: Option<SecretString>,
+    /// The scopes that are asked for.
+    pub scopes: Vec<String>,
+    /// The address at which browsers reach Keyward, without a slash at its end.
+    pub public_url: String,
+}
+
+impl SessionLives {
+    /// These settings, or `None` after their problems were recorded.
+    pub(super) fn read(check: &mut Check<'_>) -> Option<Self> {
+        let idle = check.duration("console.session_idle", "1m", "7d");
+        let longest = check.duration("console.session_max", "5m", "30d");
+        let fresh = check.duration("console.fresh_sign_in", "0s", "1d");
+        let (idle, longest) = (idle?, longest?);
+        if idle > longest {
+            check.problem("console.session_idle", "is longer than console.session_max");
+            return None;
+        }
+        Some(Self { idle, longest, fresh: Some(fresh?).filter(|fresh| !fresh.is_zero()) })
+    }
+}
+
+impl Console {
+    /// The section; within, `None` if there are no pages. `None` after its problems were recorded. All of it is read before
+    /// the first `?`.
+    pub(super) fn read(check: &mut Check<'_>, jwt: Option<&Jwt>, public_url: Option<&str>) -> Option<Option<Self>> {
+        let enabled: Option<bool> = check.value("console.enabled", "true or false");
+        let sessions = SessionLives::read(check);
+        let issuer = check.text("console.openid.issuer", TEXT_MAX);
+        let client_id = check.text("console.openid.client_id", TEXT_MAX);
+        let client_secret = check.secret("console.openid.client_secret");
+        let scopes = check.list("console.openid.scopes", SCOPES_MAX, TEXT_MAX);
+        let (sessions, issuer, client_id) = (sessions?, issuer?, client_id?);
+        let (client_secret, scopes) = (client_secret?, scopes?);
+        if !enabled? {
+            return Some(None);
+        }
+        let before = check.problems();
+        if client_id.is_empty() {
+            check.problem("console.openid.client_id", "is empty: it is what the provider calls Keyward");
+        }
+        if !scopes.iter().any(|scope| scope == "openid") {
+            check.problem("console.openid.scopes", "has no `openid`, without which a provider names nobody");
+        }
+        if jwt.is_some_and(|jwt| jwt.issuers.iter().all(|known| known.issuer != issuer)) {
+            check.problem(
+                "console.openid.issuer",
+                "is none of jwt.issuers: give it a table there, so that people own the same keys here and with their tokens",
+            );
+        }
+        let public_url = public_url.unwrap_or_default().trim_end_matches('/').to_owned();
+        if !is_origin(&public_url) {
+            check.problem(
+                "server.public_url",
+                "is not https:// with a host and nothing else: the console needs the address at which browsers reach it",
+            );
+        }
+        if check.problems() > before {
+            return None;
+        }
+        let client_secret = (!client_secret.is_empty()).then(|| SecretString::from(client_secret));
+        let sign_in = OpenIdClient { issuer, client_id, client_secret, scopes, public_url };
+        Some(Some(Self { sign_in: ConsoleSignIn::OpenId(sign_in), sessions }))
+    }
+}
+
+/// Whether cookies for this origin only are kept by browsers: with TLS, or on this machine.
+fn is_origin(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| {
+        let rest = url.strip_prefix("http://")?;
+        let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
+        matches!(host, "localhost" | "127.0.0.1" | "[::1]").then_some(rest)
+    });
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ', '"']))
+}

@@ -1,0 +1,119 @@
+//! What a form has sent: names and texts (URL Standard, `application/x-www-form-urlencoded`).
+
+use std::str::FromStr;
+
+use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
+
+use super::visitor::Visitor;
+use crate::console::page::Fault;
+
+/// The name of the member that proves that one of our pages has made the form.
+const TOKEN: &str = "form";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The members of a form, and what is wrong with them.
+pub(crate) struct Form {
+    members: Vec<(String, String)>,
+    problems: Vec<Problem>,
+}
+
+/// What is wrong with a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The member.
+    pub(crate) name: &'static str,
+    /// What to do about it.
+    pub(crate) text: String,
+}
+
+impl Form {
+    /// The form that a page of this visitor has sent.
+    pub(crate) fn of(request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Result<Self, Fault> {
+        let form = Self::without_session(request, body)?;
+        visitor.demand_own_form(form.text(TOKEN))?;
+        Ok(form)
+    }
+
+    /// A form of somebody who is not signed in yet.
+    pub(crate) fn without_session(request: &HttpRequest, body: &Bytes) -> Result<Self, Fault> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_form = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM));
+        let text = str::from_utf8(body).ok().filter(|_| is_form).ok_or(Fault::NoForm)?;
+        Ok(Self { members: pairs(text), problems: Vec::new() })
+    }
+
+    /// The members of a query.
+    pub(crate) fn of_query(request: &HttpRequest) -> Self {
+        Self { members: pairs(request.query_string()), problems: Vec::new() }
+    }
+
+    /// The first value of a member; `None` if it is absent or empty, as browsers send fields that were left out.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.all(name).next().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// Every value of a member.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.members.iter().filter(move |(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// The value of a member, parsed; a value that is none is a problem.
+    pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, name: &'static str) -> Option<T> {
+        self.read(name, |text| text.parse::<T>().map_err(|error| error.to_string()))
+    }
+
+    /// The value of a member, as `read` reads it.
+    pub(crate) fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match read(self.text(name)?) {
+            Ok(value) => Some(value),
+            Err(text) => {
+                self.problem(name, text);
+                None
+            }
+        }
+    }
+
+    /// Something is wrong with a member.
+    pub(crate) fn problem(&mut self, name: &'static str, text: impl Into<String>) {
+        self.problems.push(Problem { name, text: text.into() });
+    }
+
+    /// What is wrong.
+    pub(crate) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The values as they were sent, to be shown again.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        self.all(name).next().unwrap_or_default().to_owned()
+    }
+}
+
+fn pairs(text: &str) -> Vec<(String, String)> {
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().replace("\r\n", "\n")
+    };
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decoded(name), decoded(value)))
+        .collect()
+}
+
+/// Sends the browser to another page (RFC 9110 §15.4.4), which it asks for with GET.
+pub(crate) fn go_to(address: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((actix_web::http::header::LOCATION, address)).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_decoded_as_browsers_encode_them() {
+        let form = Form { members: pairs("a=b+c%26&d=&e&a=%C3%A9%0D%0Ax"), problems: Vec::new() };
+        assert_eq!(form.all("a").collect::<Vec<_>>(), ["b c&", "é\nx"]);
+        assert_eq!((form.text("d"), form.text("e"), form.text("f")), (None, None, None));
+    }
+}

@@ -1,0 +1,62 @@
+//! What every answer of the console tells the browser, and which requests get no further.
+
+use actix_web::{
+    Error, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+            X_FRAME_OPTIONS,
+        },
+    },
+    middleware::Next,
+    web::Data,
+};
+
+use super::origin;
+use crate::console::{page::Fault, services::Console};
+
+/// No page of the console runs a script or has a style that is not a file of the console, shows anything of others, or is
+/// shown within a page of others (Content Security Policy Level 3).
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
+
+const EVERY_ANSWER: [(HeaderName, HeaderValue); 7] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Refuses what another site sends, and adds the headers to every answer.
+pub(crate) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let console = request.app_data::<Data<Console>>().expect("`configure` registers the console").clone();
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let fault = if !origin::is_host_fine(&console, request.request()) {
+        Some(Fault::OtherHost)
+    } else if changes && !origin::is_own(&console, request.request()) {
+        Some(Fault::OtherSite)
+    } else {
+        None
+    };
+    let mut response = match fault {
+        Some(fault) => {
+            ServiceResponse::new(request.into_parts().0, HttpResponse::from_error(fault)).map_into_boxed_body()
+        }
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
+    for (name, value) in EVERY_ANSWER {
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}

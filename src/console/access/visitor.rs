@@ -1,0 +1,115 @@
+//! Whoever is signed in, as an argument of handlers.
+
+use std::future::Future;
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+use futures_util::future::LocalBoxFuture;
+use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
+
+use super::cookies::Kept;
+use crate::{
+    auth::lifecycle::Caller,
+    console::{page::Fault, services::Console},
+    domain::{
+        ledger::Reach,
+        scope::ADMIN_SCOPE,
+        session::{Session, SessionSecret},
+    },
+};
+
+/// Somebody who is signed in.
+pub(crate) struct Visitor {
+    /// Their session.
+    pub(crate) session: Session,
+    /// What their forms carry.
+    pub(crate) form_token: String,
+    console: Data<Console>,
+    request: HttpRequest,
+}
+
+/// Whose keys a page is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Area {
+    /// Those of whoever is signed in.
+    Own,
+    /// Those of everybody, for administrators.
+    All,
+}
+
+impl Area {
+    /// The area of a page with this path.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        if request.path().starts_with("/console/all/") { Self::All } else { Self::Own }
+    }
+
+    /// Where its keys are.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Own => "/console/keys",
+            Self::All => "/console/all/keys",
+        }
+    }
+}
+
+impl Visitor {
+    /// Whether they may see what belongs to others.
+    pub(crate) fn is_administrator(&self) -> bool {
+        self.session.person.scopes.contains(ADMIN_SCOPE)
+    }
+
+    /// Refuses whoever is no administrator.
+    pub(crate) fn demand_administrator(&self) -> Result<(), Fault> {
+        if self.is_administrator() { Ok(()) } else { Err(Fault::Forbidden) }
+    }
+
+    /// Refuses whoever has signed in too long ago for what is dangerous.
+    pub(crate) fn demand_fresh(&self) -> Result<(), Fault> {
+        let is_fresh = self.console.sessions.is_fresh(&self.session, OffsetDateTime::now_utc());
+        if is_fresh { Ok(()) } else { Err(Fault::NotFresh) }
+    }
+
+    /// Refuses a form that none of this session's pages has made.
+    pub(crate) fn demand_own_form(&self, token: Option<&str>) -> Result<(), Fault> {
+        let is_ours = token.is_some_and(|token| token.as_bytes().ct_eq(self.form_token.as_bytes()).into());
+        if is_ours { Ok(()) } else { Err(Fault::OtherSite) }
+    }
+
+    /// Them as the caller of a change to keys in this area.
+    pub(crate) fn caller(&self, area: Area) -> Result<Caller, Fault> {
+        let person = &self.session.person;
+        let reach = match area {
+            Area::Own => Reach::Own(person.owner.clone()),
+            Area::All => {
+                self.demand_administrator()?;
+                Reach::Any
+            }
+        };
+        Ok(Caller {
+            reach,
+            scopes: Some(person.scopes.clone()),
+            scope_bearing: person.scope_bearing,
+            author: self.console.gate.author(&self.request, person.actor()),
+        })
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Fault;
+    type Future = LocalBoxFuture<'static, Result<Self, Fault>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(visitor(request.clone()))
+    }
+}
+
+fn visitor(request: HttpRequest) -> impl Future<Output = Result<Visitor, Fault>> {
+    async move {
+        let console = request.app_data::<Data<Console>>().expect("`configure` registers the console").clone();
+        let secret = Kept::Session.value(&console, &request).and_then(|text| SessionSecret::parse(&text));
+        let Some(secret) = secret else { return Err(Fault::not_signed_in(&request)) };
+        let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(&request, &error))?;
+        let Some(session) = found else { return Err(Fault::not_signed_in(&request)) };
+        Ok(Visitor { session, form_token: secret.form_token(), console, request })
+    }
+}

@@ -1,0 +1,153 @@
+//! What is done to one key.
+
+use std::{num::NonZeroI64, time::Duration};
+
+use actix_web::{
+    HttpRequest,
+    http::StatusCode,
+    web::{Bytes, Data, Path},
+};
+use time::OffsetDateTime;
+
+use super::{
+    create::made,
+    fields,
+    one::{Told, key_id, page},
+    view::refusal,
+};
+use crate::{
+    auth::{
+        coherence::Settled,
+        lifecycle::{Caller, ChangedKey, Propagated, Rotation, Switch},
+    },
+    console::{
+        access::{
+            form::{Form, go_to},
+            visitor::{Area, Visitor},
+        },
+        page::{Answer, Fault},
+        services::Console,
+        texts::EN,
+    },
+    domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
+    telemetry::outage::millis,
+};
+
+/// The grace periods that can be chosen, in seconds.
+const GRACE: [u64; 5] = [0, 900, 3_600, 21_600, 86_400];
+
+/// `POST /console/keys/{id}`: what `action` says.
+pub(in crate::console) async fn change(
+    request: HttpRequest,
+    console: Data<Console>,
+    visitor: Visitor,
+    id: Path<String>,
+    body: Bytes,
+) -> Answer {
+    let (area, id, now) = (Area::of(&request), key_id(&id)?, OffsetDateTime::now_utc());
+    let mut form = Form::of(&request, &body, &visitor)?;
+    let caller = visitor.caller(area)?;
+    let action = form.text("action").unwrap_or_default().to_owned();
+    let outage = |error| Fault::outage(&request, &error);
+    let changed = match action.as_str() {
+        "edit" => {
+            let edit = fields::edit(&mut form, now);
+            if !form.problems().is_empty() {
+                return with_problems(&request, &console, &visitor, id, &form).await;
+            }
+            let preconditions = version(&form);
+            console.lifecycle.edit(id, edit, preconditions, caller, now).await.map_err(outage)?
+        }
+        "disable" | "enable" => {
+            let switch = Switch { enabled: action == "enable", reason: form.parsed("reason") };
+            console.lifecycle.switch(id, switch, Preconditions::default(), caller, now).await.map_err(outage)?
+        }
+        "revoke" => {
+            visitor.demand_fresh()?;
+            let reason = form.parsed("reason");
+            console.lifecycle.revoke(id, reason, caller, now).await.map_err(outage)?
+        }
+        "rotate" => {
+            visitor.demand_fresh()?;
+            return rotate(&request, &console, &visitor, id, &form, caller, now).await;
+        }
+        _ => return Err(Fault::NotFound),
+    };
+    match changed {
+        Ok(ChangedKey { propagated, .. }) => Ok(done(area, id, &action, &propagated)),
+        Err(refused) => refused_page(&request, &console, &visitor, id, &mut form, &refused).await,
+    }
+}
+
+async fn rotate(
+    request: &HttpRequest,
+    console: &Console,
+    visitor: &Visitor,
+    id: KeyId,
+    form: &Form,
+    caller: Caller,
+    now: OffsetDateTime,
+) -> Answer {
+    let seconds = form.text("grace").and_then(|text| text.parse().ok()).filter(|seconds| GRACE.contains(seconds));
+    let grace_period = Some(Duration::from_secs(seconds.unwrap_or_default()));
+    let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default(), request: None };
+    let rotated = console.issuer.rotate(rotation, caller, now).await.map_err(|error| Fault::outage(request, &error))?;
+    match rotated {
+        Ok(rotated) => Ok(made(console, visitor, Area::of(request), rotated.new, now)),
+        Err(refused) => Err(Fault::Refused(refusal(&refused))),
+    }
+}
+
+/// The version that the form was made from: a change that somebody else has made meanwhile is not undone.
+fn version(form: &Form) -> Preconditions {
+    let version: Option<NonZeroI64> = form.text("version").and_then(|text| text.parse().ok());
+    version.map_or_else(Preconditions::default, Preconditions::on_version)
+}
+
+async fn refused_page(
+    request: &HttpRequest,
+    console: &Console,
+    visitor: &Visitor,
+    id: KeyId,
+    form: &mut Form,
+    refused: &Refusal,
+) -> Answer {
+    if *refused == Refusal::NotFound {
+        return Err(Fault::NotFound);
+    }
+    form.problem("form", refusal(refused));
+    with_problems(request, console, visitor, id, form).await
+}
+
+async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visitor, id: KeyId, form: &Form) -> Answer {
+    let told = Told { notice: None, problems: form.problems() };
+    page(request, console, visitor, id, &told, StatusCode::UNPROCESSABLE_ENTITY).await
+}
+
+/// Back to the key, with how the change became true.
+fn done(area: Area, id: KeyId, action: &str, propagated: &Propagated) -> actix_web::HttpResponse {
+    let (confirmed, expired) = match propagated.settled {
+        Settled::Heard { confirmed, expired } => (confirmed, expired),
+        Settled::Unheard => (0, 0),
+    };
+    let took = millis(propagated.took);
+    go_to(&format!("{}/{id}?done={action}&confirmed={confirmed}&expired={expired}&ms={took}", area.path()))
+}
+
+/// What a change before this page has done, from words and numbers alone.
+pub(super) fn told(word: &str, query: &Form) -> Option<String> {
+    let number = |name: &str| query.text(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+    let what = match word {
+        "edit" => EN.edited,
+        "disable" => EN.disabled,
+        "enable" => EN.enabled,
+        "revoke" => EN.revoked,
+        _ => return None,
+    };
+    let (confirmed, expired, took) = (number("confirmed"), number("expired"), number("ms"));
+    let mut text = format!("{what} {} {confirmed} {} {took} ms.", EN.confirmed_by, EN.replicas_in);
+    if expired > 0 {
+        text.push_str(&format!(" {} {expired}.", EN.waited_for));
+    }
+    Some(text)
+}

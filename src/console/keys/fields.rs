@@ -1,0 +1,100 @@
+//! What the forms of keys send.
+
+use time::{Date, OffsetDateTime, Time, macros::format_description};
+
+use crate::{
+    auth::lifecycle::{Edit, Expiry, NewKey},
+    console::access::form::Form,
+    domain::{
+        key_record::AllowedIps,
+        limits::{AskedLimit, AskedLimits},
+        metadata::{Metadata, MetadataChange},
+        network,
+        owner::Owner,
+        scope::Scopes,
+    },
+};
+
+/// A new key of this owner. What is wrong is recorded in the form.
+pub(super) fn new_key(form: &mut Form, owner: Owner, now: OffsetDateTime) -> NewKey {
+    NewKey {
+        name: form.parsed("name"),
+        description: form.parsed("description"),
+        environment: form.parsed("environment"),
+        scopes: form.read("scopes", scopes).unwrap_or_default(),
+        metadata: form.read("metadata", |text| Metadata::read(text).map_err(message)).unwrap_or_default(),
+        allowed_ips: form.read("allowed_ips", networks).unwrap_or_default(),
+        limits: form.read("limits", limits).unwrap_or_default(),
+        expiry: expiry(form, now).unwrap_or(Expiry::Never),
+        ..NewKey::plain(owner)
+    }
+}
+
+/// The changes to a key: the form has every field, so one that is empty is to be empty.
+pub(super) fn edit(form: &mut Form, now: OffsetDateTime) -> Edit {
+    let expiry = match form.text("expiry") {
+        Some("keep") | None => None,
+        Some(_) => expiry(form, now),
+    };
+    let metadata = form.read("metadata", |text| Metadata::read(text).map_err(message)).unwrap_or_default();
+    Edit {
+        name: Some(form.parsed("name")),
+        description: Some(form.parsed("description")),
+        scopes: Some(form.read("scopes", scopes).unwrap_or_default()),
+        metadata: Some(MetadataChange::Replace(metadata)),
+        allowed_ips: Some(form.read("allowed_ips", networks).unwrap_or_default()),
+        limits: Some(form.read("limits", limits).unwrap_or_default()),
+        expiry,
+        enabled: None,
+    }
+}
+
+/// `never`, `latest`, a number of days, or a date in UTC of its own field.
+fn expiry(form: &mut Form, now: OffsetDateTime) -> Option<Expiry> {
+    let chosen = form.text("expiry").unwrap_or("never").to_owned();
+    match chosen.as_str() {
+        "never" => Some(Expiry::Never),
+        "latest" => Some(Expiry::Latest),
+        "date" => {
+            let end = form.read("expires_on", |text| date(text, now));
+            if end.is_none() && form.text("expires_on").is_none() {
+                form.problem("expires_on", "a date such as 2030-01-31");
+            }
+            end.map(Expiry::At)
+        }
+        _ => form.read("expiry", |text| days(text, now)).map(Expiry::At),
+    }
+}
+
+fn days(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, String> {
+    let days: i64 = text.parse().map_err(|_| "a number of days".to_owned())?;
+    let end = (1..=36_500).contains(&days).then(|| now.checked_add(time::Duration::days(days))).flatten();
+    end.ok_or_else(|| "1 to 36500 days".to_owned())
+}
+
+/// The end of that day in UTC.
+fn date(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, String> {
+    let date = Date::parse(text, format_description!("[year]-[month]-[day]"));
+    let date = date.map_err(|_| "a date such as 2030-01-31".to_owned())?;
+    let end = date.next_day().unwrap_or(date).with_time(Time::MIDNIGHT).assume_utc();
+    if end > now { Ok(end) } else { Err("a day that is not over".to_owned()) }
+}
+
+fn scopes(text: &str) -> Result<Scopes, String> {
+    Scopes::parse(text.split_whitespace()).map_err(message)
+}
+
+fn networks(text: &str) -> Result<AllowedIps, String> {
+    let parse = |text: &str| network::parse(text).ok_or_else(|| format!("{text} is no address and no network"));
+    let networks: Vec<_> = text.split_whitespace().map(parse).collect::<Result<_, _>>()?;
+    AllowedIps::new(networks).map_err(message)
+}
+
+fn limits(text: &str) -> Result<AskedLimits, String> {
+    let limits: Vec<AskedLimit> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    AskedLimits::new(limits).map_err(message)
+}
+
+fn message(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

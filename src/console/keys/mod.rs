@@ -1,0 +1,25 @@
+//! Keys: lists of them, new ones, and one with what is done to it.
+//!
+//! - `list`: the list, and the export of it
+//! - `create`: a new key
+//! - `one`: one key
+//! - `change`: what is done to one key, `selected`: to several
+//! - `fields`: what the forms of keys send
+//! - `view`: keys as pages show them
+
+mod change;
+mod create;
+mod fields;
+mod list;
+mod one;
+mod selected;
+mod view;
+
+pub(super) use self::{
+    change::change,
+    create::{ask, create},
+    list::{export, find, home, list},
+    one::show,
+    selected::change_selected,
+    view::{Event, owner_name},
+};

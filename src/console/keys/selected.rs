@@ -1,0 +1,96 @@
+//! What is done to several keys that were selected in a list.
+
+use actix_web::{
+    HttpRequest,
+    http::StatusCode,
+    web::{Bytes, Data},
+};
+use askama::Template;
+use time::OffsetDateTime;
+
+use super::{
+    list::csv,
+    one::key_id,
+    view::{KeyView, refusal},
+};
+use crate::{
+    auth::lifecycle::Switch,
+    console::{
+        access::{
+            form::{Form, go_to},
+            visitor::{Area, Visitor},
+        },
+        page::{Answer, Fault, Frame, here, render},
+        services::Console,
+        texts::EN,
+    },
+    domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
+};
+
+/// The most keys that can be selected: those of a page.
+const MOST: usize = 50;
+
+#[derive(Template)]
+#[template(path = "selected.html")]
+struct SelectedPage {
+    frame: Frame,
+    area: &'static str,
+    action: String,
+    keys: Vec<KeyView>,
+    refused: Vec<String>,
+}
+
+/// `POST /console/keys/selected`: asks whether the action is meant, and then does it.
+pub(in crate::console) async fn change_selected(
+    request: HttpRequest,
+    console: Data<Console>,
+    visitor: Visitor,
+    body: Bytes,
+) -> Answer {
+    let (area, now) = (Area::of(&request), OffsetDateTime::now_utc());
+    let mut form = Form::of(&request, &body, &visitor)?;
+    let ids: Vec<KeyId> = form.all("key").take(MOST).map(key_id).collect::<Result<_, _>>()?;
+    if ids.is_empty() {
+        return Err(Fault::Refused(EN.nothing_selected.to_owned()));
+    }
+    let action = form.text("action").unwrap_or_default().to_owned();
+    let caller = visitor.caller(area)?;
+    let mut keys = Vec::new();
+    for id in &ids {
+        let key = console.ledger.show(*id, &caller.reach).await.map_err(|error| Fault::outage(&request, &error))?;
+        keys.push(KeyView::new(&key.ok_or(Fault::NotFound)?, console.issuer.keyring.prefix(), now));
+    }
+    match action.as_str() {
+        "export" => return Ok(csv(&keys)),
+        "disable" => {}
+        "revoke" => visitor.demand_fresh()?,
+        _ => return Err(Fault::NotFound),
+    }
+    let confirm = |keys, refused, status| {
+        let frame = Frame::of(&visitor, here(area), EN.are_you_sure);
+        render(status, &SelectedPage { frame, area: area.path(), action: action.clone(), keys, refused })
+    };
+    if form.text("confirmed").is_none() {
+        return Ok(confirm(keys, Vec::new(), StatusCode::OK));
+    }
+    let reason = form.parsed("reason");
+    let (mut count, mut refused) = (0, Vec::new());
+    for (id, key) in ids.into_iter().zip(&keys) {
+        let changed = if action == "revoke" {
+            console.lifecycle.revoke(id, Clone::clone(&reason), caller.clone(), now).await
+        } else {
+            let switch = Switch { enabled: false, reason: Clone::clone(&reason) };
+            console.lifecycle.switch(id, switch, Preconditions::default(), caller.clone(), now).await
+        };
+        match changed.map_err(|error| Fault::outage(&request, &error))? {
+            // Disabling what was revoked meanwhile changes nothing that matters.
+            Ok(_) | Err(Refusal::KeyRevoked) => count += 1,
+            Err(why) => refused.push(format!("{}: {}", key.name.as_ref().unwrap_or(&key.short), refusal(&why))),
+        }
+    }
+    if refused.is_empty() {
+        Ok(go_to(&format!("{}?done={count}", area.path())))
+    } else {
+        Ok(confirm(keys, refused, StatusCode::CONFLICT))
+    }
+}

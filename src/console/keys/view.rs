@@ -1,0 +1,198 @@
+//! Keys and events as pages show them.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{
+    console::{page::When, texts::EN},
+    domain::{
+        api_key::Prefix,
+        audit::{Actor, AuditEvent},
+        key_record::{KeyState, ManagedKey},
+        ledger::{Refusal, Violation},
+        limits::Limit,
+        owner::Owner,
+        owner_id, timestamp,
+    },
+};
+
+/// From when on an expiry is worth a warning.
+const SOON: time::Duration = time::Duration::days(14);
+/// How much of the id lists show: its end, because keys that were made together begin alike.
+const END_OF_ID: usize = 6;
+
+/// A key in a list or on a page of its own.
+pub(crate) struct KeyView {
+    pub(crate) id: String,
+    /// The beginning of its text.
+    pub(crate) start: String,
+    /// The same, as short as lists show it.
+    pub(crate) short: String,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) environment: &'static str,
+    pub(crate) state: &'static str,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) owner: String,
+    pub(crate) owner_id: String,
+    pub(crate) created: When,
+    pub(crate) last_used: Option<When>,
+    pub(crate) last_used_from: Option<String>,
+    pub(crate) expires: Option<When>,
+    /// `past`, `soon`, or nothing.
+    pub(crate) expiry_class: &'static str,
+    pub(crate) allowed_ips: Vec<String>,
+    pub(crate) limits: Vec<String>,
+    pub(crate) metadata: String,
+    pub(crate) disabled_by: Option<&'static str>,
+    pub(crate) revoked: Option<When>,
+    pub(crate) revoked_reason: Option<String>,
+    pub(crate) predecessor: Option<String>,
+    pub(crate) successor: Option<String>,
+    pub(crate) version: i64,
+}
+
+impl KeyView {
+    pub(crate) fn new(key: &ManagedKey, prefix: &Prefix, now: OffsetDateTime) -> Self {
+        let record = &key.record;
+        let id = record.id.to_string();
+        let start = prefix.start_of(record.environment, record.id);
+        let state = record.state(now);
+        Self {
+            short: format!("{}…{}", &start[..start.len() - id.len()], &id[id.len() - END_OF_ID..]),
+            start,
+            name: record.name.as_ref().map(|name| name.as_str().to_owned()),
+            description: key.description.as_ref().map(|text| text.as_str().to_owned()),
+            environment: record.environment.as_str(),
+            state: state.as_str(),
+            scopes: record.scopes.iter().map(str::to_owned).collect(),
+            owner: owner_name(&record.owner),
+            owner_id: owner_id::write(&record.owner),
+            created: key.created_at.into(),
+            last_used: key.last_use.map(|last| last.at.into()),
+            last_used_from: key.last_use.and_then(|last| last.from).map(|address| address.to_string()),
+            expires: record.expires_at.map(When::from),
+            expiry_class: expiry_class(record.expires_at, state, now),
+            allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
+            limits: record.limits.as_slice().iter().map(Limit::to_string).collect(),
+            metadata: pretty(record.metadata.as_object()),
+            disabled_by: key.disabled_by.map(|role| role.as_str()),
+            revoked: record.revoked_at.map(When::from),
+            revoked_reason: key.revoked_reason.clone(),
+            predecessor: key.predecessor.map(|id| id.to_string()),
+            successor: key.successor.map(|id| id.to_string()),
+            version: key.version.get(),
+            id,
+        }
+    }
+
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.revoked.is_some()
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled_by.is_some()
+    }
+}
+
+fn expiry_class(end: Option<OffsetDateTime>, state: KeyState, now: OffsetDateTime) -> &'static str {
+    match end {
+        _ if state == KeyState::Revoked => "",
+        Some(end) if end <= now => "past",
+        Some(end) if end - now <= SOON => "soon",
+        _ => "",
+    }
+}
+
+fn pretty(metadata: &str) -> String {
+    match serde_json::from_str::<Value>(metadata) {
+        Ok(Value::Object(members)) if members.is_empty() => String::new(),
+        Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
+        Err(_) => metadata.to_owned(),
+    }
+}
+
+/// An owner in a line.
+pub(crate) fn owner_name(owner: &Owner) -> String {
+    if owner.issuer.is_empty() { owner.subject.to_string() } else { format!("{} ({})", owner.subject, owner.issuer) }
+}
+
+/// An event of the audit.
+pub(crate) struct Event {
+    pub(crate) at: When,
+    pub(crate) action: String,
+    pub(crate) key: Option<String>,
+    pub(crate) owner: String,
+    pub(crate) by: String,
+    pub(crate) address: String,
+    pub(crate) details: String,
+}
+
+impl From<&AuditEvent> for Event {
+    fn from(event: &AuditEvent) -> Self {
+        let by = match &event.author.actor {
+            Actor::Token { subject, .. } => subject.to_string(),
+            Actor::Key(id) => format!("{} {id}", EN.the_key),
+            Actor::CommandLine => EN.command_line.to_owned(),
+        };
+        let details = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
+        let details: Vec<_> = details.map(|(name, value)| detail(name, value)).collect();
+        Self {
+            at: event.at.into(),
+            action: event.action.clone(),
+            key: event.key.map(|id| id.to_string()),
+            owner: owner_name(&event.owner),
+            by,
+            address: event.author.address.map(|address| address.to_string()).unwrap_or_default(),
+            details: details.join("; "),
+        }
+    }
+}
+
+/// `changes` has the old and the new value of each field.
+fn detail(name: &str, value: &Value) -> String {
+    let plain = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    match value {
+        Value::Object(changes) if name == "changes" => {
+            let changes = changes
+                .iter()
+                .map(|(field, change)| format!("{field}: {} → {}", plain(&change["from"]), plain(&change["to"])));
+            changes.collect::<Vec<_>>().join(", ")
+        }
+        value => format!("{name}: {}", plain(value)),
+    }
+}
+
+/// Why a change was refused, for whoever wanted it.
+pub(crate) fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NotFound => EN.not_found_text.to_owned(),
+        Refusal::VersionMismatch | Refusal::PreconditionFailed => EN.changed_meanwhile.to_owned(),
+        Refusal::KeyRevoked => EN.is_revoked.to_owned(),
+        Refusal::KeyExpired => EN.has_expired.to_owned(),
+        Refusal::AlreadyRotated(successor) => format!("{} {successor}", EN.already_rotated),
+        Refusal::DisabledByAdministrator => EN.disabled_by_administrator.to_owned(),
+        Refusal::OwnerDisabled => EN.owner_is_disabled.to_owned(),
+        Refusal::TooManyKeys(most) => format!("{} {most}", EN.too_many_keys),
+        Refusal::TooManyNewKeys { retry_after } => {
+            let wait = std::time::Duration::from_secs(retry_after.as_secs() + 1);
+            format!("{} {}", EN.too_many_new_keys, timestamp::span(wait))
+        }
+        Refusal::OtherRequest => EN.other_request.to_owned(),
+        Refusal::Against(violations) => violations.iter().map(violation).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn violation(violation: &Violation) -> String {
+    match violation {
+        Violation::NameRequired => EN.name_required.to_owned(),
+        Violation::LifetimeTooLong(longest) => format!("{} {}.", EN.lifetime_too_long, timestamp::span(*longest)),
+        Violation::ScopeNotHeld(scope) => format!("{} {scope}.", EN.scope_not_held),
+        Violation::ScopeNotForKeys(scope) => format!("{} {scope}.", EN.scope_not_for_keys),
+        Violation::Metadata(error) => format!("{}: {error}.", EN.metadata),
+        Violation::Limits(refused) => format!("{}: {refused}.", EN.limits),
+    }
+}

@@ -1,0 +1,25 @@
+//! The console: pages on which people manage keys. Rendered here, and complete without script.
+//!
+//! - `access`: who asks, and whether it is our own page that does: cookies, sessions, forms, headers
+//! - `page`: what all pages have in common; `texts`: every word that is not in a template
+//! - `sign_in`: signing in and out
+//! - `keys`: lists of keys, new keys, one key and what is done to it
+//! - `audit`, `sessions`, `owners`: the other pages
+//! - `assets`: the style sheet and the script
+
+mod access;
+mod assets;
+mod audit;
+mod keys;
+mod owners;
+mod page;
+mod routes;
+mod services;
+mod sessions;
+mod sign_in;
+mod texts;
+
+pub(crate) use self::{
+    routes::configure,
+    services::{Console, SignInWay},
+};

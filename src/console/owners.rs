@@ -1,0 +1,128 @@
+//! Owners of keys, for administrators.
+
+use actix_web::{
+    HttpRequest,
+    web::{Bytes, Data},
+};
+use askama::Template;
+use time::OffsetDateTime;
+
+use super::{
+    access::{
+        form::{Form, go_to},
+        visitor::{Area, Visitor},
+    },
+    keys::owner_name,
+    page::{Answer, Fault, Frame, When, shown},
+    services::Console,
+    texts::EN,
+};
+use crate::domain::{
+    ledger::OwnerSwitch,
+    listing::{OwnerFilter, OwnerStanding, Page, cursor},
+    owner::Owner,
+    owner_id,
+};
+
+/// The number of owners on a page.
+const ON_A_PAGE: u32 = 50;
+/// The name that this list's cursors are sealed with.
+const LIST: &str = "console owners";
+
+struct Row {
+    id: String,
+    name: String,
+    disabled: Option<When>,
+    reason: Option<String>,
+    active: u32,
+    others: u32,
+    is_complete: bool,
+}
+
+impl From<&OwnerStanding> for Row {
+    fn from(standing: &OwnerStanding) -> Self {
+        let keys = &standing.keys;
+        Self {
+            id: owner_id::write(&standing.owner),
+            name: owner_name(&standing.owner),
+            disabled: standing.disabled.as_ref().map(|disabled| disabled.at.into()),
+            reason: standing.disabled.as_ref().and_then(|disabled| Some(disabled.reason.as_ref()?.as_str().to_owned())),
+            active: keys.active,
+            others: keys.disabled + keys.expired + keys.revoked,
+            is_complete: keys.complete,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "owners.html")]
+struct OwnersPage {
+    frame: Frame,
+    owners: Vec<Row>,
+    search: String,
+    next: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "owner.html")]
+struct OwnerPage {
+    frame: Frame,
+    owner: Row,
+    limits: Vec<String>,
+}
+
+/// `GET /console/owners`
+pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    visitor.demand_administrator()?;
+    let mut query = Form::of_query(&request);
+    let filter = OwnerFilter { disabled: query.parsed("disabled"), search: query.parsed("search") };
+    let keyring = &console.issuer.keyring;
+    let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
+    let page = Page { after, limit: ON_A_PAGE };
+    let listed = console.ledger.owners(&filter, &page, OffsetDateTime::now_utc()).await;
+    let listed = listed.map_err(|error| Fault::outage(&request, &error))?;
+    let next = listed.next.as_ref().map(|place| {
+        let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+        let others: String = others.map(|pair| format!("{pair}&")).collect();
+        format!("/console/owners?{others}cursor={}", cursor::write(keyring, LIST, place))
+    });
+    let owners = listed.items.iter().map(Row::from).collect();
+    shown(&OwnersPage { frame: Frame::of(&visitor, "owners", EN.owners), owners, search: query.shown("search"), next })
+}
+
+/// `GET /console/owners/one?id=…`
+pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    visitor.demand_administrator()?;
+    let query = Form::of_query(&request);
+    let owner = asked(&query)?;
+    let outage = |error| Fault::outage(&request, &error);
+    let standing = console.ledger.owner(&owner, OffsetDateTime::now_utc()).await.map_err(outage)?;
+    let limits = console.ledger.owner_limits(&owner).await.map_err(outage)?;
+    let owner = Row::from(&standing.unwrap_or_else(|| OwnerStanding::without_keys(owner)));
+    let limits = limits.as_slice().iter().map(ToString::to_string).collect();
+    let told = query.text("done").map(|word| if word == "disable" { EN.owner_disabled } else { EN.owner_enabled });
+    let frame = Frame::of(&visitor, "owners", owner.name.clone()).telling(told.map(str::to_owned));
+    shown(&OwnerPage { frame, owner, limits })
+}
+
+/// `POST /console/owners/one?id=…`: disables or enables an owner.
+pub(super) async fn switch(request: HttpRequest, console: Data<Console>, visitor: Visitor, body: Bytes) -> Answer {
+    let mut form = Form::of(&request, &body, &visitor)?;
+    visitor.demand_fresh()?;
+    let caller = visitor.caller(Area::All)?;
+    let owner = asked(&Form::of_query(&request))?;
+    let disabled = match form.text("action") {
+        Some("disable") => true,
+        Some("enable") => false,
+        _ => return Err(Fault::NotFound),
+    };
+    let id = owner_id::write(&owner);
+    let switch = OwnerSwitch { owner, disabled, reason: form.parsed("reason"), at: OffsetDateTime::now_utc() };
+    let switched = console.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
+    switched.map_err(|error| Fault::outage(&request, &error))?;
+    Ok(go_to(&format!("/console/owners/one?id={id}&done={}", if disabled { "disable" } else { "enable" })))
+}
+
+fn asked(query: &Form) -> Result<Owner, Fault> {
+    query.text("id").and_then(owner_id::read).ok_or(Fault::NotFound)
+}

@@ -1,0 +1,47 @@
+//! The state that the pages share.
+
+use std::sync::Arc;
+
+use crate::{
+    auth::{
+        lifecycle::{KeyIssuer, Lifecycle},
+        people::{Sessions, SignIn},
+    },
+    domain::{ports::ledger::KeyLedger, session::Person},
+    protect::{BoundedLog, Gate},
+};
+
+/// What the pages need.
+pub(crate) struct Console {
+    /// Knows clients' addresses, and checks tokens.
+    pub(crate) gate: Arc<Gate>,
+    /// Creates and rotates keys.
+    pub(crate) issuer: Arc<KeyIssuer>,
+    /// Changes keys and owners.
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    /// Reads keys, owners and the audit.
+    pub(crate) ledger: Arc<dyn KeyLedger>,
+    /// Who is signed in.
+    pub(crate) sessions: Sessions,
+    /// How people sign in.
+    pub(crate) sign_in: SignInWay,
+    /// Bounds the log of refused sign-ins.
+    pub(crate) refusals: BoundedLog,
+    /// The address at which browsers reach the console; `None` if it is the one that they ask for, on this machine.
+    pub(crate) public_url: Option<String>,
+}
+
+/// How people sign in.
+pub(crate) enum SignInWay {
+    /// At an OpenID provider.
+    OpenId(SignIn),
+    /// By choosing one of these people: for trying Keyward, on this machine only.
+    Choice(Vec<Person>),
+}
+
+impl Console {
+    /// Whether browsers reach the console with TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+}

@@ -1,0 +1,68 @@
+//! The sessions of whoever is signed in.
+
+use actix_web::{
+    HttpRequest,
+    web::{Bytes, Data},
+};
+use askama::Template;
+
+use super::{
+    access::{
+        form::{Form, go_to},
+        visitor::Visitor,
+    },
+    page::{Answer, Fault, Frame, When, shown},
+    services::Console,
+    texts::EN,
+};
+use crate::domain::{ports::sessions::WhichSessions, session::Session};
+
+#[derive(Template)]
+#[template(path = "sessions.html")]
+struct SessionsPage {
+    frame: Frame,
+    sessions: Vec<Row>,
+}
+
+struct Row {
+    id: String,
+    browser: String,
+    address: String,
+    signed_in: When,
+    last_used: When,
+    is_this: bool,
+}
+
+impl Row {
+    fn of(session: &Session, this: &Session) -> Self {
+        Self {
+            id: session.id.to_string(),
+            browser: session.browser.clone().unwrap_or_else(|| EN.unknown.to_owned()),
+            address: session.address.map_or_else(|| EN.unknown.to_owned(), |address| address.to_string()),
+            signed_in: session.signed_in_at.into(),
+            last_used: session.last_used_at.into(),
+            is_this: session.id == this.id,
+        }
+    }
+}
+
+/// `GET /console/sessions`
+pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    let sessions =
+        console.sessions.of(&visitor.session.person).await.map_err(|error| Fault::outage(&request, &error))?;
+    let sessions = sessions.iter().map(|session| Row::of(session, &visitor.session)).collect();
+    shown(&SessionsPage { frame: Frame::of(&visitor, "sessions", EN.sessions), sessions })
+}
+
+/// `POST /console/sessions`: ends one session, or all others.
+pub(super) async fn end(request: HttpRequest, console: Data<Console>, visitor: Visitor, body: Bytes) -> Answer {
+    let mut form = Form::of(&request, &body, &visitor)?;
+    let which = match form.parsed("session") {
+        Some(id) => WhichSessions::Only(id),
+        None if form.text("others").is_some() => WhichSessions::AllBut(visitor.session.id),
+        None => return Err(Fault::NotFound),
+    };
+    let ended = console.sessions.end(&visitor.session.person, which).await;
+    ended.map_err(|error| Fault::outage(&request, &error))?;
+    Ok(go_to("/console/sessions"))
+}

@@ -1,0 +1,55 @@
+//! The port to the store of sessions.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::domain::session::{Person, Session};
+
+/// The store of sessions of people who have signed in.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Begins a session. It is on disk when this returns. Of a person who has more than `most`, the oldest end.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it may not have begun.
+    async fn begin_session(&self, session: &Session, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
+
+    /// The session with this hash, unless it has ended, was idle for longer than `idle`, or is from before the instant at
+    /// which its person's tokens were revoked. The read happens in a transaction that begins after the call, on a server
+    /// that was still the primary afterwards. The use is recorded at most once a minute.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn find_session(&self, hash: &[u8; 32], idle: Duration) -> Result<Option<Session>, StoreError>;
+
+    /// The sessions of a person that have not ended, latest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn sessions_of(&self, person: &Person, idle: Duration) -> Result<Vec<Session>, StoreError>;
+
+    /// Ends sessions of a person: this one, or all but this one. Returns how many. When this returns, no replica accepts
+    /// them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have ended.
+    async fn end_sessions(&self, person: &Person, which: WhichSessions) -> Result<u64, StoreError>;
+
+    /// Deletes sessions that have ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have been deleted.
+    async fn forget_sessions(&self, idle: Duration) -> Result<u64, StoreError>;
+}
+
+/// Which sessions of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichSessions {
+    /// This one.
+    Only(Uuid),
+    /// All others.
+    AllBut(Uuid),
+}

@@ -1,0 +1,129 @@
+//! Sessions of people who have signed in to the console.
+
+use std::net::IpAddr;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::{audit::Actor, owner::Owner, scope::Scopes, secret::SecretString};
+
+/// The bytes of a session's secret: 256 bits that nobody can guess.
+const SECRET_BYTES: usize = 32;
+/// The maximum length of what a browser says of itself, in bytes.
+const BROWSER_MAX_BYTES: usize = 200;
+
+/// Somebody who has signed in, as their tokens describe them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The owner whose keys they manage.
+    pub owner: Owner,
+    /// They themselves: the `sub` of their token. Only an organisation differs from its members.
+    pub subject: Box<str>,
+    /// What to call them.
+    pub name: Option<String>,
+    /// The scopes of their token.
+    pub scopes: Scopes,
+    /// Whether their keys may have only these scopes.
+    pub scope_bearing: bool,
+}
+
+impl Person {
+    /// The person as an actor of audit events.
+    pub fn actor(&self) -> Actor {
+        Actor::Token { issuer: self.owner.issuer.clone(), subject: self.subject.clone() }
+    }
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Names the session in lists. It is no secret.
+    pub id: Uuid,
+    /// Whose it is.
+    pub person: Person,
+    /// When they signed in.
+    pub signed_in_at: OffsetDateTime,
+    /// The latest request, accurate to a minute.
+    pub last_used_at: OffsetDateTime,
+    /// When it ends at the latest.
+    pub expires_at: OffsetDateTime,
+    /// Where they signed in from, if known.
+    pub address: Option<IpAddr>,
+    /// What their browser calls itself.
+    pub browser: Option<String>,
+}
+
+/// The secret of a session, which only the browser has.
+pub struct SessionSecret(SecretString);
+
+impl SessionSecret {
+    /// A new secret.
+    pub fn generate() -> Self {
+        let bytes: [u8; SECRET_BYTES] = rand::random();
+        Self(URL_SAFE_NO_PAD.encode(bytes).into())
+    }
+
+    /// The secret in this text; `None` for any text that is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        (bytes.len() == SECRET_BYTES).then(|| Self(text.to_owned().into()))
+    }
+
+    /// The text, for the browser. Never log or store it.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// What the database has of it. A fast hash, because nobody can guess 256 bits.
+    pub fn hash(&self) -> [u8; 32] {
+        self.derive("keyward console session")
+    }
+
+    /// What forms of this session carry, so that no other page can send them.
+    pub fn form_token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.derive("keyward console form"))
+    }
+
+    fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(purpose);
+        hash.update([0]);
+        hash.update(self.0.expose());
+        hash.finalize().into()
+    }
+}
+
+/// What a browser says of itself, as it may be stored and shown.
+pub fn browser(user_agent: &str) -> Option<String> {
+    let mut text: String = user_agent.chars().filter(|letter| !letter.is_control()).collect();
+    while text.len() > BROWSER_MAX_BYTES {
+        text.pop();
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_as_it_was_written_and_gives_nothing_away() {
+        let secret = SessionSecret::generate();
+        let again = SessionSecret::parse(secret.expose()).expect("a secret");
+        assert_eq!(again.hash(), secret.hash());
+        assert_ne!(secret.form_token(), URL_SAFE_NO_PAD.encode(secret.hash()));
+        assert!(!secret.form_token().contains(secret.expose()));
+        for bad in ["", "short", &"A".repeat(44), &format!("{}=", secret.expose())] {
+            assert!(SessionSecret::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn browsers_call_themselves_what_can_be_shown() {
+        assert_eq!(browser("Mozilla/5.0\u{7f}\n (X11)").as_deref(), Some("Mozilla/5.0 (X11)"));
+        assert_eq!(browser("\0"), None);
+        assert!(browser(&"é".repeat(500)).is_some_and(|text| text.len() <= BROWSER_MAX_BYTES));
+    }
+}

@@ -1,0 +1,203 @@
+//! The sessions of people who have signed in to the console.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use sqlx::{PgConnection, postgres::types::PgInterval};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Statement, Store};
+use crate::domain::{
+    owner::Owner,
+    ports::{
+        StoreError,
+        sessions::{SessionStore, WhichSessions},
+    },
+    scope::Scopes,
+    session::{Person, Session},
+};
+
+struct SessionRow {
+    id: Uuid,
+    issuer: String,
+    subject: String,
+    person: String,
+    name: Option<String>,
+    scopes: Vec<String>,
+    scope_bearing: bool,
+    signed_in_at: OffsetDateTime,
+    last_used_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    address: Option<IpNet>,
+    browser: Option<String>,
+}
+
+/// The query for the sessions with this condition that have not ended. It proves by its commit that its server is the
+/// primary.
+macro_rules! sessions {
+    ($condition:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            SessionRow,
+            r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
+                      scope_bearing AS "scope_bearing!", signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
+                      expires_at AS "expires_at!", address, browser
+               FROM console_sessions
+               WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
+                   AND expires_at > now() AND last_used_at > now() - $1::interval
+                   AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
+                                   WHERE ends.record_id = token_record('subject', console_sessions.issuer, person)
+                                       AND ends.not_before > signed_in_at) AND "#
+                + $condition,
+            $($argument),+
+        )
+    };
+}
+
+#[async_trait]
+impl SessionStore for Store {
+    async fn begin_session(&self, session: &Session, hash: &[u8; 32], most: u32) -> Result<(), StoreError> {
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            connection.begin().await?;
+            insert(&mut connection, session, hash).await?;
+            let person = &session.person;
+            let oldest = sqlx::query!(
+                "DELETE FROM console_sessions WHERE id IN
+                     (SELECT id FROM console_sessions WHERE issuer = $1 AND person = $2 ORDER BY signed_in_at DESC, id OFFSET $3)",
+                &*person.owner.issuer,
+                &*person.subject,
+                i64::from(most),
+            );
+            oldest.execute(&mut *connection).await?;
+            Ok(connection.finish().await?)
+        };
+        self.within_deadline(Statement::BeginSession, work).await
+    }
+
+    async fn find_session(&self, hash: &[u8; 32], idle: Duration) -> Result<Option<Session>, StoreError> {
+        let work = async {
+            let mut read = self.requests.tentative().await?;
+            let row = sessions!("secret_hash = $2", interval(idle), &hash[..]).fetch_optional(&mut *read).await?;
+            if let Some(row) = &row {
+                let used = sqlx::query!(
+                    "UPDATE console_sessions SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - interval '1 minute'",
+                    row.id,
+                );
+                used.execute(&mut *read).await?;
+            }
+            read.finish().await?;
+            Ok(row)
+        };
+        let row = self.within_deadline(Statement::FindSession, work).await?;
+        row.map(Session::try_from).transpose()
+    }
+
+    async fn sessions_of(&self, person: &Person, idle: Duration) -> Result<Vec<Session>, StoreError> {
+        let (issuer, name) = (&*person.owner.issuer, &*person.subject);
+        let work = async {
+            let mut read = self.requests.tentative().await?;
+            let query = sessions!(
+                "issuer = $2 AND person = $3 ORDER BY last_used_at DESC, id LIMIT 1000",
+                interval(idle),
+                issuer,
+                name
+            );
+            let rows = query.fetch_all(&mut *read).await?;
+            read.finish().await?;
+            Ok(rows)
+        };
+        let rows = self.within_deadline(Statement::ListSessions, work).await?;
+        rows.into_iter().map(Session::try_from).collect()
+    }
+
+    async fn end_sessions(&self, person: &Person, which: WhichSessions) -> Result<u64, StoreError> {
+        let (id, others) = match which {
+            WhichSessions::Only(id) => (id, false),
+            WhichSessions::AllBut(id) => (id, true),
+        };
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            let query = sqlx::query!(
+                "DELETE FROM console_sessions WHERE issuer = $1 AND person = $2 AND (id = $3) <> $4",
+                &*person.owner.issuer,
+                &*person.subject,
+                id,
+                others,
+            );
+            let ended = query.execute(&mut *connection).await?.rows_affected();
+            connection.finish().await?;
+            Ok(ended)
+        };
+        self.within_deadline(Statement::EndSessions, work).await
+    }
+
+    async fn forget_sessions(&self, idle: Duration) -> Result<u64, StoreError> {
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            let query = sqlx::query!(
+                "DELETE FROM console_sessions WHERE expires_at <= now() OR last_used_at <= now() - $1::interval",
+                interval(idle),
+            );
+            let forgotten = query.execute(&mut *connection).await?.rows_affected();
+            connection.finish().await?;
+            Ok(forgotten)
+        };
+        self.within_deadline(Statement::ForgetSessions, work).await
+    }
+}
+
+async fn insert(connection: &mut PgConnection, session: &Session, hash: &[u8; 32]) -> Result<(), sqlx::Error> {
+    let Person { owner, subject, name, scopes, scope_bearing } = &session.person;
+    let scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
+    let query = sqlx::query!(
+        "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, signed_in_at,
+                                       last_used_at, expires_at, address, browser)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        session.id,
+        &hash[..],
+        &*owner.issuer,
+        &*owner.subject,
+        &**subject,
+        name.as_deref(),
+        &scopes,
+        scope_bearing,
+        session.signed_in_at,
+        session.last_used_at,
+        session.expires_at,
+        session.address.map(IpNet::from) as Option<IpNet>,
+        session.browser.as_deref(),
+    );
+    query.execute(connection).await.map(drop)
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        let scopes = Scopes::parse(row.scopes.iter().map(String::as_str))
+            .map_err(|error| StoreError::Corrupt(format!("console_sessions {}: {error}", row.id)))?;
+        let person = Person {
+            owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
+            subject: row.person.into(),
+            name: row.name,
+            scopes,
+            scope_bearing: row.scope_bearing,
+        };
+        Ok(Self {
+            id: row.id,
+            person,
+            signed_in_at: row.signed_in_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            address: row.address.map(|network| network.addr()),
+            browser: row.browser,
+        })
+    }
+}
+
+fn interval(span: Duration) -> PgInterval {
+    let microseconds = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    PgInterval { months: 0, days: 0, microseconds }
+}
