@@ -18,9 +18,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protect", &["auth", "config", "domain", "telemetry"]),
     ("server", &["config", "domain", "protect"]),
     ("api", &["auth", "config", "domain", "protect", "server", "telemetry"]),
+    ("console", &["auth", "domain", "protect", "telemetry"]),
     (
         "startup",
-        &["auth", "config", "domain", "api", "outbound", "policy_file", "protect", "server", "store", "telemetry"],
+        &[
+            "auth",
+            "config",
+            "console",
+            "domain",
+            "api",
+            "outbound",
+            "policy_file",
+            "protect",
+            "server",
+            "store",
+            "telemetry",
+        ],
     ),
 ];
 
@@ -28,7 +41,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const BELONGS_TO: &[(&str, &[&str])] = &[
     ("utoipa", &["api"]),
     ("utoipa_swagger_ui", &["api"]),
-    ("actix_web", &["api", "protect", "server", "startup"]),
+    ("actix_web", &["api", "console", "protect", "server", "startup"]),
+    ("askama", &["console"]),
     // Telemetry speaks of what it logs.
     ("actix_http", &["server", "telemetry"]),
     ("actix_server", &["server"]),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use actix_web::{HttpRequest, http::header::HOST};
+
 use crate::{
     auth::{
         lifecycle::{KeyIssuer, Lifecycle},
@@ -40,6 +42,12 @@ pub(crate) enum SignInWay {
 }
 
 impl Console {
+    /// The address at which browsers reach Keyward: the configured one, or the one that this request was sent to.
+    pub(super) fn address(&self, request: &HttpRequest) -> String {
+        let asked = || request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", asked()))
+    }
+
     /// Whether browsers reach the console with TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))

@@ -96,6 +96,17 @@ pub struct Propagated {
     pub took: Duration,
 }
 
+impl Propagated {
+    /// How many replicas have confirmed the change, this one included, and how many were silent until their lease ended.
+    pub fn replicas(&self) -> (usize, usize) {
+        match self.settled {
+            Settled::Heard { confirmed, expired } => (confirmed + 1, expired),
+            // No replica could be heard, so every lease was waited for.
+            Settled::Unheard => (1, 0),
+        }
+    }
+}
+
 /// A key after a change that every replica applies.
 #[derive(Debug)]
 pub struct ChangedKey {

@@ -161,7 +161,7 @@ impl Settings {
 
 /// The value of a setting; nil if the defaults do not have the name.
 fn value_of(merged: &Merged, setting: &str) -> Value {
-    let (section, name) = setting.split_once('.').unwrap_or_default();
+    let (section, name) = setting.rsplit_once('.').unwrap_or_default();
     merged.get_table(section).ok().and_then(|mut settings| settings.remove(name)).unwrap_or_default()
 }
 

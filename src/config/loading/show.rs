@@ -17,8 +17,10 @@ impl Settings {
     pub fn show(&self) -> String {
         let mut text = String::new();
         let mut current = "";
-        for setting in &self.known {
-            let (section, name) = setting.split_once('.').unwrap_or_default();
+        let mut settings: Vec<_> = self.known.iter().map(|it| (it.rsplit_once('.').unwrap_or_default(), it)).collect();
+        // Tables within a section come after it.
+        settings.sort();
+        for ((section, name), setting) in settings {
             if section != current {
                 let gap = if current.is_empty() { "" } else { "\n" };
                 text.push_str(&format!("{gap}[{section}]\n"));

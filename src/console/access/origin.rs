@@ -15,10 +15,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) fn is_own(console: &Console, request: &HttpRequest) -> bool {
     let header = |name: HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     let (site, origin) = (header(SEC_FETCH_SITE), header(ORIGIN));
-    let is_ours = |origin: &str| match &console.public_url {
-        Some(url) => origin == url,
-        None => header(HOST).is_some_and(|host| origin == format!("http://{host}")),
-    };
+    let is_ours = |origin: &str| origin == console.address(request);
     (site.is_some() || origin.is_some()) && site.is_none_or(|site| site == "same-origin") && origin.is_none_or(is_ours)
 }
 

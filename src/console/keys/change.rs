@@ -16,10 +16,7 @@ use super::{
     view::refusal,
 };
 use crate::{
-    auth::{
-        coherence::Settled,
-        lifecycle::{Caller, ChangedKey, Propagated, Rotation, Switch},
-    },
+    auth::lifecycle::{Caller, ChangedKey, Propagated, Rotation, Switch},
     console::{
         access::{
             form::{Form, go_to},
@@ -93,7 +90,7 @@ async fn rotate(
     let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default(), request: None };
     let rotated = console.issuer.rotate(rotation, caller, now).await.map_err(|error| Fault::outage(request, &error))?;
     match rotated {
-        Ok(rotated) => Ok(made(console, visitor, Area::of(request), rotated.new, now)),
+        Ok(rotated) => Ok(made(request, console, visitor, Area::of(request), rotated.new, now)),
         Err(refused) => Err(Fault::Refused(refusal(&refused))),
     }
 }
@@ -126,10 +123,7 @@ async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visit
 
 /// Back to the key, with how the change became true.
 fn done(area: Area, id: KeyId, action: &str, propagated: &Propagated) -> actix_web::HttpResponse {
-    let (confirmed, expired) = match propagated.settled {
-        Settled::Heard { confirmed, expired } => (confirmed, expired),
-        Settled::Unheard => (0, 0),
-    };
+    let (confirmed, expired) = propagated.replicas();
     let took = millis(propagated.took);
     go_to(&format!("{}/{id}?done={action}&confirmed={confirmed}&expired={expired}&ms={took}", area.path()))
 }

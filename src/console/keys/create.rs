@@ -113,7 +113,7 @@ pub(in crate::console) async fn create(
     if let Some(repeatable) = &repeatable {
         let before = console.issuer.issued_before(repeatable, &caller, now).await;
         match before.map_err(|error| Fault::outage(&request, &error))? {
-            Some(Ok(key)) => return Ok(made(&console, &visitor, area, Issued::Before(key), now)),
+            Some(Ok(key)) => return Ok(made(&request, &console, &visitor, area, Issued::Before(key), now)),
             Some(Err(refused)) => return Err(Fault::Refused(refusal(&refused))),
             None => {}
         }
@@ -128,7 +128,7 @@ pub(in crate::console) async fn create(
             console.gate.host.in_request(&request, &mut || {
                 tracing::info!(key_id = %issued.key().record.id, "issued a key");
             });
-            Ok(made(&console, &visitor, area, issued, now))
+            Ok(made(&request, &console, &visitor, area, issued, now))
         }
         Err(refused) => {
             form.problem("form", refusal(&refused));
@@ -159,6 +159,7 @@ fn owner(form: &mut Form, visitor: &Visitor, area: Area) -> Option<Owner> {
 
 /// The page with the secret of a key that was made now.
 pub(super) fn made(
+    request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
     area: Area,
@@ -173,7 +174,7 @@ pub(super) fn made(
         }
         Issued::Before(key) => (KeyView::new(&key, prefix, now), None),
     };
-    let address = console.public_url.clone().unwrap_or_default();
+    let address = console.address(request);
     let frame = Frame::of(visitor, here(area), EN.made_key);
     render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address })
 }

@@ -13,10 +13,7 @@ use crate::{
             owner_id, times,
         },
     },
-    auth::{
-        coherence::Settled,
-        lifecycle::{ChangedKey, Issued, IssuedKey, Propagated, Rotated},
-    },
+    auth::lifecycle::{ChangedKey, Issued, IssuedKey, Propagated, Rotated},
     domain::{api_key::Prefix, key_record::ManagedKey, metadata::Metadata, owner, role::Role, secret::SecretString},
 };
 
@@ -280,16 +277,8 @@ pub(crate) struct Confirmation {
 
 impl Confirmation {
     pub(crate) fn new(propagated: &Propagated) -> Self {
-        let (confirmed, expired) = match propagated.settled {
-            Settled::Heard { confirmed, expired } => (confirmed, expired),
-            // No replica could be heard, so every lease was waited for.
-            Settled::Unheard => (0, 0),
-        };
-        Self {
-            replicas_confirmed: confirmed + 1,
-            replicas_expired: expired,
-            took_ms: (propagated.took.as_secs_f64() * 1e6).round() / 1e3,
-        }
+        let (replicas_confirmed, replicas_expired) = propagated.replicas();
+        Self { replicas_confirmed, replicas_expired, took_ms: (propagated.took.as_secs_f64() * 1e6).round() / 1e3 }
     }
 }
 

@@ -1,0 +1,156 @@
+//! Keys on pages.
+
+use serde_json::json;
+use test_support::actors::KeyHolder;
+
+use crate::{
+    browser::{Browser, Page},
+    provider::Service,
+};
+
+/// The text of a key that was just made, and its id.
+fn made(page: &Page) -> (KeyHolder, String) {
+    page.shows("Copy it now");
+    let text = page.between(r#"<code id="secret">"#, "<");
+    let holder = KeyHolder::of(text);
+    let id = holder.id().to_owned();
+    (holder, id)
+}
+
+async fn status(service: &Service, key: &KeyHolder) -> u16 {
+    key.asks_for_the_resource(&service.replica).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    browser.open("/console/keys").await.shows("You have no keys yet");
+    browser.open("/console/keys/new").await.shows("Make the key");
+    let fields = [
+        ("name", "billing worker"),
+        ("description", "charges cards"),
+        ("environment", "test"),
+        ("scopes", "orders:read orders:write"),
+        ("expiry", "30"),
+        ("limits", "minute=100/1m"),
+        ("metadata", r#"{"team": "payments"}"#),
+        ("once", "1"),
+    ];
+    let page = browser.post("/console/keys", &fields).await;
+    let (key, id) = made(&page);
+    page.shows(
+        &format!("curl https://keys.example.com/api/protected-resource -H &#39;x-api-key: {}", key.key)
+            .replace("&#39;", "'"),
+    );
+    assert_eq!(status(&service, &key).await, 200);
+    // Sent again, as by a reload: there is still one key, and its text is gone.
+    browser.post("/console/keys", &fields).await.shows("can&#39;t be shown again").lacks(&key.key);
+    let list = browser.open("/console/keys?tag=team:payments").await;
+    list.shows("billing worker").shows("orders:read").lacks(&key.key);
+    assert_eq!(list.text.matches("billing worker</a>").count(), 1);
+    browser.open("/console/keys?search=nothing").await.shows("No key matches");
+
+    let path = format!("/console/keys/{id}");
+    browser.open(&path).await.shows("minute=100/1m").shows("key.created").shows("charges cards");
+    let page = browser.submit(&path, &[("action", "disable"), ("reason", "a pause")]).await;
+    page.shows("Replicas that confirmed it: 1").shows("a pause");
+    assert_eq!(status(&service, &key).await, 401);
+    browser.submit(&path, &[("action", "enable")]).await.shows("Enabled.");
+    assert_eq!(status(&service, &key).await, 200);
+
+    let version = browser.open(&path).await.between(r#"name="version" value=""#, "\"");
+    let edit = [("action", "edit"), ("version", &version), ("name", "renamed"), ("scopes", ""), ("expiry", "keep")];
+    let page = browser.submit(&path, &edit).await;
+    page.shows("renamed").shows("Saved.").lacks("minute=100/1m").shows("payments");
+    let page = browser.post(&path, &edit).await;
+    assert_eq!(page.status, 422);
+    assert!(page.text.contains("Somebody else has changed the key meanwhile"), "{}", page.text);
+
+    let (successor, next) = made(&browser.post(&path, &[("action", "rotate"), ("grace", "0")]).await);
+    assert_eq!((status(&service, &key).await, status(&service, &successor).await), (401, 200));
+    browser.open(&path).await.shows(&next);
+    let page = browser.submit(&format!("/console/keys/{next}"), &[("action", "revoke"), ("reason", "leaked")]).await;
+    page.shows("Revoked.").shows("leaked").lacks("Make the key");
+    assert_eq!(status(&service, &successor).await, 401);
+    browser.open(&format!("/console/audit?key={next}")).await.shows("key.revoked").shows("alice");
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_a_form_is_told_beside_it_and_nothing_is_lost() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let fields = [
+        ("name", "kept <b>"),
+        ("scopes", "good bad\""),
+        ("expiry", "date"),
+        ("expires_on", "2001-01-01"),
+        ("allowed_ips", "nowhere"),
+        ("limits", "many"),
+        ("metadata", "[]"),
+    ];
+    let page = browser.post("/console/keys", &fields).await;
+    assert_eq!(page.status, 422);
+    for name in ["scopes", "expires_on", "allowed_ips", "limits", "metadata"] {
+        assert!(page.text.contains(&format!("id=\"wrong-{name}\"")), "{name} in {}", page.text);
+    }
+    assert!(page.text.contains("kept &#60;b&#62;"), "{}", page.text);
+    browser.open("/console/keys").await.shows("You have no keys yet");
+}
+
+#[tokio::test]
+async fn selected_keys_are_exported_disabled_or_revoked_after_a_question() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let mut keys = Vec::new();
+    for name in ["first", "=second", "third"] {
+        keys.push(made(&browser.post("/console/keys", &[("name", name)]).await));
+    }
+    let selected = |action| [("key", keys[0].1.as_str()), ("key", keys[1].1.as_str()), ("action", action)];
+    let csv = browser.post("/console/keys/selected", &selected("export")).await;
+    assert!(csv.headers["content-type"].to_str().expect("text").starts_with("text/csv"));
+    assert!(
+        csv.text.contains("first") && csv.text.contains("\"'=second\"") && !csv.text.contains("third"),
+        "{}",
+        csv.text
+    );
+    browser.post("/console/keys/selected", &selected("revoke")).await.shows("Are you sure?");
+    assert_eq!(status(&service, &keys[0].0).await, 200, "it was only asked");
+    let confirmed = [&selected("revoke")[..], &[("confirmed", "1"), ("reason", "tidying up")]].concat();
+    browser.submit("/console/keys/selected", &confirmed).await.shows("Changed keys: 2");
+    let statuses =
+        [status(&service, &keys[0].0).await, status(&service, &keys[1].0).await, status(&service, &keys[2].0).await];
+    assert_eq!(statuses, [401, 401, 200]);
+}
+
+#[tokio::test]
+async fn lists_are_paged_sorted_and_exported() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    for number in 0..51 {
+        made(&browser.post("/console/keys", &[("name", &format!("key {number:02}"))]).await);
+    }
+    let first = browser.open("/console/keys?sort=name").await;
+    first.shows("key 00").shows("key 49").lacks("key 50");
+    let next = first.between(r#"class="button quiet" href=""#, "\"").replace("&#38;", "&");
+    browser.open(&next).await.shows("key 50").lacks("key 49");
+    let csv = browser.open("/console/keys/export?sort=name").await;
+    assert_eq!(csv.text.lines().count(), 52);
+}
+
+#[tokio::test]
+async fn nobody_sees_or_changes_somebody_elses_key() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let (key, id) = made(&alice.post("/console/keys", &[("name", "hers")]).await);
+    service.provider.has(json!({ "sub": "bob" }));
+    let mut bob = Browser::signed_in(&service).await;
+    let path = format!("/console/keys/{id}");
+    assert_eq!(bob.get(&path).await.status, 404);
+    for action in ["edit", "disable", "revoke", "rotate"] {
+        assert!([404, 409].contains(&bob.post(&path, &[("action", action)]).await.status), "{action}");
+    }
+    let selected = [("key", id.as_str()), ("action", "revoke"), ("confirmed", "1")];
+    assert_eq!(bob.post("/console/keys/selected", &selected).await.status, 404);
+    assert_eq!(status(&service, &key).await, 200);
+}

@@ -1,0 +1,10 @@
+//! The console as browsers meet it, without script: a real process, real HTTP, a real Postgres, and an OpenID provider.
+//! `tests/browser` has what needs a browser.
+
+mod browser;
+mod keys;
+mod owners;
+mod provider;
+mod safety;
+mod sessions;
+mod sign_in;

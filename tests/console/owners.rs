@@ -1,0 +1,68 @@
+//! What administrators see and do.
+
+use serde_json::json;
+
+use crate::{browser::Browser, provider::Service};
+
+#[tokio::test]
+async fn an_administrator_finds_a_key_and_stops_its_owner() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    let holder = test_support::actors::KeyHolder::of(key.clone());
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    eve.open("/console/all/keys").await.shows("hers").shows("alice");
+    for text in [holder.id(), &format!("keyward_live_{}", holder.id()), &key] {
+        let found = eve.post("/console/find", &[("key", text)]).await;
+        assert_eq!(found.location(), format!("/console/all/keys/{}", holder.id()), "{text}");
+    }
+    assert_eq!(eve.post("/console/find", &[("key", "nothing")]).await.status, 404);
+    assert!(!service.replica.output().contains(&key), "a key that was looked for is not logged");
+
+    let owner = eve.open("/console/owners").await.between("/console/owners/one?id=", "\"");
+    let path = format!("/console/owners/one?id={owner}");
+    eve.submit(&path, &[("action", "disable"), ("reason", "unpaid")])
+        .await
+        .shows("The owner is disabled.")
+        .shows("unpaid");
+    assert_eq!(holder.asks_for_the_resource(&service.replica).await.status(), 401);
+    eve.submit(&path, &[("action", "enable")]).await.shows("The owner is enabled.");
+    assert_eq!(holder.asks_for_the_resource(&service.replica).await.status(), 200);
+    eve.open("/console/audit?all=1").await.shows("owner.disabled").shows("eve");
+}
+
+#[tokio::test]
+async fn nobody_else_gets_to_the_pages_of_administrators() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    for path in [
+        "/console/all/keys",
+        "/console/all/keys/new",
+        "/console/all/keys/export",
+        "/console/owners",
+        "/console/audit?all=1",
+    ] {
+        assert_eq!(alice.get(path).await.status, 403, "{path}");
+    }
+    let forms: [(&str, &[(&str, &str)]); 3] = [
+        ("/console/find", &[("key", "x")]),
+        ("/console/all/keys", &[("owner_subject", "bob")]),
+        ("/console/owners/one?id=AGFsaWNl", &[("action", "disable")]),
+    ];
+    for (path, fields) in forms {
+        assert_eq!(alice.post(path, fields).await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_makes_a_key_for_somebody() {
+    let service = Service::start().await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    let issuer = service.provider.issuer();
+    let fields = [("owner_issuer", issuer.as_str()), ("owner_subject", "alice"), ("name", "a present")];
+    eve.post("/console/all/keys", &fields).await.shows("Copy it now");
+    service.provider.has(json!({ "sub": "alice" }));
+    Browser::signed_in(&service).await.open("/console/keys").await.shows("a present");
+}

@@ -1,0 +1,78 @@
+//! Sessions, and how they end.
+
+use serde_json::json;
+use test_support::{client::request, database::execute};
+
+use crate::{
+    browser::{Browser, SESSION},
+    provider::Service,
+};
+
+#[tokio::test]
+async fn somebody_sees_their_sessions_and_ends_one_or_all_others() {
+    let service = Service::start().await;
+    let mut here = Browser::signed_in(&service).await;
+    let (mut there, mut elsewhere) = (Browser::signed_in(&service).await, Browser::signed_in(&service).await);
+    let page = here.open("/console/sessions").await;
+    assert_eq!(page.text.matches("a test&#39;s browser").count() / 2, 3, "{}", page.text);
+    assert_eq!(page.text.matches("this session").count(), 1);
+    let other = there.open("/console/sessions").await;
+    let this = other.between("this session", "</tr>");
+    let id = this.split(r#"name="session" value=""#).nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
+    here.open("/console/sessions").await;
+    here.submit("/console/sessions", &[("session", id)]).await;
+    assert_eq!(there.get("/console/keys").await.status, 303);
+    elsewhere.open("/console/keys").await;
+    here.submit("/console/sessions", &[("others", "1")]).await;
+    assert_eq!(elsewhere.get("/console/keys").await.status, 303);
+    here.open("/console/keys").await;
+}
+
+#[tokio::test]
+async fn nobody_ends_somebody_elses_session() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let id = alice.open("/console/sessions").await.between(r#"name="session" value=""#, "\"");
+    service.provider.has(json!({ "sub": "bob" }));
+    let mut bob = Browser::signed_in(&service).await;
+    bob.submit("/console/sessions", &[("session", &id)]).await;
+    alice.open("/console/keys").await;
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_idle_when_it_is_old_and_when_tokens_of_its_person_are_revoked() {
+    let service = Service::start().await;
+    for ends in ["last_used_at = now() - interval '61 minutes'", "expires_at = now()"] {
+        let mut browser = Browser::signed_in(&service).await;
+        execute(service.database.url(), &format!("UPDATE console_sessions SET {ends}")).await.expect("an update");
+        assert_eq!(browser.get("/console/keys").await.status, 303, "{ends}");
+    }
+    let mut browser = Browser::signed_in(&service).await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let revoke = request(reqwest::Method::POST, service.replica.url("/v1/admin/tokens/revoke"));
+    let mut claims = test_support::actors::claims("eve");
+    claims["scope"] = json!("keyward:admin");
+    let revoked = revoke
+        .bearer_auth(service.provider.signs(claims))
+        .json(&json!({ "issuer": service.provider.issuer(), "subject": "alice" }))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(revoked.status(), 200, "{:?}", revoked.text().await);
+    assert_eq!(browser.get("/console/keys").await.status, 303);
+}
+
+#[tokio::test]
+async fn the_database_has_only_hashes_of_sessions() {
+    let service = Service::start().await;
+    let browser = Browser::signed_in(&service).await;
+    let secret = browser.cookie(SESSION).expect("a session");
+    let pool = service.database.superuser_pool().await;
+    let rows: Vec<(String,)> = sqlx::query_as("SELECT row_to_json(console_sessions)::text FROM console_sessions")
+        .fetch_all(&pool)
+        .await
+        .expect("rows");
+    assert_eq!(rows.len(), 1);
+    assert!(!rows[0].0.contains(secret.as_str()), "{}", rows[0].0);
+    assert!(!service.replica.output().contains(secret.as_str()));
+}

@@ -1,0 +1,122 @@
+//! Signing in and out.
+
+use serde_json::json;
+
+use crate::{
+    browser::{Browser, SESSION},
+    provider::{CLIENT_ID, Service},
+};
+
+#[tokio::test]
+async fn somebody_signs_in_at_the_provider_and_is_back_where_they_wanted_to_be() {
+    let service = Service::start().await;
+    let mut browser = Browser::new(&service.replica);
+    let asked = browser.get("/console/keys?state=active").await;
+    assert_eq!((asked.status, asked.location()), (303, "/console/sign-in?to=%2Fconsole%2Fkeys%3Fstate%3Dactive"));
+    let page = browser.signs_in("%2Fconsole%2Fkeys%3Fstate%3Dactive").await;
+    assert_eq!((page.status, page.location()), (303, "/console/keys?state=active"));
+    let cookie = page.headers["set-cookie"].to_str().expect("text");
+    for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
+        assert!(cookie.starts_with(SESSION) && cookie.contains(attribute), "{attribute} in {cookie}");
+    }
+    browser.open("/console/keys").await.shows("Alice Liddell").lacks("administrator");
+    // The root leads there.
+    assert_eq!(browser.get("/").await.location(), "console");
+}
+
+#[tokio::test]
+async fn whoever_signs_in_owns_the_same_keys_as_with_their_token() {
+    let service = Service::start().await;
+    let made = test_support::client::request(reqwest::Method::POST, service.replica.url("/v1/keys"))
+        .bearer_auth(service.provider.token("alice"))
+        .json(&json!({ "name": "made with a token" }))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(made.status(), 201);
+    Browser::signed_in(&service).await.open("/console/keys").await.shows("made with a token");
+    service.provider.has(json!({ "sub": "bob" }));
+    Browser::signed_in(&service).await.open("/console/keys").await.lacks("made with a token").shows("bob");
+}
+
+#[tokio::test]
+async fn administrators_are_those_whose_token_says_so() {
+    let service = Service::start().await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    Browser::signed_in(&service).await.open("/console/all/keys").await.shows("administrator");
+    // Or their access token, if it is one for Keyward.
+    service.provider.has(json!({ "sub": "eve" }));
+    service.provider.change(|state| state.access = Some(json!({ "scope": "keyward:admin" })));
+    Browser::signed_in(&service).await.open("/console/all/keys").await.shows("administrator");
+    // But not somebody else's.
+    service.provider.change(|state| state.access = Some(json!({ "scope": "keyward:admin", "sub": "mallory" })));
+    assert_eq!(Browser::signed_in(&service).await.get("/console/all/keys").await.status, 403);
+}
+
+#[tokio::test]
+async fn an_id_token_that_is_not_for_this_sign_in_signs_nobody_in() {
+    let service = Service::start().await;
+    let past = json!(test_support::actors::now() - 3600);
+    for wrong in [
+        json!({ "nonce": "another" }),
+        json!({ "nonce": null }),
+        json!({ "aud": "somebody else" }),
+        json!({ "aud": [CLIENT_ID, "somebody else"] }),
+        json!({ "azp": "somebody else" }),
+        json!({ "exp": past }),
+        json!({ "iat": null }),
+        json!({ "iss": "https://another.example" }),
+        json!({ "sub": "" }),
+    ] {
+        service.provider.change(|state| state.wrong = wrong.clone());
+        let mut browser = Browser::new(&service.replica);
+        let page = browser.signs_in("/console").await;
+        assert_eq!(page.status, 403, "{wrong}: {}", page.text);
+        assert!(browser.cookie(SESSION).is_none(), "{wrong}");
+    }
+    service.provider.change(|state| state.wrong = json!({ "aud": [CLIENT_ID, "another"], "azp": CLIENT_ID }));
+    Browser::signed_in(&service).await;
+}
+
+#[tokio::test]
+async fn only_the_browser_that_began_an_attempt_can_finish_it_and_only_once() {
+    let service = Service::start().await;
+    let mut browser = Browser::new(&service.replica);
+    let begun = browser.get("/console/sign-in").await;
+    let back = browser.at_provider(begun.location()).await;
+    // Another browser, which has begun another attempt.
+    let mut other = Browser::new(&service.replica);
+    assert_eq!(other.get(&back).await.status, 403);
+    other.get("/console/sign-in").await;
+    assert_eq!(other.get(&back).await.status, 403);
+    // From another provider (RFC 9207).
+    let elsewhere = back.replace("iss=", "iss=https%3A%2F%2Fevil.example&x=");
+    assert_eq!(browser.get(&elsewhere).await.status, 403);
+    assert_eq!(browser.get(&back).await.status, 303);
+    let again = browser.get(&back).await;
+    assert_eq!(again.status, 403, "{}", again.text);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_provider_is_told_in_plain_words() {
+    let service = Service::start().await;
+    service.provider.change(|state| state.refuses = Some("access_denied"));
+    let mut browser = Browser::new(&service.replica);
+    let page = browser.signs_in("/console").await;
+    assert_eq!(page.status, 403);
+    assert!(page.text.contains("Could not sign you in") && !page.text.contains("access_denied"), "{}", page.text);
+    service.replica.prints("access_denied").await;
+}
+
+#[tokio::test]
+async fn whoever_signs_out_is_out_on_every_replica_and_sent_to_the_provider() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let mut stolen = browser.at(&other);
+    stolen.open("/console/keys").await;
+    let page = browser.submit("/console/sign-out", &[]).await;
+    page.shows(&format!("url={}/end?client_id=keyward", service.provider.issuer()));
+    assert!(browser.cookie(SESSION).is_none());
+    assert_eq!(stolen.get("/console/keys").await.status, 303, "the cookie is worth nothing any more");
+}
