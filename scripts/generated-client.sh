@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ ${1:-} != --inside ]]; then
-  venv=$(scripts/contract-venv.sh)
+  venv=$(scripts/venv.sh contract)
   exec scripts/with-keyward.sh scripts/generated-client.sh --inside "$venv"
 fi
 venv=$2

@@ -26,5 +26,5 @@ if [[ ${1:-} == --short ]]; then
   # Always the same cases, so that a change fails for what it changes; few, so that it takes a minute.
   options=(--max-examples 15 --seed 4 --no-shrink)
 fi
-venv=$(scripts/contract-venv.sh)
+venv=$(scripts/venv.sh contract)
 exec scripts/with-keyward.sh scripts/schemathesis.sh --inside "$venv" "${options[@]}" "$@"

@@ -11,10 +11,12 @@ use sha2::{Digest, Sha256};
 
 const CSS: &str = include_str!("assets/console.css");
 const JS: &str = include_str!("assets/console.js");
+const ICON: &str = include_str!("assets/icon.svg");
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 static CSS_PATH: LazyLock<String> = LazyLock::new(|| path(CSS, "console.css"));
 static JS_PATH: LazyLock<String> = LazyLock::new(|| path(JS, "console.js"));
+static ICON_PATH: LazyLock<String> = LazyLock::new(|| path(ICON, "icon.svg"));
 
 fn path(content: &str, name: &str) -> String {
     let hash: [u8; 32] = Sha256::digest(content).into();
@@ -32,6 +34,11 @@ pub(super) fn js() -> &'static str {
     &JS_PATH
 }
 
+/// The address of the icon.
+pub(super) fn icon() -> &'static str {
+    &ICON_PATH
+}
+
 /// `GET /console/assets/{version}/{name}`: the present content under any version, because replicas of two versions may
 /// serve a browser in turn.
 pub(super) async fn show(asked: Path<(String, String)>) -> HttpResponse {
@@ -39,6 +46,7 @@ pub(super) async fn show(asked: Path<(String, String)>) -> HttpResponse {
     let (content, kind, path) = match name.as_str() {
         "console.css" => (CSS, "text/css; charset=utf-8", css()),
         "console.js" => (JS, "text/javascript; charset=utf-8", js()),
+        "icon.svg" => (ICON, "image/svg+xml", icon()),
         _ => return HttpResponse::NotFound().finish(),
     };
     let is_present = path == format!("/console/assets/{version}/{name}");

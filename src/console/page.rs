@@ -28,6 +28,7 @@ pub(super) struct Frame {
     pub(super) title: String,
     pub(super) css: &'static str,
     pub(super) js: &'static str,
+    pub(super) icon: &'static str,
     /// Whoever is signed in.
     pub(super) visitor: Option<Shown>,
     /// The page that is marked in the navigation.
@@ -57,8 +58,8 @@ impl Frame {
 
     /// The frame of a page for anybody.
     pub(super) fn bare(title: impl Into<String>) -> Self {
-        let (css, js) = (assets::css(), assets::js());
-        Self { t: &EN, title: title.into(), css, js, visitor: None, here: "", notice: None }
+        let (css, js, icon) = (assets::css(), assets::js(), assets::icon());
+        Self { t: &EN, title: title.into(), css, js, icon, visitor: None, here: "", notice: None }
     }
 
     /// The same with a notice.

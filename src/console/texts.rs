@@ -117,7 +117,6 @@ texts! {
     secret_gone = "This key was made before. Its text was shown then, and can't be shown again. If it is lost, rotate the key.",
     try_it = "Try it",
     to_key = "To the key",
-    leave_warning = "Have you copied the key? It can't be shown again.",
     created = "Created",
     from_address = "from",
     predecessor = "Replaces",

@@ -22,7 +22,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A new key is copied by a click, and not left behind by mistake.
-for (const button of document.querySelectorAll("[data-copy]")) {
+// Browsers have a clipboard only for pages that came by TLS, or from this machine.
+for (const button of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
   const warn = (event) => event.preventDefault();
   button.hidden = false;
   window.addEventListener("beforeunload", warn);

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Makes the Python environment of scripts/schemathesis.sh and scripts/generated-client.sh, once, and prints where it is.
+# Makes a Python environment with what a folder of tests needs, once, and prints where it is.
+#
+#   scripts/venv.sh contract    for scripts/schemathesis.sh and scripts/generated-client.sh
+#   scripts/venv.sh browser     for scripts/browser.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wanted=tests/contract/requirements.txt
-venv=target/contract-venv
+wanted=tests/$1/requirements.txt
+venv=target/$1-venv
 if ! cmp --quiet "$wanted" "$venv/requirements.txt"; then
   rm -rf "$venv"
   python3 -m venv "$venv"

@@ -1,0 +1,361 @@
+"""The console in a real browser: every page and every action, with script and without, by keyboard, in light and dark, wide
+and narrow, and what other sites try. scripts/browser.sh starts it.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "docs" / "pictures"
+# What one page may weigh at the first visit, with its style sheet and script.
+FIRST_LOAD_MAX = 100_000
+# WCAG 2.2, levels A and AA.
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+RESOURCE = "/api/protected-resource"
+
+
+class Keyward:
+    """A `keyward dev` on a folder of its own."""
+
+    def __init__(self, folder):
+        command = [os.environ["KEYWARD"], "dev", "--data-dir", folder, "--port", "0"]
+        self.log = open(Path(folder) / "log", "w+")
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
+        give_up = time.monotonic() + 60
+        while not (found := re.search(r"The console is at (http://[\d.:]+)/console", self.printed())):
+            assert time.monotonic() < give_up and self.process.poll() is None, self.printed()
+            time.sleep(0.05)
+        self.url = found[1]
+
+    def printed(self):
+        return Path(self.log.name).read_text()
+
+    def status(self, key):
+        request = urllib.request.Request(self.url + RESOURCE, headers={"x-api-key": key})
+        try:
+            return urllib.request.urlopen(request).status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+class Visit:
+    """Somebody with a browser."""
+
+    def __init__(self, browser, keyward, **options):
+        self.keyward = keyward
+        self.context = browser.new_context(base_url=keyward.url, locale="en-GB", **options)
+        self.context.set_default_timeout(20_000)
+        self.page = self.context.new_page()
+        self.complaints = []
+        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        # A policy that a page violates, a script that fails, a picture that is not there: browsers say so here.
+        if not failed:
+            assert not self.complaints, self.complaints
+        self.context.close()
+
+    def signs_in(self, name):
+        self.page.goto("/console")
+        self.page.get_by_role("button", name=f"Continue as {name}").click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("Keys")
+        return self
+
+    def makes_key(self, name, **fields):
+        self.page.goto("/console/keys/new")
+        self.page.get_by_label("Name", exact=True).fill(name)
+        for label, value in fields.items():
+            self.page.get_by_label(label.replace("_", " ").capitalize(), exact=True).fill(value)
+        self.page.get_by_role("button", name="Make the key").click()
+        return self.page.locator("#secret").inner_text()
+
+    def leaves(self, path):
+        """Goes on although a new key was not copied."""
+        self.page.once("dialog", lambda dialog: dialog.accept())
+        self.page.goto(path)
+
+
+def pages(visit):
+    """Every page that whoever visits can see, with something on it."""
+    page = visit.page
+    key = page.locator("tbody a").first.get_attribute("href")
+    own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/audit", "/console/sessions"]
+    page.goto("/console/owners")
+    owner = page.locator("tbody a").first.get_attribute("href")
+    all_keys = ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/audit?all=1", "/console/none"]
+    return own + all_keys
+
+
+def a_key_is_made_copied_used_seen_rotated_and_revoked(browser, keyward):
+    with Visit(browser, keyward, permissions=["clipboard-read", "clipboard-write"]).signs_in("alice") as visit:
+        page = visit.page
+        expect(page.get_by_role("heading", level=2)).to_have_text("You have no keys yet")
+        key = visit.makes_key("billing worker", scopes="orders:read orders:write")
+        asked = []
+        page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+        page.get_by_role("link", name="To the key").click(no_wait_after=True)
+        page.wait_for_timeout(200)
+        assert asked == ["beforeunload"], "whoever has not copied the key is warned"
+        page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == key
+        assert keyward.status(key) == 200
+        page.get_by_role("link", name="To the key").click()
+        expect(page.get_by_text("orders:write").first).to_be_visible()
+
+        page.get_by_text("Rotate", exact=True).first.click()
+        page.get_by_label("The old key ends").select_option("now")
+        page.get_by_role("button", name="Rotate").click()
+        successor = page.locator("#secret").inner_text()
+        assert (keyward.status(key), keyward.status(successor)) == (401, 200)
+        page.get_by_role("button", name="Copy").click()
+        page.get_by_role("link", name="To the key").click()
+        page.get_by_text("Revoke", exact=True).first.click()
+        page.locator("details[open]").get_by_label("Reason").fill("the end")
+        page.get_by_role("button", name="Revoke").click()
+        expect(page.get_by_role("status")).to_contain_text("Revoked. Replicas that confirmed it: 1")
+        assert keyward.status(successor) == 401
+        page.get_by_role("link", name="Audit").click()
+        expect(page.locator("code", has_text="key.revoked").first).to_be_visible()
+
+
+def everything_works_without_script(browser, keyward):
+    with Visit(browser, keyward, java_script_enabled=False).signs_in("alice") as visit:
+        page = visit.page
+        key = visit.makes_key("without script")
+        assert keyward.status(key) == 200
+        page.get_by_role("link", name="To the key").click()
+        page.get_by_text("Disable", exact=True).first.click()
+        page.get_by_role("button", name="Disable").click()
+        expect(page.get_by_role("status")).to_contain_text("Disabled.")
+        assert keyward.status(key) == 401
+        page.get_by_text("Edit", exact=True).click()
+        page.get_by_label("Name").fill("renamed without script")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("renamed without script")
+        page.get_by_role("link", name="Sessions").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Signed out")
+        page.goto("/console/keys")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def several_keys_are_selected_and_revoked_after_a_question(browser, keyward):
+    with Visit(browser, keyward).signs_in("alice") as visit:
+        page = visit.page
+        keys = [visit.makes_key(f"selected {number}") for number in (1, 2)]
+        visit.leaves("/console/keys?search=selected")
+        for number in (1, 2):
+            page.get_by_label(f"Select selected {number}").check()
+        page.get_by_role("button", name="Revoke").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Are you sure?")
+        page.get_by_role("button", name="Revoke").click()
+        expect(page.get_by_role("status")).to_have_text("Changed keys: 2")
+        assert [keyward.status(key) for key in keys] == [401, 401]
+
+
+def the_keyboard_alone_is_enough(browser, keyward):
+    with Visit(browser, keyward).signs_in("alice") as visit:
+        page = visit.page
+        page.keyboard.press("/")
+        assert page.evaluate("document.activeElement.name") == "search", "a slash searches"
+        page.keyboard.type("billing/")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**search=billing*")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        # Whatever has the focus shows it.
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement === document.body"):
+                break
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline == "solid", page.evaluate("document.activeElement.outerHTML")
+
+
+def times_are_those_of_the_viewer(browser, keyward):
+    with Visit(browser, keyward, timezone_id="Asia/Tokyo").signs_in("alice") as visit:
+        visit.page.goto("/console/audit")
+        instant = visit.page.locator("time").first
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", instant.get_attribute("title"))
+        shown = visit.page.evaluate("zone.format(new Date(document.querySelector('time').dateTime))")
+        assert instant.inner_text() == shown
+
+
+def every_page_is_accessible_light_narrow_and_still(browser, keyward):
+    axe = Axe()
+    for scheme in ("light", "dark"):
+        with Visit(browser, keyward, color_scheme=scheme).signs_in("admin") as visit:
+            visit.makes_key("of the administrator", scopes="a:b")
+            visit.leaves("/console/keys")
+            for path in pages(visit):
+                visit.page.goto(path)
+                found = axe.run(visit.page, options=RULES)
+                assert found.violations_count == 0, f"{scheme} {path}: {found.generate_report()}"
+            visit.complaints.clear()  # Of the page that is not there.
+    with Visit(browser, keyward, viewport={"width": 360, "height": 740}).signs_in("admin") as visit:
+        for path in pages(visit):
+            visit.page.goto(path)
+            width = visit.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 360, f"{path} is {width} wide"
+        visit.complaints.clear()
+    with Visit(browser, keyward).signs_in("admin") as visit:
+        sizes = []
+        visit.page.on("response", lambda answer: sizes.append(len(answer.body())))
+        for path in pages(visit):
+            visit.page.goto(path)
+            shift = visit.page.evaluate(
+                """new Promise((done) => {
+                     let shift = 0;
+                     new PerformanceObserver((list) => { for (const entry of list.getEntries()) shift += entry.value; })
+                       .observe({ type: "layout-shift", buffered: true });
+                     requestAnimationFrame(() => requestAnimationFrame(() => done(shift)));
+                   })"""
+            )
+            assert shift == 0, f"{path} shifts by {shift}"
+        assert max(sizes) * 3 < FIRST_LOAD_MAX, "no page, style sheet or script is large"
+        visit.complaints.clear()
+
+
+def no_other_site_frames_the_console_or_sends_its_forms(browser, keyward):
+    with Visit(browser, keyward).signs_in("alice") as visit:
+        # Another site, on which the console's cookies are sent as far as browsers do that.
+        evil = visit.context.new_page()
+        form = visit.page.locator("[name=form]").first.get_attribute("value")
+        evil.route("http://evil.example/*", lambda route: route.fulfill(content_type="text/html", body=f"""
+            <iframe src="{keyward.url}/console/keys"></iframe>
+            <form method="post" action="{keyward.url}/console/keys"><input name="form" value="{form}">
+            <input name="name" value="forged"><button>Win a prize</button></form>"""))
+        evil.goto("http://evil.example/")
+        evil.wait_for_timeout(300)
+        framed = evil.frames[1].content()
+        assert "Keyward" not in framed, f"the console is shown within another site: {framed}"
+        evil.get_by_role("button", name="Win a prize").click()
+        evil.wait_for_load_state()
+        assert "Not sent by this page" in evil.content() or "Sign in" in evil.content(), evil.content()
+        visit.page.goto("/console/keys?search=forged")
+        expect(visit.page.get_by_role("heading", level=2)).to_have_text("No key matches")
+
+
+def texts_of_people_never_run(browser, keyward):
+    evil = '"><script>document.title="pwned"</script><img src=x onerror=document.title="pwned">'
+    with Visit(browser, keyward).signs_in("alice") as visit:
+        visit.makes_key(evil, description=evil)
+        visit.leaves("/console/keys")
+        visit.page.locator("tbody a").first.click()
+        visit.page.get_by_text("Disable", exact=True).first.click()
+        visit.page.locator("details[open]").get_by_label("Reason").fill(evil)
+        visit.page.get_by_role("button", name="Disable").click()
+        for path in (visit.page.url, "/console/keys", "/console/audit"):
+            visit.page.goto(path)
+            assert visit.page.title() != "pwned", path
+            assert visit.page.locator("main script, main img").count() == 0, visit.page.locator("main").inner_html()
+
+
+def a_stolen_cookie_is_worth_nothing_after_signing_out(browser, keyward):
+    with Visit(browser, keyward).signs_in("alice") as visit, Visit(browser, keyward) as thief:
+        thief.context.add_cookies(visit.context.cookies())
+        thief.page.goto("/console/keys")
+        expect(thief.page.get_by_role("heading", level=1)).to_have_text("Keys")
+        visit.page.get_by_role("button", name="Sign out").click()
+        expect(visit.page.get_by_role("heading", level=1)).to_have_text("Signed out")
+        thief.page.goto("/console/keys")
+        expect(thief.page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+TESTS = [
+    a_key_is_made_copied_used_seen_rotated_and_revoked,
+    everything_works_without_script,
+    several_keys_are_selected_and_revoked_after_a_question,
+    the_keyboard_alone_is_enough,
+    times_are_those_of_the_viewer,
+    every_page_is_accessible_light_narrow_and_still,
+    no_other_site_frames_the_console_or_sends_its_forms,
+    texts_of_people_never_run,
+    a_stolen_cookie_is_worth_nothing_after_signing_out,
+]
+
+
+def pictures(browser, keyward):
+    """The pictures of docs/console.md: a walk from a new key to its end."""
+    PICTURES.mkdir(exist_ok=True)
+    with Visit(browser, keyward, viewport={"width": 1100, "height": 700}).signs_in("alice") as visit:
+        page = visit.page
+        for name, scopes in (("reporting", "reports:read"), ("nightly import", "orders:read orders:write")):
+            visit.makes_key(name, scopes=scopes)
+            visit.leaves("/console/keys")
+        page.goto("/console/keys/new")
+        page.get_by_label("Name", exact=True).fill("billing worker")
+        page.get_by_label("Scopes", exact=True).fill("invoices:write")
+        page.screenshot(path=PICTURES / "console-new-key.png")
+        page.get_by_role("button", name="Make the key").click()
+        # The key on the picture is none.
+        secret = page.locator("#secret")
+        key = secret.inner_text()
+        assert keyward.status(key) == 200
+        page.evaluate("for (const code of document.querySelectorAll('main code')) code.textContent = "
+                      "code.textContent.replace(/(_[0-9A-Za-z]{22})[0-9A-Za-z]+/, '$1' + 'x'.repeat(43))")
+        page.screenshot(path=PICTURES / "console-made-key.png")
+        visit.leaves("/console/keys?sort=name")
+        page.screenshot(path=PICTURES / "console-keys.png")
+        page.get_by_role("link", name="billing worker").click()
+        page.screenshot(path=PICTURES / "console-key.png")
+        page.get_by_text("Revoke", exact=True).first.click()
+        page.locator("details[open]").get_by_label("Reason").fill("leaked")
+        page.get_by_role("button", name="Revoke").click()
+        page.screenshot(path=PICTURES / "console-revoked.png")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", action="store_true", help="take the pictures of docs/console.md anew")
+    parser.add_argument("tests", nargs="*", help="names of tests, or parts of them")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        os.chmod(folder, 0o755)
+        keyward = Keyward(folder)
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=options)
+        failed = 0
+        try:
+            if asked.pictures:
+                pictures(browser, keyward)
+            for test in [] if asked.pictures else TESTS:
+                if asked.tests and not any(part in test.__name__ for part in asked.tests):
+                    continue
+                begun = time.monotonic()
+                try:
+                    test(browser, keyward)
+                    outcome = "passed"
+                except Exception as error:
+                    failed += 1
+                    outcome = f"FAILED: {type(error).__name__}: {error}"
+                print(f"{test.__name__.replace('_', ' ')}: {outcome} ({time.monotonic() - begun:.1f} s)", flush=True)
+        finally:
+            browser.close()
+            keyward.stop()
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
