@@ -3,7 +3,7 @@
 #
 #   scripts/check.sh              every step
 #   scripts/check.sh fmt lint     only these: fmt, spelling, lint, docs, dependencies, package, fuzz, sqlx, test,
-#                                 upgrade, contract
+#                                 upgrade, browser, contract
 #   scripts/check.sh advisories   whether a dependency has an advisory; not among all steps, because it asks GitHub
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,14 +52,16 @@ step_upgrade() {
   (cd "$source" && cargo build --quiet --locked --target-dir .. --bin keyward)
   KEYWARD_EARLIER="$PWD/target/earlier/debug/keyward" cargo test --locked --test api earlier_version
 }
+# Needs Chromium, as `.ci/run` installs it.
+step_browser() { scripts/browser.sh; }
 step_contract() { scripts/schemathesis.sh --short && scripts/generated-client.sh; }
 
 steps=("$@")
-((${#steps[@]})) || steps=(fmt spelling lint docs dependencies package fuzz sqlx test upgrade contract)
+((${#steps[@]})) || steps=(fmt spelling lint docs dependencies package fuzz sqlx test upgrade browser contract)
 for step in "${steps[@]}"; do
   case $step in
-    fmt | spelling | lint | docs | dependencies | advisories | package | fuzz | sqlx | test | upgrade | contract) ;;
-    *) echo "check.sh: no step '$step'; there are fmt, spelling, lint, docs, dependencies, advisories, package, fuzz, sqlx, test, upgrade and contract" >&2; exit 2 ;;
+    fmt | spelling | lint | docs | dependencies | advisories | package | fuzz | sqlx | test | upgrade | browser | contract) ;;
+    *) echo "check.sh: no step '$step'; there are fmt, spelling, lint, docs, dependencies, advisories, package, fuzz, sqlx, test, upgrade, browser and contract" >&2; exit 2 ;;
   esac
 done
 

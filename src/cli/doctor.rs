@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use keyward::{
     config::{Config, Settings, Sources},
+    domain::ports::replicas::ReplicaDirectory,
     startup::examine_issuers,
     store::Store,
 };

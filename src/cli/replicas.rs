@@ -1,6 +1,12 @@
 //! `keyward replicas`: the replicas of a database.
 
-use keyward::{config::Sources, domain::timestamp, store::ReplicaRow};
+use keyward::{
+    config::Sources,
+    domain::{
+        ports::replicas::{ReplicaDirectory, ReplicaRow},
+        timestamp,
+    },
+};
 use serde::Serialize;
 
 use super::shared::{

@@ -4,7 +4,7 @@
 //! - `page`: what all pages have in common; `texts`: every word that is not in a template
 //! - `sign_in`: signing in and out
 //! - `keys`: lists of keys, new keys, one key and what is done to it
-//! - `audit`, `sessions`, `owners`: the other pages
+//! - `audit`, `sessions`, `owners`, `replicas`: the other pages
 //! - `assets`: the style sheet and the script
 
 mod access;
@@ -13,6 +13,7 @@ mod audit;
 mod keys;
 mod owners;
 mod page;
+mod replicas;
 mod routes;
 mod services;
 mod sessions;

@@ -5,7 +5,7 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use super::{access::headers, assets, audit, keys, owners, page, services::Console, sessions, sign_in};
+use super::{access::headers, assets, audit, keys, owners, page, replicas, services::Console, sessions, sign_in};
 
 /// Adds the pages to an application.
 pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
@@ -21,6 +21,7 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
         .service(web::resource("/sessions").route(web::get().to(sessions::list)).route(web::post().to(sessions::end)))
         .service(web::resource("/audit").route(web::get().to(audit::list)))
         .service(web::resource("/find").route(web::post().to(keys::find)))
+        .service(web::resource("/replicas").route(web::get().to(replicas::list)))
         .service(web::resource("/owners").route(web::get().to(owners::list)))
         .service(web::resource("/owners/one").route(web::get().to(owners::show)).route(web::post().to(owners::switch)))
         // Keys of whoever is signed in, and for administrators those of everybody.

@@ -9,7 +9,10 @@ use crate::{
         lifecycle::{KeyIssuer, Lifecycle},
         people::{Sessions, SignIn},
     },
-    domain::{ports::ledger::KeyLedger, session::Person},
+    domain::{
+        ports::{ledger::KeyLedger, replicas::ReplicaDirectory},
+        session::Person,
+    },
     protect::{BoundedLog, Gate},
 };
 
@@ -23,6 +26,8 @@ pub(crate) struct Console {
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// Reads keys, owners and the audit.
     pub(crate) ledger: Arc<dyn KeyLedger>,
+    /// The replicas, for administrators.
+    pub(crate) replicas: Arc<dyn ReplicaDirectory>,
     /// Who is signed in.
     pub(crate) sessions: Sessions,
     /// How people sign in.

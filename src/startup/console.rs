@@ -47,7 +47,17 @@ pub(super) fn pages(
     let lifecycle = Arc::clone(&gate.lifecycle);
     let sessions = Sessions::new(store.clone(), lives);
     let refusals = BoundedLog::default();
-    let console = Console { gate, issuer, lifecycle, ledger: store, sessions, sign_in, refusals, public_url };
+    let console = Console {
+        gate,
+        issuer,
+        lifecycle,
+        ledger: store.clone(),
+        replicas: store,
+        sessions,
+        sign_in,
+        refusals,
+        public_url,
+    };
     let console = Data::new(console);
     Arc::new(move |app| console::configure(app, &console))
 }

@@ -35,7 +35,7 @@ use self::{
 pub use self::{
     connections::{PoolState, opening::OpenError},
     delivery::Delivery,
-    insight::{ConnectionLimit, Examination, HashCount, ReplicaRow, Sample, Statements},
+    insight::{ConnectionLimit, Examination, HashCount, Sample, Statements},
     schema::{Schema, how_to_grant},
 };
 use crate::{

@@ -100,7 +100,7 @@ def pages(visit):
     own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/audit", "/console/sessions"]
     page.goto("/console/owners")
     owner = page.locator("tbody a").first.get_attribute("href")
-    all_keys = ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/audit?all=1", "/console/none"]
+    all_keys = ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/audit?all=1", "/console/none"]
     return own + all_keys
 
 

@@ -29,6 +29,7 @@ async fn an_administrator_finds_a_key_and_stops_its_owner() {
     assert_eq!(holder.asks_for_the_resource(&service.replica).await.status(), 401);
     eve.submit(&path, &[("action", "enable")]).await.shows("The owner is enabled.");
     assert_eq!(holder.asks_for_the_resource(&service.replica).await.status(), 200);
+    eve.open("/console/replicas").await.shows(service.replica.address()).shows("alive").lacks("silent</span>");
     eve.open("/console/audit?all=1").await.shows("owner.disabled").shows("eve");
 }
 
@@ -41,6 +42,7 @@ async fn nobody_else_gets_to_the_pages_of_administrators() {
         "/console/all/keys/new",
         "/console/all/keys/export",
         "/console/owners",
+        "/console/replicas",
         "/console/audit?all=1",
     ] {
         assert_eq!(alice.get(path).await.status, 403, "{path}");

@@ -1,8 +1,8 @@
 //! What the rows of replicas mean, and whether there is room for the connections of all.
 
 use keyward::{
-    domain::ports::StoreError,
-    store::{ConnectionLimit, ReplicaRow},
+    domain::ports::{StoreError, replicas::ReplicaRow},
+    store::ConnectionLimit,
 };
 
 use super::findings::{Finding, Findings};

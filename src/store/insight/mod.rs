@@ -16,7 +16,6 @@ pub(super) use self::statements::Statement;
 pub use self::{
     examination::{ConnectionLimit, Examination},
     hashes::HashCount,
-    replicas::ReplicaRow,
     samples::Sample,
     statements::Statements,
 };

@@ -2,40 +2,20 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use uuid::Uuid;
+use async_trait::async_trait;
 
 use super::Statement;
-use crate::{domain::ports::StoreError, store::Store};
+use crate::{
+    domain::ports::{
+        StoreError,
+        replicas::{ReplicaDirectory, ReplicaRow},
+    },
+    store::Store,
+};
 
-/// A replica, as its last heartbeat left it.
-#[derive(Clone, Debug)]
-pub struct ReplicaRow {
-    /// The id of this run of the replica, which is in its `application_name` as well.
-    pub id: Uuid,
-    /// Where it listens; `None` for an application that uses the library.
-    pub address: Option<String>,
-    /// Its version.
-    pub version: String,
-    /// How long it may trust its memory after a heartbeat.
-    pub lease: Duration,
-    /// When it first reached the database.
-    pub started_at: OffsetDateTime,
-    /// Its last heartbeat.
-    pub heartbeat_at: OffsetDateTime,
-    /// Its last acknowledgement of a change, if there was one.
-    pub acknowledged_at: Option<OffsetDateTime>,
-    /// Whether its lease may still last. Otherwise it has ended without deregistering, or can't reach the database.
-    pub alive: bool,
-}
-
-impl Store {
-    /// The replicas with a row, oldest first. Those that have deregistered have none, and rows of those that have been
-    /// silent for some minutes are removed by the others.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database could not answer.
-    pub async fn replicas(&self) -> Result<Vec<ReplicaRow>, StoreError> {
+#[async_trait]
+impl ReplicaDirectory for Store {
+    async fn replicas(&self) -> Result<Vec<ReplicaRow>, StoreError> {
         let query = sqlx::query!(
             r#"SELECT id AS "id!", address, version AS "version!", lease_ms AS "lease_ms!",
                       started_at AS "started_at!", heartbeat_at AS "heartbeat_at!", acknowledged_at AS "acknowledged_at?",
