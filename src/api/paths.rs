@@ -8,6 +8,13 @@ pub(super) const REVOKE: &str = "/v1/revoke";
 pub(super) const AUTHORIZE: &str = "/v1/authorize";
 /// The same, followed by the path of the client's request.
 pub(super) const AUTHORIZE_BELOW: &str = "/v1/authorize/{original}";
+/// The pages of the console, as metrics name all of them.
+pub(super) const CONSOLE_BELOW: &str = "/console/{page}";
+
+/// Whether this path is one of the console's.
+pub(super) fn is_of_console(path: &str) -> bool {
+    path.strip_prefix("/console").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// Whether this path is for gateways.
 pub(super) fn is_for_gateways(path: &str) -> bool {

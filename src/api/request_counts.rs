@@ -17,21 +17,24 @@ use super::{
 use crate::telemetry::metrics::counting::{Counters, Distribution, FAST, Histograms};
 
 /// The statuses that Keyward answers with. Others count together.
-pub const STATUSES: [&str; 24] = [
-    "200", "201", "204", "304", "307", "308", "400", "401", "403", "404", "405", "408", "409", "412", "413", "414",
-    "415", "422", "429", "431", "500", "501", "503", "other",
+pub const STATUSES: [&str; 26] = [
+    "200", "201", "204", "303", "304", "307", "308", "400", "401", "403", "404", "405", "408", "409", "412", "413",
+    "414", "415", "421", "422", "429", "431", "500", "501", "503", "other",
 ];
-const NUMBERS: [u16; STATUSES.len() - 1] =
-    [200, 201, 204, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 422, 429, 431, 500, 501, 503];
+const NUMBERS: [u16; STATUSES.len() - 1] = [
+    200, 201, 204, 303, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 415, 421, 422, 429, 431, 500,
+    501, 503,
+];
 
 /// Those that spend the error budget.
 const FAILURES: [&str; 2] = ["500", "503"];
 
-/// The label of a request that no route serves.
-const NONE: &str = "none";
-
 /// The method of a route that takes any.
 const ANY: &str = "any";
+
+/// What is not in the table of routes: the pages of the console together, and what no route serves.
+const OTHERS: [RouteLabels; 2] =
+    [RouteLabels { method: ANY, route: paths::CONSOLE_BELOW }, RouteLabels { method: "none", route: "none" }];
 
 /// The counters of all routes.
 pub struct RequestCounts {
@@ -58,7 +61,7 @@ impl RequestCounts {
         for (place, endpoint) in endpoints.iter().enumerate() {
             by_path.entry(endpoint.path).or_default().push(place);
         }
-        let routes = endpoints.len() + 1;
+        let routes = endpoints.len() + OTHERS.len();
         Self {
             endpoints,
             by_path,
@@ -76,7 +79,12 @@ impl RequestCounts {
 
     /// Counts the refusal of something that is no valid request, which has no route and no beginning.
     pub(super) fn refused(&self, status: StatusCode) {
-        self.count(self.endpoints.len(), status);
+        self.count(self.none(), status);
+    }
+
+    /// The place of what no route serves.
+    fn none(&self) -> usize {
+        self.endpoints.len() + OTHERS.len() - 1
     }
 
     fn count(&self, route: usize, status: StatusCode) {
@@ -86,6 +94,9 @@ impl RequestCounts {
 
     fn place_of(&self, request: &HttpRequest) -> usize {
         let path = request.path();
+        if paths::is_of_console(path) {
+            return self.endpoints.len();
+        }
         // The scope for gateways has no pattern.
         let places = if paths::is_for_gateways(path) {
             let pattern = if path == paths::AUTHORIZE { paths::AUTHORIZE } else { paths::AUTHORIZE_BELOW };
@@ -101,7 +112,7 @@ impl RequestCounts {
                 || method == request.method()
                 || (method == Method::GET && request.method() == Method::HEAD)
         };
-        places.and_then(|places| places.iter().find(serves)).copied().unwrap_or(self.endpoints.len())
+        places.and_then(|places| places.iter().find(serves)).copied().unwrap_or(self.none())
     }
 
     /// The labels of all routes, and of requests without one.
@@ -110,7 +121,7 @@ impl RequestCounts {
             method: if endpoint.access == Access::Forwarded { ANY } else { endpoint.method.as_str() },
             route: endpoint.path,
         };
-        self.endpoints.iter().map(labels).chain([RouteLabels { method: NONE, route: NONE }])
+        self.endpoints.iter().map(labels).chain(OTHERS)
     }
 
     /// How many answers each route gave with each status, if it gave any. The failures of a route that was used begin with
