@@ -4,12 +4,13 @@
 //! - `page`: what all pages have in common; `texts`: every word that is not in a template
 //! - `sign_in`: signing in and out
 //! - `keys`: lists of keys, new keys, one key and what is done to it
-//! - `audit`, `sessions`, `owners`, `replicas`: the other pages
+//! - `usage`, `audit`, `sessions`, `owners`, `replicas`: the other pages; `chart`: uses as a drawing
 //! - `assets`: the style sheet and the script
 
 mod access;
 mod assets;
 mod audit;
+mod chart;
 mod keys;
 mod owners;
 mod page;
@@ -19,6 +20,7 @@ mod services;
 mod sessions;
 mod sign_in;
 mod texts;
+mod usage;
 
 pub(crate) use self::{
     routes::configure,

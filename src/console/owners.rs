@@ -12,7 +12,7 @@ use super::{
         form::{Form, go_to},
         visitor::{Area, Visitor},
     },
-    keys::owner_name,
+    keys::{credits, owner_name},
     page::{Answer, Fault, Frame, When, shown},
     services::Console,
     texts::EN,
@@ -69,6 +69,7 @@ struct OwnerPage {
     frame: Frame,
     owner: Row,
     limits: Vec<String>,
+    credits: Option<String>,
 }
 
 /// `GET /console/owners`
@@ -97,12 +98,13 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     let owner = asked(&query)?;
     let outage = |error| Fault::outage(&request, &error);
     let standing = console.ledger.owner(&owner, OffsetDateTime::now_utc()).await.map_err(outage)?;
-    let limits = console.ledger.owner_limits(&owner).await.map_err(outage)?;
+    let allowance = console.ledger.owner_limits(&owner).await.map_err(outage)?;
     let owner = Row::from(&standing.unwrap_or_else(|| OwnerStanding::without_keys(owner)));
-    let limits = limits.as_slice().iter().map(ToString::to_string).collect();
+    let credits = allowance.credits.as_ref().map(credits);
+    let limits = allowance.limits.as_slice().iter().map(ToString::to_string).collect();
     let told = query.text("done").map(|word| if word == "disable" { EN.owner_disabled } else { EN.owner_enabled });
     let frame = Frame::of(&visitor, "owners", owner.name.clone()).telling(told.map(str::to_owned));
-    shown(&OwnerPage { frame, owner, limits })
+    shown(&OwnerPage { frame, owner, limits, credits })
 }
 
 /// `POST /console/owners/one?id=…`: disables or enables an owner.

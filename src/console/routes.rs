@@ -5,7 +5,9 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use super::{access::headers, assets, audit, keys, owners, page, replicas, services::Console, sessions, sign_in};
+use super::{
+    access::headers, assets, audit, keys, owners, page, replicas, services::Console, sessions, sign_in, usage,
+};
 
 /// Adds the pages to an application.
 pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
@@ -19,6 +21,7 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
         .service(web::resource("/sign-out").route(web::post().to(sign_in::sign_out)))
         .service(web::resource("/signed-out").route(web::get().to(sign_in::signed_out)))
         .service(web::resource("/sessions").route(web::get().to(sessions::list)).route(web::post().to(sessions::end)))
+        .service(web::resource("/usage").route(web::get().to(usage::show)))
         .service(web::resource("/audit").route(web::get().to(audit::list)))
         .service(web::resource("/find").route(web::post().to(keys::find)))
         .service(web::resource("/replicas").route(web::get().to(replicas::list)))

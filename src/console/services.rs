@@ -10,7 +10,7 @@ use crate::{
         people::{Sessions, SignIn},
     },
     domain::{
-        ports::{ledger::KeyLedger, replicas::ReplicaDirectory},
+        ports::{ledger::KeyLedger, replicas::ReplicaDirectory, usage::UsageStore},
         session::Person,
     },
     protect::{BoundedLog, Gate},
@@ -26,6 +26,8 @@ pub(crate) struct Console {
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// Reads keys, owners and the audit.
     pub(crate) ledger: Arc<dyn KeyLedger>,
+    /// Reports usage.
+    pub(crate) usage: Arc<dyn UsageStore>,
     /// The replicas, for administrators.
     pub(crate) replicas: Arc<dyn ReplicaDirectory>,
     /// Who is signed in.

@@ -52,6 +52,7 @@ pub(super) fn pages(
         issuer,
         lifecycle,
         ledger: store.clone(),
+        usage: store.clone(),
         replicas: store,
         sessions,
         sign_in,

@@ -97,10 +97,10 @@ def pages(visit):
     """Every page that whoever visits can see, with something on it."""
     page = visit.page
     key = page.locator("tbody a").first.get_attribute("href")
-    own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/audit", "/console/sessions"]
+    own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/usage", "/console/usage?by=hour", "/console/audit", "/console/sessions"]
     page.goto("/console/owners")
     owner = page.locator("tbody a").first.get_attribute("href")
-    all_keys = ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/audit?all=1", "/console/none"]
+    all_keys = ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/usage?all=1", "/console/audit?all=1", "/console/none"]
     return own + all_keys
 
 

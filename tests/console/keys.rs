@@ -1,7 +1,7 @@
 //! Keys on pages.
 
 use serde_json::json;
-use test_support::actors::KeyHolder;
+use test_support::{actors::KeyHolder, eventually};
 
 use crate::{
     browser::{Browser, Page},
@@ -153,4 +153,20 @@ async fn nobody_sees_or_changes_somebody_elses_key() {
     let selected = [("key", id.as_str()), ("action", "revoke"), ("confirmed", "1")];
     assert_eq!(bob.post("/console/keys/selected", &selected).await.status, 404);
     assert_eq!(status(&service, &key).await, 200);
+}
+
+#[tokio::test]
+async fn uses_are_drawn_for_a_key_and_for_all() {
+    let service = Service::start_with(&[("KEYWARD__LAST_USED__WRITE_EVERY", "1s")]).await;
+    let mut browser = Browser::signed_in(&service).await;
+    let (key, id) = made(&browser.post("/console/keys", &[("name", "busy")]).await);
+    for _ in 0..3 {
+        assert_eq!(status(&service, &key).await, 200);
+    }
+    let path = format!("/console/keys/{id}");
+    eventually("the uses are written", async || browser.open(&path).await.text.contains("granted: 3")).await;
+    browser.open(&format!("{path}?by=hour")).await.shows("granted: 3").shows("<rect class=\"granted\"");
+    browser.open("/console/usage").await.shows("granted: 3").shows(&id);
+    service.provider.has(json!({ "sub": "bob" }));
+    Browser::signed_in(&service).await.open("/console/usage").await.shows("no uses").lacks(&id);
 }

@@ -43,6 +43,7 @@ async fn nobody_else_gets_to_the_pages_of_administrators() {
         "/console/all/keys/export",
         "/console/owners",
         "/console/replicas",
+        "/console/usage?all=1",
         "/console/audit?all=1",
     ] {
         assert_eq!(alice.get(path).await.status, 403, "{path}");

@@ -44,6 +44,7 @@ pub(super) fn edit(form: &mut Form, now: OffsetDateTime) -> Edit {
         metadata: Some(MetadataChange::Replace(metadata)),
         allowed_ips: Some(form.read("allowed_ips", networks).unwrap_or_default()),
         limits: Some(form.read("limits", limits).unwrap_or_default()),
+        credits: None,
         expiry,
         enabled: None,
     }

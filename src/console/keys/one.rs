@@ -15,12 +15,15 @@ use crate::{
             form::{Form, Problem},
             visitor::{Area, Visitor},
         },
+        chart::{Chart, granularity},
         page::{Answer, Fault, Frame, here, render},
         services::Console,
+        usage,
     },
     domain::{
         api_key::KeyId,
         listing::{EventFilter, Page},
+        usage::{UsageFilter, UsageQuery},
     },
 };
 
@@ -34,6 +37,7 @@ struct KeyPage<'a> {
     area: &'static str,
     is_all: bool,
     key: KeyView,
+    chart: Chart,
     events: Vec<Event>,
     problems: &'a [Problem],
 }
@@ -83,10 +87,14 @@ pub(super) async fn page(
     let filter = EventFilter { owner: Some(key.record.owner.clone()), key: Some(id), ..EventFilter::default() };
     let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, &reach).await;
     let events = events.map_err(|error| Fault::outage(request, &error))?;
+    let period = usage::period(granularity(Form::of_query(request).text("by")), now);
+    let counted = UsageFilter { key: Some(id), owner: Some(key.record.owner.clone()), ..UsageFilter::default() };
+    let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, &reach).await;
+    let chart = Chart::new(period, report.map_err(|error| Fault::outage(request, &error))?);
     let key = KeyView::new(&key, console.issuer.keyring.prefix(), now);
     let title = key.name.clone().unwrap_or_else(|| key.short.clone());
     let frame = Frame::of(visitor, here(area), title).telling(told.notice.clone());
     let events = events.items.iter().map(Event::from).collect();
     let is_all = area == Area::All;
-    Ok(render(status, &KeyPage { frame, area: area.path(), is_all, key, events, problems: told.problems }))
+    Ok(render(status, &KeyPage { frame, area: area.path(), is_all, key, chart, events, problems: told.problems }))
 }

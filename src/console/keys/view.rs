@@ -10,7 +10,7 @@ use crate::{
         audit::{Actor, AuditEvent},
         key_record::{KeyState, ManagedKey},
         ledger::{Refusal, Violation},
-        limits::Limit,
+        limits::{Credits, Limit},
         owner::Owner,
         owner_id, timestamp,
     },
@@ -43,6 +43,7 @@ pub(crate) struct KeyView {
     pub(crate) expiry_class: &'static str,
     pub(crate) allowed_ips: Vec<String>,
     pub(crate) limits: Vec<String>,
+    pub(crate) credits: Option<String>,
     pub(crate) metadata: String,
     pub(crate) disabled_by: Option<&'static str>,
     pub(crate) revoked: Option<When>,
@@ -75,6 +76,7 @@ impl KeyView {
             expiry_class: expiry_class(record.expires_at, state, now),
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             limits: record.limits.as_slice().iter().map(Limit::to_string).collect(),
+            credits: key.credits.as_ref().map(credits),
             metadata: pretty(record.metadata.as_object()),
             disabled_by: key.disabled_by.map(|role| role.as_str()),
             revoked: record.revoked_at.map(When::from),
@@ -110,6 +112,21 @@ fn pretty(metadata: &str) -> String {
         Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
         Err(_) => metadata.to_owned(),
     }
+}
+
+/// Credits in a line.
+pub(crate) fn credits(credits: &Credits) -> String {
+    let mut text = credits.remaining.to_string();
+    if credits.unsettled > 0 {
+        text.push_str(&format!(" + {} {}", credits.unsettled, EN.unsettled));
+    }
+    if let Some(max) = credits.rules.max {
+        text.push_str(&format!(", {} {max}", EN.at_most));
+    }
+    if let (Some(refill), Some(next)) = (credits.rules.refill, credits.next_refill_at) {
+        text.push_str(&format!(", {}: {} {}", EN.next_refill, refill.amount, When::from(next).text));
+    }
+    text
 }
 
 /// An owner in a line.
@@ -193,6 +210,7 @@ fn violation(violation: &Violation) -> String {
         Violation::ScopeNotHeld(scope) => format!("{} {scope}.", EN.scope_not_held),
         Violation::ScopeNotForKeys(scope) => format!("{} {scope}.", EN.scope_not_for_keys),
         Violation::Metadata(error) => format!("{}: {error}.", EN.metadata),
+        Violation::Credits(refused) => format!("{}: {refused}.", EN.credits),
         Violation::Limits(refused) => format!("{}: {refused}.", EN.limits),
     }
 }

@@ -8,7 +8,6 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod openid;
-pub mod openid;
 pub mod plans;
 pub mod replicas;
 pub mod sessions;

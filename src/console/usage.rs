@@ -1,0 +1,89 @@
+//! How often keys were used.
+
+use actix_web::{HttpRequest, web::Data};
+use askama::Template;
+use time::OffsetDateTime;
+
+use super::{
+    access::{
+        form::Form,
+        visitor::{Area, Visitor},
+    },
+    chart::{Chart, granularity},
+    keys::owner_name,
+    page::{Answer, Fault, Frame, shown},
+    services::Console,
+    texts::EN,
+};
+use crate::domain::{
+    ledger::Reach,
+    owner_id,
+    usage::{Granularity, Grouping, Period, UsageFilter, UsageGroup, UsageQuery, UseOutcome},
+};
+
+/// The number of keys that are named.
+const KEYS: u32 = 20;
+
+#[derive(Template)]
+#[template(path = "usage.html")]
+struct UsagePage {
+    frame: Frame,
+    chart: Chart,
+    keys: Vec<Row>,
+    is_all: bool,
+    owner: String,
+}
+
+struct Row {
+    key: Option<String>,
+    owner: String,
+    granted: u64,
+    refused: u64,
+}
+
+impl From<&UsageGroup> for Row {
+    fn from(group: &UsageGroup) -> Self {
+        let granted = group.counts.of(UseOutcome::Granted);
+        Self {
+            key: group.key.map(|id| id.to_string()),
+            owner: group.owner.as_ref().map(owner_name).unwrap_or_default(),
+            granted,
+            refused: group.counts.sum() - granted,
+        }
+    }
+}
+
+/// `GET /console/usage`; with `all`, that of everybody, for administrators.
+pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    let form = Form::of_query(&request);
+    let is_all = form.text("all").is_some();
+    let reach = visitor.caller(if is_all { Area::All } else { Area::Own })?.reach;
+    let owner = match &reach {
+        Reach::Own(owner) => Some(owner.clone()),
+        Reach::Any => form.text("owner").and_then(owner_id::read),
+    };
+    let now = OffsetDateTime::now_utc();
+    let period = period(granularity(form.text("by")), now);
+    let filter = UsageFilter { owner: owner.clone(), ..UsageFilter::default() };
+    let query = UsageQuery { period, filter: filter.clone(), groups: None };
+    let outage = |error| Fault::outage(&request, &error);
+    let usage = console.usage.usage(&query, &reach).await.map_err(outage)?;
+    // The keys of everybody are looked at for a day only: there may be a million of them.
+    let recent =
+        if owner.is_some() { period } else { Period::new(Some(now), None, Granularity::Day, now).unwrap_or(period) };
+    let groups = UsageQuery { period: recent, filter, groups: Some((Grouping::Key, KEYS)) };
+    let groups = console.usage.usage(&groups, &reach).await.map_err(outage)?;
+    let (here, title) = if is_all { ("all-usage", EN.all_usage) } else { ("usage", EN.usage) };
+    shown(&UsagePage {
+        frame: Frame::of(&visitor, here, title),
+        chart: Chart::new(period, usage),
+        keys: groups.groups.iter().map(Row::from).collect(),
+        is_all,
+        owner: form.shown("owner"),
+    })
+}
+
+/// As long as usual: a day of hours, or a month of days.
+pub(super) fn period(granularity: Granularity, now: OffsetDateTime) -> Period {
+    Period::new(None, None, granularity, now).unwrap_or_else(|_| Period::usual(now))
+}
