@@ -50,6 +50,7 @@ texts! {
     granted = "granted",
     refused_uses = "refused",
     no_uses = "no uses",
+    most = "at most in one bar:",
     as_table = "As a table",
     as_of = "As of",
     by_day = "The last 30 days",
