@@ -176,11 +176,12 @@ async fn a_second_one_on_the_same_directory_is_told_what_to_do_and_disturbs_noth
 }
 
 #[tokio::test]
-async fn its_address_alone_leads_to_the_description_of_the_api() {
+async fn its_address_alone_leads_to_the_console_and_the_welcome_names_the_description_of_the_api() {
     let folder = Folder::new();
     let dev = Dev::start(&folder.path().join("data")).await;
     let page = reqwest::get(format!("{}/", dev.origin())).await.expect("an answer");
-    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/docs/"));
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/console/sign-in"));
+    assert!(dev.output.text().contains(&format!("{}/console", dev.origin())), "the welcome does not name the console");
     assert!(dev.output.text().contains(&format!("{}/docs/", dev.origin())), "the welcome does not say so");
 }
 

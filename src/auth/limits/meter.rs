@@ -170,6 +170,8 @@ impl Slices<'_> {
                 Reading::Exhausted => {
                     found.exhausted |= bit;
                     found.turns_at = found.turns_at.max(slice.turns_at());
+                    // No window is ever enough for this request.
+                    found.is_final |= price.of(limit) > limit.amount;
                 }
                 Reading::Empty => found.empty |= bit,
                 Reading::Unavailable if limit.on_outage == OnOutage::Admit => found.admitting |= bit,
