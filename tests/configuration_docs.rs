@@ -45,11 +45,19 @@ fn defaults() -> BTreeMap<String, String> {
     let sections = File::from_str(DEFAULTS, FileFormat::Toml).collect().expect("the defaults are TOML");
     let mut settings = BTreeMap::new();
     for (section, table) in sections {
-        for (name, value) in table.into_table().expect("all settings are in sections") {
-            settings.insert(format!("{section}.{name}"), toml(&value));
-        }
+        put_table(&section, table, &mut settings);
     }
     settings
+}
+
+fn put_table(name: &str, table: Value, settings: &mut BTreeMap<String, String>) {
+    for (inner, value) in table.into_table().expect("all settings are in sections") {
+        let setting = format!("{name}.{inner}");
+        match value.kind {
+            ValueKind::Table(_) => put_table(&setting, value, settings),
+            _ => drop(settings.insert(setting, toml(&value))),
+        }
+    }
 }
 
 fn toml(value: &Value) -> String {

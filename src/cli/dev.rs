@@ -187,7 +187,8 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
 
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
-The console is at http://{address}/console, and the API is described at http://{address}/docs/.
+The console is at http://{address}/console.
+The API is described at http://{address}/docs/.
 {used}Ctrl-C stops everything and loses nothing.
 "#,
     )

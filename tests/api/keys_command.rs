@@ -155,7 +155,7 @@ async fn show_tells_every_fact_a_line_each() {
         assert!(shown.contains(&format!("{fact:12} {value}\n")), "{shown}");
     }
     assert!(!shown.contains(&key.key), "{shown}");
-    assert_eq!(shown.lines().count(), 22, "{shown}");
+    assert_eq!(shown.lines().count(), 23, "{shown}");
 }
 
 #[tokio::test]
