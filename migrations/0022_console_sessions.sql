@@ -12,6 +12,8 @@ CREATE TABLE console_sessions (
     name text,
     scopes text[] NOT NULL,
     scope_bearing boolean NOT NULL,
+    -- When they proved who they are, if the provider says so.
+    authenticated_at timestamptz,
     signed_in_at timestamptz NOT NULL,
     last_used_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,

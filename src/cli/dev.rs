@@ -71,7 +71,8 @@ impl Dev {
         let used = what_is_used(&settings, is_ours, &data_dir);
         let lives = settings.session_lives()?;
         let mut config = serve::begin(settings, hardened)?;
-        if config.console.is_none() {
+        // Nobody has to prove who they are, so nobody else may reach it.
+        if config.console.is_none() && config.server.host.is_loopback() {
             let sign_in = ConsoleSignIn::Choice(people(config.jwt.issuer.as_deref().unwrap_or_default())?);
             config.console = Some(Console { sign_in, sessions: lives });
         }

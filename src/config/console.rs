@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Jwt, loading::Check};
+use super::{Jwt, loading::Check, server::origin_fault};
 use crate::domain::{secret::SecretString, session::Person};
 
 /// A client id or secret is a line of an identity provider, never a document.
@@ -109,12 +109,12 @@ impl Console {
     }
 }
 
-/// Whether cookies for this origin only are kept by browsers: with TLS, or on this machine.
+/// Whether a browser calls this its origin, and keeps cookies for it alone: with TLS, or on this machine.
 fn is_origin(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| {
-        let rest = url.strip_prefix("http://")?;
-        let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
-        matches!(host, "localhost" | "127.0.0.1" | "[::1]").then_some(rest)
-    });
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ', '"']))
+    let is_local = |rest: &str| {
+        let port = ["localhost", "127.0.0.1", "[::1]"].iter().find_map(|host| rest.strip_prefix(host));
+        port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
+    };
+    let is_safe = url.starts_with("https://") || url.strip_prefix("http://").is_some_and(is_local);
+    is_safe && origin_fault(url).is_none()
 }

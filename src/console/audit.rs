@@ -8,8 +8,9 @@ use super::{
         form::Form,
         visitor::{Area, Visitor},
     },
+    fault::{Answer, Fault, shown},
+    frame::Frame,
     keys::Event,
-    page::{Answer, Fault, Frame, shown},
     services::Console,
     texts::EN,
 };
@@ -64,7 +65,7 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     });
     let (here, title) = if is_all { ("all-audit", EN.all_audit) } else { ("audit", EN.audit) };
     shown(&AuditPage {
-        frame: Frame::of(&visitor, here, title),
+        frame: visitor.frame(here, title),
         events: found.items.iter().map(Event::from).collect(),
         actions: Action::ALL.into_iter().map(Action::as_str).collect(),
         action: query.shown("action"),

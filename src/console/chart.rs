@@ -2,7 +2,7 @@
 
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
-use super::{page::When, texts::EN};
+use super::{frame::When, texts::EN};
 use crate::domain::usage::{Granularity, Period, Usage, UseCounts, UseOutcome};
 
 /// The size of the drawing, in its own units.

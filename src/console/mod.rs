@@ -1,7 +1,7 @@
 //! The console: pages on which people manage keys. Rendered here, and complete without script.
 //!
 //! - `access`: who asks, and whether it is our own page that does: cookies, sessions, forms, headers
-//! - `page`: what all pages have in common; `texts`: every word that is not in a template
+//! - `frame`: what all pages have in common; `fault`: what is shown instead of a page; `texts`: every word
 //! - `sign_in`: signing in and out
 //! - `keys`: lists of keys, new keys, one key and what is done to it
 //! - `usage`, `audit`, `sessions`, `owners`, `replicas`: the other pages; `chart`: uses as a drawing
@@ -11,9 +11,10 @@ mod access;
 mod assets;
 mod audit;
 mod chart;
+mod fault;
+mod frame;
 mod keys;
 mod owners;
-mod page;
 mod replicas;
 mod routes;
 mod services;

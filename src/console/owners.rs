@@ -12,8 +12,9 @@ use super::{
         form::{Form, go_to},
         visitor::{Area, Visitor},
     },
+    fault::{Answer, Fault, shown},
+    frame::{Frame, When},
     keys::{credits, owner_name},
-    page::{Answer, Fault, Frame, When, shown},
     services::Console,
     texts::EN,
 };
@@ -88,7 +89,7 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
         format!("/console/owners?{others}cursor={}", cursor::write(keyring, LIST, place))
     });
     let owners = listed.items.iter().map(Row::from).collect();
-    shown(&OwnersPage { frame: Frame::of(&visitor, "owners", EN.owners), owners, search: query.shown("search"), next })
+    shown(&OwnersPage { frame: visitor.frame("owners", EN.owners), owners, search: query.shown("search"), next })
 }
 
 /// `GET /console/owners/one?id=…`
@@ -103,7 +104,7 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     let credits = allowance.credits.as_ref().map(credits);
     let limits = allowance.limits.as_slice().iter().map(ToString::to_string).collect();
     let told = query.text("done").map(|word| if word == "disable" { EN.owner_disabled } else { EN.owner_enabled });
-    let frame = Frame::of(&visitor, "owners", owner.name.clone()).telling(told.map(str::to_owned));
+    let frame = visitor.frame("owners", owner.name.clone()).telling(told.map(str::to_owned));
     shown(&OwnerPage { frame, owner, limits, credits })
 }
 
@@ -120,6 +121,7 @@ pub(super) async fn switch(request: HttpRequest, console: Data<Console>, visitor
     };
     let id = owner_id::write(&owner);
     let switch = OwnerSwitch { owner, disabled, reason: form.parsed("reason"), at: OffsetDateTime::now_utc() };
+    form.refuse_problems()?;
     let switched = console.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
     switched.map_err(|error| Fault::outage(&request, &error))?;
     Ok(go_to(&format!("/console/owners/one?id={id}&done={}", if disabled { "disable" } else { "enable" })))

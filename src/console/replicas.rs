@@ -5,7 +5,8 @@ use askama::Template;
 
 use super::{
     access::visitor::Visitor,
-    page::{Answer, Fault, Frame, When, shown},
+    fault::{Answer, Fault, shown},
+    frame::{Frame, When},
     services::Console,
     texts::EN,
 };
@@ -49,5 +50,5 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     visitor.demand_administrator()?;
     let replicas = console.replicas.replicas().await.map_err(|error| Fault::outage(&request, &error))?;
     let replicas = replicas.into_iter().map(Row::from).collect();
-    shown(&ReplicasPage { frame: Frame::of(&visitor, "replicas", EN.replicas), replicas })
+    shown(&ReplicasPage { frame: visitor.frame("replicas", EN.replicas), replicas })
 }

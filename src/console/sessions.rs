@@ -11,7 +11,8 @@ use super::{
         form::{Form, go_to},
         visitor::Visitor,
     },
-    page::{Answer, Fault, Frame, When, shown},
+    fault::{Answer, Fault, shown},
+    frame::{Frame, When},
     services::Console,
     texts::EN,
 };
@@ -51,7 +52,7 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     let sessions =
         console.sessions.of(&visitor.session.person).await.map_err(|error| Fault::outage(&request, &error))?;
     let sessions = sessions.iter().map(|session| Row::of(session, &visitor.session)).collect();
-    shown(&SessionsPage { frame: Frame::of(&visitor, "sessions", EN.sessions), sessions })
+    shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions), sessions })
 }
 
 /// `POST /console/sessions`: ends one session, or all others.

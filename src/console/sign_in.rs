@@ -6,6 +6,7 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use askama::Template;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::OffsetDateTime;
 
 use super::{
@@ -14,14 +15,21 @@ use super::{
         form::{Form, go_to},
         visitor::Visitor,
     },
-    page::{Answer, Fault, Frame, render, shown},
+    fault::{Answer, Fault, shown},
+    frame::{Frame, render},
     services::{Console, SignInWay},
     texts::EN,
 };
 use crate::{
-    auth::people::{Attempt, Callback},
-    domain::{ports::sessions::WhichSessions, session::Person},
+    auth::people::{Attempt, Callback, NotSignedIn, SignedIn},
+    domain::{
+        ports::sessions::WhichSessions,
+        session::{Person, SessionSecret},
+    },
 };
+
+/// How long somebody may take to sign in at the provider.
+const ATTEMPT_SECONDS: i64 = 600;
 
 #[derive(Template)]
 #[template(path = "choice.html")]
@@ -48,7 +56,7 @@ pub(super) async fn begin(request: HttpRequest, console: Data<Console>) -> Answe
             let begun = sign_in.begin(query.text("again").is_some()).await;
             let (address, attempt) = begun.map_err(|error| Fault::outage(&request, &error))?;
             let mut answer = go_to(&address);
-            let kept = format!("{}.{}", attempt.write(), encoded(&back));
+            let kept = sealed(&console, &attempt, &back, OffsetDateTime::now_utc());
             keep(&mut answer, &Kept::Attempt.keep(&console, &kept))?;
             Ok(answer)
         }
@@ -61,16 +69,15 @@ pub(super) async fn choose(request: HttpRequest, console: Data<Console>, body: B
     let SignInWay::Choice(people) = &console.sign_in else { return Err(Fault::NotFound) };
     let chosen = people.iter().find(|person| Some(&*person.subject) == form.text("person"));
     let person = chosen.ok_or(Fault::NotFound)?.clone();
-    enter(&request, &console, person, &back(form.text("to"))).await
+    let signed_in = SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()) };
+    enter(&request, &console, signed_in, &back(form.text("to"))).await
 }
 
 /// `GET /console/signed-in`: the provider sends the browser back.
 pub(super) async fn finish(request: HttpRequest, console: Data<Console>) -> Answer {
     let SignInWay::OpenId(sign_in) = &console.sign_in else { return Err(Fault::NotFound) };
     let kept = Kept::Attempt.value(&console, &request).unwrap_or_default();
-    let (attempt, to) = kept.rsplit_once('.').unwrap_or_default();
-    let to = back(Some(&percent_encoding::percent_decode_str(to).decode_utf8_lossy()));
-    let Some(attempt) = Attempt::read(attempt) else { return Err(Fault::SignIn) };
+    let Some((attempt, to)) = unsealed(&console, &kept, OffsetDateTime::now_utc()) else { return Err(Fault::SignIn) };
     let query = Form::of_query(&request);
     let callback = Callback {
         code: query.text("code"),
@@ -80,12 +87,16 @@ pub(super) async fn finish(request: HttpRequest, console: Data<Console>) -> Answ
     };
     let finished = sign_in.finish(&attempt, &callback, &console.gate.tokens, OffsetDateTime::now_utc()).await;
     match finished.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(person) => {
-            let mut answer = enter(&request, &console, person, &to).await?;
+        Ok(signed_in) => {
+            let mut answer = enter(&request, &console, signed_in, &to).await?;
             keep(&mut answer, &Kept::Attempt.forget(&console))?;
             Ok(answer)
         }
         Err(reason) => {
+            if let NotSignedIn::OwnerDisabled(identity) = &reason {
+                // As for any other token that says so.
+                console.gate.stop_owner(identity, &request).await;
+            }
             if let Some(suppressed) = console.refusals.admit() {
                 let gate = &console.gate;
                 let client = gate.proxies.client_address(&request).map(tracing::field::display);
@@ -98,16 +109,22 @@ pub(super) async fn finish(request: HttpRequest, console: Data<Console>) -> Answ
     }
 }
 
-/// Begins a session. A session that the browser has had before ends, so that nobody else goes on with it.
-async fn enter(request: &HttpRequest, console: &Console, person: Person, to: &str) -> Answer {
+/// Begins a session. The one that the browser has had before ends, so that nobody goes on with it.
+async fn enter(request: &HttpRequest, console: &Console, signed_in: SignedIn, to: &str) -> Answer {
+    let outage = |error| Fault::outage(request, &error);
+    let before = Kept::Session.value(console, request).and_then(|text| SessionSecret::parse(&text));
+    if let Some(before) = before
+        && let Some(session) = console.sessions.find(&before).await.map_err(outage)?
+    {
+        console.sessions.end(&session.person, WhichSessions::Only(session.id)).await.map_err(outage)?;
+    }
     let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let address = console.gate.proxies.client_address(request);
-    let begun = console.sessions.begin(person, address, user_agent, OffsetDateTime::now_utc()).await;
-    let begun = begun.map_err(|error| Fault::outage(request, &error))?;
+    let person = signed_in.person.clone();
+    let begun = console.sessions.begin(signed_in, address, user_agent).await.map_err(outage)?;
     console.gate.host.in_request(request, &mut || {
-        let person = &begun.session.person;
         tracing::info!(
-            session = %begun.session.id,
+            session = %begun.id,
             issuer = &*person.owner.issuer,
             subject = &*person.subject,
             "signed somebody in to the console"
@@ -135,6 +152,33 @@ pub(super) async fn signed_out(console: Data<Console>) -> Answer {
         SignInWay::Choice(_) => None,
     };
     Ok(render(StatusCode::OK, &SignedOutPage { frame: Frame::bare(EN.signed_out), at_provider }))
+}
+
+/// An attempt for the browser to keep. Sealed with the time, so that nobody makes Keyward ask the provider about attempts that
+/// it has not begun.
+fn sealed(console: &Console, attempt: &Attempt, back: &str, now: OffsetDateTime) -> String {
+    let text = format!("{}.{}.{}", attempt.write(), now.unix_timestamp(), encoded(back));
+    let seal = URL_SAFE_NO_PAD.encode(console.issuer.keyring.seal(text_to_seal(&text).as_bytes()));
+    format!("{text}.{seal}")
+}
+
+/// The attempt that a browser has kept, and where to go after it.
+fn unsealed(console: &Console, kept: &str, now: OffsetDateTime) -> Option<(Attempt, String)> {
+    let (text, seal) = kept.rsplit_once('.')?;
+    let seal = URL_SAFE_NO_PAD.decode(seal).ok()?;
+    if !console.issuer.keyring.has_sealed(text_to_seal(text).as_bytes(), &seal) {
+        return None;
+    }
+    let (text, to) = text.rsplit_once('.')?;
+    let (attempt, begun) = text.rsplit_once('.')?;
+    let age = now.unix_timestamp() - begun.parse::<i64>().ok()?;
+    let to = percent_encoding::percent_decode_str(to).decode_utf8_lossy();
+    (0..=ATTEMPT_SECONDS).contains(&age).then_some((Attempt::read(attempt)?, back(Some(&to))))
+}
+
+/// No other text that is sealed begins so.
+fn text_to_seal(text: &str) -> String {
+    format!("console sign-in {text}")
 }
 
 /// Where to go after signing in: a page of the console, and never another site.

@@ -10,8 +10,9 @@ use super::{
         visitor::{Area, Visitor},
     },
     chart::{Chart, granularity},
+    fault::{Answer, Fault, shown},
+    frame::Frame,
     keys::owner_name,
-    page::{Answer, Fault, Frame, shown},
     services::Console,
     texts::EN,
 };
@@ -75,7 +76,7 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     let groups = console.usage.usage(&groups, &reach).await.map_err(outage)?;
     let (here, title) = if is_all { ("all-usage", EN.all_usage) } else { ("usage", EN.usage) };
     shown(&UsagePage {
-        frame: Frame::of(&visitor, here, title),
+        frame: visitor.frame(here, title),
         chart: Chart::new(period, usage),
         keys: groups.groups.iter().map(Row::from).collect(),
         is_all,

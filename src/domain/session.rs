@@ -1,6 +1,6 @@
 //! Sessions of people who have signed in to the console.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -43,12 +43,31 @@ pub struct Session {
     pub id: Uuid,
     /// Whose it is.
     pub person: Person,
+    /// When they proved who they are, if the provider says so.
+    pub authenticated_at: Option<OffsetDateTime>,
     /// When they signed in.
     pub signed_in_at: OffsetDateTime,
     /// The latest request, accurate to a minute.
     pub last_used_at: OffsetDateTime,
     /// When it ends at the latest.
     pub expires_at: OffsetDateTime,
+    /// Where they signed in from, if known.
+    pub address: Option<IpAddr>,
+    /// What their browser calls itself.
+    pub browser: Option<String>,
+}
+
+/// A session that is about to begin.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Names the session in lists.
+    pub id: Uuid,
+    /// Whose it is.
+    pub person: Person,
+    /// When they proved who they are, if the provider says so. They may have been signed in there for long.
+    pub authenticated_at: Option<OffsetDateTime>,
+    /// How long it lasts at most.
+    pub lasts: Duration,
     /// Where they signed in from, if known.
     pub address: Option<IpAddr>,
     /// What their browser calls itself.

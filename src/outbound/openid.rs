@@ -2,7 +2,6 @@
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,6 +13,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde::Deserialize;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::client::{NoClient, client, client_believing, get, post};
@@ -30,6 +30,8 @@ use crate::{
 
 /// How long the addresses of a provider are believed.
 const BELIEVED_FOR: Duration = Duration::from_secs(600);
+/// How long a provider that did not answer is not asked again.
+const FAILED_FOR: Duration = Duration::from_secs(2);
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// The provider, with what it knows us by.
@@ -40,7 +42,8 @@ pub(crate) struct HttpProvider {
     insecure_http: bool,
     client_id: String,
     client_secret: Option<SecretString>,
-    known: Mutex<Option<(Instant, Known)>>,
+    /// Locked while it is asked, so that many who sign in at once ask once.
+    known: Mutex<Option<(Instant, Result<Known, FetchError>)>>,
 }
 
 #[derive(Clone)]
@@ -97,13 +100,15 @@ impl HttpProvider {
     }
 
     async fn known(&self) -> Result<Known, FetchError> {
-        let remembered = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, known)) = remembered.filter(|(since, _)| since.elapsed() < BELIEVED_FOR) {
-            return Ok(known);
+        let mut remembered = self.known.lock().await;
+        if let Some((since, known)) = &*remembered
+            && since.elapsed() < if known.is_ok() { BELIEVED_FOR } else { FAILED_FOR }
+        {
+            return known.clone();
         }
-        let known = self.discover().await?;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), known.clone()));
-        Ok(known)
+        let known = self.discover().await;
+        *remembered = Some((Instant::now(), known.clone()));
+        known
     }
 
     async fn discover(&self) -> Result<Known, FetchError> {

@@ -286,7 +286,7 @@ impl Gate {
 
     /// Disables the owner, because their token states that they are disabled. The bearer is refused in any case; if
     /// this fails, it is retried when such a token is presented again.
-    async fn stop_owner(&self, identity: &TokenIdentity, request: &HttpRequest) {
+    pub(crate) async fn stop_owner(&self, identity: &TokenIdentity, request: &HttpRequest) {
         let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
         let author = self.author(request, actor);
         let longest_life = self.tokens.verifier().lives().longest(&identity.owner.issuer).unwrap_or_default();

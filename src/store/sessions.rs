@@ -16,7 +16,7 @@ use crate::domain::{
         sessions::{SessionStore, WhichSessions},
     },
     scope::Scopes,
-    session::{Person, Session},
+    session::{NewSession, Person, Session},
 };
 
 struct SessionRow {
@@ -27,6 +27,7 @@ struct SessionRow {
     name: Option<String>,
     scopes: Vec<String>,
     scope_bearing: bool,
+    authenticated_at: Option<OffsetDateTime>,
     signed_in_at: OffsetDateTime,
     last_used_at: OffsetDateTime,
     expires_at: OffsetDateTime,
@@ -41,7 +42,7 @@ macro_rules! sessions {
         sqlx::query_as!(
             SessionRow,
             r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
-                      scope_bearing AS "scope_bearing!", signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
+                      scope_bearing AS "scope_bearing!", authenticated_at, signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
                       expires_at AS "expires_at!", address, browser
                FROM console_sessions
                WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
@@ -57,7 +58,7 @@ macro_rules! sessions {
 
 #[async_trait]
 impl SessionStore for Store {
-    async fn begin_session(&self, session: &Session, hash: &[u8; 32], most: u32) -> Result<(), StoreError> {
+    async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError> {
         let work = async {
             let mut connection = self.requests.acquire().await?;
             connection.begin().await?;
@@ -148,13 +149,13 @@ impl SessionStore for Store {
     }
 }
 
-async fn insert(connection: &mut PgConnection, session: &Session, hash: &[u8; 32]) -> Result<(), sqlx::Error> {
+async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8; 32]) -> Result<(), sqlx::Error> {
     let Person { owner, subject, name, scopes, scope_bearing } = &session.person;
     let scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query!(
-        "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, signed_in_at,
-                                       last_used_at, expires_at, address, browser)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, authenticated_at,
+                                       signed_in_at, last_used_at, expires_at, address, browser)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12)",
         session.id,
         &hash[..],
         &*owner.issuer,
@@ -163,9 +164,8 @@ async fn insert(connection: &mut PgConnection, session: &Session, hash: &[u8; 32
         name.as_deref(),
         &scopes,
         scope_bearing,
-        session.signed_in_at,
-        session.last_used_at,
-        session.expires_at,
+        session.authenticated_at,
+        interval(session.lasts),
         session.address.map(IpNet::from) as Option<IpNet>,
         session.browser.as_deref(),
     );
@@ -188,6 +188,7 @@ impl TryFrom<SessionRow> for Session {
         Ok(Self {
             id: row.id,
             person,
+            authenticated_at: row.authenticated_at,
             signed_in_at: row.signed_in_at,
             last_used_at: row.last_used_at,
             expires_at: row.expires_at,

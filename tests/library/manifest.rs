@@ -61,7 +61,7 @@ fn what_is_packed_is_what_builds_and_readers_need() {
     // What cargo adds by itself, and `include` in Cargo.toml.
     let expected = [
         ".cargo_vcs_info.json Cargo.lock Cargo.toml Cargo.toml.orig",
-        ".sqlx migrations sqlx.toml keyward.default.toml src",
+        ".sqlx migrations sqlx.toml askama.toml keyward.default.toml src",
         "CHANGELOG.md LICENSE-APACHE LICENSE-MIT README.md SECURITY.md docs examples",
     ];
     let expected: BTreeSet<&str> = expected.iter().flat_map(|line| line.split(' ')).collect();

@@ -108,15 +108,15 @@ impl ClaimRules {
         }
     }
 
-    /// The same rules for ID tokens for this client. What the issuer's access tokens must or must not have, to tell them from
-    /// others, does not concern these.
+    /// The same rules for ID tokens for this client. A rule against `nonce` tells access tokens from ID tokens, which have
+    /// one; every other rule is about people, too.
     #[cfg(feature = "server")]
     pub(super) fn for_id_tokens(self, client_id: &str) -> Self {
         Self {
             audience: vec![client_id.to_owned()],
+            // `azp` is compared with the client's name.
             authorized_parties: Vec::new(),
-            required: Vec::new(),
-            forbidden: Vec::new(),
+            forbidden: self.forbidden.into_iter().filter(|path| path.to_string() != "nonce").collect(),
             ..self
         }
     }

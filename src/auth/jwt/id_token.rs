@@ -32,6 +32,8 @@ pub struct IdToken {
     pub identity: Arc<TokenIdentity>,
     /// What to call them.
     pub name: Option<String>,
+    /// `auth_time`: when they proved who they are, which need not be now.
+    pub authenticated_at: Option<OffsetDateTime>,
 }
 
 /// Why an ID token is not accepted.
@@ -87,9 +89,11 @@ impl IdTokenVerifier {
             Ok(verified) => verified,
             Err(fault) => return Ok(Err(IdTokenFault::Token(fault))),
         };
-        Ok(self
-            .check(&claims, nonce)
-            .map(|()| IdToken { identity: Arc::clone(verified.identity()), name: name(&claims) }))
+        Ok(self.check(&claims, nonce).map(|()| IdToken {
+            identity: Arc::clone(verified.identity()),
+            name: name(&claims),
+            authenticated_at: authenticated_at(&claims, now),
+        }))
     }
 
     /// What only ID tokens have.
@@ -111,6 +115,12 @@ impl IdTokenVerifier {
     pub fn issuer(&self) -> &str {
         &self.name
     }
+}
+
+/// A time in the future proves nothing.
+fn authenticated_at(claims: &Object<'_>, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let seconds = claims.get("auth_time").and_then(Json::as_f64).filter(|seconds| *seconds >= 0.0)?;
+    OffsetDateTime::from_unix_timestamp(seconds as i64).ok().map(|at| at.min(now))
 }
 
 fn name(claims: &Object<'_>) -> Option<String> {

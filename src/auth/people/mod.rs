@@ -8,5 +8,5 @@ mod sign_in;
 
 pub use self::{
     sessions::{Begun, Sessions, forget},
-    sign_in::{Attempt, Callback, NotSignedIn, SignIn, Unfinished},
+    sign_in::{Attempt, Callback, NotSignedIn, SignIn, SignedIn, Unfinished},
 };

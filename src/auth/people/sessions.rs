@@ -7,12 +7,13 @@ use rand::RngExt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::sign_in::SignedIn;
 use crate::{
     auth::Undecided,
     config::SessionLives,
     domain::{
         ports::sessions::{SessionStore, WhichSessions},
-        session::{Person, Session, SessionSecret, browser},
+        session::{NewSession, Person, Session, SessionSecret, browser},
     },
     telemetry::outage::Trouble,
 };
@@ -30,8 +31,8 @@ pub struct Sessions {
 
 /// A new session, with the secret for the browser.
 pub struct Begun {
-    /// The session.
-    pub session: Session,
+    /// Names the session in lists.
+    pub id: Uuid,
     /// Its secret.
     pub secret: SessionSecret,
 }
@@ -48,17 +49,16 @@ impl Sessions {
     /// [`Undecided`] if it may not have begun.
     pub async fn begin(
         &self,
-        person: Person,
+        signed_in: SignedIn,
         address: Option<IpAddr>,
         user_agent: &str,
-        now: OffsetDateTime,
     ) -> Result<Begun, Undecided> {
-        let secret = SessionSecret::generate();
-        let expires_at = now.checked_add(self.lives.longest.try_into().unwrap_or_default()).unwrap_or(now);
-        let (id, browser) = (Uuid::now_v7(), browser(user_agent));
-        let session = Session { id, person, signed_in_at: now, last_used_at: now, expires_at, address, browser };
+        let SignedIn { person, authenticated_at } = signed_in;
+        let (secret, id) = (SessionSecret::generate(), Uuid::now_v7());
+        let (lasts, browser) = (self.lives.longest, browser(user_agent));
+        let session = NewSession { id, person, authenticated_at, lasts, address, browser };
         self.store.begin_session(&session, &secret.hash(), MOST).await?;
-        Ok(Begun { session, secret })
+        Ok(Begun { id, secret })
     }
 
     /// The session with this secret, if it has not ended.
@@ -85,9 +85,9 @@ impl Sessions {
         Ok(self.store.end_sessions(person, which).await?)
     }
 
-    /// Whether somebody has signed in recently enough for what is dangerous.
+    /// Whether somebody has proved recently enough who they are for what is dangerous.
     pub fn is_fresh(&self, session: &Session, now: OffsetDateTime) -> bool {
-        self.lives.fresh.is_none_or(|fresh| now - session.signed_in_at <= fresh)
+        self.lives.fresh.is_none_or(|fresh| session.authenticated_at.is_some_and(|at| now - at <= fresh))
     }
 }
 

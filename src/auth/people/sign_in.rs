@@ -45,8 +45,17 @@ pub struct Callback<'a> {
     pub issuer: Option<&'a str>,
 }
 
+/// Somebody who has signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub person: Person,
+    /// When they proved who they are, if the provider says so.
+    pub authenticated_at: Option<OffsetDateTime>,
+}
+
 /// Why nobody is signed in.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum NotSignedIn {
     /// This browser has not begun it, or too long ago.
     #[error("the browser has no attempt with this state")]
@@ -60,9 +69,9 @@ pub enum NotSignedIn {
     /// The provider's ID token is not acceptable.
     #[error("the ID token is refused for its {0}")]
     IdToken(IdTokenFault),
-    /// The person's tokens were revoked, or they are disabled.
-    #[error("the person is disabled, or their tokens were revoked")]
-    Ended,
+    /// The person's token states that they are disabled.
+    #[error("the token states that its owner is disabled")]
+    OwnerDisabled(Arc<TokenIdentity>),
 }
 
 /// Signs people in.
@@ -134,7 +143,8 @@ impl SignIn {
             ("code_challenge_method", "S256"),
         ];
         if again {
-            parameters.push(("prompt", "login"));
+            // With `max_age`, the ID token must say when somebody has proved who they are (OpenID Connect Core 1.0 §2).
+            parameters.extend([("prompt", "login"), ("max_age", "0")]);
         }
         Ok((with_parameters(&address, &parameters), attempt))
     }
@@ -150,7 +160,7 @@ impl SignIn {
         callback: &Callback<'_>,
         tokens: &TokenChecker,
         now: OffsetDateTime,
-    ) -> Result<Result<Person, NotSignedIn>, Unfinished> {
+    ) -> Result<Result<SignedIn, NotSignedIn>, Unfinished> {
         let is_the_same = callback.state.is_some_and(|state| state.as_bytes().ct_eq(attempt.state.as_bytes()).into());
         if !is_the_same {
             return Ok(Err(NotSignedIn::NotBegun));
@@ -173,7 +183,7 @@ impl SignIn {
             Err(fault) => return Ok(Err(NotSignedIn::IdToken(fault))),
         };
         if id_token.identity.disabled {
-            return Ok(Err(NotSignedIn::Ended));
+            return Ok(Err(NotSignedIn::OwnerDisabled(id_token.identity)));
         }
         let mut identity = id_token.identity;
         if let Some(access_token) = access_token {
@@ -183,18 +193,19 @@ impl SignIn {
                         identity = Arc::new(said.clone());
                     }
                 }
-                Verdict::OwnerDisabled(_) => return Ok(Err(NotSignedIn::Ended)),
+                Verdict::OwnerDisabled(identity) => return Ok(Err(NotSignedIn::OwnerDisabled(identity))),
                 // Most providers' access tokens are for somebody else.
                 Verdict::Denied(_) | Verdict::Limited(_) => {}
             }
         }
-        Ok(Ok(Person {
+        let person = Person {
             owner: identity.owner.clone(),
             subject: identity.subject.clone(),
             name: id_token.name,
             scopes: identity.scopes.clone(),
             scope_bearing: identity.scope_bearing,
-        }))
+        };
+        Ok(Ok(SignedIn { person, authenticated_at: id_token.authenticated_at }))
     }
 
     /// Where to send the browser so that it is signed out at the provider, too; `None` if the provider has no such place.

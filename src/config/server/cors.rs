@@ -11,7 +11,7 @@ pub(super) fn cors(check: &mut Check<'_>) -> Option<Option<Cors>> {
     let setting = "server.cors";
     let max_age = check.duration("server.cors_max_age", "0s", "1d");
     let origins = check.list(setting, ORIGINS_MAX, 256)?;
-    if let Some((origin, cause)) = origins.iter().find_map(|origin| Some((origin, fault(origin)?))) {
+    if let Some((origin, cause)) = origins.iter().find_map(|origin| Some((origin, origin_fault(origin)?))) {
         check.problem(setting, format!("holds {origin:?}, which {cause}"));
         return None;
     }
@@ -20,7 +20,7 @@ pub(super) fn cors(check: &mut Check<'_>) -> Option<Option<Cors>> {
 }
 
 /// What is wrong with an origin (RFC 6454 §6.1); `None` for a valid one.
-fn fault(origin: &str) -> Option<&'static str> {
+pub(in crate::config) fn origin_fault(origin: &str) -> Option<&'static str> {
     if origin.contains('*') {
         return Some("would let pages of strangers ask: name each origin");
     }
@@ -72,7 +72,7 @@ mod tests {
             "https://xn--kse-qla.example",
             "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
         ] {
-            assert_eq!(fault(good), None, "{good}");
+            assert_eq!(origin_fault(good), None, "{good}");
         }
         for bad in [
             "*",
@@ -97,7 +97,7 @@ mod tests {
             "https://a b",
             "://a",
         ] {
-            assert!(fault(bad).is_some(), "{bad}");
+            assert!(origin_fault(bad).is_some(), "{bad}");
         }
     }
 }

@@ -8,6 +8,8 @@ mod cors;
 #[cfg(feature = "server")]
 mod validate;
 
+#[cfg(feature = "server")]
+pub(super) use self::cors::origin_fault;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;

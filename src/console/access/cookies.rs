@@ -3,6 +3,7 @@
 use actix_web::{
     HttpRequest,
     cookie::{Cookie, SameSite, time::Duration},
+    http::header::COOKIE,
 };
 
 use crate::console::services::Console;
@@ -32,12 +33,18 @@ impl Kept {
 
     /// What the browser has kept.
     pub(crate) fn value(self, console: &Console, request: &HttpRequest) -> Option<String> {
-        // Two of one name: somebody else has set one of them.
-        let cookies = request.cookies().ok()?;
+        // Byte for byte, because browsers keep the prefix only for names that are written so.
         let name = self.name(console);
-        let mut values = cookies.iter().filter(|cookie| cookie.name() == name);
+        let lines = request
+            .headers()
+            .get_all(COOKIE)
+            .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
+            .collect::<Vec<_>>();
+        let pairs = lines.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut values = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value);
+        // Two of one name: somebody else has set one of them.
         match (values.next(), values.next()) {
-            (Some(cookie), None) => Some(cookie.value().to_owned()),
+            (Some(value), None) => Some(value.to_owned()),
             _ => None,
         }
     }

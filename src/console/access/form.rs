@@ -5,7 +5,7 @@ use std::str::FromStr;
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 
 use super::visitor::Visitor;
-use crate::console::page::Fault;
+use crate::console::fault::Fault;
 
 /// The name of the member that proves that one of our pages has made the form.
 const TOKEN: &str = "form";
@@ -81,6 +81,19 @@ impl Form {
     /// What is wrong.
     pub(crate) fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Refuses the form if anything is wrong with it.
+    pub(crate) fn refuse_problems(&self) -> Result<(), Fault> {
+        match self.problems.first() {
+            Some(Problem { name, text }) => Err(Fault::Refused(format!("{name}: {text}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a member was sent, empty or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
     }
 
     /// The values as they were sent, to be shown again.

@@ -16,7 +16,7 @@ use actix_web::{
 };
 
 use super::origin;
-use crate::console::{page::Fault, services::Console};
+use crate::console::{fault::Fault, services::Console};
 
 /// No page of the console runs a script or has a style that is not a file of the console, shows anything of others, or is
 /// shown within a page of others (Content Security Policy Level 3).

@@ -10,7 +10,11 @@ use time::OffsetDateTime;
 use super::cookies::Kept;
 use crate::{
     auth::lifecycle::Caller,
-    console::{page::Fault, services::Console},
+    console::{
+        fault::Fault,
+        frame::{Frame, Shown},
+        services::Console,
+    },
     domain::{
         ledger::Reach,
         scope::ADMIN_SCOPE,
@@ -43,6 +47,14 @@ impl Area {
         if request.path().starts_with("/console/all/") { Self::All } else { Self::Own }
     }
 
+    /// The page of the navigation that it belongs to.
+    pub(crate) fn here(self) -> &'static str {
+        match self {
+            Self::Own => "keys",
+            Self::All => "all-keys",
+        }
+    }
+
     /// Where its keys are.
     pub(crate) fn path(self) -> &'static str {
         match self {
@@ -53,6 +65,17 @@ impl Area {
 }
 
 impl Visitor {
+    /// The frame of a page for them. `here`: the page that is marked in the navigation.
+    pub(crate) fn frame(&self, here: &'static str, title: impl Into<String>) -> Frame {
+        let person = &self.session.person;
+        let shown = Shown {
+            name: person.name.clone().unwrap_or_else(|| person.subject.to_string()),
+            is_administrator: self.is_administrator(),
+            form_token: self.form_token.clone(),
+        };
+        Frame::of(shown, here, title)
+    }
+
     /// Whether they may see what belongs to others.
     pub(crate) fn is_administrator(&self) -> bool {
         self.session.person.scopes.contains(ADMIN_SCOPE)

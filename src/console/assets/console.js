@@ -14,7 +14,7 @@ for (const time of document.querySelectorAll("time[datetime]")) {
 // A slash searches.
 document.addEventListener("keydown", (event) => {
   const field = document.querySelector("[data-search]");
-  const writes = event.target.closest("input, textarea, select");
+  const writes = event.target instanceof Element && event.target.closest("input, textarea, select");
   if (event.key === "/" && field && !writes && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     field.focus();

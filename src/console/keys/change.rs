@@ -22,7 +22,7 @@ use crate::{
             form::{Form, go_to},
             visitor::{Area, Visitor},
         },
-        page::{Answer, Fault},
+        fault::{Answer, Fault},
         services::Console,
         texts::EN,
     },
@@ -52,16 +52,23 @@ pub(in crate::console) async fn change(
             if !form.problems().is_empty() {
                 return with_problems(&request, &console, &visitor, id, &form).await;
             }
-            let preconditions = version(&form);
+            let preconditions = version(&form)?;
             console.lifecycle.edit(id, edit, preconditions, caller, now).await.map_err(outage)?
         }
         "disable" | "enable" => {
+            visitor.demand_fresh()?;
             let switch = Switch { enabled: action == "enable", reason: form.parsed("reason") };
+            if !form.problems().is_empty() {
+                return with_problems(&request, &console, &visitor, id, &form).await;
+            }
             console.lifecycle.switch(id, switch, Preconditions::default(), caller, now).await.map_err(outage)?
         }
         "revoke" => {
             visitor.demand_fresh()?;
             let reason = form.parsed("reason");
+            if !form.problems().is_empty() {
+                return with_problems(&request, &console, &visitor, id, &form).await;
+            }
             console.lifecycle.revoke(id, reason, caller, now).await.map_err(outage)?
         }
         "rotate" => {
@@ -86,7 +93,10 @@ async fn rotate(
     now: OffsetDateTime,
 ) -> Answer {
     let seconds = form.text("grace").and_then(|text| text.parse().ok()).filter(|seconds| GRACE.contains(seconds));
-    let grace_period = Some(Duration::from_secs(seconds.unwrap_or_default()));
+    let grace_period = seconds.map(Duration::from_secs);
+    if grace_period.is_none() {
+        return Err(Fault::Refused(EN.no_grace.to_owned()));
+    }
     let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default(), request: None };
     let rotated = console.issuer.rotate(rotation, caller, now).await.map_err(|error| Fault::outage(request, &error))?;
     match rotated {
@@ -96,9 +106,9 @@ async fn rotate(
 }
 
 /// The version that the form was made from: a change that somebody else has made meanwhile is not undone.
-fn version(form: &Form) -> Preconditions {
+fn version(form: &Form) -> Result<Preconditions, Fault> {
     let version: Option<NonZeroI64> = form.text("version").and_then(|text| text.parse().ok());
-    version.map_or_else(Preconditions::default, Preconditions::on_version)
+    version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))
 }
 
 async fn refused_page(
@@ -126,22 +136,4 @@ fn done(area: Area, id: KeyId, action: &str, propagated: &Propagated) -> actix_w
     let (confirmed, expired) = propagated.replicas();
     let took = millis(propagated.took);
     go_to(&format!("{}/{id}?done={action}&confirmed={confirmed}&expired={expired}&ms={took}", area.path()))
-}
-
-/// What a change before this page has done, from words and numbers alone.
-pub(super) fn told(word: &str, query: &Form) -> Option<String> {
-    let number = |name: &str| query.text(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
-    let what = match word {
-        "edit" => EN.edited,
-        "disable" => EN.disabled,
-        "enable" => EN.enabled,
-        "revoke" => EN.revoked,
-        _ => return None,
-    };
-    let (confirmed, expired, took) = (number("confirmed"), number("expired"), number("ms"));
-    let mut text = format!("{what} {} {confirmed} {} {took} ms.", EN.confirmed_by, EN.replicas_in);
-    if expired > 0 {
-        text.push_str(&format!(" {} {expired}.", EN.waited_for));
-    }
-    Some(text)
 }

@@ -20,7 +20,8 @@ use crate::{
             form::{Form, Problem},
             visitor::{Area, Visitor},
         },
-        page::{Answer, Fault, Frame, here, render},
+        fault::{Answer, Fault},
+        frame::{Frame, render},
         services::Console,
         texts::EN,
     },
@@ -81,7 +82,7 @@ fn asked(
 ) -> actix_web::HttpResponse {
     let once = values.text("once").map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
     let page = NewKeyPage {
-        frame: Frame::of(visitor, here(area), EN.new_key),
+        frame: visitor.frame(area.here(), EN.new_key),
         area: area.path(),
         is_all: area == Area::All,
         values,
@@ -175,6 +176,6 @@ pub(super) fn made(
         Issued::Before(key) => (KeyView::new(&key, prefix, now), None),
     };
     let address = console.address(request);
-    let frame = Frame::of(visitor, here(area), EN.made_key);
+    let frame = visitor.frame(area.here(), EN.made_key);
     render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address })
 }

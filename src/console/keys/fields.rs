@@ -30,20 +30,23 @@ pub(super) fn new_key(form: &mut Form, owner: Owner, now: OffsetDateTime) -> New
     }
 }
 
-/// The changes to a key: the form has every field, so one that is empty is to be empty.
+/// The changes to a key: fields that the form has. One that is empty is to be empty.
 pub(super) fn edit(form: &mut Form, now: OffsetDateTime) -> Edit {
     let expiry = match form.text("expiry") {
         Some("keep") | None => None,
         Some(_) => expiry(form, now),
     };
-    let metadata = form.read("metadata", |text| Metadata::read(text).map_err(message)).unwrap_or_default();
+    let metadata = |form: &mut Form| {
+        let read = form.read("metadata", |text| Metadata::read(text).map_err(message));
+        MetadataChange::Replace(read.unwrap_or_default())
+    };
     Edit {
-        name: Some(form.parsed("name")),
-        description: Some(form.parsed("description")),
-        scopes: Some(form.read("scopes", scopes).unwrap_or_default()),
-        metadata: Some(MetadataChange::Replace(metadata)),
-        allowed_ips: Some(form.read("allowed_ips", networks).unwrap_or_default()),
-        limits: Some(form.read("limits", limits).unwrap_or_default()),
+        name: form.has("name").then(|| form.parsed("name")),
+        description: form.has("description").then(|| form.parsed("description")),
+        scopes: form.has("scopes").then(|| form.read("scopes", scopes).unwrap_or_default()),
+        metadata: form.has("metadata").then(|| metadata(form)),
+        allowed_ips: form.has("allowed_ips").then(|| form.read("allowed_ips", networks).unwrap_or_default()),
+        limits: form.has("limits").then(|| form.read("limits", limits).unwrap_or_default()),
         credits: None,
         expiry,
         enabled: None,

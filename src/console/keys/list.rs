@@ -15,7 +15,8 @@ use crate::{
             form::{Form, go_to},
             visitor::{Area, Visitor},
         },
-        page::{Answer, Fault, Frame, here, shown},
+        fault::{Answer, Fault, shown},
+        frame::Frame,
         services::Console,
         texts::EN,
     },
@@ -31,9 +32,9 @@ use crate::{
 /// The number of keys on a page.
 const ON_A_PAGE: u32 = 50;
 /// The most that one export has.
-const EXPORTED: u32 = 10_000;
+const EXPORTED: u32 = 1_000;
 /// The number of keys that are read at once for an export.
-const READ_AT_ONCE: u32 = 1_000;
+const READ_AT_ONCE: u32 = 250;
 
 #[derive(Template)]
 #[template(path = "keys.html")]
@@ -81,7 +82,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let next = listed.next.map(|place| next(&request, &console, order, &place));
     let export = format!("{}/export?{}", area.path(), request.query_string());
     let title = if area == Area::All { EN.all_keys } else { EN.keys };
-    let frame = Frame::of(&visitor, here(area), title).telling(form.text("done").map(done));
+    let frame = visitor.frame(area.here(), title).telling(form.text("done").map(done));
     let is_narrow =
         KeyFilter { owner: None, ..filter.clone() }.narrows() || (reach == Reach::Any && filter.owner.is_some());
     let filter = Filter {
@@ -176,7 +177,7 @@ pub(super) fn csv(keys: &[KeyView]) -> HttpResponse {
     let mut text = "id,start,name,environment,state,owner,scopes,created_at,last_used_at,expires_at\r\n".to_owned();
     for key in keys {
         let time =
-            |when: &Option<crate::console::page::When>| when.as_ref().map(|when| when.iso.clone()).unwrap_or_default();
+            |when: &Option<crate::console::frame::When>| when.as_ref().map(|when| when.iso.clone()).unwrap_or_default();
         let cells = [
             key.id.clone(),
             key.start.clone(),

@@ -16,8 +16,10 @@ use crate::{
             visitor::{Area, Visitor},
         },
         chart::{Chart, granularity},
-        page::{Answer, Fault, Frame, here, render},
+        fault::{Answer, Fault},
+        frame::{Frame, render},
         services::Console,
+        texts::EN,
         usage,
     },
     domain::{
@@ -56,7 +58,7 @@ pub(in crate::console) async fn show(
     id: Path<String>,
 ) -> Answer {
     let query = Form::of_query(&request);
-    let told = Told { notice: query.text("done").and_then(|word| super::change::told(word, &query)), problems: &[] };
+    let told = Told { notice: query.text("done").and_then(|word| told(word, &query)), problems: &[] };
     page(&request, &console, &visitor, key_id(&id)?, &told, StatusCode::OK).await
 }
 
@@ -93,8 +95,26 @@ pub(super) async fn page(
     let chart = Chart::new(period, report.map_err(|error| Fault::outage(request, &error))?);
     let key = KeyView::new(&key, console.issuer.keyring.prefix(), now);
     let title = key.name.clone().unwrap_or_else(|| key.short.clone());
-    let frame = Frame::of(visitor, here(area), title).telling(told.notice.clone());
+    let frame = visitor.frame(area.here(), title).telling(told.notice.clone());
     let events = events.items.iter().map(Event::from).collect();
     let is_all = area == Area::All;
     Ok(render(status, &KeyPage { frame, area: area.path(), is_all, key, chart, events, problems: told.problems }))
+}
+
+/// What a change before this page has done, from words and numbers alone.
+fn told(word: &str, query: &Form) -> Option<String> {
+    let number = |name: &str| query.text(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+    let what = match word {
+        "edit" => EN.edited,
+        "disable" => EN.disabled,
+        "enable" => EN.enabled,
+        "revoke" => EN.revoked,
+        _ => return None,
+    };
+    let (confirmed, expired, took) = (number("confirmed"), number("expired"), number("ms"));
+    let mut text = format!("{what} {} {confirmed} {} {took} ms.", EN.confirmed_by, EN.replicas_in);
+    if expired > 0 {
+        text.push_str(&format!(" {} {expired}.", EN.waited_for));
+    }
+    Some(text)
 }

@@ -20,7 +20,8 @@ use crate::{
             form::{Form, go_to},
             visitor::{Area, Visitor},
         },
-        page::{Answer, Fault, Frame, here, render},
+        fault::{Answer, Fault},
+        frame::{Frame, render},
         services::Console,
         texts::EN,
     },
@@ -62,18 +63,18 @@ pub(in crate::console) async fn change_selected(
     }
     match action.as_str() {
         "export" => return Ok(csv(&keys)),
-        "disable" => {}
-        "revoke" => visitor.demand_fresh()?,
+        "disable" | "revoke" => visitor.demand_fresh()?,
         _ => return Err(Fault::NotFound),
     }
     let confirm = |keys, refused, status| {
-        let frame = Frame::of(&visitor, here(area), EN.are_you_sure);
+        let frame = visitor.frame(area.here(), EN.are_you_sure);
         render(status, &SelectedPage { frame, area: area.path(), action: action.clone(), keys, refused })
     };
     if form.text("confirmed").is_none() {
         return Ok(confirm(keys, Vec::new(), StatusCode::OK));
     }
     let reason = form.parsed("reason");
+    form.refuse_problems()?;
     let (mut count, mut refused) = (0, Vec::new());
     for (id, key) in ids.into_iter().zip(&keys) {
         let changed = if action == "revoke" {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    console::{page::When, texts::EN},
+    console::{frame::When, texts::EN},
     domain::{
         api_key::Prefix,
         audit::{Actor, AuditEvent},
@@ -77,7 +77,7 @@ impl KeyView {
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             limits: record.limits.as_slice().iter().map(Limit::to_string).collect(),
             credits: key.credits.as_ref().map(credits),
-            metadata: pretty(record.metadata.as_object()),
+            metadata: record.metadata.as_json().to_owned(),
             disabled_by: key.disabled_by.map(|role| role.as_str()),
             revoked: record.revoked_at.map(When::from),
             revoked_reason: key.revoked_reason.clone(),
@@ -103,14 +103,6 @@ fn expiry_class(end: Option<OffsetDateTime>, state: KeyState, now: OffsetDateTim
         Some(end) if end <= now => "past",
         Some(end) if end - now <= SOON => "soon",
         _ => "",
-    }
-}
-
-fn pretty(metadata: &str) -> String {
-    match serde_json::from_str::<Value>(metadata) {
-        Ok(Value::Object(members)) if members.is_empty() => String::new(),
-        Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
-        Err(_) => metadata.to_owned(),
     }
 }
 

@@ -6,16 +6,17 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::domain::session::{Person, Session};
+use crate::domain::session::{NewSession, Person, Session};
 
 /// The store of sessions of people who have signed in.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Begins a session. It is on disk when this returns. Of a person who has more than `most`, the oldest end.
+    /// Begins a session, now by the store's clock. It is on disk when this returns. Of a person who has more than `most`, the
+    /// oldest end.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have begun.
-    async fn begin_session(&self, session: &Session, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
+    async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
 
     /// The session with this hash, unless it has ended, was idle for longer than `idle`, or is from before the instant at
     /// which its person's tokens were revoked. The read happens in a transaction that begins after the call, on a server

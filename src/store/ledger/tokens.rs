@@ -45,6 +45,7 @@ impl Store {
             }
             WhichTokens::OfSubject { subject, not_before } => {
                 let row = end_earlier(transaction, revocation, subject, *not_before).await?;
+                end_sessions(transaction, revocation, subject, *not_before).await?;
                 let not_before = timestamp::write(*not_before);
                 let details = Map::from_iter([("notBefore".to_owned(), Value::String(not_before))]);
                 (row, Action::SubjectTokensRevoked, &**subject, details)
@@ -120,6 +121,22 @@ async fn end_earlier(
     );
     let row = query.fetch_one(connection).await?;
     Ok(Row { record: row.record_id, not_before: Some(row.not_before), is_news: false })
+}
+
+/// Ends the sessions that began with such tokens. They may last longer than the row of the revocation.
+async fn end_sessions(
+    connection: &mut PgConnection,
+    revocation: &TokenRevocation,
+    subject: &str,
+    not_before: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query!(
+        "DELETE FROM console_sessions WHERE issuer = $1 AND person = $2 AND signed_in_at < $3",
+        &*revocation.issuer,
+        subject,
+        not_before,
+    );
+    query.execute(connection).await.map(drop)
 }
 
 /// Deletes expired rows a few at a time, at least as fast as they are added. Uses the database's clock, which all

@@ -1,96 +1,23 @@
-//! What all pages have in common: the frame, times, and what is shown instead of a page.
+//! What is shown instead of a page.
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::{
-        StatusCode,
-        header::{ContentType, LOCATION, RETRY_AFTER},
+        Method, StatusCode,
+        header::{LOCATION, RETRY_AFTER},
     },
 };
 use askama::Template;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 use super::{
-    access::visitor::{Area, Visitor},
-    assets,
+    frame::{Frame, render},
     services::Console,
-    texts::{EN, Texts},
+    texts::EN,
 };
-use crate::domain::timestamp;
 
 /// The result of a handler.
 pub(super) type Answer = Result<HttpResponse, Fault>;
-
-/// The frame around a page.
-pub(super) struct Frame {
-    pub(super) t: &'static Texts,
-    pub(super) title: String,
-    pub(super) css: &'static str,
-    pub(super) js: &'static str,
-    pub(super) icon: &'static str,
-    /// Whoever is signed in.
-    pub(super) visitor: Option<Shown>,
-    /// The page that is marked in the navigation.
-    pub(super) here: &'static str,
-    /// What a change before this page has done.
-    pub(super) notice: Option<String>,
-}
-
-/// Whoever is signed in, as the frame shows them.
-pub(super) struct Shown {
-    pub(super) name: String,
-    pub(super) is_administrator: bool,
-    pub(super) form_token: String,
-}
-
-impl Frame {
-    /// The frame of a page for whoever is signed in.
-    pub(super) fn of(visitor: &Visitor, here: &'static str, title: impl Into<String>) -> Self {
-        let person = &visitor.session.person;
-        let shown = Shown {
-            name: person.name.clone().unwrap_or_else(|| person.subject.to_string()),
-            is_administrator: visitor.is_administrator(),
-            form_token: visitor.form_token.clone(),
-        };
-        Self { visitor: Some(shown), here, ..Self::bare(title) }
-    }
-
-    /// The frame of a page for anybody.
-    pub(super) fn bare(title: impl Into<String>) -> Self {
-        let (css, js, icon) = (assets::css(), assets::js(), assets::icon());
-        Self { t: &EN, title: title.into(), css, js, icon, visitor: None, here: "", notice: None }
-    }
-
-    /// The same with a notice.
-    pub(super) fn telling(self, notice: Option<String>) -> Self {
-        Self { notice, ..self }
-    }
-
-    /// What forms of this page carry.
-    pub(super) fn form_token(&self) -> &str {
-        self.visitor.as_ref().map_or("", |visitor| &visitor.form_token)
-    }
-}
-
-/// The page of the navigation that an area belongs to.
-pub(super) fn here(area: Area) -> &'static str {
-    match area {
-        Area::Own => "keys",
-        Area::All => "all-keys",
-    }
-}
-
-/// A page as an answer.
-pub(super) fn render(status: StatusCode, page: &impl Template) -> HttpResponse {
-    match page.render() {
-        Ok(html) => HttpResponse::build(status).content_type(ContentType::html()).body(html),
-        Err(error) => {
-            tracing::error!(%error, "could not render a page");
-            HttpResponse::InternalServerError().finish()
-        }
-    }
-}
 
 /// A page that was asked for.
 pub(super) fn shown(page: &impl Template) -> Answer {
@@ -103,6 +30,9 @@ pub(crate) enum Fault {
     /// Nobody is signed in. They come back here.
     #[error("not signed in")]
     NotSignedIn(String),
+    /// Nobody is signed in any more who could send a form. No redirect: browsers let none lead from a form to another site.
+    #[error("not signed in any more")]
+    SessionOver,
     /// They have signed in too long ago for what they want to do.
     #[error("not signed in recently")]
     NotFresh,
@@ -136,11 +66,11 @@ impl Fault {
     /// Nobody is signed in.
     pub(super) fn not_signed_in(request: &HttpRequest) -> Self {
         let here = request.uri().path_and_query().map_or("", |here| here.as_str());
-        Self::NotSignedIn(if request.method() == actix_web::http::Method::GET {
-            here.to_owned()
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            Self::NotSignedIn(here.to_owned())
         } else {
-            String::new()
-        })
+            Self::SessionOver
+        }
     }
 
     /// The database or the provider could not answer. The cause is logged, not shown.
@@ -157,6 +87,7 @@ impl Fault {
     fn texts(&self) -> (&'static str, &str) {
         match self {
             Self::NotSignedIn(_) => (EN.sign_in, ""),
+            Self::SessionOver => (EN.session_over, EN.session_over_text),
             Self::NotFresh => (EN.not_fresh, EN.not_fresh_text),
             Self::SignIn => (EN.not_signed_in, EN.not_signed_in_text),
             Self::Forbidden => (EN.forbidden, EN.forbidden_text),
@@ -175,14 +106,19 @@ impl Fault {
 struct FaultPage<'a> {
     frame: Frame,
     text: &'a str,
+    /// Whether to sign in again helps.
     again: bool,
+    /// Whether nobody is signed in.
+    is_out: bool,
 }
 
 impl ResponseError for Fault {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotSignedIn(_) => StatusCode::SEE_OTHER,
-            Self::NotFresh | Self::SignIn | Self::Forbidden | Self::OtherSite => StatusCode::FORBIDDEN,
+            Self::SessionOver | Self::NotFresh | Self::SignIn | Self::Forbidden | Self::OtherSite => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -198,8 +134,9 @@ impl ResponseError for Fault {
             return HttpResponse::SeeOther().insert_header((LOCATION, address)).finish();
         }
         let (title, text) = self.texts();
-        let again = matches!(self, Self::NotFresh | Self::SignIn);
-        let page = FaultPage { frame: Frame::bare(title), text, again };
+        let again = matches!(self, Self::NotFresh);
+        let is_out = matches!(self, Self::SignIn | Self::SessionOver);
+        let page = FaultPage { frame: Frame::bare(title), text, again, is_out };
         let mut response = render(self.status_code(), &page);
         if matches!(self, Self::Unavailable) {
             response.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("1"));
@@ -211,18 +148,4 @@ impl ResponseError for Fault {
 /// Any other path.
 pub(super) async fn not_found() -> Answer {
     Err(Fault::NotFound)
-}
-
-/// A time as pages show it: for people without script in UTC, for script to put into the visitor's zone.
-pub(super) struct When {
-    pub(super) iso: String,
-    pub(super) text: String,
-}
-
-impl From<OffsetDateTime> for When {
-    fn from(instant: OffsetDateTime) -> Self {
-        let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-        let text = instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default();
-        Self { iso: timestamp::write(instant), text }
-    }
 }
