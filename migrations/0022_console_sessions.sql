@@ -12,6 +12,8 @@ CREATE TABLE console_sessions (
     name text,
     scopes text[] NOT NULL,
     scope_bearing boolean NOT NULL,
+    -- The plan that the token claims, if it does not exist.
+    unknown_plan text,
     -- When they proved who they are, if the provider says so.
     authenticated_at timestamptz,
     signed_in_at timestamptz NOT NULL,
@@ -33,6 +35,7 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON revoked_tokens, tokens_not_before TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON replicas, acknowledgements TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON owner_limits, limit_counts TO %I', service);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON plans, owner_plans TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON credits, credit_slices TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON usage_hours, usage_days, usage_writers TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON usage_keys TO %I', service);
@@ -47,6 +50,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION refilled_credits, next_credit_refill TO %I', service);
     EXECUTE format('GRANT EXECUTE ON FUNCTION write_usage, keep_usage_months TO %I', service);
     EXECUTE format('GRANT EXECUTE ON FUNCTION announce_key_change, announce_keys_of TO %I', service);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION announce_keys_of_plan TO %I', service);
     EXECUTE format('GRANT EXECUTE ON FUNCTION own_channel, tell_replicas, tell_change TO %I', service);
 END
 $$;

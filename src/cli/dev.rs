@@ -89,6 +89,7 @@ impl Dev {
 }
 
 async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
+    let has_console = config.console.is_some();
     let (hang_up, stop) = (serve::hang_ups()?, serve::stop_signal()?);
     let at_once = async {
         stop.await;
@@ -102,7 +103,7 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
     };
     let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
     let greet = |replica: &RunningServer| {
-        let welcome = welcome(replica.address(), token.expose(), used);
+        let welcome = welcome(replica.address(), token.expose(), has_console, used);
         Ok(print_line_unless_closed(welcome)?)
     };
     serve::start_and_run(config, hang_up, at_once, greet).await
@@ -113,7 +114,14 @@ fn people(issuer: &str) -> anyhow::Result<Vec<Person>> {
     let person = |subject: &str, scopes: &[&str]| {
         let owner = Owner { issuer: issuer.into(), subject: subject.into() };
         let scopes = Scopes::parse(scopes.iter().copied())?;
-        anyhow::Ok(Person { owner, subject: subject.into(), name: None, scopes, scope_bearing: false })
+        anyhow::Ok(Person {
+            owner,
+            subject: subject.into(),
+            name: None,
+            scopes,
+            scope_bearing: false,
+            unknown_plan: None,
+        })
     };
     Ok(vec![person(SUBJECT, &[])?, person("admin", &KEYWARD_SCOPES)?])
 }
@@ -179,7 +187,8 @@ pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)
     Ok(("database.url", url))
 }
 
-fn welcome(address: SocketAddr, token: &str, used: &str) -> String {
+fn welcome(address: SocketAddr, token: &str, has_console: bool, used: &str) -> String {
+    let console = if has_console { format!("The console is at http://{address}/console.\n") } else { String::new() };
     format!(
         r#"
 Keyward is running. Two lines to try in another terminal: make a key, use it.
@@ -188,8 +197,7 @@ Keyward is running. Two lines to try in another terminal: make a key, use it.
 
   curl http://{address}/api/protected-resource -H "x-api-key: $KEY"
 
-The console is at http://{address}/console.
-The API is described at http://{address}/docs/.
+{console}The API is described at http://{address}/docs/.
 {used}Ctrl-C stops everything and loses nothing.
 "#,
     )

@@ -33,6 +33,7 @@ const LIST: &str = "console owners";
 struct Row {
     id: String,
     name: String,
+    plan: Option<String>,
     disabled: Option<When>,
     reason: Option<String>,
     active: u32,
@@ -46,6 +47,7 @@ impl From<&OwnerStanding> for Row {
         Self {
             id: owner_id::write(&standing.owner),
             name: owner_name(&standing.owner),
+            plan: standing.plan.as_ref().map(|assigned| assigned.plan.to_string()),
             disabled: standing.disabled.as_ref().map(|disabled| disabled.at.into()),
             reason: standing.disabled.as_ref().and_then(|disabled| Some(disabled.reason.as_ref()?.as_str().to_owned())),
             active: keys.active,
@@ -77,7 +79,8 @@ struct OwnerPage {
 pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
     let mut query = Form::of_query(&request);
-    let filter = OwnerFilter { disabled: query.parsed("disabled"), search: query.parsed("search") };
+    let filter =
+        OwnerFilter { disabled: query.parsed("disabled"), search: query.parsed("search"), plan: query.parsed("plan") };
     let keyring = &console.issuer.keyring;
     let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
     let page = Page { after, limit: ON_A_PAGE };

@@ -21,7 +21,10 @@ use super::{
     texts::EN,
 };
 use crate::{
-    auth::people::{Attempt, Callback, NotSignedIn, SignedIn},
+    auth::{
+        lifecycle::ClaimedPlan,
+        people::{Attempt, Callback, NotSignedIn, SignedIn},
+    },
     domain::{
         ports::sessions::WhichSessions,
         session::{Person, SessionSecret},
@@ -69,7 +72,7 @@ pub(super) async fn choose(request: HttpRequest, console: Data<Console>, body: B
     let SignInWay::Choice(people) = &console.sign_in else { return Err(Fault::NotFound) };
     let chosen = people.iter().find(|person| Some(&*person.subject) == form.text("person"));
     let person = chosen.ok_or(Fault::NotFound)?.clone();
-    let signed_in = SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()) };
+    let signed_in = SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()), identity: None };
     enter(&request, &console, signed_in, &back(form.text("to"))).await
 }
 
@@ -87,7 +90,8 @@ pub(super) async fn finish(request: HttpRequest, console: Data<Console>) -> Answ
     };
     let finished = sign_in.finish(&attempt, &callback, &console.gate.tokens, OffsetDateTime::now_utc()).await;
     match finished.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(signed_in) => {
+        Ok(mut signed_in) => {
+            follow_plan(&request, &console, &mut signed_in).await?;
             let mut answer = enter(&request, &console, signed_in, &to).await?;
             keep(&mut answer, &Kept::Attempt.forget(&console))?;
             Ok(answer)
@@ -107,6 +111,17 @@ pub(super) async fn finish(request: HttpRequest, console: Data<Console>) -> Answ
             Err(Fault::SignIn)
         }
     }
+}
+
+/// Puts the owner on the plan that the token claims, as with every token that manages keys.
+async fn follow_plan(request: &HttpRequest, console: &Console, signed_in: &mut SignedIn) -> Result<(), Fault> {
+    let Some(identity) = &signed_in.identity else { return Ok(()) };
+    let author = console.gate.author(request, signed_in.person.actor());
+    let followed = console.lifecycle.follow_plan(identity, author, OffsetDateTime::now_utc()).await;
+    if let ClaimedPlan::Unknown(plan) = followed.map_err(|error| Fault::outage(request, &error))? {
+        signed_in.person.unknown_plan = Some(plan);
+    }
+    Ok(())
 }
 
 /// Begins a session. The one that the browser has had before ends, so that nobody goes on with it.

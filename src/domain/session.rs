@@ -27,6 +27,8 @@ pub struct Person {
     pub scopes: Scopes,
     /// Whether their keys may have only these scopes.
     pub scope_bearing: bool,
+    /// The plan that their token claims, if it does not exist. It is not known what they may have.
+    pub unknown_plan: Option<Box<str>>,
 }
 
 impl Person {

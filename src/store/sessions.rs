@@ -27,6 +27,7 @@ struct SessionRow {
     name: Option<String>,
     scopes: Vec<String>,
     scope_bearing: bool,
+    unknown_plan: Option<String>,
     authenticated_at: Option<OffsetDateTime>,
     signed_in_at: OffsetDateTime,
     last_used_at: OffsetDateTime,
@@ -42,7 +43,7 @@ macro_rules! sessions {
         sqlx::query_as!(
             SessionRow,
             r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
-                      scope_bearing AS "scope_bearing!", authenticated_at, signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
+                      scope_bearing AS "scope_bearing!", unknown_plan, authenticated_at, signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
                       expires_at AS "expires_at!", address, browser
                FROM console_sessions
                WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
@@ -150,12 +151,12 @@ impl SessionStore for Store {
 }
 
 async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8; 32]) -> Result<(), sqlx::Error> {
-    let Person { owner, subject, name, scopes, scope_bearing } = &session.person;
+    let Person { owner, subject, name, scopes, scope_bearing, unknown_plan } = &session.person;
     let scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query!(
         "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, authenticated_at,
-                                       signed_in_at, last_used_at, expires_at, address, browser)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12)",
+                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13)",
         session.id,
         &hash[..],
         &*owner.issuer,
@@ -168,6 +169,7 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
         interval(session.lasts),
         session.address.map(IpNet::from) as Option<IpNet>,
         session.browser.as_deref(),
+        unknown_plan.as_deref(),
     );
     query.execute(connection).await.map(drop)
 }
@@ -184,6 +186,7 @@ impl TryFrom<SessionRow> for Session {
             name: row.name,
             scopes,
             scope_bearing: row.scope_bearing,
+            unknown_plan: row.unknown_plan.map(Into::into),
         };
         Ok(Self {
             id: row.id,

@@ -36,7 +36,13 @@ impl Dev {
 
     /// Starts one that has a terminal's process group to itself, and waits for its welcome.
     async fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &[]).await
+    }
+
+    /// The same with further environment variables.
+    async fn start_with(data_dir: &Path, env: &[(&str, &str)]) -> Self {
         let mut command = Self::command(data_dir);
+        command.envs(env.iter().copied());
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("keyward starts");
         let output = Output::collect(&mut process);
@@ -183,6 +189,15 @@ async fn its_address_alone_leads_to_the_console_and_the_welcome_names_the_descri
     assert_eq!((page.status().as_u16(), page.url().path()), (200, "/console/sign-in"));
     assert!(dev.output.text().contains(&format!("{}/console", dev.origin())), "the welcome does not name the console");
     assert!(dev.output.text().contains(&format!("{}/docs/", dev.origin())), "the welcome does not say so");
+}
+
+#[tokio::test]
+async fn where_others_could_reach_it_there_is_no_console_that_asks_for_no_proof() {
+    let folder = Folder::new();
+    let dev = Dev::start_with(&folder.path().join("data"), &[("KEYWARD__SERVER__HOST", "0.0.0.0")]).await;
+    let port = dev.origin().rsplit_once(':').expect("a port").1.to_owned();
+    let answer = reqwest::get(format!("http://127.0.0.1:{port}/console")).await.expect("an answer");
+    assert_eq!(answer.status(), 404);
 }
 
 #[test]

@@ -170,3 +170,30 @@ async fn uses_are_drawn_for_a_key_and_for_all() {
     service.provider.has(json!({ "sub": "bob" }));
     Browser::signed_in(&service).await.open("/console/usage").await.shows("no uses").lacks(&id);
 }
+
+#[tokio::test]
+async fn a_form_changes_no_field_that_it_has_not_got_and_does_nothing_in_doubt() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let number = r#"{"n": 12345678901234567890123}"#;
+    let fields = [("name", "kept"), ("scopes", "a:b"), ("metadata", number)];
+    let (key, id) = made(&browser.post("/console/keys", &fields).await);
+    let path = format!("/console/keys/{id}");
+    let page = browser.open(&path).await;
+    page.shows("12345678901234567890123");
+    let version = page.between(r#"name="version" value=""#, "\"");
+    browser
+        .submit(&path, &[("action", "edit"), ("version", &version), ("name", "renamed")])
+        .await
+        .shows("a:b")
+        .shows("renamed");
+    assert_eq!(browser.post(&path, &[("action", "edit"), ("name", "x")]).await.status, 409, "no version");
+    for grace in ["", "7200", "-1"] {
+        assert_eq!(browser.post(&path, &[("action", "rotate"), ("grace", grace)]).await.status, 409, "{grace}");
+    }
+    let long = "x".repeat(501);
+    for action in ["disable", "revoke"] {
+        assert_eq!(browser.post(&path, &[("action", action), ("reason", &long)]).await.status, 422, "{action}");
+    }
+    assert_eq!(status(&service, &key).await, 200);
+}

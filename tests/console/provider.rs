@@ -197,14 +197,23 @@ impl Service {
     }
 
     pub(crate) async fn start_with(env: &[(&str, &str)]) -> Self {
+        Self::start_like(env, "").await
+    }
+
+    /// With further members in the issuer's table.
+    pub(crate) async fn start_with_members(members: &str) -> Self {
+        Self::start_like(&[], members).await
+    }
+
+    async fn start_like(env: &[(&str, &str)], members: &str) -> Self {
         let (provider, database, folder) = (Provider::start().await, database().await, Folder::new());
-        let replica = Self::replica_of(&provider, &database, &folder, env).await;
+        let replica = Self::replica_of(&provider, &database, &folder, env, members).await;
         Self { provider, replica, database, folder }
     }
 
     /// A further replica on the same database.
     pub(crate) async fn another(&self) -> Replica {
-        Self::replica_of(&self.provider, &self.database, &self.folder, &[]).await
+        Self::replica_of(&self.provider, &self.database, &self.folder, &[], "").await
     }
 
     async fn replica_of(
@@ -212,11 +221,12 @@ impl Service {
         database: &TestDatabase,
         folder: &Folder,
         env: &[(&str, &str)],
+        members: &str,
     ) -> Replica {
         let (issuer, secret) = (provider.issuer(), folder.file("secret", SECRET));
         let tables = format!(
             "[[jwt.issuers]]\nissuer = {issuer:?}\nsecret_file = {secret:?}\naudience = [\"api\"]\n\
-             forbidden_claims = [\"nonce\"]\nkeyward_scopes = [\"keyward:admin\", \"keyward:verify\"]\n\
+             forbidden_claims = [\"nonce\"]\nkeyward_scopes = [\"keyward:admin\", \"keyward:verify\"]\n{members}\n\
              [console]\nenabled = true\n[console.openid]\nissuer = {issuer:?}\nclient_id = {CLIENT_ID:?}\n\
              client_secret = {CLIENT_SECRET:?}\n[server]\npublic_url = {PUBLIC_URL:?}\n"
         );

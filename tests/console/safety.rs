@@ -95,6 +95,16 @@ async fn a_session_needs_its_exact_secret() {
     let mut browser = Browser::signed_in(&service).await;
     browser.forget(crate::browser::SESSION);
     assert_eq!(browser.get("/console/keys").await.status, 303);
+    // A subdomain could set a cookie whose name only decodes to one with the prefix.
+    let secret = Browser::signed_in(&service).await.cookie(crate::browser::SESSION).expect("a session").clone();
+    for name in ["%5F_Host-keyward-session", "__Host%2Dkeyward-session", "__host-keyward-session", "keyward-session"] {
+        let answer = test_support::client::request(reqwest::Method::GET, service.replica.url("/console/keys"))
+            .header("cookie", format!("{name}={secret}"))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), 303, "{name}");
+    }
     for cookie in ["", "x", &"A".repeat(43)] {
         let answer = test_support::client::request(reqwest::Method::GET, service.replica.url("/console/keys"))
             .header("cookie", format!("__Host-keyward-session={cookie}"))

@@ -60,6 +60,9 @@ async fn a_session_ends_when_it_is_idle_when_it_is_old_and_when_tokens_of_its_pe
         .expect("an answer");
     assert_eq!(revoked.status(), 200, "{:?}", revoked.text().await);
     assert_eq!(browser.get("/console/keys").await.status, 303);
+    // Nor later, when the revocation is forgotten, because all tokens of then have expired.
+    execute(service.database.url(), "DELETE FROM tokens_not_before").await.expect("a deletion");
+    assert_eq!(browser.get("/console/keys").await.status, 303);
 }
 
 #[tokio::test]
@@ -75,4 +78,24 @@ async fn the_database_has_only_hashes_of_sessions() {
     assert_eq!(rows.len(), 1);
     assert!(!rows[0].0.contains(secret.as_str()), "{}", rows[0].0);
     assert!(!service.replica.output().contains(secret.as_str()));
+}
+
+#[tokio::test]
+async fn whoever_signs_in_again_ends_the_session_before() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let mut thief = browser.at(&service.replica);
+    browser.signs_in("/console").await;
+    browser.open("/console/keys").await;
+    assert_eq!(thief.get("/console/keys").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_form_that_comes_after_the_end_of_its_session_is_told_so() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    execute(service.database.url(), "DELETE FROM console_sessions").await.expect("a deletion");
+    let page = browser.post("/console/keys", &[("name", "late")]).await;
+    assert_eq!(page.status, 403);
+    assert!(page.text.contains("Your session has ended"), "{}", page.text);
 }

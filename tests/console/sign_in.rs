@@ -120,3 +120,47 @@ async fn whoever_signs_out_is_out_on_every_replica_and_sent_to_the_provider() {
     assert!(browser.cookie(SESSION).is_none());
     assert_eq!(stolen.get("/console/keys").await.status, 303, "the cookie is worth nothing any more");
 }
+
+#[tokio::test]
+async fn claims_that_the_issuers_table_requires_are_required_of_people_too() {
+    let service = Service::start_with_members("required_claims = { hd = \"acme.com\" }").await;
+    for (person, status) in [(json!({ "sub": "alice" }), 403), (json!({ "sub": "alice", "hd": "evil.com" }), 403)] {
+        service.provider.has(person);
+        assert_eq!(Browser::new(&service.replica).signs_in("/console").await.status, status);
+    }
+    service.provider.has(json!({ "sub": "alice", "hd": "acme.com" }));
+    Browser::signed_in(&service).await;
+}
+
+#[tokio::test]
+async fn what_is_dangerous_needs_a_proof_that_is_fresh() {
+    let service = Service::start_with(&[("KEYWARD__CONSOLE__FRESH_SIGN_IN", "5m")]).await;
+    let hour_ago = test_support::actors::now() - 3600;
+    for (person, may) in [
+        (json!({ "sub": "alice" }), false),
+        (json!({ "sub": "alice", "auth_time": hour_ago }), false),
+        (json!({ "sub": "alice", "auth_time": test_support::actors::now() }), true),
+    ] {
+        service.provider.has(person.clone());
+        let mut browser = Browser::signed_in(&service).await;
+        let id =
+            browser.post("/console/keys", &[("name", "x")]).await.between("href=\"/console/keys/", "\">To the key");
+        let path = format!("/console/keys/{id}");
+        for action in ["disable", "revoke"] {
+            let page = browser.post(&path, &[("action", action)]).await;
+            assert_eq!(page.status, if may { 303 } else { 403 }, "{action} {person}: {}", page.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_owner_whom_the_id_token_calls_disabled_is_stopped() {
+    let service = Service::start_with_members("disabled_claim = \"suspended\"").await;
+    let mut browser = Browser::signed_in(&service).await;
+    let key = browser.post("/console/keys", &[("name", "x")]).await.between(r#"<code id="secret">"#, "<");
+    let key = test_support::actors::KeyHolder::of(key);
+    assert_eq!(key.asks_for_the_resource(&service.replica).await.status(), 200);
+    service.provider.has(json!({ "sub": "alice", "suspended": true }));
+    assert_eq!(Browser::new(&service.replica).signs_in("/console").await.status, 403);
+    assert_eq!(key.asks_for_the_resource(&service.replica).await.status(), 401);
+}

@@ -53,7 +53,7 @@ impl Sessions {
         address: Option<IpAddr>,
         user_agent: &str,
     ) -> Result<Begun, Undecided> {
-        let SignedIn { person, authenticated_at } = signed_in;
+        let SignedIn { person, authenticated_at, .. } = signed_in;
         let (secret, id) = (SessionSecret::generate(), Uuid::now_v7());
         let (lasts, browser) = (self.lives.longest, browser(user_agent));
         let session = NewSession { id, person, authenticated_at, lasts, address, browser };

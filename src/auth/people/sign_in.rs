@@ -52,6 +52,8 @@ pub struct SignedIn {
     pub person: Person,
     /// When they proved who they are, if the provider says so.
     pub authenticated_at: Option<OffsetDateTime>,
+    /// What the token says of them that decides; `None` without a token.
+    pub identity: Option<Arc<TokenIdentity>>,
 }
 
 /// Why nobody is signed in.
@@ -204,8 +206,10 @@ impl SignIn {
             name: id_token.name,
             scopes: identity.scopes.clone(),
             scope_bearing: identity.scope_bearing,
+            unknown_plan: None,
         };
-        Ok(Ok(SignedIn { person, authenticated_at: id_token.authenticated_at }))
+        let authenticated_at = id_token.authenticated_at;
+        Ok(Ok(SignedIn { person, authenticated_at, identity: Some(identity) }))
     }
 
     /// Where to send the browser so that it is signed out at the provider, too; `None` if the provider has no such place.

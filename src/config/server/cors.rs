@@ -58,7 +58,7 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::fault;
+    use super::origin_fault;
 
     #[test]
     fn origins_are_those_that_browsers_send() {

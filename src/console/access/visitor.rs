@@ -112,6 +112,7 @@ impl Visitor {
             reach,
             scopes: Some(person.scopes.clone()),
             scope_bearing: person.scope_bearing,
+            unknown_plan: person.unknown_plan.clone(),
             author: self.console.gate.author(&self.request, person.actor()),
         })
     }

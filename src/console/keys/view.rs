@@ -185,7 +185,8 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::AlreadyRotated(successor) => format!("{} {successor}", EN.already_rotated),
         Refusal::DisabledByAdministrator => EN.disabled_by_administrator.to_owned(),
         Refusal::OwnerDisabled => EN.owner_is_disabled.to_owned(),
-        Refusal::TooManyKeys(most) => format!("{} {most}", EN.too_many_keys),
+        Refusal::TooManyKeys { most, .. } => format!("{} {most}", EN.too_many_keys),
+        Refusal::UnknownPlan(plan) => format!("{} {plan}", EN.unknown_plan),
         Refusal::TooManyNewKeys { retry_after } => {
             let wait = std::time::Duration::from_secs(retry_after.as_secs() + 1);
             format!("{} {}", EN.too_many_new_keys, timestamp::span(wait))
@@ -198,7 +199,13 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
 fn violation(violation: &Violation) -> String {
     match violation {
         Violation::NameRequired => EN.name_required.to_owned(),
-        Violation::LifetimeTooLong(longest) => format!("{} {}.", EN.lifetime_too_long, timestamp::span(*longest)),
+        Violation::LifetimeTooLong { longest, .. } => {
+            format!("{} {}.", EN.lifetime_too_long, timestamp::span(*longest))
+        }
+        Violation::ScopeNotInPlan { scope, plan } => format!("{} {plan}: {scope}.", EN.not_in_plan),
+        Violation::EnvironmentNotInPlan { environment, plan } => {
+            format!("{} {plan}: {}.", EN.not_in_plan, environment.as_str())
+        }
         Violation::ScopeNotHeld(scope) => format!("{} {scope}.", EN.scope_not_held),
         Violation::ScopeNotForKeys(scope) => format!("{} {scope}.", EN.scope_not_for_keys),
         Violation::Metadata(error) => format!("{}: {error}.", EN.metadata),
