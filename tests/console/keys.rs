@@ -60,7 +60,14 @@ async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
     assert_eq!(status(&service, &key).await, 200);
 
     let version = browser.open(&path).await.between(r#"name="version" value=""#, "\"");
-    let edit = [("action", "edit"), ("version", &version), ("name", "renamed"), ("scopes", ""), ("expiry", "keep")];
+    let edit = [
+        ("action", "edit"),
+        ("version", &version),
+        ("name", "renamed"),
+        ("scopes", ""),
+        ("limits", ""),
+        ("expiry", "keep"),
+    ];
     let page = browser.submit(&path, &edit).await;
     page.shows("renamed").shows("Saved.").lacks("minute=100/1m").shows("payments");
     let page = browser.post(&path, &edit).await;
