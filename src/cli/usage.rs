@@ -10,6 +10,7 @@ use keyward::{
         api_key::KeyId,
         escape::escaped,
         ledger::Reach,
+        plan::PlanName,
         ports::usage::UsageStore,
         timestamp,
         usage::{GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, Period, UsageFilter, UsageQuery, UseOutcome},
@@ -35,6 +36,7 @@ Examples:
   keyward usage 0352mXAgJX8YoWA3E5sR9r --granularity hour --from 48h
   keyward usage --subject alice --granularity month
   keyward usage --outcome rate_limited --from 7d --group-by owner
+  keyward usage --from 24h --group-by plan
   keyward usage --subject alice --group-by key --top 20 --json
   keyward usage --from 2030-01-01T00:00:00Z --csv > usage.csv")]
 pub(super) struct Usage {
@@ -43,6 +45,9 @@ pub(super) struct Usage {
     key: Option<KeyId>,
     #[command(flatten)]
     owner: OwnerOptions,
+    /// Only the keys of owners who are on this plan now.
+    #[arg(long, value_name = "NAME")]
+    plan: Option<PlanName>,
     /// Where it begins; widened to a whole hour, day or month.
     #[arg(long, value_name = "INSTANT", value_parser = values::past)]
     from: Option<OffsetDateTime>,
@@ -77,11 +82,11 @@ pub(super) struct Usage {
 
 impl Usage {
     pub(super) fn run(self, sources: Sources) -> anyhow::Result<()> {
-        let Self { key, owner, from, to, granularity, outcome, tag, group_by, top, json, csv, database } = self;
+        let Self { key, owner, plan, from, to, granularity, outcome, tag, group_by, top, json, csv, database } = self;
         let misuse = |invalid: &dyn std::fmt::Display| Misuse(format!("--from, --to: {invalid}"));
         let period = Period::new(from, to, granularity, now()).map_err(|invalid| misuse(&invalid))?;
         database.work(sources, async |desk| {
-            let filter = UsageFilter { key, owner: owner.read(&desk.settings)?, outcome, tag };
+            let filter = UsageFilter { key, owner: owner.read(&desk.settings)?, plan, outcome, tag };
             let query = UsageQuery { period, filter, groups: group_by.map(|grouping| (grouping, top)) };
             usage_is_bounded(&query).map_err(|detail| Misuse(detail.to_owned()))?;
             let report = report(desk, &query).await?;

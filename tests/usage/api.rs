@@ -183,6 +183,72 @@ async fn the_groups_with_the_most_uses_are_told() {
     root.gets(&replica, "/v1/admin/usage?groupBy=key&subject=alice").await.is(200);
 }
 
+/// Alice is on the plan pro, and Bob on none.
+async fn with_plans(replica: &Replica) {
+    let root = Person::administrator();
+    for (path, body) in [
+        ("/v1/admin/plans/pro", json!({})),
+        ("/v1/admin/plans/empty", json!({})),
+        ("/v1/admin/owners/AGFsaWNl/plan", json!({ "plan": "pro" })),
+    ] {
+        let reply = Reply::to(root.request(replica, reqwest::Method::PUT, path).json(&body)).await;
+        assert!(matches!(reply.status, 200 | 201), "{path}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn administrators_see_uses_by_the_plan_that_owners_are_on_now() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let [one, _, three] = used_keys(&replica).await;
+    with_plans(&replica).await;
+    let time = "from=2025-12-31T00:00:00Z&to=2026-01-02T00:00:00Z";
+    let report = async |query: &str| root.gets(&replica, &format!("/v1/admin/usage?{query}&{time}")).await.is(200);
+    for (query, sum) in [
+        ("plan=pro".to_owned(), 16),
+        ("plan=empty".to_owned(), 0),
+        ("plan=other".to_owned(), 0),
+        ("plan=pro&granularity=hour&subject=alice".to_owned(), 16),
+        ("plan=pro&subject=bob".to_owned(), 0),
+        ("plan=pro&tag=search".to_owned(), 5),
+        (format!("plan=pro&keyId={}", one.id), 11),
+        (format!("plan=pro&keyId={}", three.id), 0),
+        (format!("plan=pro&subject=alice&keyId={}", one.id), 11),
+    ] {
+        assert_eq!(report(&query).await["totals"]["granted"], sum, "{query}");
+    }
+    let pro = json!({ "plan": "pro", "granted": 16, "refused": { "rate_limited": 2, "expired": 1 } });
+    let none = json!({ "plan": "", "granted": 100, "refused": {} });
+    assert_eq!(report("groupBy=plan").await["groups"], json!([none, pro]));
+    assert_eq!(report("groupBy=plan&top=1").await["groups"], json!([none]));
+    assert_eq!(report("groupBy=plan&plan=pro").await["groups"], json!([pro]));
+    assert_eq!(report("groupBy=plan&subject=alice").await["groups"], json!([pro]));
+    let alices = json!({ "id": "AGFsaWNl", "issuer": "", "subject": "alice" });
+    let of_alice = json!({ "owner": alices, "granted": 16, "refused": { "rate_limited": 2, "expired": 1 } });
+    assert_eq!(report("groupBy=owner&plan=pro").await["groups"], json!([of_alice]));
+    let csv = root.gets(&replica, &format!("/v1/admin/usage?groupBy=plan&format=csv&{time}")).await.text;
+    assert!(csv.starts_with("keyId,ownerIssuer,ownerSubject,outcome,tag,plan,granted,"), "{csv}");
+    assert!(csv.contains("\n,,,,,pro,16,3,1,"), "{csv}");
+
+    // An owner has only one plan, and what many keys have used is not looked at for long.
+    let reply = alice.gets(&replica, "/v1/usage?plan=pro&groupBy=plan").await;
+    assert_eq!(reply.wrong_parameters(), pairs(&[("groupBy", "invalid"), ("plan", "unknown_parameter")]));
+    for (query, wrong) in [
+        ("groupBy=plan", &[("groupBy", "conflict")][..]),
+        ("plan=pro", &[("plan", "conflict")]),
+        ("plan=pro&granularity=hour", &[("plan", "conflict")]),
+        ("plan=a+b", &[("plan", "invalid")]),
+    ] {
+        let reply = root.gets(&replica, &format!("/v1/admin/usage?{query}")).await;
+        assert_eq!(reply.wrong_parameters(), pairs(wrong), "{query}");
+    }
+    root.gets(&replica, "/v1/admin/usage?plan=pro&groupBy=plan&subject=alice").await.is(200);
+
+    // Whoever leaves takes the uses of the past along.
+    let path = "/v1/admin/owners/AGFsaWNl/plan";
+    Reply::to(root.request(&replica, reqwest::Method::PUT, path).json(&json!({ "plan": null }))).await.is(200);
+    assert_eq!(report("plan=pro").await["totals"]["granted"], 0);
+}
+
 #[tokio::test]
 async fn a_report_is_also_csv() {
     let (replica, alice) = (replica().await, Person::named("=alice"));
@@ -204,7 +270,7 @@ async fn a_report_is_also_csv() {
     let groups = "/v1/admin/usage?groupBy=owner&format=csv&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z";
     let groups = Person::administrator().gets(&replica, groups).await;
     let line = groups.text.lines().nth(1).map(str::to_owned);
-    assert_eq!(line.as_deref(), Some(",,'=alice,,,7,2,0,0,0,0,0,0,0,0,2,0"), "{}", groups.text);
+    assert_eq!(line.as_deref(), Some(",,'=alice,,,,7,2,0,0,0,0,0,0,0,0,2,0"), "{}", groups.text);
 }
 
 #[tokio::test]

@@ -42,6 +42,10 @@ async fn usage_is_drawn_with_its_sums() {
     let groups = usage(&replica, &[&["--group-by", "owner"], &FROM[..]].concat()).await.succeeded();
     let names: Vec<&str> = groups.lines().take(2).filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, ["bob", "alice"], "{groups}");
+    let groups = usage(&replica, &[&["--group-by", "plan"], &FROM[..]].concat()).await.succeeded();
+    assert!(groups.starts_with("-  116  3  "), "{groups}");
+    let of_nobody = usage(&replica, &[&["--plan", "pro"], &FROM[..]].concat()).await.succeeded();
+    assert!(of_nobody.contains("█ 0 granted"), "{of_nobody}");
 }
 
 #[tokio::test]
@@ -68,6 +72,7 @@ async fn what_makes_no_sense_is_refused() {
         (&["--from", "1d", "--to", "2d"][..], "must be later than from"),
         (&["--from", "1000d", "--granularity", "hour"], "more than 1000 intervals"),
         (&["--group-by", "key"], "at most 7 days"),
+        (&["--plan", "pro"], "at most 7 days"),
         (&["--granularity", "week"], "hour, day, month"),
         (&[&unknown, "--subject", "alice"], "cannot be used with"),
     ] {

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Period, UseOutcome};
-use crate::domain::{api_key::KeyId, owner::Owner};
+use crate::domain::{api_key::KeyId, owner::Owner, plan::PlanName};
 
 /// The number of groups in a report if nobody says so.
 pub const GROUPS_DEFAULT: u32 = 10;
@@ -17,6 +17,8 @@ pub struct UsageFilter {
     pub key: Option<KeyId>,
     /// Only those of this owner's keys.
     pub owner: Option<Owner>,
+    /// Only those of keys whose owners are on this plan now.
+    pub plan: Option<PlanName>,
     /// Only those with this outcome.
     pub outcome: Option<UseOutcome>,
     /// Only those with this tag; those without any for an empty text.
@@ -28,6 +30,8 @@ pub struct UsageFilter {
 pub enum Grouping {
     /// By the owner of the key.
     Owner,
+    /// By the plan that the owner of the key is on now.
+    Plan,
     /// By key.
     Key,
     /// By outcome.
@@ -38,12 +42,13 @@ pub enum Grouping {
 
 impl Grouping {
     /// Every grouping.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Key, Self::Outcome, Self::Tag];
+    pub const ALL: [Self; 5] = [Self::Owner, Self::Plan, Self::Key, Self::Outcome, Self::Tag];
 
     /// The word in queries.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
+            Self::Plan => "plan",
             Self::Key => "key",
             Self::Outcome => "outcome",
             Self::Tag => "tag",
@@ -52,7 +57,12 @@ impl Grouping {
 
     /// Whether the groups are keys, or made of keys.
     pub fn is_by_key(self) -> bool {
-        matches!(self, Self::Owner | Self::Key)
+        matches!(self, Self::Owner | Self::Plan | Self::Key)
+    }
+
+    /// Whether the groups tell owners apart, of whom a caller may see only one.
+    pub fn is_of_owners(self) -> bool {
+        matches!(self, Self::Owner | Self::Plan)
     }
 
     /// The grouping with this word.
@@ -70,6 +80,15 @@ pub struct UsageQuery {
     pub filter: UsageFilter,
     /// The groups with the most uses, and how many of them.
     pub groups: Option<(Grouping, u32)>,
+}
+
+impl UsageQuery {
+    /// Whether the uses of every owner's keys are looked at one by one: there are no sums of those on a plan.
+    pub fn reads_each_key(&self) -> bool {
+        let UsageFilter { key, owner, plan, .. } = &self.filter;
+        let by_key = self.groups.is_some_and(|(grouping, _)| grouping.is_by_key());
+        key.is_none() && owner.is_none() && (by_key || plan.is_some())
+    }
 }
 
 /// Uses by outcome.
@@ -112,6 +131,8 @@ impl UseCounts {
 pub struct UsageGroup {
     /// The owner, if grouped by owner or key; `None` if they are not known any more.
     pub owner: Option<Owner>,
+    /// The plan, if grouped by plan; empty for owners on none.
+    pub plan: Option<String>,
     /// The key, if grouped by key.
     pub key: Option<KeyId>,
     /// The outcome, if grouped by outcome.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::domain::{
     api_key::KeyId,
     owner::Owner,
+    plan::PlanName,
     usage::{Granularity, Grouping, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts, UseOutcome},
 };
 
@@ -48,17 +49,20 @@ macro_rules! uses {
 /// Whose uses: one arm for each access path. `$each_key`: whether the uses of all keys are needed one by one.
 macro_rules! of_whom {
     ($connection:expr, $row:ident, $select:literal, $order:literal, $query:expr, $own:expr, $each_key:expr) => {{
-        let UsageFilter { key, owner, .. } = &$query.filter;
+        let UsageFilter { key, owner, plan, .. } = &$query.filter;
+        let plan = plan.as_ref().map(PlanName::as_str);
         match (key, owner) {
             (Some(key), None) => {
                 let query = uses!(
                     $row,
                     $select,
-                    "key = (SELECT number FROM usage_keys WHERE key_id = $7)",
+                    "key = (SELECT number FROM usage_keys LEFT JOIN owner_plans USING (issuer, subject)
+                                WHERE key_id = $7 AND ($8::text IS NULL OR plan = $8))",
                     $order,
                     $query,
                     $own,
                     key.as_uuid(),
+                    plan,
                 );
                 query.fetch_all($connection).await
             }
@@ -66,14 +70,28 @@ macro_rules! of_whom {
                 let query = uses!(
                     $row,
                     $select,
-                    "key IN (SELECT number FROM usage_keys
-                                 WHERE issuer = $7 AND subject = $8 AND ($9::uuid IS NULL OR key_id = $9))",
+                    "key IN (SELECT number FROM usage_keys LEFT JOIN owner_plans USING (issuer, subject)
+                                 WHERE issuer = $7 AND subject = $8 AND ($9::uuid IS NULL OR key_id = $9)
+                                   AND ($10::text IS NULL OR plan = $10))",
                     $order,
                     $query,
                     $own,
                     &*owner.issuer,
                     &*owner.subject,
                     key.map(|key| key.as_uuid()),
+                    plan,
+                );
+                query.fetch_all($connection).await
+            }
+            (None, None) if plan.is_some() => {
+                let query = uses!(
+                    $row,
+                    $select,
+                    "key IN (SELECT number FROM owner_plans JOIN usage_keys USING (issuer, subject) WHERE plan = $7)",
+                    $order,
+                    $query,
+                    $own,
+                    plan,
                 );
                 query.fetch_all($connection).await
             }
@@ -96,6 +114,7 @@ struct Point {
 struct Group {
     issuer: Option<String>,
     subject: Option<String>,
+    plan: Option<String>,
     key_id: Option<Uuid>,
     outcome: Option<i16>,
     tag: Option<String>,
@@ -143,24 +162,27 @@ async fn groups(
         connection,
         Group,
         r#", sums AS (
-               SELECT CASE WHEN ($6::text[])[1] IN ('key', 'outcome', 'tag') THEN NULL ELSE owners.issuer END AS group_issuer,
-                      CASE WHEN ($6::text[])[1] IN ('key', 'outcome', 'tag') THEN NULL ELSE owners.subject END AS group_subject,
+               SELECT CASE WHEN ($6::text[])[1] = 'owner' THEN owners.issuer END AS group_issuer,
+                      CASE WHEN ($6::text[])[1] = 'owner' THEN owners.subject END AS group_subject,
+                      CASE WHEN ($6::text[])[1] = 'plan' THEN coalesce(owner_plans.plan, '') END AS group_plan,
                       CASE WHEN ($6::text[])[1] = 'key' THEN uses.key END AS group_key,
                       CASE WHEN ($6::text[])[1] = 'outcome' THEN uses.outcome END AS group_outcome,
                       CASE WHEN ($6::text[])[1] = 'tag' THEN uses.tag END AS group_tag,
                       uses.outcome, sum(uses.count)::bigint AS count
-               FROM uses LEFT JOIN usage_keys AS owners ON ($6::text[])[1] = 'owner' AND owners.number = uses.key
-               GROUP BY 1, 2, 3, 4, 5, 6),
+               FROM uses LEFT JOIN usage_keys AS owners ON ($6::text[])[1] IN ('owner', 'plan') AND owners.number = uses.key
+                    LEFT JOIN owner_plans ON ($6::text[])[1] = 'plan'
+                        AND owner_plans.issuer = owners.issuer AND owner_plans.subject = owners.subject
+               GROUP BY 1, 2, 3, 4, 5, 6, 7),
            groups AS (
-               SELECT group_issuer, group_subject, group_key, group_outcome, group_tag,
+               SELECT group_issuer, group_subject, group_plan, group_key, group_outcome, group_tag,
                       array_agg(outcome ORDER BY outcome) AS outcomes, array_agg(count ORDER BY outcome) AS counts,
                       sum(count) AS sum
-               FROM sums GROUP BY 1, 2, 3, 4, 5
-               ORDER BY sum DESC, 1, 2, 3, 4, 5 LIMIT ($6::text[])[2]::integer)
-           SELECT coalesce(group_issuer, keys.issuer) AS issuer, coalesce(group_subject, keys.subject) AS subject, keys.key_id AS "key_id?",
+               FROM sums GROUP BY 1, 2, 3, 4, 5, 6
+               ORDER BY sum DESC, 1, 2, 3, 4, 5, 6 LIMIT ($6::text[])[2]::integer)
+           SELECT coalesce(group_issuer, keys.issuer) AS issuer, coalesce(group_subject, keys.subject) AS subject, group_plan AS plan, keys.key_id AS "key_id?",
                   group_outcome AS outcome, group_tag AS tag, outcomes AS "outcomes!", counts AS "counts!"
            FROM groups LEFT JOIN usage_keys AS keys ON keys.number = group_key "#,
-        "ORDER BY sum DESC, group_issuer, group_subject, group_key, group_outcome, group_tag",
+        "ORDER BY sum DESC, group_issuer, group_subject, group_plan, group_key, group_outcome, group_tag",
         query,
         &own,
         grouping.is_by_key()
@@ -177,6 +199,7 @@ impl From<Group> for UsageGroup {
         let owner = row.issuer.zip(row.subject);
         Self {
             owner: owner.map(|(issuer, subject)| Owner { issuer: issuer.into(), subject: subject.into() }),
+            plan: row.plan,
             key: row.key_id.map(KeyId::from),
             outcome: row.outcome.and_then(UseOutcome::of_number),
             tag: row.tag,

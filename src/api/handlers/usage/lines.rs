@@ -14,7 +14,7 @@ pub fn usage_csv(report: &UsageReport) -> String {
             report.series.iter().fold(header, |text, point| text + &of_point(point))
         }
         Some(groups) => {
-            let header = header(&["keyId", "ownerIssuer", "ownerSubject", "outcome", "tag"]);
+            let header = header(&["keyId", "ownerIssuer", "ownerSubject", "outcome", "tag", "plan"]);
             groups.iter().fold(header, |text, group| text + &of_group(group))
         }
     }
@@ -33,8 +33,8 @@ fn of_group(group: &Group) -> String {
     let owner = group.owner.as_ref().map(|owner| (owner.issuer.clone(), owner.subject.clone()));
     let (issuer, subject) = owner.unwrap_or_default();
     let outcome = group.outcome.unwrap_or_default().to_owned();
-    let first =
-        vec![group.key_id.clone().unwrap_or_default(), issuer, subject, outcome, group.tag.clone().unwrap_or_default()];
+    let (tag, plan) = (group.tag.clone().unwrap_or_default(), group.plan.clone().unwrap_or_default());
+    let first = vec![group.key_id.clone().unwrap_or_default(), issuer, subject, outcome, tag, plan];
     line(&[first, numbers(&group.counts)].concat())
 }
 

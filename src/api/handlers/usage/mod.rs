@@ -24,7 +24,7 @@ use crate::{
             failure::{Answer, Missing, Reason},
             request::{
                 parameters::Parameters,
-                queries::{OF_AN_OWNER, OF_USAGE, OF_USAGE_GROUPS, Query},
+                queries::{OF_AN_OWNER, OF_USAGE, OF_USAGE_GROUPS, OF_USAGE_PLANS, Query},
             },
             times::now,
         },
@@ -97,11 +97,12 @@ pub(crate) fn of_one(request: &HttpRequest, id: KeyId) -> Result<(UsageQuery, Fo
     parameters.finish().map(|()| (query, format))
 }
 
-/// The same for a report about all keys within reach. Only callers who reach every owner's keys can name an owner.
+/// The same for a report about all keys within reach. Only callers who reach every owner's keys can name an owner or
+/// a plan.
 pub(crate) fn of_many(request: &HttpRequest, reach: &Reach) -> Result<(UsageQuery, Format), Reason> {
     let known: Query = match reach {
         Reach::Own(_) => &[OF_USAGE, OF_USAGE_GROUPS],
-        Reach::Any => &[OF_USAGE, OF_USAGE_GROUPS, OF_AN_OWNER],
+        Reach::Any => &[OF_USAGE, OF_USAGE_GROUPS, OF_USAGE_PLANS, OF_AN_OWNER],
     };
     let mut parameters = Parameters::of(request, known);
     let format = format(request, &mut parameters);
@@ -131,7 +132,7 @@ async fn answer(
     })
 }
 
-/// The report that a query asks for. `grouped`: whether it may ask for groups, and name an owner.
+/// The report that a query asks for. `grouped`: whether it may ask for groups, and name an owner or a plan.
 fn query(
     parameters: &mut Parameters,
     key: Option<KeyId>,
@@ -150,9 +151,9 @@ fn query(
         let fits = text.is_empty() || UsageTags::is_name(text);
         fits.then(|| text.to_owned()).ok_or_else(|| "a tag, or nothing for uses without a tag".to_owned())
     });
-    let (mut groups, mut owner) = (None, None);
+    let (mut groups, mut owner, mut plan) = (None, None, None);
     if grouped {
-        let possible = |grouping: &Grouping| *grouping != Grouping::Owner || reach.owner().is_none();
+        let possible = |grouping: &Grouping| !grouping.is_of_owners() || reach.owner().is_none();
         let grouping = parameters.take("groupBy", |word| {
             let all = Grouping::ALL.into_iter().filter(possible).map(Grouping::as_str);
             Grouping::of(word).filter(possible).ok_or_else(|| words(&all.collect::<Vec<_>>()))
@@ -169,27 +170,30 @@ fn query(
             Some(owner) => Some(owner.clone()),
             None => parameters.owner(),
         };
+        if reach.owner().is_none() {
+            plan = parameters.take_parsed("plan");
+        }
     }
     let period = Period::new(from, to, granularity.unwrap_or_default(), now).unwrap_or_else(|invalid| {
         let place = if invalid == InvalidPeriod::Empty { "to" } else { "from" };
         parameters.problem(place, "conflict", invalid.to_string());
         Period::usual(now)
     });
-    let query = UsageQuery { period, filter: UsageFilter { key, owner, outcome, tag }, groups };
+    let query = UsageQuery { period, filter: UsageFilter { key, owner, plan, outcome, tag }, groups };
     if let Err(detail) = is_bounded(&query) {
-        parameters.problem("groupBy", "conflict", detail);
+        let place = if query.groups.is_some_and(|(grouping, _)| grouping.is_by_key()) { "groupBy" } else { "plan" };
+        parameters.problem(place, "conflict", detail);
     }
     query
 }
 
 /// Whether the report reads so much that it would be cut off.
 pub fn is_bounded(query: &UsageQuery) -> Result<(), &'static str> {
-    let UsageFilter { key, owner, .. } = &query.filter;
-    let reads_each_key = query.groups.is_some_and(|(grouping, _)| grouping.is_by_key());
     let longest = if query.period.granularity == Granularity::Hour { EACH_KEY_HOURS } else { EACH_KEY_DAYS };
-    if key.is_none() && owner.is_none() && reads_each_key && query.period.length() > longest {
+    if query.reads_each_key() && query.period.length() > longest {
         return Err(
-            "groups of all owners' keys reach over at most 7 days, or 6 hours with granularity=hour: give from and to, or an owner",
+            "groups of all owners' keys, and reports of a plan, reach over at most 7 days, or 6 hours with granularity=hour: \
+             give from and to, or an owner",
         );
     }
     Ok(())

@@ -81,6 +81,10 @@ pub(super) struct Group {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) owner: Option<Owner>,
+    /// The plan that the owners of the keys are on now, if grouped by plan; empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) plan: Option<String>,
     /// The key, if grouped by key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9A-Za-z]{22}$")]
@@ -143,9 +147,14 @@ impl Counts {
 }
 
 impl Group {
-    /// The key, the outcome, the tag or the owner.
+    /// The key, the outcome, the tag, the plan or the owner.
     fn name(&self) -> String {
-        let named = self.key_id.clone().or(self.outcome.map(str::to_owned)).or_else(|| self.tag.clone());
+        let named = self
+            .key_id
+            .clone()
+            .or(self.outcome.map(str::to_owned))
+            .or_else(|| self.tag.clone())
+            .or_else(|| self.plan.clone());
         let owner = || self.owner.as_ref().map(|owner| owner.subject.clone());
         named.or_else(owner).filter(|name| !name.is_empty()).unwrap_or_else(|| "-".to_owned())
     }
@@ -162,6 +171,7 @@ impl From<UsageGroup> for Group {
     fn from(group: UsageGroup) -> Self {
         Self {
             owner: group.owner.as_ref().map(Owner::new),
+            plan: group.plan,
             key_id: group.key.map(|id| id.to_string()),
             outcome: group.outcome.map(UseOutcome::as_str),
             tag: group.tag,

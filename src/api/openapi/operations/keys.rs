@@ -14,7 +14,9 @@ use super::{
 use crate::{
     api::wire::{
         failure::{Fault, FieldError, Missing, Reason},
-        request::queries::{OF_AN_OWNER, OF_EVENTS, OF_KEYS, OF_REVOCATIONS, OF_USAGE, OF_USAGE_GROUPS},
+        request::queries::{
+            OF_AN_OWNER, OF_EVENTS, OF_KEYS, OF_REVOCATIONS, OF_USAGE, OF_USAGE_GROUPS, OF_USAGE_PLANS,
+        },
     },
     domain::api_key::KeyId,
 };
@@ -166,6 +168,7 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("showUsage", "Show how often keys were used")
             .takes_checked(query(OF_USAGE))
             .takes(query(OF_USAGE_GROUPS))
+            .takes(admin.then(|| query(OF_USAGE_PLANS)).into_iter().flatten())
             .takes(admin.then(|| query(OF_AN_OWNER)).into_iter().flatten())
             .stored()
             .answers(200, "The uses of all these keys together", "UsageReport")

@@ -129,8 +129,9 @@ pub(crate) const OF_USAGE_GROUPS: &[Parameter] = &[
     ("keyId", "Only uses of this key.", || json!({ "type": "string", "format": "key-id" })),
     (
         "groupBy",
-        "Also the sums of the groups with the most uses. CSV has the groups instead of the intervals. `owner` is for \
-         administrators. Over all owners, `owner` and `key` are possible for at most 7 days, or 6 hours by hour.",
+        "Also the sums of the groups with the most uses. CSV has the groups instead of the intervals. `owner` and `plan`, the \
+         plan that the owner is on now, are for administrators. Over all owners, these and `key` are possible for at most 7 \
+         days, or 6 hours by hour.",
         || json!({ "type": "string", "enum": Grouping::ALL.map(Grouping::as_str) }),
     ),
     (
@@ -139,6 +140,14 @@ pub(crate) const OF_USAGE_GROUPS: &[Parameter] = &[
         || json!({ "type": "integer", "minimum": 1, "maximum": GROUPS_MAX, "default": GROUPS_DEFAULT }),
     ),
 ];
+
+/// A further parameter of administrators' reports that are not about one key.
+pub(crate) const OF_USAGE_PLANS: &[Parameter] = &[(
+    "plan",
+    "Only uses of keys whose owners are on this plan now, over at most 7 days, or 6 hours by hour, unless an owner or a key \
+     is given as well.",
+    plan_name,
+)];
 
 /// The parameters of owner lists, without [`OF_AN_OWNER`].
 pub(crate) const OF_OWNERS: &[Parameter] = &[
