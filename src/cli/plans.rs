@@ -11,7 +11,7 @@ use keyward::{
         api_key::Environment,
         limits::AskedLimit,
         listing::Page,
-        plan::{self, Caps, PLAN_KEYS_MAX, PlanName},
+        plan::{self, Caps, PLAN_KEYS_MAX, PlanCredits, PlanName},
         plan_changes::{PlanChange, PlanDeletion, PlanDid, PlanRefusal},
         precondition::Preconditions,
         scope::Scopes,
@@ -21,7 +21,7 @@ use keyward::{
 };
 
 use super::shared::{
-    DatabaseOptions, Desk, PAGE, granted,
+    DatabaseOptions, Desk, PAGE, credits, granted,
     limits::{asked, read, written},
     now, operator,
     output::{print, print_line},
@@ -82,7 +82,7 @@ What is not given is neither limited nor capped, whatever the plan said before.
 
 Examples:
   keyward plans set free --limit month=10000/month --max-keys 3 \\
-    --environment test
+    --credits 1000,refill=1000/monthly,max=1000 --environment test
   keyward plans set pro --limit month=1000000/month --limit minute=6000/1m \\
     --max-keys 50 --max-lifetime 365d --scope orders:read --scope orders:write")]
 struct Set {
@@ -94,6 +94,9 @@ struct Set {
     /// A limit that all keys of an owner share, such as minute=1000/1m; may be repeated.
     #[arg(long, value_name = "LIMIT", value_parser = read)]
     limit: Vec<AskedLimit>,
+    /// Credits of an owner who is put on it, such as 10000,refill=10000/monthly,max=20000.
+    #[arg(long, value_name = "CREDITS", value_parser = plan_credits)]
+    credits: Option<PlanCredits>,
     /// The most keys of an owner that are neither revoked nor expired.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=i64::from(PLAN_KEYS_MAX)))]
     max_keys: Option<u32>,
@@ -112,6 +115,12 @@ struct Set {
     /// Print JSON, as the API has it.
     #[arg(long)]
     json: bool,
+}
+
+fn plan_credits(text: &str) -> Result<PlanCredits, String> {
+    let asked = credits::read(text)?;
+    let amount = asked.remaining.ok_or("begin with a number: the balance of an owner who is put on the plan")?;
+    Ok(PlanCredits { amount, max: asked.max.flatten(), refill: asked.refill.flatten() })
 }
 
 /// The API has whole seconds.
@@ -162,6 +171,7 @@ impl Set {
             name: self.name.clone(),
             description: self.description,
             limits: asked(&self.limit)?,
+            credits: self.credits,
             caps: Caps {
                 max_keys: self.max_keys,
                 max_lifetime: self.max_lifetime,
@@ -216,6 +226,7 @@ fn tell(plan: &plan::Plan, json: bool) -> anyhow::Result<()> {
         ("name", name),
         ("description", or_dash(description)),
         ("limits", limits),
+        ("credits", plan.content.credits.map_or("none".to_owned(), |credits| credits.to_string())),
         ("keys", keys),
         ("lifetime", lifetime),
         ("scopes", scopes),

@@ -2,12 +2,14 @@
 
 use std::{fmt, num::NonZeroI64, str::FromStr, time::Duration};
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
     api_key::Environment,
-    limits::{LimitName, Limits},
+    limits::{CreditRules, LimitName, Limits, Refill},
+    role::Role,
     scope::Scopes,
     text::KeyDescription,
 };
@@ -50,15 +52,57 @@ impl fmt::Display for PlanName {
 }
 
 /// What a plan gives to an owner who is on it, and what it caps.
-// Credits that a plan gives belong here, beside `limits`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanContent {
     /// Who it is for.
     pub description: Option<KeyDescription>,
     /// The limits that all keys of an owner share.
     pub limits: Limits,
+    /// The credits that an owner gets who is put on it and has none of their own.
+    pub credits: Option<PlanCredits>,
     /// The caps on the owner's keys.
     pub caps: Caps,
+}
+
+/// Credits that a plan gives, and that go with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanCredits {
+    /// The balance that an owner begins with.
+    pub amount: u64,
+    /// A refill adds nothing beyond this.
+    pub max: Option<u64>,
+    /// The refill, if there is one.
+    pub refill: Option<Refill>,
+}
+
+impl PlanCredits {
+    /// The rules of an owner's balance. No owner can change what a plan gives.
+    pub fn rules(&self) -> CreditRules {
+        CreditRules { max: self.max, refill: self.refill, set_by: Role::Administrator }
+    }
+
+    /// For the audit.
+    pub fn to_json(&self) -> Value {
+        let mut told = self.rules().to_json();
+        if let Some(members) = told.as_object_mut() {
+            members.remove("setBy");
+        }
+        told["amount"] = json!(self.amount);
+        told
+    }
+}
+
+impl fmt::Display for PlanCredits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.amount)?;
+        if let Some(Refill { amount, interval }) = self.refill {
+            write!(formatter, ", {amount} more {}", interval.as_str())?;
+        }
+        if let Some(max) = self.max {
+            write!(formatter, ", up to {max}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Caps on the keys of an owner. `None`: what the configuration allows.
@@ -91,7 +135,10 @@ impl Plan {
         let Caps { max_keys, max_lifetime, scopes, environments } = &self.content.caps;
         let description = self.content.description.as_ref().map(KeyDescription::as_str);
         let (limits, at) = (self.content.limits.to_stored(), self.updated_at.unix_timestamp_nanos() / 1000);
-        let text = format!("{description:?} {limits} {max_keys:?} {max_lifetime:?} {scopes:?} {environments:?} {at}");
+        let credits = &self.content.credits;
+        let text = format!(
+            "{description:?} {limits} {credits:?} {max_keys:?} {max_lifetime:?} {scopes:?} {environments:?} {at}"
+        );
         let hash: [u8; 32] = Sha256::digest(text).into();
         let number = i64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));
         // Without the sign, it looks like any other version.
@@ -162,15 +209,16 @@ mod tests {
             let content = PlanContent { caps, ..PlanContent::default() };
             Plan { name: "free".parse().expect("a name"), content, updated_at: datetime!(2026-11-29 12:00 UTC) }
         };
-        let mut others = [plan(), plan(), plan(), plan(), plan(), plan()];
+        let mut others = [plan(), plan(), plan(), plan(), plan(), plan(), plan()];
         others[0].content.caps.max_keys = None;
         others[1].content.caps.scopes = Some(Scopes::default());
         others[2].content.caps.environments = None;
         others[3].content.description = "for everybody".parse().ok();
         others[4].content.caps.max_lifetime = Some(Duration::from_secs(86_401));
         others[5].updated_at += time::Duration::microseconds(1);
+        others[6].content.credits = Some(PlanCredits { amount: 1, max: None, refill: None });
         let versions: std::collections::BTreeSet<_> = others.iter().chain([&plan()]).map(Plan::version).collect();
-        assert_eq!(versions.len(), 7);
+        assert_eq!(versions.len(), 8);
         assert_eq!(plan().version(), plan().version());
     }
 }

@@ -142,6 +142,8 @@ impl TryFrom<ManagedRow> for ManagedKey {
             refill_day: row.refill_day,
             next_refill: row.next_refill,
             set_by: row.credits_set_by,
+            // Only owners are on plans.
+            from_plan: false,
         };
         let credits = credits.read().map_err(|what| corrupt(row.id, &what))?;
         let created_by = creator.read().map_err(|kind| corrupt(row.id, &format!("creator {kind}")))?;
@@ -194,6 +196,7 @@ pub(super) struct CreditsColumns {
     pub(super) refill_day: Option<i32>,
     pub(super) next_refill: Option<OffsetDateTime>,
     pub(super) set_by: Option<String>,
+    pub(super) from_plan: bool,
 }
 
 impl CreditsColumns {
@@ -204,14 +207,7 @@ impl CreditsColumns {
     pub(super) fn read(self) -> Result<Option<Credits>, String> {
         let Some(remaining) = self.remaining else { return Ok(None) };
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
-        let refill = match (self.refill_amount, self.refill_every) {
-            (Some(amount), Some(every)) => {
-                let day = self.refill_day.map(|day| u64::from(day.unsigned_abs()));
-                let interval = RefillInterval::of(&every, day).map_err(|error| format!("refill: {error}"))?;
-                Some(Refill { amount: count(amount), interval })
-            }
-            _ => None,
-        };
+        let refill = refill(self.refill_amount, self.refill_every.as_deref(), self.refill_day)?;
         // Without a word that we know, nobody but an administrator can have set them.
         let set_by = self.set_by.as_deref().and_then(Role::of).unwrap_or(Role::Administrator);
         Ok(Some(Credits {
@@ -219,8 +215,20 @@ impl CreditsColumns {
             unsettled: count(self.unsettled.unwrap_or_default()),
             rules: CreditRules { max: self.max.map(count), refill, set_by },
             next_refill_at: self.next_refill,
+            from_plan: self.from_plan,
         }))
     }
+}
+
+/// A refill, as the tables have it.
+///
+/// # Errors
+/// What makes no sense.
+pub(super) fn refill(amount: Option<i64>, every: Option<&str>, day: Option<i32>) -> Result<Option<Refill>, String> {
+    let (Some(amount), Some(every)) = (amount, every) else { return Ok(None) };
+    let day = day.map(|day| u64::from(day.unsigned_abs()));
+    let interval = RefillInterval::of(every, day).map_err(|error| format!("refill: {error}"))?;
+    Ok(Some(Refill { amount: u64::try_from(amount).unwrap_or_default(), interval }))
 }
 
 /// An actor, as the tables store it.

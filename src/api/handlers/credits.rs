@@ -63,6 +63,8 @@ pub(crate) struct Credits {
     /// Who has set them. What an administrator has set, the owner can't change.
     #[schema(value_type = Switcher)]
     set_by: &'static str,
+    /// Whether they came with the owner's plan, and go with it. Then the plan's refill is theirs.
+    from_plan: bool,
 }
 
 /// What is added to credits again and again.
@@ -109,19 +111,22 @@ impl CreditsLeft {
 
 impl Credits {
     pub(crate) fn new(credits: &limits::Credits) -> Self {
-        let refill = credits.rules.refill.map(|limits::Refill { amount, interval }| Refill {
-            amount,
-            interval: interval.as_str(),
-            day: interval.day(),
-        });
         Self {
             remaining: credits.remaining,
             unsettled: credits.unsettled,
             max: credits.rules.max,
-            refill,
+            refill: credits.rules.refill.map(Refill::new),
             next_refill_at: credits.next_refill_at,
             set_by: credits.rules.set_by.as_str(),
+            from_plan: credits.from_plan,
         }
+    }
+}
+
+impl Refill {
+    pub(crate) fn new(refill: limits::Refill) -> Self {
+        let limits::Refill { amount, interval } = refill;
+        Self { amount, interval: interval.as_str(), day: interval.day() }
     }
 }
 
@@ -148,7 +153,7 @@ pub(crate) fn asked_anew(value: Value) -> Read<AskedCredits> {
     Ok(asked)
 }
 
-fn refill(value: Value) -> Read<limits::Refill> {
+pub(crate) fn refill(value: Value) -> Read<limits::Refill> {
     let mut fields = Fields::within(object(value)?, String::new(), REFILL);
     let amount = fields.require("amount", |value| amount(&value));
     let day = fields.take("day", |value| whole_number(&value).map_or_else(|| refused(InvalidCredits::Day), Ok));
@@ -167,12 +172,12 @@ fn refill(value: Value) -> Read<limits::Refill> {
     fields.finish_within(refill)
 }
 
-fn amount(value: &Value) -> Read<u64> {
+pub(crate) fn amount(value: &Value) -> Read<u64> {
     let number = whole_number(value).filter(|number| (1..=AMOUNT_MAX).contains(number));
     number.map_or_else(|| refused(InvalidCredits::Amount), Ok)
 }
 
-fn balance(value: &Value) -> Read<u64> {
+pub(crate) fn balance(value: &Value) -> Read<u64> {
     let number = whole_number(value).filter(|number| *number <= AMOUNT_MAX);
     number.map_or_else(|| refused(InvalidCredits::Balance), Ok)
 }

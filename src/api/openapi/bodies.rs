@@ -6,8 +6,8 @@ use crate::{
     api::wire::request::{
         bodies::{
             BULK_REVOCATION, Body, CHECK, CONDITIONS, CREDITS, KEY_PATCH, LIMIT, NEW_KEY, NEW_KEY_OF_AN_OWNER, NOTHING,
-            OWNER_LIMITS, OWNER_MEMBERS, OWNER_PLAN, PLAN, QUESTION, QUESTIONS, REASON_ONLY, REFILL, ROTATION,
-            TOKEN_REVOCATION, TOP_UP,
+            OWNER_LIMITS, OWNER_MEMBERS, OWNER_PLAN, PLAN, PLAN_CREDITS, QUESTION, QUESTIONS, REASON_ONLY, REFILL,
+            ROTATION, TOKEN_REVOCATION, TOP_UP,
         },
         schema::{NO_NUL, owner_id, reference},
     },
@@ -62,6 +62,7 @@ fn example(schema: &str) -> Value {
         "PlanToSet" => json!({
             "description": "for customers who pay",
             "limits": [{ "name": "month", "limit": 1_000_000, "window": "month" }],
+            "credits": { "amount": 10_000, "max": 20_000, "refill": { "amount": 10_000, "interval": "monthly" } },
             "maxKeys": 50,
             "maxLifetime": 31_536_000,
             "scopes": ["orders:read", "orders:write"],
@@ -86,6 +87,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("NewKeyOfAnOwner", with_one_expiry(object(NEW_KEY_OF_AN_OWNER, &["owner"]))),
         ("OwnerLimitsToSet", object(OWNER_LIMITS, &["limits"])),
         ("PlanToSet", object(PLAN, &[])),
+        ("PlanCreditsToSet", object(PLAN_CREDITS, &["amount"])),
         ("OwnerPlanToSet", object(OWNER_PLAN, &["plan"])),
         ("WhichOwner", which_owner()),
         ("CreditsToSet", object(CREDITS, &[])),

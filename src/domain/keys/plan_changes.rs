@@ -6,7 +6,7 @@ use crate::domain::{
     ledger::Refusal,
     limits::AskedLimits,
     owner::Owner,
-    plan::{AssignedPlan, Caps, Plan, PlanName},
+    plan::{AssignedPlan, Caps, Plan, PlanCredits, PlanName},
     precondition::Preconditions,
     text::KeyDescription,
 };
@@ -20,6 +20,8 @@ pub struct PlanChange {
     pub description: Option<KeyDescription>,
     /// The complete new limits.
     pub limits: AskedLimits,
+    /// The new credits.
+    pub credits: Option<PlanCredits>,
     /// The complete new caps.
     pub caps: Caps,
     /// The preconditions on the plan until now.

@@ -31,6 +31,8 @@ pub struct Credits {
     pub rules: CreditRules,
     /// When the next refill comes.
     pub next_refill_at: Option<OffsetDateTime>,
+    /// Whether they came with the owner's plan, and go with it.
+    pub from_plan: bool,
 }
 
 /// What makes a balance grow, and who decides on it.
@@ -309,7 +311,7 @@ mod tests {
 
     fn credits(set_by: Role) -> Credits {
         let rules = CreditRules { max: Some(500), refill: None, set_by };
-        Credits { remaining: 100, unsettled: 5, rules, next_refill_at: None }
+        Credits { remaining: 100, unsettled: 5, rules, next_refill_at: None, from_plan: false }
     }
 
     #[test]

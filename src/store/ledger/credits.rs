@@ -7,6 +7,7 @@ use super::super::rows::CreditsColumns;
 use crate::domain::{
     key_record::ManagedKey,
     limits::{CreditRules, Credits, CreditsChange, Holder, Refill, SpentCredits},
+    plan::{PlanCredits, PlanName},
     ports::StoreError,
     role::Role,
 };
@@ -40,7 +41,11 @@ pub(super) async fn apply(
     change: &CreditsChange,
 ) -> Result<Option<SpentCredits>, StoreError> {
     let version = match change {
-        CreditsChange::Define(rules, set_to) => Some(define(connection, holder, rules, *set_to).await?),
+        CreditsChange::Define(rules, set_to) => {
+            let version = define(connection, holder, rules, *set_to).await?;
+            came_with(connection, holder, None).await?;
+            Some(version)
+        }
         CreditsChange::Add(amount) => {
             let query = sqlx::query_scalar!("SELECT add_credits($1, $2)", uuid(holder), number(*amount));
             query.fetch_one(connection).await?
@@ -52,6 +57,28 @@ pub(super) async fn apply(
         }
     };
     Ok(version.map(|version| SpentCredits { holder, version }))
+}
+
+/// Gives an owner the credits of the plan with this name, in place of any that there are.
+pub(super) async fn give(
+    connection: &mut PgConnection,
+    holder: Holder,
+    plan: &PlanName,
+    credits: &PlanCredits,
+) -> Result<SpentCredits, StoreError> {
+    let version = define(connection, holder, &credits.rules(), Some(credits.amount)).await?;
+    came_with(connection, holder, Some(plan)).await?;
+    Ok(SpentCredits { holder, version })
+}
+
+/// Notes which plan the credits came with, if any.
+async fn came_with(connection: &mut PgConnection, holder: Holder, plan: Option<&PlanName>) -> Result<(), sqlx::Error> {
+    let query = sqlx::query!(
+        "UPDATE credits SET from_plan = $2 WHERE holder = $1 AND from_plan IS DISTINCT FROM $2",
+        uuid(holder),
+        plan.map(PlanName::as_str),
+    );
+    query.execute(connection).await.map(drop)
 }
 
 async fn define(
@@ -80,7 +107,7 @@ pub(super) async fn read(connection: &mut PgConnection, holder: Holder) -> Resul
         r#"SELECT (balance).remaining AS "remaining!", (balance).unsettled AS "unsettled!", (balance).max AS "max?",
                   (balance).refill_amount AS "refill_amount?", (balance).refill_every AS "refill_every?",
                   (balance).refill_day AS "refill_day?", (balance).next_refill AS "next_refill?",
-                  (balance).set_by AS "set_by!"
+                  (balance).set_by AS "set_by!", (balance).from_plan IS NOT NULL AS "from_plan!"
            FROM (SELECT refilled_credits(credits, clock_timestamp()) AS balance FROM credits WHERE holder = $1
                  OFFSET 0) AS refilled"#,
         uuid(holder),
@@ -95,6 +122,7 @@ pub(super) async fn read(connection: &mut PgConnection, holder: Holder) -> Resul
         refill_day: row.refill_day,
         next_refill: row.next_refill,
         set_by: Some(row.set_by),
+        from_plan: row.from_plan,
     };
     columns.read().map_err(|what| StoreError::Corrupt(format!("credits {}: {what}", uuid(holder))))
 }
@@ -103,6 +131,6 @@ pub(super) fn uuid(holder: Holder) -> Uuid {
     Uuid::from_u128(holder.as_u128())
 }
 
-fn number(amount: u64) -> i64 {
+pub(super) fn number(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }

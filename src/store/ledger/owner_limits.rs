@@ -2,6 +2,7 @@
 
 use serde_json::{Map, json};
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
 use super::{
     Store, audit, credits,
@@ -63,7 +64,7 @@ impl Store {
                     after.allowance.credits = credits::read(transaction, holder).await?;
                 }
                 if changed {
-                    write(transaction, change, &after).await?;
+                    write(transaction, owner, &after, change.at).await?;
                     let event = event(change, &before.allowance, &after.allowance, credits.as_ref());
                     audit::write(transaction, change.at, &[], owner, by.author, &event).await?;
                 }
@@ -84,7 +85,7 @@ impl Store {
 #[derive(Clone, Default)]
 pub(super) struct Current {
     pub(super) allowance: OwnerAllowance,
-    version: Option<i64>,
+    pub(super) version: Option<i64>,
 }
 
 fn decide(change: &OwnerLimitsChange, before: &OwnerAllowance) -> Result<(Limits, Option<CreditsChange>), Refusal> {
@@ -141,8 +142,13 @@ pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Res
 }
 
 /// An owner without limits and credits has no row.
-async fn write(connection: &mut PgConnection, change: &OwnerLimitsChange, after: &Current) -> Result<(), sqlx::Error> {
-    let (issuer, subject) = (&*change.owner.issuer, &*change.owner.subject);
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    after: &Current,
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    let (issuer, subject) = (&*owner.issuer, &*owner.subject);
     let limits = &after.allowance.limits;
     if limits.is_empty() && after.version.is_none() {
         let query = sqlx::query!("DELETE FROM owner_limits WHERE issuer = $1 AND subject = $2", issuer, subject);
@@ -156,7 +162,7 @@ async fn write(connection: &mut PgConnection, change: &OwnerLimitsChange, after:
         subject,
         limits.to_stored(),
         after.version,
-        change.at,
+        at,
     );
     query.execute(connection).await.map(drop)
 }

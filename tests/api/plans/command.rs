@@ -12,15 +12,24 @@ async fn plans_are_set_shown_listed_assigned_and_deleted_as_by_the_api() {
     let plans = async |arguments: &[&str]| keyward(replica.database(), &[&["plans"], arguments].concat()).await;
     let owners = async |arguments: &[&str]| keyward(replica.database(), &[&["owners"], arguments].concat()).await;
     let set = ["set", "pro", "--limit", "month=1000/month", "--max-keys", "2", "--max-lifetime", "90d"];
+    let set = [&set[..], &["--credits", "100,refill=50/monthly,day=15,max=200"]].concat();
     let caps = ["--scope", "b", "--scope", "a", "--environment", "test", "--description", "who pays", "--json"];
     let made = json(&plans(&[&set[..], &caps[..]].concat()).await.succeeded());
     let by_the_api = root.gets(&replica, &format!("{PLANS}/pro")).await.is(200);
     shown::same_json(&made, &by_the_api, "");
     assert_eq!((&made["maxLifetime"], &made["scopes"]), (&value!(7_776_000), &value!(["a", "b"])));
+    let refill = value!({ "amount": 50, "interval": "monthly", "day": 15 });
+    assert_eq!(made["credits"], value!({ "amount": 100, "max": 200, "refill": refill }));
     assert_eq!(made["limits"], value!([super::shown(&limit("month", 1000, "month"))]));
     assert_eq!(json(&plans(&["show", "pro", "--json"]).await.succeeded()), made);
     let told = plans(&["show", "pro"]).await.succeeded();
-    for fact in ["name         pro\n", "limits       month=1000/month\n", "lifetime     90d\n", "environments test\n"] {
+    for fact in [
+        "name         pro\n",
+        "limits       month=1000/month\n",
+        "lifetime     90d\n",
+        "credits      100, 50 more monthly, up to 200\n",
+        "environments test\n",
+    ] {
         assert!(told.contains(fact), "{told}");
     }
     plans(&["set", "bare", "--no-scopes"]).await.succeeded();
@@ -69,6 +78,7 @@ async fn plans_are_set_shown_listed_assigned_and_deleted_as_by_the_api() {
     for misuse in [
         &["plans", "set", "a b"][..],
         &["plans", "set", "pro", "--max-keys", "0"],
+        &["plans", "set", "pro", "--credits", "refill=5/daily"],
         &["plans", "set", "pro", "--max-lifetime", "1500ms"],
         &["plans", "set", "pro", "--scope", "a b"],
         &["plans", "set", "pro", "--scope", "a", "--no-scopes"],

@@ -20,6 +20,7 @@ pub(crate) use self::{
     representation::{AssignedPlan, ChangedPlan, OwnPlan, PlanList},
 };
 use super::{
+    credits,
     keys::{Conditions, Read, representation::Confirmation, requests},
     limits,
 };
@@ -31,7 +32,7 @@ use crate::{
             cursor,
             failure::{Answer, Missing, Reason},
             request::{
-                bodies::{PLAN, SECONDS_MAX},
+                bodies::{PLAN, PLAN_CREDITS, SECONDS_MAX},
                 fields::{self, Fields, invalid, parsed, whole_number},
                 parameters::Parameters,
                 queries::OF_PLANS,
@@ -44,7 +45,7 @@ use crate::{
         api_key::{Environment, Keyring},
         limits::AskedLimits,
         listing::Page,
-        plan::{self, Caps, PLAN_KEYS_MAX, PlanName},
+        plan::{self, Caps, PLAN_KEYS_MAX, PlanCredits, PlanName},
         plan_changes::{PlanChange, PlanDeletion, PlanDid},
         text::KeyDescription,
     },
@@ -93,8 +94,8 @@ pub(crate) async fn replace(
 ) -> Answer {
     let name = read_name(&name)?;
     let preconditions = Conditions::of(&request)?.of_change();
-    let (description, limits, caps) = content(&request, &body)?;
-    let change = PlanChange { name, description, limits, caps, preconditions, at: now() };
+    let (description, limits, credits, caps) = content(&request, &body)?;
+    let change = PlanChange { name, description, limits, credits, caps, preconditions, at: now() };
     let changed = services.lifecycle.change_plan(change, caller).await;
     let changed = changed.map_err(unavailable(&request, "change a plan"))??;
     let confirmation = Confirmation::new(&changed.propagated);
@@ -140,17 +141,26 @@ fn etag(plan: &plan::Plan) -> (HeaderName, String) {
 pub(crate) fn content(
     request: &HttpRequest,
     body: &Bytes,
-) -> Result<(Option<KeyDescription>, AskedLimits, Caps), Reason> {
+) -> Result<(Option<KeyDescription>, AskedLimits, Option<PlanCredits>, Caps), Reason> {
     let mut fields = Fields::of(request, body, PLAN)?;
     let description = fields.take("description", parsed);
     let limits = fields.take("limits", limits::asked_of_owner);
+    let credits = fields.take("credits", plan_credits);
     let caps = Caps {
         max_keys: fields.take("maxKeys", most_keys),
         max_lifetime: fields.take("maxLifetime", lifetime),
         scopes: fields.take("scopes", requests::scopes),
         environments: fields.take("environments", environments),
     };
-    fields.finish(Some((description, limits.unwrap_or_default(), caps)))
+    fields.finish(Some((description, limits.unwrap_or_default(), credits, caps)))
+}
+
+fn plan_credits(value: Value) -> fields::Read<PlanCredits> {
+    let mut fields = Fields::within(fields::object(value)?, String::new(), PLAN_CREDITS);
+    let amount = fields.require("amount", |value| credits::balance(&value));
+    let max = fields.take("max", |value| credits::amount(&value));
+    let refill = fields.take("refill", credits::refill);
+    fields.finish_within(amount.map(|amount| PlanCredits { amount, max, refill }))
 }
 
 fn most_keys(value: Value) -> fields::Read<u32> {

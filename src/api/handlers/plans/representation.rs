@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         handlers::{
+            credits::Refill,
             keys::representation::{Confirmation, Environment, Owner},
             limits::Limit,
         },
@@ -29,6 +30,9 @@ pub struct Plan {
     /// The limits that all keys of an owner share. A limit of the owner with the same name replaces one of the plan.
     #[schema(max_items = 10)]
     limits: Vec<Limit>,
+    /// What an owner gets who is put on the plan and has no credits of their own; `null`: nothing.
+    #[schema(required)]
+    credits: Option<PlanCredits>,
     /// The most keys of an owner that are neither revoked nor expired; `null`: as many as the configuration allows.
     #[schema(required, minimum = 1, maximum = 1_000_000, example = 50)]
     max_keys: Option<u32>,
@@ -44,6 +48,20 @@ pub struct Plan {
     /// When the plan was made or changed.
     #[serde(serialize_with = "times::required")]
     updated_at: OffsetDateTime,
+}
+
+/// Credits that a plan gives, and that go with it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PlanCredits {
+    /// The balance that an owner begins with.
+    #[schema(example = 10_000)]
+    amount: u64,
+    /// A refill adds nothing beyond this.
+    #[schema(required, minimum = 1)]
+    max: Option<u64>,
+    /// What is added again and again.
+    #[schema(required)]
+    refill: Option<Refill>,
 }
 
 /// A page of plans, ordered by name.
@@ -122,11 +140,16 @@ pub(crate) struct AssignedPlan {
 impl Plan {
     /// This plan.
     pub fn new(plan: &plan::Plan) -> Self {
-        let plan::PlanContent { description, limits, caps } = &plan.content;
+        let plan::PlanContent { description, limits, credits, caps } = &plan.content;
         Self {
             name: plan.name.as_str().to_owned(),
             description: description.as_ref().map(|description| description.as_str().to_owned()),
             limits: limits.as_slice().iter().map(Limit::new).collect(),
+            credits: credits.map(|plan::PlanCredits { amount, max, refill }| PlanCredits {
+                amount,
+                max,
+                refill: refill.map(Refill::new),
+            }),
             max_keys: caps.max_keys,
             max_lifetime: caps.max_lifetime.map(|span| span.as_secs()),
             scopes: caps.scopes.as_ref().map(|scopes| scopes.iter().map(str::to_owned).collect()),

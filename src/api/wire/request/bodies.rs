@@ -53,6 +53,10 @@ pub(crate) const CHECK: Body = &[ONE_CHECK];
 pub(crate) const PLAN: Body = &[&[
     ("description", || or_null(line(DESCRIPTION_MAX))),
     ("limits", || described(list_of_limits(&["array", "null"]), "The limits that all keys of an owner share.")),
+    ("credits", || {
+        let about = "What an owner gets who is put on the plan and has no credits of their own.";
+        json!({ "anyOf": [reference("PlanCreditsToSet"), { "type": "null" }], "description": about })
+    }),
     ("maxKeys", || {
         let about = "The most keys of an owner that are neither revoked nor expired.";
         or_null(json!({ "type": "integer", "minimum": 1, "maximum": PLAN_KEYS_MAX, "description": about }))
@@ -68,6 +72,18 @@ pub(crate) const PLAN: Body = &[&[
             "items": reference("Environment"),
             "description": about,
         })
+    }),
+]];
+/// Credits within a plan.
+pub(crate) const PLAN_CREDITS: Body = &[&[
+    ("amount", || {
+        let about = "The balance that an owner begins with.";
+        json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": about })
+    }),
+    ("max", || or_null(amount("A refill adds nothing beyond this."))),
+    ("refill", || {
+        let about = "What is added again and again.";
+        json!({ "anyOf": [reference("RefillToSet"), { "type": "null" }], "description": about })
     }),
 ]];
 pub(crate) const OWNER_PLAN: Body = &[&[("plan", || {

@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{Store, assigned_plan};
+use super::{Store, assigned_plan, credits::follow_plan};
 use crate::{
     domain::{
         audit::Action,
@@ -73,18 +73,23 @@ impl Store {
         }
         let assigned = plan.clone().map(|plan| AssignedPlan { plan, by: said_by(*on_word_of) });
         write(transaction, assignment).await?;
+        // The lock of the new plan as well, so that its credits are those of a change before, or are changed by one after.
+        lock_owner(transaction, owner).await?;
         let before = current.0.map(|current| current.plan);
-        let changed = before != assigned;
+        let is_other = before.as_ref().map(|before| &before.plan) != plan.as_ref();
+        let credits = follow_plan(transaction, assignment, is_other).await?;
+        let changed = before != assigned || credits.is_some();
         if changed {
             let name = |plan: &Option<AssignedPlan>| plan.as_ref().map(|plan| plan.plan.as_str().to_owned());
             let by_whom = |plan: &Option<AssignedPlan>| plan.as_ref().map(|plan| plan.by.as_str());
-            let details = Map::from_iter([(
-                "changes".to_owned(),
-                json!({
-                    "plan": { "from": name(&before), "to": name(&assigned) },
-                    "assignedBy": { "from": by_whom(&before), "to": by_whom(&assigned) },
-                }),
-            )]);
+            let mut changes = json!({
+                "plan": { "from": name(&before), "to": name(&assigned) },
+                "assignedBy": { "from": by_whom(&before), "to": by_whom(&assigned) },
+            });
+            if let Some(credits) = credits {
+                changes["credits"] = credits;
+            }
+            let details = Map::from_iter([("changes".to_owned(), changes)]);
             let event = Event { action: Action::OwnerPlanChanged, details };
             audit::write(transaction, *at, &[], owner, by.author, &event).await?;
         }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use super::{Store, one_plan};
+use super::{Store, credits::follow_change, one_plan};
 use crate::{
     domain::{
         audit::{Action, Author},
@@ -12,14 +12,14 @@ use crate::{
         ledger::{Event, Refusal, Together},
         limits::Limits,
         owner::Owner,
-        plan::{Caps, PLANS_MAX, Plan, PlanContent, PlanName},
+        plan::{Caps, PLANS_MAX, Plan, PlanContent, PlanCredits, PlanName},
         plan_changes::{PlanChange, PlanChanged, PlanDeletion, PlanDid, PlanRefusal},
         ports::StoreError,
         precondition::Preconditions,
         role::Role,
         text::KeyDescription,
     },
-    store::ledger::{announce, audit},
+    store::ledger::{announce, audit, credits::number},
 };
 
 /// How many owners on a plan are counted.
@@ -46,7 +46,12 @@ impl Store {
             Ok(limits) => limits,
             Err(refused) => return Ok(Err(Refusal::from(refused).into())),
         };
-        let content = PlanContent { description: change.description.clone(), limits, caps: change.caps.clone() };
+        let content = PlanContent {
+            description: change.description.clone(),
+            limits,
+            credits: change.credits,
+            caps: change.caps.clone(),
+        };
         let did = match &before {
             None => PlanDid::Create,
             Some(before) if before.content != content => PlanDid::Change,
@@ -64,6 +69,8 @@ impl Store {
                 let plan = Plan { name: change.name.clone(), content, updated_at: change.at };
                 // It makes the trigger announce keys.
                 write(transaction, &plan).await?;
+                let credits = before.as_ref().and_then(|before| before.content.credits.as_ref());
+                follow_change(transaction, credits, &plan).await?;
                 let action = if before.is_some() { Action::PlanChanged } else { Action::PlanCreated };
                 let changes = changes(before.as_ref().map(|before| &before.content), &plan.content);
                 tell(transaction, change.at, by.author, action, &plan.name, Some(changes)).await?;
@@ -138,13 +145,18 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<(), sqlx::E
     let scopes: Option<Vec<String>> = scopes.as_ref().map(|scopes| scopes.iter().map(str::to_owned).collect());
     let environments: Option<Vec<String>> =
         environments.as_ref().map(|all| all.iter().map(|one| one.as_str().to_owned()).collect());
+    let credits = plan.content.credits;
+    let refill = credits.and_then(|credits| credits.refill);
     let query = sqlx::query!(
-        "INSERT INTO plans (name, description, limits, max_keys, max_lifetime, scopes, environments, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO plans (name, description, limits, max_keys, max_lifetime, scopes, environments, updated_at, credits_amount,
+                            credits_max, refill_amount, refill_every, refill_day)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (name) DO UPDATE
          SET description = excluded.description, limits = excluded.limits, max_keys = excluded.max_keys,
              max_lifetime = excluded.max_lifetime, scopes = excluded.scopes, environments = excluded.environments,
-             updated_at = excluded.updated_at",
+             updated_at = excluded.updated_at, credits_amount = excluded.credits_amount,
+             credits_max = excluded.credits_max, refill_amount = excluded.refill_amount,
+             refill_every = excluded.refill_every, refill_day = excluded.refill_day",
         plan.name.as_str(),
         plan.content.description.as_ref().map(KeyDescription::as_str),
         plan.content.limits.to_stored(),
@@ -153,6 +165,11 @@ async fn write(connection: &mut PgConnection, plan: &Plan) -> Result<(), sqlx::E
         scopes as Option<Vec<String>>,
         environments as Option<Vec<String>>,
         plan.updated_at,
+        credits.map(|credits| number(credits.amount)),
+        credits.and_then(|credits| credits.max).map(number),
+        refill.map(|refill| number(refill.amount)),
+        refill.map(|refill| refill.interval.as_str()),
+        refill.and_then(|refill| refill.interval.day()).map(i32::from),
     );
     query.execute(connection).await.map(drop)
 }
@@ -168,11 +185,12 @@ fn changes(before: Option<&PlanContent>, after: &PlanContent) -> Value {
 }
 
 /// The members as the API has them.
-fn members(content: &PlanContent) -> [(&'static str, Value); 6] {
+fn members(content: &PlanContent) -> [(&'static str, Value); 7] {
     let Caps { max_keys, max_lifetime, scopes, environments } = &content.caps;
     [
         ("description", content.description.as_ref().map(KeyDescription::as_str).into()),
         ("limits", content.limits.to_stored()),
+        ("credits", content.credits.as_ref().map(PlanCredits::to_json).into()),
         ("maxKeys", (*max_keys).into()),
         ("maxLifetime", max_lifetime.map(|span| span.as_secs()).into()),
         ("scopes", scopes.as_ref().map(|scopes| scopes.iter().collect::<Vec<_>>()).into()),

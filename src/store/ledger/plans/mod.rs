@@ -2,9 +2,11 @@
 //!
 //! - `change`: makes, changes and deletes plans
 //! - `assign`: puts owners on them
+//! - `credits`: gives owners the credits of their plan, and changes and takes them
 
 mod assign;
 mod change;
+mod credits;
 
 use std::time::Duration;
 
@@ -13,13 +15,13 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Statement, Store, owner_limits};
+use super::{super::rows::refill, Statement, Store, owner_limits};
 use crate::domain::{
     ledger::{Reach, Together},
     limits::Limits,
     listing::{Listed, Page, Place},
     owner::Owner,
-    plan::{Allotment, AssignedBy, AssignedPlan, Caps, Plan, PlanContent, PlanName},
+    plan::{Allotment, AssignedBy, AssignedPlan, Caps, Plan, PlanContent, PlanCredits, PlanName},
     plan_changes::{PlanAssigned, PlanAssignment, PlanChange, PlanChanged, PlanDeletion, PlanRefusal},
     ports::{StoreError, plans::PlanStore},
     scope::Scopes,
@@ -108,6 +110,11 @@ struct PlanRow {
     max_lifetime: Option<i64>,
     scopes: Option<Vec<String>>,
     environments: Option<Vec<String>>,
+    credits_amount: Option<i64>,
+    credits_max: Option<i64>,
+    refill_amount: Option<i64>,
+    refill_every: Option<String>,
+    refill_day: Option<i32>,
     updated_at: OffsetDateTime,
     /// Only for the plan of an owner.
     assigned_by: Option<String>,
@@ -123,7 +130,10 @@ macro_rules! plan_rows {
             crate::store::ledger::plans::PlanRow,
             r#"SELECT plans.name AS "name!", plans.description AS "description?", plans.limits::text AS "limits!",
                       plans.max_keys AS "max_keys?", plans.max_lifetime AS "max_lifetime?", plans.scopes AS "scopes?",
-                      plans.environments AS "environments?", plans.updated_at AS "updated_at!", "#
+                      plans.environments AS "environments?",
+                      plans.credits_amount AS "credits_amount?", plans.credits_max AS "credits_max?",
+                      plans.refill_amount AS "refill_amount?", plans.refill_every AS "refill_every?",
+                      plans.refill_day AS "refill_day?", plans.updated_at AS "updated_at!", "#
                 + $assigned_by
                 + r#" AS "assigned_by?" "#
                 + $rest
@@ -146,7 +156,11 @@ impl TryFrom<PlanRow> for Plan {
             scopes: scopes.transpose().map_err(|error| corrupt(error.to_string()))?,
             environments: environments.transpose().map_err(|error| corrupt(format!("environment {error}")))?,
         };
+        let count = |number: i64| u64::try_from(number).unwrap_or_default();
+        let refill = refill(row.refill_amount, row.refill_every.as_deref(), row.refill_day).map_err(corrupt)?;
+        let credits = |amount| PlanCredits { amount: count(amount), max: row.credits_max.map(count), refill };
         let content = PlanContent {
+            credits: row.credits_amount.map(credits),
             limits: Limits::from_stored(&row.limits).map_err(|error| corrupt(format!("limits: {error}")))?,
             description: row.description.clone().map(KeyDescription::from_stored),
             caps,
