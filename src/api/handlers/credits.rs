@@ -1,43 +1,23 @@
-//! Credits in requests and responses, and the routes that top them up.
+//! Credits in requests and responses. The routes that top them up are in `top_ups`.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Bytes, Data, Path},
-};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{
-    keys::{log_change, representation::Confirmation},
-    owner_limits::ChangedOwnerLimits,
-};
 use crate::{
-    api::{
-        access::root_span::in_request,
-        services::{Services, unavailable},
-        wire::{
-            actor::Switcher,
-            failure::{Answer, Missing, Reason},
-            owner_id,
-            request::{
-                bodies::{CREDITS, REFILL, TOP_UP},
-                fields::{Fields, Read, invalid, object, parsed, text, whole_number},
-                idempotency,
-            },
-            times::{self, now},
+    api::wire::{
+        actor::Switcher,
+        request::{
+            bodies::{CREDITS, REFILL},
+            fields::{Fields, Read, invalid, object, text, whole_number},
         },
+        times,
     },
-    auth::lifecycle::{Caller, KeyTopUp},
     domain::{
-        limits::{self, AMOUNT_MAX, Allowance, AskedCredits, InvalidCredits, RefillInterval, TopUp},
-        owner_limits::{OwnerCredits, OwnerLimitsChange},
-        precondition::Preconditions,
+        limits::{self, AMOUNT_MAX, Allowance, AskedCredits, InvalidCredits, RefillInterval},
         role::Role,
-        text::ChangeReason,
     },
-    telemetry::outage::millis,
 };
 
 /// Credits: a balance that requests spend.
@@ -184,74 +164,4 @@ pub(crate) fn balance(value: &Value) -> Read<u64> {
 
 fn refused<T>(error: InvalidCredits) -> Read<T> {
     invalid("invalid", error.to_string())
-}
-
-/// `POST /v1/keys/{id}/credits`: answers once every replica applies the change.
-pub(crate) async fn top_up_key(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    id: Path<String>,
-    body: Bytes,
-) -> Answer {
-    let (id, now) = (super::keys::key_id(&id)?, now());
-    let (top_up, reason) = read_top_up(&request, &body)?;
-    let once = idempotency::of(&request, &caller, &body)?;
-    let order = KeyTopUp { id, top_up, reason, once };
-    let changed = services.lifecycle.top_up(order, caller, now).await;
-    let changed = changed.map_err(unavailable(&request, "top up a key"))??;
-    log_change(&request, &changed, "top up a key");
-    Ok(super::keys::shown(&services, &changed.key, now))
-}
-
-/// `POST /v1/admin/owners/{id}/credits`: the same for the credits that all keys of an owner share.
-pub(crate) async fn top_up_owner(
-    request: HttpRequest,
-    caller: Caller,
-    services: Data<Services>,
-    id: Path<String>,
-    body: Bytes,
-) -> Answer {
-    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
-    let (top_up, reason) = read_top_up(&request, &body)?;
-    let once = idempotency::of(&request, &caller, &body)?;
-    let change = OwnerLimitsChange {
-        owner: owner.clone(),
-        limits: None,
-        credits: OwnerCredits::TopUp(top_up),
-        reason,
-        once,
-        preconditions: Preconditions::default(),
-        at: now(),
-    };
-    let limited = services.lifecycle.limit_owner(change, caller).await;
-    let limited = limited.map_err(unavailable(&request, "top up an owner"))??;
-    let confirmation = Confirmation::new(&limited.propagated);
-    in_request(&request, || {
-        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, owner) = (millis(limited.propagated.took), id.as_str());
-        tracing::info!(owner, took_ms, replicas_confirmed, replicas_expired, "topped up an owner");
-    });
-    Ok(HttpResponse::Ok().json(ChangedOwnerLimits::new(&owner, &limited)))
-}
-
-fn read_top_up(request: &HttpRequest, body: &Bytes) -> Result<(TopUp, Option<ChangeReason>), Reason> {
-    let mut fields = Fields::of(request, body, TOP_UP)?;
-    let operation = fields.require("operation", text);
-    let sum = fields.require("amount", |value| balance(&value));
-    let reason = fields.take("reason", parsed);
-    let top_up = match (operation.as_deref(), sum) {
-        (Some("add"), Some(0)) => {
-            fields.problem("amount", "invalid", InvalidCredits::Amount.to_string());
-            None
-        }
-        (Some("add"), sum) => sum.map(TopUp::Add),
-        (Some("set"), sum) => sum.map(TopUp::Set),
-        (Some(_), _) => {
-            fields.problem("operation", "invalid", "must be add or set");
-            None
-        }
-        (None, _) => None,
-    };
-    fields.finish(top_up.map(|top_up| (top_up, reason)))
 }

@@ -14,5 +14,6 @@ pub(crate) mod owners;
 pub(crate) mod plans;
 pub(crate) mod problem_page;
 pub(crate) mod tokens;
+pub(crate) mod top_ups;
 pub(crate) mod usage;
 pub(crate) mod verify;

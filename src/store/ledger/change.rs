@@ -6,8 +6,10 @@ use time::OffsetDateTime;
 
 use super::{
     Store, announce, audit, credits,
-    insert::{metadata_as_sent, objections, remember, was_made, write_key},
-    managed_rows, owner_parts,
+    insert::{metadata_as_sent, objections, write_key},
+    managed_rows,
+    once::{remember, was_made},
+    owner_parts,
     plans::plan_of,
 };
 use crate::domain::{

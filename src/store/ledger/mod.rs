@@ -8,6 +8,7 @@ mod credits;
 mod ended;
 mod insert;
 mod list;
+mod once;
 mod owner_limits;
 mod owners;
 mod owners_list;

@@ -5,9 +5,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    Store, audit, credits,
-    insert::{remember, was_made},
-    lock_owner,
+    Store, audit, credits, lock_owner,
+    once::{remember, was_made},
     owners::announce_keys_of,
 };
 use crate::domain::{

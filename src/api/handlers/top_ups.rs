@@ -1,0 +1,106 @@
+//! The routes that top up the credits of keys and of owners.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Bytes, Data, Path},
+};
+
+use super::{
+    credits,
+    keys::{key_id, log_change, representation::Confirmation, shown},
+    owner_limits::ChangedOwnerLimits,
+};
+use crate::{
+    api::{
+        access::root_span::in_request,
+        services::{Services, unavailable},
+        wire::{
+            failure::{Answer, Missing, Reason},
+            owner_id,
+            request::{
+                bodies::TOP_UP,
+                fields::{Fields, parsed, text},
+                idempotency,
+            },
+            times::now,
+        },
+    },
+    auth::lifecycle::{Caller, KeyTopUp},
+    domain::{
+        limits::{InvalidCredits, TopUp},
+        owner_limits::{OwnerCredits, OwnerLimitsChange},
+        precondition::Preconditions,
+        text::ChangeReason,
+    },
+    telemetry::outage::millis,
+};
+
+/// `POST /v1/keys/{id}/credits`: answers once every replica applies the change.
+pub(crate) async fn key(
+    request: HttpRequest,
+    caller: Caller,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Answer {
+    let (id, now) = (key_id(&id)?, now());
+    let (top_up, reason) = read_top_up(&request, &body)?;
+    let once = idempotency::of(&request, &caller, &body)?;
+    let order = KeyTopUp { id, top_up, reason, once };
+    let changed = services.lifecycle.top_up(order, caller, now).await;
+    let changed = changed.map_err(unavailable(&request, "top up a key"))??;
+    log_change(&request, &changed, "top up a key");
+    Ok(shown(&services, &changed.key, now))
+}
+
+/// `POST /v1/admin/owners/{id}/credits`: the same for the credits that all keys of an owner share.
+pub(crate) async fn owner(
+    request: HttpRequest,
+    caller: Caller,
+    services: Data<Services>,
+    id: Path<String>,
+    body: Bytes,
+) -> Answer {
+    let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
+    let (top_up, reason) = read_top_up(&request, &body)?;
+    let once = idempotency::of(&request, &caller, &body)?;
+    let change = OwnerLimitsChange {
+        owner: owner.clone(),
+        limits: None,
+        credits: OwnerCredits::TopUp(top_up),
+        reason,
+        once,
+        preconditions: Preconditions::default(),
+        at: now(),
+    };
+    let limited = services.lifecycle.limit_owner(change, caller).await;
+    let limited = limited.map_err(unavailable(&request, "top up an owner"))??;
+    let confirmation = Confirmation::new(&limited.propagated);
+    in_request(&request, || {
+        let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
+        let (took_ms, owner) = (millis(limited.propagated.took), id.as_str());
+        tracing::info!(owner, took_ms, replicas_confirmed, replicas_expired, "topped up an owner");
+    });
+    Ok(HttpResponse::Ok().json(ChangedOwnerLimits::new(&owner, &limited)))
+}
+
+fn read_top_up(request: &HttpRequest, body: &Bytes) -> Result<(TopUp, Option<ChangeReason>), Reason> {
+    let mut fields = Fields::of(request, body, TOP_UP)?;
+    let operation = fields.require("operation", text);
+    let sum = fields.require("amount", |value| credits::balance(&value));
+    let reason = fields.take("reason", parsed);
+    let top_up = match (operation.as_deref(), sum) {
+        (Some("add"), Some(0)) => {
+            fields.problem("amount", "invalid", InvalidCredits::Amount.to_string());
+            None
+        }
+        (Some("add"), sum) => sum.map(TopUp::Add),
+        (Some("set"), sum) => sum.map(TopUp::Set),
+        (Some(_), _) => {
+            fields.problem("operation", "invalid", "must be add or set");
+            None
+        }
+        (None, _) => None,
+    };
+    fields.finish(top_up.map(|top_up| (top_up, reason)))
+}
