@@ -1,7 +1,5 @@
 //! Whoever is signed in, as an argument of handlers.
 
-use std::future::Future;
-
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::LocalBoxFuture;
 use subtle::ConstantTimeEq;
@@ -127,13 +125,11 @@ impl FromRequest for Visitor {
     }
 }
 
-fn visitor(request: HttpRequest) -> impl Future<Output = Result<Visitor, Fault>> {
-    async move {
-        let console = request.app_data::<Data<Console>>().expect("`configure` registers the console").clone();
-        let secret = Kept::Session.value(&console, &request).and_then(|text| SessionSecret::parse(&text));
-        let Some(secret) = secret else { return Err(Fault::not_signed_in(&request)) };
-        let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(&request, &error))?;
-        let Some(session) = found else { return Err(Fault::not_signed_in(&request)) };
-        Ok(Visitor { session, form_token: secret.form_token(), console, request })
-    }
+async fn visitor(request: HttpRequest) -> Result<Visitor, Fault> {
+    let console = request.app_data::<Data<Console>>().expect("`configure` registers the console").clone();
+    let secret = Kept::Session.value(&console, &request).and_then(|text| SessionSecret::parse(&text));
+    let Some(secret) = secret else { return Err(Fault::not_signed_in(&request)) };
+    let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(&request, &error))?;
+    let Some(session) = found else { return Err(Fault::not_signed_in(&request)) };
+    Ok(Visitor { session, form_token: secret.form_token(), console, request })
 }
