@@ -5,7 +5,7 @@ use std::{io::Read, path::Path, time::Duration};
 use flate2::read::MultiGzDecoder;
 use reqwest::{
     Certificate, Client, ClientBuilder, Response,
-    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderValue},
     redirect::Policy,
 };
 
@@ -129,7 +129,7 @@ pub(super) async fn get(
 pub(super) async fn post(
     client: &Client,
     address: &str,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Vec<(reqwest::header::HeaderName, HeaderValue)>,
     form: String,
 ) -> Result<(u16, Vec<u8>), FetchError> {
     let request = client.post(address).header(ACCEPT, "application/json").headers(headers.into_iter().collect());
