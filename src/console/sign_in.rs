@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     access::{
-        cookies::Kept,
+        cookies::{ATTEMPT_LASTS, Kept},
         form::{Form, go_to},
         visitor::Visitor,
     },
@@ -30,9 +30,6 @@ use crate::{
         session::{Person, SessionSecret},
     },
 };
-
-/// How long somebody may take to sign in at the provider.
-const ATTEMPT_SECONDS: i64 = 600;
 
 #[derive(Template)]
 #[template(path = "choice.html")]
@@ -188,7 +185,7 @@ fn unsealed(console: &Console, kept: &str, now: OffsetDateTime) -> Option<(Attem
     let (attempt, begun) = text.rsplit_once('.')?;
     let age = now.unix_timestamp() - begun.parse::<i64>().ok()?;
     let to = percent_encoding::percent_decode_str(to).decode_utf8_lossy();
-    (0..=ATTEMPT_SECONDS).contains(&age).then_some((Attempt::read(attempt)?, back(Some(&to))))
+    (0..=ATTEMPT_LASTS.whole_seconds()).contains(&age).then_some((Attempt::read(attempt)?, back(Some(&to))))
 }
 
 /// No other text that is sealed begins so.

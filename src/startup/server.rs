@@ -64,8 +64,6 @@ pub struct RunningServer {
     server: HttpServer,
     metrics_server: Option<MetricsServer>,
     collector: Option<Collector>,
-    /// How long sessions may be idle; `None` without a console.
-    session_idle: Option<Duration>,
     /// Where to put samples of the database, and how often; `None` without metrics.
     sampling: Option<(Arc<Samples>, Duration)>,
     readiness: Arc<Readiness>,
@@ -159,10 +157,9 @@ impl RunningServer {
         });
         let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let issuer = Arc::new(issuer);
-        let (mut pages, mut session_idle) = (None, None);
+        let mut pages = None;
         if let Some(console) = console {
             let sign_in = console::sign_in(console.sign_in, &jwt, &remote_keys)?;
-            session_idle = Some(console.sessions.idle);
             let (gate, issuer) = (Arc::clone(&gate), Arc::clone(&issuer));
             pages = Some(console::pages(sign_in, console.sessions, gate, issuer, store.clone()));
         }
@@ -198,7 +195,6 @@ impl RunningServer {
             server,
             metrics_server,
             collector,
-            session_idle,
             sampling: samples.map(|samples| (samples, metrics.sample_every)),
             readiness,
             membership,
@@ -223,9 +219,8 @@ impl RunningServer {
         };
         self.store.warn_of_strangers().await;
         self.membership.begin().await;
-        if let Some(idle) = self.session_idle {
-            self.membership.spawn(people::forget(self.store.clone(), idle));
-        }
+        // Without a console, too: it may have had one.
+        self.membership.spawn(people::forget(self.store.clone()));
         if let Some((samples, every)) = self.sampling.take() {
             self.membership.spawn(samples.take(Arc::clone(&self.store), every));
         }

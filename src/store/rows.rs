@@ -1,6 +1,9 @@
-//! Converts rows of keys to domain types.
+//! Converts rows of keys to domain types, and spans to the database's.
+
+use std::time::Duration;
 
 use ipnet::IpNet;
+use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -19,6 +22,12 @@ use crate::domain::{
     scope::Scopes,
     text::{KeyDescription, KeyName},
 };
+
+/// A span as Postgres counts it.
+pub(super) fn interval(span: Duration) -> PgInterval {
+    let microseconds = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    PgInterval { months: 0, days: 0, microseconds }
+}
 
 /// The columns that a check reads.
 pub(super) struct CheckedRow {

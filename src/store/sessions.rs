@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use sqlx::{PgConnection, postgres::types::PgInterval};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Statement, Store};
+use super::{Statement, Store, rows::interval};
 use crate::domain::{
     owner::Owner,
     ports::{
@@ -135,12 +135,14 @@ impl SessionStore for Store {
         self.within_deadline(Statement::EndSessions, work).await
     }
 
-    async fn forget_sessions(&self, idle: Duration) -> Result<u64, StoreError> {
+    async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError> {
         let work = async {
             let mut connection = self.requests.acquire().await?;
             let query = sqlx::query!(
-                "DELETE FROM console_sessions WHERE expires_at <= now() OR last_used_at <= now() - $1::interval",
-                interval(idle),
+                "DELETE FROM console_sessions WHERE id IN
+                     (SELECT id FROM console_sessions WHERE expires_at <= now() ORDER BY expires_at LIMIT $1
+                      FOR UPDATE SKIP LOCKED)",
+                i64::from(most),
             );
             let forgotten = query.execute(&mut *connection).await?.rows_affected();
             connection.finish().await?;
@@ -199,9 +201,4 @@ impl TryFrom<SessionRow> for Session {
             browser: row.browser,
         })
     }
-}
-
-fn interval(span: Duration) -> PgInterval {
-    let microseconds = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-    PgInterval { months: 0, days: 0, microseconds }
 }

@@ -1,7 +1,7 @@
 //! Sessions, and how they end.
 
 use serde_json::json;
-use test_support::{client::request, database::execute};
+use test_support::{client::request, database::execute, waiting::eventually};
 
 use crate::{
     browser::{Browser, SESSION},
@@ -63,6 +63,29 @@ async fn a_session_ends_when_it_is_idle_when_it_is_old_and_when_tokens_of_its_pe
     // Nor later, when the revocation is forgotten, because all tokens of then have expired.
     execute(service.database.url(), "DELETE FROM tokens_not_before").await.expect("a deletion");
     assert_eq!(browser.get("/console/keys").await.status, 303);
+}
+
+#[tokio::test]
+async fn sessions_that_are_over_are_deleted_however_many_and_others_stay() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let over =
+        "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, scopes, scope_bearing, signed_in_at,
+                                              last_used_at, expires_at)
+                SELECT gen_random_uuid(), sha256(number::text::bytea), 'https://a.example', 'bob', 'bob', '{}', true,
+                       now() - interval '2 days', now() - interval '2 days', now() - interval '1 day'
+                FROM generate_series(1, 2500) AS number";
+    execute(service.database.url(), over).await.expect("an insertion");
+    let pool = service.database.superuser_pool().await;
+    // A replica begins with it.
+    let _another = service.another().await;
+    eventually("they are deleted", async || {
+        let (left,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM console_sessions").fetch_one(&pool).await.expect("a number");
+        left == 1
+    })
+    .await;
+    browser.open("/console/keys").await;
 }
 
 #[tokio::test]

@@ -12,7 +12,10 @@ use crate::{
     auth::Undecided,
     config::SessionLives,
     domain::{
-        ports::sessions::{SessionStore, WhichSessions},
+        ports::{
+            StoreError,
+            sessions::{SessionStore, WhichSessions},
+        },
         session::{NewSession, Person, Session, SessionSecret, browser},
     },
     telemetry::outage::Trouble,
@@ -20,7 +23,11 @@ use crate::{
 
 /// The maximum number of sessions of one person. More than anybody has browsers; when it is exceeded, the oldest ends.
 const MOST: u32 = 50;
-/// The pause between deletions of sessions that have ended.
+/// The number of sessions that one transaction deletes, in some milliseconds.
+const TOGETHER: u32 = 1_000;
+/// The pause between transactions, so that a replica deletes at most five thousand sessions per second.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The pause after the last one.
 const REST: Duration = Duration::from_secs(600);
 
 /// Begins, finds and ends sessions.
@@ -91,18 +98,26 @@ impl Sessions {
     }
 }
 
-/// Deletes sessions that have ended, for ever.
-pub async fn forget(store: Arc<dyn SessionStore>, idle: Duration) {
+/// Deletes sessions that have ended, for ever. Those that were idle for too long are refused before, and deleted with the
+/// others, when they have lasted as long as any may.
+pub async fn forget(store: Arc<dyn SessionStore>) {
     let trouble = Trouble::default();
     loop {
-        // Replicas that started together don't begin together.
-        let rest = REST.mul_f64(rand::rng().random_range(0.5..1.5));
-        tokio::time::sleep(rest).await;
-        match store.forget_sessions(idle).await {
-            Ok(_) => trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "old sessions can be deleted again")),
+        match forget_all(&*store).await {
+            Ok(()) => trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "old sessions can be deleted again")),
             Err(error) => trouble.tell(&error, |repeated| {
                 tracing::warn!(%error, repeated, "could not delete old sessions; trying again");
             }),
         }
+        // Replicas that started together don't go on together.
+        let rest = REST.mul_f64(rand::rng().random_range(0.5..1.5));
+        tokio::time::sleep(rest).await;
     }
+}
+
+async fn forget_all(store: &dyn SessionStore) -> Result<(), StoreError> {
+    while store.forget_sessions(TOGETHER).await? == u64::from(TOGETHER) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }

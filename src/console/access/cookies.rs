@@ -9,7 +9,7 @@ use actix_web::{
 use crate::console::services::Console;
 
 /// How long somebody may take to sign in at the provider.
-const ATTEMPT_LASTS: Duration = Duration::minutes(10);
+pub(crate) const ATTEMPT_LASTS: Duration = Duration::minutes(10);
 
 /// A cookie of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

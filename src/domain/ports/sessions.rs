@@ -39,11 +39,11 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`] if they may not have ended.
     async fn end_sessions(&self, person: &Person, which: WhichSessions) -> Result<u64, StoreError>;
 
-    /// Deletes sessions that have ended.
+    /// Deletes at most `most` sessions that have lasted as long as any may. Returns how many.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have been deleted.
-    async fn forget_sessions(&self, idle: Duration) -> Result<u64, StoreError>;
+    async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError>;
 }
 
 /// Which sessions of a person.

@@ -4,12 +4,13 @@ use std::{env, time::Duration};
 
 use sqlx::{
     PgConnection, PgExecutor,
-    postgres::{PgConnectOptions, PgSslMode, types::PgInterval},
+    postgres::{PgConnectOptions, PgSslMode},
 };
 
 use crate::{
     config::{Database, DatabaseUrl},
     domain::secret::SecretString,
+    store::rows::interval,
 };
 
 /// A setting of ours, for which no server has a value.
@@ -157,13 +158,11 @@ pub(in crate::store) async fn end_abandoned(
     connection: &mut PgConnection,
     patience: Duration,
 ) -> Result<(), sqlx::Error> {
-    let patience =
-        PgInterval { months: 0, days: 0, microseconds: i64::try_from(patience.as_micros()).unwrap_or(i64::MAX) };
     let query = sqlx::query!(
         "SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity
          WHERE application_name = current_setting('application_name') AND usename = current_user
            AND pid <> pg_backend_pid() AND state = 'active' AND query_start < clock_timestamp() - $1::interval",
-        patience,
+        interval(patience),
     );
     query.fetch_one(connection).await.map(drop)
 }

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Statement, Store, schema::limit_lock_waits};
+use super::{Statement, Store, rows::interval, schema::limit_lock_waits};
 use crate::domain::{
     ledger::Reach,
     ports::{
@@ -108,8 +107,4 @@ impl UsageStore for Store {
         };
         self.within_deadline(Statement::ForgetUsageKeys, work).await
     }
-}
-
-fn interval(span: Duration) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: i64::try_from(span.as_micros()).unwrap_or(i64::MAX) }
 }
