@@ -9,15 +9,14 @@ use super::{
         visitor::{Area, Visitor},
     },
     fault::{Answer, Fault, shown},
-    frame::Frame,
+    frame::{Frame, next_page},
     keys::Event,
     services::Console,
     texts::EN,
 };
 use crate::domain::{
     audit::Action,
-    listing::{EventFilter, Page, cursor},
-    owner_id,
+    listing::{EventFilter, Listed, Page, cursor},
 };
 
 /// The number of events on a page.
@@ -39,33 +38,32 @@ struct AuditPage {
 
 /// `GET /console/audit`; with `all`, that of everybody, for administrators.
 pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
-    let query = Form::of_query(&request);
+    let mut query = Form::of_query(&request);
     let is_all = query.text("all").is_some();
     let reach = visitor.caller(if is_all { Area::All } else { Area::Own })?.reach;
-    let owner = match reach.owner() {
-        Some(owner) => Some(owner.clone()),
-        None => query.text("owner").and_then(owner_id::read),
-    };
+    let action = query.read("action", |word| Action::of(word).ok_or_else(|| EN.no_such_action.to_owned()));
     let filter = EventFilter {
-        owner,
-        key: query.text("key").and_then(|id| id.parse().ok()),
+        owner: query.owner(&reach),
+        key: query.parsed("key"),
         actor: None,
-        actions: query.text("action").and_then(Action::of).into_iter().collect(),
+        actions: action.into_iter().collect(),
         from: None,
         to: None,
     };
     let keyring = &console.issuer.keyring;
     let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
-    let found = console.ledger.events(&filter, &Page { after, limit: ON_A_PAGE }, &reach).await;
-    let found = found.map_err(|error| Fault::outage(&request, &error))?;
-    let next = found.next.as_ref().map(|place| {
-        let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-        let others: String = others.map(|pair| format!("{pair}&")).collect();
-        format!("/console/audit?{others}cursor={}", cursor::write(keyring, LIST, place))
-    });
+    let complaint = query.complaint();
+    let found = match complaint {
+        Some(_) => Listed::none(),
+        None => {
+            let found = console.ledger.events(&filter, &Page { after, limit: ON_A_PAGE }, &reach).await;
+            found.map_err(|error| Fault::outage(&request, &error))?
+        }
+    };
+    let next = found.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
     let (here, title) = if is_all { ("all-audit", EN.all_audit) } else { ("audit", EN.audit) };
     shown(&AuditPage {
-        frame: visitor.frame(here, title),
+        frame: visitor.frame(here, title).telling(complaint),
         events: found.items.iter().map(Event::from).collect(),
         actions: Action::ALL.into_iter().map(Action::as_str).collect(),
         action: query.shown("action"),

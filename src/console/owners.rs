@@ -13,14 +13,14 @@ use super::{
         visitor::{Area, Visitor},
     },
     fault::{Answer, Fault, shown},
-    frame::{Frame, When},
+    frame::{Frame, When, next_page},
     keys::{credits, owner_name},
     services::Console,
     texts::EN,
 };
 use crate::domain::{
     ledger::OwnerSwitch,
-    listing::{OwnerFilter, OwnerStanding, Page, cursor},
+    listing::{Listed, OwnerFilter, OwnerStanding, Page, cursor},
     owner::Owner,
     owner_id,
 };
@@ -84,15 +84,18 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     let keyring = &console.issuer.keyring;
     let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
     let page = Page { after, limit: ON_A_PAGE };
-    let listed = console.ledger.owners(&filter, &page, OffsetDateTime::now_utc()).await;
-    let listed = listed.map_err(|error| Fault::outage(&request, &error))?;
-    let next = listed.next.as_ref().map(|place| {
-        let others = request.query_string().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-        let others: String = others.map(|pair| format!("{pair}&")).collect();
-        format!("/console/owners?{others}cursor={}", cursor::write(keyring, LIST, place))
-    });
+    let complaint = query.complaint();
+    let listed = match complaint {
+        Some(_) => Listed::none(),
+        None => {
+            let listed = console.ledger.owners(&filter, &page, OffsetDateTime::now_utc()).await;
+            listed.map_err(|error| Fault::outage(&request, &error))?
+        }
+    };
+    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
     let owners = listed.items.iter().map(Row::from).collect();
-    shown(&OwnersPage { frame: visitor.frame("owners", EN.owners), owners, search: query.shown("search"), next })
+    let frame = visitor.frame("owners", EN.owners).telling(complaint);
+    shown(&OwnersPage { frame, owners, search: query.shown("search"), next })
 }
 
 /// `GET /console/owners/one?id=…`

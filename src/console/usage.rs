@@ -16,11 +16,7 @@ use super::{
     services::Console,
     texts::EN,
 };
-use crate::domain::{
-    ledger::Reach,
-    owner_id,
-    usage::{Granularity, Grouping, Period, UsageFilter, UsageGroup, UsageQuery, UseOutcome},
-};
+use crate::domain::usage::{Granularity, Grouping, Period, UsageFilter, UsageGroup, UsageQuery, UseOutcome};
 
 /// The number of keys that are named.
 const KEYS: u32 = 20;
@@ -56,13 +52,11 @@ impl From<&UsageGroup> for Row {
 
 /// `GET /console/usage`; with `all`, that of everybody, for administrators.
 pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
-    let form = Form::of_query(&request);
+    let mut form = Form::of_query(&request);
     let is_all = form.text("all").is_some();
     let reach = visitor.caller(if is_all { Area::All } else { Area::Own })?.reach;
-    let owner = match &reach {
-        Reach::Own(owner) => Some(owner.clone()),
-        Reach::Any => form.text("owner").and_then(owner_id::read),
-    };
+    let owner = form.owner(&reach);
+    form.refuse_problems()?;
     let now = OffsetDateTime::now_utc();
     let period = period(granularity(form.text("by")), now);
     let filter = UsageFilter { owner: owner.clone(), ..UsageFilter::default() };

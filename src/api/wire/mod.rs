@@ -1,7 +1,6 @@
 //! The wire format of requests and responses: bodies, parameters, headers, failures.
 
 pub(crate) mod actor;
-pub(crate) mod csv;
 pub mod cursor;
 pub mod entity_tag;
 pub(crate) mod failure;

@@ -5,7 +5,10 @@ use std::str::FromStr;
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 
 use super::visitor::Visitor;
-use crate::console::fault::Fault;
+use crate::{
+    console::{fault::Fault, texts::EN},
+    domain::{ledger::Reach, owner::Owner, owner_id},
+};
 
 /// The name of the member that proves that one of our pages has made the form.
 const TOKEN: &str = "form";
@@ -83,11 +86,21 @@ impl Form {
         &self.problems
     }
 
+    /// The first thing that is wrong, in words.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.problems.first().map(|Problem { name, text }| format!("{name}: {text}"))
+    }
+
     /// Refuses the form if anything is wrong with it.
     pub(crate) fn refuse_problems(&self) -> Result<(), Fault> {
-        match self.problems.first() {
-            Some(Problem { name, text }) => Err(Fault::Refused(format!("{name}: {text}"))),
-            None => Ok(()),
+        self.complaint().map_or(Ok(()), |text| Err(Fault::Refused(text)))
+    }
+
+    /// The owner whom a query is about: within this reach, the one whom the query names, if it may name any.
+    pub(crate) fn owner(&mut self, reach: &Reach) -> Option<Owner> {
+        match reach {
+            Reach::Own(owner) => Some(owner.clone()),
+            Reach::Any => self.read("owner", |id| owner_id::read(id).ok_or_else(|| EN.no_such_owner.to_owned())),
         }
     }
 

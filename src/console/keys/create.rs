@@ -28,6 +28,7 @@ use crate::{
     domain::{
         ledger::IdempotentRequest,
         owner::{self, Owner},
+        secret::SecretString,
         timestamp,
     },
 };
@@ -62,7 +63,7 @@ pub(super) struct MadeKeyPage {
     pub(super) area: &'static str,
     pub(super) key: KeyView,
     /// The whole text; `None` if it was shown before.
-    pub(super) text: Option<String>,
+    pub(super) text: Option<SecretString>,
     pub(super) address: String,
 }
 
@@ -171,7 +172,7 @@ pub(super) fn made(
     let (key, text) = match issued {
         Issued::Now(new) => {
             let IssuedKey { key, text } = *new;
-            (KeyView::new(&key, prefix, now), Some(text.expose().to_owned()))
+            (KeyView::new(&key, prefix, now), Some(text))
         }
         Issued::Before(key) => (KeyView::new(&key, prefix, now), None),
     };

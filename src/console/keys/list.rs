@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CONTENT_DISPOSITION, CONTENT_TYPE},
+    http::header::CONTENT_DISPOSITION,
     web::{Bytes, Data},
 };
 use askama::Template;
@@ -16,16 +16,16 @@ use crate::{
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault, shown},
-        frame::Frame,
+        frame::{Frame, When, next_page},
         services::Console,
         texts::EN,
     },
     domain::{
         api_key::KeyId,
+        csv,
         key_record::{KeyState, ManagedKey},
         ledger::Reach,
-        listing::{KeyFilter, KeyOrder, Page, Place, cursor},
-        owner_id,
+        listing::{KeyFilter, KeyOrder, Listed, Page, cursor},
     },
 };
 
@@ -76,15 +76,24 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let prefix = console.issuer.keyring.prefix();
     let after = form.text("cursor").and_then(|text| cursor::read(&console.issuer.keyring, &name(order), text));
     let page = Page { after, limit: ON_A_PAGE };
-    let listed = console.ledger.list(&filter, order, &page, &reach, now).await;
-    let listed = listed.map_err(|error| Fault::outage(&request, &error))?;
+    let complaint = form.complaint();
+    let listed = match complaint {
+        Some(_) => Listed::none(),
+        None => {
+            let listed = console.ledger.list(&filter, order, &page, &reach, now).await;
+            listed.map_err(|error| Fault::outage(&request, &error))?
+        }
+    };
     let keys = listed.items.iter().map(|key| KeyView::new(key, prefix, now)).collect();
-    let next = listed.next.map(|place| next(&request, &console, order, &place));
+    let keyring = &console.issuer.keyring;
+    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, &name(order), place));
     let export = format!("{}/export?{}", area.path(), request.query_string());
     let title = if area == Area::All { EN.all_keys } else { EN.keys };
-    let frame = visitor.frame(area.here(), title).telling(form.text("done").map(done));
-    let is_narrow =
-        KeyFilter { owner: None, ..filter.clone() }.narrows() || (reach == Reach::Any && filter.owner.is_some());
+    let is_narrow = complaint.is_some()
+        || KeyFilter { owner: None, ..filter.clone() }.narrows()
+        || (reach == Reach::Any && filter.owner.is_some());
+    let notice = complaint.or_else(|| form.text("done").map(done));
+    let frame = visitor.frame(area.here(), title).telling(notice);
     let filter = Filter {
         search: form.shown("search"),
         state: form.shown("state"),
@@ -98,18 +107,17 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     shown(&KeysPage { frame, area: area.path(), is_all: area == Area::All, keys, filter, next, export })
 }
 
-/// The keys that a query selects, and their order. Conditions that make no sense match nothing less: they are left out.
+/// The keys that a query selects, and their order. Conditions that make no sense are problems of the form.
 fn selection(form: &mut Form, reach: &Reach) -> (KeyFilter, KeyOrder) {
-    let owner = match reach {
-        Reach::Own(owner) => Some(owner.clone()),
-        Reach::Any => form.text("owner").and_then(owner_id::read),
-    };
+    let owner = form.owner(reach);
     let order = form.parsed("sort").filter(|order: &KeyOrder| order.is_possible(owner.as_ref()));
-    let state = form.text("state").and_then(|word| KeyState::ALL.into_iter().find(|state| state.as_str() == word));
+    let state = form.read("state", |word| {
+        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
+        known.ok_or_else(|| EN.no_such_state.to_owned())
+    });
     let days_ago = |form: &mut Form, name| {
-        let days: Option<i64> = form.parsed(name);
-        days.filter(|days| (0..=36_500).contains(days))
-            .map(|days| OffsetDateTime::now_utc() - time::Duration::days(days))
+        let days: Option<u16> = form.parsed(name);
+        days.map(|days| OffsetDateTime::now_utc() - time::Duration::days(days.into()))
     };
     let filter = KeyFilter {
         owner,
@@ -134,15 +142,6 @@ fn name(order: KeyOrder) -> String {
     format!("console keys by {} {}", order.sort.as_str(), order.descending)
 }
 
-fn next(request: &HttpRequest, console: &Console, order: KeyOrder, place: &Place) -> String {
-    let others = request
-        .query_string()
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=") && !pair.starts_with("done="));
-    let query: String = others.map(|pair| format!("{pair}&")).collect();
-    format!("{}?{query}cursor={}", request.path(), cursor::write(&console.issuer.keyring, &name(order), place))
-}
-
 /// What has been done before this page, in a number that only counts.
 fn done(count: &str) -> String {
     let count: u32 = count.parse().unwrap_or_default();
@@ -156,6 +155,7 @@ pub(in crate::console) async fn export(request: HttpRequest, console: Data<Conso
     let mut form = Form::of_query(&request);
     let now = OffsetDateTime::now_utc();
     let (filter, order) = selection(&mut form, &reach);
+    form.refuse_problems()?;
     let (mut keys, mut after): (Vec<ManagedKey>, _) = (Vec::new(), None);
     while keys.len() < EXPORTED as usize {
         let page = Page { after, limit: READ_AT_ONCE };
@@ -169,16 +169,17 @@ pub(in crate::console) async fn export(request: HttpRequest, console: Data<Conso
     }
     let prefix = console.issuer.keyring.prefix();
     let views: Vec<_> = keys.iter().map(|key| KeyView::new(key, prefix, now)).collect();
-    Ok(csv(&views))
+    Ok(as_csv(&views))
 }
 
 /// Keys as a file for spreadsheets (RFC 4180).
-pub(super) fn csv(keys: &[KeyView]) -> HttpResponse {
-    let mut text = "id,start,name,environment,state,owner,scopes,created_at,last_used_at,expires_at\r\n".to_owned();
+pub(super) fn as_csv(keys: &[KeyView]) -> HttpResponse {
+    let header =
+        ["id", "start", "name", "environment", "state", "owner", "scopes", "created_at", "last_used_at", "expires_at"];
+    let mut text = csv::line(&header);
     for key in keys {
-        let time =
-            |when: &Option<crate::console::frame::When>| when.as_ref().map(|when| when.iso.clone()).unwrap_or_default();
-        let cells = [
+        let time = |when: &Option<When>| when.as_ref().map(|when| when.iso.clone()).unwrap_or_default();
+        text += &csv::line(&[
             key.id.clone(),
             key.start.clone(),
             key.name.clone().unwrap_or_default(),
@@ -189,25 +190,12 @@ pub(super) fn csv(keys: &[KeyView]) -> HttpResponse {
             key.created.iso.clone(),
             time(&key.last_used),
             time(&key.expires),
-        ];
-        text.push_str(&cells.map(|cell| quoted(&cell)).join(","));
-        text.push_str("\r\n");
+        ]);
     }
     HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
+        .content_type(csv::CSV)
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"keys.csv\""))
         .body(text)
-}
-
-/// A cell that a spreadsheet takes for text: one that begins like a formula gets an apostrophe before it.
-fn quoted(cell: &str) -> String {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let mark = if is_formula { "'" } else { "" };
-    if is_formula || cell.contains([',', '"', '\r', '\n']) {
-        format!("\"{mark}{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
 }
 
 /// `POST /console/find`: a key by its id, its beginning, or its whole text, which is read and forgotten. For administrators.
@@ -229,18 +217,5 @@ pub(in crate::console) async fn find(
             found.map(|key| go_to(&format!("{}/{}", Area::All.path(), key.record.id))).ok_or(Fault::NotFound)
         }
         None => Err(Fault::NotFound),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_text_for_spreadsheets() {
-        assert_eq!(quoted("plain"), "plain");
-        assert_eq!(quoted("a,b"), "\"a,b\"");
-        assert_eq!(quoted("say \"hi\""), "\"say \"\"hi\"\"\"");
-        assert_eq!(quoted("=HYPERLINK(1)"), "\"'=HYPERLINK(1)\"");
     }
 }

@@ -9,7 +9,7 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use super::{
-    list::csv,
+    list::as_csv,
     one::key_id,
     view::{KeyView, refusal},
 };
@@ -62,7 +62,7 @@ pub(in crate::console) async fn change_selected(
         keys.push(KeyView::new(&key.ok_or(Fault::NotFound)?, console.issuer.keyring.prefix(), now));
     }
     match action.as_str() {
-        "export" => return Ok(csv(&keys)),
+        "export" => return Ok(as_csv(&keys)),
         "disable" | "revoke" => visitor.demand_fresh()?,
         _ => return Err(Fault::NotFound),
     }

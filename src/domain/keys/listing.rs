@@ -242,6 +242,11 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// No items, and no more pages.
+    pub fn none() -> Self {
+        Self { items: Vec::new(), next: None }
+    }
+
     /// A page of `found`, which has one item more than the limit if there are more. `looked_at`: the last examined
     /// position, if not all rows were examined.
     pub fn of(mut found: Vec<T>, limit: u32, looked_at: Option<Place>, place: impl Fn(&T) -> Place) -> Self {

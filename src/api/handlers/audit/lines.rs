@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use super::event::Event;
-use crate::{api::wire::csv::line, domain::timestamp};
+use crate::domain::{csv::line, timestamp};
 
 /// The maximum and the default number of events per page of CSV or NDJSON.
 pub(super) const LINES_MAX: u32 = 1000;

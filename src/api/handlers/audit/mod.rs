@@ -18,7 +18,7 @@ pub use self::{
 use crate::api::{
     services::{Services, read_failed},
     wire::{
-        actor, csv, cursor,
+        actor, cursor,
         failure::{Answer, Reason},
         request::{
             parameters::Parameters,
@@ -31,6 +31,7 @@ use crate::{
     domain::{
         api_key::Keyring,
         audit::Action,
+        csv,
         ledger::Reach,
         listing::{EventFilter, Page},
     },

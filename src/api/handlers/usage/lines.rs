@@ -1,10 +1,7 @@
 //! A report of usage as CSV, for spreadsheets: one line for each interval, or for each group if there are groups.
 
 use super::report::{Counts, Group, Point, UsageReport};
-use crate::{
-    api::wire::csv::line,
-    domain::{timestamp, usage::UseOutcome},
-};
+use crate::domain::{csv::line, timestamp, usage::UseOutcome};
 
 /// The report as CSV (RFC 4180), with a header line. There is a column for each reason of a refusal, whether it occurs or not.
 pub fn usage_csv(report: &UsageReport) -> String {

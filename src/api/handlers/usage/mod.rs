@@ -20,7 +20,6 @@ use crate::{
     api::{
         services::{Services, read_failed},
         wire::{
-            csv,
             failure::{Answer, Missing, Reason},
             request::{
                 parameters::Parameters,
@@ -32,6 +31,7 @@ use crate::{
     auth::lifecycle::Caller,
     domain::{
         api_key::KeyId,
+        csv,
         ledger::Reach,
         usage::{
             GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, InvalidPeriod, Period, UsageFilter, UsageQuery,

@@ -1,10 +1,10 @@
 //! CSV (RFC 4180), for spreadsheets.
 
 /// The media type of RFC 7111.
-pub(crate) const CSV: &str = "text/csv; charset=utf-8; header=present";
+pub const CSV: &str = "text/csv; charset=utf-8; header=present";
 
 /// A line with these fields.
-pub(crate) fn line(fields: &[impl AsRef<str>]) -> String {
+pub fn line(fields: &[impl AsRef<str>]) -> String {
     let fields: Vec<String> = fields.iter().map(|text| field(text.as_ref())).collect();
     fields.join(",") + "\r\n"
 }
