@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs};
 
-use keyward::telemetry::metrics::table::{Family, GROUPS, Label, Values};
+use keyward::telemetry::metrics::{
+    family::{Family, Label, Values},
+    table::GROUPS,
+};
 
 const BEGIN: &str = "<!-- What follows is made from the table of metrics: see CONTRIBUTING.md -->\n";
 

@@ -22,11 +22,7 @@ use crate::{
     protect::Gate,
     store::{Sample, Store},
     telemetry::{
-        metrics::{
-            exposition::Exposition,
-            process,
-            table::{self, KEY_STATES},
-        },
+        metrics::{exposition::Exposition, labels::KEY_STATES, process, table},
         outage::Trouble,
         traces,
     },

@@ -4,7 +4,7 @@
 //! - `examination`: whether issuers can be reached, for `keyward doctor`
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
 //! - `metrics`: gathers what all parts count; `metrics_port`: serves it at an address of its own
-//! - `server`: a replica that serves Keyward's own routes (`RunningServer`)
+//! - `server`: a replica that serves Keyward's own routes (`RunningServer`); `listen`: its address
 //! - `socket`: the optional Unix socket
 
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server makes keys, too"))]
@@ -14,6 +14,8 @@ mod console;
 #[cfg(feature = "server")]
 mod examination;
 mod library;
+#[cfg(feature = "server")]
+mod listen;
 #[cfg(feature = "server")]
 mod metrics;
 #[cfg(feature = "server")]

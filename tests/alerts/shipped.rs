@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use keyward::telemetry::metrics::table::{GROUPS, Kind};
+use keyward::telemetry::metrics::{family::Kind, table::GROUPS};
 use regex::Regex;
 use serde_json::Value;
 

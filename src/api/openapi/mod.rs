@@ -4,7 +4,7 @@
 //!
 //! - `operations`: what each route does, takes and returns; `operation`: the builder for one of them
 //! - `bodies`, `parameters`: what clients may send, from the tables of `wire::request`
-//! - `answers`: the responses
+//! - `answers`: the responses; `schemas`: what they hold
 //! - `documentation`: the descriptions, in reading order
 //! - `shared`: moves what several operations have in common into the document's components
 //! - `page`: the document as a web page that needs no network
@@ -16,6 +16,7 @@ mod operation;
 mod operations;
 pub(super) mod page;
 mod parameters;
+mod schemas;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -75,7 +76,7 @@ fn text(endpoints: &'static [Endpoint]) -> String {
     let mut paths = paths(endpoints);
     let operations = paths.0.iter_mut().flat_map(|(_, methods)| methods.0.iter_mut().map(|(_, operation)| operation));
     let mut components = shared::share(operations);
-    let schemas: Map<_, _> = answers::schemas().into_iter().chain(bodies::schemas()).collect();
+    let schemas: Map<_, _> = schemas::schemas().into_iter().chain(bodies::schemas()).collect();
     components.insert("schemas".to_owned(), schemas.into());
     components.insert("securitySchemes".to_owned(), security_schemes());
     let document = Written {

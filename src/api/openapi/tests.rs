@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, test::TestRequest, web::Bytes};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{answers, bodies, description, documentation, operations, parameters, paths, text};
+use super::{bodies, description, documentation, operations, parameters, paths, schemas, text};
 use crate::{
     api::{
         handlers::{
@@ -159,7 +159,7 @@ fn queries_are_documented_with_the_names_that_are_read() {
 
 #[test]
 fn words_are_documented_as_the_domain_has_them() {
-    let schemas = answers::schemas();
+    let schemas = schemas::schemas();
     assert_eq!(schemas["State"]["enum"], json!(KeyState::ALL.map(KeyState::as_str)));
     assert_eq!(schemas["Switcher"]["enum"], json!(Role::ALL.map(Role::as_str)));
     assert_eq!(schemas["InOutage"]["enum"], json!(OnOutage::ALL.map(OnOutage::as_str)));
@@ -171,7 +171,7 @@ fn words_are_documented_as_the_domain_has_them() {
 
 #[test]
 fn the_id_of_a_key_is_documented_in_one_form() {
-    let schemas = answers::schemas();
+    let schemas = schemas::schemas();
     let keys = [&schemas["Key"]["properties"]["id"], &schemas["RevokedKey"]["properties"]["id"]];
     let others = [&schemas["Key"]["properties"]["successorId"], &schemas["Event"]["properties"]["keyId"]];
     for id in keys.into_iter().chain(others) {

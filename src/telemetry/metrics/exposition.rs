@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::{counting::Distribution, table::Family};
+use super::{counting::Distribution, family::Family};
 
 /// The media type of the format.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -2,6 +2,7 @@
 //!
 //! - `counting`: counters and histograms that many threads write and a scrape sums
 //! - `table`: every metric with its name, unit, type, labels and meaning; `docs/metrics.md` is made from it
+//! - `labels`: every label with its values; `family`: what a metric and a label are
 //! - `exposition`: the text format
 //! - `process`: what the system knows of this process
 //!
@@ -11,6 +12,10 @@
 pub mod counting;
 #[cfg(feature = "server")]
 pub mod exposition;
+#[cfg(feature = "server")]
+pub mod family;
+#[cfg(feature = "server")]
+pub mod labels;
 #[cfg(feature = "server")]
 pub mod process;
 #[cfg(feature = "server")]

@@ -6,7 +6,10 @@ use keyward::{
     api::{endpoint::Access, request_counts::STATUSES, routes::ENDPOINTS},
     domain::denial::Denial,
     store::Statements,
-    telemetry::metrics::table::{self, GROUPS, Kind, Values},
+    telemetry::metrics::{
+        family::{Kind, Label, Values},
+        table::{self, GROUPS},
+    },
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,7 +26,7 @@ use super::Scrape;
 const MARK: &str = "zzmark";
 
 /// The values that a label may have; `None` for those of the replica itself.
-fn allowed(label: &table::Label) -> Option<BTreeSet<String>> {
+fn allowed(label: &Label) -> Option<BTreeSet<String>> {
     let set = |words: &mut dyn Iterator<Item = &str>| Some(words.map(str::to_owned).collect());
     match (&label.values, label.name) {
         (Values::Words(words), _) => set(&mut words.iter().copied()),
