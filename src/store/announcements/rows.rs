@@ -124,7 +124,7 @@ impl Announcer {
                ), sent AS (
                    SELECT pg_notify($8, 'replicas'::regclass::oid || ' ' || number || ' '
                                         || string_agg(encode(uuid_send(id), 'hex') || ':' || to_hex(sequence) || ':' || lease_ms, ','))
-                   FROM pulse, heartbeat GROUP BY number, part
+                   FROM pulse, heartbeat WHERE $8::text IS NOT NULL GROUP BY number, part
                )
                SELECT coalesce((SELECT number FROM pulse), (SELECT number FROM pulses)) AS "pulse!",
                       (SELECT count(*) FROM sent) AS parts,
@@ -138,7 +138,7 @@ impl Announcer {
             sequence.cast_signed(),
             pulse_after.map(u64::cast_signed),
             HEARTBEATS_PER_PART,
-            PULSES,
+            earlier_too.then_some(PULSES),
             notification.as_ref().and_then(|notification| wire::write(notification, &self.keys)),
             earlier_too,
             CHANGES,

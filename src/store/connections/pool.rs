@@ -22,7 +22,7 @@ use super::{
 };
 
 /// How long an idle connection is taken to be alive without asking.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+const TRUSTED_FOR: Duration = Duration::from_secs(2);
 
 /// Connections, at most as many as there are places.
 pub(in crate::store) struct Pool {
