@@ -76,10 +76,18 @@ impl Gate {
             let missing = rules.scopes.iter().find(|scope| !shown.scopes.contains(scope.as_str()));
             missing.map(|scope| Denial::Scope(scope.as_str()))
         };
-        match self.check_for(presented, request, Spending::default(), lacks) {
+        let spending = Spending { used_already: self.has_used(request, &presented), ..Spending::default() };
+        match self.check_for(presented, request, spending, lacks) {
             Checked::Now(verdict) => Checked::Now(self.admit(kind, verdict, request, rules)),
             Checked::Later(waiting) => Checked::Later(async move { self.admit(kind, waiting.await, request, rules) }),
         }
+    }
+
+    /// Whether an earlier check has admitted the request with this key, as of two nested `Protect`s the outer one has.
+    fn has_used(&self, request: &HttpRequest, presented: &Result<Presented<'_>, Denial>) -> bool {
+        let extensions = request.extensions();
+        let Some(key) = extensions.get::<Principal>().and_then(Principal::key) else { return false };
+        matches!(presented, Ok(Presented::Key(text)) if self.keys.name_of(text) == Some(key.id))
     }
 
     /// Checks a credential, or its absence, for a request that demands nothing more.

@@ -25,7 +25,7 @@ use crate::domain::{limits::Allowance, scope::required::RequiredScope};
 /// [`Principal`](crate::Principal). For `wrap` of an application, a scope, a resource or a route.
 ///
 /// Other requests are answered with a [`Refused`](crate::Refused). Each `Protect` checks independently; of two nested
-/// ones, both must admit the request.
+/// ones, both must admit the request, which uses a key's limits once.
 ///
 /// ```no_run
 /// use actix_web::{App, HttpServer, web};

@@ -111,6 +111,21 @@ async fn of_two_scopes_and_of_two_middlewares_both_are_asked_for() {
 }
 
 #[tokio::test]
+async fn two_nested_middlewares_use_a_limit_once() {
+    let (replica, app) = replica_and_app().await;
+    let asked = serde_json::json!({
+        "limits": [{ "name": "all", "limit": 3, "window": "month" }], "scopes": ["orders:read", "orders:write"],
+    });
+    let key = Person::named("alice").creates(&replica, asked).await;
+    for left in [2, 1, 0] {
+        let answer = app.answers_key("/nested/inner", &key).await;
+        let told = answer.header("ratelimit").expect("what is left");
+        assert!(answer.status == 200 && told.starts_with(&format!(r#""all";r={left};t="#)), "{told}");
+    }
+    assert_eq!(app.answers_key("/nested/inner", &key).await.status, 429);
+}
+
+#[tokio::test]
 async fn where_it_is_optional_no_credential_is_enough_and_a_bad_one_is_not() {
     let (replica, app) = replica_and_app().await;
     let key = key_with(&replica, &[]).await;

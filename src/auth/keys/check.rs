@@ -222,9 +222,10 @@ impl KeyChecker {
         spending: Spending<'_>,
     ) -> Checked<Charged, impl Future<Output = Charged>> {
         let ProvenKey { record, uses, meters } = key;
-        let tag = spending.tag;
+        let Spending { tag, used_already, .. } = spending;
         self.cold.limiter.charge(meters, spending).map(move |charged| {
             match &charged {
+                Ok(Ok(_)) if used_already => self.counts.count(Outcome::Granted, way),
                 Ok(Ok(_)) => self.note(&uses, UseOutcome::Granted, way, now, address, tag),
                 Ok(Err(exceeded)) => {
                     self.refuse_use(&uses, exceeded.into(), way, now, tag);

@@ -105,6 +105,9 @@ impl Limiter {
         if meters.are_none() {
             return Checked::Now(Ok(Ok(Allowance::default())));
         }
+        if spending.used_already {
+            return Checked::Now(Ok(Ok(allowance(&meters))));
+        }
         let charge = Charge::of(&meters, &spending);
         match self.attempt(&meters, charge, LimitOutcome::Granted, false) {
             Attempt::Decided(decided) => Checked::Now(decided),

@@ -14,6 +14,8 @@ pub struct Spending<'a> {
     pub only: &'a [LimitName],
     /// What the use is called in reports.
     pub tag: UsageTag,
+    /// Whether another check of the same request has used the key already: nothing is used, and no use is counted.
+    pub used_already: bool,
 }
 
 /// What a request uses of each limit that applies to it.

@@ -44,6 +44,16 @@ pub(crate) async fn what_is_left_of_a_limit_is_told_with_what_the_api_answers<G:
         assert_passed(&passed);
         assert_tells(&passed, left, 3);
     }
+    let asked = json!({ "credits": { "remaining": 2, "refill": { "amount": 2, "interval": "monthly" } } });
+    let prepaid = scene.key(asked).await.holder.key;
+    for left in [1, 0] {
+        let passed = scene.gets("/", &[(KEY, &prepaid)]).await;
+        assert_passed(&passed);
+        let told = passed.header("ratelimit").unwrap_or_else(|| panic!("no credits: {passed:?}"));
+        assert!(told.starts_with(&format!(r#""credits";r={left};t="#)), "{told}");
+    }
+    let refused = scene.refuses(429, "/", &[(KEY, &prepaid)]).await;
+    assert!(refused.header("retry-after").is_some_and(|text| text.parse::<u64>().is_ok()), "{refused:?}");
     let unlimited = scene.reader().await.holder.key;
     for (target, headers) in [("/orders/7", &[(KEY, unlimited.as_str())][..]), ("/public/", &[])] {
         let passed = scene.gets(target, headers).await;

@@ -110,6 +110,7 @@ impl Demanded {
             at_least,
             only: by_rule.map_or(&[], |demand| &demand.limits),
             tag: by_rule.and_then(|demand| demand.tag.as_ref()).map_or_else(UsageTag::default, |named| named.tag),
+            used_already: false,
         }
     }
 
