@@ -6,28 +6,25 @@
 
 #![allow(clippy::print_stdout)] // the counterexamples and state counts, for `--nocapture`
 
-mod explore;
 mod rules;
-mod simulate;
 mod world;
 mod worlds;
 
 use std::time::Duration;
 
 use keyward::auth::coherence::CoherenceTimings;
+use test_support::model::{Explored, explore, seeds, simulate};
 
-use explore::{Explored, explore};
 use rules::{Budget, Fault, Rules, settings};
-use simulate::simulate;
-use world::Tally;
+use world::{Tally, World};
 use worlds::*;
 
 /// Random runs, and the steps of each.
 const RUNS: u64 = 24;
 const STEPS: usize = 3_000;
 
-fn must_hold(rules: &Rules) -> Explored {
-    let explored = explore(rules);
+fn must_hold(rules: &Rules) -> Explored<Tally> {
+    let explored = explore::<World>(rules);
     if let Some(story) = &explored.counterexample {
         panic!("the promise is broken:\n{story}");
     }
@@ -138,7 +135,7 @@ fn the_promise_holds_when_a_server_that_was_superseded_goes_on() {
 /// The checker must find what the missing safeguard lets through.
 fn must_be_found(fault: Fault, rules: Rules) {
     let rules = Rules { fault: Some(fault), ..rules };
-    let explored = explore(&rules);
+    let explored = explore::<World>(&rules);
     let story = explored.counterexample;
     let story = story.unwrap_or_else(|| panic!("{fault:?} makes no difference"));
     println!("{fault:?}, after {} states:\n{story}", explored.states);
@@ -298,15 +295,8 @@ fn big_world() -> Rules {
 #[test]
 fn the_promise_holds_in_long_random_simulations() {
     let rules = big_world();
-    let seeds = match std::env::var("KEYWARD_SIMULATION_SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("KEYWARD_SIMULATION_SEED is a number");
-            seed..seed + 1
-        }
-        Err(_) => 0..RUNS,
-    };
     let mut tally = Tally::default();
-    for seed in seeds {
+    for seed in seeds(RUNS) {
         // With rows and pulses; with messages alone; with messages and pulses, where one replica knows no pulses.
         let rules = Rules {
             has_rows: seed % 3 == 0,
@@ -314,8 +304,8 @@ fn the_promise_holds_in_long_random_simulations() {
             older: (seed % 3 == 2).then_some(1),
             ..rules.clone()
         };
-        match simulate(&rules, seed, STEPS) {
-            Ok(run) => tally.add(&run),
+        match simulate::<World>(&rules, seed, STEPS) {
+            Ok(world) => tally.add(&world.tally),
             Err(story) => panic!("the promise is broken: {story}"),
         }
     }
@@ -327,6 +317,6 @@ fn the_promise_holds_in_long_random_simulations() {
 #[test]
 fn without_a_margin_a_random_simulation_finds_that_clocks_differ() {
     let rules = Rules { settings: big_settings(0), longest_lease: Duration::from_nanos(300), ..big_world() };
-    let found = (0..10 * RUNS).find_map(|seed| simulate(&rules, seed, STEPS).err());
+    let found = (0..10 * RUNS).find_map(|seed| simulate::<World>(&rules, seed, STEPS).err());
     println!("{}", found.expect("clocks at different rates make no difference"));
 }

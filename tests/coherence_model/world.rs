@@ -5,6 +5,7 @@
 //! The database may have a standby that waits for everything it commits, and takes its place while the first one goes on:
 //! then the first has [`Server`] 0, and what counts happens on server 1.
 
+mod explored;
 mod judge;
 mod messages;
 mod possible;
@@ -110,7 +111,7 @@ fn record(key: usize) -> RecordId {
 }
 
 impl World {
-    pub(crate) fn new(rules: &Rules) -> Self {
+    fn begin(rules: &Rules) -> Self {
         let nodes = (0..rules.budgets.len()).map(|i| Node {
             replica: Replica::new(ReplicaId(i as u128), rules.settings[i].clone()),
             freshness: Freshness::new(rules.keys),
@@ -142,13 +143,13 @@ impl World {
             tally: Tally::default(),
         };
         for (i, _) in rules.connected.iter().enumerate().filter(|(_, c)| **c) {
-            world.perform(rules, Action::ListenTakesEffect(i));
-            world.perform(rules, Action::Connected(i));
+            world.step(rules, Action::ListenTakesEffect(i));
+            world.step(rules, Action::Connected(i));
         }
         world
     }
 
-    pub(crate) fn perform(&mut self, rules: &Rules, action: Action) {
+    fn step(&mut self, rules: &Rules, action: Action) {
         match action {
             Action::Wait => self.now += 1,
             Action::Commit(index) => self.commit(index, rules),

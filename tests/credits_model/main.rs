@@ -6,12 +6,13 @@
 
 #![allow(clippy::print_stdout)] // the counterexamples and counts, for `--nocapture`
 
-mod explore;
 mod rules;
 mod world;
 
-use explore::{Explored, explore, simulate};
+use test_support::model::{Explored, explore, seeds, simulate};
+
 use rules::{Fault, Rules};
+use world::World;
 
 /// Random runs, and the steps of each.
 const RUNS: u64 = 100;
@@ -47,18 +48,18 @@ fn with_crashes() -> Rules {
 }
 
 #[track_caller]
-fn must_hold(rules: &Rules) -> Explored {
-    let explored = explore(rules);
+fn must_hold(rules: &Rules) -> Explored<u64> {
+    let explored = explore::<World>(rules);
     if let Some(story) = &explored.counterexample {
         panic!("the promise is broken:\n{story}");
     }
-    println!("{} states, at most {} spent", explored.states, explored.most_spent);
+    println!("{} states, at most {} spent", explored.states, explored.tally);
     explored
 }
 
 #[track_caller]
 fn must_be_found(fault: Fault, rules: Rules) {
-    let explored = explore(&Rules { fault: Some(fault), ..rules });
+    let explored = explore::<World>(&Rules { fault: Some(fault), ..rules });
     let story = explored.counterexample.unwrap_or_else(|| panic!("{fault:?} makes no difference"));
     println!("{fault:?}, after {} states:\n{story}", explored.states);
 }
@@ -66,7 +67,7 @@ fn must_be_found(fault: Fault, rules: Rules) {
 #[test]
 fn no_more_than_the_balance_is_spent_and_all_of_it_can_be() {
     let explored = must_hold(&usual());
-    assert_eq!(explored.most_spent, 2, "the balance can be used up");
+    assert_eq!(explored.tally, 2, "the balance can be used up");
 }
 
 #[test]
@@ -154,17 +155,13 @@ fn big_world() -> Rules {
 
 #[test]
 fn it_holds_in_long_random_simulations() {
-    let seeds = match std::env::var("KEYWARD_SIMULATION_SEED") {
-        Ok(seed) => seed.parse().map(|seed| seed..seed + 1).expect("a number"),
-        Err(_) => 0..RUNS,
-    };
     let deadly = Rules { crashes: u32::MAX, sweeps: u32::MAX, ..big_world() };
     for rules in [big_world(), deadly, Rules { sets: 0, ..big_world() }] {
         let mut spent = 0;
-        for seed in seeds.clone() {
-            match simulate(&rules, seed, STEPS) {
-                Ok(count) => spent += count,
-                Err(violation) => panic!("seed {seed}: {violation}"),
+        for seed in seeds(RUNS) {
+            match simulate::<World>(&rules, seed, STEPS) {
+                Ok(world) => spent += world.spent(),
+                Err(violation) => panic!("{violation}"),
             }
         }
         assert!(spent > 0, "nothing was ever spent");

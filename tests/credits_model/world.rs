@@ -10,7 +10,10 @@ use keyward::{
         ports::limits::{CreditGrant, CreditRequest},
     },
 };
-use test_support::credit_table::{CreditTable, Without};
+use test_support::{
+    credit_table::{CreditTable, Without},
+    model::Model,
+};
 use time::{Duration, OffsetDateTime};
 
 use crate::rules::{Fault, Rules};
@@ -99,8 +102,12 @@ fn holder() -> Holder {
     Holder::from_u128(1)
 }
 
-impl World {
-    pub(crate) fn new(rules: &Rules) -> Self {
+impl Model for World {
+    type Rules = Rules;
+    type Action = Action;
+    type Tally = u64;
+
+    fn new(rules: &Rules) -> Self {
         let without = Without {
             order: rules.has(Fault::AnyOrder),
             epoch: rules.has(Fault::EpochIgnored),
@@ -143,7 +150,7 @@ impl World {
         }
     }
 
-    pub(crate) fn possible(&self) -> Vec<Action> {
+    fn possible(&self, _: &Rules) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut add = |possible: bool, action| actions.extend(possible.then_some(action));
         add(self.ticks > 0, Action::Tick);
@@ -181,15 +188,7 @@ impl World {
         actions
     }
 
-    fn now(&self) -> MonotonicTime {
-        MonotonicTime::from_nanos(self.seconds * 1_000_000_000)
-    }
-
-    fn clock(&self) -> OffsetDateTime {
-        OffsetDateTime::UNIX_EPOCH + Duration::seconds(self.seconds.cast_signed())
-    }
-
-    pub(crate) fn perform(&mut self, rules: &Rules, action: Action) {
+    fn perform(&mut self, rules: &Rules, action: Action) {
         let (now, clock) = (self.now(), self.clock());
         match action {
             Action::Tick => {
@@ -271,6 +270,61 @@ impl World {
                 self.table.settle(holder(), id);
             }
         }
+    }
+
+    /// What must never be.
+    fn violation(&mut self, _: &Rules) -> Option<String> {
+        let balance = self.table.balance(holder()).expect("a balance");
+        if !balance.adds_up() {
+            return Some(format!("the sum is broken: {balance:?}"));
+        }
+        let held = self.table.held(holder());
+        if held != balance.unsettled {
+            return Some(format!("replicas hold {held}: {balance:?}"));
+        }
+        if self.spent > balance.spent + balance.unsettled {
+            return Some(format!("{} were spent: {balance:?}", self.spent));
+        }
+        if let Some((since, set)) = self.since_set.filter(|(since, set)| since > set) {
+            return Some(format!("{since} of {set} were spent since the balance was set"));
+        }
+        let is_quiet = |replica: &Replica| {
+            replica.link == Link::Idle && replica.astray.is_empty() && replica.purse.is_settled() && replica.pocket == 0
+        };
+        let is_exact = self.gone.is_empty() && !self.is_written_off && self.replicas.iter().all(is_quiet);
+        if is_exact && (self.spent, 0) != (balance.spent, balance.unsettled) {
+            return Some(format!("{} were spent, and all is settled: {balance:?}", self.spent));
+        }
+        None
+    }
+
+    /// The most that was spent.
+    fn add_to(&self, most_spent: &mut u64) {
+        *most_spent = self.spent.max(*most_spent);
+    }
+
+    fn describe(&self, action: Action) -> String {
+        format!("{action:?}")
+    }
+
+    /// Requests are frequent, and faults are rare.
+    fn weight(action: Action) -> u32 {
+        match action {
+            Action::Request(_) | Action::Ask(_) | Action::Commit(_) | Action::Answer(_) => 60,
+            Action::Learn(_) | Action::Return(_) => 20,
+            Action::Tick | Action::Add | Action::Impatient(_) | Action::Stray(..) => 6,
+            _ => 1,
+        }
+    }
+}
+
+impl World {
+    fn now(&self) -> MonotonicTime {
+        MonotonicTime::from_nanos(self.seconds * 1_000_000_000)
+    }
+
+    fn clock(&self) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::seconds(self.seconds.cast_signed())
     }
 
     fn learn(&mut self, rules: &Rules, at: usize) {
@@ -377,32 +431,6 @@ impl World {
             self.replicas[at].purse.leave(1);
             self.request(at);
         }
-    }
-
-    /// What must never be.
-    pub(crate) fn violation(&self) -> Option<String> {
-        let balance = self.table.balance(holder()).expect("a balance");
-        if !balance.adds_up() {
-            return Some(format!("the sum is broken: {balance:?}"));
-        }
-        let held = self.table.held(holder());
-        if held != balance.unsettled {
-            return Some(format!("replicas hold {held}: {balance:?}"));
-        }
-        if self.spent > balance.spent + balance.unsettled {
-            return Some(format!("{} were spent: {balance:?}", self.spent));
-        }
-        if let Some((since, set)) = self.since_set.filter(|(since, set)| since > set) {
-            return Some(format!("{since} of {set} were spent since the balance was set"));
-        }
-        let is_quiet = |replica: &Replica| {
-            replica.link == Link::Idle && replica.astray.is_empty() && replica.purse.is_settled() && replica.pocket == 0
-        };
-        let is_exact = self.gone.is_empty() && !self.is_written_off && self.replicas.iter().all(is_quiet);
-        if is_exact && (self.spent, 0) != (balance.spent, balance.unsettled) {
-            return Some(format!("{} were spent, and all is settled: {balance:?}", self.spent));
-        }
-        None
     }
 
     /// How much was spent.

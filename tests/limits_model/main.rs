@@ -6,12 +6,13 @@
 
 #![allow(clippy::print_stdout)] // the counterexamples and counts, for `--nocapture`
 
-mod explore;
 mod rules;
 mod world;
 
-use explore::{Explored, explore, simulate};
+use test_support::model::{Explored, explore, seeds, simulate};
+
 use rules::{Fault, Rules};
+use world::World;
 
 /// Random runs, and the steps of each.
 const RUNS: u64 = 200;
@@ -42,18 +43,18 @@ fn with_a_clock_set_back() -> Rules {
 }
 
 #[track_caller]
-fn must_hold(rules: &Rules) -> Explored {
-    let explored = explore(rules);
+fn must_hold(rules: &Rules) -> Explored<u64> {
+    let explored = explore::<World>(rules);
     if let Some(story) = &explored.counterexample {
         panic!("a limit is exceeded:\n{story}");
     }
-    println!("{} states, at most {} admitted", explored.states, explored.most_admitted);
+    println!("{} states, at most {} admitted", explored.states, explored.tally);
     explored
 }
 
 #[track_caller]
 fn must_be_found(fault: Fault, rules: Rules) {
-    let explored = explore(&Rules { fault: Some(fault), ..rules });
+    let explored = explore::<World>(&Rules { fault: Some(fault), ..rules });
     let story = explored.counterexample.unwrap_or_else(|| panic!("{fault:?} makes no difference"));
     println!("{fault:?}, after {} states:\n{story}", explored.states);
 }
@@ -61,7 +62,7 @@ fn must_be_found(fault: Fault, rules: Rules) {
 #[test]
 fn no_window_has_more_than_the_limit_and_all_of_it_can_be_used() {
     let explored = must_hold(&usual());
-    assert_eq!(explored.most_admitted, 2, "the limit can be used up");
+    assert_eq!(explored.tally, 2, "the limit can be used up");
 }
 
 #[test]
@@ -142,16 +143,12 @@ fn big_world() -> Rules {
 
 #[test]
 fn it_holds_in_long_random_simulations() {
-    let seeds = match std::env::var("KEYWARD_SIMULATION_SEED") {
-        Ok(seed) => seed.parse().map(|seed| seed..seed + 1).expect("a number"),
-        Err(_) => 0..RUNS,
-    };
     for rules in [big_world(), Rules { amount: 20, cost: 3, ..big_world() }] {
         let mut admitted = 0;
-        for seed in seeds.clone() {
-            match simulate(&rules, seed, STEPS) {
-                Ok(count) => admitted += count,
-                Err(violation) => panic!("seed {seed}: {violation}"),
+        for seed in seeds(RUNS) {
+            match simulate::<World>(&rules, seed, STEPS) {
+                Ok(world) => admitted += world.admitted(),
+                Err(violation) => panic!("{violation}"),
             }
         }
         assert!(admitted > 0, "nothing was ever admitted");
@@ -170,6 +167,6 @@ fn simulations_find_every_missing_safeguard() {
         Fault::OldClock,
     ] {
         let rules = Rules { fault: Some(fault), amount: 20, ..big_world() };
-        assert!((0..RUNS).any(|seed| simulate(&rules, seed, STEPS).is_err()), "{fault:?}");
+        assert!((0..RUNS).any(|seed| simulate::<World>(&rules, seed, STEPS).is_err()), "{fault:?}");
     }
 }

@@ -12,7 +12,7 @@ use keyward::{
         ports::limits::{SliceGrant, SliceRequest},
     },
 };
-use test_support::limit_table::LimitTable;
+use test_support::{limit_table::LimitTable, model::Model};
 use time::{Duration, OffsetDateTime};
 
 use crate::rules::{Fault, Rules, WINDOW};
@@ -70,8 +70,12 @@ pub(crate) struct World {
     set_back: u32,
 }
 
-impl World {
-    pub(crate) fn new(rules: &Rules) -> Self {
+impl Model for World {
+    type Rules = Rules;
+    type Action = Action;
+    type Tally = u64;
+
+    fn new(rules: &Rules) -> Self {
         let replica = Replica {
             slice: Slice::default(),
             // Not zero, as no clock is.
@@ -97,7 +101,7 @@ impl World {
         }
     }
 
-    pub(crate) fn possible(&self) -> Vec<Action> {
+    fn possible(&self, _: &Rules) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut add = |possible: bool, action| actions.extend(possible.then_some(action));
         add(self.ticks > 0, Action::Tick);
@@ -122,7 +126,7 @@ impl World {
         actions
     }
 
-    pub(crate) fn perform(&mut self, rules: &Rules, action: Action) {
+    fn perform(&mut self, rules: &Rules, action: Action) {
         match action {
             Action::Tick => {
                 self.ticks -= 1;
@@ -171,6 +175,37 @@ impl World {
         }
     }
 
+    /// What was admitted beyond the amount.
+    fn violation(&mut self, rules: &Rules) -> Option<String> {
+        let beyond = |admitted: &BTreeMap<i64, u64>| {
+            let found = admitted.iter().find(|(_, admitted)| **admitted > rules.amount);
+            found.map(|(window, admitted)| format!("{admitted} of {} in the window {window}", rules.amount))
+        };
+        // Where the clock is set back, the same time comes twice, so it says nothing.
+        let by_clock = if rules.set_back == 0 { beyond(&self.admitted) } else { None };
+        beyond(&self.charged).or(by_clock)
+    }
+
+    /// How much was admitted in the busiest window.
+    fn add_to(&self, most_admitted: &mut u64) {
+        *most_admitted = self.admitted.values().copied().fold(*most_admitted, u64::max);
+    }
+
+    fn describe(&self, action: Action) -> String {
+        format!("{action:?}")
+    }
+
+    /// Requests are frequent, and faults are rare.
+    fn weight(action: Action) -> u32 {
+        match action {
+            Action::Request(_) | Action::Ask(_) | Action::Commit(_) | Action::Answer(_) => 40,
+            Action::Tick => 4,
+            Action::Fail(_) | Action::RollBack(_) | Action::Repeat(_) | Action::Crash(_) | Action::SetBack => 1,
+        }
+    }
+}
+
+impl World {
     /// A request arrives, or one that waited tries again.
     fn request(&mut self, rules: &Rules, at: usize) {
         let limit = rules.limit();
@@ -276,25 +311,9 @@ impl World {
         }
     }
 
-    /// What was admitted beyond the amount.
-    pub(crate) fn violation(&self, rules: &Rules) -> Option<String> {
-        let beyond = |admitted: &BTreeMap<i64, u64>| {
-            let found = admitted.iter().find(|(_, admitted)| **admitted > rules.amount);
-            found.map(|(window, admitted)| format!("{admitted} of {} in the window {window}", rules.amount))
-        };
-        // Where the clock is set back, the same time comes twice, so it says nothing.
-        let by_clock = if rules.set_back == 0 { beyond(&self.admitted) } else { None };
-        beyond(&self.charged).or(by_clock)
-    }
-
     /// How much was admitted in all.
     pub(crate) fn admitted(&self) -> u64 {
         self.admitted.values().sum()
-    }
-
-    /// How much was admitted in the busiest window.
-    pub(crate) fn most_admitted(&self) -> u64 {
-        self.admitted.values().copied().max().unwrap_or_default()
     }
 }
 

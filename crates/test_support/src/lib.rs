@@ -19,7 +19,7 @@
 //!
 //! * [`waiting`]: how a test waits for a condition
 //! * [`shown`]: what a failed assertion shows
-//! * [`fingerprint`]: hashes of many states
+//! * [`model`]: explores the states of a protocol; [`fingerprint`]: hashes of many states
 //! * [`limit_table`]: counters of limits in memory
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::new_without_default, reason = "tests")]
@@ -33,6 +33,7 @@ pub mod database;
 pub mod fingerprint;
 mod frames;
 pub mod limit_table;
+pub mod model;
 pub mod pgbouncer;
 pub mod private_cluster;
 pub mod program;

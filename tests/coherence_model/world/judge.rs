@@ -8,7 +8,7 @@ use crate::rules::{Fault, Rules};
 impl World {
     /// The property: no check that starts after a revoke has returned believes an older row. Says who
     /// would, if somebody would.
-    pub(crate) fn violation(&mut self, rules: &Rules) -> Option<String> {
+    pub(super) fn broken_promise(&mut self, rules: &Rules) -> Option<String> {
         if let Some(read) = &self.believed_too_old {
             return Some(read.clone());
         }
@@ -56,7 +56,7 @@ impl World {
 
     /// Whether nothing can go wrong any more: all changes are made, and every old version that is
     /// cached or about to be is one that nobody may believe, ever.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(super) fn nothing_can_go_wrong(&self) -> bool {
         let rows = &self.servers[self.primary].rows;
         let harmless = |node: &Node, key: usize| {
             let entry = node.cache[key].filter(|e| e.version < rows[key]);
@@ -73,7 +73,7 @@ impl World {
 
     /// For the long simulation, in which no server is superseded and nothing is repeated: forget what everybody has
     /// read, so that memory stays flat.
-    pub(crate) fn trim(&mut self) {
+    pub(super) fn forget_what_all_have_read(&mut self) {
         let sockets = || self.nodes.iter().filter_map(|n| n.socket.as_ref());
         let log = &mut self.servers[0].log;
         let read = sockets().map(|s| s.delivered).min().unwrap_or(log.len());

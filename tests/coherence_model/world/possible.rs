@@ -5,7 +5,7 @@ use crate::rules::{Action, Fault, Rules};
 
 impl World {
     /// Everything that may happen next.
-    pub(crate) fn possible(&self, rules: &Rules) -> Vec<Action> {
+    pub(super) fn all_possible(&self, rules: &Rules) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.now < rules.ticks {
             actions.push(Action::Wait);
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// One line a step: the action, told before it is performed, with what it is about.
-    pub(crate) fn describe(&self, action: Action) -> String {
+    pub(super) fn line(&self, action: Action) -> String {
         let about = match action {
             Action::Commit(index) => Some(std::slice::from_ref(&self.flying[index].message)),
             Action::Reply(index) => Some(std::slice::from_ref(&self.unanswered[index].1)),
