@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// The maximum of a lifetime or grace period in seconds: a hundred years.
-pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+pub use crate::domain::timestamp::SECONDS_MAX;
 /// The maximum number of keys that one request checks.
 pub(crate) const CHECKS_MAX: usize = 100;
 

@@ -1,11 +1,21 @@
 //! Credits: a balance of a key or of an owner that requests spend.
+//!
+//! - `amounts`: its numbers in requests
+//! - `refill`: what makes it grow
+
+mod amounts;
+mod refill;
 
 use std::fmt;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{AMOUNT_MAX, Holder, Refill};
+pub use self::{
+    amounts::{InvalidCredits, TopUp, TopUpOperation, amount, balance},
+    refill::{Refill, RefillInterval},
+};
+use super::{AMOUNT_MAX, Holder};
 use crate::domain::{role::Role, timestamp};
 
 /// The name by which responses and policies refer to credits, as they do to a limit. No limit may have it.
@@ -27,6 +37,8 @@ pub struct Credits {
     pub remaining: u64,
     /// What replicas have in hand, or have spent and not reported yet.
     pub unsettled: u64,
+    /// All that was ever given, without what was taken away again. What is neither left nor unsettled was spent.
+    pub granted: u64,
     /// How they are refilled.
     pub rules: CreditRules,
     /// When the next refill comes.
@@ -44,26 +56,6 @@ pub struct CreditRules {
     pub refill: Option<Refill>,
     /// Who has set them.
     pub set_by: Role,
-}
-
-/// Credits are invalid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidCredits {
-    /// An amount.
-    #[error("must be a whole number from 1 to {AMOUNT_MAX}")]
-    Amount,
-    /// A balance.
-    #[error("must be a whole number from 0 to {AMOUNT_MAX}")]
-    Balance,
-    /// The interval.
-    #[error("must be daily or monthly")]
-    Interval,
-    /// The day of the month.
-    #[error("must be a day of the month, from 1 to 31")]
-    Day,
-    /// A daily refill has no day.
-    #[error("only a monthly refill has a day")]
-    DayOfDaily,
 }
 
 /// Credits that somebody asks for. What is `None` stays as it is.
@@ -88,15 +80,6 @@ pub enum CreditsChange {
     Add(u64),
     /// There is none any more.
     Remove,
-}
-
-/// A request to add to a balance, or to set it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopUp {
-    /// So much more.
-    Add(u64),
-    /// Exactly so much.
-    Set(u64),
 }
 
 /// Why the credits can't be these.
@@ -253,11 +236,10 @@ impl fmt::Display for Credits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::limits::RefillInterval;
 
     fn credits(set_by: Role) -> Credits {
         let rules = CreditRules { max: Some(500), refill: None, set_by };
-        Credits { remaining: 100, unsettled: 5, rules, next_refill_at: None, from_plan: false }
+        Credits { remaining: 100, unsettled: 5, granted: 120, rules, next_refill_at: None, from_plan: false }
     }
 
     #[test]
