@@ -4,17 +4,22 @@
 //! - `frame`: what all pages have in common; `fault`: what is shown instead of a page; `texts`: every word
 //! - `sign_in`: signing in and out
 //! - `keys`: lists of keys, new keys, one key and what is done to it
-//! - `usage`, `audit`, `sessions`, `owners`, `replicas`: the other pages; `chart`: uses as a drawing
+//! - `plans`: plans, for administrators and of whoever is signed in; `owners`: owners, for administrators
+//! - `allowance`: limits and credits in forms and on pages; `confirmed`: how a change reached every replica
+//! - `usage`, `audit`, `sessions`, `replicas`: the other pages; `chart`: uses as a drawing
 //! - `assets`: the style sheet and the script
 
 mod access;
+mod allowance;
 mod assets;
 mod audit;
 mod chart;
+mod confirmed;
 mod fault;
 mod frame;
 mod keys;
 mod owners;
+mod plans;
 mod replicas;
 mod routes;
 mod services;

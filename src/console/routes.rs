@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use super::{
-    access::headers, assets, audit, fault, keys, owners, replicas, services::Console, sessions, sign_in, usage,
+    access::headers, assets, audit, fault, keys, owners, plans, replicas, services::Console, sessions, sign_in, usage,
 };
 
 /// Adds the pages to an application.
@@ -27,7 +27,11 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
         .service(web::resource("/find").route(web::post().to(keys::find)))
         .service(web::resource("/replicas").route(page().to(replicas::list)))
         .service(web::resource("/owners").route(page().to(owners::list)))
-        .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::switch)))
+        .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::change)))
+        .service(web::resource("/plan").route(page().to(plans::show_own)))
+        .service(web::resource("/plans").route(page().to(plans::list)).route(web::post().to(plans::create)))
+        .service(web::resource("/plans/new").route(page().to(plans::ask)))
+        .service(web::resource("/plans/one").route(page().to(plans::show)).route(web::post().to(plans::change)))
         // Keys of whoever is signed in, and for administrators those of everybody.
         .configure(|scope| of_keys(scope, "/keys"))
         .configure(|scope| of_keys(scope, "/all/keys"))

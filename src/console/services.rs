@@ -10,7 +10,9 @@ use crate::{
         people::{Sessions, SignIn},
     },
     domain::{
-        ports::{ledger::KeyLedger, replicas::ReplicaDirectory, usage::UsageStore},
+        ports::{
+            ledger::KeyLedger, plans::PlanStore, replicas::ReplicaDirectory, reports::PageReports, usage::UsageStore,
+        },
         session::Person,
     },
     protect::{BoundedLog, Gate},
@@ -26,6 +28,10 @@ pub(crate) struct Console {
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// Reads keys, owners and the audit.
     pub(crate) ledger: Arc<dyn KeyLedger>,
+    /// Reads plans.
+    pub(crate) plans: Arc<dyn PlanStore>,
+    /// Reads what only pages show.
+    pub(crate) reports: Arc<dyn PageReports>,
     /// Reports usage.
     pub(crate) usage: Arc<dyn UsageStore>,
     /// The replicas, for administrators.

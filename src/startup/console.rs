@@ -52,6 +52,8 @@ pub(super) fn pages(
         issuer,
         lifecycle,
         ledger: store.clone(),
+        plans: store.clone(),
+        reports: store.clone(),
         usage: store.clone(),
         replicas: store,
         sessions,

@@ -97,10 +97,19 @@ def pages(visit):
     """Every page that whoever visits can see, with something on it."""
     page = visit.page
     key = page.locator("tbody a").first.get_attribute("href")
-    own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/usage", "/console/usage?by=hour", "/console/audit", "/console/sessions"]
+    own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/usage", "/console/usage?by=hour", "/console/plan", "/console/audit", "/console/sessions"]
     page.goto("/console/owners")
     owner = page.locator("tbody a").first.get_attribute("href")
-    all_keys = ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/usage?all=1", "/console/audit?all=1", "/console/none"]
+    page.goto("/console/plans")
+    if not page.locator("tbody a").count():
+        page.goto("/console/plans/new")
+        page.get_by_label("Name", exact=True).fill("free")
+        page.get_by_label("Limits", exact=True).fill("month=10000/month")
+        page.get_by_label("Balance").fill("1000")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_contain_text("Saved.")
+    plans = ["/console/plans", "/console/plans/new", "/console/plans/one?name=free"]
+    all_keys = plans + ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/usage?all=1", "/console/audit?all=1", "/console/none"]
     return own + all_keys
 
 

@@ -2,8 +2,10 @@
 //! `tests/browser` has what needs a browser.
 
 mod browser;
+mod credits;
 mod keys;
 mod owners;
+mod plans;
 mod provider;
 mod safety;
 mod sessions;

@@ -4,10 +4,16 @@ use std::str::FromStr;
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 
+use sha2::{Digest, Sha256};
+
 use super::visitor::Visitor;
 use crate::{
     console::{fault::Fault, texts::EN},
-    domain::{ledger::Reach, owner::Owner, owner_id},
+    domain::{
+        ledger::{IdempotentRequest, Reach},
+        owner::Owner,
+        owner_id,
+    },
 };
 
 /// The name of the member that proves that one of our pages has made the form.
@@ -45,6 +51,14 @@ impl Form {
         Ok(Self { members: pairs(text), problems: Vec::new() })
     }
 
+    /// A form with these values, to be shown.
+    pub(crate) fn filled(members: Vec<(&str, String)>) -> Self {
+        Self {
+            members: members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            problems: Vec::new(),
+        }
+    }
+
     /// The members of a query.
     pub(crate) fn of_query(request: &HttpRequest) -> Self {
         Self { members: pairs(request.query_string()), problems: Vec::new() }
@@ -79,6 +93,20 @@ impl Form {
     /// Something is wrong with a member.
     pub(crate) fn problem(&mut self, name: &'static str, text: impl Into<String>) {
         self.problems.push(Problem { name, text: text.into() });
+    }
+
+    /// What is wrong with a member, in words.
+    pub(crate) fn problem_of(&self, name: &str) -> Option<&str> {
+        self.problems.iter().find(|problem| problem.name == name).map(|problem| &*problem.text)
+    }
+
+    /// The form as a request that changes nothing when it is sent again, as by a reload or a second click. Each page that has
+    /// such a form has made up another `once` for it.
+    pub(crate) fn once(&self, request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Option<IdempotentRequest> {
+        let once = self.text("once").filter(|once| once.len() <= 64)?;
+        let hash = Sha256::new().chain_update(request.uri().to_string()).chain_update([0]).chain_update(body);
+        let by = visitor.session.person.owner.clone();
+        Some(IdempotentRequest { by, key: format!("console {once}"), hash: hash.finalize().into() })
     }
 
     /// What is wrong.
@@ -130,6 +158,11 @@ fn pairs(text: &str) -> Vec<(String, String)> {
 /// Sends the browser to another page (RFC 9110 §15.4.4), which it asks for with GET.
 pub(crate) fn go_to(address: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((actix_web::http::header::LOCATION, address)).finish()
+}
+
+/// A name for a form that is to be done once.
+pub(crate) fn new_once() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 #[cfg(test)]

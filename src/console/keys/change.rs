@@ -4,7 +4,6 @@ use std::{num::NonZeroI64, time::Duration};
 
 use actix_web::{
     HttpRequest,
-    http::StatusCode,
     web::{Bytes, Data, Path},
 };
 use time::OffsetDateTime;
@@ -12,22 +11,23 @@ use time::OffsetDateTime;
 use super::{
     create::made,
     fields,
-    one::{Told, key_id, page},
+    one::{key_id, page},
     view::refusal,
 };
 use crate::{
-    auth::lifecycle::{Caller, ChangedKey, Propagated, Rotation, Switch},
+    auth::lifecycle::{Caller, ChangedKey, Edit, KeyTopUp, Rotation, Switch},
     console::{
         access::{
             form::{Form, go_to},
             visitor::{Area, Visitor},
         },
+        allowance::credits,
+        confirmed,
         fault::{Answer, Fault},
         services::Console,
         texts::EN,
     },
     domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
-    telemetry::outage::millis,
 };
 
 /// The grace periods that can be chosen, in seconds.
@@ -71,6 +71,24 @@ pub(in crate::console) async fn change(
             }
             console.lifecycle.revoke(id, reason, caller, now).await.map_err(outage)?
         }
+        "credits" | "remove_credits" => {
+            visitor.demand_fresh()?;
+            let asked = (action == "credits").then(|| credits::asked(&mut form));
+            if !form.problems().is_empty() {
+                return with_problems(&request, &console, &visitor, id, &form).await;
+            }
+            let edit = Edit { credits: Some(asked), ..Edit::default() };
+            console.lifecycle.edit(id, edit, version(&form)?, caller, now).await.map_err(outage)?
+        }
+        "top_up" => {
+            visitor.demand_fresh()?;
+            let (top_up, reason) = credits::top_up(&mut form);
+            let Some(top_up) = top_up.filter(|_| form.problems().is_empty()) else {
+                return with_problems(&request, &console, &visitor, id, &form).await;
+            };
+            let order = KeyTopUp { id, top_up, reason, once: form.once(&request, &body, &visitor) };
+            console.lifecycle.top_up(order, caller, now).await.map_err(outage)?
+        }
         "rotate" => {
             visitor.demand_fresh()?;
             return rotate(&request, &console, &visitor, id, &form, caller, now).await;
@@ -78,7 +96,9 @@ pub(in crate::console) async fn change(
         _ => return Err(Fault::NotFound),
     };
     match changed {
-        Ok(ChangedKey { propagated, .. }) => Ok(done(area, id, &action, &propagated)),
+        Ok(ChangedKey { propagated, .. }) => {
+            Ok(go_to(&confirmed::address(&format!("{}/{id}", area.path()), &action, &propagated)))
+        }
         Err(refused) => refused_page(&request, &console, &visitor, id, &mut form, &refused).await,
     }
 }
@@ -127,13 +147,5 @@ async fn refused_page(
 }
 
 async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visitor, id: KeyId, form: &Form) -> Answer {
-    let told = Told { notice: None, problems: form.problems() };
-    page(request, console, visitor, id, &told, StatusCode::UNPROCESSABLE_ENTITY).await
-}
-
-/// Back to the key, with how the change became true.
-fn done(area: Area, id: KeyId, action: &str, propagated: &Propagated) -> actix_web::HttpResponse {
-    let (confirmed, expired) = propagated.replicas();
-    let took = millis(propagated.took);
-    go_to(&format!("{}/{id}?done={action}&confirmed={confirmed}&expired={expired}&ms={took}", area.path()))
+    page(request, console, visitor, id, Some(form), None).await
 }

@@ -6,7 +6,6 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use askama::Template;
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
@@ -17,7 +16,7 @@ use crate::{
     auth::lifecycle::{Issued, IssuedKey},
     console::{
         access::{
-            form::{Form, Problem},
+            form::{Form, Problem, new_once},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -26,7 +25,6 @@ use crate::{
         texts::EN,
     },
     domain::{
-        ledger::IdempotentRequest,
         owner::{self, Owner},
         secret::SecretString,
         timestamp,
@@ -81,7 +79,7 @@ fn asked(
     values: &Form,
     status: StatusCode,
 ) -> actix_web::HttpResponse {
-    let once = values.text("once").map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+    let once = values.text("once").map_or_else(new_once, str::to_owned);
     let page = NewKeyPage {
         frame: visitor.frame(area.here(), EN.new_key),
         area: area.path(),
@@ -107,11 +105,7 @@ pub(in crate::console) async fn create(
     let Some(owner) = owner(&mut form, &visitor, area) else {
         return Ok(asked(&console, &visitor, area, &form, StatusCode::UNPROCESSABLE_ENTITY));
     };
-    let repeatable = form.text("once").filter(|once| once.len() <= 64).map(|once| IdempotentRequest {
-        by: visitor.session.person.owner.clone(),
-        key: format!("console {once}"),
-        hash: Sha256::digest(&body).into(),
-    });
+    let repeatable = form.once(&request, &body, &visitor);
     if let Some(repeatable) = &repeatable {
         let before = console.issuer.issued_before(repeatable, &caller, now).await;
         match before.map_err(|error| Fault::outage(&request, &error))? {

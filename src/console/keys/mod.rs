@@ -21,5 +21,5 @@ pub(super) use self::{
     list::{export, find, home, list},
     one::show,
     selected::change_selected,
-    view::{Event, credits, owner_name},
+    view::{Event, owner_name, refusal},
 };

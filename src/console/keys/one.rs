@@ -12,10 +12,15 @@ use super::view::{Event, KeyView};
 use crate::{
     console::{
         access::{
-            form::{Form, Problem},
+            form::{Form, new_once},
             visitor::{Area, Visitor},
         },
+        allowance::{
+            credits::{self, CreditsView},
+            limits::{LimitView, views},
+        },
         chart::{Chart, granularity},
+        confirmed,
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
@@ -24,6 +29,7 @@ use crate::{
     },
     domain::{
         api_key::KeyId,
+        limits::Holder,
         listing::{EventFilter, Page},
         usage::{UsageFilter, UsageQuery},
     },
@@ -39,14 +45,30 @@ struct KeyPage<'a> {
     area: &'static str,
     is_all: bool,
     key: KeyView,
+    limits: Vec<LimitView>,
+    credits: Option<CreditsView>,
+    /// Whether whoever is signed in may change the credits.
+    may_give: bool,
+    /// Makes repeating a top-up harmless.
+    once: String,
     chart: Chart,
     events: Vec<Event>,
-    problems: &'a [Problem],
+    /// What the forms have: the key's credits, or what was sent and refused.
+    values: &'a Form,
 }
 
 impl KeyPage<'_> {
+    fn value(&self, name: &str) -> String {
+        self.values.shown(name)
+    }
+
     fn problem(&self, name: &str) -> Option<&str> {
-        self.problems.iter().find(|problem| problem.name == name).map(|problem| &*problem.text)
+        self.values.problem_of(name)
+    }
+
+    /// Whether one of these fields was refused, so that its form is shown open.
+    fn is_wrong(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.problem(name).is_some())
     }
 }
 
@@ -58,63 +80,63 @@ pub(in crate::console) async fn show(
     id: Path<String>,
 ) -> Answer {
     let query = Form::of_query(&request);
-    let told = Told { notice: query.text("done").and_then(|word| told(word, &query)), problems: &[] };
-    page(&request, &console, &visitor, key_id(&id)?, &told, StatusCode::OK).await
-}
-
-/// What the page says besides the key.
-#[derive(Default)]
-pub(super) struct Told<'a> {
-    pub(super) notice: Option<String>,
-    pub(super) problems: &'a [Problem],
+    let notice = query.text("done").and_then(|word| told(word, &query));
+    page(&request, &console, &visitor, key_id(&id)?, None, notice).await
 }
 
 pub(super) fn key_id(text: &str) -> Result<KeyId, Fault> {
     text.parse().map_err(|_| Fault::NotFound)
 }
 
-/// The page of a key.
+/// The page of a key, with a form that was refused.
 pub(super) async fn page(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
     id: KeyId,
-    told: &Told<'_>,
-    status: StatusCode,
+    refused: Option<&Form>,
+    notice: Option<String>,
 ) -> Answer {
     let (area, now) = (Area::of(request), OffsetDateTime::now_utc());
     let reach = visitor.caller(area)?.reach;
-    let key = console.ledger.show(id, &reach).await.map_err(|error| Fault::outage(request, &error))?;
-    let key = key.ok_or(Fault::NotFound)?;
-    let filter = EventFilter { owner: Some(key.record.owner.clone()), key: Some(id), ..EventFilter::default() };
-    let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, &reach).await;
-    let events = events.map_err(|error| Fault::outage(request, &error))?;
+    let outage = |error| Fault::outage(request, &error);
+    let key = console.ledger.show(id, &reach).await.map_err(outage)?.ok_or(Fault::NotFound)?;
+    let owner = Some(key.record.owner.clone());
+    let filter = EventFilter { owner: owner.clone(), key: Some(id), ..EventFilter::default() };
+    let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, &reach).await.map_err(outage)?;
     let period = usage::period(granularity(Form::of_query(request).text("by")), now);
-    let counted = UsageFilter { key: Some(id), owner: Some(key.record.owner.clone()), ..UsageFilter::default() };
+    let counted = UsageFilter { key: Some(id), owner, ..UsageFilter::default() };
     let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, &reach).await;
-    let chart = Chart::new(period, report.map_err(|error| Fault::outage(request, &error))?);
-    let key = KeyView::new(&key, console.issuer.keyring.prefix(), now);
-    let title = key.name.clone().unwrap_or_else(|| key.short.clone());
-    let frame = visitor.frame(area.here(), title).telling(told.notice.clone());
-    let events = events.items.iter().map(Event::from).collect();
-    let is_all = area == Area::All;
-    Ok(render(status, &KeyPage { frame, area: area.path(), is_all, key, chart, events, problems: told.problems }))
+    let taken = console.reports.taken(Holder::of_key(id), &reach).await.map_err(outage)?;
+    let view = KeyView::new(&key, console.issuer.keyring.prefix(), now);
+    let title = view.name.clone().unwrap_or_else(|| view.short.clone());
+    let filled = Form::filled(credits::fields(key.credits.as_ref().map(|credits| &credits.rules)));
+    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = KeyPage {
+        frame: visitor.frame(area.here(), title).telling(notice),
+        area: area.path(),
+        is_all: area == Area::All,
+        key: view,
+        limits: views(&key.record.limits, &taken, now),
+        credits: key.credits.as_ref().map(CreditsView::from),
+        may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
+        once: new_once(),
+        chart: Chart::new(period, report.map_err(outage)?),
+        events: events.items.iter().map(Event::from).collect(),
+        values: refused.unwrap_or(&filled),
+    };
+    Ok(render(status, &page))
 }
 
-/// What a change before this page has done, from words and numbers alone.
+/// What a change before this page has done.
 fn told(word: &str, query: &Form) -> Option<String> {
-    let number = |name: &str| query.text(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
     let what = match word {
-        "edit" => EN.edited,
+        "edit" | "credits" | "remove_credits" => EN.edited,
+        "top_up" => EN.topped_up,
         "disable" => EN.disabled,
         "enable" => EN.enabled,
         "revoke" => EN.revoked,
         _ => return None,
     };
-    let (confirmed, expired, took) = (number("confirmed"), number("expired"), number("ms"));
-    let mut text = format!("{what} {} {confirmed} {} {took} ms.", EN.confirmed_by, EN.replicas_in);
-    if expired > 0 {
-        text.push_str(&format!(" {} {expired}.", EN.waited_for));
-    }
-    Some(text)
+    Some(confirmed::told(what, query))
 }
