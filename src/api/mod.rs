@@ -27,6 +27,6 @@ pub use self::{
         verify::{KeyQuery, Verification},
     },
     readiness::Readiness,
-    services::Services,
+    services::{ConsoleDoor, Services},
     wire::{actor::read as read_actor, request::bodies::SECONDS_MAX},
 };

@@ -17,8 +17,8 @@ use super::{
     access::{authenticate, immediate::Immediate, key_check::WithKey, strict},
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
-        audit, authorize::GatewayCheck, compatibility, health, keys, metrics, oauth, owner_limits, owners, plans,
-        problem_page, tokens, top_ups, usage, verify,
+        audit, authorize::GatewayCheck, compatibility, console_sessions, health, keys, metrics, oauth, owner_limits,
+        owners, plans, problem_page, tokens, top_ups, usage, verify,
     },
     openapi::{self, page},
     paths,
@@ -101,6 +101,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::PUT, "/v1/admin/plans/{name}", Access::Administrator, |route| route.to(plans::replace)),
     endpoint(Method::DELETE, "/v1/admin/plans/{name}", Access::Administrator, |route| route.to(plans::delete)),
     endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),
+    endpoint(Method::POST, "/v1/console/sessions", Access::Backend, |route| route.to(console_sessions::create)),
     endpoint(Method::POST, paths::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
     endpoint(Method::POST, paths::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),
     endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {

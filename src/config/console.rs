@@ -32,6 +32,8 @@ pub struct SessionLives {
     pub idle: Duration,
     /// In any case.
     pub longest: Duration,
+    /// In any case, if a product has handed its person over.
+    pub handed_over: Duration,
     /// How recently somebody must have signed in to do what is dangerous; `None`: any session may.
     pub fresh: Option<Duration>,
 }
@@ -56,12 +58,13 @@ impl SessionLives {
         let idle = check.duration("console.session_idle", "1m", "7d");
         let longest = check.duration("console.session_max", "5m", "30d");
         let fresh = check.duration("console.fresh_sign_in", "0s", "1d");
+        let handed_over = check.duration("console.handed_over_max", "1m", "12h");
         let (idle, longest) = (idle?, longest?);
         if idle > longest {
             check.problem("console.session_idle", "is longer than console.session_max");
             return None;
         }
-        Some(Self { idle, longest, fresh: Some(fresh?).filter(|fresh| !fresh.is_zero()) })
+        Some(Self { idle, longest, handed_over: handed_over?, fresh: Some(fresh?).filter(|fresh| !fresh.is_zero()) })
     }
 }
 

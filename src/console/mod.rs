@@ -2,11 +2,11 @@
 //!
 //! - `access`: who asks, and whether it is our own page that does: cookies, sessions, forms, headers
 //! - `frame`: what all pages have in common; `fault`: what is shown instead of a page; `texts`: every word
-//! - `sign_in`: signing in and out
+//! - `people`: signing in and out, links with which products hand their customers over, sessions
 //! - `keys`: lists of keys, new keys, one key and what is done to it
 //! - `plans`: plans, for administrators and of whoever is signed in; `owners`: owners, for administrators
 //! - `allowance`: limits and credits in forms and on pages; `confirmed`: how a change reached every replica
-//! - `usage`, `audit`, `sessions`, `replicas`: the other pages; `chart`: uses as a drawing
+//! - `usage`, `audit`, `replicas`: the other pages; `chart`: uses as a drawing
 //! - `assets`: the style sheet and the script
 
 mod access;
@@ -19,12 +19,11 @@ mod fault;
 mod frame;
 mod keys;
 mod owners;
+mod people;
 mod plans;
 mod replicas;
 mod routes;
 mod services;
-mod sessions;
-mod sign_in;
 mod texts;
 mod usage;
 

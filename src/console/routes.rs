@@ -7,7 +7,10 @@ use actix_web::{
 };
 
 use super::{
-    access::headers, assets, audit, fault, keys, owners, plans, replicas, services::Console, sessions, sign_in, usage,
+    access::headers::{self, HANDED_OVER},
+    assets, audit, fault, keys, owners, people, plans, replicas,
+    services::Console,
+    usage,
 };
 
 /// Adds the pages to an application.
@@ -17,11 +20,12 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
         .service(web::resource("").route(page().to(keys::home)))
-        .service(web::resource("/sign-in").route(page().to(sign_in::begin)).route(web::post().to(sign_in::choose)))
-        .service(web::resource("/signed-in").route(page().to(sign_in::finish)))
-        .service(web::resource("/sign-out").route(web::post().to(sign_in::sign_out)))
-        .service(web::resource("/signed-out").route(page().to(sign_in::signed_out)))
-        .service(web::resource("/sessions").route(page().to(sessions::list)).route(web::post().to(sessions::end)))
+        .service(web::resource("/sign-in").route(page().to(people::begin)).route(web::post().to(people::choose)))
+        .service(web::resource("/signed-in").route(page().to(people::finish)))
+        .service(web::resource("/sign-out").route(web::post().to(people::sign_out)))
+        .service(web::resource("/signed-out").route(page().to(people::signed_out)))
+        .service(web::resource(HANDED_OVER).route(page().to(people::ask)).route(web::post().to(people::accept)))
+        .service(web::resource("/sessions").route(page().to(people::list)).route(web::post().to(people::end)))
         .service(web::resource("/usage").route(page().to(usage::show)))
         .service(web::resource("/audit").route(page().to(audit::list)))
         .service(web::resource("/find").route(web::post().to(keys::find)))

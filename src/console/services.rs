@@ -37,7 +37,7 @@ pub(crate) struct Console {
     /// The replicas, for administrators.
     pub(crate) replicas: Arc<dyn ReplicaDirectory>,
     /// Who is signed in.
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Arc<Sessions>,
     /// How people sign in.
     pub(crate) sign_in: SignInWay,
     /// Bounds the log of refused sign-ins.

@@ -11,7 +11,7 @@ use crate::{
         lifecycle::KeyIssuer,
         people::{Sessions, SignIn},
     },
-    config::{self, ConsoleSignIn, Jwt},
+    config::{ConsoleSignIn, Jwt},
     console::{self, Console, SignInWay},
     outbound::HttpProvider,
     protect::{BoundedLog, Gate},
@@ -39,13 +39,12 @@ pub(super) fn sign_in(
 /// The pages, to be added to an application.
 pub(super) fn pages(
     (sign_in, public_url): (SignInWay, Option<String>),
-    lives: config::SessionLives,
+    sessions: Arc<Sessions>,
     gate: Arc<Gate>,
     issuer: Arc<KeyIssuer>,
     store: Arc<Store>,
 ) -> Pages {
     let lifecycle = Arc::clone(&gate.lifecycle);
-    let sessions = Sessions::new(store.clone(), lives);
     let refusals = BoundedLog::default();
     let console = Console {
         gate,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{
-        self, Authorize, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
+        self, Authorize, ConsoleDoor, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
         request_counts::RequestCounts, routes::ENDPOINTS,
     },
     auth::{lifecycle::KeyIssuer, people},
@@ -152,11 +152,13 @@ impl RunningServer {
         });
         let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let issuer = Arc::new(issuer);
-        let mut pages = None;
+        let (mut pages, mut door) = (None, None);
         if let Some(console) = console {
             let sign_in = console::sign_in(console.sign_in, &jwt, &remote_keys)?;
+            let sessions = Arc::new(people::Sessions::new(store.clone(), console.sessions));
+            door = Some(ConsoleDoor { sessions: Arc::clone(&sessions), public_url: sign_in.1.clone() });
             let (gate, issuer) = (Arc::clone(&gate), Arc::clone(&issuer));
-            pages = Some(console::pages(sign_in, console.sessions, gate, issuer, store.clone()));
+            pages = Some(console::pages(sign_in, sessions, gate, issuer, store.clone()));
         }
         let services = Arc::new(Services {
             gate,
@@ -168,6 +170,7 @@ impl RunningServer {
             lifecycle,
             public_url: settings.public_url.clone(),
             home: if pages.is_some() { Some("console") } else { settings.docs_at_root.then_some("docs/") },
+            console: door,
             authorize,
             readiness: Arc::clone(&readiness),
         });

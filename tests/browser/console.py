@@ -3,6 +3,7 @@ and narrow, and what other sites try. scripts/browser.sh starts it.
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -28,6 +29,7 @@ class Keyward:
     """A `keyward dev` on a folder of its own."""
 
     def __init__(self, folder):
+        self.folder = folder
         command = [os.environ["KEYWARD"], "dev", "--data-dir", folder, "--port", "0"]
         self.log = open(Path(folder) / "log", "w+")
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
@@ -46,6 +48,17 @@ class Keyward:
             return urllib.request.urlopen(request).status
         except urllib.error.HTTPError as refused:
             return refused.code
+
+    def link(self, **more):
+        """A link with which a product hands alice over."""
+        if not hasattr(self, "backend"):
+            create = [os.environ["KEYWARD"], "keys", "create", "--dev", "--data-dir", self.folder, "--subject", "backend"]
+            create += ["--scope", "keyward:console"]
+            self.backend = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
+        body = json.dumps({"owner": {"subject": "alice"}, **more}).encode()
+        headers = {"x-api-key": self.backend, "content-type": "application/json"}
+        request = urllib.request.Request(self.url + "/v1/console/sessions", body, headers)
+        return json.load(urllib.request.urlopen(request))["link"]
 
     def stop(self):
         self.process.terminate()
@@ -295,7 +308,32 @@ def a_stolen_cookie_is_worth_nothing_after_signing_out(browser, keyward):
         expect(thief.page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
+def a_customer_is_handed_over_by_a_link_that_asks(browser, keyward):
+    axe = Axe()
+    for script in (True, False):
+        with Visit(browser, keyward, java_script_enabled=script, viewport={"width": 320, "height": 640}) as visit:
+            page = visit.page
+            requests = []
+            page.on("request", lambda request: requests.append(request))
+            link = keyward.link(name="Alice Liddell", returnTo="https://app.example.com/settings")
+            page.goto(link)
+            if script:
+                assert page.evaluate("document.documentElement.scrollWidth") <= 320
+                found = axe.run(page, options=RULES)
+                assert found.violations_count == 0, found.generate_report()
+            page.get_by_role("button", name="Continue as Alice Liddell").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("Keys")
+            expect(page.get_by_role("link", name="Back to app.example.com")).to_be_visible()
+            expect(page.get_by_role("link", name="Sessions")).to_have_count(0)
+            secret = link.split("link=")[1]
+            assert not [one.url for one in requests if secret in (one.headers.get("referer") or "")], "in a Referer"
+            page.goto(link)
+            expect(page.get_by_role("heading", level=1)).to_have_text("This link does not work")
+            visit.complaints.clear()  # Of the page that is gone.
+
+
 TESTS = [
+    a_customer_is_handed_over_by_a_link_that_asks,
     a_key_is_made_copied_used_seen_rotated_and_revoked,
     everything_works_without_script,
     several_keys_are_selected_and_revoked_after_a_question,

@@ -3,6 +3,7 @@
 
 mod browser;
 mod credits;
+mod handed_over;
 mod keys;
 mod owners;
 mod plans;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The maximum number of sessions of one person. More than anybody has browsers; when it is exceeded, the oldest ends.
-const MOST: u32 = 50;
+pub(super) const MOST: u32 = 50;
 /// The number of sessions that one transaction deletes, in some milliseconds.
 const TOGETHER: u32 = 1_000;
 /// The pause between transactions, so that a replica deletes at most five thousand sessions per second.
@@ -32,8 +32,8 @@ const REST: Duration = Duration::from_secs(600);
 
 /// Begins, finds and ends sessions.
 pub struct Sessions {
-    store: Arc<dyn SessionStore>,
-    lives: SessionLives,
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) lives: SessionLives,
 }
 
 /// A new session, with the secret for the browser.
@@ -98,7 +98,7 @@ impl Sessions {
     }
 }
 
-/// Deletes sessions that have ended, for ever. Those that were idle for too long are refused before, and deleted with the
+/// Deletes sessions and links that have ended, for ever. Those that were idle for too long are refused before, and deleted with the
 /// others, when they have lasted as long as any may.
 pub async fn forget(store: Arc<dyn SessionStore>) {
     let trouble = Trouble::default();
@@ -117,6 +117,9 @@ pub async fn forget(store: Arc<dyn SessionStore>) {
 
 async fn forget_all(store: &dyn SessionStore) -> Result<(), StoreError> {
     while store.forget_sessions(TOGETHER).await? == u64::from(TOGETHER) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    while store.forget_hand_overs(TOGETHER).await? == u64::from(TOGETHER) {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

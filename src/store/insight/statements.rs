@@ -71,6 +71,10 @@ statements! {
     ListSessions = "list_sessions",
     EndSessions = "end_sessions",
     ForgetSessions = "forget_sessions",
+    OfferSession = "offer_session",
+    FindHandOver = "find_hand_over",
+    AcceptHandOver = "accept_hand_over",
+    ForgetHandOvers = "forget_hand_overs",
     Sample = "sample",
     Examine = "examine",
 }

@@ -1,7 +1,7 @@
 //! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `owner_limits`, `credits`,
 //! `plans`, `owner_plans`, `revoked_tokens`, `tokens_not_before` and `audit_events`.
 
-mod audit;
+pub(super) mod audit;
 mod change;
 pub(super) mod conditions;
 mod credits;

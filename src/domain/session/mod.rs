@@ -1,4 +1,8 @@
 //! Sessions of people who have signed in to the console.
+//!
+//! - `hand_over`: links with which a product hands its customers over
+
+mod hand_over;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -7,9 +11,13 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::hand_over::{
+    HAND_OVER_LASTS, HandOver, HandOverSecret, HandedOver, InvalidReturnAddress, NewHandOver, RETURN_ADDRESS_MAX_BYTES,
+    ReturnAddress,
+};
 use crate::domain::{audit::Actor, owner::Owner, scope::Scopes, secret::SecretString};
 
-/// The bytes of a session's secret: 256 bits that nobody can guess.
+/// The bytes of a secret: 256 bits that nobody can guess.
 const SECRET_BYTES: usize = 32;
 /// The maximum length of what a browser says of itself, in bytes.
 const BROWSER_MAX_BYTES: usize = 200;
@@ -57,6 +65,8 @@ pub struct Session {
     pub address: Option<IpAddr>,
     /// What their browser calls itself.
     pub browser: Option<String>,
+    /// How a product handed them over; `None` if they have signed in themselves.
+    pub handed_over: Option<HandedOver>,
 }
 
 /// A session that is about to begin.
@@ -76,43 +86,57 @@ pub struct NewSession {
     pub browser: Option<String>,
 }
 
-/// The secret of a session, which only the browser has.
-pub struct SessionSecret(SecretString);
+/// 256 random bits as text.
+struct Random256(SecretString);
 
-impl SessionSecret {
-    /// A new secret.
-    pub fn generate() -> Self {
+impl Random256 {
+    fn generate() -> Self {
         let bytes: [u8; SECRET_BYTES] = rand::random();
         Self(URL_SAFE_NO_PAD.encode(bytes).into())
     }
 
-    /// The secret in this text; `None` for any text that is none.
-    pub fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         (bytes.len() == SECRET_BYTES).then(|| Self(text.to_owned().into()))
     }
 
-    /// The text, for the browser. Never log or store it.
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-
-    /// What the database has of it. A fast hash, because nobody can guess 256 bits.
-    pub fn hash(&self) -> [u8; 32] {
-        self.derive("keyward console session")
-    }
-
-    /// What forms of this session carry, so that no other page can send them.
-    pub fn form_token(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.derive("keyward console form"))
-    }
-
+    /// A fast hash, because nobody can guess 256 bits.
     fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(purpose);
         hash.update([0]);
         hash.update(self.0.expose());
         hash.finalize().into()
+    }
+}
+
+/// The secret of a session, which only the browser has.
+pub struct SessionSecret(Random256);
+
+impl SessionSecret {
+    /// A new secret.
+    pub fn generate() -> Self {
+        Self(Random256::generate())
+    }
+
+    /// The secret in this text; `None` for any text that is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Random256::parse(text).map(Self)
+    }
+
+    /// The text, for the browser. Never log or store it.
+    pub fn expose(&self) -> &str {
+        self.0.0.expose()
+    }
+
+    /// What the database has of it.
+    pub fn hash(&self) -> [u8; 32] {
+        self.0.derive("keyward console session")
+    }
+
+    /// What forms of this session carry, so that no other page can send them.
+    pub fn form_token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.derive("keyward console form"))
     }
 }
 

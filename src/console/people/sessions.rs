@@ -6,17 +6,19 @@ use actix_web::{
 };
 use askama::Template;
 
-use super::{
-    access::{
-        form::{Form, go_to},
-        visitor::Visitor,
+use crate::{
+    console::{
+        access::{
+            form::{Form, go_to},
+            visitor::Visitor,
+        },
+        fault::{Answer, Fault, shown},
+        frame::{Frame, When},
+        services::Console,
+        texts::EN,
     },
-    fault::{Answer, Fault, shown},
-    frame::{Frame, When},
-    services::Console,
-    texts::EN,
+    domain::{ports::sessions::WhichSessions, session::Session},
 };
-use crate::domain::{ports::sessions::WhichSessions, session::Session};
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
@@ -32,6 +34,7 @@ struct Row {
     signed_in: When,
     last_used: When,
     is_this: bool,
+    was_handed_over: bool,
 }
 
 impl Row {
@@ -43,12 +46,14 @@ impl Row {
             signed_in: session.signed_in_at.into(),
             last_used: session.last_used_at.into(),
             is_this: session.id == this.id,
+            was_handed_over: session.handed_over.is_some(),
         }
     }
 }
 
 /// `GET /console/sessions`
-pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    visitor.demand_own_sign_in()?;
     let sessions =
         console.sessions.of(&visitor.session.person).await.map_err(|error| Fault::outage(&request, &error))?;
     let sessions = sessions.iter().map(|session| Row::of(session, &visitor.session)).collect();
@@ -56,8 +61,14 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
 }
 
 /// `POST /console/sessions`: ends one session, or all others.
-pub(super) async fn end(request: HttpRequest, console: Data<Console>, visitor: Visitor, body: Bytes) -> Answer {
+pub(in crate::console) async fn end(
+    request: HttpRequest,
+    console: Data<Console>,
+    visitor: Visitor,
+    body: Bytes,
+) -> Answer {
     let mut form = Form::of(&request, &body, &visitor)?;
+    visitor.demand_own_sign_in()?;
     let which = match form.parsed("session") {
         Some(id) => WhichSessions::Only(id),
         None if form.text("others").is_some() => WhichSessions::AllBut(visitor.session.id),

@@ -9,25 +9,25 @@ use askama::Template;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::OffsetDateTime;
 
-use super::{
-    access::{
-        cookies::{ATTEMPT_LASTS, Kept},
-        form::{Form, go_to},
-        visitor::Visitor,
-    },
-    fault::{Answer, Fault, shown},
-    frame::{Frame, render},
-    services::{Console, SignInWay},
-    texts::EN,
-};
 use crate::{
     auth::{
         lifecycle::ClaimedPlan,
         people::{Attempt, Callback, NotSignedIn, SignedIn},
     },
+    console::{
+        access::{
+            cookies::{ATTEMPT_LASTS, Kept},
+            form::{Form, go_to},
+            visitor::Visitor,
+        },
+        fault::{Answer, Fault, shown},
+        frame::{Frame, render},
+        services::{Console, SignInWay},
+        texts::EN,
+    },
     domain::{
         ports::sessions::WhichSessions,
-        session::{Person, SessionSecret},
+        session::{HandedOver, Person, ReturnAddress, SessionSecret},
     },
 };
 
@@ -44,10 +44,13 @@ struct ChoicePage<'a> {
 struct SignedOutPage {
     frame: Frame,
     at_provider: Option<String>,
+    was_handed_over: bool,
+    /// Where somebody goes back to who was handed over.
+    back: Option<ReturnAddress>,
 }
 
 /// `GET /console/sign-in`: to the provider, or the people to choose from.
-pub(super) async fn begin(request: HttpRequest, console: Data<Console>) -> Answer {
+pub(in crate::console) async fn begin(request: HttpRequest, console: Data<Console>) -> Answer {
     let query = Form::of_query(&request);
     let back = back(query.text("to"));
     match &console.sign_in {
@@ -64,7 +67,7 @@ pub(super) async fn begin(request: HttpRequest, console: Data<Console>) -> Answe
 }
 
 /// `POST /console/sign-in`: one of the people to choose from.
-pub(super) async fn choose(request: HttpRequest, console: Data<Console>, body: Bytes) -> Answer {
+pub(in crate::console) async fn choose(request: HttpRequest, console: Data<Console>, body: Bytes) -> Answer {
     let form = Form::without_session(&request, &body)?;
     let SignInWay::Choice(people) = &console.sign_in else { return Err(Fault::NotFound) };
     let chosen = people.iter().find(|person| Some(&*person.subject) == form.text("person"));
@@ -74,7 +77,7 @@ pub(super) async fn choose(request: HttpRequest, console: Data<Console>, body: B
 }
 
 /// `GET /console/signed-in`: the provider sends the browser back.
-pub(super) async fn finish(request: HttpRequest, console: Data<Console>) -> Answer {
+pub(in crate::console) async fn finish(request: HttpRequest, console: Data<Console>) -> Answer {
     let SignInWay::OpenId(sign_in) = &console.sign_in else { return Err(Fault::NotFound) };
     let kept = Kept::Attempt.value(&console, &request).unwrap_or_default();
     let Some((attempt, to)) = unsealed(&console, &kept, OffsetDateTime::now_utc()) else { return Err(Fault::SignIn) };
@@ -124,12 +127,7 @@ async fn follow_plan(request: &HttpRequest, console: &Console, signed_in: &mut S
 /// Begins a session. The one that the browser has had before ends, so that nobody goes on with it.
 async fn enter(request: &HttpRequest, console: &Console, signed_in: SignedIn, to: &str) -> Answer {
     let outage = |error| Fault::outage(request, &error);
-    let before = Kept::Session.value(console, request).and_then(|text| SessionSecret::parse(&text));
-    if let Some(before) = before
-        && let Some(session) = console.sessions.find(&before).await.map_err(outage)?
-    {
-        console.sessions.end(&session.person, WhichSessions::Only(session.id)).await.map_err(outage)?;
-    }
+    end_of_browser(request, console).await?;
     let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let address = console.gate.proxies.client_address(request);
     let person = signed_in.person.clone();
@@ -147,23 +145,48 @@ async fn enter(request: &HttpRequest, console: &Console, signed_in: SignedIn, to
     Ok(answer)
 }
 
-/// `POST /console/sign-out`
-pub(super) async fn sign_out(request: HttpRequest, console: Data<Console>, visitor: Visitor, body: Bytes) -> Answer {
+/// Ends the session that the browser has had.
+pub(super) async fn end_of_browser(request: &HttpRequest, console: &Console) -> Result<(), Fault> {
+    let outage = |error| Fault::outage(request, &error);
+    let before = Kept::Session.value(console, request).and_then(|text| SessionSecret::parse(&text));
+    if let Some(before) = before
+        && let Some(session) = console.sessions.find(&before).await.map_err(outage)?
+    {
+        console.sessions.end(&session.person, WhichSessions::Only(session.id)).await.map_err(outage)?;
+    }
+    Ok(())
+}
+
+/// `POST /console/sign-out`. Whoever was handed over goes back to where they came from, by a link: browsers let no form lead to
+/// another site.
+pub(in crate::console) async fn sign_out(
+    request: HttpRequest,
+    console: Data<Console>,
+    visitor: Visitor,
+    body: Bytes,
+) -> Answer {
     Form::of(&request, &body, &visitor)?;
     let ended = console.sessions.end(&visitor.session.person, WhichSessions::Only(visitor.session.id)).await;
     ended.map_err(|error| Fault::outage(&request, &error))?;
-    let mut answer = go_to("/console/signed-out");
+    let mut answer = match visitor.session.handed_over {
+        Some(HandedOver { return_to }) => {
+            let frame = Frame::bare(EN.signed_out);
+            render(StatusCode::OK, &SignedOutPage { frame, at_provider: None, was_handed_over: true, back: return_to })
+        }
+        None => go_to("/console/signed-out"),
+    };
     keep(&mut answer, &Kept::Session.forget(&console))?;
     Ok(answer)
 }
 
 /// `GET /console/signed-out`: on to the provider, so that the next sign-in there needs a password again.
-pub(super) async fn signed_out(console: Data<Console>) -> Answer {
+pub(in crate::console) async fn signed_out(console: Data<Console>) -> Answer {
     let at_provider = match &console.sign_in {
         SignInWay::OpenId(sign_in) => sign_in.sign_out_address().await,
         SignInWay::Choice(_) => None,
     };
-    Ok(render(StatusCode::OK, &SignedOutPage { frame: Frame::bare(EN.signed_out), at_provider }))
+    let frame = Frame::bare(EN.signed_out);
+    shown(&SignedOutPage { frame, at_provider, was_handed_over: false, back: None })
 }
 
 /// An attempt for the browser to keep. Sealed with the time, so that nobody makes Keyward ask the provider about attempts that
@@ -204,7 +227,7 @@ fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-fn keep(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Fault> {
+pub(super) fn keep(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Fault> {
     answer.add_cookie(cookie).map_err(|_| Fault::Unavailable)
 }
 
