@@ -15,6 +15,7 @@ pub mod wire;
 pub(crate) use self::access::authenticate::OwnRoutes;
 pub use self::handlers::authorize::Authorize;
 pub use self::{
+    application::CONSOLE_CONNECTIONS,
     handlers::{
         audit::{Event, csv_header, csv_lines, ndjson},
         keys::representation::{CreatedKey, Key, RotatedKey},

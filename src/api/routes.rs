@@ -143,6 +143,12 @@ pub(super) fn configure_metrics(app: &mut ServiceConfig, services: &Data<Service
     app.default_service(web::to(not_found));
 }
 
+/// Configures what is besides the pages of the console at an address of their own: the way to them.
+pub(super) fn configure_console(app: &mut ServiceConfig, _: &Data<Services>) {
+    app.route("/", web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(page::to_console));
+    app.default_service(web::to(not_found));
+}
+
 fn resource(path: &'static str, services: &Data<Services>) -> Resource {
     let endpoints = || ENDPOINTS.iter().filter(move |endpoint| endpoint.path == path);
     let allowed = allowed_methods(endpoints().map(|endpoint| &endpoint.method));

@@ -44,6 +44,8 @@ pub(crate) struct Console {
     pub(crate) refusals: BoundedLog,
     /// The address at which browsers reach the console; `None` if it is the one that they ask for, on this machine.
     pub(crate) public_url: Option<String>,
+    /// The address at which clients reach the API; `None` if it is that of the console.
+    pub(crate) api_url: Option<String>,
 }
 
 /// How people sign in.
@@ -59,6 +61,11 @@ impl Console {
     pub(super) fn address(&self, request: &HttpRequest) -> String {
         let asked = || request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", asked()))
+    }
+
+    /// The address at which clients reach the API.
+    pub(super) fn api_address(&self, request: &HttpRequest) -> String {
+        self.api_url.clone().unwrap_or_else(|| self.address(request))
     }
 
     /// Whether browsers reach the console with TLS.

@@ -5,6 +5,7 @@ mod browser;
 mod credits;
 mod handed_over;
 mod keys;
+mod own_address;
 mod owners;
 mod plans;
 mod provider;

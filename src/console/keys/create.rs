@@ -170,7 +170,7 @@ pub(super) fn made(
         }
         Issued::Before(key) => (KeyView::new(&key, prefix, now), None),
     };
-    let address = console.address(request);
+    let address = console.api_address(request);
     let frame = visitor.frame(area.here(), EN.made_key);
     render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address })
 }
