@@ -20,7 +20,7 @@ pub struct Connection(u64);
 pub struct Ticked {
     /// A heartbeat to send now. Report it with [`Replica::heartbeat_sent`].
     pub heartbeat: Option<Heartbeat>,
-    /// No pulse has named us for a while: send one with the heartbeat if the latest is still the one with this number.
+    /// No pulse has come for a while: send one with the heartbeat if the latest is still the one with this number.
     pub pulse_after: Option<u64>,
     /// The listening connection is dead: drop it, report it as lost, and reconnect.
     pub reconnect: bool,
