@@ -18,7 +18,7 @@ use crate::domain::{
 };
 
 /// Writes one event for each of `keys`, or one event about the owner if there are none.
-pub(super) async fn write(
+pub(in crate::store) async fn write(
     connection: &mut PgConnection,
     at: OffsetDateTime,
     keys: &[Uuid],

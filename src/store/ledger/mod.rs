@@ -1,7 +1,7 @@
 //! The management of keys: the tables `api_keys`, `idempotency_keys`, `disabled_owners`, `owner_limits`, `credits`,
 //! `plans`, `owner_plans`, `revoked_tokens`, `tokens_not_before` and `audit_events`.
 
-mod audit;
+pub(super) mod audit;
 mod change;
 pub(super) mod conditions;
 mod credits;
@@ -32,7 +32,7 @@ use crate::domain::{
     ledger::{
         Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
     },
-    listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+    listing::{EventFilter, KeyCount, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
     ports::{StoreError, ledger::KeyLedger},
@@ -88,6 +88,14 @@ impl KeyLedger for Store {
             list::keys(&mut seat.connection, filter, order, page, now).await
         };
         self.within_deadline(Statement::ListKeys, work).await
+    }
+
+    async fn count(&self, filter: &KeyFilter, now: OffsetDateTime) -> Result<KeyCount, StoreError> {
+        let work = async {
+            let mut seat = self.to_read(&Reach::Any).await?;
+            list::count(&mut seat.connection, filter, now).await
+        };
+        self.within_deadline(Statement::CountKeys, work).await
     }
 
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {

@@ -8,6 +8,7 @@ use crate::domain::{
     api_key::Environment,
     key_record::{ALLOWED_IPS_MAX, KeyState},
     limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval},
+    listing::words::{NEVER, YES_OR_NO},
     owner::IDENTIFIER_MAX_BYTES,
     plan::PLAN_KEYS_MAX,
     role::Role,
@@ -216,6 +217,8 @@ pub(crate) const CONDITIONS: &[Field] = &[
     ("createdSince", instant),
     ("unusedSince", instant),
     ("usedSince", instant),
+    ("expires", || json!({ "type": "string", "enum": [NEVER] })),
+    ("limited", || json!({ "type": "string", "enum": YES_OR_NO })),
 ];
 const DRY_RUN: &[Field] = &[("dryRun", || flag("Revoke nothing, and tell how many keys there are."))];
 const REASON: &[Field] = &[("reason", || or_null(line(REASON_MAX)))];
