@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 
 use super::{
     access::{
-        form::{Form, go_to},
+        form::Form,
+        notice::{Done, Notice},
         visitor::{Area, Visitor},
     },
     fault::{Answer, Fault, shown},
@@ -109,8 +110,7 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     let owner = Row::from(&standing.unwrap_or_else(|| OwnerStanding::without_keys(owner)));
     let credits = allowance.credits.as_ref().map(credits);
     let limits = allowance.limits.as_slice().iter().map(ToString::to_string).collect();
-    let told = query.text("done").map(|word| if word == "disable" { EN.owner_disabled } else { EN.owner_enabled });
-    let frame = visitor.frame("owners", owner.name.clone()).telling(told.map(str::to_owned));
+    let frame = visitor.frame("owners", owner.name.clone()).telling(visitor.told());
     shown(&OwnerPage { frame, owner, limits, credits })
 }
 
@@ -129,8 +129,10 @@ pub(super) async fn switch(request: HttpRequest, console: Data<Console>, visitor
     let switch = OwnerSwitch { owner, disabled, reason: form.parsed("reason"), at: OffsetDateTime::now_utc() };
     form.refuse_problems()?;
     let switched = console.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
-    switched.map_err(|error| Fault::outage(&request, &error))?;
-    Ok(go_to(&format!("/console/owners/one?id={id}&done={}", if disabled { "disable" } else { "enable" })))
+    let switched = switched.map_err(|error| Fault::outage(&request, &error))?;
+    let done = if disabled { Done::OwnerDisabled } else { Done::OwnerEnabled };
+    let notice = Notice::propagated(done, &switched.propagated);
+    Ok(visitor.go_to_telling(&format!("/console/owners/one?id={id}"), &notice))
 }
 
 fn asked(query: &Form) -> Result<Owner, Fault> {

@@ -8,7 +8,8 @@ use askama::Template;
 
 use super::{
     access::{
-        form::{Form, go_to},
+        form::Form,
+        notice::{Done, Notice},
         visitor::Visitor,
     },
     fault::{Answer, Fault, shown},
@@ -52,7 +53,7 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     let sessions =
         console.sessions.of(&visitor.session.person).await.map_err(|error| Fault::outage(&request, &error))?;
     let sessions = sessions.iter().map(|session| Row::of(session, &visitor.session)).collect();
-    shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions), sessions })
+    shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions).telling(visitor.told()), sessions })
 }
 
 /// `POST /console/sessions`: ends one session, or all others.
@@ -64,6 +65,6 @@ pub(super) async fn end(request: HttpRequest, console: Data<Console>, visitor: V
         None => return Err(Fault::NotFound),
     };
     let ended = console.sessions.end(&visitor.session.person, which).await;
-    ended.map_err(|error| Fault::outage(&request, &error))?;
-    Ok(go_to("/console/sessions"))
+    let ended = ended.map_err(|error| Fault::outage(&request, &error))?;
+    Ok(visitor.go_to_telling("/console/sessions", &Notice::counted(Done::Sessions, ended)))
 }

@@ -16,10 +16,11 @@ use super::{
     view::refusal,
 };
 use crate::{
-    auth::lifecycle::{Caller, ChangedKey, Propagated, Rotation, Switch},
+    auth::lifecycle::{Caller, ChangedKey, Rotation, Switch},
     console::{
         access::{
-            form::{Form, go_to},
+            form::Form,
+            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -27,7 +28,6 @@ use crate::{
         texts::EN,
     },
     domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
-    telemetry::outage::millis,
 };
 
 /// The grace periods that can be chosen, in seconds.
@@ -78,7 +78,16 @@ pub(in crate::console) async fn change(
         _ => return Err(Fault::NotFound),
     };
     match changed {
-        Ok(ChangedKey { propagated, .. }) => Ok(done(area, id, &action, &propagated)),
+        Ok(ChangedKey { propagated, .. }) => {
+            let done = match action.as_str() {
+                "disable" => Done::Disabled,
+                "enable" => Done::Enabled,
+                "revoke" => Done::Revoked,
+                _ => Done::Edited,
+            };
+            let notice = Notice::propagated(done, &propagated);
+            Ok(visitor.go_to_telling(&format!("{}/{id}", area.path()), &notice))
+        }
         Err(refused) => refused_page(&request, &console, &visitor, id, &mut form, &refused).await,
     }
 }
@@ -129,11 +138,4 @@ async fn refused_page(
 async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visitor, id: KeyId, form: &Form) -> Answer {
     let told = Told { notice: None, problems: form.problems() };
     page(request, console, visitor, id, &told, StatusCode::UNPROCESSABLE_ENTITY).await
-}
-
-/// Back to the key, with how the change became true.
-fn done(area: Area, id: KeyId, action: &str, propagated: &Propagated) -> actix_web::HttpResponse {
-    let (confirmed, expired) = propagated.replicas();
-    let took = millis(propagated.took);
-    go_to(&format!("{}/{id}?done={action}&confirmed={confirmed}&expired={expired}&ms={took}", area.path()))
 }

@@ -17,7 +17,8 @@ use crate::{
     auth::lifecycle::Switch,
     console::{
         access::{
-            form::{Form, go_to},
+            form::Form,
+            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -90,7 +91,7 @@ pub(in crate::console) async fn change_selected(
         }
     }
     if refused.is_empty() {
-        Ok(go_to(&format!("{}?done={count}", area.path())))
+        Ok(visitor.go_to_telling(area.path(), &Notice::counted(Done::Keys, count)))
     } else {
         Ok(confirm(keys, refused, StatusCode::CONFLICT))
     }
