@@ -5,6 +5,7 @@
 //! - `sign_in`: signing in and out
 //! - `keys`: lists of keys, new keys, one key and what is done to it
 //! - `usage`, `audit`, `sessions`, `owners`, `replicas`: the other pages; `chart`: uses as a drawing
+//! - `staff`: further pages of administrators
 //! - `assets`: the style sheet and the script
 
 mod access;
@@ -20,6 +21,7 @@ mod routes;
 mod services;
 mod sessions;
 mod sign_in;
+mod staff;
 mod texts;
 mod usage;
 

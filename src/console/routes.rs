@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use super::{
-    access::headers, assets, audit, fault, keys, owners, replicas, services::Console, sessions, sign_in, usage,
+    access::headers, assets, audit, fault, keys, owners, replicas, services::Console, sessions, sign_in, staff, usage,
 };
 
 /// Adds the pages to an application.
@@ -16,15 +16,6 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     app.service(web::resource("/console/assets/{version}/{name}").route(page().to(assets::show)));
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
-        .service(web::resource("").route(page().to(keys::home)))
-        .service(web::resource("/sign-in").route(page().to(sign_in::begin)).route(web::post().to(sign_in::choose)))
-        .service(web::resource("/signed-in").route(page().to(sign_in::finish)))
-        .service(web::resource("/sign-out").route(web::post().to(sign_in::sign_out)))
-        .service(web::resource("/signed-out").route(page().to(sign_in::signed_out)))
-        .service(web::resource("/sessions").route(page().to(sessions::list)).route(web::post().to(sessions::end)))
-        .service(web::resource("/usage").route(page().to(usage::show)))
-        .service(web::resource("/audit").route(page().to(audit::list)))
-        .service(web::resource("/find").route(web::post().to(keys::find)))
         .service(web::resource("/replicas").route(page().to(replicas::list)))
         .service(web::resource("/owners").route(page().to(owners::list)))
         .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::switch)))
@@ -45,6 +36,7 @@ fn of_keys(scope: &mut ServiceConfig, below: &str) {
         .service(web::resource(below).route(page().to(keys::list)).route(web::post().to(keys::create)))
         .service(web::resource(format!("{below}/new")).route(page().to(keys::ask)))
         .service(web::resource(format!("{below}/export")).route(page().to(keys::export)))
+        .service(web::resource(format!("{below}/matching")).route(web::post().to(keys::revoke_matching)))
         .service(web::resource(format!("{below}/selected")).route(web::post().to(keys::change_selected)))
         .service(
             web::resource(format!("{below}/{{id}}")).route(page().to(keys::show)).route(web::post().to(keys::change)),

@@ -2,7 +2,9 @@
 //! `tests/browser` has what needs a browser.
 
 mod browser;
+mod finding;
 mod keys;
+mod overview;
 mod owners;
 mod provider;
 mod safety;

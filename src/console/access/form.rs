@@ -47,7 +47,12 @@ impl Form {
 
     /// The members of a query.
     pub(crate) fn of_query(request: &HttpRequest) -> Self {
-        Self { members: pairs(request.query_string()), problems: Vec::new() }
+        Self::of_text(request.query_string())
+    }
+
+    /// The members of a query that is no request's.
+    pub(crate) fn of_text(query: &str) -> Self {
+        Self { members: pairs(query), problems: Vec::new() }
     }
 
     /// The first value of a member; `None` if it is absent or empty, as browsers send fields that were left out.
@@ -102,6 +107,17 @@ impl Form {
             Reach::Own(owner) => Some(owner.clone()),
             Reach::Any => self.read("owner", |id| owner_id::read(id).ok_or_else(|| EN.no_such_owner.to_owned())),
         }
+    }
+
+    /// Every value.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(_, value)| &**value)
+    }
+
+    /// The members that are not empty, without the token and those with these names.
+    pub(crate) fn conditions(&self, without: &[&str]) -> impl Iterator<Item = (&str, &str)> {
+        let given = self.members.iter().map(|(name, value)| (&**name, value.trim()));
+        given.filter(move |(name, value)| !value.is_empty() && *name != TOKEN && !without.contains(name))
     }
 
     /// Whether a member was sent, empty or not.

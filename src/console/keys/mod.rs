@@ -18,7 +18,7 @@ mod view;
 pub(super) use self::{
     change::change,
     create::{ask, create},
-    list::{export, find, home, list},
+    list::{export, find, home, list, revoke_matching, search, selection},
     one::show,
     selected::change_selected,
     view::{Event, credits, owner_name},
