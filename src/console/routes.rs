@@ -14,6 +14,8 @@ use super::{
 pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     app.app_data(console.clone());
     app.service(web::resource("/console/assets/{version}/{name}").route(page().to(assets::show)));
+    // Sent by the provider, and not by a page of ours.
+    app.service(web::resource("/console/back-channel-logout").route(web::post().to(sign_in::signed_out_there)));
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
         .service(web::resource("/replicas").route(page().to(replicas::list)))

@@ -1,4 +1,8 @@
 //! Signing in and out.
+//!
+//! - `back_channel`: the provider says that somebody has signed out there
+
+mod back_channel;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,6 +13,7 @@ use askama::Template;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::OffsetDateTime;
 
+pub(super) use self::back_channel::signed_out_there;
 use super::{
     access::{
         cookies::{ATTEMPT_LASTS, Kept},
@@ -69,7 +74,8 @@ pub(super) async fn choose(request: HttpRequest, console: Data<Console>, body: B
     let SignInWay::Choice(people) = &console.sign_in else { return Err(Fault::NotFound) };
     let chosen = people.iter().find(|person| Some(&*person.subject) == form.text("person"));
     let person = chosen.ok_or(Fault::NotFound)?.clone();
-    let signed_in = SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()), identity: None };
+    let signed_in =
+        SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()), provider_session: None, identity: None };
     enter(&request, &console, signed_in, &back(form.text("to"))).await
 }
 

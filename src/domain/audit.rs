@@ -79,11 +79,13 @@ pub enum Action {
     TokenRevoked,
     /// All tokens of a subject that were issued before an instant were revoked.
     SubjectTokensRevoked,
+    /// An administrator ended sessions of the console.
+    SessionsEnded,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::KeyCreated,
         Self::KeyUpdated,
         Self::KeyRotated,
@@ -101,6 +103,7 @@ impl Action {
         Self::PlanDeleted,
         Self::TokenRevoked,
         Self::SubjectTokensRevoked,
+        Self::SessionsEnded,
     ];
 
     /// The word in the database and in responses.
@@ -123,6 +126,7 @@ impl Action {
             Self::PlanDeleted => "plan.deleted",
             Self::TokenRevoked => "token.revoked",
             Self::SubjectTokensRevoked => "subject.tokens_revoked",
+            Self::SessionsEnded => "sessions.ended",
         }
     }
 

@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use crate::{
     api::application::Pages,
     auth::{
-        jwt::{IdTokenVerifier, RemoteKeys},
+        jwt::{IdTokenVerifier, LogoutTokenVerifier, RemoteKeys},
         lifecycle::KeyIssuer,
         people::{Sessions, SignIn},
     },
@@ -29,10 +29,11 @@ pub(super) fn sign_in(
         ConsoleSignIn::OpenId(client) => client,
     };
     let verifier = IdTokenVerifier::new(jwt, &client, remote)?;
+    let logout = LogoutTokenVerifier::new(jwt, &client, remote)?;
     let issuer = jwt.issuers.iter().find(|issuer| issuer.issuer == client.issuer);
     let issuer = issuer.ok_or_else(|| anyhow::anyhow!("console.openid.issuer is none of jwt.issuers"))?;
     let provider = Arc::new(HttpProvider::new(issuer, &client)?);
-    let sign_in = SignIn::new(provider, verifier, client.client_id, &client.scopes, &client.public_url);
+    let sign_in = SignIn::new(provider, verifier, logout, client.client_id, &client.scopes, &client.public_url);
     Ok((SignInWay::OpenId(sign_in), Some(client.public_url)))
 }
 

@@ -1,6 +1,7 @@
 //! The console as browsers meet it, without script: a real process, real HTTP, a real Postgres, and an OpenID provider.
 //! `tests/browser` has what needs a browser.
 
+mod back_channel;
 mod browser;
 mod finding;
 mod keys;
