@@ -18,6 +18,20 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     app.service(web::resource("/console/back-channel-logout").route(web::post().to(sign_in::signed_out_there)));
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
+        .service(web::resource("").route(page().to(keys::home)))
+        .service(web::resource("/sign-in").route(page().to(sign_in::begin)).route(web::post().to(sign_in::choose)))
+        .service(web::resource("/signed-in").route(page().to(sign_in::finish)))
+        .service(web::resource("/sign-out").route(web::post().to(sign_in::sign_out)))
+        .service(web::resource("/signed-out").route(page().to(sign_in::signed_out)))
+        .service(web::resource("/sessions").route(page().to(sessions::list)).route(web::post().to(sessions::end)))
+        .service(web::resource("/usage").route(page().to(usage::show)))
+        .service(web::resource("/audit").route(page().to(audit::list)))
+        .service(web::resource("/search").route(web::post().to(keys::search)))
+        .service(web::resource("/find").route(web::post().to(keys::find)))
+        .service(web::resource("/overview").route(page().to(staff::overview)))
+        .service(
+            web::resource("/all/sessions").route(page().to(staff::sessions)).route(web::post().to(staff::end_sessions)),
+        )
         .service(web::resource("/replicas").route(page().to(replicas::list)))
         .service(web::resource("/owners").route(page().to(owners::list)))
         .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::switch)))

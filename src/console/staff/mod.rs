@@ -2,6 +2,12 @@
 //!
 //! - `overview`: keys to look at, refusals, and the busiest keys
 
-mod overview;
+//! - `sessions`: everybody's sessions
 
-pub(super) use self::overview::overview;
+mod overview;
+mod sessions;
+
+pub(super) use self::{
+    overview::overview,
+    sessions::{end_sessions, sessions},
+};
