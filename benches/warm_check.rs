@@ -34,7 +34,10 @@ use keyward::{
             StoreError,
             announcements::{Announcements, Listener, Listening},
             keys::{KeyStore, StoredHash, StoredKey},
-            limits::{CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
+            limits::{
+                CountedLimit, CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant,
+                SliceRequest,
+            },
             usage::{UsageBatch, UsageStore},
         },
         usage::{self, UsageQuery},
@@ -286,6 +289,10 @@ impl LimitStore for Endless {
 
     async fn settle_silent_slices(&self, _: Holder, _: u32) -> Result<SettledSlices, StoreError> {
         Ok(SettledSlices::default())
+    }
+
+    async fn counted(&self, _: &[Holder]) -> Result<Vec<CountedLimit>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn forget_counters(&self, _: Holder, _: u32) -> Result<(Option<Holder>, u64), StoreError> {

@@ -10,7 +10,7 @@ use crate::{
         people::{Sessions, SignIn},
     },
     domain::{
-        ports::{ledger::KeyLedger, replicas::ReplicaDirectory, usage::UsageStore},
+        ports::{ledger::KeyLedger, limits::LimitStore, replicas::ReplicaDirectory, usage::UsageStore},
         session::Person,
     },
     protect::{BoundedLog, Gate},
@@ -28,6 +28,8 @@ pub(crate) struct Console {
     pub(crate) ledger: Arc<dyn KeyLedger>,
     /// Reports usage.
     pub(crate) usage: Arc<dyn UsageStore>,
+    /// What is left of limits.
+    pub(crate) limits: Arc<dyn LimitStore>,
     /// The replicas, for administrators.
     pub(crate) replicas: Arc<dyn ReplicaDirectory>,
     /// Who is signed in.

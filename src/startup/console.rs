@@ -54,6 +54,7 @@ pub(super) fn pages(
         lifecycle,
         ledger: store.clone(),
         usage: store.clone(),
+        limits: store.clone(),
         replicas: store,
         sessions,
         sign_in,

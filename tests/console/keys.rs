@@ -200,6 +200,48 @@ async fn uses_are_drawn_for_a_key_and_for_all() {
 }
 
 #[tokio::test]
+async fn after_a_rotation_both_pages_say_whether_the_old_key_can_be_ended() {
+    let service = Service::start_with(&[("KEYWARD__LAST_USED__WRITE_EVERY", "1s")]).await;
+    let mut browser = Browser::signed_in(&service).await;
+    let (old, id) = made(&browser.post("/console/keys", &[("name", "turning")]).await);
+    let path = format!("/console/keys/{id}");
+    let (new, next) = made(&browser.post(&path, &[("action", "rotate"), ("grace", "3600")]).await);
+    let next = format!("/console/keys/{next}");
+    browser.open(&path).await.shows("Too early to tell").shows("This key was replaced");
+    browser.open(&next).await.shows("Too early to tell").shows(&id);
+    let aged = "UPDATE api_keys SET created_at = created_at - interval '1 hour' WHERE predecessor_id IS NOT NULL";
+    test_support::database::execute(service.database.url(), aged).await.expect("an update");
+    browser.open(&path).await.shows("Safe to end");
+    assert_eq!((status(&service, &new).await, status(&service, &old).await), (200, 200));
+    eventually("the use is written", async || browser.open(&path).await.text.contains("was used since")).await;
+    browser.open(&next).await.shows("was used since");
+    // Ended from the page of the new key.
+    browser.submit(&path, &[("action", "revoke"), ("reason", "replaced by rotation")]).await.lacks("was used since");
+    browser.open(&next).await.lacks("was used since").lacks("End the old key");
+    assert_eq!((status(&service, &new).await, status(&service, &old).await), (200, 401));
+}
+
+#[tokio::test]
+async fn the_page_of_a_key_shows_what_is_left_of_its_limits_and_the_outcomes_of_its_uses() {
+    let service = Service::start_with(&[("KEYWARD__LAST_USED__WRITE_EVERY", "1s")]).await;
+    let mut browser = Browser::signed_in(&service).await;
+    let (key, id) = made(&browser.post("/console/keys", &[("name", "bounded"), ("limits", "month=2/month")]).await);
+    let path = format!("/console/keys/{id}");
+    browser.open(&path).await.shows("month=2/month</code> at least 2 left").lacks("shared by all keys");
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(status(&service, &key).await);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    browser.open(&path).await.shows("month=2/month</code> at least 0 left until");
+    eventually("the uses are written", async || browser.open(&path).await.text.contains("rate_limited: 1")).await;
+    browser
+        .open(&path)
+        .await
+        .shows("<th scope=\"col\"><code>granted</code></th><th scope=\"col\"><code>rate_limited</code></th>");
+}
+
+#[tokio::test]
 async fn a_form_changes_no_field_that_it_has_not_got_and_does_nothing_in_doubt() {
     let service = Service::start().await;
     let mut browser = Browser::signed_in(&service).await;

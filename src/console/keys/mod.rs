@@ -5,13 +5,16 @@
 //! - `one`: one key
 //! - `change`: what is done to one key, `selected`: to several
 //! - `fields`: what the forms of keys send
+//! - `left`: what is left of its limits; `rotation`: whether its predecessor can be ended
 //! - `view`: keys as pages show them
 
 mod change;
 mod create;
 mod fields;
+mod left;
 mod list;
 mod one;
+mod rotation;
 mod selected;
 mod view;
 

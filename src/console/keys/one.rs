@@ -8,7 +8,11 @@ use actix_web::{
 use askama::Template;
 use time::OffsetDateTime;
 
-use super::view::{Event, KeyView};
+use super::{
+    left::{self, LimitLeft},
+    rotation::Rotation,
+    view::{Event, KeyView},
+};
 use crate::{
     console::{
         access::{
@@ -19,7 +23,6 @@ use crate::{
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
-        texts::EN,
         usage,
     },
     domain::{
@@ -39,6 +42,8 @@ struct KeyPage<'a> {
     area: &'static str,
     is_all: bool,
     key: KeyView,
+    limits: Vec<LimitLeft>,
+    rotation: Option<Rotation>,
     chart: Chart,
     events: Vec<Event>,
     problems: &'a [Problem],
@@ -57,8 +62,7 @@ pub(in crate::console) async fn show(
     visitor: Visitor,
     id: Path<String>,
 ) -> Answer {
-    let query = Form::of_query(&request);
-    let told = Told { notice: query.text("done").and_then(|word| told(word, &query)), problems: &[] };
+    let told = Told { notice: visitor.told(), problems: &[] };
     page(&request, &console, &visitor, key_id(&id)?, &told, StatusCode::OK).await
 }
 
@@ -93,28 +97,13 @@ pub(super) async fn page(
     let counted = UsageFilter { key: Some(id), owner: Some(key.record.owner.clone()), ..UsageFilter::default() };
     let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, &reach).await;
     let chart = Chart::new(period, report.map_err(|error| Fault::outage(request, &error))?);
+    let limits = left::limits(request, console, &key, &reach).await?;
+    let rotation = Rotation::of(request, console, &key, &reach, now).await?;
     let key = KeyView::new(&key, console.issuer.keyring.prefix(), now);
     let title = key.name.clone().unwrap_or_else(|| key.short.clone());
     let frame = visitor.frame(area.here(), title).telling(told.notice.clone());
     let events = events.items.iter().map(Event::from).collect();
     let is_all = area == Area::All;
-    Ok(render(status, &KeyPage { frame, area: area.path(), is_all, key, chart, events, problems: told.problems }))
-}
-
-/// What a change before this page has done, from words and numbers alone.
-fn told(word: &str, query: &Form) -> Option<String> {
-    let number = |name: &str| query.text(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
-    let what = match word {
-        "edit" => EN.edited,
-        "disable" => EN.disabled,
-        "enable" => EN.enabled,
-        "revoke" => EN.revoked,
-        _ => return None,
-    };
-    let (confirmed, expired, took) = (number("confirmed"), number("expired"), number("ms"));
-    let mut text = format!("{what} {} {confirmed} {} {took} ms.", EN.confirmed_by, EN.replicas_in);
-    if expired > 0 {
-        text.push_str(&format!(" {} {expired}.", EN.waited_for));
-    }
-    Some(text)
+    let (area, problems) = (area.path(), told.problems);
+    Ok(render(status, &KeyPage { frame, area, is_all, key, limits, rotation, chart, events, problems }))
 }

@@ -61,6 +61,7 @@ statements! {
     ListEvents = "list_events",
     ReadReplicas = "read_replicas",
     TakeSlices = "take_slices",
+    ShowLimits = "show_limits",
     ForgetCounters = "forget_counters",
     ExchangeCredits = "exchange_credits",
     SettleSlices = "settle_slices",
