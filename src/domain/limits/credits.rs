@@ -46,26 +46,6 @@ pub struct CreditRules {
     pub set_by: Role,
 }
 
-/// Credits are invalid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidCredits {
-    /// An amount.
-    #[error("must be a whole number from 1 to {AMOUNT_MAX}")]
-    Amount,
-    /// A balance.
-    #[error("must be a whole number from 0 to {AMOUNT_MAX}")]
-    Balance,
-    /// The interval.
-    #[error("must be daily or monthly")]
-    Interval,
-    /// The day of the month.
-    #[error("must be a day of the month, from 1 to 31")]
-    Day,
-    /// A daily refill has no day.
-    #[error("only a monthly refill has a day")]
-    DayOfDaily,
-}
-
 /// Credits that somebody asks for. What is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AskedCredits {

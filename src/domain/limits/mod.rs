@@ -24,11 +24,9 @@ use sha2::{Digest, Sha256};
 pub use self::{
     allowance::{Allowance, CreditsState, Exceeded, LimitReadings, LimitState, SpentUp},
     asked::{AskedLimit, AskedLimits, LimitsRefused},
-    credits::{
-        AskedCredits, CREDITS, CreditRules, Credits, CreditsChange, CreditsRefused, InvalidCredits, SpentCredits, TopUp,
-    },
+    credits::{AskedCredits, CREDITS, CreditRules, Credits, CreditsChange, CreditsRefused, SpentCredits, TopUp},
     limit::{AMOUNT_MAX, InvalidLimit, Limit, LimitName, NAME_MAX_BYTES as LIMIT_NAME_MAX_BYTES, OnOutage},
-    refill::{Refill, RefillInterval},
+    refill::{InvalidCredits, Refill, RefillInterval},
     spending::{Price, Spending},
     stored::InvalidLimits,
     window::{InvalidWindow, Span, WINDOW_MAX_SECONDS, Window},

@@ -1,6 +1,6 @@
 //! What makes a balance of credits grow.
 
-use super::InvalidCredits;
+use super::AMOUNT_MAX;
 
 /// What is added to a balance again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,26 @@ impl RefillInterval {
             _ => Err(InvalidCredits::Interval),
         }
     }
+}
+
+/// Credits are invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCredits {
+    /// An amount.
+    #[error("must be a whole number from 1 to {AMOUNT_MAX}")]
+    Amount,
+    /// A balance.
+    #[error("must be a whole number from 0 to {AMOUNT_MAX}")]
+    Balance,
+    /// The interval.
+    #[error("must be daily or monthly")]
+    Interval,
+    /// The day of the month.
+    #[error("must be a day of the month, from 1 to 31")]
+    Day,
+    /// A daily refill has no day.
+    #[error("only a monthly refill has a day")]
+    DayOfDaily,
 }
 
 #[cfg(test)]
