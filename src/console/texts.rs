@@ -257,6 +257,7 @@ texts! {
     unknown_plan = "Your plan is not set up here, so no key can be made or widened:",
     not_in_plan = "Not in the plan",
     scope_not_held = "You don't have the scope",
+    unknown_scope = "There is no such scope here:",
     scope_not_for_keys = "No key may have the scope",
     the_key = "the key",
     command_line = "the command line",

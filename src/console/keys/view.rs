@@ -207,6 +207,7 @@ fn violation(violation: &Violation) -> String {
             format!("{} {plan}: {}.", EN.not_in_plan, environment.as_str())
         }
         Violation::ScopeNotHeld(scope) => format!("{} {scope}.", EN.scope_not_held),
+        Violation::UnknownScope(scope) => format!("{} {scope}.", EN.unknown_scope),
         Violation::ScopeNotForKeys(scope) => format!("{} {scope}.", EN.scope_not_for_keys),
         Violation::Metadata(error) => format!("{}: {error}.", EN.metadata),
         Violation::Credits(refused) => format!("{}: {refused}.", EN.credits),

@@ -159,7 +159,11 @@ pub(crate) const LIMIT: Body = &[&[
 const CONTENT: &[Field] = &[
     ("name", || or_null(line(NAME_MAX))),
     ("description", || or_null(line(DESCRIPTION_MAX))),
-    ("scopes", scopes),
+    ("scopes", || {
+        let about = "What the key may do. `GET /v1/scopes` lists the scopes that are described, and says whether there can be \
+                     others.";
+        described(scopes(), about)
+    }),
     ("allowedIps", allowed_ips),
     ("limits", limits),
     ("credits", || credits("The credits that requests spend.")),
