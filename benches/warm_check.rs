@@ -40,7 +40,7 @@ use keyward::{
             },
             usage::{UsageBatch, UsageStore},
         },
-        usage::{self, UsageQuery},
+        usage::{self, KeyDay, Period, UsageQuery},
         verdict::Verdict,
     },
 };
@@ -246,6 +246,10 @@ impl UsageStore for MemoryStore {
     }
 
     async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<usage::Usage, StoreError> {
+        unimplemented!()
+    }
+
+    async fn days_of_keys(&self, _: &[KeyId], _: Period, _: &Reach) -> Result<Vec<KeyDay>, StoreError> {
         unimplemented!()
     }
 

@@ -32,7 +32,7 @@ use keyward::{
         },
         text::ChangeReason,
         token::{TokenEnd, TokenRecords, TokenRevocation},
-        usage::{Usage, UsageQuery},
+        usage::{KeyDay, Period, Usage, UsageQuery},
     },
 };
 use time::OffsetDateTime;
@@ -243,6 +243,10 @@ impl UsageStore for FakeStore {
     }
 
     async fn usage(&self, _: &UsageQuery, _: &Reach) -> Result<Usage, StoreError> {
+        unimplemented!()
+    }
+
+    async fn days_of_keys(&self, _: &[KeyId], _: Period, _: &Reach) -> Result<Vec<KeyDay>, StoreError> {
         unimplemented!()
     }
 
