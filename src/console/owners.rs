@@ -2,6 +2,7 @@
 
 use actix_web::{
     HttpRequest,
+    http::StatusCode,
     web::{Bytes, Data},
 };
 use askama::Template;
@@ -9,12 +10,12 @@ use time::OffsetDateTime;
 
 use super::{
     access::{
-        form::Form,
+        form::{Form, Problems},
         notice::{Done, Notice},
         visitor::{Area, Visitor},
     },
     fault::{Answer, Fault, shown},
-    frame::{Frame, When, next_page},
+    frame::{Frame, When, next_page, render},
     keys::{credits, owner_name},
     services::Console,
     texts::EN,
@@ -64,6 +65,8 @@ struct OwnersPage {
     frame: Frame,
     owners: Vec<Row>,
     search: String,
+    /// What is wrong with the conditions.
+    wrong: Problems,
     next: Option<String>,
 }
 
@@ -74,6 +77,8 @@ struct OwnerPage {
     owner: Row,
     limits: Vec<String>,
     credits: Option<String>,
+    /// What is wrong with the form that was sent.
+    wrong: Problems,
 }
 
 /// `GET /console/owners`
@@ -96,22 +101,34 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
     let owners = listed.items.iter().map(Row::from).collect();
     let frame = visitor.frame("owners", EN.owners).telling(complaint);
-    shown(&OwnersPage { frame, owners, search: query.shown("search"), next })
+    let (search, wrong) = (query.shown("search"), query.problems().clone());
+    shown(&OwnersPage { frame, owners, search, wrong, next })
 }
 
 /// `GET /console/owners/one?id=…`
 pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    page(&request, &console, &visitor, Problems::default(), StatusCode::OK).await
+}
+
+/// The page of an owner. `wrong`: what is wrong with the form that it has sent.
+async fn page(
+    request: &HttpRequest,
+    console: &Console,
+    visitor: &Visitor,
+    wrong: Problems,
+    status: StatusCode,
+) -> Answer {
     visitor.demand_administrator()?;
-    let query = Form::of_query(&request);
+    let query = Form::of_query(request);
     let owner = asked(&query)?;
-    let outage = |error| Fault::outage(&request, &error);
+    let outage = |error| Fault::outage(request, &error);
     let standing = console.ledger.owner(&owner, OffsetDateTime::now_utc()).await.map_err(outage)?;
     let allowance = console.ledger.owner_limits(&owner).await.map_err(outage)?;
     let owner = Row::from(&standing.unwrap_or_else(|| OwnerStanding::without_keys(owner)));
     let credits = allowance.credits.as_ref().map(credits);
     let limits = allowance.limits.as_slice().iter().map(ToString::to_string).collect();
     let frame = visitor.frame("owners", owner.name.clone()).telling(visitor.told());
-    shown(&OwnerPage { frame, owner, limits, credits })
+    Ok(render(status, &OwnerPage { frame, owner, limits, credits, wrong }))
 }
 
 /// `POST /console/owners/one?id=…`: disables or enables an owner.
@@ -127,7 +144,9 @@ pub(super) async fn switch(request: HttpRequest, console: Data<Console>, visitor
     };
     let id = owner_id::write(&owner);
     let switch = OwnerSwitch { owner, disabled, reason: form.parsed("reason"), at: OffsetDateTime::now_utc() };
-    form.refuse_problems()?;
+    if !form.problems().is_empty() {
+        return page(&request, &console, &visitor, form.problems().clone(), StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
     let switched = console.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
     let switched = switched.map_err(|error| Fault::outage(&request, &error))?;
     let done = if disabled { Done::OwnerDisabled } else { Done::OwnerEnabled };

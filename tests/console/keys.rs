@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The text of a key that was just made, and its id.
-fn made(page: &Page) -> (KeyHolder, String) {
+pub(crate) fn made(page: &Page) -> (KeyHolder, String) {
     page.shows("Copy it now");
     let text = page.between(r#"<code id="secret">"#, "<");
     let holder = KeyHolder::of(text);
@@ -17,7 +17,7 @@ fn made(page: &Page) -> (KeyHolder, String) {
     (holder, id)
 }
 
-async fn status(service: &Service, key: &KeyHolder) -> u16 {
+pub(crate) async fn status(service: &Service, key: &KeyHolder) -> u16 {
     key.asks_for_the_resource(&service.replica).await.status().as_u16()
 }
 
@@ -100,7 +100,13 @@ async fn what_is_wrong_in_a_form_is_told_beside_it_and_nothing_is_lost() {
     assert_eq!(page.status, 422);
     for name in ["scopes", "expires_on", "allowed_ips", "limits", "metadata"] {
         assert!(page.text.contains(&format!("id=\"wrong-{name}\"")), "{name} in {}", page.text);
+        assert!(
+            page.text.contains(&format!("wrong-{name}\">")),
+            "the field {name} names what is wrong in {}",
+            page.text
+        );
     }
+    assert_eq!(page.text.matches("aria-invalid=\"true\"").count(), 5, "{}", page.text);
     assert!(page.text.contains("kept &#60;b&#62;"), "{}", page.text);
     browser.open("/console/keys").await.shows("You have no keys yet");
 }
@@ -259,11 +265,13 @@ async fn a_form_changes_no_field_that_it_has_not_got_and_does_nothing_in_doubt()
         .shows("renamed");
     assert_eq!(browser.post(&path, &[("action", "edit"), ("name", "x")]).await.status, 409, "no version");
     for grace in ["", "7200", "-1"] {
-        assert_eq!(browser.post(&path, &[("action", "rotate"), ("grace", grace)]).await.status, 409, "{grace}");
+        let page = browser.post(&path, &[("action", "rotate"), ("grace", grace)]).await;
+        assert!(page.status == 422 && page.text.contains("id=\"wrong-grace\""), "{grace}: {}", page.text);
     }
     let long = "x".repeat(501);
     for action in ["disable", "revoke"] {
-        assert_eq!(browser.post(&path, &[("action", action), ("reason", &long)]).await.status, 422, "{action}");
+        let page = browser.post(&path, &[("action", action), ("reason", &long)]).await;
+        assert!(page.status == 422 && page.text.contains(&format!("id=\"wrong-{action}\"")), "{}", page.text);
     }
     assert_eq!(status(&service, &key).await, 200);
 }

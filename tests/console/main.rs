@@ -3,11 +3,13 @@
 
 mod back_channel;
 mod browser;
+mod catalogue;
 mod finding;
 mod keys;
 mod overview;
 mod owners;
 mod provider;
+mod repeated;
 mod safety;
 mod sessions;
 mod sign_in;

@@ -10,13 +10,13 @@ use actix_web::{
 use time::OffsetDateTime;
 
 use super::{
-    create::made,
+    create::{made, repeatable},
     fields,
     one::{Told, key_id, page},
-    view::refusal,
+    view::{complain, refusal},
 };
 use crate::{
-    auth::lifecycle::{Caller, ChangedKey, Rotation, Switch},
+    auth::lifecycle::{ChangedKey, Rotation, Switch},
     console::{
         access::{
             form::Form,
@@ -27,7 +27,11 @@ use crate::{
         services::Console,
         texts::EN,
     },
-    domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
+    domain::{
+        api_key::KeyId,
+        ledger::{IdempotentRequest, Refusal},
+        precondition::Preconditions,
+    },
 };
 
 /// The grace periods that can be chosen, in seconds.
@@ -73,7 +77,8 @@ pub(in crate::console) async fn change(
         }
         "rotate" => {
             visitor.demand_fresh()?;
-            return rotate(&request, &console, &visitor, id, &form, caller, now).await;
+            let repeatable = repeatable(&request, &form, &body, &visitor);
+            return rotate(&request, &console, &visitor, id, &mut form, repeatable, now).await;
         }
         _ => return Err(Fault::NotFound),
     };
@@ -97,20 +102,31 @@ async fn rotate(
     console: &Console,
     visitor: &Visitor,
     id: KeyId,
-    form: &Form,
-    caller: Caller,
+    form: &mut Form,
+    repeatable: Option<IdempotentRequest>,
     now: OffsetDateTime,
 ) -> Answer {
+    let caller = visitor.caller(Area::of(request))?;
+    let outage = |error| Fault::outage(request, &error);
+    if let Some(repeatable) = repeatable.clone() {
+        let before = console.issuer.rotated_before(id, repeatable, caller.clone(), now).await;
+        match before.map_err(outage)? {
+            Ok(Some(before)) => return Ok(made(request, console, visitor, before.new, Some(&before.old), now)),
+            Ok(None) => {}
+            Err(refused) => return refused_page(request, console, visitor, id, form, &refused).await,
+        }
+    }
     let seconds = form.text("grace").and_then(|text| text.parse().ok()).filter(|seconds| GRACE.contains(seconds));
     let grace_period = seconds.map(Duration::from_secs);
     if grace_period.is_none() {
-        return Err(Fault::Refused(EN.no_grace.to_owned()));
+        form.problem("grace", EN.no_grace);
+        return with_problems(request, console, visitor, id, form).await;
     }
-    let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default(), request: None };
-    let rotated = console.issuer.rotate(rotation, caller, now).await.map_err(|error| Fault::outage(request, &error))?;
-    match rotated {
-        Ok(rotated) => Ok(made(request, console, visitor, Area::of(request), rotated.new, now)),
-        Err(refused) => Err(Fault::Refused(refusal(&refused))),
+    let preconditions = Preconditions::default();
+    let rotation = Rotation { id, grace_period, expiry: None, preconditions, request: repeatable };
+    match console.issuer.rotate(rotation, caller, now).await.map_err(outage)? {
+        Ok(rotated) => Ok(made(request, console, visitor, rotated.new, Some(&rotated.old), now)),
+        Err(refused) => refused_page(request, console, visitor, id, form, &refused).await,
     }
 }
 
@@ -131,11 +147,16 @@ async fn refused_page(
     if *refused == Refusal::NotFound {
         return Err(Fault::NotFound);
     }
-    form.problem("form", refusal(refused));
+    if form.text("action") == Some("edit") {
+        complain(form, refused);
+    } else {
+        // The other forms have no field for what a key is.
+        form.problem("form", refusal(refused));
+    }
     with_problems(request, console, visitor, id, form).await
 }
 
 async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visitor, id: KeyId, form: &Form) -> Answer {
-    let told = Told { notice: None, problems: form.problems() };
+    let told = Told { notice: None, sent: Some(form) };
     page(request, console, visitor, id, &told, StatusCode::UNPROCESSABLE_ENTITY).await
 }

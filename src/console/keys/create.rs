@@ -1,5 +1,7 @@
 //! A new key: the form, and the secret once.
 
+use std::collections::BTreeSet;
+
 use actix_web::{
     HttpRequest,
     http::StatusCode,
@@ -10,14 +12,16 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
+    expiry::ExpiryChoice,
     fields,
-    view::{KeyView, refusal},
+    scopes::ScopeChoice,
+    view::{KeyView, complain},
 };
 use crate::{
     auth::lifecycle::{Issued, IssuedKey},
     console::{
         access::{
-            form::{Form, Problem},
+            form::Form,
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -26,10 +30,10 @@ use crate::{
         texts::EN,
     },
     domain::{
+        key_record::ManagedKey,
         ledger::IdempotentRequest,
         owner::{self, Owner},
         secret::SecretString,
-        timestamp,
     },
 };
 
@@ -40,10 +44,11 @@ struct NewKeyPage<'a> {
     area: &'static str,
     is_all: bool,
     values: &'a Form,
-    problems: &'a [Problem],
     /// Makes repeating the form harmless.
     once: String,
-    longest: Option<String>,
+    environments: Vec<&'static str>,
+    scopes: ScopeChoice,
+    expiry: ExpiryChoice,
 }
 
 impl NewKeyPage<'_> {
@@ -51,8 +56,8 @@ impl NewKeyPage<'_> {
         self.values.shown(name)
     }
 
-    fn problem(&self, name: &str) -> Option<&str> {
-        self.problems.iter().find(|problem| problem.name == name).map(|problem| &*problem.text)
+    fn wrong(&self, name: &str) -> Option<String> {
+        self.values.problems().of(name)
     }
 }
 
@@ -65,33 +70,40 @@ pub(super) struct MadeKeyPage {
     /// The whole text; `None` if it was shown before.
     pub(super) text: Option<SecretString>,
     pub(super) address: String,
+    /// The key that it replaces.
+    pub(super) old: Option<KeyView>,
+    /// Makes repeating the form harmless.
+    pub(super) once: String,
 }
 
 /// `GET /console/keys/new`
 pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
-    let area = Area::of(&request);
-    visitor.caller(area)?;
-    Ok(asked(&console, &visitor, area, &Form::of_query(&request), StatusCode::OK))
+    asked(&request, &console, &visitor, &Form::of_query(&request), StatusCode::OK).await
 }
 
-fn asked(
+/// The form, as it was filled in.
+async fn asked(
+    request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
-    area: Area,
     values: &Form,
     status: StatusCode,
-) -> actix_web::HttpResponse {
-    let once = values.text("once").map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+) -> Answer {
+    let area = Area::of(request);
+    let caller = visitor.caller(area)?;
+    let offer = console.lifecycle.offer(caller.reach.owner(), &caller).await;
+    let offer = offer.map_err(|error| Fault::outage(request, &error))?;
     let page = NewKeyPage {
         frame: visitor.frame(area.here(), EN.new_key),
         area: area.path(),
         is_all: area == Area::All,
         values,
-        problems: values.problems(),
-        once,
-        longest: console.lifecycle.policy.max_lifetime.map(timestamp::span),
+        once: once(),
+        environments: offer.environments.iter().map(|one| one.as_str()).collect(),
+        scopes: ScopeChoice::new(&offer, &fields::chosen(values), &BTreeSet::new()),
+        expiry: ExpiryChoice::new(offer.longest_life, false, &values.shown("expiry")),
     };
-    render(status, &page)
+    Ok(render(status, &page))
 }
 
 /// `POST /console/keys`
@@ -105,24 +117,23 @@ pub(in crate::console) async fn create(
     let mut form = Form::of(&request, &body, &visitor)?;
     let caller = visitor.caller(area)?;
     let Some(owner) = owner(&mut form, &visitor, area) else {
-        return Ok(asked(&console, &visitor, area, &form, StatusCode::UNPROCESSABLE_ENTITY));
+        return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
-    let repeatable = form.text("once").filter(|once| once.len() <= 64).map(|once| IdempotentRequest {
-        by: visitor.session.person.owner.clone(),
-        key: format!("console {once}"),
-        hash: Sha256::digest(&body).into(),
-    });
+    let repeatable = repeatable(&request, &form, &body, &visitor);
     if let Some(repeatable) = &repeatable {
         let before = console.issuer.issued_before(repeatable, &caller, now).await;
         match before.map_err(|error| Fault::outage(&request, &error))? {
-            Some(Ok(key)) => return Ok(made(&request, &console, &visitor, area, Issued::Before(key), now)),
-            Some(Err(refused)) => return Err(Fault::Refused(refusal(&refused))),
+            Some(Ok(key)) => return Ok(made(&request, &console, &visitor, Issued::Before(key), None, now)),
+            Some(Err(refused)) => {
+                complain(&mut form, &refused);
+                return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
+            }
             None => {}
         }
     }
     let order = fields::new_key(&mut form, owner, now);
     if !form.problems().is_empty() {
-        return Ok(asked(&console, &visitor, area, &form, StatusCode::UNPROCESSABLE_ENTITY));
+        return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
     let issued = console.issuer.issue(order, repeatable.as_ref(), &caller, now).await;
     match issued.map_err(|error| Fault::outage(&request, &error))? {
@@ -130,13 +141,31 @@ pub(in crate::console) async fn create(
             console.gate.host.in_request(&request, &mut || {
                 tracing::info!(key_id = %issued.key().record.id, "issued a key");
             });
-            Ok(made(&request, &console, &visitor, area, issued, now))
+            Ok(made(&request, &console, &visitor, issued, None, now))
         }
         Err(refused) => {
-            form.problem("form", refusal(&refused));
-            Ok(asked(&console, &visitor, area, &form, StatusCode::UNPROCESSABLE_ENTITY))
+            complain(&mut form, &refused);
+            asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
+}
+
+/// Makes a form one that is done once, however often it is sent.
+pub(super) fn once() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The request that a form makes, if it is one that is done once.
+pub(super) fn repeatable(
+    request: &HttpRequest,
+    form: &Form,
+    body: &Bytes,
+    visitor: &Visitor,
+) -> Option<IdempotentRequest> {
+    let once = form.text("once").filter(|once| once.len() <= 64)?;
+    let hash = Sha256::new().chain_update(request.path()).chain_update("\n").chain_update(body);
+    let by = visitor.session.person.owner.clone();
+    Some(IdempotentRequest { by, key: format!("console {once}"), hash: hash.finalize().into() })
 }
 
 /// Whose key it is to be: administrators name somebody.
@@ -159,15 +188,16 @@ fn owner(form: &mut Form, visitor: &Visitor, area: Area) -> Option<Owner> {
     }
 }
 
-/// The page with the secret of a key that was made now.
+/// The page with the secret of a key that was made now. `old`: the key that it replaces.
 pub(super) fn made(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
-    area: Area,
     issued: Issued,
+    old: Option<&ManagedKey>,
     now: OffsetDateTime,
 ) -> actix_web::HttpResponse {
+    let area = Area::of(request);
     let prefix = console.issuer.keyring.prefix();
     let (key, text) = match issued {
         Issued::Now(new) => {
@@ -178,5 +208,6 @@ pub(super) fn made(
     };
     let address = console.address(request);
     let frame = visitor.frame(area.here(), EN.made_key);
-    render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address })
+    let old = old.map(|old| KeyView::new(old, prefix, now));
+    render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address, old, once: once() })
 }

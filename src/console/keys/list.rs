@@ -22,7 +22,7 @@ use super::view::KeyView;
 use crate::{
     console::{
         access::{
-            form::{Form, go_to},
+            form::{Form, Problems, go_to},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault, shown},
@@ -52,6 +52,10 @@ struct KeysPage {
     is_all: bool,
     keys: Vec<KeyView>,
     filter: Chosen,
+    /// What is wrong with the conditions.
+    wrong: Problems,
+    /// The scopes that are described, to choose among.
+    catalogue: Vec<String>,
     /// The address of the next page.
     next: Option<String>,
     export: String,
@@ -88,7 +92,18 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let notice = complaint.or_else(|| visitor.told());
     let frame = visitor.frame(area.here(), title).telling(notice);
     let filter = Chosen::of(&form, &filter, &reach);
-    shown(&KeysPage { frame, area: area.path(), is_all: area == Area::All, keys, filter, next, export })
+    let scopes = console.lifecycle.policy.catalogue.as_slice().iter();
+    shown(&KeysPage {
+        frame,
+        area: area.path(),
+        is_all: area == Area::All,
+        keys,
+        filter,
+        wrong: form.problems().clone(),
+        catalogue: scopes.map(|one| one.scope.to_string()).collect(),
+        next,
+        export,
+    })
 }
 
 /// The name that this list's cursors are sealed with.

@@ -4,17 +4,19 @@
 //! - `create`: a new key
 //! - `one`: one key
 //! - `change`: what is done to one key, `selected`: to several
-//! - `fields`: what the forms of keys send
+//! - `fields`: what the forms of keys send; `expiry`, `scopes`: what they offer
 //! - `left`: what is left of its limits; `rotation`: whether its predecessor can be ended
 //! - `view`: keys as pages show them
 
 mod change;
 mod create;
+mod expiry;
 mod fields;
 mod left;
 mod list;
 mod one;
 mod rotation;
+mod scopes;
 mod selected;
 mod view;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    console::{frame::When, texts::EN},
+    console::{access::form::Form, frame::When, texts::EN},
     domain::{
         api_key::Prefix,
         audit::{Actor, AuditEvent},
@@ -193,6 +193,30 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         }
         Refusal::OtherRequest => EN.other_request.to_owned(),
         Refusal::Against(violations) => violations.iter().map(violation).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// Tells why a change was refused beside the fields that it is about.
+pub(crate) fn complain(form: &mut Form, refused: &Refusal) {
+    match refused {
+        Refusal::Against(violations) => violations.iter().for_each(|one| form.problem(field(one), violation(one))),
+        refused => form.problem("form", refusal(refused)),
+    }
+}
+
+/// The field that a violation is about.
+fn field(violation: &Violation) -> &'static str {
+    match violation {
+        Violation::NameRequired => "name",
+        Violation::LifetimeTooLong { .. } => "expiry",
+        Violation::ScopeNotInPlan { .. }
+        | Violation::ScopeNotHeld(_)
+        | Violation::UnknownScope(_)
+        | Violation::ScopeNotForKeys(_) => "scopes",
+        Violation::EnvironmentNotInPlan { .. } => "environment",
+        Violation::Metadata(_) => "metadata",
+        Violation::Limits(_) => "limits",
+        Violation::Credits(_) => "form",
     }
 }
 
