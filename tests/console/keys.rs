@@ -201,6 +201,7 @@ async fn uses_are_drawn_for_a_key_and_for_all() {
     eventually("the uses are written", async || browser.open(&path).await.text.contains("granted: 3")).await;
     browser.open(&format!("{path}?by=hour")).await.shows("granted: 3").shows("<rect class=\"granted\"");
     browser.open("/console/usage").await.shows("granted: 3").shows(&id);
+    browser.open("/console/keys").await.shows(r#"aria-label="3 uses in 30 days""#).shows(r#"d="M88 20v-20""#);
     service.provider.has(json!({ "sub": "bob" }));
     Browser::signed_in(&service).await.open("/console/usage").await.shows("no uses").lacks(&id);
 }
@@ -274,4 +275,19 @@ async fn a_form_changes_no_field_that_it_has_not_got_and_does_nothing_in_doubt()
         assert!(page.status == 422 && page.text.contains(&format!("id=\"wrong-{action}\"")), "{}", page.text);
     }
     assert_eq!(status(&service, &key).await, 200);
+}
+
+#[tokio::test]
+async fn a_list_says_by_which_characters_to_know_a_key_and_when_it_ends_soon() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let (key, id) = made(&browser.post("/console/keys", &[("name", "short"), ("expiry", "7")]).await);
+    let (first, last) = (&key.key["keyward_live_".len()..][..4], &id[id.len() - 6..]);
+    let list = browser.open("/console/keys").await;
+    list.shows(&format!("<code>keyward_live_{first}…{last}</code>")).shows(r#"<td class="soon">"#).shows("soon</span>");
+    list.shows(r#"aria-label="no uses""#);
+    browser.open("/console/keys?environment=test").await.shows("No key matches");
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut admin = Browser::signed_in(&service).await;
+    admin.open("/console/all/keys").await.shows(&id).shows("<td>live</td>");
 }

@@ -18,7 +18,10 @@ pub(in crate::console) use self::{
     matching::revoke_matching,
     selection::selection,
 };
-use super::view::KeyView;
+use super::{
+    sparkline::{self, Sparkline},
+    view::KeyView,
+};
 use crate::{
     console::{
         access::{
@@ -50,7 +53,7 @@ struct KeysPage {
     frame: Frame,
     area: &'static str,
     is_all: bool,
-    keys: Vec<KeyView>,
+    keys: Vec<(KeyView, Sparkline)>,
     filter: Chosen,
     /// What is wrong with the conditions.
     wrong: Problems,
@@ -84,7 +87,9 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
             listed.map_err(|error| Fault::outage(&request, &error))?
         }
     };
-    let keys = listed.items.iter().map(|key| KeyView::new(key, prefix, now)).collect();
+    let ids: Vec<KeyId> = listed.items.iter().map(|key| key.record.id).collect();
+    let uses = sparkline::of_keys(&request, &console, &ids, &reach, now).await?;
+    let keys = listed.items.iter().map(|key| KeyView::new(key, prefix, now)).zip(uses).collect();
     let keyring = &console.issuer.keyring;
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, &name(order), place));
     let export = format!("{}/export?{}", area.path(), request.query_string());

@@ -18,6 +18,7 @@ mod one;
 mod rotation;
 mod scopes;
 mod selected;
+mod sparkline;
 mod view;
 
 pub(super) use self::{

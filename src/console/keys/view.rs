@@ -18,7 +18,9 @@ use crate::{
 
 /// From when on an expiry is worth a warning.
 const SOON: time::Duration = time::Duration::days(14);
-/// How much of the id lists show: its end, because keys that were made together begin alike.
+/// How much of the id lists show: its first characters, by which people recognise a key that they have in hand, and its end,
+/// because keys that were made together begin alike. What comes after it in a key's text is secret, and nowhere stored.
+const BEGIN_OF_ID: usize = 4;
 const END_OF_ID: usize = 6;
 
 /// A key in a list or on a page of its own.
@@ -41,6 +43,8 @@ pub(crate) struct KeyView {
     pub(crate) expires: Option<When>,
     /// `past`, `soon`, or nothing.
     pub(crate) expiry_class: &'static str,
+    /// The same in a word, for those who can't see colours.
+    pub(crate) expiry_note: Option<&'static str>,
     pub(crate) allowed_ips: Vec<String>,
     pub(crate) limits: Vec<String>,
     pub(crate) credits: Option<String>,
@@ -59,8 +63,9 @@ impl KeyView {
         let id = record.id.to_string();
         let start = prefix.start_of(record.environment, record.id);
         let state = record.state(now);
+        let expiry_class = expiry_class(record.expires_at, state, now);
         Self {
-            short: format!("{}…{}", &start[..start.len() - id.len()], &id[id.len() - END_OF_ID..]),
+            short: format!("{}…{}", &start[..start.len() - id.len() + BEGIN_OF_ID], &id[id.len() - END_OF_ID..]),
             start,
             name: record.name.as_ref().map(|name| name.as_str().to_owned()),
             description: key.description.as_ref().map(|text| text.as_str().to_owned()),
@@ -73,7 +78,12 @@ impl KeyView {
             last_used: key.last_use.map(|last| last.at.into()),
             last_used_from: key.last_use.and_then(|last| last.from).map(|address| address.to_string()),
             expires: record.expires_at.map(When::from),
-            expiry_class: expiry_class(record.expires_at, state, now),
+            expiry_class,
+            expiry_note: match expiry_class {
+                "past" => Some(EN.past),
+                "soon" => Some(EN.soon),
+                _ => None,
+            },
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             limits: record.limits.as_slice().iter().map(Limit::to_string).collect(),
             credits: key.credits.as_ref().map(credits),
