@@ -22,7 +22,7 @@ SIZE = {"width": 1100, "height": 700}
 CELL = 20
 # How different two pictures may be: 0 for the same ink in all cells, 1 for none in common. Another time and other keys make
 # some 0.05, another font up to 0.3, a page without its style sheet 0.6 and more.
-DIFFERENT = 0.4
+DIFFERENT = 0.35
 
 
 def walk(browser, keyward):
@@ -98,9 +98,13 @@ def write(steps):
     for name in FILES:
         small = read(steps[name]).quantize(256, dither=Image.Dither.NONE)
         small.save(PICTURES / f"console-{name}.png", optimize=True)
-    # One palette for all, from the picture with the most colours.
-    palette = read(steps["key"]).quantize(48, dither=Image.Dither.NONE)
-    images = [read(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in steps.values()]
+    # One palette for all.
+    images = [read(picture) for picture in steps.values()]
+    together = Image.new("RGB", (SIZE["width"], SIZE["height"] * len(images)))
+    for place, image in enumerate(images):
+        together.paste(image, (0, SIZE["height"] * place))
+    palette = together.quantize(64, dither=Image.Dither.NONE)
+    images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     images[0].save(ANIMATION, save_all=True, append_images=images[1:], duration=SHOWN_FOR, loop=0, optimize=True)
     weight = ANIMATION.stat().st_size
     assert weight < ANIMATION_MAX, f"the animation weighs {weight} bytes"
