@@ -75,10 +75,10 @@ async fn scopes_that_nobody_describes_are_refused_where_only_those_are_allowed()
     let alice = Person::with_scopes("alice", "keyward:verify");
     assert_eq!(alice.gets(&replica, "/v1/scopes").await.is(200)["otherScopes"], false);
     let refused = pairs(&[("/scopes", "unknown_scope")]);
-    let wrong = alice.posts(&replica, KEYS, json!({ "scopes": ["orders:raed"] })).await;
+    let wrong = alice.posts(&replica, KEYS, json!({ "scopes": ["orders:reads"] })).await;
     assert_eq!(wrong.wrong_fields(), refused);
-    assert!(wrong.text.contains("there is no scope orders:raed here"), "{}", wrong.text);
-    let order = json!({ "scopes": ["orders:raed"], "owner": { "subject": "bob" } });
+    assert!(wrong.text.contains("there is no scope orders:reads here"), "{}", wrong.text);
+    let order = json!({ "scopes": ["orders:reads"], "owner": { "subject": "bob" } });
     assert_eq!(Person::administrator().posts(&replica, ALL_KEYS, order).await.wrong_fields(), refused);
     let key = alice.creates(&replica, json!({ "scopes": ["orders:read", "keyward:verify"] })).await;
     let wrong = alice.patches(&replica, &key.path(), json!({ "scopes": ["orders:read", "x"] })).await;
