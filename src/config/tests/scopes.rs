@@ -35,8 +35,8 @@ fn whatever_is_wrong_in_a_table_is_said_with_its_place() {
         ("[[scopes]]\nname = \"a b\"", "number 1 (a b): name is no scope"),
         ("[[scopes]]\nname = 1", "number 1: name is not a text"),
         (
-            "[[scopes]]\nname = \"a\"\ndescriptio = \"x\"",
-            "descriptio is not a setting of a scope: did you mean description?",
+            "[[scopes]]\nname = \"a\"\ndescriptions = \"x\"",
+            "descriptions is not a setting of a scope: did you mean description?",
         ),
         (&format!("[[scopes]]\nname = \"a\"\ndescription = {long:?}"), "description is not 1 to 200 characters"),
         (&format!("[[scopes]]\nname = \"a\"\ngroup = {long:?}"), "group is not 1 to 200 characters"),

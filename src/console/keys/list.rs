@@ -34,6 +34,7 @@ use crate::{
         texts::EN,
     },
     domain::{
+        api_key::KeyId,
         csv,
         key_record::ManagedKey,
         listing::{KeyOrder, Listed, Page, cursor},
