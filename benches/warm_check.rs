@@ -34,10 +34,13 @@ use keyward::{
             StoreError,
             announcements::{Announcements, Listener, Listening},
             keys::{KeyStore, StoredHash, StoredKey},
-            limits::{CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
+            limits::{
+                CountedLimit, CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant,
+                SliceRequest,
+            },
             usage::{UsageBatch, UsageStore},
         },
-        usage::{self, UsageQuery},
+        usage::{self, KeyDay, Period, UsageQuery},
         verdict::Verdict,
     },
 };
@@ -246,6 +249,10 @@ impl UsageStore for MemoryStore {
         unimplemented!()
     }
 
+    async fn days_of_keys(&self, _: &[KeyId], _: Period, _: &Reach) -> Result<Vec<KeyDay>, StoreError> {
+        unimplemented!()
+    }
+
     async fn keep_usage_months(&self, _: Option<Duration>, _: Option<Duration>) -> Result<Option<u32>, StoreError> {
         unimplemented!()
     }
@@ -286,6 +293,10 @@ impl LimitStore for Endless {
 
     async fn settle_silent_slices(&self, _: Holder, _: u32) -> Result<SettledSlices, StoreError> {
         Ok(SettledSlices::default())
+    }
+
+    async fn counted(&self, _: &[Holder]) -> Result<Vec<CountedLimit>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn forget_counters(&self, _: Holder, _: u32) -> Result<(Option<Holder>, u64), StoreError> {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tries the console in a real browser: Debian's Chromium, driven by Playwright, with axe's rules for accessibility.
 #
-#   scripts/browser.sh               about a minute, after the build
-#   scripts/browser.sh --pictures    also takes the pictures of docs/console.md anew
+#   scripts/browser.sh               two minutes, after the build
+#   scripts/browser.sh --pictures    takes the pictures of docs/console.md anew instead
 #
 # KEYWARD names a program that is built already; CHROMIUM a browser. Needs Python 3.10 with venv, and what `keyward dev`
 # needs.
@@ -17,4 +17,4 @@ if [[ -z $keyward ]]; then
   cargo build --quiet --locked --bin keyward
   keyward=target/debug/keyward
 fi
-CHROMIUM=$browser KEYWARD=$keyward exec "$venv/bin/python" tests/browser/console.py "$@"
+CHROMIUM=$browser KEYWARD=$keyward PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" tests/browser/console.py "$@"

@@ -18,7 +18,7 @@ use super::{
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
         audit, authorize::GatewayCheck, compatibility, console_sessions, health, keys, metrics, oauth, owner_limits,
-        owners, plans, problem_page, tokens, top_ups, usage, verify,
+        owners, plans, problem_page, scopes, tokens, top_ups, usage, verify,
     },
     openapi::{self, page},
     paths,
@@ -68,6 +68,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::POST, "/v1/keys/{id}/credits", Access::Token, |route| route.to(top_ups::key)),
     endpoint(Method::POST, "/v1/keys/{id}/disable", Access::Token, |route| route.to(keys::disable)),
     endpoint(Method::POST, "/v1/keys/{id}/enable", Access::Token, |route| route.to(keys::enable)),
+    endpoint(Method::GET, "/v1/scopes", Access::Token, |route| route.to(scopes::list)),
     endpoint(Method::GET, "/v1/plan", Access::Token, |route| route.to(plans::show_own)),
     endpoint(Method::GET, "/v1/keys/{id}/usage", Access::Token, |route| route.to(usage::of_key)),
     endpoint(Method::GET, "/v1/usage", Access::Token, |route| route.to(usage::report)),

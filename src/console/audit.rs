@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::{
     access::{
-        form::Form,
+        form::{Form, Problems},
         visitor::{Area, Visitor},
     },
     fault::{Answer, Fault, shown},
@@ -33,6 +33,8 @@ struct AuditPage {
     action: String,
     key: String,
     is_all: bool,
+    /// What is wrong with the conditions.
+    wrong: Problems,
     next: Option<String>,
 }
 
@@ -69,6 +71,7 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
         action: query.shown("action"),
         key: query.shown("key"),
         is_all,
+        wrong: query.problems().clone(),
         next,
     })
 }

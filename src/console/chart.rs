@@ -40,6 +40,8 @@ pub(super) struct Bar {
     pub(super) label: String,
     pub(super) granted: u64,
     pub(super) refused: u64,
+    /// The uses by outcome, in the order of the chart's totals.
+    pub(super) outcomes: Vec<u64>,
 }
 
 /// The granularity with this word: days, unless it is hours.
@@ -60,6 +62,7 @@ impl Chart {
                 (start, counts)
             })
             .collect();
+        let seen: Vec<UseOutcome> = UseOutcome::ALL.into_iter().filter(|outcome| totals.of(*outcome) > 0).collect();
         let most = series.iter().map(|(_, counts)| counts.sum()).max().unwrap_or_default();
         let place = WIDTH / series.len().max(1) as f64;
         let scale = HEIGHT / most.max(1) as f64;
@@ -77,6 +80,7 @@ impl Chart {
                 label: label(*start, period.granularity),
                 granted,
                 refused,
+                outcomes: seen.iter().map(|outcome| counts.of(*outcome)).collect(),
             }
         };
         let ends = |start: Option<&(OffsetDateTime, UseCounts)>| {
@@ -90,11 +94,7 @@ impl Chart {
             most,
             from: ends(series.first()),
             to: ends(series.last()),
-            totals: UseOutcome::ALL
-                .map(|outcome| (outcome.as_str(), totals.of(outcome)))
-                .into_iter()
-                .filter(|(_, count)| *count > 0)
-                .collect(),
+            totals: seen.iter().map(|outcome| (outcome.as_str(), totals.of(*outcome))).collect(),
             sum: totals.sum(),
             as_of: usage.as_of.into(),
             other: if is_hourly { "day" } else { "hour" },
@@ -139,6 +139,7 @@ mod tests {
             ("120.00", "0.00", "40.00")
         );
         assert_eq!(chart.totals, [("granted", 3), ("rate_limited", 1)]);
+        assert_eq!(last.outcomes, [3, 1]);
         assert_eq!(chart.to, "2026-11-29 12:00 UTC");
     }
 }

@@ -58,6 +58,9 @@ pub(crate) enum Fault {
     /// It was asked for under a name that is not this machine's.
     #[error("asked for under another name")]
     OtherHost,
+    /// There is a key in the address.
+    #[error("a key in the address")]
+    KeyInAddress,
     /// The body is no form.
     #[error("not a form")]
     NoForm,
@@ -103,6 +106,7 @@ impl Fault {
             Self::NotFound => (EN.not_found, EN.not_found_text),
             Self::OtherSite => (EN.other_site, EN.other_site_text),
             Self::OtherHost => (EN.other_host, EN.other_host_text),
+            Self::KeyInAddress => (EN.key_in_address, EN.key_in_address_text),
             Self::NoForm => (EN.no_form, ""),
             Self::Refused(text) => (EN.refused, text),
             Self::Unavailable => (EN.unavailable, EN.unavailable_text),
@@ -136,6 +140,7 @@ impl ResponseError for Fault {
             Self::LinkOver => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::KeyInAddress => StatusCode::BAD_REQUEST,
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

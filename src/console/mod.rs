@@ -5,8 +5,9 @@
 //! - `people`: signing in and out, links with which products hand their customers over, sessions
 //! - `keys`: lists of keys, new keys, one key and what is done to it
 //! - `plans`: plans, for administrators and of whoever is signed in; `owners`: owners, for administrators
-//! - `allowance`: limits and credits in forms and on pages; `confirmed`: how a change reached every replica
+//! - `allowance`: limits and credits in forms and on pages
 //! - `usage`, `audit`, `replicas`: the other pages; `chart`: uses as a drawing
+//! - `staff`: further pages of administrators
 //! - `assets`: the style sheet and the script
 
 mod access;
@@ -14,7 +15,6 @@ mod allowance;
 mod assets;
 mod audit;
 mod chart;
-mod confirmed;
 mod fault;
 mod frame;
 mod keys;
@@ -24,6 +24,7 @@ mod plans;
 mod replicas;
 mod routes;
 mod services;
+mod staff;
 mod texts;
 mod usage;
 

@@ -10,13 +10,48 @@ use super::{
     services::Console,
     texts::EN,
 };
-use crate::domain::ports::replicas::ReplicaRow;
+use crate::{
+    auth::coherence::LinkCounts,
+    domain::ports::replicas::ReplicaRow,
+    telemetry::{metrics::counting::Distribution, outage::millis},
+};
 
 #[derive(Template)]
 #[template(path = "replicas.html")]
 struct ReplicasPage {
     frame: Frame,
     replicas: Vec<Row>,
+    confirmations: Vec<Confirmations>,
+}
+
+/// How long changes took that were made through the replica that answers, from their commit until all replicas had applied them.
+struct Confirmations {
+    how: &'static str,
+    count: u64,
+    average_ms: u64,
+    /// The bound that 95 of a hundred kept.
+    most: Option<u128>,
+}
+
+impl Confirmations {
+    fn of(settled: &str, distribution: &Distribution) -> Self {
+        let count = distribution.count();
+        let mut so_far = 0;
+        let bound = distribution.bounds.iter().zip(&distribution.counts).find_map(|(bound, counted)| {
+            so_far += counted;
+            (so_far * 100 >= count * 95).then(|| bound.as_millis())
+        });
+        Self {
+            how: match settled {
+                "heard" => EN.all_confirmed,
+                "expired" => EN.some_silent,
+                _ => EN.nobody_heard,
+            },
+            count,
+            average_ms: millis(distribution.sum) / count.max(1),
+            most: bound,
+        }
+    }
 }
 
 struct Row {
@@ -50,5 +85,10 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     visitor.demand_administrator()?;
     let replicas = console.replicas.replicas().await.map_err(|error| Fault::outage(&request, &error))?;
     let replicas = replicas.into_iter().map(Row::from).collect();
-    shown(&ReplicasPage { frame: visitor.frame("replicas", EN.replicas), replicas })
+    let counts = console.lifecycle.link.as_ref().map(|link| link.counts());
+    let confirmations = counts.into_iter().flat_map(LinkCounts::confirmations);
+    let confirmations = confirmations.filter(|(_, distribution)| distribution.count() > 0);
+    let confirmations =
+        confirmations.map(|(settled, distribution)| Confirmations::of(settled, &distribution)).collect();
+    shown(&ReplicasPage { frame: visitor.frame("replicas", EN.replicas), replicas, confirmations })
 }

@@ -10,13 +10,15 @@ use super::{
     access::headers::{self, HANDED_OVER},
     assets, audit, fault, keys, owners, people, plans, replicas,
     services::Console,
-    usage,
+    staff, usage,
 };
 
 /// Adds the pages to an application.
 pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     app.app_data(console.clone());
     app.service(web::resource("/console/assets/{version}/{name}").route(page().to(assets::show)));
+    // Sent by the provider, and not by a page of ours.
+    app.service(web::resource("/console/back-channel-logout").route(web::post().to(people::signed_out_there)));
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
         .service(web::resource("").route(page().to(keys::home)))
@@ -28,7 +30,12 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
         .service(web::resource("/sessions").route(page().to(people::list)).route(web::post().to(people::end)))
         .service(web::resource("/usage").route(page().to(usage::show)))
         .service(web::resource("/audit").route(page().to(audit::list)))
+        .service(web::resource("/search").route(web::post().to(keys::search)))
         .service(web::resource("/find").route(web::post().to(keys::find)))
+        .service(web::resource("/overview").route(page().to(staff::overview)))
+        .service(
+            web::resource("/all/sessions").route(page().to(staff::sessions)).route(web::post().to(staff::end_sessions)),
+        )
         .service(web::resource("/replicas").route(page().to(replicas::list)))
         .service(web::resource("/owners").route(page().to(owners::list)))
         .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::change)))
@@ -53,6 +60,7 @@ fn of_keys(scope: &mut ServiceConfig, below: &str) {
         .service(web::resource(below).route(page().to(keys::list)).route(web::post().to(keys::create)))
         .service(web::resource(format!("{below}/new")).route(page().to(keys::ask)))
         .service(web::resource(format!("{below}/export")).route(page().to(keys::export)))
+        .service(web::resource(format!("{below}/matching")).route(web::post().to(keys::revoke_matching)))
         .service(web::resource(format!("{below}/selected")).route(web::post().to(keys::change_selected)))
         .service(
             web::resource(format!("{below}/{{id}}")).route(page().to(keys::show)).route(web::post().to(keys::change)),

@@ -11,7 +11,8 @@ use crate::{
     },
     domain::{
         ports::{
-            ledger::KeyLedger, plans::PlanStore, replicas::ReplicaDirectory, reports::PageReports, usage::UsageStore,
+            ledger::KeyLedger, limits::LimitStore, plans::PlanStore, replicas::ReplicaDirectory, reports::PageReports,
+            usage::UsageStore,
         },
         session::Person,
     },
@@ -34,6 +35,8 @@ pub(crate) struct Console {
     pub(crate) reports: Arc<dyn PageReports>,
     /// Reports usage.
     pub(crate) usage: Arc<dyn UsageStore>,
+    /// What is left of limits.
+    pub(crate) limits: Arc<dyn LimitStore>,
     /// The replicas, for administrators.
     pub(crate) replicas: Arc<dyn ReplicaDirectory>,
     /// Who is signed in.

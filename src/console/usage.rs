@@ -31,11 +31,12 @@ struct UsagePage {
     owner: String,
 }
 
-struct Row {
-    key: Option<String>,
-    owner: String,
-    granted: u64,
-    refused: u64,
+/// A key and its uses.
+pub(super) struct Row {
+    pub(super) key: Option<String>,
+    pub(super) owner: String,
+    pub(super) granted: u64,
+    pub(super) refused: u64,
 }
 
 impl From<&UsageGroup> for Row {

@@ -79,13 +79,15 @@ pub enum Action {
     TokenRevoked,
     /// All tokens of a subject that were issued before an instant were revoked.
     SubjectTokensRevoked,
+    /// An administrator ended sessions of the console.
+    SessionsEnded,
     /// A link was made that opens a session of an owner in the console.
     SessionHandedOver,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::KeyCreated,
         Self::KeyUpdated,
         Self::KeyRotated,
@@ -103,6 +105,7 @@ impl Action {
         Self::PlanDeleted,
         Self::TokenRevoked,
         Self::SubjectTokensRevoked,
+        Self::SessionsEnded,
         Self::SessionHandedOver,
     ];
 
@@ -126,6 +129,7 @@ impl Action {
             Self::PlanDeleted => "plan.deleted",
             Self::TokenRevoked => "token.revoked",
             Self::SubjectTokensRevoked => "subject.tokens_revoked",
+            Self::SessionsEnded => "sessions.ended",
             Self::SessionHandedOver => "session.handed_over",
         }
     }

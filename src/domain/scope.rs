@@ -1,5 +1,9 @@
 //! The scopes of a credential.
+//!
+//! - `catalogue`: those that the operator describes
+//! - `required`: those that a request needs
 
+pub mod catalogue;
 pub mod required;
 
 use std::{fmt, str::FromStr};

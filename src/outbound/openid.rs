@@ -60,6 +60,8 @@ struct DiscoveryDocument {
     token_endpoint: String,
     end_session_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// RFC 9207 §3.
+    authorization_response_iss_parameter_supported: Option<bool>,
 }
 
 /// OpenID Connect Core 1.0 §3.1.3.3.
@@ -136,6 +138,7 @@ impl HttpProvider {
                 authorization: document.authorization_endpoint,
                 token: document.token_endpoint,
                 end_session: document.end_session_endpoint,
+                names_itself: document.authorization_response_iss_parameter_supported.unwrap_or(false),
             },
             secret_in_form: !can("client_secret_basic") && can("client_secret_post"),
         })

@@ -8,7 +8,7 @@ use super::listen::address_for_operators;
 use crate::{
     api::{ConsoleDoor, application::Pages},
     auth::{
-        jwt::{IdTokenVerifier, RemoteKeys},
+        jwt::{IdTokenVerifier, LogoutTokenVerifier, RemoteKeys},
         lifecycle::KeyIssuer,
         people::{Sessions, SignIn},
     },
@@ -61,6 +61,7 @@ pub(super) fn open(
         plans: store.clone(),
         reports: store.clone(),
         usage: store.clone(),
+        limits: store.clone(),
         replicas: store.clone(),
         sessions,
         sign_in,
@@ -83,9 +84,10 @@ fn sign_in(
         ConsoleSignIn::OpenId(client) => client,
     };
     let verifier = IdTokenVerifier::new(jwt, &client, remote)?;
+    let logout = LogoutTokenVerifier::new(jwt, &client, remote)?;
     let issuer = jwt.issuers.iter().find(|issuer| issuer.issuer == client.issuer);
     let issuer = issuer.ok_or_else(|| anyhow::anyhow!("console.openid.issuer is none of jwt.issuers"))?;
     let provider = Arc::new(HttpProvider::new(issuer, &client)?);
-    let sign_in = SignIn::new(provider, verifier, client.client_id, &client.scopes, &client.public_url);
+    let sign_in = SignIn::new(provider, verifier, logout, client.client_id, &client.scopes, &client.public_url);
     Ok((SignInWay::OpenId(sign_in), Some(client.public_url)))
 }

@@ -8,9 +8,15 @@ use crate::domain::{
     limits::Holder,
     ports::{
         StoreError,
-        limits::{CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
+        limits::{
+            CountedLimit, CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant,
+            SliceRequest,
+        },
     },
 };
+
+/// The number of counters that are shown at once: of a key and its owner, more than they have.
+const COUNTED_MAX: i64 = 100;
 
 #[async_trait]
 impl LimitStore for Store {
@@ -54,6 +60,29 @@ impl LimitStore for Store {
             at: row.decided_at,
         });
         Ok(grants.collect())
+    }
+
+    async fn counted(&self, holders: &[Holder]) -> Result<Vec<CountedLimit>, StoreError> {
+        let holders: Vec<Uuid> = holders.iter().map(|holder| Uuid::from_u128(holder.as_u128())).collect();
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            let query = sqlx::query!(
+                "SELECT holder, name, period, taken, window_ends FROM limit_counts
+                 WHERE holder = ANY($1) AND window_ends > now() LIMIT $2",
+                &holders,
+                COUNTED_MAX,
+            );
+            Ok(query.fetch_all(&mut *connection).await?)
+        };
+        let rows = self.within_deadline(Statement::ShowLimits, work).await?;
+        let counted = rows.into_iter().map(|row| CountedLimit {
+            holder: Holder::from_u128(row.holder.as_u128()),
+            name: row.name,
+            period: row.period,
+            taken: u64::try_from(row.taken).unwrap_or_default(),
+            ends: row.window_ends,
+        });
+        Ok(counted.collect())
     }
 
     async fn forget_counters(&self, after: Holder, most: u32) -> Result<(Option<Holder>, u64), StoreError> {

@@ -1,24 +1,30 @@
 //! The sessions of people who have signed in to the console.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Statement, Store, rows::interval};
+use super::{Statement, Store, ledger::audit, rows::interval};
 use crate::domain::{
-    audit::Author,
+    audit::{Action, Author},
+    ledger::Event,
+    listing::{Listed, Page, Place},
     owner::Owner,
     ports::{
         StoreError,
-        sessions::{Accepted, SessionStore, WhichSessions},
+        sessions::{Accepted, EndedAtProvider, Endings, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
     },
     scope::Scopes,
     session::{HandOver, HandedOver, InvalidReturnAddress, NewHandOver, NewSession, Person, Session},
 };
+
+/// The number of sessions of everybody that a query examines. The page ends there, and the list continues after it.
+const LOOKED_AT: i64 = 10_000;
 
 struct SessionRow {
     id: Uuid,
@@ -133,6 +139,123 @@ impl SessionStore for Store {
         self.within_deadline(Statement::EndSessions, work).await
     }
 
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        page: &Page,
+        idle: Duration,
+    ) -> Result<Listed<Session>, StoreError> {
+        let before = page.after.as_ref().map_or(Uuid::max(), |place| place.id);
+        let limit = i64::from(page.limit) + 1;
+        let work = async {
+            let mut read = self.requests.tentative().await?;
+            let (rows, looked_at) = match &filter.owner {
+                Some(owner) => {
+                    let query = sessions!(
+                        "issuer = $2 AND subject = $3 AND ($4::text IS NULL OR person = $4) AND id < $5
+                         ORDER BY id DESC LIMIT $6",
+                        interval(idle),
+                        &*owner.issuer,
+                        &*owner.subject,
+                        filter.person.as_deref(),
+                        before,
+                        limit
+                    );
+                    (query.fetch_all(&mut *read).await?, None)
+                }
+                None => {
+                    // Those that were idle for too long stay until they are too old, and may be most of them.
+                    let last = sqlx::query_scalar!(
+                        "SELECT id FROM console_sessions WHERE id < $1 ORDER BY id DESC OFFSET $2 LIMIT 1",
+                        before,
+                        LOOKED_AT - 1,
+                    );
+                    let last = last.fetch_optional(&mut *read).await?;
+                    let query = sessions!(
+                        "id < $2 AND id >= $3 ORDER BY id DESC LIMIT $4",
+                        interval(idle),
+                        before,
+                        last.unwrap_or(Uuid::nil()),
+                        limit
+                    );
+                    (query.fetch_all(&mut *read).await?, last)
+                }
+            };
+            read.finish().await?;
+            Ok((rows, looked_at))
+        };
+        let (rows, looked_at) = self.within_deadline(Statement::ListSessions, work).await?;
+        let sessions = rows.into_iter().map(Session::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Listed::of(sessions, page.limit, looked_at.map(Place::from), |session: &Session| Place::from(session.id)))
+    }
+
+    async fn end_sessions_of_others(&self, ending: &SessionsEnding<'_>, most: u32) -> Result<u32, StoreError> {
+        let (id, owner, person) = match ending.which {
+            Endings::One(id) => (Some(id), None, None),
+            Endings::Of(owner, person) => (None, Some(owner), person),
+        };
+        let work = async {
+            let mut connection = self.admins.acquire().await?;
+            connection.begin().await?;
+            let query = sqlx::query!(
+                "DELETE FROM console_sessions WHERE id IN
+                     (SELECT id FROM console_sessions WHERE id = $1
+                      UNION ALL
+                      (SELECT id FROM console_sessions
+                       WHERE issuer = $2 AND subject = $3 AND ($4::text IS NULL OR person = $4) ORDER BY id LIMIT $5))
+                 RETURNING id, issuer, subject, person",
+                id,
+                owner.map(|owner| &*owner.issuer),
+                owner.map(|owner| &*owner.subject),
+                person,
+                i64::from(most),
+            );
+            let ended = query.fetch_all(&mut *connection).await?;
+            let mut by_owner: HashMap<Owner, Vec<Value>> = HashMap::new();
+            for row in &ended {
+                let owner = Owner { issuer: row.issuer.as_str().into(), subject: row.subject.as_str().into() };
+                let session = json!({ "id": row.id.to_string(), "person": &row.person });
+                by_owner.entry(owner).or_default().push(session);
+            }
+            for (owner, sessions) in by_owner {
+                let details = Map::from_iter([("sessions".to_owned(), sessions.into())]);
+                let event = Event { action: Action::SessionsEnded, details };
+                audit::write(&mut connection, ending.at, &[], &owner, ending.author, &event).await?;
+            }
+            connection.finish().await?;
+            Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX))
+        };
+        self.within_deadline(Statement::EndSessions, work).await
+    }
+
+    async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError> {
+        let EndedAtProvider { issuer, person, session, before } = *ended;
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            let query = match person {
+                Some(person) => sqlx::query!(
+                    "DELETE FROM console_sessions
+                     WHERE issuer = $1 AND person = $2 AND signed_in_at < $4
+                       AND ($3::text IS NULL OR coalesce(provider_session, $3) = $3)",
+                    issuer,
+                    person,
+                    session,
+                    before,
+                ),
+                None => sqlx::query!(
+                    "DELETE FROM console_sessions WHERE issuer = $1 AND provider_session = $2 AND signed_in_at < $3",
+                    issuer,
+                    session,
+                    before,
+                ),
+            };
+            let ended = query.execute(&mut *connection).await?.rows_affected();
+            connection.finish().await?;
+            Ok(ended)
+        };
+        self.within_deadline(Statement::EndSessions, work).await
+    }
+
     async fn offer_session(
         &self,
         hand_over: &NewHandOver,
@@ -197,8 +320,8 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
     let scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query!(
         "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, authenticated_at,
-                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13)",
+                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan, provider_session)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13, $14)",
         session.id,
         &hash[..],
         &*owner.issuer,
@@ -212,6 +335,7 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
         session.address.map(IpNet::from) as Option<IpNet>,
         session.browser.as_deref(),
         unknown_plan.as_deref(),
+        session.provider_session.as_deref(),
     );
     query.execute(connection).await.map(drop)
 }

@@ -38,6 +38,9 @@ async fn by_each_condition_exactly_the_keys_that_it_names_are_revoked() {
         (json!({ "state": "active", "environment": "live", "reason": "all of them" }), vec![0, 2, 3]),
         (json!({ "createdSince": "2001-01-01T00:00:00Z" }), vec![0, 1, 2, 3, 4]),
         (json!({ "createdSince": "2089-01-01T00:00:00Z" }), vec![]),
+        (json!({ "expires": "never" }), vec![0, 1, 2, 4]),
+        (json!({ "limited": "yes" }), vec![]),
+        (json!({ "limited": "no", "environment": "test" }), vec![1]),
     ];
     let rows = replica.database().superuser_pool().await;
     let mut keys = Vec::new();
@@ -77,13 +80,16 @@ async fn no_condition_at_all_and_wrong_ones_are_refused() {
     }
     let wrong = json!({
         "owner": "alice", "state": "revoked", "environment": "x", "name": "", "tag": "x", "expiringBefore": 1,
-        "createdSince": "x", "reason": "a\nb", "ids": [],
+        "createdSince": "x", "expires": "soon", "leaked": "yes", "limited": true, "reason": "a\nb", "ids": [],
     });
     let names = [
         ("/createdSince", "invalid"),
         ("/environment", "invalid"),
+        ("/expires", "invalid"),
         ("/expiringBefore", "wrong_type"),
         ("/ids", "unknown_field"),
+        ("/leaked", "unknown_field"),
+        ("/limited", "wrong_type"),
         ("/name", "invalid"),
         ("/owner", "invalid"),
         ("/reason", "invalid"),

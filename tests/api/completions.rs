@@ -129,6 +129,7 @@ const COMMANDS: &[(&str, Result<&str, &str>)] = &[
     ("topUpOwner", Ok("owners credits")),
     ("topUpKey", Ok("keys credits")),
     ("enableOwner", Ok("owners enable")),
+    ("listScopes", Err("is a setting")),
     ("showOwnPlan", Ok("owners plan")),
     ("showOwnerPlan", Ok("owners plan")),
     ("assignPlan", Ok("owners plan")),

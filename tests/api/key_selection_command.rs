@@ -38,6 +38,10 @@ async fn a_list_has_the_filters_and_the_orders_of_the_api() {
         (&["--state", "disabled,expired"], &[three]),
         (&["--expiring-before", "3d"], &[two]),
         (&["--expiring-before", "1d"], &[]),
+        (&["--expires", "never"], &[three, one]),
+        (&["--limited", "no", "--subject", "bob"], &[three]),
+        (&["--limited", "yes"], &[]),
+        (&["--leaked", "yes"], &[]),
         (&["--created-since", "1h"], &[three, two, one]),
         (&["--created-since", "2100-01-01T00:00:00Z"], &[]),
         (&["--unused-since", "1h"], &[]),
@@ -57,6 +61,7 @@ async fn a_list_has_the_filters_and_the_orders_of_the_api() {
         (&["--owner", "AGFsaWNl", "--subject", "alice"], "cannot be used with"),
         (&["--tag", "x"], "such as team:payments"),
         (&["--unused-since", "yesterday"], "a span such as 90d"),
+        (&["--limited", "maybe"], "possible values: yes, no"),
     ] {
         let ended = keyward(&database, &[&["keys", "list"], misuse].concat()).await;
         assert!(ended.code == Some(2) && ended.stderr.contains(told), "{misuse:?}: {ended:#?}");

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use test_support::{
     actors::Person,
-    asking::{ALL_KEYS, KEYS, MadeKey, pairs, replica},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica},
     replica::Replica,
 };
 
@@ -18,6 +19,10 @@ fn ids(page: &Value) -> Vec<String> {
 
 async fn list(person: &Person, replica: &Replica, query: &str) -> Vec<String> {
     ids(&person.gets(replica, &format!("{KEYS}?limit=100&{query}")).await.is(200))
+}
+
+async fn puts(person: &Person, replica: &Replica, path: &str, body: Value) -> Reply {
+    Reply::to(person.request(replica, Method::PUT, path).json(&body)).await
 }
 
 /// Rows such as the API makes, without the price of a hash each. `alice` has one that was made by the API, to copy.
@@ -131,6 +136,73 @@ async fn each_filter_finds_what_it_names_and_together_they_narrow() {
 }
 
 #[tokio::test]
+async fn keys_that_never_expire_are_not_limited_or_leaked_are_found() {
+    let (replica, alice, bob) = (replica().await, Person::named("alice"), Person::named("bob"));
+    let root = Person::administrator();
+    let limits = json!([{ "name": "minute", "limit": 10, "window": "1m" }]);
+    let later = json!({ "expiresAt": "2090-01-01T00:00:00Z" });
+    let forever = alice.creates(&replica, json!({})).await.id;
+    let ending = alice.creates(&replica, later.clone()).await.id;
+    let bounded = alice.creates(&replica, json!({ "limits": &limits })).await.id;
+    let paid = alice.creates(&replica, json!({ "credits": { "remaining": 5 } })).await.id;
+    let leaked = alice.creates(&replica, later).await.id;
+    let gone = alice.creates(&replica, json!({})).await.id;
+    let his = bob.creates(&replica, json!({})).await.id;
+    alice.deletes(&replica, &format!("{KEYS}/{leaked}?reason=it+Leaked")).await.is(200);
+    alice.deletes(&replica, &format!("{KEYS}/{gone}?reason=done")).await.is(200);
+    let of_all = async |query: &str| ids(&root.gets(&replica, &format!("{ALL_KEYS}?limit=100&{query}")).await.is(200));
+    for (query, expected) in [
+        ("expires=never", vec![&gone, &paid, &bounded, &forever]),
+        ("expires=never&state=active", vec![&paid, &bounded, &forever]),
+        ("expires=never&state=active,disabled&sort=createdAt", vec![&forever, &bounded, &paid]),
+        ("limited=no", vec![&gone, &leaked, &ending, &forever]),
+        ("limited=no&state=active", vec![&ending, &forever]),
+        ("limited=yes", vec![&paid, &bounded]),
+        ("leaked=yes", vec![&leaked]),
+        ("leaked=no&state=revoked", vec![&gone]),
+        ("expiringBefore=2091-01-01T00:00:00Z", vec![&leaked, &ending]),
+        ("expiringBefore=2091-01-01T00:00:00Z&state=active", vec![&ending]),
+        ("expires=never&expiringBefore=2091-01-01T00:00:00Z", vec![]),
+    ] {
+        assert_eq!(list(&alice, &replica, query).await.iter().collect::<Vec<_>>(), expected, "{query}");
+        // By another way, for all owners.
+        let mut found = of_all(query).await;
+        found.retain(|id| *id != his);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "all: {query}");
+    }
+    assert!(of_all("limited=no").await.contains(&his));
+    let path = "/v1/admin/owners/AGJvYg/limits";
+    puts(&root, &replica, path, json!({ "limits": &limits })).await.is(200);
+    assert!(!of_all("limited=no").await.contains(&his) && of_all("limited=yes").await.contains(&his));
+    puts(&root, &replica, path, json!({ "limits": [] })).await.is(200);
+    assert!(of_all("limited=no").await.contains(&his));
+    puts(&root, &replica, "/v1/admin/plans/small", json!({ "limits": &limits })).await;
+    puts(&root, &replica, "/v1/admin/owners/AGJvYg/plan", json!({ "plan": "small" })).await.is(200);
+    assert!(!of_all("limited=no").await.contains(&his));
+}
+
+#[tokio::test]
+async fn a_few_keys_among_very_many_that_an_index_finds_are_on_the_page_after_them() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let oldest = alice.creates(&replica, json!({})).await.id;
+    let rows = replica.database().superuser_pool().await;
+    let many = "INSERT INTO api_keys (id, issuer, subject, environment, enabled, created_at, updated_at, secret_hash)
+                SELECT ('0fffffff-ffff-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, issuer, subject, environment,
+                       false, created_at, updated_at, secret_hash
+                FROM api_keys, generate_series(1, 10500) AS number";
+    sqlx::query(many).execute(&rows).await.expect("copied");
+    for query in ["expires=never&state=active", "limited=no&state=active"] {
+        let first = root.gets(&replica, &format!("{ALL_KEYS}?{query}")).await.is(200);
+        assert_eq!(ids(&first), [""; 0], "the newest ten thousand were looked at: {query}");
+        let cursor = first["nextCursor"].as_str().expect("there may be more");
+        let next = root.gets(&replica, &format!("{ALL_KEYS}?{query}&cursor={cursor}")).await.is(200);
+        assert_eq!((ids(&next), &next["nextCursor"]), (vec![oldest.clone()], &Value::Null), "{query}");
+        let upwards = root.gets(&replica, &format!("{ALL_KEYS}?{query}&sort=createdAt&limit=1")).await.is(200);
+        assert_eq!(ids(&upwards), [oldest.clone()], "{query}");
+    }
+}
+
+#[tokio::test]
 async fn parameters_that_are_wrong_are_named_all_at_once() {
     let (replica, alice) = (replica().await, Person::named("alice"));
     for limit in ["0", "-1", "101", "1000000000", "1e9", "abc", "", "1.5", "0x10", "٣", "99999999999999999999"] {
@@ -149,6 +221,9 @@ async fn parameters_that_are_wrong_are_named_all_at_once() {
         ("tag=a:%00", [("tag", "invalid")]),
         ("expiringBefore=tomorrow", [("expiringBefore", "invalid")]),
         ("createdSince=2026", [("createdSince", "invalid")]),
+        ("expires=soon", [("expires", "invalid")]),
+        ("limited=maybe", [("limited", "invalid")]),
+        ("leaked=true", [("leaked", "invalid")]),
         ("order=name", [("order", "unknown_parameter")]),
         ("Limit=1", [("Limit", "unknown_parameter")]),
         ("&x&", [("x", "unknown_parameter")]),

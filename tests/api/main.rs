@@ -87,6 +87,7 @@ mod rotating_peppers;
 mod rotation;
 mod routes;
 mod scene;
+mod scope_catalogue;
 mod scopes;
 mod secret_scanning;
 mod service_role;

@@ -3,112 +3,26 @@ and narrow, and what other sites try. scripts/browser.sh starts it.
 """
 
 import argparse
-import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from pathlib import Path
 
+import forms
+import pictures
 from axe_playwright_python.sync_playwright import Axe
+from harness import NARROW, RULES, Keyward, Visit, fits
 from playwright.sync_api import expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
-PICTURES = ROOT / "docs" / "pictures"
 # What one page may weigh at the first visit, with its style sheet and script.
 FIRST_LOAD_MAX = 100_000
-# WCAG 2.2, levels A and AA.
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-RESOURCE = "/api/protected-resource"
-
-
-class Keyward:
-    """A `keyward dev` on a folder of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        command = [os.environ["KEYWARD"], "dev", "--data-dir", folder, "--port", "0"]
-        self.log = open(Path(folder) / "log", "w+")
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
-        give_up = time.monotonic() + 60
-        while not (found := re.search(r"The console is at (http://[\d.:]+)/console", self.printed())):
-            assert time.monotonic() < give_up and self.process.poll() is None, self.printed()
-            time.sleep(0.05)
-        self.url = found[1]
-
-    def printed(self):
-        return Path(self.log.name).read_text()
-
-    def status(self, key):
-        request = urllib.request.Request(self.url + RESOURCE, headers={"x-api-key": key})
-        try:
-            return urllib.request.urlopen(request).status
-        except urllib.error.HTTPError as refused:
-            return refused.code
-
-    def link(self, **more):
-        """A link with which a product hands alice over."""
-        if not hasattr(self, "backend"):
-            create = [os.environ["KEYWARD"], "keys", "create", "--dev", "--data-dir", self.folder, "--subject", "backend"]
-            create += ["--scope", "keyward:console"]
-            self.backend = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
-        body = json.dumps({"owner": {"subject": "alice"}, **more}).encode()
-        headers = {"x-api-key": self.backend, "content-type": "application/json"}
-        request = urllib.request.Request(self.url + "/v1/console/sessions", body, headers)
-        return json.load(urllib.request.urlopen(request))["link"]
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
-
-
-class Visit:
-    """Somebody with a browser."""
-
-    def __init__(self, browser, keyward, **options):
-        self.keyward = keyward
-        self.context = browser.new_context(base_url=keyward.url, locale="en-GB", **options)
-        self.context.set_default_timeout(20_000)
-        self.page = self.context.new_page()
-        self.complaints = []
-        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, failed, *_):
-        # A policy that a page violates, a script that fails, a picture that is not there: browsers say so here.
-        if not failed:
-            assert not self.complaints, self.complaints
-        self.context.close()
-
-    def signs_in(self, name):
-        self.page.goto("/console")
-        self.page.get_by_role("button", name=f"Continue as {name}").click()
-        expect(self.page.get_by_role("heading", level=1)).to_have_text("Keys")
-        return self
-
-    def makes_key(self, name, **fields):
-        self.page.goto("/console/keys/new")
-        self.page.get_by_label("Name", exact=True).fill(name)
-        for label, value in fields.items():
-            self.page.get_by_label(label.replace("_", " ").capitalize(), exact=True).fill(value)
-        self.page.get_by_role("button", name="Make the key").click()
-        return self.page.locator("#secret").inner_text()
-
-    def leaves(self, path):
-        """Goes on although a new key was not copied."""
-        self.page.once("dialog", lambda dialog: dialog.accept())
-        self.page.goto(path)
 
 
 def pages(visit):
     """Every page that whoever visits can see, with something on it."""
     page = visit.page
+    page.goto("/console/keys")
     key = page.locator("tbody a").first.get_attribute("href")
     own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/usage", "/console/usage?by=hour", "/console/plan", "/console/audit", "/console/sessions"]
     page.goto("/console/owners")
@@ -122,7 +36,7 @@ def pages(visit):
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_role("status")).to_contain_text("Saved.")
     plans = ["/console/plans", "/console/plans/new", "/console/plans/one?name=free"]
-    all_keys = plans + ["/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/usage?all=1", "/console/audit?all=1", "/console/none"]
+    all_keys = plans + ["/console/overview", "/console/all/sessions", "/console/all/keys?state=active&limited=no", "/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/usage?all=1", "/console/audit?all=1", "/console/none"]
     return own + all_keys
 
 
@@ -187,7 +101,7 @@ def several_keys_are_selected_and_revoked_after_a_question(browser, keyward):
         visit.leaves("/console/keys?search=selected")
         for number in (1, 2):
             page.get_by_label(f"Select selected {number}").check()
-        page.get_by_role("button", name="Revoke").click()
+        page.get_by_role("button", name="Revoke", exact=True).click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Are you sure?")
         page.get_by_role("button", name="Revoke").click()
         expect(page.get_by_role("status")).to_have_text("Changed keys: 2")
@@ -235,11 +149,10 @@ def every_page_is_accessible_light_narrow_and_still(browser, keyward):
                 found = axe.run(visit.page, options=RULES)
                 assert found.violations_count == 0, f"{scheme} {path}: {found.generate_report()}"
             visit.complaints.clear()  # Of the page that is not there.
-    with Visit(browser, keyward, viewport={"width": 360, "height": 740}).signs_in("admin") as visit:
+    with Visit(browser, keyward, viewport={"width": NARROW, "height": 740}).signs_in("admin") as visit:
         for path in pages(visit):
             visit.page.goto(path)
-            width = visit.page.evaluate("document.documentElement.scrollWidth")
-            assert width <= 360, f"{path} is {width} wide"
+            fits(visit.page, path)
         visit.complaints.clear()
     with Visit(browser, keyward).signs_in("admin") as visit:
         for path in pages(visit):
@@ -311,14 +224,14 @@ def a_stolen_cookie_is_worth_nothing_after_signing_out(browser, keyward):
 def a_customer_is_handed_over_by_a_link_that_asks(browser, keyward):
     axe = Axe()
     for script in (True, False):
-        with Visit(browser, keyward, java_script_enabled=script, viewport={"width": 320, "height": 640}) as visit:
+        with Visit(browser, keyward, java_script_enabled=script, viewport={"width": NARROW, "height": 640}) as visit:
             page = visit.page
             requests = []
             page.on("request", lambda request: requests.append(request))
             link = keyward.link(name="Alice Liddell", returnTo="https://app.example.com/settings")
             page.goto(link)
             if script:
-                assert page.evaluate("document.documentElement.scrollWidth") <= 320
+                fits(page, "the page of a link")
                 found = axe.run(page, options=RULES)
                 assert found.violations_count == 0, found.generate_report()
             page.get_by_role("button", name="Continue as Alice Liddell").click()
@@ -332,6 +245,17 @@ def a_customer_is_handed_over_by_a_link_that_asks(browser, keyward):
             visit.complaints.clear()  # Of the page that is gone.
 
 
+def pages_look_as_on_the_pictures(browser, _):
+    # Apart from the others, whose keys are on no picture.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        keyward = Keyward(folder)
+        try:
+            pictures.compare(pictures.walk(browser, keyward), pictures.without_style(browser, keyward))
+        finally:
+            keyward.stop()
+
+
 TESTS = [
     a_customer_is_handed_over_by_a_link_that_asks,
     a_key_is_made_copied_used_seen_rotated_and_revoked,
@@ -339,41 +263,15 @@ TESTS = [
     several_keys_are_selected_and_revoked_after_a_question,
     the_keyboard_alone_is_enough,
     times_are_those_of_the_viewer,
+    forms.scopes_are_chosen_from_the_catalogue,
+    forms.a_double_click_makes_one_key_and_rotates_once,
     every_page_is_accessible_light_narrow_and_still,
+    forms.what_is_wrong_is_told_at_the_field,
     no_other_site_frames_the_console_or_sends_its_forms,
     texts_of_people_never_run,
     a_stolen_cookie_is_worth_nothing_after_signing_out,
+    pages_look_as_on_the_pictures,
 ]
-
-
-def pictures(browser, keyward):
-    """The pictures of docs/console.md: a walk from a new key to its end."""
-    PICTURES.mkdir(exist_ok=True)
-    with Visit(browser, keyward, viewport={"width": 1100, "height": 700}).signs_in("alice") as visit:
-        page = visit.page
-        for name, scopes in (("reporting", "reports:read"), ("nightly import", "orders:read orders:write")):
-            visit.makes_key(name, scopes=scopes)
-            visit.leaves("/console/keys")
-        page.goto("/console/keys/new")
-        page.get_by_label("Name", exact=True).fill("billing worker")
-        page.get_by_label("Scopes", exact=True).fill("invoices:write")
-        page.screenshot(path=PICTURES / "console-new-key.png")
-        page.get_by_role("button", name="Make the key").click()
-        # The key on the picture is none.
-        secret = page.locator("#secret")
-        key = secret.inner_text()
-        assert keyward.status(key) == 200
-        page.evaluate("for (const code of document.querySelectorAll('main code')) code.textContent = "
-                      "code.textContent.replace(/(_[0-9A-Za-z]{22})[0-9A-Za-z]+/, '$1' + 'x'.repeat(43))")
-        page.screenshot(path=PICTURES / "console-made-key.png")
-        visit.leaves("/console/keys?sort=name")
-        page.screenshot(path=PICTURES / "console-keys.png")
-        page.get_by_role("link", name="billing worker").click()
-        page.screenshot(path=PICTURES / "console-key.png")
-        page.get_by_text("Revoke", exact=True).first.click()
-        page.locator("details[open]").get_by_label("Reason").fill("leaked")
-        page.get_by_role("button", name="Revoke").click()
-        page.screenshot(path=PICTURES / "console-revoked.png")
 
 
 def main():
@@ -389,7 +287,7 @@ def main():
         failed = 0
         try:
             if asked.pictures:
-                pictures(browser, keyward)
+                pictures.write(pictures.walk(browser, keyward))
             for test in [] if asked.pictures else TESTS:
                 if asked.tests and not any(part in test.__name__ for part in asked.tests):
                     continue

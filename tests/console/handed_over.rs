@@ -1,5 +1,6 @@
 //! A product hands its customers over to the console.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
@@ -12,6 +13,7 @@ use test_support::{
 };
 
 use crate::{
+    back_channel::tell,
     browser::{Browser, SESSION},
     provider::{PUBLIC_URL, Service},
 };
@@ -35,6 +37,11 @@ async fn asked(replica: &Replica, token: &str, body: Value) -> (u16, Value) {
 
 fn alice(service: &Service) -> Value {
     json!({ "issuer": service.provider.issuer(), "subject": "alice" })
+}
+
+/// Alice as an owner in addresses.
+fn id_of_alice(service: &Service) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}\0alice", service.provider.issuer()))
 }
 
 /// The path of a new link for alice.
@@ -80,9 +87,19 @@ async fn a_customer_manages_their_keys_and_nothing_else_without_signing_in() {
     browser.open("/console/plan").await;
     browser.open("/console/usage").await;
     browser.open("/console/audit").await.shows("session.handed_over</code>").shows("backend");
-    for path in ["/console/owners", "/console/all/keys", "/console/plans", "/console/replicas", "/console/audit?all=1"]
-    {
+    for path in [
+        "/console/owners",
+        "/console/all/keys",
+        "/console/plans",
+        "/console/replicas",
+        "/console/audit?all=1",
+        "/console/overview",
+        "/console/all/sessions",
+    ] {
         assert_eq!(browser.get(path).await.status, 403, "{path}");
+    }
+    for path in ["/console/all/keys/matching", "/console/all/sessions", "/console/find"] {
+        assert_eq!(browser.post(path, &[("name", "hers"), ("all", "1")]).await.status, 403, "{path}");
     }
     assert_eq!(browser.get("/console/sessions").await.status, 404);
     assert_eq!(browser.post("/console/sessions", &[("others", "1")]).await.status, 404);
@@ -178,6 +195,26 @@ async fn revoking_the_tokens_of_a_person_ends_their_links_and_the_sessions_that_
 }
 
 #[tokio::test]
+async fn administrators_and_the_provider_end_sessions_that_began_with_a_link() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link(&service).await).await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    let id = id_of_alice(&service);
+    eve.open(&format!("/console/all/sessions?owner={id}")).await.shows(">alice</a>").shows("by a link");
+    eve.submit("/console/all/sessions", &[("all", "1"), ("owner", &id)]).await.shows("Nobody is signed in.");
+    assert_eq!(browser.at(&other).get("/console/keys").await.status, 303);
+
+    follows(&mut browser, &link(&service).await).await;
+    assert_eq!(tell(&other, &service.provider.logout_token(&json!({ "sub": "bob" }))).await, 200);
+    browser.open("/console/keys").await;
+    assert_eq!(tell(&other, &service.provider.logout_token(&json!({ "sub": "alice" }))).await, 200);
+    assert_eq!(browser.get("/console/keys").await.status, 303);
+}
+
+#[tokio::test]
 async fn a_disabled_owner_is_not_handed_over_and_their_sessions_rest_until_they_are_enabled() {
     let service = Service::start().await;
     let mut browser = Browser::new(&service.replica);
@@ -186,10 +223,7 @@ async fn a_disabled_owner_is_not_handed_over_and_their_sessions_rest_until_they_
     let (_, shown) =
         asked(&service.replica, &token(&service, "keyward:console"), json!({ "owner": alice(&service) })).await;
     assert!(shown["link"].is_string());
-    let id = {
-        use base64::Engine;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("{}\0alice", service.provider.issuer()))
-    };
+    let id = id_of_alice(&service);
     let switch = async |to: &str| {
         let path = format!("/v1/admin/owners/{id}/{to}");
         let request = request(Method::POST, service.replica.url(&path)).bearer_auth(token(&service, "keyward:admin"));

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The text of a key that was just made, and its id.
-fn made(page: &Page) -> (KeyHolder, String) {
+pub(crate) fn made(page: &Page) -> (KeyHolder, String) {
     page.shows("Copy it now");
     let text = page.between(r#"<code id="secret">"#, "<");
     let holder = KeyHolder::of(text);
@@ -17,7 +17,7 @@ fn made(page: &Page) -> (KeyHolder, String) {
     (holder, id)
 }
 
-async fn status(service: &Service, key: &KeyHolder) -> u16 {
+pub(crate) async fn status(service: &Service, key: &KeyHolder) -> u16 {
     key.asks_for_the_resource(&service.replica).await.status().as_u16()
 }
 
@@ -100,7 +100,13 @@ async fn what_is_wrong_in_a_form_is_told_beside_it_and_nothing_is_lost() {
     assert_eq!(page.status, 422);
     for name in ["scopes", "expires_on", "allowed_ips", "limits", "metadata"] {
         assert!(page.text.contains(&format!("id=\"wrong-{name}\"")), "{name} in {}", page.text);
+        assert!(
+            page.text.contains(&format!("wrong-{name}\">")),
+            "the field {name} names what is wrong in {}",
+            page.text
+        );
     }
+    assert_eq!(page.text.matches("aria-invalid=\"true\"").count(), 5, "{}", page.text);
     assert!(page.text.contains("kept &#60;b&#62;"), "{}", page.text);
     browser.open("/console/keys").await.shows("You have no keys yet");
 }
@@ -195,8 +201,51 @@ async fn uses_are_drawn_for_a_key_and_for_all() {
     eventually("the uses are written", async || browser.open(&path).await.text.contains("granted: 3")).await;
     browser.open(&format!("{path}?by=hour")).await.shows("granted: 3").shows("<rect class=\"granted\"");
     browser.open("/console/usage").await.shows("granted: 3").shows(&id);
+    browser.open("/console/keys").await.shows(r#"aria-label="3 uses in 30 days""#).shows(r#"d="M88 20v-20""#);
     service.provider.has(json!({ "sub": "bob" }));
     Browser::signed_in(&service).await.open("/console/usage").await.shows("no uses").lacks(&id);
+}
+
+#[tokio::test]
+async fn after_a_rotation_both_pages_say_whether_the_old_key_can_be_ended() {
+    let service = Service::start_with(&[("KEYWARD__LAST_USED__WRITE_EVERY", "1s")]).await;
+    let mut browser = Browser::signed_in(&service).await;
+    let (old, id) = made(&browser.post("/console/keys", &[("name", "turning")]).await);
+    let path = format!("/console/keys/{id}");
+    let (new, next) = made(&browser.post(&path, &[("action", "rotate"), ("grace", "3600")]).await);
+    let next = format!("/console/keys/{next}");
+    browser.open(&path).await.shows("Too early to tell").shows("This key was replaced");
+    browser.open(&next).await.shows("Too early to tell").shows(&id);
+    let aged = "UPDATE api_keys SET created_at = created_at - interval '1 hour' WHERE predecessor_id IS NOT NULL";
+    test_support::database::execute(service.database.url(), aged).await.expect("an update");
+    browser.open(&path).await.shows("Safe to end");
+    assert_eq!((status(&service, &new).await, status(&service, &old).await), (200, 200));
+    eventually("the use is written", async || browser.open(&path).await.text.contains("was used since")).await;
+    browser.open(&next).await.shows("was used since");
+    // Ended from the page of the new key.
+    browser.submit(&path, &[("action", "revoke"), ("reason", "replaced by rotation")]).await.lacks("was used since");
+    browser.open(&next).await.lacks("was used since").lacks("End the old key");
+    assert_eq!((status(&service, &new).await, status(&service, &old).await), (200, 401));
+}
+
+#[tokio::test]
+async fn the_page_of_a_key_shows_what_is_left_of_its_limits_and_the_outcomes_of_its_uses() {
+    let service = Service::start_with(&[("KEYWARD__LAST_USED__WRITE_EVERY", "1s")]).await;
+    let mut browser = Browser::signed_in(&service).await;
+    let (key, id) = made(&browser.post("/console/keys", &[("name", "bounded"), ("limits", "month=2/month")]).await);
+    let path = format!("/console/keys/{id}");
+    browser.open(&path).await.shows("month=2/month</code> at least 2 left").lacks("shared by all keys");
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(status(&service, &key).await);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    browser.open(&path).await.shows("month=2/month</code> at least 0 left until");
+    eventually("the uses are written", async || browser.open(&path).await.text.contains("rate_limited: 1")).await;
+    browser
+        .open(&path)
+        .await
+        .shows("<th scope=\"col\"><code>granted</code></th><th scope=\"col\"><code>rate_limited</code></th>");
 }
 
 #[tokio::test]
@@ -217,11 +266,28 @@ async fn a_form_changes_no_field_that_it_has_not_got_and_does_nothing_in_doubt()
         .shows("renamed");
     assert_eq!(browser.post(&path, &[("action", "edit"), ("name", "x")]).await.status, 409, "no version");
     for grace in ["", "7200", "-1"] {
-        assert_eq!(browser.post(&path, &[("action", "rotate"), ("grace", grace)]).await.status, 409, "{grace}");
+        let page = browser.post(&path, &[("action", "rotate"), ("grace", grace)]).await;
+        assert!(page.status == 422 && page.text.contains("id=\"wrong-grace\""), "{grace}: {}", page.text);
     }
     let long = "x".repeat(501);
     for action in ["disable", "revoke"] {
-        assert_eq!(browser.post(&path, &[("action", action), ("reason", &long)]).await.status, 422, "{action}");
+        let page = browser.post(&path, &[("action", action), ("reason", &long)]).await;
+        assert!(page.status == 422 && page.text.contains(&format!("id=\"wrong-{action}\"")), "{}", page.text);
     }
     assert_eq!(status(&service, &key).await, 200);
+}
+
+#[tokio::test]
+async fn a_list_says_by_which_characters_to_know_a_key_and_when_it_ends_soon() {
+    let service = Service::start().await;
+    let mut browser = Browser::signed_in(&service).await;
+    let (key, id) = made(&browser.post("/console/keys", &[("name", "short"), ("expiry", "7")]).await);
+    let (first, last) = (&key.key["keyward_live_".len()..][..4], &id[id.len() - 6..]);
+    let list = browser.open("/console/keys").await;
+    list.shows(&format!("<code>keyward_live_{first}…{last}</code>")).shows(r#"<td class="soon">"#).shows("soon</span>");
+    list.shows(r#"aria-label="no uses""#);
+    browser.open("/console/keys?environment=test").await.shows("No key matches");
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut admin = Browser::signed_in(&service).await;
+    admin.open("/console/all/keys").await.shows(&id).shows("<td>live</td>");
 }

@@ -1,14 +1,19 @@
 //! The console as browsers meet it, without script: a real process, real HTTP, a real Postgres, and an OpenID provider.
 //! `tests/browser` has what needs a browser.
 
+mod back_channel;
 mod browser;
+mod catalogue;
 mod credits;
+mod finding;
 mod handed_over;
 mod keys;
+mod overview;
 mod own_address;
 mod owners;
 mod plans;
 mod provider;
+mod repeated;
 mod safety;
 mod sessions;
 mod sign_in;

@@ -63,7 +63,7 @@ async fn an_administrator_makes_changes_and_deletes_a_plan_that_every_replica_ap
     assert_eq!(statuses, [200, 200, 429]);
     let page = alice.open("/console/plan").await;
     page.shows("<h2>free</h2>")
-        .shows("month=2/month</code> 0 left until")
+        .shows("month=2/month</code> at least 0 left until")
         .shows("100 granted in all")
         .shows("monthly, on day 15");
 
@@ -150,7 +150,7 @@ async fn an_administrator_limits_an_owner_and_nobody_undoes_what_another_has_cha
         let page = eve.post(&path, &[("action", action), ("version", version.as_str()), (field, value)]).await;
         assert!(page.status == 422 && page.text.contains(&format!("id=\"wrong-{field}\"")), "{value}: {}", page.text);
     }
-    alice.open("/console/plan").await.shows("You are on no plan.").shows("month=1/month</code> 0 left");
+    alice.open("/console/plan").await.shows("You are on no plan.").shows("month=1/month</code> at least 0 left");
 }
 
 #[tokio::test]

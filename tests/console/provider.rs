@@ -37,6 +37,10 @@ pub(crate) struct State {
     pub(crate) access: Option<Value>,
     /// What it answers instead of a code.
     pub(crate) refuses: Option<&'static str>,
+    /// Whether its metadata promise that each of its answers says who it is (RFC 9207).
+    pub(crate) promises_its_name: bool,
+    /// Whether its answers say who it is.
+    pub(crate) says_its_name: bool,
     requests: HashMap<String, HashMap<String, String>>,
 }
 
@@ -53,6 +57,8 @@ impl Provider {
             wrong: json!({}),
             access: None,
             refuses: None,
+            promises_its_name: false,
+            says_its_name: true,
             requests: HashMap::new(),
         };
         let state = Arc::new(Mutex::new(state));
@@ -76,6 +82,21 @@ impl Provider {
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().expect("no panic"));
+    }
+
+    /// A token that says that somebody has signed out, with these claims besides those that every such token has.
+    pub(crate) fn logout_token(&self, claims: &Value) -> String {
+        let now = test_support::actors::now();
+        let mut all = json!({
+            "iss": self.issuer(), "aud": CLIENT_ID, "iat": now, "exp": now + 120, "jti": "one",
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        for (name, value) in claims.as_object().expect("claims") {
+            all[name] = value.clone();
+        }
+        all.as_object_mut().expect("claims").retain(|_, value| !value.is_null());
+        let header = Header { typ: Some("logout+jwt".to_owned()), ..Header::default() };
+        encode(&header, &all, &EncodingKey::from_secret(SECRET.as_bytes())).expect("a token")
     }
 
     /// A token of the provider for Keyward's API.
@@ -108,6 +129,7 @@ fn answer(request: &Request, state: &Arc<Mutex<State>>) -> Answer {
                 "token_endpoint": format!("http://{host}/token"),
                 "end_session_endpoint": format!("http://{host}/end"),
                 "jwks_uri": format!("http://{host}/keys"),
+                "authorization_response_iss_parameter_supported": state.promises_its_name,
             }),
         ),
         "/authorize" => {
@@ -121,7 +143,9 @@ fn answer(request: &Request, state: &Arc<Mutex<State>>) -> Answer {
                 Some(word) => back.query_pairs_mut().append_pair("error", word),
                 None => back.query_pairs_mut().append_pair("code", "the code"),
             };
-            back.query_pairs_mut().append_pair("iss", &format!("http://{host}"));
+            if state.says_its_name {
+                back.query_pairs_mut().append_pair("iss", &format!("http://{host}"));
+            }
             state.requests.insert("the code".to_owned(), asked);
             Answer::Response(302, vec![("Location".to_owned(), back.into())], Vec::new())
         }

@@ -40,6 +40,78 @@ async fn nobody_ends_somebody_elses_session() {
 }
 
 #[tokio::test]
+async fn an_administrator_ends_one_session_of_somebody_or_all_on_every_replica() {
+    let service = Service::start().await;
+    let (mut first, mut second) = (Browser::signed_in(&service).await, Browser::signed_in(&service).await);
+    let mut third = first.at(&service.replica);
+    service.provider.has(json!({ "sub": "bob" }));
+    let mut bob = Browser::signed_in(&service).await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    let another = service.another().await;
+    assert_eq!(bob.get("/console/all/sessions").await.status, 403);
+    bob.open("/console/keys").await;
+    let everybody = eve.open("/console/all/sessions").await;
+    everybody.shows(">alice</a>").shows(">bob</a>").shows(">eve</a>");
+    assert_eq!(everybody.text.matches("this session").count(), 1);
+
+    let owner = everybody.between("owner=", "&amp;person=alice");
+    let owner = owner.rsplit("owner=").next().expect("an id");
+    let of_alice = format!("/console/all/sessions?owner={owner}");
+    let page = eve.open(&of_alice).await;
+    page.shows(">alice</a>").lacks(">bob</a>");
+    eve.open(&format!("{of_alice}&person=nobody")).await.shows("Nobody is signed in.");
+    // The latest comes first.
+    let id = page.between(r#"name="session" value=""#, "\"");
+    assert_eq!(bob.post("/console/all/sessions", &[("session", &id)]).await.status, 403);
+    second.open("/console/keys").await;
+    eve.open(&of_alice).await;
+    eve.submit("/console/all/sessions", &[("session", &id), ("owner", owner)]).await;
+    assert_eq!(second.at(&another).get("/console/keys").await.status, 303);
+    first.open("/console/keys").await;
+
+    eve.open(&of_alice).await;
+    assert_eq!(eve.post("/console/all/sessions", &[("owner", owner)]).await.status, 404, "nothing is ended in doubt");
+    third.open("/console/keys").await;
+    eve.submit("/console/all/sessions", &[("all", "1"), ("owner", owner)]).await.shows("Nobody is signed in.");
+    assert_eq!(first.at(&another).get("/console/keys").await.status, 303);
+    bob.open("/console/keys").await;
+    let audit = eve.open("/console/audit?all=1&action=sessions.ended").await;
+    audit.shows(&id).shows("eve").shows("alice");
+    assert_eq!(audit.text.matches("<code>sessions.ended</code>").count(), 2);
+}
+
+#[tokio::test]
+async fn everybodys_sessions_are_paged_and_those_of_an_owner_are_found_among_many() {
+    let service = Service::start().await;
+    let _alice = Browser::signed_in(&service).await;
+    let many =
+        "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, scopes, scope_bearing, signed_in_at,
+                                              last_used_at, expires_at)
+                SELECT ('0fffffff-ffff-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, sha256(number::text::bytea),
+                       'https://a.example', 'bob', 'bob', '{}', true, now(),
+                       now() - CASE WHEN number <= 120 THEN interval '1 minute' ELSE interval '2 hours' END,
+                       now() + interval '1 day'
+                FROM generate_series(1, 10200) AS number";
+    execute(service.database.url(), many).await.expect("an insertion");
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    let mut path = "/console/all/sessions".to_owned();
+    let (mut pages, mut people) = (0, Vec::new());
+    loop {
+        let page = eve.open(&path).await;
+        pages += 1;
+        let rows = page.text.split("&amp;person=").skip(1);
+        people.extend(rows.map(|row| row.split('"').next().expect("a name").to_owned()));
+        let Some((_, next)) = page.text.split_once(r#"class="button quiet" href=""#) else { break };
+        path = next.split('"').next().expect("an address").replace("&#38;", "&");
+    }
+    assert!((4..=6).contains(&pages), "{pages}");
+    let count = |name: &str| people.iter().filter(|person| *person == name).count();
+    assert_eq!((count("bob"), count("alice"), count("eve")), (120, 1, 1));
+}
+
+#[tokio::test]
 async fn a_session_ends_when_it_is_idle_when_it_is_old_and_when_tokens_of_its_person_are_revoked() {
     let service = Service::start().await;
     for ends in ["last_used_at = now() - interval '61 minutes'", "expires_at = now()"] {

@@ -98,6 +98,18 @@ async fn only_the_browser_that_began_an_attempt_can_finish_it_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_provider_that_promises_to_name_itself_must_do_so() {
+    let service = Service::start().await;
+    service.provider.change(|state| (state.promises_its_name, state.says_its_name) = (true, false));
+    assert_eq!(Browser::new(&service.replica).signs_in("/console").await.status, 403);
+    service.provider.change(|state| state.says_its_name = true);
+    assert_eq!(Browser::new(&service.replica).signs_in("/console").await.status, 303);
+    let other = Service::start().await;
+    other.provider.change(|state| state.says_its_name = false);
+    assert_eq!(Browser::new(&other.replica).signs_in("/console").await.status, 303, "others need not");
+}
+
+#[tokio::test]
 async fn a_refusal_of_the_provider_is_told_in_plain_words() {
     let service = Service::start().await;
     service.provider.change(|state| state.refuses = Some("access_denied"));

@@ -14,6 +14,7 @@ pub(crate) mod owner_limits;
 pub(crate) mod owners;
 pub(crate) mod plans;
 pub(crate) mod problem_page;
+pub(crate) mod scopes;
 pub(crate) mod tokens;
 pub(crate) mod top_ups;
 pub(crate) mod usage;

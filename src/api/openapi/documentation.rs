@@ -81,6 +81,11 @@ pub(super) const GROUPS: &[Group] = &[
                 "The same for all keys together, also those that were deleted, and by key, outcome or tag.",
             ),
             (
+                "GET /v1/scopes",
+                "The scope catalogue: what the scopes of keys mean, as the operator describes them in `[[scopes]]`, and which \
+                of them you can give to a key. Empty if none is described.",
+            ),
+            (
                 "GET /v1/plan",
                 "What your plan gives to your keys and caps on them, and the limits that they share. Without a plan, `plan` is \
                 `null`.",

@@ -18,6 +18,7 @@ use crate::api::{
         owners::{OwnerDetails, OwnerList, SwitchedOwner},
         plans::{AssignedPlan, ChangedPlan, OwnPlan, OwnerPlan, Plan, PlanList},
         problem_page::{ProblemType, ProblemTypes},
+        scopes::ScopeCatalogue,
         tokens::RevokedTokens,
         usage::UsageReport,
         verify::{KnownKey, Verification, Verifications},
@@ -47,6 +48,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<OwnPlan>(&mut schemas);
     add::<OwnerPlan>(&mut schemas);
     add::<AssignedPlan>(&mut schemas);
+    add::<ScopeCatalogue>(&mut schemas);
     add::<OwnerDetails>(&mut schemas);
     add::<OwnerList>(&mut schemas);
     add::<RevokedTokens>(&mut schemas);

@@ -20,7 +20,7 @@ pub struct Connection(u64);
 pub struct Ticked {
     /// A heartbeat to send now. Report it with [`Replica::heartbeat_sent`].
     pub heartbeat: Option<Heartbeat>,
-    /// No pulse has named us for a while: send one with the heartbeat if the latest is still the one with this number.
+    /// No pulse has come for a while: send one with the heartbeat if the latest is still the one with this number.
     pub pulse_after: Option<u64>,
     /// The listening connection is dead: drop it, report it as lost, and reconnect.
     pub reconnect: bool,
@@ -37,10 +37,10 @@ pub struct Replica {
     listening: Option<Connection>,
     connections: u64,
     under_way: VecDeque<UnderWay>,
-    /// The number of the latest pulse, as far as is known.
+    /// The number of the latest pulse by the database's answers, and by pulses that nobody could have made up.
     pulse: u64,
-    /// When a pulse last named us, on this connection.
-    named_at: Option<MonotonicTime>,
+    /// The latest pulse on this connection that named us.
+    named: Option<Named>,
     leaving: bool,
     members: Membership,
     confirmations: Confirmations,
@@ -62,6 +62,15 @@ struct UnderWay {
     heard: bool,
 }
 
+/// A pulse that named one of our heartbeats. Whoever listens can repeat the last one with another number, so it is believed only
+/// as long as each heartbeat is named before the next is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Named {
+    sequence: u64,
+    pulse: u64,
+    at: MonotonicTime,
+}
+
 impl Replica {
     /// A replica that neither listens nor trusts anything.
     pub fn new(id: ReplicaId, settings: CoherenceTimings) -> Self {
@@ -71,7 +80,7 @@ impl Replica {
             connections: 0,
             under_way: VecDeque::new(),
             pulse: 0,
-            named_at: None,
+            named: None,
             leaving: false,
             members: Membership::new(settings.most_replicas),
             confirmations: Confirmations::new(settings.most_waiting),
@@ -95,7 +104,7 @@ impl Replica {
         let connection = Connection(self.connections);
         self.listening = Some(connection);
         self.under_way.clear();
-        (self.pulse, self.named_at) = (pulse, None);
+        (self.pulse, self.named) = (pulse, None);
         self.members.start_over(now, holders, self.id);
         connection
     }
@@ -121,13 +130,24 @@ impl Replica {
             return Ticked { heartbeat: None, pulse_after: None, reconnect: false };
         }
         let reconnect = self.is_deaf(now);
+        let pulse_after = self.pulse_due(now);
         if self.under_way.len() == HEARTBEATS_UNDER_WAY {
             self.under_way.pop_front();
         }
         self.under_way.push_back(UnderWay { sequence, sent_at: now, taken_at: None, heard: false });
         let heartbeat = Heartbeat { replica: self.id, sequence, lease: self.settings.lease };
-        let named_lately = self.named_at.is_some_and(|at| now < at.after(self.settings.heartbeat_every / 2));
-        Ticked { heartbeat: Some(heartbeat), pulse_after: (!named_lately).then_some(self.pulse), reconnect }
+        Ticked { heartbeat: Some(heartbeat), pulse_after, reconnect }
+    }
+
+    /// The number of the pulse after which another is due: at once if none has named the last heartbeat, and half an
+    /// interval after the latest otherwise.
+    fn pulse_due(&self, now: MonotonicTime) -> Option<u64> {
+        match &self.named {
+            Some(named) if self.under_way.is_empty() => {
+                (named.at.after(self.settings.heartbeat_every / 2) <= now).then_some(named.pulse)
+            }
+            _ => Some(self.pulse),
+        }
     }
 
     /// The database has confirmed the commit of this heartbeat, when the latest pulse had this number. Failed
@@ -160,10 +180,8 @@ impl Replica {
             Notification::Heartbeat(ref heartbeat) => self.members.heard_heartbeat(heartbeat, now),
             Notification::Pulse { number, ref heartbeats } => {
                 self.members.heard_pulse(heartbeats, now, self.id);
-                if let Some(own) = heartbeats.iter().find(|heartbeat| heartbeat.replica == self.id)
-                    && self.heard_own(own.sequence, freshness)
-                {
-                    (self.pulse, self.named_at) = (number, Some(now));
+                if let Some(own) = heartbeats.iter().find(|heartbeat| heartbeat.replica == self.id) {
+                    self.heard_pulse(number, own.sequence, now, freshness);
                 }
             }
             Notification::Unproven(Heartbeat { replica, lease, .. }) => {
@@ -265,6 +283,17 @@ impl Replica {
         sent.heard = true;
         self.take_lease(sequence, freshness);
         true
+    }
+
+    /// A pulse has named our heartbeat with this sequence.
+    fn heard_pulse(&mut self, number: u64, sequence: u64, now: MonotonicTime, freshness: &Freshness) {
+        let is_new = self.heard_own(sequence, freshness);
+        if is_new {
+            self.pulse = number;
+        }
+        if is_new || self.named.as_ref().is_some_and(|named| named.sequence == sequence) {
+            self.named = Some(Named { sequence, pulse: number, at: now });
+        }
     }
 
     fn take_lease(&mut self, sequence: u64, freshness: &Freshness) {

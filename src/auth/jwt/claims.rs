@@ -52,6 +52,16 @@ pub(super) struct Claimed {
     pub(super) in_force: Range<f64>,
 }
 
+/// What the valid claims of a logout token say.
+#[cfg(feature = "server")]
+pub(super) struct LogoutClaims {
+    pub(super) issuer: Box<str>,
+    pub(super) subject: Option<Box<str>>,
+    /// `sid`.
+    pub(super) session: Option<Box<str>>,
+    pub(super) issued_at: Option<OffsetDateTime>,
+}
+
 /// The claims that are dates.
 struct Dates {
     expiry: f64,
@@ -161,6 +171,23 @@ impl ClaimRules {
             records,
             issued_at: dates.issued_at,
             in_force: self.in_force(&dates),
+        })
+    }
+
+    /// Checks the claims of a logout token: rules about people don't apply, because it has nothing of them but the subject.
+    #[cfg(feature = "server")]
+    pub(super) fn check_logout(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<LogoutClaims, TokenFault> {
+        let dates = self.check_dates(claims, seconds(now))?;
+        self.check_audience(claims.get("aud"))?;
+        let optional = |claim: Option<&Json<'_>>, fault| match claim {
+            None => Ok(None),
+            claim => identifier(claim).map(|name| Some(Box::from(name))).ok_or(fault),
+        };
+        Ok(LogoutClaims {
+            issuer: self.issuer(claims.get("iss"))?.into(),
+            subject: optional(claim_path::value(claims, &self.subject_claim), TokenFault::Subject)?,
+            session: optional(claims.get("sid"), TokenFault::Subject)?,
+            issued_at: dates.issued_at.and_then(instant),
         })
     }
 

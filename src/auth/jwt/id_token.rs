@@ -11,7 +11,7 @@ use crate::{
         strict_json::{Json, Object},
     },
     config::{Jwt, OpenIdClient},
-    domain::{denial::TokenFault, principal::TokenIdentity},
+    domain::{denial::TokenFault, owner::IDENTIFIER_MAX_BYTES, principal::TokenIdentity},
 };
 
 /// The claims with a name to show, the first that is there (OpenID Connect Core 1.0 §5.1).
@@ -32,6 +32,8 @@ pub struct IdToken {
     pub identity: Arc<TokenIdentity>,
     /// What to call them.
     pub name: Option<String>,
+    /// `sid`: the provider's session, by which it says later that it has ended (OpenID Connect Back-Channel Logout 1.0).
+    pub session: Option<String>,
     /// `auth_time`: when they proved who they are, which need not be now.
     pub authenticated_at: Option<OffsetDateTime>,
 }
@@ -92,6 +94,7 @@ impl IdTokenVerifier {
         Ok(self.check(&claims, nonce).map(|()| IdToken {
             identity: Arc::clone(verified.identity()),
             name: name(&claims),
+            session: claims.get("sid").and_then(Json::as_str).and_then(session),
             authenticated_at: authenticated_at(&claims, now),
         }))
     }
@@ -121,6 +124,11 @@ impl IdTokenVerifier {
 fn authenticated_at(claims: &Object<'_>, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let seconds = claims.get("auth_time").and_then(Json::as_f64).filter(|seconds| *seconds >= 0.0)?;
     OffsetDateTime::from_unix_timestamp(seconds as i64).ok().map(|at| at.min(now))
+}
+
+/// One that is too long to be stored is none: then the provider names the person.
+fn session(sid: &str) -> Option<String> {
+    ((1..=IDENTIFIER_MAX_BYTES).contains(&sid.len()) && !sid.contains('\0')).then(|| sid.to_owned())
 }
 
 fn name(claims: &Object<'_>) -> Option<String> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+#[cfg(feature = "server")]
+use super::claims::LogoutClaims;
 use super::{
     SignatureAlgorithm, VerifiedToken,
     claims::ClaimRules,
@@ -26,6 +28,9 @@ const ACCESS_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt", "at+jwt", "appli
 /// The accepted `typ` values of ID tokens, which are not access tokens (RFC 8725 §3.11).
 #[cfg(feature = "server")]
 const ID_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt"];
+/// The accepted `typ` values of logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4).
+#[cfg(feature = "server")]
+const LOGOUT_TOKEN_TYPES: &[&str] = &["logout+jwt", "application/logout+jwt", "jwt", "application/jwt"];
 /// Only those of RFC 9068 §2.1.
 const AT_JWT: &[&str] = &["at+jwt", "application/at+jwt"];
 
@@ -122,6 +127,36 @@ impl Issuer {
         Ok(Self { header, claims: issuer.claims.for_id_tokens(client_id), ..issuer })
     }
 
+    /// The same issuer, for its logout tokens for this client.
+    #[cfg(feature = "server")]
+    pub(super) fn of_logout_tokens(
+        settings: &config::Issuer,
+        remote: Option<&Arc<RemoteKeys>>,
+        client_id: &str,
+    ) -> Result<Self, UnusableKeys> {
+        let issuer = Self::of(settings, remote)?;
+        let header = HeaderPolicy { types: Some(Types { known: LOGOUT_TOKEN_TYPES, may_be_missing: true }) };
+        Ok(Self { header, claims: issuer.claims.for_id_tokens(client_id), ..issuer })
+    }
+
+    /// Verifies a logout token, and returns what it says or the reason for a refusal.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the keys are not available.
+    #[cfg(feature = "server")]
+    pub(super) async fn verify_logout(
+        &self,
+        token: &UnverifiedToken<'_>,
+        claims: &Object<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Result<LogoutClaims, TokenFault>, Undecided> {
+        let verify = |keys: &KeySet, _| {
+            token.check_signature(keys, &self.header, claims.get("iss").and_then(Json::as_str))?;
+            self.claims.check_logout(claims, now)
+        };
+        self.with_keys(verify).await
+    }
+
     /// The identity of the key set, if it was never fetched.
     pub(super) fn name_without_keys(&self) -> Option<*const RemoteKeys> {
         match &self.keys {
@@ -140,18 +175,26 @@ impl Issuer {
         claims: &Object<'_>,
         now: OffsetDateTime,
     ) -> Result<Result<VerifiedToken, TokenFault>, Undecided> {
+        self.with_keys(|keys, version| self.verify_with(token, claims, keys, version, now)).await
+    }
+
+    /// What comes of a token with the issuer's keys.
+    async fn with_keys<T>(
+        &self,
+        verify: impl Fn(&KeySet, u64) -> Result<T, TokenFault>,
+    ) -> Result<Result<T, TokenFault>, Undecided> {
         let remote = match &self.keys {
-            Keys::Fixed(keys) => return Ok(self.verify_with(token, claims, keys, FIXED, now)),
+            Keys::Fixed(keys) => return Ok(verify(keys, FIXED)),
             Keys::Remote(remote) => remote,
         };
         let keys = remote.current()?;
-        match self.verify_with(token, claims, &keys.set, keys.version, now) {
+        match verify(&keys.set, keys.version) {
             // The issuer may have rotated its keys. Even if nothing is fetched now, they may have arrived in the
             // meantime.
             Err(TokenFault::KeyUnknown) => {
                 remote.fetch_anew().await;
                 let keys = remote.current()?;
-                Ok(self.verify_with(token, claims, &keys.set, keys.version, now))
+                Ok(verify(&keys.set, keys.version))
             }
             verified => Ok(verified),
         }

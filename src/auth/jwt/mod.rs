@@ -9,6 +9,8 @@ mod issuer;
 mod jws;
 mod keys;
 mod lives;
+#[cfg(feature = "server")]
+mod logout_token;
 mod mint;
 mod scopes;
 mod unverified;
@@ -20,8 +22,6 @@ use std::{
 
 use time::OffsetDateTime;
 
-#[cfg(feature = "server")]
-pub use self::id_token::{IdToken, IdTokenFault, IdTokenVerifier};
 pub use self::{
     algorithm::SignatureAlgorithm,
     issuer::{UnusableKeys, allowed as allowed_algorithms, check_key_files},
@@ -37,6 +37,11 @@ use self::{
     claims::{Claimed, seconds},
     issuer::Issuer,
     jws::UnverifiedToken,
+};
+#[cfg(feature = "server")]
+pub use self::{
+    id_token::{IdToken, IdTokenFault, IdTokenVerifier},
+    logout_token::{LogoutToken, LogoutTokenFault, LogoutTokenVerifier},
 };
 use super::{
     Undecided,

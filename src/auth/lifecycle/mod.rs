@@ -33,6 +33,7 @@ pub use self::{
     issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
     owner_limits::LimitedOwner,
     plans::{ChangedPlan, ClaimedPlan, ClaimsFollowed, PlannedOwner},
+    policy::{Offer, OfferedScope},
     rotate::{Rotated, Rotation},
     tokens::EndedEverywhere,
     top_up::KeyTopUp,

@@ -5,12 +5,39 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{Caller, Lifecycle};
-use crate::domain::{
-    key_record::ManagedKey,
-    ledger::{Refusal, Violation},
-    plan::{Caps, Plan},
-    scope::{ADMIN_SCOPE, Scopes, is_reserved},
+use crate::{
+    auth::Undecided,
+    domain::{
+        api_key::Environment,
+        key_record::ManagedKey,
+        ledger::{Refusal, Violation},
+        owner::Owner,
+        plan::Plan,
+        scope::{ADMIN_SCOPE, Scopes, catalogue::DescribedScope, is_reserved},
+    },
 };
+
+/// What somebody can give to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer<'a> {
+    /// The scopes of the catalogue.
+    pub scopes: Vec<OfferedScope<'a>>,
+    /// Whether there can be other scopes.
+    pub other_scopes: bool,
+    /// The longest lifetime; `None`: unlimited.
+    pub longest_life: Option<Duration>,
+    /// The environments.
+    pub environments: Vec<Environment>,
+}
+
+/// A scope of the catalogue, for somebody who may give it to a key or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedScope<'a> {
+    /// The scope with its meaning.
+    pub described: &'a DescribedScope,
+    /// Why it can't be given; `None`: it can.
+    pub refusal: Option<Violation>,
+}
 
 impl Lifecycle {
     /// Whether a key may be created like this, or changed to this. `before`: its previous state, or its predecessor; `plan`:
@@ -33,6 +60,7 @@ impl Lifecycle {
         let is_widened = |before: &&ManagedKey| caller.reach.owner().is_some() && is_wider(key, before);
         let had = before.filter(|before| !is_widened(before));
         let mut violations = scope_violations(&key.record.scopes, had.map_or(&none, |had| &had.record.scopes), caller);
+        violations.extend(self.unknown_scopes(key, before));
         let is_renamed = before.is_none_or(|before| before.record.name != key.record.name);
         if self.policy.require_name && key.record.name.is_none() && is_renamed && caller.scopes.is_some() {
             violations.push(Violation::NameRequired);
@@ -55,6 +83,41 @@ impl Lifecycle {
         if violations.is_empty() { Ok(()) } else { Err(Refusal::Against(violations)) }
     }
 
+    /// Scopes that the catalogue does not have, if only those are allowed. A successor keeps what its predecessor had: a key
+    /// that leaked has to be replaced, whatever the catalogue says now.
+    fn unknown_scopes(&self, key: &ManagedKey, before: Option<&ManagedKey>) -> Vec<Violation> {
+        if !self.policy.refuse_unknown_scopes {
+            return Vec::new();
+        }
+        let none = Scopes::default();
+        let added = key.record.scopes.beyond(before.map_or(&none, |before| &before.record.scopes));
+        let unknown = added.filter(|scope| !self.policy.catalogue.knows(scope) && *scope != ADMIN_SCOPE);
+        unknown.map(|scope| Violation::UnknownScope(scope.to_owned())).collect()
+    }
+
+    /// What this caller can give to a key of this owner. Without an owner, no plan is considered.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the store could not say what the owner's plan allows.
+    pub async fn offer(&self, owner: Option<&Owner>, caller: &Caller) -> Result<Offer<'_>, Undecided> {
+        let plan = match owner {
+            Some(owner) => self.plans.allotment(owner, &caller.reach).await?.plan.map(|(plan, _)| plan),
+            None => None,
+        };
+        let scopes = self.policy.catalogue.as_slice().iter().map(|described| {
+            let scope = described.scope.as_str();
+            let not_in_plan = || plan.as_ref().and_then(|plan| not_in_plan(scope, plan));
+            OfferedScope { described, refusal: scope_violation(scope, caller).or_else(not_in_plan) }
+        });
+        let environments = plan.as_ref().and_then(|plan| plan.content.caps.environments.clone());
+        Ok(Offer {
+            scopes: scopes.collect(),
+            other_scopes: !self.policy.refuse_unknown_scopes,
+            longest_life: self.longest_life(plan.as_ref()),
+            environments: environments.unwrap_or_else(|| Environment::ALL.to_vec()),
+        })
+    }
+
     /// Whether the caller may rotate this key: its successor grants its scopes, in its environment, to whoever rotates it.
     pub(super) fn allow_successor(
         &self,
@@ -69,9 +132,12 @@ impl Lifecycle {
 
     /// The expiry of a key if none was chosen: none, or the latest that the configuration and the owner's plan allow.
     pub(super) fn latest_end(&self, plan: Option<&Plan>, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        after(now, self.longest_life(plan)?)
+    }
+
+    fn longest_life(&self, plan: Option<&Plan>) -> Option<Duration> {
         let of_plan = plan.and_then(|plan| plan.content.caps.max_lifetime);
-        let longest = self.policy.max_lifetime.into_iter().chain(of_plan).min()?;
-        after(now, longest)
+        self.policy.max_lifetime.into_iter().chain(of_plan).min()
     }
 }
 
@@ -109,31 +175,31 @@ pub(super) fn after(now: OffsetDateTime, span: Duration) -> Option<OffsetDateTim
 }
 
 fn scope_violations(asked: &Scopes, before: &Scopes, caller: &Caller) -> Vec<Violation> {
-    let added = asked.beyond(before);
-    let refuse = |scope: &str| {
-        if scope == ADMIN_SCOPE {
-            return Some(Violation::ScopeNotForKeys(scope.to_owned()));
-        }
-        let held = caller.scopes.as_ref().is_none_or(|own| own.contains(scope));
-        let must_be_held = caller.scope_bearing || is_reserved(scope);
-        (must_be_held && !held).then(|| Violation::ScopeNotHeld(scope.to_owned()))
-    };
-    added.filter_map(refuse).collect()
+    asked.beyond(before).filter_map(|scope| scope_violation(scope, caller)).collect()
+}
+
+/// Why this caller can't give a scope to a key, whoever owns it.
+fn scope_violation(scope: &str, caller: &Caller) -> Option<Violation> {
+    if scope == ADMIN_SCOPE {
+        return Some(Violation::ScopeNotForKeys(scope.to_owned()));
+    }
+    let held = caller.scopes.as_ref().is_none_or(|own| own.contains(scope));
+    let must_be_held = caller.scope_bearing || is_reserved(scope);
+    (must_be_held && !held).then(|| Violation::ScopeNotHeld(scope.to_owned()))
+}
+
+/// Why keys of owners on a plan can't be given a scope.
+fn not_in_plan(scope: &str, plan: &Plan) -> Option<Violation> {
+    let is_allowed = plan.content.caps.scopes.as_ref().is_none_or(|allowed| allowed.contains(scope));
+    (!is_allowed).then(|| Violation::ScopeNotInPlan { scope: scope.to_owned(), plan: plan.name.clone() })
 }
 
 /// What a plan has against the scopes and the environment of a key. `had`: the key before, if it keeps what it had.
 fn plan_violations(plan: &Plan, key: &ManagedKey, had: Option<&ManagedKey>) -> Vec<Violation> {
-    let Caps { scopes, environments, .. } = &plan.content.caps;
     let (none, record) = (Scopes::default(), &key.record);
-    let mut violations = Vec::new();
-    if let Some(allowed) = scopes {
-        let added = record.scopes.beyond(had.map_or(&none, |had| &had.record.scopes));
-        let not_in_plan = added.filter(|scope| !allowed.contains(scope));
-        violations.extend(
-            not_in_plan.map(|scope| Violation::ScopeNotInPlan { scope: scope.to_owned(), plan: plan.name.clone() }),
-        );
-    }
-    if let Some(allowed) = environments
+    let added = record.scopes.beyond(had.map_or(&none, |had| &had.record.scopes));
+    let mut violations: Vec<_> = added.filter_map(|scope| not_in_plan(scope, plan)).collect();
+    if let Some(allowed) = &plan.content.caps.environments
         && had.is_none()
         && !allowed.contains(&record.environment)
     {
@@ -151,7 +217,7 @@ mod tests {
         api_key::{Environment, KeyId},
         key_record::KeyRecord,
         owner::Owner,
-        plan::PlanContent,
+        plan::{Caps, PlanContent},
     };
 
     fn key(scopes: &[&str]) -> ManagedKey {

@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use super::sign_in::SignedIn;
 use crate::{
-    auth::Undecided,
+    auth::{Undecided, jwt::LogoutToken},
     config::SessionLives,
     domain::{
+        listing::{Listed, Page},
         ports::{
             StoreError,
-            sessions::{SessionStore, WhichSessions},
+            sessions::{EndedAtProvider, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
         },
         session::{NewSession, Person, Session, SessionSecret, browser},
     },
@@ -25,6 +26,10 @@ use crate::{
 pub(super) const MOST: u32 = 50;
 /// The number of sessions that one transaction deletes, in some milliseconds.
 const TOGETHER: u32 = 1_000;
+/// The number of sessions that an administrator ends in one transaction: as many as one event of the audit names.
+const ENDED_TOGETHER: u32 = 100;
+/// How far the provider's clock may be behind the database's.
+const CLOCKS: time::Duration = time::Duration::seconds(60);
 /// The pause between transactions, so that a replica deletes at most five thousand sessions per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after the last one.
@@ -60,10 +65,10 @@ impl Sessions {
         address: Option<IpAddr>,
         user_agent: &str,
     ) -> Result<Begun, Undecided> {
-        let SignedIn { person, authenticated_at, .. } = signed_in;
+        let SignedIn { person, authenticated_at, provider_session, .. } = signed_in;
         let (secret, id) = (SessionSecret::generate(), Uuid::now_v7());
         let (lasts, browser) = (self.lives.longest, browser(user_agent));
-        let session = NewSession { id, person, authenticated_at, lasts, address, browser };
+        let session = NewSession { id, person, authenticated_at, provider_session, lasts, address, browser };
         self.store.begin_session(&session, &secret.hash(), MOST).await?;
         Ok(Begun { id, secret })
     }
@@ -90,6 +95,45 @@ impl Sessions {
     /// [`Undecided`] if they may not have ended.
     pub async fn end(&self, person: &Person, which: WhichSessions) -> Result<u64, Undecided> {
         Ok(self.store.end_sessions(person, which).await?)
+    }
+
+    /// Sessions of everybody, or of whom the filter names, the latest sign-in first. For administrators.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the store could not answer.
+    pub async fn list(&self, filter: &SessionFilter, page: &Page) -> Result<Listed<Session>, Undecided> {
+        Ok(self.store.list_sessions(filter, page, self.lives.idle).await?)
+    }
+
+    /// Ends sessions of whomever they are, and returns how many. When this returns, no replica accepts them. For
+    /// administrators.
+    ///
+    /// # Errors
+    /// [`Undecided`] if some may not have ended. A retry is safe.
+    pub async fn end_for_staff(&self, ending: &SessionsEnding<'_>) -> Result<u64, Undecided> {
+        let mut ended = 0;
+        loop {
+            let batch = self.store.end_sessions_of_others(ending, ENDED_TOGETHER).await?;
+            ended += u64::from(batch);
+            if batch < ENDED_TOGETHER {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// Ends the sessions that the provider says have ended there, and returns how many. When this returns, no replica accepts
+    /// them. Those that began later are others, so the same token again ends nothing.
+    ///
+    /// # Errors
+    /// [`Undecided`] if they may not have ended.
+    pub async fn end_signed_out(&self, token: &LogoutToken) -> Result<u64, Undecided> {
+        let ended = EndedAtProvider {
+            issuer: &token.issuer,
+            person: token.subject.as_deref(),
+            session: token.session.as_deref(),
+            before: token.issued_at + CLOCKS,
+        };
+        Ok(self.store.end_sessions_of_provider(&ended).await?)
     }
 
     /// Whether somebody has proved recently enough who they are for what is dangerous.

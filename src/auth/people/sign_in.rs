@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::{
     auth::{
         Undecided,
-        jwt::{IdTokenFault, IdTokenVerifier},
+        jwt::{IdTokenFault, IdTokenVerifier, LogoutToken, LogoutTokenFault, LogoutTokenVerifier},
         tokens::check::TokenChecker,
     },
     domain::{
@@ -52,6 +52,8 @@ pub struct SignedIn {
     pub person: Person,
     /// When they proved who they are, if the provider says so.
     pub authenticated_at: Option<OffsetDateTime>,
+    /// The provider's session, if it says which.
+    pub provider_session: Option<String>,
     /// What the token says of them that decides; `None` without a token.
     pub identity: Option<Arc<TokenIdentity>>,
 }
@@ -80,6 +82,7 @@ pub enum NotSignedIn {
 pub struct SignIn {
     provider: Arc<dyn OpenIdProvider>,
     verifier: IdTokenVerifier,
+    logout: LogoutTokenVerifier,
     client_id: String,
     scopes: String,
     redirect_uri: String,
@@ -112,17 +115,18 @@ impl Attempt {
 }
 
 impl SignIn {
-    /// Signs people in at `provider`, whose ID tokens `verifier` verifies.
+    /// Signs people in at `provider`, whose ID tokens `verifier` verifies, and whose logout tokens `logout`.
     pub fn new(
         provider: Arc<dyn OpenIdProvider>,
         verifier: IdTokenVerifier,
+        logout: LogoutTokenVerifier,
         client_id: String,
         scopes: &[String],
         public_url: &str,
     ) -> Self {
         let (redirect_uri, after_sign_out) =
             (format!("{public_url}/console/signed-in"), format!("{public_url}/console"));
-        Self { provider, verifier, client_id, scopes: scopes.join(" "), redirect_uri, after_sign_out }
+        Self { provider, verifier, logout, client_id, scopes: scopes.join(" "), redirect_uri, after_sign_out }
     }
 
     /// Begins an attempt: where to send the browser, and what it keeps. `again`: whether somebody who is signed in at the
@@ -167,7 +171,12 @@ impl SignIn {
         if !is_the_same {
             return Ok(Err(NotSignedIn::NotBegun));
         }
-        if callback.issuer.is_some_and(|issuer| issuer != self.verifier.issuer()) {
+        // A provider that says who sends each answer does so with this one, too (RFC 9207 §2.4).
+        let is_right = match callback.issuer {
+            Some(issuer) => issuer == self.verifier.issuer(),
+            None => !self.provider.addresses().await?.names_itself,
+        };
+        if !is_right {
             return Ok(Err(NotSignedIn::OtherIssuer));
         }
         let code = match (callback.code, callback.error) {
@@ -209,7 +218,20 @@ impl SignIn {
             unknown_plan: None,
         };
         let authenticated_at = id_token.authenticated_at;
-        Ok(Ok(SignedIn { person, authenticated_at, identity: Some(identity) }))
+        let provider_session = id_token.session;
+        Ok(Ok(SignedIn { person, authenticated_at, provider_session, identity: Some(identity) }))
+    }
+
+    /// What the provider says of somebody who has signed out there (OpenID Connect Back-Channel Logout 1.0 §2.6).
+    ///
+    /// # Errors
+    /// [`Undecided`] if the keys of the provider are not available.
+    pub async fn signed_out_there(
+        &self,
+        token: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Result<LogoutToken, LogoutTokenFault>, Undecided> {
+        self.logout.verify(token, now).await
     }
 
     /// Where to send the browser so that it is signed out at the provider, too; `None` if the provider has no such place.

@@ -6,7 +6,7 @@ use keyward::{
         api_key::Environment,
         key_record::{KeyState, ManagedKey},
         ledger::Reach,
-        listing::{KeyFilter, KeyOrder, KeyTag, Page},
+        listing::{KeyFilter, KeyOrder, KeyTag, Page, words},
         scope::Scope,
         text::{KeyName, SearchText},
     },
@@ -25,6 +25,7 @@ Examples:
   keyward keys list
   keyward keys list --subject alice --state active
   keyward keys list --unused-since 90d --state active
+  keyward keys list --expires never --limited no --state active
   keyward keys list --subject alice --sort=-lastUsedAt
   keyward keys list --json | jq -r '.[].id'")]
 pub(super) struct List {
@@ -60,6 +61,15 @@ pub(super) struct List {
     /// Only keys that were used then or later.
     #[arg(long, value_name = "INSTANT", value_parser = values::past)]
     used_since: Option<OffsetDateTime>,
+    /// Only keys that never expire.
+    #[arg(long, value_parser = [words::NEVER])]
+    expires: Option<String>,
+    /// Only keys whose use something bounds, or nothing.
+    #[arg(long, value_parser = values::yes_or_no())]
+    limited: Option<bool>,
+    /// Only keys that were revoked because they leaked, or all others.
+    #[arg(long, value_parser = values::yes_or_no())]
+    leaked: Option<bool>,
     /// By what, with a minus before it for the last first. Keys of all owners: createdAt alone.
     #[arg(long, value_name = "FIELD", value_parser = values::order(), allow_hyphen_values = true, default_value = "-createdAt")]
     sort: KeyOrder,
@@ -86,6 +96,9 @@ impl List {
             created_since: self.created_since,
             unused_since: self.unused_since,
             used_since: self.used_since,
+            never_expires: self.expires.is_some(),
+            limited: self.limited,
+            leaked: self.leaked,
         };
         if !self.sort.is_possible(filter.owner.as_ref()) {
             let only = "keys of all owners can be sorted by createdAt alone; name an owner with --owner or --subject";

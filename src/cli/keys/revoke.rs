@@ -10,7 +10,7 @@ use keyward::{
         api_key::{Environment, KeyId},
         key_record::KeyState,
         ledger::Reach,
-        listing::{KeyFilter, KeyTag},
+        listing::{KeyFilter, KeyTag, words},
         scope::Scope,
         text::{ChangeReason, KeyName, SearchText},
     },
@@ -144,6 +144,12 @@ pub(super) struct RevokeMany {
     /// Keys that were used then or later.
     #[arg(long, value_name = "INSTANT", value_parser = values::past)]
     used_since: Option<OffsetDateTime>,
+    /// Keys that never expire.
+    #[arg(long, value_parser = [words::NEVER])]
+    expires: Option<String>,
+    /// Keys whose use something bounds, or nothing.
+    #[arg(long, value_parser = values::yes_or_no())]
+    limited: Option<bool>,
     /// Revoke nothing, and tell how many keys there are.
     #[arg(long)]
     dry_run: bool,
@@ -169,6 +175,10 @@ impl RevokeMany {
             created_since: self.created_since,
             unused_since: self.unused_since,
             used_since: self.used_since,
+            never_expires: self.expires.is_some(),
+            limited: self.limited,
+            // Those are revoked already.
+            leaked: None,
         };
         // A forgotten condition must not revoke every key.
         if filter.owner.is_none() && !filter.narrows() {

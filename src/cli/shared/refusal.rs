@@ -50,6 +50,9 @@ fn violation(violation: &Violation) -> String {
             format!("the plan {plan} has no keys for {}", environment.as_str())
         }
         Violation::ScopeNotHeld(scope) | Violation::ScopeNotForKeys(scope) => format!("only tokens may carry {scope}"),
+        Violation::UnknownScope(scope) => {
+            format!("no [[scopes]] describes {scope}, and keys.refuse_unknown_scopes is true")
+        }
         Violation::Limits(refused) => format!("the limits: {refused}"),
         Violation::Credits(refused) => format!("the credits: {refused}"),
         Violation::Metadata(error) => format!("the metadata: {error}"),

@@ -10,7 +10,7 @@ use keyward::{
         api_key::Environment,
         audit::{Action, Actor},
         key_record::KeyState,
-        listing::KeyOrder,
+        listing::{KeyOrder, words},
         network,
         owner::{Owner, identifier},
         scope::Scopes,
@@ -39,6 +39,11 @@ pub(in crate::cli) fn state() -> impl TypedValueParser<Value = KeyState> {
 /// The states of keys that are not revoked.
 pub(in crate::cli) fn living_state() -> impl TypedValueParser<Value = KeyState> {
     one_of(KeyState::ALL.into_iter().filter(|state| *state != KeyState::Revoked), KeyState::as_str)
+}
+
+/// `yes` or `no`.
+pub(in crate::cli) fn yes_or_no() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(words::YES_OR_NO).try_map(|word| words::yes_or_no(&word))
 }
 
 pub(in crate::cli) fn environment() -> impl TypedValueParser<Value = Environment> {

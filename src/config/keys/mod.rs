@@ -1,7 +1,10 @@
 //! The section `[keys]`: the form of API keys, and the secrets that protect them.
 //!
 //! - `validate`: its allowed values
+//! - `scopes`: the scopes that keys are given, as `[[scopes]]` describes them
 
+#[cfg(feature = "server")]
+mod scopes;
 #[cfg(feature = "server")]
 pub(super) mod validate;
 
@@ -10,6 +13,7 @@ use std::time::Duration;
 use crate::domain::{
     api_key::{Environment, Pepper, Prefix},
     ledger::Quota,
+    scope::catalogue::Catalogue,
 };
 
 /// The form of API keys, and the secrets that protect them.
@@ -37,6 +41,10 @@ pub struct KeyPolicy {
     pub max_new_per_day: Option<u32>,
     /// Whether a key needs a name.
     pub require_name: bool,
+    /// The scopes that are described, for whoever chooses among them.
+    pub catalogue: Catalogue,
+    /// Whether a key can't be given a scope that is not described.
+    pub refuse_unknown_scopes: bool,
     /// How long a rotated key keeps working by default.
     pub rotation_grace: Duration,
 }

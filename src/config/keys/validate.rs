@@ -2,13 +2,13 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use super::{KeyPolicy, Keys};
+use super::{KeyPolicy, Keys, scopes::catalogue};
 use crate::{
     config::{
         loading::Check,
         weak::{MAKE_ONE, weakness},
     },
-    domain::{api_key::Pepper, secret::SecretString},
+    domain::{api_key::Pepper, scope::catalogue::Catalogue, secret::SecretString},
 };
 
 /// The maximum number of peppers: a forged key is checked against each of them.
@@ -39,15 +39,28 @@ impl KeyPolicy {
         let max_per_owner = check.number("keys.max_per_owner", 0..=1_000_000);
         let max_new_per_day = check.number("keys.max_new_per_day", 0..=10_000_000);
         let require_name = check.value("keys.require_name", "true or false");
+        let catalogue = catalogue(check);
+        let refuse_unknown_scopes = check.value("keys.refuse_unknown_scopes", "true or false");
         let rotation_grace = check.duration("keys.rotation_grace", "0s", "365d");
         Some(Self {
             max_lifetime: Some(max_lifetime?).filter(|span| !span.is_zero()),
             max_per_owner: Some(max_per_owner?).filter(|count| *count > 0),
             max_new_per_day: Some(max_new_per_day?).filter(|count| *count > 0),
             require_name: require_name?,
+            refuse_unknown_scopes: demand_catalogue(check, refuse_unknown_scopes?, catalogue.as_ref())?,
+            catalogue: catalogue?,
             rotation_grace: rotation_grace?,
         })
     }
+}
+
+/// Without a catalogue, no key could be given any scope, which nobody means.
+fn demand_catalogue(check: &mut Check<'_>, refuse_unknown: bool, catalogue: Option<&Catalogue>) -> Option<bool> {
+    if refuse_unknown && catalogue.is_some_and(|catalogue| catalogue.as_slice().is_empty()) {
+        check.problem("keys.refuse_unknown_scopes", "is true, but no [[scopes]] says which ones there are");
+        return None;
+    }
+    Some(refuse_unknown)
 }
 
 /// A request with an `Idempotency-Key` is remembered for a day, so the key that it created must be kept as long.

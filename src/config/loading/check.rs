@@ -1,4 +1,8 @@
 //! Reads single settings, and collects all errors instead of stopping at the first.
+//!
+//! - `table`: one table of a list of tables
+
+pub(in crate::config) mod table;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -157,7 +161,7 @@ impl<'a> Check<'a> {
         list
     }
 
-    /// The tables of `jwt.issuers`, with their members.
+    /// The tables of a list of them, with their members.
     pub(in crate::config) fn tables(&mut self, setting: &str) -> Option<Vec<Map<String, Value>>> {
         let value = self.settings.value(setting);
         let tables = match value.kind.clone() {
@@ -165,7 +169,7 @@ impl<'a> Check<'a> {
             _ => None,
         };
         if tables.is_none() {
-            self.not(setting, &value, "a list of tables: [[jwt.issuers]] in the configuration file");
+            self.not(setting, &value, &format!("a list of tables: [[{setting}]] in the configuration file"));
         }
         tables
     }

@@ -161,8 +161,12 @@ impl Settings {
 
 /// The value of a setting; nil if the defaults do not have the name.
 fn value_of(merged: &Merged, setting: &str) -> Value {
-    let (section, name) = setting.rsplit_once('.').unwrap_or_default();
-    merged.get_table(section).ok().and_then(|mut settings| settings.remove(name)).unwrap_or_default()
+    let found = match (setting.rsplit_once('.'), &merged.cache.kind) {
+        (Some((section, name)), _) => merged.get_table(section).ok().and_then(|mut settings| settings.remove(name)),
+        (None, ValueKind::Table(settings)) => settings.get(setting).cloned(),
+        (None, _) => None,
+    };
+    found.unwrap_or_default()
 }
 
 /// The configuration file as a layer.

@@ -32,6 +32,9 @@ pub(in crate::config) const LISTS: [&str; 6] = [
     "server.trusted_proxies",
 ];
 
+/// Settings that are lists of tables, in the configuration file only, with what each table is about.
+const LISTS_OF_TABLES: [(&str, &str); 2] = [("jwt.issuers", "issuer"), ("scopes", "scope")];
+
 /// Names that platforms and people commonly use. If several mean one setting, the last that is set wins.
 pub(in crate::config) const ALIASES: [(&str, &str); 23] = [
     ("PORT", "server.port"),
@@ -71,9 +74,9 @@ pub(in crate::config) fn file_twin(secret: &str) -> String {
 
 /// How to set `setting`, in the environment and in the file.
 pub(in crate::config) fn how_to_set(setting: &str) -> String {
-    if setting == "jwt.issuers" {
-        // An environment variable can't contain a list of tables.
-        return "give each issuer a table [[jwt.issuers]] in the configuration file".to_owned();
+    // An environment variable can't contain a list of tables.
+    if let Some((_, each)) = LISTS_OF_TABLES.iter().find(|(name, _)| *name == setting) {
+        return format!("give each {each} a table [[{setting}]] in the configuration file");
     }
     let mut variables = vec![variable(setting)];
     variables.extend(ALIASES.iter().filter(|(_, target)| *target == setting).map(|(alias, _)| (*alias).to_owned()));

@@ -17,7 +17,8 @@ impl Settings {
     pub fn show(&self) -> String {
         let mut text = String::new();
         let mut current = "";
-        let mut settings: Vec<_> = self.known.iter().map(|it| (it.rsplit_once('.').unwrap_or_default(), it)).collect();
+        let mut settings: Vec<_> =
+            self.known.iter().map(|it| (it.rsplit_once('.').unwrap_or(("", it.as_str())), it)).collect();
         // Tables within a section come after it.
         settings.sort();
         for ((section, name), setting) in settings {

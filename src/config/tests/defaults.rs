@@ -93,8 +93,12 @@ fn every_secret_is_a_setting_with_a_file_twin_and_empty_by_default() {
 
 /// The comment lines directly above a setting in the defaults, joined.
 fn comment_of(setting: &str) -> String {
-    let (section, name) = setting.rsplit_once('.').expect("section and name");
-    let (_, in_section) = DEFAULTS.split_once(&format!("\n[{section}]\n")).expect("the section is there");
+    let (in_section, name) = match setting.rsplit_once('.') {
+        Some((section, name)) => {
+            (DEFAULTS.split_once(&format!("\n[{section}]\n")).expect("the section is there").1, name)
+        }
+        None => (DEFAULTS, setting),
+    };
     let (before, _) = in_section.split_once(&format!("\n{name} = ")).expect("the setting is there");
     let mut lines: Vec<&str> = before.lines().rev().map_while(|line| line.strip_prefix('#')).map(str::trim).collect();
     lines.reverse();

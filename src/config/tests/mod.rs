@@ -4,6 +4,7 @@ mod defaults;
 mod issuers;
 mod layers;
 mod policy;
+mod scopes;
 mod secrets;
 mod showing;
 mod values;

@@ -29,7 +29,7 @@ fn every_setting_is_shown_with_its_origin() {
     assert_eq!(line(&settings, "peppers "), "peppers = [\"********\", \"********\"] # keyward dev");
     assert_eq!(line(&settings, "url "), "url = \"\" # default");
     for setting in &settings.known {
-        let (_, name) = setting.rsplit_once('.').expect("section and name");
+        let name = setting.rsplit_once('.').map_or(setting.as_str(), |(_, name)| name);
         line(&settings, &format!("{name} = "));
     }
 }

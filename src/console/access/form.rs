@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
-
 use sha2::{Digest, Sha256};
 
 use super::visitor::Visitor;
@@ -23,16 +22,30 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The members of a form, and what is wrong with them.
 pub(crate) struct Form {
     members: Vec<(String, String)>,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
-/// What is wrong with a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    /// The member.
-    pub(crate) name: &'static str,
-    /// What to do about it.
-    pub(crate) text: String,
+/// What is wrong with a form: names of members, and what to do about each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Problems(Vec<(&'static str, String)>);
+
+impl Problems {
+    /// Whether nothing is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The members with which something is wrong.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
+
+    /// All that is wrong with a member.
+    pub(crate) fn of(&self, name: &str) -> Option<String> {
+        let texts: Vec<&str> = self.0.iter().filter(|(known, _)| *known == name).map(|(_, text)| &**text).collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
+    }
 }
 
 impl Form {
@@ -48,20 +61,25 @@ impl Form {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_form = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM));
         let text = str::from_utf8(body).ok().filter(|_| is_form).ok_or(Fault::NoForm)?;
-        Ok(Self { members: pairs(text), problems: Vec::new() })
+        Ok(Self { members: pairs(text), problems: Problems::default() })
     }
 
     /// A form with these values, to be shown.
     pub(crate) fn filled(members: Vec<(&str, String)>) -> Self {
         Self {
             members: members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            problems: Vec::new(),
+            problems: Problems::default(),
         }
     }
 
     /// The members of a query.
     pub(crate) fn of_query(request: &HttpRequest) -> Self {
-        Self { members: pairs(request.query_string()), problems: Vec::new() }
+        Self::of_text(request.query_string())
+    }
+
+    /// The members of a query that is no request's.
+    pub(crate) fn of_text(query: &str) -> Self {
+        Self { members: pairs(query), problems: Problems::default() }
     }
 
     /// The first value of a member; `None` if it is absent or empty, as browsers send fields that were left out.
@@ -92,12 +110,7 @@ impl Form {
 
     /// Something is wrong with a member.
     pub(crate) fn problem(&mut self, name: &'static str, text: impl Into<String>) {
-        self.problems.push(Problem { name, text: text.into() });
-    }
-
-    /// What is wrong with a member, in words.
-    pub(crate) fn problem_of(&self, name: &str) -> Option<&str> {
-        self.problems.iter().find(|problem| problem.name == name).map(|problem| &*problem.text)
+        self.problems.0.push((name, text.into()));
     }
 
     /// The form as a request that changes nothing when it is sent again, as by a reload or a second click. Each page that has
@@ -110,13 +123,14 @@ impl Form {
     }
 
     /// What is wrong.
-    pub(crate) fn problems(&self) -> &[Problem] {
+    pub(crate) fn problems(&self) -> &Problems {
         &self.problems
     }
 
-    /// The first thing that is wrong, in words.
+    /// All that is wrong, in words.
     pub(crate) fn complaint(&self) -> Option<String> {
-        self.problems.first().map(|Problem { name, text }| format!("{name}: {text}"))
+        let all: Vec<String> = self.problems.0.iter().map(|(name, text)| format!("{name}: {text}")).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Refuses the form if anything is wrong with it.
@@ -130,6 +144,17 @@ impl Form {
             Reach::Own(owner) => Some(owner.clone()),
             Reach::Any => self.read("owner", |id| owner_id::read(id).ok_or_else(|| EN.no_such_owner.to_owned())),
         }
+    }
+
+    /// Every value.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(_, value)| &**value)
+    }
+
+    /// The members that are not empty, without the token and those with these names.
+    pub(crate) fn conditions(&self, without: &[&str]) -> impl Iterator<Item = (&str, &str)> {
+        let given = self.members.iter().map(|(name, value)| (&**name, value.trim()));
+        given.filter(move |(name, value)| !value.is_empty() && *name != TOKEN && !without.contains(name))
     }
 
     /// Whether a member was sent, empty or not.
@@ -171,7 +196,7 @@ mod tests {
 
     #[test]
     fn members_are_decoded_as_browsers_encode_them() {
-        let form = Form { members: pairs("a=b+c%26&d=&e&a=%C3%A9%0D%0Ax"), problems: Vec::new() };
+        let form = Form { members: pairs("a=b+c%26&d=&e&a=%C3%A9%0D%0Ax"), problems: Problems::default() };
         assert_eq!(form.all("a").collect::<Vec<_>>(), ["b c&", "é\nx"]);
         assert_eq!((form.text("d"), form.text("e"), form.text("f")), (None, None, None));
     }

@@ -1,7 +1,7 @@
 //! What every answer of the console tells the browser, and which requests get no further.
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -42,6 +42,13 @@ const EVERY_ANSWER: [(HeaderName, HeaderValue); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
+/// Whether the address has a key in it, whose text must not go from here into a page, a link or another address.
+fn has_key(console: &Console, request: &HttpRequest) -> bool {
+    let address = request.uri().path_and_query().map_or("", |address| address.as_str());
+    let prefix = console.issuer.keyring.prefix();
+    prefix.begins_a_secret_in(&percent_encoding::percent_decode_str(address).decode_utf8_lossy())
+}
+
 /// Refuses what another site sends, and adds the headers to every answer.
 pub(crate) async fn guard(
     request: ServiceRequest,
@@ -51,6 +58,8 @@ pub(crate) async fn guard(
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let fault = if !origin::is_host_fine(&console, request.request()) {
         Some(Fault::OtherHost)
+    } else if has_key(&console, request.request()) {
+        Some(Fault::KeyInAddress)
     } else if changes && !origin::is_own(&console, request.request()) {
         Some(Fault::OtherSite)
     } else {

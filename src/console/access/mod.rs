@@ -5,9 +5,11 @@
 //! - `origin`: which site a request comes from
 //! - `headers`: what every answer tells the browser
 //! - `form`: what a form has sent
+//! - `notice`: what a page says of the change before it
 
 pub(super) mod cookies;
 pub(super) mod form;
 pub(super) mod headers;
+pub(super) mod notice;
 mod origin;
 pub(super) mod visitor;

@@ -26,8 +26,8 @@ pub(crate) struct Visitor {
     pub(crate) session: Session,
     /// What their forms carry.
     pub(crate) form_token: String,
-    console: Data<Console>,
-    request: HttpRequest,
+    pub(super) console: Data<Console>,
+    pub(super) request: HttpRequest,
 }
 
 /// Whose keys a page is about.

@@ -149,7 +149,7 @@ mod tests {
     fn read(members: &[(&'static str, &str)]) -> (AskedCredits, Vec<&'static str>) {
         let mut form = Form::filled(members.iter().map(|(name, value)| (*name, (*value).to_owned())).collect());
         let asked = asked(&mut form);
-        (asked, form.problems().iter().map(|problem| problem.name).collect())
+        (asked, form.problems().names().collect())
     }
 
     #[test]

@@ -11,6 +11,9 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   }
 }
 
+// Whoever sent a form with something wrong goes on there.
+document.querySelector("input[aria-invalid], select[aria-invalid], textarea[aria-invalid]")?.focus();
+
 // A slash searches.
 document.addEventListener("keydown", (event) => {
   const field = document.querySelector("[data-search]");
@@ -21,15 +24,28 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A form is sent once, however often its button is clicked in a short time.
+const sent = new WeakMap();
+document.addEventListener("submit", (event) => {
+  const isFine = event.target.method !== "post" || event.submitter?.dataset.again !== undefined;
+  if (!isFine && event.timeStamp - (sent.get(event.target) ?? -Infinity) < 5000) {
+    event.preventDefault();
+  } else {
+    sent.set(event.target, event.timeStamp);
+  }
+});
+
 // A new key is copied by a click, and not left behind by mistake.
-// Browsers have a clipboard only for pages that came by TLS, or from this machine.
-for (const button of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
+for (const button of document.querySelectorAll("[data-copy]")) {
   const warn = (event) => event.preventDefault();
-  button.hidden = false;
+  const isCopied = () => window.removeEventListener("beforeunload", warn);
   window.addEventListener("beforeunload", warn);
+  document.addEventListener("copy", isCopied);
+  // Browsers have a clipboard only for pages that came by TLS, or from this machine.
+  button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
     button.textContent = button.dataset.copied;
-    window.removeEventListener("beforeunload", warn);
+    isCopied();
   });
 }

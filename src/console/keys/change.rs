@@ -4,6 +4,7 @@ use std::{num::NonZeroI64, time::Duration};
 
 use actix_web::{
     HttpRequest,
+    http::StatusCode,
     web::{Bytes, Data, Path},
 };
 use time::OffsetDateTime;
@@ -11,23 +12,27 @@ use time::OffsetDateTime;
 use super::{
     create::made,
     fields,
-    one::{key_id, page},
-    view::refusal,
+    one::{Told, key_id, page},
+    view::{complain, refusal},
 };
 use crate::{
-    auth::lifecycle::{Caller, ChangedKey, Edit, KeyTopUp, Rotation, Switch},
+    auth::lifecycle::{ChangedKey, Edit, KeyTopUp, Rotation, Switch},
     console::{
         access::{
-            form::{Form, go_to},
+            form::Form,
+            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
         allowance::credits,
-        confirmed,
         fault::{Answer, Fault},
         services::Console,
         texts::EN,
     },
-    domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
+    domain::{
+        api_key::KeyId,
+        ledger::{IdempotentRequest, Refusal},
+        precondition::Preconditions,
+    },
 };
 
 /// The grace periods that can be chosen, in seconds.
@@ -91,13 +96,22 @@ pub(in crate::console) async fn change(
         }
         "rotate" => {
             visitor.demand_fresh()?;
-            return rotate(&request, &console, &visitor, id, &form, caller, now).await;
+            let repeatable = form.once(&request, &body, &visitor);
+            return rotate(&request, &console, &visitor, id, &mut form, repeatable, now).await;
         }
         _ => return Err(Fault::NotFound),
     };
     match changed {
         Ok(ChangedKey { propagated, .. }) => {
-            Ok(go_to(&confirmed::address(&format!("{}/{id}", area.path()), &action, &propagated)))
+            let done = match action.as_str() {
+                "top_up" => Done::ToppedUp,
+                "disable" => Done::Disabled,
+                "enable" => Done::Enabled,
+                "revoke" => Done::Revoked,
+                _ => Done::Edited,
+            };
+            let notice = Notice::propagated(done, &propagated);
+            Ok(visitor.go_to_telling(&format!("{}/{id}", area.path()), &notice))
         }
         Err(refused) => refused_page(&request, &console, &visitor, id, &mut form, &refused).await,
     }
@@ -108,20 +122,31 @@ async fn rotate(
     console: &Console,
     visitor: &Visitor,
     id: KeyId,
-    form: &Form,
-    caller: Caller,
+    form: &mut Form,
+    repeatable: Option<IdempotentRequest>,
     now: OffsetDateTime,
 ) -> Answer {
+    let caller = visitor.caller(Area::of(request))?;
+    let outage = |error| Fault::outage(request, &error);
+    if let Some(repeatable) = repeatable.clone() {
+        let before = console.issuer.rotated_before(id, repeatable, caller.clone(), now).await;
+        match before.map_err(outage)? {
+            Ok(Some(before)) => return Ok(made(request, console, visitor, before.new, Some(&before.old), now)),
+            Ok(None) => {}
+            Err(refused) => return refused_page(request, console, visitor, id, form, &refused).await,
+        }
+    }
     let seconds = form.text("grace").and_then(|text| text.parse().ok()).filter(|seconds| GRACE.contains(seconds));
     let grace_period = seconds.map(Duration::from_secs);
     if grace_period.is_none() {
-        return Err(Fault::Refused(EN.no_grace.to_owned()));
+        form.problem("grace", EN.no_grace);
+        return with_problems(request, console, visitor, id, form).await;
     }
-    let rotation = Rotation { id, grace_period, expiry: None, preconditions: Preconditions::default(), request: None };
-    let rotated = console.issuer.rotate(rotation, caller, now).await.map_err(|error| Fault::outage(request, &error))?;
-    match rotated {
-        Ok(rotated) => Ok(made(request, console, visitor, Area::of(request), rotated.new, now)),
-        Err(refused) => Err(Fault::Refused(refusal(&refused))),
+    let preconditions = Preconditions::default();
+    let rotation = Rotation { id, grace_period, expiry: None, preconditions, request: repeatable };
+    match console.issuer.rotate(rotation, caller, now).await.map_err(outage)? {
+        Ok(rotated) => Ok(made(request, console, visitor, rotated.new, Some(&rotated.old), now)),
+        Err(refused) => refused_page(request, console, visitor, id, form, &refused).await,
     }
 }
 
@@ -142,10 +167,16 @@ async fn refused_page(
     if *refused == Refusal::NotFound {
         return Err(Fault::NotFound);
     }
-    form.problem("form", refusal(refused));
+    if form.text("action") == Some("edit") {
+        complain(form, refused);
+    } else {
+        // The other forms have no field for what a key is.
+        form.problem("form", refusal(refused));
+    }
     with_problems(request, console, visitor, id, form).await
 }
 
 async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visitor, id: KeyId, form: &Form) -> Answer {
-    page(request, console, visitor, id, Some(form), None).await
+    let told = Told { notice: None, sent: Some(form) };
+    page(request, console, visitor, id, &told, StatusCode::UNPROCESSABLE_ENTITY).await
 }

@@ -1,5 +1,7 @@
 //! A new key: the form, and the secret once.
 
+use std::collections::BTreeSet;
+
 use actix_web::{
     HttpRequest,
     http::StatusCode,
@@ -9,14 +11,16 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use super::{
+    expiry::ExpiryChoice,
     fields,
-    view::{KeyView, refusal},
+    scopes::ScopeChoice,
+    view::{KeyView, complain},
 };
 use crate::{
     auth::lifecycle::{Issued, IssuedKey},
     console::{
         access::{
-            form::{Form, Problem, new_once},
+            form::{Form, new_once},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -25,9 +29,9 @@ use crate::{
         texts::EN,
     },
     domain::{
+        key_record::ManagedKey,
         owner::{self, Owner},
         secret::SecretString,
-        timestamp,
     },
 };
 
@@ -38,10 +42,11 @@ struct NewKeyPage<'a> {
     area: &'static str,
     is_all: bool,
     values: &'a Form,
-    problems: &'a [Problem],
     /// Makes repeating the form harmless.
     once: String,
-    longest: Option<String>,
+    environments: Vec<&'static str>,
+    scopes: ScopeChoice,
+    expiry: ExpiryChoice,
 }
 
 impl NewKeyPage<'_> {
@@ -49,8 +54,8 @@ impl NewKeyPage<'_> {
         self.values.shown(name)
     }
 
-    fn problem(&self, name: &str) -> Option<&str> {
-        self.problems.iter().find(|problem| problem.name == name).map(|problem| &*problem.text)
+    fn wrong(&self, name: &str) -> Option<String> {
+        self.values.problems().of(name)
     }
 }
 
@@ -63,33 +68,40 @@ pub(super) struct MadeKeyPage {
     /// The whole text; `None` if it was shown before.
     pub(super) text: Option<SecretString>,
     pub(super) address: String,
+    /// The key that it replaces.
+    pub(super) old: Option<KeyView>,
+    /// Makes repeating the form harmless.
+    pub(super) once: String,
 }
 
 /// `GET /console/keys/new`
 pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
-    let area = Area::of(&request);
-    visitor.caller(area)?;
-    Ok(asked(&console, &visitor, area, &Form::of_query(&request), StatusCode::OK))
+    asked(&request, &console, &visitor, &Form::of_query(&request), StatusCode::OK).await
 }
 
-fn asked(
+/// The form, as it was filled in.
+async fn asked(
+    request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
-    area: Area,
     values: &Form,
     status: StatusCode,
-) -> actix_web::HttpResponse {
-    let once = values.text("once").map_or_else(new_once, str::to_owned);
+) -> Answer {
+    let area = Area::of(request);
+    let caller = visitor.caller(area)?;
+    let offer = console.lifecycle.offer(caller.reach.owner(), &caller).await;
+    let offer = offer.map_err(|error| Fault::outage(request, &error))?;
     let page = NewKeyPage {
         frame: visitor.frame(area.here(), EN.new_key),
         area: area.path(),
         is_all: area == Area::All,
         values,
-        problems: values.problems(),
-        once,
-        longest: console.lifecycle.policy.max_lifetime.map(timestamp::span),
+        once: new_once(),
+        environments: offer.environments.iter().map(|one| one.as_str()).collect(),
+        scopes: ScopeChoice::new(&offer, &fields::chosen(values), &BTreeSet::new()),
+        expiry: ExpiryChoice::new(offer.longest_life, false, &values.shown("expiry")),
     };
-    render(status, &page)
+    Ok(render(status, &page))
 }
 
 /// `POST /console/keys`
@@ -103,20 +115,23 @@ pub(in crate::console) async fn create(
     let mut form = Form::of(&request, &body, &visitor)?;
     let caller = visitor.caller(area)?;
     let Some(owner) = owner(&mut form, &visitor, area) else {
-        return Ok(asked(&console, &visitor, area, &form, StatusCode::UNPROCESSABLE_ENTITY));
+        return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
     let repeatable = form.once(&request, &body, &visitor);
     if let Some(repeatable) = &repeatable {
         let before = console.issuer.issued_before(repeatable, &caller, now).await;
         match before.map_err(|error| Fault::outage(&request, &error))? {
-            Some(Ok(key)) => return Ok(made(&request, &console, &visitor, area, Issued::Before(key), now)),
-            Some(Err(refused)) => return Err(Fault::Refused(refusal(&refused))),
+            Some(Ok(key)) => return Ok(made(&request, &console, &visitor, Issued::Before(key), None, now)),
+            Some(Err(refused)) => {
+                complain(&mut form, &refused);
+                return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
+            }
             None => {}
         }
     }
     let order = fields::new_key(&mut form, owner, now);
     if !form.problems().is_empty() {
-        return Ok(asked(&console, &visitor, area, &form, StatusCode::UNPROCESSABLE_ENTITY));
+        return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
     let issued = console.issuer.issue(order, repeatable.as_ref(), &caller, now).await;
     match issued.map_err(|error| Fault::outage(&request, &error))? {
@@ -124,11 +139,11 @@ pub(in crate::console) async fn create(
             console.gate.host.in_request(&request, &mut || {
                 tracing::info!(key_id = %issued.key().record.id, "issued a key");
             });
-            Ok(made(&request, &console, &visitor, area, issued, now))
+            Ok(made(&request, &console, &visitor, issued, None, now))
         }
         Err(refused) => {
-            form.problem("form", refusal(&refused));
-            Ok(asked(&console, &visitor, area, &form, StatusCode::UNPROCESSABLE_ENTITY))
+            complain(&mut form, &refused);
+            asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
 }
@@ -153,15 +168,16 @@ fn owner(form: &mut Form, visitor: &Visitor, area: Area) -> Option<Owner> {
     }
 }
 
-/// The page with the secret of a key that was made now.
+/// The page with the secret of a key that was made now. `old`: the key that it replaces.
 pub(super) fn made(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
-    area: Area,
     issued: Issued,
+    old: Option<&ManagedKey>,
     now: OffsetDateTime,
 ) -> actix_web::HttpResponse {
+    let area = Area::of(request);
     let prefix = console.issuer.keyring.prefix();
     let (key, text) = match issued {
         Issued::Now(new) => {
@@ -172,5 +188,6 @@ pub(super) fn made(
     };
     let address = console.api_address(request);
     let frame = visitor.frame(area.here(), EN.made_key);
-    render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address })
+    let old = old.map(|old| KeyView::new(old, prefix, now));
+    render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address, old, once: new_once() })
 }

@@ -1,5 +1,7 @@
 //! What the forms of keys send.
 
+use std::collections::BTreeSet;
+
 use time::{Date, OffsetDateTime, Time, macros::format_description};
 
 use crate::{
@@ -20,7 +22,7 @@ pub(super) fn new_key(form: &mut Form, owner: Owner, now: OffsetDateTime) -> New
         name: form.parsed("name"),
         description: form.parsed("description"),
         environment: form.parsed("environment"),
-        scopes: form.read("scopes", scopes).unwrap_or_default(),
+        scopes: scopes(form),
         metadata: form.read("metadata", |text| Metadata::read(text).map_err(message)).unwrap_or_default(),
         allowed_ips: form.read("allowed_ips", networks).unwrap_or_default(),
         limits: limits::asked(form),
@@ -42,7 +44,7 @@ pub(super) fn edit(form: &mut Form, now: OffsetDateTime) -> Edit {
     Edit {
         name: form.has("name").then(|| form.parsed("name")),
         description: form.has("description").then(|| form.parsed("description")),
-        scopes: form.has("scopes").then(|| form.read("scopes", scopes).unwrap_or_default()),
+        scopes: form.has("scopes").then(|| scopes(form)),
         metadata: form.has("metadata").then(|| metadata(form)),
         allowed_ips: form.has("allowed_ips").then(|| form.read("allowed_ips", networks).unwrap_or_default()),
         limits: form.has("limits").then(|| limits::asked(form)),
@@ -83,8 +85,19 @@ fn date(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, String> {
     if end > now { Ok(end) } else { Err("a day that is not over".to_owned()) }
 }
 
-fn scopes(text: &str) -> Result<Scopes, String> {
-    Scopes::parse(text.split_whitespace()).map_err(message)
+/// The chosen scopes: check boxes and the field for others have the same name.
+pub(super) fn chosen(form: &Form) -> BTreeSet<&str> {
+    form.all("scopes").flat_map(str::split_whitespace).collect()
+}
+
+fn scopes(form: &mut Form) -> Scopes {
+    match Scopes::parse(chosen(form)) {
+        Ok(scopes) => scopes,
+        Err(invalid) => {
+            form.problem("scopes", invalid.to_string());
+            Scopes::default()
+        }
+    }
 }
 
 fn networks(text: &str) -> Result<AllowedIps, String> {

@@ -1,18 +1,31 @@
 //! The list of keys, and its export.
+//!
+//! - `find`: what people type into search fields, which may be a key
+//! - `matching`: what is done to all keys that a query selects
+//! - `selection`: which keys a query selects
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::CONTENT_DISPOSITION,
-    web::{Bytes, Data},
-};
+mod find;
+mod matching;
+mod selection;
+
+use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_DISPOSITION, web::Data};
 use askama::Template;
 use time::OffsetDateTime;
 
-use super::view::KeyView;
+use self::selection::Chosen;
+pub(in crate::console) use self::{
+    find::{find, search},
+    matching::revoke_matching,
+    selection::selection,
+};
+use super::{
+    sparkline::{self, Sparkline},
+    view::KeyView,
+};
 use crate::{
     console::{
         access::{
-            form::{Form, go_to},
+            form::{Form, Problems, go_to},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault, shown},
@@ -23,9 +36,8 @@ use crate::{
     domain::{
         api_key::KeyId,
         csv,
-        key_record::{KeyState, ManagedKey},
-        ledger::Reach,
-        listing::{KeyFilter, KeyOrder, Listed, Page, cursor},
+        key_record::ManagedKey,
+        listing::{KeyOrder, Listed, Page, cursor},
     },
 };
 
@@ -42,28 +54,20 @@ struct KeysPage {
     frame: Frame,
     area: &'static str,
     is_all: bool,
-    keys: Vec<KeyView>,
-    filter: Filter,
+    keys: Vec<(KeyView, Sparkline)>,
+    filter: Chosen,
+    /// What is wrong with the conditions.
+    wrong: Problems,
+    /// The scopes that are described, to choose among.
+    catalogue: Vec<String>,
     /// The address of the next page.
     next: Option<String>,
     export: String,
 }
 
-/// The conditions as they were chosen.
-struct Filter {
-    search: String,
-    state: String,
-    environment: String,
-    tag: String,
-    scope: String,
-    owner: String,
-    sort: String,
-    is_narrow: bool,
-}
-
 /// `GET /console`
-pub(in crate::console) async fn home(_: Visitor) -> Answer {
-    Ok(go_to("/console/keys"))
+pub(in crate::console) async fn home(visitor: Visitor) -> Answer {
+    Ok(go_to(if visitor.is_administrator() { "/console/overview" } else { "/console/keys" }))
 }
 
 /// `GET /console/keys`, `GET /console/all/keys`
@@ -72,7 +76,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let reach = visitor.caller(area)?.reach;
     let mut form = Form::of_query(&request);
     let now = OffsetDateTime::now_utc();
-    let (filter, order) = selection(&mut form, &reach);
+    let (filter, order) = selection(&mut form, &reach, now);
     let prefix = console.issuer.keyring.prefix();
     let after = form.text("cursor").and_then(|text| cursor::read(&console.issuer.keyring, &name(order), text));
     let page = Page { after, limit: ON_A_PAGE };
@@ -84,68 +88,33 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
             listed.map_err(|error| Fault::outage(&request, &error))?
         }
     };
-    let keys = listed.items.iter().map(|key| KeyView::new(key, prefix, now)).collect();
+    let ids: Vec<KeyId> = listed.items.iter().map(|key| key.record.id).collect();
+    let uses = sparkline::of_keys(&request, &console, &ids, &reach, now).await?;
+    let keys = listed.items.iter().map(|key| KeyView::new(key, prefix, now)).zip(uses).collect();
     let keyring = &console.issuer.keyring;
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, &name(order), place));
     let export = format!("{}/export?{}", area.path(), request.query_string());
     let title = if area == Area::All { EN.all_keys } else { EN.keys };
-    let is_narrow = complaint.is_some()
-        || KeyFilter { owner: None, ..filter.clone() }.narrows()
-        || (reach == Reach::Any && filter.owner.is_some());
-    let notice = complaint.or_else(|| form.text("done").map(done));
+    let notice = complaint.or_else(|| visitor.told());
     let frame = visitor.frame(area.here(), title).telling(notice);
-    let filter = Filter {
-        search: form.shown("search"),
-        state: form.shown("state"),
-        environment: form.shown("environment"),
-        tag: form.shown("tag"),
-        scope: form.shown("scope"),
-        owner: form.shown("owner"),
-        sort: form.shown("sort"),
-        is_narrow,
-    };
-    shown(&KeysPage { frame, area: area.path(), is_all: area == Area::All, keys, filter, next, export })
-}
-
-/// The keys that a query selects, and their order. Conditions that make no sense are problems of the form.
-fn selection(form: &mut Form, reach: &Reach) -> (KeyFilter, KeyOrder) {
-    let owner = form.owner(reach);
-    let order = form.parsed("sort").filter(|order: &KeyOrder| order.is_possible(owner.as_ref()));
-    let state = form.read("state", |word| {
-        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
-        known.ok_or_else(|| EN.no_such_state.to_owned())
-    });
-    let days_ago = |form: &mut Form, name| {
-        let days: Option<u16> = form.parsed(name);
-        days.map(|days| OffsetDateTime::now_utc() - time::Duration::days(days.into()))
-    };
-    let filter = KeyFilter {
-        owner,
-        states: state.into_iter().collect(),
-        environment: form.parsed("environment"),
-        name: None,
-        search: form.parsed("search"),
-        tag: form.parsed("tag"),
-        scope: form.parsed("scope"),
-        expiring_before: form
-            .parsed("expiring_days")
-            .map(|days: u16| OffsetDateTime::now_utc() + time::Duration::days(days.into())),
-        created_since: days_ago(form, "created_days"),
-        unused_since: days_ago(form, "unused_days"),
-        used_since: days_ago(form, "used_days"),
-    };
-    (filter, order.unwrap_or(KeyOrder::NEWEST_FIRST))
+    let filter = Chosen::of(&form, &filter, &reach);
+    let scopes = console.lifecycle.policy.catalogue.as_slice().iter();
+    shown(&KeysPage {
+        frame,
+        area: area.path(),
+        is_all: area == Area::All,
+        keys,
+        filter,
+        wrong: form.problems().clone(),
+        catalogue: scopes.map(|one| one.scope.to_string()).collect(),
+        next,
+        export,
+    })
 }
 
 /// The name that this list's cursors are sealed with.
 fn name(order: KeyOrder) -> String {
     format!("console keys by {} {}", order.sort.as_str(), order.descending)
-}
-
-/// What has been done before this page, in a number that only counts.
-fn done(count: &str) -> String {
-    let count: u32 = count.parse().unwrap_or_default();
-    format!("{} {count}", EN.done)
 }
 
 /// `GET /console/keys/export`: the keys that a query selects, without secrets.
@@ -154,7 +123,7 @@ pub(in crate::console) async fn export(request: HttpRequest, console: Data<Conso
     let reach = visitor.caller(area)?.reach;
     let mut form = Form::of_query(&request);
     let now = OffsetDateTime::now_utc();
-    let (filter, order) = selection(&mut form, &reach);
+    let (filter, order) = selection(&mut form, &reach, now);
     form.refuse_problems()?;
     let (mut keys, mut after): (Vec<ManagedKey>, _) = (Vec::new(), None);
     while keys.len() < EXPORTED as usize {
@@ -196,26 +165,4 @@ pub(super) fn as_csv(keys: &[KeyView]) -> HttpResponse {
         .content_type(csv::CSV)
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"keys.csv\""))
         .body(text)
-}
-
-/// `POST /console/find`: a key by its id, its beginning, or its whole text, which is read and forgotten. For administrators.
-pub(in crate::console) async fn find(
-    request: HttpRequest,
-    console: Data<Console>,
-    visitor: Visitor,
-    body: Bytes,
-) -> Answer {
-    let form = Form::of(&request, &body, &visitor)?;
-    visitor.demand_administrator()?;
-    let text = form.text("key").unwrap_or_default();
-    let keyring = &console.issuer.keyring;
-    let whole = keyring.form(text.as_bytes()).ok().map(|form| form.id);
-    let id: Option<KeyId> = whole.or_else(|| text.rsplit('_').next().and_then(|id| id.parse().ok()));
-    match id {
-        Some(id) => {
-            let found = console.ledger.show(id, &Reach::Any).await.map_err(|error| Fault::outage(&request, &error))?;
-            found.map(|key| go_to(&format!("{}/{}", Area::All.path(), key.record.id))).ok_or(Fault::NotFound)
-        }
-        None => Err(Fault::NotFound),
-    }
 }

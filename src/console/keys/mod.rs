@@ -4,22 +4,27 @@
 //! - `create`: a new key
 //! - `one`: one key
 //! - `change`: what is done to one key, `selected`: to several
-//! - `fields`: what the forms of keys send
+//! - `fields`: what the forms of keys send; `expiry`, `scopes`: what they offer
+//! - `rotation`: whether the predecessor of a key can be ended
 //! - `view`: keys as pages show them
 
 mod change;
 mod create;
+mod expiry;
 mod fields;
 mod list;
 mod one;
+mod rotation;
+mod scopes;
 mod selected;
+mod sparkline;
 mod view;
 
 pub(super) use self::{
     change::change,
     create::{ask, create},
-    list::{export, find, home, list},
+    list::{export, find, home, list, revoke_matching, search, selection},
     one::show,
     selected::change_selected,
-    view::{Event, owner_name, refusal},
+    view::{Event, complain, owner_name, refusal},
 };

@@ -1,5 +1,7 @@
 //! One key.
 
+use std::collections::BTreeSet;
+
 use actix_web::{
     HttpRequest,
     http::StatusCode,
@@ -8,7 +10,13 @@ use actix_web::{
 use askama::Template;
 use time::OffsetDateTime;
 
-use super::view::{Event, KeyView};
+use super::{
+    expiry::ExpiryChoice,
+    fields,
+    rotation::Rotation,
+    scopes::ScopeChoice,
+    view::{Event, KeyView},
+};
 use crate::{
     console::{
         access::{
@@ -17,24 +25,23 @@ use crate::{
         },
         allowance::{
             credits::{self, CreditsView},
-            limits::{LimitView, views},
+            limits::{self, LimitView},
         },
         chart::{Chart, granularity},
-        confirmed,
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
-        texts::EN,
         usage,
     },
     domain::{
         api_key::KeyId,
-        limits::Holder,
         listing::{EventFilter, Page},
         usage::{UsageFilter, UsageQuery},
     },
 };
 
+/// The actions of the forms of credits. Their fields have other names than those of the form for changes.
+const CREDITS: [&str; 2] = ["credits", "top_up"];
 /// The number of events that the page of a key has.
 const EVENTS: u32 = 20;
 
@@ -49,27 +56,70 @@ struct KeyPage<'a> {
     credits: Option<CreditsView>,
     /// Whether whoever is signed in may change the credits.
     may_give: bool,
-    /// Makes repeating a top-up harmless.
-    once: String,
+    rotation: Option<Rotation>,
     chart: Chart,
     events: Vec<Event>,
-    /// What the forms have: the key's credits, or what was sent and refused.
-    values: &'a Form,
+    /// What the form for changes offers.
+    scopes: ScopeChoice,
+    expiry: ExpiryChoice,
+    /// What the fields of credits have, if none were sent.
+    given: Form,
+    /// The form of this page that was sent and can't be done.
+    sent: Option<&'a Form>,
+    /// Makes repeating the forms for rotations and top-ups harmless.
+    once: String,
 }
 
 impl KeyPage<'_> {
+    /// What is wrong with a field of the form with this action.
+    fn wrong_in(&self, action: &str, name: &str) -> Option<String> {
+        self.sent.filter(|form| form.text("action") == Some(action))?.problems().of(name)
+    }
+
+    /// What is wrong with a field of the form for changes.
+    fn wrong(&self, name: &str) -> Option<String> {
+        self.wrong_in("edit", name)
+    }
+
+    /// What is wrong with a field of the forms of credits.
+    fn problem(&self, name: &str) -> Option<String> {
+        CREDITS.iter().find_map(|action| self.wrong_in(action, name))
+    }
+
+    /// What is wrong with no field of these forms.
+    fn wrong_at_all(&self) -> Option<String> {
+        let problems = self.sent?.problems();
+        problems.of("form").or_else(|| problems.of("environment"))
+    }
+
+    /// Whether a form was sent and can't be done.
+    fn is_sent(&self, action: &str) -> bool {
+        self.sent.is_some_and(|form| form.text("action") == Some(action))
+    }
+
+    /// What stands in a field of the form for changes, or of those of credits.
     fn value(&self, name: &str) -> String {
-        self.values.shown(name)
+        if let Some(sent) = kept(self.sent, &["edit"]).filter(|sent| sent.has(name)) {
+            return sent.shown(name);
+        }
+        let key = &self.key;
+        match name {
+            "version" => key.version.to_string(),
+            "name" => key.name.clone().unwrap_or_default(),
+            "description" => key.description.clone().unwrap_or_default(),
+            "allowed_ips" => key.allowed_ips.join(" "),
+            "limits" => key.limits.join(" "),
+            "metadata" => key.metadata.clone(),
+            _ => kept(self.sent, &CREDITS).filter(|sent| sent.has(name)).unwrap_or(&self.given).shown(name),
+        }
     }
+}
 
-    fn problem(&self, name: &str) -> Option<&str> {
-        self.values.problem_of(name)
-    }
-
-    /// Whether one of these fields was refused, so that its form is shown open.
-    fn is_wrong(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| self.problem(name).is_some())
-    }
+/// What was sent and have something wrong, so that nobody has to write them again. Not if somebody else has
+/// changed the key meanwhile: then it is to be looked at first.
+fn kept<'a>(sent: Option<&'a Form>, actions: &[&str]) -> Option<&'a Form> {
+    let is_one = |form: &Form| form.text("action").is_some_and(|action| actions.contains(&action));
+    sent.filter(|form| is_one(form) && form.problems().of("form").is_none())
 }
 
 /// `GET /console/keys/{id}`
@@ -79,64 +129,66 @@ pub(in crate::console) async fn show(
     visitor: Visitor,
     id: Path<String>,
 ) -> Answer {
-    let query = Form::of_query(&request);
-    let notice = query.text("done").and_then(|word| told(word, &query));
-    page(&request, &console, &visitor, key_id(&id)?, None, notice).await
+    let told = Told { notice: visitor.told(), sent: None };
+    page(&request, &console, &visitor, key_id(&id)?, &told, StatusCode::OK).await
+}
+
+/// What the page says besides the key.
+#[derive(Default)]
+pub(super) struct Told<'a> {
+    pub(super) notice: Option<String>,
+    /// The form of this page that was sent and can't be done.
+    pub(super) sent: Option<&'a Form>,
 }
 
 pub(super) fn key_id(text: &str) -> Result<KeyId, Fault> {
     text.parse().map_err(|_| Fault::NotFound)
 }
 
-/// The page of a key, with a form that was refused.
+/// The page of a key.
 pub(super) async fn page(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
     id: KeyId,
-    refused: Option<&Form>,
-    notice: Option<String>,
+    told: &Told<'_>,
+    status: StatusCode,
 ) -> Answer {
     let (area, now) = (Area::of(request), OffsetDateTime::now_utc());
-    let reach = visitor.caller(area)?.reach;
+    let caller = visitor.caller(area)?;
+    let reach = &caller.reach;
     let outage = |error| Fault::outage(request, &error);
-    let key = console.ledger.show(id, &reach).await.map_err(outage)?.ok_or(Fault::NotFound)?;
+    let key = console.ledger.show(id, reach).await.map_err(outage)?.ok_or(Fault::NotFound)?;
     let owner = Some(key.record.owner.clone());
     let filter = EventFilter { owner: owner.clone(), key: Some(id), ..EventFilter::default() };
-    let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, &reach).await.map_err(outage)?;
+    let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, reach).await.map_err(outage)?;
     let period = usage::period(granularity(Form::of_query(request).text("by")), now);
     let counted = UsageFilter { key: Some(id), owner, ..UsageFilter::default() };
-    let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, &reach).await;
-    let taken = console.reports.taken(Holder::of_key(id), &reach).await.map_err(outage)?;
+    let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, reach).await;
+    let offer = console.lifecycle.offer(Some(&key.record.owner), &caller).await;
+    let offer = offer.map_err(|error| Fault::outage(request, &error))?;
+    let has: BTreeSet<&str> = key.record.scopes.iter().collect();
+    let edited = kept(told.sent, &["edit"]);
+    let chosen = edited.filter(|sent| sent.has("scopes")).map_or_else(|| has.clone(), fields::chosen);
+    let end = edited.map(|sent| sent.shown("expiry")).unwrap_or_default();
     let view = KeyView::new(&key, console.issuer.keyring.prefix(), now);
     let title = view.name.clone().unwrap_or_else(|| view.short.clone());
-    let filled = Form::filled(credits::fields(key.credits.as_ref().map(|credits| &credits.rules)));
-    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = KeyPage {
-        frame: visitor.frame(area.here(), title).telling(notice),
+        frame: visitor.frame(area.here(), title).telling(told.notice.clone()),
         area: area.path(),
         is_all: area == Area::All,
         key: view,
-        limits: views(&key.record.limits, &taken, now),
+        limits: limits::of_key(request, console, &key, reach).await?,
         credits: key.credits.as_ref().map(CreditsView::from),
         may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
-        once: new_once(),
+        rotation: Rotation::of(request, console, &key, reach, now).await?,
         chart: Chart::new(period, report.map_err(outage)?),
         events: events.items.iter().map(Event::from).collect(),
-        values: refused.unwrap_or(&filled),
+        scopes: ScopeChoice::new(&offer, &chosen, &has),
+        expiry: ExpiryChoice::new(offer.longest_life, true, &end),
+        given: Form::filled(credits::fields(key.credits.as_ref().map(|credits| &credits.rules))),
+        sent: told.sent,
+        once: new_once(),
     };
     Ok(render(status, &page))
-}
-
-/// What a change before this page has done.
-fn told(word: &str, query: &Form) -> Option<String> {
-    let what = match word {
-        "edit" | "credits" | "remove_credits" => EN.edited,
-        "top_up" => EN.topped_up,
-        "disable" => EN.disabled,
-        "enable" => EN.enabled,
-        "revoke" => EN.revoked,
-        _ => return None,
-    };
-    Some(confirmed::told(what, query))
 }

@@ -17,7 +17,8 @@ use crate::{
     auth::lifecycle::Switch,
     console::{
         access::{
-            form::{Form, go_to},
+            form::{Form, Problems},
+            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -39,6 +40,8 @@ struct SelectedPage {
     action: String,
     keys: Vec<KeyView>,
     refused: Vec<String>,
+    /// What is wrong with the form.
+    wrong: Problems,
 }
 
 /// `POST /console/keys/selected`: asks whether the action is meant, and then does it.
@@ -66,15 +69,17 @@ pub(in crate::console) async fn change_selected(
         "disable" | "revoke" => visitor.demand_fresh()?,
         _ => return Err(Fault::NotFound),
     }
-    let confirm = |keys, refused, status| {
+    let confirm = |keys, refused, wrong, status| {
         let frame = visitor.frame(area.here(), EN.are_you_sure);
-        render(status, &SelectedPage { frame, area: area.path(), action: action.clone(), keys, refused })
+        render(status, &SelectedPage { frame, area: area.path(), action: action.clone(), keys, refused, wrong })
     };
     if form.text("confirmed").is_none() {
-        return Ok(confirm(keys, Vec::new(), StatusCode::OK));
+        return Ok(confirm(keys, Vec::new(), Problems::default(), StatusCode::OK));
     }
     let reason = form.parsed("reason");
-    form.refuse_problems()?;
+    if !form.problems().is_empty() {
+        return Ok(confirm(keys, Vec::new(), form.problems().clone(), StatusCode::UNPROCESSABLE_ENTITY));
+    }
     let (mut count, mut refused) = (0, Vec::new());
     for (id, key) in ids.into_iter().zip(&keys) {
         let changed = if action == "revoke" {
@@ -90,8 +95,8 @@ pub(in crate::console) async fn change_selected(
         }
     }
     if refused.is_empty() {
-        Ok(go_to(&format!("{}?done={count}", area.path())))
+        Ok(visitor.go_to_telling(area.path(), &Notice::counted(Done::Keys, count)))
     } else {
-        Ok(confirm(keys, refused, StatusCode::CONFLICT))
+        Ok(confirm(keys, refused, Problems::default(), StatusCode::CONFLICT))
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    console::{frame::When, texts::EN},
+    console::{access::form::Form, frame::When, texts::EN},
     domain::{
         api_key::Prefix,
         audit::{Actor, AuditEvent},
@@ -18,7 +18,9 @@ use crate::{
 
 /// From when on an expiry is worth a warning.
 const SOON: time::Duration = time::Duration::days(14);
-/// How much of the id lists show: its end, because keys that were made together begin alike.
+/// How much of the id lists show: its first characters, by which people recognise a key that they have in hand, and its end,
+/// because keys that were made together begin alike. What comes after it in a key's text is secret, and nowhere stored.
+const BEGIN_OF_ID: usize = 4;
 const END_OF_ID: usize = 6;
 
 /// A key in a list or on a page of its own.
@@ -41,6 +43,8 @@ pub(crate) struct KeyView {
     pub(crate) expires: Option<When>,
     /// `past`, `soon`, or nothing.
     pub(crate) expiry_class: &'static str,
+    /// The same in a word, for those who can't see colours.
+    pub(crate) expiry_note: Option<&'static str>,
     pub(crate) allowed_ips: Vec<String>,
     pub(crate) limits: Vec<String>,
     pub(crate) metadata: String,
@@ -58,8 +62,9 @@ impl KeyView {
         let id = record.id.to_string();
         let start = prefix.start_of(record.environment, record.id);
         let state = record.state(now);
+        let expiry_class = expiry_class(record.expires_at, state, now);
         Self {
-            short: format!("{}…{}", &start[..start.len() - id.len()], &id[id.len() - END_OF_ID..]),
+            short: format!("{}…{}", &start[..start.len() - id.len() + BEGIN_OF_ID], &id[id.len() - END_OF_ID..]),
             start,
             name: record.name.as_ref().map(|name| name.as_str().to_owned()),
             description: key.description.as_ref().map(|text| text.as_str().to_owned()),
@@ -72,7 +77,12 @@ impl KeyView {
             last_used: key.last_use.map(|last| last.at.into()),
             last_used_from: key.last_use.and_then(|last| last.from).map(|address| address.to_string()),
             expires: record.expires_at.map(When::from),
-            expiry_class: expiry_class(record.expires_at, state, now),
+            expiry_class,
+            expiry_note: match expiry_class {
+                "past" => Some(EN.past),
+                "soon" => Some(EN.soon),
+                _ => None,
+            },
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             limits: record.limits.as_slice().iter().map(Limit::to_string).collect(),
             metadata: record.metadata.as_json().to_owned(),
@@ -179,6 +189,30 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
     }
 }
 
+/// Tells why a change was refused beside the fields that it is about.
+pub(crate) fn complain(form: &mut Form, refused: &Refusal) {
+    match refused {
+        Refusal::Against(violations) => violations.iter().for_each(|one| form.problem(field(one), violation(one))),
+        refused => form.problem("form", refusal(refused)),
+    }
+}
+
+/// The field that a violation is about.
+fn field(violation: &Violation) -> &'static str {
+    match violation {
+        Violation::NameRequired => "name",
+        Violation::LifetimeTooLong { .. } => "expiry",
+        Violation::ScopeNotInPlan { .. }
+        | Violation::ScopeNotHeld(_)
+        | Violation::UnknownScope(_)
+        | Violation::ScopeNotForKeys(_) => "scopes",
+        Violation::EnvironmentNotInPlan { .. } => "environment",
+        Violation::Metadata(_) => "metadata",
+        Violation::Limits(_) => "limits",
+        Violation::Credits(_) => "form",
+    }
+}
+
 fn violation(violation: &Violation) -> String {
     match violation {
         Violation::NameRequired => EN.name_required.to_owned(),
@@ -190,6 +224,7 @@ fn violation(violation: &Violation) -> String {
             format!("{} {plan}: {}.", EN.not_in_plan, environment.as_str())
         }
         Violation::ScopeNotHeld(scope) => format!("{} {scope}.", EN.scope_not_held),
+        Violation::UnknownScope(scope) => format!("{} {scope}.", EN.unknown_scope),
         Violation::ScopeNotForKeys(scope) => format!("{} {scope}.", EN.scope_not_for_keys),
         Violation::Metadata(error) => format!("{}: {error}.", EN.metadata),
         Violation::Credits(refused) => format!("{}: {refused}.", EN.credits),

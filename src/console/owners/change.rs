@@ -13,13 +13,13 @@ use crate::{
     auth::lifecycle::{Caller, Propagated},
     console::{
         access::{
-            form::{Form, go_to},
+            form::Form,
+            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
         allowance::{credits, limits},
-        confirmed,
         fault::{Answer, Fault},
-        keys::refusal,
+        keys::complain,
         plans::plan_refusal,
         services::Console,
         texts::EN,
@@ -47,11 +47,8 @@ pub(in crate::console) async fn change(
     let owner = asked(&request)?;
     let address = format!("/console/owners/one?id={}", owner_id::write(&owner));
     let action = form.text("action").unwrap_or_default().to_owned();
-    let done = match action.as_str() {
-        "disable" | "enable" => {
-            switch(&request, &console, &mut form, &owner, action == "disable", caller).await?;
-            return Ok(go_to(&format!("{address}&done={action}")));
-        }
+    let propagated = match action.as_str() {
+        "disable" | "enable" => switch(&request, &console, &mut form, &owner, action == "disable", caller).await?,
         "plan" => assign(&request, &console, &mut form, &owner, caller).await?,
         "limits" | "credits" | "remove_credits" | "top_up" => {
             let once = form.once(&request, &body, &visitor);
@@ -61,15 +58,19 @@ pub(in crate::console) async fn change(
         }
         _ => return Err(Fault::NotFound),
     };
-    match done {
-        Some(propagated) => {
-            let word = if action == "remove_credits" { "credits" } else { &action };
-            Ok(go_to(&confirmed::address(&address, word, &propagated)))
-        }
-        None => page(&request, &console, &visitor, &owner, Some(&form), None).await,
-    }
+    let Some(propagated) = propagated else {
+        return page(&request, &console, &visitor, &owner, Some(&form)).await;
+    };
+    let done = match action.as_str() {
+        "disable" => Done::OwnerDisabled,
+        "enable" => Done::OwnerEnabled,
+        "top_up" => Done::ToppedUp,
+        _ => Done::Edited,
+    };
+    Ok(visitor.go_to_telling(&address, &Notice::propagated(done, &propagated)))
 }
 
+/// Disables or enables the owner. `None`, here and below: what is wrong is recorded in the form.
 async fn switch(
     request: &HttpRequest,
     console: &Console,
@@ -77,15 +78,18 @@ async fn switch(
     owner: &Owner,
     disabled: bool,
     caller: Caller,
-) -> Result<(), Fault> {
+) -> Result<Option<Propagated>, Fault> {
     let reason = form.parsed("reason");
-    form.refuse_problems()?;
+    if !form.problems().is_empty() {
+        return Ok(None);
+    }
     let switch = OwnerSwitch { owner: owner.clone(), disabled, reason, at: OffsetDateTime::now_utc() };
     let switched = console.lifecycle.switch_owner(switch, caller.reach, caller.author).await;
-    switched.map(drop).map_err(|error| Fault::outage(request, &error))
+    let switched = switched.map_err(|error| Fault::outage(request, &error))?;
+    Ok(Some(switched.propagated))
 }
 
-/// Puts the owner on a plan; on none if the field is empty. `None`: what is wrong is recorded in the form.
+/// Puts the owner on a plan; on none if the field is empty.
 async fn assign(
     request: &HttpRequest,
     console: &Console,
@@ -154,7 +158,7 @@ async fn limit(
     match limited.map_err(|error| Fault::outage(request, &error))? {
         Ok(limited) => Ok(Some(limited.propagated)),
         Err(refused) => {
-            form.problem("form", refusal(&refused));
+            complain(form, &refused);
             Ok(None)
         }
     }

@@ -6,7 +6,10 @@ use time::OffsetDateTime;
 
 use crate::{
     console::{
-        access::{form::Form, visitor::Visitor},
+        access::{
+            form::{Form, Problems},
+            visitor::Visitor,
+        },
         fault::{Answer, Fault, shown},
         frame::{Frame, When, next_page},
         keys::owner_name,
@@ -61,6 +64,8 @@ struct OwnersPage {
     owners: Vec<Row>,
     search: String,
     plan: String,
+    /// What is wrong with the conditions.
+    wrong: Problems,
     next: Option<String>,
 }
 
@@ -84,5 +89,6 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
     let owners = listed.items.iter().map(Row::from).collect();
     let frame = visitor.frame("owners", EN.owners).telling(complaint);
-    shown(&OwnersPage { frame, owners, search: query.shown("search"), plan: query.shown("plan"), next })
+    let (search, plan, wrong) = (query.shown("search"), query.shown("plan"), query.problems().clone());
+    shown(&OwnersPage { frame, owners, search, plan, wrong, next })
 }

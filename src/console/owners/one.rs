@@ -13,18 +13,15 @@ use crate::{
         },
         allowance::{
             credits::{self, CreditsView},
-            limits::{self, LimitView, views},
+            limits::{self, LimitView},
         },
-        confirmed,
         fault::{Answer, Fault},
         frame::{Frame, render},
         keys::Event,
         services::Console,
-        texts::EN,
     },
     domain::{
         ledger::Reach,
-        limits::Holder,
         listing::{EventFilter, OwnerStanding, Page},
         owner::Owner,
         owner_id,
@@ -53,41 +50,44 @@ struct OwnerPage<'a> {
     once: String,
     events: Vec<Event>,
     is_all: bool,
-    /// What the forms have: the owner's limits, or what was sent and refused.
-    values: &'a Form,
+    /// What the forms have, if it was not sent.
+    given: Form,
+    /// The form of this page that was sent and can't be done.
+    sent: Option<&'a Form>,
 }
 
 impl OwnerPage<'_> {
+    /// What stands in a field: of the form that was sent, what was sent.
     fn value(&self, name: &str) -> String {
-        self.values.shown(name)
+        kept(self.sent).filter(|sent| sent.has(name)).unwrap_or(&self.given).shown(name)
     }
 
-    fn problem(&self, name: &str) -> Option<&str> {
-        self.values.problem_of(name)
+    /// What is wrong with a field of any form.
+    fn problem(&self, name: &str) -> Option<String> {
+        self.sent?.problems().of(name)
     }
 
-    /// Whether one of these fields was refused, so that its form is shown open.
-    fn is_wrong(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| self.problem(name).is_some())
+    /// What is wrong with a field of the form with this action.
+    fn wrong_in(&self, action: &str, name: &str) -> Option<String> {
+        self.sent.filter(|_| self.is_sent(action))?.problems().of(name)
     }
+
+    /// Whether a form was sent and can't be done.
+    fn is_sent(&self, action: &str) -> bool {
+        self.sent.is_some_and(|form| form.text("action") == Some(action))
+    }
+}
+
+/// What was sent and has something wrong, so that nobody has to write it again. Not if somebody else has changed the owner
+/// meanwhile: then that is to be looked at first.
+fn kept(sent: Option<&Form>) -> Option<&Form> {
+    sent.filter(|form| form.problems().of("form").is_none())
 }
 
 /// `GET /console/owners/one?id=…`
 pub(in crate::console) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
-    let query = Form::of_query(&request);
-    let told = query.text("done").and_then(|word| told(word, &query));
-    page(&request, &console, &visitor, &asked(&request)?, None, told).await
-}
-
-fn told(word: &str, query: &Form) -> Option<String> {
-    match word {
-        "disable" => Some(EN.owner_disabled.to_owned()),
-        "enable" => Some(EN.owner_enabled.to_owned()),
-        "plan" | "limits" | "credits" => Some(confirmed::told(EN.edited, query)),
-        "top_up" => Some(confirmed::told(EN.topped_up, query)),
-        _ => None,
-    }
+    page(&request, &console, &visitor, &asked(&request)?, None).await
 }
 
 /// The owner whom the address names.
@@ -95,20 +95,18 @@ pub(super) fn asked(request: &HttpRequest) -> Result<Owner, Fault> {
     Form::of_query(request).text("id").and_then(owner_id::read).ok_or(Fault::NotFound)
 }
 
-/// The page of an owner, with a form that was refused.
+/// The page of an owner. `sent`: the form that it has sent and that can't be done.
 pub(super) async fn page(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
     owner: &Owner,
-    refused: Option<&Form>,
-    told: Option<String>,
+    sent: Option<&Form>,
 ) -> Answer {
     let (outage, now) = (|error| Fault::outage(request, &error), OffsetDateTime::now_utc());
     let standing = console.ledger.owner(owner, now).await.map_err(outage)?;
     let own = console.ledger.owner_limits(owner).await.map_err(outage)?;
     let allotment = console.plans.allotment(owner, &Reach::Any).await.map_err(outage)?;
-    let taken = console.reports.taken(Holder::of_owner(owner), &Reach::Any).await.map_err(outage)?;
     let plans = console.plans.plans(&Page { after: None, limit: OFFERED }).await.map_err(outage)?;
     let filter = EventFilter { owner: Some(owner.clone()), ..EventFilter::default() };
     let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, &Reach::Any).await;
@@ -117,14 +115,13 @@ pub(super) async fn page(
         ..OwnerStanding::without_keys(owner.clone())
     });
     let row = Row::from(&standing);
-    let mut filled = credits::fields(own.credits.as_ref().map(|credits| &credits.rules));
-    filled.push(("limits", limits::line(&own.limits)));
-    filled.push(("plan", row.plan.clone().unwrap_or_default()));
-    let filled = Form::filled(filled);
-    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let mut given = credits::fields(own.credits.as_ref().map(|credits| &credits.rules));
+    given.push(("limits", limits::line(&own.limits)));
+    given.push(("plan", row.plan.clone().unwrap_or_default()));
+    let status = if sent.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = OwnerPage {
-        frame: visitor.frame("owners", row.name.clone()).telling(told),
-        limits: views(&allotment.limits, &taken, now),
+        frame: visitor.frame("owners", row.name.clone()).telling(visitor.told()),
+        limits: limits::of_owner(request, console, owner, &allotment.limits).await?,
         credits: own.credits.as_ref().map(CreditsView::from),
         plans: plans.items.iter().map(|plan| plan.name.to_string()).collect(),
         version: own.version().get(),
@@ -132,7 +129,8 @@ pub(super) async fn page(
         events: events.map_err(outage)?.items.iter().map(Event::from).collect(),
         is_all: true,
         owner: row,
-        values: refused.unwrap_or(&filled),
+        given: Form::filled(given),
+        sent,
     };
     Ok(render(status, &page))
 }

@@ -9,7 +9,8 @@ use askama::Template;
 use crate::{
     console::{
         access::{
-            form::{Form, go_to},
+            form::Form,
+            notice::{Done, Notice},
             visitor::Visitor,
         },
         fault::{Answer, Fault, shown},
@@ -57,7 +58,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let sessions =
         console.sessions.of(&visitor.session.person).await.map_err(|error| Fault::outage(&request, &error))?;
     let sessions = sessions.iter().map(|session| Row::of(session, &visitor.session)).collect();
-    shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions), sessions })
+    shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions).telling(visitor.told()), sessions })
 }
 
 /// `POST /console/sessions`: ends one session, or all others.
@@ -75,6 +76,6 @@ pub(in crate::console) async fn end(
         None => return Err(Fault::NotFound),
     };
     let ended = console.sessions.end(&visitor.session.person, which).await;
-    ended.map_err(|error| Fault::outage(&request, &error))?;
-    Ok(go_to("/console/sessions"))
+    let ended = ended.map_err(|error| Fault::outage(&request, &error))?;
+    Ok(visitor.go_to_telling("/console/sessions", &Notice::counted(Done::Sessions, ended)))
 }

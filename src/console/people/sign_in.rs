@@ -72,7 +72,8 @@ pub(in crate::console) async fn choose(request: HttpRequest, console: Data<Conso
     let SignInWay::Choice(people) = &console.sign_in else { return Err(Fault::NotFound) };
     let chosen = people.iter().find(|person| Some(&*person.subject) == form.text("person"));
     let person = chosen.ok_or(Fault::NotFound)?.clone();
-    let signed_in = SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()), identity: None };
+    let signed_in =
+        SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()), provider_session: None, identity: None };
     enter(&request, &console, signed_in, &back(form.text("to"))).await
 }
 

@@ -12,10 +12,10 @@ use super::{fields, one::address, view::plan_refusal};
 use crate::{
     console::{
         access::{
-            form::{Form, go_to},
+            form::Form,
+            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
-        confirmed,
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
@@ -44,8 +44,8 @@ impl NewPlanPage<'_> {
         self.values.all(name).any(|chosen| chosen == value)
     }
 
-    fn problem(&self, name: &str) -> Option<&str> {
-        self.values.problem_of(name)
+    fn problem(&self, name: &str) -> Option<String> {
+        self.values.problems().of(name)
     }
 }
 
@@ -81,7 +81,10 @@ pub(in crate::console) async fn create(
     }
     let changed = console.lifecycle.change_plan(change, caller).await;
     match changed.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(changed) => Ok(go_to(&confirmed::address(&address(&changed.plan.name), "save", &changed.propagated))),
+        Ok(changed) => {
+            let notice = Notice::propagated(Done::Edited, &changed.propagated);
+            Ok(visitor.go_to_telling(&address(&changed.plan.name), &notice))
+        }
         Err(refused) => {
             match refused {
                 PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", EN.plan_is_there),

@@ -3,7 +3,7 @@
 use std::num::NonZeroI64;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest,
     http::StatusCode,
     web::{Bytes, Data},
 };
@@ -18,10 +18,10 @@ use super::{
 use crate::{
     console::{
         access::{
-            form::{Form, go_to},
+            form::Form,
+            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
-        confirmed,
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
@@ -53,8 +53,8 @@ impl PlanPage<'_> {
         self.values.all(name).any(|chosen| chosen == value)
     }
 
-    fn problem(&self, name: &str) -> Option<&str> {
-        self.values.problem_of(name)
+    fn problem(&self, name: &str) -> Option<String> {
+        self.values.problems().of(name)
     }
 }
 
@@ -66,9 +66,7 @@ pub(super) fn address(plan: &PlanName) -> String {
 /// `GET /console/plans/one?name=…`
 pub(in crate::console) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
-    let query = Form::of_query(&request);
-    let told = query.text("done").map(|_| confirmed::told(EN.edited, &query));
-    page(&request, &console, &visitor, named(&request)?, None, told).await
+    page(&request, &console, &visitor, named(&request)?, None).await
 }
 
 /// The plan that the address names.
@@ -76,20 +74,20 @@ fn named(request: &HttpRequest) -> Result<PlanName, Fault> {
     Form::of_query(request).text("name").and_then(|name| name.parse().ok()).ok_or(Fault::NotFound)
 }
 
+/// The page of a plan. `refused`: the form that it has sent and that can't be done.
 async fn page(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
     name: PlanName,
     refused: Option<&Form>,
-    told: Option<String>,
 ) -> Answer {
     let outage = |error| Fault::outage(request, &error);
     let plan = console.plans.plan(&name).await.map_err(outage)?.ok_or(Fault::NotFound)?;
     let owners = console.reports.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
     let owners = owners.first().copied().unwrap_or_default().into();
     let filled = fields::filled(&plan);
-    let frame = visitor.frame("plans", name.to_string()).telling(told);
+    let frame = visitor.frame("plans", name.to_string()).telling(visitor.told());
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let values = refused.unwrap_or(&filled);
     Ok(render(status, &PlanPage { frame, plan: PlanView::from(&plan), owners, values }))
@@ -114,17 +112,20 @@ pub(in crate::console) async fn change(
         Some("save") => {
             let change = fields::change(&mut form, name.clone(), preconditions, at);
             if !form.problems().is_empty() {
-                return page(&request, &console, &visitor, name, Some(&form), None).await;
+                return page(&request, &console, &visitor, name, Some(&form)).await;
             }
             match console.lifecycle.change_plan(change, caller).await.map_err(outage)? {
-                Ok(changed) => return Ok(saved(&name, &changed)),
+                Ok(changed) => {
+                    let notice = Notice::propagated(Done::Edited, &changed.propagated);
+                    return Ok(visitor.go_to_telling(&address(&name), &notice));
+                }
                 Err(refused) => refused,
             }
         }
         Some("delete") => {
             let deletion = PlanDeletion { name: name.clone(), preconditions, at };
             match console.lifecycle.delete_plan(deletion, caller).await.map_err(outage)? {
-                Ok(()) => return Ok(go_to("/console/plans?done=delete")),
+                Ok(()) => return Ok(visitor.go_to_telling("/console/plans", &Notice::of(Done::PlanDeleted))),
                 Err(refused) => refused,
             }
         }
@@ -134,9 +135,5 @@ pub(in crate::console) async fn change(
         return Err(Fault::NotFound);
     }
     form.problem("form", plan_refusal(&refused));
-    page(&request, &console, &visitor, name, Some(&form), None).await
-}
-
-fn saved(name: &PlanName, changed: &crate::auth::lifecycle::ChangedPlan) -> HttpResponse {
-    go_to(&confirmed::address(&address(name), "save", &changed.propagated))
+    page(&request, &console, &visitor, name, Some(&form)).await
 }

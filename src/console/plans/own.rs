@@ -2,22 +2,18 @@
 
 use actix_web::{HttpRequest, web::Data};
 use askama::Template;
-use time::OffsetDateTime;
 
 use super::view::PlanView;
-use crate::{
-    console::{
-        access::visitor::{Area, Visitor},
-        allowance::{
-            credits::CreditsView,
-            limits::{LimitView, views},
-        },
-        fault::{Answer, Fault, shown},
-        frame::Frame,
-        services::Console,
-        texts::EN,
+use crate::console::{
+    access::visitor::{Area, Visitor},
+    allowance::{
+        credits::CreditsView,
+        limits::{self, LimitView},
     },
-    domain::limits::Holder,
+    fault::{Answer, Fault, shown},
+    frame::Frame,
+    services::Console,
+    texts::EN,
 };
 
 #[derive(Template)]
@@ -35,11 +31,10 @@ pub(in crate::console) async fn show_own(request: HttpRequest, console: Data<Con
     let reach = visitor.caller(Area::Own)?.reach;
     let outage = |error| Fault::outage(&request, &error);
     let allotment = console.plans.allotment(owner, &reach).await.map_err(outage)?;
-    let taken = console.reports.taken(Holder::of_owner(owner), &reach).await.map_err(outage)?;
     shown(&OwnPlanPage {
         frame: visitor.frame("plan", EN.your_plan),
         plan: allotment.plan.as_ref().map(|(plan, _)| plan.into()),
-        limits: views(&allotment.limits, &taken, OffsetDateTime::now_utc()),
+        limits: limits::of_owner(&request, &console, owner, &allotment.limits).await?,
         credits: allotment.credits.as_ref().map(CreditsView::from),
     })
 }

@@ -114,6 +114,8 @@ pub enum Violation {
     },
     /// The caller does not hold this scope.
     ScopeNotHeld(String),
+    /// The operator's catalogue does not have this scope, and no other is allowed.
+    UnknownScope(String),
     /// Only tokens may have this scope.
     ScopeNotForKeys(String),
     /// The metadata is invalid after the merge.

@@ -2,9 +2,11 @@
 //!
 //! - `cursor`: where a list goes on, as text
 //! - `owners`: lists of owners
+//! - `words`: what conditions are called in queries
 
 pub mod cursor;
 mod owners;
+pub mod words;
 
 use std::str::FromStr;
 
@@ -46,6 +48,13 @@ pub struct KeyFilter {
     pub unused_since: Option<OffsetDateTime>,
     /// Keys used at or after this instant.
     pub used_since: Option<OffsetDateTime>,
+    /// Keys without an expiry.
+    pub never_expires: bool,
+    /// Keys whose use something bounds (`true`), or nothing: neither a limit nor credits, of their own, of their owner, or
+    /// of the owner's plan.
+    pub limited: Option<bool>,
+    /// Keys that were revoked because they leaked (`true`), or others. A reason that has `leak` in it says so.
+    pub leaked: Option<bool>,
 }
 
 impl KeyFilter {
@@ -63,6 +72,9 @@ impl KeyFilter {
             created_since,
             unused_since,
             used_since,
+            never_expires,
+            limited,
+            leaked,
         } = self;
         !states.is_empty()
             || environment.is_some()
@@ -74,6 +86,9 @@ impl KeyFilter {
             || created_since.is_some()
             || unused_since.is_some()
             || used_since.is_some()
+            || *never_expires
+            || limited.is_some()
+            || leaked.is_some()
     }
 }
 
@@ -229,6 +244,15 @@ impl From<Uuid> for Place {
     fn from(id: Uuid) -> Self {
         Self { id, value: String::new() }
     }
+}
+
+/// How many keys a filter names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyCount {
+    /// Their number.
+    pub number: u64,
+    /// Whether all of them are counted. Otherwise there may be more, because one query examines a limited number of rows.
+    pub complete: bool,
 }
 
 /// The content of a page.

@@ -2,9 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use time::OffsetDateTime;
-
-use super::{CREDITS, Limit, LimitName};
+use super::{CREDITS, Limit};
 
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,34 +14,6 @@ pub struct LimitState<'a> {
     pub remaining: u64,
     /// How long the current window lasts.
     pub resets_in: Duration,
-}
-
-/// What replicas have taken of a limit in a window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// The name of the limit.
-    pub name: LimitName,
-    /// Its window, as [`Window::period`](super::Window::period) writes it.
-    pub period: i32,
-    /// How much.
-    pub taken: u64,
-    /// When the window ends.
-    pub ends: OffsetDateTime,
-}
-
-impl Taken {
-    /// How much nobody has taken of this limit, and when its window ends. Replicas may have some of what was taken in hand,
-    /// so at least this much can still be used.
-    pub fn left_of(limit: &Limit, taken: &[Self], now: OffsetDateTime) -> (u64, OffsetDateTime) {
-        let period = limit.window.period();
-        match taken.iter().find(|taken| taken.name == limit.name && taken.period == period) {
-            Some(Self { taken, ends, .. }) => (limit.amount.saturating_sub(*taken), *ends),
-            None => {
-                let ends = limit.window.span_at(now.unix_timestamp()).ends;
-                (limit.amount, OffsetDateTime::from_unix_timestamp(ends).unwrap_or(now))
-            }
-        }
-    }
 }
 
 /// What is left of credits.
@@ -164,28 +134,5 @@ impl Exceeded {
     pub fn retry_after_seconds(&self) -> Option<u32> {
         let seconds = |span: Duration| span.as_secs() + u64::from(span.subsec_nanos() > 0);
         self.retry_after.map(|span| u32::try_from(seconds(span).max(1)).unwrap_or(u32::MAX))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    #[test]
-    fn what_is_left_is_that_of_the_limit_with_this_name_and_window() {
-        let now = datetime!(2026-11-29 12:00:30 UTC);
-        let limit = |window: &str| {
-            let name = LimitName::parse("minute").expect("a name");
-            Limit::new(name, 100, window.parse().expect("a window")).expect("a limit")
-        };
-        let ends = datetime!(2026-11-29 12:01 UTC);
-        let taken = [Taken { name: limit("1m").name, period: 60, taken: 60, ends }];
-        assert_eq!(Taken::left_of(&limit("1m"), &taken, now), (40, ends));
-        assert_eq!(Taken::left_of(&limit("1h"), &taken, now), (100, datetime!(2026-11-29 13:00 UTC)));
-        assert_eq!(Taken::left_of(&limit("month"), &[], now), (100, datetime!(2026-12-01 0:00 UTC)));
-        let over = Taken { taken: 130, ..taken[0].clone() };
-        assert_eq!(Taken::left_of(&limit("1m"), &[over], now).0, 0, "the limit was lowered");
     }
 }

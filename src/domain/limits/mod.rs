@@ -21,7 +21,7 @@ use std::{num::NonZeroI64, sync::Arc};
 use sha2::{Digest, Sha256};
 
 pub use self::{
-    allowance::{Allowance, CreditsState, Exceeded, LimitReadings, LimitState, SpentUp, Taken},
+    allowance::{Allowance, CreditsState, Exceeded, LimitReadings, LimitState, SpentUp},
     asked::{AskedLimit, AskedLimits, LimitsRefused},
     credits::{
         AskedCredits, CREDITS, CreditRules, Credits, CreditsChange, CreditsRefused, InvalidCredits, Refill,

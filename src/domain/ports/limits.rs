@@ -119,6 +119,21 @@ pub struct SettledSlices {
     pub credits: u64,
 }
 
+/// What was taken of a limit in the window that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedLimit {
+    /// Whose limit.
+    pub holder: Holder,
+    /// The limit's name.
+    pub name: String,
+    /// The limit's window, as in a [`SliceRequest`].
+    pub period: i32,
+    /// What replicas have taken. They may have some of it in hand.
+    pub taken: u64,
+    /// When the window ends.
+    pub ends: OffsetDateTime,
+}
+
 /// The counters of limits, and the balances.
 #[async_trait]
 pub trait LimitStore: Send + Sync {
@@ -128,6 +143,12 @@ pub trait LimitStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if it is unknown whether anything was taken. Then nothing of it may be used.
     async fn take_slices(&self, requests: &[SliceRequest]) -> Result<Vec<SliceGrant>, StoreError>;
+
+    /// What was taken of the limits of these holders, for people. Limits of which nothing was taken are not there.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn counted(&self, holders: &[Holder]) -> Result<Vec<CountedLimit>, StoreError>;
 
     /// Deletes counters whose windows ended long ago. Reads at most `most` of them after the counter `after`, and returns
     /// the last of them, with the number of deleted ones; `None` at the end.

@@ -14,6 +14,8 @@ pub struct ProviderAddresses {
     pub token: String,
     /// Where browsers are sent to sign out (OpenID Connect RP-Initiated Logout 1.0 §2.1), if the provider has that.
     pub end_session: Option<String>,
+    /// Whether each of its answers to an authorization request says that it is from this provider (RFC 9207 §3).
+    pub names_itself: bool,
 }
 
 /// The tokens that a provider has issued for a code. Nothing in them is verified.

@@ -3,11 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::{
-    ledger::Reach,
-    limits::{Holder, Taken},
-    plan::PlanName,
-};
+use crate::domain::plan::PlanName;
 
 /// Reads what pages show.
 #[async_trait]
@@ -17,11 +13,4 @@ pub trait PageReports: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store could not answer.
     async fn owners_on(&self, plans: &[PlanName], most: u32) -> Result<Vec<u32>, StoreError>;
-
-    /// What replicas have taken of the limits of this holder, in windows that are not over by the store's clock. `reach`: the
-    /// caller's.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    async fn taken(&self, holder: Holder, reach: &Reach) -> Result<Vec<Taken>, StoreError>;
 }

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::domain::{
     audit::Author,
+    listing::{Listed, Page},
+    owner::Owner,
     session::{HandOver, NewHandOver, NewSession, Person, Session},
 };
 
@@ -42,6 +44,30 @@ pub trait SessionStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if they may not have ended.
     async fn end_sessions(&self, person: &Person, which: WhichSessions) -> Result<u64, StoreError>;
+
+    /// Lists sessions that have not ended, the latest sign-in first. For administrators.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        page: &Page,
+        idle: Duration,
+    ) -> Result<Listed<Session>, StoreError>;
+
+    /// Ends at most `most` sessions of whomever they are, and writes that into the audit. Returns how many. When this returns,
+    /// no replica accepts them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have ended.
+    async fn end_sessions_of_others(&self, ending: &SessionsEnding<'_>, most: u32) -> Result<u32, StoreError>;
+
+    /// Ends sessions that have ended at the provider. Returns how many. When this returns, no replica accepts them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have ended.
+    async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError>;
 
     /// Makes a link, which works from now on by the store's clock, and returns until when; `None` if its owner is disabled.
     /// Of a person for whom there are more than `most`, the oldest end. The audit has it when this returns.
@@ -96,6 +122,49 @@ pub struct Accepted<'a> {
     pub browser: Option<&'a str>,
     /// Of a person who has more sessions of this kind, the oldest end.
     pub most: u32,
+}
+
+/// Whose sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// Those in which the keys of this owner are managed.
+    pub owner: Option<Owner>,
+    /// With an owner: only those of this person. They differ if the owner is an organisation.
+    pub person: Option<String>,
+}
+
+/// Sessions that an administrator ends.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionsEnding<'a> {
+    /// Which.
+    pub which: Endings<'a>,
+    /// When.
+    pub at: OffsetDateTime,
+    /// Who ends them.
+    pub author: &'a Author,
+}
+
+/// Sessions that have ended at the provider: of a person, or the one with this name, or if both are given, that one of theirs
+/// and those whose name is not known.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedAtProvider<'a> {
+    /// The issuer.
+    pub issuer: &'a str,
+    /// The person.
+    pub person: Option<&'a str>,
+    /// The provider's session.
+    pub session: Option<&'a str>,
+    /// Only those that began before.
+    pub before: OffsetDateTime,
+}
+
+/// Which sessions an administrator ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Endings<'a> {
+    /// This one.
+    One(Uuid),
+    /// Those in which the keys of this owner are managed; with a person, only theirs.
+    Of(&'a Owner, Option<&'a str>),
 }
 
 /// Which sessions of a person.

@@ -10,7 +10,7 @@ use crate::domain::{
     api_key::KeyId,
     key_record::LastUse,
     ledger::Reach,
-    usage::{Usage, UsageQuery, UseOutcome},
+    usage::{KeyDay, Period, Usage, UsageQuery, UseOutcome},
 };
 
 /// A use of a key.
@@ -63,6 +63,13 @@ pub trait UsageStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store could not answer.
     async fn usage(&self, query: &UsageQuery, reach: &Reach) -> Result<Usage, StoreError>;
+
+    /// The uses of these keys by day in this time, in no order; days without uses are absent. `reach` is the caller's; only
+    /// `keys` decides whose uses are told. For the keys of a page of a list.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn days_of_keys(&self, keys: &[KeyId], period: Period, reach: &Reach) -> Result<Vec<KeyDay>, StoreError>;
 
     /// Creates the partitions of the coming months, and drops those that are too old (`None`: none). Returns how many were
     /// dropped, or `None` if another session is doing so.

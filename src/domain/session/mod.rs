@@ -78,6 +78,8 @@ pub struct NewSession {
     pub person: Person,
     /// When they proved who they are, if the provider says so. They may have been signed in there for long.
     pub authenticated_at: Option<OffsetDateTime>,
+    /// The provider's session, if it says which.
+    pub provider_session: Option<String>,
     /// How long it lasts at most.
     pub lasts: Duration,
     /// Where they signed in from, if known.

@@ -13,6 +13,6 @@ mod tag;
 pub use self::{
     outcome::UseOutcome,
     period::{Granularity, InvalidPeriod, POINTS_MAX, Period},
-    report::{GROUPS_DEFAULT, GROUPS_MAX, Grouping, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts},
+    report::{GROUPS_DEFAULT, GROUPS_MAX, Grouping, KeyDay, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts},
     tag::{InvalidTags, TAG_MAX_BYTES, TAGS_MAX, UsageTag, UsageTags},
 };

@@ -143,6 +143,19 @@ pub struct UsageGroup {
     pub counts: UseCounts,
 }
 
+/// The uses of a key on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyDay {
+    /// The key.
+    pub key: KeyId,
+    /// When the day began.
+    pub day: OffsetDateTime,
+    /// The uses that were granted.
+    pub granted: u64,
+    /// Those that were not.
+    pub refused: u64,
+}
+
 /// A report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {

@@ -4,6 +4,8 @@
 pub const NAME_MAX: usize = 200;
 /// The maximum length of a key's description, in characters.
 pub const DESCRIPTION_MAX: usize = 1000;
+/// The maximum length of what is said about a scope, in characters: a line or two beside its name.
+pub const SCOPE_TEXT_MAX: usize = 200;
 /// The maximum length of a reason, in characters.
 pub const REASON_MAX: usize = 500;
 
@@ -85,6 +87,25 @@ impl std::str::FromStr for KeyDescription {
 
     fn from_str(text: &str) -> Result<Self, InvalidText> {
         line(text, DESCRIPTION_MAX).map(Self)
+    }
+}
+
+/// What an operator says about a scope: its description, or the group that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeText(Box<str>);
+
+impl ScopeText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for ScopeText {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        line(text, SCOPE_TEXT_MAX).map(Self)
     }
 }
 

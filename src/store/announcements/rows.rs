@@ -6,6 +6,7 @@ use std::{
 };
 
 use sqlx::{PgConnection, postgres::types::PgInterval};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -55,6 +56,14 @@ pub(super) struct Register {
     pub(super) earlier_may_run: bool,
 }
 
+/// What a heartbeat finds.
+struct Beaten {
+    /// The number of the latest pulse.
+    pulse: i64,
+    /// The server that has taken it, by its start.
+    server: OffsetDateTime,
+}
+
 impl Announcer {
     /// Whoever may hold a lease, from a read of the primary. Replicas of earlier versions have no row, or hear no pulses,
     /// so the table counts only where none of them runs any more.
@@ -95,19 +104,52 @@ impl Announcer {
     }
 
     /// A heartbeat updates the replica's row: NOTIFY alone writes nothing that a standby could confirm, so its commit
-    /// would not wait for one. A pulse goes with it unless somebody else has sent one, or is sending one: whoever counts
-    /// up its number sends it, by a trigger on our channel, and here on that of earlier versions. Returns the number of the
-    /// latest pulse.
+    /// would not wait for one. Most heartbeats do nothing else. Returns the number of the latest pulse.
     pub(super) async fn write_beat(
         &self,
         heartbeat: &Heartbeat,
         pulse_after: Option<u64>,
         greets: bool,
     ) -> Result<u64, StoreError> {
+        let tells_somebody = pulse_after.is_some() || greets || self.older.may_listen();
+        let mut connection = self.store.heartbeats.tentative().await?;
+        let renewed = match tells_somebody {
+            true => None,
+            false => renew_row(heartbeat, &mut connection).await?,
+        };
+        let beaten = match renewed {
+            Some(beaten) => beaten,
+            None => self.write_and_tell(heartbeat, pulse_after, greets, &mut connection).await?,
+        };
+        // Whoever could repeat there what is said here would give us a lease for nothing.
+        if lock(&self.listens_to).is_some_and(|server| server != beaten.server) {
+            self.store.servers.moved.notify_one();
+            let why = "the heartbeat has reached another server than the one that is listened to";
+            return Err(StoreError::Unavailable(why.to_owned()));
+        }
+        connection.finish().await?;
+        // The heartbeat is committed, whatever becomes of this.
+        if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEARTBEATS_PER_CLEANUP)
+            && let Err(error) = self.forget_the_silent().await
+        {
+            tracing::debug!(%error, "could not remove the rows of replicas that are gone; trying again later");
+        }
+        Ok(beaten.pulse.cast_unsigned())
+    }
+
+    /// A heartbeat of which somebody is told, or which is the first. A pulse goes with it unless somebody else has sent
+    /// one, or is sending one: whoever counts up its number sends it, by a trigger on our channel, and here on that of
+    /// earlier versions.
+    async fn write_and_tell(
+        &self,
+        heartbeat: &Heartbeat,
+        pulse_after: Option<u64>,
+        greets: bool,
+        connection: &mut PgConnection,
+    ) -> Result<Beaten, StoreError> {
         let Heartbeat { replica, sequence, lease } = *heartbeat;
         let earlier_too = self.older.may_listen();
         let notification = (greets || earlier_too).then_some(Notification::Heartbeat(*heartbeat));
-        let mut connection = self.store.heartbeats.tentative().await?;
         let query = sqlx::query!(
             r#"WITH row AS (
                    INSERT INTO replicas (id, address, version, lease_ms, started_at, heartbeat_at, sequence)
@@ -144,21 +186,8 @@ impl Announcer {
             CHANGES,
             notification.as_ref().filter(|_| earlier_too).and_then(wire::write_older_form),
         );
-        let beaten = query.fetch_one(&mut *connection).await?;
-        // Whoever could repeat there what is said here would give us a lease for nothing.
-        if lock(&self.listens_to).is_some_and(|server| server != beaten.server) {
-            self.store.servers.moved.notify_one();
-            let why = "the heartbeat has reached another server than the one that is listened to";
-            return Err(StoreError::Unavailable(why.to_owned()));
-        }
-        connection.finish().await?;
-        // The heartbeat is committed, whatever becomes of this.
-        if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEARTBEATS_PER_CLEANUP)
-            && let Err(error) = self.forget_the_silent().await
-        {
-            tracing::debug!(%error, "could not remove the rows of replicas that are gone; trying again later");
-        }
-        Ok(beaten.pulse.cast_unsigned())
+        let row = query.fetch_one(connection).await?;
+        Ok(Beaten { pulse: row.pulse, server: row.server })
     }
 
     /// Removes the rows of replicas that sent no heartbeat since the last call, which was longer ago than any lease
@@ -266,6 +295,18 @@ impl Announcer {
         let changes = |ids: Vec<i64>| ids.into_iter().map(|id| ChangeId(id.cast_unsigned())).collect();
         Ok(rows.into_iter().map(|row| (ReplicaId(row.replica.as_u128()), changes(row.changes))).collect())
     }
+}
+
+/// Writes a heartbeat that nobody is told of into the replica's row, if there is one.
+async fn renew_row(heartbeat: &Heartbeat, connection: &mut PgConnection) -> Result<Option<Beaten>, sqlx::Error> {
+    let query = sqlx::query_as!(
+        Beaten,
+        r#"UPDATE replicas SET heartbeat_at = now(), sequence = $2 WHERE id = $1
+           RETURNING (SELECT number FROM pulses) AS "pulse!", pg_postmaster_start_time() AS "server!""#,
+        Uuid::from_u128(heartbeat.replica.0),
+        heartbeat.sequence.cast_signed(),
+    );
+    query.fetch_optional(connection).await
 }
 
 /// Whether no replica of a version before this migration runs any more: [`RUN_BESIDE`] after it, and at once in a

@@ -62,7 +62,7 @@ statements! {
     ListEvents = "list_events",
     ReadReplicas = "read_replicas",
     TakeSlices = "take_slices",
-    ReadCounters = "read_counters",
+    ShowLimits = "show_limits",
     ForgetCounters = "forget_counters",
     ExchangeCredits = "exchange_credits",
     SettleSlices = "settle_slices",

@@ -25,12 +25,14 @@ macro_rules! with_state {
 }
 pub(in crate::store) use with_state;
 
-/// A query about the keys that a filter names. The filter is in the parameters `$3` to `$13`, and follows the condition
+/// A query about the keys that a filter names. The filter is in the parameters `$3` to `$16`, and follows the condition
 /// that `$before` ends with. The queries differ in how they find keys, and so in where they learn these:
 ///
 /// - `$owner_disabled`: whether the key's owner is disabled
 /// - `$idle`: whether the key has not been used since `$12`
 /// - `$used`: whether it has been used since `$13`
+///
+/// `OFFSET 0` keeps Postgres from reading all limits of all owners at once for what it takes to be many keys.
 macro_rules! with_conditions {
     (
         $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $idle:literal, $used:literal, $after:literal,
@@ -49,7 +51,17 @@ macro_rules! with_conditions {
              AND ($10::timestamptz IS NULL OR expires_at < $10)
              AND ($11::timestamptz IS NULL OR created_at >= $11)
              AND ($12::timestamptz IS NULL OR (created_at < $12 AND "
-            + $idle + ")) AND ($13::timestamptz IS NULL OR " + $used + ") " + $after,
+            + $idle + ")) AND ($13::timestamptz IS NULL OR " + $used + ")
+             AND (NOT $14::boolean OR expires_at IS NULL)
+             AND ($15::boolean IS NULL OR $15 = (
+                 api_keys.limits <> '[]' OR credits_holder IS NOT NULL
+                 OR EXISTS (SELECT FROM owner_limits AS shared
+                            WHERE shared.issuer = api_keys.issuer AND shared.subject = api_keys.subject
+                              AND (shared.limits <> '[]' OR shared.credits_version IS NOT NULL) OFFSET 0)
+                 OR EXISTS (SELECT FROM owner_plans AS theirs JOIN plans ON plans.name = theirs.plan
+                            WHERE theirs.issuer = api_keys.issuer AND theirs.subject = api_keys.subject
+                              AND plans.limits <> '[]' OFFSET 0)))
+             AND ($16::boolean IS NULL OR $16 = coalesce(revoked_reason ILIKE '%leak%', false)) " + $after,
             $one,
             $two,
             $filter.states.as_deref() as _,
@@ -62,7 +74,10 @@ macro_rules! with_conditions {
             $filter.expiring_before,
             $filter.created_since,
             $filter.unused_since,
-            $filter.used_since
+            $filter.used_since,
+            $filter.never_expires,
+            $filter.limited,
+            $filter.leaked
             $(, $argument)*
         ))
     };
@@ -81,6 +96,9 @@ pub(super) struct Conditions<'a> {
     pub(super) created_since: Option<OffsetDateTime>,
     pub(super) unused_since: Option<OffsetDateTime>,
     pub(super) used_since: Option<OffsetDateTime>,
+    pub(super) never_expires: bool,
+    pub(super) limited: Option<bool>,
+    pub(super) leaked: Option<bool>,
 }
 
 impl<'a> Conditions<'a> {
@@ -97,6 +115,9 @@ impl<'a> Conditions<'a> {
             created_since: filter.created_since,
             unused_since: filter.unused_since,
             used_since: filter.used_since,
+            never_expires: filter.never_expires,
+            limited: filter.limited,
+            leaked: filter.leaked,
         }
     }
 }

@@ -1,9 +1,17 @@
 //! Lists of keys.
+//!
+//! - `candidates`: keys among which those of a filter are
+//! - `count`: how many keys there are
+
+mod candidates;
+mod count;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use self::candidates::Candidates;
+pub(super) use self::count::count;
 use super::{
     super::rows::ManagedRow,
     conditions::{Conditions, with_conditions},
@@ -36,17 +44,30 @@ pub(super) async fn keys(
     let find = Find { filter: &Conditions::of(filter), descending: order.descending, page, now };
     let (rows, looked_at) = match &filter.owner {
         None => {
+            let place = candidates::Place { after: find.after(), descending: order.descending, now };
+            if let Some(Candidates { ids, last }) = candidates::of(connection, filter, place).await? {
+                return listed(of_these(connection, &find, &ids).await?, order, page, last);
+            }
             // Metadata has an index of its own.
             let reads_along = filter.narrows() && filter.tag.is_none();
             let last = if reads_along { last_to_look_at(connection, &find).await? } else { None };
-            (of_all(connection, &find, last).await?, last.map(Place::from))
+            (of_all(connection, &find, last).await?, last)
         }
         Some(owner) if order.sort == KeySort::CreatedAt => (of_owner(connection, owner, filter, &find).await?, None),
         Some(owner) => (of_owner_sorted(connection, owner, order.sort, &find).await?, None),
     };
+    listed(rows, order, page, looked_at)
+}
+
+fn listed(
+    rows: Vec<ManagedRow>,
+    order: KeyOrder,
+    page: &Page,
+    looked_at: Option<Uuid>,
+) -> Result<Listed<ManagedKey>, StoreError> {
     let keys = rows.into_iter().map(ManagedKey::try_from).collect::<Result<Vec<_>, _>>()?;
     let place = |key: &ManagedKey| Place { id: key.record.id.as_uuid(), value: order.sort.value_of(key) };
-    Ok(Listed::of(keys, page.limit, looked_at, place))
+    Ok(Listed::of(keys, page.limit, looked_at.map(Place::from), place))
 }
 
 /// The arguments of the statements.
@@ -70,7 +91,7 @@ impl Find<'_> {
     }
 }
 
-/// A `query_as!` for the [`ManagedRow`]s that a filter names, with the limit in `$14`. The statements differ in how they
+/// A `query_as!` for the [`ManagedRow`]s that a filter names, with the limit in `$17`. The statements differ in how they
 /// handle the owner and find keys; a single statement for all cases could not be planned well for any.
 macro_rules! listed {
     (of_owner $before:literal $after:literal, $owner:expr, $find:expr $(, $argument:expr)* $(,)?) => {
@@ -134,7 +155,7 @@ async fn of_all(
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
     if find.descending {
         let query = listed!(
-            of_all "WHERE api_keys.id < $1 AND api_keys.id >= $2" "ORDER BY api_keys.id DESC LIMIT $14",
+            of_all "WHERE api_keys.id < $1 AND api_keys.id >= $2" "ORDER BY api_keys.id DESC LIMIT $17",
             find.after(),
             last.unwrap_or(Uuid::nil()),
             find,
@@ -142,9 +163,34 @@ async fn of_all(
         query.fetch_all(connection).await
     } else {
         let query = listed!(
-            of_all "WHERE api_keys.id > $1 AND api_keys.id <= $2" "ORDER BY api_keys.id LIMIT $14",
+            of_all "WHERE api_keys.id > $1 AND api_keys.id <= $2" "ORDER BY api_keys.id LIMIT $17",
             find.after(),
             last.unwrap_or(Uuid::max()),
+            find,
+        );
+        query.fetch_all(connection).await
+    }
+}
+
+/// Those of these keys that the filter names.
+async fn of_these(
+    connection: &mut PgConnection,
+    find: &Find<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<ManagedRow>, sqlx::Error> {
+    if find.descending {
+        let query = listed!(
+            of_all "WHERE api_keys.id = ANY($1) AND api_keys.id < $2" "ORDER BY api_keys.id DESC LIMIT $17",
+            ids,
+            find.after(),
+            find,
+        );
+        query.fetch_all(connection).await
+    } else {
+        let query = listed!(
+            of_all "WHERE api_keys.id = ANY($1) AND api_keys.id > $2" "ORDER BY api_keys.id LIMIT $17",
+            ids,
+            find.after(),
             find,
         );
         query.fetch_all(connection).await
@@ -160,8 +206,8 @@ async fn of_owner(
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
     if !find.descending {
         let query = listed!(
-            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id > $15"
-            "ORDER BY api_keys.id LIMIT $14",
+            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id > $18"
+            "ORDER BY api_keys.id LIMIT $17",
             owner,
             find,
             find.after(),
@@ -174,9 +220,9 @@ async fn of_owner(
     };
     if let Some(living) = living {
         let query = listed!(
-            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($16)
-               AND api_keys.id < $15 AND revoked_at IS NULL"
-            "ORDER BY api_keys.id DESC LIMIT $14",
+            of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id = ANY($19)
+               AND api_keys.id < $18 AND revoked_at IS NULL"
+            "ORDER BY api_keys.id DESC LIMIT $17",
             owner,
             find,
             find.after(),
@@ -185,8 +231,8 @@ async fn of_owner(
         return query.fetch_all(connection).await;
     }
     let query = listed!(
-        of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $15"
-        "ORDER BY api_keys.id DESC LIMIT $14",
+        of_owner "WHERE api_keys.issuer = $1 AND api_keys.subject = $2 AND api_keys.id < $18"
+        "ORDER BY api_keys.id DESC LIMIT $17",
         owner,
         find,
         find.after(),
@@ -206,20 +252,20 @@ async fn of_owner_sorted(
     let query = listed!(
         of_owner
         "CROSS JOIN LATERAL (
-             SELECT CASE $15::text
+             SELECT CASE $18::text
                  WHEN 'name' THEN coalesce(name, '')
                  WHEN 'expiresAt' THEN coalesce(to_char(expires_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), 'never')
                  ELSE coalesce(to_char(key_uses.last_used_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'), '')
              END COLLATE \"C\" AS value) AS sorted
          WHERE api_keys.issuer = $1 AND api_keys.subject = $2
            AND api_keys.id >= coalesce((SELECT id FROM api_keys AS newest WHERE issuer = $1 AND subject = $2
-                                        ORDER BY id DESC OFFSET $19 LIMIT 1), '00000000-0000-0000-0000-000000000000')
-           AND ($16::uuid IS NULL OR CASE WHEN $18::boolean
-                THEN (sorted.value, api_keys.id) < ($17::text COLLATE \"C\", $16)
-                ELSE (sorted.value, api_keys.id) > ($17::text COLLATE \"C\", $16) END)"
-        "ORDER BY CASE WHEN $18 THEN sorted.value END DESC, CASE WHEN $18 THEN api_keys.id END DESC, sorted.value,
+                                        ORDER BY id DESC OFFSET $22 LIMIT 1), '00000000-0000-0000-0000-000000000000')
+           AND ($19::uuid IS NULL OR CASE WHEN $21::boolean
+                THEN (sorted.value, api_keys.id) < ($20::text COLLATE \"C\", $19)
+                ELSE (sorted.value, api_keys.id) > ($20::text COLLATE \"C\", $19) END)"
+        "ORDER BY CASE WHEN $21 THEN sorted.value END DESC, CASE WHEN $21 THEN api_keys.id END DESC, sorted.value,
                   api_keys.id
-         LIMIT $14",
+         LIMIT $17",
         owner,
         find,
         sort.as_str(),

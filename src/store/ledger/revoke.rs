@@ -72,8 +72,8 @@ impl Store {
             lock_owner(transaction, owner).await?;
         }
         let revoked = living!(query!(
-            "UPDATE api_keys SET revoked_at = $4, revoked_reason = $14, updated_at = $4 WHERE id IN (SELECT id "
-            "ORDER BY id DESC LIMIT $15 FOR NO KEY UPDATE OF api_keys) RETURNING id, issuer, subject",
+            "UPDATE api_keys SET revoked_at = $4, revoked_reason = $17, updated_at = $4 WHERE id IN (SELECT id "
+            "ORDER BY id DESC LIMIT $18 FOR NO KEY UPDATE OF api_keys) RETURNING id, issuer, subject",
             filter,
             at,
             reason.map(ChangeReason::as_str),

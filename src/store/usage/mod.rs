@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 use super::{Statement, Store, rows::interval, schema::limit_lock_waits};
 use crate::domain::{
+    api_key::KeyId,
     ledger::Reach,
     ports::{
         StoreError,
         usage::{HourlyUses, KeyUse, UsageBatch, UsageStore},
     },
-    usage::{Usage, UsageQuery},
+    usage::{KeyDay, Period, Usage, UsageQuery},
 };
 
 #[async_trait]
@@ -60,6 +61,15 @@ impl UsageStore for Store {
         let work = async {
             let mut seat = self.to_read(reach).await?;
             Ok(read::report(&mut seat.connection, query).await?)
+        };
+        self.within_deadline(Statement::ReadUsage, work).await
+    }
+
+    async fn days_of_keys(&self, keys: &[KeyId], period: Period, reach: &Reach) -> Result<Vec<KeyDay>, StoreError> {
+        let keys: Vec<Uuid> = keys.iter().map(|key| key.as_uuid()).collect();
+        let work = async {
+            let mut seat = self.to_read(reach).await?;
+            Ok(read::days_of_keys(&mut seat.connection, &keys, period).await?)
         };
         self.within_deadline(Statement::ReadUsage, work).await
     }

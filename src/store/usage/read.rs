@@ -8,7 +8,7 @@ use crate::domain::{
     api_key::KeyId,
     owner::Owner,
     plan::PlanName,
-    usage::{Granularity, Grouping, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts, UseOutcome},
+    usage::{Granularity, Grouping, KeyDay, Period, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts, UseOutcome},
 };
 
 /// The counts of all keys together.
@@ -148,6 +148,32 @@ pub(super) async fn report(connection: &mut PgConnection, query: &UsageQuery) ->
         None => Vec::new(),
     };
     Ok(Usage { as_of, series, groups })
+}
+
+/// The uses of these keys by day.
+pub(super) async fn days_of_keys(
+    connection: &mut PgConnection,
+    keys: &[Uuid],
+    period: Period,
+) -> Result<Vec<KeyDay>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT key_id, day::timestamp AT TIME ZONE 'UTC' AS "day!",
+                  coalesce(sum(count) FILTER (WHERE outcome = $4), 0)::bigint AS "granted!", sum(count)::bigint AS "all!"
+           FROM usage_keys JOIN usage_days ON key = number
+           WHERE key_id = ANY($1) AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date
+             AND day < ($3::timestamptz AT TIME ZONE 'UTC')::date
+           GROUP BY key_id, day"#,
+        keys,
+        period.from,
+        period.to,
+        UseOutcome::Granted.number(),
+    );
+    let rows = rows.fetch_all(connection).await?;
+    let days = rows.into_iter().map(|row| {
+        let granted = number(row.granted);
+        KeyDay { key: row.key_id.into(), day: row.day, granted, refused: number(row.all).saturating_sub(granted) }
+    });
+    Ok(days.collect())
 }
 
 async fn groups(

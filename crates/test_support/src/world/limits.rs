@@ -10,7 +10,7 @@ use keyward::domain::{
     limits::Holder,
     ports::{
         StoreError,
-        limits::{CreditGrant, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
+        limits::{CountedLimit, CreditGrant, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
     },
 };
 use time::{Duration, OffsetDateTime};
@@ -111,6 +111,10 @@ impl LimitStore for FakeLimits {
             return Err(StoreError::Unavailable("down".to_owned()));
         }
         Ok(grants)
+    }
+
+    async fn counted(&self, _: &[Holder]) -> Result<Vec<CountedLimit>, StoreError> {
+        unimplemented!()
     }
 
     async fn exchange_credits(&self, requests: &[CreditRequest]) -> Result<Vec<CreditGrant>, StoreError> {

@@ -20,7 +20,7 @@ use keyward::{
             Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
             Refusal, Together,
         },
-        listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+        listing::{EventFilter, KeyCount, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
         owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
         ports::{
@@ -32,7 +32,7 @@ use keyward::{
         },
         text::ChangeReason,
         token::{TokenEnd, TokenRecords, TokenRevocation},
-        usage::{Usage, UsageQuery},
+        usage::{KeyDay, Period, Usage, UsageQuery},
     },
 };
 use time::OffsetDateTime;
@@ -246,6 +246,10 @@ impl UsageStore for FakeStore {
         unimplemented!()
     }
 
+    async fn days_of_keys(&self, _: &[KeyId], _: Period, _: &Reach) -> Result<Vec<KeyDay>, StoreError> {
+        unimplemented!()
+    }
+
     async fn keep_usage_months(&self, _: Option<Duration>, _: Option<Duration>) -> Result<Option<u32>, StoreError> {
         unimplemented!()
     }
@@ -318,6 +322,10 @@ impl KeyLedger for FakeStore {
         _: &Reach,
         _: OffsetDateTime,
     ) -> Result<Listed<ManagedKey>, StoreError> {
+        unimplemented!()
+    }
+
+    async fn count(&self, _: &KeyFilter, _: OffsetDateTime) -> Result<KeyCount, StoreError> {
         unimplemented!()
     }
 

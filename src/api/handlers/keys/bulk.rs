@@ -23,7 +23,13 @@ use crate::{
         },
     },
     auth::lifecycle::Caller,
-    domain::{escape::escaped, key_record::KeyState, listing::KeyFilter, text::ChangeReason, timestamp},
+    domain::{
+        escape::escaped,
+        key_record::KeyState,
+        listing::{KeyFilter, words},
+        text::ChangeReason,
+        timestamp,
+    },
     telemetry::outage::millis,
 };
 
@@ -100,6 +106,10 @@ pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection
         created_since: fields.take("createdSince", requests::instant),
         unused_since: fields.take("unusedSince", requests::instant),
         used_since: fields.take("usedSince", requests::instant),
+        never_expires: fields.take("expires", |value| word(value, words::never)).is_some(),
+        limited: fields.take("limited", |value| word(value, words::yes_or_no)),
+        // Those are revoked already.
+        leaked: None,
     };
     let reason = fields.take("reason", parsed);
     let dry_run = fields.take("dryRun", boolean).unwrap_or(false);
@@ -124,6 +134,11 @@ fn states(value: Value) -> Read<Vec<KeyState>> {
     }
 }
 
+/// A word of a list's query.
+fn word<T>(value: Value, read: fn(&str) -> Result<T, String>) -> Read<T> {
+    read(&text(value)?).or_else(|detail| invalid("invalid", detail))
+}
+
 /// The conditions for the log, in the form of a list's query.
 fn describe(filter: &KeyFilter) -> String {
     let KeyFilter {
@@ -138,7 +153,11 @@ fn describe(filter: &KeyFilter) -> String {
         created_since,
         unused_since,
         used_since,
+        never_expires,
+        limited,
+        leaked,
     } = filter;
+    let yes_or_no = |yes: &bool| words::YES_OR_NO[usize::from(!yes)].to_owned();
     let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
     let all = [
         ("owner", owner.as_ref().map(owner_id::write)),
@@ -152,6 +171,9 @@ fn describe(filter: &KeyFilter) -> String {
         ("createdSince", created_since.map(timestamp::write)),
         ("unusedSince", unused_since.map(timestamp::write)),
         ("usedSince", used_since.map(timestamp::write)),
+        ("expires", never_expires.then(|| words::NEVER.to_owned())),
+        ("limited", limited.as_ref().map(yes_or_no)),
+        ("leaked", leaked.as_ref().map(yes_or_no)),
     ];
     let given = all.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(&value?))));
     given.collect::<Vec<_>>().join("&")

@@ -28,7 +28,7 @@ use crate::{
         api_key::{KeyId, Keyring},
         key_record::KeyState,
         ledger::Reach,
-        listing::{KeyFilter, KeyOrder, Page},
+        listing::{KeyFilter, KeyOrder, Page, words},
         principal::Principal,
     },
 };
@@ -115,6 +115,9 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
         created_since: parameters.take_instant("createdSince"),
         unused_since: parameters.take_instant("unusedSince"),
         used_since: parameters.take_instant("usedSince"),
+        never_expires: parameters.take("expires", words::never).is_some(),
+        limited: parameters.take("limited", words::yes_or_no),
+        leaked: parameters.take("leaked", words::yes_or_no),
     }
 }
 

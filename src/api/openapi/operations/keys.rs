@@ -39,6 +39,11 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         }));
         operation
     }),
+    ("GET /v1/scopes", |_| {
+        Operation::new("listScopes", "List the scopes that are described")
+            .answers(200, "The scope catalogue", "ScopeCatalogue")
+            .stored()
+    }),
     ("GET /v1/keys/self", |_| {
         Operation::new("showOwnKey", "Show the presented key")
             .conditional()

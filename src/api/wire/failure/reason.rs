@@ -185,6 +185,10 @@ fn violation(violation: Violation) -> FieldError {
             );
             FieldError::of_field("/scopes", "scope_not_held", detail)
         }
+        Violation::UnknownScope(scope) => {
+            let detail = format!("there is no scope {scope} here: GET /v1/scopes lists those that there are");
+            FieldError::of_field("/scopes", "unknown_scope", detail)
+        }
         Violation::ScopeNotForKeys(scope) => {
             FieldError::of_field("/scopes", "scope_not_for_keys", format!("only a token may carry {scope}"))
         }

@@ -10,6 +10,7 @@ use crate::domain::{
     api_key::Environment,
     key_record::{ALLOWED_IPS_MAX, KeyState},
     limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval},
+    listing::words::{NEVER, YES_OR_NO},
     owner::IDENTIFIER_MAX_BYTES,
     plan::PLAN_KEYS_MAX,
     role::Role,
@@ -192,7 +193,11 @@ pub(crate) const LIMIT: Body = &[&[
 const CONTENT: &[Field] = &[
     ("name", || or_null(line(NAME_MAX))),
     ("description", || or_null(line(DESCRIPTION_MAX))),
-    ("scopes", scopes),
+    ("scopes", || {
+        let about = "What the key may do. `GET /v1/scopes` lists the scopes that are described, and says whether there can be \
+                     others.";
+        described(scopes(), about)
+    }),
     ("allowedIps", allowed_ips),
     ("limits", limits),
     ("credits", || credits("The credits that requests spend.")),
@@ -250,6 +255,8 @@ pub(crate) const CONDITIONS: &[Field] = &[
     ("createdSince", instant),
     ("unusedSince", instant),
     ("usedSince", instant),
+    ("expires", || json!({ "type": "string", "enum": [NEVER] })),
+    ("limited", || json!({ "type": "string", "enum": YES_OR_NO })),
 ];
 const DRY_RUN: &[Field] = &[("dryRun", || flag("Revoke nothing, and tell how many keys there are."))];
 const REASON: &[Field] = &[("reason", || or_null(line(REASON_MAX)))];

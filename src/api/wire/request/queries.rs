@@ -8,7 +8,10 @@ use crate::domain::{
     audit::Action,
     key_record::KeyState,
     limits::AMOUNT_MAX,
-    listing::KeySort,
+    listing::{
+        KeySort,
+        words::{NEVER, YES_OR_NO},
+    },
     owner::IDENTIFIER_MAX_BYTES,
     text,
     usage::{GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, UseOutcome},
@@ -57,6 +60,18 @@ pub(crate) const OF_KEYS: &[Parameter] = &[
     ("createdSince", "Only keys created at this instant or later.", instant),
     ("unusedSince", "Only keys created before this instant and not used since.", instant),
     ("usedSince", "Only keys used at this instant or later.", instant),
+    ("expires", "Only keys that never expire.", || json!({ "type": "string", "enum": [NEVER] })),
+    (
+        "limited",
+        "Only keys whose use something bounds, or nothing (`no`): neither a limit nor credits, of the key, of its owner, or \
+         of the owner's plan.",
+        yes_or_no,
+    ),
+    (
+        "leaked",
+        "Only keys that were revoked because they leaked, or all others (`no`). A reason that contains `leak` says so.",
+        yes_or_no,
+    ),
 ];
 
 /// The parameters of event lists; administrators' lists also take [`OF_AN_OWNER`].
@@ -212,6 +227,10 @@ const LIMIT: Parameter = (
     || json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }),
 );
 const CURSOR: &str = "Where the page begins: `nextCursor` of the previous page.";
+
+fn yes_or_no() -> Value {
+    json!({ "type": "string", "enum": YES_OR_NO })
+}
 
 /// Every order of keys.
 fn orders() -> Vec<String> {

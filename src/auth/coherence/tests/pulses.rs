@@ -22,6 +22,31 @@ fn a_pulse_is_sent_by_whoever_was_not_named_for_half_an_interval() {
     assert_eq!(a.tick(after(1_500_000_000), 4).pulse_after, Some(9));
 }
 
+#[test]
+fn while_others_send_pulses_a_heartbeat_brings_none() {
+    let (mut a, freshness, connection) = listening();
+    let after = |millis: u64| MonotonicTime::from_nanos(at(20).as_nanos() + millis * 1_000_000);
+    let beats = |a: &mut Replica, millis, sequence, latest| {
+        let ticked = a.tick(after(millis), sequence);
+        let own = ticked.heartbeat.expect("it listens");
+        a.heartbeat_sent(&own, latest, after(millis), &freshness);
+        (own, ticked.pulse_after)
+    };
+    let (first, _) = beats(&mut a, 0, 1, 7);
+    a.heard(connection, &pulse(8, &[first]), after(200), &freshness);
+    a.heard(connection, &pulse(9, &[first]), after(700), &freshness);
+    let (second, pulse_after) = beats(&mut a, 1000, 2, 9);
+    assert_eq!(pulse_after, None, "the last one came a moment ago");
+    a.heard(connection, &pulse(10, &[second]), after(1200), &freshness);
+    let (third, pulse_after) = beats(&mut a, 2000, 3, 10);
+    assert_eq!(pulse_after, Some(10), "none has come for long");
+    // Somebody repeats the last one, so that nobody sends another.
+    a.heard(connection, &pulse(11, &[second]), after(2700), &freshness);
+    assert_eq!(beats(&mut a, 3000, 4, 10).1, Some(10), "none has named the last heartbeat");
+    a.heard(connection, &pulse(12, &[third]), after(3100), &freshness);
+    assert_eq!(beats(&mut a, 4000, 5, 12).1, Some(12));
+}
+
 /// Anybody can name a replica in a pulse, with a lease of nothing. Whatever it says of itself counts all the same.
 #[test]
 fn a_replica_without_a_proof_is_waited_for_whatever_a_pulse_says_of_it() {

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::table::{Table, flag, text};
 use crate::{
     config::{
         IssuerKeys, KeyFetch, is_safe_address,
         jwt::secret_encoding::{ENCODINGS, SecretEncoding},
-        loading::load::read_secret,
+        loading::{
+            check::table::{Table, flag, text},
+            load::read_secret,
+        },
         weak::weakness,
     },
     domain::secret::SecretBytes,

@@ -1,22 +1,22 @@
 //! The tables `[[jwt.issuers]]`.
 //!
-//! - `table`: one table, whose members are removed as they are read
 //! - `keys`: the source of its keys
 //! - `rights`: the members for scopes and roles
 //! - `tenants`: one table for many tenants
 
 mod keys;
 mod rights;
-mod table;
 mod tenants;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use self::table::{Table, flag, texts};
 use super::{ClaimPath, Issuer, IssuerKeys, is_safe_address};
-use crate::config::loading::Check;
+use crate::config::loading::{
+    Check,
+    check::table::{Table, Tables, flag, table_of_texts, texts},
+};
 
-const SETTING: &str = "jwt.issuers";
+const TABLES: Tables = Tables { setting: "jwt.issuers", about: "an issuer", named_by: "issuer" };
 const MOST: usize = 64;
 /// The accepted names of algorithms.
 const ALGORITHMS: [&str; 13] = [
@@ -26,15 +26,15 @@ const ALGORITHMS: [&str; 13] = [
 
 /// The issuers of all tables; a table for several tenants results in one issuer for each.
 pub(super) fn issuers(check: &mut Check<'_>) -> Option<Vec<Issuer>> {
-    let tables = check.tables(SETTING)?;
+    let tables = check.tables(TABLES.setting)?;
     if tables.len() > MOST {
-        check.problem(SETTING, format!("holds more than {MOST} issuers"));
+        check.problem(TABLES.setting, format!("holds more than {MOST} issuers"));
         return None;
     }
     let mut names = BTreeSet::new();
     let mut issuers = Some(Vec::new());
     for (place, members) in tables.into_iter().enumerate() {
-        let mut table = Table::new(members, place + 1, check);
+        let mut table = Table::new(TABLES, members, place + 1, check);
         let read = table.issuers();
         table.refuse_unknown();
         for issuer in read.iter().flatten() {
@@ -136,7 +136,7 @@ impl Table<'_, '_> {
     }
 
     fn required_claims(&mut self) -> Option<Vec<(ClaimPath, String)>> {
-        let claims = self.member("required_claims", Vec::new(), "a table of texts", table::table_of_texts)?;
+        let claims = self.member("required_claims", Vec::new(), "a table of texts", table_of_texts)?;
         let parsed = claims.into_iter().map(|(name, text)| Some((self.path("required_claims", &name, true)?, text)));
         parsed.collect()
     }
@@ -144,6 +144,17 @@ impl Table<'_, '_> {
     fn forbidden_claims(&mut self) -> Option<Vec<ClaimPath>> {
         let claims = self.member("forbidden_claims", Vec::new(), "a list of texts", texts)?;
         claims.iter().map(|claim| self.path("forbidden_claims", claim, true)).collect()
+    }
+
+    /// A path into claims. `to_one`: it must lead to at most one value.
+    fn path(&mut self, name: &str, text: &str, to_one: bool) -> Option<ClaimPath> {
+        let cause = match text.parse::<ClaimPath>() {
+            Ok(path) if !to_one || path.leads_to_one() => return Some(path),
+            Ok(_) => "leads to many values, and one is needed".to_owned(),
+            Err(cause) => cause.to_string(),
+        };
+        self.problem(name, format!("holds {text:?}, which {cause}"));
+        None
     }
 
     /// A claim with one value; `None` for none.

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 
 use config::ValueKind;
 
-use super::table::{Table, table_of_lists, texts};
 use crate::{
-    config::{ClaimPath, Issuer, MalformedScopes, loading::names::nearest_of},
+    config::{
+        ClaimPath, Issuer, MalformedScopes,
+        loading::{
+            check::table::{Table, table_of_lists, texts},
+            names::nearest_of,
+        },
+    },
     domain::scope::{KEYWARD_SCOPES, Scopes},
 };
 

@@ -1,7 +1,9 @@
 //! One table for many tenants of a provider: `{tenantid}` in `issuer` and other members is replaced by each of them.
 
-use super::table::{Table, texts};
-use crate::config::{Issuer, IssuerKeys};
+use crate::config::{
+    Issuer, IssuerKeys,
+    loading::check::table::{Table, texts},
+};
 
 /// The notation of Microsoft Entra ID's documents.
 const PLACEHOLDER: &str = "{tenantid}";

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::KeyId;
+use super::{ID_LENGTH, KeyId};
 
 /// The prefix of a key: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,15 @@ impl Prefix {
     /// The text before the id of a key.
     pub(super) fn head(&self, environment: Environment) -> String {
         format!("{}_{}_", self.0, environment.as_str())
+    }
+
+    /// Whether there is in a text the beginning of a key, with some of its secret. It may be any server's with this prefix.
+    pub fn begins_a_secret_in(&self, text: &str) -> bool {
+        Environment::ALL.into_iter().any(|environment| {
+            let head = self.head(environment);
+            let after = |(at, _)| text[at + head.len()..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+            text.match_indices(&head).map(after).any(|length| length > ID_LENGTH)
+        })
     }
 
     /// The part of a key's text that is not secret: everything up to the end of its id.

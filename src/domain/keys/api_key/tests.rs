@@ -19,6 +19,19 @@ fn new_text(keyring: &Keyring) -> String {
 }
 
 #[test]
+fn what_has_some_of_a_secret_in_it_is_recognised_and_the_start_of_a_key_is_none() {
+    let prefix = Prefix::default();
+    let start = format!("keyward_live_{}", "0".repeat(ID_LENGTH));
+    for harmless in ["", "keyward_live_", &start, &format!("{start} x"), &start.replace("live", "line"), "keyward"] {
+        assert!(!prefix.begins_a_secret_in(harmless), "{harmless}");
+    }
+    for secret in [&format!("{start}x"), &format!("Key: {start}secret, lost"), &start.replace("live", "test").repeat(2)]
+    {
+        assert!(prefix.begins_a_secret_in(&format!("{secret}0")), "{secret}");
+    }
+}
+
+#[test]
 fn a_generated_key_is_recognised_and_names_its_id() {
     let keyring = keyring(&["a"]);
     let issued = keyring.generate(Environment::Test, NOW);

@@ -1,6 +1,6 @@
 //! What makes a balance of credits grow.
 
-use super::InvalidCredits;
+use super::amounts::InvalidCredits;
 
 /// What is added to a balance again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

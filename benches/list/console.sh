@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# How long the pages of the console take with a million keys: each is asked for again and again, one at a time, by an
+# administrator who is signed in. Prints medians, p95 (the overview may take 200 ms, every list 100 ms) and bytes.
+#
+#   benches/list/console.sh            50 of each page: about a minute, after the build and some minutes of filling
+#   benches/list/console.sh --plans    also how Postgres reads for the overview, as auto_explain tells
+#   KEYWARD=target/debug/keyward benches/list/console.sh     a program that is built already
+#
+# TIMES, MANY and FIRST_PORT change what their names say. Needs Linux, psql, curl, and what `keyward dev` needs.
+set -euo pipefail
+# shellcheck source=benches/load/programs.sh
+source "$(dirname "$0")/../load/programs.sh"
+
+TIMES=${TIMES:-50} MANY=${MANY:-1000000} FIRST_PORT=${FIRST_PORT:-18301}
+case ${1:-} in
+  '') plans= ;;
+  --plans) plans=yes ;;
+  *) echo "usage: $0 [--plans]" >&2; exit 2 ;;
+esac
+folder=$(dirname "$0")
+address=http://127.0.0.1:$FIRST_PORT
+jar=$work/cookies
+
+database() { psql --no-psqlrc --quiet --host "$work/data/socket" --username postgres "$@"; }
+
+# page PATH: seconds and bytes. A page that did not come ends everything.
+page() {
+  curl --silent --output /dev/null --cookie "$jar" --write-out '%{http_code} %{time_total} %{size_download}\n' "$address$1" |
+    awk -v page="$1" '$1 != 200 { print page " was answered " $1 > "/dev/stderr"; exit 1 } { print $2, $3 }'
+}
+
+pages() {
+  echo "overview 200 /console/overview"
+  echo "all_keys 100 /console/all/keys"
+  echo "leaked 100 /console/all/keys?leaked=yes"
+  echo "expiring 100 /console/all/keys?state=active&expiring_days=7&used_days=7"
+  echo "never_expire 100 /console/all/keys?state=active&expires=never"
+  echo "unused 100 /console/all/keys?state=active&unused_days=90&sort=createdAt"
+  echo "unlimited 100 /console/all/keys?state=active&limited=no"
+  echo "search 100 /console/all/keys?search=nothing-has-this"
+  echo "owner 100 /console/all/keys?owner=$owner&state=active"
+  echo "owners 100 /console/owners"
+  echo "sessions 100 /console/all/sessions"
+  echo "audit 100 /console/audit?all=1"
+  echo "replicas 100 /console/replicas"
+}
+owner=$(printf '\0owner-1' | base64 | tr -d '=')
+
+build_keyward
+launch keyward env PORT="$FIRST_PORT" "$KEYWARD" dev --data-dir "$work/data"
+wait_for keyward "$address/"
+echo "making $MANY keys" >&2
+database --set keys="$MANY" --set owners=$((MANY / 100)) --file "$folder/keys.sql"
+database --file "$folder/console.sql"
+curl --silent --fail --output /dev/null --cookie-jar "$jar" --header "Origin: $address" --data 'person=admin' "$address/console/sign-in"
+
+if [[ $plans ]]; then
+  database --command "LOAD 'auto_explain'" --command "ALTER SYSTEM SET session_preload_libraries = 'auto_explain'" \
+    --command "ALTER SYSTEM SET auto_explain.log_min_duration = 5" \
+    --command "ALTER SYSTEM SET auto_explain.log_analyze = on" \
+    --command "ALTER SYSTEM SET auto_explain.log_buffers = on" --command "SELECT pg_reload_conf()" >/dev/null
+  end keyward
+  launch keyward env PORT="$FIRST_PORT" KEYWARD__DATABASE__POOL_SIZE=1 "$KEYWARD" dev --data-dir "$work/data"
+  wait_for keyward "$address/"
+  for ((i = 0; i < 10; i++)); do page /console/overview >/dev/null; done
+  sed -n '/duration: .* plan:/,$p' "$work/data/postgres.log" | tail -n 400
+fi
+
+printf '%s\n%-14s %10s %10s %10s %10s\n' "$(circumstances)" page 'p50 ms' 'p95 ms' 'at most' bytes
+while read -r name most path; do
+  for ((i = 0; i < 5; i++)); do page "$path" >/dev/null; done # warm
+  for ((i = 0; i < TIMES; i++)); do page "$path"; done | sort --general-numeric-sort |
+    awk -v name="$name" -v most="$most" '{ seconds[NR] = $1; bytes = $2 } END {
+      printf "%-14s %10.1f %10.1f %10d %10d%s\n", name, seconds[int((NR + 1) / 2)] * 1000,
+        seconds[int(NR * 0.95 + 0.999)] * 1000, most, bytes, seconds[int(NR * 0.95 + 0.999)] * 1000 > most ? "  missed" : ""
+    }'
+done < <(pages)

@@ -1,0 +1,140 @@
+//! Revokes all keys that a query selects, after showing which these are.
+
+use actix_web::{
+    HttpRequest,
+    http::StatusCode,
+    web::{Bytes, Data},
+};
+use askama::Template;
+use time::OffsetDateTime;
+
+use super::{
+    super::view::KeyView,
+    selection::{Chosen, is_narrow, selection},
+};
+use crate::{
+    console::{
+        access::{
+            form::Form,
+            notice::{Done, Notice},
+            visitor::{Area, Visitor},
+        },
+        fault::{Answer, Fault},
+        frame::{Frame, render},
+        services::Console,
+        texts::EN,
+    },
+    domain::{
+        escape::escaped,
+        key_record::KeyState,
+        ledger::Reach,
+        listing::{KeyFilter, KeyOrder, Page},
+        ports::StoreError,
+    },
+    telemetry::outage::millis,
+};
+
+/// The most keys that are revoked by one form. Whoever means more can do it by the API, or in several steps.
+const MOST: u64 = 10_000;
+/// The number of keys that are shown before.
+const SHOWN: u32 = 20;
+/// The number of pages that are read to find these: keys that a search finds may be few among many.
+const PAGES: usize = 10;
+
+#[derive(Template)]
+#[template(path = "matching.html")]
+struct MatchingPage {
+    frame: Frame,
+    area: &'static str,
+    is_all: bool,
+    conditions: Chosen,
+    keys: Vec<KeyView>,
+    count: u64,
+    /// Whether there are more keys than are shown.
+    has_others: bool,
+    /// Whether there are others than when it was asked before.
+    has_changed: bool,
+}
+
+/// `POST /console/keys/matching`: shows which keys it would revoke, and when that is confirmed, revokes them.
+pub(in crate::console) async fn revoke_matching(
+    request: HttpRequest,
+    console: Data<Console>,
+    visitor: Visitor,
+    body: Bytes,
+) -> Answer {
+    let (area, now) = (Area::of(&request), OffsetDateTime::now_utc());
+    let mut form = Form::of(&request, &body, &visitor)?;
+    let caller = visitor.caller(area)?;
+    let outage = |error| Fault::outage(&request, &error);
+    let (filter, _) = selection(&mut form, &caller.reach, now);
+    let reason = form.parsed("reason");
+    let confirmed: Option<u64> = form.parsed("confirmed");
+    form.refuse_problems()?;
+    // A forgotten condition must not revoke every key.
+    if !is_narrow(&filter, &caller.reach) {
+        return Err(Fault::Refused(EN.no_condition.to_owned()));
+    }
+    visitor.demand_fresh()?;
+    let count = console.ledger.count_living(&filter, &caller.reach, now).await.map_err(outage)?;
+    if count == 0 {
+        return Err(Fault::Refused(EN.nothing_matches.to_owned()));
+    }
+    if count > MOST {
+        return Err(Fault::Refused(format!("{} {count}. {} {MOST}.", EN.would_be_revoked, EN.most_at_once)));
+    }
+    // Whoever has seen other keys has not confirmed these.
+    if confirmed == Some(count) {
+        let (asked, reach) = (filter.clone(), caller.reach.clone());
+        let revoked = console.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
+        let revoked = revoked.map_err(|error| Fault::outage(&request, &error))?;
+        let chosen = Chosen::of(&form, &asked, &reach);
+        let conditions: Vec<_> = chosen.given().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        let conditions = conditions.join("&");
+        let ((replicas_confirmed, replicas_expired), took) = (revoked.propagated.replicas(), revoked.propagated.took);
+        let (count, filter, took_ms) = (revoked.count, conditions.as_str(), millis(took));
+        console.gate.host.in_request(&request, &mut || {
+            tracing::info!(count, filter, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
+        });
+        let notice = Notice::counted_everywhere(Done::Keys, revoked.count, &revoked.propagated);
+        return Ok(visitor.go_to_telling(area.path(), &notice));
+    }
+    let keys = some(&console, &filter, &caller.reach, now).await.map_err(outage)?;
+    let page = MatchingPage {
+        has_others: count > keys.len() as u64,
+        frame: visitor.frame(area.here(), EN.are_you_sure),
+        area: area.path(),
+        is_all: area == Area::All,
+        conditions: Chosen::of(&form, &filter, &caller.reach),
+        keys,
+        count,
+        has_changed: confirmed.is_some(),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+/// Some of the keys that would be revoked.
+async fn some(
+    console: &Console,
+    filter: &KeyFilter,
+    reach: &Reach,
+    now: OffsetDateTime,
+) -> Result<Vec<KeyView>, StoreError> {
+    let mut living = filter.clone();
+    if living.states.is_empty() {
+        living.states = KeyState::ALL.into_iter().filter(|state| *state != KeyState::Revoked).collect();
+    }
+    let prefix = console.issuer.keyring.prefix();
+    let (mut keys, mut after) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let page = Page { after, limit: SHOWN };
+        let listed = console.ledger.list(&living, KeyOrder::NEWEST_FIRST, &page, reach, now).await?;
+        keys.extend(listed.items.iter().map(|key| KeyView::new(key, prefix, now)));
+        after = listed.next;
+        if keys.len() >= SHOWN as usize || after.is_none() {
+            break;
+        }
+    }
+    keys.truncate(SHOWN as usize);
+    Ok(keys)
+}

@@ -1,0 +1,94 @@
+//! Which keys a list shows: what a query selects, and the conditions as they were chosen.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    console::{access::form::Form, texts::EN},
+    domain::{
+        key_record::KeyState,
+        ledger::Reach,
+        listing::{KeyFilter, KeyOrder, words},
+    },
+};
+
+/// The conditions of a list, by the names of their fields. Those after the first few are seldom needed.
+const CONDITIONS: [&str; 14] = [
+    "search",
+    "state",
+    "environment",
+    "tag",
+    "scope",
+    "owner",
+    "sort",
+    "expires",
+    "expiring_days",
+    "used_days",
+    "unused_days",
+    "created_days",
+    "limited",
+    "leaked",
+];
+const FIRST: usize = 7;
+
+/// The conditions as they were chosen.
+pub(super) struct Chosen {
+    values: Vec<(&'static str, String)>,
+    /// Whether they leave any key out.
+    pub(super) is_narrow: bool,
+}
+
+impl Chosen {
+    /// The conditions in a query, which selects these keys.
+    pub(super) fn of(form: &Form, filter: &KeyFilter, reach: &Reach) -> Self {
+        let values = CONDITIONS.into_iter().map(|name| (name, form.shown(name))).collect();
+        Self { values, is_narrow: is_narrow(filter, reach) || form.complaint().is_some() }
+    }
+
+    /// The value of a condition, as it was given.
+    pub(super) fn value(&self, name: &str) -> &str {
+        self.values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether there is one of those that are seldom needed.
+    pub(super) fn has_more(&self) -> bool {
+        self.values[FIRST..].iter().any(|(_, value)| !value.is_empty())
+    }
+
+    /// Those that were given, without the order.
+    pub(super) fn given(&self) -> impl Iterator<Item = &(&'static str, String)> {
+        self.values.iter().filter(|(name, value)| !value.is_empty() && *name != "sort")
+    }
+}
+
+/// Whether a filter has a condition besides the reach of whoever asks.
+pub(super) fn is_narrow(filter: &KeyFilter, reach: &Reach) -> bool {
+    filter.narrows() || (*reach == Reach::Any && filter.owner.is_some())
+}
+
+/// The keys that a query selects, and their order. Conditions that make no sense are problems of the form.
+pub(in crate::console) fn selection(form: &mut Form, reach: &Reach, now: OffsetDateTime) -> (KeyFilter, KeyOrder) {
+    let owner = form.owner(reach);
+    let order = form.parsed("sort").filter(|order: &KeyOrder| order.is_possible(owner.as_ref()));
+    let state = form.read("state", |word| {
+        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
+        known.ok_or_else(|| EN.no_such_state.to_owned())
+    });
+    let days = |form: &mut Form, name| form.parsed(name).map(|days: u16| Duration::days(days.into()));
+    let filter = KeyFilter {
+        owner,
+        states: state.into_iter().collect(),
+        environment: form.parsed("environment"),
+        name: None,
+        search: form.parsed("search"),
+        tag: form.parsed("tag"),
+        scope: form.parsed("scope"),
+        expiring_before: days(form, "expiring_days").map(|days| now + days),
+        created_since: days(form, "created_days").map(|days| now - days),
+        unused_since: days(form, "unused_days").map(|days| now - days),
+        used_since: days(form, "used_days").map(|days| now - days),
+        never_expires: form.read("expires", words::never).is_some(),
+        limited: form.read("limited", words::yes_or_no),
+        leaked: form.read("leaked", words::yes_or_no),
+    };
+    (filter, order.unwrap_or(KeyOrder::NEWEST_FIRST))
+}

@@ -1,0 +1,98 @@
+//! The provider says that somebody has signed out there (OpenID Connect Back-Channel Logout 1.0).
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use test_support::{actors::now, client::request, database::execute, replica::Replica};
+
+use crate::{browser::Browser, provider::Service};
+
+/// Sends a logout token, as the provider does: no cookie, no origin.
+pub(crate) async fn tell(replica: &Replica, token: &str) -> u16 {
+    let sent = request(Method::POST, replica.url("/console/back-channel-logout"));
+    let sent = sent.header("content-type", "application/x-www-form-urlencoded").body(format!("logout_token={token}"));
+    let answer = sent.send().await.expect("an answer");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    answer.status().as_u16()
+}
+
+async fn signed_in(service: &Service, person: Value) -> Browser {
+    service.provider.has(person);
+    Browser::signed_in(service).await
+}
+
+#[tokio::test]
+async fn whoever_signs_out_at_the_provider_is_out_here_on_every_replica() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let mut phone = signed_in(&service, json!({ "sub": "alice", "sid": "phone" })).await;
+    let mut laptop = signed_in(&service, json!({ "sub": "alice", "sid": "laptop" })).await;
+    let mut nameless = signed_in(&service, json!({ "sub": "alice" })).await;
+    let mut bob = signed_in(&service, json!({ "sub": "bob", "sid": "phone of bob" })).await;
+    let token = |claims: Value| service.provider.logout_token(&claims);
+
+    assert_eq!(tell(&other, &token(json!({ "sid": "phone" }))).await, 200);
+    assert_eq!(phone.get("/console/keys").await.status, 303);
+    laptop.open("/console/keys").await;
+    // With both, that session, and those of which nobody knows which they are.
+    assert_eq!(tell(&other, &token(json!({ "sub": "alice", "sid": "another" }))).await, 200);
+    assert_eq!(nameless.get("/console/keys").await.status, 303);
+    laptop.open("/console/keys").await;
+    assert_eq!(tell(&other, &token(json!({ "sub": "alice" }))).await, 200);
+    assert_eq!(laptop.get("/console/keys").await.status, 303);
+    bob.open("/console/keys").await;
+    service.replica.prints("signed somebody in").await;
+    other.prints("ended sessions that had ended at the provider").await;
+}
+
+#[tokio::test]
+async fn a_logout_token_ends_no_session_that_began_after_it() {
+    let service = Service::start().await;
+    let token = service.provider.logout_token(&json!({ "sub": "alice" }));
+    let mut alice = Browser::signed_in(&service).await;
+    // Later than clocks may differ.
+    execute(service.database.url(), "UPDATE console_sessions SET signed_in_at = now() + interval '65 seconds'")
+        .await
+        .expect("an update");
+    assert_eq!(tell(&service.replica, &token).await, 200);
+    alice.open("/console/keys").await;
+}
+
+#[tokio::test]
+async fn what_is_no_logout_token_for_us_ends_nothing() {
+    let service = Service::start().await;
+    let mut alice = signed_in(&service, json!({ "sub": "alice", "sid": "s" })).await;
+    let past = now() - 3600;
+    for wrong in [
+        json!({ "events": null }),
+        json!({ "events": { "http://schemas.openid.net/event/other": {} } }),
+        json!({ "events": "http://schemas.openid.net/event/backchannel-logout" }),
+        json!({ "nonce": "n" }),
+        json!({ "jti": null }),
+        json!({ "iat": null }),
+        json!({ "exp": null }),
+        json!({ "exp": past, "iat": past - 60 }),
+        json!({ "aud": "somebody else" }),
+        json!({ "aud": null }),
+        json!({ "iss": "https://another.example" }),
+        json!({ "sub": null }),
+        json!({ "sub": 1 }),
+    ] {
+        let mut claims = json!({ "sub": "alice" });
+        claims.as_object_mut().expect("claims").extend(wrong.as_object().expect("claims").clone());
+        assert_eq!(tell(&service.replica, &service.provider.logout_token(&claims)).await, 400, "{wrong}");
+    }
+    let token = service.provider.logout_token(&json!({ "sub": "alice" }));
+    let (signed, signature) = token.rsplit_once('.').expect("a signature");
+    let mut forged: Vec<char> = signature.chars().collect();
+    forged[3] = if forged[3] == 'A' { 'B' } else { 'A' };
+    let forged = format!("{signed}.{}", forged.into_iter().collect::<String>());
+    let of_api = service.provider.token("alice");
+    for text in [forged.as_str(), of_api.as_str(), "", "x"] {
+        assert_eq!(tell(&service.replica, text).await, 400, "{text}");
+    }
+    alice.open("/console/keys").await;
+    service.replica.prints("refused a logout token").await;
+    // By GET, or where nobody signs in at a provider, there is nothing.
+    let answer = request(Method::GET, service.replica.url("/console/back-channel-logout")).send().await;
+    assert!([404, 405].contains(&answer.expect("an answer").status().as_u16()));
+}
