@@ -48,6 +48,10 @@ const METRICS_BUFFERED_BYTES: usize = 2 * 1024 * 1024;
 /// that idle connections can't keep a reader out.
 const METRICS_SILENCE: Duration = Duration::from_secs(3);
 
+/// The connections for the console alone: those of some dozens of people, or of a proxy. Each page is small.
+pub const CONSOLE_CONNECTIONS: usize = 256;
+const CONSOLE_BUFFERED_BYTES: usize = 16 * 1024 * 1024;
+
 /// Starts serving on `listeners`. The server runs while the returned future is polled, and is stopped through its
 /// handle.
 ///
@@ -73,6 +77,21 @@ pub fn start_metrics(tcp: TcpListener, served: Routes, settings: &Server) -> io:
         ..settings.clone()
     };
     serve(Listeners { tcp, socket: None }, served, routes::configure_metrics, None, &settings)
+}
+
+/// Starts serving the console alone, at an address of its own: on a thread of its own, with the same protection against
+/// clients that send or read slowly.
+///
+/// # Errors
+/// As for [`start`].
+pub fn start_console(tcp: TcpListener, served: Routes, settings: &Server) -> io::Result<RunningServer> {
+    let settings = Server {
+        workers: std::num::NonZeroUsize::MIN,
+        max_connections: CONSOLE_CONNECTIONS.min(settings.max_connections),
+        max_buffered_bytes: CONSOLE_BUFFERED_BYTES.min(settings.max_buffered_bytes),
+        ..settings.clone()
+    };
+    serve(Listeners { tcp, socket: None }, served, routes::configure_console, None, &settings)
 }
 
 fn serve(

@@ -23,6 +23,8 @@ pub enum Access {
     Verifier,
     /// The same, but also by OAuth client authentication: with the key as the password of `Basic`.
     OAuthClient,
+    /// The backend of a product: a JWT or an API key with the scope `keyward:console`, or a JWT with `keyward:admin`.
+    Backend,
     /// A JWT with the scope `keyward:admin`.
     Administrator,
     /// Who may read the metrics: anyone, or with `metrics.token` only who presents it. Only where metrics are served.

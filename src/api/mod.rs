@@ -15,6 +15,7 @@ pub mod wire;
 pub(crate) use self::access::authenticate::OwnRoutes;
 pub use self::handlers::authorize::Authorize;
 pub use self::{
+    application::CONSOLE_CONNECTIONS,
     handlers::{
         audit::{Event, csv_header, csv_lines, ndjson},
         keys::representation::{CreatedKey, Key, RotatedKey},
@@ -27,6 +28,6 @@ pub use self::{
         verify::{KeyQuery, Verification},
     },
     readiness::Readiness,
-    services::Services,
+    services::{ConsoleDoor, Services},
     wire::{actor::read as read_actor, request::bodies::SECONDS_MAX},
 };

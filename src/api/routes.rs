@@ -17,8 +17,8 @@ use super::{
     access::{authenticate, immediate::Immediate, key_check::WithKey, strict},
     endpoint::{Access, Endpoint, Handler, endpoint, for_gateways, with_key},
     handlers::{
-        audit, authorize::GatewayCheck, compatibility, health, keys, metrics, oauth, owner_limits, owners, plans,
-        problem_page, scopes, tokens, top_ups, usage, verify,
+        audit, authorize::GatewayCheck, compatibility, console_sessions, health, keys, metrics, oauth, owner_limits,
+        owners, plans, problem_page, scopes, tokens, top_ups, usage, verify,
     },
     openapi::{self, page},
     paths,
@@ -102,6 +102,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint(Method::PUT, "/v1/admin/plans/{name}", Access::Administrator, |route| route.to(plans::replace)),
     endpoint(Method::DELETE, "/v1/admin/plans/{name}", Access::Administrator, |route| route.to(plans::delete)),
     endpoint(Method::POST, "/v1/admin/tokens/revoke", Access::Administrator, |route| route.to(tokens::revoke)),
+    endpoint(Method::POST, "/v1/console/sessions", Access::Backend, |route| route.to(console_sessions::create)),
     endpoint(Method::POST, paths::INTROSPECT, Access::OAuthClient, |route| route.to(oauth::introspect)),
     endpoint(Method::POST, paths::REVOKE, Access::OAuthClient, |route| route.to(oauth::revoke)),
     endpoint(Method::GET, "/.well-known/oauth-authorization-server", Access::Public(DOCUMENTS), |route| {
@@ -140,6 +141,12 @@ pub(super) fn configure(app: &mut ServiceConfig, services: &Data<Services>) {
 /// Configures the metrics alone, for an address of their own.
 pub(super) fn configure_metrics(app: &mut ServiceConfig, services: &Data<Services>) {
     app.service(resource(METRICS, services));
+    app.default_service(web::to(not_found));
+}
+
+/// Configures what is besides the pages of the console at an address of their own: the way to them.
+pub(super) fn configure_console(app: &mut ServiceConfig, _: &Data<Services>) {
+    app.route("/", web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(page::to_console));
     app.default_service(web::to(not_found));
 }
 

@@ -12,6 +12,7 @@ use crate::{
     auth::{
         Undecided,
         lifecycle::{KeyIssuer, Lifecycle},
+        people::Sessions,
     },
     domain::ports::{StoreError, ledger::KeyLedger, plans::PlanStore, usage::UsageStore},
     protect::{BoundedLog, Gate},
@@ -39,10 +40,20 @@ pub struct Services {
     pub public_url: Option<String>,
     /// Where `/` leads, relative to it; `None`: nowhere.
     pub home: Option<&'static str>,
+    /// The way into the console, if there is one.
+    pub console: Option<ConsoleDoor>,
     /// Decides on gateway requests.
     pub authorize: Authorize,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
+}
+
+/// The way into the console.
+pub struct ConsoleDoor {
+    /// Makes links.
+    pub sessions: Arc<Sessions>,
+    /// The address at which browsers reach the console; `None` if it is the one that they ask for, on this machine.
+    pub public_url: Option<String>,
 }
 
 pub(super) fn services(request: &HttpRequest) -> &Services {

@@ -69,12 +69,13 @@ impl Dev {
         let settings = Settings::load(sources)?;
         let is_ours = postgres.is_some();
         let used = what_is_used(&settings, is_ours, &data_dir);
-        let lives = settings.session_lives()?;
+        let (lives, listen) = (settings.session_lives()?, settings.console_listen()?);
         let mut config = serve::begin(settings, hardened)?;
         // Nobody has to prove who they are, so nobody else may reach it.
-        if config.console.is_none() && config.server.host.is_loopback() {
+        let is_ours_alone = config.server.host.is_loopback() && listen.is_none_or(|own| own.ip().is_loopback());
+        if config.console.is_none() && is_ours_alone {
             let sign_in = ConsoleSignIn::Choice(people(config.jwt.issuer.as_deref().unwrap_or_default())?);
-            config.console = Some(Console { sign_in, sessions: lives });
+            config.console = Some(Console { sign_in, sessions: lives, listen });
         }
         super::runtime()?.block_on(async {
             if is_ours {
@@ -103,7 +104,8 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
     };
     let token = TokenMinter::new(&config.jwt).mint(&request, OffsetDateTime::now_utc())?;
     let greet = |replica: &RunningServer| {
-        let welcome = welcome(replica.address(), token.expose(), has_console, used);
+        let console = has_console.then(|| replica.console_address().unwrap_or(replica.address()));
+        let welcome = welcome(replica.address(), token.expose(), console, used);
         Ok(print_line_unless_closed(welcome)?)
     };
     serve::start_and_run(config, hang_up, at_once, greet).await
@@ -187,8 +189,8 @@ pub(super) fn database(data_dir: &Path) -> anyhow::Result<(&'static str, String)
     Ok(("database.url", url))
 }
 
-fn welcome(address: SocketAddr, token: &str, has_console: bool, used: &str) -> String {
-    let console = if has_console { format!("The console is at http://{address}/console.\n") } else { String::new() };
+fn welcome(address: SocketAddr, token: &str, console: Option<SocketAddr>, used: &str) -> String {
+    let console = console.map(|console| format!("The console is at http://{console}/console.\n")).unwrap_or_default();
     format!(
         r#"
 Keyward is running. Two lines to try in another terminal: make a key, use it.

@@ -118,9 +118,8 @@ struct Set {
 }
 
 fn plan_credits(text: &str) -> Result<PlanCredits, String> {
-    let asked = credits::read(text)?;
-    let amount = asked.remaining.ok_or("begin with a number: the balance of an owner who is put on the plan")?;
-    Ok(PlanCredits { amount, max: asked.max.flatten(), refill: asked.refill.flatten() })
+    let credits = PlanCredits::asked(&credits::read(text)?);
+    credits.ok_or_else(|| "begin with a number: the balance of an owner who is put on the plan".to_owned())
 }
 
 /// The API has whole seconds.
@@ -165,8 +164,6 @@ async fn list(desk: &Desk, json: bool) -> anyhow::Result<()> {
 impl Set {
     async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let scopes = if self.no_scopes { Some(Scopes::default()) } else { given(values::scopes(&self.scope)?) };
-        let is_named = |one: &Environment| self.environment.contains(one);
-        let environments: Vec<_> = Environment::ALL.into_iter().filter(is_named).collect();
         let change = PlanChange {
             name: self.name.clone(),
             description: self.description,
@@ -176,7 +173,7 @@ impl Set {
                 max_keys: self.max_keys,
                 max_lifetime: self.max_lifetime,
                 scopes,
-                environments: Some(environments).filter(|all| !all.is_empty()),
+                environments: Caps::only(&self.environment).ok(),
             },
             preconditions: Preconditions::default(),
             at: now(),

@@ -1,6 +1,6 @@
 //! The section `[console]`: the pages for people, and how they sign in.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{Jwt, loading::Check, server::origin_fault};
 use crate::domain::{secret::SecretString, session::Person};
@@ -15,6 +15,8 @@ pub struct Console {
     pub sign_in: ConsoleSignIn,
     /// How long a session lasts.
     pub sessions: SessionLives,
+    /// The address at which the pages are served; `None`: where the API is.
+    pub listen: Option<SocketAddr>,
 }
 
 /// How people sign in.
@@ -32,6 +34,8 @@ pub struct SessionLives {
     pub idle: Duration,
     /// In any case.
     pub longest: Duration,
+    /// In any case, if a product has handed its person over.
+    pub handed_over: Duration,
     /// How recently somebody must have signed in to do what is dangerous; `None`: any session may.
     pub fresh: Option<Duration>,
 }
@@ -56,27 +60,35 @@ impl SessionLives {
         let idle = check.duration("console.session_idle", "1m", "7d");
         let longest = check.duration("console.session_max", "5m", "30d");
         let fresh = check.duration("console.fresh_sign_in", "0s", "1d");
+        let handed_over = check.duration("console.handed_over_max", "1m", "12h");
         let (idle, longest) = (idle?, longest?);
         if idle > longest {
             check.problem("console.session_idle", "is longer than console.session_max");
             return None;
         }
-        Some(Self { idle, longest, fresh: Some(fresh?).filter(|fresh| !fresh.is_zero()) })
+        Some(Self { idle, longest, handed_over: handed_over?, fresh: Some(fresh?).filter(|fresh| !fresh.is_zero()) })
     }
 }
 
 impl Console {
+    /// The address of its own; within, `None` if there is none. `None` after its problems were recorded.
+    pub(super) fn read_listen(check: &mut Check<'_>) -> Option<Option<SocketAddr>> {
+        check.listen("console.listen", 3001)
+    }
+
     /// The section; within, `None` if there are no pages. `None` after its problems were recorded. All of it is read before
     /// the first `?`.
     pub(super) fn read(check: &mut Check<'_>, jwt: Option<&Jwt>, public_url: Option<&str>) -> Option<Option<Self>> {
         let enabled: Option<bool> = check.value("console.enabled", "true or false");
         let sessions = SessionLives::read(check);
+        let listen = Self::read_listen(check);
+        let own_url = check.text("console.public_url", TEXT_MAX);
         let issuer = check.text("console.openid.issuer", TEXT_MAX);
         let client_id = check.text("console.openid.client_id", TEXT_MAX);
         let client_secret = check.secret("console.openid.client_secret");
         let scopes = check.list("console.openid.scopes", SCOPES_MAX, TEXT_MAX);
         let (sessions, issuer, client_id) = (sessions?, issuer?, client_id?);
-        let (client_secret, scopes) = (client_secret?, scopes?);
+        let (client_secret, scopes, listen, own_url) = (client_secret?, scopes?, listen?, own_url?);
         if !enabled? {
             return Some(None);
         }
@@ -93,10 +105,15 @@ impl Console {
                 "is none of jwt.issuers: give it a table there, so that people own the same keys here and with their tokens",
             );
         }
-        let public_url = public_url.unwrap_or_default().trim_end_matches('/').to_owned();
+        // At an address of its own, the console has an origin of its own.
+        let (setting, public_url) = match own_url.as_str() {
+            "" => ("server.public_url", public_url.unwrap_or_default()),
+            own => ("console.public_url", own),
+        };
+        let public_url = public_url.trim_end_matches('/').to_owned();
         if !is_origin(&public_url) {
             check.problem(
-                "server.public_url",
+                setting,
                 "is not https:// with a host and nothing else: the console needs the address at which browsers reach it",
             );
         }
@@ -105,7 +122,7 @@ impl Console {
         }
         let client_secret = (!client_secret.is_empty()).then(|| SecretString::from(client_secret));
         let sign_in = OpenIdClient { issuer, client_id, client_secret, scopes, public_url };
-        Some(Some(Self { sign_in: ConsoleSignIn::OpenId(sign_in), sessions }))
+        Some(Some(Self { sign_in: ConsoleSignIn::OpenId(sign_in), sessions, listen }))
     }
 }
 

@@ -28,24 +28,11 @@ impl Metrics {
     /// The section, or `None` after its problems were recorded. All of it is read before the first `?`.
     pub(super) fn read(check: &mut Check<'_>) -> Option<Self> {
         let enabled = check.value("metrics.enabled", "true or false");
-        let listen = listen(check);
+        let listen = check.listen("metrics.listen", 9464);
         let token = token(check);
         let sample_every = check.duration("metrics.sample_every", "10s", "1h");
         Some(Self { enabled: enabled?, listen: listen?, token: token?, sample_every: sample_every? })
     }
-}
-
-fn listen(check: &mut Check<'_>) -> Option<Option<SocketAddr>> {
-    let setting = "metrics.listen";
-    let text = check.text(setting, 64)?;
-    if text.is_empty() {
-        return Some(None);
-    }
-    let address = text.parse().ok();
-    if address.is_none() {
-        check.problem(setting, format!("is {text:?}, not an address with a port such as 127.0.0.1:9464 or [::]:9464"));
-    }
-    address.map(Some)
 }
 
 fn token(check: &mut Check<'_>) -> Option<Option<SecretString>> {

@@ -150,6 +150,14 @@ impl Settings {
         self.section(SessionLives::read)
     }
 
+    /// The console's own address, if it has one.
+    ///
+    /// # Errors
+    /// The problems of this setting, and unknown settings.
+    pub fn console_listen(&self) -> Result<Option<std::net::SocketAddr>, Problems> {
+        self.section(Console::read_listen)
+    }
+
     /// The section `[hashing]`.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use super::{
     services::Console,
     texts::EN,
 };
+use crate::domain::session::ReturnAddress;
 
 /// The result of a handler.
 pub(super) type Answer = Result<HttpResponse, Fault>;
@@ -36,6 +37,12 @@ pub(crate) enum Fault {
     /// They have signed in too long ago for what they want to do.
     #[error("not signed in recently")]
     NotFresh,
+    /// They were handed over too long ago for what they want to do.
+    #[error("not handed over recently")]
+    ComeAgain(Option<ReturnAddress>),
+    /// The link does not work, or not any more.
+    #[error("a link that does not work")]
+    LinkOver,
     /// Signing in has not succeeded.
     #[error("could not sign in")]
     SignIn,
@@ -92,6 +99,8 @@ impl Fault {
             Self::NotSignedIn(_) => (EN.sign_in, ""),
             Self::SessionOver => (EN.session_over, EN.session_over_text),
             Self::NotFresh => (EN.not_fresh, EN.not_fresh_text),
+            Self::ComeAgain(_) => (EN.come_again, EN.come_again_text),
+            Self::LinkOver => (EN.link_over, EN.link_over_text),
             Self::SignIn => (EN.not_signed_in, EN.not_signed_in_text),
             Self::Forbidden => (EN.forbidden, EN.forbidden_text),
             Self::NotFound => (EN.not_found, EN.not_found_text),
@@ -114,15 +123,21 @@ struct FaultPage<'a> {
     again: bool,
     /// Whether nobody is signed in.
     is_out: bool,
+    /// Where whoever was handed over came from.
+    from: Option<&'a ReturnAddress>,
 }
 
 impl ResponseError for Fault {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotSignedIn(_) => StatusCode::SEE_OTHER,
-            Self::SessionOver | Self::NotFresh | Self::SignIn | Self::Forbidden | Self::OtherSite => {
-                StatusCode::FORBIDDEN
-            }
+            Self::SessionOver
+            | Self::NotFresh
+            | Self::ComeAgain(_)
+            | Self::SignIn
+            | Self::Forbidden
+            | Self::OtherSite => StatusCode::FORBIDDEN,
+            Self::LinkOver => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::KeyInAddress => StatusCode::BAD_REQUEST,
@@ -141,7 +156,11 @@ impl ResponseError for Fault {
         let (title, text) = self.texts();
         let again = matches!(self, Self::NotFresh);
         let is_out = matches!(self, Self::SignIn | Self::SessionOver);
-        let page = FaultPage { frame: Frame::bare(title), text, again, is_out };
+        let from = match self {
+            Self::ComeAgain(from) => from.as_ref(),
+            _ => None,
+        };
+        let page = FaultPage { frame: Frame::bare(title), text, again, is_out, from };
         let mut response = render(self.status_code(), &page);
         if matches!(self, Self::Unavailable) {
             response.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("1"));

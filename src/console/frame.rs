@@ -14,6 +14,7 @@ use super::{
 use crate::domain::{
     api_key::Keyring,
     listing::{Place, cursor},
+    session::HandedOver,
     timestamp,
 };
 
@@ -36,6 +37,8 @@ pub(super) struct Frame {
 pub(super) struct Shown {
     pub(super) name: String,
     pub(super) is_administrator: bool,
+    /// How a product handed them over.
+    pub(super) handed_over: Option<HandedOver>,
     pub(super) form_token: String,
 }
 

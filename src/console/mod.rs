@@ -2,13 +2,16 @@
 //!
 //! - `access`: who asks, and whether it is our own page that does: cookies, sessions, forms, headers
 //! - `frame`: what all pages have in common; `fault`: what is shown instead of a page; `texts`: every word
-//! - `sign_in`: signing in and out
+//! - `people`: signing in and out, links with which products hand their customers over, sessions
 //! - `keys`: lists of keys, new keys, one key and what is done to it
-//! - `usage`, `audit`, `sessions`, `owners`, `replicas`: the other pages; `chart`: uses as a drawing
+//! - `plans`: plans, for administrators and of whoever is signed in; `owners`: owners, for administrators
+//! - `allowance`: limits and credits in forms and on pages
+//! - `usage`, `audit`, `replicas`: the other pages; `chart`: uses as a drawing
 //! - `staff`: further pages of administrators
 //! - `assets`: the style sheet and the script
 
 mod access;
+mod allowance;
 mod assets;
 mod audit;
 mod chart;
@@ -16,11 +19,11 @@ mod fault;
 mod frame;
 mod keys;
 mod owners;
+mod people;
+mod plans;
 mod replicas;
 mod routes;
 mod services;
-mod sessions;
-mod sign_in;
 mod staff;
 mod texts;
 mod usage;

@@ -7,7 +7,10 @@ use actix_web::{
 };
 
 use super::{
-    access::headers, assets, audit, fault, keys, owners, replicas, services::Console, sessions, sign_in, staff, usage,
+    access::headers::{self, HANDED_OVER},
+    assets, audit, fault, keys, owners, people, plans, replicas,
+    services::Console,
+    staff, usage,
 };
 
 /// Adds the pages to an application.
@@ -15,15 +18,16 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     app.app_data(console.clone());
     app.service(web::resource("/console/assets/{version}/{name}").route(page().to(assets::show)));
     // Sent by the provider, and not by a page of ours.
-    app.service(web::resource("/console/back-channel-logout").route(web::post().to(sign_in::signed_out_there)));
+    app.service(web::resource("/console/back-channel-logout").route(web::post().to(people::signed_out_there)));
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
         .service(web::resource("").route(page().to(keys::home)))
-        .service(web::resource("/sign-in").route(page().to(sign_in::begin)).route(web::post().to(sign_in::choose)))
-        .service(web::resource("/signed-in").route(page().to(sign_in::finish)))
-        .service(web::resource("/sign-out").route(web::post().to(sign_in::sign_out)))
-        .service(web::resource("/signed-out").route(page().to(sign_in::signed_out)))
-        .service(web::resource("/sessions").route(page().to(sessions::list)).route(web::post().to(sessions::end)))
+        .service(web::resource("/sign-in").route(page().to(people::begin)).route(web::post().to(people::choose)))
+        .service(web::resource("/signed-in").route(page().to(people::finish)))
+        .service(web::resource("/sign-out").route(web::post().to(people::sign_out)))
+        .service(web::resource("/signed-out").route(page().to(people::signed_out)))
+        .service(web::resource(HANDED_OVER).route(page().to(people::ask)).route(web::post().to(people::accept)))
+        .service(web::resource("/sessions").route(page().to(people::list)).route(web::post().to(people::end)))
         .service(web::resource("/usage").route(page().to(usage::show)))
         .service(web::resource("/audit").route(page().to(audit::list)))
         .service(web::resource("/search").route(web::post().to(keys::search)))
@@ -34,7 +38,11 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
         )
         .service(web::resource("/replicas").route(page().to(replicas::list)))
         .service(web::resource("/owners").route(page().to(owners::list)))
-        .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::switch)))
+        .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::change)))
+        .service(web::resource("/plan").route(page().to(plans::show_own)))
+        .service(web::resource("/plans").route(page().to(plans::list)).route(web::post().to(plans::create)))
+        .service(web::resource("/plans/new").route(page().to(plans::ask)))
+        .service(web::resource("/plans/one").route(page().to(plans::show)).route(web::post().to(plans::change)))
         // Keys of whoever is signed in, and for administrators those of everybody.
         .configure(|scope| of_keys(scope, "/keys"))
         .configure(|scope| of_keys(scope, "/all/keys"))

@@ -10,7 +10,10 @@ use crate::{
         people::{Sessions, SignIn},
     },
     domain::{
-        ports::{ledger::KeyLedger, limits::LimitStore, replicas::ReplicaDirectory, usage::UsageStore},
+        ports::{
+            ledger::KeyLedger, limits::LimitStore, plans::PlanStore, replicas::ReplicaDirectory, reports::PageReports,
+            usage::UsageStore,
+        },
         session::Person,
     },
     protect::{BoundedLog, Gate},
@@ -26,6 +29,10 @@ pub(crate) struct Console {
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// Reads keys, owners and the audit.
     pub(crate) ledger: Arc<dyn KeyLedger>,
+    /// Reads plans.
+    pub(crate) plans: Arc<dyn PlanStore>,
+    /// Reads what only pages show.
+    pub(crate) reports: Arc<dyn PageReports>,
     /// Reports usage.
     pub(crate) usage: Arc<dyn UsageStore>,
     /// What is left of limits.
@@ -33,13 +40,15 @@ pub(crate) struct Console {
     /// The replicas, for administrators.
     pub(crate) replicas: Arc<dyn ReplicaDirectory>,
     /// Who is signed in.
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Arc<Sessions>,
     /// How people sign in.
     pub(crate) sign_in: SignInWay,
     /// Bounds the log of refused sign-ins.
     pub(crate) refusals: BoundedLog,
     /// The address at which browsers reach the console; `None` if it is the one that they ask for, on this machine.
     pub(crate) public_url: Option<String>,
+    /// The address at which clients reach the API; `None` if it is that of the console.
+    pub(crate) api_url: Option<String>,
 }
 
 /// How people sign in.
@@ -55,6 +64,11 @@ impl Console {
     pub(super) fn address(&self, request: &HttpRequest) -> String {
         let asked = || request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", asked()))
+    }
+
+    /// The address at which clients reach the API.
+    pub(super) fn api_address(&self, request: &HttpRequest) -> String {
+        self.api_url.clone().unwrap_or_else(|| self.address(request))
     }
 
     /// Whether browsers reach the console with TLS.

@@ -81,11 +81,13 @@ pub enum Action {
     SubjectTokensRevoked,
     /// An administrator ended sessions of the console.
     SessionsEnded,
+    /// A link was made that opens a session of an owner in the console.
+    SessionHandedOver,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::KeyCreated,
         Self::KeyUpdated,
         Self::KeyRotated,
@@ -104,6 +106,7 @@ impl Action {
         Self::TokenRevoked,
         Self::SubjectTokensRevoked,
         Self::SessionsEnded,
+        Self::SessionHandedOver,
     ];
 
     /// The word in the database and in responses.
@@ -127,6 +130,7 @@ impl Action {
             Self::TokenRevoked => "token.revoked",
             Self::SubjectTokensRevoked => "subject.tokens_revoked",
             Self::SessionsEnded => "sessions.ended",
+            Self::SessionHandedOver => "session.handed_over",
         }
     }
 

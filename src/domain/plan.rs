@@ -8,10 +8,11 @@ use time::OffsetDateTime;
 
 use super::{
     api_key::Environment,
-    limits::{CreditRules, LimitName, Limits, Refill},
+    limits::{AskedCredits, CreditRules, Credits, LimitName, Limits, Refill},
     role::Role,
     scope::Scopes,
     text::KeyDescription,
+    timestamp::SECONDS_MAX,
 };
 
 /// The maximum number of plans. Services have a handful; a thousand leave room for plans of single customers, and keep a list
@@ -76,6 +77,11 @@ pub struct PlanCredits {
 }
 
 impl PlanCredits {
+    /// Those that somebody asks for; `None` without a balance.
+    pub fn asked(asked: &AskedCredits) -> Option<Self> {
+        Some(Self { amount: asked.remaining?, max: asked.max.flatten(), refill: asked.refill.flatten() })
+    }
+
     /// The rules of an owner's balance. No owner can change what a plan gives.
     pub fn rules(&self) -> CreditRules {
         CreditRules { max: self.max, refill: self.refill, set_by: Role::Administrator }
@@ -116,6 +122,48 @@ pub struct Caps {
     pub scopes: Option<Scopes>,
     /// The environments of keys, without duplicates.
     pub environments: Option<Vec<Environment>>,
+}
+
+/// A cap that no plan can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCap {
+    /// The number of keys.
+    #[error("must be a whole number from 1 to {PLAN_KEYS_MAX}")]
+    Keys,
+    /// The lifetime.
+    #[error("must be a whole number of seconds from 1 to {SECONDS_MAX}")]
+    Lifetime,
+    /// No environment.
+    #[error("names none: leave it out to allow all")]
+    Environments,
+}
+
+impl Caps {
+    /// A cap on the number of keys.
+    ///
+    /// # Errors
+    /// [`InvalidCap::Keys`].
+    pub fn most_keys(number: u64) -> Result<u32, InvalidCap> {
+        u32::try_from(number).ok().filter(|number| (1..=PLAN_KEYS_MAX).contains(number)).ok_or(InvalidCap::Keys)
+    }
+
+    /// A cap on lifetimes.
+    ///
+    /// # Errors
+    /// [`InvalidCap::Lifetime`].
+    pub fn longest(seconds: u64) -> Result<Duration, InvalidCap> {
+        let is_possible = (1..=SECONDS_MAX).contains(&seconds);
+        if is_possible { Ok(Duration::from_secs(seconds)) } else { Err(InvalidCap::Lifetime) }
+    }
+
+    /// The environments that are named, each once.
+    ///
+    /// # Errors
+    /// [`InvalidCap::Environments`] if there are none.
+    pub fn only(named: &[Environment]) -> Result<Vec<Environment>, InvalidCap> {
+        let environments: Vec<_> = Environment::ALL.into_iter().filter(|one| named.contains(one)).collect();
+        if environments.is_empty() { Err(InvalidCap::Environments) } else { Ok(environments) }
+    }
 }
 
 /// A plan as it is stored.
@@ -189,6 +237,8 @@ pub struct Allotment {
     pub plan: Option<(Plan, AssignedBy)>,
     /// The limits that all keys of the owner share: those of the owner, and those of the plan that they don't replace.
     pub limits: Limits,
+    /// The credits that all keys of the owner share, as they are now.
+    pub credits: Option<Credits>,
 }
 
 #[cfg(test)]

@@ -17,8 +17,10 @@ pub const SCOPES_MAX: usize = 100;
 pub const ADMIN_SCOPE: &str = "keyward:admin";
 /// The right to check whether keys are valid, for services. Tokens and keys can have it.
 pub const VERIFY_SCOPE: &str = "keyward:verify";
+/// The right to hand people over to the console, for the services of a product. Tokens and keys can have it.
+pub const CONSOLE_SCOPE: &str = "keyward:console";
 /// All rights on Keyward itself that there are.
-pub const KEYWARD_SCOPES: [&str; 2] = [ADMIN_SCOPE, VERIFY_SCOPE];
+pub const KEYWARD_SCOPES: [&str; 3] = [ADMIN_SCOPE, VERIFY_SCOPE, CONSOLE_SCOPE];
 /// The prefix of scopes that are rights on Keyward itself. Nobody can grant one without having it.
 const RESERVED: &str = "keyward:";
 

@@ -1,11 +1,12 @@
 //! Puts the console together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use actix_web::web::Data;
 
+use super::listen::address_for_operators;
 use crate::{
-    api::application::Pages,
+    api::{ConsoleDoor, application::Pages},
     auth::{
         jwt::{IdTokenVerifier, LogoutTokenVerifier, RemoteKeys},
         lifecycle::KeyIssuer,
@@ -18,8 +19,62 @@ use crate::{
     store::Store,
 };
 
-/// How people sign in. `remote` has the keys of issuers that publish them.
-pub(super) fn sign_in(
+/// What the console has in common with the rest of a replica.
+pub(super) struct Shared<'a> {
+    pub(super) gate: &'a Arc<Gate>,
+    pub(super) issuer: &'a Arc<KeyIssuer>,
+    pub(super) store: &'a Arc<Store>,
+    pub(super) jwt: &'a Jwt,
+    /// The keys of issuers that publish them.
+    pub(super) remote_keys: &'a HashMap<String, Arc<RemoteKeys>>,
+}
+
+/// Where Keyward is reached.
+pub(super) struct Addresses<'a> {
+    /// Where the API listens.
+    pub(super) api: SocketAddr,
+    /// Where clients reach it, if configured.
+    pub(super) public_url: Option<&'a str>,
+    /// Where the console listens, if at an address of its own.
+    pub(super) own: Option<SocketAddr>,
+}
+
+/// The pages, to be added to an application, and the way into them.
+pub(super) fn open(
+    console: config::Console,
+    addresses: &Addresses<'_>,
+    shared: Shared<'_>,
+) -> anyhow::Result<(Pages, ConsoleDoor)> {
+    let Shared { gate, issuer, store, jwt, remote_keys } = shared;
+    let (sign_in, public_url) = sign_in(console.sign_in, jwt, remote_keys)?;
+    let sessions = Arc::new(Sessions::new(store.clone(), console.sessions));
+    // On this machine, where no address is configured, each listener is at its own.
+    let own = addresses.own.map(|own| format!("http://{own}"));
+    let door = ConsoleDoor { sessions: Arc::clone(&sessions), public_url: public_url.clone().or(own) };
+    let api_url = addresses.public_url.map(|url| url.trim_end_matches('/').to_owned());
+    let api_listens = addresses.own.map(|_| format!("http://{}", address_for_operators(addresses.api)));
+    let console = Console {
+        gate: Arc::clone(gate),
+        issuer: Arc::clone(issuer),
+        lifecycle: Arc::clone(&gate.lifecycle),
+        ledger: store.clone(),
+        plans: store.clone(),
+        reports: store.clone(),
+        usage: store.clone(),
+        limits: store.clone(),
+        replicas: store.clone(),
+        sessions,
+        sign_in,
+        refusals: BoundedLog::default(),
+        public_url,
+        api_url: api_url.or(api_listens),
+    };
+    let console = Data::new(console);
+    Ok((Arc::new(move |app| console::configure(app, &console)), door))
+}
+
+/// How people sign in, and the address at which browsers reach the console, if that is configured.
+fn sign_in(
     settings: ConsoleSignIn,
     jwt: &Jwt,
     remote: &HashMap<String, Arc<RemoteKeys>>,
@@ -35,32 +90,4 @@ pub(super) fn sign_in(
     let provider = Arc::new(HttpProvider::new(issuer, &client)?);
     let sign_in = SignIn::new(provider, verifier, logout, client.client_id, &client.scopes, &client.public_url);
     Ok((SignInWay::OpenId(sign_in), Some(client.public_url)))
-}
-
-/// The pages, to be added to an application.
-pub(super) fn pages(
-    (sign_in, public_url): (SignInWay, Option<String>),
-    lives: config::SessionLives,
-    gate: Arc<Gate>,
-    issuer: Arc<KeyIssuer>,
-    store: Arc<Store>,
-) -> Pages {
-    let lifecycle = Arc::clone(&gate.lifecycle);
-    let sessions = Sessions::new(store.clone(), lives);
-    let refusals = BoundedLog::default();
-    let console = Console {
-        gate,
-        issuer,
-        lifecycle,
-        ledger: store.clone(),
-        usage: store.clone(),
-        limits: store.clone(),
-        replicas: store,
-        sessions,
-        sign_in,
-        refusals,
-        public_url,
-    };
-    let console = Data::new(console);
-    Arc::new(move |app| console::configure(app, &console))
 }

@@ -1,11 +1,17 @@
-//! The address that the server listens on.
+//! The addresses that a replica listens on: the API's, and those of the metrics and of the console, if they have their own.
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
 };
 
-use crate::config::Server;
+use actix_web::dev::{Server as HttpServer, ServerHandle};
+use anyhow::Context;
+
+use crate::{
+    api::application::{self, Routes},
+    config::Server,
+};
 
 /// Takes the address of the settings.
 pub(super) fn listen(settings: &Server) -> anyhow::Result<TcpListener> {
@@ -33,4 +39,84 @@ pub(super) fn address_for_operators(address: SocketAddr) -> String {
         return address.to_string();
     }
     format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), address.port())
+}
+
+/// A server besides the API's. Its failure is logged, and ends nothing else.
+pub(super) struct SideServer(ServerHandle);
+
+/// The console at an address of its own.
+pub(super) struct OwnConsole {
+    address: SocketAddr,
+    server: SideServer,
+}
+
+impl SideServer {
+    /// Listens there, if anywhere. Connections wait until they are served. `what` is served; `setting` names the address.
+    ///
+    /// # Errors
+    /// If the address can't be used; the message contains the remedy.
+    pub(super) fn listen(
+        address: Option<SocketAddr>,
+        what: &str,
+        setting: &str,
+    ) -> anyhow::Result<Option<TcpListener>> {
+        let Some(address) = address else { return Ok(None) };
+        let remedy =
+            || format!("cannot listen on {address} for {what}: set {setting} to a free address of this machine");
+        Ok(Some(TcpListener::bind(address).with_context(remedy)?))
+    }
+
+    /// Serves until it is stopped, in the current runtime. `failed` logs that it has failed.
+    fn serve(server: HttpServer, failed: fn(&io::Error)) -> Self {
+        let handle = server.handle();
+        tokio::spawn(async move {
+            if let Err(error) = server.await {
+                failed(&error);
+            }
+        });
+        Self(handle)
+    }
+
+    /// Stops at once.
+    pub(super) async fn stop(self) {
+        self.0.stop(false).await;
+    }
+}
+
+/// Serves the metrics until the server is stopped, in the current runtime.
+///
+/// # Errors
+/// If the listener can't be used.
+pub(super) fn serve_metrics(tcp: TcpListener, routes: Routes, settings: &Server) -> anyhow::Result<SideServer> {
+    let address = tcp.local_addr().context("the address of the metrics")?;
+    let server = SideServer::serve(application::start_metrics(tcp, routes, settings)?, |error| {
+        tracing::error!(%error, "the server of the metrics failed; they can't be read any more");
+    });
+    tracing::info!(%address, "metrics are served");
+    Ok(server)
+}
+
+impl OwnConsole {
+    /// Serves the console until the server is stopped, in the current runtime.
+    ///
+    /// # Errors
+    /// If the listener can't be used.
+    pub(super) fn serve(tcp: TcpListener, routes: Routes, settings: &Server) -> anyhow::Result<Self> {
+        let address = tcp.local_addr().context("the address of the console")?;
+        let server = SideServer::serve(application::start_console(tcp, routes, settings)?, |error| {
+            tracing::error!(%error, "the server of the console failed; its pages can't be reached any more");
+        });
+        tracing::info!(%address, "the console is served");
+        Ok(Self { address, server })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops once the requests under way are answered, as far as the server's settings allow.
+    pub(super) async fn stop(self) {
+        self.server.0.stop(true).await;
+    }
 }

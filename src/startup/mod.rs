@@ -3,9 +3,9 @@
 //! - `compose`: the common parts of every replica; `console`: the pages for people
 //! - `examination`: whether issuers can be reached, for `keyward doctor`
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
-//! - `metrics`: gathers what all parts count; `metrics_port`: serves it at an address of its own
-//! - `server`: a replica that serves Keyward's own routes (`RunningServer`); `listen`: its address
-//! - `socket`: the optional Unix socket
+//! - `metrics`: gathers what all parts count
+//! - `server`: a replica that serves Keyward's own routes (`RunningServer`); `listen`: its addresses
+//! - `socket`: the optional Unix socket; `stop`: how a replica stops
 
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the server makes keys, too"))]
 mod compose;
@@ -19,15 +19,12 @@ mod listen;
 #[cfg(feature = "server")]
 mod metrics;
 #[cfg(feature = "server")]
-mod metrics_port;
-#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod socket;
+#[cfg(feature = "server")]
+mod stop;
 
 pub use self::library::{ConnectError, Settings};
 #[cfg(feature = "server")]
-pub use self::{
-    examination::examine_issuers,
-    server::{RunningServer, Stop},
-};
+pub use self::{examination::examine_issuers, server::RunningServer, stop::Stop};

@@ -1,6 +1,12 @@
 //! The server: a replica that serves Keyward's own routes.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::dev::Server as HttpServer;
 use anyhow::Context;
@@ -10,11 +16,11 @@ use uuid::Uuid;
 
 use super::{
     compose::{Composed, Housekeeping, Member, Sections, compose},
-    console,
-    listen::{address_for_operators, listen},
+    console::{self, Addresses, Shared},
+    listen::{OwnConsole, SideServer, address_for_operators, listen, serve_metrics},
     metrics::{Samples, Sources},
-    metrics_port::MetricsServer,
     socket::SocketFile,
+    stop::{Stop, drain},
 };
 use crate::{
     api::{
@@ -43,21 +49,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The time limit for sending the last spans.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// First be unready for `server.unready_period`, so that load balancers stop sending requests.
-    AfterUnready,
-    /// Start draining immediately: no load balancer uses this replica.
-    AtOnce,
-}
-
 /// A replica that listens, and answers liveness checks.
 pub struct RunningServer {
     address: SocketAddr,
     socket: Option<SocketFile>,
     server: HttpServer,
-    metrics_server: Option<MetricsServer>,
+    metrics_server: Option<SideServer>,
+    console: Option<OwnConsole>,
     collector: Option<Collector>,
     /// Where to put samples of the database, and how often; `None` without metrics.
     sampling: Option<(Arc<Samples>, Duration)>,
@@ -110,7 +108,11 @@ impl RunningServer {
         let lease = coherence.lease;
         let authorize = authorizer(authorize, hang_up)?;
         let tcp = listen(&settings)?;
-        let metrics_tcp = metrics.listen.filter(|_| metrics.enabled).map(MetricsServer::listen).transpose()?;
+        let metrics_listen = metrics.listen.filter(|_| metrics.enabled);
+        let metrics_tcp = SideServer::listen(metrics_listen, "the metrics", "metrics.listen")?;
+        let console_listen = console.as_ref().and_then(|console| console.listen);
+        let console_tcp = SideServer::listen(console_listen, "the console", "console.listen")?;
+        let console_address = console_tcp.as_ref().map(TcpListener::local_addr).transpose()?;
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
         let store = Store::new(&database)?;
@@ -152,12 +154,10 @@ impl RunningServer {
         });
         let issuer = KeyIssuer { lifecycle: Arc::clone(&lifecycle), keyring, hasher, environment: keys.environment };
         let issuer = Arc::new(issuer);
-        let mut pages = None;
-        if let Some(console) = console {
-            let sign_in = console::sign_in(console.sign_in, &jwt, &remote_keys)?;
-            let (gate, issuer) = (Arc::clone(&gate), Arc::clone(&issuer));
-            pages = Some(console::pages(sign_in, console.sessions, gate, issuer, store.clone()));
-        }
+        let shared = Shared { gate: &gate, issuer: &issuer, store: &store, jwt: &jwt, remote_keys: &remote_keys };
+        let addresses = Addresses { api: address, public_url: settings.public_url.as_deref(), own: console_address };
+        let opened = console.map(|console| console::open(console, &addresses, shared)).transpose()?;
+        let (pages, door) = opened.unzip();
         let services = Arc::new(Services {
             gate,
             broken_answers: BoundedLog::default(),
@@ -167,7 +167,12 @@ impl RunningServer {
             usage: store.clone(),
             lifecycle,
             public_url: settings.public_url.clone(),
-            home: if pages.is_some() { Some("console") } else { settings.docs_at_root.then_some("docs/") },
+            home: if pages.is_some() && console_tcp.is_none() {
+                Some("console")
+            } else {
+                settings.docs_at_root.then_some("docs/")
+            },
+            console: door,
             authorize,
             readiness: Arc::clone(&readiness),
         });
@@ -179,16 +184,22 @@ impl RunningServer {
             log_requests: log.requests,
             pages,
         };
-        let (here, metrics_server) = match metrics_tcp {
-            Some(tcp) => (None, Some(MetricsServer::serve(tcp, routes(page, None), &settings)?)),
+        let (metrics_here, metrics_server) = match metrics_tcp {
+            Some(tcp) => (None, Some(serve_metrics(tcp, routes(page, None), &settings)?)),
             None => (page, None),
         };
-        let server = api::application::start(Listeners { tcp, socket: by_socket }, routes(here, pages), &settings)?;
+        let (pages_here, console) = match console_tcp {
+            Some(tcp) => (None, Some(OwnConsole::serve(tcp, routes(None, pages), &settings)?)),
+            None => (pages, None),
+        };
+        let served = routes(metrics_here, pages_here);
+        let server = api::application::start(Listeners { tcp, socket: by_socket }, served, &settings)?;
         Ok(Self {
             address,
             socket,
             server,
             metrics_server,
+            console,
             collector,
             sampling: samples.map(|samples| (samples, metrics.sample_every)),
             readiness,
@@ -241,12 +252,17 @@ impl RunningServer {
         self.address
     }
 
+    /// The address at which the console is, if it has one of its own.
+    pub fn console_address(&self) -> Option<SocketAddr> {
+        self.console.as_ref().map(OwnConsole::address)
+    }
+
     /// Serves until `stop` says how to stop, then drains and closes in bounded time.
     ///
     /// # Errors
     /// If the server fails while it runs.
     pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
-        let Self { socket, mut server, metrics_server, collector, readiness, membership, settings, .. } = self;
+        let Self { socket, mut server, metrics_server, console, collector, readiness, membership, settings, .. } = self;
         let handle = server.handle();
         let ended = tokio::select! {
             // The server ended by itself: it failed to start, for example because it may open no files.
@@ -256,9 +272,17 @@ impl RunningServer {
         // Before listening ends. Otherwise a successor could find an unused file and replace it with its own, which we
         // would then remove.
         drop(socket);
+        let stop_console = async {
+            if let Some(console) = console {
+                console.stop().await;
+            }
+        };
         let result = match ended {
-            Some(result) => Err(ended_by_itself(result)),
-            None => tokio::join!(server, handle.stop(true)).0.context("the HTTP server failed"),
+            Some(result) => {
+                stop_console.await;
+                Err(ended_by_itself(result))
+            }
+            None => tokio::join!(server, handle.stop(true), stop_console).0.context("the HTTP server failed"),
         };
         if let Some(server) = metrics_server {
             server.stop().await;
@@ -318,15 +342,4 @@ fn authorizer(settings: config::Authorize, hang_up: Signal) -> anyhow::Result<Au
         }
     };
     Ok(Authorize::new(&settings.credential_headers, policy)?)
-}
-
-/// Waits until it is time to drain.
-async fn drain(stop: impl Future<Output = Stop>, readiness: &Readiness, unready_period: Duration) {
-    let stop = stop.await;
-    readiness.stop();
-    if stop == Stop::AfterUnready {
-        let unready_ms = millis(unready_period);
-        tracing::info!(unready_ms, "stopping: unready first, then draining");
-        tokio::time::sleep(unready_period).await;
-    }
 }

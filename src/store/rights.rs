@@ -16,7 +16,7 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('SELECT INSERT UPDATE DELETE', 'plans owner_plans'),
                             ('SELECT INSERT UPDATE', 'usage_hours usage_days usage_writers'),
                             ('SELECT INSERT UPDATE DELETE', 'usage_keys'),
-                            ('SELECT INSERT UPDATE DELETE', 'credits credit_slices console_sessions'),
+                            ('SELECT INSERT UPDATE DELETE', 'credits credit_slices console_sessions console_hand_overs'),
                             ('SELECT UPDATE', 'coherence pulses'),
                             ('SELECT INSERT', 'audit_events'),
                             ('USAGE', 'key_changes credit_versions'),

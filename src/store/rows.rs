@@ -111,6 +111,7 @@ pub(super) struct ManagedRow {
     /// The credits; `None` if there are none.
     pub(super) remaining: Option<i64>,
     pub(super) unsettled: Option<i64>,
+    pub(super) granted: Option<i64>,
     pub(super) credits_max: Option<i64>,
     pub(super) refill_amount: Option<i64>,
     pub(super) refill_every: Option<String>,
@@ -145,6 +146,7 @@ impl TryFrom<ManagedRow> for ManagedKey {
         let credits = CreditsColumns {
             remaining: row.remaining,
             unsettled: row.unsettled,
+            granted: row.granted,
             max: row.credits_max,
             refill_amount: row.refill_amount,
             refill_every: row.refill_every,
@@ -199,6 +201,7 @@ impl TryFrom<ManagedRow> for ManagedKey {
 pub(super) struct CreditsColumns {
     pub(super) remaining: Option<i64>,
     pub(super) unsettled: Option<i64>,
+    pub(super) granted: Option<i64>,
     pub(super) max: Option<i64>,
     pub(super) refill_amount: Option<i64>,
     pub(super) refill_every: Option<String>,
@@ -222,6 +225,7 @@ impl CreditsColumns {
         Ok(Some(Credits {
             remaining: count(remaining),
             unsettled: count(self.unsettled.unwrap_or_default()),
+            granted: count(self.granted.unwrap_or_default()),
             rules: CreditRules { max: self.max.map(count), refill, set_by },
             next_refill_at: self.next_refill,
             from_plan: self.from_plan,
@@ -303,7 +307,8 @@ macro_rules! managed_rows {
                       predecessor_id, successor_id, version AS "version!", created_at AS "created_at!", updated_at AS "updated_at!",
                       key_uses.last_used_at AS "last_used_at?", key_uses.last_used_from AS "last_used_from?",
                       api_keys.limits::text AS "limits!", credits_holder, credits_version,
-                      (balance).remaining AS "remaining?", (balance).unsettled AS "unsettled?", (balance).max AS "credits_max?",
+                      (balance).remaining AS "remaining?", (balance).unsettled AS "unsettled?", (balance).granted AS "granted?",
+                      (balance).max AS "credits_max?",
                       (balance).refill_amount AS "refill_amount?", (balance).refill_every AS "refill_every?",
                       (balance).refill_day AS "refill_day?", (balance).next_refill AS "next_refill?",
                       (balance).set_by AS "credits_set_by?", "#

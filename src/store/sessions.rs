@@ -11,16 +11,16 @@ use uuid::Uuid;
 
 use super::{Statement, Store, ledger::audit, rows::interval};
 use crate::domain::{
-    audit::Action,
+    audit::{Action, Author},
     ledger::Event,
     listing::{Listed, Page, Place},
     owner::Owner,
     ports::{
         StoreError,
-        sessions::{EndedAtProvider, Endings, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
+        sessions::{Accepted, EndedAtProvider, Endings, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
     },
     scope::Scopes,
-    session::{NewSession, Person, Session},
+    session::{HandOver, HandedOver, InvalidReturnAddress, NewHandOver, NewSession, Person, Session},
 };
 
 /// The number of sessions of everybody that a query examines. The page ends there, and the list continues after it.
@@ -41,6 +41,8 @@ struct SessionRow {
     expires_at: OffsetDateTime,
     address: Option<IpNet>,
     browser: Option<String>,
+    handed_over: bool,
+    return_to: Option<String>,
 }
 
 /// The query for the sessions with this condition that have not ended. It proves by its commit that its server is the
@@ -51,10 +53,13 @@ macro_rules! sessions {
             SessionRow,
             r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
                       scope_bearing AS "scope_bearing!", unknown_plan, authenticated_at, signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
-                      expires_at AS "expires_at!", address, browser
+                      expires_at AS "expires_at!", address, browser, handed_over AS "handed_over!", return_to
                FROM console_sessions
                WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
                    AND expires_at > now() AND last_used_at > now() - $1::interval
+                   AND NOT (handed_over AND EXISTS (SELECT FROM disabled_owners AS disabled
+                                                    WHERE disabled.issuer = console_sessions.issuer
+                                                        AND disabled.subject = console_sessions.subject))
                    AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
                                    WHERE ends.record_id = token_record('subject', console_sessions.issuer, person)
                                        AND ends.not_before > signed_in_at) AND "#
@@ -71,15 +76,7 @@ impl SessionStore for Store {
             let mut connection = self.requests.acquire().await?;
             connection.begin().await?;
             insert(&mut connection, session, hash).await?;
-            let person = &session.person;
-            let oldest = sqlx::query!(
-                "DELETE FROM console_sessions WHERE id IN
-                     (SELECT id FROM console_sessions WHERE issuer = $1 AND person = $2 ORDER BY signed_in_at DESC, id OFFSET $3)",
-                &*person.owner.issuer,
-                &*person.subject,
-                i64::from(most),
-            );
-            oldest.execute(&mut *connection).await?;
+            keep_newest(&mut connection, &session.person, false, most).await?;
             Ok(connection.finish().await?)
         };
         self.within_deadline(Statement::BeginSession, work).await
@@ -259,6 +256,28 @@ impl SessionStore for Store {
         self.within_deadline(Statement::EndSessions, work).await
     }
 
+    async fn offer_session(
+        &self,
+        hand_over: &NewHandOver,
+        hash: &[u8; 32],
+        most: u32,
+        author: &Author,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.within_deadline(Statement::OfferSession, self.offer(hand_over, hash, most, author)).await
+    }
+
+    async fn find_hand_over(&self, hash: &[u8; 32]) -> Result<Option<HandOver>, StoreError> {
+        self.within_deadline(Statement::FindHandOver, self.hand_over(hash)).await
+    }
+
+    async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError> {
+        self.within_deadline(Statement::AcceptHandOver, self.accept(link, session)).await
+    }
+
+    async fn forget_hand_overs(&self, most: u32) -> Result<u64, StoreError> {
+        self.within_deadline(Statement::ForgetHandOvers, self.forget_links(most)).await
+    }
+
     async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError> {
         let work = async {
             let mut connection = self.requests.acquire().await?;
@@ -274,6 +293,26 @@ impl SessionStore for Store {
         };
         self.within_deadline(Statement::ForgetSessions, work).await
     }
+}
+
+/// Ends the oldest sessions of a person: of those who have signed in, or of those who were handed over. Neither kind puts an end
+/// to the other, so whoever may hand people over can't sign out people who have signed in.
+pub(super) async fn keep_newest(
+    connection: &mut PgConnection,
+    person: &Person,
+    handed_over: bool,
+    most: u32,
+) -> Result<(), sqlx::Error> {
+    let oldest = sqlx::query!(
+        "DELETE FROM console_sessions WHERE id IN
+             (SELECT id FROM console_sessions WHERE issuer = $1 AND person = $2 AND handed_over = $4
+              ORDER BY signed_in_at DESC, id OFFSET $3)",
+        &*person.owner.issuer,
+        &*person.subject,
+        i64::from(most),
+        handed_over,
+    );
+    oldest.execute(connection).await.map(drop)
 }
 
 async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8; 32]) -> Result<(), sqlx::Error> {
@@ -305,8 +344,11 @@ impl TryFrom<SessionRow> for Session {
     type Error = StoreError;
 
     fn try_from(row: SessionRow) -> Result<Self, StoreError> {
-        let scopes = Scopes::parse(row.scopes.iter().map(String::as_str))
-            .map_err(|error| StoreError::Corrupt(format!("console_sessions {}: {error}", row.id)))?;
+        let corrupt = |what: String| StoreError::Corrupt(format!("console_sessions {}: {what}", row.id));
+        let scopes =
+            Scopes::parse(row.scopes.iter().map(String::as_str)).map_err(|error| corrupt(error.to_string()))?;
+        let return_to = row.return_to.map(|text| text.parse()).transpose();
+        let return_to = return_to.map_err(|error: InvalidReturnAddress| corrupt(format!("return_to {error}")))?;
         let person = Person {
             owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
             subject: row.person.into(),
@@ -324,6 +366,7 @@ impl TryFrom<SessionRow> for Session {
             expires_at: row.expires_at,
             address: row.address.map(|network| network.addr()),
             browser: row.browser,
+            handed_over: row.handed_over.then_some(HandedOver { return_to }),
         })
     }
 }

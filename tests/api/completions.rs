@@ -138,6 +138,7 @@ const COMMANDS: &[(&str, Result<&str, &str>)] = &[
     ("replacePlan", Ok("plans set")),
     ("deletePlan", Ok("plans delete")),
     ("revokeTokens", Ok("tokens revoke")),
+    ("openConsole", Err("is about a browser")),
     ("introspect", Ok("keys verify")),
     ("revokeToken", Ok("keys revoke")),
     ("readMetadata", Err("is about addresses")),

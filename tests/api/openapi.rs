@@ -100,7 +100,9 @@ async fn every_operation_says_which_credential_it_wants() {
             Access::CompatibilityToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
             Access::ApiKey => json!([{ "apiKey": [] }]),
             Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
-            Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),
+            Access::Verifier | Access::Backend | Access::Forwarded => {
+                json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }])
+            }
             Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }, { "basic": [] }]),
         };
         assert_eq!(operation["security"], wanted, "{}", endpoint.path);

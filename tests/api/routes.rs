@@ -23,6 +23,7 @@ async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
             | Access::KeyHolder
             | Access::Verifier
             | Access::OAuthClient
+            | Access::Backend
             | Access::Administrator
             | Access::Forwarded => {
                 assert!(matches!(status.as_u16(), 401 | 403), "{}", endpoint.path)

@@ -24,10 +24,19 @@ def pages(visit):
     page = visit.page
     page.goto("/console/keys")
     key = page.locator("tbody a").first.get_attribute("href")
-    own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/usage", "/console/usage?by=hour", "/console/audit", "/console/sessions"]
+    own = ["/console/keys", "/console/keys?search=nothing", "/console/keys/new", key, "/console/usage", "/console/usage?by=hour", "/console/plan", "/console/audit", "/console/sessions"]
     page.goto("/console/owners")
     owner = page.locator("tbody a").first.get_attribute("href")
-    all_keys = ["/console/overview", "/console/all/sessions", "/console/all/keys?state=active&limited=no", "/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/usage?all=1", "/console/audit?all=1", "/console/none"]
+    page.goto("/console/plans")
+    if not page.locator("tbody a").count():
+        page.goto("/console/plans/new")
+        page.get_by_label("Name", exact=True).fill("free")
+        page.get_by_label("Limits", exact=True).fill("month=10000/month")
+        page.get_by_label("Balance").fill("1000")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_contain_text("Saved.")
+    plans = ["/console/plans", "/console/plans/new", "/console/plans/one?name=free"]
+    all_keys = plans + ["/console/overview", "/console/all/sessions", "/console/all/keys?state=active&limited=no", "/console/all/keys", "/console/all/keys/new", "/console/owners", owner, "/console/replicas", "/console/usage?all=1", "/console/audit?all=1", "/console/none"]
     return own + all_keys
 
 
@@ -212,6 +221,30 @@ def a_stolen_cookie_is_worth_nothing_after_signing_out(browser, keyward):
         expect(thief.page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
+def a_customer_is_handed_over_by_a_link_that_asks(browser, keyward):
+    axe = Axe()
+    for script in (True, False):
+        with Visit(browser, keyward, java_script_enabled=script, viewport={"width": NARROW, "height": 640}) as visit:
+            page = visit.page
+            requests = []
+            page.on("request", lambda request: requests.append(request))
+            link = keyward.link(name="Alice Liddell", returnTo="https://app.example.com/settings")
+            page.goto(link)
+            if script:
+                fits(page, "the page of a link")
+                found = axe.run(page, options=RULES)
+                assert found.violations_count == 0, found.generate_report()
+            page.get_by_role("button", name="Continue as Alice Liddell").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("Keys")
+            expect(page.get_by_role("link", name="Back to app.example.com")).to_be_visible()
+            expect(page.get_by_role("link", name="Sessions")).to_have_count(0)
+            secret = link.split("link=")[1]
+            assert not [one.url for one in requests if secret in (one.headers.get("referer") or "")], "in a Referer"
+            page.goto(link)
+            expect(page.get_by_role("heading", level=1)).to_have_text("This link does not work")
+            visit.complaints.clear()  # Of the page that is gone.
+
+
 def pages_look_as_on_the_pictures(browser, _):
     # Apart from the others, whose keys are on no picture.
     with tempfile.TemporaryDirectory() as folder:
@@ -224,6 +257,7 @@ def pages_look_as_on_the_pictures(browser, _):
 
 
 TESTS = [
+    a_customer_is_handed_over_by_a_link_that_asks,
     a_key_is_made_copied_used_seen_rotated_and_revoked,
     everything_works_without_script,
     several_keys_are_selected_and_revoked_after_a_question,

@@ -1,5 +1,6 @@
 """A Keyward to try, and people with browsers."""
 
+import json
 import os
 import re
 import subprocess
@@ -38,6 +39,7 @@ class Keyward:
     """A `keyward dev` on a folder of its own."""
 
     def __init__(self, folder):
+        self.folder = folder
         command = [os.environ["KEYWARD"], "dev", "--data-dir", folder, "--port", "0"]
         file = Path(folder) / "keyward.toml"
         file.write_text(CATALOGUE)
@@ -60,6 +62,17 @@ class Keyward:
             return urllib.request.urlopen(request).status
         except urllib.error.HTTPError as refused:
             return refused.code
+
+    def link(self, **more):
+        """A link with which a product hands alice over."""
+        if not hasattr(self, "backend"):
+            create = [os.environ["KEYWARD"], "keys", "create", "--dev", "--data-dir", self.folder, "--subject", "backend"]
+            create += ["--scope", "keyward:console"]
+            self.backend = subprocess.run(create, check=True, capture_output=True, text=True).stdout.strip()
+        body = json.dumps({"owner": {"subject": "alice"}, **more}).encode()
+        headers = {"x-api-key": self.backend, "content-type": "application/json"}
+        request = urllib.request.Request(self.url + "/v1/console/sessions", body, headers)
+        return json.load(urllib.request.urlopen(request))["link"]
 
     def stop(self):
         self.process.terminate()

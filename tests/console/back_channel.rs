@@ -7,7 +7,7 @@ use test_support::{actors::now, client::request, database::execute, replica::Rep
 use crate::{browser::Browser, provider::Service};
 
 /// Sends a logout token, as the provider does: no cookie, no origin.
-async fn tell(replica: &Replica, token: &str) -> u16 {
+pub(crate) async fn tell(replica: &Replica, token: &str) -> u16 {
     let sent = request(Method::POST, replica.url("/console/back-channel-logout"));
     let sent = sent.header("content-type", "application/x-www-form-urlencoded").body(format!("logout_token={token}"));
     let answer = sent.send().await.expect("an answer");

@@ -55,7 +55,12 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn new(replica: &Replica) -> Self {
-        Self { cookies: BTreeMap::new(), host: replica.address().to_owned(), form: String::new() }
+        Self::at_host(replica.address())
+    }
+
+    /// One for which all names lead to this host.
+    pub(crate) fn at_host(host: &str) -> Self {
+        Self { cookies: BTreeMap::new(), host: host.to_owned(), form: String::new() }
     }
 
     /// One in which somebody has signed in.

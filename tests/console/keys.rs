@@ -72,7 +72,7 @@ async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
     page.shows("renamed").shows("Saved.").lacks("minute=100/1m").shows("payments");
     let page = browser.post(&path, &edit).await;
     assert_eq!(page.status, 422);
-    assert!(page.text.contains("Somebody else has changed the key meanwhile"), "{}", page.text);
+    assert!(page.text.contains("Somebody else has changed it meanwhile"), "{}", page.text);
 
     let (successor, next) = made(&browser.post(&path, &[("action", "rotate"), ("grace", "0")]).await);
     assert_eq!((status(&service, &key).await, status(&service, &successor).await), (401, 200));

@@ -4,10 +4,14 @@
 mod back_channel;
 mod browser;
 mod catalogue;
+mod credits;
 mod finding;
+mod handed_over;
 mod keys;
 mod overview;
+mod own_address;
 mod owners;
+mod plans;
 mod provider;
 mod repeated;
 mod safety;

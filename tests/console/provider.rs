@@ -250,7 +250,7 @@ impl Service {
         let (issuer, secret) = (provider.issuer(), folder.file("secret", SECRET));
         let tables = format!(
             "[[jwt.issuers]]\nissuer = {issuer:?}\nsecret_file = {secret:?}\naudience = [\"api\"]\n\
-             forbidden_claims = [\"nonce\"]\nkeyward_scopes = [\"keyward:admin\", \"keyward:verify\"]\n{members}\n\
+             forbidden_claims = [\"nonce\"]\nkeyward_scopes = [\"keyward:admin\", \"keyward:verify\", \"keyward:console\"]\n{members}\n\
              [console]\nenabled = true\n[console.openid]\nissuer = {issuer:?}\nclient_id = {CLIENT_ID:?}\n\
              client_secret = {CLIENT_SECRET:?}\n[server]\npublic_url = {PUBLIC_URL:?}\n"
         );

@@ -78,7 +78,7 @@ async fn a_form_that_was_changed_after_it_had_made_a_key_asks_first() {
     made(&browser.post("/console/keys", &[("name", "one"), ("once", &first)]).await);
     let page = browser.post("/console/keys", &[("name", "two"), ("once", &first)]).await;
     assert_eq!(page.status, 422);
-    assert!(page.text.contains("has made a key then") && page.text.contains(r#"value="two""#), "{}", page.text);
+    assert!(page.text.contains("was done then") && page.text.contains(r#"value="two""#), "{}", page.text);
     assert_eq!(keys(&mut browser).await, 1);
     let next = page.between(r#"name="once" value=""#, "\"");
     made(&browser.post("/console/keys", &[("name", "two"), ("once", &next)]).await);

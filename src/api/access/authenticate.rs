@@ -29,8 +29,9 @@ use crate::{
         denial::Denial,
         escape::escaped,
         limits::Spending,
+        policy::Shown,
         principal::Principal,
-        scope::{ADMIN_SCOPE, VERIFY_SCOPE},
+        scope::{ADMIN_SCOPE, CONSOLE_SCOPE, VERIFY_SCOPE},
         secret::SecretString,
         verdict::Verdict,
     },
@@ -111,6 +112,7 @@ async fn check(access: Access, request: &mut ServiceRequest) -> Checked {
             (kind, verdict)
         }
         Access::Verifier => check_verifier(request).await,
+        Access::Backend => check_backend(request).await,
         Access::OAuthClient => check_oauth_client(request).await,
         Access::OwnKey => {
             let (kind, key) = credentials::own_key(request.headers());
@@ -135,6 +137,17 @@ async fn check_verifier(request: &ServiceRequest) -> Checked {
     let gate = &services(request.request()).gate;
     let (kind, presented) = gate.presented(request.request(), Credentials::KeysAndTokens);
     (kind, gate.check_for(presented, request.request(), Spending::default(), without_scope(VERIFY_SCOPE)).await)
+}
+
+/// An administrator may do what any backend may. No key is an administrator's.
+async fn check_backend(request: &ServiceRequest) -> Checked {
+    let gate = &services(request.request()).gate;
+    let (kind, presented) = gate.presented(request.request(), Credentials::KeysAndTokens);
+    let demand = |shown: Shown<'_>| {
+        let is_administrator = shown.key_of.is_none() && shown.scopes.contains(ADMIN_SCOPE);
+        if is_administrator { None } else { without_scope(CONSOLE_SCOPE)(shown) }
+    };
+    (kind, gate.check_for(presented, request.request(), Spending::default(), demand).await)
 }
 
 /// Like a verifier, but also accepts OAuth client authentication: a key as the password of `Basic`, or as

@@ -15,7 +15,7 @@ use crate::{
         times,
     },
     domain::{
-        limits::{self, AMOUNT_MAX, Allowance, AskedCredits, InvalidCredits, RefillInterval},
+        limits::{self, Allowance, AskedCredits, InvalidCredits, RefillInterval},
         role::Role,
     },
 };
@@ -153,13 +153,11 @@ pub(crate) fn refill(value: Value) -> Read<limits::Refill> {
 }
 
 pub(crate) fn amount(value: &Value) -> Read<u64> {
-    let number = whole_number(value).filter(|number| (1..=AMOUNT_MAX).contains(number));
-    number.map_or_else(|| refused(InvalidCredits::Amount), Ok)
+    whole_number(value).ok_or(InvalidCredits::Amount).and_then(limits::amount).or_else(refused)
 }
 
 pub(crate) fn balance(value: &Value) -> Read<u64> {
-    let number = whole_number(value).filter(|number| *number <= AMOUNT_MAX);
-    number.map_or_else(|| refused(InvalidCredits::Balance), Ok)
+    whole_number(value).ok_or(InvalidCredits::Balance).and_then(limits::balance).or_else(refused)
 }
 
 fn refused<T>(error: InvalidCredits) -> Read<T> {

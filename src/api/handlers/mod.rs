@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod authorize;
 pub(crate) mod compatibility;
+pub(crate) mod console_sessions;
 pub(crate) mod credits;
 pub(crate) mod health;
 pub(crate) mod keys;

@@ -19,7 +19,7 @@ use crate::{
             owner_id,
             request::{
                 bodies::TOP_UP,
-                fields::{Fields, parsed, text},
+                fields::{Fields, invalid, parsed, text},
                 idempotency,
             },
             times::now,
@@ -27,7 +27,7 @@ use crate::{
     },
     auth::lifecycle::{Caller, KeyTopUp},
     domain::{
-        limits::{InvalidCredits, TopUp},
+        limits::{TopUp, TopUpOperation},
         owner_limits::{OwnerCredits, OwnerLimitsChange},
         precondition::Preconditions,
         text::ChangeReason,
@@ -86,21 +86,17 @@ pub(crate) async fn owner(
 
 fn read_top_up(request: &HttpRequest, body: &Bytes) -> Result<(TopUp, Option<ChangeReason>), Reason> {
     let mut fields = Fields::of(request, body, TOP_UP)?;
-    let operation = fields.require("operation", text);
+    let operation = fields.require("operation", |value| {
+        TopUpOperation::of(&text(value)?).map_or_else(|| invalid("invalid", "must be add or set"), Ok)
+    });
     let sum = fields.require("amount", |value| credits::balance(&value));
     let reason = fields.take("reason", parsed);
-    let top_up = match (operation.as_deref(), sum) {
-        (Some("add"), Some(0)) => {
-            fields.problem("amount", "invalid", InvalidCredits::Amount.to_string());
+    let top_up = operation.zip(sum).and_then(|(operation, sum)| match operation.with(sum) {
+        Ok(top_up) => Some(top_up),
+        Err(error) => {
+            fields.problem("amount", "invalid", error.to_string());
             None
         }
-        (Some("add"), sum) => sum.map(TopUp::Add),
-        (Some("set"), sum) => sum.map(TopUp::Set),
-        (Some(_), _) => {
-            fields.problem("operation", "invalid", "must be add or set");
-            None
-        }
-        (None, _) => None,
-    };
+    });
     fields.finish(top_up.map(|top_up| (top_up, reason)))
 }

@@ -22,7 +22,7 @@ use crate::{
     domain::{
         denial::PublicDenial,
         limits::{Allowance, CreditsState, Exceeded, Limit, LimitName, LimitReadings, LimitState, SpentUp, Window},
-        scope::{ADMIN_SCOPE, VERIFY_SCOPE},
+        scope::{ADMIN_SCOPE, CONSOLE_SCOPE, VERIFY_SCOPE},
     },
     protect::LimitReport,
     server::Refusal,
@@ -45,7 +45,10 @@ pub(super) fn responses(endpoint: &Endpoint, operation: &Operation) -> BTreeMap<
 
 /// Whether the caller's limits apply.
 fn takes_keys(access: Access) -> bool {
-    matches!(access, Access::ApiKey | Access::OwnKey | Access::Verifier | Access::OAuthClient | Access::Forwarded)
+    matches!(
+        access,
+        Access::ApiKey | Access::OwnKey | Access::Verifier | Access::OAuthClient | Access::Backend | Access::Forwarded
+    )
 }
 
 /// A limit that is exhausted, for examples.
@@ -104,6 +107,9 @@ fn reasons(endpoint: &Endpoint) -> Vec<Reason> {
         }
         Access::Verifier | Access::OAuthClient => {
             [denied(token, &usual), denied(token, &[InsufficientScope(VERIFY_SCOPE)]), vec![limited(token)]].concat()
+        }
+        Access::Backend => {
+            [denied(token, &usual), denied(token, &[InsufficientScope(CONSOLE_SCOPE)]), vec![limited(token)]].concat()
         }
         Access::Metrics => denied(CredentialKind::Either, &usual),
         Access::Forwarded => [

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     api::wire::request::{
         bodies::{
-            BULK_REVOCATION, Body, CHECK, CONDITIONS, CREDITS, KEY_PATCH, LIMIT, NEW_KEY, NEW_KEY_OF_AN_OWNER, NOTHING,
-            OWNER_LIMITS, OWNER_MEMBERS, OWNER_PLAN, PLAN, PLAN_CREDITS, QUESTION, QUESTIONS, REASON_ONLY, REFILL,
-            ROTATION, TOKEN_REVOCATION, TOP_UP,
+            BULK_REVOCATION, Body, CHECK, CONDITIONS, CREDITS, HAND_OVER, KEY_PATCH, LIMIT, NEW_KEY,
+            NEW_KEY_OF_AN_OWNER, NOTHING, OWNER_LIMITS, OWNER_MEMBERS, OWNER_PLAN, PLAN, PLAN_CREDITS, QUESTION,
+            QUESTIONS, REASON_ONLY, REFILL, ROTATION, TOKEN_REVOCATION, TOP_UP,
         },
         schema::{NO_NUL, owner_id, reference},
     },
@@ -68,6 +68,12 @@ fn example(schema: &str) -> Value {
             "scopes": ["orders:read", "orders:write"],
         }),
         "OwnerPlanToSet" => json!({ "plan": "pro" }),
+        "HandOver" => json!({
+            "owner": { "issuer": "https://login.example.com/", "subject": "auth0|5f7c8ec7c33c6c004bbafe82" },
+            "name": "Alice Liddell",
+            "returnTo": "https://app.example.com/settings",
+            "lifetime": 900,
+        }),
         "TopUp" => json!({ "operation": "add", "amount": 10_000, "reason": "invoice 4711" }),
         "Rotation" => json!({ "gracePeriod": 86_400 }),
         "Question" => {
@@ -92,6 +98,7 @@ pub(super) fn schemas() -> impl Iterator<Item = (String, Value)> {
         ("WhichOwner", which_owner()),
         ("CreditsToSet", object(CREDITS, &[])),
         ("RefillToSet", object(REFILL, &["amount", "interval"])),
+        ("HandOver", object(HAND_OVER, &["owner"])),
         ("TopUp", object(TOP_UP, &["operation", "amount"])),
         ("LimitToSet", object(LIMIT, &["name", "limit", "window"])),
         ("KeyPatch", with_one_expiry(object(KEY_PATCH, &[]))),

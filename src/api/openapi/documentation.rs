@@ -140,6 +140,17 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        tag: "Console",
+        about: "Your product hands its customers over to the console, where they manage their keys. Requires the scope \
+        `keyward:console`, or `keyward:admin`.",
+        operations: &[(
+            "POST /v1/console/sessions",
+            "Send your customer's browser to the link at once: it works once, within a minute. It asks whether to continue as \
+            the person that you have named, and then opens a session of that owner with the pages of owners alone. Tokens and \
+            keys without `keyward:admin` hand over people of their own issuer only.",
+        )],
+    },
+    Group {
         tag: ADMINISTRATION,
         about: "The same operations for the keys of every owner, and operations only for administrators. Requires the \
         scope `keyward:admin`.",

@@ -177,7 +177,9 @@ fn security(access: Access) -> Value {
         Access::CompatibilityToken | Access::Token | Access::Administrator => json!([{ "token": [] }]),
         Access::ApiKey => json!([{ "apiKey": [] }]),
         Access::OwnKey | Access::KeyHolder => json!([{ "apiKey": [] }, { "bearerKey": [] }]),
-        Access::Verifier | Access::Forwarded => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }]),
+        Access::Verifier | Access::Backend | Access::Forwarded => {
+            json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }])
+        }
         // OpenAPI has no scheme for a key sent as `client_secret` in the form.
         Access::OAuthClient => json!([{ "token": [] }, { "apiKey": [] }, { "bearerKey": [] }, { "basic": [] }]),
     }

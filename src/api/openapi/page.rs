@@ -73,9 +73,17 @@ impl File {
 /// `GET /`: redirects to the console, or to this page if someone is trying Keyward. Otherwise a production service reveals
 /// nothing about itself here.
 pub(crate) async fn root(services: Data<Services>) -> Answer {
-    let Some(home) = services.home else { return Err(Reason::NotFound(Missing::Route)) };
-    let mut answer = HttpResponse::TemporaryRedirect();
-    Ok(answer.insert_header((LOCATION, home)).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish())
+    let home = services.home.ok_or(Reason::NotFound(Missing::Route))?;
+    Ok(to(home))
+}
+
+/// `GET /` where there is nothing but the console.
+pub(crate) async fn to_console() -> HttpResponse {
+    to("console")
+}
+
+fn to(home: &str) -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((LOCATION, home)).insert_header((CACHE_CONTROL, ASK_AGAIN)).finish()
 }
 
 /// `GET /docs`: a relative redirect, because a proxy may serve Keyward below a path of its own.

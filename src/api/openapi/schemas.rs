@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 use crate::api::{
     handlers::{
         audit::EventList,
-        compatibility, health,
+        compatibility,
+        console_sessions::ConsoleLink,
+        health,
         keys::{
             RevokedTogether, WouldBeRevoked,
             representation::{CreatedKey, Key, KeyList, RevokedKey, RotatedKey},
@@ -50,6 +52,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     add::<OwnerDetails>(&mut schemas);
     add::<OwnerList>(&mut schemas);
     add::<RevokedTokens>(&mut schemas);
+    add::<ConsoleLink>(&mut schemas);
     add::<EventList>(&mut schemas);
     add::<UsageReport>(&mut schemas);
     add::<KnownKey>(&mut schemas);

@@ -10,7 +10,7 @@ use super::{bodies, description, documentation, operations, parameters, paths, s
 use crate::{
     api::{
         handlers::{
-            audit,
+            audit, console_sessions,
             keys::{self, requests},
             owners, plans, tokens, usage, verify,
         },
@@ -85,6 +85,7 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     let lives = verifier();
     let revocation = |request: &HttpRequest, body: &Bytes| tokens::revocation(request, body, lives.lives(), now);
     assert_eq!(documented("EndOfTokens"), known(all(), revocation));
+    assert_eq!(documented("HandOver"), known(all(), console_sessions::read));
     assert_eq!(documented("Reason"), known(all(), keys::reason_in_body));
     let mut edit = known(all(), |request, body| requests::edit(request, body, now));
     edit.retain(|name| !requests::READ_ONLY.contains(&name.as_str()));

@@ -131,6 +131,11 @@ impl ClaimRules {
         }
     }
 
+    /// Whether the tokens list all scopes that their bearers have.
+    pub(super) fn is_scope_bearing(&self) -> bool {
+        self.scope_bearing
+    }
+
     pub(super) fn check(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;

@@ -139,6 +139,11 @@ impl TokenVerifier {
         names.collect::<HashSet<_>>().len()
     }
 
+    /// Whether the tokens of this issuer list all scopes that their bearers have.
+    pub fn is_scope_bearing(&self, issuer: &str) -> bool {
+        self.issuer(Some(issuer)).is_some_and(|issuer| issuer.claims().is_scope_bearing())
+    }
+
     /// How long tokens may be accepted, by issuer.
     pub fn lives(&self) -> &TokenLives {
         &self.lives

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The maximum number of sessions of one person. More than anybody has browsers; when it is exceeded, the oldest ends.
-const MOST: u32 = 50;
+pub(super) const MOST: u32 = 50;
 /// The number of sessions that one transaction deletes, in some milliseconds.
 const TOGETHER: u32 = 1_000;
 /// The number of sessions that an administrator ends in one transaction: as many as one event of the audit names.
@@ -37,8 +37,8 @@ const REST: Duration = Duration::from_secs(600);
 
 /// Begins, finds and ends sessions.
 pub struct Sessions {
-    store: Arc<dyn SessionStore>,
-    lives: SessionLives,
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) lives: SessionLives,
 }
 
 /// A new session, with the secret for the browser.
@@ -142,7 +142,7 @@ impl Sessions {
     }
 }
 
-/// Deletes sessions that have ended, for ever. Those that were idle for too long are refused before, and deleted with the
+/// Deletes sessions and links that have ended, for ever. Those that were idle for too long are refused before, and deleted with the
 /// others, when they have lasted as long as any may.
 pub async fn forget(store: Arc<dyn SessionStore>) {
     let trouble = Trouble::default();
@@ -161,6 +161,9 @@ pub async fn forget(store: Arc<dyn SessionStore>) {
 
 async fn forget_all(store: &dyn SessionStore) -> Result<(), StoreError> {
     while store.forget_sessions(TOGETHER).await? == u64::from(TOGETHER) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    while store.forget_hand_overs(TOGETHER).await? == u64::from(TOGETHER) {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

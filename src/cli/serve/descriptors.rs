@@ -2,7 +2,7 @@
 //! them.
 
 use anyhow::ensure;
-use keyward::config::Config;
+use keyward::{api::CONSOLE_CONNECTIONS, config::Config};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Open files besides connections: standard streams, listeners, policy and key files while they are read, fetches of
@@ -78,7 +78,9 @@ fn own_files(config: &Config) -> u64 {
     let database = &config.database;
     // Three for signals, and the same number again for connections that are being replaced.
     let to_database = 2 * (u64::from(database.pool_size) + u64::from(database.admin_connections) + 3);
-    OWN + to_database + OF_A_WORKER * config.server.workers.get() as u64
+    let own_console = config.console.as_ref().and_then(|console| console.listen);
+    let of_console = own_console.map_or(0, |_| CONSOLE_CONNECTIONS.min(config.server.max_connections) as u64);
+    OWN + to_database + of_console + OF_A_WORKER * config.server.workers.get() as u64
 }
 
 /// The soft limit, after raising it as far as possible and necessary.

@@ -1,7 +1,7 @@
 //! Credits as options and in tables: `10000,refill=10000/monthly,day=15,max=20000`.
 
 use keyward::domain::{
-    limits::{AMOUNT_MAX, AskedCredits, InvalidCredits, Refill, RefillInterval, TopUp},
+    limits::{self, AskedCredits, InvalidCredits, Refill, RefillInterval, TopUp},
     text::ChangeReason,
 };
 
@@ -33,13 +33,13 @@ pub(in crate::cli) fn read(text: &str) -> Result<AskedCredits, String> {
 }
 
 fn balance(text: &str) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| *number <= AMOUNT_MAX);
-    number.ok_or_else(|| format!("{text}: {}", InvalidCredits::Balance))
+    let number = text.parse().map_err(|_| InvalidCredits::Balance).and_then(limits::balance);
+    number.map_err(|error| format!("{text}: {error}"))
 }
 
 fn amount(text: &str) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| (1..=AMOUNT_MAX).contains(number));
-    number.ok_or_else(|| format!("{text}: {}", InvalidCredits::Amount))
+    let number = text.parse().map_err(|_| InvalidCredits::Amount).and_then(limits::amount);
+    number.map_err(|error| format!("{text}: {error}"))
 }
 
 /// By how much, or to how much.

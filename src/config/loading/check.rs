@@ -5,6 +5,7 @@
 pub(in crate::config) mod table;
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -106,6 +107,20 @@ impl<'a> Check<'a> {
     pub(in crate::config) fn count_of_threads(&mut self, setting: &str, most: usize) -> Option<NonZeroUsize> {
         let count = self.number(setting, 0..=most)?;
         Some(NonZeroUsize::new(count).or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN))
+    }
+
+    /// An address with a port; within, `None` if there is none. `usual` is an example of the port.
+    pub(in crate::config) fn listen(&mut self, setting: &str, usual: u16) -> Option<Option<SocketAddr>> {
+        let text = self.text(setting, 64)?;
+        if text.is_empty() {
+            return Some(None);
+        }
+        let address = text.parse().ok();
+        if address.is_none() {
+            let examples = format!("127.0.0.1:{usual} or [::]:{usual}");
+            self.problem(setting, format!("is {text:?}, not an address with a port such as {examples}"));
+        }
+        address.map(Some)
     }
 
     /// A duration from `shortest` to `longest`, which are written like settings ("500ms").

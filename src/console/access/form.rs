@@ -3,11 +3,16 @@
 use std::str::FromStr;
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
+use sha2::{Digest, Sha256};
 
 use super::visitor::Visitor;
 use crate::{
     console::{fault::Fault, texts::EN},
-    domain::{ledger::Reach, owner::Owner, owner_id},
+    domain::{
+        ledger::{IdempotentRequest, Reach},
+        owner::Owner,
+        owner_id,
+    },
 };
 
 /// The name of the member that proves that one of our pages has made the form.
@@ -28,6 +33,12 @@ impl Problems {
     /// Whether nothing is wrong.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The members with which something is wrong.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(name, _)| *name)
     }
 
     /// All that is wrong with a member.
@@ -51,6 +62,14 @@ impl Form {
         let is_form = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM));
         let text = str::from_utf8(body).ok().filter(|_| is_form).ok_or(Fault::NoForm)?;
         Ok(Self { members: pairs(text), problems: Problems::default() })
+    }
+
+    /// A form with these values, to be shown.
+    pub(crate) fn filled(members: Vec<(&str, String)>) -> Self {
+        Self {
+            members: members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            problems: Problems::default(),
+        }
     }
 
     /// The members of a query.
@@ -92,6 +111,15 @@ impl Form {
     /// Something is wrong with a member.
     pub(crate) fn problem(&mut self, name: &'static str, text: impl Into<String>) {
         self.problems.0.push((name, text.into()));
+    }
+
+    /// The form as a request that changes nothing when it is sent again, as by a reload or a second click. Each page that has
+    /// such a form has made up another `once` for it.
+    pub(crate) fn once(&self, request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Option<IdempotentRequest> {
+        let once = self.text("once").filter(|once| once.len() <= 64)?;
+        let hash = Sha256::new().chain_update(request.uri().to_string()).chain_update([0]).chain_update(body);
+        let by = visitor.session.person.owner.clone();
+        Some(IdempotentRequest { by, key: format!("console {once}"), hash: hash.finalize().into() })
     }
 
     /// What is wrong.
@@ -155,6 +183,11 @@ fn pairs(text: &str) -> Vec<(String, String)> {
 /// Sends the browser to another page (RFC 9110 §15.4.4), which it asks for with GET.
 pub(crate) fn go_to(address: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((actix_web::http::header::LOCATION, address)).finish()
+}
+
+/// A name for a form that is to be done once.
+pub(crate) fn new_once() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 #[cfg(test)]

@@ -25,6 +25,13 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; frame-ancestors 'none'",
 );
 
+/// Below `/console`: the page whose address carries a secret.
+pub(crate) const HANDED_OVER: &str = "/handed-over";
+
+/// That address is in no `Referer`, not even of the style sheet, which proxies may log. A policy that sends none at all would
+/// hide the origin of the page's form, too (Fetch Standard, `Origin`).
+const ORIGIN_ALONE: HeaderValue = HeaderValue::from_static("strict-origin");
+
 const EVERY_ANSWER: [(HeaderName, HeaderValue); 7] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
@@ -58,6 +65,7 @@ pub(crate) async fn guard(
     } else {
         None
     };
+    let has_secret = request.path().ends_with(HANDED_OVER);
     let mut response = match fault {
         Some(fault) => {
             ServiceResponse::new(request.into_parts().0, HttpResponse::from_error(fault)).map_into_boxed_body()
@@ -66,6 +74,9 @@ pub(crate) async fn guard(
     };
     for (name, value) in EVERY_ANSWER {
         response.headers_mut().insert(name, value);
+    }
+    if has_secret {
+        response.headers_mut().insert(REFERRER_POLICY, ORIGIN_ALONE);
     }
     Ok(response)
 }

@@ -22,7 +22,7 @@ const LASTS: i64 = 600;
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
-    /// A key was edited.
+    /// A key, an owner or a plan was changed.
     Edited,
     /// A key was disabled.
     Disabled,
@@ -32,6 +32,10 @@ pub(crate) enum Done {
     Revoked,
     /// Several keys were changed.
     Keys,
+    /// Credits were topped up.
+    ToppedUp,
+    /// A plan was deleted.
+    PlanDeleted,
     /// An owner was disabled.
     OwnerDisabled,
     /// An owner was enabled.
@@ -41,12 +45,14 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Edited,
         Self::Disabled,
         Self::Enabled,
         Self::Revoked,
         Self::Keys,
+        Self::ToppedUp,
+        Self::PlanDeleted,
         Self::OwnerDisabled,
         Self::OwnerEnabled,
         Self::Sessions,
@@ -59,6 +65,8 @@ impl Done {
             Self::Enabled => "enabled",
             Self::Revoked => "revoked",
             Self::Keys => "keys",
+            Self::ToppedUp => "topped-up",
+            Self::PlanDeleted => "plan-deleted",
             Self::OwnerDisabled => "owner-disabled",
             Self::OwnerEnabled => "owner-enabled",
             Self::Sessions => "sessions",
@@ -72,6 +80,8 @@ impl Done {
             Self::Enabled => EN.enabled,
             Self::Revoked => EN.revoked,
             Self::Keys => EN.done,
+            Self::ToppedUp => EN.topped_up,
+            Self::PlanDeleted => EN.plan_deleted,
             Self::OwnerDisabled => EN.owner_disabled,
             Self::OwnerEnabled => EN.owner_enabled,
             Self::Sessions => EN.sessions_ended,
@@ -90,6 +100,11 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
+    /// That something was done.
+    pub(crate) fn of(done: Done) -> Self {
+        Self { done, count: None, replicas: None }
+    }
+
     /// That something was done on every replica.
     pub(crate) fn propagated(done: Done, propagated: &Propagated) -> Self {
         Self { done, count: None, replicas: Some(Self::replicas(propagated)) }

@@ -16,7 +16,7 @@ use crate::{
     domain::{
         ledger::Reach,
         scope::ADMIN_SCOPE,
-        session::{Session, SessionSecret},
+        session::{HandedOver, Session, SessionSecret},
     },
 };
 
@@ -69,6 +69,7 @@ impl Visitor {
         let shown = Shown {
             name: person.name.clone().unwrap_or_else(|| person.subject.to_string()),
             is_administrator: self.is_administrator(),
+            handed_over: self.session.handed_over.clone(),
             form_token: self.form_token.clone(),
         };
         Frame::of(shown, here, title)
@@ -76,7 +77,12 @@ impl Visitor {
 
     /// Whether they may see what belongs to others.
     pub(crate) fn is_administrator(&self) -> bool {
-        self.session.person.scopes.contains(ADMIN_SCOPE)
+        self.session.handed_over.is_none() && self.session.person.scopes.contains(ADMIN_SCOPE)
+    }
+
+    /// Refuses whoever was handed over: what concerns all sessions of a person is for those who have signed in.
+    pub(crate) fn demand_own_sign_in(&self) -> Result<(), Fault> {
+        if self.session.handed_over.is_none() { Ok(()) } else { Err(Fault::NotFound) }
     }
 
     /// Refuses whoever is no administrator.
@@ -87,7 +93,11 @@ impl Visitor {
     /// Refuses whoever has signed in too long ago for what is dangerous.
     pub(crate) fn demand_fresh(&self) -> Result<(), Fault> {
         let is_fresh = self.console.sessions.is_fresh(&self.session, OffsetDateTime::now_utc());
-        if is_fresh { Ok(()) } else { Err(Fault::NotFresh) }
+        match &self.session.handed_over {
+            _ if is_fresh => Ok(()),
+            Some(HandedOver { return_to }) => Err(Fault::ComeAgain(return_to.clone())),
+            None => Err(Fault::NotFresh),
+        }
     }
 
     /// Refuses a form that none of this session's pages has made.

@@ -10,19 +10,20 @@ use actix_web::{
 use time::OffsetDateTime;
 
 use super::{
-    create::{made, repeatable},
+    create::made,
     fields,
     one::{Told, key_id, page},
     view::{complain, refusal},
 };
 use crate::{
-    auth::lifecycle::{ChangedKey, Rotation, Switch},
+    auth::lifecycle::{ChangedKey, Edit, KeyTopUp, Rotation, Switch},
     console::{
         access::{
             form::Form,
             notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
+        allowance::credits,
         fault::{Answer, Fault},
         services::Console,
         texts::EN,
@@ -75,9 +76,27 @@ pub(in crate::console) async fn change(
             }
             console.lifecycle.revoke(id, reason, caller, now).await.map_err(outage)?
         }
+        "credits" | "remove_credits" => {
+            visitor.demand_fresh()?;
+            let asked = (action == "credits").then(|| credits::asked(&mut form));
+            if !form.problems().is_empty() {
+                return with_problems(&request, &console, &visitor, id, &form).await;
+            }
+            let edit = Edit { credits: Some(asked), ..Edit::default() };
+            console.lifecycle.edit(id, edit, version(&form)?, caller, now).await.map_err(outage)?
+        }
+        "top_up" => {
+            visitor.demand_fresh()?;
+            let (top_up, reason) = credits::top_up(&mut form);
+            let Some(top_up) = top_up.filter(|_| form.problems().is_empty()) else {
+                return with_problems(&request, &console, &visitor, id, &form).await;
+            };
+            let order = KeyTopUp { id, top_up, reason, once: form.once(&request, &body, &visitor) };
+            console.lifecycle.top_up(order, caller, now).await.map_err(outage)?
+        }
         "rotate" => {
             visitor.demand_fresh()?;
-            let repeatable = repeatable(&request, &form, &body, &visitor);
+            let repeatable = form.once(&request, &body, &visitor);
             return rotate(&request, &console, &visitor, id, &mut form, repeatable, now).await;
         }
         _ => return Err(Fault::NotFound),
@@ -85,6 +104,7 @@ pub(in crate::console) async fn change(
     match changed {
         Ok(ChangedKey { propagated, .. }) => {
             let done = match action.as_str() {
+                "top_up" => Done::ToppedUp,
                 "disable" => Done::Disabled,
                 "enable" => Done::Enabled,
                 "revoke" => Done::Revoked,

@@ -8,7 +8,6 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use askama::Template;
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
@@ -21,7 +20,7 @@ use crate::{
     auth::lifecycle::{Issued, IssuedKey},
     console::{
         access::{
-            form::Form,
+            form::{Form, new_once},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -31,7 +30,6 @@ use crate::{
     },
     domain::{
         key_record::ManagedKey,
-        ledger::IdempotentRequest,
         owner::{self, Owner},
         secret::SecretString,
     },
@@ -98,7 +96,7 @@ async fn asked(
         area: area.path(),
         is_all: area == Area::All,
         values,
-        once: once(),
+        once: new_once(),
         environments: offer.environments.iter().map(|one| one.as_str()).collect(),
         scopes: ScopeChoice::new(&offer, &fields::chosen(values), &BTreeSet::new()),
         expiry: ExpiryChoice::new(offer.longest_life, false, &values.shown("expiry")),
@@ -119,7 +117,7 @@ pub(in crate::console) async fn create(
     let Some(owner) = owner(&mut form, &visitor, area) else {
         return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
     };
-    let repeatable = repeatable(&request, &form, &body, &visitor);
+    let repeatable = form.once(&request, &body, &visitor);
     if let Some(repeatable) = &repeatable {
         let before = console.issuer.issued_before(repeatable, &caller, now).await;
         match before.map_err(|error| Fault::outage(&request, &error))? {
@@ -148,24 +146,6 @@ pub(in crate::console) async fn create(
             asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await
         }
     }
-}
-
-/// Makes a form one that is done once, however often it is sent.
-pub(super) fn once() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
-
-/// The request that a form makes, if it is one that is done once.
-pub(super) fn repeatable(
-    request: &HttpRequest,
-    form: &Form,
-    body: &Bytes,
-    visitor: &Visitor,
-) -> Option<IdempotentRequest> {
-    let once = form.text("once").filter(|once| once.len() <= 64)?;
-    let hash = Sha256::new().chain_update(request.path()).chain_update("\n").chain_update(body);
-    let by = visitor.session.person.owner.clone();
-    Some(IdempotentRequest { by, key: format!("console {once}"), hash: hash.finalize().into() })
 }
 
 /// Whose key it is to be: administrators name somebody.
@@ -206,8 +186,8 @@ pub(super) fn made(
         }
         Issued::Before(key) => (KeyView::new(&key, prefix, now), None),
     };
-    let address = console.address(request);
+    let address = console.api_address(request);
     let frame = visitor.frame(area.here(), EN.made_key);
     let old = old.map(|old| KeyView::new(old, prefix, now));
-    render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address, old, once: once() })
+    render(StatusCode::OK, &MadeKeyPage { frame, area: area.path(), key, text, address, old, once: new_once() })
 }

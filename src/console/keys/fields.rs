@@ -6,10 +6,9 @@ use time::{Date, OffsetDateTime, Time, macros::format_description};
 
 use crate::{
     auth::lifecycle::{Edit, Expiry, NewKey},
-    console::access::form::Form,
+    console::{access::form::Form, allowance::limits},
     domain::{
         key_record::AllowedIps,
-        limits::{AskedLimit, AskedLimits},
         metadata::{Metadata, MetadataChange},
         network,
         owner::Owner,
@@ -26,7 +25,7 @@ pub(super) fn new_key(form: &mut Form, owner: Owner, now: OffsetDateTime) -> New
         scopes: scopes(form),
         metadata: form.read("metadata", |text| Metadata::read(text).map_err(message)).unwrap_or_default(),
         allowed_ips: form.read("allowed_ips", networks).unwrap_or_default(),
-        limits: form.read("limits", limits).unwrap_or_default(),
+        limits: limits::asked(form),
         expiry: expiry(form, now).unwrap_or(Expiry::Never),
         ..NewKey::plain(owner)
     }
@@ -48,7 +47,7 @@ pub(super) fn edit(form: &mut Form, now: OffsetDateTime) -> Edit {
         scopes: form.has("scopes").then(|| scopes(form)),
         metadata: form.has("metadata").then(|| metadata(form)),
         allowed_ips: form.has("allowed_ips").then(|| form.read("allowed_ips", networks).unwrap_or_default()),
-        limits: form.has("limits").then(|| form.read("limits", limits).unwrap_or_default()),
+        limits: form.has("limits").then(|| limits::asked(form)),
         credits: None,
         expiry,
         enabled: None,
@@ -105,11 +104,6 @@ fn networks(text: &str) -> Result<AllowedIps, String> {
     let parse = |text: &str| network::parse(text).ok_or_else(|| format!("{text} is no address and no network"));
     let networks: Vec<_> = text.split_whitespace().map(parse).collect::<Result<_, _>>()?;
     AllowedIps::new(networks).map_err(message)
-}
-
-fn limits(text: &str) -> Result<AskedLimits, String> {
-    let limits: Vec<AskedLimit> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    AskedLimits::new(limits).map_err(message)
 }
 
 fn message(error: impl std::fmt::Display) -> String {

@@ -5,14 +5,13 @@
 //! - `one`: one key
 //! - `change`: what is done to one key, `selected`: to several
 //! - `fields`: what the forms of keys send; `expiry`, `scopes`: what they offer
-//! - `left`: what is left of its limits; `rotation`: whether its predecessor can be ended
+//! - `rotation`: whether the predecessor of a key can be ended
 //! - `view`: keys as pages show them
 
 mod change;
 mod create;
 mod expiry;
 mod fields;
-mod left;
 mod list;
 mod one;
 mod rotation;
@@ -27,5 +26,5 @@ pub(super) use self::{
     list::{export, find, home, list, revoke_matching, search, selection},
     one::show,
     selected::change_selected,
-    view::{Event, credits, owner_name},
+    view::{Event, complain, owner_name, refusal},
 };

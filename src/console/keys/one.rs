@@ -11,10 +11,8 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use super::{
-    create::once,
     expiry::ExpiryChoice,
     fields,
-    left::{self, LimitLeft},
     rotation::Rotation,
     scopes::ScopeChoice,
     view::{Event, KeyView},
@@ -22,8 +20,12 @@ use super::{
 use crate::{
     console::{
         access::{
-            form::Form,
+            form::{Form, new_once},
             visitor::{Area, Visitor},
+        },
+        allowance::{
+            credits::{self, CreditsView},
+            limits::{self, LimitView},
         },
         chart::{Chart, granularity},
         fault::{Answer, Fault},
@@ -38,6 +40,8 @@ use crate::{
     },
 };
 
+/// The actions of the forms of credits. Their fields have other names than those of the form for changes.
+const CREDITS: [&str; 2] = ["credits", "top_up"];
 /// The number of events that the page of a key has.
 const EVENTS: u32 = 20;
 
@@ -48,16 +52,21 @@ struct KeyPage<'a> {
     area: &'static str,
     is_all: bool,
     key: KeyView,
-    limits: Vec<LimitLeft>,
+    limits: Vec<LimitView>,
+    credits: Option<CreditsView>,
+    /// Whether whoever is signed in may change the credits.
+    may_give: bool,
     rotation: Option<Rotation>,
     chart: Chart,
     events: Vec<Event>,
     /// What the form for changes offers.
     scopes: ScopeChoice,
     expiry: ExpiryChoice,
+    /// What the fields of credits have, if none were sent.
+    given: Form,
     /// The form of this page that was sent and can't be done.
     sent: Option<&'a Form>,
-    /// Makes repeating the form for rotations harmless.
+    /// Makes repeating the forms for rotations and top-ups harmless.
     once: String,
 }
 
@@ -72,6 +81,11 @@ impl KeyPage<'_> {
         self.wrong_in("edit", name)
     }
 
+    /// What is wrong with a field of the forms of credits.
+    fn problem(&self, name: &str) -> Option<String> {
+        CREDITS.iter().find_map(|action| self.wrong_in(action, name))
+    }
+
     /// What is wrong with no field of these forms.
     fn wrong_at_all(&self) -> Option<String> {
         let problems = self.sent?.problems();
@@ -83,9 +97,9 @@ impl KeyPage<'_> {
         self.sent.is_some_and(|form| form.text("action") == Some(action))
     }
 
-    /// What stands in a field of the form for changes.
+    /// What stands in a field of the form for changes, or of those of credits.
     fn value(&self, name: &str) -> String {
-        if let Some(sent) = kept(self.sent).filter(|sent| sent.has(name)) {
+        if let Some(sent) = kept(self.sent, &["edit"]).filter(|sent| sent.has(name)) {
             return sent.shown(name);
         }
         let key = &self.key;
@@ -96,15 +110,16 @@ impl KeyPage<'_> {
             "allowed_ips" => key.allowed_ips.join(" "),
             "limits" => key.limits.join(" "),
             "metadata" => key.metadata.clone(),
-            _ => String::new(),
+            _ => kept(self.sent, &CREDITS).filter(|sent| sent.has(name)).unwrap_or(&self.given).shown(name),
         }
     }
 }
 
-/// The changes that were sent and have something wrong, so that nobody has to write them again. Not if somebody else has
+/// What was sent and have something wrong, so that nobody has to write them again. Not if somebody else has
 /// changed the key meanwhile: then it is to be looked at first.
-fn kept(sent: Option<&Form>) -> Option<&Form> {
-    sent.filter(|form| form.text("action") == Some("edit") && form.problems().of("form").is_none())
+fn kept<'a>(sent: Option<&'a Form>, actions: &[&str]) -> Option<&'a Form> {
+    let is_one = |form: &Form| form.text("action").is_some_and(|action| actions.contains(&action));
+    sent.filter(|form| is_one(form) && form.problems().of("form").is_none())
 }
 
 /// `GET /console/keys/{id}`
@@ -142,30 +157,38 @@ pub(super) async fn page(
     let (area, now) = (Area::of(request), OffsetDateTime::now_utc());
     let caller = visitor.caller(area)?;
     let reach = &caller.reach;
-    let key = console.ledger.show(id, reach).await.map_err(|error| Fault::outage(request, &error))?;
-    let key = key.ok_or(Fault::NotFound)?;
-    let filter = EventFilter { owner: Some(key.record.owner.clone()), key: Some(id), ..EventFilter::default() };
-    let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, reach).await;
-    let events = events.map_err(|error| Fault::outage(request, &error))?;
+    let outage = |error| Fault::outage(request, &error);
+    let key = console.ledger.show(id, reach).await.map_err(outage)?.ok_or(Fault::NotFound)?;
+    let owner = Some(key.record.owner.clone());
+    let filter = EventFilter { owner: owner.clone(), key: Some(id), ..EventFilter::default() };
+    let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, reach).await.map_err(outage)?;
     let period = usage::period(granularity(Form::of_query(request).text("by")), now);
-    let counted = UsageFilter { key: Some(id), owner: Some(key.record.owner.clone()), ..UsageFilter::default() };
+    let counted = UsageFilter { key: Some(id), owner, ..UsageFilter::default() };
     let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, reach).await;
-    let chart = Chart::new(period, report.map_err(|error| Fault::outage(request, &error))?);
-    let limits = left::limits(request, console, &key, reach).await?;
-    let rotation = Rotation::of(request, console, &key, reach, now).await?;
     let offer = console.lifecycle.offer(Some(&key.record.owner), &caller).await;
     let offer = offer.map_err(|error| Fault::outage(request, &error))?;
     let has: BTreeSet<&str> = key.record.scopes.iter().collect();
-    let chosen = kept(told.sent).filter(|sent| sent.has("scopes")).map_or_else(|| has.clone(), fields::chosen);
-    let scopes = ScopeChoice::new(&offer, &chosen, &has);
-    let end = kept(told.sent).map(|sent| sent.shown("expiry")).unwrap_or_default();
-    let expiry = ExpiryChoice::new(offer.longest_life, true, &end);
-    let key = KeyView::new(&key, console.issuer.keyring.prefix(), now);
-    let title = key.name.clone().unwrap_or_else(|| key.short.clone());
-    let frame = visitor.frame(area.here(), title).telling(told.notice.clone());
-    let events = events.items.iter().map(Event::from).collect();
-    let is_all = area == Area::All;
-    let (area, sent, once) = (area.path(), told.sent, once());
-    let page = KeyPage { frame, area, is_all, key, limits, rotation, chart, events, scopes, expiry, sent, once };
+    let edited = kept(told.sent, &["edit"]);
+    let chosen = edited.filter(|sent| sent.has("scopes")).map_or_else(|| has.clone(), fields::chosen);
+    let end = edited.map(|sent| sent.shown("expiry")).unwrap_or_default();
+    let view = KeyView::new(&key, console.issuer.keyring.prefix(), now);
+    let title = view.name.clone().unwrap_or_else(|| view.short.clone());
+    let page = KeyPage {
+        frame: visitor.frame(area.here(), title).telling(told.notice.clone()),
+        area: area.path(),
+        is_all: area == Area::All,
+        key: view,
+        limits: limits::of_key(request, console, &key, reach).await?,
+        credits: key.credits.as_ref().map(CreditsView::from),
+        may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
+        rotation: Rotation::of(request, console, &key, reach, now).await?,
+        chart: Chart::new(period, report.map_err(outage)?),
+        events: events.items.iter().map(Event::from).collect(),
+        scopes: ScopeChoice::new(&offer, &chosen, &has),
+        expiry: ExpiryChoice::new(offer.longest_life, true, &end),
+        given: Form::filled(credits::fields(key.credits.as_ref().map(|credits| &credits.rules))),
+        sent: told.sent,
+        once: new_once(),
+    };
     Ok(render(status, &page))
 }

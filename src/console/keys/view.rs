@@ -10,7 +10,7 @@ use crate::{
         audit::{Actor, AuditEvent},
         key_record::{KeyState, ManagedKey},
         ledger::{Refusal, Violation},
-        limits::{Credits, Limit},
+        limits::Limit,
         owner::Owner,
         owner_id, timestamp,
     },
@@ -47,7 +47,6 @@ pub(crate) struct KeyView {
     pub(crate) expiry_note: Option<&'static str>,
     pub(crate) allowed_ips: Vec<String>,
     pub(crate) limits: Vec<String>,
-    pub(crate) credits: Option<String>,
     pub(crate) metadata: String,
     pub(crate) disabled_by: Option<&'static str>,
     pub(crate) revoked: Option<When>,
@@ -86,7 +85,6 @@ impl KeyView {
             },
             allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
             limits: record.limits.as_slice().iter().map(Limit::to_string).collect(),
-            credits: key.credits.as_ref().map(credits),
             metadata: record.metadata.as_json().to_owned(),
             disabled_by: key.disabled_by.map(|role| role.as_str()),
             revoked: record.revoked_at.map(When::from),
@@ -114,21 +112,6 @@ fn expiry_class(end: Option<OffsetDateTime>, state: KeyState, now: OffsetDateTim
         Some(end) if end - now <= SOON => "soon",
         _ => "",
     }
-}
-
-/// Credits in a line.
-pub(crate) fn credits(credits: &Credits) -> String {
-    let mut text = credits.remaining.to_string();
-    if credits.unsettled > 0 {
-        text.push_str(&format!(" + {} {}", credits.unsettled, EN.unsettled));
-    }
-    if let Some(max) = credits.rules.max {
-        text.push_str(&format!(", {} {max}", EN.at_most));
-    }
-    if let (Some(refill), Some(next)) = (credits.rules.refill, credits.next_refill_at) {
-        text.push_str(&format!(", {}: {} {}", EN.next_refill, refill.amount, When::from(next).text));
-    }
-    text
 }
 
 /// An owner in a line.

@@ -1,7 +1,6 @@
 //! Pages of administrators.
 //!
 //! - `overview`: keys to look at, refusals, and the busiest keys
-
 //! - `sessions`: everybody's sessions
 
 mod overview;

@@ -60,6 +60,7 @@ struct Row {
     signed_in: When,
     last_used: When,
     is_this: bool,
+    was_handed_over: bool,
 }
 
 impl Row {
@@ -76,6 +77,7 @@ impl Row {
             signed_in: session.signed_in_at.into(),
             last_used: session.last_used_at.into(),
             is_this: session.id == this.id,
+            was_handed_over: session.handed_over.is_some(),
         }
     }
 }

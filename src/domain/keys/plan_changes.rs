@@ -8,7 +8,7 @@ use crate::domain::{
     owner::Owner,
     plan::{AssignedPlan, Caps, Plan, PlanCredits, PlanName},
     precondition::Preconditions,
-    text::KeyDescription,
+    text::{ChangeReason, KeyDescription},
 };
 
 /// Makes a plan, or replaces what it gives and caps.
@@ -78,6 +78,8 @@ pub struct PlanAssignment {
     pub plan: Option<PlanName>,
     /// On whose word.
     pub on_word_of: OnWordOf,
+    /// The reason, for the audit.
+    pub reason: Option<ChangeReason>,
     /// The time of the change.
     pub at: OffsetDateTime,
 }

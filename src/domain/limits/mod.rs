@@ -2,7 +2,7 @@
 //!
 //! - `limit`, `window`: one limit, and the windows in which it counts
 //! - `asked`: limits as somebody wants them to be, and whether they may
-//! - `credits`: a balance that requests spend, besides limits; `refill`: what makes it grow
+//! - `credits`: a balance that requests spend, besides limits
 //! - `spending`: what a request uses of them
 //! - `stored`: limits as the database has them; `text`: in a line
 //! - `allowance`: what is left of them, and which are exhausted
@@ -11,7 +11,6 @@ mod allowance;
 mod asked;
 mod credits;
 mod limit;
-mod refill;
 mod spending;
 mod stored;
 mod text;
@@ -24,9 +23,11 @@ use sha2::{Digest, Sha256};
 pub use self::{
     allowance::{Allowance, CreditsState, Exceeded, LimitReadings, LimitState, SpentUp},
     asked::{AskedLimit, AskedLimits, LimitsRefused},
-    credits::{AskedCredits, CREDITS, CreditRules, Credits, CreditsChange, CreditsRefused, SpentCredits, TopUp},
+    credits::{
+        AskedCredits, CREDITS, CreditRules, Credits, CreditsChange, CreditsRefused, InvalidCredits, Refill,
+        RefillInterval, SpentCredits, TopUp, TopUpOperation, amount, balance,
+    },
     limit::{AMOUNT_MAX, InvalidLimit, Limit, LimitName, NAME_MAX_BYTES as LIMIT_NAME_MAX_BYTES, OnOutage},
-    refill::{InvalidCredits, Refill, RefillInterval},
     spending::{Price, Spending},
     stored::InvalidLimits,
     window::{InvalidWindow, Span, WINDOW_MAX_SECONDS, Window},

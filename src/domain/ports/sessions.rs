@@ -1,6 +1,6 @@
 //! The port to the store of sessions.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -11,21 +11,21 @@ use crate::domain::{
     audit::Author,
     listing::{Listed, Page},
     owner::Owner,
-    session::{NewSession, Person, Session},
+    session::{HandOver, NewHandOver, NewSession, Person, Session},
 };
 
 /// The store of sessions of people who have signed in.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Begins a session, now by the store's clock. It is on disk when this returns. Of a person who has more than `most`, the
-    /// oldest end.
+    /// Begins a session of somebody who has signed in, now by the store's clock. It is on disk when this returns. Of a person
+    /// who has more than `most` of these, the oldest end.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have begun.
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
 
     /// The session with this hash, unless it has ended, was idle for longer than `idle`, or is from before the instant at
-    /// which its person's tokens were revoked. The read happens in a transaction that begins after the call, on a server
+    /// which its person's tokens were revoked, or began with a link and its owner is disabled. The read happens in a transaction that begins after the call, on a server
     /// that was still the primary afterwards. The use is recorded at most once a minute.
     ///
     /// # Errors
@@ -69,11 +69,59 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`] if they may not have ended.
     async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError>;
 
+    /// Makes a link, which works from now on by the store's clock, and returns until when; `None` if its owner is disabled.
+    /// Of a person for whom there are more than `most`, the oldest end. The audit has it when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it may not have been made.
+    async fn offer_session(
+        &self,
+        hand_over: &NewHandOver,
+        hash: &[u8; 32],
+        most: u32,
+        author: &Author,
+    ) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, and no tokens of its
+    /// person were revoked since it was made. Read as [`find_session`](Self::find_session) does.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn find_hand_over(&self, hash: &[u8; 32]) -> Result<Option<HandOver>, StoreError>;
+
+    /// Uses a link that works up, and begins its session in the same transaction: one, however many ask for it on however many
+    /// replicas. Returns who has it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it may not have begun. Then it may have, too, and the link does not work any more.
+    async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError>;
+
     /// Deletes at most `most` sessions that have lasted as long as any may. Returns how many.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have been deleted.
     async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError>;
+
+    /// Deletes at most `most` links that don't work any more. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have been deleted.
+    async fn forget_hand_overs(&self, most: u32) -> Result<u64, StoreError>;
+}
+
+/// A session that begins with a link.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted<'a> {
+    /// Names the session in lists.
+    pub id: Uuid,
+    /// The hash of its secret.
+    pub hash: &'a [u8; 32],
+    /// Where its person is, if known.
+    pub address: Option<IpAddr>,
+    /// What their browser calls itself.
+    pub browser: Option<&'a str>,
+    /// Of a person who has more sessions of this kind, the oldest end.
+    pub most: u32,
 }
 
 /// Whose sessions.

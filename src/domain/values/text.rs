@@ -47,6 +47,25 @@ impl std::str::FromStr for KeyName {
     }
 }
 
+/// What to call a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonName(Box<str>);
+
+impl PersonName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for PersonName {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        line(text, NAME_MAX).map(Self)
+    }
+}
+
 /// The owner's description of a key's purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyDescription(Box<str>);

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
+/// The longest span that can be asked for: a hundred years, in seconds.
+pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+
 /// The text is not an RFC 3339 timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a time such as 2030-01-31T12:00:00Z")]
@@ -52,6 +55,24 @@ pub fn span(span: Duration) -> String {
     format!("{}{name}", millis / unit)
 }
 
+/// Reads what [`span`] has written, if it is whole seconds.
+///
+/// # Errors
+/// [`InvalidSpan`].
+pub fn parse_span(text: &str) -> Result<Duration, InvalidSpan> {
+    const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+    let (number, unit) =
+        UNITS.into_iter().find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, unit))).ok_or(InvalidSpan)?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(unit));
+    seconds.filter(|seconds| *seconds <= SECONDS_MAX).map(Duration::from_secs).ok_or(InvalidSpan)
+}
+
+/// The text is no span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a whole number with s, m, h or d, such as 90d; at most a hundred years")]
+pub struct InvalidSpan;
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -84,6 +105,17 @@ mod tests {
             (365 * 86_400_000, "365d"),
         ] {
             assert_eq!(span(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn a_span_is_read_as_it_was_written() {
+        for text in ["0s", "30s", "90s", "90m", "2h", "365d", "36500d"] {
+            assert_eq!(parse_span(text).map(span).as_deref(), Ok(text));
+        }
+        assert_eq!(parse_span("24h").map(span).as_deref(), Ok("1d"));
+        for text in ["", "d", "1", "1w", "-1d", "+1d", "1.5h", "500ms", "36501d", "99999999999999999999d"] {
+            assert_eq!(parse_span(text), Err(InvalidSpan), "{text}");
         }
     }
 

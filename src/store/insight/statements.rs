@@ -51,6 +51,7 @@ statements! {
     ChangeOwnerLimits = "change_owner_limits",
     ListPlans = "list_plans",
     ShowPlan = "show_plan",
+    CountPlanOwners = "count_plan_owners",
     ChangePlan = "change_plan",
     DeletePlan = "delete_plan",
     ShowOwnerPlan = "show_owner_plan",
@@ -70,6 +71,10 @@ statements! {
     ListSessions = "list_sessions",
     EndSessions = "end_sessions",
     ForgetSessions = "forget_sessions",
+    OfferSession = "offer_session",
+    FindHandOver = "find_hand_over",
+    AcceptHandOver = "accept_hand_over",
+    ForgetHandOvers = "forget_hand_overs",
     Sample = "sample",
     Examine = "examine",
 }

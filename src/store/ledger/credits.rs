@@ -104,7 +104,8 @@ async fn define(
 /// The credits of this holder now.
 pub(super) async fn read(connection: &mut PgConnection, holder: Holder) -> Result<Option<Credits>, StoreError> {
     let query = sqlx::query!(
-        r#"SELECT (balance).remaining AS "remaining!", (balance).unsettled AS "unsettled!", (balance).max AS "max?",
+        r#"SELECT (balance).remaining AS "remaining!", (balance).unsettled AS "unsettled!",
+                  (balance).granted AS "granted!", (balance).max AS "max?",
                   (balance).refill_amount AS "refill_amount?", (balance).refill_every AS "refill_every?",
                   (balance).refill_day AS "refill_day?", (balance).next_refill AS "next_refill?",
                   (balance).set_by AS "set_by!", (balance).from_plan IS NOT NULL AS "from_plan!"
@@ -116,6 +117,7 @@ pub(super) async fn read(connection: &mut PgConnection, holder: Holder) -> Resul
     let columns = CreditsColumns {
         remaining: Some(row.remaining),
         unsettled: Some(row.unsettled),
+        granted: Some(row.granted),
         max: row.max,
         refill_amount: row.refill_amount,
         refill_every: row.refill_every,

@@ -32,7 +32,7 @@ use crate::{
             cursor,
             failure::{Answer, Missing, Reason},
             request::{
-                bodies::{PLAN, PLAN_CREDITS, SECONDS_MAX},
+                bodies::{PLAN, PLAN_CREDITS},
                 fields::{self, Fields, invalid, parsed, whole_number},
                 parameters::Parameters,
                 queries::OF_PLANS,
@@ -45,7 +45,7 @@ use crate::{
         api_key::{Environment, Keyring},
         limits::AskedLimits,
         listing::Page,
-        plan::{self, Caps, PLAN_KEYS_MAX, PlanCredits, PlanName},
+        plan::{self, Caps, InvalidCap, PlanCredits, PlanName},
         plan_changes::{PlanChange, PlanDeletion, PlanDid},
         text::KeyDescription,
     },
@@ -164,21 +164,17 @@ fn plan_credits(value: Value) -> fields::Read<PlanCredits> {
 }
 
 fn most_keys(value: Value) -> fields::Read<u32> {
-    match whole_number(&value).and_then(|number| u32::try_from(number).ok()) {
-        Some(number) if (1..=PLAN_KEYS_MAX).contains(&number) => Ok(number),
-        _ => invalid("invalid", format!("must be a whole number from 1 to {PLAN_KEYS_MAX}")),
-    }
+    cap(whole_number(&value).ok_or(InvalidCap::Keys).and_then(Caps::most_keys))
 }
 
 fn lifetime(value: Value) -> fields::Read<Duration> {
-    match whole_number(&value) {
-        Some(seconds) if (1..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => invalid("invalid", format!("must be a whole number of seconds from 1 to {SECONDS_MAX}")),
-    }
+    cap(whole_number(&value).ok_or(InvalidCap::Lifetime).and_then(Caps::longest))
 }
 
 fn environments(value: Value) -> fields::Read<Vec<Environment>> {
-    let named: Vec<Environment> = fields::list(value, Environment::ALL.len(), parsed)?;
-    let environments: Vec<_> = Environment::ALL.into_iter().filter(|one| named.contains(one)).collect();
-    if environments.is_empty() { invalid("invalid", "names none: leave it out to allow all") } else { Ok(environments) }
+    cap(Caps::only(&fields::list::<Environment>(value, Environment::ALL.len(), parsed)?))
+}
+
+fn cap<T>(read: Result<T, InvalidCap>) -> fields::Read<T> {
+    read.or_else(|error| invalid("invalid", error.to_string()))
 }

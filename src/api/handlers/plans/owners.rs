@@ -55,7 +55,8 @@ pub(crate) async fn assign(
 ) -> Answer {
     let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
     let plan = asked(&request, &body)?;
-    let assignment = PlanAssignment { owner: owner.clone(), plan, on_word_of: OnWordOf::Administrator, at: now() };
+    let (on_word_of, reason) = (OnWordOf::Administrator, None);
+    let assignment = PlanAssignment { owner: owner.clone(), plan, on_word_of, reason, at: now() };
     let planned = services.lifecycle.assign_plan(assignment, caller.reach, caller.author).await;
     let planned = planned.map_err(unavailable(&request, "assign a plan"))?.map_err(|refusal| match refusal {
         PlanRefusal::NotFound => {

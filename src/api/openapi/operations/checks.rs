@@ -9,7 +9,7 @@ use super::{
     Describe,
 };
 use crate::api::wire::{
-    failure::{CredentialKind, FieldError, Reason},
+    failure::{CredentialKind, FieldError, Missing, Reason},
     request::queries::OF_GATEWAYS,
 };
 
@@ -47,6 +47,13 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
         Operation::new("revokeTokens", "Revoke tokens before they expire")
             .reads(body("EndOfTokens"))
             .answers(200, "Revoked on every replica", "RevokedTokens")
+            .stored()
+    }),
+    ("POST /v1/console/sessions", |_| {
+        Operation::new("openConsole", "Hand somebody over to the console")
+            .reads(body("HandOver"))
+            .answers(201, "A link for their browser", "ConsoleLink")
+            .fails([Reason::NotFound(Missing::Console), Reason::OwnerDisabled])
             .stored()
     }),
     ("POST /v1/introspect", |_| {

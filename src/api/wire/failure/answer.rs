@@ -165,6 +165,7 @@ fn not_found(missing: Missing) -> &'static str {
         Missing::Key => "There is no such key, or it is another owner's.",
         Missing::Owner => "There is no such owner: nobody of this id has keys, is disabled or is on a plan.",
         Missing::Plan => "There is no such plan.",
+        Missing::Console => "This server has no console: console.enabled is false.",
         Missing::Problem => "There is no such problem; /problems lists all of them.",
         Missing::File => "There is no such file.",
     }

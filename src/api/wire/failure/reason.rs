@@ -31,6 +31,8 @@ pub(crate) enum Missing {
     Owner,
     /// A plan.
     Plan,
+    /// The console, which is off.
+    Console,
     /// A page about a problem.
     Problem,
     /// A file of the page about the API.

@@ -1,6 +1,8 @@
 //! The fields of request bodies, with the schemas of their values. Readers take these fields and no others, and the OpenAPI
 //! document is made from them, with the limits that the readers apply.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Value, json};
 
 use super::schema::{NO_NUL, instant, line, owner_id, plan_name, reference, several, usage_tag};
@@ -13,11 +15,15 @@ use crate::domain::{
     plan::PLAN_KEYS_MAX,
     role::Role,
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
+    session::RETURN_ADDRESS_MAX_BYTES,
     text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
 };
 
 /// The maximum of a lifetime or grace period in seconds: a hundred years.
-pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+pub use crate::domain::timestamp::SECONDS_MAX;
+/// How long a session that is handed over may be asked to last, in seconds: what is shorter is not worth a click, and no
+/// configuration allows longer ones.
+pub(crate) const HAND_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 /// The maximum number of keys that one request checks.
 pub(crate) const CHECKS_MAX: usize = 100;
 
@@ -125,6 +131,34 @@ pub(crate) const REFILL: Body = &[&[
         or_null(json!({ "type": "integer", "minimum": 1, "maximum": 31, "description": about }))
     }),
 ]];
+pub(crate) const HAND_OVER: Body = &[
+    OWNER,
+    &[
+        ("person", || {
+            let about = "Who acts, by the `sub` of their tokens, if the owner is an organisation. By default, the owner's \
+                         subject. Revoking the tokens of this subject ends the session.";
+            identifier(1, about)
+        }),
+        ("name", || or_null(described(line(NAME_MAX), "What the pages call them."))),
+        ("scopes", || {
+            let about = "The scopes that they have, and can give to keys. Without the member, they can give any, as their \
+                         tokens could; none if the tokens of their issuer list all scopes.";
+            described(scopes(), about)
+        }),
+        ("returnTo", || {
+            let about = "Where they come from: the pages have a link back there. `https://` with a host and a path.";
+            let pattern = "^https://[0-9A-Za-z.-]+(:[0-9]{1,4})?([/?#][!#-;=?-Z\\[\\]_a-z~]*)?$";
+            let longest = RETURN_ADDRESS_MAX_BYTES;
+            or_null(json!({ "type": "string", "maxLength": longest, "pattern": pattern, "description": about }))
+        }),
+        ("lifetime", || {
+            let about = "How long the session lasts at most, in seconds. The setting `console.handed_over_max` is the default, and \
+                         shortens what is longer.";
+            let (shortest, longest) = HAND_OVER_SECONDS.into_inner();
+            or_null(json!({ "type": "integer", "minimum": shortest, "maximum": longest, "description": about }))
+        }),
+    ],
+];
 pub(crate) const TOP_UP: Body = &[
     &[
         ("operation", || {

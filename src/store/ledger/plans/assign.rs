@@ -57,7 +57,7 @@ impl Store {
         assignment: &PlanAssignment,
         by: Together<'_>,
     ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
-        let PlanAssignment { owner, plan, on_word_of, at } = assignment;
+        let PlanAssignment { owner, plan, on_word_of, reason, at } = assignment;
         let mut seat = self.to_change(by.reach).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
@@ -89,7 +89,8 @@ impl Store {
             if let Some(credits) = credits {
                 changes["credits"] = credits;
             }
-            let details = Map::from_iter([("changes".to_owned(), changes)]);
+            let mut details = Map::from_iter([("changes".to_owned(), changes)]);
+            details.extend(reason.as_ref().map(|reason| ("reason".to_owned(), reason.as_str().into())));
             let event = Event { action: Action::OwnerPlanChanged, details };
             audit::write(transaction, *at, &[], owner, by.author, &event).await?;
         }
@@ -127,7 +128,7 @@ async fn exists(connection: &mut PgConnection, plan: &PlanName) -> Result<bool, 
 
 /// An owner on no plan has no row.
 async fn write(connection: &mut PgConnection, assignment: &PlanAssignment) -> Result<(), sqlx::Error> {
-    let PlanAssignment { owner, plan, on_word_of, at } = assignment;
+    let PlanAssignment { owner, plan, on_word_of, at, .. } = assignment;
     let (issuer, subject) = (&*owner.issuer, &*owner.subject);
     let Some(plan) = plan else {
         let query = sqlx::query!("DELETE FROM owner_plans WHERE issuer = $1 AND subject = $2", issuer, subject);

@@ -70,12 +70,12 @@ impl PlanStore for Store {
         let work = async {
             let mut seat = self.to_read(reach).await?;
             let plan = plan_and_by(&mut seat.connection, owner).await?;
-            let own = owner_limits::current(&mut seat.connection, owner).await?.allowance.limits;
+            let own = owner_limits::current(&mut seat.connection, owner).await?.allowance;
             let limits = match &plan {
-                Some((plan, _)) => own.over(&plan.content.limits),
-                None => own,
+                Some((plan, _)) => own.limits.over(&plan.content.limits),
+                None => own.limits,
             };
-            Ok(Allotment { plan, limits })
+            Ok(Allotment { plan, limits, credits: own.credits })
         };
         self.within_deadline(Statement::ShowOwnerPlan, work).await
     }

@@ -1,0 +1,148 @@
+//! `POST /v1/console/sessions`: a link that hands a customer of the caller's product over to the console.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Bytes, Data},
+};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::keys::requests;
+use crate::{
+    api::{
+        access::root_span::in_request,
+        services::{Services, unavailable},
+        wire::{
+            failure::{Answer, FieldError, Missing, Reason},
+            owner_id,
+            request::{
+                bodies::{HAND_OVER, HAND_OVER_SECONDS},
+                fields::{Fields, Read, invalid, parsed, whole_number},
+                host::host_of,
+            },
+            times,
+        },
+    },
+    domain::{
+        owner::Owner,
+        principal::Principal,
+        scope::{ADMIN_SCOPE, Scopes, is_reserved},
+        session::{NewHandOver, Person, ReturnAddress},
+        text::PersonName,
+    },
+};
+
+/// A link into the console.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConsoleLink {
+    /// Where to send the customer's browser. It opens a session once. Whoever has it before is that customer, so tell nobody
+    /// else, and log it nowhere.
+    #[schema(
+        example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3"
+    )]
+    link: String,
+    /// Until when the link works.
+    #[serde(serialize_with = "times::required")]
+    expires_at: OffsetDateTime,
+    /// How long the session lasts at most, in seconds.
+    #[schema(minimum = 1, example = 1800)]
+    lifetime: u64,
+}
+
+/// `POST /v1/console/sessions`
+pub(crate) async fn create(
+    request: HttpRequest,
+    principal: Principal,
+    services: Data<Services>,
+    body: Bytes,
+) -> Answer {
+    let asked = read(&request, &body)?;
+    let door = services.console.as_ref().ok_or(Reason::NotFound(Missing::Console))?;
+    let hand_over = hand_over(asked, &services, door.sessions.longest_handed_over());
+    let owner = &hand_over.person.owner;
+    if !may_speak_for(&principal, &owner.issuer) {
+        let detail = "your credential hands over people of its own issuer alone";
+        return Err(Reason::InvalidFields(vec![FieldError::of_field("/owner", "other_issuer", detail)]));
+    }
+    let lifetime = hand_over.lasts.as_secs();
+    let owner = owner_id::write(owner);
+    let author = services.gate.author(&request, principal.actor());
+    let offer = door.sessions.offer(hand_over, &author).await;
+    let offer = offer.map_err(unavailable(&request, "hand somebody over"))?.ok_or(Reason::OwnerDisabled)?;
+    in_request(&request, || tracing::info!(owner, lifetime_s = lifetime, "made a link into the console"));
+    let base = door.public_url.clone().or_else(|| host_of(&request).map(|host| format!("http://{host}")));
+    let base = base.unwrap_or_default();
+    let link = format!("{base}/console/handed-over?link={}", offer.secret.expose());
+    Ok(HttpResponse::Created().json(ConsoleLink { link, expires_at: offer.expires_at, lifetime }))
+}
+
+/// Administrators hand anybody over. Others speak for their own issuer: with several of them, the backend of one product has no
+/// say over the customers of another.
+fn may_speak_for(principal: &Principal, issuer: &str) -> bool {
+    let is_administrator = principal.token().is_some() && principal.scopes().contains(ADMIN_SCOPE);
+    is_administrator || *principal.owner().issuer == *issuer
+}
+
+/// Who is handed over, and for how long: `longest` at most, so that a setting that is lowered breaks no backend.
+fn hand_over(asked: AskedHandOver, services: &Services, longest: Duration) -> NewHandOver {
+    let AskedHandOver { owner, person, name, scopes, return_to, lifetime } = asked;
+    // Tokens of such an issuer list all scopes that their bearers have, so without a list there are none.
+    let scope_bearing = scopes.is_some() || services.gate.tokens.verifier().is_scope_bearing(&owner.issuer);
+    let person = Person {
+        subject: person.map_or_else(|| owner.subject.clone(), Into::into),
+        owner,
+        name: name.map(|name| name.as_str().to_owned()),
+        scopes: scopes.unwrap_or_default(),
+        scope_bearing,
+        unknown_plan: None,
+    };
+    NewHandOver { person, return_to, lasts: lifetime.map_or(longest, |lifetime| lifetime.min(longest)) }
+}
+
+/// The fields of the body.
+pub(crate) struct AskedHandOver {
+    owner: Owner,
+    person: Option<String>,
+    name: Option<PersonName>,
+    scopes: Option<Scopes>,
+    return_to: Option<ReturnAddress>,
+    lifetime: Option<Duration>,
+}
+
+/// Reads the body.
+pub(crate) fn read(request: &HttpRequest, body: &Bytes) -> Result<AskedHandOver, Reason> {
+    let mut fields = Fields::of(request, body, HAND_OVER)?;
+    let is_given = fields.is_given("owner");
+    let owner = requests::owner(&mut fields);
+    if !is_given {
+        fields.problem("owner", "required", "must be there");
+    }
+    let person = fields.take("person", requests::identifier(1));
+    let name = fields.take("name", parsed);
+    let scopes = fields.take("scopes", |value| {
+        let scopes = requests::scopes(value)?;
+        let reserved = scopes.iter().find(|scope| is_reserved(scope)).map(str::to_owned);
+        match reserved {
+            Some(scope) => invalid("scope_not_held", format!("nobody who is handed over has the scope {scope}")),
+            None => Ok(scopes),
+        }
+    });
+    let return_to = fields.take("returnTo", parsed);
+    let lifetime = fields.take("lifetime", |value| lifetime(&value));
+    fields.finish(owner.map(|owner| AskedHandOver { owner, person, name, scopes, return_to, lifetime }))
+}
+
+fn lifetime(value: &Value) -> Read<Duration> {
+    match whole_number(value) {
+        Some(seconds) if HAND_OVER_SECONDS.contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => {
+            let (shortest, longest) = HAND_OVER_SECONDS.into_inner();
+            invalid("invalid", format!("must be a whole number of seconds from {shortest} to {longest}"))
+        }
+    }
+}

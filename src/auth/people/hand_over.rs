@@ -1,0 +1,72 @@
+//! Hands customers of a product over to the console: the product's backend asks for a link, and sends the customer there.
+
+use std::{net::IpAddr, time::Duration};
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::sessions::{Begun, MOST, Sessions};
+use crate::{
+    auth::Undecided,
+    domain::{
+        audit::Author,
+        ports::sessions::Accepted,
+        session::{HandOver, HandOverSecret, NewHandOver, Person, SessionSecret, browser},
+    },
+};
+
+/// The maximum number of links of one person that work at a time: somebody who clicks again and again needs a few. When it is
+/// exceeded, the oldest ends.
+const MOST_LINKS: u32 = 10;
+
+/// A new link.
+pub struct Offer {
+    /// What the link carries.
+    pub secret: HandOverSecret,
+    /// Until when it works.
+    pub expires_at: OffsetDateTime,
+}
+
+impl Sessions {
+    /// How long a session lasts at most that begins with a link.
+    pub fn longest_handed_over(&self) -> Duration {
+        self.lives.handed_over.min(self.lives.longest)
+    }
+
+    /// Makes a link; `None` if its owner is disabled.
+    ///
+    /// # Errors
+    /// [`Undecided`] if it may not have been made.
+    pub async fn offer(&self, hand_over: NewHandOver, author: &Author) -> Result<Option<Offer>, Undecided> {
+        let secret = HandOverSecret::generate();
+        let lasts = hand_over.lasts.min(self.longest_handed_over());
+        let hand_over = NewHandOver { lasts, ..hand_over };
+        let expires_at = self.store.offer_session(&hand_over, &secret.hash(), MOST_LINKS, author).await?;
+        Ok(expires_at.map(|expires_at| Offer { secret, expires_at }))
+    }
+
+    /// Whom a link hands over, if it works. It goes on working.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the store could not answer.
+    pub async fn offered(&self, secret: &HandOverSecret) -> Result<Option<HandOver>, Undecided> {
+        Ok(self.store.find_hand_over(&secret.hash()).await?)
+    }
+
+    /// Uses a link up, and begins its session; `None` if it does not work.
+    ///
+    /// # Errors
+    /// [`Undecided`] if the session may not have begun. The link may be used up.
+    pub async fn accept(
+        &self,
+        link: &HandOverSecret,
+        address: Option<IpAddr>,
+        user_agent: &str,
+    ) -> Result<Option<(Begun, Person)>, Undecided> {
+        let (secret, id) = (SessionSecret::generate(), Uuid::now_v7());
+        let (hash, browser) = (secret.hash(), browser(user_agent));
+        let session = Accepted { id, hash: &hash, address, browser: browser.as_deref(), most: MOST };
+        let person = self.store.accept_hand_over(&link.hash(), &session).await?;
+        Ok(person.map(|person| (Begun { id, secret }, person)))
+    }
+}

@@ -1,0 +1,94 @@
+//! The list of owners.
+
+use actix_web::{HttpRequest, web::Data};
+use askama::Template;
+use time::OffsetDateTime;
+
+use crate::{
+    console::{
+        access::{
+            form::{Form, Problems},
+            visitor::Visitor,
+        },
+        fault::{Answer, Fault, shown},
+        frame::{Frame, When, next_page},
+        keys::owner_name,
+        services::Console,
+        texts::EN,
+    },
+    domain::{
+        listing::{Listed, OwnerFilter, OwnerStanding, Page, cursor},
+        owner_id,
+    },
+};
+
+/// The number of owners on a page.
+const ON_A_PAGE: u32 = 50;
+/// The name that this list's cursors are sealed with.
+const LIST: &str = "console owners";
+
+/// An owner in the list, and at the top of their page.
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) plan: Option<String>,
+    pub(super) assigned_by: &'static str,
+    pub(super) disabled: Option<When>,
+    pub(super) reason: Option<String>,
+    pub(super) active: u32,
+    pub(super) others: u32,
+    pub(super) is_complete: bool,
+}
+
+impl From<&OwnerStanding> for Row {
+    fn from(standing: &OwnerStanding) -> Self {
+        let keys = &standing.keys;
+        Self {
+            id: owner_id::write(&standing.owner),
+            name: owner_name(&standing.owner),
+            plan: standing.plan.as_ref().map(|assigned| assigned.plan.to_string()),
+            assigned_by: standing.plan.as_ref().map_or("", |assigned| assigned.by.as_str()),
+            disabled: standing.disabled.as_ref().map(|disabled| disabled.at.into()),
+            reason: standing.disabled.as_ref().and_then(|disabled| Some(disabled.reason.as_ref()?.as_str().to_owned())),
+            active: keys.active,
+            others: keys.disabled + keys.expired + keys.revoked,
+            is_complete: keys.complete,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "owners.html")]
+struct OwnersPage {
+    frame: Frame,
+    owners: Vec<Row>,
+    search: String,
+    plan: String,
+    /// What is wrong with the conditions.
+    wrong: Problems,
+    next: Option<String>,
+}
+
+/// `GET /console/owners`
+pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    visitor.demand_administrator()?;
+    let mut query = Form::of_query(&request);
+    let filter =
+        OwnerFilter { disabled: query.parsed("disabled"), search: query.parsed("search"), plan: query.parsed("plan") };
+    let keyring = &console.issuer.keyring;
+    let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
+    let page = Page { after, limit: ON_A_PAGE };
+    let complaint = query.complaint();
+    let listed = match complaint {
+        Some(_) => Listed::none(),
+        None => {
+            let listed = console.ledger.owners(&filter, &page, OffsetDateTime::now_utc()).await;
+            listed.map_err(|error| Fault::outage(&request, &error))?
+        }
+    };
+    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
+    let owners = listed.items.iter().map(Row::from).collect();
+    let frame = visitor.frame("owners", EN.owners).telling(complaint);
+    let (search, plan, wrong) = (query.shown("search"), query.shown("plan"), query.problems().clone());
+    shown(&OwnersPage { frame, owners, search, plan, wrong, next })
+}

@@ -1,0 +1,136 @@
+//! An owner's page.
+
+use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use askama::Template;
+use time::OffsetDateTime;
+
+use super::list::Row;
+use crate::{
+    console::{
+        access::{
+            form::{Form, new_once},
+            visitor::Visitor,
+        },
+        allowance::{
+            credits::{self, CreditsView},
+            limits::{self, LimitView},
+        },
+        fault::{Answer, Fault},
+        frame::{Frame, render},
+        keys::Event,
+        services::Console,
+    },
+    domain::{
+        ledger::Reach,
+        listing::{EventFilter, OwnerStanding, Page},
+        owner::Owner,
+        owner_id,
+        plan::AssignedPlan,
+    },
+};
+
+/// The number of events that the page has.
+const EVENTS: u32 = 10;
+/// The number of plans that are offered; any other can be written.
+const OFFERED: u32 = 100;
+
+#[derive(Template)]
+#[template(path = "owner.html")]
+struct OwnerPage<'a> {
+    frame: Frame,
+    owner: Row,
+    /// All limits that bind the owner, with those of the plan.
+    limits: Vec<LimitView>,
+    credits: Option<CreditsView>,
+    /// The names of plans.
+    plans: Vec<String>,
+    /// The version of the owner's own limits and rules of credits.
+    version: i64,
+    /// Makes repeating a top-up harmless.
+    once: String,
+    events: Vec<Event>,
+    is_all: bool,
+    /// What the forms have, if it was not sent.
+    given: Form,
+    /// The form of this page that was sent and can't be done.
+    sent: Option<&'a Form>,
+}
+
+impl OwnerPage<'_> {
+    /// What stands in a field: of the form that was sent, what was sent.
+    fn value(&self, name: &str) -> String {
+        kept(self.sent).filter(|sent| sent.has(name)).unwrap_or(&self.given).shown(name)
+    }
+
+    /// What is wrong with a field of any form.
+    fn problem(&self, name: &str) -> Option<String> {
+        self.sent?.problems().of(name)
+    }
+
+    /// What is wrong with a field of the form with this action.
+    fn wrong_in(&self, action: &str, name: &str) -> Option<String> {
+        self.sent.filter(|_| self.is_sent(action))?.problems().of(name)
+    }
+
+    /// Whether a form was sent and can't be done.
+    fn is_sent(&self, action: &str) -> bool {
+        self.sent.is_some_and(|form| form.text("action") == Some(action))
+    }
+}
+
+/// What was sent and has something wrong, so that nobody has to write it again. Not if somebody else has changed the owner
+/// meanwhile: then that is to be looked at first.
+fn kept(sent: Option<&Form>) -> Option<&Form> {
+    sent.filter(|form| form.problems().of("form").is_none())
+}
+
+/// `GET /console/owners/one?id=…`
+pub(in crate::console) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    visitor.demand_administrator()?;
+    page(&request, &console, &visitor, &asked(&request)?, None).await
+}
+
+/// The owner whom the address names.
+pub(super) fn asked(request: &HttpRequest) -> Result<Owner, Fault> {
+    Form::of_query(request).text("id").and_then(owner_id::read).ok_or(Fault::NotFound)
+}
+
+/// The page of an owner. `sent`: the form that it has sent and that can't be done.
+pub(super) async fn page(
+    request: &HttpRequest,
+    console: &Console,
+    visitor: &Visitor,
+    owner: &Owner,
+    sent: Option<&Form>,
+) -> Answer {
+    let (outage, now) = (|error| Fault::outage(request, &error), OffsetDateTime::now_utc());
+    let standing = console.ledger.owner(owner, now).await.map_err(outage)?;
+    let own = console.ledger.owner_limits(owner).await.map_err(outage)?;
+    let allotment = console.plans.allotment(owner, &Reach::Any).await.map_err(outage)?;
+    let plans = console.plans.plans(&Page { after: None, limit: OFFERED }).await.map_err(outage)?;
+    let filter = EventFilter { owner: Some(owner.clone()), ..EventFilter::default() };
+    let events = console.ledger.events(&filter, &Page { after: None, limit: EVENTS }, &Reach::Any).await;
+    let standing = standing.unwrap_or_else(|| OwnerStanding {
+        plan: allotment.plan.as_ref().map(|(plan, by)| AssignedPlan { plan: plan.name.clone(), by: *by }),
+        ..OwnerStanding::without_keys(owner.clone())
+    });
+    let row = Row::from(&standing);
+    let mut given = credits::fields(own.credits.as_ref().map(|credits| &credits.rules));
+    given.push(("limits", limits::line(&own.limits)));
+    given.push(("plan", row.plan.clone().unwrap_or_default()));
+    let status = if sent.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = OwnerPage {
+        frame: visitor.frame("owners", row.name.clone()).telling(visitor.told()),
+        limits: limits::of_owner(request, console, owner, &allotment.limits).await?,
+        credits: own.credits.as_ref().map(CreditsView::from),
+        plans: plans.items.iter().map(|plan| plan.name.to_string()).collect(),
+        version: own.version().get(),
+        once: new_once(),
+        events: events.map_err(outage)?.items.iter().map(Event::from).collect(),
+        is_all: true,
+        owner: row,
+        given: Form::filled(given),
+        sent,
+    };
+    Ok(render(status, &page))
+}

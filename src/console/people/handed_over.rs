@@ -1,0 +1,94 @@
+//! Links with which a product hands its customers over. Opening one only asks: whoever reads links before people do uses none
+//! up, and nobody gets into somebody else's session without seeing whose it is.
+
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header::USER_AGENT},
+    web::{Bytes, Data},
+};
+use askama::Template;
+
+use super::sign_in::{end_of_browser, keep};
+use crate::{
+    console::{
+        access::{
+            cookies::Kept,
+            form::{Form, go_to},
+        },
+        fault::{Answer, Fault},
+        frame::{Frame, render},
+        keys::owner_name,
+        services::Console,
+        texts::EN,
+    },
+    domain::session::{HandOver, HandOverSecret, Person, SessionSecret},
+};
+
+#[derive(Template)]
+#[template(path = "handed_over.html")]
+struct HandedOverPage<'a> {
+    frame: Frame,
+    name: String,
+    owner: String,
+    /// Where they come from.
+    from: Option<&'a str>,
+    /// Who is signed in until then, if that is somebody else.
+    instead_of: Option<String>,
+    link: &'a HandOverSecret,
+}
+
+/// `GET /console/handed-over?link=…`: who will be signed in, and whether that is meant.
+pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>) -> Answer {
+    let query = Form::of_query(&request);
+    let link = link(&query)?;
+    let outage = |error| Fault::outage(&request, &error);
+    let HandOver { person, return_to } =
+        console.sessions.offered(&link).await.map_err(outage)?.ok_or(Fault::LinkOver)?;
+    let before = Kept::Session.value(&console, &request).and_then(|text| SessionSecret::parse(&text));
+    let before = match before {
+        Some(before) => console.sessions.find(&before).await.map_err(outage)?,
+        None => None,
+    };
+    let is_other = |other: &Person| (&other.owner, &other.subject) != (&person.owner, &person.subject);
+    let instead_of = before.map(|session| session.person).filter(is_other).map(|other| name(&other));
+    let page = HandedOverPage {
+        frame: Frame::bare(EN.handed_over),
+        name: name(&person),
+        owner: owner_name(&person.owner),
+        from: return_to.as_ref().map(|address| address.host()),
+        instead_of,
+        link: &link,
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+/// `POST /console/handed-over`: uses the link up, and begins its session.
+pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Console>, body: Bytes) -> Answer {
+    let form = Form::without_session(&request, &body)?;
+    let link = link(&form)?;
+    let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let address = console.gate.proxies.client_address(&request);
+    let accepted = console.sessions.accept(&link, address, user_agent).await;
+    let accepted = accepted.map_err(|error| Fault::outage(&request, &error))?;
+    let (begun, person) = accepted.ok_or(Fault::LinkOver)?;
+    end_of_browser(&request, &console).await?;
+    console.gate.host.in_request(&request, &mut || {
+        tracing::info!(
+            session = %begun.id,
+            issuer = &*person.owner.issuer,
+            subject = &*person.subject,
+            "somebody was handed over to the console"
+        );
+    });
+    let mut answer = go_to("/console/keys");
+    keep(&mut answer, &Kept::Session.keep(&console, begun.secret.expose()))?;
+    Ok(answer)
+}
+
+fn link(form: &Form) -> Result<HandOverSecret, Fault> {
+    form.text("link").and_then(HandOverSecret::parse).ok_or(Fault::LinkOver)
+}
+
+fn name(person: &Person) -> String {
+    person.name.clone().unwrap_or_else(|| person.subject.to_string())
+}

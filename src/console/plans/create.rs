@@ -1,0 +1,96 @@
+//! A new plan.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{Bytes, Data},
+};
+use askama::Template;
+use time::OffsetDateTime;
+
+use super::{fields, one::address, view::plan_refusal};
+use crate::{
+    console::{
+        access::{
+            form::Form,
+            notice::{Done, Notice},
+            visitor::{Area, Visitor},
+        },
+        fault::{Answer, Fault},
+        frame::{Frame, render},
+        services::Console,
+        texts::EN,
+    },
+    domain::{
+        ledger::Refusal,
+        plan_changes::PlanRefusal,
+        precondition::{Preconditions, Versions},
+    },
+};
+
+#[derive(Template)]
+#[template(path = "new_plan.html")]
+struct NewPlanPage<'a> {
+    frame: Frame,
+    values: &'a Form,
+}
+
+impl NewPlanPage<'_> {
+    fn value(&self, name: &str) -> String {
+        self.values.shown(name)
+    }
+
+    fn has(&self, name: &str, value: &str) -> bool {
+        self.values.all(name).any(|chosen| chosen == value)
+    }
+
+    fn problem(&self, name: &str) -> Option<String> {
+        self.values.problems().of(name)
+    }
+}
+
+/// `GET /console/plans/new`
+pub(in crate::console) async fn ask(visitor: Visitor) -> Answer {
+    visitor.demand_administrator()?;
+    Ok(asked(&visitor, &Form::filled(Vec::new()), StatusCode::OK))
+}
+
+fn asked(visitor: &Visitor, values: &Form, status: StatusCode) -> HttpResponse {
+    render(status, &NewPlanPage { frame: visitor.frame("plans", EN.new_plan), values })
+}
+
+/// `POST /console/plans`: makes a plan, and leaves one that there is already as it is.
+pub(in crate::console) async fn create(
+    request: HttpRequest,
+    console: Data<Console>,
+    visitor: Visitor,
+    body: Bytes,
+) -> Answer {
+    let mut form = Form::of(&request, &body, &visitor)?;
+    let caller = visitor.caller(Area::All)?;
+    visitor.demand_fresh()?;
+    let refuse = |form: &Form| Ok(asked(&visitor, form, StatusCode::UNPROCESSABLE_ENTITY));
+    if form.text("name").is_none() {
+        form.problem("name", EN.name_of_plan);
+    }
+    let Some(name) = form.parsed("name") else { return refuse(&form) };
+    let none_yet = Preconditions { only: None, not: Some(Versions::Any) };
+    let change = fields::change(&mut form, name, none_yet, OffsetDateTime::now_utc());
+    if !form.problems().is_empty() {
+        return refuse(&form);
+    }
+    let changed = console.lifecycle.change_plan(change, caller).await;
+    match changed.map_err(|error| Fault::outage(&request, &error))? {
+        Ok(changed) => {
+            let notice = Notice::propagated(Done::Edited, &changed.propagated);
+            Ok(visitor.go_to_telling(&address(&changed.plan.name), &notice))
+        }
+        Err(refused) => {
+            match refused {
+                PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", EN.plan_is_there),
+                refused => form.problem("form", plan_refusal(&refused)),
+            }
+            refuse(&form)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! All plans.
+
+use actix_web::{HttpRequest, web::Data};
+use askama::Template;
+
+use super::view::PlanView;
+use crate::{
+    console::{
+        access::{form::Form, visitor::Visitor},
+        fault::{Answer, Fault, shown},
+        frame::{Frame, next_page},
+        services::Console,
+        texts::EN,
+    },
+    domain::{
+        listing::{Page, cursor},
+        plan::PlanName,
+    },
+};
+
+/// The number of plans on a page.
+const ON_A_PAGE: u32 = 50;
+/// How many owners of a plan are counted: enough to tell a plan of few from one of many, and so few that the counts of a whole
+/// page take some milliseconds.
+pub(super) const COUNTED: u32 = 1_000;
+/// The name that this list's cursors are sealed with.
+const LIST: &str = "console plans";
+
+#[derive(Template)]
+#[template(path = "plans.html")]
+struct PlansPage {
+    frame: Frame,
+    plans: Vec<Row>,
+    next: Option<String>,
+}
+
+struct Row {
+    plan: PlanView,
+    owners: Owners,
+}
+
+/// How many owners are on a plan.
+pub(super) struct Owners {
+    pub(super) count: u32,
+    /// Whether there may be more.
+    pub(super) is_more: bool,
+}
+
+impl From<u32> for Owners {
+    fn from(count: u32) -> Self {
+        Self { count, is_more: count >= COUNTED }
+    }
+}
+
+/// `GET /console/plans`
+pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    visitor.demand_administrator()?;
+    let query = Form::of_query(&request);
+    let keyring = &console.issuer.keyring;
+    let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
+    let outage = |error| Fault::outage(&request, &error);
+    let listed = console.plans.plans(&Page { after, limit: ON_A_PAGE }).await.map_err(outage)?;
+    let names: Vec<PlanName> = listed.items.iter().map(|plan| plan.name.clone()).collect();
+    let owners = console.reports.owners_on(&names, COUNTED).await.map_err(outage)?;
+    let rows = listed.items.iter().zip(owners);
+    let plans = rows.map(|(plan, owners)| Row { plan: plan.into(), owners: owners.into() }).collect();
+    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
+    shown(&PlansPage { frame: visitor.frame("plans", EN.plans).telling(visitor.told()), plans, next })
+}

@@ -1,0 +1,139 @@
+//! A plan, and what is done to it.
+
+use std::num::NonZeroI64;
+
+use actix_web::{
+    HttpRequest,
+    http::StatusCode,
+    web::{Bytes, Data},
+};
+use askama::Template;
+use time::OffsetDateTime;
+
+use super::{
+    fields,
+    list::{COUNTED, Owners},
+    view::{PlanView, plan_refusal},
+};
+use crate::{
+    console::{
+        access::{
+            form::Form,
+            notice::{Done, Notice},
+            visitor::{Area, Visitor},
+        },
+        fault::{Answer, Fault},
+        frame::{Frame, render},
+        services::Console,
+        texts::EN,
+    },
+    domain::{
+        plan::PlanName,
+        plan_changes::{PlanDeletion, PlanRefusal},
+        precondition::Preconditions,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "plan.html")]
+struct PlanPage<'a> {
+    frame: Frame,
+    plan: PlanView,
+    owners: Owners,
+    /// What the form has: the plan, or what was sent and refused.
+    values: &'a Form,
+}
+
+impl PlanPage<'_> {
+    fn value(&self, name: &str) -> String {
+        self.values.shown(name)
+    }
+
+    fn has(&self, name: &str, value: &str) -> bool {
+        self.values.all(name).any(|chosen| chosen == value)
+    }
+
+    fn problem(&self, name: &str) -> Option<String> {
+        self.values.problems().of(name)
+    }
+}
+
+/// The address of a plan's page. In a query, because a plan may be called `..` or `new`.
+pub(super) fn address(plan: &PlanName) -> String {
+    format!("/console/plans/one?name={plan}")
+}
+
+/// `GET /console/plans/one?name=…`
+pub(in crate::console) async fn show(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+    visitor.demand_administrator()?;
+    page(&request, &console, &visitor, named(&request)?, None).await
+}
+
+/// The plan that the address names.
+fn named(request: &HttpRequest) -> Result<PlanName, Fault> {
+    Form::of_query(request).text("name").and_then(|name| name.parse().ok()).ok_or(Fault::NotFound)
+}
+
+/// The page of a plan. `refused`: the form that it has sent and that can't be done.
+async fn page(
+    request: &HttpRequest,
+    console: &Console,
+    visitor: &Visitor,
+    name: PlanName,
+    refused: Option<&Form>,
+) -> Answer {
+    let outage = |error| Fault::outage(request, &error);
+    let plan = console.plans.plan(&name).await.map_err(outage)?.ok_or(Fault::NotFound)?;
+    let owners = console.reports.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
+    let owners = owners.first().copied().unwrap_or_default().into();
+    let filled = fields::filled(&plan);
+    let frame = visitor.frame("plans", name.to_string()).telling(visitor.told());
+    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let values = refused.unwrap_or(&filled);
+    Ok(render(status, &PlanPage { frame, plan: PlanView::from(&plan), owners, values }))
+}
+
+/// `POST /console/plans/one?name=…`: saves or deletes a plan that is still as it was shown.
+pub(in crate::console) async fn change(
+    request: HttpRequest,
+    console: Data<Console>,
+    visitor: Visitor,
+    body: Bytes,
+) -> Answer {
+    let mut form = Form::of(&request, &body, &visitor)?;
+    let caller = visitor.caller(Area::All)?;
+    visitor.demand_fresh()?;
+    let (name, at) = (named(&request)?, OffsetDateTime::now_utc());
+    let version: Option<NonZeroI64> = form.text("version").and_then(|text| text.parse().ok());
+    let preconditions = version.map(Preconditions::on_version);
+    let preconditions = preconditions.ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))?;
+    let outage = |error| Fault::outage(&request, &error);
+    let refused = match form.text("action") {
+        Some("save") => {
+            let change = fields::change(&mut form, name.clone(), preconditions, at);
+            if !form.problems().is_empty() {
+                return page(&request, &console, &visitor, name, Some(&form)).await;
+            }
+            match console.lifecycle.change_plan(change, caller).await.map_err(outage)? {
+                Ok(changed) => {
+                    let notice = Notice::propagated(Done::Edited, &changed.propagated);
+                    return Ok(visitor.go_to_telling(&address(&name), &notice));
+                }
+                Err(refused) => refused,
+            }
+        }
+        Some("delete") => {
+            let deletion = PlanDeletion { name: name.clone(), preconditions, at };
+            match console.lifecycle.delete_plan(deletion, caller).await.map_err(outage)? {
+                Ok(()) => return Ok(visitor.go_to_telling("/console/plans", &Notice::of(Done::PlanDeleted))),
+                Err(refused) => refused,
+            }
+        }
+        _ => return Err(Fault::NotFound),
+    };
+    if refused == PlanRefusal::NotFound {
+        return Err(Fault::NotFound);
+    }
+    form.problem("form", plan_refusal(&refused));
+    page(&request, &console, &visitor, name, Some(&form)).await
+}

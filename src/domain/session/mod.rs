@@ -1,0 +1,176 @@
+//! Sessions of people who have signed in to the console.
+//!
+//! - `hand_over`: links with which a product hands its customers over
+
+mod hand_over;
+
+use std::{net::IpAddr, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use self::hand_over::{
+    HAND_OVER_LASTS, HandOver, HandOverSecret, HandedOver, InvalidReturnAddress, NewHandOver, RETURN_ADDRESS_MAX_BYTES,
+    ReturnAddress,
+};
+use crate::domain::{audit::Actor, owner::Owner, scope::Scopes, secret::SecretString};
+
+/// The bytes of a secret: 256 bits that nobody can guess.
+const SECRET_BYTES: usize = 32;
+/// The maximum length of what a browser says of itself, in bytes.
+const BROWSER_MAX_BYTES: usize = 200;
+
+/// Somebody who has signed in, as their tokens describe them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The owner whose keys they manage.
+    pub owner: Owner,
+    /// They themselves: the `sub` of their token. Only an organisation differs from its members.
+    pub subject: Box<str>,
+    /// What to call them.
+    pub name: Option<String>,
+    /// The scopes of their token.
+    pub scopes: Scopes,
+    /// Whether their keys may have only these scopes.
+    pub scope_bearing: bool,
+    /// The plan that their token claims, if it does not exist. It is not known what they may have.
+    pub unknown_plan: Option<Box<str>>,
+}
+
+impl Person {
+    /// The person as an actor of audit events.
+    pub fn actor(&self) -> Actor {
+        Actor::Token { issuer: self.owner.issuer.clone(), subject: self.subject.clone() }
+    }
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Names the session in lists. It is no secret.
+    pub id: Uuid,
+    /// Whose it is.
+    pub person: Person,
+    /// When they proved who they are, if the provider says so.
+    pub authenticated_at: Option<OffsetDateTime>,
+    /// When they signed in.
+    pub signed_in_at: OffsetDateTime,
+    /// The latest request, accurate to a minute.
+    pub last_used_at: OffsetDateTime,
+    /// When it ends at the latest.
+    pub expires_at: OffsetDateTime,
+    /// Where they signed in from, if known.
+    pub address: Option<IpAddr>,
+    /// What their browser calls itself.
+    pub browser: Option<String>,
+    /// How a product handed them over; `None` if they have signed in themselves.
+    pub handed_over: Option<HandedOver>,
+}
+
+/// A session that is about to begin.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Names the session in lists.
+    pub id: Uuid,
+    /// Whose it is.
+    pub person: Person,
+    /// When they proved who they are, if the provider says so. They may have been signed in there for long.
+    pub authenticated_at: Option<OffsetDateTime>,
+    /// The provider's session, if it says which.
+    pub provider_session: Option<String>,
+    /// How long it lasts at most.
+    pub lasts: Duration,
+    /// Where they signed in from, if known.
+    pub address: Option<IpAddr>,
+    /// What their browser calls itself.
+    pub browser: Option<String>,
+}
+
+/// 256 random bits as text.
+struct Random256(SecretString);
+
+impl Random256 {
+    fn generate() -> Self {
+        let bytes: [u8; SECRET_BYTES] = rand::random();
+        Self(URL_SAFE_NO_PAD.encode(bytes).into())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        (bytes.len() == SECRET_BYTES).then(|| Self(text.to_owned().into()))
+    }
+
+    /// A fast hash, because nobody can guess 256 bits.
+    fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(purpose);
+        hash.update([0]);
+        hash.update(self.0.expose());
+        hash.finalize().into()
+    }
+}
+
+/// The secret of a session, which only the browser has.
+pub struct SessionSecret(Random256);
+
+impl SessionSecret {
+    /// A new secret.
+    pub fn generate() -> Self {
+        Self(Random256::generate())
+    }
+
+    /// The secret in this text; `None` for any text that is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Random256::parse(text).map(Self)
+    }
+
+    /// The text, for the browser. Never log or store it.
+    pub fn expose(&self) -> &str {
+        self.0.0.expose()
+    }
+
+    /// What the database has of it.
+    pub fn hash(&self) -> [u8; 32] {
+        self.0.derive("keyward console session")
+    }
+
+    /// What forms of this session carry, so that no other page can send them.
+    pub fn form_token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.derive("keyward console form"))
+    }
+}
+
+/// What a browser says of itself, as it may be stored and shown.
+pub fn browser(user_agent: &str) -> Option<String> {
+    let mut text: String = user_agent.chars().filter(|letter| !letter.is_control()).collect();
+    while text.len() > BROWSER_MAX_BYTES {
+        text.pop();
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_as_it_was_written_and_gives_nothing_away() {
+        let secret = SessionSecret::generate();
+        let again = SessionSecret::parse(secret.expose()).expect("a secret");
+        assert_eq!(again.hash(), secret.hash());
+        assert_ne!(secret.form_token(), URL_SAFE_NO_PAD.encode(secret.hash()));
+        assert!(!secret.form_token().contains(secret.expose()));
+        for bad in ["", "short", &"A".repeat(44), &format!("{}=", secret.expose())] {
+            assert!(SessionSecret::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn browsers_call_themselves_what_can_be_shown() {
+        assert_eq!(browser("Mozilla/5.0\u{7f}\n (X11)").as_deref(), Some("Mozilla/5.0 (X11)"));
+        assert_eq!(browser("\0"), None);
+        assert!(browser(&"é".repeat(500)).is_some_and(|text| text.len() <= BROWSER_MAX_BYTES));
+    }
+}
