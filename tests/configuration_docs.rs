@@ -44,19 +44,20 @@ fn the_documentation_names_the_environment_variable_of_every_setting() {
 fn defaults() -> BTreeMap<String, String> {
     let sections = File::from_str(DEFAULTS, FileFormat::Toml).collect().expect("the defaults are TOML");
     let mut settings = BTreeMap::new();
-    for (section, table) in sections {
-        put_table(&section, table, &mut settings);
+    for (name, value) in sections {
+        put(&name, value, &mut settings);
     }
     settings
 }
 
-fn put_table(name: &str, table: Value, settings: &mut BTreeMap<String, String>) {
-    for (inner, value) in table.into_table().expect("all settings are in sections") {
-        let setting = format!("{name}.{inner}");
-        match value.kind {
-            ValueKind::Table(_) => put_table(&setting, value, settings),
-            _ => drop(settings.insert(setting, toml(&value))),
+fn put(name: &str, value: Value, settings: &mut BTreeMap<String, String>) {
+    match value.kind {
+        ValueKind::Table(table) => {
+            for (inner, value) in table {
+                put(&format!("{name}.{inner}"), value, settings);
+            }
         }
+        _ => drop(settings.insert(name.to_owned(), toml(&value))),
     }
 }
 
@@ -71,7 +72,7 @@ fn toml(value: &Value) -> String {
     }
 }
 
-/// One column of the tables' rows, by setting. Rows are those whose first cell is code with a dot.
+/// One column of the tables' rows, by setting. Rows are those whose first cell is code.
 fn documented(column: fn(&[&str]) -> String) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     for row in DOCS.lines().filter(|line| line.starts_with("| `")) {

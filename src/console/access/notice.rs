@@ -217,7 +217,8 @@ mod tests {
             assert_eq!(read(mine, "/console/keys", 1_601, &value), None);
             assert_eq!(read(other, "/console/keys", 1_000, &value), None);
             assert_eq!(read(mine, "/console/keys/x", 1_000, &value), None);
-            for forged in ["", "revoked", "revoked.1.1-0-3.1000.AAAAAAAAAAA", &value.replacen("o", "0", 1), &value[1..]]
+            for forged in
+                ["", "revoked", "revoked.1.1-0-3.1000.AAAAAAAAAAA", &value.replacen("1000", "1001", 1), &value[1..]]
             {
                 assert_eq!(read(mine, "/console/keys", 1_000, forged), None, "{forged}");
             }
