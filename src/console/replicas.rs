@@ -39,7 +39,7 @@ impl Confirmations {
         let mut so_far = 0;
         let bound = distribution.bounds.iter().zip(&distribution.counts).find_map(|(bound, counted)| {
             so_far += counted;
-            (so_far * 100 >= count * 95).then(|| bound.as_millis())
+            (so_far * 100 >= count * 95).then_some(bound.as_millis())
         });
         Self {
             how: match settled {
