@@ -198,7 +198,7 @@ async fn a_few_keys_among_very_many_that_an_index_finds_are_on_the_page_after_th
         let next = root.gets(&replica, &format!("{ALL_KEYS}?{query}&cursor={cursor}")).await.is(200);
         assert_eq!((ids(&next), &next["nextCursor"]), (vec![oldest.clone()], &Value::Null), "{query}");
         let upwards = root.gets(&replica, &format!("{ALL_KEYS}?{query}&sort=createdAt&limit=1")).await.is(200);
-        assert_eq!(ids(&upwards), [oldest.clone()], "{query}");
+        assert_eq!(ids(&upwards), std::slice::from_ref(&oldest), "{query}");
     }
 }
 
