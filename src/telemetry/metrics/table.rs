@@ -3,7 +3,7 @@
 //! `startup`, which reads its value.
 //!
 //! No label has a value that a request can choose. Each takes its values from a set that is closed when the program
-//! starts: [`Values`] says which.
+//! starts: [`Values`](super::family::Values) says which.
 
 use super::{
     family::{Family, counter, gauge, histogram},
