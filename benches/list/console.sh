@@ -72,6 +72,6 @@ while read -r name most path; do
   for ((i = 0; i < TIMES; i++)); do page "$path"; done | sort --general-numeric-sort |
     awk -v name="$name" -v most="$most" '{ seconds[NR] = $1; bytes = $2 } END {
       printf "%-14s %10.1f %10.1f %10d %10d%s\n", name, seconds[int((NR + 1) / 2)] * 1000,
-        seconds[int(NR * 0.95 + 0.999)] * 1000, most, bytes, seconds[int(NR * 0.95 + 0.999)] * 1000 > most ? "  missed" : ""
+        seconds[int(NR * 0.95 + 0.999)] * 1000, most, bytes, (seconds[int(NR * 0.95 + 0.999)] * 1000 > most ? "  missed" : "")
     }'
 done < <(pages)
