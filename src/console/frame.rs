@@ -54,9 +54,9 @@ impl Frame {
         Self { t: &EN, title: title.into(), css, js, icon, visitor: None, here: "", notice: None }
     }
 
-    /// The same with a notice.
+    /// The same with this notice, if there is one.
     pub(super) fn telling(self, notice: Option<String>) -> Self {
-        Self { notice, ..self }
+        Self { notice: notice.or(self.notice), ..self }
     }
 
     /// What forms of this page carry.

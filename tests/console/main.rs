@@ -13,6 +13,7 @@ mod own_address;
 mod owners;
 mod plans;
 mod provider;
+mod refused;
 mod repeated;
 mod safety;
 mod sessions;

@@ -181,8 +181,11 @@ impl Visitor {
         go_to(&format!("{address}{mark}{PARAMETER}={notice}"))
     }
 
-    /// What was done before this page, in words.
-    pub(crate) fn told(&self) -> Option<String> {
+    /// What was done before this page, in words. The answer to a form has the same address, and says something else.
+    pub(super) fn told(&self) -> Option<String> {
+        if !self.request.method().is_safe() {
+            return None;
+        }
         let query = Form::of_query(&self.request);
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let keyring = &self.console.issuer.keyring;

@@ -63,7 +63,7 @@ impl Area {
 }
 
 impl Visitor {
-    /// The frame of a page for them. `here`: the page that is marked in the navigation.
+    /// The frame of a page for them, which says what was done before. `here`: the page that is marked in the navigation.
     pub(crate) fn frame(&self, here: &'static str, title: impl Into<String>) -> Frame {
         let person = &self.session.person;
         let shown = Shown {
@@ -72,7 +72,7 @@ impl Visitor {
             handed_over: self.session.handed_over.clone(),
             form_token: self.form_token.clone(),
         };
-        Frame::of(shown, here, title)
+        Frame::of(shown, here, title).telling(self.told())
     }
 
     /// Whether they may see what belongs to others.

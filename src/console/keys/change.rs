@@ -4,7 +4,6 @@ use std::{num::NonZeroI64, time::Duration};
 
 use actix_web::{
     HttpRequest,
-    http::StatusCode,
     web::{Bytes, Data, Path},
 };
 use time::OffsetDateTime;
@@ -12,7 +11,7 @@ use time::OffsetDateTime;
 use super::{
     create::made,
     fields,
-    one::{Told, key_id, page},
+    one::{key_id, page},
     view::{complain, refusal},
 };
 use crate::{
@@ -177,6 +176,5 @@ async fn refused_page(
 }
 
 async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visitor, id: KeyId, form: &Form) -> Answer {
-    let told = Told { notice: None, sent: Some(form) };
-    page(request, console, visitor, id, &told, StatusCode::UNPROCESSABLE_ENTITY).await
+    page(request, console, visitor, id, Some(form)).await
 }

@@ -95,8 +95,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, &name(order), place));
     let export = format!("{}/export?{}", area.path(), request.query_string());
     let title = if area == Area::All { EN.all_keys } else { EN.keys };
-    let notice = complaint.or_else(|| visitor.told());
-    let frame = visitor.frame(area.here(), title).telling(notice);
+    let frame = visitor.frame(area.here(), title).telling(complaint);
     let filter = Chosen::of(&form, &filter, &reach);
     let scopes = console.lifecycle.policy.catalogue.as_slice().iter();
     shown(&KeysPage {

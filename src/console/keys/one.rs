@@ -129,30 +129,20 @@ pub(in crate::console) async fn show(
     visitor: Visitor,
     id: Path<String>,
 ) -> Answer {
-    let told = Told { notice: visitor.told(), sent: None };
-    page(&request, &console, &visitor, key_id(&id)?, &told, StatusCode::OK).await
-}
-
-/// What the page says besides the key.
-#[derive(Default)]
-pub(super) struct Told<'a> {
-    pub(super) notice: Option<String>,
-    /// The form of this page that was sent and can't be done.
-    pub(super) sent: Option<&'a Form>,
+    page(&request, &console, &visitor, key_id(&id)?, None).await
 }
 
 pub(super) fn key_id(text: &str) -> Result<KeyId, Fault> {
     text.parse().map_err(|_| Fault::NotFound)
 }
 
-/// The page of a key.
+/// The page of a key. `sent`: the form that it has sent and that can't be done.
 pub(super) async fn page(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
     id: KeyId,
-    told: &Told<'_>,
-    status: StatusCode,
+    sent: Option<&Form>,
 ) -> Answer {
     let (area, now) = (Area::of(request), OffsetDateTime::now_utc());
     let caller = visitor.caller(area)?;
@@ -168,13 +158,13 @@ pub(super) async fn page(
     let offer = console.lifecycle.offer(Some(&key.record.owner), &caller).await;
     let offer = offer.map_err(|error| Fault::outage(request, &error))?;
     let has: BTreeSet<&str> = key.record.scopes.iter().collect();
-    let edited = kept(told.sent, &["edit"]);
+    let edited = kept(sent, &["edit"]);
     let chosen = edited.filter(|sent| sent.has("scopes")).map_or_else(|| has.clone(), fields::chosen);
     let end = edited.map(|sent| sent.shown("expiry")).unwrap_or_default();
     let view = KeyView::new(&key, console.issuer.keyring.prefix(), now);
     let title = view.name.clone().unwrap_or_else(|| view.short.clone());
     let page = KeyPage {
-        frame: visitor.frame(area.here(), title).telling(told.notice.clone()),
+        frame: visitor.frame(area.here(), title),
         area: area.path(),
         is_all: area == Area::All,
         key: view,
@@ -187,8 +177,9 @@ pub(super) async fn page(
         scopes: ScopeChoice::new(&offer, &chosen, &has),
         expiry: ExpiryChoice::new(offer.longest_life, true, &end),
         given: Form::filled(credits::fields(key.credits.as_ref().map(|credits| &credits.rules))),
-        sent: told.sent,
+        sent,
         once: new_once(),
     };
+    let status = if sent.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(render(status, &page))
 }

@@ -120,7 +120,7 @@ pub(super) async fn page(
     given.push(("plan", row.plan.clone().unwrap_or_default()));
     let status = if sent.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = OwnerPage {
-        frame: visitor.frame("owners", row.name.clone()).telling(visitor.told()),
+        frame: visitor.frame("owners", row.name.clone()),
         limits: limits::of_owner(request, console, owner, &allotment.limits).await?,
         credits: own.credits.as_ref().map(CreditsView::from),
         plans: plans.items.iter().map(|plan| plan.name.to_string()).collect(),

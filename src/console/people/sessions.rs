@@ -58,7 +58,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let sessions =
         console.sessions.of(&visitor.session.person).await.map_err(|error| Fault::outage(&request, &error))?;
     let sessions = sessions.iter().map(|session| Row::of(session, &visitor.session)).collect();
-    shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions).telling(visitor.told()), sessions })
+    shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions), sessions })
 }
 
 /// `POST /console/sessions`: ends one session, or all others.

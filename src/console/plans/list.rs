@@ -65,5 +65,5 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let rows = listed.items.iter().zip(owners);
     let plans = rows.map(|(plan, owners)| Row { plan: plan.into(), owners: owners.into() }).collect();
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
-    shown(&PlansPage { frame: visitor.frame("plans", EN.plans).telling(visitor.told()), plans, next })
+    shown(&PlansPage { frame: visitor.frame("plans", EN.plans), plans, next })
 }

@@ -87,7 +87,7 @@ async fn page(
     let owners = console.reports.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
     let owners = owners.first().copied().unwrap_or_default().into();
     let filled = fields::filled(&plan);
-    let frame = visitor.frame("plans", name.to_string()).telling(visitor.told());
+    let frame = visitor.frame("plans", name.to_string());
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let values = refused.unwrap_or(&filled);
     Ok(render(status, &PlanPage { frame, plan: PlanView::from(&plan), owners, values }))

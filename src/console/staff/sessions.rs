@@ -101,7 +101,7 @@ pub(in crate::console) async fn sessions(request: HttpRequest, console: Data<Con
     };
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
     shown(&SessionsPage {
-        frame: visitor.frame("all-sessions", EN.all_sessions).telling(complaint.or_else(|| visitor.told())),
+        frame: visitor.frame("all-sessions", EN.all_sessions).telling(complaint),
         sessions: listed.items.iter().map(|session| Row::of(session, &visitor.session)).collect(),
         owner: filter.owner.as_ref().map(|owner| (owner_name(owner), owner_id::write(owner))),
         person: filter.person,
