@@ -52,3 +52,52 @@ async fn a_refused_form_says_nothing_of_the_change_before_it() {
         refused.lacks(r#"role="status""#);
     }
 }
+
+#[tokio::test]
+async fn a_form_that_was_corrected_undoes_nothing_that_somebody_else_has_changed_before() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    let key = alice.post("/console/keys", &[("name", "hers")]).await.between(r#"<code id="secret">"#, "<");
+    let key = format!("/console/all/keys/{}", KeyHolder::of(key).id());
+    let mut eve = administrator(&service).await;
+    let mut other = administrator(&service).await;
+    let owner = owner(&mut eve).await;
+    for (path, action, field, [theirs, typo, mine]) in [
+        (&owner, "limits", "limits", ["month=1/month", "many", "month=9/month"]),
+        (&owner, "credits", "credits", ["11", "many", "99"]),
+        (&key, "credits", "credits", ["11", "many", "99"]),
+        (&key, "edit", "limits", ["month=1/month", "many", "month=9/month"]),
+    ] {
+        let seen = version(&eve.open(path).await, action);
+        let page = other.open(path).await;
+        let sends = async |browser: &mut Browser, version: &str, value| {
+            browser.post(path, &[("action", action), ("version", version), (field, value)]).await
+        };
+        assert_eq!(sends(&mut other, &version(&page, action), theirs).await.status, 303);
+        let refused = sends(&mut eve, &seen, typo).await;
+        is_refused(&refused, &format!("id=\"wrong-{field}\""));
+        let refused = sends(&mut eve, &version(&refused, action), mine).await;
+        is_refused(&refused, "Somebody else has changed it meanwhile");
+        // Then it shows what there is, and can be sent.
+        assert_eq!(sends(&mut eve, &version(&refused, action), mine).await.status, 303);
+    }
+}
+
+#[tokio::test]
+async fn after_a_refused_deletion_the_form_of_a_plan_still_has_the_plan() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    alice.post("/console/keys", &[("name", "hers")]).await;
+    let mut eve = administrator(&service).await;
+    eve.open("/console/plans/new").await;
+    let fields = [("name", "free"), ("description", "for all"), ("limits", "month=2/month")];
+    let page = eve.submit("/console/plans", &fields).await;
+    let path = owner(&mut eve).await;
+    eve.open(&path).await;
+    eve.submit(&path, &[("action", "plan"), ("plan", "free")]).await;
+    let delete = [("action", "delete"), ("version", &version(&page, "delete"))];
+    let refused = eve.post("/console/plans/one?name=free", &delete).await;
+    is_refused(&refused, "so it can&#39;t be deleted: 1");
+    is_refused(&refused, r#"name="limits" value="month=2/month""#);
+    is_refused(&refused, r#"name="description" maxlength="1000" value="for all""#);
+}

@@ -4,10 +4,11 @@
 //! - `visitor`: whoever is signed in
 //! - `origin`: which site a request comes from
 //! - `headers`: what every answer tells the browser
-//! - `form`: what a form has sent
+//! - `form`: what a form has sent; `fields`: what the fields of a page have
 //! - `notice`: what a page says of the change before it
 
 pub(super) mod cookies;
+pub(super) mod fields;
 pub(super) mod form;
 pub(super) mod headers;
 pub(super) mod notice;

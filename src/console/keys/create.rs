@@ -20,6 +20,7 @@ use crate::{
     auth::lifecycle::{Issued, IssuedKey},
     console::{
         access::{
+            fields::Fields,
             form::{Form, new_once},
             visitor::{Area, Visitor},
         },
@@ -41,22 +42,12 @@ struct NewKeyPage<'a> {
     frame: Frame,
     area: &'static str,
     is_all: bool,
-    values: &'a Form,
+    fields: Fields<'a>,
     /// Makes repeating the form harmless.
     once: String,
     environments: Vec<&'static str>,
     scopes: ScopeChoice,
     expiry: ExpiryChoice,
-}
-
-impl NewKeyPage<'_> {
-    fn value(&self, name: &str) -> String {
-        self.values.shown(name)
-    }
-
-    fn wrong(&self, name: &str) -> Option<String> {
-        self.values.problems().of(name)
-    }
 }
 
 #[derive(Template)]
@@ -76,17 +67,11 @@ pub(super) struct MadeKeyPage {
 
 /// `GET /console/keys/new`
 pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
-    asked(&request, &console, &visitor, &Form::of_query(&request), StatusCode::OK).await
+    asked(&request, &console, &visitor, &Form::of_query(&request)).await
 }
 
 /// The form, as it was filled in.
-async fn asked(
-    request: &HttpRequest,
-    console: &Console,
-    visitor: &Visitor,
-    values: &Form,
-    status: StatusCode,
-) -> Answer {
+async fn asked(request: &HttpRequest, console: &Console, visitor: &Visitor, values: &Form) -> Answer {
     let area = Area::of(request);
     let caller = visitor.caller(area)?;
     let offer = console.lifecycle.offer(caller.reach.owner(), &caller).await;
@@ -95,13 +80,13 @@ async fn asked(
         frame: visitor.frame(area.here(), EN.new_key),
         area: area.path(),
         is_all: area == Area::All,
-        values,
+        fields: Fields::of(values),
         once: new_once(),
         environments: offer.environments.iter().map(|one| one.as_str()).collect(),
         scopes: ScopeChoice::new(&offer, &fields::chosen(values), &BTreeSet::new()),
         expiry: ExpiryChoice::new(offer.longest_life, false, &values.shown("expiry")),
     };
-    Ok(render(status, &page))
+    Ok(render(page.fields.status(), &page))
 }
 
 /// `POST /console/keys`
@@ -115,7 +100,7 @@ pub(in crate::console) async fn create(
     let mut form = Form::of(&request, &body, &visitor)?;
     let caller = visitor.caller(area)?;
     let Some(owner) = owner(&mut form, &visitor, area) else {
-        return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
+        return asked(&request, &console, &visitor, &form).await;
     };
     let repeatable = form.once(&request, &body, &visitor);
     if let Some(repeatable) = &repeatable {
@@ -124,14 +109,14 @@ pub(in crate::console) async fn create(
             Some(Ok(key)) => return Ok(made(&request, &console, &visitor, Issued::Before(key), None, now)),
             Some(Err(refused)) => {
                 complain(&mut form, &refused);
-                return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
+                return asked(&request, &console, &visitor, &form).await;
             }
             None => {}
         }
     }
     let order = fields::new_key(&mut form, owner, now);
     if !form.problems().is_empty() {
-        return asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await;
+        return asked(&request, &console, &visitor, &form).await;
     }
     let issued = console.issuer.issue(order, repeatable.as_ref(), &caller, now).await;
     match issued.map_err(|error| Fault::outage(&request, &error))? {
@@ -143,7 +128,7 @@ pub(in crate::console) async fn create(
         }
         Err(refused) => {
             complain(&mut form, &refused);
-            asked(&request, &console, &visitor, &form, StatusCode::UNPROCESSABLE_ENTITY).await
+            asked(&request, &console, &visitor, &form).await
         }
     }
 }

@@ -6,9 +6,12 @@ use time::{Date, OffsetDateTime, Time, macros::format_description};
 
 use crate::{
     auth::lifecycle::{Edit, Expiry, NewKey},
-    console::{access::form::Form, allowance::limits},
+    console::{
+        access::form::Form,
+        allowance::{credits, limits},
+    },
     domain::{
-        key_record::AllowedIps,
+        key_record::{AllowedIps, ManagedKey},
         metadata::{Metadata, MetadataChange},
         network,
         owner::Owner,
@@ -29,6 +32,21 @@ pub(super) fn new_key(form: &mut Form, owner: Owner, now: OffsetDateTime) -> New
         expiry: expiry(form, now).unwrap_or(Expiry::Never),
         ..NewKey::plain(owner)
     }
+}
+
+/// What the forms of a key that there is have: the key as it is. Those for changes and for credits share no field.
+pub(super) fn filled(key: &ManagedKey) -> Form {
+    let record = &key.record;
+    let mut members = credits::fields(key.credits.as_ref().map(|credits| &credits.rules));
+    members.extend([
+        ("version", key.version.to_string()),
+        ("name", record.name.as_ref().map_or_else(String::new, |name| name.as_str().to_owned())),
+        ("description", key.description.as_ref().map_or_else(String::new, |text| text.as_str().to_owned())),
+        ("allowed_ips", record.allowed_ips.networks().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+        ("limits", limits::line(&record.limits)),
+        ("metadata", record.metadata.as_json().to_owned()),
+    ]);
+    Form::filled(members)
 }
 
 /// The changes to a key: fields that the form has. One that is empty is to be empty.

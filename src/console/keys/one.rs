@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use actix_web::{
     HttpRequest,
-    http::StatusCode,
     web::{Data, Path},
 };
 use askama::Template;
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     console::{
         access::{
+            fields::Fields,
             form::{Form, new_once},
             visitor::{Area, Visitor},
         },
@@ -40,8 +40,6 @@ use crate::{
     },
 };
 
-/// The actions of the forms of credits. Their fields have other names than those of the form for changes.
-const CREDITS: [&str; 2] = ["credits", "top_up"];
 /// The number of events that the page of a key has.
 const EVENTS: u32 = 20;
 
@@ -62,64 +60,9 @@ struct KeyPage<'a> {
     /// What the form for changes offers.
     scopes: ScopeChoice,
     expiry: ExpiryChoice,
-    /// What the fields of credits have, if none were sent.
-    given: Form,
-    /// The form of this page that was sent and can't be done.
-    sent: Option<&'a Form>,
+    fields: Fields<'a>,
     /// Makes repeating the forms for rotations and top-ups harmless.
     once: String,
-}
-
-impl KeyPage<'_> {
-    /// What is wrong with a field of the form with this action.
-    fn wrong_in(&self, action: &str, name: &str) -> Option<String> {
-        self.sent.filter(|form| form.text("action") == Some(action))?.problems().of(name)
-    }
-
-    /// What is wrong with a field of the form for changes.
-    fn wrong(&self, name: &str) -> Option<String> {
-        self.wrong_in("edit", name)
-    }
-
-    /// What is wrong with a field of the forms of credits.
-    fn problem(&self, name: &str) -> Option<String> {
-        CREDITS.iter().find_map(|action| self.wrong_in(action, name))
-    }
-
-    /// What is wrong with no field of these forms.
-    fn wrong_at_all(&self) -> Option<String> {
-        let problems = self.sent?.problems();
-        problems.of("form").or_else(|| problems.of("environment"))
-    }
-
-    /// Whether a form was sent and can't be done.
-    fn is_sent(&self, action: &str) -> bool {
-        self.sent.is_some_and(|form| form.text("action") == Some(action))
-    }
-
-    /// What stands in a field of the form for changes, or of those of credits.
-    fn value(&self, name: &str) -> String {
-        if let Some(sent) = kept(self.sent, &["edit"]).filter(|sent| sent.has(name)) {
-            return sent.shown(name);
-        }
-        let key = &self.key;
-        match name {
-            "version" => key.version.to_string(),
-            "name" => key.name.clone().unwrap_or_default(),
-            "description" => key.description.clone().unwrap_or_default(),
-            "allowed_ips" => key.allowed_ips.join(" "),
-            "limits" => key.limits.join(" "),
-            "metadata" => key.metadata.clone(),
-            _ => kept(self.sent, &CREDITS).filter(|sent| sent.has(name)).unwrap_or(&self.given).shown(name),
-        }
-    }
-}
-
-/// What was sent and have something wrong, so that nobody has to write them again. Not if somebody else has
-/// changed the key meanwhile: then it is to be looked at first.
-fn kept<'a>(sent: Option<&'a Form>, actions: &[&str]) -> Option<&'a Form> {
-    let is_one = |form: &Form| form.text("action").is_some_and(|action| actions.contains(&action));
-    sent.filter(|form| is_one(form) && form.problems().of("form").is_none())
 }
 
 /// `GET /console/keys/{id}`
@@ -157,10 +100,10 @@ pub(super) async fn page(
     let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, reach).await;
     let offer = console.lifecycle.offer(Some(&key.record.owner), &caller).await;
     let offer = offer.map_err(|error| Fault::outage(request, &error))?;
+    let given = fields::filled(&key);
+    let fields = Fields::new(&given, sent);
     let has: BTreeSet<&str> = key.record.scopes.iter().collect();
-    let edited = kept(sent, &["edit"]);
-    let chosen = edited.filter(|sent| sent.has("scopes")).map_or_else(|| has.clone(), fields::chosen);
-    let end = edited.map(|sent| sent.shown("expiry")).unwrap_or_default();
+    let chosen = fields.kept().filter(|sent| sent.has("scopes")).map_or_else(|| has.clone(), fields::chosen);
     let view = KeyView::new(&key, console.issuer.keyring.prefix(), now);
     let title = view.name.clone().unwrap_or_else(|| view.short.clone());
     let page = KeyPage {
@@ -175,11 +118,9 @@ pub(super) async fn page(
         chart: Chart::new(period, report.map_err(outage)?),
         events: events.items.iter().map(Event::from).collect(),
         scopes: ScopeChoice::new(&offer, &chosen, &has),
-        expiry: ExpiryChoice::new(offer.longest_life, true, &end),
-        given: Form::filled(credits::fields(key.credits.as_ref().map(|credits| &credits.rules))),
-        sent,
+        expiry: ExpiryChoice::new(offer.longest_life, true, &fields.value("expiry")),
+        fields,
         once: new_once(),
     };
-    let status = if sent.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(render(status, &page))
+    Ok(render(page.fields.status(), &page))
 }

@@ -10,7 +10,6 @@ use crate::{
         audit::{Actor, AuditEvent},
         key_record::{KeyState, ManagedKey},
         ledger::{Refusal, Violation},
-        limits::Limit,
         owner::Owner,
         owner_id, timestamp,
     },
@@ -45,15 +44,11 @@ pub(crate) struct KeyView {
     pub(crate) expiry_class: &'static str,
     /// The same in a word, for those who can't see colours.
     pub(crate) expiry_note: Option<&'static str>,
-    pub(crate) allowed_ips: Vec<String>,
-    pub(crate) limits: Vec<String>,
-    pub(crate) metadata: String,
     pub(crate) disabled_by: Option<&'static str>,
     pub(crate) revoked: Option<When>,
     pub(crate) revoked_reason: Option<String>,
     pub(crate) predecessor: Option<String>,
     pub(crate) successor: Option<String>,
-    pub(crate) version: i64,
 }
 
 impl KeyView {
@@ -83,15 +78,11 @@ impl KeyView {
                 "soon" => Some(EN.soon),
                 _ => None,
             },
-            allowed_ips: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
-            limits: record.limits.as_slice().iter().map(Limit::to_string).collect(),
-            metadata: record.metadata.as_json().to_owned(),
             disabled_by: key.disabled_by.map(|role| role.as_str()),
             revoked: record.revoked_at.map(When::from),
             revoked_reason: key.revoked_reason.clone(),
             predecessor: key.predecessor.map(|id| id.to_string()),
             successor: key.successor.map(|id| id.to_string()),
-            version: key.version.get(),
             id,
         }
     }

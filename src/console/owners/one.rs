@@ -1,6 +1,6 @@
 //! An owner's page.
 
-use actix_web::{HttpRequest, http::StatusCode, web::Data};
+use actix_web::{HttpRequest, web::Data};
 use askama::Template;
 use time::OffsetDateTime;
 
@@ -8,6 +8,7 @@ use super::list::Row;
 use crate::{
     console::{
         access::{
+            fields::Fields,
             form::{Form, new_once},
             visitor::Visitor,
         },
@@ -44,44 +45,11 @@ struct OwnerPage<'a> {
     credits: Option<CreditsView>,
     /// The names of plans.
     plans: Vec<String>,
-    /// The version of the owner's own limits and rules of credits.
-    version: i64,
     /// Makes repeating a top-up harmless.
     once: String,
     events: Vec<Event>,
     is_all: bool,
-    /// What the forms have, if it was not sent.
-    given: Form,
-    /// The form of this page that was sent and can't be done.
-    sent: Option<&'a Form>,
-}
-
-impl OwnerPage<'_> {
-    /// What stands in a field: of the form that was sent, what was sent.
-    fn value(&self, name: &str) -> String {
-        kept(self.sent).filter(|sent| sent.has(name)).unwrap_or(&self.given).shown(name)
-    }
-
-    /// What is wrong with a field of any form.
-    fn problem(&self, name: &str) -> Option<String> {
-        self.sent?.problems().of(name)
-    }
-
-    /// What is wrong with a field of the form with this action.
-    fn wrong_in(&self, action: &str, name: &str) -> Option<String> {
-        self.sent.filter(|_| self.is_sent(action))?.problems().of(name)
-    }
-
-    /// Whether a form was sent and can't be done.
-    fn is_sent(&self, action: &str) -> bool {
-        self.sent.is_some_and(|form| form.text("action") == Some(action))
-    }
-}
-
-/// What was sent and has something wrong, so that nobody has to write it again. Not if somebody else has changed the owner
-/// meanwhile: then that is to be looked at first.
-fn kept(sent: Option<&Form>) -> Option<&Form> {
-    sent.filter(|form| form.problems().of("form").is_none())
+    fields: Fields<'a>,
 }
 
 /// `GET /console/owners/one?id=…`
@@ -116,21 +84,22 @@ pub(super) async fn page(
     });
     let row = Row::from(&standing);
     let mut given = credits::fields(own.credits.as_ref().map(|credits| &credits.rules));
-    given.push(("limits", limits::line(&own.limits)));
-    given.push(("plan", row.plan.clone().unwrap_or_default()));
-    let status = if sent.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    given.extend([
+        ("version", own.version().to_string()),
+        ("limits", limits::line(&own.limits)),
+        ("plan", row.plan.clone().unwrap_or_default()),
+    ]);
+    let given = Form::filled(given);
     let page = OwnerPage {
         frame: visitor.frame("owners", row.name.clone()),
         limits: limits::of_owner(request, console, owner, &allotment.limits).await?,
         credits: own.credits.as_ref().map(CreditsView::from),
         plans: plans.items.iter().map(|plan| plan.name.to_string()).collect(),
-        version: own.version().get(),
         once: new_once(),
         events: events.map_err(outage)?.items.iter().map(Event::from).collect(),
         is_all: true,
         owner: row,
-        given: Form::filled(given),
-        sent,
+        fields: Fields::new(&given, sent),
     };
-    Ok(render(status, &page))
+    Ok(render(page.fields.status(), &page))
 }

@@ -2,16 +2,16 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::StatusCode,
     web::{Bytes, Data},
 };
 use askama::Template;
 use time::OffsetDateTime;
 
-use super::{fields, one::address, view::plan_refusal};
+use super::{fields, one::address, view::complain_of_plan};
 use crate::{
     console::{
         access::{
+            fields::Fields,
             form::Form,
             notice::{Done, Notice},
             visitor::{Area, Visitor},
@@ -32,31 +32,18 @@ use crate::{
 #[template(path = "new_plan.html")]
 struct NewPlanPage<'a> {
     frame: Frame,
-    values: &'a Form,
-}
-
-impl NewPlanPage<'_> {
-    fn value(&self, name: &str) -> String {
-        self.values.shown(name)
-    }
-
-    fn has(&self, name: &str, value: &str) -> bool {
-        self.values.all(name).any(|chosen| chosen == value)
-    }
-
-    fn problem(&self, name: &str) -> Option<String> {
-        self.values.problems().of(name)
-    }
+    fields: Fields<'a>,
 }
 
 /// `GET /console/plans/new`
 pub(in crate::console) async fn ask(visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
-    Ok(asked(&visitor, &Form::filled(Vec::new()), StatusCode::OK))
+    Ok(asked(&visitor, &Form::filled(Vec::new())))
 }
 
-fn asked(visitor: &Visitor, values: &Form, status: StatusCode) -> HttpResponse {
-    render(status, &NewPlanPage { frame: visitor.frame("plans", EN.new_plan), values })
+fn asked(visitor: &Visitor, values: &Form) -> HttpResponse {
+    let (frame, fields) = (visitor.frame("plans", EN.new_plan), Fields::of(values));
+    render(fields.status(), &NewPlanPage { frame, fields })
 }
 
 /// `POST /console/plans`: makes a plan, and leaves one that there is already as it is.
@@ -69,7 +56,7 @@ pub(in crate::console) async fn create(
     let mut form = Form::of(&request, &body, &visitor)?;
     let caller = visitor.caller(Area::All)?;
     visitor.demand_fresh()?;
-    let refuse = |form: &Form| Ok(asked(&visitor, form, StatusCode::UNPROCESSABLE_ENTITY));
+    let refuse = |form: &Form| Ok(asked(&visitor, form));
     if form.text("name").is_none() {
         form.problem("name", EN.name_of_plan);
     }
@@ -88,7 +75,7 @@ pub(in crate::console) async fn create(
         Err(refused) => {
             match refused {
                 PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", EN.plan_is_there),
-                refused => form.problem("form", plan_refusal(&refused)),
+                refused => complain_of_plan(&mut form, &refused),
             }
             refuse(&form)
         }

@@ -4,7 +4,6 @@ use std::num::NonZeroI64;
 
 use actix_web::{
     HttpRequest,
-    http::StatusCode,
     web::{Bytes, Data},
 };
 use askama::Template;
@@ -13,11 +12,12 @@ use time::OffsetDateTime;
 use super::{
     fields,
     list::{COUNTED, Owners},
-    view::{PlanView, plan_refusal},
+    view::{PlanView, complain_of_plan},
 };
 use crate::{
     console::{
         access::{
+            fields::Fields,
             form::Form,
             notice::{Done, Notice},
             visitor::{Area, Visitor},
@@ -40,22 +40,7 @@ struct PlanPage<'a> {
     frame: Frame,
     plan: PlanView,
     owners: Owners,
-    /// What the form has: the plan, or what was sent and refused.
-    values: &'a Form,
-}
-
-impl PlanPage<'_> {
-    fn value(&self, name: &str) -> String {
-        self.values.shown(name)
-    }
-
-    fn has(&self, name: &str, value: &str) -> bool {
-        self.values.all(name).any(|chosen| chosen == value)
-    }
-
-    fn problem(&self, name: &str) -> Option<String> {
-        self.values.problems().of(name)
-    }
+    fields: Fields<'a>,
 }
 
 /// The address of a plan's page. In a query, because a plan may be called `..` or `new`.
@@ -74,23 +59,21 @@ fn named(request: &HttpRequest) -> Result<PlanName, Fault> {
     Form::of_query(request).text("name").and_then(|name| name.parse().ok()).ok_or(Fault::NotFound)
 }
 
-/// The page of a plan. `refused`: the form that it has sent and that can't be done.
+/// The page of a plan. `sent`: the form that it has sent and that can't be done.
 async fn page(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
     name: PlanName,
-    refused: Option<&Form>,
+    sent: Option<&Form>,
 ) -> Answer {
     let outage = |error| Fault::outage(request, &error);
     let plan = console.plans.plan(&name).await.map_err(outage)?.ok_or(Fault::NotFound)?;
     let owners = console.reports.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
     let owners = owners.first().copied().unwrap_or_default().into();
-    let filled = fields::filled(&plan);
-    let frame = visitor.frame("plans", name.to_string());
-    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let values = refused.unwrap_or(&filled);
-    Ok(render(status, &PlanPage { frame, plan: PlanView::from(&plan), owners, values }))
+    let given = fields::filled(&plan);
+    let (frame, fields) = (visitor.frame("plans", name.to_string()), Fields::new(&given, sent));
+    Ok(render(fields.status(), &PlanPage { frame, plan: PlanView::from(&plan), owners, fields }))
 }
 
 /// `POST /console/plans/one?name=…`: saves or deletes a plan that is still as it was shown.
@@ -134,6 +117,6 @@ pub(in crate::console) async fn change(
     if refused == PlanRefusal::NotFound {
         return Err(Fault::NotFound);
     }
-    form.problem("form", plan_refusal(&refused));
+    complain_of_plan(&mut form, &refused);
     page(&request, &console, &visitor, name, Some(&form)).await
 }

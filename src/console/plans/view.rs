@@ -1,7 +1,11 @@
 //! Plans as pages show them.
 
 use crate::{
-    console::{keys::refusal, texts::EN},
+    console::{
+        access::form::Form,
+        keys::{complain, refusal},
+        texts::EN,
+    },
     domain::{
         limits::Limit,
         plan::{Caps, PLANS_MAX, Plan},
@@ -20,7 +24,6 @@ pub(in crate::console) struct PlanView {
     pub(in crate::console) max_lifetime: String,
     pub(in crate::console) scopes: String,
     pub(in crate::console) environments: String,
-    pub(in crate::console) version: i64,
 }
 
 impl From<&Plan> for PlanView {
@@ -39,7 +42,6 @@ impl From<&Plan> for PlanView {
             environments: environments
                 .as_ref()
                 .map_or_else(any, |all| words(all.iter().map(|one| one.as_str()).collect())),
-            version: plan.version().get(),
         }
     }
 }
@@ -51,5 +53,13 @@ pub(in crate::console) fn plan_refusal(refused: &PlanRefusal) -> String {
         PlanRefusal::Refused(refused) => refusal(refused),
         PlanRefusal::InUse(owners) => format!("{} {owners}", EN.plan_in_use),
         PlanRefusal::TooMany => format!("{} {PLANS_MAX}", EN.too_many_plans),
+    }
+}
+
+/// Tells why a change of a plan was refused beside the fields that it is about.
+pub(super) fn complain_of_plan(form: &mut Form, refused: &PlanRefusal) {
+    match refused {
+        PlanRefusal::Refused(refused) => complain(form, refused),
+        refused => form.problem("form", plan_refusal(refused)),
     }
 }
