@@ -239,6 +239,7 @@ texts! {
     rotate = "Rotate",
     export = "Export as CSV",
     export_all = "Export the first 1,000 of this list as CSV",
+    too_many_to_export = "Too many keys would have to be looked at to find the first 1,000 of these. Narrow the conditions.",
     next_page = "Next page",
     no_keys = "You have no keys yet",
     no_keys_text = "A key lets a program use the API in your name. Make one for each program, so that you can end one without the others.",

@@ -37,7 +37,9 @@ use crate::{
         api_key::KeyId,
         csv,
         key_record::ManagedKey,
-        listing::{KeyOrder, Listed, Page, cursor},
+        ledger::Reach,
+        listing::{KeyFilter, KeyOrder, Listed, Page, cursor},
+        ports::StoreError,
     },
 };
 
@@ -47,6 +49,8 @@ const ON_A_PAGE: u32 = 50;
 const EXPORTED: u32 = 1_000;
 /// The number of keys that are read at once for an export.
 const READ_AT_ONCE: u32 = 250;
+/// The number of pages that are read for the first keys of a list: keys that a search finds may be few among many.
+const PAGES: usize = 10;
 
 #[derive(Template)]
 #[template(path = "keys.html")]
@@ -124,20 +128,38 @@ pub(in crate::console) async fn export(request: HttpRequest, console: Data<Conso
     let now = OffsetDateTime::now_utc();
     let (filter, order) = selection(&mut form, &reach, now);
     form.refuse_problems()?;
-    let (mut keys, mut after): (Vec<ManagedKey>, _) = (Vec::new(), None);
-    while keys.len() < EXPORTED as usize {
-        let page = Page { after, limit: READ_AT_ONCE };
-        let listed = console.ledger.list(&filter, order, &page, &reach, now).await;
-        let listed = listed.map_err(|error| Fault::outage(&request, &error))?;
-        keys.extend(listed.items);
-        after = listed.next;
-        if after.is_none() {
+    let all = (&filter, order, &reach);
+    let found = first_keys(&console, all, EXPORTED, READ_AT_ONCE, now).await;
+    let Listed { items, next } = found.map_err(|error| Fault::outage(&request, &error))?;
+    // Nobody should take a few of the keys for all of them.
+    if next.is_some() && items.len() < EXPORTED as usize {
+        return Err(Fault::Refused(EN.too_many_to_export.to_owned()));
+    }
+    let prefix = console.issuer.keyring.prefix();
+    let views: Vec<_> = items.iter().map(|key| KeyView::new(key, prefix, now)).collect();
+    Ok(as_csv(&views))
+}
+
+/// The first keys of a list, at most `most`, and whether there may be more.
+async fn first_keys(
+    console: &Console,
+    (filter, order, reach): (&KeyFilter, KeyOrder, &Reach),
+    most: u32,
+    at_once: u32,
+    now: OffsetDateTime,
+) -> Result<Listed<ManagedKey>, StoreError> {
+    let mut found = Listed::none();
+    for _ in 0..PAGES {
+        let page = Page { after: found.next, limit: at_once };
+        let listed = console.ledger.list(filter, order, &page, reach, now).await?;
+        found.items.extend(listed.items);
+        found.next = listed.next;
+        if found.next.is_none() || found.items.len() >= most as usize {
             break;
         }
     }
-    let prefix = console.issuer.keyring.prefix();
-    let views: Vec<_> = keys.iter().map(|key| KeyView::new(key, prefix, now)).collect();
-    Ok(as_csv(&views))
+    found.items.truncate(most as usize);
+    Ok(found)
 }
 
 /// Keys as a file for spreadsheets (RFC 4180).

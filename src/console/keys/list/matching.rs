@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::{
     super::view::KeyView,
+    first_keys,
     selection::{Chosen, is_narrow, selection},
 };
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
         escape::escaped,
         key_record::KeyState,
         ledger::Reach,
-        listing::{KeyFilter, KeyOrder, Page},
+        listing::{KeyFilter, KeyOrder},
         ports::StoreError,
     },
     telemetry::outage::millis,
@@ -38,8 +39,6 @@ use crate::{
 const MOST: u64 = 10_000;
 /// The number of keys that are shown before.
 const SHOWN: u32 = 20;
-/// The number of pages that are read to find these: keys that a search finds may be few among many.
-const PAGES: usize = 10;
 
 #[derive(Template)]
 #[template(path = "matching.html")]
@@ -125,16 +124,6 @@ async fn some(
         living.states = KeyState::ALL.into_iter().filter(|state| *state != KeyState::Revoked).collect();
     }
     let prefix = console.issuer.keyring.prefix();
-    let (mut keys, mut after) = (Vec::new(), None);
-    for _ in 0..PAGES {
-        let page = Page { after, limit: SHOWN };
-        let listed = console.ledger.list(&living, KeyOrder::NEWEST_FIRST, &page, reach, now).await?;
-        keys.extend(listed.items.iter().map(|key| KeyView::new(key, prefix, now)));
-        after = listed.next;
-        if keys.len() >= SHOWN as usize || after.is_none() {
-            break;
-        }
-    }
-    keys.truncate(SHOWN as usize);
-    Ok(keys)
+    let found = first_keys(console, (&living, KeyOrder::NEWEST_FIRST, reach), SHOWN, SHOWN, now).await?;
+    Ok(found.items.iter().map(|key| KeyView::new(key, prefix, now)).collect())
 }
