@@ -10,7 +10,7 @@ use super::{
     },
     fault::{Answer, Fault, shown},
     frame::{Frame, next_page},
-    keys::Event,
+    keys::{Event, OwnerLink},
     services::Console,
     texts::EN,
 };
@@ -33,6 +33,8 @@ struct AuditPage {
     action: String,
     key: String,
     is_all: bool,
+    /// Whose audit it is, if it is that of an owner among everybody's.
+    owner: Option<OwnerLink>,
     /// What is wrong with the conditions.
     wrong: Problems,
     next: Option<String>,
@@ -71,6 +73,7 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
         action: query.shown("action"),
         key: query.shown("key"),
         is_all,
+        owner: filter.owner.as_ref().filter(|_| is_all).map(OwnerLink::from),
         wrong: query.problems().clone(),
         next,
     })

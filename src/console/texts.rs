@@ -358,6 +358,7 @@ texts! {
     find_key = "Find a key",
     find_hint = "Its id, its beginning or its whole text, which is not kept",
     find = "Find",
+    is_disabled = "Disabled",
     disabled_since = "Disabled since",
     active_keys = "Active keys",
     other_keys = "Others",

@@ -71,3 +71,41 @@ async fn an_administrator_makes_a_key_for_somebody() {
     service.provider.has(json!({ "sub": "alice" }));
     Browser::signed_in(&service).await.open("/console/keys").await.shows("a present");
 }
+
+#[tokio::test]
+async fn the_audit_of_an_owner_is_filtered_and_stays_that_of_the_owner() {
+    let service = Service::start().await;
+    Browser::signed_in(&service).await.post("/console/keys", &[("name", "hers")]).await;
+    service.provider.has(json!({ "sub": "bob" }));
+    Browser::signed_in(&service).await.post("/console/keys", &[("name", "his")]).await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    let id = eve.open("/console/owners?search=alice").await.between("/console/owners/one?id=", "\"");
+    let page = eve.open(&format!("/console/audit?all=1&owner={id}")).await;
+    page.shows(&format!(r#"<a href="/console/owners/one?id={id}">alice ("#)).lacks("bob");
+    let hidden = page.between(r#"name="owner" value=""#, "\"");
+    let fields = [("to", "/console/audit"), ("all", "1"), ("owner", hidden.as_str()), ("action", "key.created")];
+    let filtered = eve.submit("/console/search", &fields).await;
+    filtered.shows("<code>key.created</code>").shows("alice (").lacks("bob");
+    eve.open("/console/audit?all=1").await.shows("bob (").lacks("name=\"owner\"");
+}
+
+#[tokio::test]
+async fn owners_who_are_disabled_are_found() {
+    let service = Service::start().await;
+    Browser::signed_in(&service).await.post("/console/keys", &[("name", "hers")]).await;
+    service.provider.has(json!({ "sub": "bob" }));
+    Browser::signed_in(&service).await.post("/console/keys", &[("name", "his")]).await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    let id = eve.open("/console/owners?search=alice").await.between("/console/owners/one?id=", "\"");
+    let path = format!("/console/owners/one?id={id}");
+    eve.open(&path).await;
+    eve.submit(&path, &[("action", "disable")]).await;
+    let list = eve.open("/console/owners").await;
+    list.shows("alice (").shows("bob (").shows(r#"<select name="disabled""#);
+    for (word, found, other) in [("yes", "alice (", "bob ("), ("no", "bob (", "alice (")] {
+        let list = eve.submit("/console/search", &[("to", "/console/owners"), ("disabled", word)]).await;
+        list.shows(found).lacks(other).shows(&format!(r#"<option value="{word}" selected>"#));
+    }
+}

@@ -26,5 +26,5 @@ pub(super) use self::{
     list::{export, find, home, list, revoke_matching, search, selection},
     one::show,
     selected::change_selected,
-    view::{Event, complain, owner_name, refusal},
+    view::{Event, OwnerLink, complain, owner_name, refusal},
 };

@@ -110,6 +110,18 @@ pub(crate) fn owner_name(owner: &Owner) -> String {
     if owner.issuer.is_empty() { owner.subject.to_string() } else { format!("{} ({})", owner.subject, owner.issuer) }
 }
 
+/// An owner, with a link to their page.
+pub(crate) struct OwnerLink {
+    pub(crate) name: String,
+    pub(crate) id: String,
+}
+
+impl From<&Owner> for OwnerLink {
+    fn from(owner: &Owner) -> Self {
+        Self { name: owner_name(owner), id: owner_id::write(owner) }
+    }
+}
+
 /// An event of the audit.
 pub(crate) struct Event {
     pub(crate) at: When,

@@ -17,7 +17,7 @@ use crate::{
         texts::EN,
     },
     domain::{
-        listing::{Listed, OwnerFilter, OwnerStanding, Page, cursor},
+        listing::{Listed, OwnerFilter, OwnerStanding, Page, cursor, words},
         owner_id,
     },
 };
@@ -64,6 +64,7 @@ struct OwnersPage {
     owners: Vec<Row>,
     search: String,
     plan: String,
+    disabled: String,
     /// What is wrong with the conditions.
     wrong: Problems,
     next: Option<String>,
@@ -73,8 +74,11 @@ struct OwnersPage {
 pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
     let mut query = Form::of_query(&request);
-    let filter =
-        OwnerFilter { disabled: query.parsed("disabled"), search: query.parsed("search"), plan: query.parsed("plan") };
+    let filter = OwnerFilter {
+        disabled: query.read("disabled", words::yes_or_no),
+        search: query.parsed("search"),
+        plan: query.parsed("plan"),
+    };
     let keyring = &console.issuer.keyring;
     let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
     let page = Page { after, limit: ON_A_PAGE };
@@ -89,6 +93,6 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
     let owners = listed.items.iter().map(Row::from).collect();
     let frame = visitor.frame("owners", EN.owners).telling(complaint);
-    let (search, plan, wrong) = (query.shown("search"), query.shown("plan"), query.problems().clone());
-    shown(&OwnersPage { frame, owners, search, plan, wrong, next })
+    let [search, plan, disabled] = ["search", "plan", "disabled"].map(|name| query.shown(name));
+    shown(&OwnersPage { frame, owners, search, plan, disabled, wrong: query.problems().clone(), next })
 }

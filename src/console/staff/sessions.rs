@@ -17,7 +17,7 @@ use crate::{
         },
         fault::{Answer, Fault, shown},
         frame::{Frame, When, next_page},
-        keys::owner_name,
+        keys::{OwnerLink, owner_name},
         services::Console,
         texts::EN,
     },
@@ -43,8 +43,8 @@ const PAGE: &str = "/console/all/sessions";
 struct SessionsPage {
     frame: Frame,
     sessions: Vec<Row>,
-    /// Whose they are, and the owner's id, if they are an owner's.
-    owner: Option<(String, String)>,
+    /// Whose they are, if they are an owner's.
+    owner: Option<OwnerLink>,
     person: Option<String>,
     next: Option<String>,
 }
@@ -103,7 +103,7 @@ pub(in crate::console) async fn sessions(request: HttpRequest, console: Data<Con
     shown(&SessionsPage {
         frame: visitor.frame("all-sessions", EN.all_sessions).telling(complaint),
         sessions: listed.items.iter().map(|session| Row::of(session, &visitor.session)).collect(),
-        owner: filter.owner.as_ref().map(|owner| (owner_name(owner), owner_id::write(owner))),
+        owner: filter.owner.as_ref().map(OwnerLink::from),
         person: filter.person,
         next,
     })
