@@ -251,6 +251,7 @@ texts! {
     done = "Changed keys:",
     no_such_owner = "no owner has this id",
     no_such_action = "no event is called so",
+    no_days = "must be a number of days, 0 to 65535",
     no_such_state = "must be active, disabled, expired or revoked",
     nothing_selected = "Select at least one key.",
     are_you_sure = "Are you sure?",

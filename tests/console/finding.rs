@@ -172,3 +172,20 @@ async fn an_export_has_as_many_keys_as_it_says_and_looks_at_a_bounded_number() {
     let own = eve.open("/console/keys/export?search=the+oldest").await;
     assert_eq!(own.text.matches(",the oldest,").count(), 1, "their own keys have an index");
 }
+
+#[tokio::test]
+async fn conditions_are_called_as_their_fields_and_what_is_wrong_with_them_is_told_in_words() {
+    let service = Service::start().await;
+    let mut alice = Browser::signed_in(&service).await;
+    made(&alice.post("/console/keys", &[("name", "hers")]).await);
+    for days in ["soon", "-1", "65536"] {
+        let page = alice.open(&format!("/console/keys?expiring_days={days}")).await;
+        page.shows("must be a number of days, 0 to 65535").lacks("digit");
+    }
+    alice.open("/console/keys").await;
+    let conditions = [("created_days", "7"), ("limited", "no")];
+    let page = alice.post("/console/keys/matching", &conditions).await;
+    page.shows("<dt>Created within days</dt><dd>7</dd>").shows("<dt>Has limits or credits</dt><dd>no</dd>");
+    let confirmed = [&conditions[..], &[("confirmed", "one")]].concat();
+    alice.post("/console/keys/matching", &confirmed).await.shows("<strong>1</strong>").lacks("digit");
+}

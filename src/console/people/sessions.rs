@@ -68,9 +68,9 @@ pub(in crate::console) async fn end(
     visitor: Visitor,
     body: Bytes,
 ) -> Answer {
-    let mut form = Form::of(&request, &body, &visitor)?;
+    let form = Form::of(&request, &body, &visitor)?;
     visitor.demand_own_sign_in()?;
-    let which = match form.parsed("session") {
+    let which = match form.text("session").and_then(|id| id.parse().ok()) {
         Some(id) => WhichSessions::Only(id),
         None if form.text("others").is_some() => WhichSessions::AllBut(visitor.session.id),
         None => return Err(Fault::NotFound),

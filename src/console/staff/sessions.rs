@@ -119,7 +119,7 @@ pub(in crate::console) async fn end_sessions(
     let mut form = Form::of(&request, &body, &visitor)?;
     let author = visitor.caller(Area::All)?.author;
     let owner: Option<Owner> = form.owner(&Reach::Any);
-    let one = form.parsed("session");
+    let one = form.text("session").and_then(|id| id.parse().ok());
     form.refuse_problems()?;
     let person = form.text("person");
     let which = match (one, &owner) {

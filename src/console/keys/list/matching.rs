@@ -68,7 +68,6 @@ pub(in crate::console) async fn revoke_matching(
     let outage = |error| Fault::outage(&request, &error);
     let (filter, _) = selection(&mut form, &caller.reach, now);
     let reason = form.parsed("reason");
-    let confirmed: Option<u64> = form.parsed("confirmed");
     form.refuse_problems()?;
     // A forgotten condition must not revoke every key.
     if !is_narrow(&filter, &caller.reach) {
@@ -83,12 +82,13 @@ pub(in crate::console) async fn revoke_matching(
         return Err(Fault::Refused(format!("{} {count}. {} {MOST}.", EN.would_be_revoked, EN.most_at_once)));
     }
     // Whoever has seen other keys has not confirmed these.
-    if confirmed == Some(count) {
+    let confirmed = form.text("confirmed");
+    if confirmed.is_some_and(|seen| seen == count.to_string()) {
         let (asked, reach) = (filter.clone(), caller.reach.clone());
         let revoked = console.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
         let revoked = revoked.map_err(|error| Fault::outage(&request, &error))?;
         let chosen = Chosen::of(&form, &asked, &reach);
-        let conditions: Vec<_> = chosen.given().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        let conditions: Vec<_> = chosen.given().map(|one| format!("{}={}", one.name, escaped(&one.value))).collect();
         let conditions = conditions.join("&");
         let ((replicas_confirmed, replicas_expired), took) = (revoked.propagated.replicas(), revoked.propagated.took);
         let (count, filter, took_ms) = (revoked.count, conditions.as_str(), millis(took));

@@ -11,52 +11,59 @@ use crate::{
     },
 };
 
-/// The conditions of a list, by the names of their fields. Those after the first few are seldom needed.
-const CONDITIONS: [&str; 14] = [
-    "search",
-    "state",
-    "environment",
-    "tag",
-    "scope",
-    "owner",
-    "sort",
-    "expires",
-    "expiring_days",
-    "used_days",
-    "unused_days",
-    "created_days",
-    "limited",
-    "leaked",
+/// The conditions of a list: the names of their fields, and what people read. Those after the first few are seldom needed.
+const CONDITIONS: [(&str, &str); 14] = [
+    ("search", EN.search),
+    ("state", EN.state),
+    ("environment", EN.environment),
+    ("tag", EN.tag),
+    ("scope", EN.scope),
+    ("owner", EN.owner),
+    ("sort", EN.sort),
+    ("expires", EN.expires),
+    ("expiring_days", EN.expiring_days),
+    ("used_days", EN.used_days),
+    ("unused_days", EN.unused_days),
+    ("created_days", EN.created_days),
+    ("limited", EN.limited),
+    ("leaked", EN.leaked),
 ];
 const FIRST: usize = 7;
 
 /// The conditions as they were chosen.
 pub(super) struct Chosen {
-    values: Vec<(&'static str, String)>,
+    values: Vec<Condition>,
     /// Whether they leave any key out.
     pub(super) is_narrow: bool,
+}
+
+/// A condition as it was chosen.
+pub(super) struct Condition {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) value: String,
 }
 
 impl Chosen {
     /// The conditions in a query, which selects these keys.
     pub(super) fn of(form: &Form, filter: &KeyFilter, reach: &Reach) -> Self {
-        let values = CONDITIONS.into_iter().map(|name| (name, form.shown(name))).collect();
-        Self { values, is_narrow: is_narrow(filter, reach) || form.complaint().is_some() }
+        let chosen = |(name, label)| Condition { name, label, value: form.shown(name) };
+        Self { values: CONDITIONS.into_iter().map(chosen).collect(), is_narrow: is_narrow(filter, reach) || form.complaint().is_some() }
     }
 
     /// The value of a condition, as it was given.
     pub(super) fn value(&self, name: &str) -> &str {
-        self.values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+        self.values.iter().find(|one| one.name == name).map_or("", |one| &one.value)
     }
 
     /// Whether there is one of those that are seldom needed.
     pub(super) fn has_more(&self) -> bool {
-        self.values[FIRST..].iter().any(|(_, value)| !value.is_empty())
+        self.values[FIRST..].iter().any(|one| !one.value.is_empty())
     }
 
     /// Those that were given, without the order.
-    pub(super) fn given(&self) -> impl Iterator<Item = &(&'static str, String)> {
-        self.values.iter().filter(|(name, value)| !value.is_empty() && *name != "sort")
+    pub(super) fn given(&self) -> impl Iterator<Item = &Condition> {
+        self.values.iter().filter(|one| !one.value.is_empty() && one.name != "sort")
     }
 }
 
@@ -73,7 +80,10 @@ pub(in crate::console) fn selection(form: &mut Form, reach: &Reach, now: OffsetD
         let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
         known.ok_or_else(|| EN.no_such_state.to_owned())
     });
-    let days = |form: &mut Form, name| form.parsed(name).map(|days: u16| Duration::days(days.into()));
+    let days = |form: &mut Form, name| {
+        let read = |text: &str| text.parse::<u16>().map_err(|_| EN.no_days.to_owned());
+        form.read(name, read).map(|days| Duration::days(days.into()))
+    };
     let filter = KeyFilter {
         owner,
         states: state.into_iter().collect(),
