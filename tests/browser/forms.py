@@ -24,12 +24,12 @@ def what_is_wrong_is_told_at_the_field(browser, keyward):
 
             page.goto("/console/keys/new")
             page.get_by_label("Metadata").fill("[]")
-            page.get_by_role("button", name="Make the key").click()
+            page.get_by_role("button", name="Create the key").click()
             is_told(page.get_by_label("Metadata"), "object")
             page.get_by_label("Metadata").fill("")
             page.get_by_label("Addresses").fill("nowhere")
             page.get_by_label("On a date").check()
-            page.get_by_role("button", name="Make the key").click()
+            page.get_by_role("button", name="Create the key").click()
             is_told(page.get_by_label("Date (until"), "such as 2030-01-31")
             expect(page.get_by_label("Addresses")).to_have_accessible_description(re.compile("nowhere is no address"))
 
@@ -80,7 +80,7 @@ def a_double_click_makes_one_key_and_rotates_once(browser, keyward):
             page = visit.page
             page.goto("/console/keys/new")
             page.get_by_label("Name", exact=True).fill(name)
-            page.get_by_role("button", name="Make the key").dblclick()
+            page.get_by_role("button", name="Create the key").dblclick()
             expect(page.get_by_role("heading", level=1)).to_have_text("Your new key")
             # Without script, the second answer may be the one that is seen. It leads to a key that somebody has seen.
             if not script and page.get_by_role("button", name="Replace it now").count():
@@ -106,7 +106,7 @@ def scopes_are_chosen_from_the_catalogue(browser, keyward):
         orders.get_by_label("orders:read See orders and their items").check()
         page.get_by_label("Other scopes").fill("mine")
         page.get_by_label("Name", exact=True).fill("chosen")
-        page.get_by_role("button", name="Make the key").click()
+        page.get_by_role("button", name="Create the key").click()
         page.once("dialog", lambda dialog: dialog.accept())
         page.get_by_role("link", name="To the key").click()
         expect(page.locator("dd .tag", has_text="orders:read")).to_be_visible()

@@ -112,7 +112,7 @@ class Visit:
         self.chooses(fields.pop("scopes", ""))
         for label, value in fields.items():
             self.page.get_by_label(label.replace("_", " ").capitalize(), exact=True).fill(value)
-        self.page.get_by_role("button", name="Make the key").click()
+        self.page.get_by_role("button", name="Create the key").click()
         return self.page.locator("#secret").inner_text()
 
     def chooses(self, scopes):

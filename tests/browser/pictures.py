@@ -43,7 +43,7 @@ def walk(browser, keyward):
         page.get_by_label("Name", exact=True).fill("billing worker")
         visit.chooses("orders:read invoices:write")
         step("new-key")
-        page.get_by_role("button", name="Make the key").click()
+        page.get_by_role("button", name="Create the key").click()
         key = page.locator("#secret").inner_text()
         hide_the_key(page)
         step("made-key")

@@ -101,7 +101,7 @@ async fn all_keys_of_a_list_are_revoked_after_they_were_shown_and_only_if_they_a
     let fourth = made(&alice.post("/console/keys", &[("name", "four"), ("metadata", r#"{"team": "x"}"#)]).await);
     let confirmed = [("tag", "team:x"), ("confirmed", "2"), ("reason", "the team is gone")];
     let page = eve.post(matching, &confirmed).await;
-    page.shows("other keys match").shows("<strong>3</strong>").shows("four");
+    page.shows("matching keys have changed").shows("<strong>3</strong>").shows("four");
     assert_eq!(status(&service, &keys[0]).await, 200);
     let page = eve.submit(matching, &[("tag", "team:x"), ("confirmed", "3"), ("reason", "the team is gone")]).await;
     page.shows("Changed keys: 3. Replicas that confirmed it: 1");

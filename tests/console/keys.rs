@@ -26,7 +26,7 @@ async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
     let service = Service::start().await;
     let mut browser = Browser::signed_in(&service).await;
     browser.open("/console/keys").await.shows("You have no keys yet");
-    browser.open("/console/keys/new").await.shows("Make the key");
+    browser.open("/console/keys/new").await.shows("Create the key");
     let fields = [
         ("name", "billing worker"),
         ("description", "charges cards"),
@@ -78,7 +78,7 @@ async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
     assert_eq!((status(&service, &key).await, status(&service, &successor).await), (401, 200));
     browser.open(&path).await.shows(&next);
     let page = browser.submit(&format!("/console/keys/{next}"), &[("action", "revoke"), ("reason", "leaked")]).await;
-    page.shows("Revoked.").shows("leaked").lacks("Make the key");
+    page.shows("Revoked.").shows("leaked").lacks("Create the key");
     assert_eq!(status(&service, &successor).await, 401);
     browser.open(&format!("/console/audit?key={next}")).await.shows("key.revoked").shows("alice");
 }
@@ -218,13 +218,13 @@ async fn after_a_rotation_both_pages_say_whether_the_old_key_can_be_ended() {
     browser.open(&next).await.shows("Too early to tell").shows(&id);
     let aged = "UPDATE api_keys SET created_at = created_at - interval '1 hour' WHERE predecessor_id IS NOT NULL";
     test_support::database::execute(service.database.url(), aged).await.expect("an update");
-    browser.open(&path).await.shows("Safe to end");
+    browser.open(&path).await.shows("Safe to revoke");
     assert_eq!((status(&service, &new).await, status(&service, &old).await), (200, 200));
     eventually("the use is written", async || browser.open(&path).await.text.contains("was used since")).await;
     browser.open(&next).await.shows("was used since");
     // Ended from the page of the new key.
     browser.submit(&path, &[("action", "revoke"), ("reason", "replaced by rotation")]).await.lacks("was used since");
-    browser.open(&next).await.lacks("was used since").lacks("End the old key");
+    browser.open(&next).await.lacks("was used since").lacks("Revoke the old key");
     assert_eq!((status(&service, &new).await, status(&service, &old).await), (200, 401));
 }
 

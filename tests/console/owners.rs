@@ -31,7 +31,7 @@ async fn an_administrator_finds_a_key_and_stops_its_owner() {
     assert_eq!(holder.asks_for_the_resource(&service.replica).await.status(), 200);
     let replicas = eve.open("/console/replicas").await;
     replicas.shows(service.replica.address()).shows("alive").lacks("silent</span>");
-    replicas.shows("all replicas confirmed").shows("95 of 100 within");
+    replicas.shows("all replicas confirmed").shows("95 % within");
     eve.open("/console/audit?all=1").await.shows("owner.disabled").shows("eve");
 }
 
