@@ -12,6 +12,7 @@ use crate::{
         ledger::{IdempotentRequest, Reach},
         owner::Owner,
         owner_id,
+        precondition::Preconditions,
     },
 };
 
@@ -120,6 +121,12 @@ impl Form {
         let hash = Sha256::new().chain_update(request.uri().to_string()).chain_update([0]).chain_update(body);
         let by = visitor.session.person.owner.clone();
         Some(IdempotentRequest { by, key: format!("console {once}"), hash: hash.finalize().into() })
+    }
+
+    /// The version that the form was made from: a change that somebody else has made meanwhile is not undone.
+    pub(crate) fn version(&self) -> Result<Preconditions, Fault> {
+        let version = self.text("version").and_then(|text| text.parse().ok());
+        version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))
     }
 
     /// What is wrong.

@@ -1,11 +1,12 @@
 //! What is done to one key.
 
-use std::{num::NonZeroI64, time::Duration};
+use std::time::Duration;
 
 use actix_web::{
     HttpRequest,
     web::{Bytes, Data, Path},
 };
+use futures_util::future::LocalBoxFuture;
 use time::OffsetDateTime;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     view::{complain, refusal},
 };
 use crate::{
-    auth::lifecycle::{ChangedKey, Edit, KeyTopUp, Rotation, Switch},
+    auth::lifecycle::{self, Caller, ChangedKey, Edit, KeyTopUp, Rotation, Switch},
     console::{
         access::{
             form::Form,
@@ -29,7 +30,7 @@ use crate::{
     },
     domain::{
         api_key::KeyId,
-        ledger::{IdempotentRequest, Refusal},
+        ledger::Refusal,
         precondition::Preconditions,
     },
 };
@@ -49,66 +50,50 @@ pub(in crate::console) async fn change(
     let mut form = Form::of(&request, &body, &visitor)?;
     let caller = visitor.caller(area)?;
     let action = form.text("action").unwrap_or_default().to_owned();
-    let outage = |error| Fault::outage(&request, &error);
-    let changed = match action.as_str() {
+    if action != "edit" {
+        visitor.demand_fresh()?;
+    }
+    let (lifecycle, once) = (&console.lifecycle, form.once(&request, &body, &visitor));
+    // What is to be done if nothing is wrong with the form.
+    let (done, change): (Done, LocalBoxFuture<'_, lifecycle::Done<ChangedKey>>) = match action.as_str() {
         "edit" => {
             let edit = fields::edit(&mut form, now);
-            if !form.problems().is_empty() {
-                return with_problems(&request, &console, &visitor, id, &form).await;
-            }
-            let preconditions = version(&form)?;
-            console.lifecycle.edit(id, edit, preconditions, caller, now).await.map_err(outage)?
+            (Done::Edited, Box::pin(lifecycle.edit(id, edit, form.version()?, caller, now)))
         }
         "disable" | "enable" => {
-            visitor.demand_fresh()?;
             let switch = Switch { enabled: action == "enable", reason: form.parsed("reason") };
-            if !form.problems().is_empty() {
-                return with_problems(&request, &console, &visitor, id, &form).await;
-            }
-            console.lifecycle.switch(id, switch, Preconditions::default(), caller, now).await.map_err(outage)?
+            let done = if switch.enabled { Done::Enabled } else { Done::Disabled };
+            (done, Box::pin(lifecycle.switch(id, switch, Preconditions::default(), caller, now)))
         }
-        "revoke" => {
-            visitor.demand_fresh()?;
-            let reason = form.parsed("reason");
-            if !form.problems().is_empty() {
-                return with_problems(&request, &console, &visitor, id, &form).await;
-            }
-            console.lifecycle.revoke(id, reason, caller, now).await.map_err(outage)?
-        }
+        "revoke" => (Done::Revoked, Box::pin(lifecycle.revoke(id, form.parsed("reason"), caller, now))),
         "credits" | "remove_credits" => {
-            visitor.demand_fresh()?;
             let asked = (action == "credits").then(|| credits::asked(&mut form));
-            if !form.problems().is_empty() {
-                return with_problems(&request, &console, &visitor, id, &form).await;
-            }
             let edit = Edit { credits: Some(asked), ..Edit::default() };
-            console.lifecycle.edit(id, edit, version(&form)?, caller, now).await.map_err(outage)?
+            (Done::Edited, Box::pin(lifecycle.edit(id, edit, form.version()?, caller, now)))
         }
         "top_up" => {
-            visitor.demand_fresh()?;
             let (top_up, reason) = credits::top_up(&mut form);
-            let Some(top_up) = top_up.filter(|_| form.problems().is_empty()) else {
-                return with_problems(&request, &console, &visitor, id, &form).await;
-            };
-            let order = KeyTopUp { id, top_up, reason, once: form.once(&request, &body, &visitor) };
-            console.lifecycle.top_up(order, caller, now).await.map_err(outage)?
+            let Some(top_up) = top_up else { return page(&request, &console, &visitor, id, Some(&form)).await };
+            let order = KeyTopUp { id, top_up, reason, once };
+            (Done::ToppedUp, Box::pin(lifecycle.top_up(order, caller, now)))
         }
         "rotate" => {
-            visitor.demand_fresh()?;
-            let repeatable = form.once(&request, &body, &visitor);
-            return rotate(&request, &console, &visitor, id, &mut form, repeatable, now).await;
+            let grace = form.text("grace").and_then(|text| text.parse().ok()).filter(|grace| GRACE.contains(grace));
+            let Some(grace) = grace else {
+                form.problem("grace", EN.no_grace);
+                return page(&request, &console, &visitor, id, Some(&form)).await;
+            };
+            let (grace_period, preconditions) = (Some(Duration::from_secs(grace)), Preconditions::default());
+            let rotation = Rotation { id, grace_period, expiry: None, preconditions, request: once };
+            return rotate(&request, &console, &visitor, &mut form, rotation, caller, now).await;
         }
         _ => return Err(Fault::NotFound),
     };
-    match changed {
+    if !form.problems().is_empty() {
+        return page(&request, &console, &visitor, id, Some(&form)).await;
+    }
+    match change.await.map_err(|error| Fault::outage(&request, &error))? {
         Ok(ChangedKey { propagated, .. }) => {
-            let done = match action.as_str() {
-                "top_up" => Done::ToppedUp,
-                "disable" => Done::Disabled,
-                "enable" => Done::Enabled,
-                "revoke" => Done::Revoked,
-                _ => Done::Edited,
-            };
             let notice = Notice::propagated(done, &propagated);
             Ok(visitor.go_to_telling(&format!("{}/{id}", area.path()), &notice))
         }
@@ -120,14 +105,13 @@ async fn rotate(
     request: &HttpRequest,
     console: &Console,
     visitor: &Visitor,
-    id: KeyId,
     form: &mut Form,
-    repeatable: Option<IdempotentRequest>,
+    rotation: Rotation,
+    caller: Caller,
     now: OffsetDateTime,
 ) -> Answer {
-    let caller = visitor.caller(Area::of(request))?;
-    let outage = |error| Fault::outage(request, &error);
-    if let Some(repeatable) = repeatable.clone() {
+    let (id, outage) = (rotation.id, |error| Fault::outage(request, &error));
+    if let Some(repeatable) = rotation.request.clone() {
         let before = console.issuer.rotated_before(id, repeatable, caller.clone(), now).await;
         match before.map_err(outage)? {
             Ok(Some(before)) => return Ok(made(request, console, visitor, before.new, Some(&before.old), now)),
@@ -135,24 +119,10 @@ async fn rotate(
             Err(refused) => return refused_page(request, console, visitor, id, form, &refused).await,
         }
     }
-    let seconds = form.text("grace").and_then(|text| text.parse().ok()).filter(|seconds| GRACE.contains(seconds));
-    let grace_period = seconds.map(Duration::from_secs);
-    if grace_period.is_none() {
-        form.problem("grace", EN.no_grace);
-        return with_problems(request, console, visitor, id, form).await;
-    }
-    let preconditions = Preconditions::default();
-    let rotation = Rotation { id, grace_period, expiry: None, preconditions, request: repeatable };
     match console.issuer.rotate(rotation, caller, now).await.map_err(outage)? {
         Ok(rotated) => Ok(made(request, console, visitor, rotated.new, Some(&rotated.old), now)),
         Err(refused) => refused_page(request, console, visitor, id, form, &refused).await,
     }
-}
-
-/// The version that the form was made from: a change that somebody else has made meanwhile is not undone.
-fn version(form: &Form) -> Result<Preconditions, Fault> {
-    let version: Option<NonZeroI64> = form.text("version").and_then(|text| text.parse().ok());
-    version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))
 }
 
 async fn refused_page(
@@ -172,9 +142,5 @@ async fn refused_page(
         // The other forms have no field for what a key is.
         form.problem("form", refusal(refused));
     }
-    with_problems(request, console, visitor, id, form).await
-}
-
-async fn with_problems(request: &HttpRequest, console: &Console, visitor: &Visitor, id: KeyId, form: &Form) -> Answer {
     page(request, console, visitor, id, Some(form)).await
 }

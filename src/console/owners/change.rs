@@ -1,7 +1,5 @@
 //! What is done to an owner.
 
-use std::num::NonZeroI64;
-
 use actix_web::{
     HttpRequest,
     web::{Bytes, Data},
@@ -22,7 +20,6 @@ use crate::{
         keys::complain,
         plans::plan_refusal,
         services::Console,
-        texts::EN,
     },
     domain::{
         ledger::OwnerSwitch,
@@ -47,25 +44,20 @@ pub(in crate::console) async fn change(
     let owner = asked(&request)?;
     let address = format!("/console/owners/one?id={}", owner_id::write(&owner));
     let action = form.text("action").unwrap_or_default().to_owned();
-    let propagated = match action.as_str() {
-        "disable" | "enable" => switch(&request, &console, &mut form, &owner, action == "disable", caller).await?,
-        "plan" => assign(&request, &console, &mut form, &owner, caller).await?,
+    let (done, propagated) = match action.as_str() {
+        "disable" => (Done::OwnerDisabled, switch(&request, &console, &mut form, &owner, true, caller).await?),
+        "enable" => (Done::OwnerEnabled, switch(&request, &console, &mut form, &owner, false, caller).await?),
+        "plan" => (Done::Edited, assign(&request, &console, &mut form, &owner, caller).await?),
         "limits" | "credits" | "remove_credits" | "top_up" => {
-            let once = form.once(&request, &body, &visitor);
-            let change = allowance_change(&mut form, &action, &owner)?;
-            let change = OwnerLimitsChange { once: once.filter(|_| action == "top_up"), ..change };
-            limit(&request, &console, &mut form, change, caller).await?
+            let once = form.once(&request, &body, &visitor).filter(|_| action == "top_up");
+            let done = if action == "top_up" { Done::ToppedUp } else { Done::Edited };
+            let change = OwnerLimitsChange { once, ..allowance_change(&mut form, &action, &owner)? };
+            (done, limit(&request, &console, &mut form, change, caller).await?)
         }
         _ => return Err(Fault::NotFound),
     };
     let Some(propagated) = propagated else {
         return page(&request, &console, &visitor, &owner, Some(&form)).await;
-    };
-    let done = match action.as_str() {
-        "disable" => Done::OwnerDisabled,
-        "enable" => Done::OwnerEnabled,
-        "top_up" => Done::ToppedUp,
-        _ => Done::Edited,
     };
     Ok(visitor.go_to_telling(&address, &Notice::propagated(done, &propagated)))
 }
@@ -138,9 +130,7 @@ fn allowance_change(form: &mut Form, action: &str, owner: &Owner) -> Result<Owne
         _ => change.credits = OwnerCredits::Ask(None),
     }
     // What somebody else has changed since the page was loaded is not undone.
-    let version: Option<NonZeroI64> = form.text("version").and_then(|text| text.parse().ok());
-    change.preconditions =
-        version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))?;
+    change.preconditions = form.version()?;
     Ok(change)
 }
 

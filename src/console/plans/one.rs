@@ -1,7 +1,5 @@
 //! A plan, and what is done to it.
 
-use std::num::NonZeroI64;
-
 use actix_web::{
     HttpRequest,
     web::{Bytes, Data},
@@ -25,12 +23,10 @@ use crate::{
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
-        texts::EN,
     },
     domain::{
         plan::PlanName,
         plan_changes::{PlanDeletion, PlanRefusal},
-        precondition::Preconditions,
     },
 };
 
@@ -87,9 +83,7 @@ pub(in crate::console) async fn change(
     let caller = visitor.caller(Area::All)?;
     visitor.demand_fresh()?;
     let (name, at) = (named(&request)?, OffsetDateTime::now_utc());
-    let version: Option<NonZeroI64> = form.text("version").and_then(|text| text.parse().ok());
-    let preconditions = version.map(Preconditions::on_version);
-    let preconditions = preconditions.ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))?;
+    let preconditions = form.version()?;
     let outage = |error| Fault::outage(&request, &error);
     let refused = match form.text("action") {
         Some("save") => {
