@@ -4,10 +4,13 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Bytes, Data},
 };
-use askama::Template;
 use time::OffsetDateTime;
 
-use super::{fields, one::address, view::complain_of_plan};
+use super::{
+    fields,
+    one::{PlanPage, address},
+    view::complain_of_plan,
+};
 use crate::{
     console::{
         access::{
@@ -17,7 +20,7 @@ use crate::{
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
-        frame::{Frame, render},
+        frame::render,
         services::Console,
         texts::EN,
     },
@@ -28,13 +31,6 @@ use crate::{
     },
 };
 
-#[derive(Template)]
-#[template(path = "new_plan.html")]
-struct NewPlanPage<'a> {
-    frame: Frame,
-    fields: Fields<'a>,
-}
-
 /// `GET /console/plans/new`
 pub(in crate::console) async fn ask(visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
@@ -43,7 +39,7 @@ pub(in crate::console) async fn ask(visitor: Visitor) -> Answer {
 
 fn asked(visitor: &Visitor, values: &Form) -> HttpResponse {
     let (frame, fields) = (visitor.frame("plans", EN.new_plan), Fields::of(values));
-    render(fields.status(), &NewPlanPage { frame, fields })
+    render(fields.status(), &PlanPage { frame, fields, plan: None })
 }
 
 /// `POST /console/plans`: makes a plan, and leaves one that there is already as it is.

@@ -30,13 +30,14 @@ use crate::{
     },
 };
 
+/// The page of a plan, or of a new one.
 #[derive(Template)]
 #[template(path = "plan.html")]
-struct PlanPage<'a> {
-    frame: Frame,
-    plan: PlanView,
-    owners: Owners,
-    fields: Fields<'a>,
+pub(super) struct PlanPage<'a> {
+    pub(super) frame: Frame,
+    pub(super) fields: Fields<'a>,
+    /// The plan, and how many owners are on it.
+    pub(super) plan: Option<(PlanView, Owners)>,
 }
 
 /// The address of a plan's page. In a query, because a plan may be called `..` or `new`.
@@ -69,7 +70,7 @@ async fn page(
     let owners = owners.first().copied().unwrap_or_default().into();
     let given = fields::filled(&plan);
     let (frame, fields) = (visitor.frame("plans", name.to_string()), Fields::new(&given, sent));
-    Ok(render(fields.status(), &PlanPage { frame, plan: PlanView::from(&plan), owners, fields }))
+    Ok(render(fields.status(), &PlanPage { frame, fields, plan: Some((PlanView::from(&plan), owners)) }))
 }
 
 /// `POST /console/plans/one?name=…`: saves or deletes a plan that is still as it was shown.
