@@ -6,17 +6,18 @@ use askama::Template;
 use super::{
     access::{
         form::{Form, Problems},
+        paging::Paging,
         visitor::{Area, Visitor},
     },
-    fault::{Answer, Fault, shown},
-    frame::{Frame, next_page},
+    fault::{Answer, shown},
+    frame::Frame,
     keys::{Event, OwnerLink},
     services::Console,
     texts::EN,
 };
 use crate::domain::{
     audit::Action,
-    listing::{EventFilter, Listed, Page, cursor},
+    listing::EventFilter,
 };
 
 /// The number of events on a page.
@@ -54,21 +55,12 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
         from: None,
         to: None,
     };
-    let keyring = &console.issuer.keyring;
-    let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
-    let complaint = query.complaint();
-    let found = match complaint {
-        Some(_) => Listed::none(),
-        None => {
-            let found = console.ledger.events(&filter, &Page { after, limit: ON_A_PAGE }, &reach).await;
-            found.map_err(|error| Fault::outage(&request, &error))?
-        }
-    };
-    let next = found.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
+    let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
+    let (events, next) = paging.found(&query, console.ledger.events(&filter, &paging.page, &reach)).await?;
     let (here, title) = if is_all { ("all-audit", EN.all_audit) } else { ("audit", EN.audit) };
     shown(&AuditPage {
-        frame: visitor.frame(here, title).telling(complaint),
-        events: found.items.iter().map(Event::from).collect(),
+        frame: visitor.frame(here, title).telling(query.complaint()),
+        events: events.iter().map(Event::from).collect(),
         actions: Action::ALL.into_iter().map(Action::as_str).collect(),
         action: query.shown("action"),
         key: query.shown("key"),

@@ -8,9 +8,9 @@ use actix_web::{
     },
 };
 use askama::Template;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
+    access::in_query,
     frame::{Frame, render},
     services::Console,
     texts::EN,
@@ -149,8 +149,7 @@ impl ResponseError for Fault {
 
     fn error_response(&self) -> HttpResponse {
         if let Self::NotSignedIn(back) = self {
-            let back = utf8_percent_encode(back, NON_ALPHANUMERIC);
-            let address = format!("/console/sign-in?to={back}");
+            let address = format!("/console/sign-in?to={}", in_query(back));
             return HttpResponse::SeeOther().insert_header((LOCATION, address)).finish();
         }
         let (title, text) = self.texts();

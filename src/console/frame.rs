@@ -1,7 +1,7 @@
 //! What all pages have in common: the frame around them, and times.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     http::{StatusCode, header::ContentType},
 };
 use askama::Template;
@@ -11,12 +11,7 @@ use super::{
     assets,
     texts::{EN, Texts},
 };
-use crate::domain::{
-    api_key::Keyring,
-    listing::{Place, cursor},
-    session::HandedOver,
-    timestamp,
-};
+use crate::domain::{session::HandedOver, timestamp};
 
 /// The frame around a page.
 pub(super) struct Frame {
@@ -74,13 +69,6 @@ pub(super) fn render(status: StatusCode, page: &impl Template) -> HttpResponse {
             HttpResponse::InternalServerError().finish()
         }
     }
-}
-
-/// The address of the page after `place` of the list of this name: the same query, with a cursor.
-pub(super) fn next_page(request: &HttpRequest, keyring: &Keyring, list: &str, place: &Place) -> String {
-    let is_kept = |pair: &&str| !pair.is_empty() && !pair.starts_with("cursor=") && !pair.starts_with("done=");
-    let query: String = request.query_string().split('&').filter(is_kept).map(|pair| format!("{pair}&")).collect();
-    format!("{}?{query}cursor={}", request.path(), cursor::write(keyring, list, place))
 }
 
 /// A time as pages show it: for people without script in UTC, for script to put into the visitor's zone.

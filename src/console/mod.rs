@@ -2,12 +2,12 @@
 //!
 //! - `access`: who asks, and whether it is our own page that does: cookies, sessions, forms, headers
 //! - `frame`: what all pages have in common; `fault`: what is shown instead of a page; `texts`: every word
-//! - `people`: signing in and out, links with which products hand their customers over, sessions
+//! - `people`: signing in and out, links with which products hand their customers over, sessions, also everybody's
 //! - `keys`: lists of keys, new keys, one key and what is done to it
 //! - `plans`: plans, for administrators and of whoever is signed in; `owners`: owners, for administrators
 //! - `allowance`: limits and credits in forms and on pages
-//! - `usage`, `audit`, `replicas`: the other pages; `chart`: uses as a drawing
-//! - `staff`: further pages of administrators
+//! - `usage`, `audit`: the other pages; `chart`: uses as a drawing
+//! - `staff`: the overview and the replicas, for administrators
 //! - `assets`: the style sheet and the script
 
 mod access;
@@ -21,7 +21,6 @@ mod keys;
 mod owners;
 mod people;
 mod plans;
-mod replicas;
 mod routes;
 mod services;
 mod staff;

@@ -8,7 +8,7 @@ use actix_web::{
 
 use super::{
     access::headers::{self, HANDED_OVER},
-    assets, audit, fault, keys, owners, people, plans, replicas,
+    assets, audit, fault, keys, owners, people, plans,
     services::Console,
     staff, usage,
 };
@@ -34,9 +34,9 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
         .service(web::resource("/find").route(web::post().to(keys::find)))
         .service(web::resource("/overview").route(page().to(staff::overview)))
         .service(
-            web::resource("/all/sessions").route(page().to(staff::sessions)).route(web::post().to(staff::end_sessions)),
+            web::resource("/all/sessions").route(page().to(people::list_all)).route(web::post().to(people::end_any)),
         )
-        .service(web::resource("/replicas").route(page().to(replicas::list)))
+        .service(web::resource("/replicas").route(page().to(staff::replicas)))
         .service(web::resource("/owners").route(page().to(owners::list)))
         .service(web::resource("/owners/one").route(page().to(owners::show)).route(web::post().to(owners::change)))
         .service(web::resource("/plan").route(page().to(plans::show_own)))

@@ -4,18 +4,18 @@
 //! browser to the page, and nobody can make a page say by a link what was not done.
 
 use actix_web::HttpResponse;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
     form::{Form, go_to},
+    sealed,
     visitor::Visitor,
 };
 use crate::{auth::lifecycle::Propagated, console::texts::EN, domain::api_key::Keyring, telemetry::outage::millis};
 
 /// The parameter of the address.
-const PARAMETER: &str = "done";
+pub(super) const PARAMETER: &str = "done";
 /// How long a page says it, in seconds: for the way of the browser, and for whoever looks at the page again.
 const LASTS: i64 = 600;
 
@@ -146,23 +146,16 @@ impl Notice {
     pub(crate) fn write(&self, keyring: &Keyring, session: Uuid, path: &str, now: i64) -> String {
         let count = self.count.map_or_else(String::new, |count| count.to_string());
         let replicas = self.replicas.map_or_else(String::new, |numbers| numbers.map(|one| one.to_string()).join("-"));
-        let text = format!("{}.{count}.{replicas}.{now}", self.done.word());
-        let seal = URL_SAFE_NO_PAD.encode(keyring.seal(sealed(session, path, &text).as_bytes()));
-        format!("{text}.{seal}")
+        sealed::seal(keyring, &purpose(session, path), &format!("{}.{count}.{replicas}", self.done.word()), now)
     }
 
     /// The notice in a value, if it was written for this session and this page not long ago.
     pub(crate) fn read(keyring: &Keyring, session: Uuid, path: &str, now: i64, value: &str) -> Option<Self> {
-        let (text, seal) = value.rsplit_once('.')?;
-        let seal = URL_SAFE_NO_PAD.decode(seal).ok()?;
-        if !keyring.has_sealed(sealed(session, path, text).as_bytes(), &seal) {
-            return None;
-        }
+        let text = sealed::unseal(keyring, &purpose(session, path), value, now, LASTS)?;
         let mut parts = text.split('.');
-        let (word, count, replicas, at) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let age = now - at.parse::<i64>().ok()?;
+        let (word, count, replicas) = (parts.next()?, parts.next()?, parts.next()?);
         let numbers: Vec<u64> = replicas.split('-').map_while(|one| one.parse().ok()).collect();
-        (0..=LASTS).contains(&age).then_some(Self {
+        Some(Self {
             done: Done::ALL.into_iter().find(|done| done.word() == word)?,
             count: count.parse().ok(),
             replicas: numbers.try_into().ok(),
@@ -194,9 +187,8 @@ impl Visitor {
     }
 }
 
-/// No other text that is sealed begins so.
-fn sealed(session: Uuid, path: &str, text: &str) -> String {
-    format!("console notice {session} {path} {text}")
+fn purpose(session: Uuid, path: &str) -> String {
+    format!("console notice {session} {path}")
 }
 
 #[cfg(test)]

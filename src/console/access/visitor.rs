@@ -67,7 +67,7 @@ impl Visitor {
     pub(crate) fn frame(&self, here: &'static str, title: impl Into<String>) -> Frame {
         let person = &self.session.person;
         let shown = Shown {
-            name: person.name.clone().unwrap_or_else(|| person.subject.to_string()),
+            name: person.shown_name().to_owned(),
             is_administrator: self.is_administrator(),
             handed_over: self.session.handed_over.clone(),
             form_token: self.form_token.clone(),
@@ -137,9 +137,18 @@ impl FromRequest for Visitor {
 
 async fn visitor(request: HttpRequest) -> Result<Visitor, Fault> {
     let console = request.app_data::<Data<Console>>().expect("`configure` registers the console").clone();
-    let secret = Kept::Session.value(&console, &request).and_then(|text| SessionSecret::parse(&text));
-    let Some(secret) = secret else { return Err(Fault::not_signed_in(&request)) };
-    let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(&request, &error))?;
-    let Some(session) = found else { return Err(Fault::not_signed_in(&request)) };
+    let found = session_of_browser(&request, &console).await?;
+    let Some((session, secret)) = found else { return Err(Fault::not_signed_in(&request)) };
     Ok(Visitor { session, form_token: secret.form_token(), console, request })
+}
+
+/// The session that a browser has, with its secret.
+pub(crate) async fn session_of_browser(
+    request: &HttpRequest,
+    console: &Console,
+) -> Result<Option<(Session, SessionSecret)>, Fault> {
+    let secret = Kept::Session.value(console, request).and_then(|text| SessionSecret::parse(&text));
+    let Some(secret) = secret else { return Ok(None) };
+    let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(request, &error))?;
+    Ok(found.map(|session| (session, secret)))
 }

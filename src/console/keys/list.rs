@@ -26,10 +26,11 @@ use crate::{
     console::{
         access::{
             form::{Form, Problems, go_to},
+            paging::Paging,
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault, shown},
-        frame::{Frame, When, next_page},
+        frame::{Frame, When},
         services::Console,
         texts::EN,
     },
@@ -38,7 +39,7 @@ use crate::{
         csv,
         key_record::ManagedKey,
         ledger::Reach,
-        listing::{KeyFilter, KeyOrder, Listed, Page, cursor},
+        listing::{KeyFilter, KeyOrder, Listed, Page},
         ports::StoreError,
     },
 };
@@ -82,24 +83,16 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let now = OffsetDateTime::now_utc();
     let (filter, order) = selection(&mut form, &reach, now);
     let prefix = console.issuer.keyring.prefix();
-    let after = form.text("cursor").and_then(|text| cursor::read(&console.issuer.keyring, &name(order), text));
-    let page = Page { after, limit: ON_A_PAGE };
-    let complaint = form.complaint();
-    let listed = match complaint {
-        Some(_) => Listed::none(),
-        None => {
-            let listed = console.ledger.list(&filter, order, &page, &reach, now).await;
-            listed.map_err(|error| Fault::outage(&request, &error))?
-        }
-    };
-    let ids: Vec<KeyId> = listed.items.iter().map(|key| key.record.id).collect();
+    let list = name(order);
+    let paging = Paging::of(&request, &console, &list, ON_A_PAGE);
+    let listed = console.ledger.list(&filter, order, &paging.page, &reach, now);
+    let (keys, next) = paging.found(&form, listed).await?;
+    let ids: Vec<KeyId> = keys.iter().map(|key| key.record.id).collect();
     let uses = sparkline::of_keys(&request, &console, &ids, &reach, now).await?;
-    let keys = listed.items.iter().map(|key| KeyView::new(key, prefix, now)).zip(uses).collect();
-    let keyring = &console.issuer.keyring;
-    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, &name(order), place));
+    let keys = keys.iter().map(|key| KeyView::new(key, prefix, now)).zip(uses).collect();
     let export = format!("{}/export?{}", area.path(), request.query_string());
     let title = if area == Area::All { EN.all_keys } else { EN.keys };
-    let frame = visitor.frame(area.here(), title).telling(complaint);
+    let frame = visitor.frame(area.here(), title).telling(form.complaint());
     let filter = Chosen::of(&form, &filter, &reach);
     let scopes = console.lifecycle.policy.catalogue.as_slice().iter();
     shown(&KeysPage {

@@ -8,16 +8,17 @@ use crate::{
     console::{
         access::{
             form::{Form, Problems},
+            paging::Paging,
             visitor::Visitor,
         },
-        fault::{Answer, Fault, shown},
-        frame::{Frame, When, next_page},
+        fault::{Answer, shown},
+        frame::{Frame, When},
         keys::owner_name,
         services::Console,
         texts::EN,
     },
     domain::{
-        listing::{Listed, OwnerFilter, OwnerStanding, Page, cursor, words},
+        listing::{OwnerFilter, OwnerStanding, words},
         owner_id,
     },
 };
@@ -79,20 +80,11 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
         search: query.parsed("search"),
         plan: query.parsed("plan"),
     };
-    let keyring = &console.issuer.keyring;
-    let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
-    let page = Page { after, limit: ON_A_PAGE };
-    let complaint = query.complaint();
-    let listed = match complaint {
-        Some(_) => Listed::none(),
-        None => {
-            let listed = console.ledger.owners(&filter, &page, OffsetDateTime::now_utc()).await;
-            listed.map_err(|error| Fault::outage(&request, &error))?
-        }
-    };
-    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
-    let owners = listed.items.iter().map(Row::from).collect();
-    let frame = visitor.frame("owners", EN.owners).telling(complaint);
+    let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
+    let listed = console.ledger.owners(&filter, &paging.page, OffsetDateTime::now_utc());
+    let (owners, next) = paging.found(&query, listed).await?;
+    let owners = owners.iter().map(Row::from).collect();
+    let frame = visitor.frame("owners", EN.owners).telling(query.complaint());
     let [search, plan, disabled] = ["search", "plan", "disabled"].map(|name| query.shown(name));
     shown(&OwnersPage { frame, owners, search, plan, disabled, wrong: query.problems().clone(), next })
 }

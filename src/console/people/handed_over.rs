@@ -3,25 +3,22 @@
 
 use actix_web::{
     HttpRequest,
-    http::{StatusCode, header::USER_AGENT},
+    http::StatusCode,
     web::{Bytes, Data},
 };
 use askama::Template;
 
-use super::sign_in::{end_of_browser, keep};
+use super::sign_in::{end_of_browser, go_on, user_agent};
 use crate::{
     console::{
-        access::{
-            cookies::Kept,
-            form::{Form, go_to},
-        },
+        access::{form::Form, visitor::session_of_browser},
         fault::{Answer, Fault},
         frame::{Frame, render},
         keys::owner_name,
         services::Console,
         texts::EN,
     },
-    domain::session::{HandOver, HandOverSecret, Person, SessionSecret},
+    domain::session::{HandOver, HandOverSecret, Person},
 };
 
 #[derive(Template)]
@@ -44,19 +41,15 @@ pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>
     let outage = |error| Fault::outage(&request, &error);
     let HandOver { person, return_to } =
         console.sessions.offered(&link).await.map_err(outage)?.ok_or(Fault::LinkOver)?;
-    let before = Kept::Session.value(&console, &request).and_then(|text| SessionSecret::parse(&text));
-    let before = match before {
-        Some(before) => console.sessions.find(&before).await.map_err(outage)?,
-        None => None,
-    };
+    let before = session_of_browser(&request, &console).await?;
     let is_other = |other: &Person| (&other.owner, &other.subject) != (&person.owner, &person.subject);
-    let instead_of = before.map(|session| session.person).filter(is_other).map(|other| name(&other));
+    let instead_of = before.map(|(session, _)| session.person).filter(is_other);
     let page = HandedOverPage {
         frame: Frame::bare(EN.handed_over),
-        name: name(&person),
+        name: person.shown_name().to_owned(),
         owner: owner_name(&person.owner),
         from: return_to.as_ref().map(|address| address.host()),
-        instead_of,
+        instead_of: instead_of.map(|other| other.shown_name().to_owned()),
         link: &link,
     };
     Ok(render(StatusCode::OK, &page))
@@ -66,9 +59,8 @@ pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>
 pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Console>, body: Bytes) -> Answer {
     let form = Form::without_session(&request, &body)?;
     let link = link(&form)?;
-    let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let address = console.gate.proxies.client_address(&request);
-    let accepted = console.sessions.accept(&link, address, user_agent).await;
+    let accepted = console.sessions.accept(&link, address, user_agent(&request)).await;
     let accepted = accepted.map_err(|error| Fault::outage(&request, &error))?;
     let (begun, person) = accepted.ok_or(Fault::LinkOver)?;
     end_of_browser(&request, &console).await?;
@@ -80,15 +72,9 @@ pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Conso
             "somebody was handed over to the console"
         );
     });
-    let mut answer = go_to("/console/keys");
-    keep(&mut answer, &Kept::Session.keep(&console, begun.secret.expose()))?;
-    Ok(answer)
+    go_on(&console, "/console/keys", &begun)
 }
 
 fn link(form: &Form) -> Result<HandOverSecret, Fault> {
     form.text("link").and_then(HandOverSecret::parse).ok_or(Fault::LinkOver)
-}
-
-fn name(person: &Person) -> String {
-    person.name.clone().unwrap_or_else(|| person.subject.to_string())
 }

@@ -6,6 +6,7 @@ use actix_web::{
 };
 use askama::Template;
 
+use super::view::SessionView;
 use crate::{
     console::{
         access::{
@@ -14,42 +15,18 @@ use crate::{
             visitor::Visitor,
         },
         fault::{Answer, Fault, shown},
-        frame::{Frame, When},
+        frame::Frame,
         services::Console,
         texts::EN,
     },
-    domain::{ports::sessions::WhichSessions, session::Session},
+    domain::ports::sessions::WhichSessions,
 };
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
 struct SessionsPage {
     frame: Frame,
-    sessions: Vec<Row>,
-}
-
-struct Row {
-    id: String,
-    browser: String,
-    address: String,
-    signed_in: When,
-    last_used: When,
-    is_this: bool,
-    was_handed_over: bool,
-}
-
-impl Row {
-    fn of(session: &Session, this: &Session) -> Self {
-        Self {
-            id: session.id.to_string(),
-            browser: session.browser.clone().unwrap_or_else(|| EN.unknown.to_owned()),
-            address: session.address.map_or_else(|| EN.unknown.to_owned(), |address| address.to_string()),
-            signed_in: session.signed_in_at.into(),
-            last_used: session.last_used_at.into(),
-            is_this: session.id == this.id,
-            was_handed_over: session.handed_over.is_some(),
-        }
-    }
+    sessions: Vec<SessionView>,
 }
 
 /// `GET /console/sessions`
@@ -57,7 +34,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     visitor.demand_own_sign_in()?;
     let sessions =
         console.sessions.of(&visitor.session.person).await.map_err(|error| Fault::outage(&request, &error))?;
-    let sessions = sessions.iter().map(|session| Row::of(session, &visitor.session)).collect();
+    let sessions = SessionView::all(&sessions, &visitor.session);
     shown(&SessionsPage { frame: visitor.frame("sessions", EN.sessions), sessions })
 }
 

@@ -6,19 +6,19 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use askama::Template;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::OffsetDateTime;
 
 use crate::{
     auth::{
         lifecycle::ClaimedPlan,
-        people::{Attempt, Callback, NotSignedIn, SignedIn},
+        people::{Attempt, Begun, Callback, NotSignedIn, SignedIn},
     },
     console::{
         access::{
             cookies::{ATTEMPT_LASTS, Kept},
             form::{Form, go_to},
-            visitor::Visitor,
+            in_query, sealed,
+            visitor::{Visitor, session_of_browser},
         },
         fault::{Answer, Fault, shown},
         frame::{Frame, render},
@@ -27,9 +27,12 @@ use crate::{
     },
     domain::{
         ports::sessions::WhichSessions,
-        session::{HandedOver, Person, ReturnAddress, SessionSecret},
+        session::{HandedOver, Person, ReturnAddress},
     },
 };
+
+/// What attempts to sign in are sealed for.
+const PURPOSE: &str = "console sign-in";
 
 #[derive(Template)]
 #[template(path = "choice.html")]
@@ -127,12 +130,11 @@ async fn follow_plan(request: &HttpRequest, console: &Console, signed_in: &mut S
 
 /// Begins a session. The one that the browser has had before ends, so that nobody goes on with it.
 async fn enter(request: &HttpRequest, console: &Console, signed_in: SignedIn, to: &str) -> Answer {
-    let outage = |error| Fault::outage(request, &error);
     end_of_browser(request, console).await?;
-    let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let address = console.gate.proxies.client_address(request);
     let person = signed_in.person.clone();
-    let begun = console.sessions.begin(signed_in, address, user_agent).await.map_err(outage)?;
+    let begun = console.sessions.begin(signed_in, address, user_agent(request)).await;
+    let begun = begun.map_err(|error| Fault::outage(request, &error))?;
     console.gate.host.in_request(request, &mut || {
         tracing::info!(
             session = %begun.id,
@@ -141,21 +143,28 @@ async fn enter(request: &HttpRequest, console: &Console, signed_in: SignedIn, to
             "signed somebody in to the console"
         );
     });
-    let mut answer = go_to(to);
-    keep(&mut answer, &Kept::Session.keep(console, begun.secret.expose()))?;
-    Ok(answer)
+    go_on(console, to, &begun)
 }
 
 /// Ends the session that the browser has had.
 pub(super) async fn end_of_browser(request: &HttpRequest, console: &Console) -> Result<(), Fault> {
-    let outage = |error| Fault::outage(request, &error);
-    let before = Kept::Session.value(console, request).and_then(|text| SessionSecret::parse(&text));
-    if let Some(before) = before
-        && let Some(session) = console.sessions.find(&before).await.map_err(outage)?
-    {
-        console.sessions.end(&session.person, WhichSessions::Only(session.id)).await.map_err(outage)?;
+    if let Some((session, _)) = session_of_browser(request, console).await? {
+        let ended = console.sessions.end(&session.person, WhichSessions::Only(session.id)).await;
+        ended.map_err(|error| Fault::outage(request, &error))?;
     }
     Ok(())
+}
+
+/// What the browser says of itself.
+pub(super) fn user_agent(request: &HttpRequest) -> &str {
+    request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default()
+}
+
+/// Sends the browser on, with its new session.
+pub(super) fn go_on(console: &Console, to: &str, begun: &Begun) -> Answer {
+    let mut answer = go_to(to);
+    keep(&mut answer, &Kept::Session.keep(console, begun.secret.expose()))?;
+    Ok(answer)
 }
 
 /// `POST /console/sign-out`. Whoever was handed over goes back to where they came from, by a link: browsers let no form lead to
@@ -193,28 +202,17 @@ pub(in crate::console) async fn signed_out(console: Data<Console>) -> Answer {
 /// An attempt for the browser to keep. Sealed with the time, so that nobody makes Keyward ask the provider about attempts that
 /// it has not begun.
 fn sealed(console: &Console, attempt: &Attempt, back: &str, now: OffsetDateTime) -> String {
-    let text = format!("{}.{}.{}", attempt.write(), now.unix_timestamp(), encoded(back));
-    let seal = URL_SAFE_NO_PAD.encode(console.issuer.keyring.seal(text_to_seal(&text).as_bytes()));
-    format!("{text}.{seal}")
+    let text = format!("{}.{}", attempt.write(), in_query(back));
+    sealed::seal(&console.issuer.keyring, PURPOSE, &text, now.unix_timestamp())
 }
 
 /// The attempt that a browser has kept, and where to go after it.
 fn unsealed(console: &Console, kept: &str, now: OffsetDateTime) -> Option<(Attempt, String)> {
-    let (text, seal) = kept.rsplit_once('.')?;
-    let seal = URL_SAFE_NO_PAD.decode(seal).ok()?;
-    if !console.issuer.keyring.has_sealed(text_to_seal(text).as_bytes(), &seal) {
-        return None;
-    }
-    let (text, to) = text.rsplit_once('.')?;
-    let (attempt, begun) = text.rsplit_once('.')?;
-    let age = now.unix_timestamp() - begun.parse::<i64>().ok()?;
+    let (keyring, lasts) = (&console.issuer.keyring, ATTEMPT_LASTS.whole_seconds());
+    let text = sealed::unseal(keyring, PURPOSE, kept, now.unix_timestamp(), lasts)?;
+    let (attempt, to) = text.rsplit_once('.')?;
     let to = percent_encoding::percent_decode_str(to).decode_utf8_lossy();
-    (0..=ATTEMPT_LASTS.whole_seconds()).contains(&age).then_some((Attempt::read(attempt)?, back(Some(&to))))
-}
-
-/// No other text that is sealed begins so.
-fn text_to_seal(text: &str) -> String {
-    format!("console sign-in {text}")
+    Some((Attempt::read(attempt)?, back(Some(&to))))
 }
 
 /// Where to go after signing in: a page of the console, and never another site.
@@ -224,11 +222,7 @@ fn back(asked: Option<&str>) -> String {
     asked.filter(|path| is_page(path) && is_plain(path) && path.len() <= 1024).unwrap_or("/console").to_owned()
 }
 
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
-pub(super) fn keep(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Fault> {
+fn keep(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Fault> {
     answer.add_cookie(cookie).map_err(|_| Fault::Unavailable)
 }
 

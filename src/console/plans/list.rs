@@ -6,16 +6,13 @@ use askama::Template;
 use super::view::PlanView;
 use crate::{
     console::{
-        access::{form::Form, visitor::Visitor},
+        access::{form::Form, paging::Paging, visitor::Visitor},
         fault::{Answer, Fault, shown},
-        frame::{Frame, next_page},
+        frame::Frame,
         services::Console,
         texts::EN,
     },
-    domain::{
-        listing::{Page, cursor},
-        plan::PlanName,
-    },
+    domain::plan::PlanName,
 };
 
 /// The number of plans on a page.
@@ -56,14 +53,12 @@ impl From<u32> for Owners {
 pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
     let query = Form::of_query(&request);
-    let keyring = &console.issuer.keyring;
-    let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
-    let outage = |error| Fault::outage(&request, &error);
-    let listed = console.plans.plans(&Page { after, limit: ON_A_PAGE }).await.map_err(outage)?;
-    let names: Vec<PlanName> = listed.items.iter().map(|plan| plan.name.clone()).collect();
-    let owners = console.reports.owners_on(&names, COUNTED).await.map_err(outage)?;
-    let rows = listed.items.iter().zip(owners);
+    let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
+    let (plans, next) = paging.found(&query, console.plans.plans(&paging.page)).await?;
+    let names: Vec<PlanName> = plans.iter().map(|plan| plan.name.clone()).collect();
+    let owners = console.reports.owners_on(&names, COUNTED).await;
+    let owners = owners.map_err(|error| Fault::outage(&request, &error))?;
+    let rows = plans.iter().zip(owners);
     let plans = rows.map(|(plan, owners)| Row { plan: plan.into(), owners: owners.into() }).collect();
-    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
     shown(&PlansPage { frame: visitor.frame("plans", EN.plans), plans, next })
 }

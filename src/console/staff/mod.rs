@@ -1,12 +1,9 @@
-//! Pages of administrators.
+//! Pages of administrators about the whole service.
 //!
 //! - `overview`: keys to look at, refusals, and the busiest keys
-//! - `sessions`: everybody's sessions
+//! - `replicas`: the replicas of the database
 
 mod overview;
-mod sessions;
+mod replicas;
 
-pub(super) use self::{
-    overview::overview,
-    sessions::{end_sessions, sessions},
-};
+pub(super) use self::{overview::overview, replicas::replicas};

@@ -44,6 +44,11 @@ impl Person {
     pub fn actor(&self) -> Actor {
         Actor::Token { issuer: self.owner.issuer.clone(), subject: self.subject.clone() }
     }
+
+    /// What pages call them.
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.subject)
+    }
 }
 
 /// A session.

@@ -5,12 +5,12 @@ use actix_web::{
     HttpRequest,
     web::{Bytes, Data},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     console::{
         access::{
             form::{Form, go_to},
+            in_query,
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -38,8 +38,7 @@ pub(in crate::console) async fn search(
         let area = if visitor.is_administrator() { Area::All } else { Area::Own };
         return to_key(&request, &console, &visitor, area, text).await;
     }
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let conditions = form.conditions(&["to"]).map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+    let conditions = form.conditions(&["to"]).map(|(name, value)| format!("{}={}", in_query(name), in_query(value)));
     let conditions: Vec<_> = conditions.collect();
     Ok(go_to(&if conditions.is_empty() { list.to_owned() } else { format!("{list}?{}", conditions.join("&")) }))
 }

@@ -3,15 +3,15 @@
 use actix_web::{HttpRequest, web::Data};
 use askama::Template;
 
-use super::{
-    access::visitor::Visitor,
-    fault::{Answer, Fault, shown},
-    frame::{Frame, When},
-    services::Console,
-    texts::EN,
-};
 use crate::{
     auth::coherence::LinkCounts,
+    console::{
+        access::visitor::Visitor,
+        fault::{Answer, Fault, shown},
+        frame::{Frame, When},
+        services::Console,
+        texts::EN,
+    },
     domain::ports::replicas::ReplicaRow,
     telemetry::{metrics::counting::Distribution, outage::millis},
 };
@@ -81,7 +81,7 @@ impl From<ReplicaRow> for Row {
 }
 
 /// `GET /console/replicas`
-pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+pub(in crate::console) async fn replicas(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
     let replicas = console.replicas.replicas().await.map_err(|error| Fault::outage(&request, &error))?;
     let replicas = replicas.into_iter().map(Row::from).collect();

@@ -5,29 +5,28 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use askama::Template;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use time::OffsetDateTime;
 
+use super::view::SessionView;
 use crate::{
     console::{
         access::{
             form::Form,
             notice::{Done, Notice},
+            paging::Paging,
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault, shown},
-        frame::{Frame, When, next_page},
-        keys::{OwnerLink, owner_name},
+        frame::Frame,
+        keys::OwnerLink,
         services::Console,
         texts::EN,
     },
     domain::{
         ledger::Reach,
-        listing::{Listed, Page, cursor},
         owner::Owner,
         owner_id,
         ports::sessions::{Endings, SessionFilter, SessionsEnding},
-        session::Session,
     },
 };
 
@@ -40,69 +39,27 @@ const PAGE: &str = "/console/all/sessions";
 
 #[derive(Template)]
 #[template(path = "all_sessions.html")]
-struct SessionsPage {
+struct AllSessionsPage {
     frame: Frame,
-    sessions: Vec<Row>,
+    sessions: Vec<SessionView>,
     /// Whose they are, if they are an owner's.
     owner: Option<OwnerLink>,
     person: Option<String>,
     next: Option<String>,
 }
 
-struct Row {
-    id: String,
-    person: String,
-    person_in_query: String,
-    owner: String,
-    owner_id: String,
-    browser: String,
-    address: String,
-    signed_in: When,
-    last_used: When,
-    is_this: bool,
-    was_handed_over: bool,
-}
-
-impl Row {
-    fn of(session: &Session, this: &Session) -> Self {
-        let person = &session.person;
-        Self {
-            id: session.id.to_string(),
-            person: person.subject.to_string(),
-            person_in_query: utf8_percent_encode(&person.subject, NON_ALPHANUMERIC).to_string(),
-            owner: owner_name(&person.owner),
-            owner_id: owner_id::write(&person.owner),
-            browser: session.browser.clone().unwrap_or_else(|| EN.unknown.to_owned()),
-            address: session.address.map_or_else(|| EN.unknown.to_owned(), |address| address.to_string()),
-            signed_in: session.signed_in_at.into(),
-            last_used: session.last_used_at.into(),
-            is_this: session.id == this.id,
-            was_handed_over: session.handed_over.is_some(),
-        }
-    }
-}
-
 /// `GET /console/all/sessions`; with `owner`, those in which the owner's keys are managed, and with `person` theirs alone.
-pub(in crate::console) async fn sessions(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
+pub(in crate::console) async fn list_all(request: HttpRequest, console: Data<Console>, visitor: Visitor) -> Answer {
     visitor.demand_administrator()?;
     let mut query = Form::of_query(&request);
     let owner = query.owner(&Reach::Any);
     let person = query.text("person").filter(|_| owner.is_some()).map(str::to_owned);
-    let keyring = &console.issuer.keyring;
-    let after = query.text("cursor").and_then(|text| cursor::read(keyring, LIST, text));
-    let complaint = query.complaint();
     let filter = SessionFilter { owner, person };
-    let listed = match complaint {
-        Some(_) => Listed::none(),
-        None => {
-            let listed = console.sessions.list(&filter, &Page { after, limit: ON_A_PAGE }).await;
-            listed.map_err(|error| Fault::outage(&request, &error))?
-        }
-    };
-    let next = listed.next.as_ref().map(|place| next_page(&request, keyring, LIST, place));
-    shown(&SessionsPage {
-        frame: visitor.frame("all-sessions", EN.all_sessions).telling(complaint),
-        sessions: listed.items.iter().map(|session| Row::of(session, &visitor.session)).collect(),
+    let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
+    let (sessions, next) = paging.found(&query, console.sessions.list(&filter, &paging.page)).await?;
+    shown(&AllSessionsPage {
+        frame: visitor.frame("all-sessions", EN.all_sessions).telling(query.complaint()),
+        sessions: SessionView::all(&sessions, &visitor.session),
         owner: filter.owner.as_ref().map(OwnerLink::from),
         person: filter.person,
         next,
@@ -110,7 +67,7 @@ pub(in crate::console) async fn sessions(request: HttpRequest, console: Data<Con
 }
 
 /// `POST /console/all/sessions`: ends one session, or all of an owner or of a person.
-pub(in crate::console) async fn end_sessions(
+pub(in crate::console) async fn end_any(
     request: HttpRequest,
     console: Data<Console>,
     visitor: Visitor,
