@@ -5,7 +5,8 @@ use askama::Template;
 
 use super::{
     access::{
-        form::{Form, Problems},
+        fields::Fields,
+        form::Form,
         paging::Paging,
         visitor::{Area, Visitor},
     },
@@ -27,17 +28,14 @@ const LIST: &str = "console audit";
 
 #[derive(Template)]
 #[template(path = "audit.html")]
-struct AuditPage {
+struct AuditPage<'a> {
     frame: Frame,
     events: Vec<Event>,
     actions: Vec<&'static str>,
-    action: String,
-    key: String,
     is_all: bool,
     /// Whose audit it is, if it is that of an owner among everybody's.
     owner: Option<OwnerLink>,
-    /// What is wrong with the conditions.
-    wrong: Problems,
+    fields: Fields<'a>,
     next: Option<String>,
 }
 
@@ -62,11 +60,9 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
         frame: visitor.frame(here, title).telling(query.complaint()),
         events: events.iter().map(Event::from).collect(),
         actions: Action::ALL.into_iter().map(Action::as_str).collect(),
-        action: query.shown("action"),
-        key: query.shown("key"),
         is_all,
         owner: filter.owner.as_ref().filter(|_| is_all).map(OwnerLink::from),
-        wrong: query.problems().clone(),
+        fields: Fields::of(&query),
         next,
     })
 }

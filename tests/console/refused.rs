@@ -98,6 +98,6 @@ async fn after_a_refused_deletion_the_form_of_a_plan_still_has_the_plan() {
     let delete = [("action", "delete"), ("version", &version(&page, "delete"))];
     let refused = eve.post("/console/plans/one?name=free", &delete).await;
     is_refused(&refused, "so it can&#39;t be deleted: 1");
-    is_refused(&refused, r#"name="limits" value="month=2/month""#);
+    is_refused(&refused, r#"name="limits" spellcheck="false" value="month=2/month""#);
     is_refused(&refused, r#"name="description" maxlength="1000" value="for all""#);
 }

@@ -27,7 +27,7 @@ pub(crate) struct Form {
 }
 
 /// What is wrong with a form: names of members, and what to do about each.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<(&'static str, String)>);
 
 impl Problems {

@@ -37,7 +37,7 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "new_key.html")]
+#[template(path = "keys/new.html")]
 struct NewKeyPage<'a> {
     frame: Frame,
     area: &'static str,
@@ -51,7 +51,7 @@ struct NewKeyPage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "made_key.html")]
+#[template(path = "keys/made.html")]
 pub(super) struct MadeKeyPage {
     pub(super) frame: Frame,
     pub(super) area: &'static str,

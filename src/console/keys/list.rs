@@ -25,7 +25,8 @@ use super::{
 use crate::{
     console::{
         access::{
-            form::{Form, Problems, go_to},
+            fields::Fields,
+            form::{Form, go_to},
             paging::Paging,
             visitor::{Area, Visitor},
         },
@@ -54,15 +55,14 @@ const READ_AT_ONCE: u32 = 250;
 const PAGES: usize = 10;
 
 #[derive(Template)]
-#[template(path = "keys.html")]
-struct KeysPage {
+#[template(path = "keys/list.html")]
+struct KeysPage<'a> {
     frame: Frame,
     area: &'static str,
     is_all: bool,
     keys: Vec<(KeyView, Sparkline)>,
     filter: Chosen,
-    /// What is wrong with the conditions.
-    wrong: Problems,
+    fields: Fields<'a>,
     /// The scopes that are described, to choose among.
     catalogue: Vec<String>,
     /// The address of the next page.
@@ -101,7 +101,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
         is_all: area == Area::All,
         keys,
         filter,
-        wrong: form.problems().clone(),
+        fields: Fields::of(&form),
         catalogue: scopes.map(|one| one.scope.to_string()).collect(),
         next,
         export,

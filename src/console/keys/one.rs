@@ -44,7 +44,7 @@ use crate::{
 const EVENTS: u32 = 20;
 
 #[derive(Template)]
-#[template(path = "key.html")]
+#[template(path = "keys/one.html")]
 struct KeyPage<'a> {
     frame: Frame,
     area: &'static str,

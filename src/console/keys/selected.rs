@@ -17,7 +17,8 @@ use crate::{
     auth::lifecycle::Switch,
     console::{
         access::{
-            form::{Form, Problems},
+            fields::Fields,
+            form::Form,
             notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
@@ -33,15 +34,14 @@ use crate::{
 const MOST: usize = 50;
 
 #[derive(Template)]
-#[template(path = "selected.html")]
-struct SelectedPage {
+#[template(path = "keys/selected.html")]
+struct SelectedPage<'a> {
     frame: Frame,
     area: &'static str,
     action: String,
     keys: Vec<KeyView>,
     refused: Vec<String>,
-    /// What is wrong with the form.
-    wrong: Problems,
+    fields: Fields<'a>,
 }
 
 /// `POST /console/keys/selected`: asks whether the action is meant, and then does it.
@@ -69,16 +69,13 @@ pub(in crate::console) async fn change_selected(
         "disable" | "revoke" => visitor.demand_fresh()?,
         _ => return Err(Fault::NotFound),
     }
-    let confirm = |keys, refused, wrong, status| {
-        let frame = visitor.frame(area.here(), EN.are_you_sure);
-        render(status, &SelectedPage { frame, area: area.path(), action: action.clone(), keys, refused, wrong })
-    };
-    if form.text("confirmed").is_none() {
-        return Ok(confirm(keys, Vec::new(), Problems::default(), StatusCode::OK));
-    }
     let reason = form.parsed("reason");
-    if !form.problems().is_empty() {
-        return Ok(confirm(keys, Vec::new(), form.problems().clone(), StatusCode::UNPROCESSABLE_ENTITY));
+    let confirm = |keys, refused, status| {
+        let (frame, fields) = (visitor.frame(area.here(), EN.are_you_sure), Fields::of(&form));
+        render(status, &SelectedPage { frame, area: area.path(), action: action.clone(), keys, refused, fields })
+    };
+    if form.text("confirmed").is_none() || !form.problems().is_empty() {
+        return Ok(confirm(keys, Vec::new(), Fields::of(&form).status()));
     }
     let (mut count, mut refused) = (0, Vec::new());
     for (id, key) in ids.into_iter().zip(&keys) {
@@ -97,6 +94,6 @@ pub(in crate::console) async fn change_selected(
     if refused.is_empty() {
         Ok(visitor.go_to_telling(area.path(), &Notice::counted(Done::Keys, count)))
     } else {
-        Ok(confirm(keys, refused, Problems::default(), StatusCode::CONFLICT))
+        Ok(confirm(keys, refused, StatusCode::CONFLICT))
     }
 }

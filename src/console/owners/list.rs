@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use crate::{
     console::{
         access::{
-            form::{Form, Problems},
+            fields::Fields,
+            form::Form,
             paging::Paging,
             visitor::Visitor,
         },
@@ -59,15 +60,11 @@ impl From<&OwnerStanding> for Row {
 }
 
 #[derive(Template)]
-#[template(path = "owners.html")]
-struct OwnersPage {
+#[template(path = "owners/list.html")]
+struct OwnersPage<'a> {
     frame: Frame,
     owners: Vec<Row>,
-    search: String,
-    plan: String,
-    disabled: String,
-    /// What is wrong with the conditions.
-    wrong: Problems,
+    fields: Fields<'a>,
     next: Option<String>,
 }
 
@@ -85,6 +82,5 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let (owners, next) = paging.found(&query, listed).await?;
     let owners = owners.iter().map(Row::from).collect();
     let frame = visitor.frame("owners", EN.owners).telling(query.complaint());
-    let [search, plan, disabled] = ["search", "plan", "disabled"].map(|name| query.shown(name));
-    shown(&OwnersPage { frame, owners, search, plan, disabled, wrong: query.problems().clone(), next })
+    shown(&OwnersPage { frame, owners, fields: Fields::of(&query), next })
 }

@@ -36,7 +36,7 @@ const EVENTS: u32 = 10;
 const OFFERED: u32 = 100;
 
 #[derive(Template)]
-#[template(path = "owner.html")]
+#[template(path = "owners/one.html")]
 struct OwnerPage<'a> {
     frame: Frame,
     owner: Row,

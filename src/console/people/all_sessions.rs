@@ -38,7 +38,7 @@ const LIST: &str = "console sessions";
 const PAGE: &str = "/console/all/sessions";
 
 #[derive(Template)]
-#[template(path = "all_sessions.html")]
+#[template(path = "people/all_sessions.html")]
 struct AllSessionsPage {
     frame: Frame,
     sessions: Vec<SessionView>,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "handed_over.html")]
+#[template(path = "people/handed_over.html")]
 struct HandedOverPage<'a> {
     frame: Frame,
     name: String,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "sessions.html")]
+#[template(path = "people/sessions.html")]
 struct SessionsPage {
     frame: Frame,
     sessions: Vec<SessionView>,

@@ -35,7 +35,7 @@ use crate::{
 const PURPOSE: &str = "console sign-in";
 
 #[derive(Template)]
-#[template(path = "choice.html")]
+#[template(path = "people/choice.html")]
 struct ChoicePage<'a> {
     frame: Frame,
     people: &'a [Person],
@@ -43,7 +43,7 @@ struct ChoicePage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "signed_out.html")]
+#[template(path = "people/signed_out.html")]
 struct SignedOutPage {
     frame: Frame,
     at_provider: Option<String>,

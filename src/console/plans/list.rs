@@ -24,7 +24,7 @@ pub(super) const COUNTED: u32 = 1_000;
 const LIST: &str = "console plans";
 
 #[derive(Template)]
-#[template(path = "plans.html")]
+#[template(path = "plans/list.html")]
 struct PlansPage {
     frame: Frame,
     plans: Vec<Row>,

@@ -32,7 +32,7 @@ use crate::{
 
 /// The page of a plan, or of a new one.
 #[derive(Template)]
-#[template(path = "plan.html")]
+#[template(path = "plans/one.html")]
 pub(super) struct PlanPage<'a> {
     pub(super) frame: Frame,
     pub(super) fields: Fields<'a>,

@@ -17,7 +17,7 @@ use crate::console::{
 };
 
 #[derive(Template)]
-#[template(path = "own_plan.html")]
+#[template(path = "plans/own.html")]
 struct OwnPlanPage {
     frame: Frame,
     plan: Option<PlanView>,

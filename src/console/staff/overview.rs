@@ -38,7 +38,7 @@ const CARDS: [(&str, &str, &str); 5] = [
 ];
 
 #[derive(Template)]
-#[template(path = "overview.html")]
+#[template(path = "staff/overview.html")]
 struct OverviewPage {
     frame: Frame,
     cards: Vec<Card>,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "replicas.html")]
+#[template(path = "staff/replicas.html")]
 struct ReplicasPage {
     frame: Frame,
     replicas: Vec<Row>,

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     console::{
         access::{
+            fields::Fields,
             form::Form,
             notice::{Done, Notice},
             visitor::{Area, Visitor},
@@ -41,12 +42,13 @@ const MOST: u64 = 10_000;
 const SHOWN: u32 = 20;
 
 #[derive(Template)]
-#[template(path = "matching.html")]
-struct MatchingPage {
+#[template(path = "keys/matching.html")]
+struct MatchingPage<'a> {
     frame: Frame,
     area: &'static str,
     is_all: bool,
     conditions: Chosen,
+    fields: Fields<'a>,
     keys: Vec<KeyView>,
     count: u64,
     /// Whether there are more keys than are shown.
@@ -105,6 +107,7 @@ pub(in crate::console) async fn revoke_matching(
         area: area.path(),
         is_all: area == Area::All,
         conditions: Chosen::of(&form, &filter, &caller.reach),
+        fields: Fields::of(&form),
         keys,
         count,
         has_changed: confirmed.is_some(),

@@ -51,11 +51,6 @@ impl Chosen {
         Self { values: CONDITIONS.into_iter().map(chosen).collect(), is_narrow: is_narrow(filter, reach) || form.complaint().is_some() }
     }
 
-    /// The value of a condition, as it was given.
-    pub(super) fn value(&self, name: &str) -> &str {
-        self.values.iter().find(|one| one.name == name).map_or("", |one| &one.value)
-    }
-
     /// Whether there is one of those that are seldom needed.
     pub(super) fn has_more(&self) -> bool {
         self.values[FIRST..].iter().any(|one| !one.value.is_empty())
