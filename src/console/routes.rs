@@ -18,7 +18,7 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     app.app_data(console.clone());
     app.service(web::resource("/console/assets/{version}/{name}").route(page().to(assets::show)));
     // Sent by the provider, and not by a page of ours.
-    app.service(web::resource("/console/back-channel-logout").route(web::post().to(people::signed_out_there)));
+    app.service(web::resource("/console/back-channel-logout").route(web::post().to(people::back_channel_logout)));
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
         .service(web::resource("").route(page().to(keys::home)))

@@ -248,7 +248,7 @@ texts! {
     make_first = "Create your first key",
     no_match = "No key matches",
     no_match_text = "Loosen the conditions, or clear them.",
-    done = "Changed keys:",
+    changed_keys = "Changed keys:",
     no_such_owner = "no owner has this id",
     no_such_action = "there is no such event",
     no_days = "must be a number of days, 0 to 65535",
@@ -372,5 +372,5 @@ texts! {
     owner_disabled = "The owner is disabled.",
     owner_enabled = "The owner is enabled.",
     no_owners = "No owner matches.",
-    no_limits = "none",
+    none = "none",
 }

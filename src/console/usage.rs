@@ -26,20 +26,20 @@ const KEYS: u32 = 20;
 struct UsagePage {
     frame: Frame,
     chart: Chart,
-    keys: Vec<Row>,
+    keys: Vec<KeyUses>,
     is_all: bool,
     owner: String,
 }
 
 /// A key and its uses.
-pub(super) struct Row {
+pub(super) struct KeyUses {
     pub(super) key: Option<String>,
     pub(super) owner: String,
     pub(super) granted: u64,
     pub(super) refused: u64,
 }
 
-impl From<&UsageGroup> for Row {
+impl From<&UsageGroup> for KeyUses {
     fn from(group: &UsageGroup) -> Self {
         let granted = group.counts.of(UseOutcome::Granted);
         Self {
@@ -73,7 +73,7 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     shown(&UsagePage {
         frame: visitor.frame(here, title),
         chart: Chart::new(period, usage),
-        keys: groups.groups.iter().map(Row::from).collect(),
+        keys: groups.groups.iter().map(KeyUses::from).collect(),
         is_all,
         owner: form.shown("owner"),
     })

@@ -79,7 +79,7 @@ impl Done {
             Self::Disabled => EN.disabled,
             Self::Enabled => EN.enabled,
             Self::Revoked => EN.revoked,
-            Self::Keys => EN.done,
+            Self::Keys => EN.changed_keys,
             Self::ToppedUp => EN.topped_up,
             Self::PlanDeleted => EN.plan_deleted,
             Self::OwnerDisabled => EN.owner_disabled,

@@ -30,7 +30,7 @@ const ON_A_PAGE: u32 = 50;
 const LIST: &str = "console owners";
 
 /// An owner in the list, and at the top of their page.
-pub(super) struct Row {
+pub(super) struct OwnerView {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) plan: Option<String>,
@@ -42,7 +42,7 @@ pub(super) struct Row {
     pub(super) is_complete: bool,
 }
 
-impl From<&OwnerStanding> for Row {
+impl From<&OwnerStanding> for OwnerView {
     fn from(standing: &OwnerStanding) -> Self {
         let keys = &standing.keys;
         Self {
@@ -63,7 +63,7 @@ impl From<&OwnerStanding> for Row {
 #[template(path = "owners/list.html")]
 struct OwnersPage<'a> {
     frame: Frame,
-    owners: Vec<Row>,
+    owners: Vec<OwnerView>,
     fields: Fields<'a>,
     next: Option<String>,
 }
@@ -80,7 +80,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
     let listed = console.ledger.owners(&filter, &paging.page, OffsetDateTime::now_utc());
     let (owners, next) = paging.found(&query, listed).await?;
-    let owners = owners.iter().map(Row::from).collect();
+    let owners = owners.iter().map(OwnerView::from).collect();
     let frame = visitor.frame("owners", EN.owners).telling(query.complaint());
     shown(&OwnersPage { frame, owners, fields: Fields::of(&query), next })
 }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, web::Data};
 use askama::Template;
 use time::OffsetDateTime;
 
-use super::list::Row;
+use super::list::OwnerView;
 use crate::{
     console::{
         access::{
@@ -39,7 +39,7 @@ const OFFERED: u32 = 100;
 #[template(path = "owners/one.html")]
 struct OwnerPage<'a> {
     frame: Frame,
-    owner: Row,
+    owner: OwnerView,
     /// All limits that bind the owner, with those of the plan.
     limits: Vec<LimitView>,
     credits: Option<CreditsView>,
@@ -82,7 +82,7 @@ pub(super) async fn page(
         plan: allotment.plan.as_ref().map(|(plan, by)| AssignedPlan { plan: plan.name.clone(), by: *by }),
         ..OwnerStanding::without_keys(owner.clone())
     });
-    let row = Row::from(&standing);
+    let row = OwnerView::from(&standing);
     let mut given = credits::fields(own.credits.as_ref().map(|credits| &credits.rules));
     given.extend([
         ("version", own.version().to_string()),

@@ -14,7 +14,7 @@ mod view;
 
 pub(super) use self::{
     all_sessions::{end_any, list_all},
-    back_channel::signed_out_there,
+    back_channel::back_channel_logout,
     handed_over::{accept, ask},
     sessions::{end, list},
     sign_in::{begin, choose, finish, sign_out, signed_out},

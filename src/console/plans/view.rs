@@ -30,7 +30,7 @@ impl From<&Plan> for PlanView {
     fn from(plan: &Plan) -> Self {
         let Caps { max_keys, max_lifetime, scopes, environments } = &plan.content.caps;
         let any = || EN.any.to_owned();
-        let words = |all: Vec<&str>| if all.is_empty() { EN.no_limits.to_owned() } else { all.join(" ") };
+        let words = |all: Vec<&str>| if all.is_empty() { EN.none.to_owned() } else { all.join(" ") };
         Self {
             name: plan.name.to_string(),
             description: plan.content.description.as_ref().map(|text| text.as_str().to_owned()),

@@ -15,7 +15,7 @@ use crate::{
         keys::selection,
         services::Console,
         texts::EN,
-        usage::Row,
+        usage::KeyUses,
     },
     domain::{
         ledger::Reach,
@@ -43,7 +43,7 @@ struct OverviewPage {
     frame: Frame,
     cards: Vec<Card>,
     refusals: Vec<Refusals>,
-    keys: Vec<Row>,
+    keys: Vec<KeyUses>,
     is_all: bool,
     as_of: When,
 }
@@ -87,7 +87,7 @@ pub(in crate::console) async fn overview(request: HttpRequest, console: Data<Con
         frame: visitor.frame("overview", EN.overview),
         cards,
         refusals: refusals(&day, &week),
-        keys: today.groups.iter().map(Row::from).collect(),
+        keys: today.groups.iter().map(KeyUses::from).collect(),
         is_all: true,
         as_of: today.as_of.into(),
     })
