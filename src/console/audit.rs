@@ -16,10 +16,7 @@ use super::{
     services::Console,
     texts::EN,
 };
-use crate::domain::{
-    audit::Action,
-    listing::EventFilter,
-};
+use crate::domain::{audit::Action, listing::EventFilter};
 
 /// The number of events on a page.
 const ON_A_PAGE: u32 = 100;

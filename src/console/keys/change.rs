@@ -28,11 +28,7 @@ use crate::{
         services::Console,
         texts::EN,
     },
-    domain::{
-        api_key::KeyId,
-        ledger::Refusal,
-        precondition::Preconditions,
-    },
+    domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
 };
 
 /// The grace periods that can be chosen, in seconds.

@@ -6,12 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     console::{
-        access::{
-            fields::Fields,
-            form::Form,
-            paging::Paging,
-            visitor::Visitor,
-        },
+        access::{fields::Fields, form::Form, paging::Paging, visitor::Visitor},
         fault::{Answer, shown},
         frame::{Frame, When},
         keys::owner_name,

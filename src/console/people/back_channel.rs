@@ -16,7 +16,11 @@ use crate::console::{
 
 /// `POST /console/back-channel-logout`: ends the sessions that a logout token names, on every replica. The token alone proves who
 /// sends it.
-pub(in crate::console) async fn back_channel_logout(request: HttpRequest, console: Data<Console>, body: Bytes) -> Answer {
+pub(in crate::console) async fn back_channel_logout(
+    request: HttpRequest,
+    console: Data<Console>,
+    body: Bytes,
+) -> Answer {
     let SignInWay::OpenId(sign_in) = &console.sign_in else { return Err(Fault::NotFound) };
     let form = Form::without_session(&request, &body)?;
     let token = form.text("logout_token").unwrap_or_default();

@@ -48,7 +48,10 @@ impl Chosen {
     /// The conditions in a query, which selects these keys.
     pub(super) fn of(form: &Form, filter: &KeyFilter, reach: &Reach) -> Self {
         let chosen = |(name, label)| Condition { name, label, value: form.shown(name) };
-        Self { values: CONDITIONS.into_iter().map(chosen).collect(), is_narrow: is_narrow(filter, reach) || form.complaint().is_some() }
+        Self {
+            values: CONDITIONS.into_iter().map(chosen).collect(),
+            is_narrow: is_narrow(filter, reach) || form.complaint().is_some(),
+        }
     }
 
     /// Whether there is one of those that are seldom needed.
