@@ -272,7 +272,6 @@ impl LimitStore for Endless {
         let grant = |request: &SliceRequest| SliceGrant {
             granted: request.want,
             left: request.amount,
-            begins: now,
             ends: now + 60 * LEASE,
             at: now,
         };

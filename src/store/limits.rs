@@ -32,8 +32,8 @@ impl LimitStore for Store {
         let work = async {
             let mut connection = self.requests.tentative().await?;
             let query = sqlx::query!(
-                r#"SELECT place AS "place!", granted AS "granted!", remaining AS "remaining!", begins AS "begins!",
-                          ends AS "ends!", decided_at AS "decided_at!"
+                r#"SELECT place AS "place!", granted AS "granted!", remaining AS "remaining!", ends AS "ends!",
+                          decided_at AS "decided_at!"
                    FROM take_slices($1, $2, $3, $4, $5, $6, $7) ORDER BY place"#,
                 &holders,
                 &names,
@@ -55,7 +55,6 @@ impl LimitStore for Store {
         let grants = rows.into_iter().map(|row| SliceGrant {
             granted: count(row.granted),
             left: count(row.remaining),
-            begins: row.begins,
             ends: row.ends,
             at: row.decided_at,
         });
@@ -109,7 +108,7 @@ impl LimitStore for Store {
             connection.finish().await?;
             Ok((last.map(|holder| Holder::from_u128(holder.as_u128())), deleted))
         };
-        self.within_deadline(Statement::ForgetCounters, work).await
+        self.tidy_up(Statement::ForgetCounters, work).await
     }
 
     async fn exchange_credits(&self, requests: &[CreditRequest]) -> Result<Vec<CreditGrant>, StoreError> {
@@ -169,7 +168,7 @@ impl LimitStore for Store {
             connection.finish().await?;
             Ok(settled)
         };
-        let settled = self.within_deadline(Statement::SettleSlices, work).await?;
+        let settled = self.tidy_up(Statement::SettleSlices, work).await?;
         Ok(SettledSlices {
             last: settled.last_holder.map(|holder| Holder::from_u128(holder.as_u128())),
             slices: u64::try_from(settled.slices).unwrap_or_default(),

@@ -25,7 +25,7 @@ use std::{
 };
 
 use sqlx::{Connection, PgConnection, Postgres, postgres::PgArguments, query::Query};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Mutex};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -72,6 +72,8 @@ pub struct Store {
     refusals: Arc<Trouble>,
     statements: Statements,
     turns: Arc<OwnerTurns>,
+    /// Held while something is tidied up.
+    tidying: Mutex<()>,
     /// How long a request of an owner waits for a turn.
     patience: Duration,
     /// The time limit of an operation: acquiring a connection, and the statement. The server's own timeout can't fire
@@ -123,6 +125,7 @@ impl Store {
             refusals: Arc::clone(&refusals),
             statements: Statements::default(),
             turns: OwnerTurns::new(settings.owner_connections),
+            tidying: Mutex::default(),
             patience: settings.acquire_timeout,
             deadline,
             runtime: Handle::current(),
@@ -265,6 +268,17 @@ impl Store {
             query.execute(&mut *connection).await?;
             Ok(connection.finish().await?)
         };
+        self.within_deadline(statement, work).await
+    }
+
+    /// The same for a replica's housekeeping, of which one thing is done at a time: requests have the other connections, and a
+    /// replica that starts does not open one for each.
+    async fn tidy_up<T>(
+        &self,
+        statement: Statement,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.tidying.lock().await;
         self.within_deadline(statement, work).await
     }
 

@@ -81,13 +81,12 @@ impl Store {
     /// # Errors
     /// [`OpenError`], which says whether a retry may succeed.
     pub async fn prepare(&self, settings: &Database, audit: &Audit) -> Result<Schema, OpenError> {
-        let _ = self.reach().await?.close().await;
+        let mut connection = self.reach().await?;
         self.demand_delivery().await?;
         if settings.migrate_on_start {
             self.migrate(settings, audit).await?;
         }
         let role = self.servers.role();
-        let mut connection = self.servers.connect().await?;
         let seen = schema_state(&mut connection).await;
         let _ = connection.close().await;
         match seen.map_err(|error| self.servers.explain_chosen(&error))? {

@@ -275,7 +275,7 @@ impl SessionStore for Store {
     }
 
     async fn forget_hand_overs(&self, most: u32) -> Result<u64, StoreError> {
-        self.within_deadline(Statement::ForgetHandOvers, self.forget_links(most)).await
+        self.tidy_up(Statement::ForgetHandOvers, self.forget_links(most)).await
     }
 
     async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError> {
@@ -291,7 +291,7 @@ impl SessionStore for Store {
             connection.finish().await?;
             Ok(forgotten)
         };
-        self.within_deadline(Statement::ForgetSessions, work).await
+        self.tidy_up(Statement::ForgetSessions, work).await
     }
 }
 

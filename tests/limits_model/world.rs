@@ -214,7 +214,7 @@ impl World {
         let now = MonotonicTime::from_nanos(clock);
         match replica.slice.read(&limit, limit.cost, now) {
             Reading::Enough => {
-                let window = replica.slice.window_begins();
+                let window = replica.slice.window_ends();
                 replica.slice.charge(limit.cost);
                 let low = replica.slice.is_low(&limit, now) && replica.slice.begin();
                 if low {

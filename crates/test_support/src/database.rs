@@ -7,11 +7,14 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection};
+use tokio::runtime::{self, Runtime};
 
 use crate::cluster::Cluster;
 use crate::{in_own_runtime, unique};
@@ -41,12 +44,12 @@ impl TestDatabase {
         let name = format!("t_{}", unique());
         // The default strategy writes all 8 MB into the write-ahead log: 14 ms and more, not 6.
         let clone = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY");
-        if let Err(error) = in_own_runtime(|| administer(cluster, &clone)) {
+        if let Err(error) = administer(async |connection| run(connection, &clone).await) {
             let code = error.as_database_error().and_then(|e| e.code());
             assert_eq!(code.as_deref(), Some(NO_SUCH_DATABASE), "{clone}: {error}");
             Cluster::exclusively(|| in_own_runtime(|| make_template(cluster, &template)))
                 .expect("migrating the template database failed");
-            in_own_runtime(|| administer(cluster, &clone)).expect("cloning the template failed");
+            administer(async |connection| run(connection, &clone).await).expect("cloning the template failed");
         }
         let url = cluster.url(&name);
         Self { name, url }
@@ -55,11 +58,10 @@ impl TestDatabase {
     /// A database without any migration, for a test of those.
     pub async fn empty() -> Self {
         let create = || {
-            let cluster = Cluster::get();
             let name = format!("t_{}", unique());
             let create = format!("CREATE DATABASE {name} STRATEGY FILE_COPY");
-            in_own_runtime(|| administer(cluster, &create)).expect("making an empty database failed");
-            Self { url: cluster.url(&name), name }
+            administer(async |connection| run(connection, &create).await).expect("making an empty database failed");
+            Self { url: Cluster::get().url(&name), name }
         };
         tokio::task::spawn_blocking(create).await.expect("making the test's database failed")
     }
@@ -102,23 +104,21 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         // If that fails, it goes with the cluster.
-        let _ = in_own_runtime(|| drop_database(Cluster::get(), &self.name));
+        let _ = administer(async |connection| drop_database(connection, &self.name).await);
     }
 }
 
 /// `WITH (FORCE)` alone would do, but it looks only every 100 ms whether the sessions have ended.
-async fn drop_database(cluster: &Cluster, name: &str) -> Result<(), Error> {
-    let mut connection = PgConnection::connect(&cluster.url("postgres")).await?;
+async fn drop_database(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
     for _ in 0..50 {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
-        let ended = sqlx::query(end).bind(name).fetch_all(&mut connection).await?;
+        let ended = sqlx::query(end).bind(name).fetch_all(&mut *connection).await?;
         if ended.is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    run(&mut connection, &format!("DROP DATABASE {name} WITH (FORCE)")).await?;
-    connection.close().await
+    run(connection, &format!("DROP DATABASE {name} WITH (FORCE)")).await
 }
 
 /// Two connections with all rights to any database of the tests.
@@ -139,9 +139,24 @@ pub async fn migrate(url: &str) -> Result<(), Error> {
     connection.close().await
 }
 
-/// Runs one statement that works on whole databases.
-async fn administer(cluster: &Cluster, statement: &str) -> Result<(), Error> {
-    execute(&cluster.url("postgres"), statement).await
+/// Works on whole databases, on one connection for all tests of this process: a new one for each would be a tenth of what a
+/// test costs. On a thread of its own, so that it can be called from anywhere, as [`in_own_runtime`].
+fn administer<T: Send>(work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error> + Send) -> Result<T, Error> {
+    static CONNECTED: Mutex<Option<(Runtime, PgConnection)>> = Mutex::new(None);
+    let run = || {
+        // A panic while it was locked left the connection as it was.
+        let mut connected = CONNECTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let (runtime, connection) = match &mut *connected {
+            Some(connected) => connected,
+            none => {
+                let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let connection = runtime.block_on(PgConnection::connect(&Cluster::get().url("postgres")))?;
+                none.insert((runtime, connection))
+            }
+        };
+        runtime.block_on(work(connection))
+    };
+    thread::scope(|scope| scope.spawn(run).join()).expect("no panic")
 }
 
 /// Runs one statement on a connection of its own.
@@ -171,14 +186,16 @@ async fn make_template(cluster: &Cluster, name: &str) -> Result<(), Error> {
         return Ok(());
     }
     for statement in [format!("DROP DATABASE IF EXISTS {new} WITH (FORCE)"), format!("CREATE DATABASE {new}")] {
-        administer(cluster, &statement).await?;
+        execute(&cluster.url("postgres"), &statement).await?;
     }
     migrate(&cluster.url(&new)).await?;
+    // The first session after the migrations writes down what every session has to know of the catalogue. A clone has it, too.
+    execute(&cluster.url(&new), "SELECT").await?;
     // A connection to a template would make cloning it fail; nobody can have one now.
     for statement in
         [format!("ALTER DATABASE {new} WITH ALLOW_CONNECTIONS false"), format!("ALTER DATABASE {new} RENAME TO {name}")]
     {
-        administer(cluster, &statement).await?;
+        execute(&cluster.url("postgres"), &statement).await?;
     }
     Ok(())
 }

@@ -45,6 +45,6 @@ impl LimitTable {
             }
         }
         let instant = |second| OffsetDateTime::UNIX_EPOCH + Duration::seconds(second);
-        SliceGrant { granted, left, begins: instant(span.begins), ends: instant(span.ends), at }
+        SliceGrant { granted, left, ends: instant(span.ends), at }
     }
 }

@@ -80,6 +80,15 @@ impl Finding {
         }
     }
 
+    /// The key, if exactly this one was verified; otherwise the finding. A copy would cost two atomic operations for each
+    /// part of the key.
+    pub(crate) fn into_proven(self, presented: &Proof) -> Result<ProvenKey, Self> {
+        match self.standing {
+            Standing::Proven { proof, key } if bool::from(proof.ct_eq(presented)) => Ok(key),
+            standing => Err(Self { standing, ..self }),
+        }
+    }
+
     /// Whether the finding applies to exactly this key, which has a valid tag.
     pub(crate) fn is_about(&self, presented: &Proof) -> bool {
         matches!(self.standing, Standing::Absent { .. }) || self.proven(presented).is_some()

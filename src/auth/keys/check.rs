@@ -20,11 +20,7 @@ use crate::auth::{
     clock,
     coherence::Freshness,
     counts::{CheckCounts, Counted, Outcome, Way},
-    limits::{
-        counts::LimitCounts,
-        limiter::{Limiter, allowance},
-        teller::Teller,
-    },
+    limits::{counts::LimitCounts, limiter::Limiter, teller::Teller},
     occupancy::Occupancy,
     usage::{KeyUses, uses::Uses},
 };
@@ -191,7 +187,7 @@ impl KeyChecker {
 
     /// What is left of the limits on an authentic key, and on its owner.
     pub fn allowance(&self, key: &ProvenKey) -> Allowance {
-        allowance(&key.meters)
+        key.meters.clone().into()
     }
 
     /// Looks at an authentic key as if it were used, which its limits don't count.
@@ -310,11 +306,11 @@ impl KeyChecker {
         let believed = self.cold.cache.believed(form.id, &self.freshness, clock::now());
         // If exactly this text was verified before, its tag need not be checked, which would cost more than everything
         // else.
-        if let Some(finding) = &believed
-            && let Some(key) = finding.proven(&form.proof)
-        {
-            return Ok(Examined::Proven(key.clone(), Way::Memory));
-        }
+        let believed = match believed.map(|finding| finding.into_proven(&form.proof)) {
+            Some(Ok(key)) => return Ok(Examined::Proven(key, Way::Memory)),
+            Some(Err(finding)) => Some(finding),
+            None => None,
+        };
         let Ok(presented) = self.keyring.recognise(form) else {
             return Ok(Examined::No(Denial::KeyMalformed, Way::Tag));
         };

@@ -38,7 +38,9 @@ pub(in crate::auth) type Charged = Result<Allowance, Exceeded>;
 
 /// What came of an attempt that did not wait.
 enum Attempt {
-    Decided(Result<Charged, Undecided>),
+    Granted,
+    /// A limit is exhausted, or could not be counted.
+    Refused(Result<Exceeded, Undecided>),
     /// The database has to be asked first.
     Waits(Waits),
 }
@@ -106,11 +108,12 @@ impl Limiter {
             return Checked::Now(Ok(Ok(Allowance::default())));
         }
         if spending.used_already {
-            return Checked::Now(Ok(Ok(allowance(&meters))));
+            return Checked::Now(Ok(Ok(meters.into())));
         }
         let charge = Charge::of(&meters, &spending);
         match self.attempt(&meters, charge, LimitOutcome::Granted, false) {
-            Attempt::Decided(decided) => Checked::Now(decided),
+            Attempt::Granted => Checked::Now(Ok(Ok(meters.into()))),
+            Attempt::Refused(refused) => Checked::Now(refused.map(Err)),
             Attempt::Waits(waits) => Checked::Later(self.wait(meters, charge, waits)),
         }
     }
@@ -123,14 +126,14 @@ impl Limiter {
         if own.exhausted | owner.exhausted != 0 {
             drop(locked);
             self.counts.count(LimitOutcome::Refused);
-            return Attempt::Decided(Ok(Err(exceeded(meters, own, owner, now))));
+            return Attempt::Refused(Ok(exceeded(meters, own, owner, now)));
         }
         if is_late {
             locked.give_up_waiting(&mut own, &mut owner);
         }
         if own.unavailable | owner.unavailable != 0 {
             self.counts.count(LimitOutcome::Undecided);
-            return Attempt::Decided(Err(Undecided::Limits));
+            return Attempt::Refused(Err(Undecided::Limits));
         }
         if own.empty | owner.empty != 0 {
             return Attempt::Waits(Waits { own: own.empty, owner: owner.empty });
@@ -141,7 +144,7 @@ impl Limiter {
         self.ask(meters, low);
         let uncounted = own.admitting | owner.admitting != 0;
         self.counts.count(if uncounted { LimitOutcome::Uncounted } else { granted });
-        Attempt::Decided(Ok(Ok(allowance(meters))))
+        Attempt::Granted
     }
 
     async fn wait(&self, meters: Meters, charge: Charge, mut waits: Waits) -> Result<Charged, Undecided> {
@@ -152,7 +155,8 @@ impl Limiter {
             let waiting = Waiting::join(self, &meters, charge.price, &waits);
             // The answer may have come between the attempt and now.
             let is_late = match self.attempt(&meters, charge, LimitOutcome::GrantedLater, false) {
-                Attempt::Decided(decided) => return decided,
+                Attempt::Granted => return Ok(Ok(meters.clone().into())),
+                Attempt::Refused(refused) => return refused.map(Err),
                 Attempt::Waits(_) => {
                     let either = futures_util::future::select(Box::pin(answered.0), Box::pin(answered.1));
                     timeout_at(deadline, either).await.is_err() || Instant::now() >= deadline
@@ -161,7 +165,8 @@ impl Limiter {
             let next = self.attempt(&meters, charge, LimitOutcome::GrantedLater, is_late);
             drop(waiting);
             match next {
-                Attempt::Decided(decided) => return decided,
+                Attempt::Granted => return Ok(Ok(meters.clone().into())),
+                Attempt::Refused(refused) => return refused.map(Err),
                 Attempt::Waits(next) => waits = next,
             }
         }
@@ -263,9 +268,11 @@ impl Charge {
 }
 
 /// What is left of the limits that these meters count.
-pub(in crate::auth) fn allowance(meters: &Meters) -> Allowance {
-    let readings = |meter: &Option<Arc<Meter>>| meter.clone().map(|meter| meter as Arc<dyn LimitReadings>);
-    Allowance { of_key: readings(&meters.own), of_owner: readings(&meters.owner) }
+impl From<Meters> for Allowance {
+    fn from(Meters { own, owner }: Meters) -> Self {
+        let readings = |meter: Option<Arc<Meter>>| meter.map(|meter| meter as Arc<dyn LimitReadings>);
+        Self { of_key: readings(own), of_owner: readings(owner) }
+    }
 }
 
 fn exceeded(meters: &Meters, own: Obstacles, owner: Obstacles, now: MonotonicTime) -> Exceeded {
@@ -275,5 +282,5 @@ fn exceeded(meters: &Meters, own: Obstacles, owner: Obstacles, now: MonotonicTim
     let (of_key, of_owner) = (own.exhausted, owner.exhausted);
     let violated = of_key & !CREDITS | (of_owner & !CREDITS) << meters.own_count();
     let credits = SpentUp { of_key: of_key & CREDITS != 0, of_owner: of_owner & CREDITS != 0 };
-    Exceeded { allowance: allowance(meters), violated, credits, retry_after }
+    Exceeded { allowance: meters.clone().into(), violated, credits, retry_after }
 }

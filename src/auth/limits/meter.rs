@@ -55,8 +55,8 @@ pub(in crate::auth) struct Meter {
     slices: Mutex<Box<[Slice]>>,
     /// The credits, if there are any. Locked after the slices.
     purse: Option<Arc<SharedPurse>>,
-    /// Notified when the database has answered, or has not: that of the purse, if there is one, which other meters may
-    /// share.
+    /// Notified when the database has answered, or has not. Other meters share it: those with the same purse, or with the
+    /// same place in the [`Registry`](super::registry::Registry).
     pub(super) changed: Arc<Notify>,
 }
 
@@ -87,12 +87,18 @@ pub(super) struct Slices<'a> {
 impl Meter {
     /// A meter that has nothing in hand. What `before`, the holder's meter until now, has in hand of limits that stay the same
     /// is passed on.
-    pub(super) fn new(holder: Holder, limits: Limits, purse: Option<Arc<SharedPurse>>, before: Option<&Self>) -> Self {
+    pub(super) fn new(
+        holder: Holder,
+        limits: Limits,
+        purse: Option<Arc<SharedPurse>>,
+        changed: &Arc<Notify>,
+        before: Option<&Self>,
+    ) -> Self {
         let mut before = before.map(Self::lock);
         let slice = |limit: &Limit| before.as_mut().and_then(|before| before.hand_over(limit)).unwrap_or_default();
         let slices = limits.as_slice().iter().map(slice).collect();
         drop(before);
-        let changed = purse.as_ref().map_or_else(Arc::default, |purse| Arc::clone(&purse.changed));
+        let changed = Arc::clone(purse.as_ref().map_or(changed, |purse| &purse.changed));
         Self { holder, limits, slices: Mutex::new(slices), purse, changed }
     }
 

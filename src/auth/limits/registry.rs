@@ -1,9 +1,12 @@
 //! The meters in use, by holder.
 
 use std::{
+    array,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
+
+use tokio::sync::Notify;
 
 use super::{
     meter::{Meter, Meters},
@@ -17,16 +20,26 @@ use crate::domain::{
 /// The smallest number of meters at which those that nobody uses are looked for.
 const SWEEP_AT_LEAST: usize = 1024;
 
+/// The number of signals that meters share. A waiting request also wakes when another meter with its signal was answered,
+/// and looks for nothing; a signal of its own would be a sixth of a meter's memory.
+const SIGNALS: usize = 256;
+
 /// Finds the meter of a holder. Searched when a row was read, and never for a key in memory, whose finding has its meters. It
 /// keeps no meter alive, so there are as many as the memory of keys has places, and at most as many unused entries.
-#[derive(Default)]
 pub(super) struct Registry(Mutex<Listed>);
 
-#[derive(Default)]
 struct Listed {
     meters: HashMap<Holder, Weak<Meter>>,
     /// At this number of entries, those of unused meters are removed.
     sweep_at: usize,
+    signals: [Arc<Notify>; SIGNALS],
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let signals = array::from_fn(|_| Arc::default());
+        Self(Mutex::new(Listed { meters: HashMap::new(), sweep_at: 0, signals }))
+    }
 }
 
 impl Registry {
@@ -54,7 +67,8 @@ impl Listed {
         match before {
             Some(meter) if meter.counts(limits, purse.as_ref()) => meter,
             before => {
-                let meter = Arc::new(Meter::new(holder, limits.clone(), purse, before.as_deref()));
+                let signal = &self.signals[holder.as_u128() as usize % SIGNALS];
+                let meter = Arc::new(Meter::new(holder, limits.clone(), purse, signal, before.as_deref()));
                 self.meters.insert(holder, Arc::downgrade(&meter));
                 self.sweep();
                 meter

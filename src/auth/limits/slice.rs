@@ -26,8 +26,7 @@ const REST_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// A part of a limit, in the hands of this replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slice {
-    /// The window of the latest answer, in seconds of the database's clock.
-    begins: i64,
+    /// When the window of the latest answer ends, in seconds of the database's clock.
     ends: i64,
     /// What is in hand.
     left: u64,
@@ -119,12 +118,18 @@ impl Slice {
         self.used = self.used.saturating_add(cost);
     }
 
-    /// Whether to ask in advance, before the slice is empty. Small limits are taken one by one, so that nothing of them lies
-    /// idle.
+    /// Whether to ask in advance, before the slice is empty: when a quarter of what is [`wanted`](Self::wanted) is left. Small
+    /// limits are taken one by one, so that nothing of them lies idle.
     pub fn is_low(&self, limit: &Limit, now: MonotonicTime) -> bool {
         let largest = largest_part(limit);
+        let left = self.left.saturating_mul(4);
+        // Asked for every request, so it compares with the bounds first, and divides nothing.
+        if left >= largest || largest < 8 * limit.cost {
+            return false;
+        }
         let worth_it = self.stage == Stage::Idle && self.untaken > 0 && now >= self.rests_until && now < self.turns_at;
-        worth_it && largest >= 8 * limit.cost && self.left < self.wanted(limit, now) / 4
+        let is_less_than_paced = || u128::from(left) * self.elapsed(now) < u128::from(self.used) * LASTS.as_nanos();
+        worth_it && (left < smallest_part(limit) || is_less_than_paced())
     }
 
     /// Marks that a question is about to be asked, unless one is already.
@@ -174,11 +179,10 @@ impl Slice {
         if !self.conclude(question) {
             return;
         }
-        let begins = grant.begins.unix_timestamp();
-        if begins != self.begins || self.ends == 0 {
-            (self.begins, self.left, self.reported) = (begins, 0, limit.amount);
+        let ends = grant.ends.unix_timestamp();
+        if ends != self.ends {
+            (self.ends, self.left, self.reported) = (ends, 0, limit.amount);
         }
-        self.ends = grant.ends.unix_timestamp();
         self.left += grant.granted;
         self.untaken = grant.left;
         let lasts = (grant.ends - grant.at).try_into().unwrap_or(Duration::ZERO);
@@ -215,9 +219,9 @@ impl Slice {
         Self { left, waiting: 0, least: 0, stage: Stage::Idle, ..self.clone() }
     }
 
-    /// When the window of the slice begins, in seconds of the database's clock.
-    pub fn window_begins(&self) -> i64 {
-        self.begins
+    /// When the window of the slice ends, in seconds of the database's clock.
+    pub fn window_ends(&self) -> i64 {
+        self.ends
     }
 
     /// When the window ends.
@@ -232,10 +236,13 @@ impl Slice {
 
     /// What lasts for a while at the pace since the last question, within bounds.
     fn wanted(&self, limit: &Limit, now: MonotonicTime) -> u64 {
-        let elapsed = u128::from(now.as_nanos().saturating_sub(self.asked_at.as_nanos())).max(PACE_OVER.as_nanos());
-        let paced = u128::from(self.used) * LASTS.as_nanos() / elapsed;
-        let smallest = (limit.amount / SMALLEST_PART).max(limit.cost);
-        u64::try_from(paced).unwrap_or(u64::MAX).clamp(smallest, largest_part(limit))
+        let paced = u128::from(self.used) * LASTS.as_nanos() / self.elapsed(now);
+        u64::try_from(paced).unwrap_or(u64::MAX).clamp(smallest_part(limit), largest_part(limit))
+    }
+
+    /// The nanoseconds over which the pace is measured.
+    fn elapsed(&self, now: MonotonicTime) -> u128 {
+        u128::from(now.as_nanos().saturating_sub(self.asked_at.as_nanos())).max(PACE_OVER.as_nanos())
     }
 
     /// Whether this question is the one that was asked last, and has not been answered. From now on it has.
@@ -246,6 +253,10 @@ impl Slice {
         }
         is_current
     }
+}
+
+fn smallest_part(limit: &Limit) -> u64 {
+    (limit.amount / SMALLEST_PART).max(limit.cost)
 }
 
 fn largest_part(limit: &Limit) -> u64 {

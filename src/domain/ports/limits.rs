@@ -32,9 +32,7 @@ pub struct SliceGrant {
     pub granted: u64,
     /// What was left of the limit afterwards.
     pub left: u64,
-    /// When the window began.
-    pub begins: OffsetDateTime,
-    /// When the window ends, after `at`.
+    /// When the window ends, after `at`. Two windows of a limit end at different times.
     pub ends: OffsetDateTime,
     /// The database's clock while it was decided.
     pub at: OffsetDateTime,

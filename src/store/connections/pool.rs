@@ -1,19 +1,20 @@
-//! sqlx's pool of connections to one server, with fewer questions to the server: a connection that was used a moment ago
-//! is taken without asking whether it is alive, and one whose work has ended is returned without asking for an open
-//! transaction.
+//! Connections to one server that are used again. Unlike a pool of sqlx, it asks the server nothing when a connection comes
+//! back whose work has ended, and nothing when one is taken that was used a moment ago: that would be a third of what a
+//! heartbeat costs. A connection is back at once, so that statements that follow each other are made on the same one.
 
 use std::{
+    io,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use sqlx::{
-    Connection, Error, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+use sqlx::{Connection, Error, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
-use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     servers::Servers,
@@ -23,15 +24,38 @@ use super::{
 
 /// How long an idle connection is taken to be alive without asking.
 const TRUSTED_FOR: Duration = Duration::from_secs(2);
+/// A connection that nobody has needed for so long is closed when another one comes back.
+const KEPT_IDLE_FOR: Duration = Duration::from_secs(600);
+/// No connection is used for longer: its server process keeps all that it has ever learnt of the schema in memory.
+const LASTS: Duration = Duration::from_secs(1800);
+/// The pause after a server did not accept a connection, which may be starting.
+const PAUSE: Duration = Duration::from_millis(50);
+/// PostgreSQL's codes for a server that has no room, or is starting.
+const NOT_YET: [&str; 2] = ["53300", "57P03"];
 
 /// Connections, at most as many as there are places.
 pub(in crate::store) struct Pool {
-    connections: PgPool,
+    most: u32,
+    /// One for each connection in use.
+    places: Arc<Semaphore>,
+    /// The one that came back last is the last one, and is taken first: its server process has all at hand that it needs, and
+    /// those that nobody needs grow old.
+    idle: Mutex<Vec<Kept>>,
+    /// How new ones are opened.
+    options: Mutex<PgConnectOptions>,
+    servers: Arc<Servers>,
     /// How long to wait for a connection, and for the end of what was left unfinished on one.
     patience: Duration,
     /// When a connection was last given up. The others may be lost too.
-    suspected: Arc<Mutex<Option<Instant>>>,
+    suspected: Mutex<Option<Instant>>,
     runtime: Handle,
+}
+
+/// A connection that nobody uses.
+struct Kept {
+    connection: PgConnection,
+    opened: Instant,
+    since: Instant,
 }
 
 /// What becomes of a connection that is dropped amid its work.
@@ -46,8 +70,10 @@ enum Unfinished {
 /// A connection in use.
 pub(in crate::store) struct Taken {
     pool: Arc<Pool>,
-    /// `None` while it is being returned.
-    connection: Option<PoolConnection<Postgres>>,
+    /// `None` once it has been returned, and so has its place.
+    held: Option<(PgConnection, OwnedSemaphorePermit)>,
+    opened: Instant,
+    is_new: bool,
     unfinished: Unfinished,
     /// Whether a transaction has begun.
     in_transaction: bool,
@@ -61,56 +87,131 @@ impl Pool {
         patience: Duration,
         servers: Arc<Servers>,
     ) -> Arc<Self> {
-        let suspected: Arc<Mutex<Option<Instant>>> = Arc::default();
-        let doubts = Arc::clone(&suspected);
-        let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(patience).test_before_acquire(false);
-        let pool = pool.before_acquire(move |connection, used| {
-            let is_current = servers.is_current(used.age);
-            let was_suspected = lock(&doubts).is_some_and(|at| at.elapsed() <= used.idle_for);
-            let is_trusted = used.idle_for < TRUSTED_FOR && !was_suspected;
-            Box::pin(async move {
-                // Connections to a server that was left would each fail once, after the deadline.
-                if is_current && !is_trusted {
-                    connection.ping().await?;
-                }
-                Ok(is_current)
-            })
-        });
-        let connections = pool.connect_lazy_with(options);
-        Arc::new(Self { connections, patience, suspected, runtime: Handle::current() })
+        Arc::new(Self {
+            most,
+            places: Arc::new(Semaphore::new(most as usize)),
+            idle: Mutex::default(),
+            options: Mutex::new(options),
+            servers,
+            patience,
+            suspected: Mutex::default(),
+            runtime: Handle::current(),
+        })
     }
 
     /// The maximum number of connections.
     pub(in crate::store) fn most(&self) -> u32 {
-        self.connections.options().get_max_connections()
+        self.most
     }
 
     /// The open connections, and those of them that nobody uses.
     pub(in crate::store) fn open_and_idle(&self) -> (u32, u32) {
-        (self.connections.size(), u32::try_from(self.connections.num_idle()).unwrap_or(u32::MAX))
+        let idle = u32::try_from(lock(&self.idle).len()).unwrap_or(u32::MAX);
+        let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
+        (self.most.saturating_sub(free) + idle, idle)
     }
 
     /// Directs the pool to another server.
     pub(in crate::store) fn set_options(&self, options: PgConnectOptions) {
-        self.connections.set_connect_options(options);
+        *lock(&self.options) = options;
     }
 
     /// A connection, which is closed if it is dropped amid its work.
+    ///
+    /// # Errors
+    /// [`Error::PoolTimedOut`] if there is none in time, [`Error::PoolClosed`], and why none could be opened.
     pub(in crate::store) async fn take(self: &Arc<Self>) -> Result<Taken, Error> {
-        let connection = Some(self.connections.acquire().await?);
-        Ok(Taken { pool: Arc::clone(self), connection, unfinished: Unfinished::Closes, in_transaction: false })
+        let taken = async {
+            let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
+            while let Some(kept) = self.last_idle() {
+                if let Some(Kept { connection, opened, .. }) = self.if_alive(kept).await {
+                    return Ok(self.taken(connection, place, opened, false));
+                }
+            }
+            let opened = Instant::now();
+            Ok(self.taken(self.open().await?, place, opened, true))
+        };
+        timeout(self.patience, taken).await.unwrap_or(Err(Error::PoolTimedOut))
     }
 
-    /// Closes all connections once they are no longer in use.
+    /// Closes all connections: those in use once they come back, for which it waits as long as for a connection.
     pub(in crate::store) async fn close(&self) {
-        self.connections.close().await;
+        let all = timeout(self.patience, self.places.acquire_many(self.most)).await;
+        self.places.close();
+        drop(all);
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        for Kept { connection, .. } in idle {
+            let _ = timeout(self.patience, connection.close()).await;
+        }
+    }
+
+    fn taken(
+        self: &Arc<Self>,
+        connection: PgConnection,
+        place: OwnedSemaphorePermit,
+        opened: Instant,
+        is_new: bool,
+    ) -> Taken {
+        let (held, unfinished) = (Some((connection, place)), Unfinished::Closes);
+        Taken { pool: Arc::clone(self), held, opened, is_new, unfinished, in_transaction: false }
+    }
+
+    fn last_idle(&self) -> Option<Kept> {
+        lock(&self.idle).pop()
+    }
+
+    /// This connection, unless it is too old or lost. One to a server that was left would fail once, after the deadline.
+    async fn if_alive(&self, mut kept: Kept) -> Option<Kept> {
+        let age = kept.opened.elapsed();
+        if age >= LASTS || !self.servers.is_current(age) {
+            return None;
+        }
+        let was_suspected = lock(&self.suspected).is_some_and(|at| kept.since <= at);
+        let is_trusted = kept.since.elapsed() < TRUSTED_FOR && !was_suspected;
+        (is_trusted || kept.connection.ping().await.is_ok()).then_some(kept)
+    }
+
+    /// A new connection. Tries again while the server does not accept any, which its caller limits.
+    async fn open(&self) -> Result<PgConnection, Error> {
+        loop {
+            let options = lock(&self.options).clone();
+            match PgConnection::connect_with(&options).await {
+                Err(error) if may_be_starting(&error) => tokio::time::sleep(PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    fn give_back(&self, connection: PgConnection, opened: Instant) {
+        let since = Instant::now();
+        let mut idle = lock(&self.idle);
+        let needless = idle.iter().take_while(|kept| since - kept.since > KEPT_IDLE_FOR).count();
+        // Closed after the lock.
+        let _needless: Vec<_> = idle.drain(..needless).collect();
+        if !self.places.is_closed() {
+            idle.push(Kept { connection, opened, since });
+        }
+        drop(idle);
+    }
+
+    fn suspect(&self) {
+        *lock(&self.suspected) = Some(Instant::now());
+    }
+}
+
+/// Whether a server that answers like this may accept a connection in a moment.
+fn may_be_starting(error: &Error) -> bool {
+    match error {
+        Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        Error::Database(error) => error.code().is_some_and(|code| NOT_YET.contains(&&*code)),
+        _ => false,
     }
 }
 
 impl Taken {
-    /// Whether nothing was done on this connection yet. (If statements are not kept, it always looks so.)
+    /// Whether it was opened for this work.
     pub(in crate::store) fn is_new(&self) -> bool {
-        self.cached_statements_size() == 0
+        self.is_new
     }
 
     /// From now on it is returned if it is dropped amid its work, once its transaction has ended.
@@ -121,7 +222,7 @@ impl Taken {
 
     /// Begins work. Behind a pooler, that is a transaction.
     pub(super) async fn enter(&mut self, way: &Way) -> Result<Result<(), Unfit>, Error> {
-        let is_new = self.is_new();
+        let is_new = self.is_new;
         let entered = way.enter(self, is_new).await?;
         self.in_transaction = way.is_lent();
         Ok(entered)
@@ -142,29 +243,33 @@ impl Taken {
         if self.in_transaction {
             transaction::commit(&mut self).await?;
         }
-        drop(self.connection.take());
+        if let Some((connection, _place)) = self.held.take() {
+            self.pool.give_back(connection, self.opened);
+        }
         Ok(())
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        let (suspected, patience) = (Arc::clone(&self.pool.suspected), self.pool.patience);
-        let in_transaction = self.in_transaction;
+        let Some((mut connection, place)) = self.held.take() else { return };
+        let pool = Arc::clone(&self.pool);
+        let (opened, in_transaction) = (self.opened, self.in_transaction);
         match self.unfinished {
             Unfinished::Closes => {
-                *lock(&suspected) = Some(Instant::now());
-                // Immediately, so that the next connection need not wait for a graceful shutdown.
-                drop(connection.detach());
+                pool.suspect();
+                // At once: the next one need not wait for a farewell.
+                drop(connection);
+                drop(place);
             }
             Unfinished::IsCleared => drop(self.pool.runtime.spawn(async move {
                 // With a limit: on a connection that was lost silently, TCP gives up after a quarter of an hour.
-                let cleared = timeout(patience, leave_transaction(&mut connection, in_transaction)).await;
-                if !matches!(cleared, Ok(Ok(()))) {
-                    *lock(&suspected) = Some(Instant::now());
-                    drop(connection.detach());
+                let cleared = timeout(pool.patience, leave_transaction(&mut connection, in_transaction)).await;
+                match cleared {
+                    Ok(Ok(())) => pool.give_back(connection, opened),
+                    _ => pool.suspect(),
                 }
+                drop(place);
             })),
         }
     }
@@ -174,13 +279,13 @@ impl Deref for Taken {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect("it is returned only with us")
+        &self.held.as_ref().expect("it is returned only with us").0
     }
 }
 
 impl DerefMut for Taken {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect("it is returned only with us")
+        &mut self.held.as_mut().expect("it is returned only with us").0
     }
 }
 

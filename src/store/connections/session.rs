@@ -135,8 +135,9 @@ pub(in crate::store) async fn claim<'c>(
                   current_setting('session_replication_role') = 'origin' AS "triggers_fire!",
                   current_setting('server_encoding') = 'UTF8' AS "is_utf8!",
                   coalesce(current_setting($2, true), '') = 'on' AS "settings_arrived!",
-                  (SELECT count(set_config(name, '0', false)) FROM pg_settings
-                   WHERE name IN ('idle_session_timeout', 'transaction_timeout')) AS timeouts,
+                  (SELECT count(set_config(name, '0', false))
+                   FROM unnest(ARRAY['idle_session_timeout', 'transaction_timeout']) AS name
+                   WHERE current_setting(name, true) IS NOT NULL) AS timeouts,
                   CASE WHEN $1 AND current_setting('synchronous_commit') = 'off'
                        THEN set_config('synchronous_commit', 'on', false) END AS synchronous_commit"#,
         durably,

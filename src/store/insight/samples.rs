@@ -66,7 +66,7 @@ impl Store {
             let keys = [counted.active, counted.disabled, counted.expired, counted.revoked].map(estimate);
             Ok(Sample { keys, expiring: u64::try_from(expiring).unwrap_or_default(), queue_usage: size.queue_usage })
         };
-        self.within_deadline(Statement::Sample, work).await
+        self.tidy_up(Statement::Sample, work).await
     }
 }
 

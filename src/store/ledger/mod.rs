@@ -159,11 +159,11 @@ impl KeyLedger for Store {
     }
 
     async fn forget_ended(&self, keep: Duration, most: u32) -> Result<Option<u32>, StoreError> {
-        self.within_deadline(Statement::RemoveEndedKeys, self.forget_keys(keep, most)).await
+        self.tidy_up(Statement::RemoveEndedKeys, self.forget_keys(keep, most)).await
     }
 
     async fn keep_audit_months(&self) -> Result<(), StoreError> {
-        self.within_deadline(Statement::KeepAuditMonths, self.see_to_audit_months()).await
+        self.tidy_up(Statement::KeepAuditMonths, self.see_to_audit_months()).await
     }
 
     async fn events(&self, filter: &EventFilter, page: &Page, reach: &Reach) -> Result<Listed<AuditEvent>, StoreError> {

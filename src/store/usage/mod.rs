@@ -89,7 +89,7 @@ impl UsageStore for Store {
             connection.finish().await?;
             Ok(dropped.map(i32::unsigned_abs))
         };
-        self.within_deadline(Statement::KeepUsageMonths, work).await
+        self.tidy_up(Statement::KeepUsageMonths, work).await
     }
 
     async fn forget_usage_keys(&self, after: i32, most: u32) -> Result<Option<i32>, StoreError> {
@@ -115,6 +115,6 @@ impl UsageStore for Store {
             connection.finish().await?;
             Ok(Some(last))
         };
-        self.within_deadline(Statement::ForgetUsageKeys, work).await
+        self.tidy_up(Statement::ForgetUsageKeys, work).await
     }
 }
