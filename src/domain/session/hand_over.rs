@@ -69,7 +69,7 @@ pub struct ReturnAddress(Box<str>);
 
 /// The text is no address to return to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be https:// with a host and a path, in ASCII, at most {RETURN_ADDRESS_MAX_BYTES} bytes")]
+#[error("must be an https:// address in ASCII, at most {RETURN_ADDRESS_MAX_BYTES} bytes")]
 pub struct InvalidReturnAddress;
 
 impl ReturnAddress {
@@ -92,12 +92,17 @@ impl FromStr for ReturnAddress {
         let address = Self(text.into());
         let host = address.host();
         let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.parse::<u16>().is_ok() => name,
+            Some((name, port)) if is_port(port) => name,
             _ => host,
         };
         let is_local = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
         let is_safe = text.starts_with("https://") || (text.starts_with("http://") && is_local);
         let is_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+/// From 1 to 65535, without what `parse` would take besides: a sign, and leading zeros.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.parse::<u16>().is_ok()
+}
+
         let is_host = name == "[::1]" || (!name.is_empty() && name.bytes().all(is_label));
         // What a browser would read differently, or not at all (RFC 3986 §2).
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
@@ -109,6 +114,7 @@ impl FromStr for ReturnAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+            ("https://app.example.com:65535", "app.example.com:65535"),
     use crate::domain::session::SessionSecret;
 
     #[test]
@@ -128,6 +134,11 @@ mod tests {
             "",
             "/settings",
             "//app.example.com",
+            "https://app.example.com:",
+            "https://app.example.com:0",
+            "https://app.example.com:+80",
+            "https://app.example.com:080",
+            "https://app.example.com:65536",
             "http://app.example.com",
             "http://localhost.evil.example",
             "javascript:alert(1)",

@@ -27,6 +27,13 @@ pub(crate) const HAND_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 /// The maximum number of keys that one request checks.
 pub(crate) const CHECKS_MAX: usize = 100;
 
+/// [`ReturnAddress`](crate::domain::session::ReturnAddress), as a pattern.
+const RETURN_ADDRESS: &str = concat!(
+    r"^(https://([0-9A-Za-z.-]+|\[::1\])|http://(localhost|127\.0\.0\.1|\[::1\]))",
+    "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?",
+    r"([/?#][!#-;=?-Z\[\]_a-z~]*)?$",
+);
+
 /// The name of a field, and the schema of its values.
 pub(crate) type Field = (&'static str, fn() -> Value);
 /// All fields of a body, in groups that several bodies share.
@@ -146,10 +153,10 @@ pub(crate) const HAND_OVER: Body = &[
             described(scopes(), about)
         }),
         ("returnTo", || {
-            let about = "Where they come from: the pages have a link back there. `https://` with a host and a path.";
-            let pattern = "^https://[0-9A-Za-z.-]+(:[0-9]{1,4})?([/?#][!#-;=?-Z\\[\\]_a-z~]*)?$";
+            let about = "Where they come from: the pages have a link back there. An `https://` address in ASCII; `http://` \
+                         only on the same machine.";
             let longest = RETURN_ADDRESS_MAX_BYTES;
-            or_null(json!({ "type": "string", "maxLength": longest, "pattern": pattern, "description": about }))
+            or_null(json!({ "type": "string", "maxLength": longest, "pattern": RETURN_ADDRESS, "description": about }))
         }),
         ("lifetime", || {
             let about = "How long the session lasts at most, in seconds. The setting `console.handed_over_max` is the default, and \
@@ -374,4 +381,30 @@ fn expires_at() -> Value {
 
 fn seconds(fewest: u64, about: &str) -> Value {
     or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::*;
+    use crate::domain::session::ReturnAddress;
+
+    #[test]
+    fn the_document_takes_the_addresses_to_return_to_that_are_taken() {
+        let pattern = Regex::new(RETURN_ADDRESS).expect("a pattern");
+        let hosts =
+            ["app.example.com", "localhost", "127.0.0.1", "[::1]", "[::2]", "localhost.example", "", "a_b", "u@b"];
+        let ports =
+            ["", ":", ":0", ":1", ":080", ":+80", ":9999", ":10000", ":59999", ":60000", ":65535", ":65536", ":70000"];
+        let rest = ["", "/", "?a=1&b=2#c", "#", "/settings", "/ ", "/\"", "/\\", "/{}", "/~_[]", "/\u{e4}", "x", ":1"];
+        for scheme in ["https://", "http://", "HTTPS://", "javascript:", "//", ""] {
+            for (host, port) in hosts.iter().flat_map(|host| ports.map(|port| (host, port))) {
+                for rest in rest {
+                    let text = format!("{scheme}{host}{port}{rest}");
+                    assert_eq!(pattern.is_match(&text), text.parse::<ReturnAddress>().is_ok(), "{text}");
+                }
+            }
+        }
+    }
 }
