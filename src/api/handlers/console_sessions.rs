@@ -40,8 +40,8 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConsoleLink {
-    /// Where to send the customer's browser. It opens a session once. Whoever has it before is that customer, so tell nobody
-    /// else, and log it nowhere.
+    /// The address to redirect the customer's browser to. It opens one session. Whoever uses it first becomes that customer:
+    /// tell nobody else, and don't log it.
     #[schema(
         example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3"
     )]
@@ -66,7 +66,7 @@ pub(crate) async fn create(
     let hand_over = hand_over(asked, &services, door.sessions.longest_handed_over());
     let owner = &hand_over.person.owner;
     if !may_speak_for(&principal, &owner.issuer) {
-        let detail = "your credential hands over people of its own issuer alone";
+        let detail = "your credential can hand over only people of its own issuer";
         return Err(Reason::InvalidFields(vec![FieldError::of_field("/owner", "other_issuer", detail)]));
     }
     let lifetime = hand_over.lasts.as_secs();

@@ -24,9 +24,9 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`] if it may not have begun.
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
 
-    /// The session with this hash, unless it has ended, was idle for longer than `idle`, or is from before the instant at
-    /// which its person's tokens were revoked, or began with a link and its owner is disabled. The read happens in a transaction that begins after the call, on a server
-    /// that was still the primary afterwards. The use is recorded at most once a minute.
+    /// The session with this hash, unless it has ended; was idle for longer than `idle`; began before its person's tokens were
+    /// revoked; or began with a link and its owner is disabled. The read happens in a transaction that begins after the call,
+    /// on a server that was still the primary afterwards. The use is recorded at most once a minute.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -93,7 +93,7 @@ pub trait SessionStore: Send + Sync {
     /// replicas. Returns who has it.
     ///
     /// # Errors
-    /// [`StoreError`] if it may not have begun. Then it may have, too, and the link does not work any more.
+    /// [`StoreError`] if it may not have begun. It may have begun nevertheless; then the link is used up.
     async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError>;
 
     /// Deletes at most `most` sessions that have lasted as long as any may. Returns how many.
