@@ -181,7 +181,7 @@ impl RevokeMany {
             leaked: None,
         };
         // A forgotten condition must not revoke every key.
-        if filter.owner.is_none() && !filter.narrows() {
+        if !filter.has_condition(&Reach::Any) {
             return Err(Misuse("name an owner with --owner or --subject, or another condition".to_owned()).into());
         }
         let lifecycle = desk.lifecycle(KeyPolicy::default());

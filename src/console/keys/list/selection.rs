@@ -50,7 +50,7 @@ impl Chosen {
         let chosen = |(name, label)| Condition { name, label, value: form.shown(name) };
         Self {
             values: CONDITIONS.into_iter().map(chosen).collect(),
-            is_narrow: is_narrow(filter, reach) || form.complaint().is_some(),
+            is_narrow: filter.has_condition(reach) || form.complaint().is_some(),
         }
     }
 
@@ -63,11 +63,6 @@ impl Chosen {
     pub(super) fn given(&self) -> impl Iterator<Item = &Condition> {
         self.values.iter().filter(|one| !one.value.is_empty() && one.name != "sort")
     }
-}
-
-/// Whether a filter has a condition besides the reach of whoever asks.
-pub(super) fn is_narrow(filter: &KeyFilter, reach: &Reach) -> bool {
-    filter.narrows() || (*reach == Reach::Any && filter.owner.is_some())
 }
 
 /// The keys that a query selects, and their order. Conditions that make no sense are problems of the form.
