@@ -38,7 +38,7 @@ pub(in crate::cli) fn state() -> impl TypedValueParser<Value = KeyState> {
 
 /// The states of keys that are not revoked.
 pub(in crate::cli) fn living_state() -> impl TypedValueParser<Value = KeyState> {
-    one_of(KeyState::ALL.into_iter().filter(|state| *state != KeyState::Revoked), KeyState::as_str)
+    one_of(KeyState::LIVING, KeyState::as_str)
 }
 
 /// `yes` or `no`.

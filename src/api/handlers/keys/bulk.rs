@@ -120,8 +120,8 @@ pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection
 /// One state, several with commas between, or a list of them. Keys that are revoked already can't be revoked.
 fn states(value: Value) -> Read<Vec<KeyState>> {
     let state = |word: &str| {
-        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word && *state != KeyState::Revoked);
-        known.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)
+        let living = KeyState::of(word).filter(|state| *state != KeyState::Revoked);
+        living.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)
     };
     match value {
         // An empty list would be no condition, and would revoke keys of every state.

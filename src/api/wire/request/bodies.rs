@@ -9,7 +9,7 @@ use super::schema::{NO_NUL, instant, line, owner_id, plan_name, reference, sever
 use crate::domain::{
     api_key::Environment,
     key_record::{ALLOWED_IPS_MAX, KeyState},
-    limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval},
+    limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval, TopUpOperation},
     listing::words::{NEVER, YES_OR_NO},
     owner::IDENTIFIER_MAX_BYTES,
     plan::PLAN_KEYS_MAX,
@@ -170,7 +170,7 @@ pub(crate) const TOP_UP: Body = &[
     &[
         ("operation", || {
             let about = "`add` to the balance, or `set` it. Setting voids what replicas have of the earlier balance.";
-            json!({ "enum": ["add", "set"], "description": about })
+            json!({ "enum": TopUpOperation::WORDS, "description": about })
         }),
         (
             "amount",
@@ -319,8 +319,7 @@ fn identifier(shortest: usize, about: &str) -> Value {
 
 /// One state, several with commas between, or a list of them.
 fn state() -> Value {
-    let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
-    let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
+    let states = KeyState::LIVING.map(KeyState::as_str);
     let one = json!({ "type": "string", "enum": states });
     json!({
         "anyOf": [

@@ -69,10 +69,7 @@ impl Chosen {
 pub(in crate::console) fn selection(form: &mut Form, reach: &Reach, now: OffsetDateTime) -> (KeyFilter, KeyOrder) {
     let owner = form.owner(reach);
     let order = form.parsed("sort").filter(|order: &KeyOrder| order.is_possible(owner.as_ref()));
-    let state = form.read("state", |word| {
-        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
-        known.ok_or_else(|| EN.no_such_state.to_owned())
-    });
+    let state = form.read("state", |word| KeyState::of(word).ok_or_else(|| EN.no_such_state.to_owned()));
     let days = |form: &mut Form, name| {
         let read = |text: &str| text.parse::<u16>().map_err(|_| EN.no_days.to_owned());
         form.read(name, read).map(|days| Duration::days(days.into()))
