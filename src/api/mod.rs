@@ -29,5 +29,5 @@ pub use self::{
     },
     readiness::Readiness,
     services::{ConsoleDoor, Services},
-    wire::{actor::read as read_actor, request::bodies::SECONDS_MAX},
+    wire::actor::read as read_actor,
 };

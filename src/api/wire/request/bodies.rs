@@ -17,10 +17,9 @@ use crate::domain::{
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
     session::RETURN_ADDRESS_MAX_BYTES,
     text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
+    timestamp::SECONDS_MAX,
 };
 
-/// The maximum of a lifetime or grace period in seconds: a hundred years.
-pub use crate::domain::timestamp::SECONDS_MAX;
 /// How long a session that is handed over may be asked to last, in seconds: what is shorter is not worth a click, and no
 /// configuration allows longer ones.
 pub(crate) const HAND_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
