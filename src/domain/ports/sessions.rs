@@ -16,7 +16,7 @@ use crate::domain::{
 
 /// The store of sessions of people who have signed in.
 #[async_trait]
-pub trait SessionStore: Send + Sync {
+pub trait SessionStore: HandOverStore {
     /// Begins a session of somebody who has signed in, now by the store's clock. It is on disk when this returns. Of a person
     /// who has more than `most` of these, the oldest end.
     ///
@@ -69,6 +69,17 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`] if they may not have ended.
     async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError>;
 
+    /// Deletes at most `most` sessions that have lasted as long as any may, and as many links that don't work any more. Returns
+    /// how many of both.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have been deleted.
+    async fn forget_ended(&self, most: u32) -> Result<u64, StoreError>;
+}
+
+/// The store of links with which products hand their customers over.
+#[async_trait]
+pub trait HandOverStore: Send + Sync {
     /// Makes a link, which works from now on by the store's clock, and returns until when; `None` if its owner is disabled.
     /// Of a person for whom there are more than `most`, the oldest end. The audit has it when this returns.
     ///
@@ -83,7 +94,7 @@ pub trait SessionStore: Send + Sync {
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
     /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, and no tokens of its
-    /// person were revoked since it was made. Read as [`find_session`](Self::find_session) does.
+    /// person were revoked since it was made. Read as [`find_session`](SessionStore::find_session) does.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -95,18 +106,6 @@ pub trait SessionStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if it may not have begun. It may have begun nevertheless; then the link is used up.
     async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError>;
-
-    /// Deletes at most `most` sessions that have lasted as long as any may. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they may not have been deleted.
-    async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError>;
-
-    /// Deletes at most `most` links that don't work any more. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they may not have been deleted.
-    async fn forget_hand_overs(&self, most: u32) -> Result<u64, StoreError>;
 }
 
 /// A session that begins with a link.
