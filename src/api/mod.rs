@@ -28,6 +28,6 @@ pub use self::{
         verify::{KeyQuery, Verification},
     },
     readiness::Readiness,
-    services::{ConsoleDoor, Services},
+    services::{ConsoleLinks, Services},
     wire::actor::read as read_actor,
 };

@@ -157,7 +157,7 @@ impl RunningServer {
         let shared = Shared { gate: &gate, issuer: &issuer, store: &store, jwt: &jwt, remote_keys: &remote_keys };
         let addresses = Addresses { api: address, public_url: settings.public_url.as_deref(), own: console_address };
         let opened = console.map(|console| console::open(console, &addresses, shared)).transpose()?;
-        let (pages, door) = opened.unzip();
+        let (pages, links) = opened.unzip();
         let services = Arc::new(Services {
             gate,
             broken_answers: BoundedLog::default(),
@@ -172,7 +172,7 @@ impl RunningServer {
             } else {
                 settings.docs_at_root.then_some("docs/")
             },
-            console: door,
+            console: links,
             authorize,
             readiness: Arc::clone(&readiness),
         });

@@ -11,7 +11,7 @@ use crate::domain::{
     audit::Author,
     listing::{Listed, Page},
     owner::Owner,
-    session::{HandOver, NewHandOver, NewSession, Person, Session},
+    session::{HandOver, NewSession, Person, Session},
 };
 
 /// The store of sessions of people who have signed in.
@@ -80,14 +80,16 @@ pub trait SessionStore: HandOverStore {
 /// The store of links with which products hand their customers over.
 #[async_trait]
 pub trait HandOverStore: Send + Sync {
-    /// Makes a link, which works from now on by the store's clock, and returns until when; `None` if its owner is disabled.
+    /// Makes a link to a session of at most this length. It works from now on by the store's clock. Returns until when; `None`
+    /// if its owner is disabled.
     /// Of a person for whom there are more than `most`, the oldest end. The audit has it when this returns.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been made.
     async fn offer_session(
         &self,
-        hand_over: &NewHandOver,
+        hand_over: &HandOver,
+        lasts: Duration,
         hash: &[u8; 32],
         most: u32,
         author: &Author,

@@ -1,12 +1,15 @@
 //! Links with which a product hands its customers over to the console: each opens one session, once, within a minute.
 
-use std::{str::FromStr, time::Duration};
+use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
 use super::{Person, Random256};
 
 /// How long a link works: long enough for a redirect on a slow connection and a click, and too short for a link that leaks
 /// into a log to be worth much.
 pub const HAND_OVER_LASTS: Duration = Duration::from_secs(60);
+/// How long a session that is handed over may last at most, in seconds: what is shorter is not worth a click, and what is longer
+/// a sign-in is for.
+pub const HANDED_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 /// The maximum length of an address to return to, in bytes.
 pub const RETURN_ADDRESS_MAX_BYTES: usize = 1024;
 
@@ -35,18 +38,7 @@ impl HandOverSecret {
     }
 }
 
-/// A link that is about to be made.
-#[derive(Clone, Debug)]
-pub struct NewHandOver {
-    /// Who is to get the session.
-    pub person: Person,
-    /// Where they come from, and go back to.
-    pub return_to: Option<ReturnAddress>,
-    /// How long the session lasts at most.
-    pub lasts: Duration,
-}
-
-/// A link that works.
+/// Whom a link hands over.
 #[derive(Clone, Debug)]
 pub struct HandOver {
     /// Who is to get the session.
@@ -98,11 +90,6 @@ impl FromStr for ReturnAddress {
         let is_local = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
         let is_safe = text.starts_with("https://") || (text.starts_with("http://") && is_local);
         let is_label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-/// From 1 to 65535, without what `parse` would take besides: a sign, and leading zeros.
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.parse::<u16>().is_ok()
-}
-
         let is_host = name == "[::1]" || (!name.is_empty() && name.bytes().all(is_label));
         // What a browser would read differently, or not at all (RFC 3986 §2).
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
@@ -111,10 +98,14 @@ fn is_port(text: &str) -> bool {
     }
 }
 
+/// From 1 to 65535, without what `parse` would take besides: a sign, and leading zeros.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.parse::<u16>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-            ("https://app.example.com:65535", "app.example.com:65535"),
     use crate::domain::session::SessionSecret;
 
     #[test]
@@ -123,6 +114,7 @@ mod tests {
             ("https://app.example.com", "app.example.com"),
             ("https://app.example.com:8443/settings/keys?tab=1#list", "app.example.com:8443"),
             ("https://app.example.com?x", "app.example.com"),
+            ("https://app.example.com:65535", "app.example.com:65535"),
             ("http://localhost:8080/", "localhost:8080"),
             ("http://127.0.0.1", "127.0.0.1"),
             ("http://[::1]:3000/x", "[::1]:3000"),
@@ -134,11 +126,6 @@ mod tests {
             "",
             "/settings",
             "//app.example.com",
-            "https://app.example.com:",
-            "https://app.example.com:0",
-            "https://app.example.com:+80",
-            "https://app.example.com:080",
-            "https://app.example.com:65536",
             "http://app.example.com",
             "http://localhost.evil.example",
             "javascript:alert(1)",
@@ -147,6 +134,11 @@ mod tests {
             "https:///x",
             "https://user@app.example.com",
             "https://app.example.com\\@evil.example",
+            "https://app.example.com:",
+            "https://app.example.com:0",
+            "https://app.example.com:+80",
+            "https://app.example.com:080",
+            "https://app.example.com:65536",
             "https://app.example.com/ x",
             "https://app.example.com/\"x",
             "https://äpp.example",

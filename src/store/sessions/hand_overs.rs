@@ -1,5 +1,7 @@
 //! Links with which a product hands its customers over to the console.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use ipnet::IpNet;
 use serde_json::{Map, json};
@@ -16,7 +18,7 @@ use crate::{
             StoreError,
             sessions::{Accepted, HandOverStore},
         },
-        session::{HAND_OVER_LASTS, HandOver, NewHandOver, Person},
+        session::{HAND_OVER_LASTS, HandOver, Person},
     },
     store::{Statement, Store, ledger::audit, rows::interval},
 };
@@ -42,12 +44,13 @@ macro_rules! of_links_that_work {
 impl HandOverStore for Store {
     async fn offer_session(
         &self,
-        hand_over: &NewHandOver,
+        hand_over: &HandOver,
+        lasts: Duration,
         hash: &[u8; 32],
         most: u32,
         author: &Author,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
-        let NewHandOver { person, return_to, lasts } = hand_over;
+        let HandOver { person, return_to } = hand_over;
         let owner = &person.owner;
         let work = async {
             // Not one of the connections for administrators: backends may ask for many links.
@@ -71,7 +74,7 @@ impl HandOverStore for Store {
                 &scopes,
                 person.scope_bearing,
                 return_to.as_ref().map(|address| address.as_str()),
-                interval(*lasts),
+                interval(lasts),
                 interval(HAND_OVER_LASTS),
             );
             let made = query.fetch_one(&mut *transaction).await?;

@@ -1,8 +1,6 @@
 //! The fields of request bodies, with the schemas of their values. Readers take these fields and no others, and the OpenAPI
 //! document is made from them, with the limits that the readers apply.
 
-use std::ops::RangeInclusive;
-
 use serde_json::{Value, json};
 
 use super::schema::{NO_NUL, instant, line, owner_id, plan_name, reference, several, usage_tag};
@@ -15,14 +13,11 @@ use crate::domain::{
     plan::PLAN_KEYS_MAX,
     role::Role,
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
-    session::RETURN_ADDRESS_MAX_BYTES,
+    session::{HANDED_OVER_SECONDS, RETURN_ADDRESS_MAX_BYTES},
     text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
     timestamp::SECONDS_MAX,
 };
 
-/// How long a session that is handed over may be asked to last, in seconds: what is shorter is not worth a click, and no
-/// configuration allows longer ones.
-pub(crate) const HAND_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 /// The maximum number of keys that one request checks.
 pub(crate) const CHECKS_MAX: usize = 100;
 
@@ -160,7 +155,7 @@ pub(crate) const HAND_OVER: Body = &[
         ("lifetime", || {
             let about = "How long the session lasts at most, in seconds. The setting `console.handed_over_max` is the default, and \
                          shortens what is longer.";
-            let (shortest, longest) = HAND_OVER_SECONDS.into_inner();
+            let (shortest, longest) = HANDED_OVER_SECONDS.into_inner();
             or_null(json!({ "type": "integer", "minimum": shortest, "maximum": longest, "description": about }))
         }),
     ],
