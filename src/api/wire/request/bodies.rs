@@ -1,32 +1,32 @@
 //! The fields of request bodies, with the schemas of their values. Readers take these fields and no others, and the OpenAPI
 //! document is made from them, with the limits that the readers apply.
+//!
+//! - `hand_over`: of a request to hand somebody over to the console
+//! - `plans`: of plans
+
+mod hand_over;
+mod plans;
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, instant, line, owner_id, plan_name, reference, several, usage_tag};
+pub(crate) use self::{
+    hand_over::HAND_OVER,
+    plans::{OWNER_PLAN, PLAN, PLAN_CREDITS},
+};
+use super::schema::{NO_NUL, instant, line, owner_id, reference, several, usage_tag};
 use crate::domain::{
-    api_key::Environment,
     key_record::{ALLOWED_IPS_MAX, KeyState},
     limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval, TopUpOperation},
     listing::words::{NEVER, YES_OR_NO},
     owner::IDENTIFIER_MAX_BYTES,
-    plan::PLAN_KEYS_MAX,
     role::Role,
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
-    session::{HANDED_OVER_SECONDS, RETURN_ADDRESS_MAX_BYTES},
     text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
     timestamp::SECONDS_MAX,
 };
 
 /// The maximum number of keys that one request checks.
 pub(crate) const CHECKS_MAX: usize = 100;
-
-/// [`ReturnAddress`](crate::domain::session::ReturnAddress), as a pattern.
-const RETURN_ADDRESS: &str = concat!(
-    r"^(https://([0-9A-Za-z.-]+|\[::1\])|http://(localhost|127\.0\.0\.1|\[::1\]))",
-    "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?",
-    r"([/?#][!#-;=?-Z\[\]_a-z~]*)?$",
-);
 
 /// The name of a field, and the schema of its values.
 pub(crate) type Field = (&'static str, fn() -> Value);
@@ -58,46 +58,6 @@ pub(crate) const OWNER_MEMBERS: Body = &[&[
 /// One of several checks within a body.
 pub(crate) const CHECK: Body = &[ONE_CHECK];
 
-pub(crate) const PLAN: Body = &[&[
-    ("description", || or_null(line(DESCRIPTION_MAX))),
-    ("limits", || described(list_of_limits(&["array", "null"]), "The limits that all keys of an owner share.")),
-    ("credits", || {
-        let about = "What an owner gets who is put on the plan and has no credits of their own.";
-        json!({ "anyOf": [reference("PlanCreditsToSet"), { "type": "null" }], "description": about })
-    }),
-    ("maxKeys", || {
-        let about = "The most keys of an owner that are neither revoked nor expired.";
-        or_null(json!({ "type": "integer", "minimum": 1, "maximum": PLAN_KEYS_MAX, "description": about }))
-    }),
-    ("maxLifetime", || seconds(1, "The longest lifetime of a key, in seconds.")),
-    ("scopes", || described(scopes(), "The scopes that keys may be given; without the member, any.")),
-    ("environments", || {
-        let about = "The environments of keys; without the member, any.";
-        json!({
-            "type": ["array", "null"],
-            "minItems": 1,
-            "maxItems": Environment::ALL.len(),
-            "items": reference("Environment"),
-            "description": about,
-        })
-    }),
-]];
-/// Credits within a plan.
-pub(crate) const PLAN_CREDITS: Body = &[&[
-    ("amount", || {
-        let about = "The balance that an owner begins with.";
-        json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": about })
-    }),
-    ("max", || or_null(amount("A refill adds nothing beyond this."))),
-    ("refill", || {
-        let about = "What is added again and again.";
-        json!({ "anyOf": [reference("RefillToSet"), { "type": "null" }], "description": about })
-    }),
-]];
-pub(crate) const OWNER_PLAN: Body = &[&[("plan", || {
-    let about = "The name of the plan. `null` takes the owner off any plan, until a token claims one.";
-    or_null(described(plan_name(), about))
-})]];
 pub(crate) const OWNER_LIMITS: Body = &[&[
     ("limits", || list_of_limits(&["array"])),
     ("credits", || {
@@ -132,34 +92,6 @@ pub(crate) const REFILL: Body = &[&[
         or_null(json!({ "type": "integer", "minimum": 1, "maximum": 31, "description": about }))
     }),
 ]];
-pub(crate) const HAND_OVER: Body = &[
-    OWNER,
-    &[
-        ("person", || {
-            let about = "Who acts, by the `sub` of their tokens, if the owner is an organisation. By default, the owner's \
-                         subject. Revoking the tokens of this subject ends the session.";
-            identifier(1, about)
-        }),
-        ("name", || or_null(described(line(NAME_MAX), "What the pages call them."))),
-        ("scopes", || {
-            let about = "The scopes that they have, and can give to keys. Without the member, they can give any, as their \
-                         tokens could; none if the tokens of their issuer list all scopes.";
-            described(scopes(), about)
-        }),
-        ("returnTo", || {
-            let about = "Where they come from: the pages have a link back there. An `https://` address in ASCII; `http://` \
-                         only on the same machine.";
-            let longest = RETURN_ADDRESS_MAX_BYTES;
-            or_null(json!({ "type": "string", "maxLength": longest, "pattern": RETURN_ADDRESS, "description": about }))
-        }),
-        ("lifetime", || {
-            let about = "How long the session lasts at most, in seconds. The setting `console.handed_over_max` is the default, and \
-                         shortens what is longer.";
-            let (shortest, longest) = HANDED_OVER_SECONDS.into_inner();
-            or_null(json!({ "type": "integer", "minimum": shortest, "maximum": longest, "description": about }))
-        }),
-    ],
-];
 pub(crate) const TOP_UP: Body = &[
     &[
         ("operation", || {
@@ -374,30 +306,4 @@ fn expires_at() -> Value {
 
 fn seconds(fewest: u64, about: &str) -> Value {
     or_null(json!({ "type": "integer", "minimum": fewest, "maximum": SECONDS_MAX, "description": about }))
-}
-
-#[cfg(test)]
-mod tests {
-    use regex::Regex;
-
-    use super::*;
-    use crate::domain::session::ReturnAddress;
-
-    #[test]
-    fn the_document_takes_the_addresses_to_return_to_that_are_taken() {
-        let pattern = Regex::new(RETURN_ADDRESS).expect("a pattern");
-        let hosts =
-            ["app.example.com", "localhost", "127.0.0.1", "[::1]", "[::2]", "localhost.example", "", "a_b", "u@b"];
-        let ports =
-            ["", ":", ":0", ":1", ":080", ":+80", ":9999", ":10000", ":59999", ":60000", ":65535", ":65536", ":70000"];
-        let rest = ["", "/", "?a=1&b=2#c", "#", "/settings", "/ ", "/\"", "/\\", "/{}", "/~_[]", "/\u{e4}", "x", ":1"];
-        for scheme in ["https://", "http://", "HTTPS://", "javascript:", "//", ""] {
-            for (host, port) in hosts.iter().flat_map(|host| ports.map(|port| (host, port))) {
-                for rest in rest {
-                    let text = format!("{scheme}{host}{port}{rest}");
-                    assert_eq!(pattern.is_match(&text), text.parse::<ReturnAddress>().is_ok(), "{text}");
-                }
-            }
-        }
-    }
 }
