@@ -28,6 +28,6 @@ pub use self::{
         verify::{KeyQuery, Verification},
     },
     readiness::Readiness,
-    services::{ConsoleDoor, Services},
-    wire::{actor::read as read_actor, request::bodies::SECONDS_MAX},
+    services::{ConsoleLinks, Services},
+    wire::actor::read as read_actor,
 };

@@ -40,16 +40,16 @@ pub struct Services {
     pub public_url: Option<String>,
     /// Where `/` leads, relative to it; `None`: nowhere.
     pub home: Option<&'static str>,
-    /// The way into the console, if there is one.
-    pub console: Option<ConsoleDoor>,
+    /// The links into the console, if there is one.
+    pub console: Option<ConsoleLinks>,
     /// Decides on gateway requests.
     pub authorize: Authorize,
     /// Whether this replica wants requests.
     pub readiness: Arc<Readiness>,
 }
 
-/// The way into the console.
-pub struct ConsoleDoor {
+/// The links into the console.
+pub struct ConsoleLinks {
     /// Makes links.
     pub sessions: Arc<Sessions>,
     /// The address at which browsers reach the console; `None` if it is the one that they ask for, on this machine.

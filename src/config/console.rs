@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{Jwt, loading::Check, server::origin_fault};
-use crate::domain::{secret::SecretString, session::Person};
+use crate::domain::{
+    secret::SecretString,
+    session::{HANDED_OVER_SECONDS, Person},
+    timestamp,
+};
 
 /// A client id or secret is a line of an identity provider, never a document.
 const TEXT_MAX: usize = 1024;
@@ -60,13 +64,16 @@ impl SessionLives {
         let idle = check.duration("console.session_idle", "1m", "7d");
         let longest = check.duration("console.session_max", "5m", "30d");
         let fresh = check.duration("console.fresh_sign_in", "0s", "1d");
-        let handed_over = check.duration("console.handed_over_max", "1m", "12h");
+        let (shortest, most) = HANDED_OVER_SECONDS.into_inner();
+        let [shortest, most] = [shortest, most].map(|seconds| timestamp::span(Duration::from_secs(seconds)));
+        let handed_over = check.duration("console.handed_over_max", &shortest, &most);
         let (idle, longest) = (idle?, longest?);
         if idle > longest {
             check.problem("console.session_idle", "is longer than console.session_max");
             return None;
         }
-        Some(Self { idle, longest, handed_over: handed_over?, fresh: Some(fresh?).filter(|fresh| !fresh.is_zero()) })
+        let handed_over = handed_over?.min(longest);
+        Some(Self { idle, longest, handed_over, fresh: Some(fresh?).filter(|fresh| !fresh.is_zero()) })
     }
 }
 

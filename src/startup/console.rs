@@ -6,7 +6,7 @@ use actix_web::web::Data;
 
 use super::listen::address_for_operators;
 use crate::{
-    api::{ConsoleDoor, application::Pages},
+    api::{ConsoleLinks, application::Pages},
     auth::{
         jwt::{IdTokenVerifier, LogoutTokenVerifier, RemoteKeys},
         lifecycle::KeyIssuer,
@@ -39,18 +39,18 @@ pub(super) struct Addresses<'a> {
     pub(super) own: Option<SocketAddr>,
 }
 
-/// The pages, to be added to an application, and the way into them.
+/// The pages, to be added to an application, and the links into them.
 pub(super) fn open(
     console: config::Console,
     addresses: &Addresses<'_>,
     shared: Shared<'_>,
-) -> anyhow::Result<(Pages, ConsoleDoor)> {
+) -> anyhow::Result<(Pages, ConsoleLinks)> {
     let Shared { gate, issuer, store, jwt, remote_keys } = shared;
     let (sign_in, public_url) = sign_in(console.sign_in, jwt, remote_keys)?;
     let sessions = Arc::new(Sessions::new(store.clone(), console.sessions));
     // On this machine, where no address is configured, each listener is at its own.
     let own = addresses.own.map(|own| format!("http://{own}"));
-    let door = ConsoleDoor { sessions: Arc::clone(&sessions), public_url: public_url.clone().or(own) };
+    let links = ConsoleLinks { sessions: Arc::clone(&sessions), public_url: public_url.clone().or(own) };
     let api_url = addresses.public_url.map(|url| url.trim_end_matches('/').to_owned());
     let api_listens = addresses.own.map(|_| format!("http://{}", address_for_operators(addresses.api)));
     let console = Console {
@@ -70,7 +70,7 @@ pub(super) fn open(
         api_url: api_url.or(api_listens),
     };
     let console = Data::new(console);
-    Ok((Arc::new(move |app| console::configure(app, &console)), door))
+    Ok((Arc::new(move |app| console::configure(app, &console)), links))
 }
 
 /// How people sign in, and the address at which browsers reach the console, if that is configured.

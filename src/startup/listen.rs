@@ -42,12 +42,9 @@ pub(super) fn address_for_operators(address: SocketAddr) -> String {
 }
 
 /// A server besides the API's. Its failure is logged, and ends nothing else.
-pub(super) struct SideServer(ServerHandle);
-
-/// The console at an address of its own.
-pub(super) struct OwnConsole {
+pub(super) struct SideServer {
     address: SocketAddr,
-    server: SideServer,
+    handle: ServerHandle,
 }
 
 impl SideServer {
@@ -66,48 +63,30 @@ impl SideServer {
         Ok(Some(TcpListener::bind(address).with_context(remedy)?))
     }
 
-    /// Serves until it is stopped, in the current runtime. `failed` logs that it has failed.
-    fn serve(server: HttpServer, failed: fn(&io::Error)) -> Self {
-        let handle = server.handle();
-        tokio::spawn(async move {
-            if let Err(error) = server.await {
-                failed(&error);
-            }
-        });
-        Self(handle)
-    }
-
-    /// Stops at once.
-    pub(super) async fn stop(self) {
-        self.0.stop(false).await;
-    }
-}
-
-/// Serves the metrics until the server is stopped, in the current runtime.
-///
-/// # Errors
-/// If the listener can't be used.
-pub(super) fn serve_metrics(tcp: TcpListener, routes: Routes, settings: &Server) -> anyhow::Result<SideServer> {
-    let address = tcp.local_addr().context("the address of the metrics")?;
-    let server = SideServer::serve(application::start_metrics(tcp, routes, settings)?, |error| {
-        tracing::error!(%error, "the server of the metrics failed; they can't be read any more");
-    });
-    tracing::info!(%address, "metrics are served");
-    Ok(server)
-}
-
-impl OwnConsole {
-    /// Serves the console until the server is stopped, in the current runtime.
+    /// Serves the metrics until it is stopped, in the current runtime.
     ///
     /// # Errors
     /// If the listener can't be used.
-    pub(super) fn serve(tcp: TcpListener, routes: Routes, settings: &Server) -> anyhow::Result<Self> {
+    pub(super) fn of_metrics(tcp: TcpListener, routes: Routes, settings: &Server) -> anyhow::Result<Self> {
+        let address = tcp.local_addr().context("the address of the metrics")?;
+        let handle = serve(application::start_metrics(tcp, routes, settings)?, |error| {
+            tracing::error!(%error, "the server of the metrics failed; they can't be read any more");
+        });
+        tracing::info!(%address, "metrics are served");
+        Ok(Self { address, handle })
+    }
+
+    /// Serves the console until it is stopped, in the current runtime.
+    ///
+    /// # Errors
+    /// If the listener can't be used.
+    pub(super) fn of_console(tcp: TcpListener, routes: Routes, settings: &Server) -> anyhow::Result<Self> {
         let address = tcp.local_addr().context("the address of the console")?;
-        let server = SideServer::serve(application::start_console(tcp, routes, settings)?, |error| {
+        let handle = serve(application::start_console(tcp, routes, settings)?, |error| {
             tracing::error!(%error, "the server of the console failed; its pages can't be reached any more");
         });
         tracing::info!(%address, "the console is served");
-        Ok(Self { address, server })
+        Ok(Self { address, handle })
     }
 
     /// Where it listens.
@@ -115,8 +94,19 @@ impl OwnConsole {
         self.address
     }
 
-    /// Stops once the requests under way are answered, as far as the server's settings allow.
-    pub(super) async fn stop(self) {
-        self.server.0.stop(true).await;
+    /// Stops: gracefully once the requests under way are answered, as far as the server's settings allow; otherwise at once.
+    pub(super) async fn stop(self, gracefully: bool) {
+        self.handle.stop(gracefully).await;
     }
+}
+
+/// Serves until it is stopped, in the current runtime. `failed` logs that it has failed.
+fn serve(server: HttpServer, failed: fn(&io::Error)) -> ServerHandle {
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            failed(&error);
+        }
+    });
+    handle
 }

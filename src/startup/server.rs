@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     compose::{Composed, Housekeeping, Member, Sections, compose},
     console::{self, Addresses, Shared},
-    listen::{OwnConsole, SideServer, address_for_operators, listen, serve_metrics},
+    listen::{SideServer, address_for_operators, listen},
     metrics::{Samples, Sources},
     socket::SocketFile,
     stop::{Stop, drain},
@@ -55,7 +55,7 @@ pub struct RunningServer {
     socket: Option<SocketFile>,
     server: HttpServer,
     metrics_server: Option<SideServer>,
-    console: Option<OwnConsole>,
+    console: Option<SideServer>,
     collector: Option<Collector>,
     /// Where to put samples of the database, and how often; `None` without metrics.
     sampling: Option<(Arc<Samples>, Duration)>,
@@ -157,7 +157,7 @@ impl RunningServer {
         let shared = Shared { gate: &gate, issuer: &issuer, store: &store, jwt: &jwt, remote_keys: &remote_keys };
         let addresses = Addresses { api: address, public_url: settings.public_url.as_deref(), own: console_address };
         let opened = console.map(|console| console::open(console, &addresses, shared)).transpose()?;
-        let (pages, door) = opened.unzip();
+        let (pages, links) = opened.unzip();
         let services = Arc::new(Services {
             gate,
             broken_answers: BoundedLog::default(),
@@ -172,7 +172,7 @@ impl RunningServer {
             } else {
                 settings.docs_at_root.then_some("docs/")
             },
-            console: door,
+            console: links,
             authorize,
             readiness: Arc::clone(&readiness),
         });
@@ -185,11 +185,11 @@ impl RunningServer {
             pages,
         };
         let (metrics_here, metrics_server) = match metrics_tcp {
-            Some(tcp) => (None, Some(serve_metrics(tcp, routes(page, None), &settings)?)),
+            Some(tcp) => (None, Some(SideServer::of_metrics(tcp, routes(page, None), &settings)?)),
             None => (page, None),
         };
         let (pages_here, console) = match console_tcp {
-            Some(tcp) => (None, Some(OwnConsole::serve(tcp, routes(None, pages), &settings)?)),
+            Some(tcp) => (None, Some(SideServer::of_console(tcp, routes(None, pages), &settings)?)),
             None => (pages, None),
         };
         let served = routes(metrics_here, pages_here);
@@ -254,7 +254,7 @@ impl RunningServer {
 
     /// The address at which the console is, if it has one of its own.
     pub fn console_address(&self) -> Option<SocketAddr> {
-        self.console.as_ref().map(OwnConsole::address)
+        self.console.as_ref().map(SideServer::address)
     }
 
     /// Serves until `stop` says how to stop, then drains and closes in bounded time.
@@ -274,7 +274,7 @@ impl RunningServer {
         drop(socket);
         let stop_console = async {
             if let Some(console) = console {
-                console.stop().await;
+                console.stop(true).await;
             }
         };
         let result = match ended {
@@ -285,7 +285,7 @@ impl RunningServer {
             None => tokio::join!(server, handle.stop(true), stop_console).0.context("the HTTP server failed"),
         };
         if let Some(server) = metrics_server {
-            server.stop().await;
+            server.stop(false).await;
         }
         membership.end().await;
         if let Some(collector) = collector {

@@ -4,7 +4,6 @@ mod announcements;
 mod api_keys;
 mod connections;
 mod delivery;
-mod hand_overs;
 mod insight;
 mod ledger;
 mod limits;

@@ -1,4 +1,10 @@
 //! The sessions of people who have signed in to the console.
+//!
+//! - `hand_overs`: links with which a product hands its customers over
+//! - `rows`: what the tables have
+
+mod hand_overs;
+mod rows;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -6,44 +12,24 @@ use async_trait::async_trait;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
+use self::rows::SessionRow;
 use super::{Statement, Store, ledger::audit, rows::interval};
 use crate::domain::{
-    audit::{Action, Author},
+    audit::Action,
     ledger::Event,
     listing::{Listed, Page, Place},
     owner::Owner,
     ports::{
         StoreError,
-        sessions::{Accepted, EndedAtProvider, Endings, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
+        sessions::{EndedAtProvider, Endings, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
     },
-    scope::Scopes,
-    session::{HandOver, HandedOver, InvalidReturnAddress, NewHandOver, NewSession, Person, Session},
+    session::{NewSession, Person, Session},
 };
 
 /// The number of sessions of everybody that a query examines. The page ends there, and the list continues after it.
 const LOOKED_AT: i64 = 10_000;
-
-struct SessionRow {
-    id: Uuid,
-    issuer: String,
-    subject: String,
-    person: String,
-    name: Option<String>,
-    scopes: Vec<String>,
-    scope_bearing: bool,
-    unknown_plan: Option<String>,
-    authenticated_at: Option<OffsetDateTime>,
-    signed_in_at: OffsetDateTime,
-    last_used_at: OffsetDateTime,
-    expires_at: OffsetDateTime,
-    address: Option<IpNet>,
-    browser: Option<String>,
-    handed_over: bool,
-    return_to: Option<String>,
-}
 
 /// The query for the sessions with this condition that have not ended. It proves by its commit that its server is the
 /// primary.
@@ -256,40 +242,26 @@ impl SessionStore for Store {
         self.within_deadline(Statement::EndSessions, work).await
     }
 
-    async fn offer_session(
-        &self,
-        hand_over: &NewHandOver,
-        hash: &[u8; 32],
-        most: u32,
-        author: &Author,
-    ) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.within_deadline(Statement::OfferSession, self.offer(hand_over, hash, most, author)).await
-    }
-
-    async fn find_hand_over(&self, hash: &[u8; 32]) -> Result<Option<HandOver>, StoreError> {
-        self.within_deadline(Statement::FindHandOver, self.hand_over(hash)).await
-    }
-
-    async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError> {
-        self.within_deadline(Statement::AcceptHandOver, self.accept(link, session)).await
-    }
-
-    async fn forget_hand_overs(&self, most: u32) -> Result<u64, StoreError> {
-        self.tidy_up(Statement::ForgetHandOvers, self.forget_links(most)).await
-    }
-
-    async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError> {
+    async fn forget_ended(&self, most: u32) -> Result<u64, StoreError> {
         let work = async {
             let mut connection = self.requests.acquire().await?;
-            let query = sqlx::query!(
-                "DELETE FROM console_sessions WHERE id IN
-                     (SELECT id FROM console_sessions WHERE expires_at <= now() ORDER BY expires_at LIMIT $1
-                      FOR UPDATE SKIP LOCKED)",
+            let query = sqlx::query_scalar!(
+                r#"WITH sessions AS
+                       (DELETE FROM console_sessions WHERE id IN
+                            (SELECT id FROM console_sessions WHERE expires_at <= now() ORDER BY expires_at LIMIT $1
+                             FOR UPDATE SKIP LOCKED)
+                        RETURNING id),
+                   links AS
+                       (DELETE FROM console_hand_overs WHERE secret_hash IN
+                            (SELECT secret_hash FROM console_hand_overs WHERE expires_at <= now() ORDER BY expires_at LIMIT $1
+                             FOR UPDATE SKIP LOCKED)
+                        RETURNING secret_hash)
+                   SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM links) AS "count!""#,
                 i64::from(most),
             );
-            let forgotten = query.execute(&mut *connection).await?.rows_affected();
+            let forgotten = query.fetch_one(&mut *connection).await?;
             connection.finish().await?;
-            Ok(forgotten)
+            Ok(u64::try_from(forgotten).unwrap_or_default())
         };
         self.tidy_up(Statement::ForgetSessions, work).await
     }
@@ -297,7 +269,7 @@ impl SessionStore for Store {
 
 /// Ends the oldest sessions of a person: of those who have signed in, or of those who were handed over. Neither kind puts an end
 /// to the other, so whoever may hand people over can't sign out people who have signed in.
-pub(super) async fn keep_newest(
+async fn keep_newest(
     connection: &mut PgConnection,
     person: &Person,
     handed_over: bool,
@@ -338,35 +310,4 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
         session.provider_session.as_deref(),
     );
     query.execute(connection).await.map(drop)
-}
-
-impl TryFrom<SessionRow> for Session {
-    type Error = StoreError;
-
-    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
-        let corrupt = |what: String| StoreError::Corrupt(format!("console_sessions {}: {what}", row.id));
-        let scopes =
-            Scopes::parse(row.scopes.iter().map(String::as_str)).map_err(|error| corrupt(error.to_string()))?;
-        let return_to = row.return_to.map(|text| text.parse()).transpose();
-        let return_to = return_to.map_err(|error: InvalidReturnAddress| corrupt(format!("return_to {error}")))?;
-        let person = Person {
-            owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
-            subject: row.person.into(),
-            name: row.name,
-            scopes,
-            scope_bearing: row.scope_bearing,
-            unknown_plan: row.unknown_plan.map(Into::into),
-        };
-        Ok(Self {
-            id: row.id,
-            person,
-            authenticated_at: row.authenticated_at,
-            signed_in_at: row.signed_in_at,
-            last_used_at: row.last_used_at,
-            expires_at: row.expires_at,
-            address: row.address.map(|network| network.addr()),
-            browser: row.browser,
-            handed_over: row.handed_over.then_some(HandedOver { return_to }),
-        })
-    }
 }

@@ -268,6 +268,7 @@ async fn what_makes_no_sense_hands_nobody_over() {
     for (field, value) in [
         ("returnTo", json!("javascript:alert(1)")),
         ("returnTo", json!("http://app.example.com")),
+        ("returnTo", json!("https://app.example.com:+80")),
         ("lifetime", json!(59)),
         ("lifetime", json!(43_201)),
         ("scopes", json!(["keyward:admin"])),

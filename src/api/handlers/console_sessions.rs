@@ -20,7 +20,7 @@ use crate::{
             failure::{Answer, FieldError, Missing, Reason},
             owner_id,
             request::{
-                bodies::{HAND_OVER, HAND_OVER_SECONDS},
+                bodies::HAND_OVER,
                 fields::{Fields, Read, invalid, parsed, whole_number},
                 host::host_of,
             },
@@ -31,7 +31,7 @@ use crate::{
         owner::Owner,
         principal::Principal,
         scope::{ADMIN_SCOPE, Scopes, is_reserved},
-        session::{NewHandOver, Person, ReturnAddress},
+        session::{HANDED_OVER_SECONDS, HandOver, Person, ReturnAddress},
         text::PersonName,
     },
 };
@@ -40,8 +40,8 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConsoleLink {
-    /// Where to send the customer's browser. It opens a session once. Whoever has it before is that customer, so tell nobody
-    /// else, and log it nowhere.
+    /// The address to redirect the customer's browser to. It opens one session. Whoever uses it first becomes that customer:
+    /// tell nobody else, and don't log it.
     #[schema(
         example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3"
     )]
@@ -62,23 +62,24 @@ pub(crate) async fn create(
     body: Bytes,
 ) -> Answer {
     let asked = read(&request, &body)?;
-    let door = services.console.as_ref().ok_or(Reason::NotFound(Missing::Console))?;
-    let hand_over = hand_over(asked, &services, door.sessions.longest_handed_over());
+    let links = services.console.as_ref().ok_or(Reason::NotFound(Missing::Console))?;
+    let lifetime = asked.lifetime;
+    let hand_over = hand_over(asked, &services);
     let owner = &hand_over.person.owner;
     if !may_speak_for(&principal, &owner.issuer) {
-        let detail = "your credential hands over people of its own issuer alone";
+        let detail = "your credential can hand over only people of its own issuer";
         return Err(Reason::InvalidFields(vec![FieldError::of_field("/owner", "other_issuer", detail)]));
     }
-    let lifetime = hand_over.lasts.as_secs();
     let owner = owner_id::write(owner);
     let author = services.gate.author(&request, principal.actor());
-    let offer = door.sessions.offer(hand_over, &author).await;
-    let offer = offer.map_err(unavailable(&request, "hand somebody over"))?.ok_or(Reason::OwnerDisabled)?;
+    let made = links.sessions.offer(&hand_over, lifetime, &author).await;
+    let made = made.map_err(unavailable(&request, "hand somebody over"))?.ok_or(Reason::OwnerDisabled)?;
+    let lifetime = made.lasts.as_secs();
     in_request(&request, || tracing::info!(owner, lifetime_s = lifetime, "made a link into the console"));
-    let base = door.public_url.clone().or_else(|| host_of(&request).map(|host| format!("http://{host}")));
+    let base = links.public_url.clone().or_else(|| host_of(&request).map(|host| format!("http://{host}")));
     let base = base.unwrap_or_default();
-    let link = format!("{base}/console/handed-over?link={}", offer.secret.expose());
-    Ok(HttpResponse::Created().json(ConsoleLink { link, expires_at: offer.expires_at, lifetime }))
+    let link = format!("{base}/console/handed-over?link={}", made.secret.expose());
+    Ok(HttpResponse::Created().json(ConsoleLink { link, expires_at: made.expires_at, lifetime }))
 }
 
 /// Administrators hand anybody over. Others speak for their own issuer: with several of them, the backend of one product has no
@@ -88,9 +89,8 @@ fn may_speak_for(principal: &Principal, issuer: &str) -> bool {
     is_administrator || *principal.owner().issuer == *issuer
 }
 
-/// Who is handed over, and for how long: `longest` at most, so that a setting that is lowered breaks no backend.
-fn hand_over(asked: AskedHandOver, services: &Services, longest: Duration) -> NewHandOver {
-    let AskedHandOver { owner, person, name, scopes, return_to, lifetime } = asked;
+fn hand_over(asked: AskedHandOver, services: &Services) -> HandOver {
+    let AskedHandOver { owner, person, name, scopes, return_to, .. } = asked;
     // Tokens of such an issuer list all scopes that their bearers have, so without a list there are none.
     let scope_bearing = scopes.is_some() || services.gate.tokens.verifier().is_scope_bearing(&owner.issuer);
     let person = Person {
@@ -101,7 +101,7 @@ fn hand_over(asked: AskedHandOver, services: &Services, longest: Duration) -> Ne
         scope_bearing,
         unknown_plan: None,
     };
-    NewHandOver { person, return_to, lasts: lifetime.map_or(longest, |lifetime| lifetime.min(longest)) }
+    HandOver { person, return_to }
 }
 
 /// The fields of the body.
@@ -139,9 +139,9 @@ pub(crate) fn read(request: &HttpRequest, body: &Bytes) -> Result<AskedHandOver,
 
 fn lifetime(value: &Value) -> Read<Duration> {
     match whole_number(value) {
-        Some(seconds) if HAND_OVER_SECONDS.contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        Some(seconds) if HANDED_OVER_SECONDS.contains(&seconds) => Ok(Duration::from_secs(seconds)),
         _ => {
-            let (shortest, longest) = HAND_OVER_SECONDS.into_inner();
+            let (shortest, longest) = HANDED_OVER_SECONDS.into_inner();
             invalid("invalid", format!("must be a whole number of seconds from {shortest} to {longest}"))
         }
     }

@@ -19,7 +19,7 @@ use crate::{
             owner_id,
             request::{
                 bodies::TOP_UP,
-                fields::{Fields, invalid, parsed, text},
+                fields::{Fields, parsed},
                 idempotency,
             },
             times::now,
@@ -86,9 +86,7 @@ pub(crate) async fn owner(
 
 fn read_top_up(request: &HttpRequest, body: &Bytes) -> Result<(TopUp, Option<ChangeReason>), Reason> {
     let mut fields = Fields::of(request, body, TOP_UP)?;
-    let operation = fields.require("operation", |value| {
-        TopUpOperation::of(&text(value)?).map_or_else(|| invalid("invalid", "must be add or set"), Ok)
-    });
+    let operation: Option<TopUpOperation> = fields.require("operation", parsed);
     let sum = fields.require("amount", |value| credits::balance(&value));
     let reason = fields.take("reason", parsed);
     let top_up = operation.zip(sum).and_then(|(operation, sum)| match operation.with(sum) {

@@ -118,10 +118,10 @@ impl ClaimRules {
         }
     }
 
-    /// The same rules for ID tokens for this client. A rule against `nonce` tells access tokens from ID tokens, which have
+    /// The same rules for tokens that are meant for this client. A rule against `nonce` tells access tokens from ID tokens, which have
     /// one; every other rule is about people, too.
     #[cfg(feature = "server")]
-    pub(super) fn for_id_tokens(self, client_id: &str) -> Self {
+    pub(super) fn for_client(self, client_id: &str) -> Self {
         Self {
             audience: vec![client_id.to_owned()],
             // `azp` is compared with the client's name.

@@ -14,6 +14,8 @@ use crate::{
     domain::{denial::TokenFault, owner::IDENTIFIER_MAX_BYTES, principal::TokenIdentity},
 };
 
+/// The accepted `typ` values of ID tokens, which are not access tokens (RFC 8725 §3.11).
+const TYPES: &[&str] = &["jwt", "application/jwt"];
 /// The claims with a name to show, the first that is there (OpenID Connect Core 1.0 §5.1).
 const NAMES: [&str; 3] = ["name", "preferred_username", "email"];
 /// The maximum length of a shown name, in letters.
@@ -65,10 +67,8 @@ impl IdTokenVerifier {
         client: &OpenIdClient,
         remote: &HashMap<String, Arc<RemoteKeys>>,
     ) -> Result<Self, UnusableKeys> {
-        let issuer = settings.issuers.iter().find(|issuer| issuer.issuer == client.issuer);
-        let issuer = issuer.ok_or_else(|| UnusableKeys::unknown(&client.issuer))?;
-        let verifier = Issuer::of_id_tokens(issuer, remote.get(&issuer.issuer), &client.client_id)?;
-        Ok(Self { issuer: Arc::new(verifier), name: issuer.issuer.clone(), client_id: client.client_id.clone() })
+        let issuer = Arc::new(Issuer::of_client(settings, client, remote, TYPES)?);
+        Ok(Self { issuer, name: client.issuer.clone(), client_id: client.client_id.clone() })
     }
 
     /// Decides whether `token` is an ID token for us, issued for the request with this nonce.

@@ -1,5 +1,7 @@
 //! One issuer: its tokens, keys and rules.
 
+#[cfg(feature = "server")]
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -12,6 +14,8 @@ use super::{
     jws::{HeaderPolicy, Types, UnverifiedToken},
     keys::{self, KeySet, RemoteKeys},
 };
+#[cfg(feature = "server")]
+use crate::config::OpenIdClient;
 use crate::{
     auth::{
         Undecided,
@@ -25,12 +29,6 @@ use crate::{
 /// The accepted `typ` values of access tokens (RFC 7519 §5.1, RFC 9068 §2.1). Others denote tokens for another purpose
 /// (RFC 8725 §3.11).
 const ACCESS_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt", "at+jwt", "application/at+jwt"];
-/// The accepted `typ` values of ID tokens, which are not access tokens (RFC 8725 §3.11).
-#[cfg(feature = "server")]
-const ID_TOKEN_TYPES: &[&str] = &["jwt", "application/jwt"];
-/// The accepted `typ` values of logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4).
-#[cfg(feature = "server")]
-const LOGOUT_TOKEN_TYPES: &[&str] = &["logout+jwt", "application/logout+jwt", "jwt", "application/jwt"];
 /// Only those of RFC 9068 §2.1.
 const AT_JWT: &[&str] = &["at+jwt", "application/at+jwt"];
 
@@ -55,14 +53,6 @@ enum Keys {
 pub struct UnusableKeys {
     issuer: String,
     why: String,
-}
-
-impl UnusableKeys {
-    /// There is no such issuer.
-    #[cfg(feature = "server")]
-    pub(super) fn unknown(issuer: &str) -> Self {
-        Self { issuer: issuer.to_owned(), why: "it is none of jwt.issuers".to_owned() }
-    }
 }
 
 /// Reads and checks the keys that stand in the configuration's files: those that need not be fetched.
@@ -115,28 +105,23 @@ impl Issuer {
         Ok(Self { keys, header: header_policy(settings.at_jwt), claims: ClaimRules::of(settings) })
     }
 
-    /// The same issuer, for its ID tokens for this client (OpenID Connect Core 1.0 §2).
+    /// The issuer at which this client signs people in, for its tokens of these types that are meant for the client. `remote` has
+    /// the keys of issuers that publish them, by issuer.
     #[cfg(feature = "server")]
-    pub(super) fn of_id_tokens(
-        settings: &config::Issuer,
-        remote: Option<&Arc<RemoteKeys>>,
-        client_id: &str,
+    pub(super) fn of_client(
+        settings: &Jwt,
+        client: &OpenIdClient,
+        remote: &HashMap<String, Arc<RemoteKeys>>,
+        types: &'static [&'static str],
     ) -> Result<Self, UnusableKeys> {
-        let issuer = Self::of(settings, remote)?;
-        let header = HeaderPolicy { types: Some(Types { known: ID_TOKEN_TYPES, may_be_missing: true }) };
-        Ok(Self { header, claims: issuer.claims.for_id_tokens(client_id), ..issuer })
-    }
-
-    /// The same issuer, for its logout tokens for this client.
-    #[cfg(feature = "server")]
-    pub(super) fn of_logout_tokens(
-        settings: &config::Issuer,
-        remote: Option<&Arc<RemoteKeys>>,
-        client_id: &str,
-    ) -> Result<Self, UnusableKeys> {
-        let issuer = Self::of(settings, remote)?;
-        let header = HeaderPolicy { types: Some(Types { known: LOGOUT_TOKEN_TYPES, may_be_missing: true }) };
-        Ok(Self { header, claims: issuer.claims.for_id_tokens(client_id), ..issuer })
+        let configured = settings.issuers.iter().find(|issuer| issuer.issuer == client.issuer);
+        let configured = configured.ok_or_else(|| UnusableKeys {
+            issuer: client.issuer.clone(),
+            why: "it is none of jwt.issuers".to_owned(),
+        })?;
+        let issuer = Self::of(configured, remote.get(&client.issuer))?;
+        let header = HeaderPolicy { types: Some(Types { known: types, may_be_missing: true }) };
+        Ok(Self { header, claims: issuer.claims.for_client(&client.client_id), ..issuer })
     }
 
     /// Verifies a logout token, and returns what it says or the reason for a refusal.

@@ -14,12 +14,14 @@ use crate::{
     domain::denial::TokenFault,
 };
 
+/// The accepted `typ` values of logout tokens (§2.4).
+const TYPES: &[&str] = &["logout+jwt", "application/logout+jwt", "jwt", "application/jwt"];
 /// The member of `events` that makes a token one for logging out (§2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// Verifies the logout tokens of one issuer for one client.
 pub struct LogoutTokenVerifier {
-    issuer: Arc<Issuer>,
+    issuer: Issuer,
 }
 
 /// What a logout token says. Somebody or a session is named.
@@ -68,10 +70,7 @@ impl LogoutTokenVerifier {
         client: &OpenIdClient,
         remote: &HashMap<String, Arc<RemoteKeys>>,
     ) -> Result<Self, UnusableKeys> {
-        let issuer = settings.issuers.iter().find(|issuer| issuer.issuer == client.issuer);
-        let issuer = issuer.ok_or_else(|| UnusableKeys::unknown(&client.issuer))?;
-        let verifier = Issuer::of_logout_tokens(issuer, remote.get(&issuer.issuer), &client.client_id)?;
-        Ok(Self { issuer: Arc::new(verifier) })
+        Ok(Self { issuer: Issuer::of_client(settings, client, remote, TYPES)? })
     }
 
     /// Decides whether `token` is a logout token for us.

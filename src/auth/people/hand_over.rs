@@ -11,7 +11,7 @@ use crate::{
     domain::{
         audit::Author,
         ports::sessions::Accepted,
-        session::{HandOver, HandOverSecret, NewHandOver, Person, SessionSecret, browser},
+        session::{HandOver, HandOverSecret, Person, SessionSecret, browser},
     },
 };
 
@@ -20,29 +20,32 @@ use crate::{
 const MOST_LINKS: u32 = 10;
 
 /// A new link.
-pub struct Offer {
+pub struct NewLink {
     /// What the link carries.
     pub secret: HandOverSecret,
     /// Until when it works.
     pub expires_at: OffsetDateTime,
+    /// How long its session lasts at most.
+    pub lasts: Duration,
 }
 
 impl Sessions {
-    /// How long a session lasts at most that begins with a link.
-    pub fn longest_handed_over(&self) -> Duration {
-        self.lives.handed_over.min(self.lives.longest)
-    }
-
-    /// Makes a link; `None` if its owner is disabled.
+    /// Makes a link for a session of this lifetime: the longest by default, and at most, so that a setting that is lowered breaks
+    /// no backend. `None` if its owner is disabled.
     ///
     /// # Errors
     /// [`Undecided`] if it may not have been made.
-    pub async fn offer(&self, hand_over: NewHandOver, author: &Author) -> Result<Option<Offer>, Undecided> {
+    pub async fn offer(
+        &self,
+        hand_over: &HandOver,
+        lifetime: Option<Duration>,
+        author: &Author,
+    ) -> Result<Option<NewLink>, Undecided> {
         let secret = HandOverSecret::generate();
-        let lasts = hand_over.lasts.min(self.longest_handed_over());
-        let hand_over = NewHandOver { lasts, ..hand_over };
-        let expires_at = self.store.offer_session(&hand_over, &secret.hash(), MOST_LINKS, author).await?;
-        Ok(expires_at.map(|expires_at| Offer { secret, expires_at }))
+        let longest = self.lives.handed_over;
+        let lasts = lifetime.unwrap_or(longest).min(longest);
+        let expires_at = self.store.offer_session(hand_over, lasts, &secret.hash(), MOST_LINKS, author).await?;
+        Ok(expires_at.map(|expires_at| NewLink { secret, expires_at, lasts }))
     }
 
     /// Whom a link hands over, if it works. It goes on working.

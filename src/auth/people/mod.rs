@@ -9,7 +9,7 @@ mod sessions;
 mod sign_in;
 
 pub use self::{
-    hand_over::Offer,
+    hand_over::NewLink,
     sessions::{Begun, Sessions, forget},
     sign_in::{Attempt, Callback, NotSignedIn, SignIn, SignedIn, Unfinished},
 };

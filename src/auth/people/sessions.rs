@@ -24,13 +24,13 @@ use crate::{
 
 /// The maximum number of sessions of one person. More than anybody has browsers; when it is exceeded, the oldest ends.
 pub(super) const MOST: u32 = 50;
-/// The number of sessions that one transaction deletes, in some milliseconds.
+/// The number of sessions, and of links, that one transaction deletes, in some milliseconds.
 const TOGETHER: u32 = 1_000;
 /// The number of sessions that an administrator ends in one transaction: as many as one event of the audit names.
 const ENDED_TOGETHER: u32 = 100;
 /// How far the provider's clock may be behind the database's.
 const CLOCKS: time::Duration = time::Duration::seconds(60);
-/// The pause between transactions, so that a replica deletes at most five thousand sessions per second.
+/// The pause between transactions, so that a replica deletes at most five thousand of each per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after the last one.
 const REST: Duration = Duration::from_secs(600);
@@ -160,10 +160,7 @@ pub async fn forget(store: Arc<dyn SessionStore>) {
 }
 
 async fn forget_all(store: &dyn SessionStore) -> Result<(), StoreError> {
-    while store.forget_sessions(TOGETHER).await? == u64::from(TOGETHER) {
-        tokio::time::sleep(PAUSE).await;
-    }
-    while store.forget_hand_overs(TOGETHER).await? == u64::from(TOGETHER) {
+    while store.forget_ended(TOGETHER).await? >= u64::from(TOGETHER) {
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

@@ -64,10 +64,10 @@ pub(super) struct List {
     /// Only keys that never expire.
     #[arg(long, value_parser = [words::NEVER])]
     expires: Option<String>,
-    /// Only keys whose use something bounds, or nothing.
+    /// yes: only keys with a limit or credits, of their own, of their owner or of the owner's plan; no: only keys without any.
     #[arg(long, value_parser = values::yes_or_no())]
     limited: Option<bool>,
-    /// Only keys that were revoked because they leaked, or all others.
+    /// yes: only keys that were revoked with a reason that contains "leak"; no: all others.
     #[arg(long, value_parser = values::yes_or_no())]
     leaked: Option<bool>,
     /// By what, with a minus before it for the last first. Keys of all owners: createdAt alone.

@@ -147,7 +147,7 @@ pub(super) struct RevokeMany {
     /// Keys that never expire.
     #[arg(long, value_parser = [words::NEVER])]
     expires: Option<String>,
-    /// Keys whose use something bounds, or nothing.
+    /// yes: keys with a limit or credits, of their own, of their owner or of the owner's plan; no: keys without any.
     #[arg(long, value_parser = values::yes_or_no())]
     limited: Option<bool>,
     /// Revoke nothing, and tell how many keys there are.
@@ -181,7 +181,7 @@ impl RevokeMany {
             leaked: None,
         };
         // A forgotten condition must not revoke every key.
-        if filter.owner.is_none() && !filter.narrows() {
+        if !filter.has_condition(&Reach::Any) {
             return Err(Misuse("name an owner with --owner or --subject, or another condition".to_owned()).into());
         }
         let lifecycle = desk.lifecycle(KeyPolicy::default());

@@ -38,7 +38,7 @@ pub(in crate::cli) fn state() -> impl TypedValueParser<Value = KeyState> {
 
 /// The states of keys that are not revoked.
 pub(in crate::cli) fn living_state() -> impl TypedValueParser<Value = KeyState> {
-    one_of(KeyState::ALL.into_iter().filter(|state| *state != KeyState::Revoked), KeyState::as_str)
+    one_of(KeyState::LIVING, KeyState::as_str)
 }
 
 /// `yes` or `no`.
@@ -104,7 +104,7 @@ pub(in crate::cli) fn grace(text: &str) -> Result<Duration, String> {
 }
 
 fn span(text: &str, shortest: Duration) -> Result<Duration, String> {
-    let longest = Duration::from_secs(api::SECONDS_MAX);
+    let longest = Duration::from_secs(timestamp::SECONDS_MAX);
     let span = humantime::parse_duration(text).map_err(|error| format!("{error}; a span such as 15m, 1h or 90d"))?;
     if (shortest..=longest).contains(&span) {
         Ok(span)

@@ -6,7 +6,7 @@ use crate::{
         check::table::{Table, Tables},
     },
     domain::{
-        scope::catalogue::{CATALOGUE_MAX, Catalogue, DescribedScope},
+        scope::catalogue::{Catalogue, DescribedScope},
         text::ScopeText,
     },
 };
@@ -16,10 +16,6 @@ const TABLES: Tables = Tables { setting: "scopes", about: "a scope", named_by: "
 /// The catalogue, or `None` after its problems were recorded.
 pub(super) fn catalogue(check: &mut Check<'_>) -> Option<Catalogue> {
     let tables = check.tables(TABLES.setting)?;
-    if tables.len() > CATALOGUE_MAX {
-        check.problem(TABLES.setting, format!("holds more than {CATALOGUE_MAX} scopes"));
-        return None;
-    }
     let mut scopes = Some(Vec::new());
     for (place, members) in tables.into_iter().enumerate() {
         let mut table = Table::new(TABLES, members, place + 1, check);

@@ -117,18 +117,16 @@ pub(in crate::console) fn asked_of_plan(form: &mut Form) -> Option<PlanCredits> 
 
 /// The top-up that a form asks for, and the reason.
 pub(in crate::console) fn top_up(form: &mut Form) -> (Option<TopUp>, Option<ChangeReason>) {
-    let operation = form.text("operation").and_then(TopUpOperation::of);
-    if operation.is_none() {
-        form.problem("operation", "must be add or set");
-    }
-    if form.text("amount").is_none() {
-        form.problem("amount", InvalidCredits::Amount.to_string());
+    for (name, missing) in [("operation", InvalidCredits::Operation), ("amount", InvalidCredits::Amount)] {
+        if form.text(name).is_none() {
+            form.problem(name, missing.to_string());
+        }
     }
     let read = |operation: TopUpOperation, text: &str| {
         let number: u64 = text.parse().map_err(|_| InvalidCredits::Amount)?;
         operation.with(number)
     };
-    let top_up = operation.and_then(|operation| {
+    let top_up = form.parsed("operation").and_then(|operation| {
         form.read("amount", |text| read(operation, text).map_err(|error: InvalidCredits| error.to_string()))
     });
     (top_up, form.parsed("reason"))

@@ -6,7 +6,7 @@
 //! - `change`: what is done to one key, `selected`: to several
 //! - `fields`: what the forms of keys send; `expiry`, `scopes`: what they offer
 //! - `rotation`: whether the predecessor of a key can be ended
-//! - `view`: keys as pages show them
+//! - `view`: keys as pages show them; `sparkline`: their uses as a drawing
 
 mod change;
 mod create;

@@ -204,6 +204,8 @@ pub enum KeyState {
 impl KeyState {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Active, Self::Disabled, Self::Expired, Self::Revoked];
+    /// Every state from which a key can be revoked.
+    pub const LIVING: [Self; 3] = [Self::Active, Self::Disabled, Self::Expired];
 
     /// The word in responses and filters.
     pub fn as_str(self) -> &'static str {
@@ -213,6 +215,11 @@ impl KeyState {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
         }
+    }
+
+    /// The state with this name.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 

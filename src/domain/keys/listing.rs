@@ -1,10 +1,12 @@
 //! Lists: filters, orders and pages.
 //!
 //! - `cursor`: where a list goes on, as text
+//! - `filter`: which keys a list has
 //! - `owners`: lists of owners
 //! - `words`: what conditions are called in queries
 
 pub mod cursor;
+mod filter;
 mod owners;
 pub mod words;
 
@@ -13,84 +15,16 @@ use std::str::FromStr;
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 use uuid::Uuid;
 
-pub use self::owners::{KeyCounts, OwnerDisabled, OwnerFilter, OwnerStanding};
-use crate::domain::{
-    api_key::{Environment, KeyId},
-    audit::{Action, Actor},
-    key_record::{KeyState, ManagedKey},
-    owner::Owner,
-    scope::Scope,
-    text::{KeyName, SearchText},
+pub use self::{
+    filter::KeyFilter,
+    owners::{KeyCounts, OwnerDisabled, OwnerFilter, OwnerStanding},
 };
-
-/// A filter for keys. Conditions that are `None` or empty match every key.
-#[derive(Clone, Debug, Default)]
-pub struct KeyFilter {
-    /// Keys of this owner.
-    pub owner: Option<Owner>,
-    /// Keys in one of these states.
-    pub states: Vec<KeyState>,
-    /// Keys of this environment.
-    pub environment: Option<Environment>,
-    /// Keys with exactly this name.
-    pub name: Option<KeyName>,
-    /// Keys whose name or description contains this text, case-insensitively.
-    pub search: Option<SearchText>,
-    /// Keys whose metadata has this member with this value.
-    pub tag: Option<KeyTag>,
-    /// Keys with this scope.
-    pub scope: Option<Scope>,
-    /// Keys that expire before this instant.
-    pub expiring_before: Option<OffsetDateTime>,
-    /// Keys created at or after this instant.
-    pub created_since: Option<OffsetDateTime>,
-    /// Keys created before this instant and not used since.
-    pub unused_since: Option<OffsetDateTime>,
-    /// Keys used at or after this instant.
-    pub used_since: Option<OffsetDateTime>,
-    /// Keys without an expiry.
-    pub never_expires: bool,
-    /// Keys whose use something bounds (`true`), or nothing: neither a limit nor credits, of their own, of their owner, or
-    /// of the owner's plan.
-    pub limited: Option<bool>,
-    /// Keys that were revoked because they leaked (`true`), or others. A reason that has `leak` in it says so.
-    pub leaked: Option<bool>,
-}
-
-impl KeyFilter {
-    /// Whether the filter has a condition besides the owner.
-    pub fn narrows(&self) -> bool {
-        let Self {
-            owner: _,
-            states,
-            environment,
-            name,
-            search,
-            tag,
-            scope,
-            expiring_before,
-            created_since,
-            unused_since,
-            used_since,
-            never_expires,
-            limited,
-            leaked,
-        } = self;
-        !states.is_empty()
-            || environment.is_some()
-            || name.is_some()
-            || search.is_some()
-            || tag.is_some()
-            || scope.is_some()
-            || expiring_before.is_some()
-            || created_since.is_some()
-            || unused_since.is_some()
-            || used_since.is_some()
-            || *never_expires
-            || limited.is_some()
-            || leaked.is_some()
-    }
-}
+use crate::domain::{
+    api_key::KeyId,
+    audit::{Action, Actor},
+    key_record::ManagedKey,
+    owner::Owner,
+};
 
 /// The property that a list of keys is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! The windows of limits. Every window has a fixed place in time, so that all replicas and the database agree on it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use time::{Date, Month as CalendarMonth, OffsetDateTime, Time};
+
+use crate::domain::timestamp;
 
 /// The longest window of a fixed length: 31 days.
 pub const WINDOW_MAX_SECONDS: u32 = 31 * DAY;
@@ -74,17 +76,10 @@ impl fmt::Display for Window {
         match *self {
             Self::Day => formatter.write_str("day"),
             Self::Month => formatter.write_str("month"),
-            Self::Seconds(seconds) => {
-                let unit = UNITS.into_iter().find(|(_, length)| seconds.is_multiple_of(*length));
-                let (letter, length) = unit.unwrap_or(('s', 1));
-                write!(formatter, "{}{letter}", seconds / length)
-            }
+            Self::Seconds(seconds) => formatter.write_str(&timestamp::span(Duration::from_secs(seconds.into()))),
         }
     }
 }
-
-/// Largest first.
-const UNITS: [(char, u32); 4] = [('d', DAY), ('h', 3600), ('m', 60), ('s', 1)];
 
 impl FromStr for Window {
     type Err = InvalidWindow;
@@ -95,19 +90,10 @@ impl FromStr for Window {
             "month" => return Ok(Self::Month),
             _ => {}
         }
-        let (number, length) = UNITS
-            .into_iter()
-            .find_map(|(letter, length)| Some((text.strip_suffix(letter)?, length)))
-            .ok_or(InvalidWindow)?;
-        // `parse` would take a sign, and leading zeros.
-        if number.starts_with('0') || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(InvalidWindow);
-        }
-        let number: u32 = number.parse().map_err(|_| InvalidWindow)?;
-        match number.checked_mul(length) {
-            Some(seconds) if (1..=WINDOW_MAX_SECONDS).contains(&seconds) => Ok(Self::Seconds(seconds)),
-            _ => Err(InvalidWindow),
-        }
+        // Other spans may have leading zeros.
+        let span = timestamp::parse_span(text).ok().filter(|_| !text.starts_with('0'));
+        let seconds = span.and_then(|span| u32::try_from(span.as_secs()).ok());
+        seconds.filter(|seconds| *seconds <= WINDOW_MAX_SECONDS).map(Self::Seconds).ok_or(InvalidWindow)
     }
 }
 

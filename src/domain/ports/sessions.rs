@@ -11,12 +11,12 @@ use crate::domain::{
     audit::Author,
     listing::{Listed, Page},
     owner::Owner,
-    session::{HandOver, NewHandOver, NewSession, Person, Session},
+    session::{HandOver, NewSession, Person, Session},
 };
 
 /// The store of sessions of people who have signed in.
 #[async_trait]
-pub trait SessionStore: Send + Sync {
+pub trait SessionStore: HandOverStore {
     /// Begins a session of somebody who has signed in, now by the store's clock. It is on disk when this returns. Of a person
     /// who has more than `most` of these, the oldest end.
     ///
@@ -24,9 +24,9 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`] if it may not have begun.
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
 
-    /// The session with this hash, unless it has ended, was idle for longer than `idle`, or is from before the instant at
-    /// which its person's tokens were revoked, or began with a link and its owner is disabled. The read happens in a transaction that begins after the call, on a server
-    /// that was still the primary afterwards. The use is recorded at most once a minute.
+    /// The session with this hash, unless it has ended; was idle for longer than `idle`; began before its person's tokens were
+    /// revoked; or began with a link and its owner is disabled. The read happens in a transaction that begins after the call,
+    /// on a server that was still the primary afterwards. The use is recorded at most once a minute.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -69,21 +69,34 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`] if they may not have ended.
     async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError>;
 
-    /// Makes a link, which works from now on by the store's clock, and returns until when; `None` if its owner is disabled.
+    /// Deletes at most `most` sessions that have lasted as long as any may, and as many links that don't work any more. Returns
+    /// how many of both.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have been deleted.
+    async fn forget_ended(&self, most: u32) -> Result<u64, StoreError>;
+}
+
+/// The store of links with which products hand their customers over.
+#[async_trait]
+pub trait HandOverStore: Send + Sync {
+    /// Makes a link to a session of at most this length. It works from now on by the store's clock. Returns until when; `None`
+    /// if its owner is disabled.
     /// Of a person for whom there are more than `most`, the oldest end. The audit has it when this returns.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been made.
     async fn offer_session(
         &self,
-        hand_over: &NewHandOver,
+        hand_over: &HandOver,
+        lasts: Duration,
         hash: &[u8; 32],
         most: u32,
         author: &Author,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
     /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, and no tokens of its
-    /// person were revoked since it was made. Read as [`find_session`](Self::find_session) does.
+    /// person were revoked since it was made. Read as [`find_session`](SessionStore::find_session) does.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -93,20 +106,8 @@ pub trait SessionStore: Send + Sync {
     /// replicas. Returns who has it.
     ///
     /// # Errors
-    /// [`StoreError`] if it may not have begun. Then it may have, too, and the link does not work any more.
+    /// [`StoreError`] if it may not have begun. It may have begun nevertheless; then the link is used up.
     async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError>;
-
-    /// Deletes at most `most` sessions that have lasted as long as any may. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they may not have been deleted.
-    async fn forget_sessions(&self, most: u32) -> Result<u64, StoreError>;
-
-    /// Deletes at most `most` links that don't work any more. Returns how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they may not have been deleted.
-    async fn forget_hand_overs(&self, most: u32) -> Result<u64, StoreError>;
 }
 
 /// A session that begins with a link.

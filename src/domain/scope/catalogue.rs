@@ -64,7 +64,7 @@ impl Catalogue {
     }
 
     /// Whether this scope is described.
-    pub fn describes(&self, scope: &str) -> bool {
+    fn describes(&self, scope: &str) -> bool {
         self.0.iter().any(|described| described.scope.as_str() == scope)
     }
 

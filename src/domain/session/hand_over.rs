@@ -1,12 +1,15 @@
 //! Links with which a product hands its customers over to the console: each opens one session, once, within a minute.
 
-use std::{str::FromStr, time::Duration};
+use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
 use super::{Person, Random256};
 
 /// How long a link works: long enough for a redirect on a slow connection and a click, and too short for a link that leaks
 /// into a log to be worth much.
 pub const HAND_OVER_LASTS: Duration = Duration::from_secs(60);
+/// How long a session that is handed over may last at most, in seconds: what is shorter is not worth a click, and what is longer
+/// a sign-in is for.
+pub const HANDED_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 /// The maximum length of an address to return to, in bytes.
 pub const RETURN_ADDRESS_MAX_BYTES: usize = 1024;
 
@@ -35,18 +38,7 @@ impl HandOverSecret {
     }
 }
 
-/// A link that is about to be made.
-#[derive(Clone, Debug)]
-pub struct NewHandOver {
-    /// Who is to get the session.
-    pub person: Person,
-    /// Where they come from, and go back to.
-    pub return_to: Option<ReturnAddress>,
-    /// How long the session lasts at most.
-    pub lasts: Duration,
-}
-
-/// A link that works.
+/// Whom a link hands over.
 #[derive(Clone, Debug)]
 pub struct HandOver {
     /// Who is to get the session.
@@ -69,7 +61,7 @@ pub struct ReturnAddress(Box<str>);
 
 /// The text is no address to return to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be https:// with a host and a path, in ASCII, at most {RETURN_ADDRESS_MAX_BYTES} bytes")]
+#[error("must be an https:// address in ASCII, at most {RETURN_ADDRESS_MAX_BYTES} bytes")]
 pub struct InvalidReturnAddress;
 
 impl ReturnAddress {
@@ -92,7 +84,7 @@ impl FromStr for ReturnAddress {
         let address = Self(text.into());
         let host = address.host();
         let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.parse::<u16>().is_ok() => name,
+            Some((name, port)) if is_port(port) => name,
             _ => host,
         };
         let is_local = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
@@ -106,6 +98,11 @@ impl FromStr for ReturnAddress {
     }
 }
 
+/// From 1 to 65535, without what `parse` would take besides: a sign, and leading zeros.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.parse::<u16>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +114,7 @@ mod tests {
             ("https://app.example.com", "app.example.com"),
             ("https://app.example.com:8443/settings/keys?tab=1#list", "app.example.com:8443"),
             ("https://app.example.com?x", "app.example.com"),
+            ("https://app.example.com:65535", "app.example.com:65535"),
             ("http://localhost:8080/", "localhost:8080"),
             ("http://127.0.0.1", "127.0.0.1"),
             ("http://[::1]:3000/x", "[::1]:3000"),
@@ -136,6 +134,11 @@ mod tests {
             "https:///x",
             "https://user@app.example.com",
             "https://app.example.com\\@evil.example",
+            "https://app.example.com:",
+            "https://app.example.com:0",
+            "https://app.example.com:+80",
+            "https://app.example.com:080",
+            "https://app.example.com:65536",
             "https://app.example.com/ x",
             "https://app.example.com/\"x",
             "https://äpp.example",

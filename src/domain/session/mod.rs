@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::hand_over::{
-    HAND_OVER_LASTS, HandOver, HandOverSecret, HandedOver, InvalidReturnAddress, NewHandOver, RETURN_ADDRESS_MAX_BYTES,
-    ReturnAddress,
+    HAND_OVER_LASTS, HANDED_OVER_SECONDS, HandOver, HandOverSecret, HandedOver, InvalidReturnAddress,
+    RETURN_ADDRESS_MAX_BYTES, ReturnAddress,
 };
 use crate::domain::{audit::Actor, owner::Owner, scope::Scopes, secret::SecretString};
 

@@ -7,6 +7,8 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, m
 
 /// The longest span that can be asked for: a hundred years, in seconds.
 pub const SECONDS_MAX: u64 = 100 * 365 * 86_400;
+/// The units of spans in seconds, largest first.
+const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// The text is not an RFC 3339 timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,14 +47,13 @@ pub fn write(instant: OffsetDateTime) -> String {
 /// Writes a span as settings are written: in the largest unit of which it is a whole number, such as `365d` or `90m`. What is
 /// finer than a millisecond is cut off.
 pub fn span(span: Duration) -> String {
-    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     let millis = span.as_millis();
     if millis == 0 {
         return "0s".to_owned();
     }
-    let whole = UNITS.into_iter().find(|(unit, _)| millis.is_multiple_of(*unit));
-    let (unit, name) = whole.unwrap_or((1, "ms"));
-    format!("{}{name}", millis / unit)
+    let mut units = UNITS.into_iter().map(|(unit, seconds)| (unit, u128::from(seconds) * 1000));
+    let (unit, length) = units.find(|(_, length)| millis.is_multiple_of(*length)).unwrap_or(("ms", 1));
+    format!("{}{unit}", millis / length)
 }
 
 /// Reads what [`span`] has written, if it is whole seconds.
@@ -60,11 +61,11 @@ pub fn span(span: Duration) -> String {
 /// # Errors
 /// [`InvalidSpan`].
 pub fn parse_span(text: &str) -> Result<Duration, InvalidSpan> {
-    const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
-    let (number, unit) =
-        UNITS.into_iter().find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, unit))).ok_or(InvalidSpan)?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(unit));
+    let mut units = UNITS.into_iter();
+    let (number, length) =
+        units.find_map(|(unit, length)| Some((text.strip_suffix(unit)?, length))).ok_or(InvalidSpan)?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(length));
     seconds.filter(|seconds| *seconds <= SECONDS_MAX).map(Duration::from_secs).ok_or(InvalidSpan)
 }
 

@@ -74,7 +74,6 @@ statements! {
     OfferSession = "offer_session",
     FindHandOver = "find_hand_over",
     AcceptHandOver = "accept_hand_over",
-    ForgetHandOvers = "forget_hand_overs",
     Sample = "sample",
     Examine = "examine",
 }

@@ -15,7 +15,6 @@ use crate::{
         services::{Services, read_failed, unavailable},
         wire::{
             failure::{Answer, Reason},
-            owner_id,
             request::{
                 bodies::{BULK_REVOCATION, CONDITIONS},
                 fields::{Fields, Read, boolean, invalid, list, parsed, text},
@@ -24,11 +23,10 @@ use crate::{
     },
     auth::lifecycle::Caller,
     domain::{
-        escape::escaped,
         key_record::KeyState,
+        ledger::Reach,
         listing::{KeyFilter, words},
         text::ChangeReason,
-        timestamp,
     },
     telemetry::outage::millis,
 };
@@ -76,7 +74,7 @@ pub(crate) async fn revoke_in_bulk(
         let answer = WouldBeRevoked { dry_run: true, would_be_revoked };
         return Ok(HttpResponse::Ok().json(answer));
     }
-    let description = describe(&filter);
+    let description = filter.to_string();
     let revoked = services.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
     let revoked = revoked.map_err(unavailable(&request, "revoke keys"))?;
     let confirmation = Confirmation::new(&revoked.propagated);
@@ -113,8 +111,7 @@ pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection
     };
     let reason = fields.take("reason", parsed);
     let dry_run = fields.take("dryRun", boolean).unwrap_or(false);
-    let has_condition = filter.owner.is_some() || filter.narrows();
-    if !has_condition && fields.are_sound() {
+    if !filter.has_condition(&Reach::Any) && fields.are_sound() {
         fields.problem("owner", "required", "name an owner, or another condition");
     }
     fields.finish(Some(Selection { filter, reason, dry_run }))
@@ -123,8 +120,8 @@ pub(crate) fn selection(request: &HttpRequest, body: &Bytes) -> Result<Selection
 /// One state, several with commas between, or a list of them. Keys that are revoked already can't be revoked.
 fn states(value: Value) -> Read<Vec<KeyState>> {
     let state = |word: &str| {
-        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word && *state != KeyState::Revoked);
-        known.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)
+        let living = KeyState::of(word).filter(|state| *state != KeyState::Revoked);
+        living.map_or_else(|| invalid("invalid", "active, disabled or expired"), Ok)
     };
     match value {
         // An empty list would be no condition, and would revoke keys of every state.
@@ -137,44 +134,4 @@ fn states(value: Value) -> Read<Vec<KeyState>> {
 /// A word of a list's query.
 fn word<T>(value: Value, read: fn(&str) -> Result<T, String>) -> Read<T> {
     read(&text(value)?).or_else(|detail| invalid("invalid", detail))
-}
-
-/// The conditions for the log, in the form of a list's query.
-fn describe(filter: &KeyFilter) -> String {
-    let KeyFilter {
-        owner,
-        states,
-        environment,
-        name,
-        search,
-        tag,
-        scope,
-        expiring_before,
-        created_since,
-        unused_since,
-        used_since,
-        never_expires,
-        limited,
-        leaked,
-    } = filter;
-    let yes_or_no = |yes: &bool| words::YES_OR_NO[usize::from(!yes)].to_owned();
-    let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
-    let all = [
-        ("owner", owner.as_ref().map(owner_id::write)),
-        ("state", (!states.is_empty()).then(|| states.join(","))),
-        ("environment", environment.map(|environment| environment.as_str().to_owned())),
-        ("name", name.as_ref().map(|name| name.as_str().to_owned())),
-        ("search", search.as_ref().map(|text| text.as_str().to_owned())),
-        ("tag", tag.as_ref().map(|tag| format!("{}:{}", tag.name, tag.value))),
-        ("scope", scope.as_ref().map(ToString::to_string)),
-        ("expiringBefore", expiring_before.map(timestamp::write)),
-        ("createdSince", created_since.map(timestamp::write)),
-        ("unusedSince", unused_since.map(timestamp::write)),
-        ("usedSince", used_since.map(timestamp::write)),
-        ("expires", never_expires.then(|| words::NEVER.to_owned())),
-        ("limited", limited.as_ref().map(yes_or_no)),
-        ("leaked", leaked.as_ref().map(yes_or_no)),
-    ];
-    let given = all.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(&value?))));
-    given.collect::<Vec<_>>().join("&")
 }

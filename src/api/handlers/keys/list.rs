@@ -122,6 +122,5 @@ fn filter(parameters: &mut Parameters) -> KeyFilter {
 }
 
 fn state(word: &str) -> Result<KeyState, String> {
-    let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
-    known.ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
+    KeyState::of(word).ok_or_else(|| "active, disabled, expired, revoked, or several with commas between".to_owned())
 }

@@ -12,7 +12,7 @@ use crate::{
         failure::{FieldError, Reason},
         owner_id,
         request::{
-            bodies::{KEY_PATCH, NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION, SECONDS_MAX},
+            bodies::{KEY_PATCH, NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION},
             fields::{Fields, Read, boolean, invalid, list, object, parsed, text, whole_number},
         },
     },
@@ -23,7 +23,7 @@ use crate::{
         network,
         owner::{self, Owner},
         scope::{SCOPES_MAX, Scopes},
-        timestamp,
+        timestamp::{self, SECONDS_MAX},
     },
 };
 

@@ -186,7 +186,7 @@ fn violation(violation: Violation) -> FieldError {
             FieldError::of_field("/scopes", "scope_not_held", detail)
         }
         Violation::UnknownScope(scope) => {
-            let detail = format!("there is no scope {scope} here: GET /v1/scopes lists those that there are");
+            let detail = format!("unknown scope {scope}; see GET /v1/scopes");
             FieldError::of_field("/scopes", "unknown_scope", detail)
         }
         Violation::ScopeNotForKeys(scope) => {

@@ -1,29 +1,30 @@
 //! The fields of request bodies, with the schemas of their values. Readers take these fields and no others, and the OpenAPI
 //! document is made from them, with the limits that the readers apply.
+//!
+//! - `hand_over`: of a request to hand somebody over to the console
+//! - `plans`: of plans
 
-use std::ops::RangeInclusive;
+mod hand_over;
+mod plans;
 
 use serde_json::{Value, json};
 
-use super::schema::{NO_NUL, instant, line, owner_id, plan_name, reference, several, usage_tag};
+pub(crate) use self::{
+    hand_over::HAND_OVER,
+    plans::{OWNER_PLAN, PLAN, PLAN_CREDITS},
+};
+use super::schema::{NO_NUL, instant, line, owner_id, reference, several, usage_tag};
 use crate::domain::{
-    api_key::Environment,
     key_record::{ALLOWED_IPS_MAX, KeyState},
-    limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval},
+    limits::{AMOUNT_MAX, LIMIT_NAME_MAX_BYTES, LIMITS_MAX, OnOutage, RefillInterval, TopUpOperation},
     listing::words::{NEVER, YES_OR_NO},
     owner::IDENTIFIER_MAX_BYTES,
-    plan::PLAN_KEYS_MAX,
     role::Role,
     scope::{SCOPE_MAX_BYTES, SCOPES_MAX},
-    session::RETURN_ADDRESS_MAX_BYTES,
     text::{DESCRIPTION_MAX, NAME_MAX, REASON_MAX},
+    timestamp::SECONDS_MAX,
 };
 
-/// The maximum of a lifetime or grace period in seconds: a hundred years.
-pub use crate::domain::timestamp::SECONDS_MAX;
-/// How long a session that is handed over may be asked to last, in seconds: what is shorter is not worth a click, and no
-/// configuration allows longer ones.
-pub(crate) const HAND_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 /// The maximum number of keys that one request checks.
 pub(crate) const CHECKS_MAX: usize = 100;
 
@@ -57,46 +58,6 @@ pub(crate) const OWNER_MEMBERS: Body = &[&[
 /// One of several checks within a body.
 pub(crate) const CHECK: Body = &[ONE_CHECK];
 
-pub(crate) const PLAN: Body = &[&[
-    ("description", || or_null(line(DESCRIPTION_MAX))),
-    ("limits", || described(list_of_limits(&["array", "null"]), "The limits that all keys of an owner share.")),
-    ("credits", || {
-        let about = "What an owner gets who is put on the plan and has no credits of their own.";
-        json!({ "anyOf": [reference("PlanCreditsToSet"), { "type": "null" }], "description": about })
-    }),
-    ("maxKeys", || {
-        let about = "The most keys of an owner that are neither revoked nor expired.";
-        or_null(json!({ "type": "integer", "minimum": 1, "maximum": PLAN_KEYS_MAX, "description": about }))
-    }),
-    ("maxLifetime", || seconds(1, "The longest lifetime of a key, in seconds.")),
-    ("scopes", || described(scopes(), "The scopes that keys may be given; without the member, any.")),
-    ("environments", || {
-        let about = "The environments of keys; without the member, any.";
-        json!({
-            "type": ["array", "null"],
-            "minItems": 1,
-            "maxItems": Environment::ALL.len(),
-            "items": reference("Environment"),
-            "description": about,
-        })
-    }),
-]];
-/// Credits within a plan.
-pub(crate) const PLAN_CREDITS: Body = &[&[
-    ("amount", || {
-        let about = "The balance that an owner begins with.";
-        json!({ "type": "integer", "minimum": 0, "maximum": AMOUNT_MAX, "description": about })
-    }),
-    ("max", || or_null(amount("A refill adds nothing beyond this."))),
-    ("refill", || {
-        let about = "What is added again and again.";
-        json!({ "anyOf": [reference("RefillToSet"), { "type": "null" }], "description": about })
-    }),
-]];
-pub(crate) const OWNER_PLAN: Body = &[&[("plan", || {
-    let about = "The name of the plan. `null` takes the owner off any plan, until a token claims one.";
-    or_null(described(plan_name(), about))
-})]];
 pub(crate) const OWNER_LIMITS: Body = &[&[
     ("limits", || list_of_limits(&["array"])),
     ("credits", || {
@@ -131,39 +92,11 @@ pub(crate) const REFILL: Body = &[&[
         or_null(json!({ "type": "integer", "minimum": 1, "maximum": 31, "description": about }))
     }),
 ]];
-pub(crate) const HAND_OVER: Body = &[
-    OWNER,
-    &[
-        ("person", || {
-            let about = "Who acts, by the `sub` of their tokens, if the owner is an organisation. By default, the owner's \
-                         subject. Revoking the tokens of this subject ends the session.";
-            identifier(1, about)
-        }),
-        ("name", || or_null(described(line(NAME_MAX), "What the pages call them."))),
-        ("scopes", || {
-            let about = "The scopes that they have, and can give to keys. Without the member, they can give any, as their \
-                         tokens could; none if the tokens of their issuer list all scopes.";
-            described(scopes(), about)
-        }),
-        ("returnTo", || {
-            let about = "Where they come from: the pages have a link back there. `https://` with a host and a path.";
-            let pattern = "^https://[0-9A-Za-z.-]+(:[0-9]{1,4})?([/?#][!#-;=?-Z\\[\\]_a-z~]*)?$";
-            let longest = RETURN_ADDRESS_MAX_BYTES;
-            or_null(json!({ "type": "string", "maxLength": longest, "pattern": pattern, "description": about }))
-        }),
-        ("lifetime", || {
-            let about = "How long the session lasts at most, in seconds. The setting `console.handed_over_max` is the default, and \
-                         shortens what is longer.";
-            let (shortest, longest) = HAND_OVER_SECONDS.into_inner();
-            or_null(json!({ "type": "integer", "minimum": shortest, "maximum": longest, "description": about }))
-        }),
-    ],
-];
 pub(crate) const TOP_UP: Body = &[
     &[
         ("operation", || {
             let about = "`add` to the balance, or `set` it. Setting voids what replicas have of the earlier balance.";
-            json!({ "enum": ["add", "set"], "description": about })
+            json!({ "enum": TopUpOperation::WORDS, "description": about })
         }),
         (
             "amount",
@@ -312,8 +245,7 @@ fn identifier(shortest: usize, about: &str) -> Value {
 
 /// One state, several with commas between, or a list of them.
 fn state() -> Value {
-    let states: Vec<_> = KeyState::ALL.iter().filter(|state| **state != KeyState::Revoked).collect();
-    let states: Vec<_> = states.into_iter().map(|state| state.as_str()).collect();
+    let states = KeyState::LIVING.map(KeyState::as_str);
     let one = json!({ "type": "string", "enum": states });
     json!({
         "anyOf": [

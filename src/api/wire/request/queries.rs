@@ -63,15 +63,11 @@ pub(crate) const OF_KEYS: &[Parameter] = &[
     ("expires", "Only keys that never expire.", || json!({ "type": "string", "enum": [NEVER] })),
     (
         "limited",
-        "Only keys whose use something bounds, or nothing (`no`): neither a limit nor credits, of the key, of its owner, or \
-         of the owner's plan.",
+        "`yes`: only keys with a limit or credits, of their own, of their owner or of the owner's plan; `no`: only keys \
+         without any.",
         yes_or_no,
     ),
-    (
-        "leaked",
-        "Only keys that were revoked because they leaked, or all others (`no`). A reason that contains `leak` says so.",
-        yes_or_no,
-    ),
+    ("leaked", "`yes`: only keys that were revoked with a reason that contains `leak`; `no`: all others.", yes_or_no),
 ];
 
 /// The parameters of event lists; administrators' lists also take [`OF_AN_OWNER`].

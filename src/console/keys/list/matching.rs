@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::{
     super::view::KeyView,
     first_keys,
-    selection::{Chosen, is_narrow, selection},
+    selection::{Chosen, selection},
 };
 use crate::{
     console::{
@@ -27,7 +27,6 @@ use crate::{
         texts::EN,
     },
     domain::{
-        escape::escaped,
         key_record::KeyState,
         ledger::Reach,
         listing::{KeyFilter, KeyOrder},
@@ -72,7 +71,7 @@ pub(in crate::console) async fn revoke_matching(
     let reason = form.parsed("reason");
     form.refuse_problems()?;
     // A forgotten condition must not revoke every key.
-    if !is_narrow(&filter, &caller.reach) {
+    if !filter.has_condition(&caller.reach) {
         return Err(Fault::Refused(EN.no_condition.to_owned()));
     }
     visitor.demand_fresh()?;
@@ -86,12 +85,9 @@ pub(in crate::console) async fn revoke_matching(
     // Whoever has seen other keys has not confirmed these.
     let confirmed = form.text("confirmed");
     if confirmed.is_some_and(|seen| seen == count.to_string()) {
-        let (asked, reach) = (filter.clone(), caller.reach.clone());
+        let conditions = filter.to_string();
         let revoked = console.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
         let revoked = revoked.map_err(|error| Fault::outage(&request, &error))?;
-        let chosen = Chosen::of(&form, &asked, &reach);
-        let conditions: Vec<_> = chosen.given().map(|one| format!("{}={}", one.name, escaped(&one.value))).collect();
-        let conditions = conditions.join("&");
         let ((replicas_confirmed, replicas_expired), took) = (revoked.propagated.replicas(), revoked.propagated.took);
         let (count, filter, took_ms) = (revoked.count, conditions.as_str(), millis(took));
         console.gate.host.in_request(&request, &mut || {

@@ -50,7 +50,7 @@ impl Chosen {
         let chosen = |(name, label)| Condition { name, label, value: form.shown(name) };
         Self {
             values: CONDITIONS.into_iter().map(chosen).collect(),
-            is_narrow: is_narrow(filter, reach) || form.complaint().is_some(),
+            is_narrow: filter.has_condition(reach) || form.complaint().is_some(),
         }
     }
 
@@ -65,19 +65,11 @@ impl Chosen {
     }
 }
 
-/// Whether a filter has a condition besides the reach of whoever asks.
-pub(super) fn is_narrow(filter: &KeyFilter, reach: &Reach) -> bool {
-    filter.narrows() || (*reach == Reach::Any && filter.owner.is_some())
-}
-
 /// The keys that a query selects, and their order. Conditions that make no sense are problems of the form.
 pub(in crate::console) fn selection(form: &mut Form, reach: &Reach, now: OffsetDateTime) -> (KeyFilter, KeyOrder) {
     let owner = form.owner(reach);
     let order = form.parsed("sort").filter(|order: &KeyOrder| order.is_possible(owner.as_ref()));
-    let state = form.read("state", |word| {
-        let known = KeyState::ALL.into_iter().find(|state| state.as_str() == word);
-        known.ok_or_else(|| EN.no_such_state.to_owned())
-    });
+    let state = form.read("state", |word| KeyState::of(word).ok_or_else(|| EN.no_such_state.to_owned()));
     let days = |form: &mut Form, name| {
         let read = |text: &str| text.parse::<u16>().map_err(|_| EN.no_days.to_owned());
         form.read(name, read).map(|days| Duration::days(days.into()))

@@ -1,5 +1,7 @@
 //! Amounts of credits as requests, options and forms have them.
 
+use std::str::FromStr;
+
 use crate::domain::limits::AMOUNT_MAX;
 
 /// Credits are invalid.
@@ -11,6 +13,9 @@ pub enum InvalidCredits {
     /// A balance.
     #[error("must be a whole number from 0 to {AMOUNT_MAX}")]
     Balance,
+    /// What a top-up does.
+    #[error("must be add or set")]
+    Operation,
     /// The interval.
     #[error("must be daily or monthly")]
     Interval,
@@ -57,14 +62,8 @@ pub enum TopUpOperation {
 }
 
 impl TopUpOperation {
-    /// The operation with this name.
-    pub fn of(word: &str) -> Option<Self> {
-        match word {
-            "add" => Some(Self::Add),
-            "set" => Some(Self::Set),
-            _ => None,
-        }
-    }
+    /// Every valid text of an operation.
+    pub const WORDS: [&'static str; 2] = ["add", "set"];
 
     /// The top-up with this balance or amount.
     ///
@@ -78,18 +77,31 @@ impl TopUpOperation {
     }
 }
 
+impl FromStr for TopUpOperation {
+    type Err = InvalidCredits;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCredits> {
+        let [add, set] = Self::WORDS;
+        match text {
+            text if text == add => Ok(Self::Add),
+            text if text == set => Ok(Self::Set),
+            _ => Err(InvalidCredits::Operation),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_balance_is_set_to_nothing_but_nothing_is_added_to_none() {
-        let of = |word, number| TopUpOperation::of(word).map(|operation| operation.with(number));
-        assert_eq!(of("set", 0), Some(Ok(TopUp::Set(0))));
-        assert_eq!(of("add", 0), Some(Err(InvalidCredits::Amount)));
-        assert_eq!(of("add", AMOUNT_MAX), Some(Ok(TopUp::Add(AMOUNT_MAX))));
-        assert_eq!(of("add", AMOUNT_MAX + 1), Some(Err(InvalidCredits::Amount)));
-        assert_eq!(of("set", AMOUNT_MAX + 1), Some(Err(InvalidCredits::Balance)));
-        assert_eq!(of("Add", 1), None);
+        let of = |word: &str, number| word.parse::<TopUpOperation>().and_then(|operation| operation.with(number));
+        assert_eq!(of("set", 0), Ok(TopUp::Set(0)));
+        assert_eq!(of("add", 0), Err(InvalidCredits::Amount));
+        assert_eq!(of("add", AMOUNT_MAX), Ok(TopUp::Add(AMOUNT_MAX)));
+        assert_eq!(of("add", AMOUNT_MAX + 1), Err(InvalidCredits::Amount));
+        assert_eq!(of("set", AMOUNT_MAX + 1), Err(InvalidCredits::Balance));
+        assert_eq!(of("Add", 1), Err(InvalidCredits::Operation));
     }
 }

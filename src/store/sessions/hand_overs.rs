@@ -1,0 +1,161 @@
+//! Links with which a product hands its customers over to the console.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ipnet::IpNet;
+use serde_json::{Map, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::{keep_newest, rows::LinkRow};
+use crate::{
+    domain::{
+        audit::{Action, Author},
+        ledger::Event,
+        owner::Owner,
+        ports::{
+            StoreError,
+            sessions::{Accepted, HandOverStore},
+        },
+        session::{HAND_OVER_LASTS, HandOver, Person},
+    },
+    store::{Statement, Store, ledger::audit, rows::interval},
+};
+
+/// What makes a link work, besides its secret.
+macro_rules! of_links_that_work {
+    ($before:literal, $after:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            LinkRow,
+            $before + " console_hand_overs AS link
+               WHERE secret_hash = $1 AND expires_at > now()
+                   AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
+                                   WHERE disabled.issuer = link.issuer AND disabled.subject = link.subject)
+                   AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
+                                   WHERE ends.record_id = token_record('subject', link.issuer, link.person)
+                                       AND ends.not_before > link.created_at)" + $after,
+            $($argument),+
+        )
+    };
+}
+
+#[async_trait]
+impl HandOverStore for Store {
+    async fn offer_session(
+        &self,
+        hand_over: &HandOver,
+        lasts: Duration,
+        hash: &[u8; 32],
+        most: u32,
+        author: &Author,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let HandOver { person, return_to } = hand_over;
+        let owner = &person.owner;
+        let work = async {
+            // Not one of the connections for administrators: backends may ask for many links.
+            let mut connection = self.requests.acquire().await?;
+            connection.begin().await?;
+            let transaction = &mut *connection;
+            if is_disabled(transaction, owner).await? {
+                return Ok(None);
+            }
+            let scopes: Vec<String> = person.scopes.iter().map(str::to_owned).collect();
+            let query = sqlx::query!(
+                "INSERT INTO console_hand_overs (secret_hash, issuer, subject, person, name, scopes, scope_bearing, return_to, lasts,
+                                                 created_at, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10::interval)
+                 RETURNING created_at, expires_at",
+                &hash[..],
+                &*owner.issuer,
+                &*owner.subject,
+                &*person.subject,
+                person.name.as_deref(),
+                &scopes,
+                person.scope_bearing,
+                return_to.as_ref().map(|address| address.as_str()),
+                interval(lasts),
+                interval(HAND_OVER_LASTS),
+            );
+            let made = query.fetch_one(&mut *transaction).await?;
+            let oldest = sqlx::query!(
+                "DELETE FROM console_hand_overs WHERE secret_hash IN
+                     (SELECT secret_hash FROM console_hand_overs WHERE issuer = $1 AND person = $2
+                      ORDER BY created_at DESC, secret_hash OFFSET $3)",
+                &*owner.issuer,
+                &*person.subject,
+                i64::from(most),
+            );
+            oldest.execute(&mut *transaction).await?;
+            let mut details = Map::from_iter([
+                ("person".to_owned(), json!(&*person.subject)),
+                ("lifetime".to_owned(), json!(lasts.as_secs())),
+            ]);
+            details.extend(return_to.as_ref().map(|address| ("returnTo".to_owned(), json!(address.as_str()))));
+            let event = Event { action: Action::SessionHandedOver, details };
+            audit::write(transaction, made.created_at, &[], owner, author, &event).await?;
+            connection.finish().await?;
+            Ok(Some(made.expires_at))
+        };
+        self.within_deadline(Statement::OfferSession, work).await
+    }
+
+    /// Proves by its commit that its server is the primary.
+    async fn find_hand_over(&self, hash: &[u8; 32]) -> Result<Option<HandOver>, StoreError> {
+        let work = async {
+            let mut read = self.requests.tentative().await?;
+            let query = of_links_that_work!(
+                r#"SELECT issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
+                          scope_bearing AS "scope_bearing!", return_to FROM"#,
+                " AND (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)",
+                &hash[..]
+            );
+            let row = query.fetch_optional(&mut *read).await?;
+            read.finish().await?;
+            row.map(HandOver::try_from).transpose()
+        };
+        self.within_deadline(Statement::FindHandOver, work).await
+    }
+
+    /// The session counts from when the link was made, so that a revocation of the person's tokens since then ends it.
+    async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError> {
+        let work = async {
+            let mut connection = self.requests.acquire().await?;
+            connection.begin().await?;
+            // Whoever asks second waits for the first, and then finds none.
+            let query = of_links_that_work!(
+                r#"WITH used AS (DELETE FROM"#,
+                r#" RETURNING link.*),
+                   begun AS (INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing,
+                                                           authenticated_at, signed_in_at, last_used_at, expires_at, address, browser,
+                                                           handed_over, return_to)
+                             SELECT $2, $3, issuer, subject, person, name, scopes, scope_bearing, created_at, created_at, now(),
+                                    now() + lasts, $4, $5, true, return_to
+                             FROM used)
+                   SELECT issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
+                          scope_bearing AS "scope_bearing!", return_to
+                   FROM used"#,
+                &link[..],
+                session.id,
+                &session.hash[..],
+                session.address.map(IpNet::from) as Option<IpNet>,
+                session.browser
+            );
+            let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
+            let HandOver { person, .. } = row.try_into()?;
+            keep_newest(&mut connection, &person, true, session.most).await?;
+            connection.finish().await?;
+            Ok(Some(person))
+        };
+        self.within_deadline(Statement::AcceptHandOver, work).await
+    }
+}
+
+async fn is_disabled(connection: &mut PgConnection, owner: &Owner) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "is_disabled!""#,
+        &*owner.issuer,
+        &*owner.subject,
+    );
+    query.fetch_one(connection).await
+}
