@@ -18,3 +18,4 @@ mod repeated;
 mod safety;
 mod sessions;
 mod sign_in;
+mod strangers;

@@ -43,7 +43,7 @@ pub(crate) struct ConsoleLink {
     /// The address to redirect the customer's browser to. It opens one session. Whoever uses it first becomes that customer:
     /// tell nobody else, and don't log it.
     #[schema(
-        example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3"
+        example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3vT7nYb2LwE5"
     )]
     link: String,
     /// Until when the link works.

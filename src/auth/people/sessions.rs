@@ -12,6 +12,7 @@ use crate::{
     auth::{Undecided, jwt::LogoutToken},
     config::SessionLives,
     domain::{
+        api_key::Keyring,
         listing::{Listed, Page},
         ports::{
             StoreError,
@@ -39,6 +40,8 @@ const REST: Duration = Duration::from_secs(600);
 pub struct Sessions {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) lives: SessionLives,
+    /// Seals the secrets of sessions and links.
+    pub(super) keyring: Arc<Keyring>,
 }
 
 /// A new session, with the secret for the browser.
@@ -51,8 +54,13 @@ pub struct Begun {
 
 impl Sessions {
     /// Sessions in `store` that last this long.
-    pub fn new(store: Arc<dyn SessionStore>, lives: SessionLives) -> Self {
-        Self { store, lives }
+    pub fn new(store: Arc<dyn SessionStore>, lives: SessionLives, keyring: Arc<Keyring>) -> Self {
+        Self { store, lives, keyring }
+    }
+
+    /// The secret in what a browser has kept; `None` if we have not made it, which no store need be asked about.
+    pub fn secret(&self, kept: &str) -> Option<SessionSecret> {
+        SessionSecret::parse(kept, &self.keyring)
     }
 
     /// Begins a session of somebody who has just signed in.
@@ -66,7 +74,7 @@ impl Sessions {
         user_agent: &str,
     ) -> Result<Begun, Undecided> {
         let SignedIn { person, authenticated_at, provider_session, .. } = signed_in;
-        let (secret, id) = (SessionSecret::generate(), Uuid::now_v7());
+        let (secret, id) = (SessionSecret::generate(&self.keyring), Uuid::now_v7());
         let (lasts, browser) = (self.lives.longest, browser(user_agent));
         let session = NewSession { id, person, authenticated_at, provider_session, lasts, address, browser };
         self.store.begin_session(&session, &secret.hash(), MOST).await?;

@@ -147,7 +147,7 @@ pub(crate) async fn session_of_browser(
     request: &HttpRequest,
     console: &Console,
 ) -> Result<Option<(Session, SessionSecret)>, Fault> {
-    let secret = Kept::Session.value(console, request).and_then(|text| SessionSecret::parse(&text));
+    let secret = Kept::Session.value(console, request).and_then(|text| console.sessions.secret(&text));
     let Some(secret) = secret else { return Ok(None) };
     let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(request, &error))?;
     Ok(found.map(|session| (session, secret)))
