@@ -14,7 +14,10 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use self::rows::SessionRow;
+use self::{
+    hand_overs::{EndedLinks, end_links},
+    rows::SessionRow,
+};
 use super::{Statement, Store, ledger::audit, rows::interval};
 use crate::domain::{
     audit::Action,
@@ -109,12 +112,18 @@ impl SessionStore for Store {
             WhichSessions::Only(id) => (id, false),
             WhichSessions::AllBut(id) => (id, true),
         };
+        let (issuer, person) = (&*person.owner.issuer, &*person.subject);
         let work = async {
             let mut connection = self.requests.acquire().await?;
+            connection.begin().await?;
+            if others {
+                let links = EndedLinks { issuer, subject: None, person: Some(person), before: None };
+                end_links(&mut connection, &links).await?;
+            }
             let query = sqlx::query!(
                 "DELETE FROM console_sessions WHERE issuer = $1 AND person = $2 AND (id = $3) <> $4",
-                &*person.owner.issuer,
-                &*person.subject,
+                issuer,
+                person,
                 id,
                 others,
             );
@@ -183,6 +192,10 @@ impl SessionStore for Store {
         let work = async {
             let mut connection = self.admins.acquire().await?;
             connection.begin().await?;
+            if let Some(owner) = owner {
+                let (issuer, subject) = (&*owner.issuer, Some(&*owner.subject));
+                end_links(&mut connection, &EndedLinks { issuer, subject, person, before: None }).await?;
+            }
             let query = sqlx::query!(
                 "DELETE FROM console_sessions WHERE id IN
                      (SELECT id FROM console_sessions WHERE id = $1
@@ -218,6 +231,11 @@ impl SessionStore for Store {
         let EndedAtProvider { issuer, person, session, before } = *ended;
         let work = async {
             let mut connection = self.requests.acquire().await?;
+            connection.begin().await?;
+            if person.is_some() {
+                let links = EndedLinks { issuer, subject: None, person, before: Some(before) };
+                end_links(&mut connection, &links).await?;
+            }
             let query = match person {
                 Some(person) => sqlx::query!(
                     "DELETE FROM console_sessions

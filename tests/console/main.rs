@@ -5,6 +5,7 @@ mod back_channel;
 mod browser;
 mod catalogue;
 mod credits;
+mod ended_links;
 mod finding;
 mod handed_over;
 mod keys;

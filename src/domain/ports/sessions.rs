@@ -38,8 +38,8 @@ pub trait SessionStore: HandOverStore {
     /// [`StoreError`] if the store could not answer.
     async fn sessions_of(&self, person: &Person, idle: Duration) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends sessions of a person: this one, or all but this one. Returns how many. When this returns, no replica accepts
-    /// them.
+    /// Ends sessions of a person: this one, or all but this one, and then their open links, too. Returns how many sessions.
+    /// When this returns, no replica accepts them.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have ended.
@@ -57,7 +57,7 @@ pub trait SessionStore: HandOverStore {
     ) -> Result<Listed<Session>, StoreError>;
 
     /// Ends at most `most` sessions of whomever they are, and writes that into the audit. Returns how many. When this returns,
-    /// no replica accepts them.
+    /// no replica accepts them. Open links of an owner or a person end, too.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have ended.
@@ -146,7 +146,7 @@ pub struct SessionsEnding<'a> {
 }
 
 /// Sessions that have ended at the provider: of a person, or the one with this name, or if both are given, that one of theirs
-/// and those whose name is not known.
+/// and those whose name is not known; and the links of a person.
 #[derive(Clone, Copy, Debug)]
 pub struct EndedAtProvider<'a> {
     /// The issuer.

@@ -151,6 +151,32 @@ impl HandOverStore for Store {
     }
 }
 
+/// Whose links end.
+pub(super) struct EndedLinks<'a> {
+    pub(super) issuer: &'a str,
+    /// `None`: of every owner.
+    pub(super) subject: Option<&'a str>,
+    /// `None`: of everybody.
+    pub(super) person: Option<&'a str>,
+    /// Only those that were made before; `None`: all.
+    pub(super) before: Option<OffsetDateTime>,
+}
+
+/// Ends open links, before the sessions of the same people end: whoever is using one up is waited for, and their session is
+/// there when sessions are deleted.
+pub(super) async fn end_links(connection: &mut PgConnection, ended: &EndedLinks<'_>) -> Result<(), sqlx::Error> {
+    let query = sqlx::query!(
+        "DELETE FROM console_hand_overs
+         WHERE issuer = $1 AND ($2::text IS NULL OR subject = $2) AND ($3::text IS NULL OR person = $3)
+           AND ($4::timestamptz IS NULL OR created_at < $4)",
+        ended.issuer,
+        ended.subject,
+        ended.person,
+        ended.before,
+    );
+    query.execute(connection).await.map(drop)
+}
+
 async fn is_disabled(connection: &mut PgConnection, owner: &Owner) -> Result<bool, sqlx::Error> {
     let query = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM disabled_owners WHERE issuer = $1 AND subject = $2) AS "is_disabled!""#,
