@@ -33,6 +33,9 @@ use crate::domain::{
 
 /// The number of sessions of everybody that a query examines. The page ends there, and the list continues after it.
 const LOOKED_AT: i64 = 10_000;
+/// A use is recorded at most so often: pages that follow each other cost one write. A quarter of a short idle time, so that
+/// nobody who goes on is signed out.
+const USE_RECORDED: Duration = Duration::from_secs(60);
 
 /// The query for the sessions with this condition that have not ended. It proves by its commit that its server is the
 /// primary.
@@ -77,8 +80,9 @@ impl SessionStore for Store {
             let row = sessions!("secret_hash = $2", interval(idle), &hash[..]).fetch_optional(&mut *read).await?;
             if let Some(row) = &row {
                 let used = sqlx::query!(
-                    "UPDATE console_sessions SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - interval '1 minute'",
+                    "UPDATE console_sessions SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - $2::interval",
                     row.id,
+                    interval((idle / 4).min(USE_RECORDED)),
                 );
                 used.execute(&mut *read).await?;
             }

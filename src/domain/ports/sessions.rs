@@ -25,8 +25,9 @@ pub trait SessionStore: HandOverStore {
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
 
     /// The session with this hash, unless it has ended; was idle for longer than `idle`; began before its person's tokens were
-    /// revoked; or began with a link and its owner is disabled. The read happens in a transaction that begins after the call,
-    /// on a server that was still the primary afterwards. The use is recorded at most once a minute.
+    /// revoked; or began with a link and its owner is disabled, or what made the link is revoked. The read happens in a
+    /// transaction that begins after the call, on a server that was still the primary afterwards. The use is recorded at most
+    /// once a minute, and at least once in a quarter of `idle`.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
