@@ -45,7 +45,8 @@ macro_rules! sessions {
             SessionRow,
             r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
                       scope_bearing AS "scope_bearing!", unknown_plan, authenticated_at, signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
-                      expires_at AS "expires_at!", address, browser, handed_over AS "handed_over!", return_to
+                      expires_at AS "expires_at!", address, browser, handed_over AS "handed_over!", return_to,
+                      maker_kind, maker_issuer, maker_subject, maker_key_id
                FROM console_sessions
                WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
                    AND expires_at > now() AND last_used_at > now() - $1::interval
@@ -53,8 +54,16 @@ macro_rules! sessions {
                                                     WHERE disabled.issuer = console_sessions.issuer
                                                         AND disabled.subject = console_sessions.subject))
                    AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
-                                   WHERE ends.record_id = token_record('subject', console_sessions.issuer, person)
-                                       AND ends.not_before > signed_in_at) AND "#
+                                   WHERE ends.record_id IN (token_record('subject', console_sessions.issuer, person),
+                                                            token_record('subject', maker_issuer, maker_subject))
+                                       AND ends.not_before > signed_in_at)
+                   AND (maker_key_id IS NULL
+                        OR EXISTS (SELECT FROM api_keys AS maker
+                                   WHERE maker.id = maker_key_id AND maker.revoked_at IS NULL AND maker.enabled
+                                       AND (maker.expires_at IS NULL OR maker.expires_at > now())
+                                       AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
+                                                       WHERE disabled.issuer = maker.issuer
+                                                           AND disabled.subject = maker.subject))) AND "#
                 + $condition,
             $($argument),+
         )

@@ -9,6 +9,7 @@ mod ended_links;
 mod finding;
 mod handed_over;
 mod keys;
+mod makers;
 mod overview;
 mod own_address;
 mod owners;

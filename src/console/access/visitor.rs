@@ -95,7 +95,7 @@ impl Visitor {
         let is_fresh = self.console.sessions.is_fresh(&self.session, OffsetDateTime::now_utc());
         match &self.session.handed_over {
             _ if is_fresh => Ok(()),
-            Some(HandedOver { return_to }) => Err(Fault::ComeAgain(return_to.clone())),
+            Some(HandedOver { return_to, .. }) => Err(Fault::ComeAgain(return_to.clone())),
             None => Err(Fault::NotFresh),
         }
     }

@@ -179,7 +179,7 @@ pub(in crate::console) async fn sign_out(
     let ended = console.sessions.end(&visitor.session.person, WhichSessions::Only(visitor.session.id)).await;
     ended.map_err(|error| Fault::outage(&request, &error))?;
     let mut answer = match visitor.session.handed_over {
-        Some(HandedOver { return_to }) => {
+        Some(HandedOver { return_to, .. }) => {
             let frame = Frame::bare(EN.signed_out);
             render(StatusCode::OK, &SignedOutPage { frame, at_provider: None, was_handed_over: true, back: return_to })
         }

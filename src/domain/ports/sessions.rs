@@ -96,8 +96,9 @@ pub trait HandOverStore: Send + Sync {
         author: &Author,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, and no tokens of its
-    /// person were revoked since it was made. Read as [`find_session`](SessionStore::find_session) does.
+    /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, no tokens of its
+    /// person, or of whoever has made it, were revoked since it was made, and the key that has made it works. Read as
+    /// [`find_session`](SessionStore::find_session) does.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.

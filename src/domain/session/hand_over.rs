@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
 use super::{Person, SealedSecret};
-use crate::domain::api_key::Keyring;
+use crate::domain::{api_key::Keyring, audit::Actor};
 
 /// How long a link works: long enough for a redirect on a slow connection and a click, and too short for a link that leaks
 /// into a log to be worth much.
@@ -55,6 +55,8 @@ pub struct HandOver {
 pub struct HandedOver {
     /// Where its person comes from, and goes back to.
     pub return_to: Option<ReturnAddress>,
+    /// Who has made the link; `None` if an earlier version has.
+    pub by: Option<Actor>,
 }
 
 /// An address of a product: `https://` with a host, so that a browser runs nothing in the console's name and sends nothing in

@@ -1,0 +1,87 @@
+//! Who has made a link: it and its session work no longer than that credential, and the audit says whose word it was.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use test_support::{client::request, database::execute, replica::Replica};
+
+use crate::{
+    browser::Browser,
+    handed_over::{alice, asked, follows, id_of_alice, link, token},
+    provider::{PUBLIC_URL, Service},
+};
+
+/// Makes a key of the backend's, and gives its id and its text.
+async fn backend_key(service: &Service) -> (String, String) {
+    let make = request(Method::POST, service.replica.url("/v1/keys"))
+        .bearer_auth(token(service, "keyward:console"))
+        .json(&json!({ "scopes": ["keyward:console"] }));
+    let made: Value = make.send().await.expect("an answer").json().await.expect("JSON");
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {made}")).to_owned();
+    (text(&made["id"]), text(&made["apiKey"]))
+}
+
+/// A new link for alice that this credential has made.
+async fn link_by(service: &Service, credential: &str) -> String {
+    let (status, answer) = asked(&service.replica, credential, json!({ "owner": alice(service) })).await;
+    assert_eq!(status, 201, "{answer}");
+    answer["link"].as_str().expect("a link").strip_prefix(PUBLIC_URL).expect("an address of the console").to_owned()
+}
+
+/// Sends a change as an administrator.
+async fn administer(replica: &Replica, service: &Service, method: Method, path: &str, body: Value) {
+    let sent = request(method, replica.url(path)).bearer_auth(token(service, "keyward:admin")).json(&body);
+    let answer = sent.send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
+}
+
+#[tokio::test]
+async fn links_and_sessions_that_a_key_has_made_end_with_it_on_every_replica() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let (id, key) = backend_key(&service).await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link_by(&service, &key).await).await;
+    let open = link_by(&service, &key).await;
+    let mut by_token = Browser::new(&service.replica);
+    follows(&mut by_token, &link(&service).await).await;
+    let path = format!("/v1/admin/keys/{id}");
+    // While the key is disabled, they rest.
+    administer(&other, &service, Method::PATCH, &path, json!({ "enabled": false })).await;
+    assert_eq!((browser.get("/console/keys").await.status, browser.get(&open).await.status), (303, 410));
+    administer(&other, &service, Method::PATCH, &path, json!({ "enabled": true })).await;
+    browser.open("/console/keys").await;
+    Browser::new(&service.replica).open(&open).await;
+
+    administer(&other, &service, Method::DELETE, &path, json!({ "reason": "it leaked" })).await;
+    for replica in [&service.replica, &other] {
+        assert_eq!(browser.at(replica).get("/console/keys").await.status, 303);
+        assert_eq!(Browser::new(replica).get(&open).await.status, 410);
+    }
+    let secret = open.split_once("?link=").expect("a secret").1;
+    assert_eq!(browser.post("/console/handed-over", &[("link", secret)]).await.status, 410);
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let sessions = format!("/console/all/sessions?owner={}", id_of_alice(&service));
+    let page = Browser::signed_in(&service).await.open(&sessions).await;
+    assert_eq!(page.text.matches(">alice</a>").count(), 1, "{}", page.text);
+    by_token.open("/console/keys").await;
+}
+
+#[tokio::test]
+async fn revoking_the_tokens_of_a_backend_ends_the_links_and_sessions_that_it_has_made() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link(&service).await).await;
+    let open = link(&service).await;
+    let (_, key) = backend_key(&service).await;
+    let mut by_key = Browser::new(&service.replica);
+    follows(&mut by_key, &link_by(&service, &key).await).await;
+    let backend = json!({ "issuer": service.provider.issuer(), "subject": "backend" });
+    administer(&other, &service, Method::POST, "/v1/admin/tokens/revoke", backend).await;
+    for _ in 0..2 {
+        assert_eq!((browser.get("/console/keys").await.status, browser.get(&open).await.status), (303, 410));
+        // Nor later, when the revocation is forgotten.
+        execute(service.database.url(), "DELETE FROM tokens_not_before").await.expect("a deletion");
+    }
+    by_key.open("/console/keys").await;
+}
