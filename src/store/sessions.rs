@@ -241,28 +241,35 @@ impl SessionStore for Store {
     }
 
     async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError> {
-        let EndedAtProvider { issuer, person, session, before } = *ended;
+        let EndedAtProvider { issuer, person, subject, session, issued_at, clocks } = *ended;
+        let before = issued_at + clocks;
         let work = async {
             let mut connection = self.requests.acquire().await?;
             connection.begin().await?;
-            if person.is_some() {
+            if subject.is_some() && person.is_some() {
                 let links = EndedLinks { issuer, subject: None, person, before: Some(before) };
                 end_links(&mut connection, &links).await?;
             }
-            let query = match person {
-                Some(person) => sqlx::query!(
+            let query = match subject {
+                Some(subject) => sqlx::query!(
                     "DELETE FROM console_sessions
-                     WHERE issuer = $1 AND person = $2 AND signed_in_at < $4
-                       AND ($3::text IS NULL OR coalesce(provider_session, $3) = $3)",
+                     WHERE issuer = $1 AND (provider_subject = $2 OR provider_subject IS NULL AND person = $3)
+                       AND ($4::text IS NULL OR coalesce(provider_session, $4) = $4)
+                       AND (token_issued_at <= $5 OR token_issued_at IS NULL AND signed_in_at < $6)",
                     issuer,
+                    subject,
                     person,
                     session,
+                    issued_at,
                     before,
                 ),
                 None => sqlx::query!(
-                    "DELETE FROM console_sessions WHERE issuer = $1 AND provider_session = $2 AND signed_in_at < $3",
+                    "DELETE FROM console_sessions
+                     WHERE issuer = $1 AND provider_session = $2
+                       AND (token_issued_at <= $3 OR token_issued_at IS NULL AND signed_in_at < $4)",
                     issuer,
                     session,
+                    issued_at,
                     before,
                 ),
             };
@@ -323,8 +330,9 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
     let scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query!(
         "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, authenticated_at,
-                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan, provider_session)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13, $14)",
+                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan, provider_session,
+                                       provider_subject, token_issued_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13, $14, $15, $16)",
         session.id,
         &hash[..],
         &*owner.issuer,
@@ -338,7 +346,9 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
         session.address.map(IpNet::from) as Option<IpNet>,
         session.browser.as_deref(),
         unknown_plan.as_deref(),
-        session.provider_session.as_deref(),
+        session.at_provider.session.as_deref(),
+        session.at_provider.subject.as_deref(),
+        session.at_provider.issued_at,
     );
     query.execute(connection).await.map(drop)
 }

@@ -30,7 +30,7 @@ const TOGETHER: u32 = 1_000;
 /// The number of sessions that an administrator ends in one transaction: as many as one event of the audit names.
 const ENDED_TOGETHER: u32 = 100;
 /// How far the provider's clock may be behind the database's.
-const CLOCKS: time::Duration = time::Duration::seconds(60);
+const CLOCKS: Duration = Duration::from_secs(60);
 /// The pause between transactions, so that a replica deletes at most five thousand of each per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after the last one.
@@ -73,10 +73,10 @@ impl Sessions {
         address: Option<IpAddr>,
         user_agent: &str,
     ) -> Result<Begun, Undecided> {
-        let SignedIn { person, authenticated_at, provider_session, .. } = signed_in;
+        let SignedIn { person, authenticated_at, at_provider, .. } = signed_in;
         let (secret, id) = (SessionSecret::generate(&self.keyring), Uuid::now_v7());
         let (lasts, browser) = (self.lives.longest, browser(user_agent));
-        let session = NewSession { id, person, authenticated_at, provider_session, lasts, address, browser };
+        let session = NewSession { id, person, authenticated_at, at_provider, lasts, address, browser };
         self.store.begin_session(&session, &secret.hash(), MOST).await?;
         Ok(Begun { id, secret })
     }
@@ -137,9 +137,11 @@ impl Sessions {
     pub async fn end_signed_out(&self, token: &LogoutToken) -> Result<u64, Undecided> {
         let ended = EndedAtProvider {
             issuer: &token.issuer,
-            person: token.subject.as_deref(),
+            subject: token.subject.as_deref(),
+            person: token.person.as_deref(),
             session: token.session.as_deref(),
-            before: token.issued_at + CLOCKS,
+            issued_at: token.issued_at,
+            clocks: CLOCKS,
         };
         Ok(self.store.end_sessions_of_provider(&ended).await?)
     }

@@ -153,12 +153,16 @@ pub struct SessionsEnding<'a> {
 pub struct EndedAtProvider<'a> {
     /// The issuer.
     pub issuer: &'a str,
-    /// The person.
+    /// The person as the provider calls them: `sub`.
+    pub subject: Option<&'a str>,
+    /// The person as we call them, if that is known: for sessions that know no `sub`, because no ID token has begun them.
     pub person: Option<&'a str>,
     /// The provider's session.
     pub session: Option<&'a str>,
-    /// Only those that began before.
-    pub before: OffsetDateTime,
+    /// When the provider said so: only sessions whose ID token is not later.
+    pub issued_at: OffsetDateTime,
+    /// For sessions of which only our clock says when they began, how far the provider's may be behind.
+    pub clocks: Duration,
 }
 
 /// Which sessions an administrator ends.

@@ -74,6 +74,17 @@ pub struct Session {
     pub handed_over: Option<HandedOver>,
 }
 
+/// What an ID token says of a session.
+#[derive(Clone, Debug, Default)]
+pub struct AtProvider {
+    /// `sub`: the person as the provider calls them.
+    pub subject: Option<String>,
+    /// `sid`: the provider's session.
+    pub session: Option<String>,
+    /// `iat`: when the token was issued, by the clock of the provider.
+    pub issued_at: Option<OffsetDateTime>,
+}
+
 /// A session that is about to begin.
 #[derive(Clone, Debug)]
 pub struct NewSession {
@@ -83,8 +94,8 @@ pub struct NewSession {
     pub person: Person,
     /// When they proved who they are, if the provider says so. They may have been signed in there for long.
     pub authenticated_at: Option<OffsetDateTime>,
-    /// The provider's session, if it says which.
-    pub provider_session: Option<String>,
+    /// What the provider says of it, by which it says later that it has ended there.
+    pub at_provider: AtProvider,
     /// How long it lasts at most.
     pub lasts: Duration,
     /// Where they signed in from, if known.
