@@ -85,3 +85,26 @@ async fn revoking_the_tokens_of_a_backend_ends_the_links_and_sessions_that_it_ha
     }
     by_key.open("/console/keys").await;
 }
+
+#[tokio::test]
+async fn nobody_gets_around_the_plan_that_their_token_would_name_by_a_link() {
+    let service = Service::start_with_members("plan_claim = \"plan\"").await;
+    let body = json!({ "owner": alice(&service) });
+    for scope in ["keyward:console", "keyward:admin"] {
+        let (status, answer) = asked(&service.replica, &token(&service, scope), body.clone()).await;
+        assert_eq!((status, &answer["errors"][0]["code"]), (422, &json!("no_plan")), "{answer}");
+        assert_eq!(answer["errors"][0]["pointer"], json!("/owner"), "{answer}");
+    }
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    eve.open("/console/plans/new").await;
+    eve.submit("/console/plans", &[("name", "free"), ("max_keys", "1")]).await;
+    // Whoever has come once with a token is on its plan.
+    service.provider.has(json!({ "sub": "alice", "plan": "free" }));
+    Browser::signed_in(&service).await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link(&service).await).await;
+    browser.open("/console/keys/new").await;
+    browser.post("/console/keys", &[("name", "one")]).await.shows("Copy it now");
+    assert_eq!(browser.post("/console/keys", &[("name", "two")]).await.status, 422);
+}

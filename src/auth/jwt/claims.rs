@@ -139,6 +139,11 @@ impl ClaimRules {
         self.scope_bearing
     }
 
+    /// Whether the tokens name the plan of their owner.
+    pub(super) fn names_plans(&self) -> bool {
+        self.plan_claim.is_some()
+    }
+
     pub(super) fn check(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;
