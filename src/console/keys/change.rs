@@ -74,9 +74,9 @@ pub(in crate::console) async fn change(
             (Done::Edited, Box::pin(lifecycle.edit(id, edit, form.version()?, caller, now)))
         }
         "top_up" => {
-            let (top_up, reason) = credits::top_up(&mut form);
+            let (top_up, granted, reason) = credits::top_up(&mut form);
             let Some(top_up) = top_up else { return page(&request, &console, &visitor, id, Some(&form)).await };
-            let order = KeyTopUp { id, top_up, reason, once };
+            let order = KeyTopUp { id, top_up, granted, reason, once };
             (Done::ToppedUp, Box::pin(lifecycle.top_up(order, caller, now)))
         }
         "rotate" => {
