@@ -87,6 +87,38 @@ async fn revoking_the_tokens_of_a_backend_ends_the_links_and_sessions_that_it_ha
 }
 
 #[tokio::test]
+async fn the_audit_says_of_what_a_handed_over_session_does_who_has_handed_it_over() {
+    let service = Service::start().await;
+    let (id, key) = backend_key(&service).await;
+    for (credential, by) in [
+        (key.as_str(), json!({ "kind": "key", "keyId": id })),
+        (
+            &token(&service, "keyward:console"),
+            json!({ "kind": "token", "issuer": service.provider.issuer(), "subject": "backend" }),
+        ),
+    ] {
+        let mut browser = Browser::new(&service.replica);
+        follows(&mut browser, &link_by(&service, credential).await).await;
+        browser.open("/console/keys/new").await;
+        browser.post("/console/keys", &[("name", "by a link")]).await.shows("Copy it now");
+        let event = latest_creation(&service).await;
+        assert_eq!((&event["actor"]["subject"], &event["details"]["handedOverBy"]), (&json!("alice"), &by), "{event}");
+        browser.open("/console/audit").await.shows("handedOverBy");
+    }
+    let mut herself = Browser::signed_in(&service).await;
+    herself.post("/console/keys", &[("name", "by herself")]).await.shows("Copy it now");
+    let event = latest_creation(&service).await;
+    assert!(event["details"].get("handedOverBy").is_none(), "{event}");
+}
+
+async fn latest_creation(service: &Service) -> Value {
+    let asked = request(Method::GET, service.replica.url("/v1/audit?action=key.created&limit=1"));
+    let answer = asked.bearer_auth(service.provider.token("alice")).send().await.expect("an answer");
+    let events: Value = answer.json().await.expect("JSON");
+    events["events"][0].clone()
+}
+
+#[tokio::test]
 async fn nobody_gets_around_the_plan_that_their_token_would_name_by_a_link() {
     let service = Service::start_with_members("plan_claim = \"plan\"").await;
     let body = json!({ "owner": alice(&service) });

@@ -14,6 +14,7 @@ use crate::{
         services::Console,
     },
     domain::{
+        audit::Author,
         ledger::Reach,
         scope::ADMIN_SCOPE,
         session::{HandedOver, Session, SessionSecret},
@@ -116,12 +117,14 @@ impl Visitor {
                 Reach::Any
             }
         };
+        let author = self.console.gate.author(&self.request, person.actor());
+        let handed_over_by = self.session.handed_over.as_ref().and_then(|handed_over| handed_over.by.clone());
         Ok(Caller {
             reach,
             scopes: Some(person.scopes.clone()),
             scope_bearing: person.scope_bearing,
             unknown_plan: person.unknown_plan.clone(),
-            author: self.console.gate.author(&self.request, person.actor()),
+            author: Author { handed_over_by, ..author },
         })
     }
 }
