@@ -105,6 +105,7 @@ fn nothing(owner: &Owner) -> OwnerLimitsChange {
         reason: None,
         once: None,
         preconditions: Preconditions::default(),
+        granted: None,
         at: now(),
     }
 }

@@ -51,8 +51,14 @@ impl OwnersPlan {
         if self.none || self.set.is_some() {
             let name = self.set.as_ref().map(ToString::to_string).unwrap_or_default();
             let on_word_of = OnWordOf::Administrator;
-            let assignment =
-                PlanAssignment { owner: owner.clone(), plan: self.set, on_word_of, reason: None, at: now() };
+            let assignment = PlanAssignment {
+                owner: owner.clone(),
+                plan: self.set,
+                on_word_of,
+                instead_of: None,
+                reason: None,
+                at: now(),
+            };
             let operator = operator();
             let lifecycle = desk.lifecycle(KeyPolicy::default());
             done(name, lifecycle.assign_plan(assignment, operator.reach, operator.author).await)?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -24,6 +24,17 @@ pub enum Actor {
     CommandLine,
 }
 
+impl Actor {
+    /// The actor for details of events, with the names of the API.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Token { issuer, subject } => json!({ "kind": "token", "issuer": issuer, "subject": subject }),
+            Self::Key(id) => json!({ "kind": "key", "keyId": id.to_string() }),
+            Self::CommandLine => json!({ "kind": "command_line" }),
+        }
+    }
+}
+
 /// An actor, with the circumstances of the request.
 #[derive(Clone, Debug)]
 pub struct Author {
@@ -33,12 +44,14 @@ pub struct Author {
     pub address: Option<IpAddr>,
     /// The id of the request, also found in the log.
     pub request_id: Option<String>,
+    /// Who has handed the actor over to the console, if a link has begun their session: nobody there has seen them sign in.
+    pub handed_over_by: Option<Actor>,
 }
 
 impl Author {
     /// The command line, which has neither an address nor a request.
     pub fn command_line() -> Self {
-        Self { actor: Actor::CommandLine, address: None, request_id: None }
+        Self { actor: Actor::CommandLine, address: None, request_id: None, handed_over_by: None }
     }
 }
 

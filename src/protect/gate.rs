@@ -289,7 +289,7 @@ impl Gate {
     /// The author of changes by this request.
     pub(crate) fn author(&self, request: &HttpRequest, actor: Actor) -> Author {
         let address = self.proxies.client_address(request);
-        Author { actor, address, request_id: self.host.request_id(request) }
+        Author { actor, address, request_id: self.host.request_id(request), handed_over_by: None }
     }
 
     /// Disables the owner, because their token states that they are disabled. The bearer is refused in any case; if

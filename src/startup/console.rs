@@ -47,7 +47,7 @@ pub(super) fn open(
 ) -> anyhow::Result<(Pages, ConsoleLinks)> {
     let Shared { gate, issuer, store, jwt, remote_keys } = shared;
     let (sign_in, public_url) = sign_in(console.sign_in, jwt, remote_keys)?;
-    let sessions = Arc::new(Sessions::new(store.clone(), console.sessions));
+    let sessions = Arc::new(Sessions::new(store.clone(), console.sessions, Arc::clone(&issuer.keyring)));
     // On this machine, where no address is configured, each listener is at its own.
     let own = addresses.own.map(|own| format!("http://{own}"));
     let links = ConsoleLinks { sessions: Arc::clone(&sessions), public_url: public_url.clone().or(own) };

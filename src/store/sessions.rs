@@ -14,7 +14,10 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use self::rows::SessionRow;
+use self::{
+    hand_overs::{EndedLinks, end_links},
+    rows::SessionRow,
+};
 use super::{Statement, Store, ledger::audit, rows::interval};
 use crate::domain::{
     audit::Action,
@@ -30,6 +33,9 @@ use crate::domain::{
 
 /// The number of sessions of everybody that a query examines. The page ends there, and the list continues after it.
 const LOOKED_AT: i64 = 10_000;
+/// A use is recorded at most so often: pages that follow each other cost one write. A quarter of a short idle time, so that
+/// nobody who goes on is signed out.
+const USE_RECORDED: Duration = Duration::from_secs(60);
 
 /// The query for the sessions with this condition that have not ended. It proves by its commit that its server is the
 /// primary.
@@ -39,7 +45,8 @@ macro_rules! sessions {
             SessionRow,
             r#"SELECT id AS "id!", issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
                       scope_bearing AS "scope_bearing!", unknown_plan, authenticated_at, signed_in_at AS "signed_in_at!", last_used_at AS "last_used_at!",
-                      expires_at AS "expires_at!", address, browser, handed_over AS "handed_over!", return_to
+                      expires_at AS "expires_at!", address, browser, handed_over AS "handed_over!", return_to,
+                      maker_kind, maker_issuer, maker_subject, maker_key_id
                FROM console_sessions
                WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
                    AND expires_at > now() AND last_used_at > now() - $1::interval
@@ -47,8 +54,16 @@ macro_rules! sessions {
                                                     WHERE disabled.issuer = console_sessions.issuer
                                                         AND disabled.subject = console_sessions.subject))
                    AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
-                                   WHERE ends.record_id = token_record('subject', console_sessions.issuer, person)
-                                       AND ends.not_before > signed_in_at) AND "#
+                                   WHERE ends.record_id IN (token_record('subject', console_sessions.issuer, person),
+                                                            token_record('subject', maker_issuer, maker_subject))
+                                       AND ends.not_before > signed_in_at)
+                   AND (maker_key_id IS NULL
+                        OR EXISTS (SELECT FROM api_keys AS maker
+                                   WHERE maker.id = maker_key_id AND maker.revoked_at IS NULL AND maker.enabled
+                                       AND (maker.expires_at IS NULL OR maker.expires_at > now())
+                                       AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
+                                                       WHERE disabled.issuer = maker.issuer
+                                                           AND disabled.subject = maker.subject))) AND "#
                 + $condition,
             $($argument),+
         )
@@ -74,8 +89,9 @@ impl SessionStore for Store {
             let row = sessions!("secret_hash = $2", interval(idle), &hash[..]).fetch_optional(&mut *read).await?;
             if let Some(row) = &row {
                 let used = sqlx::query!(
-                    "UPDATE console_sessions SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - interval '1 minute'",
+                    "UPDATE console_sessions SET last_used_at = now() WHERE id = $1 AND last_used_at < now() - $2::interval",
                     row.id,
+                    interval((idle / 4).min(USE_RECORDED)),
                 );
                 used.execute(&mut *read).await?;
             }
@@ -109,12 +125,18 @@ impl SessionStore for Store {
             WhichSessions::Only(id) => (id, false),
             WhichSessions::AllBut(id) => (id, true),
         };
+        let (issuer, person) = (&*person.owner.issuer, &*person.subject);
         let work = async {
             let mut connection = self.requests.acquire().await?;
+            connection.begin().await?;
+            if others {
+                let links = EndedLinks { issuer, subject: None, person: Some(person), before: None };
+                end_links(&mut connection, &links).await?;
+            }
             let query = sqlx::query!(
                 "DELETE FROM console_sessions WHERE issuer = $1 AND person = $2 AND (id = $3) <> $4",
-                &*person.owner.issuer,
-                &*person.subject,
+                issuer,
+                person,
                 id,
                 others,
             );
@@ -183,6 +205,10 @@ impl SessionStore for Store {
         let work = async {
             let mut connection = self.admins.acquire().await?;
             connection.begin().await?;
+            if let Some(owner) = owner {
+                let (issuer, subject) = (&*owner.issuer, Some(&*owner.subject));
+                end_links(&mut connection, &EndedLinks { issuer, subject, person, before: None }).await?;
+            }
             let query = sqlx::query!(
                 "DELETE FROM console_sessions WHERE id IN
                      (SELECT id FROM console_sessions WHERE id = $1
@@ -215,23 +241,35 @@ impl SessionStore for Store {
     }
 
     async fn end_sessions_of_provider(&self, ended: &EndedAtProvider<'_>) -> Result<u64, StoreError> {
-        let EndedAtProvider { issuer, person, session, before } = *ended;
+        let EndedAtProvider { issuer, person, subject, session, issued_at, clocks } = *ended;
+        let before = issued_at + clocks;
         let work = async {
             let mut connection = self.requests.acquire().await?;
-            let query = match person {
-                Some(person) => sqlx::query!(
+            connection.begin().await?;
+            if subject.is_some() && person.is_some() {
+                let links = EndedLinks { issuer, subject: None, person, before: Some(before) };
+                end_links(&mut connection, &links).await?;
+            }
+            let query = match subject {
+                Some(subject) => sqlx::query!(
                     "DELETE FROM console_sessions
-                     WHERE issuer = $1 AND person = $2 AND signed_in_at < $4
-                       AND ($3::text IS NULL OR coalesce(provider_session, $3) = $3)",
+                     WHERE issuer = $1 AND (provider_subject = $2 OR provider_subject IS NULL AND person = $3)
+                       AND ($4::text IS NULL OR coalesce(provider_session, $4) = $4)
+                       AND (token_issued_at <= $5 OR token_issued_at IS NULL AND signed_in_at < $6)",
                     issuer,
+                    subject,
                     person,
                     session,
+                    issued_at,
                     before,
                 ),
                 None => sqlx::query!(
-                    "DELETE FROM console_sessions WHERE issuer = $1 AND provider_session = $2 AND signed_in_at < $3",
+                    "DELETE FROM console_sessions
+                     WHERE issuer = $1 AND provider_session = $2
+                       AND (token_issued_at <= $3 OR token_issued_at IS NULL AND signed_in_at < $4)",
                     issuer,
                     session,
+                    issued_at,
                     before,
                 ),
             };
@@ -292,8 +330,9 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
     let scopes: Vec<String> = scopes.iter().map(str::to_owned).collect();
     let query = sqlx::query!(
         "INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing, authenticated_at,
-                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan, provider_session)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13, $14)",
+                                       signed_in_at, last_used_at, expires_at, address, browser, unknown_plan, provider_session,
+                                       provider_subject, token_issued_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now(), now() + $10::interval, $11, $12, $13, $14, $15, $16)",
         session.id,
         &hash[..],
         &*owner.issuer,
@@ -307,7 +346,9 @@ async fn insert(connection: &mut PgConnection, session: &NewSession, hash: &[u8;
         session.address.map(IpNet::from) as Option<IpNet>,
         session.browser.as_deref(),
         unknown_plan.as_deref(),
-        session.provider_session.as_deref(),
+        session.at_provider.session.as_deref(),
+        session.at_provider.subject.as_deref(),
+        session.at_provider.issued_at,
     );
     query.execute(connection).await.map(drop)
 }

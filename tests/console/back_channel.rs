@@ -45,16 +45,46 @@ async fn whoever_signs_out_at_the_provider_is_out_here_on_every_replica() {
 }
 
 #[tokio::test]
-async fn a_logout_token_ends_no_session_that_began_after_it() {
+async fn a_logout_token_ends_no_session_that_began_after_it_however_often_it_comes() {
     let service = Service::start().await;
-    let token = service.provider.logout_token(&json!({ "sub": "alice" }));
-    let mut alice = Browser::signed_in(&service).await;
-    // Later than clocks may differ.
-    execute(service.database.url(), "UPDATE console_sessions SET signed_in_at = now() + interval '65 seconds'")
-        .await
-        .expect("an update");
+    let issued = now();
+    let mut alice = signed_in(&service, json!({ "sub": "alice", "iat": issued - 20 })).await;
+    let token = service.provider.logout_token(&json!({ "sub": "alice", "iat": issued - 10 }));
+    assert_eq!(tell(&service.replica, &token).await, 200);
+    assert_eq!(alice.get("/console/keys").await.status, 303);
+    // The clock of the provider counts, and it has signed her in later than it has signed her out.
+    let mut alice = signed_in(&service, json!({ "sub": "alice", "iat": issued - 5 })).await;
+    for _ in 0..2 {
+        assert_eq!(tell(&service.replica, &token).await, 200);
+    }
+    alice.open("/console/keys").await;
+    // Of a session that an earlier version began, or a link, only our clock says when it began, which may differ by a minute.
+    let unknown = |seconds: u32| {
+        format!(
+            "UPDATE console_sessions SET token_issued_at = NULL, signed_in_at = now() + interval '{seconds} seconds'"
+        )
+    };
+    execute(service.database.url(), &unknown(65)).await.expect("an update");
     assert_eq!(tell(&service.replica, &token).await, 200);
     alice.open("/console/keys").await;
+    execute(service.database.url(), &unknown(40)).await.expect("an update");
+    assert_eq!(tell(&service.replica, &token).await, 200);
+    assert_eq!(alice.get("/console/keys").await.status, 303);
+}
+
+#[tokio::test]
+async fn whoever_is_named_by_another_claim_here_is_signed_out_by_the_name_that_the_provider_has() {
+    let service = Service::start_with_members("subject_claim = \"email\"").await;
+    let mut alice = signed_in(&service, json!({ "sub": "u-1", "email": "alice@example.com" })).await;
+    let mut bob = signed_in(&service, json!({ "sub": "u-2", "email": "u-1", "sid": "of bob" })).await;
+    assert_eq!(tell(&service.replica, &service.provider.logout_token(&json!({ "sub": "u-1" }))).await, 200);
+    assert_eq!(alice.get("/console/keys").await.status, 303);
+    bob.open("/console/keys").await;
+    assert_eq!(
+        tell(&service.replica, &service.provider.logout_token(&json!({ "sub": "u-2", "sid": "of bob" }))).await,
+        200
+    );
+    assert_eq!(bob.get("/console/keys").await.status, 303);
 }
 
 #[tokio::test]

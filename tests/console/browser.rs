@@ -97,6 +97,11 @@ impl Browser {
         self.cookies.get(name)
     }
 
+    /// Keeps a cookie that Keyward has not set.
+    pub(crate) fn keeps(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
     pub(crate) fn forget(&mut self, name: &str) {
         self.cookies.remove(name);
     }

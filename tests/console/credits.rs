@@ -57,8 +57,17 @@ async fn an_owner_gives_a_key_credits_and_tops_them_up_once_however_often_the_fo
         let page = alice.post(&path, &[("action", "top_up"), ("operation", operation), ("amount", amount)]).await;
         assert_eq!(page.status, 422, "{operation} {amount}");
     }
-    alice.open(&path).await;
+    let granted = alice.open(&path).await.between(r#"name="granted" value=""#, "\"");
+    // What was granted since somebody has looked is not taken away, and whoever adds needs not have looked.
+    let add = [("action", "top_up"), ("operation", "add"), ("amount", "2"), ("once", "a third")];
+    alice.submit(&path, &add).await.shows("7 granted in all");
     let set = [("action", "top_up"), ("operation", "set"), ("amount", "0"), ("once", "another")];
+    for stale in [&[("granted", granted.as_str())][..], &[]] {
+        let late = alice.post(&path, &[&set[..], stale].concat()).await;
+        assert!(late.status == 422 && late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+    }
+    alice.open(&path).await.shows("7 granted in all");
+    let set = [&set[..], &[("granted", "7")]].concat();
     alice.submit(&path, &set).await.shows("0 left");
     assert_eq!((status(&service.replica).await, status(&other).await), (429, 429));
     let version = alice.open(&path).await.between(r#"name="version" value=""#, "\"");
@@ -113,4 +122,8 @@ async fn an_administrator_tops_up_what_all_keys_of_an_owner_share() {
     eve.submit(&path, &add).await.shows("7 granted in all");
     assert_eq!(key.asks_for_the_resource(&service.replica).await.status(), 200);
     alice.open("/console/plan").await.shows("7 granted in all").lacks("Top up");
+    let set = [("action", "top_up"), ("operation", "set"), ("amount", "0")];
+    let late = eve.post(&path, &[&set[..], &[("granted", "0")]].concat()).await;
+    assert!(late.status == 422 && late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+    eve.submit(&path, &[&set[..], &[("granted", "7")]].concat()).await.shows("0 left");
 }

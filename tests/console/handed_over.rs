@@ -22,30 +22,30 @@ const SESSIONS: &str = "/v1/console/sessions";
 const CONSOLE: &str = include_str!("../../docs/console.md");
 
 /// A token of the product's backend, or of an administrator.
-fn token(service: &Service, scope: &str) -> String {
+pub(crate) fn token(service: &Service, scope: &str) -> String {
     let mut claims = claims("backend");
     claims["scope"] = json!(scope);
     service.provider.signs(claims)
 }
 
 /// What a hand-over with this credential is answered.
-async fn asked(replica: &Replica, token: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn asked(replica: &Replica, token: &str, body: Value) -> (u16, Value) {
     let request = request(Method::POST, replica.url(SESSIONS)).bearer_auth(token).json(&body);
     let answer = request.send().await.expect("an answer");
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
-fn alice(service: &Service) -> Value {
+pub(crate) fn alice(service: &Service) -> Value {
     json!({ "issuer": service.provider.issuer(), "subject": "alice" })
 }
 
 /// Alice as an owner in addresses.
-fn id_of_alice(service: &Service) -> String {
+pub(crate) fn id_of_alice(service: &Service) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}\0alice", service.provider.issuer()))
 }
 
 /// The path of a new link for alice.
-async fn link_with(service: &Service, more: Value) -> String {
+pub(crate) async fn link_with(service: &Service, more: Value) -> String {
     let mut body = json!({ "owner": alice(service) });
     for (name, value) in more.as_object().expect("members") {
         body[name] = value.clone();
@@ -56,12 +56,12 @@ async fn link_with(service: &Service, more: Value) -> String {
     link.to_owned()
 }
 
-async fn link(service: &Service) -> String {
+pub(crate) async fn link(service: &Service) -> String {
     link_with(service, json!({})).await
 }
 
 /// Follows a link as somebody does who clicks on Continue.
-async fn follows(browser: &mut Browser, link: &str) {
+pub(crate) async fn follows(browser: &mut Browser, link: &str) {
     let secret = link.split_once("?link=").expect("a secret").1.to_owned();
     browser.open(link).await.shows("Continue as");
     let page = browser.post("/console/handed-over", &[("link", &secret)]).await;

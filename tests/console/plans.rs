@@ -51,7 +51,9 @@ async fn an_administrator_makes_changes_and_deletes_a_plan_that_every_replica_ap
 
     let path = owner(&mut eve).await;
     eve.open(&path).await;
-    let page = eve.submit(&path, &[("action", "plan"), ("plan", "free"), ("reason", "a customer now")]).await;
+    let page = eve
+        .submit(&path, &[("action", "plan"), ("plan", "free"), ("plan_before", ""), ("reason", "a customer now")])
+        .await;
     page.shows("Replicas that confirmed it: 2").shows("by administrator").shows("a customer now").shows("100 left");
     eve.open("/console/plans").await.shows(r#"aria-label="Owners on this plan: free">1</a>"#);
     eve.open("/console/owners?plan=free").await.shows("alice").lacks("eve (");
@@ -82,7 +84,7 @@ async fn an_administrator_makes_changes_and_deletes_a_plan_that_every_replica_ap
     let in_use = eve.post(FREE, &delete).await;
     assert!(in_use.status == 422 && in_use.text.contains("so it can&#39;t be deleted: 1"), "{}", in_use.text);
     eve.open(&path).await;
-    eve.submit(&path, &[("action", "plan"), ("plan", "")])
+    eve.submit(&path, &[("action", "plan"), ("plan", ""), ("plan_before", "free")])
         .await
         .shows("Saved.")
         .lacks("by administrator")
@@ -147,10 +149,35 @@ async fn an_administrator_limits_an_owner_and_nobody_undoes_what_another_has_cha
     assert_eq!(eve.post(&path, &[("action", "limits"), ("limits", "")]).await.status, 409, "no version");
     for (action, field, value) in [("plan", "plan", "not a name"), ("plan", "plan", "none"), ("limits", "limits", "x")]
     {
-        let page = eve.post(&path, &[("action", action), ("version", version.as_str()), (field, value)]).await;
+        let seen = [("version", version.as_str()), ("plan_before", "")];
+        let page = eve.post(&path, &[&[("action", action), (field, value)], &seen[..]].concat()).await;
         assert!(page.status == 422 && page.text.contains(&format!("id=\"wrong-{field}\"")), "{value}: {}", page.text);
     }
     alice.open("/console/plan").await.shows("You are on no plan.").shows("month=1/month</code> at least 0 left");
+}
+
+#[tokio::test]
+async fn a_plan_that_somebody_else_has_assigned_meanwhile_stays() {
+    let service = Service::start().await;
+    let _alice = Browser::signed_in(&service).await.post("/console/keys", &[("name", "hers")]).await;
+    let mut eve = administrator(&service).await;
+    eve.open("/console/plans/new").await;
+    for name in ["free", "pro"] {
+        eve.submit("/console/plans", &[("name", name)]).await;
+    }
+    let path = owner(&mut eve).await;
+    let assign = |to, before| [("action", "plan"), ("plan", to), ("plan_before", before)];
+    eve.open(&path).await.shows(r#"name="plan_before" value="""#);
+    eve.submit(&path, &assign("pro", "")).await.shows(r#"name="plan_before" value="pro""#);
+    // Forms from before that, and one that does not say from when it is.
+    for stale in ["", "free"] {
+        let late = eve.post(&path, &assign("free", stale)).await;
+        assert!(late.status == 422 && late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+        assert!(late.text.contains(r#"name="plan" maxlength="50" value="pro""#), "{}", late.text);
+    }
+    assert_eq!(eve.post(&path, &[("action", "plan"), ("plan", "free")]).await.status, 409);
+    eve.open(&path).await.shows(r#"name="plan_before" value="pro""#);
+    eve.submit(&path, &assign("free", "pro")).await.shows(r#"name="plan_before" value="free""#);
 }
 
 #[tokio::test]

@@ -237,7 +237,12 @@ impl Service {
 
     /// A further replica on the same database.
     pub(crate) async fn another(&self) -> Replica {
-        Self::replica_of(&self.provider, &self.database, &self.folder, &[], "").await
+        self.another_with(&[]).await
+    }
+
+    /// The same with further environment variables.
+    pub(crate) async fn another_with(&self, env: &[(&str, &str)]) -> Replica {
+        Self::replica_of(&self.provider, &self.database, &self.folder, env, "").await
     }
 
     async fn replica_of(

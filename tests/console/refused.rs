@@ -94,7 +94,7 @@ async fn after_a_refused_deletion_the_form_of_a_plan_still_has_the_plan() {
     let page = eve.submit("/console/plans", &fields).await;
     let path = owner(&mut eve).await;
     eve.open(&path).await;
-    eve.submit(&path, &[("action", "plan"), ("plan", "free")]).await;
+    eve.submit(&path, &[("action", "plan"), ("plan", "free"), ("plan_before", "")]).await;
     let delete = [("action", "delete"), ("version", &version(&page, "delete"))];
     let refused = eve.post("/console/plans/one?name=free", &delete).await;
     is_refused(&refused, "so it can&#39;t be deleted: 1");

@@ -138,6 +138,21 @@ async fn a_session_ends_when_it_is_idle_when_it_is_old_and_when_tokens_of_its_pe
 }
 
 #[tokio::test]
+async fn a_session_that_is_in_use_does_not_end_however_short_the_idle_time_is() {
+    let service = Service::start_with(&[("KEYWARD__CONSOLE__SESSION_IDLE", "1m")]).await;
+    let mut browser = Browser::signed_in(&service).await;
+    let pool = service.database.superuser_pool().await;
+    for _ in 0..3 {
+        let half_a_minute_ago = "UPDATE console_sessions SET last_used_at = last_used_at - interval '35 seconds'";
+        execute(service.database.url(), half_a_minute_ago).await.expect("an update");
+        browser.open("/console/keys").await;
+        let recent = "SELECT last_used_at > now() - interval '20 seconds' FROM console_sessions";
+        let (is_recent,): (bool,) = sqlx::query_as(recent).fetch_one(&pool).await.expect("a row");
+        assert!(is_recent, "the use was not recorded");
+    }
+}
+
+#[tokio::test]
 async fn sessions_that_are_over_are_deleted_however_many_and_others_stay() {
     let service = Service::start().await;
     let mut browser = Browser::signed_in(&service).await;

@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use crate::{
@@ -163,6 +164,67 @@ async fn what_is_dangerous_needs_a_proof_that_is_fresh() {
             assert_eq!(page.status, if may { 303 } else { 403 }, "{action} {person}: {}", page.text);
         }
     }
+}
+
+#[tokio::test]
+async fn staff_need_a_fresh_proof_to_make_keys_for_others_and_to_end_their_sessions() {
+    let service = Service::start_with(&[("KEYWARD__CONSOLE__FRESH_SIGN_IN", "5m")]).await;
+    let _alice = Browser::signed_in(&service).await;
+    let issuer = service.provider.issuer();
+    let owner = URL_SAFE_NO_PAD.encode(format!("{issuer}\0alice"));
+    let now = test_support::actors::now();
+    for (proof, may) in [(now - 3600, false), (now, true)] {
+        service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin", "auth_time": proof }));
+        let mut eve = Browser::signed_in(&service).await;
+        let page = eve.post("/console/all/keys", &[("owner_issuer", &issuer), ("owner_subject", "alice")]).await;
+        assert_eq!(page.status, if may { 200 } else { 403 }, "{}", page.text);
+        let page = eve.post("/console/all/sessions", &[("all", "1"), ("owner", &owner)]).await;
+        assert_eq!(page.status, if may { 303 } else { 403 }, "{}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_lets_a_key_do_more_needs_a_fresh_proof_and_another_one_does_not() {
+    let service = Service::start_with(&[("KEYWARD__CONSOLE__FRESH_SIGN_IN", "5m")]).await;
+    let mut browser = Browser::signed_in(&service).await;
+    let key = [
+        ("name", "x"),
+        ("scopes", "a b"),
+        ("allowed_ips", "192.0.2.0/24"),
+        ("expiry", "30"),
+        ("limits", "minute=100/1m day=1000/1d"),
+    ];
+    let id = browser.post("/console/keys", &key).await.between("href=\"/console/keys/", "\">To the key");
+    let path = format!("/console/keys/{id}");
+    for wider in [
+        ("scopes", "a b c"),
+        ("allowed_ips", ""),
+        ("allowed_ips", "192.0.0.0/16"),
+        ("expiry", "never"),
+        ("expiry", "31"),
+        ("limits", ""),
+        ("limits", "minute=101/1m day=1000/1d"),
+        ("limits", "minute=100/1h day=1000/1d"),
+    ] {
+        let page = browser.post(&path, &[("action", "edit"), ("version", "1"), wider]).await;
+        assert_eq!(page.status, 403, "{wider:?}: {}", page.text);
+    }
+    let mut version = 1;
+    for narrower in [
+        &[("name", "y"), ("metadata", r#"{"a": 1}"#), ("description", "hers")][..],
+        &[("scopes", "a"), ("allowed_ips", "192.0.2.7"), ("expiry", "29")],
+        &[("limits", "minute=50/1m day=1000/1d hour=500/1h")],
+    ] {
+        let number = version.to_string();
+        let page = browser.post(&path, &[&[("action", "edit"), ("version", &number)], narrower].concat()).await;
+        assert_eq!(page.status, 303, "{narrower:?}: {}", page.text);
+        version += 1;
+    }
+    service.provider.has(json!({ "sub": "alice", "auth_time": test_support::actors::now() }));
+    let mut fresh = Browser::signed_in(&service).await;
+    let number = version.to_string();
+    let widen = [("action", "edit"), ("version", number.as_str()), ("scopes", "a b c")];
+    assert_eq!(fresh.post(&path, &widen).await.status, 303);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::keys::requests;
 use crate::{
     api::{
         access::root_span::in_request,
-        services::{Services, unavailable},
+        services::{Services, read_failed, unavailable},
         wire::{
             failure::{Answer, FieldError, Missing, Reason},
             owner_id,
@@ -28,7 +28,9 @@ use crate::{
         },
     },
     domain::{
+        ledger::Reach,
         owner::Owner,
+        ports::StoreError,
         principal::Principal,
         scope::{ADMIN_SCOPE, Scopes, is_reserved},
         session::{HANDED_OVER_SECONDS, HandOver, Person, ReturnAddress},
@@ -43,7 +45,7 @@ pub(crate) struct ConsoleLink {
     /// The address to redirect the customer's browser to. It opens one session. Whoever uses it first becomes that customer:
     /// tell nobody else, and don't log it.
     #[schema(
-        example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3"
+        example = "https://keys.example.com/console/handed-over?link=Zr0mQ8pKx3vT7nYb2LwE5sHc9JdFgA4u_Zr0mQ8pKx3vT7nYb2LwE5"
     )]
     link: String,
     /// Until when the link works.
@@ -70,6 +72,11 @@ pub(crate) async fn create(
         let detail = "your credential can hand over only people of its own issuer";
         return Err(Reason::InvalidFields(vec![FieldError::of_field("/owner", "other_issuer", detail)]));
     }
+    let names_plans = services.gate.tokens.verifier().names_plans(&owner.issuer);
+    if names_plans && !is_on_a_plan(&services, owner).await.map_err(read_failed(&request))? {
+        let detail = "tokens of this issuer name plans, and Keyward has seen none of this owner's: put the owner on a plan first";
+        return Err(Reason::InvalidFields(vec![FieldError::of_field("/owner", "no_plan", detail)]));
+    }
     let owner = owner_id::write(owner);
     let author = services.gate.author(&request, principal.actor());
     let made = links.sessions.offer(&hand_over, lifetime, &author).await;
@@ -87,6 +94,12 @@ pub(crate) async fn create(
 fn may_speak_for(principal: &Principal, issuer: &str) -> bool {
     let is_administrator = principal.token().is_some() && principal.scopes().contains(ADMIN_SCOPE);
     is_administrator || *principal.owner().issuer == *issuer
+}
+
+/// Without a plan, an owner has what the configuration allows, which may be more than their plan. A link brings no claim that
+/// says which that is.
+async fn is_on_a_plan(services: &Services, owner: &Owner) -> Result<bool, StoreError> {
+    Ok(services.plans.allotment(owner, &Reach::Own(owner.clone())).await?.plan.is_some())
 }
 
 fn hand_over(asked: AskedHandOver, services: &Services) -> HandOver {

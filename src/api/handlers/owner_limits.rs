@@ -107,7 +107,16 @@ pub(crate) async fn replace(
     let credits = credits.map_or(OwnerCredits::Keep, OwnerCredits::Ask);
     let (asked, credits) = fields.finish(asked.map(|asked| (asked, credits)))?;
     let (limits, reason, once) = (Some(asked), None, None);
-    let change = OwnerLimitsChange { owner: owner.clone(), limits, credits, reason, once, preconditions, at: now() };
+    let change = OwnerLimitsChange {
+        owner: owner.clone(),
+        limits,
+        credits,
+        reason,
+        once,
+        preconditions,
+        granted: None,
+        at: now(),
+    };
     let limited = services.lifecycle.limit_owner(change, caller).await;
     let limited = limited.map_err(unavailable(&request, "limit an owner"))??;
     let confirmation = Confirmation::new(&limited.propagated);

@@ -46,7 +46,7 @@ pub(crate) async fn key(
     let (id, now) = (key_id(&id)?, now());
     let (top_up, reason) = read_top_up(&request, &body)?;
     let once = idempotency::of(&request, &caller, &body)?;
-    let order = KeyTopUp { id, top_up, reason, once };
+    let order = KeyTopUp { id, top_up, granted: None, reason, once };
     let changed = services.lifecycle.top_up(order, caller, now).await;
     let changed = changed.map_err(unavailable(&request, "top up a key"))??;
     log_change(&request, &changed, "top up a key");
@@ -71,6 +71,7 @@ pub(crate) async fn owner(
         reason,
         once,
         preconditions: Preconditions::default(),
+        granted: None,
         at: now(),
     };
     let limited = services.lifecycle.limit_owner(change, caller).await;

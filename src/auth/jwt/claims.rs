@@ -56,7 +56,10 @@ pub(super) struct Claimed {
 #[cfg(feature = "server")]
 pub(super) struct LogoutClaims {
     pub(super) issuer: Box<str>,
+    /// `sub`.
     pub(super) subject: Option<Box<str>>,
+    /// The claim that names people in other tokens.
+    pub(super) person: Option<Box<str>>,
     /// `sid`.
     pub(super) session: Option<Box<str>>,
     pub(super) issued_at: Option<OffsetDateTime>,
@@ -136,6 +139,11 @@ impl ClaimRules {
         self.scope_bearing
     }
 
+    /// Whether the tokens name the plan of their owner.
+    pub(super) fn names_plans(&self) -> bool {
+        self.plan_claim.is_some()
+    }
+
     pub(super) fn check(&self, claims: &Object<'_>, now: OffsetDateTime) -> Result<Claimed, TokenFault> {
         let dates = self.check_dates(claims, seconds(now))?;
         self.check_audience(claims.get("aud"))?;
@@ -185,7 +193,8 @@ impl ClaimRules {
         };
         Ok(LogoutClaims {
             issuer: self.issuer(claims.get("iss"))?.into(),
-            subject: optional(claim_path::value(claims, &self.subject_claim), TokenFault::Subject)?,
+            subject: optional(claims.get("sub"), TokenFault::Subject)?,
+            person: optional(claim_path::value(claims, &self.subject_claim), TokenFault::Subject)?,
             session: optional(claims.get("sid"), TokenFault::Subject)?,
             issued_at: dates.issued_at.and_then(instant),
         })

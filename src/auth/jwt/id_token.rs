@@ -11,7 +11,7 @@ use crate::{
         strict_json::{Json, Object},
     },
     config::{Jwt, OpenIdClient},
-    domain::{denial::TokenFault, owner::IDENTIFIER_MAX_BYTES, principal::TokenIdentity},
+    domain::{denial::TokenFault, owner::IDENTIFIER_MAX_BYTES, principal::TokenIdentity, session::AtProvider},
 };
 
 /// The accepted `typ` values of ID tokens, which are not access tokens (RFC 8725 §3.11).
@@ -34,8 +34,8 @@ pub struct IdToken {
     pub identity: Arc<TokenIdentity>,
     /// What to call them.
     pub name: Option<String>,
-    /// `sid`: the provider's session, by which it says later that it has ended (OpenID Connect Back-Channel Logout 1.0).
-    pub session: Option<String>,
+    /// What it says later of a session that has ended (OpenID Connect Back-Channel Logout 1.0).
+    pub at_provider: AtProvider,
     /// `auth_time`: when they proved who they are, which need not be now.
     pub authenticated_at: Option<OffsetDateTime>,
 }
@@ -94,7 +94,11 @@ impl IdTokenVerifier {
         Ok(self.check(&claims, nonce).map(|()| IdToken {
             identity: Arc::clone(verified.identity()),
             name: name(&claims),
-            session: claims.get("sid").and_then(Json::as_str).and_then(session),
+            at_provider: AtProvider {
+                subject: claims.get("sub").and_then(Json::as_str).and_then(stored),
+                session: claims.get("sid").and_then(Json::as_str).and_then(stored),
+                issued_at: verified.identity().issued_at,
+            },
             authenticated_at: authenticated_at(&claims, now),
         }))
     }
@@ -126,9 +130,9 @@ fn authenticated_at(claims: &Object<'_>, now: OffsetDateTime) -> Option<OffsetDa
     OffsetDateTime::from_unix_timestamp(seconds as i64).ok().map(|at| at.min(now))
 }
 
-/// One that is too long to be stored is none: then the provider names the person.
-fn session(sid: &str) -> Option<String> {
-    ((1..=IDENTIFIER_MAX_BYTES).contains(&sid.len()) && !sid.contains('\0')).then(|| sid.to_owned())
+/// A name that is too long to be stored is none: then the provider names the other one.
+fn stored(name: &str) -> Option<String> {
+    ((1..=IDENTIFIER_MAX_BYTES).contains(&name.len()) && !name.contains('\0')).then(|| name.to_owned())
 }
 
 fn name(claims: &Object<'_>) -> Option<String> {

@@ -29,8 +29,10 @@ pub struct LogoutTokenVerifier {
 pub struct LogoutToken {
     /// The issuer.
     pub issuer: Box<str>,
-    /// Who has signed out.
+    /// Who has signed out: `sub`.
     pub subject: Option<Box<str>>,
+    /// The same in the claim that names people, which may be another one.
+    pub person: Option<Box<str>>,
     /// The provider's session that has ended: `sid`.
     pub session: Option<Box<str>>,
     /// When it was issued. Sessions that began later are others.
@@ -107,10 +109,10 @@ fn check(claims: &Object<'_>, said: LogoutClaims) -> Result<LogoutToken, LogoutT
     if claims.get("jti").and_then(Json::as_str).is_none_or(str::is_empty) {
         return Err(LogoutTokenFault::NoId);
     }
-    let LogoutClaims { issuer, subject, session, issued_at } = said;
+    let LogoutClaims { issuer, subject, person, session, issued_at } = said;
     if subject.is_none() && session.is_none() {
         return Err(LogoutTokenFault::Nobody);
     }
     let issued_at = issued_at.ok_or(LogoutTokenFault::Undated)?;
-    Ok(LogoutToken { issuer, subject, session, issued_at })
+    Ok(LogoutToken { issuer, subject, person, session, issued_at })
 }

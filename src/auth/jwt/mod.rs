@@ -144,6 +144,11 @@ impl TokenVerifier {
         self.issuer(Some(issuer)).is_some_and(|issuer| issuer.claims().is_scope_bearing())
     }
 
+    /// Whether the tokens of this issuer name the plan of their owner.
+    pub fn names_plans(&self, issuer: &str) -> bool {
+        self.issuer(Some(issuer)).is_some_and(|issuer| issuer.claims().names_plans())
+    }
+
     /// How long tokens may be accepted, by issuer.
     pub fn lives(&self) -> &TokenLives {
         &self.lives

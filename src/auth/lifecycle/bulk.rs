@@ -12,6 +12,7 @@ use super::{Caller, Lifecycle, Propagated, Watch};
 use crate::{
     auth::Undecided,
     domain::{
+        api_key::KeyId,
         audit::Author,
         ledger::{OwnerSwitch, OwnerSwitched, Reach},
         listing::KeyFilter,
@@ -73,19 +74,21 @@ impl OwnersStopped {
 }
 
 impl Lifecycle {
-    /// Revokes every key that `filter` matches. When this returns, no replica accepts any of them.
+    /// Revokes every key that `filter` matches, if it is `among` these. When this returns, no replica accepts any of them.
     ///
     /// # Errors
     /// [`Undecided`] if some may not be revoked, or not on every replica. A retry is safe.
     pub async fn revoke_in_bulk(
         self: &Arc<Self>,
         filter: KeyFilter,
+        among: Option<Vec<KeyId>>,
         reason: Option<ChangeReason>,
         caller: Caller,
         now: OffsetDateTime,
     ) -> Result<ManyRevoked, Undecided> {
         let lifecycle = Arc::clone(self);
-        let work = async move { lifecycle.revoke_batches(&filter, reason.as_ref(), &caller, now).await };
+        let work =
+            async move { lifecycle.revoke_batches(&filter, among.as_deref(), reason.as_ref(), &caller, now).await };
         self.to_its_end(work).await
     }
 
@@ -97,6 +100,7 @@ impl Lifecycle {
     async fn revoke_batches(
         &self,
         filter: &KeyFilter,
+        among: Option<&[KeyId]>,
         reason: Option<&ChangeReason>,
         caller: &Caller,
         now: OffsetDateTime,
@@ -106,7 +110,7 @@ impl Lifecycle {
         loop {
             let watch = Watch::begin(self.link.as_ref());
             let by = watch.together(&caller.reach, &caller.author);
-            let batch = self.ledger.revoke_in_bulk(filter, TOGETHER, reason, now, by).await?;
+            let batch = self.ledger.revoke_in_bulk(filter, among, TOGETHER, reason, now, by).await?;
             count += u64::from(batch);
             empty += u32::from(batch == 0);
             if batch < TOGETHER && (filter.owner.is_some() || empty == 2) {

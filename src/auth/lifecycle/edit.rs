@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::{Caller, ChangedKey, Done, Expiry, Lifecycle};
+use super::{Caller, ChangedKey, Done, Expiry, Lifecycle, policy::adds_anything};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
@@ -45,6 +45,15 @@ pub struct Edit {
 }
 
 impl Edit {
+    /// Whether this key would be able to do more than now: it has more scopes, works for longer or from more addresses, or its
+    /// limits are looser. What is refused anyway does not matter.
+    pub fn widens(&self, key: &ManagedKey, caller: &Caller) -> bool {
+        let is_wider = |changed: ManagedKey| {
+            adds_anything(&changed, key) || changed.record.limits.are_looser_than(&key.record.limits)
+        };
+        apply(key, self, caller).is_ok_and(is_wider)
+    }
+
     /// Whether the key may be able to do more than before.
     fn may_widen(&self) -> bool {
         self.scopes.is_some() || self.allowed_ips.is_some() || self.expiry.is_some() || self.enabled == Some(true)

@@ -181,7 +181,8 @@ impl Lifecycle {
         let is_name = plan.is_some();
         let reach = Reach::Own(identity.owner.clone());
         let on_word_of = OnWordOf::Token(identity.issued_at);
-        let assignment = PlanAssignment { owner: identity.owner.clone(), plan, on_word_of, reason: None, at: now };
+        let assignment =
+            PlanAssignment { owner: identity.owner.clone(), plan, on_word_of, instead_of: None, reason: None, at: now };
         let claimed = if !self.plans.would_assign(&assignment, &reach).await? {
             ClaimedPlan::Followed
         } else if is_name {

@@ -153,7 +153,7 @@ fn is_wider(key: &ManagedKey, before: &ManagedKey) -> bool {
 }
 
 /// Whether it is another key, a wider one, or one with more scopes.
-fn adds_anything(key: &ManagedKey, before: &ManagedKey) -> bool {
+pub(super) fn adds_anything(key: &ManagedKey, before: &ManagedKey) -> bool {
     key.record.id != before.record.id
         || is_wider(key, before)
         || key.record.scopes.beyond(&before.record.scopes).next().is_some()

@@ -10,7 +10,7 @@ use crate::domain::{
     api_key::KeyId,
     audit::Action,
     key_record::ManagedKey,
-    ledger::{Change, Decision, Event, IdempotentRequest},
+    ledger::{Change, Decision, Event, IdempotentRequest, Refusal},
     limits::{Credits, TopUp},
     plan::Plan,
     text::ChangeReason,
@@ -23,6 +23,8 @@ pub struct KeyTopUp {
     pub id: KeyId,
     /// By how much, or to how much.
     pub top_up: TopUp,
+    /// How much must have been granted in all until now; `None`: whatever it is.
+    pub granted: Option<u64>,
     /// The reason, for the audit.
     pub reason: Option<ChangeReason>,
     /// The idempotent request, if repeating it must not change the credits again.
@@ -39,6 +41,9 @@ impl Lifecycle {
         let work = async move {
             let decide = |key: &ManagedKey, _: Option<&Plan>| {
                 demand_unrevoked(key)?;
+                if !Credits::are_those_seen(key.credits.as_ref(), order.granted) {
+                    return Err(Refusal::VersionMismatch);
+                }
                 let change = Credits::top_up(key.credits.as_ref(), order.top_up, caller.reach.role())?;
                 let changes = json!({ "credits": change.to_json(key.credits.as_ref()) });
                 let mut details = Map::from_iter([("changes".to_owned(), changes)]);

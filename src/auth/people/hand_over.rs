@@ -41,11 +41,16 @@ impl Sessions {
         lifetime: Option<Duration>,
         author: &Author,
     ) -> Result<Option<NewLink>, Undecided> {
-        let secret = HandOverSecret::generate();
+        let secret = HandOverSecret::generate(&self.keyring);
         let longest = self.lives.handed_over;
         let lasts = lifetime.unwrap_or(longest).min(longest);
         let expires_at = self.store.offer_session(hand_over, lasts, &secret.hash(), MOST_LINKS, author).await?;
         Ok(expires_at.map(|expires_at| NewLink { secret, expires_at, lasts }))
+    }
+
+    /// The secret in what a link carries; `None` if we have not made it, which no store need be asked about.
+    pub fn link(&self, carried: &str) -> Option<HandOverSecret> {
+        HandOverSecret::parse(carried, &self.keyring)
     }
 
     /// Whom a link hands over, if it works. It goes on working.
@@ -66,7 +71,7 @@ impl Sessions {
         address: Option<IpAddr>,
         user_agent: &str,
     ) -> Result<Option<(Begun, Person)>, Undecided> {
-        let (secret, id) = (SessionSecret::generate(), Uuid::now_v7());
+        let (secret, id) = (SessionSecret::generate(&self.keyring), Uuid::now_v7());
         let (hash, browser) = (secret.hash(), browser(user_agent));
         let session = Accepted { id, hash: &hash, address, browser: browser.as_deref(), most: MOST };
         let person = self.store.accept_hand_over(&link.hash(), &session).await?;

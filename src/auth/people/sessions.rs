@@ -12,6 +12,7 @@ use crate::{
     auth::{Undecided, jwt::LogoutToken},
     config::SessionLives,
     domain::{
+        api_key::Keyring,
         listing::{Listed, Page},
         ports::{
             StoreError,
@@ -29,7 +30,7 @@ const TOGETHER: u32 = 1_000;
 /// The number of sessions that an administrator ends in one transaction: as many as one event of the audit names.
 const ENDED_TOGETHER: u32 = 100;
 /// How far the provider's clock may be behind the database's.
-const CLOCKS: time::Duration = time::Duration::seconds(60);
+const CLOCKS: Duration = Duration::from_secs(60);
 /// The pause between transactions, so that a replica deletes at most five thousand of each per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after the last one.
@@ -39,6 +40,8 @@ const REST: Duration = Duration::from_secs(600);
 pub struct Sessions {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) lives: SessionLives,
+    /// Seals the secrets of sessions and links.
+    pub(super) keyring: Arc<Keyring>,
 }
 
 /// A new session, with the secret for the browser.
@@ -51,8 +54,13 @@ pub struct Begun {
 
 impl Sessions {
     /// Sessions in `store` that last this long.
-    pub fn new(store: Arc<dyn SessionStore>, lives: SessionLives) -> Self {
-        Self { store, lives }
+    pub fn new(store: Arc<dyn SessionStore>, lives: SessionLives, keyring: Arc<Keyring>) -> Self {
+        Self { store, lives, keyring }
+    }
+
+    /// The secret in what a browser has kept; `None` if we have not made it, which no store need be asked about.
+    pub fn secret(&self, kept: &str) -> Option<SessionSecret> {
+        SessionSecret::parse(kept, &self.keyring)
     }
 
     /// Begins a session of somebody who has just signed in.
@@ -65,10 +73,10 @@ impl Sessions {
         address: Option<IpAddr>,
         user_agent: &str,
     ) -> Result<Begun, Undecided> {
-        let SignedIn { person, authenticated_at, provider_session, .. } = signed_in;
-        let (secret, id) = (SessionSecret::generate(), Uuid::now_v7());
+        let SignedIn { person, authenticated_at, at_provider, .. } = signed_in;
+        let (secret, id) = (SessionSecret::generate(&self.keyring), Uuid::now_v7());
         let (lasts, browser) = (self.lives.longest, browser(user_agent));
-        let session = NewSession { id, person, authenticated_at, provider_session, lasts, address, browser };
+        let session = NewSession { id, person, authenticated_at, at_provider, lasts, address, browser };
         self.store.begin_session(&session, &secret.hash(), MOST).await?;
         Ok(Begun { id, secret })
     }
@@ -129,9 +137,11 @@ impl Sessions {
     pub async fn end_signed_out(&self, token: &LogoutToken) -> Result<u64, Undecided> {
         let ended = EndedAtProvider {
             issuer: &token.issuer,
-            person: token.subject.as_deref(),
+            subject: token.subject.as_deref(),
+            person: token.person.as_deref(),
             session: token.session.as_deref(),
-            before: token.issued_at + CLOCKS,
+            issued_at: token.issued_at,
+            clocks: CLOCKS,
         };
         Ok(self.store.end_sessions_of_provider(&ended).await?)
     }

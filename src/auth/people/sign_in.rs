@@ -19,7 +19,7 @@ use crate::{
             openid::{CodeExchange, IssuedTokens, OpenIdProvider},
         },
         principal::TokenIdentity,
-        session::Person,
+        session::{AtProvider, Person},
         verdict::Verdict,
     },
 };
@@ -52,8 +52,8 @@ pub struct SignedIn {
     pub person: Person,
     /// When they proved who they are, if the provider says so.
     pub authenticated_at: Option<OffsetDateTime>,
-    /// The provider's session, if it says which.
-    pub provider_session: Option<String>,
+    /// What the provider says of the session.
+    pub at_provider: AtProvider,
     /// What the token says of them that decides; `None` without a token.
     pub identity: Option<Arc<TokenIdentity>>,
 }
@@ -218,8 +218,8 @@ impl SignIn {
             unknown_plan: None,
         };
         let authenticated_at = id_token.authenticated_at;
-        let provider_session = id_token.session;
-        Ok(Ok(SignedIn { person, authenticated_at, provider_session, identity: Some(identity) }))
+        let at_provider = id_token.at_provider;
+        Ok(Ok(SignedIn { person, authenticated_at, at_provider, identity: Some(identity) }))
     }
 
     /// What the provider says of somebody who has signed out there (OpenID Connect Back-Channel Logout 1.0 §2.6).

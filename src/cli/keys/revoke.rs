@@ -193,7 +193,7 @@ impl RevokeMany {
             let keys = if count == 1 { "key" } else { "keys" };
             return Ok(print_line(format_args!("{count} {keys} would be revoked; nothing was done."))?);
         }
-        let revoked = lifecycle.revoke_in_bulk(filter, self.reason, operator(), now()).await;
+        let revoked = lifecycle.revoke_in_bulk(filter, None, self.reason, operator(), now()).await;
         let revoked = granted("these keys", revoked.map(Ok))?;
         desk.wait_for_everybody().await;
         if self.json {

@@ -126,7 +126,7 @@ pub(super) struct KeyCredits {
 impl KeyCredits {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let (now, top_up) = (now(), self.top_up.read());
-        let order = KeyTopUp { id: self.id, top_up, reason: self.top_up.reason, once: None };
+        let order = KeyTopUp { id: self.id, top_up, granted: None, reason: self.top_up.reason, once: None };
         let changed = desk.lifecycle(KeyPolicy::default()).top_up(order, operator(), now).await;
         let changed = granted(self.id, changed)?;
         desk.wait_for_everybody().await;

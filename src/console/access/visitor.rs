@@ -14,6 +14,7 @@ use crate::{
         services::Console,
     },
     domain::{
+        audit::Author,
         ledger::Reach,
         scope::ADMIN_SCOPE,
         session::{HandedOver, Session, SessionSecret},
@@ -95,7 +96,7 @@ impl Visitor {
         let is_fresh = self.console.sessions.is_fresh(&self.session, OffsetDateTime::now_utc());
         match &self.session.handed_over {
             _ if is_fresh => Ok(()),
-            Some(HandedOver { return_to }) => Err(Fault::ComeAgain(return_to.clone())),
+            Some(HandedOver { return_to, .. }) => Err(Fault::ComeAgain(return_to.clone())),
             None => Err(Fault::NotFresh),
         }
     }
@@ -116,12 +117,14 @@ impl Visitor {
                 Reach::Any
             }
         };
+        let author = self.console.gate.author(&self.request, person.actor());
+        let handed_over_by = self.session.handed_over.as_ref().and_then(|handed_over| handed_over.by.clone());
         Ok(Caller {
             reach,
             scopes: Some(person.scopes.clone()),
             scope_bearing: person.scope_bearing,
             unknown_plan: person.unknown_plan.clone(),
-            author: self.console.gate.author(&self.request, person.actor()),
+            author: Author { handed_over_by, ..author },
         })
     }
 }
@@ -147,7 +150,7 @@ pub(crate) async fn session_of_browser(
     request: &HttpRequest,
     console: &Console,
 ) -> Result<Option<(Session, SessionSecret)>, Fault> {
-    let secret = Kept::Session.value(console, request).and_then(|text| SessionSecret::parse(&text));
+    let secret = Kept::Session.value(console, request).and_then(|text| console.sessions.secret(&text));
     let Some(secret) = secret else { return Ok(None) };
     let found = console.sessions.find(&secret).await.map_err(|error| Fault::outage(request, &error))?;
     Ok(found.map(|session| (session, secret)))

@@ -1,7 +1,7 @@
 //! Credits in forms and on pages.
 
 use crate::{
-    console::{access::form::Form, frame::When},
+    console::{access::form::Form, frame::When, texts::EN},
     domain::{
         limits::{
             AskedCredits, CreditRules, Credits, InvalidCredits, Refill, RefillInterval, TopUp, TopUpOperation, amount,
@@ -115,8 +115,9 @@ pub(in crate::console) fn asked_of_plan(form: &mut Form) -> Option<PlanCredits> 
     PlanCredits::asked(&asked)
 }
 
-/// The top-up that a form asks for, and the reason.
-pub(in crate::console) fn top_up(form: &mut Form) -> (Option<TopUp>, Option<ChangeReason>) {
+/// The top-up that a form asks for, what was granted in all when its page was loaded, and the reason. Whoever sets what is left
+/// means the credits that they have seen; adding to them is right whatever they are.
+pub(in crate::console) fn top_up(form: &mut Form) -> (Option<TopUp>, Option<u64>, Option<ChangeReason>) {
     for (name, missing) in [("operation", InvalidCredits::Operation), ("amount", InvalidCredits::Amount)] {
         if form.text(name).is_none() {
             form.problem(name, missing.to_string());
@@ -129,7 +130,14 @@ pub(in crate::console) fn top_up(form: &mut Form) -> (Option<TopUp>, Option<Chan
     let top_up = form.parsed("operation").and_then(|operation| {
         form.read("amount", |text| read(operation, text).map_err(|error: InvalidCredits| error.to_string()))
     });
-    (top_up, form.parsed("reason"))
+    let granted = match top_up {
+        Some(TopUp::Set(_)) => form.text("granted").and_then(|text| text.parse().ok()),
+        _ => None,
+    };
+    if matches!(top_up, Some(TopUp::Set(_))) && granted.is_none() {
+        form.problem("operation", EN.changed_meanwhile);
+    }
+    (top_up, granted, form.parsed("reason"))
 }
 
 fn number(

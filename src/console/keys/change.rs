@@ -54,6 +54,12 @@ pub(in crate::console) async fn change(
     let (done, change): (Done, LocalBoxFuture<'_, lifecycle::Done<ChangedKey>>) = match action.as_str() {
         "edit" => {
             let edit = fields::edit(&mut form, now);
+            // Read before the change, which is refused if the key is another one by then.
+            let key = console.ledger.show(id, &caller.reach).await;
+            let key = key.map_err(|error| Fault::outage(&request, &error))?;
+            if form.problems().is_empty() && key.is_some_and(|key| edit.widens(&key, &caller)) {
+                visitor.demand_fresh()?;
+            }
             (Done::Edited, Box::pin(lifecycle.edit(id, edit, form.version()?, caller, now)))
         }
         "disable" | "enable" => {
@@ -68,9 +74,9 @@ pub(in crate::console) async fn change(
             (Done::Edited, Box::pin(lifecycle.edit(id, edit, form.version()?, caller, now)))
         }
         "top_up" => {
-            let (top_up, reason) = credits::top_up(&mut form);
+            let (top_up, granted, reason) = credits::top_up(&mut form);
             let Some(top_up) = top_up else { return page(&request, &console, &visitor, id, Some(&form)).await };
-            let order = KeyTopUp { id, top_up, reason, once };
+            let order = KeyTopUp { id, top_up, granted, reason, once };
             (Done::ToppedUp, Box::pin(lifecycle.top_up(order, caller, now)))
         }
         "rotate" => {

@@ -99,6 +99,9 @@ pub(in crate::console) async fn create(
     let (area, now) = (Area::of(&request), OffsetDateTime::now_utc());
     let mut form = Form::of(&request, &body, &visitor)?;
     let caller = visitor.caller(area)?;
+    if area == Area::All {
+        visitor.demand_fresh()?;
+    }
     let Some(owner) = owner(&mut form, &visitor, area) else {
         return asked(&request, &console, &visitor, &form).await;
     };

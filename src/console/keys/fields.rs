@@ -46,6 +46,7 @@ pub(super) fn filled(key: &ManagedKey) -> Form {
         ("limits", limits::line(&record.limits)),
         ("metadata", record.metadata.as_json().to_owned()),
     ]);
+    members.extend(key.credits.as_ref().map(|credits| ("granted", credits.granted.to_string())));
     Form::filled(members)
 }
 

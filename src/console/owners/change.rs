@@ -20,13 +20,14 @@ use crate::{
         keys::complain,
         plans::plan_refusal,
         services::Console,
+        texts::EN,
     },
     domain::{
-        ledger::OwnerSwitch,
+        ledger::{OwnerSwitch, Refusal},
         owner::Owner,
         owner_id,
         owner_limits::{OwnerCredits, OwnerLimitsChange},
-        plan_changes::{OnWordOf, PlanAssignment},
+        plan_changes::{OnWordOf, PlanAssignment, PlanRefusal},
         precondition::Preconditions,
     },
 };
@@ -92,17 +93,22 @@ async fn assign(
     if !form.has("plan") {
         return Err(Fault::NotFound);
     }
+    if !form.has("plan_before") {
+        return Err(Fault::Refused(EN.changed_meanwhile.to_owned()));
+    }
+    let instead_of = Some(form.parsed("plan_before"));
     let (plan, reason) = (form.parsed("plan"), form.parsed("reason"));
     if !form.problems().is_empty() {
         return Ok(None);
     }
     let (on_word_of, at) = (OnWordOf::Administrator, OffsetDateTime::now_utc());
-    let assignment = PlanAssignment { owner: owner.clone(), plan, on_word_of, reason, at };
+    let assignment = PlanAssignment { owner: owner.clone(), plan, on_word_of, instead_of, reason, at };
     let planned = console.lifecycle.assign_plan(assignment, caller.reach, caller.author).await;
     match planned.map_err(|error| Fault::outage(request, &error))? {
         Ok(planned) => Ok(Some(planned.propagated)),
         Err(refused) => {
-            form.problem("plan", plan_refusal(&refused));
+            let is_stale = refused == PlanRefusal::Refused(Refusal::VersionMismatch);
+            form.problem(if is_stale { "form" } else { "plan" }, plan_refusal(&refused));
             Ok(None)
         }
     }
@@ -117,12 +123,14 @@ fn allowance_change(form: &mut Form, action: &str, owner: &Owner) -> Result<Owne
         reason: form.parsed("reason"),
         once: None,
         preconditions: Preconditions::default(),
+        granted: None,
         at: OffsetDateTime::now_utc(),
     };
     match action {
         "top_up" => {
-            let (top_up, _) = credits::top_up(form);
+            let (top_up, granted, _) = credits::top_up(form);
             change.credits = top_up.map_or(OwnerCredits::Keep, OwnerCredits::TopUp);
+            change.granted = granted;
             return Ok(change);
         }
         "limits" => change.limits = Some(limits::asked(form)),

@@ -88,7 +88,9 @@ pub(super) async fn page(
         ("version", own.version().to_string()),
         ("limits", limits::line(&own.limits)),
         ("plan", row.plan.clone().unwrap_or_default()),
+        ("plan_before", row.plan.clone().unwrap_or_default()),
     ]);
+    given.extend(own.credits.as_ref().map(|credits| ("granted", credits.granted.to_string())));
     let given = Form::filled(given);
     let page = OwnerPage {
         frame: visitor.frame("owners", row.name.clone()),

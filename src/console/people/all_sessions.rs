@@ -75,6 +75,7 @@ pub(in crate::console) async fn end_any(
 ) -> Answer {
     let mut form = Form::of(&request, &body, &visitor)?;
     let author = visitor.caller(Area::All)?.author;
+    visitor.demand_fresh()?;
     let owner: Option<Owner> = form.owner(&Reach::Any);
     let one = form.text("session").and_then(|id| id.parse().ok());
     form.refuse_problems()?;

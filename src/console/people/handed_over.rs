@@ -37,7 +37,7 @@ struct HandedOverPage<'a> {
 /// `GET /console/handed-over?link=…`: who will be signed in, and whether that is meant.
 pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>) -> Answer {
     let query = Form::of_query(&request);
-    let link = link(&query)?;
+    let link = link(&console, &query)?;
     let outage = |error| Fault::outage(&request, &error);
     let HandOver { person, return_to } =
         console.sessions.offered(&link).await.map_err(outage)?.ok_or(Fault::LinkOver)?;
@@ -58,7 +58,7 @@ pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>
 /// `POST /console/handed-over`: uses the link up, and begins its session.
 pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Console>, body: Bytes) -> Answer {
     let form = Form::without_session(&request, &body)?;
-    let link = link(&form)?;
+    let link = link(&console, &form)?;
     let address = console.gate.proxies.client_address(&request);
     let accepted = console.sessions.accept(&link, address, user_agent(&request)).await;
     let accepted = accepted.map_err(|error| Fault::outage(&request, &error))?;
@@ -75,6 +75,6 @@ pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Conso
     go_on(&console, "/console/keys", &begun)
 }
 
-fn link(form: &Form) -> Result<HandOverSecret, Fault> {
-    form.text("link").and_then(HandOverSecret::parse).ok_or(Fault::LinkOver)
+fn link(console: &Console, form: &Form) -> Result<HandOverSecret, Fault> {
+    form.text("link").and_then(|text| console.sessions.link(text)).ok_or(Fault::LinkOver)
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     domain::{
         ports::sessions::WhichSessions,
-        session::{HandedOver, Person, ReturnAddress},
+        session::{AtProvider, HandedOver, Person, ReturnAddress},
     },
 };
 
@@ -75,8 +75,12 @@ pub(in crate::console) async fn choose(request: HttpRequest, console: Data<Conso
     let SignInWay::Choice(people) = &console.sign_in else { return Err(Fault::NotFound) };
     let chosen = people.iter().find(|person| Some(&*person.subject) == form.text("person"));
     let person = chosen.ok_or(Fault::NotFound)?.clone();
-    let signed_in =
-        SignedIn { person, authenticated_at: Some(OffsetDateTime::now_utc()), provider_session: None, identity: None };
+    let signed_in = SignedIn {
+        person,
+        authenticated_at: Some(OffsetDateTime::now_utc()),
+        at_provider: AtProvider::default(),
+        identity: None,
+    };
     enter(&request, &console, signed_in, &back(form.text("to"))).await
 }
 
@@ -179,7 +183,7 @@ pub(in crate::console) async fn sign_out(
     let ended = console.sessions.end(&visitor.session.person, WhichSessions::Only(visitor.session.id)).await;
     ended.map_err(|error| Fault::outage(&request, &error))?;
     let mut answer = match visitor.session.handed_over {
-        Some(HandedOver { return_to }) => {
+        Some(HandedOver { return_to, .. }) => {
             let frame = Frame::bare(EN.signed_out);
             render(StatusCode::OK, &SignedOutPage { frame, at_provider: None, was_handed_over: true, back: return_to })
         }

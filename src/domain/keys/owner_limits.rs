@@ -27,6 +27,8 @@ pub struct OwnerLimitsChange {
     pub once: Option<IdempotentRequest>,
     /// The preconditions on the limits until now.
     pub preconditions: Preconditions,
+    /// How much credit must have been granted in all until now; `None`: whatever it is.
+    pub granted: Option<u64>,
     /// The time of the change.
     pub at: OffsetDateTime,
 }

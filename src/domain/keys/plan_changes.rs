@@ -78,6 +78,8 @@ pub struct PlanAssignment {
     pub plan: Option<PlanName>,
     /// On whose word.
     pub on_word_of: OnWordOf,
+    /// The plan that the owner must be on until now, or none; `None` for any.
+    pub instead_of: Option<Option<PlanName>>,
     /// The reason, for the audit.
     pub reason: Option<ChangeReason>,
     /// The time of the change.

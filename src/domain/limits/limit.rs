@@ -113,6 +113,12 @@ impl Limit {
         *self == Self { set_by: self.set_by, ..other.clone() }
     }
 
+    /// Whether it lets through no more than `other`. With another window, nobody can tell.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let admits_no_more = self.on_outage == other.on_outage || self.on_outage == OnOutage::Refuse;
+        self.window == other.window && self.amount <= other.amount && self.cost >= other.cost && admits_no_more
+    }
+
     /// The limit, if its numbers make sense.
     ///
     /// # Errors

@@ -77,6 +77,12 @@ impl Limits {
         self.0.as_ref().map_or(&[], |limits| limits.as_slice())
     }
 
+    /// Whether more may be used than with `others`: at least one of them is gone or looser.
+    pub fn are_looser_than(&self, others: &Self) -> bool {
+        let is_kept = |other: &Limit| self.as_slice().iter().any(|own| own.name == other.name && own.is_within(other));
+        !others.as_slice().iter().all(is_kept)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
@@ -159,5 +165,26 @@ mod tests {
             assert_eq!(told.join(" "), expected);
             assert_eq!(merged.is_empty(), expected.is_empty());
         }
+    }
+    #[test]
+    fn limits_are_looser_if_one_is_gone_or_lets_more_through() {
+        let limits = |texts: &[&str]| {
+            let all: Vec<_> = texts.iter().map(|text| format!(r#"{{"name": "a", "window": "1m", {text}}}"#)).collect();
+            Limits::from_stored(&format!("[{}]", all.join(","))).expect("limits")
+        };
+        let was = limits(&[r#""limit": 10, "cost": 2"#]);
+        for looser in [
+            &[][..],
+            &[r#""limit": 11, "cost": 2"#],
+            &[r#""limit": 10, "cost": 1"#],
+            &[r#""limit": 10, "cost": 2, "window": "2m""#],
+            &[r#""limit": 10, "cost": 2, "onOutage": "admit""#],
+        ] {
+            assert!(limits(looser).are_looser_than(&was), "{looser:?}");
+        }
+        for tighter in [r#""limit": 10, "cost": 2"#, r#""limit": 9, "cost": 3"#] {
+            assert!(!limits(&[tighter]).are_looser_than(&was), "{tighter}");
+        }
+        assert!(!was.are_looser_than(&limits(&[])));
     }
 }

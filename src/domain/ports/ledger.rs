@@ -72,15 +72,16 @@ pub trait KeyLedger: Send + Sync {
     /// [`StoreError`] if the key may not have been changed.
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError>;
 
-    /// Revokes the newest `most` keys that match `filter` and are not revoked, and returns their number. If the filter
-    /// names an owner and the number is smaller than `most`, no such key is left. Otherwise the successor of a key that
-    /// was being rotated may be.
+    /// Revokes the newest `most` keys that match `filter`, are `among` these, and are not revoked, and returns their number. If
+    /// the filter names an owner and the number is smaller than `most`, no such key is left. Otherwise the successor of a key
+    /// that was being rotated may be.
     ///
     /// # Errors
     /// [`StoreError`] if the keys may not have been revoked.
     async fn revoke_in_bulk(
         &self,
         filter: &KeyFilter,
+        among: Option<&[KeyId]>,
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
@@ -92,6 +93,18 @@ pub trait KeyLedger: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store could not answer.
     async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError>;
+
+    /// The newest `most` of these keys, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn living(
+        &self,
+        filter: &KeyFilter,
+        most: u32,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<Vec<KeyId>, StoreError>;
 
     /// Whether an owner is disabled.
     ///

@@ -25,8 +25,9 @@ pub trait SessionStore: HandOverStore {
     async fn begin_session(&self, session: &NewSession, hash: &[u8; 32], most: u32) -> Result<(), StoreError>;
 
     /// The session with this hash, unless it has ended; was idle for longer than `idle`; began before its person's tokens were
-    /// revoked; or began with a link and its owner is disabled. The read happens in a transaction that begins after the call,
-    /// on a server that was still the primary afterwards. The use is recorded at most once a minute.
+    /// revoked; or began with a link and its owner is disabled, or what made the link is revoked. The read happens in a
+    /// transaction that begins after the call, on a server that was still the primary afterwards. The use is recorded at most
+    /// once a minute, and at least once in a quarter of `idle`.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -38,8 +39,8 @@ pub trait SessionStore: HandOverStore {
     /// [`StoreError`] if the store could not answer.
     async fn sessions_of(&self, person: &Person, idle: Duration) -> Result<Vec<Session>, StoreError>;
 
-    /// Ends sessions of a person: this one, or all but this one. Returns how many. When this returns, no replica accepts
-    /// them.
+    /// Ends sessions of a person: this one, or all but this one, and then their open links, too. Returns how many sessions.
+    /// When this returns, no replica accepts them.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have ended.
@@ -57,7 +58,7 @@ pub trait SessionStore: HandOverStore {
     ) -> Result<Listed<Session>, StoreError>;
 
     /// Ends at most `most` sessions of whomever they are, and writes that into the audit. Returns how many. When this returns,
-    /// no replica accepts them.
+    /// no replica accepts them. Open links of an owner or a person end, too.
     ///
     /// # Errors
     /// [`StoreError`] if they may not have ended.
@@ -95,8 +96,9 @@ pub trait HandOverStore: Send + Sync {
         author: &Author,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
-    /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, and no tokens of its
-    /// person were revoked since it was made. Read as [`find_session`](SessionStore::find_session) does.
+    /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, no tokens of its
+    /// person, or of whoever has made it, were revoked since it was made, and the key that has made it works. Read as
+    /// [`find_session`](SessionStore::find_session) does.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -146,17 +148,21 @@ pub struct SessionsEnding<'a> {
 }
 
 /// Sessions that have ended at the provider: of a person, or the one with this name, or if both are given, that one of theirs
-/// and those whose name is not known.
+/// and those whose name is not known; and the links of a person.
 #[derive(Clone, Copy, Debug)]
 pub struct EndedAtProvider<'a> {
     /// The issuer.
     pub issuer: &'a str,
-    /// The person.
+    /// The person as the provider calls them: `sub`.
+    pub subject: Option<&'a str>,
+    /// The person as we call them, if that is known: for sessions that know no `sub`, because no ID token has begun them.
     pub person: Option<&'a str>,
     /// The provider's session.
     pub session: Option<&'a str>,
-    /// Only those that began before.
-    pub before: OffsetDateTime,
+    /// When the provider said so: only sessions whose ID token is not later.
+    pub issued_at: OffsetDateTime,
+    /// For sessions of which only our clock says when they began, how far the provider's may be behind.
+    pub clocks: Duration,
 }
 
 /// Which sessions an administrator ends.

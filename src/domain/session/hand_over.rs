@@ -2,7 +2,8 @@
 
 use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
-use super::{Person, Random256};
+use super::{Person, SealedSecret};
+use crate::domain::{api_key::Keyring, audit::Actor};
 
 /// How long a link works: long enough for a redirect on a slow connection and a click, and too short for a link that leaks
 /// into a log to be worth much.
@@ -14,17 +15,19 @@ pub const HANDED_OVER_SECONDS: RangeInclusive<u64> = 60..=43_200;
 pub const RETURN_ADDRESS_MAX_BYTES: usize = 1024;
 
 /// The secret of a link.
-pub struct HandOverSecret(Random256);
+pub struct HandOverSecret(SealedSecret);
 
 impl HandOverSecret {
+    const SEALED_AS: &str = "console link ";
+
     /// A new secret.
-    pub fn generate() -> Self {
-        Self(Random256::generate())
+    pub fn generate(keyring: &Keyring) -> Self {
+        Self(SealedSecret::generate(Self::SEALED_AS, keyring))
     }
 
-    /// The secret in this text; `None` for any text that is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        Random256::parse(text).map(Self)
+    /// The secret in this text; `None` for any text that we have not made with one of these peppers.
+    pub fn parse(text: &str, keyring: &Keyring) -> Option<Self> {
+        SealedSecret::parse(Self::SEALED_AS, text, keyring).map(Self)
     }
 
     /// The text, for the link. Never log or store it.
@@ -52,6 +55,8 @@ pub struct HandOver {
 pub struct HandedOver {
     /// Where its person comes from, and goes back to.
     pub return_to: Option<ReturnAddress>,
+    /// Who has made the link; `None` if an earlier version has.
+    pub by: Option<Actor>,
 }
 
 /// An address of a product: `https://` with a host, so that a browser runs nothing in the console's name and sends nothing in
@@ -106,7 +111,7 @@ fn is_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::session::SessionSecret;
+    use crate::domain::session::{SessionSecret, tests::keyring};
 
     #[test]
     fn an_address_to_return_to_is_one_that_a_browser_only_opens() {
@@ -150,11 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn a_link_and_a_session_of_the_same_secret_have_nothing_in_common() {
-        let secret = HandOverSecret::generate();
-        let session = SessionSecret::parse(secret.expose()).expect("a secret");
-        assert_ne!(secret.hash(), session.hash());
-        assert_eq!(HandOverSecret::parse(secret.expose()).map(|again| again.hash()), Some(secret.hash()));
-        assert!(HandOverSecret::parse("short").is_none());
+    fn a_link_is_no_session_and_a_session_no_link() {
+        let keyring = keyring(&["the pepper"]);
+        let (link, session) = (HandOverSecret::generate(&keyring), SessionSecret::generate(&keyring));
+        assert_eq!(HandOverSecret::parse(link.expose(), &keyring).map(|again| again.hash()), Some(link.hash()));
+        assert!(SessionSecret::parse(link.expose(), &keyring).is_none());
+        assert!(HandOverSecret::parse(session.expose(), &keyring).is_none());
+        assert!(HandOverSecret::parse("short", &keyring).is_none());
     }
 }

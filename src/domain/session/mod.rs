@@ -15,9 +15,9 @@ pub use self::hand_over::{
     HAND_OVER_LASTS, HANDED_OVER_SECONDS, HandOver, HandOverSecret, HandedOver, InvalidReturnAddress,
     RETURN_ADDRESS_MAX_BYTES, ReturnAddress,
 };
-use crate::domain::{audit::Actor, owner::Owner, scope::Scopes, secret::SecretString};
+use crate::domain::{api_key::Keyring, audit::Actor, owner::Owner, scope::Scopes, secret::SecretString};
 
-/// The bytes of a secret: 256 bits that nobody can guess.
+/// The random bytes of a secret: 256 bits that nobody can guess.
 const SECRET_BYTES: usize = 32;
 /// The maximum length of what a browser says of itself, in bytes.
 const BROWSER_MAX_BYTES: usize = 200;
@@ -74,6 +74,17 @@ pub struct Session {
     pub handed_over: Option<HandedOver>,
 }
 
+/// What an ID token says of a session.
+#[derive(Clone, Debug, Default)]
+pub struct AtProvider {
+    /// `sub`: the person as the provider calls them.
+    pub subject: Option<String>,
+    /// `sid`: the provider's session.
+    pub session: Option<String>,
+    /// `iat`: when the token was issued, by the clock of the provider.
+    pub issued_at: Option<OffsetDateTime>,
+}
+
 /// A session that is about to begin.
 #[derive(Clone, Debug)]
 pub struct NewSession {
@@ -83,8 +94,8 @@ pub struct NewSession {
     pub person: Person,
     /// When they proved who they are, if the provider says so. They may have been signed in there for long.
     pub authenticated_at: Option<OffsetDateTime>,
-    /// The provider's session, if it says which.
-    pub provider_session: Option<String>,
+    /// What the provider says of it, by which it says later that it has ended there.
+    pub at_provider: AtProvider,
     /// How long it lasts at most.
     pub lasts: Duration,
     /// Where they signed in from, if known.
@@ -93,18 +104,21 @@ pub struct NewSession {
     pub browser: Option<String>,
 }
 
-/// 256 random bits as text.
-struct Random256(SecretString);
+/// 256 random bits as text, with a seal of one of our peppers: what somebody has made up is refused without asking the database.
+struct SealedSecret(SecretString);
 
-impl Random256 {
-    fn generate() -> Self {
-        let bytes: [u8; SECRET_BYTES] = rand::random();
-        Self(URL_SAFE_NO_PAD.encode(bytes).into())
+impl SealedSecret {
+    /// A new one. `purpose` begins no other text that is sealed.
+    fn generate(purpose: &str, keyring: &Keyring) -> Self {
+        let random: [u8; SECRET_BYTES] = rand::random();
+        let seal = keyring.seal(&to_seal(purpose, &random));
+        Self(URL_SAFE_NO_PAD.encode([&random[..], &seal[..]].concat()).into())
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(purpose: &str, text: &str, keyring: &Keyring) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        (bytes.len() == SECRET_BYTES).then(|| Self(text.to_owned().into()))
+        let (random, seal) = bytes.split_first_chunk::<SECRET_BYTES>()?;
+        keyring.has_sealed(&to_seal(purpose, random), seal).then(|| Self(text.to_owned().into()))
     }
 
     /// A fast hash, because nobody can guess 256 bits.
@@ -117,18 +131,24 @@ impl Random256 {
     }
 }
 
+fn to_seal(purpose: &str, random: &[u8; SECRET_BYTES]) -> Vec<u8> {
+    [purpose.as_bytes(), random].concat()
+}
+
 /// The secret of a session, which only the browser has.
-pub struct SessionSecret(Random256);
+pub struct SessionSecret(SealedSecret);
 
 impl SessionSecret {
+    const SEALED_AS: &str = "console session ";
+
     /// A new secret.
-    pub fn generate() -> Self {
-        Self(Random256::generate())
+    pub fn generate(keyring: &Keyring) -> Self {
+        Self(SealedSecret::generate(Self::SEALED_AS, keyring))
     }
 
-    /// The secret in this text; `None` for any text that is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        Random256::parse(text).map(Self)
+    /// The secret in this text; `None` for any text that we have not made with one of these peppers.
+    pub fn parse(text: &str, keyring: &Keyring) -> Option<Self> {
+        SealedSecret::parse(Self::SEALED_AS, text, keyring).map(Self)
     }
 
     /// The text, for the browser. Never log or store it.
@@ -159,17 +179,35 @@ pub fn browser(user_agent: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::api_key::{Pepper, Prefix};
+
+    /// A keyring with peppers that begin so.
+    pub(super) fn keyring(peppers: &[&str]) -> Keyring {
+        let pepper = |text: &&str| Pepper::new(format!("{text}, long enough to be a pepper").into()).expect("a pepper");
+        let peppers: Vec<Pepper> = peppers.iter().map(pepper).collect();
+        Keyring::new(Prefix::default(), &peppers).expect("a keyring")
+    }
 
     #[test]
     fn a_secret_is_read_as_it_was_written_and_gives_nothing_away() {
-        let secret = SessionSecret::generate();
-        let again = SessionSecret::parse(secret.expose()).expect("a secret");
+        let keyring = keyring(&["the pepper"]);
+        let secret = SessionSecret::generate(&keyring);
+        let again = SessionSecret::parse(secret.expose(), &keyring).expect("a secret");
         assert_eq!(again.hash(), secret.hash());
         assert_ne!(secret.form_token(), URL_SAFE_NO_PAD.encode(secret.hash()));
         assert!(!secret.form_token().contains(secret.expose()));
-        for bad in ["", "short", &"A".repeat(44), &format!("{}=", secret.expose())] {
-            assert!(SessionSecret::parse(bad).is_none(), "{bad}");
+        let random = URL_SAFE_NO_PAD.encode([7; SECRET_BYTES]);
+        for bad in ["", "short", &random, &"A".repeat(54), &format!("{}A", secret.expose()), &secret.expose()[..43]] {
+            assert!(SessionSecret::parse(bad, &keyring).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_ours_for_as_long_as_we_have_the_pepper_that_sealed_it() {
+        let secret = SessionSecret::generate(&keyring(&["the old pepper"]));
+        let is_ours = |peppers: &[&str]| SessionSecret::parse(secret.expose(), &keyring(peppers)).is_some();
+        assert!(is_ours(&["a new pepper", "the old pepper"]));
+        assert!(!is_ours(&["a new pepper"]));
     }
 
     #[test]

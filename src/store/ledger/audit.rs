@@ -1,5 +1,7 @@
 //! The table `audit_events`.
 
+use std::borrow::Cow;
+
 use ipnet::IpNet;
 use rand::Rng;
 use serde_json::{Map, Value};
@@ -29,6 +31,10 @@ pub(in crate::store) async fn write(
     let keys: Vec<Option<Uuid>> = if keys.is_empty() { vec![None] } else { keys.iter().copied().map(Some).collect() };
     let ids: Vec<Uuid> = keys.iter().map(|_| event_id(at)).collect();
     let actor = ActorColumns::of(&author.actor);
+    let mut details = Cow::Borrowed(&event.details);
+    if let Some(by) = &author.handed_over_by {
+        details.to_mut().insert("handedOverBy".to_owned(), by.to_json());
+    }
     let query = sqlx::query!(
         "INSERT INTO audit_events (id, at, action, key_id, issuer, subject, actor_kind, actor_issuer, actor_subject,
                                    actor_key_id, address, request_id, details)
@@ -46,7 +52,7 @@ pub(in crate::store) async fn write(
         actor.key,
         author.address.map(IpNet::from) as _,
         author.request_id,
-        Json(&event.details) as _,
+        Json(&*details) as _,
     );
     query.execute(connection).await.map(drop)
 }
@@ -93,7 +99,13 @@ impl TryFrom<Row> for AuditEvent {
             action: row.action,
             key: row.key_id.map(KeyId::from),
             owner: Owner { issuer: row.issuer.into(), subject: row.subject.into() },
-            author: Author { actor, address: row.address.map(|network| network.addr()), request_id: row.request_id },
+            author: Author {
+                actor,
+                address: row.address.map(|network| network.addr()),
+                request_id: row.request_id,
+                // It is among the details.
+                handed_over_by: None,
+            },
             details: row.details.0,
         })
     }

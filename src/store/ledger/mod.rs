@@ -105,12 +105,23 @@ impl KeyLedger for Store {
     async fn revoke_in_bulk(
         &self,
         filter: &KeyFilter,
+        among: Option<&[KeyId]>,
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
         by: Together<'_>,
     ) -> Result<u32, StoreError> {
-        self.within_deadline(Statement::RevokeKeys, self.revoke_keys(filter, most, reason, at, by)).await
+        self.within_deadline(Statement::RevokeKeys, self.revoke_keys(filter, among, most, reason, at, by)).await
+    }
+
+    async fn living(
+        &self,
+        filter: &KeyFilter,
+        most: u32,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<Vec<KeyId>, StoreError> {
+        self.within_deadline(Statement::CountKeys, self.living_keys(filter, most, reach, now)).await
     }
 
     async fn count_living(&self, filter: &KeyFilter, reach: &Reach, now: OffsetDateTime) -> Result<u64, StoreError> {

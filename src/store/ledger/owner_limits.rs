@@ -51,6 +51,9 @@ impl Store {
                 if let Err(refusal) = change.preconditions.demand(before.allowance.version()) {
                     return Ok(Err(refusal));
                 }
+                if !Credits::are_those_seen(before.allowance.credits.as_ref(), change.granted) {
+                    return Ok(Err(Refusal::VersionMismatch));
+                }
                 let (limits, credits) = match decide(change, &before.allowance) {
                     Ok(decided) => decided,
                     Err(refusal) => return Ok(Err(refusal)),

@@ -12,6 +12,7 @@ use super::{
     lock_owner,
 };
 use crate::domain::{
+    api_key::KeyId,
     audit::Action,
     ledger::{Event, Reach, Together},
     listing::KeyFilter,
@@ -56,9 +57,23 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
+    pub(super) async fn living_keys(
+        &self,
+        filter: &KeyFilter,
+        most: u32,
+        reach: &Reach,
+        now: OffsetDateTime,
+    ) -> Result<Vec<KeyId>, StoreError> {
+        let mut seat = self.to_read(reach).await?;
+        let query = living!(query_scalar!("SELECT id" "ORDER BY id DESC LIMIT $17", filter, now, i64::from(most)));
+        let ids: Vec<Uuid> = query.fetch_all(&mut *seat.connection).await?;
+        Ok(ids.into_iter().map(KeyId::from).collect())
+    }
+
     pub(super) async fn revoke_keys(
         &self,
         filter: &KeyFilter,
+        among: Option<&[KeyId]>,
         most: u32,
         reason: Option<&ChangeReason>,
         at: OffsetDateTime,
@@ -67,17 +82,20 @@ impl Store {
         let mut seat = self.to_change(by.reach).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
+        let among: Option<Vec<Uuid>> = among.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
         if let Some(owner) = &filter.owner {
             // A separate statement, so that the next one sees the successor of every key that was being rotated.
             lock_owner(transaction, owner).await?;
         }
         let revoked = living!(query!(
             "UPDATE api_keys SET revoked_at = $4, revoked_reason = $17, updated_at = $4 WHERE id IN (SELECT id "
-            "ORDER BY id DESC LIMIT $18 FOR NO KEY UPDATE OF api_keys) RETURNING id, issuer, subject",
+            "AND ($19::uuid[] IS NULL OR id = ANY($19)) ORDER BY id DESC LIMIT $18 FOR NO KEY UPDATE OF api_keys)
+             RETURNING id, issuer, subject",
             filter,
             at,
             reason.map(ChangeReason::as_str),
             i64::from(most),
+            among as _,
         ));
         let rows = revoked.fetch_all(&mut *transaction).await?;
         let mut details = Map::from_iter([("together".to_owned(), Value::Bool(true))]);

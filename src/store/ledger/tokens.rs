@@ -123,7 +123,7 @@ async fn end_earlier(
     Ok(Row { record: row.record_id, not_before: Some(row.not_before), is_news: false })
 }
 
-/// Ends the sessions that began with such tokens, or with a link from before. They may last longer than the row of the
+/// Ends the sessions that began with such tokens, or with a link from before, of this subject or made by it. They may last longer than the row of the
 /// revocation. The links first: whoever is using one up is waited for, and their session is there when sessions are deleted.
 async fn end_sessions(
     connection: &mut PgConnection,
@@ -132,14 +132,16 @@ async fn end_sessions(
     not_before: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
     let links = sqlx::query!(
-        "DELETE FROM console_hand_overs WHERE issuer = $1 AND person = $2 AND created_at < $3",
+        "DELETE FROM console_hand_overs
+         WHERE (issuer = $1 AND person = $2 OR maker_issuer = $1 AND maker_subject = $2) AND created_at < $3",
         &*revocation.issuer,
         subject,
         not_before,
     );
     links.execute(&mut *connection).await?;
     let query = sqlx::query!(
-        "DELETE FROM console_sessions WHERE issuer = $1 AND person = $2 AND signed_in_at < $3",
+        "DELETE FROM console_sessions
+         WHERE (issuer = $1 AND person = $2 OR maker_issuer = $1 AND maker_subject = $2) AND signed_in_at < $3",
         &*revocation.issuer,
         subject,
         not_before,

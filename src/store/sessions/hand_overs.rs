@@ -20,10 +20,14 @@ use crate::{
         },
         session::{HAND_OVER_LASTS, HandOver, Person},
     },
-    store::{Statement, Store, ledger::audit, rows::interval},
+    store::{
+        Statement, Store,
+        ledger::audit,
+        rows::{ActorColumns, interval},
+    },
 };
 
-/// What makes a link work, besides its secret.
+/// What makes a link work, besides its secret: whoever has made it could make it now, too.
 macro_rules! of_links_that_work {
     ($before:literal, $after:literal, $($argument:expr),+) => {
         sqlx::query_as!(
@@ -33,8 +37,16 @@ macro_rules! of_links_that_work {
                    AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
                                    WHERE disabled.issuer = link.issuer AND disabled.subject = link.subject)
                    AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
-                                   WHERE ends.record_id = token_record('subject', link.issuer, link.person)
-                                       AND ends.not_before > link.created_at)" + $after,
+                                   WHERE ends.record_id IN (token_record('subject', link.issuer, link.person),
+                                                            token_record('subject', link.maker_issuer, link.maker_subject))
+                                       AND ends.not_before > link.created_at)
+                   AND (link.maker_key_id IS NULL
+                        OR EXISTS (SELECT FROM api_keys AS maker
+                                   WHERE maker.id = link.maker_key_id AND maker.revoked_at IS NULL AND maker.enabled
+                                       AND (maker.expires_at IS NULL OR maker.expires_at > now())
+                                       AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
+                                                       WHERE disabled.issuer = maker.issuer
+                                                           AND disabled.subject = maker.subject)))" + $after,
             $($argument),+
         )
     };
@@ -61,10 +73,11 @@ impl HandOverStore for Store {
                 return Ok(None);
             }
             let scopes: Vec<String> = person.scopes.iter().map(str::to_owned).collect();
+            let maker = ActorColumns::of(&author.actor);
             let query = sqlx::query!(
                 "INSERT INTO console_hand_overs (secret_hash, issuer, subject, person, name, scopes, scope_bearing, return_to, lasts,
-                                                 created_at, expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10::interval)
+                                                 created_at, expires_at, maker_kind, maker_issuer, maker_subject, maker_key_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10::interval, $11, $12, $13, $14)
                  RETURNING created_at, expires_at",
                 &hash[..],
                 &*owner.issuer,
@@ -76,6 +89,10 @@ impl HandOverStore for Store {
                 return_to.as_ref().map(|address| address.as_str()),
                 interval(lasts),
                 interval(HAND_OVER_LASTS),
+                maker.kind,
+                maker.issuer,
+                maker.subject,
+                maker.key,
             );
             let made = query.fetch_one(&mut *transaction).await?;
             let oldest = sqlx::query!(
@@ -128,9 +145,10 @@ impl HandOverStore for Store {
                 r#" RETURNING link.*),
                    begun AS (INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing,
                                                            authenticated_at, signed_in_at, last_used_at, expires_at, address, browser,
-                                                           handed_over, return_to)
+                                                           handed_over, return_to, maker_kind, maker_issuer, maker_subject,
+                                                           maker_key_id)
                              SELECT $2, $3, issuer, subject, person, name, scopes, scope_bearing, created_at, created_at, now(),
-                                    now() + lasts, $4, $5, true, return_to
+                                    now() + lasts, $4, $5, true, return_to, maker_kind, maker_issuer, maker_subject, maker_key_id
                              FROM used)
                    SELECT issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
                           scope_bearing AS "scope_bearing!", return_to
@@ -149,6 +167,32 @@ impl HandOverStore for Store {
         };
         self.within_deadline(Statement::AcceptHandOver, work).await
     }
+}
+
+/// Whose links end.
+pub(super) struct EndedLinks<'a> {
+    pub(super) issuer: &'a str,
+    /// `None`: of every owner.
+    pub(super) subject: Option<&'a str>,
+    /// `None`: of everybody.
+    pub(super) person: Option<&'a str>,
+    /// Only those that were made before; `None`: all.
+    pub(super) before: Option<OffsetDateTime>,
+}
+
+/// Ends open links, before the sessions of the same people end: whoever is using one up is waited for, and their session is
+/// there when sessions are deleted.
+pub(super) async fn end_links(connection: &mut PgConnection, ended: &EndedLinks<'_>) -> Result<(), sqlx::Error> {
+    let query = sqlx::query!(
+        "DELETE FROM console_hand_overs
+         WHERE issuer = $1 AND ($2::text IS NULL OR subject = $2) AND ($3::text IS NULL OR person = $3)
+           AND ($4::timestamptz IS NULL OR created_at < $4)",
+        ended.issuer,
+        ended.subject,
+        ended.person,
+        ended.before,
+    );
+    query.execute(connection).await.map(drop)
 }
 
 async fn is_disabled(connection: &mut PgConnection, owner: &Owner) -> Result<bool, sqlx::Error> {

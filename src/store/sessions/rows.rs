@@ -4,11 +4,14 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::{
-    owner::Owner,
-    ports::StoreError,
-    scope::Scopes,
-    session::{HandOver, HandedOver, InvalidReturnAddress, Person, ReturnAddress, Session},
+use crate::{
+    domain::{
+        owner::Owner,
+        ports::StoreError,
+        scope::Scopes,
+        session::{HandOver, HandedOver, InvalidReturnAddress, Person, ReturnAddress, Session},
+    },
+    store::rows::ActorColumns,
 };
 
 /// A session.
@@ -29,6 +32,10 @@ pub(super) struct SessionRow {
     pub(super) browser: Option<String>,
     pub(super) handed_over: bool,
     pub(super) return_to: Option<String>,
+    pub(super) maker_kind: Option<String>,
+    pub(super) maker_issuer: Option<String>,
+    pub(super) maker_subject: Option<String>,
+    pub(super) maker_key_id: Option<Uuid>,
 }
 
 /// A link.
@@ -48,6 +55,13 @@ impl TryFrom<SessionRow> for Session {
     fn try_from(row: SessionRow) -> Result<Self, StoreError> {
         let corrupt = |what: String| StoreError::Corrupt(format!("console_sessions {}: {what}", row.id));
         let return_to = return_to(row.return_to).map_err(corrupt)?;
+        let maker = ActorColumns {
+            kind: row.maker_kind,
+            issuer: row.maker_issuer,
+            subject: row.maker_subject,
+            key: row.maker_key_id,
+        };
+        let by = maker.read().map_err(|kind| corrupt(format!("maker {kind}")))?;
         let owner = Owner { issuer: row.issuer.into(), subject: row.subject.into() };
         let person = person(owner, row.person, row.name, &row.scopes, row.scope_bearing).map_err(corrupt)?;
         Ok(Self {
@@ -59,7 +73,7 @@ impl TryFrom<SessionRow> for Session {
             expires_at: row.expires_at,
             address: row.address.map(|network| network.addr()),
             browser: row.browser,
-            handed_over: row.handed_over.then_some(HandedOver { return_to }),
+            handed_over: row.handed_over.then_some(HandedOver { return_to, by }),
         })
     }
 }

@@ -352,11 +352,16 @@ impl KeyLedger for FakeStore {
     async fn revoke_in_bulk(
         &self,
         _: &KeyFilter,
+        _: Option<&[KeyId]>,
         _: u32,
         _: Option<&ChangeReason>,
         _: OffsetDateTime,
         _: Together<'_>,
     ) -> Result<u32, StoreError> {
+        unimplemented!()
+    }
+
+    async fn living(&self, _: &KeyFilter, _: u32, _: &Reach, _: OffsetDateTime) -> Result<Vec<KeyId>, StoreError> {
         unimplemented!()
     }
 

@@ -75,7 +75,7 @@ pub(crate) async fn revoke_in_bulk(
         return Ok(HttpResponse::Ok().json(answer));
     }
     let description = filter.to_string();
-    let revoked = services.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
+    let revoked = services.lifecycle.revoke_in_bulk(filter, None, reason, caller, now).await;
     let revoked = revoked.map_err(unavailable(&request, "revoke keys"))?;
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {

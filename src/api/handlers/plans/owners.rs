@@ -56,7 +56,7 @@ pub(crate) async fn assign(
     let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
     let plan = asked(&request, &body)?;
     let (on_word_of, reason) = (OnWordOf::Administrator, None);
-    let assignment = PlanAssignment { owner: owner.clone(), plan, on_word_of, reason, at: now() };
+    let assignment = PlanAssignment { owner: owner.clone(), plan, on_word_of, instead_of: None, reason, at: now() };
     let planned = services.lifecycle.assign_plan(assignment, caller.reach, caller.author).await;
     let planned = planned.map_err(unavailable(&request, "assign a plan"))?.map_err(|refusal| match refusal {
         PlanRefusal::NotFound => {

@@ -6,6 +6,8 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use askama::Template;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
@@ -27,6 +29,7 @@ use crate::{
         texts::EN,
     },
     domain::{
+        api_key::KeyId,
         key_record::KeyState,
         ledger::Reach,
         listing::{KeyFilter, KeyOrder},
@@ -36,7 +39,7 @@ use crate::{
 };
 
 /// The most keys that are revoked by one form. Whoever means more can do it by the API, or in several steps.
-const MOST: u64 = 10_000;
+const MOST: u32 = 10_000;
 /// The number of keys that are shown before.
 const SHOWN: u32 = 20;
 
@@ -49,7 +52,9 @@ struct MatchingPage<'a> {
     conditions: Chosen,
     fields: Fields<'a>,
     keys: Vec<KeyView>,
-    count: u64,
+    count: usize,
+    /// Says which keys these are.
+    digest: String,
     /// Whether there are more keys than are shown.
     has_others: bool,
     /// Whether there are others than when it was asked before.
@@ -75,18 +80,19 @@ pub(in crate::console) async fn revoke_matching(
         return Err(Fault::Refused(EN.no_condition.to_owned()));
     }
     visitor.demand_fresh()?;
-    let count = console.ledger.count_living(&filter, &caller.reach, now).await.map_err(outage)?;
-    if count == 0 {
+    let ids = console.ledger.living(&filter, MOST + 1, &caller.reach, now).await.map_err(outage)?;
+    if ids.is_empty() {
         return Err(Fault::Refused(EN.nothing_matches.to_owned()));
     }
-    if count > MOST {
-        return Err(Fault::Refused(format!("{} {count}. {} {MOST}.", EN.would_be_revoked, EN.most_at_once)));
+    if ids.len() > MOST as usize {
+        return Err(Fault::Refused(format!("{} {MOST}+. {} {MOST}.", EN.would_be_revoked, EN.most_at_once)));
     }
-    // Whoever has seen other keys has not confirmed these.
+    let (count, digest) = (ids.len(), digest(&ids));
+    // Whoever was asked about other keys has not confirmed these, and no key that comes meanwhile is revoked.
     let confirmed = form.text("confirmed");
-    if confirmed.is_some_and(|seen| seen == count.to_string()) {
+    if confirmed == Some(&*digest) {
         let conditions = filter.to_string();
-        let revoked = console.lifecycle.revoke_in_bulk(filter, reason, caller, now).await;
+        let revoked = console.lifecycle.revoke_in_bulk(filter, Some(ids), reason, caller, now).await;
         let revoked = revoked.map_err(|error| Fault::outage(&request, &error))?;
         let ((replicas_confirmed, replicas_expired), took) = (revoked.propagated.replicas(), revoked.propagated.took);
         let (count, filter, took_ms) = (revoked.count, conditions.as_str(), millis(took));
@@ -98,7 +104,7 @@ pub(in crate::console) async fn revoke_matching(
     }
     let keys = some(&console, &filter, &caller.reach, now).await.map_err(outage)?;
     let page = MatchingPage {
-        has_others: count > keys.len() as u64,
+        has_others: count > keys.len(),
         frame: visitor.frame(area.here(), EN.are_you_sure),
         area: area.path(),
         is_all: area == Area::All,
@@ -106,9 +112,19 @@ pub(in crate::console) async fn revoke_matching(
         fields: Fields::of(&form),
         keys,
         count,
+        digest,
         has_changed: confirmed.is_some(),
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// Stands for these keys in a form. The form is this visitor's own, so nobody else can have made one up.
+fn digest(ids: &[KeyId]) -> String {
+    let mut hash = Sha256::new();
+    for id in ids {
+        hash.update(id.as_uuid());
+    }
+    URL_SAFE_NO_PAD.encode(hash.finalize())
 }
 
 /// Some of the keys that would be revoked.

@@ -155,6 +155,12 @@ impl Credits {
         }
     }
 
+    /// Whether so much was granted until now, as somebody has seen who sets them: each change by somebody, and each refill,
+    /// grants something or takes it back. `None`: whatever they have seen.
+    pub fn are_those_seen(before: Option<&Self>, granted: Option<u64>) -> bool {
+        granted.is_none_or(|granted| before.is_some_and(|before| before.granted == granted))
+    }
+
     /// An owner can't change what an administrator has set.
     fn changeable_by(&self, role: Role) -> Result<(), CreditsRefused> {
         match (role, self.rules.set_by) {

@@ -8,7 +8,7 @@ use super::{Store, assigned_plan, credits::follow_plan};
 use crate::{
     domain::{
         audit::Action,
-        ledger::{Event, Together},
+        ledger::{Event, Refusal, Together},
         owner::Owner,
         plan::{AssignedBy, AssignedPlan, PlanName},
         plan_changes::{OnWordOf, PlanAssigned, PlanAssignment, PlanRefusal},
@@ -57,7 +57,7 @@ impl Store {
         assignment: &PlanAssignment,
         by: Together<'_>,
     ) -> Result<Result<PlanAssigned, PlanRefusal>, StoreError> {
-        let PlanAssignment { owner, plan, on_word_of, reason, at } = assignment;
+        let PlanAssignment { owner, plan, on_word_of, instead_of, reason, at } = assignment;
         let mut seat = self.to_change(by.reach).await?;
         seat.connection.begin().await?;
         let transaction = &mut *seat.connection;
@@ -65,6 +65,10 @@ impl Store {
         let current = current(transaction, owner).await?;
         if current.overrules(*on_word_of) {
             return Ok(Ok(PlanAssigned { plan: current.0.map(|current| current.plan), changed: false }));
+        }
+        let on_now = current.0.as_ref().map(|current| &current.plan.plan);
+        if instead_of.as_ref().is_some_and(|expected| expected.as_ref() != on_now) {
+            return Ok(Err(Refusal::VersionMismatch.into()));
         }
         if let Some(plan) = plan
             && !exists(transaction, plan).await?

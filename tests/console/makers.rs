@@ -1,0 +1,142 @@
+//! Who has made a link: it and its session work no longer than that credential, and the audit says whose word it was.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use test_support::{client::request, database::execute, replica::Replica};
+
+use crate::{
+    browser::Browser,
+    handed_over::{alice, asked, follows, id_of_alice, link, token},
+    provider::{PUBLIC_URL, Service},
+};
+
+/// Makes a key of the backend's, and gives its id and its text.
+async fn backend_key(service: &Service) -> (String, String) {
+    let make = request(Method::POST, service.replica.url("/v1/keys"))
+        .bearer_auth(token(service, "keyward:console"))
+        .json(&json!({ "scopes": ["keyward:console"] }));
+    let made: Value = make.send().await.expect("an answer").json().await.expect("JSON");
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {made}")).to_owned();
+    (text(&made["id"]), text(&made["apiKey"]))
+}
+
+/// A new link for alice that this credential has made.
+async fn link_by(service: &Service, credential: &str) -> String {
+    let (status, answer) = asked(&service.replica, credential, json!({ "owner": alice(service) })).await;
+    assert_eq!(status, 201, "{answer}");
+    answer["link"].as_str().expect("a link").strip_prefix(PUBLIC_URL).expect("an address of the console").to_owned()
+}
+
+/// Sends a change as an administrator.
+async fn administer(replica: &Replica, service: &Service, method: Method, path: &str, body: Value) {
+    let sent = request(method, replica.url(path)).bearer_auth(token(service, "keyward:admin")).json(&body);
+    let answer = sent.send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
+}
+
+#[tokio::test]
+async fn links_and_sessions_that_a_key_has_made_end_with_it_on_every_replica() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let (id, key) = backend_key(&service).await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link_by(&service, &key).await).await;
+    let open = link_by(&service, &key).await;
+    let mut by_token = Browser::new(&service.replica);
+    follows(&mut by_token, &link(&service).await).await;
+    let path = format!("/v1/admin/keys/{id}");
+    // While the key is disabled, they rest.
+    administer(&other, &service, Method::PATCH, &path, json!({ "enabled": false })).await;
+    assert_eq!((browser.get("/console/keys").await.status, browser.get(&open).await.status), (303, 410));
+    administer(&other, &service, Method::PATCH, &path, json!({ "enabled": true })).await;
+    browser.open("/console/keys").await;
+    Browser::new(&service.replica).open(&open).await;
+
+    administer(&other, &service, Method::DELETE, &path, json!({ "reason": "it leaked" })).await;
+    for replica in [&service.replica, &other] {
+        assert_eq!(browser.at(replica).get("/console/keys").await.status, 303);
+        assert_eq!(Browser::new(replica).get(&open).await.status, 410);
+    }
+    let secret = open.split_once("?link=").expect("a secret").1;
+    assert_eq!(browser.post("/console/handed-over", &[("link", secret)]).await.status, 410);
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let sessions = format!("/console/all/sessions?owner={}", id_of_alice(&service));
+    let page = Browser::signed_in(&service).await.open(&sessions).await;
+    assert_eq!(page.text.matches(">alice</a>").count(), 1, "{}", page.text);
+    by_token.open("/console/keys").await;
+}
+
+#[tokio::test]
+async fn revoking_the_tokens_of_a_backend_ends_the_links_and_sessions_that_it_has_made() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link(&service).await).await;
+    let open = link(&service).await;
+    let (_, key) = backend_key(&service).await;
+    let mut by_key = Browser::new(&service.replica);
+    follows(&mut by_key, &link_by(&service, &key).await).await;
+    let backend = json!({ "issuer": service.provider.issuer(), "subject": "backend" });
+    administer(&other, &service, Method::POST, "/v1/admin/tokens/revoke", backend).await;
+    for _ in 0..2 {
+        assert_eq!((browser.get("/console/keys").await.status, browser.get(&open).await.status), (303, 410));
+        // Nor later, when the revocation is forgotten.
+        execute(service.database.url(), "DELETE FROM tokens_not_before").await.expect("a deletion");
+    }
+    by_key.open("/console/keys").await;
+}
+
+#[tokio::test]
+async fn the_audit_says_of_what_a_handed_over_session_does_who_has_handed_it_over() {
+    let service = Service::start().await;
+    let (id, key) = backend_key(&service).await;
+    for (credential, by) in [
+        (key.as_str(), json!({ "kind": "key", "keyId": id })),
+        (
+            &token(&service, "keyward:console"),
+            json!({ "kind": "token", "issuer": service.provider.issuer(), "subject": "backend" }),
+        ),
+    ] {
+        let mut browser = Browser::new(&service.replica);
+        follows(&mut browser, &link_by(&service, credential).await).await;
+        browser.open("/console/keys/new").await;
+        browser.post("/console/keys", &[("name", "by a link")]).await.shows("Copy it now");
+        let event = latest_creation(&service).await;
+        assert_eq!((&event["actor"]["subject"], &event["details"]["handedOverBy"]), (&json!("alice"), &by), "{event}");
+        browser.open("/console/audit").await.shows("handedOverBy");
+    }
+    let mut herself = Browser::signed_in(&service).await;
+    herself.post("/console/keys", &[("name", "by herself")]).await.shows("Copy it now");
+    let event = latest_creation(&service).await;
+    assert!(event["details"].get("handedOverBy").is_none(), "{event}");
+}
+
+async fn latest_creation(service: &Service) -> Value {
+    let asked = request(Method::GET, service.replica.url("/v1/audit?action=key.created&limit=1"));
+    let answer = asked.bearer_auth(service.provider.token("alice")).send().await.expect("an answer");
+    let events: Value = answer.json().await.expect("JSON");
+    events["events"][0].clone()
+}
+
+#[tokio::test]
+async fn nobody_gets_around_the_plan_that_their_token_would_name_by_a_link() {
+    let service = Service::start_with_members("plan_claim = \"plan\"").await;
+    let body = json!({ "owner": alice(&service) });
+    for scope in ["keyward:console", "keyward:admin"] {
+        let (status, answer) = asked(&service.replica, &token(&service, scope), body.clone()).await;
+        assert_eq!((status, &answer["errors"][0]["code"]), (422, &json!("no_plan")), "{answer}");
+        assert_eq!(answer["errors"][0]["pointer"], json!("/owner"), "{answer}");
+    }
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut eve = Browser::signed_in(&service).await;
+    eve.open("/console/plans/new").await;
+    eve.submit("/console/plans", &[("name", "free"), ("max_keys", "1")]).await;
+    // Whoever has come once with a token is on its plan.
+    service.provider.has(json!({ "sub": "alice", "plan": "free" }));
+    Browser::signed_in(&service).await;
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link(&service).await).await;
+    browser.open("/console/keys/new").await;
+    browser.post("/console/keys", &[("name", "one")]).await.shows("Copy it now");
+    assert_eq!(browser.post("/console/keys", &[("name", "two")]).await.status, 422);
+}
