@@ -54,7 +54,7 @@ pub(crate) struct Console {
 /// How people sign in.
 pub(crate) enum SignInWay {
     /// At an OpenID provider.
-    OpenId(SignIn),
+    OpenId(Box<SignIn>),
     /// By choosing one of these people: for trying Keyward, on this machine only.
     Choice(Vec<Person>),
 }

@@ -89,5 +89,5 @@ fn sign_in(
     let issuer = issuer.ok_or_else(|| anyhow::anyhow!("console.openid.issuer is none of jwt.issuers"))?;
     let provider = Arc::new(HttpProvider::new(issuer, &client)?);
     let sign_in = SignIn::new(provider, verifier, logout, client.client_id, &client.scopes, &client.public_url);
-    Ok((SignInWay::OpenId(sign_in), Some(client.public_url)))
+    Ok((SignInWay::OpenId(Box::new(sign_in)), Some(client.public_url)))
 }
