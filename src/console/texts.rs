@@ -184,6 +184,7 @@ texts! {
     last_week = "The last 7 days",
     no_refusals = "No key was refused.",
     busiest_today = "Keys with the most uses today (UTC)",
+    busiest_not_found = "They could not be found in time: too many keys were used today. The usage of one owner or plan names its keys.",
     more_conditions = "More conditions",
     expiring_days = "Expires within days",
     used_days = "Used within days",

@@ -43,7 +43,8 @@ struct OverviewPage {
     frame: Frame,
     cards: Vec<Card>,
     refusals: Vec<Refusals>,
-    keys: Vec<KeyUses>,
+    /// Those with the most uses, if they were found in time.
+    busiest: Option<Vec<KeyUses>>,
     is_all: bool,
     as_of: When,
 }
@@ -81,15 +82,24 @@ pub(in crate::console) async fn overview(request: HttpRequest, console: Data<Con
     };
     let day = used(now - Duration::hours(23), Granularity::Hour, None).await.map_err(outage)?;
     let week = used(now - Duration::days(6), Granularity::Day, None).await.map_err(outage)?;
-    // Keys are looked at one by one for this day only: there may be a million of them.
-    let today = used(now, Granularity::Day, Some((Grouping::Key, KEYS))).await.map_err(outage)?;
+    // Keys are looked at one by one, for this day only. If too many were used today for the time that a statement has, the rest
+    // of the page is worth having.
+    let busiest = match used(now, Granularity::Day, Some((Grouping::Key, KEYS))).await {
+        Ok(today) => Some(today.groups.iter().map(KeyUses::from).collect()),
+        Err(error) => {
+            console.gate.log_outage(&request, &mut |suppressed| {
+                tracing::warn!(%error, suppressed, "could not find the busiest keys; the overview is shown without them");
+            });
+            None
+        }
+    };
     shown(&OverviewPage {
         frame: visitor.frame("overview", EN.overview),
         cards,
         refusals: refusals(&day, &week),
-        keys: today.groups.iter().map(KeyUses::from).collect(),
+        busiest,
         is_all: true,
-        as_of: today.as_of.into(),
+        as_of: day.as_of.into(),
     })
 }
 
