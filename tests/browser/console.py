@@ -66,7 +66,7 @@ def a_key_is_made_copied_used_seen_rotated_and_revoked(browser, keyward):
         page.get_by_role("link", name="To the key").click()
         page.get_by_text("Revoke", exact=True).first.click()
         page.locator("details[open]").get_by_label("Reason").fill("the end")
-        page.get_by_role("button", name="Revoke").click()
+        page.get_by_role("button", name="Revoke", exact=True).click()
         expect(page.get_by_role("status")).to_contain_text("Revoked. Replicas that confirmed it: 1")
         assert keyward.status(successor) == 401
         page.get_by_role("link", name="Audit").click()
@@ -103,7 +103,7 @@ def several_keys_are_selected_and_revoked_after_a_question(browser, keyward):
             page.get_by_label(f"Select selected {number}").check()
         page.get_by_role("button", name="Revoke", exact=True).click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Are you sure?")
-        page.get_by_role("button", name="Revoke").click()
+        page.get_by_role("button", name="Revoke", exact=True).click()
         expect(page.get_by_role("status")).to_have_text("Changed keys: 2")
         assert [keyward.status(key) for key in keys] == [401, 401]
 

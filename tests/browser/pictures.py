@@ -72,7 +72,7 @@ def walk(browser, keyward):
         page.get_by_text("Revoke", exact=True).first.click()
         page.locator("details[open]").get_by_label("Reason").fill("leaked")
         step("revoke")
-        page.get_by_role("button", name="Revoke").click()
+        page.get_by_role("button", name="Revoke", exact=True).click()
         expect(page.get_by_role("status")).to_contain_text("Revoked.")
         step("revoked")
     return steps
