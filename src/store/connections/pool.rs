@@ -80,7 +80,7 @@ pub(in crate::store) struct Taken {
 }
 
 impl Pool {
-    /// An empty pool. Must be called in the runtime in which connections are opened.
+    /// An empty pool. Must be called in the runtime in which connections are cleared that were dropped amid their work.
     pub(in crate::store) fn new(
         options: PgConnectOptions,
         most: u32,

@@ -138,3 +138,14 @@ async fn in_a_large_table_the_numbers_of_keys_are_estimated_from_a_part_of_it() 
         becomes(&replica, "keyward_keys", &[("state", state)], is_near).await;
     }
 }
+
+/// Each kind of housekeeping begins with the replica. On a connection of its own, each would cost the server a process.
+#[tokio::test]
+async fn a_replica_that_starts_does_its_housekeeping_on_few_connections() {
+    let replica = replica_with(&[]).await;
+    for statement in ["keep_audit_months", "keep_usage_months", "remove_ended_keys", "forget_sessions", "sample"] {
+        becomes(&replica, STATEMENTS, &[("statement", statement)], |done| done >= 1.0).await;
+    }
+    let open = Scrape::of(&replica).await.sum("keyward_database_connections", &[("pool", "requests")]);
+    assert!(open <= 4.0, "{open}");
+}
