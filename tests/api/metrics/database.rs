@@ -147,5 +147,5 @@ async fn a_replica_that_starts_does_its_housekeeping_on_few_connections() {
         becomes(&replica, STATEMENTS, &[("statement", statement)], |done| done >= 1.0).await;
     }
     let open = Scrape::of(&replica).await.sum("keyward_database_connections", &[("pool", "requests")]);
-    assert!(open <= 4.0, "{open}");
+    assert!(open <= 3.0, "{open}");
 }
