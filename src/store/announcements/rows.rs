@@ -222,7 +222,8 @@ impl Announcer {
         Ok(connection.finish().await?)
     }
 
-    /// Changes of earlier versions' revokers are acknowledged by a message, all others by the replica's row.
+    /// Changes of earlier versions' revokers are acknowledged by a message, all others by the replica's row. Most
+    /// acknowledgements write that row again, and do nothing else.
     pub(super) async fn acknowledge(
         &self,
         replica: ReplicaId,
@@ -232,24 +233,31 @@ impl Announcer {
         let (by_rows, by_message) = changes.iter().copied().partition::<Vec<_>, _>(|change| change.is_by_rows());
         let row = (!by_rows.is_empty()).then(|| self.row_with(&by_rows));
         let by_message = Notification::Applied { replica, changes: by_message, up_to };
+        let (message, older_form) = (wire::write(&by_message, &self.keys), wire::write_older_form(&by_message));
         let mut connection = self.store.acknowledgements.tentative().await?;
-        let query = sqlx::query!(
-            "WITH row AS (
-                 INSERT INTO acknowledgements (replica, changes, acknowledged_at)
-                 SELECT $1, $2, now() WHERE $2::bigint[] IS NOT NULL
-                 ON CONFLICT (replica) DO UPDATE
-                 SET changes = excluded.changes, acknowledged_at = excluded.acknowledged_at
-             )
-             SELECT CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4) END AS message,
-                    CASE WHEN $6::text IS NOT NULL THEN pg_notify($5, $6) END AS older_form",
-            Uuid::from_u128(replica.0),
-            row.as_deref(),
-            REPLICAS,
-            wire::write(&by_message, &self.keys),
-            CHANGES,
-            wire::write_older_form(&by_message),
-        );
-        query.fetch_one(&mut *connection).await?;
+        let is_written = match (&row, &message, &older_form) {
+            (Some(row), None, None) => rewrite_acknowledged(replica, row, &mut connection).await?,
+            _ => false,
+        };
+        if !is_written {
+            let query = sqlx::query!(
+                "WITH row AS (
+                     INSERT INTO acknowledgements (replica, changes, acknowledged_at)
+                     SELECT $1, $2, now() WHERE $2::bigint[] IS NOT NULL
+                     ON CONFLICT (replica) DO UPDATE
+                     SET changes = excluded.changes, acknowledged_at = excluded.acknowledged_at
+                 )
+                 SELECT CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4) END AS message,
+                        CASE WHEN $6::text IS NOT NULL THEN pg_notify($5, $6) END AS older_form",
+                Uuid::from_u128(replica.0),
+                row.as_deref(),
+                REPLICAS,
+                message,
+                CHANGES,
+                older_form,
+            );
+            query.fetch_one(&mut *connection).await?;
+        }
         Ok(connection.finish().await?)
     }
 
@@ -307,6 +315,20 @@ async fn renew_row(heartbeat: &Heartbeat, connection: &mut PgConnection) -> Resu
         heartbeat.sequence.cast_signed(),
     );
     query.fetch_optional(connection).await
+}
+
+/// Writes what a replica has acknowledged into its row, and returns whether there is one.
+async fn rewrite_acknowledged(
+    replica: ReplicaId,
+    changes: &[i64],
+    connection: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query!(
+        "UPDATE acknowledgements SET changes = $2, acknowledged_at = now() WHERE replica = $1",
+        Uuid::from_u128(replica.0),
+        changes,
+    );
+    Ok(query.execute(connection).await?.rows_affected() > 0)
 }
 
 /// Whether no replica of a version before this migration runs any more: [`RUN_BESIDE`] after it, and at once in a
