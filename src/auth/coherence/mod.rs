@@ -82,9 +82,10 @@ pub use replica::{Connection, Replica, Ticked};
 /// The shortest lease with room for a few heartbeats.
 pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
-/// Heartbeats per lease: some may be late before the lease expires.
-const HEARTBEATS_A_LEASE: u32 = 5;
-const HEARTBEAT_EVERY_MAX: Duration = Duration::from_secs(1);
+/// Heartbeats per lease. A replica believes its memory for four fifths of one. A heartbeat comes back within an interval, so
+/// there are at most two between the heartbeat that the lease counts from and the next one's return, and one may be lost.
+const HEARTBEATS_A_LEASE: u32 = 4;
+const HEARTBEAT_EVERY_MAX: Duration = Duration::from_millis(1_250);
 
 /// The parameters of the protocol. [`CoherenceTimings::for_lease`] derives all of them from the lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +95,7 @@ pub struct CoherenceTimings {
     /// This replica trusts its cache for `lease - clock_margin` by its own clock. So the promise holds as long as no
     /// clock runs faster than another by more than the factor `lease : (lease - clock_margin)`.
     pub clock_margin: Duration,
-    /// The interval of heartbeats. Half of it is the shortest interval of pulses.
+    /// The interval of heartbeats. Three quarters of it is the shortest interval of pulses.
     pub heartbeat_every: Duration,
     /// If the database has committed a heartbeat and it does not come back within this time, the listening connection
     /// is considered dead.

@@ -139,12 +139,12 @@ impl Replica {
         Ticked { heartbeat: Some(heartbeat), pulse_after, reconnect }
     }
 
-    /// The number of the pulse after which another is due: at once if none has named the last heartbeat, and half an
-    /// interval after the latest otherwise.
+    /// The number of the pulse after which another is due: at once if none has named the last heartbeat, and three quarters
+    /// of an interval after the latest otherwise, so that one is due at each heartbeat of a replica that is alone.
     fn pulse_due(&self, now: MonotonicTime) -> Option<u64> {
         match &self.named {
             Some(named) if self.under_way.is_empty() => {
-                (named.at.after(self.settings.heartbeat_every / 2) <= now).then_some(named.pulse)
+                (named.at.after(self.settings.heartbeat_every * 3 / 4) <= now).then_some(named.pulse)
             }
             _ => Some(self.pulse),
         }

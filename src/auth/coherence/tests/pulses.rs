@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_pulse_is_sent_by_whoever_was_not_named_for_half_an_interval() {
+fn a_pulse_is_sent_by_whoever_was_not_named_for_three_quarters_of_an_interval() {
     let freshness = Freshness::new(16);
     let mut a = Replica::new(REPLICA_A, settings());
     let after = |nanos: u64| MonotonicTime::from_nanos(at(10).as_nanos() + nanos);
@@ -13,13 +13,13 @@ fn a_pulse_is_sent_by_whoever_was_not_named_for_half_an_interval() {
     let own = first.heartbeat.unwrap();
     a.heartbeat_sent(&own, 8, after(0), &freshness);
     a.heard(connection, &pulse(8, &[own]), after(0), &freshness);
-    assert_eq!(a.tick(after(499_999_999), 2).pulse_after, None);
+    assert_eq!(a.tick(after(937_499_999), 2).pulse_after, None);
     // Old heartbeats, and numbers that somebody invents, change nothing.
-    a.heard(connection, &pulse(1_000, &[own, heartbeat(REPLICA_B, 1)]), after(499_999_999), &freshness);
-    assert_eq!(a.tick(after(500_000_000), 3).pulse_after, Some(8));
+    a.heard(connection, &pulse(1_000, &[own, heartbeat(REPLICA_B, 1)]), after(937_499_999), &freshness);
+    assert_eq!(a.tick(after(937_500_000), 3).pulse_after, Some(8));
     // Somebody else was quicker: the next attempt is after theirs.
-    a.heartbeat_sent(&own, 9, after(500_000_000), &freshness);
-    assert_eq!(a.tick(after(1_500_000_000), 4).pulse_after, Some(9));
+    a.heartbeat_sent(&own, 9, after(937_500_000), &freshness);
+    assert_eq!(a.tick(after(1_875_000_000), 4).pulse_after, Some(9));
 }
 
 #[test]
@@ -34,17 +34,17 @@ fn while_others_send_pulses_a_heartbeat_brings_none() {
     };
     let (first, _) = beats(&mut a, 0, 1, 7);
     a.heard(connection, &pulse(8, &[first]), after(200), &freshness);
-    a.heard(connection, &pulse(9, &[first]), after(700), &freshness);
-    let (second, pulse_after) = beats(&mut a, 1000, 2, 9);
+    a.heard(connection, &pulse(9, &[first]), after(900), &freshness);
+    let (second, pulse_after) = beats(&mut a, 1250, 2, 9);
     assert_eq!(pulse_after, None, "the last one came a moment ago");
-    a.heard(connection, &pulse(10, &[second]), after(1200), &freshness);
-    let (third, pulse_after) = beats(&mut a, 2000, 3, 10);
+    a.heard(connection, &pulse(10, &[second]), after(1450), &freshness);
+    let (third, pulse_after) = beats(&mut a, 2500, 3, 10);
     assert_eq!(pulse_after, Some(10), "none has come for long");
     // Somebody repeats the last one, so that nobody sends another.
-    a.heard(connection, &pulse(11, &[second]), after(2700), &freshness);
-    assert_eq!(beats(&mut a, 3000, 4, 10).1, Some(10), "none has named the last heartbeat");
-    a.heard(connection, &pulse(12, &[third]), after(3100), &freshness);
-    assert_eq!(beats(&mut a, 4000, 5, 12).1, Some(12));
+    a.heard(connection, &pulse(11, &[second]), after(3200), &freshness);
+    assert_eq!(beats(&mut a, 3750, 4, 10).1, Some(10), "none has named the last heartbeat");
+    a.heard(connection, &pulse(12, &[third]), after(3900), &freshness);
+    assert_eq!(beats(&mut a, 5000, 5, 12).1, Some(12));
 }
 
 /// Anybody can name a replica in a pulse, with a lease of nothing. Whatever it says of itself counts all the same.
