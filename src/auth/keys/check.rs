@@ -6,7 +6,6 @@ use futures_util::future::Either;
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::Semaphore};
 
-pub use super::used::NotUsed;
 use super::{
     cache::{Examined, KeyCache, ProvenKey},
     cold_check::{ColdChecks, KeyRows, SingleFlight},
@@ -14,17 +13,18 @@ use super::{
     rehash::Rehasher,
     used::{Charged, Used, judged, used},
 };
-use crate::auth::{
-    Checked, Undecided,
-    batch_reader::BatchReader,
-    clock,
-    coherence::Freshness,
-    counts::{CheckCounts, Counted, Outcome, Way},
-    limits::{counts::LimitCounts, limiter::Limiter, teller::Teller},
-    occupancy::Occupancy,
-    usage::{KeyUses, uses::Uses},
-};
+pub use super::{cold_check::CheckStores, used::NotUsed};
 use crate::{
+    auth::{
+        Checked, Undecided,
+        batch_reader::BatchReader,
+        clock,
+        coherence::{Freshness, MonotonicTime},
+        counts::{CheckCounts, Counted, Outcome, Way},
+        limits::{counts::LimitCounts, limiter::Limiter, teller::Teller},
+        occupancy::Occupancy,
+        usage::{KeyUses, uses::Uses},
+    },
     config::Checks,
     domain::{
         api_key::{KeyId, Keyring, PresentedKey},
@@ -32,7 +32,6 @@ use crate::{
         key_record::KeyRecord,
         limits::{Allowance, Spending},
         policy::Shown,
-        ports::{keys::KeyStore, limits::LimitStore},
         principal::Principal,
         usage::{UsageTag, UseOutcome},
         verdict::Verdict,
@@ -47,14 +46,6 @@ pub struct KeyChecker {
     uses: Arc<Uses>,
     counts: CheckCounts,
     max_cold: usize,
-}
-
-/// The stores of a checker.
-pub struct CheckStores {
-    /// The keys.
-    pub keys: Arc<dyn KeyStore>,
-    /// The counters of their limits.
-    pub limits: Arc<dyn LimitStore>,
 }
 
 impl KeyChecker {
@@ -114,15 +105,17 @@ impl KeyChecker {
         spending: Spending<'a>,
         demand: impl Fn(Shown<'_>) -> Option<Denial> + 'a,
     ) -> Checked<Result<Verdict, Undecided>, impl Future<Output = Result<Verdict, Undecided>>> {
-        match self.examine(text) {
+        // Read once for a key in memory: it costs as much as a limit.
+        let arrived = clock::now();
+        match self.examine_at(text, arrived) {
             Checked::Now(Err(undecided)) => Checked::Now(Err(undecided)),
-            Checked::Now(Ok(examined)) => match self.verdict(examined, now, address, spending, demand) {
+            Checked::Now(Ok(examined)) => match self.verdict(examined, now, arrived, address, spending, demand) {
                 Checked::Now(verdict) => Checked::Now(verdict),
                 Checked::Later(waiting) => Checked::Later(Either::Left(waiting)),
             },
             Checked::Later(waiting) => Checked::Later(Either::Right(async move {
                 let examined = waiting.await?;
-                self.verdict(examined, now, address, spending, demand).await
+                self.verdict(examined, now, clock::now(), address, spending, demand).await
             })),
         }
     }
@@ -150,7 +143,15 @@ impl KeyChecker {
         &'a self,
         text: &'a [u8],
     ) -> Checked<Result<Examined, Undecided>, impl Future<Output = Result<Examined, Undecided>>> {
-        match self.recall(text) {
+        self.examine_at(text, clock::now())
+    }
+
+    fn examine_at<'a>(
+        &'a self,
+        text: &'a [u8],
+        arrived: MonotonicTime,
+    ) -> Checked<Result<Examined, Undecided>, impl Future<Output = Result<Examined, Undecided>>> {
+        match self.recall(text, arrived) {
             Ok(examined) => Checked::Now(Ok(examined)),
             Err(presented) => Checked::Later(async move {
                 let found = self.cold.find_out(&presented).await;
@@ -179,10 +180,7 @@ impl KeyChecker {
             self.refuse_use(&key.uses, denial, way, now, spending.tag);
             return Checked::Now(Ok(Err(NotUsed::Refused(reason))));
         }
-        match self.charge(key, way, now, address, spending) {
-            Checked::Now(charged) => Checked::Now(used(charged)),
-            Checked::Later(waiting) => Checked::Later(async move { used(waiting.await) }),
-        }
+        self.charge(key, way, now, clock::now(), address, spending).map(used)
     }
 
     /// What is left of the limits on an authentic key, and on its owner.
@@ -208,18 +206,19 @@ impl KeyChecker {
         Ok(())
     }
 
-    /// Charges the use of a key, after everything else has granted it.
+    /// Charges the use of a key, after everything else has granted it. `arrived`: a time since the request has come.
     fn charge(
         &self,
         key: ProvenKey,
         way: Way,
         now: OffsetDateTime,
+        arrived: MonotonicTime,
         address: Option<IpAddr>,
         spending: Spending<'_>,
     ) -> Checked<Charged, impl Future<Output = Charged>> {
         let ProvenKey { record, uses, meters } = key;
         let Spending { tag, used_already, .. } = spending;
-        self.cold.limiter.charge(meters, spending).map(move |charged| {
+        self.cold.limiter.charge(meters, spending, arrived).map(move |charged| {
             match &charged {
                 Ok(Ok(_)) if used_already => self.counts.count(Outcome::Granted, way),
                 Ok(Ok(_)) => self.note(&uses, UseOutcome::Granted, way, now, address, tag),
@@ -299,13 +298,12 @@ impl KeyChecker {
     }
 
     /// The answer from memory, or the parsed key if memory has none.
-    fn recall<'a>(&self, text: &'a [u8]) -> Result<Examined, PresentedKey<'a>> {
+    fn recall<'a>(&self, text: &'a [u8], arrived: MonotonicTime) -> Result<Examined, PresentedKey<'a>> {
         let Ok(form) = self.keyring.form(text) else {
             return Ok(Examined::No(Denial::KeyMalformed, Way::Tag));
         };
-        let believed = self.cold.cache.believed(form.id, &self.freshness, clock::now());
-        // If exactly this text was verified before, its tag need not be checked, which would cost more than everything
-        // else.
+        let believed = self.cold.cache.believed(form.id, &self.freshness, arrived);
+        // If exactly this text was verified before, its tag need not be checked, which would cost more than all else.
         let believed = match believed.map(|finding| finding.into_proven(&form.proof)) {
             Some(Ok(key)) => return Ok(Examined::Proven(key, Way::Memory)),
             Some(Err(finding)) => Some(finding),
@@ -325,6 +323,7 @@ impl KeyChecker {
         &self,
         examined: Examined,
         now: OffsetDateTime,
+        arrived: MonotonicTime,
         address: Option<IpAddr>,
         spending: Spending<'_>,
         demand: impl Fn(Shown<'_>) -> Option<Denial>,
@@ -342,9 +341,6 @@ impl KeyChecker {
             self.note(&key.uses, denial.into(), way, now, address, spending.tag);
             return Checked::Now(Ok(Verdict::Denied(denial)));
         }
-        match self.charge(key, way, now, address, spending) {
-            Checked::Now(charged) => Checked::Now(charged.map(judged)),
-            Checked::Later(waiting) => Checked::Later(async move { waiting.await.map(judged) }),
-        }
+        self.charge(key, way, now, arrived, address, spending).map(|charged| charged.map(judged))
     }
 }

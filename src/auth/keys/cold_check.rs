@@ -36,9 +36,18 @@ use crate::domain::{
     ports::{
         StoreError,
         keys::{KeyStore, StoredKey},
+        limits::LimitStore,
     },
 };
 use crate::telemetry::steps::step;
+
+/// The stores of a checker.
+pub struct CheckStores {
+    /// The keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// The counters of their limits.
+    pub limits: Arc<dyn LimitStore>,
+}
 
 /// The rows of keys.
 pub(crate) struct KeyRows(pub(crate) Arc<dyn KeyStore>);

@@ -96,6 +96,7 @@ impl Limiter {
     }
 
     /// Charges a request on all limits, or on none. Decided at once if what is in hand suffices, or if a limit is exhausted.
+    /// `now` was read after the request had arrived.
     ///
     /// # Errors
     /// [`Undecided`] if a limit that refuses in an outage could not be counted.
@@ -103,6 +104,7 @@ impl Limiter {
         &self,
         meters: Meters,
         spending: Spending<'_>,
+        now: MonotonicTime,
     ) -> Checked<Result<Charged, Undecided>, impl Future<Output = Result<Charged, Undecided>>> {
         if meters.are_none() {
             return Checked::Now(Ok(Ok(Allowance::default())));
@@ -111,7 +113,7 @@ impl Limiter {
             return Checked::Now(Ok(Ok(meters.into())));
         }
         let charge = Charge::of(&meters, &spending);
-        match self.attempt(&meters, charge, LimitOutcome::Granted, false) {
+        match self.attempt(&meters, charge, LimitOutcome::Granted, now, false) {
             Attempt::Granted => Checked::Now(Ok(Ok(meters.into()))),
             Attempt::Refused(refused) => Checked::Now(refused.map(Err)),
             Attempt::Waits(waits) => Checked::Later(self.wait(meters, charge, waits)),
@@ -119,8 +121,14 @@ impl Limiter {
     }
 
     /// One attempt. `is_late`: whether to wait no longer.
-    fn attempt(&self, meters: &Meters, charge: Charge, granted: LimitOutcome, is_late: bool) -> Attempt {
-        let now = clock::now();
+    fn attempt(
+        &self,
+        meters: &Meters,
+        charge: Charge,
+        granted: LimitOutcome,
+        now: MonotonicTime,
+        is_late: bool,
+    ) -> Attempt {
         let mut locked = Locked::of(meters);
         let (mut own, mut owner) = locked.obstacles(charge, now);
         if own.exhausted | owner.exhausted != 0 {
@@ -154,7 +162,7 @@ impl Limiter {
             let answered = (changed(meters.own.as_deref()), changed(meters.owner.as_deref()));
             let waiting = Waiting::join(self, &meters, charge.price, &waits);
             // The answer may have come between the attempt and now.
-            let is_late = match self.attempt(&meters, charge, LimitOutcome::GrantedLater, false) {
+            let is_late = match self.attempt(&meters, charge, LimitOutcome::GrantedLater, clock::now(), false) {
                 Attempt::Granted => return Ok(Ok(meters.clone().into())),
                 Attempt::Refused(refused) => return refused.map(Err),
                 Attempt::Waits(_) => {
@@ -162,7 +170,7 @@ impl Limiter {
                     timeout_at(deadline, either).await.is_err() || Instant::now() >= deadline
                 }
             };
-            let next = self.attempt(&meters, charge, LimitOutcome::GrantedLater, is_late);
+            let next = self.attempt(&meters, charge, LimitOutcome::GrantedLater, clock::now(), is_late);
             drop(waiting);
             match next {
                 Attempt::Granted => return Ok(Ok(meters.clone().into())),
