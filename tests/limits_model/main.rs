@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout)] // the counterexamples and counts, for `--nocapture`
 
+mod fleet;
 mod rules;
 mod world;
 

@@ -15,9 +15,13 @@ use crate::{
 const LASTS: Duration = Duration::from_millis(2_500);
 /// The shortest time over which a pace is measured.
 const PACE_OVER: Duration = Duration::from_millis(100);
-/// The smallest part that is taken at once, as a fraction of the amount. Long windows that are used slowly are counted in few
-/// statements.
+/// The part of what is left of the window over which its use is foreseen at least. A few requests that come together are no
+/// pace.
+const FORESEEN_FROM: u128 = 64;
+/// The part that is taken at once where use is slow, as a fraction of the amount. Long windows are counted in few statements.
 const SMALLEST_PART: u64 = 128;
+/// The part that is taken while nothing is known of the pace.
+const FIRST_PART: u64 = 1_024;
 /// The largest part, as a fraction of the amount: what may lie idle in a replica while another one refuses.
 const LARGEST_PART: u64 = 16;
 /// How long nobody asks again after a failure.
@@ -128,8 +132,14 @@ impl Slice {
             return false;
         }
         let worth_it = self.stage == Stage::Idle && self.untaken > 0 && now >= self.rests_until && now < self.turns_at;
-        let is_less_than_paced = || u128::from(left) * self.elapsed(now) < u128::from(self.used) * LASTS.as_nanos();
-        worth_it && (left < smallest_part(limit) || is_less_than_paced())
+        let used = u128::from(self.used);
+        let is_less_than_paced =
+            || u128::from(left) * self.elapsed(now, PACE_OVER.as_nanos()) < used * LASTS.as_nanos();
+        let is_less_than_foreseen = || {
+            let rest = self.rest_of_window(limit, now);
+            left < first_part(limit) || u128::from(left) * 2 * self.elapsed(now, rest / FORESEEN_FROM) < used * rest
+        };
+        worth_it && (left < smallest_part(limit) && is_less_than_foreseen() || is_less_than_paced())
     }
 
     /// Marks that a question is about to be asked, unless one is already.
@@ -234,15 +244,30 @@ impl Slice {
         if now < self.usable_until { self.left } else { 0 }
     }
 
-    /// What lasts for a while at the pace since the last question, within bounds.
+    /// What lasts for a while at the pace since the last question, within bounds. But no more than half of what will be used
+    /// until the window ends: the rest would lie idle while other replicas refuse.
     fn wanted(&self, limit: &Limit, now: MonotonicTime) -> u64 {
-        let paced = u128::from(self.used) * LASTS.as_nanos() / self.elapsed(now);
-        u64::try_from(paced).unwrap_or(u64::MAX).clamp(smallest_part(limit), largest_part(limit))
+        let at_pace = |least, span| {
+            let used = u128::from(self.used) * span / self.elapsed(now, least).max(1);
+            u64::try_from(used).unwrap_or(u64::MAX)
+        };
+        let rest = self.rest_of_window(limit, now);
+        let foreseen = at_pace(rest / FORESEEN_FROM, rest) / 2;
+        let paced = at_pace(PACE_OVER.as_nanos(), LASTS.as_nanos()).clamp(smallest_part(limit), largest_part(limit));
+        paced.min(foreseen.max(first_part(limit)))
     }
 
-    /// The nanoseconds over which the pace is measured.
-    fn elapsed(&self, now: MonotonicTime) -> u128 {
-        u128::from(now.as_nanos().saturating_sub(self.asked_at.as_nanos())).max(PACE_OVER.as_nanos())
+    /// The nanoseconds over which a pace is measured, at least so many.
+    fn elapsed(&self, now: MonotonicTime, least: u128) -> u128 {
+        u128::from(now.as_nanos().saturating_sub(self.asked_at.as_nanos())).max(least)
+    }
+
+    /// The nanoseconds until the window ends. If nobody has asked in the current one, all of it.
+    fn rest_of_window(&self, limit: &Limit, now: MonotonicTime) -> u128 {
+        match self.turns_at.as_nanos().saturating_sub(now.as_nanos()) {
+            0 => limit.window.longest().as_nanos(),
+            rest => rest.into(),
+        }
     }
 
     /// Whether this question is the one that was asked last, and has not been answered. From now on it has.
@@ -257,6 +282,10 @@ impl Slice {
 
 fn smallest_part(limit: &Limit) -> u64 {
     (limit.amount / SMALLEST_PART).max(limit.cost)
+}
+
+fn first_part(limit: &Limit) -> u64 {
+    (limit.amount / FIRST_PART).max(limit.cost)
 }
 
 fn largest_part(limit: &Limit) -> u64 {

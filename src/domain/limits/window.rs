@@ -46,6 +46,15 @@ impl Window {
         }
     }
 
+    /// The length; of a month, the longest.
+    pub fn longest(self) -> Duration {
+        match self {
+            Self::Seconds(seconds) => Duration::from_secs(seconds.into()),
+            Self::Day => Duration::from_secs(DAY.into()),
+            Self::Month => Duration::from_secs(WINDOW_MAX_SECONDS.into()),
+        }
+    }
+
     /// The window that contains this instant, given in seconds since the Unix epoch.
     pub fn span_at(self, second: i64) -> Span {
         match self {
