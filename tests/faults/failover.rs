@@ -13,6 +13,7 @@ use test_support::{
     proxy::Proxy,
     replica::Replica,
     server_socket,
+    standby::Servers,
 };
 
 pub(crate) const DATABASE: &str = "keyward";
@@ -24,28 +25,12 @@ const ROUNDS: usize = 6;
 /// Connections of a replica with the default settings, and one that it is just replacing.
 pub(crate) const MOST_CONNECTIONS: i64 = 16;
 
-/// Two servers, the second of which follows the first and is waited for.
-pub(crate) struct Servers {
-    pub(crate) primary: PrivateCluster,
-    pub(crate) standby: PrivateCluster,
-}
-
-impl Servers {
-    pub(crate) async fn start() -> Self {
-        let primary = PrivateCluster::start().await;
-        primary.create_migrated_database(DATABASE).await;
-        let standby = primary.start_standby().await;
-        primary.wait_for_standbys("*").await;
-        Self { primary, standby }
-    }
-
-    /// A replica that a wire leads to the primary.
-    async fn replica_on_a_wire(&self) -> (Replica, Proxy) {
-        let (socket, _) = server_socket(&self.primary.url(DATABASE));
-        let wire = Proxy::to(socket).await;
-        let url = format!("postgres://postgres@127.0.0.1:{}/{DATABASE}?sslmode=disable", wire.port());
-        (replica_at(&url).await, wire)
-    }
+/// A replica that a wire leads to the primary.
+async fn replica_on_a_wire(servers: &Servers) -> (Replica, Proxy) {
+    let (socket, _) = server_socket(&servers.primary.url(DATABASE));
+    let wire = Proxy::to(socket).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/{DATABASE}?sslmode=disable", wire.port());
+    (replica_at(&url).await, wire)
 }
 
 async fn replica_at(url: &str) -> Replica {
@@ -81,8 +66,8 @@ pub(crate) async fn never_accepts(replica: &Replica, keys: &[&KeyHolder]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_replica_reads_from_a_standby_is_believed_by_nobody() {
-    let servers = Servers::start().await;
-    let (led, wire) = servers.replica_on_a_wire().await;
+    let servers = Servers::start(DATABASE).await;
+    let (led, wire) = replica_on_a_wire(&servers).await;
     let other = replica_on(&servers.primary).await;
     let alice = Person::named("alice");
     let (known, unknown) = (alice.makes_a_key(&other).await, alice.makes_a_key(&other).await);
@@ -114,7 +99,7 @@ async fn what_a_replica_reads_from_a_standby_is_believed_by_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_was_superseded_gives_no_lease_and_no_read_that_is_believed() {
-    let servers = Servers::start().await;
+    let servers = Servers::start(DATABASE).await;
     let old = replica_on(&servers.primary).await;
     let alice = Person::named("alice");
     let (known, unknown) = (alice.makes_a_key(&old).await, alice.makes_a_key(&old).await);
@@ -141,8 +126,8 @@ async fn a_primary_that_was_superseded_gives_no_lease_and_no_read_that_is_believ
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_with_connections_to_both_primaries_believes_only_the_new_one() {
-    let servers = Servers::start().await;
-    let (led, wire) = servers.replica_on_a_wire().await;
+    let servers = Servers::start(DATABASE).await;
+    let (led, wire) = replica_on_a_wire(&servers).await;
     let alice = Person::named("alice");
     let mut keys = Vec::new();
     for _ in 0..10 {
@@ -167,7 +152,7 @@ async fn a_pool_with_connections_to_both_primaries_believes_only_the_new_one() {
 /// Nothing tells it that another server has the place of the first, which goes on and answers everything but commits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_knows_both_servers_leaves_the_one_that_was_superseded() {
-    let servers = Servers::start().await;
+    let servers = Servers::start(DATABASE).await;
     let mut hosts = Vec::new();
     let mut wires = Vec::new();
     for server in [&servers.primary, &servers.standby] {
@@ -197,7 +182,7 @@ async fn a_replica_that_knows_both_servers_leaves_the_one_that_was_superseded() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_standby_is_lost_nothing_is_done_nothing_is_believed_and_nothing_is_left_behind() {
-    let servers = Servers::start().await;
+    let servers = Servers::start(DATABASE).await;
     let replica = replica_on(&servers.primary).await;
     let alice = Person::named("alice");
     let (known, unknown) = (alice.makes_a_key(&replica).await, alice.makes_a_key(&replica).await);
@@ -231,7 +216,7 @@ async fn while_the_standby_is_lost_nothing_is_done_nothing_is_believed_and_nothi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_any_one_of_two_standbys_the_old_primary_goes_on_accepting_and_with_any_two_it_does_not() {
     for (names, is_safe) in [("ANY 1 (*)", false), ("ANY 2 (*)", true)] {
-        let servers = Servers::start().await;
+        let servers = Servers::start(DATABASE).await;
         let _other_standby = servers.primary.start_standby().await;
         servers.primary.wait_for_standbys(names).await;
         let old = replica_on(&servers.primary).await;

@@ -8,9 +8,10 @@ use test_support::{
     proxy::Proxy,
     replica::Replica,
     server_socket,
+    standby::Servers,
 };
 
-use crate::failover::{DATABASE, MOST_CONNECTIONS, Servers, never_accepts, readiness, replica_on, revoke, status};
+use crate::failover::{DATABASE, MOST_CONNECTIONS, never_accepts, readiness, replica_on, revoke, status};
 
 /// A replica whose work goes through a pooler and a wire, and which listens by another wire.
 struct Behind {
@@ -38,7 +39,7 @@ impl Behind {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pooler_with_sessions_on_both_primaries_brings_nothing_that_was_revoked() {
-    let servers = Servers::start().await;
+    let servers = Servers::start(DATABASE).await;
     let Some(behind) = Behind::pgbouncer(&servers).await else { return };
     let led = &behind.replica;
     let alice = Person::named("alice");
@@ -72,7 +73,7 @@ async fn a_pooler_with_sessions_on_both_primaries_brings_nothing_that_was_revoke
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_standby_is_lost_a_pooler_calls_no_commit_done_and_leaves_nothing_behind() {
-    let servers = Servers::start().await;
+    let servers = Servers::start(DATABASE).await;
     let Some(behind) = Behind::pgbouncer(&servers).await else { return };
     let replica = &behind.replica;
     let alice = Person::named("alice");

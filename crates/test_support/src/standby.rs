@@ -12,6 +12,23 @@ use crate::{
     private_cluster::{PrivateCluster, blocking},
 };
 
+/// Two servers, the second of which follows the first and is waited for.
+pub struct Servers {
+    pub primary: PrivateCluster,
+    pub standby: PrivateCluster,
+}
+
+impl Servers {
+    /// Both, with one database that has all migrations applied.
+    pub async fn start(database: &str) -> Self {
+        let primary = PrivateCluster::start().await;
+        primary.create_migrated_database(database).await;
+        let standby = primary.start_standby().await;
+        primary.wait_for_standbys("*").await;
+        Self { primary, standby }
+    }
+}
+
 impl PrivateCluster {
     /// A copy of this server that follows it, as a hot standby. Nobody waits for it yet.
     pub async fn start_standby(&self) -> Self {
