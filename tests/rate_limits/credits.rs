@@ -19,13 +19,19 @@ use crate::uses;
 const CREDITS: u64 = 3_000;
 
 /// Remaining, unsettled, spent, granted.
-async fn balance(rows: &PgPool) -> (u64, u64, u64, u64) {
+pub(crate) async fn balance(rows: &PgPool) -> (u64, u64, u64, u64) {
     let query = "SELECT remaining, unsettled, spent, granted FROM credits";
     let row: (i64, i64, i64, i64) = sqlx::query_as(query).fetch_one(rows).await.expect("a balance");
     (row.0.unsigned_abs(), row.1.unsigned_abs(), row.2.unsigned_abs(), row.3.unsigned_abs())
 }
 
-async fn gives(replica: &Replica, key: &KeyHolder, credits: serde_json::Value) -> Reply {
+/// What replicas have in hand that did not give it back.
+pub(crate) async fn of_the_silent(rows: &PgPool) -> u64 {
+    let held = sqlx::query_scalar::<_, i64>("SELECT coalesce(sum(held), 0)::bigint FROM credit_slices");
+    held.fetch_one(rows).await.expect("a sum").unsigned_abs()
+}
+
+pub(crate) async fn gives(replica: &Replica, key: &KeyHolder, credits: serde_json::Value) -> Reply {
     let path = format!("{ALL_KEYS}/{}", key.id());
     Person::administrator().patches(replica, &path, json!({ "credits": credits })).await
 }
@@ -132,10 +138,6 @@ async fn a_replica_that_is_killed_makes_nobody_spend_more() {
     }
     let (remaining, unsettled, spent, granted) = balance(&rows).await;
     assert_eq!((remaining + unsettled + spent, granted), (FEW, FEW));
-    let of_the_killed: i64 = sqlx::query_scalar("SELECT coalesce(sum(held), 0)::bigint FROM credit_slices")
-        .fetch_one(&rows)
-        .await
-        .expect("a sum");
-    assert_eq!(unsettled, of_the_killed.unsigned_abs());
+    assert_eq!(unsettled, of_the_silent(&rows).await);
     assert!(spent <= admitted && admitted <= spent + unsettled, "{spent} {admitted} {unsettled}");
 }

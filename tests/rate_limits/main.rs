@@ -1,8 +1,10 @@
-//! Limits and credits on keys and on owners, with a real Postgres: what its function counts, and what replicas answer and admit.
+//! Limits and credits on keys and on owners, with a real Postgres: what its function counts, and what replicas answer and
+//! admit, also while the database is out of reach, or another server takes its place.
 
 mod answers;
 mod credits;
 mod credits_sql;
+mod faults;
 mod overload;
 mod sql;
 
