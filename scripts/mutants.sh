@@ -63,6 +63,7 @@ run() { # PLACE TEST-ARGUMENT…
   # By --cargo-arg, and not after --, so that only these test binaries are built as well.
   timeout --signal=INT "$left" nice -n 19 "$tool/bin/cargo-mutants" mutants --no-shuffle --jobs 1 --output target \
     --iterate --timeout "$timeout" --build-timeout 900 --colors never --test-tool nextest --file "$place" \
+    --test-package keyward --test-package models \
     "${chosen[@]}" "${@/#/--cargo-arg=}" -- -E "$left_out" || code=$?
   case $code in 0 | 2 | 3) ;; 124 | 130) echo "mutants.sh: the $minutes minutes are over" ;; *) exit "$code" ;; esac
 }

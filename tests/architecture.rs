@@ -63,7 +63,8 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
 ];
 
 /// A crate of `crates`, and what else of this repository it may use.
-const CRATES: &[(&str, &[&str])] = &[("local_postgres", &[]), ("test_support", &["keyward", "keyward_local_postgres"])];
+const CRATES: &[(&str, &[&str])] =
+    &[("local_postgres", &[]), ("models", &[]), ("test_support", &["keyward", "keyward_local_postgres"])];
 
 /// The names by which our crates use each other.
 const OURS: [&str; 3] = ["keyward", "keyward_local_postgres", "test_support"];
@@ -229,4 +230,21 @@ fn every_module_of_the_library_is_hidden_from_applications() {
     for (before, module) in modules {
         assert_eq!(before, "#[doc(hidden)]", "{module}");
     }
+}
+
+/// Where a manifest names its tests, cargo finds no others.
+#[test]
+fn every_test_binary_is_named_in_a_manifest() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifests = ["Cargo.toml", "crates/models/Cargo.toml"];
+    let manifests = manifests.map(|path| fs::read_to_string(root.join(path)).expect("a manifest")).concat();
+    let entries = fs::read_dir(root.join("tests")).expect("tests").flatten().map(|entry| entry.path());
+    let roots = entries.map(|path| if path.is_dir() { path.join("main.rs") } else { path });
+    let mut count = 0;
+    for path in roots.filter(|path| path.is_file() && path.extension().is_some_and(|extension| extension == "rs")) {
+        let path = path.strip_prefix(root).expect("below it").display().to_string();
+        assert!(manifests.contains(&format!("{path}\"\n")), "no manifest names {path}");
+        count += 1;
+    }
+    assert!(count > 20, "the tests were not found");
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use keyward::auth::coherence::{
     Connection, FillTicket, Freshness, Heartbeat, Holders, MonotonicTime, Notification, RecordId, Replica, ReplicaId,
 };
+use test_support::fingerprint::Part;
 
 use crate::rules::{Action, Budget, Fault, Rules};
 use revoking::Revoke;
@@ -77,22 +78,23 @@ struct Sent {
     read: Option<Vec<Heartbeat>>,
 }
 
+#[derive(Clone)]
 pub(crate) struct World {
     now: u64,
-    servers: [Server; 2],
+    servers: [Part<Server>; 2],
     /// Which of them counts.
     primary: usize,
     /// By key, the highest version whose revoke has returned.
     returned: Vec<Version>,
     /// Sent, and not committed (yet, or ever).
-    flying: Vec<Sent>,
+    flying: Vec<Part<Sent>>,
     /// Committed, and the sender has no answer yet (or never gets one): sender, message, and the latest pulse then.
-    unanswered: Vec<(usize, Notification, u64)>,
+    unanswered: Vec<Part<(usize, Notification, u64)>>,
     /// A read was believed that was older than a revoke that had returned before it began.
     believed_too_old: Option<String>,
     repetitions_left: u32,
     forgeries_left: u32,
-    nodes: Vec<Node>,
+    nodes: Vec<Part<Node>>,
     revokes: Vec<Revoke>,
     revokes_left: u32,
     next_change: u64,
@@ -112,7 +114,7 @@ fn record(key: usize) -> RecordId {
 
 impl World {
     fn begin(rules: &Rules) -> Self {
-        let nodes = (0..rules.budgets.len()).map(|i| Node {
+        let node = |i: usize| Node {
             replica: Replica::new(ReplicaId(i as u128), rules.settings[i].clone()),
             freshness: Freshness::new(rules.keys),
             socket: None,
@@ -125,10 +127,10 @@ impl World {
             left: false,
             // Far apart, so that a comparison of two clocks would show.
             clock_offset: 1000 * (i as u64 + 1),
-        });
+        };
         let mut world = Self {
             now: 0,
-            servers: [Server::new(rules.keys), Server::new(rules.keys)],
+            servers: [Part::new(Server::new(rules.keys)), Part::new(Server::new(rules.keys))],
             primary: 0,
             returned: vec![0; rules.keys],
             flying: Vec::new(),
@@ -136,7 +138,7 @@ impl World {
             believed_too_old: None,
             repetitions_left: rules.repetitions,
             forgeries_left: rules.forgeries,
-            nodes: nodes.collect(),
+            nodes: (0..rules.budgets.len()).map(|i| Part::new(node(i))).collect(),
             revokes: Vec::new(),
             revokes_left: rules.revokes,
             next_change: 0,
@@ -164,13 +166,13 @@ impl World {
             Action::Repeat(server, transaction, index) => {
                 self.repetitions_left -= 1;
                 let log = &mut self.servers[server].log;
-                log.push(vec![log[transaction][index].clone()]);
+                log.push(Part::new(vec![log[transaction][index].clone()]));
             }
             Action::ForgePulse(i) => {
                 self.forgeries_left -= 1;
                 let (replica, lease) = (self.nodes[i].replica.id(), Duration::ZERO);
                 let heartbeats = vec![Heartbeat { replica, sequence: u64::MAX, lease }];
-                self.servers[self.primary].log.push(vec![Notification::Pulse { number: 0, heartbeats }]);
+                self.servers[self.primary].log.push(Part::new(vec![Notification::Pulse { number: 0, heartbeats }]));
             }
             Action::Revoke(revoker, key) => self.revoke(rules.revokers[revoker], key, rules),
             Action::RevokeReply(index) => {
@@ -181,27 +183,28 @@ impl World {
             Action::Restart(i) => self.restart(i, rules),
             Action::Heartbeat(i, with_pulse) => {
                 let now = self.clock(rules, i);
-                let node = &mut self.nodes[i];
+                let node = &mut *self.nodes[i];
                 let sequence = node.next_sequence(i);
                 node.budget.heartbeats -= 1;
                 let ticked = node.replica.tick(now, sequence);
                 let pulse_after = ticked.pulse_after.filter(|_| with_pulse);
                 let message = ticked.heartbeat.map(Notification::Heartbeat);
-                self.flying.extend(message.map(|message| Sent { sender: i, message, pulse_after, read: None }));
+                self.flying
+                    .extend(message.map(|message| Part::new(Sent { sender: i, message, pulse_after, read: None })));
             }
             Action::ReadHeartbeats(index) => {
                 let server = self.nodes[self.flying[index].sender].server;
                 self.flying[index].read = Some(self.servers[server].replicas.values().copied().collect());
             }
             Action::Leave(i) => {
-                let node = &mut self.nodes[i];
+                let node = &mut *self.nodes[i];
                 node.budget.leaves -= 1;
                 node.left = true;
                 let left = match rules.fault {
                     Some(Fault::LeaveKeepsLease) => Notification::Left { replica: node.replica.id() },
                     _ => node.replica.leave(&node.freshness),
                 };
-                self.flying.push(Sent { sender: i, message: left, pulse_after: None, read: None });
+                self.flying.push(Part::new(Sent { sender: i, message: left, pulse_after: None, read: None }));
             }
             _ => self.perform_locally(rules, action),
         }
@@ -213,28 +216,28 @@ impl World {
         match action {
             Action::ListenTakesEffect(i) => {
                 let (server, delivered) = (self.primary, self.servers[self.primary].log.len());
-                let node = &mut self.nodes[i];
+                let node = &mut *self.nodes[i];
                 node.budget.connections -= 1;
                 node.server = server;
                 node.socket = Some(Socket { server, delivered, connection: None });
             }
             Action::Connected(i) => self.connected(i, rules),
             Action::ListenerLost(i) => {
-                let node = &mut self.nodes[i];
+                let node = &mut *self.nodes[i];
                 let socket = node.socket.take();
                 if let Some(connection) = socket.and_then(|s| s.connection) {
                     node.replica.listener_lost(connection);
                 }
             }
             Action::TakeTicket(i, key) => {
-                let node = &mut self.nodes[i];
+                let node = &mut *self.nodes[i];
                 node.budget.fills -= 1;
                 let ticket = node.freshness.read_started(record(key));
                 node.fills[key] = Some(Fill::Started(ticket, self.returned[key]));
             }
             Action::ReadRow(i, key) => self.read_row(i, key, rules),
             Action::StoreEntry(i, key) => {
-                let node = &mut self.nodes[i];
+                let node = &mut *self.nodes[i];
                 if let Some(Fill::Read(mut entry)) = node.fills[key].take() {
                     if rules.fault == Some(Fault::TicketTakenAfterRead) {
                         entry.ticket = node.freshness.read_started(record(key));
@@ -266,7 +269,7 @@ impl World {
             _ => Holders::Unlisted(rules.longest_lease),
         };
         let pulse = self.servers[self.primary].pulse;
-        let node = &mut self.nodes[i];
+        let node = &mut *self.nodes[i];
         let current_before: Vec<bool> = (0..node.cache.len())
             .map(|key| node.cache[key].is_some_and(|e| node.freshness.is_current(&e.ticket, record(key))))
             .collect();
@@ -286,7 +289,7 @@ impl World {
         self.revokes.retain(|r| r.by != Some(i));
         self.next_change += 1; // also serves as a fresh identity
         let id = ReplicaId(u128::from(self.next_change) << 32);
-        let node = &mut self.nodes[i];
+        let node = &mut *self.nodes[i];
         node.budget.restarts -= 1;
         node.replica = Replica::new(id, rules.settings[i].clone());
         node.freshness = Freshness::new(rules.keys);
@@ -303,36 +306,20 @@ impl World {
     }
 }
 
-impl Clone for World {
+impl Clone for Node {
     fn clone(&self) -> Self {
-        let nodes = self.nodes.iter().map(|node| Node {
-            replica: node.replica.clone(),
-            freshness: node.freshness.detached_copy(),
-            socket: node.socket.clone(),
-            server: node.server,
-            cache: node.cache.clone(),
-            fills: node.fills.clone(),
-            half_checks: node.half_checks.clone(),
-            budget: node.budget,
-            paused: node.paused,
-            left: node.left,
-            clock_offset: node.clock_offset,
-        });
         Self {
-            now: self.now,
-            servers: self.servers.clone(),
-            primary: self.primary,
-            returned: self.returned.clone(),
-            flying: self.flying.clone(),
-            unanswered: self.unanswered.clone(),
-            believed_too_old: self.believed_too_old.clone(),
-            repetitions_left: self.repetitions_left,
-            forgeries_left: self.forgeries_left,
-            nodes: nodes.collect(),
-            revokes: self.revokes.clone(),
-            revokes_left: self.revokes_left,
-            next_change: self.next_change,
-            tally: self.tally,
+            replica: self.replica.clone(),
+            freshness: self.freshness.detached_copy(),
+            socket: self.socket.clone(),
+            server: self.server,
+            cache: self.cache.clone(),
+            fills: self.fills.clone(),
+            half_checks: self.half_checks.clone(),
+            budget: self.budget,
+            paused: self.paused,
+            left: self.left,
+            clock_offset: self.clock_offset,
         }
     }
 }

@@ -12,6 +12,7 @@ use keyward::{
 };
 use test_support::{
     credit_table::{CreditTable, Without},
+    fingerprint::Part,
     model::Model,
 };
 use time::{Duration, OffsetDateTime};
@@ -74,8 +75,8 @@ pub(crate) enum Action {
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct World {
-    table: CreditTable,
-    replicas: Vec<Replica>,
+    table: Part<CreditTable>,
+    replicas: Vec<Part<Replica>>,
     /// Those that crashed, and were not swept yet.
     gone: Vec<u128>,
     seconds: u64,
@@ -130,8 +131,8 @@ impl Model for World {
             pocket: 0,
         };
         Self {
-            replicas: rules.requests.iter().enumerate().map(replica).collect(),
-            table,
+            replicas: rules.requests.iter().enumerate().map(replica).map(Part::new).collect(),
+            table: Part::new(table),
             gone: Vec::new(),
             seconds: 1_000,
             spent: 0,
@@ -214,24 +215,24 @@ impl Model for World {
             }
             Action::Impatient(at) => {
                 self.impatient -= 1;
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 replica.purse.leave(1);
                 replica.waiting -= 1;
             }
             Action::Ask(at) => {
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 replica.link = Link::Sent(replica.purse.ask(now));
                 replica.is_overtaken = false;
             }
             Action::Commit(at) => {
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 let Link::Sent(question) = replica.link else { unreachable!("only what was sent is decided") };
                 let grant = self.table.exchange(replica.id, &question.request, clock);
                 replica.link = Link::Decided(question, grant);
             }
             Action::Answer(at) => {
                 let Link::Decided(question, grant) = self.replicas[at].link else { unreachable!("it was decided") };
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 replica.purse.answered(question, &grant, now);
                 if rules.has(Fault::OvertakenUsed) && replica.is_overtaken {
                     replica.pocket += grant.granted;
@@ -241,17 +242,17 @@ impl Model for World {
             Action::Fail(at) => self.fail(rules, at),
             Action::Repeat(at) => {
                 self.repetitions -= 1;
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 let Link::Sent(question) = replica.link else { unreachable!("only what was sent comes twice") };
                 replica.astray.push(question.request);
             }
             Action::Stray(at, stray) => {
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 let request = replica.astray.remove(stray);
                 self.table.exchange(replica.id, &request, clock);
             }
             Action::Return(at) => {
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 if rules.has(Fault::ReturnedKept) {
                     replica.pocket += replica.purse.in_hand();
                 }
@@ -288,7 +289,7 @@ impl Model for World {
         if let Some((since, set)) = self.since_set.filter(|(since, set)| since > set) {
             return Some(format!("{since} of {set} were spent since the balance was set"));
         }
-        let is_quiet = |replica: &Replica| {
+        let is_quiet = |replica: &Part<Replica>| {
             replica.link == Link::Idle && replica.astray.is_empty() && replica.purse.is_settled() && replica.pocket == 0
         };
         let is_exact = self.gone.is_empty() && !self.is_written_off && self.replicas.iter().all(is_quiet);
@@ -329,7 +330,7 @@ impl World {
 
     fn learn(&mut self, rules: &Rules, at: usize) {
         let version = self.table.version();
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         replica.version = version;
         replica.is_overtaken = matches!(replica.link, Link::Sent(_) | Link::Decided(..));
         if rules.has(Fault::OldKept) {
@@ -346,7 +347,7 @@ impl World {
 
     fn crash(&mut self, at: usize) {
         self.crashes -= 1;
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         if let Link::Sent(question) = replica.link {
             replica.astray.push(question.request);
         }
@@ -358,7 +359,7 @@ impl World {
         }
         self.gone.push(old);
         let version = self.table.version();
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         (replica.id, replica.purse) = (self.ids, Purse::new(holder(), 1, version));
         (replica.version, replica.waiting, replica.link, replica.pocket) = (version, 0, Link::Idle, 0);
         self.ids += 1;
@@ -373,7 +374,7 @@ impl World {
     /// A request arrives, or one that waited tries again.
     fn request(&mut self, at: usize) {
         let now = self.now();
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         if replica.pocket > 0 {
             replica.pocket -= 1;
             return self.spend();
@@ -407,7 +408,7 @@ impl World {
     fn fail(&mut self, rules: &Rules, at: usize) {
         self.losses -= 1;
         let (now, clock) = (self.now(), self.clock());
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         match replica.link {
             Link::Sent(question) if rules.has(Fault::UnknownUsed) => {
                 let grant = self.table.clone().exchange(replica.id, &question.request, clock);
@@ -425,7 +426,7 @@ impl World {
 
     /// Whoever waited tries again.
     fn released(&mut self, at: usize) {
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         replica.link = Link::Idle;
         for _ in 0..std::mem::take(&mut replica.waiting) {
             self.replicas[at].purse.leave(1);

@@ -12,7 +12,7 @@ use keyward::{
         ports::limits::{SliceGrant, SliceRequest},
     },
 };
-use test_support::{limit_table::LimitTable, model::Model};
+use test_support::{fingerprint::Part, limit_table::LimitTable, model::Model};
 use time::{Duration, OffsetDateTime};
 
 use crate::rules::{Fault, Rules, WINDOW};
@@ -57,8 +57,8 @@ pub(crate) enum Action {
 pub(crate) struct World {
     /// Seconds of the database's clock.
     second: i64,
-    table: LimitTable,
-    replicas: Vec<Replica>,
+    table: Part<LimitTable>,
+    replicas: Vec<Part<Replica>>,
     /// What was admitted, by the database's clock.
     admitted: BTreeMap<i64, u64>,
     /// What was admitted, by the window of the slice.
@@ -89,8 +89,8 @@ impl Model for World {
         Self {
             // In the middle of a window.
             second: 1000 * i64::from(WINDOW) + 2,
-            table: LimitTable::default(),
-            replicas: vec![replica; rules.rates.len()],
+            table: Part::new(LimitTable::default()),
+            replicas: vec![Part::new(replica); rules.rates.len()],
             admitted: BTreeMap::new(),
             charged: BTreeMap::new(),
             ticks: rules.ticks,
@@ -140,7 +140,7 @@ impl Model for World {
                 self.set_back -= 1;
                 self.second -= 2;
                 if rules.has(Fault::SetBackForgets) {
-                    self.table = LimitTable::default();
+                    self.table = Part::new(LimitTable::default());
                 }
             }
             Action::Request(at) => {
@@ -148,7 +148,7 @@ impl Model for World {
                 self.request(rules, at);
             }
             Action::Ask(at) => {
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 let question = replica.slice.ask(&rules.limit(), MonotonicTime::from_nanos(replica.clock));
                 replica.link = Link::Sent(question);
             }
@@ -162,13 +162,13 @@ impl Model for World {
             Action::Repeat(at) => self.repeat(rules, at),
             Action::Crash(at) => {
                 self.crashes -= 1;
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 // What was sent may still be committed; its answer finds nobody, as one that is lost.
                 if let Link::Sent(question) = replica.link {
                     let request = slice_request(rules, question);
                     self.table.take(&request, instant(self.second));
                 }
-                let replica = &mut self.replicas[at];
+                let replica = &mut *self.replicas[at];
                 (replica.slice, replica.waiting) = (Slice::default(), 0);
                 (replica.link, replica.answer) = (Link::Idle, None);
             }
@@ -209,7 +209,7 @@ impl World {
     /// A request arrives, or one that waited tries again.
     fn request(&mut self, rules: &Rules, at: usize) {
         let limit = rules.limit();
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         let clock = if rules.has(Fault::OldClock) { replica.before } else { replica.clock };
         let now = MonotonicTime::from_nanos(clock);
         match replica.slice.read(&limit, limit.cost, now) {
@@ -263,7 +263,7 @@ impl World {
         if rules.has(Fault::UnknownUsed) {
             self.hear(rules, at, question, grant);
         } else {
-            let replica = &mut self.replicas[at];
+            let replica = &mut *self.replicas[at];
             replica.slice.failed(question, MonotonicTime::from_nanos(replica.clock));
         }
         self.replicas[at].answer = Some((question, grant)).filter(|_| committed);
@@ -275,7 +275,7 @@ impl World {
         self.repetitions -= 1;
         let (question, grant) = self.replicas[at].answer.expect("an answer");
         if rules.has(Fault::AnswersNotNumbered) {
-            let replica = &mut self.replicas[at];
+            let replica = &mut *self.replicas[at];
             let mut slice = replica.slice.clone();
             slice.begin();
             let current = slice.ask(&rules.limit(), question.asked_at);
@@ -287,7 +287,7 @@ impl World {
     }
 
     fn hear(&mut self, rules: &Rules, at: usize, mut question: Question, mut grant: SliceGrant) {
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         let now = MonotonicTime::from_nanos(replica.clock);
         if rules.has(Fault::NoWindowCheck) {
             grant.ends += Duration::seconds(WINDOW.into());
@@ -303,7 +303,7 @@ impl World {
 
     /// Whoever waited tries again.
     fn released(&mut self, rules: &Rules, at: usize) {
-        let replica = &mut self.replicas[at];
+        let replica = &mut *self.replicas[at];
         replica.link = Link::Idle;
         for _ in 0..std::mem::take(&mut replica.waiting) {
             self.replicas[at].slice.leave(rules.cost);

@@ -10,7 +10,8 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::fingerprint::Fingerprint;
 
-/// The states of a protocol. What makes two of them different is in their `Hash`.
+/// The states of a protocol. What makes two of them different is in their `Hash`. What is large in them is in
+/// [`Part`](crate::fingerprint::Part)s.
 pub trait Model: Clone + Hash {
     /// What may happen, how often, and which safeguard is taken away.
     type Rules;
@@ -97,7 +98,7 @@ pub fn explore<M: Model>(rules: &M::Rules) -> Explored<M::Tally> {
             for action in model.possible(rules) {
                 let mut reached = model.clone();
                 reached.perform(rules, action);
-                if !is_new(&mut seen, fingerprint(&reached)) {
+                if !is_new(&mut seen, Fingerprint::of(&reached)) {
                     continue;
                 }
                 came_from.push(Some((at, action)));
@@ -116,13 +117,6 @@ pub fn explore<M: Model>(rules: &M::Rules) -> Explored<M::Tally> {
         frontier = next;
     }
     Explored { states: seen.len(), counterexample: None, tally }
-}
-
-/// 64 bits: with a million states, a chance of one in 30 million that two are confused.
-fn fingerprint(model: &impl Hash) -> u64 {
-    let mut hasher = Fingerprint::default();
-    model.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn tell<M: Model>(rules: &M::Rules, came_from: &[Option<(usize, M::Action)>], violation: &str) -> String {

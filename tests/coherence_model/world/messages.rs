@@ -1,6 +1,7 @@
 //! What replicas read, send and hear.
 
 use keyward::auth::coherence::{Connection, Heartbeat, Notification, ReplicaId};
+use test_support::fingerprint::Part;
 
 use super::{Entry, Fill, Sent, Socket, World, revoking::Revoke};
 use crate::rules::{Action, Fault, Rules};
@@ -8,7 +9,7 @@ use crate::rules::{Action, Fault, Rules};
 impl World {
     /// Reads, and has the server prove that it is still the one that counts.
     pub(super) fn read_row(&mut self, i: usize, key: usize, rules: &Rules) {
-        let node = &mut self.nodes[i];
+        let node = &mut *self.nodes[i];
         let Some(Fill::Started(ticket, floor)) = node.fills[key] else { return };
         let version = self.servers[node.server].rows[key];
         if node.server != self.primary && rules.fault != Some(Fault::ReadNotProven) {
@@ -32,8 +33,9 @@ impl World {
         };
         let (server, connection) = (*server, *connection);
         *delivered += 1;
-        for arrived in self.servers[server].log[*delivered - 1].clone() {
-            if let Some(notification) = self.as_understood(&arrived, i, rules) {
+        let arrived = self.servers[server].log[*delivered - 1].clone();
+        for arrived in &*arrived {
+            if let Some(notification) = self.as_understood(arrived, i, rules) {
                 self.hear(i, connection, notification, rules);
             }
         }
@@ -41,7 +43,7 @@ impl World {
 
     fn hear(&mut self, i: usize, connection: Connection, mut notification: Notification, rules: &Rules) {
         let now = self.clock(rules, i);
-        let node = &mut self.nodes[i];
+        let node = &mut *self.nodes[i];
         let own = heartbeats(&notification).iter().find(|heartbeat| heartbeat.replica == node.replica.id()).copied();
         if rules.fault == Some(Fault::LeaseFromReturn)
             && let Some(own) = own
@@ -97,7 +99,7 @@ impl World {
 
     /// A revoker reads who has acknowledged its changes.
     pub(super) fn look(&mut self, i: usize) {
-        let node = &mut self.nodes[i];
+        let node = &mut *self.nodes[i];
         let awaited = node.replica.awaited();
         for (replica, change) in self.servers[node.server].acknowledged.iter().filter(|(_, c)| awaited.contains(c)) {
             node.replica.acknowledged(*replica, &[*change]);
@@ -105,7 +107,7 @@ impl World {
     }
 
     pub(super) fn commit(&mut self, index: usize, rules: &Rules) {
-        let Sent { sender, message, pulse_after, read } = self.flying.remove(index);
+        let Sent { sender, message, pulse_after, read } = (*self.flying.remove(index)).clone();
         let server = self.nodes[sender].server;
         match &message {
             // Nobody is told of a row.
@@ -113,7 +115,7 @@ impl World {
             Notification::Applied { replica, changes, .. } if rules.has_rows => {
                 self.servers[server].acknowledged.extend(changes.iter().map(|change| (*replica, *change)));
             }
-            _ => self.servers[server].log.push(vec![message.clone()]),
+            _ => self.servers[server].log.push(Part::new(vec![message.clone()])),
         }
         match &message {
             Notification::Heartbeat(_) if rules.older == Some(sender) || !(rules.has_rows || rules.has_pulses) => {}
@@ -128,7 +130,7 @@ impl World {
         }
         // Without its standby a server can't answer. Somebody may cut the wait short, and then everybody there sees it.
         if server == self.primary || rules.fault == Some(Fault::HeartbeatsNotDurable) {
-            self.unanswered.push((sender, message, self.servers[server].pulse));
+            self.unanswered.push(Part::new((sender, message, self.servers[server].pulse)));
             if !rules.answers_later {
                 self.reply(self.unanswered.len() - 1, rules);
             }
@@ -136,10 +138,12 @@ impl World {
     }
 
     pub(super) fn reply(&mut self, index: usize, rules: &Rules) {
-        let (sender, message, pulse) = self.unanswered.remove(index);
+        let unanswered = self.unanswered.remove(index);
+        let (sender, message, pulse) = &*unanswered;
+        let (sender, pulse) = (*sender, *pulse);
         let now = self.clock(rules, sender);
-        let node = &mut self.nodes[sender];
-        match &message {
+        let node = &mut *self.nodes[sender];
+        match message {
             Notification::Heartbeat(heartbeat) if heartbeat.replica == node.replica.id() => {
                 node.replica.heartbeat_sent(heartbeat, pulse, now, &node.freshness);
             }
@@ -153,7 +157,7 @@ impl World {
     }
 
     fn send_acknowledgement(&mut self, sender: usize, due: Option<Notification>) {
-        self.flying.extend(due.map(|message| Sent { sender, message, pulse_after: None, read: None }));
+        self.flying.extend(due.map(|message| Part::new(Sent { sender, message, pulse_after: None, read: None })));
     }
 }
 

@@ -123,7 +123,7 @@ impl World {
             Action::Deliver(i) => {
                 let socket = self.nodes[i].socket.as_ref();
                 let sent = socket.and_then(|socket| self.servers[socket.server].log.get(socket.delivered));
-                sent.map(Vec::as_slice)
+                sent.map(|sent| sent.as_slice())
             }
             _ => None,
         };

@@ -3,6 +3,7 @@
 use keyward::auth::coherence::{
     ChangeId, Heartbeat, MonotonicTime, Notification, Progress, Records, Settled, settled_unheard_at,
 };
+use test_support::fingerprint::Part;
 
 use super::{Node, Version, World, record};
 use crate::rules::{Fault, Rules};
@@ -49,24 +50,25 @@ impl World {
                 lease: rules.settings[i].lease,
             });
             let guessed = Notification::Pulse { number: 0, heartbeats: next.collect() };
-            self.servers[self.primary].log.push(vec![guessed]);
+            self.servers[self.primary].log.push(Part::new(vec![guessed]));
         }
-        let server = &mut self.servers[self.primary];
+        let server = &mut *self.servers[self.primary];
         server.rows[key] += 1;
         let version = server.rows[key];
         let records = Records::These(vec![record(key)]);
         let changed = Notification::Changed { number: self.next_change, records };
         let announced = Notification::Announced { change };
-        server.log.extend(match (by, rules.fault) {
+        let transactions = match (by, rules.fault) {
             (None, _) => vec![vec![changed]],
             // In two steps, for there is something between them.
             (_, Some(Fault::AnnouncedBeforeChanged)) => vec![vec![announced.clone()], vec![changed]],
             _ => vec![vec![changed, announced.clone()]],
-        });
+        };
+        server.log.extend(transactions.into_iter().map(Part::new));
         self.revokes.push(Revoke { by, key, change, version, committed_at: None, own_heard: false });
         if let Some(i) = by {
             let now = self.clock(rules, i);
-            let node = &mut self.nodes[i];
+            let node = &mut *self.nodes[i];
             node.replica.announce_change(change);
             let connection = node.socket.as_ref().and_then(|s| s.connection);
             if let Some(connection) = connection
@@ -77,10 +79,13 @@ impl World {
         }
         if let (Some(_), Some(Fault::ForgeriesBelieved)) = (by, rules.fault) {
             // Somebody else says that the replicas have applied it.
-            let forge =
-                |node: &Node| Notification::Applied { replica: node.replica.id(), changes: vec![change], up_to: None };
+            let forge = |node: &Part<Node>| Notification::Applied {
+                replica: node.replica.id(),
+                changes: vec![change],
+                up_to: None,
+            };
             let forged = self.nodes.iter().map(forge).collect();
-            self.servers[self.primary].log.push(forged);
+            self.servers[self.primary].log.push(Part::new(forged));
         }
     }
 

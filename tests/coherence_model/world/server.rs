@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward::auth::coherence::{ChangeId, Heartbeat, Notification, ReplicaId};
+use test_support::fingerprint::Part;
 
 use super::Version;
 
-#[derive(Clone, Hash)]
+#[derive(Clone)]
 pub(super) struct Server {
     /// A row is its version.
     pub(super) rows: Vec<Version>,
     /// What each transaction there has sent, in the order of commits.
-    pub(super) log: Vec<Vec<Notification>>,
+    pub(super) log: Vec<Part<Vec<Notification>>>,
     /// The latest heartbeat of each replica.
     pub(super) replicas: BTreeMap<ReplicaId, Heartbeat>,
     /// The number of the latest pulse.
@@ -43,6 +44,6 @@ impl Server {
         let others = read.into_iter().filter(|other| other.replica != heartbeat.replica);
         // Each in a part of its own.
         let part = |heartbeat| Notification::Pulse { number: self.pulse, heartbeats: vec![heartbeat] };
-        self.log.push(others.chain([heartbeat]).map(part).collect());
+        self.log.push(Part::new(others.chain([heartbeat]).map(part).collect()));
     }
 }
