@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{KEYS, Reply, VERIFY, pairs, replica},
+    asking::{KEYS, Reply, VERIFY, pairs, replica, shared_replica},
     replica::Replica,
 };
 
@@ -14,7 +14,7 @@ async fn refused(replica: &Replica, body: Value) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn all_fields_that_are_wrong_are_named_at_once_with_pointers() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let wrong = json!({
         "name": 1, "environment": "production", "scopes": ["a", "b c", 3], "expiresAt": "tomorrow", "metadata": [],
         "allowedIps": ["192.0.2.1", "192.0.2.1/33", "x", null], "enabled": "yes", "id": "x", "a/b~c": 1,
@@ -59,7 +59,7 @@ async fn all_fields_that_are_wrong_are_named_at_once_with_pointers() {
 
 #[tokio::test]
 async fn ten_thousand_of_anything_are_too_many() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let many = |item: fn(usize) -> String| (0..10_000).map(item).collect::<Vec<_>>();
     let scopes = many(|number| (number % 10).to_string());
     assert_eq!(refused(&replica, json!({ "scopes": scopes })).await, pairs(&[("/scopes", "too_many")]));
@@ -78,7 +78,7 @@ async fn ten_thousand_of_anything_are_too_many() {
 
 #[tokio::test]
 async fn an_end_of_life_is_a_time_to_come_in_any_time_zone_before_the_year_10000() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     for (end, code) in [
         (json!("2001-01-01T00:00:00Z"), "in_the_past"),
         (json!("0000-01-01T00:00:00Z"), "in_the_past"),
@@ -121,7 +121,7 @@ async fn an_end_of_life_is_a_time_to_come_in_any_time_zone_before_the_year_10000
 
 #[tokio::test]
 async fn names_and_metadata_have_limits_and_come_back_as_they_were() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     for bad in ["", "\u{0}", "a\nb", "\u{7f}", "\u{85}", &"é".repeat(201)] {
         assert_eq!(refused(&replica, json!({ "name": bad })).await, pairs(&[("/name", "invalid")]), "{bad:?}");
     }

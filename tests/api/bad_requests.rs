@@ -396,7 +396,7 @@ async fn http_1_0_is_answered_and_its_connection_closed() {
 
 #[tokio::test]
 async fn what_strangers_send_is_no_error_in_the_log() {
-    let scene = Scene::set().await;
+    let scene = Scene::set_with(&[]).await;
     scene.refuses_and_closes(400, "nonsense\r\n\r\n").await;
     scene.refuses_and_closes(431, with_header("GET", PROTECTED, "x-api-key", "a".repeat(200_000))).await;
     scene.refuses(401, with_header("GET", PROTECTED, "x-api-key", "last")).await;

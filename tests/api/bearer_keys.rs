@@ -4,7 +4,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use test_support::{
     actors::{KeyHolder, PROTECTED, Person, stranger},
-    asking::{MadeKey, Reply, VERIFY, replica},
+    asking::{MadeKey, Reply, VERIFY, replica, shared_replica},
     replica::Replica,
 };
 
@@ -39,7 +39,7 @@ async fn services_ask_with_a_key_as_a_bearer_token() {
 
 #[tokio::test]
 async fn whoever_has_found_a_key_can_end_it_as_a_bearer_token() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = Person::named("alice").creates(&replica, json!({})).await;
     let ended = with_bearer(&replica, Method::DELETE, SELF, &key.holder.key);
     assert_eq!(Reply::to(ended).await.is(200)["id"], key.id);
@@ -49,7 +49,7 @@ async fn whoever_has_found_a_key_can_end_it_as_a_bearer_token() {
 /// A JWT has points between its parts, and a key has none.
 #[tokio::test]
 async fn a_bad_bearer_is_refused_with_a_bearer_challenge_whichever_kind_it_looks_like() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let verifier = verifier(&replica).await;
     let (rest, last) = verifier.holder.key.split_at(verifier.holder.key.len() - 1);
     let forged = format!("{rest}{}", if last == "x" { "y" } else { "x" });
@@ -87,7 +87,7 @@ async fn two_credentials_are_still_one_too_many_and_tokens_alone_do_what_only_to
 
 #[tokio::test]
 async fn the_guides_routes_take_what_the_guide_takes() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = Person::named("alice").makes_a_key(&replica).await;
     let as_bearer = Reply::to(with_bearer(&replica, Method::GET, PROTECTED, &key.key)).await;
     as_bearer.is_json(403, &json!({ "message": "No API key provided" }));

@@ -6,6 +6,7 @@ use sqlx::Row;
 use test_support::{
     actors::{CREATE, KeyHolder, Person, claims, now, sign, stranger},
     replica::{JWT_SECRET, Replica},
+    shared_replica::SharedReplica,
 };
 
 /// The guide's answers have exactly this body.
@@ -17,7 +18,7 @@ async fn assert_answer(answer: Response, status: u16, message: &str) {
 
 #[tokio::test]
 async fn a_token_makes_a_key_that_opens_the_protected_resource() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let answer = Person::named("alice").asks_for_a_key(&replica).await;
     assert_eq!(answer.status(), 201);
     assert_eq!(answer.headers()["cache-control"], "no-store");
@@ -29,7 +30,7 @@ async fn a_token_makes_a_key_that_opens_the_protected_resource() {
 
 #[tokio::test]
 async fn a_bare_token_and_any_case_of_bearer_make_a_key() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let token = Person::named("alice").token;
     for value in [token.clone(), format!("bearer {token}"), format!("BEARER {token}")] {
         let request = stranger(&replica, Method::POST, CREATE).header("authorization", value);
@@ -39,7 +40,7 @@ async fn a_bare_token_and_any_case_of_bearer_make_a_key() {
 
 #[tokio::test]
 async fn any_body_or_none_makes_a_key() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let token = Person::named("alice").token;
     let request = || stranger(&replica, Method::POST, CREATE).bearer_auth(&token);
     for request in [
@@ -55,14 +56,14 @@ async fn any_body_or_none_makes_a_key() {
 
 #[tokio::test]
 async fn no_token_is_403_no_token_provided() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let answer = stranger(&replica, Method::POST, CREATE).send().await.expect("an answer");
     assert_answer(answer, 403, "No token provided").await;
 }
 
 #[tokio::test]
 async fn a_bad_token_is_401_with_a_challenge() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let good = Person::named("alice").token;
     let expired = Person::with_claims(&json!({ "sub": "alice", "exp": now() - 3600 })).token;
     let (signed, signature) = good.rsplit_once('.').expect("three segments");
@@ -77,7 +78,7 @@ async fn a_bad_token_is_401_with_a_challenge() {
 
 #[tokio::test]
 async fn no_key_is_403_no_api_key_provided() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let answer = stranger(&replica, Method::GET, test_support::actors::PROTECTED).send().await.expect("an answer");
     assert_answer(answer, 403, "No API key provided").await;
 }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, stranger},
-    asking::{KEYS, MadeKey, Reply, replica},
+    asking::{KEYS, MadeKey, Reply, replica, shared_replica},
 };
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_key_that_is_ordered_without_a_word_has_the_defaults() {
 
 #[tokio::test]
 async fn a_key_may_be_made_switched_off_and_expires_in_seconds_from_now() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let off = alice.creates(&replica, json!({ "enabled": false, "expiresIn": 3600, "expiresAt": null })).await;
     assert_eq!((&off.body["state"], &off.body["enabled"]), (&json!("disabled"), &json!(false)));
     let time = |name: &str| instant(&off.body[name]);
@@ -85,7 +85,7 @@ fn instant(value: &Value) -> time::OffsetDateTime {
 
 #[tokio::test]
 async fn a_merge_patch_changes_what_it_names_and_null_takes_a_field_back_rfc_7396() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let made = alice
         .creates(
             &replica,
@@ -125,7 +125,7 @@ async fn a_merge_patch_changes_what_it_names_and_null_takes_a_field_back_rfc_739
 
 #[tokio::test]
 async fn a_patch_takes_both_media_types_of_json_and_one_that_changes_nothing_makes_no_version() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let made = alice.creates(&replica, json!({ "name": "one", "metadata": { "n": [1, 2.5, 1e300, -0.5] } })).await;
     for media_type in ["application/json", "application/merge-patch+json", "application/json; charset=utf-8"] {
         for body in ["{}", r#"{"name":"one"}"#, r#"{"metadata":{"n":[1,2.5,1e300,-0.5]}}"#] {
@@ -139,7 +139,7 @@ async fn a_patch_takes_both_media_types_of_json_and_one_that_changes_nothing_mak
 
 #[tokio::test]
 async fn of_two_editors_the_second_is_told_by_if_match_rfc_9110_section_13_1_1() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let made = alice.creates(&replica, json!({})).await;
     let patch = async |if_match: &str, name: &str| {
         let request = alice.request(&replica, Method::PATCH, &made.path()).header("if-match", if_match);
@@ -163,7 +163,7 @@ async fn of_two_editors_the_second_is_told_by_if_match_rfc_9110_section_13_1_1()
 
 #[tokio::test]
 async fn a_key_is_switched_off_and_on_again() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let made = alice.creates(&replica, json!({})).await;
     for _ in 0..2 {
         for (path, state, status) in [("disable", "disabled", 401), ("enable", "active", 200)] {
@@ -179,7 +179,7 @@ async fn a_key_is_switched_off_and_on_again() {
 
 #[tokio::test]
 async fn a_revoke_keeps_its_reason_and_is_final() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let made = alice.creates(&replica, json!({})).await;
     let path = made.path();
     alice.deletes(&replica, &format!("{path}?reason=in%20a%20log%20%F0%9F%94%A5")).await.is(200);
@@ -199,7 +199,7 @@ async fn a_revoke_keeps_its_reason_and_is_final() {
 
 #[tokio::test]
 async fn whoever_holds_a_key_can_end_it() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let (made, other) = (alice.creates(&replica, json!({})).await, alice.creates(&replica, json!({})).await);
     let path = format!("{KEYS}/self");
     let ends = async |key: &str, query: &str| {

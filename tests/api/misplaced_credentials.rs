@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use test_support::{
     actors::{CREATE, PROTECTED, Person, stranger},
-    asking::{Reply, replica},
+    asking::{Reply, shared_replica},
     replica::Replica,
 };
 
@@ -16,7 +16,7 @@ async fn sends(replica: &Replica, method: Method, path: &str, headers: &[(&str, 
 
 #[tokio::test]
 async fn the_detail_says_what_is_wrong_with_how_a_credential_came() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await.key;
     let (bearer_key, bearer_token) = (format!("Bearer {key}"), format!("Bearer {}", alice.token));
@@ -46,7 +46,7 @@ async fn the_detail_says_what_is_wrong_with_how_a_credential_came() {
 
 #[tokio::test]
 async fn what_is_said_does_not_depend_on_whether_the_credential_is_valid() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await.key;
     let forged = format!("{}{}", &key[..key.len() - 1], if key.ends_with('a') { 'b' } else { 'a' });
@@ -67,7 +67,7 @@ async fn what_is_said_does_not_depend_on_whether_the_credential_is_valid() {
 
 #[tokio::test]
 async fn the_bodies_of_the_compatibility_routes_stay_as_they_are() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.makes_a_key(&replica).await.key;
     let (basic, bearer) = ("Basic YTpi", format!("Bearer {}", alice.token));

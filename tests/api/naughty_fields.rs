@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, claims},
-    asking::{ALL_KEYS, KEYS, Reply, VERIFY, replica},
+    asking::{ALL_KEYS, KEYS, Reply, VERIFY, replica, shared_replica},
     replica::Replica,
 };
 
@@ -21,7 +21,7 @@ fn assert_no_failure(answer: &Reply, string: &str) {
 /// All of them on the fields of one key, which costs no hash; a new version must show what was written.
 #[tokio::test]
 async fn in_a_field_of_a_key_they_come_back_unchanged_or_are_refused() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let key = alice.creates(&replica, json!({})).await;
     let mut taken = 0;
     for string in strings() {
@@ -68,7 +68,7 @@ async fn in_an_order_they_come_back_unchanged_or_are_refused() {
 
 #[tokio::test]
 async fn in_a_parameter_a_path_or_a_header_they_break_nothing() {
-    let (replica, root) = (replica().await, Person::with_scopes("root", "keyward:admin keyward:verify"));
+    let (replica, root) = (shared_replica().await, Person::with_scopes("root", "keyward:admin keyward:verify"));
     for string in strings() {
         let encoded: String = string.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let all = [
@@ -98,7 +98,7 @@ async fn in_a_parameter_a_path_or_a_header_they_break_nothing() {
 
 #[tokio::test]
 async fn in_a_field_that_takes_no_such_text_they_are_refused() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let key = alice.creates(&replica, json!({})).await;
     for some in strings().chunks(10) {
         let mut wrong: Value =

@@ -4,7 +4,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, claims, stranger},
-    asking::{MadeKey, Reply, replica, replica_with},
+    asking::{MadeKey, Reply, replica, replica_with, shared_replica},
     replica::Replica,
 };
 
@@ -38,7 +38,7 @@ async fn introspects(replica: &Replica, token: &str) -> Value {
 
 #[tokio::test]
 async fn a_good_key_is_active_and_says_what_it_is_good_for_rfc_7662_section_2_2() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let order = json!({ "scopes": ["read", "write"], "expiresAt": "2030-01-01T00:00:00Z", "environment": "test" });
     let key = alice.creates(&replica, order).await;
     let answer = asks(&replica, INTROSPECT, &format!("token={}", key.holder.key)).await;
@@ -52,7 +52,7 @@ async fn a_good_key_is_active_and_says_what_it_is_good_for_rfc_7662_section_2_2(
 
 #[tokio::test]
 async fn a_good_jwt_is_active_too() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let answer = introspects(&replica, &Person::with_scopes("alice", "read").token).await;
     assert_eq!((&answer["active"], &answer["sub"], &answer["scope"]), (&json!(true), &json!("alice"), &json!("read")));
     assert_eq!(answer["token_type"], "Bearer");
@@ -66,7 +66,7 @@ async fn a_good_jwt_is_active_too() {
 /// `client_secret_post` (RFC 6749 §2.3.1).
 #[tokio::test]
 async fn the_caller_may_authenticate_within_the_form() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let verifier = service().creates(&replica, json!({ "scopes": ["keyward:verify"] })).await.holder.key;
     let asked = Person::named("alice").creates(&replica, json!({})).await.holder.key;
     let posts = async |path: &str, body: String| Reply::to(form(stranger(&replica, Method::POST, path), &body)).await;
@@ -115,7 +115,7 @@ async fn an_organisation_is_told_as_a_tenant_and_not_as_a_subject() {
 
 #[tokio::test]
 async fn whatever_is_not_good_is_inactive_and_nothing_else_is_told() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let good = alice.creates(&replica, json!({})).await;
     let revoked = alice.creates(&replica, json!({})).await;
     alice.deletes(&replica, &revoked.path()).await.is(200);
@@ -134,7 +134,7 @@ async fn whatever_is_not_good_is_inactive_and_nothing_else_is_told() {
 
 #[tokio::test]
 async fn the_caller_authenticates_and_may_do_so_as_oauths_clients_do() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let verifier = service().creates(&replica, json!({ "scopes": ["keyward:verify"] })).await;
     let powerless = service().creates(&replica, json!({})).await;
     let body = format!("token={}", powerless.holder.key);
@@ -162,7 +162,7 @@ async fn the_caller_authenticates_and_may_do_so_as_oauths_clients_do() {
 
 #[tokio::test]
 async fn only_a_form_by_post_is_a_request_rfc_7662_section_2_1() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let get = service().request(&replica, Method::GET, &format!("{INTROSPECT}?token=x"));
     let refused = Reply::to(get).await;
     assert_eq!((refused.status, refused.header("allow")), (405, Some("POST")));
@@ -204,7 +204,7 @@ async fn the_metadata_name_both_endpoints_rfc_8414() {
     assert_eq!(metadata["issuer"], "https://keys.example.com");
     assert_eq!(metadata["introspection_endpoint"], "https://keys.example.com/v1/introspect");
     assert_eq!(metadata["revocation_endpoint"], "https://keys.example.com/v1/revoke");
-    let unnamed = replica().await;
+    let unnamed = shared_replica().await;
     let metadata = Reply::to(stranger(&unnamed, Method::GET, path)).await.is(200);
     assert_eq!(metadata["issuer"], format!("http://{}", unnamed.address()));
 }

@@ -9,6 +9,7 @@ use test_support::{
     actors::{Person, claims, stranger},
     asking::Reply,
     replica::Replica,
+    shared_replica::SharedReplica,
 };
 
 /// The document, with what its operations share in the place of each reference to it.
@@ -46,7 +47,8 @@ async fn document_as_sent(replica: &Replica) -> Value {
 /// The committed document shows in a diff what a change does to clients. `KEYWARD_UPDATE_OPENAPI=1` writes it anew.
 #[tokio::test]
 async fn the_document_is_the_committed_one() {
-    let served = document_as_sent(&Replica::start().await).await;
+    let replica = SharedReplica::get().await;
+    let served = document_as_sent(&replica).await;
     let served = serde_json::to_string_pretty(&served).expect("JSON") + "\n";
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
     if std::env::var_os("KEYWARD_UPDATE_OPENAPI").is_some() {
@@ -76,7 +78,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 
 #[tokio::test]
 async fn the_document_has_every_route_and_nothing_else() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let document = document(&replica).await;
     assert_eq!(document["openapi"], "3.1.0");
     let documented: BTreeSet<_> = operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
@@ -87,7 +89,7 @@ async fn the_document_has_every_route_and_nothing_else() {
 
 #[tokio::test]
 async fn every_operation_says_which_credential_it_wants() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let document = document(&replica).await;
     let schemes = &document["components"]["securitySchemes"];
     assert_eq!((&schemes["token"]["scheme"], &schemes["token"]["bearerFormat"]), (&json!("bearer"), &json!("JWT")));
@@ -112,7 +114,7 @@ async fn every_operation_says_which_credential_it_wants() {
 
 #[tokio::test]
 async fn every_error_is_a_problem_with_an_example_that_says_its_status() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let document = document(&replica).await;
     let mut seen = BTreeSet::new();
     for (method, path, operation) in operations(&document) {
@@ -151,7 +153,7 @@ async fn every_error_is_a_problem_with_an_example_that_says_its_status() {
 
 #[tokio::test]
 async fn who_has_the_document_is_told_so() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     for path in ["/openapi.json", "/docs/", "/docs/swagger-ui-bundle.js"] {
         let answer = stranger(&replica, Method::GET, path).send().await.expect("an answer");
         assert_eq!(
@@ -169,7 +171,7 @@ async fn who_has_the_document_is_told_so() {
 
 #[tokio::test]
 async fn the_page_is_found_with_and_without_the_slash_and_needs_no_other_server() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let bare = stranger(&replica, Method::GET, "/docs").send().await.expect("an answer");
     assert_eq!((bare.status().as_u16(), &bare.headers()["location"]), (308, &"docs/".parse().expect("a value")));
     let page = stranger(&replica, Method::GET, "/docs/").send().await.expect("an answer");
@@ -193,7 +195,7 @@ async fn the_page_is_found_with_and_without_the_slash_and_needs_no_other_server(
 /// The limits in the document are those that are enforced: a value at each is taken, one beyond is refused.
 #[tokio::test]
 async fn the_limits_in_the_document_are_those_that_are_enforced() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let document = document(&replica).await;
     let fields = &document["components"]["schemas"]["NewKey"]["properties"];
     let limit = |pointer: &str| fields.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer}"));
@@ -230,7 +232,7 @@ async fn the_limits_in_the_document_are_those_that_are_enforced() {
 /// JSON Schema's integers are numbers without a fraction, however they are written. Found by schemathesis.
 #[tokio::test]
 async fn a_whole_number_of_seconds_may_be_written_with_a_point() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let alice = Person::named("alice");
     for (seconds, status) in [("60.0", 201), ("6e1", 201), ("60.5", 422), ("-1.0", 422), ("1e300", 422)] {
         let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
@@ -242,7 +244,7 @@ async fn a_whole_number_of_seconds_may_be_written_with_a_point() {
 /// `null` is what a variable holds that nobody has set, and must not widen what is revoked. Found by schemathesis.
 #[tokio::test]
 async fn a_condition_that_is_null_revokes_nothing() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let mut claims = claims("root");
     claims["scope"] = json!("keyward:admin");
     let root = Person::with_claims(&claims);
@@ -258,7 +260,7 @@ async fn a_condition_that_is_null_revokes_nothing() {
 /// The document's pattern for it has no tab, and the answer says printable.
 #[tokio::test]
 async fn an_idempotency_key_with_a_tab_is_refused() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let alice = Person::named("alice");
     for (word, status) in [("a b", 201), ("a\tb", 400)] {
         let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
@@ -271,13 +273,13 @@ async fn an_idempotency_key_with_a_tab_is_refused() {
 /// every list that holds it unreadable. Found by schemathesis.
 #[tokio::test]
 async fn notes_with_the_largest_numbers_come_back_as_they_were() {
-    let replica = Replica::start().await;
-    let alice = Person::named("alice");
+    let replica = SharedReplica::get().await;
+    let counter = Person::named("who counts far");
     let notes = json!({ "largest": f64::MAX, "least": f64::MIN, "smallest": f64::MIN_POSITIVE, "odd": 1.7144248410186604e-135 });
-    let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&alice.token);
+    let request = stranger(&replica, Method::POST, "/v1/keys").bearer_auth(&counter.token);
     let made = request.json(&json!({ "metadata": notes })).send().await.expect("an answer");
     assert_eq!(made.status(), 201);
-    let list = stranger(&replica, Method::GET, "/v1/keys").bearer_auth(&alice.token).send().await.expect("an answer");
+    let list = stranger(&replica, Method::GET, "/v1/keys").bearer_auth(&counter.token).send().await.expect("an answer");
     assert_eq!(list.status(), 200);
     let list: Value = list.json().await.expect("JSON");
     assert_eq!(list["keys"][0]["metadata"], notes);
@@ -285,7 +287,7 @@ async fn notes_with_the_largest_numbers_come_back_as_they_were() {
 
 #[tokio::test]
 async fn the_documents_tags_are_compared_in_the_same_way() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let asks = async |name: &str, value: &str| {
         Reply::to(stranger(&replica, Method::GET, "/openapi.json").header(name, value)).await.status
     };
@@ -303,7 +305,7 @@ async fn the_documents_tags_are_compared_in_the_same_way() {
 
 #[tokio::test]
 async fn the_document_tells_of_preconditions_on_every_method_of_a_key() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let document = document(&replica).await;
     for base in ["/v1/keys/{id}", "/v1/admin/keys/{id}"] {
         for (method, below) in
@@ -324,7 +326,7 @@ async fn the_document_tells_of_preconditions_on_every_method_of_a_key() {
 /// A reader meets what they need first, and every text is there.
 #[tokio::test]
 async fn operations_are_described_and_grouped_by_task_in_the_order_of_need() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let text = Reply::to(stranger(&replica, Method::GET, "/openapi.json")).await.text;
     let document = document(&replica).await;
     let tags: Vec<_> = document["tags"].as_array().expect("tags").iter().collect();
@@ -357,7 +359,7 @@ async fn operations_are_described_and_grouped_by_task_in_the_order_of_need() {
 
 #[tokio::test]
 async fn the_document_says_what_is_shared_once() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let text = Reply::to(stranger(&replica, Method::GET, "/openapi.json")).await.text;
     assert!(text.len() < 224 * 1024, "{} bytes", text.len());
     let document: Value = serde_json::from_str(&text).expect("JSON");
@@ -372,7 +374,7 @@ async fn the_document_says_what_is_shared_once() {
 
 #[tokio::test]
 async fn the_root_leads_nowhere_in_production_and_to_the_page_where_it_is_tried() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     Reply::to(stranger(&replica, Method::GET, "/")).await.is_problem(404, "not_found");
     let open = Replica::start_with(&[("KEYWARD__SERVER__DOCS_AT_ROOT", "true")]).await;
     let answer = Reply::to(stranger(&open, Method::GET, "/?a=b")).await;

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, stranger},
-    asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, replica, replica_with},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, replica_with, shared_replica},
     eventually,
     replica::Replica,
 };
@@ -68,7 +68,7 @@ async fn shown(replica: &Replica, key: &MadeKey) -> Value {
 
 #[tokio::test]
 async fn with_if_match_of_another_version_nothing_is_done_or_shown_rfc_9110_section_13_1_1() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     let key = key(&replica).await;
     let before = shown(&replica, &key).await;
     for asked in ALL {
@@ -88,7 +88,7 @@ async fn with_if_match_of_another_version_nothing_is_done_or_shown_rfc_9110_sect
 
 #[tokio::test]
 async fn with_if_match_of_this_version_or_any_it_is_done() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for fits in [
         &b"\"2\""[..],
         b"*",
@@ -113,7 +113,7 @@ async fn with_if_match_of_this_version_or_any_it_is_done() {
 
 #[tokio::test]
 async fn who_has_what_a_get_would_show_is_told_so_rfc_9110_section_13_1_2() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     let key = key(&replica).await;
     for known in [&b"\"2\""[..], b"W/\"2\"", b"*", b"\"x\", W/\"2\"", b",\"2\",", b"\"a,b\",\"2\""] {
         for asked in [GET, HEAD] {
@@ -139,7 +139,7 @@ async fn who_has_what_a_get_would_show_is_told_so_rfc_9110_section_13_1_2() {
 
 #[tokio::test]
 async fn a_change_that_must_not_meet_a_version_does_not() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for asked in CHANGES {
         let key = key(&replica).await;
         for excluded in [&b"\"2\""[..], b"W/\"2\"", b"*", b"\"1\",, \"2\""] {
@@ -155,7 +155,7 @@ async fn a_change_that_must_not_meet_a_version_does_not() {
 /// RFC 9110 §13.2.2.
 #[tokio::test]
 async fn if_match_comes_before_if_none_match_and_dates_do_not_count() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = key(&replica).await;
     for (headers, status) in [
         (&[(IF_MATCH, &b"\"9\""[..]), (IF_NONE_MATCH, b"\"2\"")][..], 412),
@@ -182,7 +182,7 @@ async fn if_match_comes_before_if_none_match_and_dates_do_not_count() {
 
 #[tokio::test]
 async fn what_is_no_list_of_entity_tags_is_refused_and_nothing_is_done() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = key(&replica).await;
     for malformed in [
         &b"2"[..],
@@ -221,7 +221,7 @@ async fn what_is_no_list_of_entity_tags_is_refused_and_nothing_is_done() {
 /// The answer to the same request without conditions would not be a success (RFC 9110 §13.2.1).
 #[tokio::test]
 async fn conditions_are_ignored_where_the_answer_is_no_success_anyway() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = key(&replica).await;
     for asked in ALL {
         assert_eq!(asked.of(&replica, "0353DYWCFgHVkSVlY4tgVm", &[(IF_MATCH, b"\"9\"")]).await.status, 404);
@@ -237,7 +237,7 @@ async fn conditions_are_ignored_where_the_answer_is_no_success_anyway() {
 
 #[tokio::test]
 async fn who_ends_a_key_by_itself_may_say_which_version() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = key(&replica).await;
     let end = async |tag: &str| {
         let request = stranger(&replica, Method::DELETE, &format!("{KEYS}/self")).header("x-api-key", &key.holder.key);
@@ -298,7 +298,7 @@ async fn the_tag_changes_with_what_is_shown_and_a_change_compares_the_version_al
 
 #[tokio::test]
 async fn the_tag_changes_when_the_key_expires() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let made = alice.posts(&replica, KEYS, json!({ "expiresIn": 1 })).await;
     let (before, key) = (made.header("etag").expect("a tag").to_owned(), MadeKey::of(made.is(201)));
     eventually("it has expired", async || shown(&replica, &key).await["state"] == "expired").await;

@@ -4,8 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, stranger},
-    asking::{ALL_KEYS, KEYS, Reply, VERIFY, replica},
-    replica::Replica,
+    asking::{ALL_KEYS, KEYS, Reply, VERIFY, shared_replica},
+    shared_replica::SharedReplica,
     wire::{Connection, head},
 };
 
@@ -38,7 +38,7 @@ fn is_whole(answer: &Reply, path: &str) -> Value {
 
 #[tokio::test]
 async fn every_problem_has_a_detail_the_path_and_the_request_id_whichever_route_tells_it() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let root = Person::administrator();
     let key = alice.creates(&replica, json!({})).await;
     let service = Person::with_scopes("shop", "keyward:verify");
@@ -93,7 +93,7 @@ async fn every_problem_has_a_detail_the_path_and_the_request_id_whichever_route_
 /// What the server refuses before the application sees it has the same members, as far as there is a path.
 #[tokio::test]
 async fn a_request_that_is_no_good_gets_a_problem_with_the_same_members() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for (request, path) in [
         (format!("{}x: {}\r\n\r\n", head("GET", "/v1/keys?a=b"), "a".repeat(20_000)), json!("/v1/keys")),
         ("GET /v1/keys HTTP/1.1\r\nx-request-id: mine\r\nno colon\r\n\r\n".to_owned(), json!("/v1/keys")),
@@ -114,7 +114,7 @@ async fn a_request_that_is_no_good_gets_a_problem_with_the_same_members() {
 
 #[tokio::test]
 async fn the_detail_says_what_is_wrong_this_time() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let detail = async |request: reqwest::RequestBuilder| {
         let answer = Reply::to(request).await;
         answer.is(answer.status)["detail"].as_str().expect("a detail").to_owned()
@@ -142,7 +142,7 @@ async fn the_detail_says_what_is_wrong_this_time() {
 
 #[tokio::test]
 async fn the_type_of_every_problem_leads_to_its_page() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for (code, status) in documented() {
         let path = format!("/problems/{code}");
         let page = Reply::to(stranger(&replica, Method::GET, &path).header("accept", "text/html, */*;q=0.1")).await;
@@ -175,7 +175,7 @@ async fn the_type_of_every_problem_leads_to_its_page() {
 
 #[tokio::test]
 async fn the_routes_of_compatibility_and_of_oauth_keep_their_own_bodies() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let answer = Reply::to(stranger(&replica, Method::POST, "/api/create-api-key?a=b")).await;
     assert_eq!((answer.status, answer.text.as_str()), (403, r#"{"message":"No token provided"}"#));
     let answer = Reply::to(stranger(&replica, Method::POST, "/v1/introspect")).await;

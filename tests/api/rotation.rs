@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use test_support::{
     actors::Person,
-    asking::{KEYS, MadeKey, Reply, pairs, replica, three_replicas},
+    asking::{KEYS, MadeKey, Reply, pairs, shared_replica, three_replicas},
     replica::Replica,
     shown::same_json,
 };
@@ -71,7 +71,7 @@ async fn a_rotation_that_does_not_say_how_long_leaves_the_configured_grace_perio
 /// Whoever has lost the answer learns where to go on.
 #[tokio::test]
 async fn who_rotates_again_is_told_which_successor_there_is() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let root = Person::administrator();
     let old = alice.creates(&replica, json!({})).await;
     let new = MadeKey::of(rotate(&alice, &replica, &old, json!({ "gracePeriod": 0 })).await.is(201));
@@ -87,7 +87,7 @@ async fn who_rotates_again_is_told_which_successor_there_is() {
 
 #[tokio::test]
 async fn in_the_grace_period_both_keys_work_and_the_old_one_says_when_it_ends() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let old = alice.creates(&replica, json!({})).await;
     let answer = rotate(&alice, &replica, &old, json!({ "gracePeriod": 3600 })).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -105,7 +105,7 @@ async fn in_the_grace_period_both_keys_work_and_the_old_one_says_when_it_ends() 
 
 #[tokio::test]
 async fn a_grace_period_makes_no_life_longer() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let old = alice.creates(&replica, json!({ "expiresIn": 60 })).await;
     rotate(&alice, &replica, &old, json!({ "gracePeriod": 3600 })).await.is(201);
     assert_eq!(alice.gets(&replica, &old.path()).await.is(200)["expiresAt"], old.body["expiresAt"]);
@@ -113,7 +113,7 @@ async fn a_grace_period_makes_no_life_longer() {
 
 #[tokio::test]
 async fn the_successor_has_the_same_rights() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let order = json!({
         "name": "one", "environment": "test", "scopes": ["a", "b"], "metadata": { "team": "x" },
         "allowedIps": ["127.0.0.0/8"], "enabled": false,
@@ -132,7 +132,7 @@ async fn the_successor_has_the_same_rights() {
 /// What the answer says of a successor is what is kept of it.
 #[tokio::test]
 async fn the_successor_lives_as_long_as_the_old_key_was_made_to_unless_told_otherwise() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let never = json!({ "expiresAt": null });
     for (order, rotation, life) in [
         (json!({}), json!({}), None),
@@ -156,7 +156,7 @@ async fn the_successor_lives_as_long_as_the_old_key_was_made_to_unless_told_othe
 
 #[tokio::test]
 async fn a_life_to_the_end_of_time_has_a_successor_of_which_the_truth_is_told() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let old = alice.creates(&replica, json!({ "expiresAt": "9999-12-31T23:59:59.999999Z" })).await;
     let new = MadeKey::of(rotate(&alice, &replica, &old, json!({})).await.is(201));
     assert_eq!(alice.gets(&replica, &new.path()).await.is(200)["expiresAt"], new.body["expiresAt"]);
@@ -187,7 +187,7 @@ async fn of_two_rotations_at_once_one_wins() {
 
 #[tokio::test]
 async fn a_key_that_has_ended_gets_no_successor() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let revoked = alice.creates(&replica, json!({})).await;
     alice.deletes(&replica, &revoked.path()).await.is(200);
     rotate(&alice, &replica, &revoked, json!({})).await.is_problem(409, "key_revoked");
@@ -201,7 +201,7 @@ async fn a_key_that_has_ended_gets_no_successor() {
 
 #[tokio::test]
 async fn a_rotation_says_what_is_wrong_with_it() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let old = alice.creates(&replica, json!({})).await;
     for bad in [json!(-1), json!(1.5), json!("60"), json!(4_000_000_000_u64), json!(1e30), json!([])] {
         let answer = rotate(&alice, &replica, &old, json!({ "gracePeriod": bad, "name": "x" })).await;

@@ -2,11 +2,11 @@
 
 use keyward::api::{endpoint::Access, routes::ENDPOINTS};
 use reqwest::Method;
-use test_support::{actors::stranger, replica::Replica};
+use test_support::{actors::stranger, shared_replica::SharedReplica};
 
 #[tokio::test]
 async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     for endpoint in ENDPOINTS {
         let method: Method = endpoint.method.as_str().parse().expect("a method");
         let status = stranger(&replica, method, endpoint.path).send().await.expect("an answer").status();
@@ -34,7 +34,7 @@ async fn every_route_that_is_not_public_refuses_who_has_no_credential() {
 
 #[tokio::test]
 async fn another_method_is_405_with_allow() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.access != Access::Forwarded) {
         let serves =
             |method: &Method| ENDPOINTS.iter().any(|own| own.path == endpoint.path && own.method == method.as_str());
@@ -48,7 +48,7 @@ async fn another_method_is_405_with_allow() {
 
 #[tokio::test]
 async fn head_is_answered_wherever_get_is_and_has_no_body() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let answer = stranger(&replica, Method::HEAD, "/healthz").send().await.expect("an answer");
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.text().await.expect("a body"), "");
@@ -56,7 +56,7 @@ async fn head_is_answered_wherever_get_is_and_has_no_body() {
 
 #[tokio::test]
 async fn an_unknown_route_is_404_in_the_language_of_its_neighbours() {
-    let replica = Replica::start().await;
+    let replica = SharedReplica::get().await;
     let answer = stranger(&replica, Method::GET, "/api/unknown").send().await.expect("an answer");
     assert_eq!(answer.status(), 404);
     assert_eq!(answer.text().await.expect("a body"), r#"{"message":"Not found"}"#);

@@ -4,6 +4,8 @@ use serde_json::Value;
 use test_support::{
     actors::{KeyHolder, PROTECTED, Person},
     replica::Replica,
+    shared_replica::SharedReplica,
+    unique,
     wire::{Answer, Connection, with_header},
 };
 
@@ -50,7 +52,7 @@ const HEADERS: [&str; 10] = [
 ];
 
 pub(crate) struct Scene {
-    pub(crate) replica: Replica,
+    pub(crate) replica: SharedReplica,
     /// A good token.
     pub(crate) token: String,
     /// A good key.
@@ -58,14 +60,18 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// On a replica that others use too.
     pub(crate) async fn set() -> Self {
-        Self::set_with(&[]).await
+        Self::set_on(SharedReplica::get().await).await
     }
 
-    /// The same with further environment variables for the replica.
+    /// On a replica of its own with these environment variables.
     pub(crate) async fn set_with(env: &[(&str, &str)]) -> Self {
-        let replica = Replica::start_with(env).await;
-        let bystander = Person::named("bystander");
+        Self::set_on(SharedReplica::alone(Replica::start_with(env).await)).await
+    }
+
+    async fn set_on(replica: SharedReplica) -> Self {
+        let bystander = Person::named(&format!("bystander-{}", unique()));
         let KeyHolder { key } = bystander.makes_a_key(&replica).await;
         Self { replica, token: bystander.token, key }
     }

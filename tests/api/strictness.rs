@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use test_support::{
     actors::{Person, stranger},
-    asking::{KEYS, MadeKey, Reply, pairs, replica},
+    asking::{KEYS, MadeKey, Reply, pairs, replica, shared_replica},
     replica::Replica,
 };
 
@@ -45,7 +45,7 @@ fn asks(replica: &Replica, endpoint: &Endpoint, key: &MadeKey, query: &str) -> R
 
 #[tokio::test]
 async fn every_unknown_parameter_is_named_by_itself_on_every_route() {
-    let (replica, root) = (replica().await, Person::with_scopes("root", "keyward:admin keyward:verify"));
+    let (replica, root) = (shared_replica().await, Person::with_scopes("root", "keyward:admin keyward:verify"));
     let key = root.creates(&replica, json!({})).await;
     let mut count = 0;
     for endpoint in strict() {
@@ -86,7 +86,7 @@ async fn a_body_is_refused_where_none_is_read() {
 /// In the query it gets into logs of proxies; in the body, some clients can't send it.
 #[tokio::test]
 async fn the_reason_of_a_revoke_is_kept_from_the_query_and_from_the_body_and_nothing_is_lost() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     for endpoint in strict().filter(|endpoint| endpoint.method == "DELETE" && reads_a_body(endpoint)) {
         let key = root.creates(&replica, json!({})).await;
         let asks = async |query: &str, body: serde_json::Value| {
@@ -115,7 +115,7 @@ async fn the_reason_of_a_revoke_is_kept_from_the_query_and_from_the_body_and_not
 
 #[tokio::test]
 async fn who_has_nothing_to_say_may_send_an_empty_object_and_nothing_else() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     let key = root.creates(&replica, json!({})).await;
     for (switch, unknown) in [("disable", &["/b"][..]), ("enable", &["/b", "/reason"])] {
         let unknown: Vec<_> = unknown.iter().map(|place| (*place, "unknown_field")).collect();
@@ -129,7 +129,7 @@ async fn who_has_nothing_to_say_may_send_an_empty_object_and_nothing_else() {
 
 #[tokio::test]
 async fn only_a_change_is_a_merge_patch() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let key = alice.creates(&replica, json!({})).await;
     let send = async |method: Method, path: &str| {
         let request = alice.request(&replica, method, path).body("{}");
@@ -143,7 +143,7 @@ async fn only_a_change_is_a_merge_patch() {
 /// A stranger learns nothing of what a route takes.
 #[tokio::test]
 async fn who_has_no_credential_is_told_that_first() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for endpoint in strict() {
         let method: Method = endpoint.method.as_str().parse().expect("a method");
         let path = format!("{}?foo=1", endpoint.path);
@@ -155,7 +155,7 @@ async fn who_has_no_credential_is_told_that_first() {
 /// Load balancers and browsers add parameters of their own, and gateways hand on what their clients send.
 #[tokio::test]
 async fn what_is_asked_by_others_machines_is_not_strict() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for path in ["/healthz?a=1", "/readyz?a=1", "/openapi.json?a=1", "/docs/?a=1", "/problems?a=1"] {
         assert_eq!(Reply::to(stranger(&replica, Method::GET, path).body("x")).await.status, 200, "{path}");
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use test_support::{
     actors::{Person, stranger},
-    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, replica_with},
+    asking::{ALL_KEYS, KEYS, Reply, pairs, replica, replica_with, shared_replica},
 };
 
 fn detail(reply: &Reply) -> String {
@@ -35,7 +35,7 @@ async fn what_is_not_found_is_named() {
 
 #[tokio::test]
 async fn json_that_is_none_is_explained() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     for (body, told) in [("{\"name\":}", "expected value"), ("{\"a\":1}x", "trailing"), ("{\"a\":1", "EOF")] {
         let request = alice.request(&replica, Method::POST, KEYS).header("content-type", "application/json").body(body);
         let answer = Reply::to(request).await;
@@ -56,7 +56,7 @@ async fn the_limit_that_is_reached_is_named() {
 
 #[tokio::test]
 async fn a_plus_in_a_query_is_hinted_at_and_bytes_that_are_no_text_are_refused() {
-    let (replica, root) = (replica().await, Person::administrator());
+    let (replica, root) = (shared_replica().await, Person::administrator());
     for (path, parameter) in [(ALL_KEYS, "createdSince"), ("/v1/admin/audit", "from")] {
         let answer = root.gets(&replica, &format!("{path}?{parameter}=2030-01-31T12:00:00+02:00")).await;
         assert_eq!(answer.wrong_parameters(), pairs(&[(parameter, "invalid")]));
@@ -76,7 +76,7 @@ async fn a_plus_in_a_query_is_hinted_at_and_bytes_that_are_no_text_are_refused()
 
 #[tokio::test]
 async fn texts_of_blanks_alone_are_refused() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     for blank in [" ", "\u{a0}", "\u{3000}\u{2003}", "\u{feff}"] {
         let answer = alice.posts(&replica, KEYS, json!({ "name": blank, "description": blank })).await;
         assert_eq!(answer.wrong_fields(), pairs(&[("/description", "invalid"), ("/name", "invalid")]), "{blank:?}");
@@ -86,7 +86,7 @@ async fn texts_of_blanks_alone_are_refused() {
 
 #[tokio::test]
 async fn a_method_in_small_letters_is_told_that_methods_are_in_capitals() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let method = Method::from_bytes(b"get").expect("a method");
     let answer = Reply::to(stranger(&replica, method, KEYS)).await;
     answer.is_problem(501, "unknown_method");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use test_support::{
     PrivateCluster,
     actors::{Person, stranger},
-    asking::{ALL_KEYS, MadeKey, Reply, SHORT_LEASE, VERIFY, pairs, replica},
+    asking::{ALL_KEYS, MadeKey, Reply, SHORT_LEASE, VERIFY, pairs, replica, shared_replica},
     eventually,
     replica::Replica,
 };
@@ -21,7 +21,7 @@ async fn asks_with_key(replica: &Replica, verifier: &MadeKey, question: Value) -
 
 #[tokio::test]
 async fn a_service_learns_what_a_good_key_is_and_asks_with_a_token_or_a_key() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let order = json!({
         "scopes": ["read", "write"], "metadata": { "plan": "gold" }, "environment": "test",
         "expiresAt": "2030-01-01T00:00:00Z", "name": "for services, too",
@@ -44,7 +44,7 @@ async fn a_service_learns_what_a_good_key_is_and_asks_with_a_token_or_a_key() {
 
 #[tokio::test]
 async fn a_service_can_demand_an_environment_and_is_told_the_name_of_today() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let live = alice.creates(&replica, json!({})).await;
     let test = alice.creates(&replica, json!({ "environment": "test", "name": "old" })).await;
     let asks = async |question: Value| service().posts(&replica, VERIFY, question).await.is(200);
@@ -75,7 +75,7 @@ async fn a_service_can_demand_an_environment_and_is_told_the_name_of_today() {
 
 #[tokio::test]
 async fn who_may_not_verify_is_refused_and_two_credentials_at_once_are_no_request() {
-    let (replica, alice) = (replica().await, Person::with_scopes("alice", "read verify keyward:admin"));
+    let (replica, alice) = (shared_replica().await, Person::with_scopes("alice", "read verify keyward:admin"));
     let key = alice.creates(&replica, json!({ "scopes": ["verify"] })).await;
     let verifier = service().creates(&replica, json!({ "scopes": ["keyward:verify"] })).await;
     let question = json!({ "key": key.holder.key });
@@ -164,7 +164,7 @@ async fn replica_with_another_pepper(alice: &Person) -> String {
 
 #[tokio::test]
 async fn up_to_a_hundred_questions_are_answered_in_their_order() {
-    let (replica, alice) = (replica().await, Person::named("alice"));
+    let (replica, alice) = (shared_replica().await, Person::named("alice"));
     let mut keys = Vec::new();
     for number in 0..3 {
         keys.push(alice.creates(&replica, json!({ "metadata": { "number": number } })).await);

@@ -9,6 +9,7 @@ use crate::{
     actors::{KeyHolder, Person, claims, stranger},
     database, eventually,
     replica::Replica,
+    shared_replica::SharedReplica,
     shown,
 };
 
@@ -172,7 +173,12 @@ pub async fn replica() -> Replica {
     replica_with(&[]).await
 }
 
-/// The same with further environment variables.
+/// The same for a test that shares it with others.
+pub async fn shared_replica() -> SharedReplica {
+    SharedReplica::get_with(&[SHORT_LEASE]).await
+}
+
+/// A replica of one's own with further environment variables.
 pub async fn replica_with(env: &[(&str, &str)]) -> Replica {
     Replica::start_with(&[&[SHORT_LEASE], env].concat()).await
 }

@@ -9,7 +9,7 @@
 //! * [`pgbouncer`]: a pooler in front of a server
 //!
 //! Keyward, and who asks it:
-//! * [`replica`]: a `keyward serve` of one's own
+//! * [`replica`]: a `keyward serve` of one's own; [`shared_replica`]: one of several tests
 //! * [`program`]: `keyward` as a command that ends by itself
 //! * [`session`]: a session that a document shows, beside a `keyward dev`
 //! * [`actors`]: people with a token, a key or neither; [`asking`]: how they use Keyward's own API
@@ -19,10 +19,10 @@
 //!
 //! * [`waiting`]: how a test waits for a condition
 //! * [`shown`]: what a failed assertion shows
-//! * [`model`]: explores the states of a protocol; [`fingerprint`]: hashes of many states
+//! * [`model`]: explores the states of a protocol; [`fingerprint`]: hashes of many states, which share their parts
 //! * [`limit_table`]: counters of limits in memory
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::new_without_default, reason = "tests")]
+#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, clippy::new_without_default, reason = "tests")]
 
 pub mod actors;
 pub mod asking;
@@ -40,6 +40,7 @@ pub mod program;
 pub mod proxy;
 pub mod replica;
 pub mod session;
+pub mod shared_replica;
 pub mod shown;
 pub mod standby;
 pub mod stub_server;

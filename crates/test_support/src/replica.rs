@@ -79,6 +79,11 @@ impl Replica {
         self.database.take().expect("a replica that was started with a database of its own")
     }
 
+    /// Whether it can still print something: it has not ended.
+    pub fn is_running(&self) -> bool {
+        !self.output.is_complete()
+    }
+
     /// Everything it has printed so far.
     pub fn output(&self) -> String {
         self.output.text()

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use test_support::{
     actors::{Person, claims, stranger},
-    asking::{Reply, replica, replica_with},
+    asking::{Reply, replica, replica_with, shared_replica},
     eventually,
     replica::Replica,
 };
@@ -13,7 +13,7 @@ use super::{AUTHORIZE, Grant, Guarded, TRUSTED, asks_at, identity, question, wit
 
 #[tokio::test]
 async fn a_key_is_granted_with_who_it_is() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.creates(&replica, json!({ "scopes": ["orders:write", "orders:read"] })).await;
     let owner = key.body["owner"]["id"].as_str().expect("an id").to_owned();
@@ -42,7 +42,7 @@ async fn a_token_is_granted_with_who_it_is_and_the_rest_is_empty() {
 
 #[tokio::test]
 async fn either_header_takes_either_kind_of_credential() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.creates(&replica, json!({})).await;
     for credential in [&key.holder.key, &alice.token] {
@@ -72,7 +72,7 @@ async fn the_headers_with_credentials_are_a_matter_of_configuration() {
 
 #[tokio::test]
 async fn any_method_is_the_clients_and_its_body_does_not_matter() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = Person::named("alice").creates(&replica, json!({})).await;
     for method in
         ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "M-SEARCH", "BREW", "get"]
@@ -151,7 +151,7 @@ async fn an_organisation_is_never_told_as_a_person() {
 
 #[tokio::test]
 async fn without_organisations_none_is_told() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.creates(&replica, json!({})).await;
     for credential in [&alice.token, &key.holder.key] {

@@ -5,7 +5,7 @@ use serde_json::json;
 use test_support::{
     PrivateCluster,
     actors::{Person, claims, now, stranger},
-    asking::{Reply, SHORT_LEASE, pairs, replica},
+    asking::{Reply, SHORT_LEASE, pairs, shared_replica},
     replica::Replica,
 };
 
@@ -13,7 +13,7 @@ use super::{AUTHORIZE, Grant, asks_at, question, with};
 
 #[tokio::test]
 async fn without_a_credential_it_is_401_with_a_challenge_and_no_error_rfc_6750() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     for headers in [
         &[][..],
         &[("x-api-key", "")],
@@ -30,7 +30,7 @@ async fn without_a_credential_it_is_401_with_a_challenge_and_no_error_rfc_6750()
 
 #[tokio::test]
 async fn a_bad_credential_is_401_and_every_kind_of_bad_looks_alike() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let revoked = alice.creates(&replica, json!({})).await;
     let disabled = alice.creates(&replica, json!({ "enabled": false })).await;
@@ -66,7 +66,7 @@ async fn a_bad_credential_is_401_and_every_kind_of_bad_looks_alike() {
 
 #[tokio::test]
 async fn two_credentials_are_400_whatever_they_are() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.creates(&replica, json!({})).await.holder.key;
     let (as_key, as_token) = (format!("Bearer {key}"), format!("Bearer {}", alice.token));
@@ -86,7 +86,7 @@ async fn two_credentials_are_400_whatever_they_are() {
 
 #[tokio::test]
 async fn the_query_string_is_no_place_for_credentials() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::named("alice");
     let key = alice.creates(&replica, json!({})).await.holder.key;
     for (name, credential) in
@@ -101,7 +101,7 @@ async fn the_query_string_is_no_place_for_credentials() {
 
 #[tokio::test]
 async fn the_scopes_of_the_address_are_all_demanded() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let alice = Person::with_scopes("alice", "orders:read orders:write");
     let key = alice.creates(&replica, json!({ "scopes": ["orders:read", "orders:write"] })).await.holder.key;
     for credential in [&key, &alice.token] {
@@ -135,7 +135,7 @@ async fn the_scopes_of_the_address_are_all_demanded() {
 
 #[tokio::test]
 async fn an_address_that_demands_nothing_although_it_means_to_is_400() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = Person::named("alice").creates(&replica, json!({})).await;
     for query in ["scope=", "scope", "scope=%20", "scope=a&scope=", "scope=a%22b", "scope=%C3%A9", "scope=a%0Ab%5C"] {
         let reply = asks_at(&replica, &key, &format!("{AUTHORIZE}?{query}")).await;
@@ -148,7 +148,7 @@ async fn an_address_that_demands_nothing_although_it_means_to_is_400() {
 
 #[tokio::test]
 async fn behind_the_clients_path_stands_the_clients_query() {
-    let replica = replica().await;
+    let replica = shared_replica().await;
     let key = Person::named("alice").creates(&replica, json!({})).await;
     asks_at(&replica, &key, "/v1/authorize/orders?scope=orders:delete").await.is_grant();
     // A slash alone may be one too many in the gateway's configuration.
