@@ -10,6 +10,7 @@ use test_support::{
     actors::{CREATE, KeyHolder, Person},
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, SHORT_LEASE, replica_with, three_replicas},
     database, eventually,
+    filling::fill_with_keys,
     replica::Replica,
 };
 
@@ -82,16 +83,21 @@ async fn the_command_line_tells_an_operator_of_the_limit() {
     assert!(message.contains("keys.max_new_per_day") && message.contains("another in "), "{message}");
 }
 
-/// Keys of alice that ended so long ago. Copies, for a hash is dear.
-async fn ended_keys(rows: &PgPool, count: i32, column: &str, ago: &str) {
-    let insert = format!(
+/// Makes keys, long ago, of an `owner` that SQL names, with what `column` is to be. Copies of one of alice's, for a hash is dear.
+fn insertion(count: i32, ago: &str, owner: &str, (column, value): (&str, &str)) -> String {
+    format!(
         "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash, {column})
-         SELECT (lpad(to_hex((extract(epoch FROM ended) * 1000)::bigint), 12, '0') || '7' || substr(random, 1, 3) || '8'
-                 || substr(random, 4, 15))::uuid, issuer, subject, environment, ended, updated_at, secret_hash, ended
+         SELECT (lpad(to_hex((extract(epoch FROM past) * 1000)::bigint), 12, '0') || '7' || substr(random, 1, 3) || '8'
+                 || substr(random, 4, 15))::uuid, issuer, {owner}, environment, past, updated_at, secret_hash, {value}
          FROM (SELECT * FROM api_keys WHERE subject = 'alice' LIMIT 1) AS one,
-              (SELECT now() - interval '{ago}' AS ended, md5(random()::text) AS random
-               FROM generate_series(1, {count})) AS numbers"
-    );
+              (SELECT now() - interval '{ago}' AS past, md5(random()::text) AS random, number
+               FROM generate_series(1, {count}) AS number) AS numbers"
+    )
+}
+
+/// Keys of alice that ended so long ago.
+async fn ended_keys(rows: &PgPool, count: i32, column: &str, ago: &str) {
+    let insert = insertion(count, ago, "subject", (column, "past"));
     // Without the triggers, it takes a tenth of the time.
     let mut transaction = rows.begin().await.expect("a transaction");
     for statement in ["SET LOCAL session_replication_role = replica".to_owned(), insert] {
@@ -179,11 +185,9 @@ async fn an_owner_with_any_number_of_ended_keys_is_in_nobodys_way_and_can_be_sto
     for _ in 0..3 {
         living.push(alice.creates(&replica, json!({})).await);
     }
-    let rows = replica.database().superuser_pool().await;
-    for (column, count) in [("expires_at", 150_000), ("revoked_at", 50_000)] {
-        ended_keys(&rows, count, column, "2 days").await;
-    }
-    sqlx::query("VACUUM ANALYZE api_keys").execute(&rows).await.expect("as autovacuum would");
+    let many = [("expires_at", 150_000), ("revoked_at", 50_000)];
+    let many = many.map(|(column, count)| insertion(count, "2 days", "subject", (column, "past")));
+    fill_with_keys(replica.database().url(), &many.join("; ")).await;
     let list = format!("{KEYS}?state=active&limit=100");
     assert_eq!(alice.gets(&replica, &list).await.is(200)["keys"].as_array().map(Vec::len), Some(3));
 
@@ -243,21 +247,11 @@ async fn among_a_hundred_thousand_keys_no_list_and_no_limit_reads_the_whole_tabl
     let key = alice.creates(&replica, json!({ "name": "x", "metadata": { "a": "b" } })).await;
     let database = replica.take_database();
     let rows = database.superuser_pool().await;
-    let spread = "UPDATE api_keys SET subject = 'owner' || abs(hashtext(id::text)) % 500 WHERE subject = 'other'";
-    ended_keys(&rows, 60_000, "expires_at", "2 days").await;
-    sqlx::raw_sql(
-        "SET session_replication_role = replica; UPDATE api_keys SET subject = 'other' WHERE expires_at < now();
-         UPDATE api_keys SET expires_at = NULL WHERE subject = 'other' AND abs(hashtext(id::text)) % 3 = 0",
-    )
-    .execute(&rows)
-    .await
-    .expect("others");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET session_replication_role = replica; {spread}")))
-        .execute(&rows)
-        .await
-        .expect("many owners");
-    ended_keys(&rows, 40_000, "expires_at", "2 days").await;
-    sqlx::query("VACUUM ANALYZE api_keys").execute(&rows).await.expect("as autovacuum would");
+    // A third of those of others have not ended.
+    let most_ended = ("expires_at", "CASE WHEN number % 3 > 0 THEN past END");
+    let others = insertion(60_000, "2 days", "'owner' || number % 500", most_ended);
+    let hers = insertion(40_000, "2 days", "subject", ("expires_at", "past"));
+    fill_with_keys(database.url(), &format!("{others}; {hers}")).await;
 
     let mut replica = Replica::start_on(database.url(), &[SHORT_LEASE, ("KEYWARD__KEYS__RETENTION", "5d")]).await;
     let before = sequential_scans(&rows).await;

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use test_support::{
     actors::{Person, stranger},
     asking::{ALL_KEYS, KEYS, MadeKey, Reply, pairs, replica},
+    filling::fill_with_keys,
     program::run_beside,
     replica::{Replica, command},
 };
@@ -204,12 +205,11 @@ async fn keys_are_listed_in_the_order_that_is_asked_for_page_by_page() {
 async fn a_rare_key_among_very_many_is_found_by_following_the_pages() {
     let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
     let rare = alice.creates(&replica, json!({ "name": "needle" })).await;
-    let rows = replica.database().superuser_pool().await;
     let copy = "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash)
                 SELECT overlay(id::text PLACING '7' || lpad(to_hex(number), 7, '0') FROM 1 FOR 8)::uuid, issuer,
                        'other-' || number, environment, created_at, updated_at, secret_hash
                 FROM api_keys, generate_series(1, 45000) AS number";
-    sqlx::query(copy).execute(&rows).await.expect("copied");
+    fill_with_keys(replica.database().url(), copy).await;
     for (sort, pages) in [("-createdAt", 3), ("createdAt", 1)] {
         let (mut found, mut asked, mut cursor) = (Vec::new(), 0, String::new());
         while found.is_empty() {

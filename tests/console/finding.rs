@@ -1,7 +1,7 @@
 //! Search fields, in which keys may be typed, and what is done to all keys that are found.
 
 use serde_json::json;
-use test_support::{actors::KeyHolder, database::execute};
+use test_support::{actors::KeyHolder, filling::fill_with_keys};
 
 use crate::{
     browser::{Browser, Page, SESSION},
@@ -166,14 +166,12 @@ async fn an_export_has_as_many_keys_as_it_says_and_looks_at_a_bounded_number() {
     let mut eve = Browser::signed_in(&service).await;
     made(&eve.post("/console/keys", &[("name", "the oldest")]).await);
     // The newest hundred, then 20,000 others, which fill no page, and more than enough after these.
-    let many = "ALTER TABLE api_keys DISABLE TRIGGER USER;
-                INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash, name)
+    let many = "INSERT INTO api_keys (id, issuer, subject, environment, created_at, updated_at, secret_hash, name)
                 SELECT ('0fffffff-ffff-7000-8000-' || lpad(to_hex(201000 - number), 12, '0'))::uuid, issuer, subject,
                        environment, created_at, updated_at, secret_hash,
                        CASE WHEN number <= 100 OR number BETWEEN 20101 AND 21150 THEN 'sought' ELSE 'other' END
-                FROM api_keys, generate_series(1, 201000) AS number;
-                ALTER TABLE api_keys ENABLE TRIGGER USER";
-    execute(service.database.url(), many).await.expect("an insertion");
+                FROM api_keys, generate_series(1, 201000) AS number";
+    fill_with_keys(service.database.url(), many).await;
     let csv = eve.open("/console/all/keys/export?search=sought").await;
     assert_eq!(csv.text.matches(",sought,").count(), 1_000);
     let page = eve.get("/console/all/keys/export?search=the+oldest").await;

@@ -1,7 +1,7 @@
 //! What administrators see first: keys to look at, refusals, and the busiest keys.
 
 use serde_json::json;
-use test_support::{actors::KeyHolder, database::execute, eventually};
+use test_support::{actors::KeyHolder, database::execute, eventually, filling::fill_with_keys};
 
 use crate::{
     browser::{Browser, Page},
@@ -85,7 +85,7 @@ async fn very_many_keys_are_counted_up_to_a_bound_and_a_few_among_them_are_found
                 SELECT ('0fffffff-ffff-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, issuer, subject, environment,
                        created_at, updated_at, secret_hash
                 FROM api_keys, generate_series(1, 20500) AS number";
-    execute(service.database.url(), many).await.expect("an insertion");
+    fill_with_keys(service.database.url(), many).await;
     let numbers: Vec<_> = cards(&eve.open("/console/overview").await).into_iter().map(|(_, number)| number).collect();
     assert_eq!(numbers, ["1", "0", "10000+", "0+", "10000+"]);
     eve.open("/console/all/keys?leaked=yes").await.shows("the only one");

@@ -2,7 +2,7 @@
 //!
 //! A Postgres, set up by itself:
 //! * [`cluster`]: one throw-away server for a whole test run
-//! * [`database`](mod@database): a database of one's own on it, migrated, for one test
+//! * [`database`](mod@database): a database of one's own on it, migrated, for one test; [`filling`]: very many rows in it
 //! * [`private_cluster`]: a server of one's own, for a test that kills, pauses or restarts it
 //! * [`standby`]: a second server that follows it, for a test of a failover
 //! * [`proxy`]: a wire to a server that can be damaged
@@ -30,6 +30,7 @@ pub mod client;
 pub mod cluster;
 pub mod credit_table;
 pub mod database;
+pub mod filling;
 pub mod fingerprint;
 mod frames;
 pub mod limit_table;
