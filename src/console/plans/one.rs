@@ -66,7 +66,7 @@ async fn page(
 ) -> Answer {
     let outage = |error| Fault::outage(request, &error);
     let plan = console.plans.plan(&name).await.map_err(outage)?.ok_or(Fault::NotFound)?;
-    let owners = console.reports.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
+    let owners = console.plans.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
     let owners = owners.first().copied().unwrap_or_default().into();
     let given = fields::filled(&plan);
     let (frame, fields) = (visitor.frame("plans", name.to_string()), Fields::new(&given, sent));
