@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::visitor::Visitor;
 use crate::{
-    console::{fault::Fault, texts::EN},
+    console::{fault::Fault, texts::WHY_NOT},
     domain::{
         ledger::{IdempotentRequest, Reach},
         owner::Owner,
@@ -126,7 +126,7 @@ impl Form {
     /// The version that the form was made from: a change that somebody else has made meanwhile is not undone.
     pub(crate) fn version(&self) -> Result<Preconditions, Fault> {
         let version = self.text("version").and_then(|text| text.parse().ok());
-        version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))
+        version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(WHY_NOT.changed_meanwhile.to_owned()))
     }
 
     /// What is wrong.
@@ -149,7 +149,7 @@ impl Form {
     pub(crate) fn owner(&mut self, reach: &Reach) -> Option<Owner> {
         match reach {
             Reach::Own(owner) => Some(owner.clone()),
-            Reach::Any => self.read("owner", |id| owner_id::read(id).ok_or_else(|| EN.no_such_owner.to_owned())),
+            Reach::Any => self.read("owner", |id| owner_id::read(id).ok_or_else(|| WHY_NOT.no_such_owner.to_owned())),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
-        texts::EN,
+        texts::{EN, WHY_NOT},
     },
     domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
 };
@@ -55,7 +55,7 @@ pub(in crate::console) async fn change_selected(
     let mut form = Form::of(&request, &body, &visitor)?;
     let ids: Vec<KeyId> = form.all("key").take(MOST).map(key_id).collect::<Result<_, _>>()?;
     if ids.is_empty() {
-        return Err(Fault::Refused(EN.nothing_selected.to_owned()));
+        return Err(Fault::Refused(WHY_NOT.nothing_selected.to_owned()));
     }
     let action = form.text("action").unwrap_or_default().to_owned();
     let caller = visitor.caller(area)?;

@@ -22,7 +22,7 @@ use crate::{
         fault::{Answer, Fault},
         frame::render,
         services::Console,
-        texts::EN,
+        texts::{EN, WHY_NOT},
     },
     domain::{
         ledger::Refusal,
@@ -70,7 +70,7 @@ pub(in crate::console) async fn create(
         }
         Err(refused) => {
             match refused {
-                PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", EN.plan_is_there),
+                PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", WHY_NOT.plan_is_there),
                 refused => complain_of_plan(&mut form, &refused),
             }
             refuse(&form)

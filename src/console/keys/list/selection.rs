@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    console::{access::form::Form, texts::EN},
+    console::{access::form::Form, texts::{EN, WHY_NOT}},
     domain::{
         key_record::KeyState,
         ledger::Reach,
@@ -69,9 +69,9 @@ impl Chosen {
 pub(in crate::console) fn selection(form: &mut Form, reach: &Reach, now: OffsetDateTime) -> (KeyFilter, KeyOrder) {
     let owner = form.owner(reach);
     let order = form.parsed("sort").filter(|order: &KeyOrder| order.is_possible(owner.as_ref()));
-    let state = form.read("state", |word| KeyState::of(word).ok_or_else(|| EN.no_such_state.to_owned()));
+    let state = form.read("state", |word| KeyState::of(word).ok_or_else(|| WHY_NOT.no_such_state.to_owned()));
     let days = |form: &mut Form, name| {
-        let read = |text: &str| text.parse::<u16>().map_err(|_| EN.no_days.to_owned());
+        let read = |text: &str| text.parse::<u16>().map_err(|_| WHY_NOT.no_days.to_owned());
         form.read(name, read).map(|days| Duration::days(days.into()))
     };
     let filter = KeyFilter {
