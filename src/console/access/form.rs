@@ -5,7 +5,7 @@ use std::str::FromStr;
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 use sha2::{Digest, Sha256};
 
-use super::visitor::Visitor;
+use super::{labels::label, visitor::Visitor};
 use crate::{
     console::{fault::Fault, texts::WHY_NOT},
     domain::{
@@ -134,9 +134,13 @@ impl Form {
         &self.problems
     }
 
-    /// All that is wrong, in words.
+    /// All that is wrong, in words, with the labels of the fields.
     pub(crate) fn complaint(&self) -> Option<String> {
-        let all: Vec<String> = self.problems.0.iter().map(|(name, text)| format!("{name}: {text}")).collect();
+        let told = |(name, text): &(&'static str, String)| match label(name) {
+            Some(label) => format!("{label}: {text}"),
+            None => text.clone(),
+        };
+        let all: Vec<String> = self.problems.0.iter().map(told).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
