@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{
     fields,
-    one::{PlanPage, address},
+    one::{PlanPage, saved},
     view::complain_of_plan,
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
         access::{
             fields::Fields,
             form::Form,
-            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
@@ -64,10 +63,7 @@ pub(in crate::console) async fn create(
     }
     let changed = console.lifecycle.change_plan(change, caller).await;
     match changed.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(changed) => {
-            let notice = Notice::propagated(Done::Edited, &changed.propagated);
-            Ok(visitor.go_to_telling(&address(&changed.plan.name), &notice))
-        }
+        Ok(changed) => Ok(saved(&visitor, &changed)),
         Err(refused) => {
             match refused {
                 PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", WHY_NOT.plan_is_there),
