@@ -42,7 +42,7 @@ texts! {
     no_such_state = "must be active, disabled, expired or revoked",
     nothing_selected = "Select at least one key.",
     no_grace = "Choose when the old key ends.",
-    changed_meanwhile = "Somebody else has changed it meanwhile. Look at it again, and repeat your change.",
+    changed_meanwhile = "It has changed since you opened this page: by somebody else, or by a second click. Look at it again, and repeat your change if it is still needed.",
     is_revoked = "The key is revoked, which is final.",
     has_expired = "The key has expired.",
     already_rotated = "The key has a successor already:",
