@@ -40,7 +40,8 @@ struct SelectedPage<'a> {
     area: &'static str,
     action: String,
     keys: Vec<KeyView>,
-    refused: Vec<String>,
+    /// The keys that could not be changed, and why.
+    refused: Vec<(String, String)>,
     fields: Fields<'a>,
 }
 
@@ -88,7 +89,7 @@ pub(in crate::console) async fn change_selected(
         match changed.map_err(|error| Fault::outage(&request, &error))? {
             // Disabling what was revoked meanwhile changes nothing that matters.
             Ok(_) | Err(Refusal::KeyRevoked) => count += 1,
-            Err(why) => refused.push(format!("{}: {}", key.name.as_ref().unwrap_or(&key.short), refusal(&why))),
+            Err(why) => refused.push((key.name.as_ref().unwrap_or(&key.short).clone(), refusal(&why))),
         }
     }
     if refused.is_empty() {

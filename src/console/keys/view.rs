@@ -4,7 +4,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    console::{access::form::Form, frame::When, texts::{EN, WHY_NOT}},
+    console::{
+        access::form::Form,
+        frame::When,
+        texts::{EN, WHY_NOT},
+    },
     domain::{
         api_key::Prefix,
         audit::{Actor, AuditEvent},
@@ -130,7 +134,15 @@ pub(crate) struct Event {
     pub(crate) owner: String,
     pub(crate) by: String,
     pub(crate) address: String,
-    pub(crate) details: String,
+    pub(crate) details: Vec<Detail>,
+}
+
+/// What an event says besides. The values are marked where they are shown, so that no text of somebody's looks like another one.
+pub(crate) struct Detail {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// What a field has since a change.
+    pub(crate) then: Option<String>,
 }
 
 impl From<&AuditEvent> for Event {
@@ -140,8 +152,7 @@ impl From<&AuditEvent> for Event {
             Actor::Key(id) => format!("{} {id}", EN.the_key),
             Actor::CommandLine => EN.command_line.to_owned(),
         };
-        let details = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
-        let details: Vec<_> = details.map(|(name, value)| detail(name, value)).collect();
+        let told = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
         Self {
             at: event.at.into(),
             action: event.action.clone(),
@@ -149,25 +160,27 @@ impl From<&AuditEvent> for Event {
             owner: owner_name(&event.owner),
             by,
             address: event.author.address.map(|address| address.to_string()).unwrap_or_default(),
-            details: details.join("; "),
+            details: told.flat_map(|(name, value)| details(name, value)).collect(),
         }
     }
 }
 
 /// `changes` has the old and the new value of each field.
-fn detail(name: &str, value: &Value) -> String {
+fn details(name: &str, value: &Value) -> Vec<Detail> {
     let plain = |value: &Value| match value {
         Value::String(text) => text.clone(),
         value => value.to_string(),
     };
     match value {
         Value::Object(changes) if name == "changes" => {
-            let changes = changes
-                .iter()
-                .map(|(field, change)| format!("{field}: {} → {}", plain(&change["from"]), plain(&change["to"])));
-            changes.collect::<Vec<_>>().join(", ")
+            let changed = |(field, change): (&String, &Value)| Detail {
+                name: field.clone(),
+                value: plain(&change["from"]),
+                then: Some(plain(&change["to"])),
+            };
+            changes.iter().map(changed).collect()
         }
-        value => format!("{name}: {}", plain(value)),
+        value => vec![Detail { name: name.to_owned(), value: plain(value), then: None }],
     }
 }
 
