@@ -14,7 +14,7 @@ use super::{
     frame::Frame,
     keys::{Event, OwnerLink},
     services::Console,
-    texts::EN,
+    texts::{EN, WHY_NOT},
 };
 use crate::domain::{audit::Action, listing::EventFilter};
 
@@ -41,7 +41,7 @@ pub(super) async fn list(request: HttpRequest, console: Data<Console>, visitor: 
     let mut query = Form::of_query(&request);
     let is_all = query.text("all").is_some();
     let reach = visitor.caller(if is_all { Area::All } else { Area::Own })?.reach;
-    let action = query.read("action", |word| Action::of(word).ok_or_else(|| EN.no_such_action.to_owned()));
+    let action = query.read("action", |word| Action::of(word).ok_or_else(|| WHY_NOT.no_such_action.to_owned()));
     let filter = EventFilter {
         owner: query.owner(&reach),
         key: query.parsed("key"),

@@ -13,7 +13,7 @@ use super::{
     access::in_query,
     frame::{Frame, render},
     services::Console,
-    texts::EN,
+    texts::{EN, WHY_NOT},
 };
 use crate::domain::session::ReturnAddress;
 
@@ -97,19 +97,19 @@ impl Fault {
     fn texts(&self) -> (&'static str, &str) {
         match self {
             Self::NotSignedIn(_) => (EN.sign_in, ""),
-            Self::SessionOver => (EN.session_over, EN.session_over_text),
-            Self::NotFresh => (EN.not_fresh, EN.not_fresh_text),
-            Self::ComeAgain(_) => (EN.come_again, EN.come_again_text),
-            Self::LinkOver => (EN.link_over, EN.link_over_text),
-            Self::SignIn => (EN.not_signed_in, EN.not_signed_in_text),
-            Self::Forbidden => (EN.forbidden, EN.forbidden_text),
-            Self::NotFound => (EN.not_found, EN.not_found_text),
-            Self::OtherSite => (EN.other_site, EN.other_site_text),
-            Self::OtherHost => (EN.other_host, EN.other_host_text),
-            Self::KeyInAddress => (EN.key_in_address, EN.key_in_address_text),
-            Self::NoForm => (EN.no_form, ""),
-            Self::Refused(text) => (EN.refused, text),
-            Self::Unavailable => (EN.unavailable, EN.unavailable_text),
+            Self::SessionOver => (WHY_NOT.session_over, WHY_NOT.session_over_text),
+            Self::NotFresh => (WHY_NOT.not_fresh, WHY_NOT.not_fresh_text),
+            Self::ComeAgain(_) => (WHY_NOT.come_again, WHY_NOT.come_again_text),
+            Self::LinkOver => (WHY_NOT.link_over, WHY_NOT.link_over_text),
+            Self::SignIn => (WHY_NOT.not_signed_in, WHY_NOT.not_signed_in_text),
+            Self::Forbidden => (WHY_NOT.forbidden, WHY_NOT.forbidden_text),
+            Self::NotFound => (WHY_NOT.not_found, WHY_NOT.not_found_text),
+            Self::OtherSite => (WHY_NOT.other_site, WHY_NOT.other_site_text),
+            Self::OtherHost => (WHY_NOT.other_host, WHY_NOT.other_host_text),
+            Self::KeyInAddress => (WHY_NOT.key_in_address, WHY_NOT.key_in_address_text),
+            Self::NoForm => (WHY_NOT.no_form, ""),
+            Self::Refused(text) => (WHY_NOT.refused, text),
+            Self::Unavailable => (WHY_NOT.unavailable, WHY_NOT.unavailable_text),
         }
     }
 }

@@ -11,8 +11,7 @@ use crate::{
     },
     domain::{
         ports::{
-            ledger::KeyLedger, limits::LimitStore, plans::PlanStore, replicas::ReplicaDirectory, reports::PageReports,
-            usage::UsageStore,
+            ledger::KeyLedger, limits::LimitStore, plans::PlanStore, replicas::ReplicaDirectory, usage::UsageStore,
         },
         session::Person,
     },
@@ -31,8 +30,6 @@ pub(crate) struct Console {
     pub(crate) ledger: Arc<dyn KeyLedger>,
     /// Reads plans.
     pub(crate) plans: Arc<dyn PlanStore>,
-    /// Reads what only pages show.
-    pub(crate) reports: Arc<dyn PageReports>,
     /// Reports usage.
     pub(crate) usage: Arc<dyn UsageStore>,
     /// What is left of limits.

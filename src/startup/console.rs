@@ -59,7 +59,6 @@ pub(super) fn open(
         lifecycle: Arc::clone(&gate.lifecycle),
         ledger: store.clone(),
         plans: store.clone(),
-        reports: store.clone(),
         usage: store.clone(),
         limits: store.clone(),
         replicas: store.clone(),

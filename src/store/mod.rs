@@ -7,7 +7,6 @@ mod delivery;
 mod insight;
 mod ledger;
 mod limits;
-mod reports;
 mod rights;
 mod rows;
 mod schema;

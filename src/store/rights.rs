@@ -25,7 +25,8 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('EXECUTE', 'limit_window_begins limit_window_ends announce_key_change announce_keys_of'),
                             ('EXECUTE', 'exchange_credits settle_silent_slices define_credits add_credits'),
                             ('EXECUTE', 'refilled_credits next_credit_refill change_credits_of_plan'),
-                            ('EXECUTE', 'announce_keys_of_plan own_channel tell_replicas tell_change')) AS granted (privileges, names),
+                            ('EXECUTE', 'announce_keys_of_plan own_channel tell_replicas tell_change'),
+                            ('EXECUTE', 'console_access_stands')) AS granted (privileges, names),
                     unnest(string_to_array(privileges, ' ')) AS privilege, unnest(string_to_array(names, ' ')) AS name
                WHERE NOT CASE privilege
                    WHEN 'USAGE' THEN has_sequence_privilege(to_regclass(name), privilege)

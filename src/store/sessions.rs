@@ -50,20 +50,8 @@ macro_rules! sessions {
                FROM console_sessions
                WHERE (SELECT pg_logical_emit_message(true, 'keyward', '') IS NOT NULL)
                    AND expires_at > now() AND last_used_at > now() - $1::interval
-                   AND NOT (handed_over AND EXISTS (SELECT FROM disabled_owners AS disabled
-                                                    WHERE disabled.issuer = console_sessions.issuer
-                                                        AND disabled.subject = console_sessions.subject))
-                   AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
-                                   WHERE ends.record_id IN (token_record('subject', console_sessions.issuer, person),
-                                                            token_record('subject', maker_issuer, maker_subject))
-                                       AND ends.not_before > signed_in_at)
-                   AND (maker_key_id IS NULL
-                        OR EXISTS (SELECT FROM api_keys AS maker
-                                   WHERE maker.id = maker_key_id AND maker.revoked_at IS NULL AND maker.enabled
-                                       AND (maker.expires_at IS NULL OR maker.expires_at > now())
-                                       AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
-                                                       WHERE disabled.issuer = maker.issuer
-                                                           AND disabled.subject = maker.subject))) AND "#
+                   AND console_access_stands(handed_over, issuer, subject, person, signed_in_at, maker_issuer, maker_subject,
+                                             maker_key_id, maker_token_record) AND "#
                 + $condition,
             $($argument),+
         )

@@ -12,7 +12,7 @@ import time
 import forms
 import pictures
 from axe_playwright_python.sync_playwright import Axe
-from harness import NARROW, RULES, Keyward, Visit, fits
+from harness import NARROW, RULES, WIDTHS, Keyward, Visit, fits
 from playwright.sync_api import expect, sync_playwright
 
 # What one page may weigh at the first visit, with its style sheet and script.
@@ -149,10 +149,18 @@ def every_page_is_accessible_light_narrow_and_still(browser, keyward):
                 found = axe.run(visit.page, options=RULES)
                 assert found.violations_count == 0, f"{scheme} {path}: {found.generate_report()}"
             visit.complaints.clear()  # Of the page that is not there.
-    with Visit(browser, keyward, viewport={"width": NARROW, "height": 740}).signs_in("admin") as visit:
+    with Visit(browser, keyward).signs_in("admin") as visit:
+        # Texts without a place to break, and as long as they may be.
+        scopes = " ".join(f"{kind}:{'x' * 120}" for kind in ("read", "write", "delete"))
+        visit.makes_key("n" * 200, scopes=scopes, description="d" * 1000)
+        visit.leaves("/console/keys")
         for path in pages(visit):
             visit.page.goto(path)
-            fits(visit.page, path)
+            for scheme in ("light", "dark"):
+                visit.page.emulate_media(color_scheme=scheme)
+                for width in WIDTHS:
+                    visit.page.set_viewport_size({"width": width, "height": 740})
+                    fits(visit.page, f"{path} in {scheme}")
         visit.complaints.clear()
     with Visit(browser, keyward).signs_in("admin") as visit:
         for path in pages(visit):
@@ -208,6 +216,24 @@ def texts_of_people_never_run(browser, keyward):
             visit.page.goto(path)
             assert visit.page.title() != "pwned", path
             assert visit.page.locator("main script, main img").count() == 0, visit.page.locator("main").inner_html()
+
+
+def texts_from_right_to_left_turn_nothing_around_them(browser, keyward):
+    with Visit(browser, keyward).signs_in("alice") as visit:
+        visit.makes_key("\u202ereversed")
+        visit.leaves("/console/keys?search=reversed")
+        visit.page.get_by_role("checkbox").check()
+        visit.page.get_by_role("button", name="Revoke", exact=True).click()
+        goes_on = """(code) => {
+            const place = (at) => {
+              const range = document.createRange();
+              range.setStart(code.firstChild, at);
+              range.setEnd(code.firstChild, at + 1);
+              return range.getBoundingClientRect().left;
+            };
+            return place(0) < place(code.firstChild.length - 1);
+        }"""
+        assert visit.page.locator("li code").evaluate(goes_on), "the characters of the key are turned"
 
 
 def a_stolen_cookie_is_worth_nothing_after_signing_out(browser, keyward):
@@ -269,6 +295,7 @@ TESTS = [
     forms.what_is_wrong_is_told_at_the_field,
     no_other_site_frames_the_console_or_sends_its_forms,
     texts_of_people_never_run,
+    texts_from_right_to_left_turn_nothing_around_them,
     a_stolen_cookie_is_worth_nothing_after_signing_out,
     pages_look_as_on_the_pictures,
 ]

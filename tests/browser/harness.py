@@ -12,8 +12,9 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 RESOURCE = "/api/protected-resource"
-# The width at which nothing may have to be scrolled sideways (WCAG 2.2, 1.4.10).
+# The width at which nothing may have to be scrolled sideways (WCAG 2.2, 1.4.10), and others from telephones to wide screens.
 NARROW = 320
+WIDTHS = (NARROW, 360, 768, 1024, 1100, 1280, 1600)
 # WCAG 2.2, levels A and AA.
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 # Scopes that forms offer.
@@ -133,7 +134,11 @@ class Visit:
 
 
 def fits(page, what):
-    """Nothing has to be scrolled sideways, except for tables within their frames."""
+    """Nothing has to be scrolled sideways, except for tables within their frames. The list of keys not even there."""
     page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= NARROW, f"{what} is {width} wide"
+    width = page.viewport_size["width"]
+    shown = page.evaluate("document.documentElement.scrollWidth")
+    assert shown <= width, f"{what} is {shown} wide at {width}"
+    beyond = page.evaluate("""Math.max(0, ...[...document.querySelectorAll(".scroll:has([name=key])")]
+                                .map((frame) => frame.scrollWidth - frame.clientWidth))""")
+    assert beyond == 0, f"the keys of {what} are {beyond} wider than their frame at {width}"

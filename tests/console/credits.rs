@@ -64,7 +64,7 @@ async fn an_owner_gives_a_key_credits_and_tops_them_up_once_however_often_the_fo
     let set = [("action", "top_up"), ("operation", "set"), ("amount", "0"), ("once", "another")];
     for stale in [&[("granted", granted.as_str())][..], &[]] {
         let late = alice.post(&path, &[&set[..], stale].concat()).await;
-        assert!(late.status == 422 && late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+        assert!(late.status == 422 && late.text.contains("It has changed since you opened this page"), "{}", late.text);
     }
     alice.open(&path).await.shows("7 granted in all");
     let set = [&set[..], &[("granted", "7")]].concat();
@@ -124,6 +124,6 @@ async fn an_administrator_tops_up_what_all_keys_of_an_owner_share() {
     alice.open("/console/plan").await.shows("7 granted in all").lacks("Top up");
     let set = [("action", "top_up"), ("operation", "set"), ("amount", "0")];
     let late = eve.post(&path, &[&set[..], &[("granted", "0")]].concat()).await;
-    assert!(late.status == 422 && late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+    assert!(late.status == 422 && late.text.contains("It has changed since you opened this page"), "{}", late.text);
     eve.submit(&path, &[&set[..], &[("granted", "7")]].concat()).await.shows("0 left");
 }

@@ -122,7 +122,7 @@ async fn all_keys_of_a_list_are_revoked_after_they_were_shown_and_only_if_they_a
         (&[("confirmed", "1")][..], "Choose a condition first"),
         (&[("sort", "createdAt")], "Choose a condition first"),
         (&[("tag", "team:x")], "No key matches"),
-        (&[("tag", "x")], "tag: "),
+        (&[("tag", "x")], "Tag: "),
     ] {
         let page = eve.post(matching, fields).await;
         assert!(page.status == 409 && page.text.contains(text), "{fields:?}: {}", page.text);

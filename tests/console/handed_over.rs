@@ -161,7 +161,7 @@ async fn nobody_gets_into_a_session_without_a_click_on_a_page_that_says_whose_it
     // Whoever only looks uses nothing up, and sees whose session it would be, and whose would end.
     for _ in 0..3 {
         let page = bob.open(&path).await;
-        page.shows("Continue as alice").shows("This ends the session of this browser as bob.");
+        page.shows("Continue as alice").shows("This ends the session of this browser as <bdi>bob</bdi>.");
         let header = |name: &str| page.headers[name].to_str().expect("text").to_owned();
         assert_eq!((header("referrer-policy"), header("cache-control")), ("strict-origin".into(), "no-store".into()));
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"));

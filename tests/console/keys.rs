@@ -72,7 +72,7 @@ async fn a_key_is_made_used_changed_rotated_and_revoked_without_script() {
     page.shows("renamed").shows("Saved.").lacks("minute=100/1m").shows("payments");
     let page = browser.post(&path, &edit).await;
     assert_eq!(page.status, 422);
-    assert!(page.text.contains("Somebody else has changed it meanwhile"), "{}", page.text);
+    assert!(page.text.contains("It has changed since you opened this page"), "{}", page.text);
 
     let (successor, next) = made(&browser.post(&path, &[("action", "rotate"), ("grace", "0")]).await);
     assert_eq!((status(&service, &key).await, status(&service, &successor).await), (401, 200));
@@ -152,24 +152,50 @@ async fn lists_are_paged_sorted_and_exported() {
 }
 
 #[tokio::test]
-async fn a_condition_that_makes_no_sense_selects_nothing_and_is_told() {
+async fn a_condition_that_makes_no_sense_selects_nothing_and_is_told_by_the_label_of_its_field() {
     let service = Service::start().await;
     service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
     let mut browser = Browser::signed_in(&service).await;
     made(&browser.post("/console/keys", &[("name", "unmistakable")]).await);
-    for condition in ["tag=payments", "state=sleeping", "environment=moon", "scope=a%22b", "unused_days=soon"] {
-        let word = condition.split('=').next().expect("a name");
+    let told = |label: &str| format!(r#"role="status">{label}: "#);
+    for (condition, label) in [
+        ("search=a%0Ab", "Search"),
+        ("tag=payments", "Tag"),
+        ("state=sleeping", "State"),
+        ("environment=moon", "Environment"),
+        ("scope=a%22b", "Scope"),
+        ("sort=luck", "Sort"),
+        ("expires=soon", "Expires"),
+        ("expiring_days=soon", "Expires within days"),
+        ("used_days=soon", "Used within days"),
+        ("unused_days=soon", "Not used for days"),
+        ("created_days=soon", "Created within days"),
+        ("limited=perhaps", "Has limits or credits"),
+        ("leaked=perhaps", "Leaked"),
+    ] {
         for list in ["keys", "all/keys"] {
             let page = browser.open(&format!("/console/{list}?{condition}")).await;
-            page.lacks("unmistakable").shows(&format!("{word}: "));
+            page.lacks("unmistakable").shows(&told(label));
             assert_eq!(browser.get(&format!("/console/{list}/export?{condition}")).await.status, 409, "{condition}");
         }
     }
-    for page in ["all/keys?owner=x", "audit?key=x", "audit?action=x", "audit?all=1&owner=x", "owners?disabled=x"] {
+    for (page, label) in [
+        ("all/keys?owner=x", "Owner"),
+        ("all/sessions?owner=x", "Owner"),
+        ("audit?key=x", "Key"),
+        ("audit?action=x", "What"),
+        ("audit?all=1&owner=x", "Owner"),
+        ("owners?disabled=x", "Disabled"),
+        ("owners?plan=a+b", "Plan"),
+    ] {
         let page = browser.open(&format!("/console/{page}")).await;
-        page.lacks("unmistakable").lacks("key.created</td>").shows(": ");
+        page.lacks("unmistakable").lacks("key.created</code>").shows(&told(label));
     }
-    assert_eq!(browser.get("/console/usage?all=1&owner=x").await.status, 409);
+    let page = browser.get("/console/usage?all=1&owner=x").await;
+    assert!(page.status == 409 && page.text.contains("Owner: no owner has this id"), "{}", page.text);
+    browser.open("/console/all/keys").await;
+    let page = browser.post("/console/all/keys/matching", &[("unused_days", "soon")]).await;
+    assert!(page.status == 409 && page.text.contains("Not used for days: must be"), "{}", page.text);
 }
 
 #[tokio::test]
@@ -284,10 +310,10 @@ async fn a_list_says_by_which_characters_to_know_a_key_and_when_it_ends_soon() {
     let (key, id) = made(&browser.post("/console/keys", &[("name", "short"), ("expiry", "7")]).await);
     let (first, last) = (&key.key["keyward_live_".len()..][..4], &id[id.len() - 6..]);
     let list = browser.open("/console/keys").await;
-    list.shows(&format!("<code>keyward_live_{first}…{last}</code>")).shows(r#"<td class="soon">"#).shows("soon</span>");
+    list.shows(&format!("<code>keyward_live_{first}…{last}</code>")).shows(r#"<td class="soon""#).shows("soon</span>");
     list.shows(r#"aria-label="no uses""#);
     browser.open("/console/keys?environment=test").await.shows("No key matches");
     service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
     let mut admin = Browser::signed_in(&service).await;
-    admin.open("/console/all/keys").await.shows(&id).shows("<td>live</td>");
+    admin.open("/console/all/keys").await.shows(&id).shows(r#"<span class="tag">live</span>"#);
 }

@@ -2,7 +2,13 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use test_support::{client::request, database::execute, replica::Replica};
+use test_support::{
+    actors::{claims, now},
+    client::request,
+    database::execute,
+    eventually,
+    replica::Replica,
+};
 
 use crate::{
     browser::Browser,
@@ -18,6 +24,16 @@ async fn backend_key(service: &Service) -> (String, String) {
     let made: Value = make.send().await.expect("an answer").json().await.expect("JSON");
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {made}")).to_owned();
     (text(&made["id"]), text(&made["apiKey"]))
+}
+
+/// A token of the backend's with these claims, too.
+fn token_with(service: &Service, more: Value) -> String {
+    let mut claims = claims("backend");
+    claims["scope"] = json!("keyward:console");
+    for (name, value) in more.as_object().expect("claims") {
+        claims[name] = value.clone();
+    }
+    service.provider.signs(claims)
 }
 
 /// A new link for alice that this credential has made.
@@ -84,6 +100,73 @@ async fn revoking_the_tokens_of_a_backend_ends_the_links_and_sessions_that_it_ha
         execute(service.database.url(), "DELETE FROM tokens_not_before").await.expect("a deletion");
     }
     by_key.open("/console/keys").await;
+}
+
+#[tokio::test]
+async fn revoking_one_token_of_a_backend_ends_the_links_and_sessions_that_this_one_has_made() {
+    let service = Service::start().await;
+    let other = service.another().await;
+    let [leaked, kept] = ["leaked", "kept"].map(|id| token_with(&service, json!({ "jti": id })));
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link_by(&service, &leaked).await).await;
+    let open = link_by(&service, &leaked).await;
+    let mut by_another = Browser::new(&service.replica);
+    follows(&mut by_another, &link_by(&service, &kept).await).await;
+    let of_another = link_by(&service, &kept).await;
+    let token = json!({ "issuer": service.provider.issuer(), "tokenId": "leaked" });
+    administer(&other, &service, Method::POST, "/v1/admin/tokens/revoke", token).await;
+    for _ in 0..2 {
+        for replica in [&service.replica, &other] {
+            assert_eq!(browser.at(replica).get("/console/keys").await.status, 303);
+            assert_eq!(Browser::new(replica).get(&open).await.status, 410);
+        }
+        let secret = open.split_once("?link=").expect("a secret").1;
+        assert_eq!(Browser::new(&other).post("/console/handed-over", &[("link", secret)]).await.status, 410);
+        // Nor later, when the revocation is forgotten.
+        execute(service.database.url(), "DELETE FROM revoked_tokens").await.expect("a deletion");
+    }
+    by_another.open("/console/keys").await;
+    Browser::new(&other).open(&of_another).await;
+}
+
+#[tokio::test]
+async fn a_row_that_revokes_a_token_refuses_the_links_and_sessions_that_the_token_has_made() {
+    let service = Service::start().await;
+    let token = token_with(&service, json!({ "jti": "leaked" }));
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link_by(&service, &token).await).await;
+    let open = link_by(&service, &token).await;
+    let row = format!(
+        "INSERT INTO revoked_tokens (issuer, token_id) VALUES ('{}', 'leaked'), ('elsewhere', 'another')",
+        service.provider.issuer()
+    );
+    execute(service.database.url(), &row).await.expect("a row");
+    let secret = open.split_once("?link=").expect("a secret").1;
+    let mut stranger = Browser::new(&service.replica);
+    assert_eq!((browser.get("/console/keys").await.status, stranger.get(&open).await.status), (303, 410));
+    assert_eq!(stranger.post("/console/handed-over", &[("link", secret)]).await.status, 410);
+    let taken_back = "DELETE FROM revoked_tokens WHERE token_id = 'leaked'";
+    execute(service.database.url(), taken_back).await.expect("a deletion");
+    browser.open("/console/keys").await;
+    stranger.open(&open).await;
+}
+
+#[tokio::test]
+async fn a_session_outlasts_the_token_with_which_a_backend_has_asked_for_it() {
+    let service = Service::start().await;
+    // Within the leeway for another second.
+    let token = token_with(&service, json!({ "jti": "short", "exp": now() - 28 }));
+    let mut browser = Browser::new(&service.replica);
+    follows(&mut browser, &link_by(&service, &token).await).await;
+    eventually("the token expires", async || {
+        asked(&service.replica, &token, json!({ "owner": alice(&service) })).await.0 == 401
+    })
+    .await;
+    browser.open("/console/keys").await;
+    // It can be revoked after that, too.
+    let token = json!({ "issuer": service.provider.issuer(), "tokenId": "short" });
+    administer(&service.replica, &service, Method::POST, "/v1/admin/tokens/revoke", token).await;
+    assert_eq!(browser.get("/console/keys").await.status, 303);
 }
 
 #[tokio::test]

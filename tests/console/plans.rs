@@ -77,7 +77,7 @@ async fn an_administrator_makes_changes_and_deletes_a_plan_that_every_replica_ap
     assert_eq!(key.asks_for_the_resource(&other).await.status(), 200);
     let late = eve.post(FREE, &changed).await;
     assert_eq!(late.status, 422);
-    assert!(late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+    assert!(late.text.contains("It has changed since you opened this page"), "{}", late.text);
 
     let version = eve.open(FREE).await.between(r#"name="version" value=""#, "\"");
     let delete = [("action", "delete"), ("version", version.as_str())];
@@ -145,7 +145,7 @@ async fn an_administrator_limits_an_owner_and_nobody_undoes_what_another_has_cha
     assert_eq!(key.asks_for_the_resource(&service.replica).await.status(), 200);
     assert_eq!(key.asks_for_the_resource(&service.replica).await.status(), 429);
     let late = eve.post(&path, &limits).await;
-    assert!(late.status == 422 && late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+    assert!(late.status == 422 && late.text.contains("It has changed since you opened this page"), "{}", late.text);
     assert_eq!(eve.post(&path, &[("action", "limits"), ("limits", "")]).await.status, 409, "no version");
     for (action, field, value) in [("plan", "plan", "not a name"), ("plan", "plan", "none"), ("limits", "limits", "x")]
     {
@@ -172,7 +172,7 @@ async fn a_plan_that_somebody_else_has_assigned_meanwhile_stays() {
     // Forms from before that, and one that does not say from when it is.
     for stale in ["", "free"] {
         let late = eve.post(&path, &assign("free", stale)).await;
-        assert!(late.status == 422 && late.text.contains("Somebody else has changed it meanwhile"), "{}", late.text);
+        assert!(late.status == 422 && late.text.contains("It has changed since you opened this page"), "{}", late.text);
         assert!(late.text.contains(r#"name="plan" maxlength="50" value="pro""#), "{}", late.text);
     }
     assert_eq!(eve.post(&path, &[("action", "plan"), ("plan", "free")]).await.status, 409);

@@ -77,7 +77,7 @@ async fn a_form_that_was_corrected_undoes_nothing_that_somebody_else_has_changed
         let refused = sends(&mut eve, &seen, typo).await;
         is_refused(&refused, &format!("id=\"wrong-{field}\""));
         let refused = sends(&mut eve, &version(&refused, action), mine).await;
-        is_refused(&refused, "Somebody else has changed it meanwhile");
+        is_refused(&refused, "It has changed since you opened this page");
         // Then it shows what there is, and can be sent.
         assert_eq!(sends(&mut eve, &version(&refused, action), mine).await.status, 303);
     }

@@ -1,5 +1,7 @@
 //! Forms that are sent twice, as by a double click or a reload.
 
+use serde_json::json;
+
 use crate::{
     browser::{Browser, Page},
     keys::{made, status},
@@ -68,6 +70,20 @@ async fn two_that_are_sent_at_once_make_one_key() {
     let without = [&one, &two].into_iter().filter(|page| page.text.contains("This form was sent twice")).count();
     assert_eq!((with_text, without), (1, 1), "{} and {}", one.text, two.text);
     assert_eq!(keys(&mut browser).await, 2);
+}
+
+#[tokio::test]
+async fn a_plan_that_is_deleted_twice_is_deleted() {
+    let service = Service::start().await;
+    service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
+    let mut browser = Browser::signed_in(&service).await;
+    browser.open("/console/plans/new").await;
+    let page = browser.submit("/console/plans", &[("name", "free"), ("max_keys", "1")]).await;
+    let version = page.between(r#"name="version" value=""#, "\"");
+    for _ in 0..2 {
+        let fields = [("action", "delete"), ("version", version.as_str())];
+        browser.submit("/console/plans/one?name=free", &fields).await.shows("The plan is deleted.");
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,33 @@ async fn texts_of_people_are_shown_and_never_run() {
 }
 
 #[tokio::test]
+async fn no_text_of_somebody_can_be_taken_for_what_is_around_it() {
+    let service = Service::start().await;
+    service.provider.has(json!({ "sub": "alice", "name": "\u{202e}ecilA" }));
+    let mut browser = Browser::signed_in(&service).await;
+    // In the audit, as if it were another change; in a list, as if the key were another one.
+    let evil = "x; enabled: false → true \u{202e}";
+    let id = browser.post("/console/keys", &[("name", "x")]).await;
+    let id = id.between(r#"class="button" href="/console/keys/"#, "\"");
+    let path = format!("/console/keys/{id}");
+    let version = browser.open(&path).await.between(r#"name="version" value=""#, "\"");
+    browser.submit(&path, &[("action", "edit"), ("version", &version), ("name", evil)]).await;
+    let page = browser.open("/console/audit").await;
+    page.shows(&format!(r#"name: <bdi class="value">x</bdi> → <bdi class="value">{evil}</bdi></td>"#));
+    page.shows("<span><bdi>\u{202e}ecilA</bdi></span>");
+    let page = browser.post("/console/keys/selected", &[("key", &id), ("action", "revoke")]).await;
+    page.shows(&format!("<li><bdi>{evil}</bdi> <code>"));
+    browser.open("/console/keys").await;
+    let page = browser.post("/console/keys/matching", &[("state", "active")]).await;
+    page.shows(&format!("<li><bdi>{evil}</bdi> <code>"));
+    let page = browser.submit(&path, &[("action", "revoke"), ("reason", evil)]).await;
+    page.shows(&format!(": <bdi>{evil}</bdi></dd>"));
+    // Nor is a name one that nobody sees.
+    let page = browser.post("/console/keys", &[("name", "\u{200b}\u{202e}")]).await;
+    assert_eq!(page.status, 422);
+}
+
+#[tokio::test]
 async fn a_session_needs_its_exact_secret() {
     let service = Service::start().await;
     let mut browser = Browser::signed_in(&service).await;

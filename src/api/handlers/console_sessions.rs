@@ -30,7 +30,7 @@ use crate::{
     domain::{
         ledger::Reach,
         owner::Owner,
-        ports::StoreError,
+        ports::{StoreError, sessions::Maker},
         principal::Principal,
         scope::{ADMIN_SCOPE, Scopes, is_reserved},
         session::{HANDED_OVER_SECONDS, HandOver, Person, ReturnAddress},
@@ -79,7 +79,8 @@ pub(crate) async fn create(
     }
     let owner = owner_id::write(owner);
     let author = services.gate.author(&request, principal.actor());
-    let made = links.sessions.offer(&hand_over, lifetime, &author).await;
+    let maker = Maker { author: &author, token: principal.token().and_then(|token| token.record) };
+    let made = links.sessions.offer(&hand_over, lifetime, &maker).await;
     let made = made.map_err(unavailable(&request, "hand somebody over"))?.ok_or(Reason::OwnerDisabled)?;
     let lifetime = made.lasts.as_secs();
     in_request(&request, || tracing::info!(owner, lifetime_s = lifetime, "made a link into the console"));

@@ -173,6 +173,7 @@ impl ClaimRules {
             scope_bearing: self.scope_bearing,
             plan: self.plan(claims),
             disabled: self.is_disabled(claims),
+            record: records.token,
         };
         Ok(Claimed {
             identity: Arc::new(identity),

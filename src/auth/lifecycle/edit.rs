@@ -1,24 +1,28 @@
 //! Changes, disables, enables and revokes keys.
+//!
+//! - `changes`: which fields a change concerns, for the audit
+
+mod changes;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 use time::OffsetDateTime;
 
+use self::changes::{changes, details_of, of_credits};
 use super::{Caller, ChangedKey, Done, Expiry, Lifecycle, policy::adds_anything};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
     key_record::{AllowedIps, ManagedKey},
     ledger::{Change, Decision, Event, Quota, Refusal, Violation},
-    limits::{AskedCredits, AskedLimits, Credits, CreditsChange},
+    limits::{AskedCredits, AskedLimits, Credits},
     metadata::MetadataChange,
     plan::Plan,
     precondition::Preconditions,
     role::Role,
     scope::Scopes,
     text::{ChangeReason, KeyDescription, KeyName},
-    timestamp,
 };
 
 /// The changes to a key. `None` leaves a field unchanged.
@@ -283,64 +287,6 @@ fn apply(key: &ManagedKey, edit: &Edit, caller: &Caller) -> Result<ManagedKey, R
         None => {}
     }
     Ok(changed)
-}
-
-/// A changed field.
-struct FieldChange {
-    field: &'static str,
-    from: Value,
-    to: Value,
-}
-
-/// The changed fields, among those that the owner may change.
-fn changes(before: &ManagedKey, after: &ManagedKey) -> Vec<FieldChange> {
-    let (was, is) = (&before.record, &after.record);
-    let differs = [
-        ("name", was.name != is.name),
-        ("description", before.description != after.description),
-        ("scopes", was.scopes != is.scopes),
-        ("metadata", !was.metadata.says_the_same_as(&is.metadata)),
-        ("allowedIps", was.allowed_ips != is.allowed_ips),
-        ("limits", was.limits != is.limits),
-        ("expiresAt", was.expires_at != is.expires_at),
-        ("enabled", was.enabled != is.enabled),
-        // An administrator takes over a key that the owner has disabled.
-        ("disabledBy", was.enabled == is.enabled && before.disabled_by != after.disabled_by),
-    ];
-    let differing = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field));
-    differing.map(|field| FieldChange { field, from: value_of(before, field), to: value_of(after, field) }).collect()
-}
-
-/// A change of the credits, which are not among the key's own fields.
-fn of_credits(before: &ManagedKey, change: &CreditsChange) -> FieldChange {
-    let told = change.to_json(before.credits.as_ref());
-    FieldChange { field: "credits", from: told["from"].clone(), to: told["to"].clone() }
-}
-
-/// A field as it appears in responses.
-fn value_of(key: &ManagedKey, field: &str) -> Value {
-    let record = &key.record;
-    match field {
-        "name" => record.name.as_ref().map(|name| name.as_str()).into(),
-        "description" => key.description.as_ref().map(|description| description.as_str()).into(),
-        "scopes" => record.scopes.iter().collect::<Vec<_>>().into(),
-        // If a number exceeds every numeric type, the text of the metadata is used.
-        "metadata" => serde_json::from_str(record.metadata.as_object())
-            .unwrap_or_else(|_| Value::String(record.metadata.as_object().to_owned())),
-        "allowedIps" => record.allowed_ips.networks().iter().map(ToString::to_string).collect::<Vec<_>>().into(),
-        "limits" => record.limits.to_stored(),
-        "expiresAt" => record.expires_at.map(timestamp::write).into(),
-        "disabledBy" => key.disabled_by.map(Role::as_str).into(),
-        _ => record.enabled.into(),
-    }
-}
-
-/// The old and new values, for an audit event.
-fn details_of(changes: Vec<FieldChange>) -> Map<String, Value> {
-    let changes = changes
-        .into_iter()
-        .map(|FieldChange { field, from, to }| (field.to_owned(), json!({ "from": from, "to": to })));
-    Map::from_iter([("changes".to_owned(), Value::Object(changes.collect()))])
 }
 
 /// Revokes a key. If it is already revoked, the first time and reason are kept.

@@ -9,8 +9,7 @@ use super::sessions::{Begun, MOST, Sessions};
 use crate::{
     auth::Undecided,
     domain::{
-        audit::Author,
-        ports::sessions::Accepted,
+        ports::sessions::{Accepted, Maker},
         session::{HandOver, HandOverSecret, Person, SessionSecret, browser},
     },
 };
@@ -39,12 +38,12 @@ impl Sessions {
         &self,
         hand_over: &HandOver,
         lifetime: Option<Duration>,
-        author: &Author,
+        maker: &Maker<'_>,
     ) -> Result<Option<NewLink>, Undecided> {
         let secret = HandOverSecret::generate(&self.keyring);
         let longest = self.lives.handed_over;
         let lasts = lifetime.unwrap_or(longest).min(longest);
-        let expires_at = self.store.offer_session(hand_over, lasts, &secret.hash(), MOST_LINKS, author).await?;
+        let expires_at = self.store.offer_session(hand_over, lasts, &secret.hash(), MOST_LINKS, maker).await?;
         Ok(expires_at.map(|expires_at| NewLink { secret, expires_at, lasts }))
     }
 

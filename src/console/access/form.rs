@@ -5,9 +5,9 @@ use std::str::FromStr;
 use actix_web::{HttpRequest, HttpResponse, http::header::CONTENT_TYPE, web::Bytes};
 use sha2::{Digest, Sha256};
 
-use super::visitor::Visitor;
+use super::{labels::label, visitor::Visitor};
 use crate::{
-    console::{fault::Fault, texts::EN},
+    console::{fault::Fault, texts::WHY_NOT},
     domain::{
         ledger::{IdempotentRequest, Reach},
         owner::Owner,
@@ -126,7 +126,7 @@ impl Form {
     /// The version that the form was made from: a change that somebody else has made meanwhile is not undone.
     pub(crate) fn version(&self) -> Result<Preconditions, Fault> {
         let version = self.text("version").and_then(|text| text.parse().ok());
-        version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(EN.changed_meanwhile.to_owned()))
+        version.map(Preconditions::on_version).ok_or_else(|| Fault::Refused(WHY_NOT.changed_meanwhile.to_owned()))
     }
 
     /// What is wrong.
@@ -134,9 +134,13 @@ impl Form {
         &self.problems
     }
 
-    /// All that is wrong, in words.
+    /// All that is wrong, in words, with the labels of the fields.
     pub(crate) fn complaint(&self) -> Option<String> {
-        let all: Vec<String> = self.problems.0.iter().map(|(name, text)| format!("{name}: {text}")).collect();
+        let told = |(name, text): &(&'static str, String)| match label(name) {
+            Some(label) => format!("{label}: {text}"),
+            None => text.clone(),
+        };
+        let all: Vec<String> = self.problems.0.iter().map(told).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
@@ -149,7 +153,7 @@ impl Form {
     pub(crate) fn owner(&mut self, reach: &Reach) -> Option<Owner> {
         match reach {
             Reach::Own(owner) => Some(owner.clone()),
-            Reach::Any => self.read("owner", |id| owner_id::read(id).ok_or_else(|| EN.no_such_owner.to_owned())),
+            Reach::Any => self.read("owner", |id| owner_id::read(id).ok_or_else(|| WHY_NOT.no_such_owner.to_owned())),
         }
     }
 

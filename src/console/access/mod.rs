@@ -4,7 +4,7 @@
 //! - `visitor`: whoever is signed in
 //! - `origin`: which site a request comes from
 //! - `headers`: what every answer tells the browser
-//! - `form`: what a form has sent; `fields`: what the fields of a page have
+//! - `form`: what a form has sent; `fields`: what the fields of a page have; `labels`: what these are called
 //! - `notice`: what a page says of the change before it; `sealed`: texts that come back from a browser
 //! - `paging`: pages of lists
 
@@ -12,6 +12,7 @@ pub(super) mod cookies;
 pub(super) mod fields;
 pub(super) mod form;
 pub(super) mod headers;
+pub(super) mod labels;
 pub(super) mod notice;
 mod origin;
 pub(super) mod paging;

@@ -1,7 +1,7 @@
 //! Credits in forms and on pages.
 
 use crate::{
-    console::{access::form::Form, frame::When, texts::EN},
+    console::{access::form::Form, frame::When, texts::WHY_NOT},
     domain::{
         limits::{
             AskedCredits, CreditRules, Credits, InvalidCredits, Refill, RefillInterval, TopUp, TopUpOperation, amount,
@@ -135,7 +135,7 @@ pub(in crate::console) fn top_up(form: &mut Form) -> (Option<TopUp>, Option<u64>
         _ => None,
     };
     if matches!(top_up, Some(TopUp::Set(_))) && granted.is_none() {
-        form.problem("operation", EN.changed_meanwhile);
+        form.problem("operation", WHY_NOT.changed_meanwhile);
     }
     (top_up, granted, form.parsed("reason"))
 }

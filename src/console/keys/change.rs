@@ -26,7 +26,7 @@ use crate::{
         allowance::credits,
         fault::{Answer, Fault},
         services::Console,
-        texts::EN,
+        texts::WHY_NOT,
     },
     domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
 };
@@ -82,7 +82,7 @@ pub(in crate::console) async fn change(
         "rotate" => {
             let grace = form.text("grace").and_then(|text| text.parse().ok()).filter(|grace| GRACE.contains(grace));
             let Some(grace) = grace else {
-                form.problem("grace", EN.no_grace);
+                form.problem("grace", WHY_NOT.no_grace);
                 return page(&request, &console, &visitor, id, Some(&form)).await;
             };
             let (grace_period, preconditions) = (Some(Duration::from_secs(grace)), Preconditions::default());

@@ -33,7 +33,7 @@ use crate::{
         fault::{Answer, Fault, shown},
         frame::{Frame, When},
         services::Console,
-        texts::EN,
+        texts::{EN, WHY_NOT},
     },
     domain::{
         api_key::KeyId,
@@ -126,7 +126,7 @@ pub(in crate::console) async fn export(request: HttpRequest, console: Data<Conso
     let Listed { items, next } = found.map_err(|error| Fault::outage(&request, &error))?;
     // Nobody should take a few of the keys for all of them.
     if next.is_some() && items.len() < EXPORTED as usize {
-        return Err(Fault::Refused(EN.too_many_to_export.to_owned()));
+        return Err(Fault::Refused(WHY_NOT.too_many_to_export.to_owned()));
     }
     let prefix = console.issuer.keyring.prefix();
     let views: Vec<_> = items.iter().map(|key| KeyView::new(key, prefix, now)).collect();

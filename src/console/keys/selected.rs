@@ -25,7 +25,7 @@ use crate::{
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
-        texts::EN,
+        texts::{EN, WHY_NOT},
     },
     domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
 };
@@ -40,7 +40,8 @@ struct SelectedPage<'a> {
     area: &'static str,
     action: String,
     keys: Vec<KeyView>,
-    refused: Vec<String>,
+    /// The keys that could not be changed, and why.
+    refused: Vec<(String, String)>,
     fields: Fields<'a>,
 }
 
@@ -55,7 +56,7 @@ pub(in crate::console) async fn change_selected(
     let mut form = Form::of(&request, &body, &visitor)?;
     let ids: Vec<KeyId> = form.all("key").take(MOST).map(key_id).collect::<Result<_, _>>()?;
     if ids.is_empty() {
-        return Err(Fault::Refused(EN.nothing_selected.to_owned()));
+        return Err(Fault::Refused(WHY_NOT.nothing_selected.to_owned()));
     }
     let action = form.text("action").unwrap_or_default().to_owned();
     let caller = visitor.caller(area)?;
@@ -88,7 +89,7 @@ pub(in crate::console) async fn change_selected(
         match changed.map_err(|error| Fault::outage(&request, &error))? {
             // Disabling what was revoked meanwhile changes nothing that matters.
             Ok(_) | Err(Refusal::KeyRevoked) => count += 1,
-            Err(why) => refused.push(format!("{}: {}", key.name.as_ref().unwrap_or(&key.short), refusal(&why))),
+            Err(why) => refused.push((key.name.as_ref().unwrap_or(&key.short).clone(), refusal(&why))),
         }
     }
     if refused.is_empty() {

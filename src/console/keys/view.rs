@@ -4,7 +4,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    console::{access::form::Form, frame::When, texts::EN},
+    console::{
+        access::form::Form,
+        frame::When,
+        texts::{EN, WHY_NOT},
+    },
     domain::{
         api_key::Prefix,
         audit::{Actor, AuditEvent},
@@ -130,7 +134,15 @@ pub(crate) struct Event {
     pub(crate) owner: String,
     pub(crate) by: String,
     pub(crate) address: String,
-    pub(crate) details: String,
+    pub(crate) details: Vec<Detail>,
+}
+
+/// What an event says besides. The values are marked where they are shown, so that no text of somebody's looks like another one.
+pub(crate) struct Detail {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// What a field has since a change.
+    pub(crate) then: Option<String>,
 }
 
 impl From<&AuditEvent> for Event {
@@ -140,8 +152,7 @@ impl From<&AuditEvent> for Event {
             Actor::Key(id) => format!("{} {id}", EN.the_key),
             Actor::CommandLine => EN.command_line.to_owned(),
         };
-        let details = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
-        let details: Vec<_> = details.map(|(name, value)| detail(name, value)).collect();
+        let told = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
         Self {
             at: event.at.into(),
             action: event.action.clone(),
@@ -149,45 +160,47 @@ impl From<&AuditEvent> for Event {
             owner: owner_name(&event.owner),
             by,
             address: event.author.address.map(|address| address.to_string()).unwrap_or_default(),
-            details: details.join("; "),
+            details: told.flat_map(|(name, value)| details(name, value)).collect(),
         }
     }
 }
 
 /// `changes` has the old and the new value of each field.
-fn detail(name: &str, value: &Value) -> String {
+fn details(name: &str, value: &Value) -> Vec<Detail> {
     let plain = |value: &Value| match value {
         Value::String(text) => text.clone(),
         value => value.to_string(),
     };
     match value {
         Value::Object(changes) if name == "changes" => {
-            let changes = changes
-                .iter()
-                .map(|(field, change)| format!("{field}: {} → {}", plain(&change["from"]), plain(&change["to"])));
-            changes.collect::<Vec<_>>().join(", ")
+            let changed = |(field, change): (&String, &Value)| Detail {
+                name: field.clone(),
+                value: plain(&change["from"]),
+                then: Some(plain(&change["to"])),
+            };
+            changes.iter().map(changed).collect()
         }
-        value => format!("{name}: {}", plain(value)),
+        value => vec![Detail { name: name.to_owned(), value: plain(value), then: None }],
     }
 }
 
 /// Why a change was refused, for whoever wanted it.
 pub(crate) fn refusal(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::NotFound => EN.not_found_text.to_owned(),
-        Refusal::VersionMismatch | Refusal::PreconditionFailed => EN.changed_meanwhile.to_owned(),
-        Refusal::KeyRevoked => EN.is_revoked.to_owned(),
-        Refusal::KeyExpired => EN.has_expired.to_owned(),
-        Refusal::AlreadyRotated(successor) => format!("{} {successor}", EN.already_rotated),
-        Refusal::DisabledByAdministrator => EN.disabled_by_administrator.to_owned(),
-        Refusal::OwnerDisabled => EN.owner_is_disabled.to_owned(),
-        Refusal::TooManyKeys { most, .. } => format!("{} {most}", EN.too_many_keys),
-        Refusal::UnknownPlan(plan) => format!("{} {plan}", EN.unknown_plan),
+        Refusal::NotFound => WHY_NOT.not_found_text.to_owned(),
+        Refusal::VersionMismatch | Refusal::PreconditionFailed => WHY_NOT.changed_meanwhile.to_owned(),
+        Refusal::KeyRevoked => WHY_NOT.is_revoked.to_owned(),
+        Refusal::KeyExpired => WHY_NOT.has_expired.to_owned(),
+        Refusal::AlreadyRotated(successor) => format!("{} {successor}", WHY_NOT.already_rotated),
+        Refusal::DisabledByAdministrator => WHY_NOT.disabled_by_administrator.to_owned(),
+        Refusal::OwnerDisabled => WHY_NOT.owner_is_disabled.to_owned(),
+        Refusal::TooManyKeys { most, .. } => format!("{} {most}", WHY_NOT.too_many_keys),
+        Refusal::UnknownPlan(plan) => format!("{} {plan}", WHY_NOT.unknown_plan),
         Refusal::TooManyNewKeys { retry_after } => {
             let wait = std::time::Duration::from_secs(retry_after.as_secs() + 1);
-            format!("{} {}", EN.too_many_new_keys, timestamp::span(wait))
+            format!("{} {}", WHY_NOT.too_many_new_keys, timestamp::span(wait))
         }
-        Refusal::OtherRequest => EN.other_request.to_owned(),
+        Refusal::OtherRequest => WHY_NOT.other_request.to_owned(),
         Refusal::Against(violations) => violations.iter().map(violation).collect::<Vec<_>>().join(" "),
     }
 }
@@ -218,17 +231,17 @@ fn field(violation: &Violation) -> &'static str {
 
 fn violation(violation: &Violation) -> String {
     match violation {
-        Violation::NameRequired => EN.name_required.to_owned(),
+        Violation::NameRequired => WHY_NOT.name_required.to_owned(),
         Violation::LifetimeTooLong { longest, .. } => {
-            format!("{} {}.", EN.lifetime_too_long, timestamp::span(*longest))
+            format!("{} {}.", WHY_NOT.lifetime_too_long, timestamp::span(*longest))
         }
-        Violation::ScopeNotInPlan { scope, plan } => format!("{} {plan}: {scope}.", EN.not_in_plan),
+        Violation::ScopeNotInPlan { scope, plan } => format!("{} {plan}: {scope}.", WHY_NOT.not_in_plan),
         Violation::EnvironmentNotInPlan { environment, plan } => {
-            format!("{} {plan}: {}.", EN.not_in_plan, environment.as_str())
+            format!("{} {plan}: {}.", WHY_NOT.not_in_plan, environment.as_str())
         }
-        Violation::ScopeNotHeld(scope) => format!("{} {scope}.", EN.scope_not_held),
-        Violation::UnknownScope(scope) => format!("{} {scope}.", EN.unknown_scope),
-        Violation::ScopeNotForKeys(scope) => format!("{} {scope}.", EN.scope_not_for_keys),
+        Violation::ScopeNotHeld(scope) => format!("{} {scope}.", WHY_NOT.scope_not_held),
+        Violation::UnknownScope(scope) => format!("{} {scope}.", WHY_NOT.unknown_scope),
+        Violation::ScopeNotForKeys(scope) => format!("{} {scope}.", WHY_NOT.scope_not_for_keys),
         Violation::Metadata(error) => format!("{}: {error}.", EN.metadata),
         Violation::Credits(refused) => format!("{}: {refused}.", EN.credits),
         Violation::Limits(refused) => format!("{}: {refused}.", EN.limits),

@@ -20,7 +20,7 @@ use crate::{
         keys::complain,
         plans::plan_refusal,
         services::Console,
-        texts::EN,
+        texts::WHY_NOT,
     },
     domain::{
         ledger::{OwnerSwitch, Refusal},
@@ -94,7 +94,7 @@ async fn assign(
         return Err(Fault::NotFound);
     }
     if !form.has("plan_before") {
-        return Err(Fault::Refused(EN.changed_meanwhile.to_owned()));
+        return Err(Fault::Refused(WHY_NOT.changed_meanwhile.to_owned()));
     }
     let instead_of = Some(form.parsed("plan_before"));
     let (plan, reason) = (form.parsed("plan"), form.parsed("reason"));

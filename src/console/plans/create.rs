@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{
     fields,
-    one::{PlanPage, address},
+    one::{PlanPage, saved},
     view::complain_of_plan,
 };
 use crate::{
@@ -16,13 +16,12 @@ use crate::{
         access::{
             fields::Fields,
             form::Form,
-            notice::{Done, Notice},
             visitor::{Area, Visitor},
         },
         fault::{Answer, Fault},
         frame::render,
         services::Console,
-        texts::EN,
+        texts::{EN, WHY_NOT},
     },
     domain::{
         ledger::Refusal,
@@ -64,13 +63,10 @@ pub(in crate::console) async fn create(
     }
     let changed = console.lifecycle.change_plan(change, caller).await;
     match changed.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(changed) => {
-            let notice = Notice::propagated(Done::Edited, &changed.propagated);
-            Ok(visitor.go_to_telling(&address(&changed.plan.name), &notice))
-        }
+        Ok(changed) => Ok(saved(&visitor, &changed)),
         Err(refused) => {
             match refused {
-                PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", EN.plan_is_there),
+                PlanRefusal::Refused(Refusal::PreconditionFailed) => form.problem("name", WHY_NOT.plan_is_there),
                 refused => complain_of_plan(&mut form, &refused),
             }
             refuse(&form)

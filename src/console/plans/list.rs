@@ -56,7 +56,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let paging = Paging::of(&request, &console, LIST, ON_A_PAGE);
     let (plans, next) = paging.found(&query, console.plans.plans(&paging.page)).await?;
     let names: Vec<PlanName> = plans.iter().map(|plan| plan.name.clone()).collect();
-    let owners = console.reports.owners_on(&names, COUNTED).await;
+    let owners = console.plans.owners_on(&names, COUNTED).await;
     let owners = owners.map_err(|error| Fault::outage(&request, &error))?;
     let rows = plans.iter().zip(owners);
     let plans = rows.map(|(plan, owners)| Row { plan: plan.into(), owners: owners.into() }).collect();

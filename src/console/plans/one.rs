@@ -1,7 +1,7 @@
 //! A plan, and what is done to it.
 
 use actix_web::{
-    HttpRequest,
+    HttpRequest, HttpResponse,
     web::{Bytes, Data},
 };
 use askama::Template;
@@ -13,6 +13,7 @@ use super::{
     view::{PlanView, complain_of_plan},
 };
 use crate::{
+    auth::lifecycle::ChangedPlan,
     console::{
         access::{
             fields::Fields,
@@ -41,8 +42,14 @@ pub(super) struct PlanPage<'a> {
 }
 
 /// The address of a plan's page. In a query, because a plan may be called `..` or `new`.
-pub(super) fn address(plan: &PlanName) -> String {
+fn address(plan: &PlanName) -> String {
     format!("/console/plans/one?name={plan}")
+}
+
+/// To the page of a plan that was saved.
+pub(super) fn saved(visitor: &Visitor, changed: &ChangedPlan) -> HttpResponse {
+    let notice = Notice::propagated(Done::Edited, &changed.propagated);
+    visitor.go_to_telling(&address(&changed.plan.name), &notice)
 }
 
 /// `GET /console/plans/one?name=…`
@@ -66,7 +73,7 @@ async fn page(
 ) -> Answer {
     let outage = |error| Fault::outage(request, &error);
     let plan = console.plans.plan(&name).await.map_err(outage)?.ok_or(Fault::NotFound)?;
-    let owners = console.reports.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
+    let owners = console.plans.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
     let owners = owners.first().copied().unwrap_or_default().into();
     let given = fields::filled(&plan);
     let (frame, fields) = (visitor.frame("plans", name.to_string()), Fields::new(&given, sent));
@@ -93,17 +100,17 @@ pub(in crate::console) async fn change(
                 return page(&request, &console, &visitor, name, Some(&form)).await;
             }
             match console.lifecycle.change_plan(change, caller).await.map_err(outage)? {
-                Ok(changed) => {
-                    let notice = Notice::propagated(Done::Edited, &changed.propagated);
-                    return Ok(visitor.go_to_telling(&address(&name), &notice));
-                }
+                Ok(changed) => return Ok(saved(&visitor, &changed)),
                 Err(refused) => refused,
             }
         }
         Some("delete") => {
             let deletion = PlanDeletion { name: name.clone(), preconditions, at };
             match console.lifecycle.delete_plan(deletion, caller).await.map_err(outage)? {
-                Ok(()) => return Ok(visitor.go_to_telling("/console/plans", &Notice::of(Done::PlanDeleted))),
+                // A second click finds none, and that is what was wanted.
+                Ok(()) | Err(PlanRefusal::NotFound) => {
+                    return Ok(visitor.go_to_telling("/console/plans", &Notice::of(Done::PlanDeleted)));
+                }
                 Err(refused) => refused,
             }
         }

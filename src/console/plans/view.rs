@@ -4,7 +4,7 @@ use crate::{
     console::{
         access::form::Form,
         keys::{complain, refusal},
-        texts::EN,
+        texts::{EN, WHY_NOT},
     },
     domain::{
         limits::Limit,
@@ -49,10 +49,10 @@ impl From<&Plan> for PlanView {
 /// Why a change was refused, for whoever wanted it.
 pub(in crate::console) fn plan_refusal(refused: &PlanRefusal) -> String {
     match refused {
-        PlanRefusal::NotFound => EN.no_such_plan.to_owned(),
+        PlanRefusal::NotFound => WHY_NOT.no_such_plan.to_owned(),
         PlanRefusal::Refused(refused) => refusal(refused),
-        PlanRefusal::InUse(owners) => format!("{} {owners}", EN.plan_in_use),
-        PlanRefusal::TooMany => format!("{} {PLANS_MAX}", EN.too_many_plans),
+        PlanRefusal::InUse(owners) => format!("{} {owners}", WHY_NOT.plan_in_use),
+        PlanRefusal::TooMany => format!("{} {PLANS_MAX}", WHY_NOT.too_many_plans),
     }
 }
 

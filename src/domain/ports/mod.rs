@@ -10,7 +10,6 @@ pub mod limits;
 pub mod openid;
 pub mod plans;
 pub mod replicas;
-pub mod reports;
 pub mod sessions;
 pub mod usage;
 

@@ -26,6 +26,12 @@ pub trait PlanStore: Send + Sync {
     /// [`StoreError`] if the store could not answer.
     async fn plan(&self, name: &PlanName) -> Result<Option<Plan>, StoreError>;
 
+    /// How many owners are on each of these plans, in this order. Of each, at most `most` are counted.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store could not answer.
+    async fn owners_on(&self, plans: &[PlanName], most: u32) -> Result<Vec<u32>, StoreError>;
+
     /// Makes a plan, or replaces what it gives and caps.
     ///
     /// # Errors

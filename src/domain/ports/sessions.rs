@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::domain::{
     audit::Author,
+    coherence::RecordId,
     listing::{Listed, Page},
     owner::Owner,
     session::{HandOver, NewSession, Person, Session},
@@ -82,8 +83,8 @@ pub trait SessionStore: HandOverStore {
 #[async_trait]
 pub trait HandOverStore: Send + Sync {
     /// Makes a link to a session of at most this length. It works from now on by the store's clock. Returns until when; `None`
-    /// if its owner is disabled.
-    /// Of a person for whom there are more than `most`, the oldest end. The audit has it when this returns.
+    /// if its owner is disabled. Of a person for whom there are more than `most`, the oldest end. The audit has it when this
+    /// returns.
     ///
     /// # Errors
     /// [`StoreError`] if it may not have been made.
@@ -93,12 +94,12 @@ pub trait HandOverStore: Send + Sync {
         lasts: Duration,
         hash: &[u8; 32],
         most: u32,
-        author: &Author,
+        maker: &Maker<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 
     /// The link with this hash, if it works: it was not used, is not too old, its owner is not disabled, no tokens of its
-    /// person, or of whoever has made it, were revoked since it was made, and the key that has made it works. Read as
-    /// [`find_session`](SessionStore::find_session) does.
+    /// person, or of whoever has made it, were revoked since it was made, and the key or the token that has made it is not
+    /// revoked. Read as [`find_session`](SessionStore::find_session) does.
     ///
     /// # Errors
     /// [`StoreError`] if the store could not answer.
@@ -110,6 +111,15 @@ pub trait HandOverStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if it may not have begun. It may have begun nevertheless; then the link is used up.
     async fn accept_hand_over(&self, link: &[u8; 32], session: &Accepted<'_>) -> Result<Option<Person>, StoreError>;
+}
+
+/// Who makes a link: it and its session work no longer than that credential.
+#[derive(Clone, Copy, Debug)]
+pub struct Maker<'a> {
+    /// Who, for the audit.
+    pub author: &'a Author,
+    /// The record that revokes the token with which they ask, by its `jti`; `None` if they ask with a key, or it has none.
+    pub token: Option<RecordId>,
 }
 
 /// A session that begins with a link.

@@ -9,16 +9,26 @@ pub const SCOPE_TEXT_MAX: usize = 200;
 /// The maximum length of a reason, in characters.
 pub const REASON_MAX: usize = 500;
 
-/// The text is empty, too long, nothing but blanks, or has a control character (Postgres keeps no NUL, and a line of a
-/// log or a table must stay one).
+/// The text is empty, too long, nothing but characters that show nothing, or has a control character (Postgres keeps no NUL,
+/// and a line of a log or a table must stay one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("1 to {max} characters, not all of them blanks, and none of them a control character")]
 pub struct InvalidText {
     max: usize,
 }
 
+/// Whether a letter alone shows nothing: a blank, or one that only changes others (Unicode, `Default_Ignorable_Code_Point`, and
+/// the blank of Braille).
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace()
+        || matches!(letter,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 fn line(text: &str, max: usize) -> Result<Box<str>, InvalidText> {
-    let is_blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
     let sound = !text.chars().all(is_blank) && text.chars().count() <= max && !text.chars().any(char::is_control);
     if sound { Ok(text.into()) } else { Err(InvalidText { max }) }
 }
@@ -183,11 +193,16 @@ mod tests {
 
     #[test]
     fn any_unicode_is_a_name_but_control_characters_are_not() {
-        for good in ["a", "Zoë’s ключ 鍵 🔑", &"é".repeat(NAME_MAX)] {
+        for good in ["a", "Zoë’s ключ 鍵 🔑", "👩\u{200d}💻", "\u{200f}מפתח", &"é".repeat(NAME_MAX)]
+        {
             assert_eq!(good.parse::<KeyName>().expect("a name").as_str(), good);
         }
         for bad in ["", " ", "\u{a0}\u{3000}", "\u{feff}", "a\0", "a\nb", "\u{7f}", "\u{85}", &"é".repeat(NAME_MAX + 1)]
         {
+            assert!(bad.parse::<KeyName>().is_err(), "{bad:?}");
+        }
+        // Nobody would see these in a list.
+        for bad in ["\u{200b}", "\u{202e}\u{202c}", " \u{2060}\u{ad}", "\u{3164}", "\u{2800}", "\u{e0041}"] {
             assert!(bad.parse::<KeyName>().is_err(), "{bad:?}");
         }
     }

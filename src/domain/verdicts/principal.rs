@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use crate::domain::{audit::Actor, key_record::KeyRecord, limits::Allowance, owner::Owner, scope::Scopes};
+use crate::domain::{
+    audit::Actor, coherence::RecordId, key_record::KeyRecord, limits::Allowance, owner::Owner, scope::Scopes,
+};
 
 /// The verified content of a token.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct TokenIdentity {
     pub plan: Option<Box<str>>,
     /// Whether the token states that its owner is disabled.
     pub disabled: bool,
+    /// The record that revokes this token by its `jti`; `None` if it has none.
+    pub record: Option<RecordId>,
 }
 
 impl TokenIdentity {

@@ -38,6 +38,7 @@ impl Store {
         let (row, action, subject, mut details) = match &revocation.which {
             WhichTokens::WithId(token_id) => {
                 let row = end_one(transaction, revocation, token_id).await?;
+                end_what_it_made(transaction, row.record).await?;
                 let details = [("issuer", &revocation.issuer), ("tokenId", token_id)];
                 let details = details.map(|(name, text)| (name.to_owned(), json!(text)));
                 // The owner of the token is unknown.
@@ -123,8 +124,18 @@ async fn end_earlier(
     Ok(Row { record: row.record_id, not_before: Some(row.not_before), is_news: false })
 }
 
-/// Ends the sessions that began with such tokens, or with a link from before, of this subject or made by it. They may last longer than the row of the
-/// revocation. The links first: whoever is using one up is waited for, and their session is there when sessions are deleted.
+/// Ends the links that this token has made, and the sessions that began with one. They may last longer than the row. In the order of
+/// [`end_sessions`].
+async fn end_what_it_made(connection: &mut PgConnection, token: Uuid) -> Result<(), sqlx::Error> {
+    let links = sqlx::query!("DELETE FROM console_hand_overs WHERE maker_token_record = $1", token);
+    links.execute(&mut *connection).await?;
+    let sessions = sqlx::query!("DELETE FROM console_sessions WHERE maker_token_record = $1", token);
+    sessions.execute(connection).await.map(drop)
+}
+
+/// Ends the sessions that began with such tokens, or with a link from before, of this subject or made by it. They may last longer
+/// than the row of the revocation. The links first: whoever is using one up is waited for, and their session is there when
+/// sessions are deleted.
 async fn end_sessions(
     connection: &mut PgConnection,
     revocation: &TokenRevocation,

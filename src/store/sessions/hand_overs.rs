@@ -7,16 +7,17 @@ use ipnet::IpNet;
 use serde_json::{Map, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{keep_newest, rows::LinkRow};
 use crate::{
     domain::{
-        audit::{Action, Author},
+        audit::Action,
         ledger::Event,
         owner::Owner,
         ports::{
             StoreError,
-            sessions::{Accepted, HandOverStore},
+            sessions::{Accepted, HandOverStore, Maker},
         },
         session::{HAND_OVER_LASTS, HandOver, Person},
     },
@@ -27,26 +28,15 @@ use crate::{
     },
 };
 
-/// What makes a link work, besides its secret: whoever has made it could make it now, too.
+/// The link with the hash `$1`, if it works.
 macro_rules! of_links_that_work {
     ($before:literal, $after:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             LinkRow,
             $before + " console_hand_overs AS link
                WHERE secret_hash = $1 AND expires_at > now()
-                   AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
-                                   WHERE disabled.issuer = link.issuer AND disabled.subject = link.subject)
-                   AND NOT EXISTS (SELECT FROM tokens_not_before AS ends
-                                   WHERE ends.record_id IN (token_record('subject', link.issuer, link.person),
-                                                            token_record('subject', link.maker_issuer, link.maker_subject))
-                                       AND ends.not_before > link.created_at)
-                   AND (link.maker_key_id IS NULL
-                        OR EXISTS (SELECT FROM api_keys AS maker
-                                   WHERE maker.id = link.maker_key_id AND maker.revoked_at IS NULL AND maker.enabled
-                                       AND (maker.expires_at IS NULL OR maker.expires_at > now())
-                                       AND NOT EXISTS (SELECT FROM disabled_owners AS disabled
-                                                       WHERE disabled.issuer = maker.issuer
-                                                           AND disabled.subject = maker.subject)))" + $after,
+                   AND console_access_stands(true, issuer, subject, person, created_at, maker_issuer, maker_subject,
+                                             maker_key_id, maker_token_record)" + $after,
             $($argument),+
         )
     };
@@ -60,7 +50,7 @@ impl HandOverStore for Store {
         lasts: Duration,
         hash: &[u8; 32],
         most: u32,
-        author: &Author,
+        maker: &Maker<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
         let HandOver { person, return_to } = hand_over;
         let owner = &person.owner;
@@ -73,11 +63,12 @@ impl HandOverStore for Store {
                 return Ok(None);
             }
             let scopes: Vec<String> = person.scopes.iter().map(str::to_owned).collect();
-            let maker = ActorColumns::of(&author.actor);
+            let made_by = ActorColumns::of(&maker.author.actor);
             let query = sqlx::query!(
                 "INSERT INTO console_hand_overs (secret_hash, issuer, subject, person, name, scopes, scope_bearing, return_to, lasts,
-                                                 created_at, expires_at, maker_kind, maker_issuer, maker_subject, maker_key_id)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10::interval, $11, $12, $13, $14)
+                                                 created_at, expires_at, maker_kind, maker_issuer, maker_subject, maker_key_id,
+                                                 maker_token_record)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + $10::interval, $11, $12, $13, $14, $15)
                  RETURNING created_at, expires_at",
                 &hash[..],
                 &*owner.issuer,
@@ -89,10 +80,11 @@ impl HandOverStore for Store {
                 return_to.as_ref().map(|address| address.as_str()),
                 interval(lasts),
                 interval(HAND_OVER_LASTS),
-                maker.kind,
-                maker.issuer,
-                maker.subject,
-                maker.key,
+                made_by.kind,
+                made_by.issuer,
+                made_by.subject,
+                made_by.key,
+                maker.token.map(|record| Uuid::from_u128(record.0)),
             );
             let made = query.fetch_one(&mut *transaction).await?;
             let oldest = sqlx::query!(
@@ -110,7 +102,7 @@ impl HandOverStore for Store {
             ]);
             details.extend(return_to.as_ref().map(|address| ("returnTo".to_owned(), json!(address.as_str()))));
             let event = Event { action: Action::SessionHandedOver, details };
-            audit::write(transaction, made.created_at, &[], owner, author, &event).await?;
+            audit::write(transaction, made.created_at, &[], owner, maker.author, &event).await?;
             connection.finish().await?;
             Ok(Some(made.expires_at))
         };
@@ -146,9 +138,10 @@ impl HandOverStore for Store {
                    begun AS (INSERT INTO console_sessions (id, secret_hash, issuer, subject, person, name, scopes, scope_bearing,
                                                            authenticated_at, signed_in_at, last_used_at, expires_at, address, browser,
                                                            handed_over, return_to, maker_kind, maker_issuer, maker_subject,
-                                                           maker_key_id)
+                                                           maker_key_id, maker_token_record)
                              SELECT $2, $3, issuer, subject, person, name, scopes, scope_bearing, created_at, created_at, now(),
-                                    now() + lasts, $4, $5, true, return_to, maker_kind, maker_issuer, maker_subject, maker_key_id
+                                    now() + lasts, $4, $5, true, return_to, maker_kind, maker_issuer, maker_subject, maker_key_id,
+                                    maker_token_record
                              FROM used)
                    SELECT issuer AS "issuer!", subject AS "subject!", person AS "person!", name, scopes AS "scopes!",
                           scope_bearing AS "scope_bearing!", return_to

@@ -22,6 +22,10 @@ impl PlanStore for FakeStore {
         unimplemented!()
     }
 
+    async fn owners_on(&self, _: &[PlanName], _: u32) -> Result<Vec<u32>, StoreError> {
+        unimplemented!()
+    }
+
     async fn change_plan(
         &self,
         _: &PlanChange,

@@ -15,7 +15,7 @@ use crate::{
         },
         fault::{Answer, Fault},
         services::Console,
-        texts::EN,
+        texts::WHY_NOT,
     },
     domain::api_key::KeyId,
 };
@@ -62,7 +62,7 @@ async fn to_key(request: &HttpRequest, console: &Console, visitor: &Visitor, are
     let id: Option<KeyId> = whole.or_else(|| text.rsplit('_').next().and_then(|id| id.parse().ok()));
     let Some(id) = id else {
         let is_part = keyring.prefix().begins_a_secret_in(text);
-        return Err(if is_part { Fault::Refused(EN.part_of_a_key.to_owned()) } else { Fault::NotFound });
+        return Err(if is_part { Fault::Refused(WHY_NOT.part_of_a_key.to_owned()) } else { Fault::NotFound });
     };
     let reach = visitor.caller(area)?.reach;
     let found = console.ledger.show(id, &reach).await.map_err(|error| Fault::outage(request, &error))?;

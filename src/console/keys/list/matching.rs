@@ -26,7 +26,7 @@ use crate::{
         fault::{Answer, Fault},
         frame::{Frame, render},
         services::Console,
-        texts::EN,
+        texts::{EN, WHY_NOT},
     },
     domain::{
         api_key::KeyId,
@@ -77,15 +77,15 @@ pub(in crate::console) async fn revoke_matching(
     form.refuse_problems()?;
     // A forgotten condition must not revoke every key.
     if !filter.has_condition(&caller.reach) {
-        return Err(Fault::Refused(EN.no_condition.to_owned()));
+        return Err(Fault::Refused(WHY_NOT.no_condition.to_owned()));
     }
     visitor.demand_fresh()?;
     let ids = console.ledger.living(&filter, MOST + 1, &caller.reach, now).await.map_err(outage)?;
     if ids.is_empty() {
-        return Err(Fault::Refused(EN.nothing_matches.to_owned()));
+        return Err(Fault::Refused(WHY_NOT.nothing_matches.to_owned()));
     }
     if ids.len() > MOST as usize {
-        return Err(Fault::Refused(format!("{} {MOST}+. {} {MOST}.", EN.would_be_revoked, EN.most_at_once)));
+        return Err(Fault::Refused(format!("{} {MOST}+. {} {MOST}.", EN.would_be_revoked, WHY_NOT.most_at_once)));
     }
     let (count, digest) = (ids.len(), digest(&ids));
     // Whoever was asked about other keys has not confirmed these, and no key that comes meanwhile is revoked.

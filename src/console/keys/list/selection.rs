@@ -3,7 +3,10 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    console::{access::form::Form, texts::EN},
+    console::{
+        access::{form::Form, labels::label},
+        texts::WHY_NOT,
+    },
     domain::{
         key_record::KeyState,
         ledger::Reach,
@@ -11,22 +14,22 @@ use crate::{
     },
 };
 
-/// The conditions of a list: the names of their fields, and what people read. Those after the first few are seldom needed.
-const CONDITIONS: [(&str, &str); 14] = [
-    ("search", EN.search),
-    ("state", EN.state),
-    ("environment", EN.environment),
-    ("tag", EN.tag),
-    ("scope", EN.scope),
-    ("owner", EN.owner),
-    ("sort", EN.sort),
-    ("expires", EN.expires),
-    ("expiring_days", EN.expiring_days),
-    ("used_days", EN.used_days),
-    ("unused_days", EN.unused_days),
-    ("created_days", EN.created_days),
-    ("limited", EN.limited),
-    ("leaked", EN.leaked),
+/// The conditions of a list, by the names of their fields. Those after the first few are seldom needed.
+const CONDITIONS: [&str; 14] = [
+    "search",
+    "state",
+    "environment",
+    "tag",
+    "scope",
+    "owner",
+    "sort",
+    "expires",
+    "expiring_days",
+    "used_days",
+    "unused_days",
+    "created_days",
+    "limited",
+    "leaked",
 ];
 const FIRST: usize = 7;
 
@@ -47,7 +50,7 @@ pub(super) struct Condition {
 impl Chosen {
     /// The conditions in a query, which selects these keys.
     pub(super) fn of(form: &Form, filter: &KeyFilter, reach: &Reach) -> Self {
-        let chosen = |(name, label)| Condition { name, label, value: form.shown(name) };
+        let chosen = |name| Condition { name, label: label(name).unwrap_or(name), value: form.shown(name) };
         Self {
             values: CONDITIONS.into_iter().map(chosen).collect(),
             is_narrow: filter.has_condition(reach) || form.complaint().is_some(),
@@ -69,9 +72,9 @@ impl Chosen {
 pub(in crate::console) fn selection(form: &mut Form, reach: &Reach, now: OffsetDateTime) -> (KeyFilter, KeyOrder) {
     let owner = form.owner(reach);
     let order = form.parsed("sort").filter(|order: &KeyOrder| order.is_possible(owner.as_ref()));
-    let state = form.read("state", |word| KeyState::of(word).ok_or_else(|| EN.no_such_state.to_owned()));
+    let state = form.read("state", |word| KeyState::of(word).ok_or_else(|| WHY_NOT.no_such_state.to_owned()));
     let days = |form: &mut Form, name| {
-        let read = |text: &str| text.parse::<u16>().map_err(|_| EN.no_days.to_owned());
+        let read = |text: &str| text.parse::<u16>().map_err(|_| WHY_NOT.no_days.to_owned());
         form.read(name, read).map(|days| Duration::days(days.into()))
     };
     let filter = KeyFilter {
