@@ -19,7 +19,9 @@ use tokio::{
 use crate::commands::{self, keyward};
 
 async fn configure(database: &TestDatabase, settings: &[&str]) {
-    let mut superuser = PgConnection::connect(database.url()).await.expect("a connection");
+    // Whatever is the default by now.
+    let url = format!("{}&options[default_transaction_read_only]=off", database.url());
+    let mut superuser = PgConnection::connect(&url).await.expect("a connection");
     let name: String =
         sqlx::query_scalar("SELECT current_database()::text").fetch_one(&mut superuser).await.expect("a name");
     for setting in settings {
@@ -80,7 +82,7 @@ async fn no_default_of_the_database_changes_what_is_promised() {
 
 /// An operator stops writes, or a provider does when the disk is full.
 #[tokio::test]
-async fn in_a_database_that_is_read_only_checks_go_on_and_changes_are_503() {
+async fn in_a_database_that_is_read_only_checks_go_on_and_changes_are_503_until_it_is_not() {
     let replica = replica_with(&[]).await;
     let alice = Person::named("alice");
     let key = alice.creates(&replica, json!({})).await;
@@ -104,6 +106,10 @@ async fn in_a_database_that_is_read_only_checks_go_on_and_changes_are_503() {
     let revoked = alice.deletes(&replica, &key.path()).await.is(200);
     assert_eq!(revoked["replicasExpired"], 0, "{revoked}");
     assert_eq!((key.status(&before).await, key.status(&reader).await), (401, 401));
+
+    // The sessions of then are still read-only.
+    configure(replica.database(), &["default_transaction_read_only = off"]).await;
+    eventually("changes are taken again", async || alice.posts(&reader, KEYS, json!({})).await.status == 201).await;
 }
 
 #[tokio::test]

@@ -263,10 +263,15 @@ impl Drop for Taken {
                 drop(place);
             }
             Unfinished::IsCleared => drop(self.pool.runtime.spawn(async move {
+                let clear = async {
+                    leave_transaction(&mut connection, in_transaction).await?;
+                    may_write(&mut connection).await
+                };
                 // With a limit: on a connection that was lost silently, TCP gives up after a quarter of an hour.
-                let cleared = timeout(pool.patience, leave_transaction(&mut connection, in_transaction)).await;
-                match cleared {
-                    Ok(Ok(())) => pool.give_back(connection, opened),
+                match timeout(pool.patience, clear).await {
+                    Ok(Ok(true)) => pool.give_back(connection, opened),
+                    // A session keeps the default that it began with, also after it was set back.
+                    Ok(Ok(false)) => lock(&pool.idle).clear(),
                     _ => pool.suspect(),
                 }
                 drop(place);
@@ -301,6 +306,12 @@ async fn leave_transaction(connection: &mut PgConnection, is_known: bool) -> Res
         Ok(left) => left.rollback().await,
         Err(error) => Err(error),
     }
+}
+
+/// Whether the session's transactions may write, unless they say otherwise.
+async fn may_write(connection: &mut PgConnection) -> Result<bool, Error> {
+    let query = sqlx::query_scalar("SELECT current_setting('default_transaction_read_only') = 'off'");
+    query.fetch_one(connection).await
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
