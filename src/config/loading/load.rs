@@ -16,6 +16,8 @@ use super::problems::Problems;
 use super::vault::Vault;
 use crate::config::DEFAULTS;
 
+/// The maximum size of the configuration file: many times what all settings and a catalogue of scopes take.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// The maximum size of a file with a secret, in bytes; also ends reading from something that is not a regular file.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
 
@@ -172,9 +174,15 @@ fn value_of(merged: &Merged, setting: &str) -> Value {
 /// The configuration file as a layer.
 fn read_layer(path: &Path) -> Result<Layer, String> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-        format!("configuration file {shown} can't be read ({error}): correct --config or {FILE_VARIABLE}")
-    })?;
+    let unreadable =
+        |why: String| format!("configuration file {shown} can't be read ({why}): correct --config or {FILE_VARIABLE}");
+    let mut text = Zeroizing::new(String::new());
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(unreadable(format!("it is larger than {MAX_FILE} bytes")));
+    }
     Layer::from_toml(&text, &origin_of(path))
         .map_err(|cause| format!("configuration file {shown} is not valid TOML: {cause}"))
 }

@@ -114,6 +114,13 @@ fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_file_without_an_end_is_refused_and_not_read_to_it() {
+    let sources = Sources { file: Some(PathBuf::from("/dev/zero")), ..Sources::default() };
+    let problems = problems_of(Settings::load(sources));
+    assert!(problems[0].contains("/dev/zero") && problems[0].contains("is larger than"), "{problems:?}");
+}
+
+#[test]
 fn invalid_toml_is_reported_by_its_line_but_the_line_is_not_printed() {
     let folder = Folder::new("bad-toml");
     for (line, column) in [
