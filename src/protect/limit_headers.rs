@@ -1,7 +1,7 @@
 //! What is left of a credential's limits, as headers of responses: `RateLimit-Policy` and `RateLimit` of
 //! draft-ietf-httpapi-ratelimit-headers-11, which are lists of structured fields (RFC 9651 §3.1).
 
-use std::{cmp::Reverse, fmt::Write, time::Duration};
+use std::{cmp::Reverse, time::Duration};
 
 use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue},
@@ -26,6 +26,9 @@ pub(crate) const LIMIT_HEADERS: [HeaderName; 5] = [POLICY, LEFT, LEGACY_LIMIT, L
 /// The parameter that tells the limits of an owner, which all of their keys share, from those of the key itself: the
 /// partition key, whose value is `owner`.
 const SHARED: &str = ";pk=:b3duZXI=:";
+
+/// The length of a header about a few limits, so that it is written without moving.
+const USUAL_LENGTH: usize = 160;
 
 /// What is left of the limits that applied to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,30 +81,32 @@ struct Tightest {
 }
 
 fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, HeaderValue)> {
-    let (mut policy, mut left) = (String::new(), String::new());
+    let (mut policy, mut left) = (String::with_capacity(USUAL_LENGTH), String::with_capacity(USUAL_LENGTH));
     let mut tightest: Option<Tightest> = None;
     for (readings, shared) in [(&allowance.of_key, ""), (&allowance.of_owner, SHARED)] {
         let Some(readings) = readings else { continue };
         readings.visit(&mut |state| {
             add(&mut policy, &mut left, &state, shared);
-            let LimitState { limit, remaining, resets_in } = state;
-            let one = Tightest { requests: remaining / limit.cost, amount: limit.amount, remaining, resets_in };
-            let order = |one: &Tightest| (one.requests, Reverse(one.resets_in));
-            if tightest.as_ref().is_none_or(|tightest| order(&one) < order(tightest)) {
-                tightest = Some(one);
+            if legacy != LegacyHeaders::None {
+                let LimitState { limit, remaining, resets_in } = state;
+                let one = Tightest { requests: remaining / limit.cost, amount: limit.amount, remaining, resets_in };
+                let order = |one: &Tightest| (one.requests, Reverse(one.resets_in));
+                if tightest.as_ref().is_none_or(|tightest| order(&one) < order(tightest)) {
+                    tightest = Some(one);
+                }
             }
         });
     }
     // Credits have no window and no amount, so no policy describes them.
     allowance.visit_credits(&mut |CreditsState { remaining, refills_in }, of_owner| {
-        let between = if left.is_empty() { "" } else { ", " };
-        let _ = write!(left, "{between}\"{CREDITS}\";r={remaining}");
+        add_item(&mut left, CREDITS, ";r=", remaining);
         if let Some(span) = refills_in {
-            let _ = write!(left, ";t={}", whole_seconds(span));
+            add_number(&mut left, ";t=", whole_seconds(span));
         }
         left.push_str(if of_owner { SHARED } else { "" });
     });
-    let mut headers = vec![(LEFT, value(left))];
+    let mut headers = Vec::with_capacity(LIMIT_HEADERS.len());
+    headers.push((LEFT, value(left)));
     if !policy.is_empty() {
         headers.push((POLICY, value(policy)));
     }
@@ -114,20 +119,32 @@ fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, Hea
     headers
 }
 
-/// Names of limits need no escaping. Writing to a `String` never fails.
 fn add(policy: &mut String, left: &mut String, state: &LimitState<'_>, shared: &str) {
     let LimitState { limit, remaining, resets_in } = state;
-    let between = if policy.is_empty() { "" } else { ", " };
-    let _ = write!(policy, "{between}\"{}\";q={}", limit.name, limit.amount);
+    add_item(policy, limit.name.as_str(), ";q=", limit.amount);
     match limit.window {
-        Window::Seconds(seconds) => _ = write!(policy, ";w={seconds}"),
+        Window::Seconds(seconds) => add_number(policy, ";w=", seconds.into()),
         Window::Day => policy.push_str(";w=86400"),
         // Months differ in length.
         Window::Month => {}
     }
-    let _ = write!(left, "{between}\"{}\";r={remaining};t={}", limit.name, whole_seconds(*resets_in));
+    add_item(left, limit.name.as_str(), ";r=", *remaining);
+    add_number(left, ";t=", whole_seconds(*resets_in));
     policy.push_str(shared);
     left.push_str(shared);
+}
+
+/// Adds an item of a list with its first parameter. Names of limits need no escaping.
+fn add_item(list: &mut String, name: &str, parameter: &str, number: u64) {
+    list.push_str(if list.is_empty() { "\"" } else { ", \"" });
+    list.push_str(name);
+    list.push('"');
+    add_number(list, parameter, number);
+}
+
+fn add_number(list: &mut String, parameter: &str, number: u64) {
+    list.push_str(parameter);
+    list.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Rounded up, so that nobody comes too early.
