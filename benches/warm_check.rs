@@ -36,7 +36,7 @@ use keyward::{
             keys::{KeyStore, StoredHash, StoredKey},
             limits::{
                 CountedLimit, CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant,
-                SliceRequest,
+                SliceRequest, SliceReturn,
             },
             usage::{UsageBatch, UsageStore},
         },
@@ -292,6 +292,10 @@ impl LimitStore for Endless {
 
     async fn settle_silent_slices(&self, _: Holder, _: u32) -> Result<SettledSlices, StoreError> {
         Ok(SettledSlices::default())
+    }
+
+    async fn return_slices(&self, _: &[SliceReturn]) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn counted(&self, _: &[Holder]) -> Result<Vec<CountedLimit>, StoreError> {

@@ -20,7 +20,7 @@ use crate::{
             hasher::Hasher,
         },
         lifecycle::{ClaimsFollowed, Lifecycle, OwnersStopped, ended_keys},
-        limits::{counters, counts::LimitCounts, teller::Teller},
+        limits::counters,
         tokens::check::{TokenChecker, TokenRoom},
         usage::{housekeeping, uses::Uses},
     },
@@ -158,11 +158,18 @@ pub(super) fn compose(store: Arc<Store>, sections: Sections) -> Result<Composed,
         host,
     };
     let freshness = link.freshness();
-    let (teller, limit_counts) = (Arc::clone(gate.keys.teller()), Arc::clone(gate.keys.limit_counts()));
-    let membership =
-        Member { link: Arc::clone(&link), uses, teller, limit_counts, store, tasks, runtime, housekeeping, usage };
-    let membership = Arc::new(membership);
-    Ok(Composed { gate: Arc::new(gate), keyring, hasher, freshness, membership, link, key_sets, remote_keys, jwt })
+    let gate = Arc::new(gate);
+    let membership = Arc::new(Member {
+        link: Arc::clone(&link),
+        uses,
+        gate: Arc::clone(&gate),
+        store,
+        tasks,
+        runtime,
+        housekeeping,
+        usage,
+    });
+    Ok(Composed { gate, keyring, hasher, freshness, membership, link, key_sets, remote_keys, jwt })
 }
 
 /// Starts fetching the keys of issuers that publish them. They are also returned by name, so that operators always see
@@ -209,8 +216,8 @@ pub(super) fn remote_keys(settings: &Jwt) -> Result<HashMap<String, Arc<RemoteKe
 pub(super) struct Member {
     link: Arc<Link>,
     uses: Arc<Uses>,
-    teller: Arc<Teller>,
-    limit_counts: Arc<LimitCounts>,
+    /// As long as this exists, so do the keys in memory, with what is in hand of their limits.
+    gate: Arc<Gate>,
     store: Arc<Store>,
     tasks: Tasks,
     runtime: Handle,
@@ -225,12 +232,12 @@ impl Member {
         self.spawn(Arc::clone(&self.link).run());
         let _ = timeout(LISTEN_TIMEOUT, self.link.listens()).await;
         self.spawn(Arc::clone(&self.uses).run());
-        self.spawn(Arc::clone(&self.teller).give_back_idle());
+        self.spawn(Arc::clone(self.gate.keys.teller()).give_back_idle());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
             self.spawn(audit_months::keep(self.store.clone()));
             self.spawn(counters::forget(self.store.clone()));
             self.spawn(housekeeping::keep(self.store.clone(), self.usage.clone()));
-            self.spawn(counters::settle(self.store.clone(), Arc::clone(&self.limit_counts)));
+            self.spawn(counters::settle(self.store.clone(), Arc::clone(self.gate.keys.limit_counts())));
             if let Some(keep) = keep_keys {
                 self.spawn(ended_keys::forget(self.store.clone(), keep));
             }
@@ -249,7 +256,7 @@ impl ReplicaHandle for Member {
         // On different connections, so that none is lost if another's hangs.
         let leave = timeout(CLOSE_TIMEOUT, self.link.leave());
         let write = timeout(WRITE_TIMEOUT, self.uses.write_finally());
-        let give_back = timeout(RETURN_TIMEOUT, self.teller.give_back_all());
+        let give_back = timeout(RETURN_TIMEOUT, self.gate.keys.teller().give_back_all());
         let (left, written, given_back) = tokio::join!(leave, write, give_back);
         if given_back.is_err() {
             tracing::warn!("could not give back all credits in hand in time; they will count as spent");

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::types::Uuid;
+use time::OffsetDateTime;
 
 use super::{Statement, Store};
 use crate::domain::{
@@ -10,7 +11,7 @@ use crate::domain::{
         StoreError,
         limits::{
             CountedLimit, CreditGrant, CreditOutcome, CreditRequest, LimitStore, SettledSlices, SliceGrant,
-            SliceRequest,
+            SliceRequest, SliceReturn,
         },
     },
 };
@@ -59,6 +60,42 @@ impl LimitStore for Store {
             at: row.decided_at,
         });
         Ok(grants.collect())
+    }
+
+    async fn return_slices(&self, returns: &[SliceReturn]) -> Result<(), StoreError> {
+        let holders: Vec<Uuid> = returns.iter().map(|part| Uuid::from_u128(part.holder.as_u128())).collect();
+        let names: Vec<String> = returns.iter().map(|part| part.name.as_str().to_owned()).collect();
+        let periods: Vec<i32> = returns.iter().map(|part| part.period).collect();
+        let ends: Vec<OffsetDateTime> = returns.iter().map(|part| part.ends).collect();
+        let amounts: Vec<i64> = returns.iter().map(|part| i64::try_from(part.amount).unwrap_or(i64::MAX)).collect();
+        let work = async {
+            let mut connection = self.requests.tentative().await?;
+            // Locked in the order in which slices are taken.
+            let query = sqlx::query!(
+                r#"WITH locked AS (
+                       SELECT counts.holder, counts.name, counts.period, given.amount
+                       FROM limit_counts AS counts
+                           JOIN unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[], $5::bigint[])
+                               AS given (holder, name, period, ends, amount)
+                           ON counts.holder = given.holder AND counts.name = given.name COLLATE "C"
+                              AND counts.period = given.period
+                       WHERE counts.window_ends = given.ends
+                       ORDER BY counts.holder, counts.name, counts.period
+                       FOR UPDATE OF counts
+                   )
+                   UPDATE limit_counts AS counts SET taken = greatest(counts.taken - locked.amount, 0)
+                   FROM locked
+                   WHERE counts.holder = locked.holder AND counts.name = locked.name AND counts.period = locked.period"#,
+                &holders,
+                &names,
+                &periods,
+                &ends,
+                &amounts,
+            );
+            query.execute(&mut *connection).await?;
+            Ok(connection.finish().await?)
+        };
+        self.within_deadline(Statement::ReturnSlices, work).await
     }
 
     async fn counted(&self, holders: &[Holder]) -> Result<Vec<CountedLimit>, StoreError> {

@@ -88,7 +88,7 @@ impl Fleet {
                 Event::Request(at) => self.request(at, ms),
                 Event::Answer(at) => {
                     let (question, grant) = self.replicas[at].asked.take().expect("a question");
-                    self.replicas[at].slice.answered(&self.limit, question, &grant, monotonic(ms));
+                    self.replicas[at].slice.answered(question, &grant, monotonic(ms));
                     for _ in 0..std::mem::take(&mut self.replicas[at].waiting) {
                         self.replicas[at].slice.leave(self.limit.cost);
                         self.request(at, ms);

@@ -28,6 +28,7 @@ fn usual() -> Rules {
         requests: 3,
         ticks: 2,
         crashes: 0,
+        stops: 0,
         losses: 0,
         repetitions: 0,
         set_back: 0,
@@ -37,6 +38,10 @@ fn usual() -> Rules {
 
 fn with_losses() -> Rules {
     Rules { requests: 2, ticks: 1, crashes: 1, losses: 2, repetitions: 1, ..usual() }
+}
+
+fn with_stops() -> Rules {
+    Rules { requests: 2, stops: 1, ..usual() }
 }
 
 fn with_a_clock_set_back() -> Rules {
@@ -79,6 +84,21 @@ fn it_holds_with_three_replicas_that_race_for_the_last() {
 #[test]
 fn it_holds_through_crashes_lost_answers_and_transactions_that_fail() {
     must_hold(&with_losses());
+}
+
+#[test]
+fn it_holds_when_replicas_give_back_what_they_have() {
+    must_hold(&with_stops());
+}
+
+#[test]
+fn what_was_given_back_must_not_be_used() {
+    must_be_found(Fault::ReturnedUsed, with_stops());
+}
+
+#[test]
+fn what_was_taken_in_one_window_must_not_be_given_back_to_the_next() {
+    must_be_found(Fault::ReturnedAnytime, with_stops());
 }
 
 #[test]
@@ -135,6 +155,7 @@ fn big_world() -> Rules {
         requests: u32::MAX,
         ticks: u32::MAX,
         crashes: u32::MAX,
+        stops: u32::MAX,
         losses: u32::MAX,
         repetitions: u32::MAX,
         set_back: 0,

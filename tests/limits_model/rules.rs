@@ -16,6 +16,8 @@ pub(crate) struct Rules {
     pub(crate) requests: u32,
     pub(crate) ticks: u32,
     pub(crate) crashes: u32,
+    /// Replicas that stop in order, and give back what they have.
+    pub(crate) stops: u32,
     /// Answers that are lost, and transactions that are not committed.
     pub(crate) losses: u32,
     /// Answers that arrive again.
@@ -42,6 +44,10 @@ pub(crate) enum Fault {
     AnswersNotNumbered,
     /// The clock is read before the request arrives.
     OldClock,
+    /// What was given back is used nevertheless.
+    ReturnedUsed,
+    /// What was given back counts in whichever window it is.
+    ReturnedAnytime,
     /// The count of a later window is forgotten when the clock is set back.
     SetBackForgets,
 }

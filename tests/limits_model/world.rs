@@ -9,7 +9,7 @@ use keyward::{
     },
     domain::{
         limits::{Holder, Limit},
-        ports::limits::{SliceGrant, SliceRequest},
+        ports::limits::{SliceGrant, SliceRequest, SliceReturn},
     },
 };
 use test_support::{fingerprint::Part, limit_table::LimitTable, model::Model};
@@ -51,6 +51,7 @@ pub(crate) enum Action {
     Fail(usize),
     Repeat(usize),
     Crash(usize),
+    Stop(usize),
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -65,6 +66,7 @@ pub(crate) struct World {
     charged: BTreeMap<i64, u64>,
     ticks: u32,
     crashes: u32,
+    stops: u32,
     losses: u32,
     repetitions: u32,
     set_back: u32,
@@ -95,6 +97,7 @@ impl Model for World {
             charged: BTreeMap::new(),
             ticks: rules.ticks,
             crashes: rules.crashes,
+            stops: rules.stops,
             losses: rules.losses,
             repetitions: rules.repetitions,
             set_back: rules.set_back,
@@ -109,6 +112,7 @@ impl Model for World {
         for (at, replica) in self.replicas.iter().enumerate() {
             add(replica.requests > 0, Action::Request(at));
             add(self.crashes > 0 && replica.slice != Slice::default(), Action::Crash(at));
+            add(self.stops > 0 && replica.slice != Slice::default(), Action::Stop(at));
             add(self.repetitions > 0 && replica.answer.is_some(), Action::Repeat(at));
             match replica.link {
                 Link::Idle => {}
@@ -160,6 +164,10 @@ impl Model for World {
             Action::Answer(at) => self.answer(rules, at),
             Action::Fail(at) => self.fail(rules, at),
             Action::Repeat(at) => self.repeat(rules, at),
+            Action::Stop(at) => {
+                self.stops -= 1;
+                self.give_back(rules, at);
+            }
             Action::Crash(at) => {
                 self.crashes -= 1;
                 let replica = &mut *self.replicas[at];
@@ -200,7 +208,12 @@ impl Model for World {
         match action {
             Action::Request(_) | Action::Ask(_) | Action::Commit(_) | Action::Answer(_) => 40,
             Action::Tick => 4,
-            Action::Fail(_) | Action::RollBack(_) | Action::Repeat(_) | Action::Crash(_) | Action::SetBack => 1,
+            Action::Fail(_)
+            | Action::RollBack(_)
+            | Action::Repeat(_)
+            | Action::Crash(_)
+            | Action::Stop(_)
+            | Action::SetBack => 1,
         }
     }
 }
@@ -286,6 +299,24 @@ impl World {
         }
     }
 
+    /// A replica gives back what it has, and goes on: more than one that stops does.
+    fn give_back(&mut self, rules: &Rules, at: usize) {
+        let slice = &mut self.replicas[at].slice;
+        let (before, ends) = (slice.clone(), slice.window_ends());
+        let Limit { name, window, .. } = rules.limit();
+        let amount = slice.give_back();
+        if rules.has(Fault::ReturnedUsed) {
+            *slice = before;
+        }
+        let ends = match rules.has(Fault::ReturnedAnytime) {
+            true => window.span_at(self.second).ends,
+            false => ends,
+        };
+        let part =
+            SliceReturn { holder: Holder::from_u128(1), name, period: window.period(), ends: instant(ends), amount };
+        self.table.give_back(&part);
+    }
+
     fn hear(&mut self, rules: &Rules, at: usize, mut question: Question, mut grant: SliceGrant) {
         let replica = &mut *self.replicas[at];
         let now = MonotonicTime::from_nanos(replica.clock);
@@ -298,7 +329,7 @@ impl World {
         if rules.has(Fault::CountedFromAnswer) {
             question.asked_at = now;
         }
-        replica.slice.answered(&rules.limit(), question, &grant, now);
+        replica.slice.answered(question, &grant, now);
     }
 
     /// Whoever waited tries again.

@@ -4,10 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
     actors::{KeyHolder, Person, stranger},
-    asking::{KEYS, MadeKey, Reply, VERIFY, replica, three_replicas},
+    asking::{ALL_KEYS, KEYS, MadeKey, Reply, VERIFY, replica, three_replicas},
     eventually,
     replica::Replica,
 };
+use time::OffsetDateTime;
 
 use crate::{limit, limit_key, limit_owner, uses};
 
@@ -124,4 +125,101 @@ async fn a_changed_or_rotated_key_keeps_its_limits() {
         assert_eq!(uses(&replica, key).await.status, 200);
         assert_eq!(uses(&replica, key).await.status, 429);
     }
+}
+
+/// What a header says of the only limit: how much is left, and for how many seconds.
+fn left(reply: &Reply) -> (u64, u64) {
+    let header = reply.header("ratelimit").expect("a header");
+    let parameter = |name: &str| {
+        let value = header.split(';').find_map(|part| part.strip_prefix(name)).expect("a parameter");
+        value.parse().expect("a number")
+    };
+    (parameter("r="), parameter("t="))
+}
+
+async fn limits_by_api(replica: &Replica, key: &KeyHolder, limits: Value) {
+    let path = format!("{ALL_KEYS}/{}", key.id());
+    Person::administrator().patches(replica, &path, json!({ "limits": limits })).await.is(200);
+}
+
+#[tokio::test]
+async fn a_change_of_a_limit_loses_nothing_that_a_replica_has_in_hand() {
+    let mut replica = replica().await;
+    let rows = replica.database().superuser_pool().await;
+    let key = Person::named("alice").makes_a_key(&replica).await;
+    let mut used = 0;
+    for (amount, cost, on_outage) in [
+        (12_800, 1, "refuse"),
+        (12_801, 1, "refuse"),
+        (12_801, 1, "admit"),
+        (12_801, 2, "admit"),
+        (12_900, 1, "refuse"),
+    ] {
+        let limit = json!([{ "name": "m", "limit": amount, "window": "month", "cost": cost, "onOutage": on_outage }]);
+        limits_by_api(&replica, &key, limit).await;
+        for _ in 0..20 {
+            assert_eq!(uses(&replica, &key).await.status, 200);
+            used += cost;
+        }
+    }
+    replica.signal("TERM");
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
+    let taken: i64 = sqlx::query_scalar("SELECT taken FROM limit_counts").fetch_one(&rows).await.expect("a counter");
+    assert_eq!(taken, used);
+}
+
+#[tokio::test]
+async fn of_a_lowered_limit_nothing_is_granted_that_was_taken_of_the_higher_one() {
+    let replica = replica().await;
+    let key = Person::named("alice").makes_a_key(&replica).await;
+    for (amount, status) in [(12_800, 200), (20, 429), (12_800, 200)] {
+        limits_by_api(&replica, &key, json!([{ "name": "m", "limit": amount, "window": "month" }])).await;
+        for _ in 0..20 {
+            assert_eq!(uses(&replica, &key).await.status, status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_looks_takes_nothing_and_is_told_within_seconds_what_others_have_used() {
+    let (database, [one, two, _three]) = three_replicas(&[]).await;
+    let rows = database.superuser_pool().await;
+    let key = Person::named("alice").makes_a_key(&one).await;
+    limit_key(&rows, &key, &limit("month", 20_000, "month")).await;
+    let look = async |replica: &Replica| {
+        let looked = verifier().posts(replica, VERIFY, json!({ "key": key.key, "cost": 0 })).await.is(200);
+        looked["limits"][0]["remaining"].as_u64().expect("a number")
+    };
+    assert_eq!((look(&one).await, look(&two).await), (20_000, 20_000));
+    for _ in 0..300 {
+        assert_eq!(uses(&one, &key).await.status, 200);
+    }
+    let mut last = 20_000;
+    eventually("the other replica knows of it", async || {
+        let remaining = look(&two).await;
+        assert!(remaining <= last, "{remaining} after {last}");
+        last = remaining;
+        remaining <= 20_000 - 300
+    })
+    .await;
+    let taken: i64 = sqlx::query_scalar("SELECT taken FROM limit_counts").fetch_one(&rows).await.expect("a counter");
+    assert_eq!(last, 20_000 - taken.unsigned_abs(), "a look has taken something");
+}
+
+#[tokio::test]
+async fn a_request_that_costs_more_than_its_limit_is_told_so_and_when_the_window_ends() {
+    let replica = replica().await;
+    let rows = replica.database().superuser_pool().await;
+    let key = Person::named("alice").makes_a_key(&replica).await;
+    limit_key(&rows, &key, &limit("hour", 3, "1h")).await;
+    let asks = || stranger(&replica, Method::GET, &format!("{AUTHORIZE}?cost=4")).header("x-api-key", &key.key);
+    let now = || OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
+    let before = now();
+    let refused = Reply::to(asks()).await;
+    assert_eq!(refused.is(429)["detail"], "The request costs more than a limit allows.");
+    assert_eq!(refused.header("retry-after"), None);
+    let (remaining, seconds) = left(&refused);
+    assert_eq!(remaining, 3);
+    let ends = |at: u64| at - at % 3_600 + 3_600;
+    assert!((ends(before) - now()..=ends(now()) - before).contains(&seconds), "{seconds}");
 }

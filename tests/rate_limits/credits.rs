@@ -14,7 +14,7 @@ use test_support::{
     replica::Replica,
 };
 
-use crate::uses;
+use crate::{limit_key, uses};
 
 const CREDITS: u64 = 3_000;
 
@@ -103,6 +103,31 @@ async fn a_graceful_stop_returns_everything_and_every_credit_is_accounted_for() 
         assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
     }
     assert_eq!(balance(&rows).await, (CREDITS - admitted, 0, admitted, CREDITS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_graceful_stop_returns_what_was_taken_of_limits() {
+    let (database, mut replicas) = three_replicas(&[]).await;
+    let rows = database.superuser_pool().await;
+    let key = Person::named("alice").makes_a_key(&replicas[0]).await;
+    let limits =
+        r#"[{"name": "hour", "limit": 100000, "window": "1h"}, {"name": "month", "limit": 900000, "window": "month"}]"#;
+    limit_key(&rows, &key, limits).await;
+    for _ in 0..50 {
+        for replica in &replicas {
+            assert_eq!(uses(replica, &key).await.status, 200);
+        }
+    }
+    let taken = async || {
+        let taken = sqlx::query_scalar::<_, i64>("SELECT taken FROM limit_counts ORDER BY name").fetch_all(&rows);
+        taken.await.expect("two counters")
+    };
+    assert!(taken().await.iter().all(|taken| *taken > 150), "nothing is in hand");
+    for replica in &mut replicas {
+        replica.signal("TERM");
+        assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
+    }
+    assert_eq!(taken().await, [150, 150]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keyward::domain::{
     limits::{Holder, Window},
-    ports::limits::{SliceGrant, SliceRequest},
+    ports::limits::{SliceGrant, SliceRequest, SliceReturn},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -22,13 +22,19 @@ struct Counter {
 }
 
 impl LimitTable {
+    /// A replica gives back what it will not use.
+    pub fn give_back(&mut self, part: &SliceReturn) {
+        let place = (part.holder, part.name.as_str().to_owned(), part.period);
+        if let Some(counter) = self.0.get_mut(&place)
+            && window(part.period).span_at(counter.begins).ends == part.ends.unix_timestamp()
+        {
+            counter.taken = counter.taken.saturating_sub(part.amount);
+        }
+    }
+
     /// Decides on a request while the database's clock shows `at`.
     pub fn take(&mut self, request: &SliceRequest, at: OffsetDateTime) -> SliceGrant {
-        let window = match u32::try_from(request.period).expect("a period") {
-            0 => Window::Month,
-            seconds => Window::Seconds(seconds),
-        };
-        let span = window.span_at(at.unix_timestamp());
+        let span = window(request.period).span_at(at.unix_timestamp());
         let place = (request.holder, request.name.as_str().to_owned(), request.period);
         let counter = self.0.entry(place).or_insert(Counter { begins: i64::MIN, taken: 0 });
         let (mut granted, mut left) = (0, 0);
@@ -46,5 +52,12 @@ impl LimitTable {
         }
         let instant = |second| OffsetDateTime::UNIX_EPOCH + Duration::seconds(second);
         SliceGrant { granted, left, ends: instant(span.ends), at }
+    }
+}
+
+fn window(period: i32) -> Window {
+    match u32::try_from(period).expect("a period") {
+        0 => Window::Month,
+        seconds => Window::Seconds(seconds),
     }
 }

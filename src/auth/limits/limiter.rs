@@ -25,7 +25,7 @@ use crate::{
 
 /// Applies limits to requests.
 pub(in crate::auth) struct Limiter {
-    registry: Registry,
+    registry: Arc<Registry>,
     fetcher: Fetcher,
     credits: Counter,
     counts: Arc<LimitCounts>,
@@ -76,8 +76,9 @@ impl Limiter {
     ) -> Self {
         let counts = Arc::<LimitCounts>::default();
         let fetcher = Fetcher::start(Arc::clone(&store), Arc::clone(&counts), waiting, runtime);
-        let credits = Counter::open(store, Arc::clone(&counts), waiting, runtime);
-        Self { registry: Registry::default(), fetcher, credits, counts, patience }
+        let registry = Arc::<Registry>::default();
+        let credits = Counter::open(store, Arc::clone(&registry), Arc::clone(&counts), waiting, runtime);
+        Self { registry, fetcher, credits, counts, patience }
     }
 
     /// The meters for a key whose row was read.

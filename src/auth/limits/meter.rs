@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use super::{
@@ -14,8 +15,10 @@ use super::{
 use crate::{
     auth::{clock, coherence::MonotonicTime},
     domain::{
-        limits::{CreditsState, Holder, Limit, LimitReadings, LimitState, Limits, OnOutage, Price, Spending},
-        ports::limits::{SliceGrant, SliceRequest},
+        limits::{
+            CreditsState, Holder, LIMITS_MAX, Limit, LimitReadings, LimitState, Limits, OnOutage, Price, Spending,
+        },
+        ports::limits::{SliceGrant, SliceRequest, SliceReturn},
     },
 };
 
@@ -145,7 +148,7 @@ impl Meter {
 
     /// The database has answered.
     pub(super) fn answered(&self, at: usize, question: Question, grant: &SliceGrant, now: MonotonicTime) {
-        self.lock().slices[at].answered(self.limit(at), question, grant, now);
+        self.lock().slices[at].answered(question, grant, now);
         self.changed.notify_waiters();
     }
 
@@ -153,6 +156,18 @@ impl Meter {
     pub(super) fn failed(&self, at: usize, question: Question, now: MonotonicTime) {
         self.lock().slices[at].failed(question, now);
         self.changed.notify_waiters();
+    }
+
+    /// Takes away all that is in hand of limits.
+    pub(super) fn give_back(&self) -> Vec<SliceReturn> {
+        let mut locked = self.lock();
+        let parts = self.limits.as_slice().iter().zip(locked.slices.iter_mut()).filter_map(|(limit, slice)| {
+            let (name, period) = (limit.name.clone(), limit.window.period());
+            let ends = OffsetDateTime::from_unix_timestamp(slice.window_ends()).ok()?;
+            let amount = slice.give_back();
+            (amount > 0).then(|| SliceReturn { holder: self.holder, name, period, ends, amount })
+        });
+        parts.collect()
     }
 
     /// The question could not be asked.
@@ -214,8 +229,10 @@ impl Slices<'_> {
         let mut low = 0;
         for (at, (limit, slice)) in self.meter.limits.as_slice().iter().zip(self.slices.iter_mut()).enumerate() {
             if chosen & (1 << at) != 0 {
-                slice.charge(price.of(limit));
-                if slice.is_low(limit, now) && slice.begin() {
+                let cost = price.of(limit);
+                slice.charge(cost);
+                // Who only looks needs no more.
+                if cost > 0 && slice.is_low(limit, now) && slice.begin() {
                     low |= 1 << at;
                 }
             }
@@ -260,19 +277,32 @@ impl Slices<'_> {
         all.filter(move |(at, _)| limits & (1 << at) != 0).map(|(at, (limit, slice))| (at, limit, slice))
     }
 
-    /// Takes away what is in hand of this limit.
+    /// Takes away what is in hand for this limit, which may have changed. What was taken of a larger amount is void.
     fn hand_over(&mut self, limit: &Limit) -> Option<Slice> {
-        let at = self.meter.limits.as_slice().iter().position(|counted| counted == limit)?;
-        Some(self.slices[at].hand_over())
+        let is_counted_as =
+            |counted: &Limit| counted.name == limit.name && counted.window.period() == limit.window.period();
+        let at = self.meter.limits.as_slice().iter().position(is_counted_as)?;
+        let before = self.meter.limit(at).amount;
+        (before <= limit.amount).then(|| self.slices[at].hand_over(before != limit.amount))
     }
+}
+
+fn wall_second() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
 }
 
 impl LimitReadings for Meter {
     fn visit(&self, visitor: &mut dyn FnMut(LimitState<'_>)) {
         let now = clock::now();
-        for (at, limit) in self.limits.as_slice().iter().enumerate() {
-            // Not locked while the visitor works.
-            let (remaining, resets_in): (u64, Duration) = self.lock().slices[at].remaining(limit, now);
+        // An owner's may be as many again as those of the plan.
+        let mut read = [(0, Duration::ZERO); 2 * LIMITS_MAX];
+        let locked = self.lock();
+        for ((limit, slice), read) in self.limits.as_slice().iter().zip(&*locked.slices).zip(&mut read) {
+            *read = slice.remaining(limit, now, wall_second);
+        }
+        // Not locked while the visitor works.
+        drop(locked);
+        for (limit, (remaining, resets_in)) in self.limits.as_slice().iter().zip(read) {
             visitor(LimitState { limit, remaining, resets_in });
         }
     }

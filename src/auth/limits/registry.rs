@@ -58,6 +58,12 @@ impl Registry {
             owner: meter(&record.owner_limits, record.owner_credits, &|| Holder::of_owner(&record.owner)),
         }
     }
+
+    /// All that somebody uses.
+    pub(super) fn in_use(&self) -> Vec<Arc<Meter>> {
+        let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.meters.values().filter_map(Weak::upgrade).collect()
+    }
 }
 
 impl Listed {

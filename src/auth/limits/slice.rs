@@ -24,6 +24,8 @@ const SMALLEST_PART: u64 = 128;
 const FIRST_PART: u64 = 1_024;
 /// The largest part, as a fraction of the amount: what may lie idle in a replica while another one refuses.
 const LARGEST_PART: u64 = 16;
+/// How long whoever only looks believes what the database said of the part that nobody had taken.
+const BELIEVED: Duration = Duration::from_secs(3);
 /// How long nobody asks again after a failure.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
@@ -36,8 +38,8 @@ pub struct Slice {
     left: u64,
     /// What nobody had taken when the latest answer was given.
     untaken: u64,
-    /// The lowest number that was reported in this window.
-    reported: u64,
+    /// Until when whoever only looks believes that number.
+    believed_until: MonotonicTime,
     /// Until when what is in hand may be used: before the window can have ended by the database's clock.
     usable_until: MonotonicTime,
     /// When the window ends, as far as we know. An error delays or repeats a question, and does no harm.
@@ -52,6 +54,8 @@ pub struct Slice {
     /// What the requests need together that wait for the answer, and the least that one of them needs.
     waiting: u64,
     least: u64,
+    /// Whether the question was begun for somebody who only looks.
+    looks: bool,
     stage: Stage,
 }
 
@@ -103,8 +107,8 @@ fn certainly_within(span: Duration) -> Duration {
 impl Slice {
     /// Whether a request at `now` can be charged with `cost`. `now` was read after the request had arrived.
     pub fn read(&self, limit: &Limit, cost: u64, now: MonotonicTime) -> Reading {
-        // Who only looks wants to see the current window.
-        let is_known = cost > 0 || now < self.turns_at;
+        // Who only looks wants to see the current window, and what others have taken of it.
+        let is_known = cost > 0 || now < self.turns_at && now < self.believed_until;
         if is_known && self.usable(now) >= cost {
             Reading::Enough
         } else if cost > limit.amount || now < self.turns_at && self.left + self.untaken < cost {
@@ -159,6 +163,7 @@ impl Slice {
 
     /// A request that needs `cost` waits for the answer.
     pub fn join(&mut self, cost: u64) {
+        self.looks = cost == 0;
         self.least = if self.waiting == 0 { cost } else { self.least.min(cost) };
         self.waiting = self.waiting.saturating_add(cost);
     }
@@ -173,28 +178,34 @@ impl Slice {
 
     /// The question, which is sent after `now`.
     pub fn ask(&mut self, limit: &Limit, now: MonotonicTime) -> Question {
+        self.questions = self.questions.wrapping_add(1);
+        self.stage = Stage::Asked;
+        let number = self.questions;
+        if std::mem::take(&mut self.looks) && self.waiting == 0 {
+            // So much is never left, so nothing is taken, and nothing written.
+            return Question { number, asked_at: now, least: u64::MAX, need: 0, want: 0 };
+        }
         let in_hand = self.usable(now);
         let (waiting, least) = if self.waiting == 0 { (limit.cost, limit.cost) } else { (self.waiting, self.least) };
         let need = waiting.saturating_sub(in_hand).max(1);
         let want = self.wanted(limit, now).max(need);
-        self.questions = self.questions.wrapping_add(1);
-        self.stage = Stage::Asked;
         (self.asked_at, self.used) = (now, 0);
         let least = least.saturating_sub(in_hand).max(1);
-        Question { number: self.questions, asked_at: now, least, need, want }
+        Question { number, asked_at: now, least, need, want }
     }
 
     /// The database has answered; `now` was read after that. An answer to an earlier question is ignored.
-    pub fn answered(&mut self, limit: &Limit, question: Question, grant: &SliceGrant, now: MonotonicTime) {
+    pub fn answered(&mut self, question: Question, grant: &SliceGrant, now: MonotonicTime) {
         if !self.conclude(question) {
             return;
         }
         let ends = grant.ends.unix_timestamp();
         if ends != self.ends {
-            (self.ends, self.left, self.reported) = (ends, 0, limit.amount);
+            (self.ends, self.left) = (ends, 0);
         }
         self.left += grant.granted;
         self.untaken = grant.left;
+        self.believed_until = question.asked_at.after(BELIEVED);
         let lasts = (grant.ends - grant.at).try_into().unwrap_or(Duration::ZERO);
         // The clock was read after the question was asked, and before the answer came.
         self.usable_until = question.asked_at.after(certainly_within(lasts));
@@ -209,24 +220,36 @@ impl Slice {
         }
     }
 
-    /// What is left in the window at `now`, and how long that lasts. The number never rises within a window.
-    pub fn remaining(&mut self, limit: &Limit, now: MonotonicTime) -> (u64, Duration) {
+    /// What is left in the window at `now`, and how long that lasts. The number never rises within a window: what others take
+    /// is taken from it, and what this replica takes stays in it. `second`: of the wall clock, where nothing is known yet.
+    pub fn remaining(&self, limit: &Limit, now: MonotonicTime, second: impl FnOnce() -> i64) -> (u64, Duration) {
         let nanos = |from: MonotonicTime, to: MonotonicTime| to.as_nanos().saturating_sub(from.as_nanos());
         if now < self.turns_at {
-            self.reported = self.reported.min(self.left + self.untaken);
-            return (self.reported, Duration::from_nanos(nanos(now, self.turns_at)));
+            return (self.left + self.untaken, Duration::from_nanos(nanos(now, self.turns_at)));
         }
         // Nobody has asked in the current window.
-        let second = self.ends + Duration::from_nanos(nanos(self.turns_at, now)).as_secs().cast_signed();
+        let since = Duration::from_nanos(nanos(self.turns_at, now)).as_secs().cast_signed();
+        let is_known = self.turns_at > MonotonicTime::default();
+        let second = if is_known { self.ends + since } else { second() };
         let Span { ends, .. } = limit.window.span_at(second);
         (limit.amount, Duration::from_secs(u64::try_from(ends - second).unwrap_or_default()))
     }
 
-    /// Passes on what is in hand, with what is known about the window. This slice has nothing any more.
-    pub fn hand_over(&mut self) -> Self {
+    /// Passes on what is in hand, with what is known about the window. This slice has nothing any more. `amount_changed`: what
+    /// is left of the limit is another number now, which nobody has said.
+    pub fn hand_over(&mut self, amount_changed: bool) -> Self {
         let left = std::mem::take(&mut self.left);
         // Nobody waits for the new one yet.
-        Self { left, waiting: 0, least: 0, stage: Stage::Idle, ..self.clone() }
+        let passed = Self { left, waiting: 0, least: 0, stage: Stage::Idle, ..self.clone() };
+        match amount_changed {
+            true => Self { untaken: 0, turns_at: MonotonicTime::default(), ..passed },
+            false => passed,
+        }
+    }
+
+    /// Takes away what is in hand, so that it can be given back.
+    pub fn give_back(&mut self) -> u64 {
+        std::mem::take(&mut self.left)
     }
 
     /// When the window of the slice ends, in seconds of the database's clock.

@@ -1,4 +1,4 @@
-//! Asks the database for credits, tells it what was spent, and gives back what nobody needs.
+//! Asks the database for credits, tells it what was spent, and gives back what nobody needs; before a stop, of limits, too.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,6 +9,7 @@ use super::{
     fetcher::{BATCH_MAX, ask_in_batches},
     meter::SharedPurse,
     purses::{PARTS, Purses},
+    registry::Registry,
 };
 use crate::{
     auth::clock,
@@ -21,12 +22,15 @@ use crate::{
 
 /// How often all purses are looked at.
 const ROUND: Duration = Duration::from_secs(5);
+/// The most parts of limits that are given back in one statement.
+const RETURNED_TOGETHER: usize = 1_000;
 /// The pause when all that can be done before a stop waits for an answer, or for the database.
 const SHORTLY: Duration = Duration::from_millis(20);
 
 /// The only one who talks to the database about credits.
 pub struct Teller {
     purses: Purses,
+    limits: Arc<Registry>,
     store: Arc<dyn LimitStore>,
     counts: Arc<LimitCounts>,
     trouble: Trouble,
@@ -42,12 +46,13 @@ impl Counter {
     /// Opens on `runtime`. At most `capacity` questions wait.
     pub(super) fn open(
         store: Arc<dyn LimitStore>,
+        limits: Arc<Registry>,
         counts: Arc<LimitCounts>,
         capacity: usize,
         runtime: &Handle,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(capacity);
-        let teller = Arc::new(Teller { purses: Purses::default(), store, counts, trouble: Trouble::default() });
+        let teller = Arc::new(Teller { purses: Purses::default(), limits, store, counts, trouble: Trouble::default() });
         let asking = Arc::clone(&teller);
         runtime.spawn(ask_in_batches(waiting, move |batch| {
             let teller = Arc::clone(&asking);
@@ -88,9 +93,25 @@ impl Teller {
         }
     }
 
-    /// Gives everything back, before the process ends. No requests are served any more. It tries until it has
-    /// succeeded.
+    /// Gives everything back, before the process ends. No requests are served any more.
     pub async fn give_back_all(&self) {
+        tokio::join!(self.give_back_limits(), self.give_back_credits());
+    }
+
+    /// Tries once: if nobody knows whether a part was given back, giving it back again might be once too often.
+    async fn give_back_limits(&self) {
+        let parts: Vec<_> = self.limits.in_use().iter().flat_map(|meter| meter.give_back()).collect();
+        for batch in parts.chunks(RETURNED_TOGETHER) {
+            if let Err(error) = self.store.return_slices(batch).await {
+                tracing::warn!(%error, "could not give back all parts of limits in hand; they count as used");
+                return;
+            }
+            batch.iter().for_each(|_| self.counts.count_grant(Grant::Returned));
+        }
+    }
+
+    /// Tries until it has succeeded.
+    async fn give_back_credits(&self) {
         while !self.purses.are_settled() {
             let now = clock::now();
             let begun: Vec<_> = (0..PARTS).flat_map(|part| self.purses.begin_returns(part, now, true)).collect();

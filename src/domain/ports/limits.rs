@@ -38,6 +38,21 @@ pub struct SliceGrant {
     pub at: OffsetDateTime,
 }
 
+/// A part of a slice that a replica will not use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceReturn {
+    /// Whose limit.
+    pub holder: Holder,
+    /// The limit's name.
+    pub name: LimitName,
+    /// The limit's window, as in a [`SliceRequest`].
+    pub period: i32,
+    /// When the window ends that it was taken in.
+    pub ends: OffsetDateTime,
+    /// How much of it.
+    pub amount: u64,
+}
+
 /// What a purse says to the database: all that it has ever spent, and what it has in hand. So a message means the same
 /// however often it is sent, and whatever became of those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,12 +150,17 @@ pub struct CountedLimit {
 /// The counters of limits, and the balances.
 #[async_trait]
 pub trait LimitStore: Send + Sync {
-    /// Takes a slice for each request, in this order. What was granted is taken for good: a replica that does not use it
-    /// does not give it back.
+    /// Takes a slice for each request, in this order.
     ///
     /// # Errors
     /// [`StoreError`] if it is unknown whether anything was taken. Then nothing of it may be used.
     async fn take_slices(&self, requests: &[SliceRequest]) -> Result<Vec<SliceGrant>, StoreError>;
+
+    /// Gives back what was taken and will not be used. What is of a window that has ended is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is unknown whether it was given back. Then it must not be given back once more.
+    async fn return_slices(&self, returns: &[SliceReturn]) -> Result<(), StoreError>;
 
     /// What was taken of the limits of these holders, for people. Limits of which nothing was taken are not there.
     ///

@@ -62,6 +62,7 @@ statements! {
     ListEvents = "list_events",
     ReadReplicas = "read_replicas",
     TakeSlices = "take_slices",
+    ReturnSlices = "return_slices",
     ShowLimits = "show_limits",
     ForgetCounters = "forget_counters",
     ExchangeCredits = "exchange_credits",

@@ -10,7 +10,9 @@ use keyward::domain::{
     limits::Holder,
     ports::{
         StoreError,
-        limits::{CountedLimit, CreditGrant, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest},
+        limits::{
+            CountedLimit, CreditGrant, CreditRequest, LimitStore, SettledSlices, SliceGrant, SliceRequest, SliceReturn,
+        },
     },
 };
 use time::{Duration, OffsetDateTime};
@@ -111,6 +113,11 @@ impl LimitStore for FakeLimits {
             return Err(StoreError::Unavailable("down".to_owned()));
         }
         Ok(grants)
+    }
+
+    async fn return_slices(&self, returns: &[SliceReturn]) -> Result<(), StoreError> {
+        returns.iter().for_each(|part| lock(&self.table).give_back(part));
+        Ok(())
     }
 
     async fn counted(&self, _: &[Holder]) -> Result<Vec<CountedLimit>, StoreError> {

@@ -112,7 +112,8 @@ fn exhausted(seconds: Option<u32>, is_of_credits_alone: bool) -> String {
         false => ("A limit is exhausted.", "It begins anew"),
     };
     match seconds {
-        None => "The credits are exhausted, and no refill will come.".to_owned(),
+        None if is_of_credits_alone => "The credits are exhausted, and no refill will come.".to_owned(),
+        None => "The request costs more than a limit allows.".to_owned(),
         Some(1) => format!("{what} {again} in 1 second."),
         Some(seconds) => format!("{what} {again} in {seconds} seconds."),
     }
