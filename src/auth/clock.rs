@@ -1,4 +1,4 @@
-//! This machine's monotonic clock, for leases.
+//! This machine's monotonic clock, for leases; and its wall clock, for people.
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -16,4 +16,9 @@ pub(crate) fn now() -> MonotonicTime {
     let time = clock_gettime(CLOCK);
     let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     MonotonicTime::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+/// The second of this machine's wall clock. Only for what is told to people: it may step, and differ from the database's.
+pub(crate) fn wall_second() -> i64 {
+    clock_gettime(ClockId::Realtime).tv_sec
 }

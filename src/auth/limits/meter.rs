@@ -165,7 +165,7 @@ impl Meter {
             let (name, period) = (limit.name.clone(), limit.window.period());
             let ends = OffsetDateTime::from_unix_timestamp(slice.window_ends()).ok()?;
             let amount = slice.give_back();
-            (amount > 0).then(|| SliceReturn { holder: self.holder, name, period, ends, amount })
+            (amount > 0).then_some(SliceReturn { holder: self.holder, name, period, ends, amount })
         });
         parts.collect()
     }
@@ -287,10 +287,6 @@ impl Slices<'_> {
     }
 }
 
-fn wall_second() -> i64 {
-    OffsetDateTime::now_utc().unix_timestamp()
-}
-
 impl LimitReadings for Meter {
     fn visit(&self, visitor: &mut dyn FnMut(LimitState<'_>)) {
         let now = clock::now();
@@ -298,7 +294,7 @@ impl LimitReadings for Meter {
         let mut read = [(0, Duration::ZERO); 2 * LIMITS_MAX];
         let locked = self.lock();
         for ((limit, slice), read) in self.limits.as_slice().iter().zip(&*locked.slices).zip(&mut read) {
-            *read = slice.remaining(limit, now, wall_second);
+            *read = slice.remaining(limit, now, clock::wall_second);
         }
         // Not locked while the visitor works.
         drop(locked);
