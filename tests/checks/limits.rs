@@ -171,8 +171,8 @@ async fn without_the_database_the_slice_in_hand_is_used_and_then_on_outage_decid
     assert_granted(&world.check(&refusing).await);
     assert_granted(&world.check(&admitting).await);
     world.limits.set_down(true);
-    // 1/128 of the limit was in hand.
-    for _ in 1..781 {
+    // 1/1024 of the limit was in hand.
+    for _ in 1..97 {
         assert_granted(&world.check(&refusing).await);
     }
     let outcome = world.check(&refusing).await;
@@ -223,7 +223,7 @@ async fn a_changed_row_keeps_what_is_in_hand_of_limits_that_stay() {
     assert_granted(&world.check(&key).await);
     let asked = world.limits.requests();
     let two =
-        r#"[{"name": "lots", "limit": 100000, "window": "month"}, {"name": "more", "limit": 9000, "window": "day"}]"#;
+        r#"[{"name": "lots", "limit": 100000, "window": "month"}, {"name": "more", "limit": 900000, "window": "day"}]"#;
     for limits in [LOTS_A_MONTH, two, two] {
         let limits = keyward::domain::limits::Limits::from_stored(limits).expect("limits");
         world.change(&key, |record| record.limits = limits).await;
