@@ -5,9 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use sqlx::{PgConnection, postgres::types::PgInterval};
 use tokio::time::Instant;
 
 use crate::domain::coherence::{LONGEST_LEASE, Notification};
+
+/// For how long earlier versions may run beside this one: a week, for a rolling update.
+const RUN_BESIDE: PgInterval = PgInterval { months: 0, days: 7, microseconds: 0 };
 
 /// Whether there may be replicas of versions that listen only to the channels of the whole database. Some of them hear
 /// heartbeats alone, and no pulses.
@@ -43,4 +47,17 @@ impl Older {
             *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
     }
+}
+
+/// Whether no replica of a version before this migration runs any more: [`RUN_BESIDE`] after it, and at once in a
+/// database that began with it.
+pub(super) async fn none_is_from_before(migration: i64, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // The table of sqlx, which is not there when queries are checked.
+    let query = sqlx::query_scalar::<_, bool>(
+        "SELECT coalesce(max(installed_on) FILTER (WHERE version = $1)
+                         - min(installed_on) FILTER (WHERE version = 1) < interval '1 hour', false)
+                OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
+         FROM _sqlx_migrations",
+    );
+    query.bind(migration).bind(RUN_BESIDE).fetch_one(connection).await
 }

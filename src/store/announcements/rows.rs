@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgConnection, postgres::types::PgInterval};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Announcer, longest_lease};
+use super::{Announcer, longest_lease, older::none_is_from_before};
 use crate::{
     domain::{
         coherence::{ChangeId, Heartbeat, Holders, Notification, ReplicaId},
@@ -27,9 +27,6 @@ const PULSES_SINCE: i64 = 16;
 
 /// The migration with which the schema's own channels began. Replicas of versions before it don't listen to them.
 const CHANNELS_SINCE: i64 = 17;
-
-/// For how long versions before those may run beside this one: a week, for a rolling update.
-const RUN_BESIDE: PgInterval = PgInterval { months: 0, days: 7, microseconds: 0 };
 
 /// How many heartbeats apart the rows of replicas that are gone are looked for: at least the longest lease, and some
 /// minutes usually.
@@ -329,19 +326,6 @@ async fn rewrite_acknowledged(
         changes,
     );
     Ok(query.execute(connection).await?.rows_affected() > 0)
-}
-
-/// Whether no replica of a version before this migration runs any more: [`RUN_BESIDE`] after it, and at once in a
-/// database that began with it.
-async fn none_is_from_before(migration: i64, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    // The table of sqlx, which is not there when queries are checked.
-    let query = sqlx::query_scalar::<_, bool>(
-        "SELECT coalesce(max(installed_on) FILTER (WHERE version = $1)
-                         - min(installed_on) FILTER (WHERE version = 1) < interval '1 hour', false)
-                OR coalesce(max(installed_on) FILTER (WHERE version = $1) < now() - $2::interval, false)
-         FROM _sqlx_migrations",
-    );
-    query.bind(migration).bind(RUN_BESIDE).fetch_one(connection).await
 }
 
 fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
