@@ -110,8 +110,7 @@ async fn a_graceful_stop_returns_what_was_taken_of_limits() {
     let (database, mut replicas) = three_replicas(&[]).await;
     let rows = database.superuser_pool().await;
     let key = Person::named("alice").makes_a_key(&replicas[0]).await;
-    let limits =
-        r#"[{"name": "hour", "limit": 100000, "window": "1h"}, {"name": "month", "limit": 900000, "window": "month"}]"#;
+    let limits = r#"[{"name": "days", "limit": 100000, "window": "31d"}, {"name": "month", "limit": 900000, "window": "month"}]"#;
     limit_key(&rows, &key, limits).await;
     for _ in 0..50 {
         for replica in &replicas {
