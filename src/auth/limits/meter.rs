@@ -158,6 +158,11 @@ impl Meter {
         self.changed.notify_waiters();
     }
 
+    /// Whether an answer about a limit may still come.
+    pub(super) fn is_asking(&self) -> bool {
+        self.lock().slices.iter().any(Slice::is_asking)
+    }
+
     /// Takes away all that is in hand of limits.
     pub(super) fn give_back(&self) -> Vec<SliceReturn> {
         let mut locked = self.lock();

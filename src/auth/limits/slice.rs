@@ -247,6 +247,11 @@ impl Slice {
         }
     }
 
+    /// Whether an answer may still come, with more.
+    pub fn is_asking(&self) -> bool {
+        self.stage != Stage::Idle
+    }
+
     /// Takes away what is in hand, so that it can be given back.
     pub fn give_back(&mut self) -> u64 {
         std::mem::take(&mut self.left)

@@ -98,15 +98,25 @@ impl Teller {
         tokio::join!(self.give_back_limits(), self.give_back_credits());
     }
 
-    /// Tries once: if nobody knows whether a part was given back, giving it back again might be once too often.
+    /// Tries once for each part: if nobody knows whether it was given back, giving it back again might be once too often.
+    /// Waits for the answers that are under way, which may bring more.
     async fn give_back_limits(&self) {
-        let parts: Vec<_> = self.limits.in_use().iter().flat_map(|meter| meter.give_back()).collect();
-        for batch in parts.chunks(RETURNED_TOGETHER) {
-            if let Err(error) = self.store.return_slices(batch).await {
-                tracing::warn!(%error, "could not give back all parts of limits in hand; they count as used");
+        loop {
+            let meters = self.limits.in_use();
+            // Looked at first: what an answer brings after that is given back the next time.
+            let is_asking = meters.iter().any(|meter| meter.is_asking());
+            let parts: Vec<_> = meters.iter().flat_map(|meter| meter.give_back()).collect();
+            for batch in parts.chunks(RETURNED_TOGETHER) {
+                if let Err(error) = self.store.return_slices(batch).await {
+                    tracing::warn!(%error, "could not give back all parts of limits in hand; they count as used");
+                    return;
+                }
+                batch.iter().for_each(|_| self.counts.count_grant(Grant::Returned));
+            }
+            if !is_asking {
                 return;
             }
-            batch.iter().for_each(|_| self.counts.count_grant(Grant::Returned));
+            tokio::time::sleep(SHORTLY).await;
         }
     }
 
