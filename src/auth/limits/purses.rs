@@ -61,6 +61,11 @@ impl Purses {
         begun
     }
 
+    /// Whether there is no purse.
+    pub(super) fn are_none(&self) -> bool {
+        (0..PARTS).all(|part| self.part(part).is_empty())
+    }
+
     /// Whether all is settled.
     pub(super) fn are_settled(&self) -> bool {
         (0..PARTS).all(|part| self.part(part).values().all(|purse| purse.lock().is_settled()))

@@ -81,9 +81,13 @@ impl Counter {
 }
 
 impl Teller {
-    /// Gives back what nobody has used for a while, for ever.
+    /// Gives back what nobody has used for a while, for ever. Sleeps through a whole round if there is none.
     pub async fn give_back_idle(self: Arc<Self>) {
         loop {
+            if self.purses.are_none() {
+                tokio::time::sleep(ROUND).await;
+                continue;
+            }
             for part in 0..PARTS {
                 tokio::time::sleep(ROUND / PARTS as u32).await;
                 for batch in self.purses.begin_returns(part, clock::now(), false).chunks(BATCH_MAX) {

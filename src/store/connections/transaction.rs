@@ -85,7 +85,7 @@ impl Way {
     /// The options of connections.
     pub(super) fn options(&self, options: PgConnectOptions) -> PgConnectOptions {
         match self {
-            Self::Own(purpose) => options.options(purpose.settings().iter().copied()),
+            Self::Own(purpose) => options.options([purpose.settings(), purpose.lasting_settings()].concat()),
             Self::Lent(_) => options,
         }
     }
