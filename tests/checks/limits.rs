@@ -217,6 +217,23 @@ async fn a_new_window_begins_with_the_whole_limit() {
 }
 
 #[tokio::test]
+async fn at_a_stop_what_an_answer_under_way_brings_is_given_back_too() {
+    let world = World::start(Plan { max_limit_wait: SOON, ..Plan::default() }).await;
+    let key = world.limited_key(LOTS_A_MONTH, "[]").await;
+    world.limits.answers.close();
+    let outcome = world.check(&key).await;
+    assert!(matches!(outcome, Err(Undecided::Limits)), "{outcome:?}");
+    assert!(world.limits.taken() > 0, "nothing is under way");
+    let teller = Arc::clone(world.checker.teller());
+    let mut giving_back = tokio::spawn(async move { teller.give_back_all().await });
+    let ends = tokio::time::timeout(SOON, &mut giving_back).await;
+    assert!(ends.is_err(), "the answer has not come yet");
+    world.limits.answers.open();
+    giving_back.await.expect("no panic");
+    assert_eq!(world.limits.taken(), 0);
+}
+
+#[tokio::test]
 async fn a_changed_row_keeps_what_is_in_hand_of_limits_that_stay() {
     let world = World::usual().await;
     let key = world.limited_key(LOTS_A_MONTH, "[]").await;

@@ -32,6 +32,11 @@ impl LimitTable {
         }
     }
 
+    /// How much was taken in the windows that are counted now, of all limits together.
+    pub fn taken(&self) -> u64 {
+        self.0.values().map(|counter| counter.taken).sum()
+    }
+
     /// Decides on a request while the database's clock shows `at`.
     pub fn take(&mut self, request: &SliceRequest, at: OffsetDateTime) -> SliceGrant {
         let span = window(request.period).span_at(at.unix_timestamp());

@@ -57,6 +57,11 @@ impl FakeLimits {
         self.statements.load(Ordering::SeqCst)
     }
 
+    /// How much is taken of all limits together.
+    pub fn taken(&self) -> u64 {
+        lock(&self.table).taken()
+    }
+
     /// Gives a holder so many credits.
     pub fn set_credits(&self, holder: Holder, remaining: u64) {
         lock(&self.credits).set(holder, remaining);
