@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::json;
 use test_support::{
@@ -18,6 +19,8 @@ use crate::process::{busyness, memory_kib};
 /// The largest file that is served: 1.4 MB.
 const FILE: &str = "/docs/swagger-ui-bundle.js";
 const CONNECTIONS: usize = 200;
+/// How many of them are filled at once.
+const AT_ONCE: usize = 20;
 /// What docs/configuration.md says that a connection takes at most, in KiB.
 const CONNECTION_KIB: u64 = 56;
 
@@ -73,12 +76,13 @@ async fn answers_that_nobody_reads_take_little_memory() {
             let before = place.memory_kib();
             // With the largest heads that need none of the budget.
             let request = format!("{}x: {}\r\n\r\n", head("GET", FILE), "x".repeat(7_900));
-            let mut silent = Vec::new();
-            for _ in 0..CONNECTIONS {
+            let request = request.repeat(requests);
+            let silent = stream::iter(0..CONNECTIONS).map(async |_| {
                 let mut connection = place.connection(by_socket).await;
-                connection.send_as_far_as_it_goes(request.repeat(requests).as_bytes()).await;
-                silent.push(connection);
-            }
+                connection.send_as_far_as_it_goes(request.as_bytes()).await;
+                connection
+            });
+            let _silent: Vec<_> = silent.buffer_unordered(AT_ONCE).collect().await;
             // All of them are being answered when somebody behind them has been.
             warm.send(get("/healthz")).await;
             assert_eq!(warm.answer().await.status, 200);
