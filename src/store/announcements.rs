@@ -132,7 +132,8 @@ pub(super) async fn longest_lease(store: &Store) -> Duration {
         let trouble = Trouble::default();
         loop {
             let work = async {
-                let mut read = store.requests.tentative().await?;
+                // Whoever waits for it goes when the acknowledgements arrive first. The connection stays.
+                let mut read = store.requests.acquire().await?;
                 let query = sqlx::query_scalar!("SELECT longest_lease_ms FROM coherence");
                 let millis = query.fetch_one(&mut *read).await?;
                 read.prove().await?;

@@ -1,5 +1,7 @@
 //! Revocation: true everywhere when it returns.
 
+use std::collections::HashSet;
+
 use reqwest::{Method, Response};
 use serde_json::Value;
 use test_support::{
@@ -42,6 +44,27 @@ async fn the_answer_says_how_many_replicas_confirmed_and_how_long_it_took() {
     assert_eq!(body["replicasConfirmed"], 1);
     assert_eq!(body["replicasExpired"], 0);
     assert!(body["tookMs"].is_f64(), "{body}");
+}
+
+#[tokio::test]
+async fn a_change_costs_no_connection() {
+    let replica = replica().await;
+    let alice = Person::named("alice");
+    let pool = replica.database().superuser_pool().await;
+    let connections = async || -> HashSet<i32> {
+        let query =
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'keyward/%'";
+        sqlx::query_scalar(query).fetch_all(&pool).await.expect("pids").into_iter().collect()
+    };
+    // One change at a time needs one.
+    alice.makes_a_key(&replica).await;
+    let before = connections().await;
+    for _ in 0..20 {
+        let key = alice.makes_a_key(&replica).await;
+        assert_eq!(revoked_by(&alice, &key, &replica).await.status(), 200);
+    }
+    let after = connections().await;
+    assert!(before.is_subset(&after), "of {before:?}, {after:?} are left");
 }
 
 #[tokio::test]
