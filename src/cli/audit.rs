@@ -75,7 +75,7 @@ struct List {
     /// Only what was done before then.
     #[arg(long, value_name = "INSTANT", value_parser = values::past)]
     to: Option<OffsetDateTime>,
-    /// At most so many.
+    /// The maximum number of events to list.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// In which form.

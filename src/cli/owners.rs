@@ -46,7 +46,7 @@ Examples:
   keyward owners list --plan free
   keyward owners list --state disabled --json | jq -r '.[].owner.id'")]
     List(List),
-    /// Show how an owner stands.
+    /// Show an owner's state, plan and number of keys.
     #[command(after_help = "\
 Examples:
   keyward owners show AGFsaWNl
@@ -64,7 +64,7 @@ Examples:
   keyward owners disable AGFsaWNl
   keyward owners disable --subject alice --reason 'does not pay'")]
     Disable(Switch),
-    /// Accept the keys of an owner again, but for those that are disabled themselves. Returns when every replica goes by it.
+    /// Accept the keys of an owner again, but for those that are disabled themselves. Returns when every replica applies it.
     #[command(after_help = "\
 Examples:
   keyward owners enable AGFsaWNl
@@ -80,13 +80,13 @@ struct List {
     /// Only owners with this in their subject or issuer.
     #[arg(long, value_name = "TEXT")]
     search: Option<SearchText>,
-    /// Only owners who stand so.
+    /// Only owners in this state.
     #[arg(long)]
     state: Option<State>,
     /// Only owners on this plan.
     #[arg(long, value_name = "NAME")]
     plan: Option<PlanName>,
-    /// At most so many.
+    /// The maximum number of owners to list.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print JSON: a list of owners as the API has them.

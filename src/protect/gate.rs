@@ -25,7 +25,7 @@ use crate::{
         denial::{Denial, TokenFault},
         limits::{Allowance, Spending},
         policy::Shown,
-        principal::{Principal, TokenIdentity},
+        principal::Principal,
         verdict::Verdict,
     },
     telemetry::metrics::counting::Counters,
@@ -43,7 +43,8 @@ pub(crate) struct Gate {
     pub(crate) proxies: TrustedProxies,
     /// Bounds the log of refusals.
     pub(crate) refusals: BoundedLog,
-    /// Bounds the log of requests that exceeded a limit. Separate, for the same reason.
+    /// Bounds the log of requests that exceeded a limit. Separate from `refusals`, so that a flood over a limit does not hide
+    /// other refusals.
     pub(crate) limited: BoundedLog,
     /// Whether responses have the older headers about limits, too.
     pub(crate) legacy_headers: LegacyHeaders,
@@ -99,9 +100,10 @@ impl Gate {
         self.check_for(presented, request, Spending::default(), |_| None)
     }
 
-    /// Checks a credential, or its absence. Every entry point uses this function. `spending`: what the request uses of a key's
-    /// limits. `demand` returns what a valid credential
-    /// lacks: it is asked before anything is taken from a key's limits, so that a refusal costs nothing.
+    /// Checks a credential, or its absence. Every check of a request's own credential uses this function; verification and
+    /// introspection look at the keys in a request's body by [`KeyChecker::examine`]. `spending`: what the request uses of a
+    /// key's limits. `demand` returns what a valid credential lacks: it is asked before anything is taken from a key's limits,
+    /// so that a refusal costs nothing.
     pub(crate) fn check_for<'a>(
         &'a self,
         presented: Result<Presented<'a>, Denial>,
@@ -290,20 +292,6 @@ impl Gate {
     pub(crate) fn author(&self, request: &HttpRequest, actor: Actor) -> Author {
         let address = self.proxies.client_address(request);
         Author { actor, address, request_id: self.host.request_id(request), handed_over_by: None }
-    }
-
-    /// Disables the owner, because their token states that they are disabled. The bearer is refused in any case; if
-    /// this fails, it is retried when such a token is presented again.
-    pub(crate) async fn stop_owner(&self, identity: &TokenIdentity, request: &HttpRequest) {
-        let actor = Actor::Token { issuer: identity.owner.issuer.clone(), subject: identity.subject.clone() };
-        let author = self.author(request, actor);
-        let longest_life = self.tokens.verifier().lives().longest(&identity.owner.issuer).unwrap_or_default();
-        let now = OffsetDateTime::now_utc();
-        if let Err(error) = self.lifecycle.stop_owner(identity, longest_life, author, now).await {
-            self.log_outage(request, &mut |suppressed| {
-                tracing::error!(%error, suppressed, "could not stop the keys of a disabled owner");
-            });
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The check in front of actix-web handlers: Keyward's own, and those of applications that use the library.
 //!
 //! - `gate`: decides on a request and logs refusals
+//! - `owner_claims`: what a token says about its owner beyond the request
 //! - `handle` ([`Keyward`]): the gate as applications hold it
 //! - `middleware` ([`Protect`]): the check in front of handlers; `rules`: its requirements
 //! - `extract`: the caller of a request as a handler's argument
@@ -21,6 +22,7 @@ mod handle;
 mod host;
 mod limit_headers;
 mod middleware;
+mod owner_claims;
 mod refused;
 mod rules;
 

@@ -113,6 +113,19 @@ async fn an_organisation_is_told_as_a_tenant_and_not_as_a_subject() {
     }
 }
 
+/// The issuer's word counts whoever brings it.
+#[tokio::test]
+async fn the_token_of_a_disabled_owner_is_inactive_and_ends_the_owners_keys() {
+    let replica = replica_with(&[("KEYWARD__JWT__DISABLED_CLAIM", "suspended")]).await;
+    let key = Person::named("alice").creates(&replica, json!({})).await;
+    assert_eq!(key.status(&replica).await, 200);
+    let mut suspended = claims("alice");
+    suspended["suspended"] = json!(true);
+    let token = Person::with_claims(&suspended).token;
+    assert_eq!(introspects(&replica, &token).await, json!({ "active": false }));
+    assert_eq!(key.status(&replica).await, 401);
+}
+
 #[tokio::test]
 async fn whatever_is_not_good_is_inactive_and_nothing_else_is_told() {
     let (replica, alice) = (shared_replica().await, Person::named("alice"));

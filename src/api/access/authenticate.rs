@@ -8,7 +8,6 @@ use actix_web::{
     middleware::Next,
     web::Bytes,
 };
-use time::OffsetDateTime;
 
 use super::{
     caller::{Administrator, UnknownPlan},
@@ -16,18 +15,16 @@ use super::{
 };
 use crate::api::{
     endpoint::Access,
-    services::{Services, answered, services, unavailable},
+    services::{answered, services, unavailable},
     wire::{
         failure::{CredentialKind, Reason},
-        owner_id,
         request::form::Members,
     },
 };
 use crate::{
-    auth::{Undecided, lifecycle::ClaimedPlan},
+    auth::Undecided,
     domain::{
         denial::Denial,
-        escape::escaped,
         limits::Spending,
         policy::Shown,
         principal::Principal,
@@ -72,23 +69,8 @@ pub(crate) async fn require(
 /// the owner may have is not known.
 async fn follow_plan(principal: &Principal, request: &HttpRequest) -> Result<(), Reason> {
     let Some(identity) = principal.token().filter(|identity| identity.plan.is_some()) else { return Ok(()) };
-    let Services { gate, lifecycle, .. } = services(request);
-    let author = gate.author(request, principal.actor());
-    let followed = lifecycle.follow_plan(identity, author, OffsetDateTime::now_utc()).await;
-    if let ClaimedPlan::Unknown(plan) = followed.map_err(unavailable(request, "put an owner on the plan in a token"))? {
-        gate.log_outage(request, &mut |suppressed| {
-            let issuer = escaped(&identity.owner.issuer);
-            let owner = owner_id::write(&identity.owner);
-            let plan = escaped(&plan);
-            tracing::error!(
-                plan,
-                issuer,
-                owner,
-                suppressed,
-                "a token names a plan that does not exist: its owner can't create or widen keys until you create it \
-                 (keyward plans set), assign another one (keyward owners plan), or correct the claim"
-            );
-        });
+    let followed = services(request).gate.follow_plan(identity, principal.actor(), request).await;
+    if let Some(plan) = followed.map_err(unavailable(request, "put an owner on the plan in a token"))? {
         request.extensions_mut().insert(UnknownPlan(plan));
     }
     Ok(())

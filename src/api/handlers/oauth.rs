@@ -35,7 +35,7 @@ use crate::{
         secret::SecretString,
         verdict::Verdict,
     },
-    protect::credentials,
+    protect::credentials::{self, Presented},
     server::Refusal,
 };
 
@@ -86,13 +86,14 @@ pub(crate) struct Introspection {
 /// `POST /v1/introspect`
 pub(crate) async fn introspect(request: HttpRequest, services: Data<Services>, body: Bytes) -> Answer {
     let form = Form::read(&request, &body)?;
-    let found = introspection(&services, &form, now()).await;
+    let found = introspection(&request, &services, &form, now()).await;
     let found = found.map_err(unavailable(&request, "decide on a token"))?;
     Ok(HttpResponse::Ok().json(found.unwrap_or_default()))
 }
 
 /// The introspection of an active token; `None` for any other.
 async fn introspection(
+    request: &HttpRequest,
     services: &Services,
     form: &Form,
     now: OffsetDateTime,
@@ -113,7 +114,7 @@ async fn introspection(
         gate.count_denial(gate.keys.refuse(denial, way));
         return Ok(None);
     }
-    match gate.tokens.check(token, now).await? {
+    match gate.check(Ok(Presented::Token(token)), request).await? {
         Verdict::Granted(principal) => Ok(principal.token().map(|identity| {
             let kind = services.gate.tokens.verifier().owner_kind(&identity.owner.issuer);
             Introspection::of_token(identity, kind)
@@ -180,14 +181,15 @@ pub(crate) async fn revoke(request: HttpRequest, services: Data<Services>, calle
         let caller = Caller { reach: Reach::Own(key.record.owner.clone()), ..caller };
         let revoked = services.lifecycle.revoke(key.record.id, None, caller, now()).await.map_err(fail)??;
         log_change(&request, &revoked, "revoke a key");
-    } else if is_token(&services, &form).await.map_err(fail)? {
+    } else if is_token(&request, &services, &form).await.map_err(fail)? {
         return Err(Reason::UnsupportedTokenType);
     }
     Ok(HttpResponse::Ok().finish())
 }
 
-async fn is_token(services: &Services, form: &Form) -> Result<bool, Undecided> {
-    let verdict = services.gate.tokens.check(form.token.expose().as_bytes(), now()).await?;
+async fn is_token(request: &HttpRequest, services: &Services, form: &Form) -> Result<bool, Undecided> {
+    let token = Presented::Token(form.token.expose().as_bytes());
+    let verdict = services.gate.check(Ok(token), request).await?;
     Ok(matches!(verdict, Verdict::Granted(_)))
 }
 

@@ -19,7 +19,8 @@ use crate::cli::shared::{Desk, Misuse, OwnerOptions, PAGE, now, output::print, p
 /// List keys, newest first.
 #[derive(clap::Args)]
 #[command(after_help = "\
-INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: so long ago, and for --expiring-before from now on.
+INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: that long before now, and for --expiring-before
+that long after now.
 
 Examples:
   keyward keys list
@@ -31,7 +32,7 @@ Examples:
 pub(super) struct List {
     #[command(flatten)]
     owner: OwnerOptions,
-    /// Only keys that stand so; several with commas between.
+    /// Only keys in this state; separate several by commas.
     #[arg(long, value_parser = values::state(), value_delimiter = ',')]
     state: Vec<KeyState>,
     /// Only keys of this environment.
@@ -73,7 +74,7 @@ pub(super) struct List {
     /// By what, with a minus before it for the last first. Keys of all owners: createdAt alone.
     #[arg(long, value_name = "FIELD", value_parser = values::order(), allow_hyphen_values = true, default_value = "-createdAt")]
     sort: KeyOrder,
-    /// At most so many.
+    /// The maximum number of keys to list.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print JSON: a list of keys as the API has them.

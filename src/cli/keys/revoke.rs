@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use super::{listed, show::print_key};
 use crate::cli::shared::{Desk, Misuse, OwnerOptions, granted, now, operator, output::print_line, print_json, values};
 
-/// End a key, whoever owns it, or many. Returns when no replica accepts them any more.
+/// Revoke a key, whoever owns it, or many. Returns when no replica accepts them any more.
 ///
 /// After a restore of the database, keys that were revoked since the backup work again: revoke them with what an export of the
 /// audit says, or a list. Keys that are revoked already, and those that the database has not got, are counted and left alone.
@@ -40,7 +40,7 @@ pub(super) struct Revoke {
     /// `keyward audit list` prints them as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["id", "ids_file"])]
     from_audit: Option<PathBuf>,
-    /// Revoke each key of this list: one id a line; what follows a # is for people.
+    /// Revoke each key of this list: one id a line; text after a # is a comment.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "id")]
     ids_file: Option<PathBuf>,
     /// Why, for the owner and for later.
@@ -100,11 +100,12 @@ impl Revoke {
     }
 }
 
-/// End all keys that meet every condition. Returns when no replica accepts one of them any more.
+/// Revoke all keys that meet every condition. Returns when no replica accepts one of them any more.
 #[derive(clap::Args)]
 #[command(after_help = "\
 At least one condition is needed. `keyward keys list` with the same conditions shows which keys these are.
-INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: so long ago, and for --expiring-before from now on.
+INSTANT is a time such as 2030-01-31T12:00:00Z, or a span such as 90d: that long before now, and for --expiring-before
+that long after now.
 
 Examples:
   keyward keys revoke-many --subject alice --reason 'left the company'
@@ -114,7 +115,7 @@ Examples:
 pub(super) struct RevokeMany {
     #[command(flatten)]
     owner: OwnerOptions,
-    /// Keys that stand so; several with commas between.
+    /// Keys in this state; separate several by commas.
     #[arg(long, value_parser = values::living_state(), value_delimiter = ',')]
     state: Vec<KeyState>,
     /// Keys of this environment.

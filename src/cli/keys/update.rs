@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use super::{content::Content, show::print_key};
 use crate::cli::shared::{Desk, Misuse, credits::TopUpOptions, granted, now, operator, output::print_line};
 
-/// Change a key. What is not named stays as it is. Returns when every replica goes by it.
+/// Change a key. What is not named stays as it is. Returns when every replica applies it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 --scope, --allowed-ip and --limit replace all that there are. --metadata is merged into what is there (RFC 7396): a member
@@ -148,7 +148,7 @@ pub(super) struct Disable {
     reason: Option<ChangeReason>,
 }
 
-/// Switch a key on again, whoever has switched it off. Returns when every replica goes by it.
+/// Enable a key, whoever has disabled it. Returns when every replica applies it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

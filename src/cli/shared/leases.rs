@@ -20,7 +20,7 @@ pub(super) async fn wait(lease: Duration) {
         return; // No replica has ever run on this database.
     }
     let end = Instant::now() + lease;
-    let told = "until it is true for replicas that cannot be reached, too …";
+    let told = "in case a replica cannot be reached …";
     if !stderr().is_terminal() {
         tell_line(format_args!("Done. Waiting {} {told}", span(lease)));
         return sleep(lease).await;

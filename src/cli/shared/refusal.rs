@@ -23,7 +23,7 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
             anyhow!("the owner has {most} keys, the most that the plan {plan} allows")
         }
         Refusal::UnknownPlan(plan) => anyhow!("there is no plan {plan:?}"),
-        Refusal::DisabledByAdministrator => anyhow!("an administrator has switched {which} off"),
+        Refusal::DisabledByAdministrator => anyhow!("an administrator has disabled {which}"),
         Refusal::OwnerDisabled => {
             anyhow!("the owner is disabled: no key of theirs is made, or enabled, until the owner is enabled")
         }
@@ -40,7 +40,7 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
 
 fn violation(violation: &Violation) -> String {
     match violation {
-        Violation::NameRequired => "keys.require_name wants a name".to_owned(),
+        Violation::NameRequired => "keys.require_name requires a name".to_owned(),
         Violation::LifetimeTooLong { longest, plan } => {
             let who = plan.as_ref().map_or_else(|| "keys.max_lifetime".to_owned(), |plan| format!("the plan {plan}"));
             format!("{who} allows {} at most", span(*longest))

@@ -9,10 +9,7 @@ use askama::Template;
 use time::OffsetDateTime;
 
 use crate::{
-    auth::{
-        lifecycle::ClaimedPlan,
-        people::{Attempt, Begun, Callback, NotSignedIn, SignedIn},
-    },
+    auth::people::{Attempt, Begun, Callback, NotSignedIn, SignedIn},
     console::{
         access::{
             cookies::{ATTEMPT_LASTS, Kept},
@@ -124,11 +121,8 @@ pub(in crate::console) async fn finish(request: HttpRequest, console: Data<Conso
 /// Puts the owner on the plan that the token claims, as with every token that manages keys.
 async fn follow_plan(request: &HttpRequest, console: &Console, signed_in: &mut SignedIn) -> Result<(), Fault> {
     let Some(identity) = &signed_in.identity else { return Ok(()) };
-    let author = console.gate.author(request, signed_in.person.actor());
-    let followed = console.lifecycle.follow_plan(identity, author, OffsetDateTime::now_utc()).await;
-    if let ClaimedPlan::Unknown(plan) = followed.map_err(|error| Fault::outage(request, &error))? {
-        signed_in.person.unknown_plan = Some(plan);
-    }
+    let followed = console.gate.follow_plan(identity, signed_in.person.actor(), request).await;
+    signed_in.person.unknown_plan = followed.map_err(|error| Fault::outage(request, &error))?;
     Ok(())
 }
 

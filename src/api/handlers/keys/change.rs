@@ -74,8 +74,9 @@ pub(crate) async fn enable(
 async fn switch(request: &HttpRequest, caller: Caller, services: &Services, id: KeyId, to: Switch) -> Answer {
     let now = now();
     let conditions = conditions_of_change(request)?;
+    let what = if to.enabled { "enable a key" } else { "disable a key" };
     let changed = services.lifecycle.switch(id, to, conditions, caller, now).await;
-    let changed = done(request, changed, "switch a key")?;
+    let changed = done(request, changed, what)?;
     Ok(shown(services, &changed.key, now))
 }
 
