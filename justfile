@@ -40,6 +40,10 @@ pgbouncer:
 generated-client:
     scripts/generated-client.sh
 
+# The pictures of the dashboards anew, with data
+dashboards:
+    scripts/dashboards.sh
+
 # The container image
 image:
     docker build -t keyward:local .
