@@ -135,7 +135,7 @@ pub(crate) enum DatabaseState {
     /// The database answers, and commits as durably as it should. Never sent.
     #[serde(skip)]
     Ok,
-    /// The schema is older than this program.
+    /// The schema is older than this program, or new keys there have a pepper that this replica lacks.
     Outdated,
     /// The database does not answer, or is no longer the primary.
     Unavailable,

@@ -259,7 +259,12 @@ impl Keyward {
             address: None,
             host: &EmbeddedHost,
         };
-        let Composed { gate, membership, .. } = compose(store, sections).map_err(ConnectError::Setting)?;
+        let Composed { gate, membership, keyring, .. } =
+            compose(store.clone(), sections).map_err(ConnectError::Setting)?;
+        // After what else may be wrong with the settings: this is the first thing that is written.
+        let peppers = keyring.fingerprints();
+        let fit = store.claim_pepper(&peppers).await.map_err(OpenError::from)?;
+        fit.demand(&peppers)?;
         membership.begin().await;
         Ok(Self::with(gate, membership))
     }

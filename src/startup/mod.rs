@@ -4,6 +4,7 @@
 //! - `examination`: whether issuers can be reached, for `keyward doctor`
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
 //! - `metrics`: gathers what all parts count
+//! - `preparation`: what must be there before it serves; `peppers`: whether the peppers are those of the database's keys
 //! - `server`: a replica that serves Keyward's own routes (`RunningServer`); `listen`: its addresses
 //! - `socket`: the optional Unix socket; `stop`: how a replica stops
 
@@ -18,6 +19,10 @@ mod library;
 mod listen;
 #[cfg(feature = "server")]
 mod metrics;
+#[cfg(feature = "server")]
+mod peppers;
+#[cfg(feature = "server")]
+mod preparation;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]

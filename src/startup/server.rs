@@ -10,7 +10,6 @@ use std::{
 
 use actix_web::dev::Server as HttpServer;
 use anyhow::Context;
-use rand::RngExt;
 use tokio::signal::unix::Signal;
 use uuid::Uuid;
 
@@ -19,6 +18,8 @@ use super::{
     console::{self, Addresses, Shared},
     listen::{SideServer, address_for_operators, listen},
     metrics::{Samples, Sources},
+    peppers::Peppers,
+    preparation::prepare,
     socket::SocketFile,
     stop::{Stop, drain},
 };
@@ -34,17 +35,9 @@ use crate::{
     policy_file::{self, PolicyWatch},
     protect::{BoundedLog, ReplicaHandle, TrustedProxies},
     server::Listeners,
-    store::{OpenError, Schema, Store},
-    telemetry::{
-        outage::{Trouble, millis},
-        traces,
-    },
+    store::Store,
+    telemetry::{outage::millis, traces},
 };
-
-/// The pause between attempts to reach the database at startup; doubled up to the maximum. Up to half of it is
-/// subtracted at random, so that replicas that start together do not retry together.
-const PAUSE: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The time limit for sending the last spans.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -60,6 +53,7 @@ pub struct RunningServer {
     /// Where to put samples of the database, and how often; `None` without metrics.
     sampling: Option<(Arc<Samples>, Duration)>,
     readiness: Arc<Readiness>,
+    peppers: Arc<Peppers>,
     membership: Arc<Member>,
     settings: Server,
     store: Arc<Store>,
@@ -136,7 +130,8 @@ impl RunningServer {
             },
         )
         .map_err(anyhow::Error::from_boxed)?;
-        let readiness = Arc::new(Readiness::new(store.clone(), freshness));
+        let peppers = Arc::new(Peppers::new(store.clone(), keyring.fingerprints()));
+        let readiness = Arc::new(Readiness::new(peppers.clone(), freshness));
         let lifecycle = Arc::clone(&gate.lifecycle);
         let samples = metrics.enabled.then(Arc::<Samples>::default);
         let page_and_counts = samples.as_ref().map(|samples| {
@@ -203,6 +198,7 @@ impl RunningServer {
             collector,
             sampling: samples.map(|samples| (samples, metrics.sample_every)),
             readiness,
+            peppers,
             membership,
             settings,
             store,
@@ -218,7 +214,7 @@ impl RunningServer {
     /// # Errors
     /// If waiting can't help, for example with a wrong password; the message contains the remedy.
     pub async fn prepare(&mut self) -> anyhow::Result<()> {
-        let prepared = prepare(&self.store, &self.database, &self.audit, self.address);
+        let prepared = prepare(&self.store, &self.peppers, &self.database, &self.audit, self.address);
         let schema = tokio::select! {
             prepared = prepared => prepared?,
             ended = &mut self.server => return Err(ended_by_itself(ended)),
@@ -300,31 +296,6 @@ impl RunningServer {
 fn ended_by_itself(result: io::Result<()>) -> anyhow::Error {
     let cause = result.err().unwrap_or_else(|| io::Error::other("it ended without being told to"));
     anyhow::Error::new(cause).context("the HTTP server failed")
-}
-
-/// Tries until all is there, or something is wrong for good.
-async fn prepare(store: &Store, database: &Database, audit: &Audit, address: SocketAddr) -> Result<Schema, OpenError> {
-    let trouble = Trouble::default();
-    let mut pause = PAUSE;
-    loop {
-        match store.prepare(database, audit).await {
-            Err(error) if error.heals() => trouble.tell(&error, |repeated| {
-                tracing::warn!(
-                    %error,
-                    repeated,
-                    %address,
-                    "waiting for the database: alive, but not ready; trying again"
-                );
-            }),
-            Ok(schema) => {
-                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the database answers"));
-                return Ok(schema);
-            }
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
 }
 
 /// Starts to watch the policy file, if there is one.

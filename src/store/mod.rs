@@ -7,6 +7,7 @@ mod delivery;
 mod insight;
 mod ledger;
 mod limits;
+mod peppers;
 mod rights;
 mod rows;
 mod schema;
@@ -36,6 +37,7 @@ pub use self::{
     connections::{PoolState, opening::OpenError},
     delivery::Delivery,
     insight::{ConnectionLimit, Examination, HashCount, Sample, Statements},
+    peppers::PepperFit,
     schema::{Schema, how_to_grant},
 };
 use crate::{

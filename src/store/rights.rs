@@ -18,6 +18,7 @@ pub(super) async fn missing(connection: &mut PgConnection) -> Result<Option<Stri
                             ('SELECT INSERT UPDATE DELETE', 'usage_keys'),
                             ('SELECT INSERT UPDATE DELETE', 'credits credit_slices console_sessions console_hand_overs'),
                             ('SELECT UPDATE', 'coherence pulses'),
+                            ('SELECT INSERT UPDATE DELETE', 'key_pepper'),
                             ('SELECT INSERT', 'audit_events'),
                             ('USAGE', 'key_changes credit_versions'),
                             ('EXECUTE', 'forget_ended_keys keep_audit_months lock_owner token_record take_slices'),

@@ -11,11 +11,17 @@ const OWASP_PROFILE: &[(&str, &str)] = &[("KEYWARD__HASHING__PROFILE", "owasp")]
 
 /// What `keyward keys hashes` says, with the profile light.
 async fn counted(database: &TestDatabase) -> Value {
-    commands::json(&keyward(database, &["keys", "hashes", "--json"]).await.succeeded())
+    let mut rows = commands::json(&keyward(database, &["keys", "hashes", "--json"]).await.succeeded());
+    for row in rows.as_array_mut().expect("a list") {
+        // All keys have that of the tests.
+        let pepper = row.as_object_mut().expect("an object").remove("pepper").expect("a pepper");
+        assert!(pepper.as_str().is_some_and(|text| text.len() == 8), "{pepper}");
+    }
+    rows
 }
 
 fn row(parameters: &str, keys: u64, usable: u64, current: bool) -> Value {
-    json!({ "parameters": parameters, "keys": keys, "usable": usable, "current": current })
+    json!({ "parameters": parameters, "keys": keys, "usable": usable, "current": current, "pepper_place": 1 })
 }
 
 #[tokio::test]

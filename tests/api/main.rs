@@ -63,6 +63,7 @@ mod naughty_strings;
 mod numbers;
 mod oauth;
 mod openapi;
+mod other_pepper;
 mod outages;
 mod owners;
 mod owners_command;

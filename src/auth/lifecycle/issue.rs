@@ -175,6 +175,7 @@ impl KeyIssuer {
             fit: &fit,
             credits: credits.as_ref(),
             hash: &hash,
+            pepper: self.keyring.fingerprint(pepper),
             reach: &caller.reach,
             request,
             quota,

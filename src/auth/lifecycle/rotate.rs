@@ -130,7 +130,11 @@ impl KeyIssuer {
             Ok(replaced(old, new.clone(), grace_period, now))
         };
         let quota = Some(self.lifecycle.policy.quota());
-        let proof = SuccessorProof { hash: &hash, request: rotation.request.as_ref() };
+        let proof = SuccessorProof {
+            hash: &hash,
+            pepper: self.keyring.fingerprint(pepper),
+            request: rotation.request.as_ref(),
+        };
         let ChangedKey { key: old, propagated } =
             match self.lifecycle.change(rotation.id, caller, now, &decide, Some(proof), quota).await? {
                 Ok(changed) => changed,

@@ -50,7 +50,7 @@ impl Create {
         let now = now();
         let Some(owner) = owner.read(&desk.settings)? else { bail!("whose key it is to be is not said") };
         let order = order(owner, environment, content, now)?;
-        let issued = desk.issuer()?.issue(order, None, &operator(), now).await;
+        let issued = desk.issuer().await?.issue(order, None, &operator(), now).await;
         let Issued::Now(new) = granted("a new key", issued)? else { bail!("the key was made before") };
         let id = new.key.record.id;
         if json {

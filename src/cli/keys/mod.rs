@@ -1,13 +1,14 @@
 //! `keyward keys`: the management of keys directly on the database, so that the first key of a service can be created
 //! before anybody has a token.
 //!
-//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`, `hashes`: one file per command or pair of commands
+//! - `create`, `list`, `show`, `update`, `rotate`, `revoke`, `verify`, `hashes`, `forget_pepper`: one file per command or pair of commands
 //! - `content`: the options for the content of a key
 //! - `listed`: key ids from files
 //! - `table`: keys as tables
 
 mod content;
 mod create;
+mod forget_pepper;
 mod hashes;
 mod list;
 mod listed;
@@ -47,6 +48,7 @@ enum Command {
     RevokeMany(revoke::RevokeMany),
     Verify(verify::Verify),
     Hashes(hashes::Hashes),
+    ForgetPepper(forget_pepper::ForgetPepper),
 }
 
 /// Whether a new key was printed, which nothing can show again. The key exists in any case, so its id is told.
@@ -74,6 +76,7 @@ impl Keys {
                 Command::Revoke(revoke) => revoke.run(desk).await,
                 Command::RevokeMany(revoke) => revoke.run(desk).await,
                 Command::Hashes(hashes) => hashes.run(desk).await,
+                Command::ForgetPepper(forget) => forget.run(desk).await,
                 // With its own exit codes.
                 Command::Verify(verify) => return verify.run(desk).await,
             }

@@ -47,7 +47,7 @@ impl Rotate {
             preconditions: Preconditions::default(),
             request: None,
         };
-        let rotated = granted(id, desk.issuer()?.rotate(rotation, operator(), now).await)?;
+        let rotated = granted(id, desk.issuer().await?.rotate(rotation, operator(), now).await)?;
         let end = rotated.old.record.expires_at.filter(|_| rotated.old.record.revoked_at.is_none());
         // The secret comes first, so that it is not lost if the wait is interrupted.
         // Without an `Idempotency-Key`, a key is always made now.

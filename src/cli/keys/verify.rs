@@ -79,7 +79,7 @@ impl Verify {
             cost: None,
             tag: UsageTag::default(),
         };
-        let examined = checker(desk)?.examine(question.key.expose().as_bytes()).await;
+        let examined = checker(desk).await?.examine(question.key.expose().as_bytes()).await;
         let examined = examined.context("it cannot be said whether the key is good")?;
         let verification = Verification::preview(&examined, &question, self.explain, now());
         if self.json {
@@ -100,8 +100,9 @@ fn judgement(verification: &Verification) -> String {
 }
 
 /// A check like that of a replica with an empty cache. No task writes the recorded uses.
-fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
+async fn checker(desk: &Desk) -> anyhow::Result<KeyChecker> {
     let keys = desk.settings.keys()?;
+    desk.demand_pepper(&keys).await?;
     Ok(KeyChecker::new(
         Arc::new(Keyring::new(keys.prefix, &keys.peppers)?),
         CheckStores { keys: desk.keys(), limits: desk.store.clone() },

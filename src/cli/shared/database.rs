@@ -7,9 +7,9 @@ use keyward::{
         keys::hasher::Hasher,
         lifecycle::{Caller, ClaimsFollowed, KeyIssuer, Lifecycle, OwnersStopped},
     },
-    config::{KeyPolicy, Settings, Sources},
+    config::{KeyPolicy, Keys, Settings, Sources},
     domain::{
-        api_key::Keyring,
+        api_key::{Keyring, Pepper, PepperFingerprint},
         audit::Author,
         ledger::Reach,
         ports::{keys::KeyStore, ledger::KeyLedger, plans::PlanStore},
@@ -83,15 +83,23 @@ impl Desk {
         self.dev
     }
 
-    /// Creates keys. Requires the peppers.
-    pub(in crate::cli) fn issuer(&self) -> anyhow::Result<Arc<KeyIssuer>> {
+    /// Creates keys. Requires the peppers, which must be those of the keys that there are.
+    pub(in crate::cli) async fn issuer(&self) -> anyhow::Result<Arc<KeyIssuer>> {
         let keys = self.settings.keys()?;
+        let peppers = fingerprints(&keys);
+        self.store.claim_pepper(&peppers).await?.demand(&peppers)?;
         Ok(Arc::new(KeyIssuer {
             lifecycle: self.lifecycle(keys.policy),
             keyring: Arc::new(Keyring::new(keys.prefix, &keys.peppers)?),
             hasher: Arc::new(Hasher::new(&self.settings.hashing()?)?),
             environment: keys.environment,
         }))
+    }
+
+    /// Requires that these settings have the pepper of the keys that there are: all others would look forged.
+    pub(in crate::cli) async fn demand_pepper(&self, keys: &Keys) -> anyhow::Result<()> {
+        let peppers = fingerprints(keys);
+        Ok(self.store.fits_peppers(&peppers).await?.demand(&peppers)?)
     }
 
     /// Reads the keys, for checks.
@@ -131,6 +139,11 @@ impl Desk {
     pub(in crate::cli) async fn wait_for_everybody(&self) {
         leases::wait(self.longest_lease().await).await;
     }
+}
+
+/// The peppers, as the database knows them.
+pub(in crate::cli) fn fingerprints(keys: &Keys) -> Vec<PepperFingerprint> {
+    keys.peppers.iter().map(Pepper::fingerprint).collect()
 }
 
 /// Whoever has access to the database may grant any scope.

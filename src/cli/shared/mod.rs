@@ -25,7 +25,7 @@ use keyward::domain::{escape::escaped_json, timestamp};
 use time::OffsetDateTime;
 
 pub(super) use self::{
-    database::{DatabaseOptions, Desk, operator},
+    database::{DatabaseOptions, Desk, fingerprints, operator},
     owner::{OwnerOptions, WhichOwner},
     refusal::granted,
 };

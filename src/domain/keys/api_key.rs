@@ -17,7 +17,7 @@ use std::{fmt, str::FromStr};
 
 use self::pepper::PepperKeys;
 pub use self::{
-    pepper::{Pepper, WeakPepper},
+    pepper::{Pepper, PepperFingerprint, WeakPepper},
     prefix_and_environment::{Environment, InvalidPrefix, Prefix, UnknownEnvironment},
 };
 use crate::domain::secret::SecretString;
@@ -273,6 +273,16 @@ impl Keyring {
     /// The sub-key for the hash of a key.
     pub fn hash_secret(&self, pepper: PepperIndex) -> &[u8; 32] {
         &self.peppers[pepper.0].hash
+    }
+
+    /// Which pepper that is, for the database.
+    pub fn fingerprint(&self, pepper: PepperIndex) -> PepperFingerprint {
+        self.peppers[pepper.0].fingerprint
+    }
+
+    /// The fingerprints of all peppers, in their order: new keys are made with the first.
+    pub fn fingerprints(&self) -> Vec<PepperFingerprint> {
+        self.peppers.iter().map(|keys| keys.fingerprint).collect()
     }
 
     /// Seals data that clients send back to us: the first 64 bits of a keyed hash.

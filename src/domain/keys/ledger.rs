@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::domain::{
-    api_key::{Environment, KeyId},
+    api_key::{Environment, KeyId, PepperFingerprint},
     audit::{Action, Author},
     coherence::Mark,
     key_record::ManagedKey,
@@ -148,6 +148,8 @@ pub struct Insertion<'a> {
     pub credits: Option<&'a CreditsChange>,
     /// The hash of its secret.
     pub hash: &'a StoredHash,
+    /// The pepper of the key and of its hash.
+    pub pepper: PepperFingerprint,
     /// The caller's reach.
     pub reach: &'a Reach,
     /// The idempotent request, if repeating it must not create another key.
@@ -236,6 +238,8 @@ pub struct Change<'a> {
 pub struct SuccessorProof<'a> {
     /// The hash of its secret.
     pub hash: &'a StoredHash,
+    /// The pepper of the key and of its hash.
+    pub pepper: PepperFingerprint,
     /// The idempotent request, if repeating it must not create another successor.
     pub request: Option<&'a IdempotentRequest>,
 }

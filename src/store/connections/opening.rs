@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use super::failure::ConnectFailure;
-use crate::{config::InvalidDatabaseUrl, telemetry::outage::Trouble};
+use crate::{config::InvalidDatabaseUrl, domain::ports::StoreError, telemetry::outage::Trouble};
 
 /// The store could not be opened or prepared.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,19 @@ pub enum OpenError {
     /// The database was not reached within `database.connect_timeout`.
     #[error("the database could not be reached within {0:?} (database.connect_timeout). {1}")]
     Unreachable(Duration, String),
+    /// New keys are made with a pepper that is not configured.
+    #[error(
+        "keys.peppers does not have the pepper that new keys in this database are made with: all of them would be refused. Its \
+         fingerprint is {expected}, and those of keys.peppers are: {configured}. Configure the pepper that the other replicas \
+         have, or that you have backed up, also if another one is to replace it (docs/pepper.md). If it is lost, and with it \
+         its keys, run `keyward keys forget-pepper {expected}`"
+    )]
+    OtherPepper {
+        /// Its fingerprint.
+        expected: String,
+        /// Those of the configured peppers.
+        configured: String,
+    },
     /// The schema is older than this program.
     #[error("the database's schema is older than this program: it has migration {found}, {needed} is needed")]
     OldSchema {
@@ -46,8 +59,15 @@ impl OpenError {
         match self {
             Self::Failed { heals, .. } => *heals,
             Self::Unreachable(..) | Self::OldSchema { .. } => true,
-            Self::Address { .. } | Self::Settings(..) => false,
+            Self::Address { .. } | Self::Settings(..) | Self::OtherPepper { .. } => false,
         }
+    }
+}
+
+/// The database answered before, so it will again.
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed { what: error.to_string(), heals: true }
     }
 }
 

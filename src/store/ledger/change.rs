@@ -67,7 +67,7 @@ impl Store {
             return Ok(Outcome::Refused(Refusal::OtherRequest));
         }
         if let (Some(successor), Some(proof)) = (&successor, change.successor) {
-            write_key(transaction, successor, proof.hash).await?;
+            write_key(transaction, successor, proof.hash, proof.pepper).await?;
             if let Some(request) = proof.request
                 && !remember(transaction, request, Some(successor.record.id), change.at).await?
             {

@@ -12,7 +12,7 @@ use super::{
     plans::plan_of,
 };
 use crate::domain::{
-    api_key::KeyId,
+    api_key::{KeyId, PepperFingerprint},
     audit::{Action, Author},
     key_record::ManagedKey,
     ledger::{Event, IdempotentRequest, Inserted, Insertion, Quota, Refusal},
@@ -49,7 +49,7 @@ impl Store {
         if let Some(change) = insertion.credits {
             credits::change_of_key(transaction, &mut key, change).await?;
         }
-        write_key(transaction, &key, insertion.hash).await?;
+        write_key(transaction, &key, insertion.hash, insertion.pepper).await?;
         if let Some(request) = insertion.request
             && !remember(transaction, request, Some(key.record.id), now).await?
         {
@@ -147,6 +147,7 @@ pub(super) async fn write_key(
     connection: &mut PgConnection,
     key: &ManagedKey,
     hash: &StoredHash,
+    pepper: PepperFingerprint,
 ) -> Result<(), sqlx::Error> {
     let record = &key.record;
     let scopes: Vec<String> = record.scopes.iter().map(str::to_owned).collect();
@@ -156,9 +157,9 @@ pub(super) async fn write_key(
         "INSERT INTO api_keys (id, issuer, subject, name, environment, scopes, metadata, metadata_as_sent, allowed_ips,
                                expires_at, enabled, disabled_by, created_at, updated_at, secret_hash, description,
                                creator_kind, creator_issuer, creator_subject, predecessor_id, limits, credits_holder,
-                               credits_version)
+                               credits_version, pepper)
          VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19, $20,
-                 $21, $22)",
+                 $21, $22, $23)",
         record.id.as_uuid(),
         &*record.owner.issuer,
         &*record.owner.subject,
@@ -181,6 +182,7 @@ pub(super) async fn write_key(
         record.limits.to_stored(),
         record.credits.map(|credits| credits::uuid(credits.holder)),
         record.credits.map(|credits| credits.version),
+        pepper.as_bytes(),
     );
     query.execute(connection).await.map(drop)
 }

@@ -1,5 +1,7 @@
 //! The server's secret, and the keys derived from it.
 
+use std::fmt;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -26,11 +28,41 @@ impl Pepper {
         if text.expose().len() < PEPPER_MIN_BYTES { Err(WeakPepper) } else { Ok(Self(text)) }
     }
 
+    /// What the database keeps of this pepper.
+    pub fn fingerprint(&self) -> PepperFingerprint {
+        let whole = self.derive("keyward v1 fingerprint");
+        PepperFingerprint(*whole.first_chunk().expect("32 bytes hold 16"))
+    }
+
     /// Derives a sub-key for one purpose. Different labels give independent keys (like one block of RFC 5869 §2.3).
     pub(in crate::domain) fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let mut mac = keyed_hash(self.0.expose().as_bytes());
         mac.update(label.as_bytes());
         Zeroizing::new(mac.finalize().into_bytes().into())
+    }
+}
+
+/// Recognises a pepper without revealing it: 128 bits of a keyed hash of a fixed text. It is no secret, and derived
+/// independently of the sub-keys that protect keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PepperFingerprint([u8; 16]);
+
+impl PepperFingerprint {
+    /// As the database stores it; `None` if it has another length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// As the database stores it.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// The first 32 bits, in hexadecimal: enough for people to tell a few peppers apart.
+impl fmt::Display for PepperFingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 
@@ -47,6 +79,7 @@ pub(super) struct PepperKeys {
     /// Argon2's secret input.
     pub(super) hash: Zeroizing<[u8; 32]>,
     seal: KeyedHash,
+    pub(super) fingerprint: PepperFingerprint,
 }
 
 impl PepperKeys {
@@ -55,6 +88,7 @@ impl PepperKeys {
             tag: keyed_hash(&*pepper.derive("keyward v1 tag")),
             hash: pepper.derive("keyward v1 argon2"),
             seal: keyed_hash(&*pepper.derive("keyward v1 seal")),
+            fingerprint: pepper.fingerprint(),
         }
     }
 
