@@ -20,7 +20,11 @@ use keyward::{
 };
 
 use self::findings::{Finding, Findings};
-use super::{runtime, shared::DatabaseOptions, validate};
+use super::{
+    runtime,
+    shared::{DatabaseOptions, fingerprints},
+    validate,
+};
 
 /// The check of all settings.
 const CONFIGURATION: &str = "configuration";
@@ -29,8 +33,9 @@ const NO_RUNTIME: &str =
 
 /// Check the configuration, the database, the issuers and this machine, and say what to do.
 ///
-/// It changes nothing. It connects as `keyward serve` would, commits an empty message, and sends a notification to
-/// itself. Run it where `keyward serve` runs, with the same configuration and as the same user.
+/// It changes nothing. It connects as `keyward serve` would, commits an empty message, sends a notification to
+/// itself, and writes a key that it undoes. Run it where `keyward serve` runs, with the same configuration and
+/// as the same user.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 nothing failed (there may be warnings), 1 something failed, 2 the command line is wrong.
@@ -68,7 +73,7 @@ fn examine(settings: &Settings, findings: &mut Findings) {
         Err(error) => return findings.add(Finding::failed("database", format!("{error:#}"), NO_RUNTIME)),
     };
     runtime.block_on(async {
-        examine_database(settings, findings).await;
+        examine_database(settings, config.as_ref(), findings).await;
         if let Some(config) = &config {
             examine_published_keys(config, findings).await;
         }
@@ -98,7 +103,7 @@ fn configuration(settings: &Settings, findings: &mut Findings) -> Option<Config>
     }
 }
 
-async fn examine_database(settings: &Settings, findings: &mut Findings) {
+async fn examine_database(settings: &Settings, config: Option<&Config>, findings: &mut Findings) {
     const CHECK: &str = "database";
     // Told with the configuration, if that is wrong.
     let Ok(database) = settings.database() else { return };
@@ -111,6 +116,12 @@ async fn examine_database(settings: &Settings, findings: &mut Findings) {
             database::judge(&examination, findings);
             database::try_out(&store, findings).await;
             if examination.has_schema() && examination.missing_rights.is_none() {
+                if !examination.is_read_only {
+                    findings.add(database::writes(store.try_write().await));
+                }
+                if let Some(config) = config {
+                    findings.add(database::pepper(store.pepper().await, &fingerprints(&config.keys)));
+                }
                 replicas::judge(&store.replicas().await, store.most_connections(), &examination.connections, findings);
             }
         }

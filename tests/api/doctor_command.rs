@@ -203,3 +203,31 @@ async fn it_changes_nothing_and_is_no_replica() {
     let alice = Person::named("alice");
     assert_eq!(alice.gets(&replicas[0], "/v1/keys").await.is(200)["keys"], serde_json::json!([]));
 }
+
+#[tokio::test]
+async fn a_database_that_takes_no_changes_is_found_whatever_refuses_them() {
+    let database = database().await;
+    let (findings, _) = examined(database.url(), &[]).await;
+    assert_eq!(in_state(&findings, "writes", "good").len(), 1, "{findings:#?}");
+    // It was tried, and undone.
+    let count = "SELECT count(*) FROM api_keys";
+    let keys: i64 = sqlx::query_scalar(count).fetch_one(&database.superuser_pool().await).await.expect("a count");
+    assert_eq!(keys, 0);
+    let trigger = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$;
+                   CREATE TRIGGER refuse BEFORE INSERT ON api_keys EXECUTE FUNCTION refuse()";
+    run_on(&database, trigger).await;
+    assert!(failed(&examined(database.url(), &[]).await, "writes").contains("no room"));
+    run_on(&database, "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET default_transaction_read_only = on'; END $$").await;
+    assert!(failed(&examined(database.url(), &[]).await, "writes").contains("default_transaction_read_only"));
+}
+
+#[tokio::test]
+async fn one_warning_is_one_warning() {
+    let database = database().await;
+    let mut doctor = command();
+    doctor.arg("doctor").env("DATABASE_URL", database.url());
+    let ended = run_beside(doctor).await;
+    let warnings = ended.stdout.lines().filter(|line| line.starts_with("warning ")).count();
+    let words = if warnings == 1 { "1 warning.".to_owned() } else { format!("{warnings} warnings.") };
+    assert!(ended.stderr.contains(&words), "{ended:#?}");
+}

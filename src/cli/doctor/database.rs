@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::{
-    domain::ports::StoreError,
+    domain::{api_key::PepperFingerprint, ports::StoreError},
     store::{Delivery, Examination, Store, how_to_grant},
 };
 
@@ -24,6 +24,9 @@ const QUEUE_FAILURE: f64 = 0.75;
 /// Rows that heartbeats replace can't be removed while an older transaction is open.
 const OLD_TRANSACTION: Duration = Duration::from_secs(60 * 60);
 
+/// The check of whether anything can be changed.
+const WRITES: &str = "writes";
+
 pub(super) fn judge(seen: &Examination, findings: &mut Findings) {
     findings.add(version(seen));
     if let Some(found) = seen.schema {
@@ -39,8 +42,8 @@ pub(super) fn judge(seen: &Examination, findings: &mut Findings) {
     findings.add(queue(seen));
     findings.add(transactions(seen));
     if seen.is_read_only {
-        findings.add(Finding::warning(
-            "writes",
+        findings.add(Finding::failed(
+            WRITES,
             "default_transaction_read_only is on: checks go on, and nothing can be changed",
             "if nobody meant that, make room on the server's disk, or reset it for the role or the database",
         ));
@@ -183,6 +186,47 @@ fn transactions(seen: &Examination) -> Finding {
     Finding::good(CHECK, "none has been open for an hour")
 }
 
+/// Whether something can be changed.
+pub(super) fn writes(tried: Result<(), StoreError>) -> Finding {
+    match tried {
+        Ok(()) => Finding::good(WRITES, "a key could be written; it was undone"),
+        Err(error) => Finding::failed(
+            WRITES,
+            error,
+            "checks go on, and nothing can be changed: make room on the server's disk, end what holds locks, or remove what \
+             refuses (the error says it)",
+        ),
+    }
+}
+
+/// Whether the pepper of new keys is configured.
+pub(super) fn pepper(
+    noted: Result<Option<PepperFingerprint>, StoreError>,
+    configured: &[PepperFingerprint],
+) -> Finding {
+    const CHECK: &str = "pepper";
+    match noted {
+        Ok(None) => Finding::good(CHECK, "none is noted yet; the first replica that starts notes its own"),
+        Ok(Some(pepper)) => match configured.iter().position(|known| *known == pepper) {
+            Some(0) => Finding::good(CHECK, format!("new keys are made with {pepper}, the first of keys.peppers")),
+            Some(_) => Finding::good(
+                CHECK,
+                format!(
+                    "new keys are made with {pepper}, and with the first of keys.peppers as soon as a replica has started"
+                ),
+            ),
+            None => Finding::failed(
+                CHECK,
+                format!(
+                    "new keys are made with {pepper}, which is not in keys.peppers: no replica starts with these settings"
+                ),
+                "configure the pepper of the other replicas, or of your backup (docs/pepper.md)",
+            ),
+        },
+        Err(error) => Finding::failed(CHECK, error, "see the check of the database"),
+    }
+}
+
 /// Commits, and sends notifications to itself.
 pub(super) async fn try_out(store: &Store, findings: &mut Findings) {
     findings.add(commit(store.time_commit().await));
@@ -279,7 +323,6 @@ mod tests {
         let warnings = [
             Examination { is_superuser: true, ..good() },
             Examination { strangers_may_connect: true, ..good() },
-            Examination { is_read_only: true, ..good() },
             Examination { schema: Some(17), ..good() },
             Examination { standbys: Some(1), ..good() },
             Examination {
@@ -295,6 +338,7 @@ mod tests {
         ];
         let failures = [
             Examination { version_number: 130_018, ..good() },
+            Examination { is_read_only: true, ..good() },
             Examination { schema: Some(15), ..good() },
             Examination { missing_rights: Some("SELECT on api_keys".to_owned()), ..good() },
             Examination { standbys: Some(0), synchronous_standbys: "*".to_owned(), ..good() },

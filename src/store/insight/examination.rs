@@ -4,12 +4,17 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::Statement;
 use crate::{
     domain::ports::StoreError,
     store::{OpenError, Store, schema},
 };
+
+/// Has the form of a hash, and is that of no secret.
+const HASH_OF_NOTHING: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A limit on connections, and how much of it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +146,31 @@ impl Store {
             let begun = Instant::now();
             connection.prove().await?;
             Ok(begun.elapsed())
+        };
+        self.within_deadline(Statement::Examine, work).await
+    }
+}
+
+impl Store {
+    /// Writes a key as a change would, and undoes it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be written.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        let work = async {
+            let mut connection = self.requests.tentative().await?;
+            connection.begin().await?;
+            // Not checked queries: they have no columns. The connection is kept, as there may be only this one.
+            sqlx::query("SAVEPOINT before").execute(&mut *connection).await?;
+            let query = sqlx::query!(
+                "INSERT INTO api_keys (id, issuer, subject, environment, secret_hash, created_at, updated_at)
+                 VALUES ($1, '', 'keyward doctor', 'test', $2, now(), now())",
+                Uuid::now_v7(),
+                HASH_OF_NOTHING,
+            );
+            query.execute(&mut *connection).await?;
+            sqlx::query("ROLLBACK TO SAVEPOINT before").execute(&mut *connection).await?;
+            Ok(connection.finish().await?)
         };
         self.within_deadline(Statement::Examine, work).await
     }
