@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::{
     eventually,
     stub_server::{Answer, StubServer},
@@ -47,6 +47,7 @@ fn no_alert_is_forgotten_here() {
         "KeywardIssuerKeysStale",
         "KeywardIssuerWithoutKeys",
         "KeywardDatabaseSaturated",
+        "KeywardChangesFail",
         "KeywardKeysInUseExpire",
         "KeywardDown",
     ];
@@ -76,6 +77,7 @@ async fn prometheus_sees_each_fault_begin_and_end_and_the_dashboards_have_data()
     fleet.issuer.is_down(false);
     alice.deletes(&fleet.replicas[0], &expiring).await.is(200);
     requests_wait_for_connections(&prometheus, &fleet).await;
+    the_database_takes_no_changes(&prometheus, &fleet).await;
     the_database_does_not_answer(&prometheus, &fleet).await;
     the_database_refuses_connections(&prometheus, &mut fleet).await;
     all_replicas_hang(&prometheus, &fleet).await;
@@ -145,6 +147,24 @@ async fn requests_wait_for_connections(prometheus: &Prometheus, fleet: &Fleet) {
     prometheus.sees(&["KeywardDatabaseSaturated"]).await;
     sqlx::raw_sql("ROLLBACK").execute(&mut lock).await.expect("an end");
     prometheus.sees_the_end_of(&["KeywardDatabaseSaturated"]).await;
+}
+
+/// As a provider does it when the disk is full.
+async fn the_database_takes_no_changes(prometheus: &Prometheus, fleet: &Fleet) {
+    let url = format!("{}&options[default_transaction_read_only]=off", fleet.database.url("keyward"));
+    let mut operator = PgConnection::connect(&url).await.expect("a connection");
+    for (value, fires) in [("on", true), ("off", false)] {
+        let statement = format!("ALTER DATABASE keyward SET default_transaction_read_only = {value}");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut operator).await.expect("a setting");
+        // Sessions keep what was there when they began.
+        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                      WHERE datname = 'keyward' AND pid <> pg_backend_pid()";
+        sqlx::raw_sql(others).execute(&mut operator).await.expect("they end");
+        match fires {
+            true => prometheus.sees(&["KeywardChangesFail"]).await,
+            false => prometheus.sees_the_end_of(&["KeywardChangesFail"]).await,
+        }
+    }
 }
 
 async fn the_database_does_not_answer(prometheus: &Prometheus, fleet: &Fleet) {
