@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::{clock, coherence::Freshness},
     domain::ports::health::Health,
-    telemetry::outage::Trouble,
+    telemetry::outage::{Lapse, Trouble},
 };
 
 /// How long one answer of the database is reused. Readiness is public, so it must not be a way to put load on the
@@ -29,6 +29,8 @@ const ANSWER_SERVES: Duration = Duration::from_millis(500);
 pub struct Readiness {
     prepared: AtomicBool,
     stopping: AtomicBool,
+    /// Not being ready, without a stop.
+    lapse: Lapse,
     freshness: Arc<Freshness>,
     database: Arc<Database>,
 }
@@ -45,6 +47,7 @@ impl Readiness {
         Self {
             prepared: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            lapse: Lapse::default(),
             freshness,
             database: Arc::new(database),
         }
@@ -73,7 +76,23 @@ impl Readiness {
         let (database, was_up_to_date) = self.database.state(lease_holds).await;
         let can_decide =
             database == DatabaseState::Ok || lease_holds && was_up_to_date && database != DatabaseState::Outdated;
-        (can_decide && !self.stopping.load(Ordering::Relaxed), database)
+        if self.stopping.load(Ordering::Relaxed) {
+            return (false, database);
+        }
+        self.tell(can_decide, lease_holds, database);
+        (can_decide, database)
+    }
+
+    /// Logs when this replica becomes unready, and when it is ready again.
+    fn tell(&self, is_ready: bool, lease: bool, database: DatabaseState) {
+        if is_ready {
+            self.lapse.is_over(|lasted_ms| tracing::info!(lasted_ms, "this replica is ready again"));
+        } else {
+            self.lapse.begins(|| {
+                let database = database.name();
+                tracing::warn!(lease, database, "this replica is not ready: it wants no requests until it is");
+            });
+        }
     }
 }
 
@@ -139,4 +158,14 @@ pub(crate) enum DatabaseState {
     Outdated,
     /// The database does not answer, or is no longer the primary.
     Unavailable,
+}
+
+impl DatabaseState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Outdated => "outdated",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }

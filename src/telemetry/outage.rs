@@ -1,4 +1,5 @@
-//! Logs a recurring failure: one line when it begins, a line with a count at intervals, and one line when it is over.
+//! Logs a recurring failure: one line when it begins, a line with a count at intervals, and one line when it is over. And
+//! a state that should not be: one line when it begins, and one when it is over.
 
 use std::{
     fmt::Display,
@@ -64,9 +65,52 @@ impl Trouble {
     }
 }
 
+/// A state that should not be, such as that of a replica that is not ready.
+#[derive(Default)]
+pub(crate) struct Lapse(Mutex<Option<Instant>>);
+
+impl Lapse {
+    /// Calls `line` unless it has begun before.
+    pub(crate) fn begins(&self, line: impl FnOnce()) {
+        let mut since = self.lock();
+        if since.is_none() {
+            *since = Some(Instant::now());
+            drop(since);
+            line();
+        }
+    }
+
+    /// If it has begun, calls `line` with how long it lasted, in milliseconds.
+    pub(crate) fn is_over(&self, line: impl FnOnce(u64)) {
+        let since = self.lock().take();
+        if let Some(since) = since {
+            line(millis(since.elapsed()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        // A panic while it was locked leaves a valid value.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lapse_is_told_when_it_begins_and_when_it_is_over() {
+        let (lapse, lines) = (Lapse::default(), std::cell::RefCell::new(Vec::new()));
+        let over = || lapse.is_over(|_| lines.borrow_mut().push("over"));
+        let begins = || lapse.begins(|| lines.borrow_mut().push("begins"));
+        over();
+        begins();
+        begins();
+        over();
+        over();
+        begins();
+        assert_eq!(*lines.borrow(), ["begins", "over", "begins"]);
+    }
 
     #[test]
     fn the_same_is_told_once_and_something_else_at_once() {

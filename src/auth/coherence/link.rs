@@ -8,6 +8,7 @@ mod announced;
 mod tests;
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -30,7 +31,7 @@ use crate::{
         StoreError,
         announcements::{Announcements, Listener, Listening},
     },
-    telemetry::outage::Trouble,
+    telemetry::outage::{Lapse, Trouble, millis},
 };
 
 /// The number of invalidation counters: 512 KB, which stay in the processor's cache, because each check reads one. With
@@ -57,6 +58,8 @@ pub struct Link {
     /// Held while acknowledgements are looked for: once for all who wait.
     looking: Arc<AsyncMutex<()>>,
     troubles: Troubles,
+    /// Being without a lease, after there was one.
+    lapse: Lapse,
 }
 
 /// Conditions that are logged once while they last, and not at each attempt.
@@ -84,6 +87,7 @@ impl Link {
             on_its_way: Arc::default(),
             looking: Arc::default(),
             troubles: Troubles::default(),
+            lapse: Lapse::default(),
         }
     }
 
@@ -116,7 +120,7 @@ impl Link {
     pub async fn run(self: Arc<Self>) {
         let mut pause = RECONNECT_PAUSE;
         loop {
-            match self.announcements.listen(self.lease).await {
+            match self.while_telling(self.announcements.listen(self.lease)).await {
                 Ok(listening) => {
                     pause = RECONNECT_PAUSE;
                     self.troubles.listening.is_over(|lasted_ms| {
@@ -142,6 +146,37 @@ impl Link {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RECONNECT_PAUSE_MAX);
+        }
+    }
+
+    /// Logs when the lease has ended without a renewal, and when there is one again. Called as often as heartbeats are due.
+    fn tell_of_lease(&self) {
+        let until = self.freshness.lease_until();
+        if self.freshness.lease_valid(clock::now()) {
+            self.lapse.is_over(|lasted_ms| {
+                tracing::info!(lasted_ms, "has a lease again; known keys are checked from memory");
+            });
+        } else if until > MonotonicTime::from_nanos(0) {
+            // There was one, and it was not given up.
+            let lease_ms = millis(self.lease);
+            self.lapse.begins(|| {
+                tracing::warn!(
+                    lease_ms,
+                    "lost the lease, because no heartbeat came back in time; each check reads the database until one does"
+                );
+            });
+        }
+    }
+
+    /// Waits, for a server that may hang, and goes on telling of the lease meanwhile.
+    async fn while_telling<T>(&self, attempt: impl Future<Output = T>) -> T {
+        let mut attempt = pin!(attempt);
+        let mut looks = tokio::time::interval(self.heartbeat_every);
+        loop {
+            tokio::select! {
+                done = &mut attempt => return done,
+                _ = looks.tick() => self.tell_of_lease(),
+            }
         }
     }
 
@@ -226,6 +261,7 @@ impl Link {
 
     /// Sends a heartbeat. Returns whether the listening connection must be replaced.
     fn tick(self: &Arc<Self>) -> bool {
+        self.tell_of_lease();
         // Taken before the heartbeat is created, so that `leave` waits for every created heartbeat.
         let turn = Arc::clone(&self.on_its_way).try_lock_owned();
         let ticked = self.replica().tick(clock::now(), Heartbeat::sequence(rand::random()));
