@@ -91,11 +91,7 @@ impl Dev {
 
 async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
     let has_console = config.console.is_some();
-    let (hang_up, stop) = (serve::hang_ups()?, serve::stop_signal()?);
-    let at_once = async {
-        stop.await;
-        Stop::AtOnce
-    };
+    let (hang_up, orders) = serve::Signals::listen()?.follow(Stop::AtOnce);
     let request = TokenRequest {
         subject: SUBJECT.to_owned(),
         tenant: None,
@@ -108,7 +104,7 @@ async fn serve(config: Config, used: &str) -> anyhow::Result<()> {
         let welcome = welcome(replica.address(), token.expose(), console, used);
         Ok(print_line_unless_closed(welcome)?)
     };
-    serve::start_and_run(config, hang_up, at_once, greet).await
+    serve::start_and_run(config, hang_up, orders, greet).await
 }
 
 /// Whom the console can be tried as: the owner of the token that the welcome shows, and an administrator.

@@ -1,35 +1,35 @@
 //! `keyward serve`: production.
 
+//!
+//! - `signals`: what a signal to the process does
+//! - `descriptors`: how many files it may open
+
 mod descriptors;
+mod signals;
 
-use std::pin::pin;
-
-use anyhow::Context;
 use keyward::{
     config::{Config, Exposure, Settings, Sources},
-    startup::{RunningServer, Stop},
+    startup::{RunningServer, Stop, StopOrders},
     telemetry::log,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 
-pub(super) use self::descriptors::{MORE_FILES, OpenFiles};
+pub(super) use self::{
+    descriptors::{MORE_FILES, OpenFiles},
+    signals::Signals,
+};
 use super::hardening::Hardened;
 
 pub(super) fn run(sources: Sources, hardened: Hardened) -> anyhow::Result<()> {
     descriptors::demand_some()?;
     let runtime = super::runtime()?;
-    // Before anything that takes time, such as reading files: until we listen for it, SIGHUP ends the process.
-    let hang_up = runtime.block_on(async { hang_ups() })?;
+    // Before anything that takes time, such as reading files: until we listen for them, signals end the process.
+    let signals = runtime.block_on(async { Signals::listen() })?;
     let config = begin(Settings::load(sources)?, hardened)?;
     runtime.block_on(async {
-        let stop = stop_signal()?;
-        start_and_run(config, hang_up, stop, |_| Ok(())).await
+        let (hang_up, orders) = signals.follow(Stop::AfterUnready);
+        start_and_run(config, hang_up, orders, |_| Ok(())).await
     })
-}
-
-/// From now on, SIGHUP doesn't end the process. To be called within the runtime.
-pub(super) fn hang_ups() -> anyhow::Result<Signal> {
-    signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
 }
 
 /// The configuration, after setting up the log and the process accordingly. The settings, which contain secrets, are
@@ -55,33 +55,19 @@ pub(super) fn begin(settings: Settings, hardened: Hardened) -> anyhow::Result<Co
     Ok(config)
 }
 
-/// Serves until `stop`, and calls `started` once the replica is prepared. A stop before that, while the database is
-/// waited for or migrated, takes effect immediately.
+/// Serves until it is told to stop, and calls `started` once the replica is prepared. A stop before that, while the
+/// database is waited for or migrated, takes effect immediately.
 pub(super) async fn start_and_run(
     config: Config,
     hang_up: Signal,
-    stop: impl Future<Output = Stop>,
+    mut orders: StopOrders,
     started: impl FnOnce(&RunningServer) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut stop = pin!(stop);
     let mut replica = RunningServer::start(config, hang_up)?;
     tokio::select! {
         prepared = replica.prepare() => prepared?,
-        _ = &mut stop => return Ok(()),
+        _ = orders.stop() => return Ok(()),
     }
     started(&replica)?;
-    replica.run_until(stop).await
-}
-
-/// SIGTERM comes from an orchestrator, which balances load; SIGINT comes from a person at a terminal, who wants to stop
-/// immediately.
-pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = Stop>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => Stop::AfterUnready,
-            _ = interrupt.recv() => Stop::AtOnce,
-        }
-    })
+    replica.run_until(orders).await
 }

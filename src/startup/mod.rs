@@ -32,4 +32,8 @@ mod stop;
 
 pub use self::library::{ConnectError, Settings};
 #[cfg(feature = "server")]
-pub use self::{examination::examine_issuers, server::RunningServer, stop::Stop};
+pub use self::{
+    examination::examine_issuers,
+    server::RunningServer,
+    stop::{Stop, StopOrders, Stopper},
+};

@@ -1,7 +1,6 @@
 //! The server: a replica that serves Keyward's own routes.
 
 use std::{
-    future::Future,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -21,7 +20,7 @@ use super::{
     peppers::Peppers,
     preparation::prepare,
     socket::SocketFile,
-    stop::{Stop, drain},
+    stop::{StopOrders, drain, hurried},
 };
 use crate::{
     api::{
@@ -257,13 +256,13 @@ impl RunningServer {
     ///
     /// # Errors
     /// If the server fails while it runs.
-    pub async fn run_until(self, stop: impl Future<Output = Stop>) -> anyhow::Result<()> {
+    pub async fn run_until(self, mut orders: StopOrders) -> anyhow::Result<()> {
         let Self { socket, mut server, metrics_server, console, collector, readiness, membership, settings, .. } = self;
         let handle = server.handle();
         let ended = tokio::select! {
             // The server ended by itself: it failed to start, for example because it may open no files.
             result = &mut server => Some(result),
-            () = drain(stop, &readiness, settings.unready_period) => None,
+            () = drain(&mut orders, &readiness, settings.unready_period) => None,
         };
         // Before listening ends. Otherwise a successor could find an unused file and replace it with its own, which we
         // would then remove.
@@ -278,15 +277,24 @@ impl RunningServer {
                 stop_console.await;
                 Err(ended_by_itself(result))
             }
-            None => tokio::join!(server, handle.stop(true), stop_console).0.context("the HTTP server failed"),
+            None => tokio::select! {
+                (ended, ..) = async { tokio::join!(server, handle.stop(true), stop_console) } => {
+                    ended.context("the HTTP server failed")
+                }
+                // Its workers end with the process.
+                () = orders.hurry() => Ok(()),
+            },
         };
-        if let Some(server) = metrics_server {
-            server.stop(false).await;
-        }
-        membership.end().await;
-        if let Some(collector) = collector {
-            collector.end(FLUSH_TIMEOUT).await;
-        }
+        let end = async {
+            if let Some(server) = metrics_server {
+                server.stop(false).await;
+            }
+            membership.end().await;
+            if let Some(collector) = collector {
+                collector.end(FLUSH_TIMEOUT).await;
+            }
+        };
+        hurried(end, &mut orders).await;
         result?;
         tracing::info!("stopped");
         Ok(())

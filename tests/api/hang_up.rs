@@ -58,3 +58,14 @@ async fn sighup_does_not_end_a_replica_that_still_reads_its_configuration() {
     signal(process.id(), "TERM");
     assert_eq!(exit_code(&mut process, &output).await, Some(0), "{}", output.last());
 }
+
+#[tokio::test]
+async fn signals_of_programs_that_rotate_logs_end_nothing_and_are_answered_in_the_log() {
+    let replica = Replica::start().await;
+    for name in ["USR1", "USR2"] {
+        replica.signal(name);
+        replica.prints(&format!("\"signal\":\"SIG{name}\"")).await;
+    }
+    let holder = Person::named("alice").makes_a_key(&replica).await;
+    assert_eq!(holder.asks_for_the_resource(&replica).await.status(), 200);
+}

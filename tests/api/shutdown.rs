@@ -9,6 +9,7 @@ use std::{
 };
 
 use reqwest::Method;
+use serde_json::json;
 use sqlx::PgPool;
 use test_support::{
     actors::{CREATE, KeyHolder, PROTECTED, Person, stranger},
@@ -194,4 +195,35 @@ async fn idle_connections_do_not_hold_the_end_up() {
     let _idle = connection_with(&replica, "").await;
     replica.signal("TERM");
     assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
+}
+
+/// Whoever sends it again has no patience left.
+#[tokio::test]
+async fn a_second_term_ends_the_wait_for_load_balancers_and_for_requests_under_way() {
+    const LONG: &str = "60s";
+    let env = [("KEYWARD__SERVER__UNREADY_PERIOD", LONG), ("KEYWARD__SERVER__DRAIN_TIMEOUT", LONG)];
+    let mut replica = Replica::start_with(&env).await;
+    let alice = Person::named("alice");
+    let limited = json!({ "credits": { "remaining": 100 } });
+    let key = alice.creates(&replica, limited).await;
+    assert_eq!(key.status(&replica).await, 200);
+    let mut under_way = connection_with(&replica, &half_a_creation(&alice.token)).await;
+    replica.signal("TERM");
+    eventually("unready", async || readiness(&replica).await == 503).await;
+
+    let told = std::time::Instant::now();
+    replica.signal("TERM");
+    assert_eq!(replica.exit_code().await, Some(0), "{}", replica.last_output());
+    assert!(told.elapsed() < std::time::Duration::from_secs(10), "it took {:?}", told.elapsed());
+    let output = replica.output();
+    assert!(output.contains("stopping at once") && output.contains("\"stopped\""), "{output}");
+    let mut answer = String::new();
+    let _ = under_way.read_to_string(&mut answer).await;
+    assert!(answer.is_empty(), "{answer}");
+    // What it had in hand was given back, and it has told the others that it is gone.
+    let rows = replica.database().superuser_pool().await;
+    let replicas: i64 = sqlx::query_scalar("SELECT count(*) FROM replicas").fetch_one(&rows).await.expect("a count");
+    let slices = "SELECT coalesce(sum(held), 0)::bigint FROM credit_slices";
+    let in_hand: i64 = sqlx::query_scalar(slices).fetch_one(&rows).await.expect("a sum");
+    assert_eq!((replicas, in_hand), (0, 0));
 }
