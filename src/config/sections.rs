@@ -2,8 +2,9 @@
 
 use super::{
     Audit, Authorize, Checks, Coherence, Config, Console, Database, Hashing, Jwt, KeyPolicy, Keys, LastUsed, Limits,
-    Log, Metrics, Problems, Process, Server, SessionLives, Settings, Traces, Usage, keys::validate::parsed,
-    loading::Check,
+    Log, Metrics, Problems, Process, Server, SessionLives, Settings, Traces, Usage,
+    keys::validate::parsed,
+    loading::{Check, names::SECRETS},
 };
 use crate::domain::api_key::Prefix;
 
@@ -35,7 +36,9 @@ impl Settings {
         let last_used = LastUsed::read(&mut check);
         let limits = Limits::read(&mut check);
         let audit = Audit::read(&mut check);
-        let metrics = Metrics::read(&mut check);
+        let others = SECRETS.into_iter().filter(|secret| *secret != "metrics.token");
+        let others: Vec<_> = others.filter_map(|secret| Some((secret, self.secret(secret)?))).collect();
+        let metrics = Metrics::read(&mut check, &others);
         let traces = Traces::read(&mut check);
         let log = Log::read(&mut check);
         let all = (|| {

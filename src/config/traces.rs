@@ -5,7 +5,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::loading::Check;
+use super::{loading::Check, parse_duration};
 use crate::domain::secret::SecretString;
 
 /// Variables that a platform sets for all its programs. While traces are off, they can't keep Keyward from starting.
@@ -214,7 +214,7 @@ fn sample_ratio(check: &mut Check<'_>) -> Option<f64> {
 fn duration(check: &mut Check<'_>, setting: &str, shortest: &str, longest: &str) -> Option<Duration> {
     let text = check.text(setting, 32)?;
     let Ok(millis) = text.trim().parse() else { return check.duration(setting, shortest, longest) };
-    let bound = |text| humantime::parse_duration(text).expect("the bounds are literals");
+    let bound = |text| parse_duration(text).expect("the bounds are literals");
     let duration = Duration::from_millis(millis);
     if !(bound(shortest)..=bound(longest)).contains(&duration) {
         check.problem(setting, format!("is {millis} milliseconds, not a duration from {shortest} to {longest}"));

@@ -153,7 +153,12 @@ impl Connections {
             (_, error @ sqlx::Error::PoolClosed) => return error.into(),
             (Some(failure), _) => failure.to_string(),
             (None, sqlx::Error::PoolTimedOut) => {
-                format!("no connection was free within {:?}; see database.pool_size", self.acquire_timeout)
+                format!(
+                    "no connection was free within {:?}: all are in use, because the database answers slowly or not at all, or \
+                     because {} are too few (database.pool_size, or for administrators database.admin_connections)",
+                    self.acquire_timeout,
+                    self.most(),
+                )
             }
             (None, error) => self.servers.explain_chosen(&error).to_string(),
         };

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 use keyward::{
     api,
+    config::{InvalidDuration, parse_duration},
     domain::{
         api_key::Environment,
         audit::{Action, Actor},
@@ -105,7 +106,7 @@ pub(in crate::cli) fn grace(text: &str) -> Result<Duration, String> {
 
 fn span(text: &str, shortest: Duration) -> Result<Duration, String> {
     let longest = Duration::from_secs(timestamp::SECONDS_MAX);
-    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; a span such as 15m, 1h or 90d"))?;
+    let span = parse_duration(text).map_err(|invalid| format!("it is {invalid}; such as 15m, 1h or 90d"))?;
     if (shortest..=longest).contains(&span) {
         Ok(span)
     } else {
@@ -144,7 +145,8 @@ fn instant_or_span(
     what: &str,
 ) -> Result<OffsetDateTime, String> {
     let span = |span: Duration| from_now(super::now(), span.try_into().ok()?);
-    match humantime::parse_duration(text) {
+    match parse_duration(text) {
+        Err(invalid @ InvalidDuration::Unit(_)) => Err(format!("it is {invalid}")),
         Ok(duration) => span(duration).ok_or_else(|| format!("there is no date {what}")),
         Err(_) => timestamp::parse(text).map_err(|error| format!("{error}, or a span such as 90d, which means {what}")),
     }

@@ -1,5 +1,7 @@
 //! The allowed values of the section `[database]`.
 
+use zeroize::Zeroizing;
+
 use super::{Database, DatabaseUrl, Pooler};
 use crate::{config::loading::Check, domain::secret::SecretString};
 
@@ -51,7 +53,8 @@ impl Database {
 }
 
 fn database_url(check: &mut Check<'_>, setting: &'static str, password: &'static str) -> Option<SecretString> {
-    let url = SecretString::from(check.secret(setting)?);
+    // A URL has no white space at its ends; a file with one line, or `kubectl create secret`, often does.
+    let url = SecretString::from(Zeroizing::new(check.secret(setting)?.trim().to_owned()));
     if url.expose().is_empty() {
         check.problem(setting, "is not set (like postgres://user:password@host:5432/name)");
         return None;
@@ -72,5 +75,5 @@ fn optional_database_url(
     setting: &'static str,
     password: &'static str,
 ) -> Option<Option<SecretString>> {
-    if check.secret(setting)?.is_empty() { Some(None) } else { database_url(check, setting, password).map(Some) }
+    if check.secret(setting)?.trim().is_empty() { Some(None) } else { database_url(check, setting, password).map(Some) }
 }

@@ -17,6 +17,7 @@ use config::{Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::duration::{InvalidDuration, parse_duration};
 use super::load::Settings;
 use super::names::{SECRETS, how_to_set};
 use super::problems::Problems;
@@ -126,16 +127,17 @@ impl<'a> Check<'a> {
     /// A duration from `shortest` to `longest`, which are written like settings ("500ms").
     pub(in crate::config) fn duration(&mut self, setting: &str, shortest: &str, longest: &str) -> Option<Duration> {
         let value = self.settings.value(setting);
-        let bound = |text| humantime::parse_duration(text).expect("the bounds are literals");
+        let bound = |text| parse_duration(text).expect("the bounds are literals");
         let range = bound(shortest)..=bound(longest);
-        let duration = text_of(&value)
-            .and_then(|text| humantime::parse_duration(text.trim()).ok())
-            .filter(|duration| range.contains(duration));
-        if duration.is_none() {
-            let expected = format!("a duration (number and unit) from {shortest} to {longest}");
-            self.not(setting, &value, &expected);
+        let read = text_of(&value).map_or(Err(InvalidDuration::Form), |text| parse_duration(&text));
+        if let Ok(duration) = read
+            && range.contains(&duration)
+        {
+            return Some(duration);
         }
-        duration
+        let why = read.err().map_or_else(String::new, |invalid| format!(": it is {invalid}"));
+        self.not(setting, &value, &format!("a duration from {shortest} to {longest}{why}"));
+        None
     }
 
     /// A string of at most `longest` characters.

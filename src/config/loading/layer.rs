@@ -1,6 +1,6 @@
 //! One layer of the configuration: the values from one source, with their origins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
@@ -118,20 +118,25 @@ impl Layer {
         });
     }
 
-    /// Makes each secret and its `…_file` twin exclude each other: the one in this layer unsets the other, so that it
-    /// overrides whatever lower layers have for either. An empty value counts as not given, so that a copy of the
-    /// defaults with one line filled in works as expected.
-    pub(super) fn settle_secrets(&mut self, problems: &mut Vec<String>) {
+    /// Makes each secret and its `…_file` twin exclude each other: the one in this layer unsets the other if a layer `below`
+    /// has set it. An empty value counts as not given, so that a copy of the defaults with one line filled in works as
+    /// expected.
+    pub(super) fn settle_secrets(&mut self, below: &BTreeSet<String>, problems: &mut Vec<String>) {
+        let unset = |layer: &mut Self, setting: &str, by: &Value| {
+            if below.contains(setting) {
+                layer.set(setting, &format!("unset by {}", by.origin().unwrap_or_default()), "");
+            }
+        };
         for secret in SECRETS {
             let twin = file_twin(secret);
             match (self.take_given(secret), self.take_given(&twin)) {
                 (None, None) => {}
                 (Some(value), None) => {
-                    self.set(&twin, value.origin().unwrap_or_default(), "");
+                    unset(self, &twin, &value);
                     self.values.insert(secret.to_owned(), value);
                 }
                 (None, Some(path)) => {
-                    self.set(secret, path.origin().unwrap_or_default(), "");
+                    unset(self, secret, &path);
                     self.values.insert(twin, path);
                 }
                 (Some(value), Some(path)) => {

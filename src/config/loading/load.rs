@@ -1,6 +1,6 @@
 //! Reads the sources, merges the layers, and reads secrets from files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -96,9 +96,11 @@ impl Settings {
 
         let mut secrets = defaults.secrets();
         let mut builder = Merged::builder().add_source(defaults);
+        let mut below = BTreeSet::new();
         for mut layer in [base, file, aliases, env] {
             layer.refuse_unknown(&known, &mut problems);
-            layer.settle_secrets(&mut problems);
+            layer.settle_secrets(&below, &mut problems);
+            below.extend(layer.names());
             secrets.extend(layer.secrets());
             builder = builder.add_source(layer);
         }

@@ -5,12 +5,13 @@
 //! - `load`: merges the layers, and reads secrets from files
 //! - `exposure`: files with secrets that are open to everybody
 //! - `vault`: the texts of secrets
-//! - `list`: lists in one string
+//! - `list`: lists in one string; `duration`: durations
 //! - `check`: reads single settings, and collects problems
 //! - `problems`: all problems of a configuration
 //! - `show`: the effective configuration as text, without secrets
 
 pub(super) mod check;
+mod duration;
 mod exposure;
 mod layer;
 mod list;
@@ -22,6 +23,7 @@ mod vault;
 
 pub(super) use self::check::Check;
 pub use self::{
+    duration::{InvalidDuration, parse_duration},
     exposure::Exposure,
     load::{Settings, Sources},
     problems::Problems,

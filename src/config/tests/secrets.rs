@@ -211,3 +211,27 @@ fn files_with_secrets_that_everybody_may_read_are_found_wherever_they_are_named(
     assert_eq!(exposed(&with_secret), [&named[..], &["--config"]].concat());
     assert_eq!(exposed(&format!("[keys]\npeppers = [{SECRET:?}]\n")), ["database.url_file", "keys.peppers_file"]);
 }
+
+#[test]
+fn a_token_of_the_metrics_that_is_another_secret_too_is_refused() {
+    for (other, text) in [("jwt.secret", SECRET), ("keys.peppers", PEPPER)] {
+        let problems = problems_with(&[("KEYWARD__METRICS__TOKEN", text)]);
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].contains(&format!("is the same as in {other}")), "{problems:#?}");
+        assert!(!problems[0].contains(text), "{problems:#?}");
+    }
+    config_with(&[("KEYWARD__METRICS__TOKEN", "tGxq3Vv0kqfC6kJ8bYw1nZr5mHs9dPaL")]);
+}
+
+#[test]
+fn white_space_around_the_address_of_the_database_is_not_part_of_it() {
+    let folder = Folder::new("spaces");
+    let file = folder.file("url", &format!("{URL} \n\n")).display().to_string();
+    let in_environment = format!(" {URL}\n");
+    for variables in [[("DATABASE_URL", in_environment.as_str())], [("DATABASE_URL_FILE", file.as_str())]] {
+        let database = load(env(&variables)).database().expect("valid");
+        assert_eq!(database.url.expose(), URL);
+    }
+    let problems = problems_of(load(env(&[("DATABASE_URL", " \n")])).database());
+    assert!(problems[0].contains("is not set"), "{problems:?}");
+}

@@ -51,3 +51,14 @@ fn a_password_inside_the_database_url_is_masked() {
         assert_eq!(line(&settings, "url "), format!("url = \"{shown}\" # env KEYWARD__DATABASE__URL"));
     }
 }
+
+#[test]
+fn a_secret_that_is_not_read_from_a_file_says_so_only_where_one_was_named() {
+    let settings = load(env(&[("DATABASE_URL", URL)]));
+    assert_eq!(line(&settings, "url_file "), "url_file = \"\" # default");
+    let folder = Folder::new("unset");
+    let file = folder.file("keyward.toml", "[database]\nurl_file = \"/run/secrets/url\"\n");
+    let settings = load_with(Some(file), env(&[("DATABASE_URL", URL)]));
+    assert_eq!(line(&settings, "url_file "), "url_file = \"\" # unset by env DATABASE_URL");
+    assert!(settings.database().is_ok());
+}

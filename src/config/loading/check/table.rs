@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use config::{Map, Value, ValueKind};
 
-use super::{super::names::nearest_of, Check};
+use super::{
+    super::{duration::parse_duration, names::nearest_of},
+    Check,
+};
 use crate::domain::{escape::excerpt, timestamp::span};
 
 /// How much of a table's name is told with what is wrong in it, in characters.
@@ -82,12 +85,16 @@ impl<'a, 'b> Table<'a, 'b> {
         longest: Duration,
     ) -> Option<Duration> {
         let text = self.member(name, default.to_owned(), "a duration such as \"30s\"", text)?;
-        let duration = humantime::parse_duration(&text).ok().filter(|span| (shortest..=longest).contains(span));
-        if duration.is_none() {
-            let (shortest, longest) = (span(shortest), span(longest));
-            self.problem(name, format!("is {text:?}, not a duration (number and unit) from {shortest} to {longest}"));
+        let read = parse_duration(&text);
+        if let Ok(duration) = read
+            && (shortest..=longest).contains(&duration)
+        {
+            return Some(duration);
         }
-        duration
+        let (shortest, longest) = (span(shortest), span(longest));
+        let why = read.err().map_or_else(String::new, |invalid| format!(": it is {invalid}"));
+        self.problem(name, format!("is {text:?}, not a duration from {shortest} to {longest}{why}"));
+        None
     }
 
     pub(in crate::config) fn member<T>(
