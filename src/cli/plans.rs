@@ -9,6 +9,7 @@ use keyward::{
     config::{KeyPolicy, Sources},
     domain::{
         api_key::Environment,
+        counted::counted,
         limits::AskedLimit,
         listing::Page,
         plan::{self, Caps, PLAN_KEYS_MAX, PlanCredits, PlanName},
@@ -204,7 +205,7 @@ pub(super) fn done<T>(name: impl Display, done: Result<Result<T, PlanRefusal>, U
         Ok(Ok(done)) => Ok(done),
         Ok(Err(PlanRefusal::NotFound)) => Err(anyhow!("there is no plan {name}; `keyward plans list` shows all")),
         Ok(Err(PlanRefusal::InUse(owners))) => {
-            let owners = if owners == 1 { "1 owner".to_owned() } else { format!("{owners} owners") };
+            let owners = counted(owners, "owner");
             bail!("the plan {name} has {owners}; `keyward owners list --plan {name}` lists them")
         }
         Ok(Err(PlanRefusal::TooMany)) => bail!("there are {} plans, the most that there may be", plan::PLANS_MAX),

@@ -117,7 +117,10 @@ fn read(file: &Path) -> anyhow::Result<Rules> {
 
 fn check(file: &Path) -> anyhow::Result<ExitCode> {
     let policy = read(file)?;
-    print_line_unless_closed(format_args!("{} rules, all of them good.", policy.rules().len()))?;
+    let rules = policy.rules().len();
+    let told =
+        if rules == 1 { "1 rule, and it is good.".to_owned() } else { format!("{rules} rules, all of them good.") };
+    print_line_unless_closed(told)?;
     if policy.looks_at().anything() {
         print_line_unless_closed(
             "They look at what a gateway tells, so server.trusted_proxies must name its network, or it asks by server.socket.",

@@ -3,7 +3,7 @@
 //!
 //! - `keys`: what keys look like, their records, lists of them, and requests to change them
 //! - `verdicts`: the caller, or the reason for a refusal
-//! - `values`: text, secrets, times, networks, escaping and CSV
+//! - `values`: text, secrets, times, networks, counts, escaping and CSV
 //!
 //! The modules of these three folders are named without the folder: `domain::api_key`.
 
@@ -28,6 +28,6 @@ mod verdicts;
 
 pub use self::{
     keys::{api_key, key_record, ledger, listing, metadata, owner_limits, plan_changes, precondition},
-    values::{csv, escape, network, secret, text, timestamp},
+    values::{counted, csv, escape, network, secret, text, timestamp},
     verdicts::{denial, principal, verdict},
 };

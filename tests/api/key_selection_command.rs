@@ -83,7 +83,7 @@ async fn many_keys_are_revoked_by_conditions_and_never_without_one() {
     assert_eq!(told, value!({ "revoked": 1 }));
     assert_eq!((leaked.status(&replica).await, kept.status(&replica).await), (401, 200));
     let told = revoke(&["--subject", "alice"]).await.succeeded();
-    assert_eq!(told, "Revoked 1 key: no replica accepts any of them any more.\n");
+    assert_eq!(told, "Revoked 1 key: no replica accepts it any more.\n");
     assert_eq!((kept.status(&replica).await, other.status(&replica).await), (401, 200));
     let shown = alice.gets(&replica, &leaked.path()).await.is(200);
     assert_eq!(shown["revokedReason"], "leaked");

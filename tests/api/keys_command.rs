@@ -277,7 +277,7 @@ async fn a_policy_binds_the_command_line_too_but_for_the_name() {
     let message = create(("KEYWARD__KEYS__MAX_LIFETIME", "1d")).await.failed();
     assert!(message.contains("keys.max_lifetime allows 1d at most"), "{message}");
     let message = create(("KEYWARD__KEYS__MAX_PER_OWNER", "1")).await.failed();
-    assert!(message.contains("the owner has 1 keys, the most that keys.max_per_owner allows"), "{message}");
+    assert!(message.contains("the owner has 1 key, the most that keys.max_per_owner allows"), "{message}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, process::ExitCode};
 
-use keyward::domain::escape::escaped;
+use keyward::domain::{counted::counted, escape::escaped};
 use serde::Serialize;
 
 use crate::cli::shared::{
@@ -84,10 +84,10 @@ impl Findings {
         }
         let (warnings, failed) = self.counts();
         if failed > 0 {
-            tell_line(format_args!("error: {failed} failed, {warnings} warnings"));
+            tell_line(format_args!("error: {failed} failed, {}", counted(warnings as u64, "warning")));
             return Ok(ExitCode::FAILURE);
         }
-        tell_line(format_args!("Nothing failed, {warnings} warnings."));
+        tell_line(format_args!("Nothing failed, {}.", counted(warnings as u64, "warning")));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,7 +1,10 @@
 //! What the rows of replicas mean, and whether there is room for the connections of all.
 
 use keyward::{
-    domain::ports::{StoreError, replicas::ReplicaRow},
+    domain::{
+        counted::counted,
+        ports::{StoreError, replicas::ReplicaRow},
+    },
     store::ConnectionLimit,
 };
 
@@ -53,7 +56,10 @@ fn connections(alive: usize, each: u32, limit: &ConnectionLimit) -> Finding {
     let needed = each * i64::try_from(alive + 1).unwrap_or(i64::MAX);
     // What replicas have open already they need not open again.
     let (left, to_open) = (most - open, (needed - ours).max(each));
-    let found = format!("{open} of {most} that {of} allows are open; {alive} replicas and one more may open {needed}");
+    let found = format!(
+        "{open} of {most} that {of} allows are open; {} and one more may open {needed}",
+        counted(alive as u64, "replica")
+    );
     let remedy = format!(
         "end sessions that nobody needs (pg_stat_activity), raise the limit of {of} (max_connections, CONNECTION LIMIT), or lower \
          database.pool_size and database.admin_connections"

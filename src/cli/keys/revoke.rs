@@ -8,6 +8,7 @@ use keyward::{
     config::KeyPolicy,
     domain::{
         api_key::{Environment, KeyId},
+        counted::counted,
         key_record::KeyState,
         ledger::Reach,
         listing::{KeyFilter, KeyTag, words},
@@ -85,7 +86,7 @@ impl Revoke {
                 Some(key) if key.record.revoked_at.is_some() => before += 1,
                 Some(_) => {
                     granted(id, lifecycle.revoke(*id, self.reason.clone(), operator(), now()).await)
-                        .with_context(|| format!("stopped after {revoked} keys; run it again"))?;
+                        .with_context(|| format!("stopped after {}; run it again", counted(revoked, "key")))?;
                     revoked += 1;
                 }
             }
@@ -94,9 +95,12 @@ impl Revoke {
         if self.json {
             return print_json(&json!({ "revoked": revoked, "revokedBefore": before, "unknown": unknown }));
         }
-        Ok(print_line(format_args!(
-            "Revoked {revoked} keys: no replica accepts them any more. {before} were revoked before, and {unknown} do not exist."
-        ))?)
+        let rest = [(before, "was revoked before", "were revoked before"), (unknown, "does not exist", "do not exist")];
+        let rest = rest.into_iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| {
+            let what = if count == 1 { one } else { many };
+            format!(" {count} {what}.")
+        });
+        Ok(print_line(format_args!("{}{}", told(revoked), rest.collect::<String>()))?)
     }
 }
 
@@ -191,8 +195,8 @@ impl RevokeMany {
             if self.json {
                 return print_json(&json!({ "dryRun": true, "wouldBeRevoked": count }));
             }
-            let keys = if count == 1 { "key" } else { "keys" };
-            return Ok(print_line(format_args!("{count} {keys} would be revoked; nothing was done."))?);
+            let keys = counted(count, "key");
+            return Ok(print_line(format_args!("{keys} would be revoked; nothing was done."))?);
         }
         let revoked = lifecycle.revoke_in_bulk(filter, None, self.reason, operator(), now()).await;
         let revoked = granted("these keys", revoked.map(Ok))?;
@@ -200,7 +204,15 @@ impl RevokeMany {
         if self.json {
             return print_json(&json!({ "revoked": revoked.count }));
         }
-        let keys = if revoked.count == 1 { "key" } else { "keys" };
-        Ok(print_line(format_args!("Revoked {} {keys}: no replica accepts any of them any more.", revoked.count))?)
+        Ok(print_line(told(revoked.count))?)
+    }
+}
+
+/// What was done to so many keys.
+fn told(revoked: u64) -> String {
+    match revoked {
+        0 => "Revoked no key.".to_owned(),
+        1 => "Revoked 1 key: no replica accepts it any more.".to_owned(),
+        many => format!("Revoked {many} keys: no replica accepts any of them any more."),
     }
 }

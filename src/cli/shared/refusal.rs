@@ -4,6 +4,7 @@ use anyhow::{Context, anyhow};
 use keyward::{
     auth::lifecycle::Done,
     domain::{
+        counted::counted,
         ledger::{Refusal, Violation},
         timestamp::span,
     },
@@ -17,10 +18,10 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
         Refusal::KeyExpired => anyhow!("{which} has expired"),
         Refusal::AlreadyRotated(successor) => anyhow!("{which} has a successor already: {successor}"),
         Refusal::TooManyKeys { most, plan: None } => {
-            anyhow!("the owner has {most} keys, the most that keys.max_per_owner allows")
+            anyhow!("the owner has {}, the most that keys.max_per_owner allows", counted(most.into(), "key"))
         }
         Refusal::TooManyKeys { most, plan: Some(plan) } => {
-            anyhow!("the owner has {most} keys, the most that the plan {plan} allows")
+            anyhow!("the owner has {}, the most that the plan {plan} allows", counted(most.into(), "key"))
         }
         Refusal::UnknownPlan(plan) => anyhow!("there is no plan {plan:?}"),
         Refusal::DisabledByAdministrator => anyhow!("an administrator has disabled {which}"),

@@ -16,7 +16,7 @@ use super::{
     problem::{Message, OAuthError, Problem},
 };
 use crate::{
-    domain::{denial::PublicDenial, escape::escaped},
+    domain::{counted::counted, denial::PublicDenial, escape::escaped},
     protect::{Cause, problem_type},
     server::Refusal,
 };
@@ -114,8 +114,7 @@ fn exhausted(seconds: Option<u32>, is_of_credits_alone: bool) -> String {
     match seconds {
         None if is_of_credits_alone => "The credits are exhausted, and no refill will come.".to_owned(),
         None => "The request costs more than a limit allows.".to_owned(),
-        Some(1) => format!("{what} {again} in 1 second."),
-        Some(seconds) => format!("{what} {again} in {seconds} seconds."),
+        Some(seconds) => format!("{what} {again} in {}.", counted(seconds.into(), "second")),
     }
 }
 
@@ -145,15 +144,18 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
             format!("The key has the successor {successor}. If its secret was lost, rotate that one.")
         }
         Reason::NotFound(missing) => return Some(not_found(*missing).into()),
-        Reason::TooManyKeys(most, None) => format!("The owner has {most} keys, and keys.max_per_owner allows no more."),
+        Reason::TooManyKeys(most, None) => {
+            format!("The owner has {}, and keys.max_per_owner allows no more.", counted((*most).into(), "key"))
+        }
         Reason::TooManyKeys(most, Some(plan)) => {
-            format!("The owner has {most} keys, and the plan {plan} allows no more.")
+            format!("The owner has {}, and the plan {plan} allows no more.", counted((*most).into(), "key"))
         }
         Reason::PlanInUse(1) => return Some("1 owner is on the plan.".into()),
         Reason::PlanInUse(owners) => format!("{owners} owners are on the plan."),
         Reason::UnknownPlan(plan) => format!("The token names the plan {}, and there is no such plan.", escaped(plan)),
-        Reason::TooManyNewKeys(1) => return Some("The owner may make another key in 1 second.".into()),
-        Reason::TooManyNewKeys(seconds) => format!("The owner may make another key in {seconds} seconds."),
+        Reason::TooManyNewKeys(seconds) => {
+            format!("The owner may make another key in {}.", counted((*seconds).into(), "second"))
+        }
         _ => return None,
     };
     Some(detail.into())
