@@ -4,9 +4,17 @@
 //! above, and an editor replaces the file. A change takes effect once two consecutive reads have the same text, so that
 //! a partially written file is not used.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
+use time::OffsetDateTime;
 use tokio::{
     signal::unix::Signal,
     time::{MissedTickBehavior, interval},
@@ -15,6 +23,7 @@ use tokio::{
 use crate::{
     config::{PolicyFile, PolicySource},
     domain::policy::Policy,
+    telemetry::metrics::counting::Counter,
 };
 
 /// The polling interval: half of the second within which a change must be noticed. Each poll costs one read.
@@ -22,11 +31,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The maximum number of problems in one log line.
 const PROBLEMS_TOLD: usize = 20;
 
+/// When the policy in effect was read, and how often a change of the file could not be.
+pub struct PolicyCounts {
+    loaded_at: AtomicI64,
+    failures: Counter,
+}
+
+impl Default for PolicyCounts {
+    fn default() -> Self {
+        let counts = Self { loaded_at: AtomicI64::new(0), failures: Counter::default() };
+        counts.loaded_now();
+        counts
+    }
+}
+
+impl PolicyCounts {
+    /// When the policy in effect was read, in seconds since 1970.
+    pub fn loaded_at(&self) -> i64 {
+        self.loaded_at.load(Relaxed)
+    }
+
+    /// How often the file was invalid or could not be read.
+    pub fn failures(&self) -> u64 {
+        self.failures.get()
+    }
+
+    fn loaded_now(&self) {
+        self.loaded_at.store(OffsetDateTime::now_utc().unix_timestamp(), Relaxed);
+    }
+}
+
 /// Keeps a policy in sync with its file.
 pub struct PolicyWatch {
     source: PolicySource,
     current: Arc<ArcSwap<Policy>>,
     hang_up: Signal,
+    counts: Arc<PolicyCounts>,
     /// The last text that was evaluated, valid or not; `None` if the file could not be read.
     settled: Option<String>,
 }
@@ -36,7 +76,12 @@ impl PolicyWatch {
     pub fn new(file: PolicyFile, hang_up: Signal) -> Self {
         let PolicyFile { source, text, policy } = file;
         let current = Arc::new(ArcSwap::from_pointee(policy));
-        Self { source, current, hang_up, settled: Some(text) }
+        Self { source, current, hang_up, counts: Arc::default(), settled: Some(text) }
+    }
+
+    /// What is counted, for operators.
+    pub fn counts(&self) -> Arc<PolicyCounts> {
+        Arc::clone(&self.counts)
     }
 
     /// The current policy.
@@ -87,14 +132,17 @@ impl PolicyWatch {
             Ok(Ok(policy)) => {
                 tracing::info!(%path, rules = policy.rules().len(), "reloaded the policy file");
                 self.current.store(Arc::new(policy));
+                self.counts.loaded_now();
             }
             Ok(Err(problems)) => {
+                self.counts.failures.increment();
                 let problems = problems.lines();
                 let told = problems.iter().take(PROBLEMS_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
                 let count = problems.len();
                 tracing::error!(%path, count, "the policy file is invalid; the previous policy stays in effect: {told}");
             }
             Err(error) => {
+                self.counts.failures.increment();
                 tracing::error!(%path, %error, "the policy file cannot be read; the previous policy stays in effect")
             }
         }

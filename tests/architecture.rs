@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["config", "domain", "telemetry", "turns"]),
     ("store", &["config", "domain", "telemetry", "turns"]),
     ("outbound", &["config", "domain", "telemetry"]),
-    ("policy_file", &["config", "domain"]),
+    ("policy_file", &["config", "domain", "telemetry"]),
     ("protect", &["auth", "config", "domain", "telemetry"]),
     ("server", &["config", "domain", "protect"]),
     ("api", &["auth", "config", "domain", "protect", "server", "telemetry"]),

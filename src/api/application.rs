@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::Server,
     protect::Keyward,
-    server::{self, Application, Listeners, Refusal, Refused, Wording},
+    server::{self, Application, Listeners, OpenConnections, Refusal, Refused, Wording},
 };
 
 /// Keyward's routes, or some of them, with what all answers have in common.
@@ -76,7 +76,13 @@ pub fn start_metrics(tcp: TcpListener, served: Routes, settings: &Server) -> io:
         keep_alive: settings.keep_alive.min(METRICS_SILENCE),
         ..settings.clone()
     };
-    serve(Listeners { tcp, socket: None }, served, routes::configure_metrics, None, &settings)
+    serve(
+        Listeners { tcp, socket: None, open: OpenConnections::default() },
+        served,
+        routes::configure_metrics,
+        None,
+        &settings,
+    )
 }
 
 /// Starts serving the console alone, at an address of its own: on a thread of its own, with the same protection against
@@ -91,7 +97,13 @@ pub fn start_console(tcp: TcpListener, served: Routes, settings: &Server) -> io:
         max_buffered_bytes: CONSOLE_BUFFERED_BYTES.min(settings.max_buffered_bytes),
         ..settings.clone()
     };
-    serve(Listeners { tcp, socket: None }, served, routes::configure_console, None, &settings)
+    serve(
+        Listeners { tcp, socket: None, open: OpenConnections::default() },
+        served,
+        routes::configure_console,
+        None,
+        &settings,
+    )
 }
 
 fn serve(

@@ -4,7 +4,7 @@
 //!
 //! - `http1`: from bytes to one valid request at a time
 //! - `service`, `bodies`, `answer`: the same limits above actix-http; `exchange`: the state that both sides share
-//! - `budget`: the memory that all clients together may use
+//! - `budget`: the memory that all clients together may use; `open_connections`: how many are connected
 //! - `refusal`: the response to an invalid request
 //! - `streams`: the transports
 
@@ -13,6 +13,7 @@ mod bodies;
 mod budget;
 mod exchange;
 pub mod http1;
+mod open_connections;
 mod refusal;
 mod service;
 mod streams;
@@ -42,6 +43,7 @@ pub(crate) use self::refusal::{REQUEST_ID, request_id_from, request_id_of};
 pub use self::{
     answer::{IsShared, Shared},
     bodies::TakesBody,
+    open_connections::OpenConnections,
     refusal::{Refusal, Refused, Wording},
 };
 use self::{
@@ -68,6 +70,8 @@ pub struct Listeners {
     pub tcp: TcpListener,
     /// For clients on this machine.
     pub socket: Option<UnixListener>,
+    /// Counts the connections of both.
+    pub open: OpenConnections,
 }
 
 /// What the server needs to know of the application.
@@ -105,6 +109,7 @@ where
         draining: server.graceful_shutdown_signal(),
         settings: settings.clone(),
         budget: Budget::new(settings.max_buffered_bytes),
+        open: listeners.open,
         log: Arc::default(),
         application,
     };
@@ -150,6 +155,7 @@ struct Http<F> {
     draining: GracefulShutdownSignal,
     settings: Server,
     budget: Arc<Budget>,
+    open: OpenConnections,
     log: Arc<BoundedLog>,
     application: Application<F>,
 }
@@ -166,6 +172,7 @@ impl<F> Http<F> {
             keep_alive: self.settings.keep_alive,
             write_timeout: self.settings.write_timeout,
             budget: Arc::clone(&self.budget),
+            open: self.open.clone(),
             refusals: self.refusals(),
         })
     }

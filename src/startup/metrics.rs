@@ -19,7 +19,9 @@ use crate::{
         occupancy::Occupancy,
     },
     domain::denial::Denial,
+    policy_file::PolicyCounts,
     protect::Gate,
+    server::OpenConnections,
     store::{Sample, Store},
     telemetry::{
         metrics::{exposition::Exposition, labels::KEY_STATES, process, table},
@@ -39,6 +41,10 @@ type OccupancyPart = fn(&Occupancy) -> u64;
 
 /// Everything that counts.
 pub(super) struct Sources {
+    pub(super) connections: OpenConnections,
+    pub(super) max_connections: usize,
+    /// `None` without a policy file.
+    pub(super) policy: Option<Arc<PolicyCounts>>,
     pub(super) requests: Arc<RequestCounts>,
     pub(super) gate: Arc<Gate>,
     pub(super) hasher: Arc<Hasher>,
@@ -88,6 +94,7 @@ impl Sources {
         self.coherence(&mut text);
         self.issuers(&mut text);
         self.keys(&mut text);
+        self.policy(&mut text);
         let replica = Uuid::from_u128(self.store.replica_id().0).to_string();
         text.family(&table::BUILD).value(&[env!("CARGO_PKG_VERSION"), REVISION, &replica], 1);
         text.single(&table::SPANS_DROPPED, traces::dropped_spans());
@@ -104,6 +111,15 @@ impl Sources {
         for (labels, distribution) in self.requests.durations() {
             durations.distribution(&[labels.method, labels.route], &distribution);
         }
+        text.single(&table::HTTP_CONNECTIONS, self.connections.count());
+        text.single(&table::HTTP_CONNECTIONS_LIMIT, self.max_connections);
+    }
+
+    fn policy(&self, text: &mut Exposition) {
+        let mut loaded = text.family(&table::POLICY_LOADED_AT);
+        self.policy.iter().for_each(|policy| loaded.value(&[], policy.loaded_at()));
+        let mut failures = text.family(&table::POLICY_FAILURES);
+        self.policy.iter().for_each(|policy| failures.value(&[], policy.failures()));
     }
 
     fn checks(&self, text: &mut Exposition) {
@@ -177,6 +193,10 @@ impl Sources {
         statements.iter().for_each(|statement| durations.distribution(&[statement.name], &statement.durations));
         let mut failures = text.family(&table::STATEMENT_FAILURES);
         statements.iter().for_each(|statement| failures.value(&[statement.name], statement.failures));
+        let mut clock = text.family(&table::CLOCK_AHEAD);
+        if let Some((_, sample)) = *self.samples.lock() {
+            clock.value(&[], sample.clock_ahead);
+        }
     }
 
     fn coherence(&self, text: &mut Exposition) {

@@ -31,9 +31,9 @@ use crate::{
     config::{self, Audit, Config, Database, Server},
     domain::network,
     outbound::Collector,
-    policy_file::{self, PolicyWatch},
+    policy_file::{self, PolicyCounts, PolicyWatch},
     protect::{BoundedLog, ReplicaHandle, TrustedProxies},
-    server::Listeners,
+    server::{Listeners, OpenConnections},
     store::Store,
     telemetry::{outage::millis, traces},
 };
@@ -99,7 +99,7 @@ impl RunningServer {
             _ => None,
         };
         let lease = coherence.lease;
-        let authorize = authorizer(authorize, hang_up)?;
+        let (authorize, policy) = authorizer(authorize, hang_up)?;
         let tcp = listen(&settings)?;
         let metrics_listen = metrics.listen.filter(|_| metrics.enabled);
         let metrics_tcp = SideServer::listen(metrics_listen, "the metrics", "metrics.listen")?;
@@ -132,10 +132,14 @@ impl RunningServer {
         let peppers = Arc::new(Peppers::new(store.clone(), keyring.fingerprints()));
         let readiness = Arc::new(Readiness::new(peppers.clone(), freshness));
         let lifecycle = Arc::clone(&gate.lifecycle);
+        let open = OpenConnections::default();
         let samples = metrics.enabled.then(Arc::<Samples>::default);
         let page_and_counts = samples.as_ref().map(|samples| {
             let requests = Arc::new(RequestCounts::new(ENDPOINTS));
             let sources = Sources {
+                connections: open.clone(),
+                max_connections: settings.max_connections,
+                policy,
                 requests: Arc::clone(&requests),
                 gate: Arc::clone(&gate),
                 hasher: Arc::clone(&hasher),
@@ -187,7 +191,7 @@ impl RunningServer {
             None => (pages, None),
         };
         let served = routes(metrics_here, pages_here);
-        let server = api::application::start(Listeners { tcp, socket: by_socket }, served, &settings)?;
+        let server = api::application::start(Listeners { tcp, socket: by_socket, open }, served, &settings)?;
         Ok(Self {
             address,
             socket,
@@ -252,7 +256,7 @@ impl RunningServer {
         self.console.as_ref().map(SideServer::address)
     }
 
-    /// Serves until `stop` says how to stop, then drains and closes in bounded time.
+    /// Serves until it is told to stop, then drains and closes in bounded time; in a second, if it is told so again.
     ///
     /// # Errors
     /// If the server fails while it runs.
@@ -307,18 +311,18 @@ fn ended_by_itself(result: io::Result<()>) -> anyhow::Error {
 }
 
 /// Starts to watch the policy file, if there is one.
-fn authorizer(settings: config::Authorize, hang_up: Signal) -> anyhow::Result<Authorize> {
-    let policy = match settings.policy {
+fn authorizer(settings: config::Authorize, hang_up: Signal) -> anyhow::Result<(Authorize, Option<Arc<PolicyCounts>>)> {
+    let (policy, counts) = match settings.policy {
         Some(file) => {
             let watch = PolicyWatch::new(file, hang_up);
-            let policy = watch.current();
+            let (policy, counts) = (watch.current(), watch.counts());
             tokio::spawn(watch.run());
-            Some(policy)
+            (Some(policy), Some(counts))
         }
         None => {
             tokio::spawn(policy_file::tell_of_hang_ups(hang_up));
-            None
+            (None, None)
         }
     };
-    Ok(Authorize::new(&settings.credential_headers, policy)?)
+    Ok((Authorize::new(&settings.credential_headers, policy)?, counts))
 }

@@ -27,7 +27,9 @@ const KEY_SET: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1","use":"sig
 
 /// A pool that a few requests fill, and everything else as often as may be. A change that waits for a silent replica
 /// takes as long as the lease, which is more than the second that the alert allows.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
+    // Without one, no policy may look at paths.
+    ("KEYWARD__SERVER__TRUSTED_PROXIES", "127.0.0.1/32"),
     ("KEYWARD__COHERENCE__LEASE", "2s"),
     ("KEYWARD__DATABASE__POOL_SIZE", "2"),
     ("KEYWARD__DATABASE__OWNER_CONNECTIONS", "2"),
@@ -67,7 +69,10 @@ impl Fleet {
     /// Another replica, and people who ask it.
     pub(crate) async fn starts_another(&mut self) {
         let (issuer, address) = (&self.issuer.url, self.issuer.url.clone() + "/keys");
-        let table = format!("[[jwt.issuers]]\nissuer = {issuer:?}\nkey_set = {address:?}\n");
+        let policy = self.folder.file("policy.toml", "[[rules]]\npaths = [\"/\"]\n");
+        let table = format!(
+            "[authorize]\npolicy_file = {policy:?}\n[[jwt.issuers]]\nissuer = {issuer:?}\nkey_set = {address:?}\n"
+        );
         let file = self.folder.file("keyward.toml", &table);
         let env = [&SETTINGS[..], &[("KEYWARD_CONFIG", file.as_str())]].concat();
         let replica = Replica::start_on(&self.database.url("keyward"), &env).await;

@@ -1,5 +1,9 @@
 //! What operators want to know of the database itself, at a cost that does not depend on how many keys it has.
 
+use std::time::Instant;
+
+use time::OffsetDateTime;
+
 use super::Statement;
 use crate::{
     domain::ports::StoreError,
@@ -21,6 +25,8 @@ pub struct Sample {
     pub expiring: u64,
     /// From 0 to 1.
     pub queue_usage: f64,
+    /// How far the database's clock is ahead of this machine's, in seconds; half the time of the question uncertain.
+    pub clock_ahead: f64,
 }
 
 impl Store {
@@ -37,6 +43,9 @@ impl Store {
                           pg_notification_queue_usage() AS "queue_usage!""#
             );
             let size = size.fetch_one(&mut *read).await?;
+            let (before, asked) = (OffsetDateTime::now_utc(), Instant::now());
+            let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut *read).await?;
+            let clock_ahead = (now - before).as_seconds_f64() - asked.elapsed().as_secs_f64() / 2.0;
             let percent = percent_of(size.pages);
             let counted = with_state!(sqlx::query!(
                 [] r#"SELECT count(*) FILTER (WHERE state = 'active') AS "active!",
@@ -64,7 +73,8 @@ impl Store {
             read.finish().await?;
             let estimate = |count: i64| (count as f64 * 100.0 / f64::from(percent)).round() as u64;
             let keys = [counted.active, counted.disabled, counted.expired, counted.revoked].map(estimate);
-            Ok(Sample { keys, expiring: u64::try_from(expiring).unwrap_or_default(), queue_usage: size.queue_usage })
+            let expiring = u64::try_from(expiring).unwrap_or_default();
+            Ok(Sample { keys, expiring, queue_usage: size.queue_usage, clock_ahead })
         };
         self.tidy_up(Statement::Sample, work).await
     }

@@ -26,6 +26,19 @@ pub static REQUEST_DURATION: Family = histogram(
     "Time from a request's head and body until the head of its answer, without the network. A series begins with its \
      first request.",
 );
+/// Connections of clients.
+pub static HTTP_CONNECTIONS: Family = gauge(
+    "keyward_http_connections",
+    &[],
+    "Connections of clients that are open, busy or idle, without those at addresses of the metrics' and the console's own.",
+);
+/// Room for connections of clients.
+pub static HTTP_CONNECTIONS_LIMIT: Family = gauge(
+    "keyward_http_connections_limit",
+    &[],
+    "Connections of clients that may be open: server.max_connections, or fewer if the system allows fewer open files. \
+     Further ones wait.",
+);
 /// Decisions on credentials.
 pub static CHECKS: Family = counter(
     "keyward_checks_total",
@@ -152,6 +165,13 @@ pub static STATEMENT_FAILURES: Family = counter(
     &[&STATEMENT],
     "Operations on the database that failed or were not answered in time. A series begins with its first operation.",
 );
+/// The database's clock.
+pub static CLOCK_AHEAD: Family = gauge(
+    "keyward_database_clock_offset_seconds",
+    &[],
+    "How far the database's clock is ahead of this machine's; negative if it is behind. Sampled every metrics.sample_every; \
+     absent until the first sample.",
+);
 /// What is left of the lease.
 pub static LEASE: Family = gauge(
     "keyward_lease_remaining_seconds",
@@ -248,7 +268,21 @@ pub static KEYS_EXPIRING: Family = gauge(
 pub static SAMPLED_AT: Family = gauge(
     "keyward_sample_timestamp_seconds",
     &[],
-    "When keyward_keys, keyward_keys_in_use_expiring and keyward_notification_queue_usage_ratio were sampled, since 1970.",
+    "When keyward_keys, keyward_keys_in_use_expiring, keyward_notification_queue_usage_ratio and \
+     keyward_database_clock_offset_seconds were sampled, since 1970.",
+);
+/// The policy in effect.
+pub static POLICY_LOADED_AT: Family = gauge(
+    "keyward_policy_load_timestamp_seconds",
+    &[],
+    "When the policy in effect was read from its file, since 1970. Absent without authorize.policy_file.",
+);
+/// Policies that were refused.
+pub static POLICY_FAILURES: Family = counter(
+    "keyward_policy_load_failures_total",
+    &[],
+    "Changes of the policy file that were not taken, because it was invalid or could not be read. Absent without \
+     authorize.policy_file.",
 );
 /// The build.
 pub static BUILD: Family =
@@ -284,7 +318,10 @@ pub struct Group {
 
 /// All metrics. Limits and usage will have groups of their own.
 pub static GROUPS: &[Group] = &[
-    Group { heading: "Requests", families: &[&REQUESTS, &REQUEST_DURATION] },
+    Group {
+        heading: "Requests",
+        families: &[&REQUESTS, &REQUEST_DURATION, &HTTP_CONNECTIONS, &HTTP_CONNECTIONS_LIMIT],
+    },
     Group {
         heading: "Checks",
         families: &[&CHECKS, &DENIALS, &CHECKS_WAITING, &CACHE_ENTRIES, &CACHE_USED, &CACHE_PLACES, &CACHE_EVICTIONS],
@@ -304,6 +341,7 @@ pub static GROUPS: &[Group] = &[
             &CONNECTION_TIMEOUTS,
             &STATEMENTS,
             &STATEMENT_FAILURES,
+            &CLOCK_AHEAD,
         ],
     },
     Group {
@@ -325,6 +363,7 @@ pub static GROUPS: &[Group] = &[
         families: &[&ISSUER_AGE, &ISSUER_FETCHES, &ISSUER_UNKNOWN_KEYS, &ISSUERS_WITHOUT_KEYS],
     },
     Group { heading: "Keys", families: &[&KEYS, &KEYS_EXPIRING, &SAMPLED_AT] },
+    Group { heading: "Policy", families: &[&POLICY_LOADED_AT, &POLICY_FAILURES] },
     Group {
         heading: "Process",
         families: &[

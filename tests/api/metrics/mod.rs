@@ -1,6 +1,7 @@
 //! The metrics: each moves when its cause happens, and none takes a label from a request.
 
 mod checks;
+mod clients;
 mod closed_labels;
 mod coherence;
 mod database;

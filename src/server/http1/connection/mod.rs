@@ -25,6 +25,7 @@ use super::{deadline::Deadline, incoming::Incoming};
 use crate::server::{
     budget::{Budget, Reservation},
     exchange::Exchange,
+    open_connections::{OpenConnections, Opened},
     refusal::Refusals,
     streams::Stream,
 };
@@ -39,6 +40,7 @@ pub(in crate::server) struct Bounds {
     pub(in crate::server) keep_alive: Duration,
     pub(in crate::server) write_timeout: Duration,
     pub(in crate::server) budget: Arc<Budget>,
+    pub(in crate::server) open: OpenConnections,
     pub(in crate::server) refusals: Refusals,
 }
 
@@ -78,6 +80,8 @@ pub(in crate::server) struct Connection<S> {
     refusal: Vec<u8>,
     for_heads: Option<Reservation>,
     for_answer: Option<Reservation>,
+    /// Counted as long as it exists.
+    _open: Opened,
 }
 
 impl<S: Stream> Connection<S> {
@@ -85,6 +89,7 @@ impl<S: Stream> Connection<S> {
         let incoming = Incoming::new(bounds.header_bytes);
         let mut deadline = Deadline::default();
         deadline.set(bounds.header_timeout);
+        let open = bounds.open.one_more();
         Self {
             stream,
             client,
@@ -101,6 +106,7 @@ impl<S: Stream> Connection<S> {
             refusal: Vec::new(),
             for_heads: None,
             for_answer: None,
+            _open: open,
         }
     }
 
