@@ -239,6 +239,7 @@ impl Maker {
             fit: &|_| Ok(key.clone()),
             credits: None,
             hash: &hash,
+            pepper: self.keyring.fingerprint(issued.pepper),
             reach: &reach,
             request: None,
             quota,
