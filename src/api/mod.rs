@@ -24,7 +24,7 @@ pub use self::{
         owners::OwnerDetails,
         plans::{OwnerPlan, Plan},
         tokens::EndedTokens,
-        usage::{UsageReport, is_bounded as usage_is_bounded, usage_csv},
+        usage::{UsageReport, usage_csv},
         verify::{KeyQuery, Verification},
     },
     readiness::Readiness,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::bail;
 use keyward::{
-    api::{UsageReport, usage_csv, usage_is_bounded},
+    api::{UsageReport, usage_csv},
     config::Sources,
     domain::{
         api_key::KeyId,
@@ -13,7 +13,7 @@ use keyward::{
         plan::PlanName,
         ports::usage::UsageStore,
         timestamp,
-        usage::{GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, Period, UsageFilter, UsageQuery, UseOutcome},
+        usage::{AskedPeriod, GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, UsageFilter, UsageQuery, UseOutcome},
     },
 };
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -83,12 +83,11 @@ pub(super) struct Usage {
 impl Usage {
     pub(super) fn run(self, sources: Sources) -> anyhow::Result<()> {
         let Self { key, owner, plan, from, to, granularity, outcome, tag, group_by, top, json, csv, database } = self;
-        let misuse = |invalid: &dyn std::fmt::Display| Misuse(format!("--from, --to: {invalid}"));
-        let period = Period::new(from, to, granularity, now()).map_err(|invalid| misuse(&invalid))?;
         database.work(sources, async |desk| {
             let filter = UsageFilter { key, owner: owner.read(&desk.settings)?, plan, outcome, tag };
-            let query = UsageQuery { period, filter, groups: group_by.map(|grouping| (grouping, top)) };
-            usage_is_bounded(&query).map_err(|detail| Misuse(detail.to_owned()))?;
+            let (asked, groups) = (AskedPeriod { from, to, granularity }, group_by.map(|grouping| (grouping, top)));
+            let query = UsageQuery::new(asked, filter, groups, now());
+            let query = query.map_err(|invalid| Misuse(format!("--from, --to: {invalid}")))?;
             let report = report(desk, &query).await?;
             if json {
                 return print_json(&report);

@@ -175,12 +175,26 @@ async fn the_groups_with_the_most_uses_are_told() {
         ])
     );
     // All keys one by one are too many to be looked at for long.
-    for (query, wrong) in [("groupBy=key&granularity=hour", "groupBy"), ("groupBy=owner", "groupBy"), ("top=3", "top")]
-    {
+    let long_ago = "from=2026-01-01T00:00:00Z";
+    for (query, wrong) in [
+        (format!("groupBy=key&granularity=hour&to=2026-01-01T08:00:00Z&{long_ago}"), "groupBy"),
+        (format!("groupBy=owner&{long_ago}"), "groupBy"),
+        ("groupBy=owner&granularity=month".to_owned(), "groupBy"),
+        ("top=3".to_owned(), "top"),
+    ] {
         let reply = root.gets(&replica, &format!("/v1/admin/usage?{query}")).await;
         assert_eq!(reply.wrong_parameters(), pairs(&[(wrong, "conflict")]), "{query}");
     }
     root.gets(&replica, "/v1/admin/usage?groupBy=key&subject=alice").await.is(200);
+    // If nobody says when it begins, it is as long as it may be; a time of that length may begin and end within a day.
+    for (query, points) in [
+        ("groupBy=key", 7),
+        ("groupBy=owner&granularity=hour", 6),
+        ("groupBy=owner&from=2026-01-01T12:00:00Z&to=2026-01-08T12:00:00Z", 8),
+    ] {
+        let report = root.gets(&replica, &format!("/v1/admin/usage?{query}")).await.is(200);
+        assert_eq!(report["series"].as_array().map(Vec::len), Some(points), "{query}");
+    }
 }
 
 /// Alice is on the plan pro, and Bob on none.
@@ -233,15 +247,18 @@ async fn administrators_see_uses_by_the_plan_that_owners_are_on_now() {
     let reply = alice.gets(&replica, "/v1/usage?plan=pro&groupBy=plan").await;
     assert_eq!(reply.wrong_parameters(), pairs(&[("groupBy", "invalid"), ("plan", "unknown_parameter")]));
     for (query, wrong) in [
-        ("groupBy=plan", &[("groupBy", "conflict")][..]),
-        ("plan=pro", &[("plan", "conflict")]),
-        ("plan=pro&granularity=hour", &[("plan", "conflict")]),
+        ("groupBy=plan&from=2026-01-01T00:00:00Z", &[("groupBy", "conflict")][..]),
+        ("plan=pro&from=2026-01-01T00:00:00Z", &[("plan", "conflict")]),
+        ("plan=pro&granularity=month", &[("plan", "conflict")]),
         ("plan=a+b", &[("plan", "invalid")]),
     ] {
         let reply = root.gets(&replica, &format!("/v1/admin/usage?{query}")).await;
         assert_eq!(reply.wrong_parameters(), pairs(wrong), "{query}");
     }
     root.gets(&replica, "/v1/admin/usage?plan=pro&groupBy=plan&subject=alice").await.is(200);
+    for query in ["groupBy=plan", "plan=pro", "plan=pro&granularity=hour"] {
+        root.gets(&replica, &format!("/v1/admin/usage?{query}")).await.is(200);
+    }
 
     // Whoever leaves takes the uses of the past along.
     let path = "/v1/admin/owners/AGFsaWNl/plan";

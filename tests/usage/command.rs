@@ -64,6 +64,26 @@ async fn usage_is_printed_as_the_api_tells_it() {
 }
 
 #[tokio::test]
+async fn every_example_of_its_help_is_answered() {
+    let replica = replica().await;
+    let [key, ..] = used_keys(&replica).await;
+    let help = usage(&replica, &["--help"]).await.succeeded();
+    let (_, examples) = help.split_once("Examples:\n").expect("examples");
+    let examples: Vec<_> = examples.lines().filter_map(|line| line.trim().strip_prefix("keyward usage ")).collect();
+    assert!(examples.len() > 5, "{help}");
+    for example in examples {
+        let words = example.split(" > ").next().unwrap_or_default().split_whitespace();
+        let words: Vec<&str> = words.map(|word| if word.len() == 22 { &*key.id } else { word }).collect();
+        usage(&replica, &words).await.succeeded();
+    }
+    // What looks at every key is as long as it may be, and a time that is as long may begin within a day.
+    for (options, days) in [(&["--plan", "pro"][..], 7), (&["--plan", "pro", "--from", "7d"], 8)] {
+        let drawn = usage(&replica, options).await.succeeded();
+        assert_eq!(drawn.split("\n\n").next().map(|bars| bars.lines().count()), Some(days), "{drawn}");
+    }
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let replica = replica().await;
     let unknown = "0".repeat(22);
@@ -71,8 +91,9 @@ async fn what_makes_no_sense_is_refused() {
     for (options, told) in [
         (&["--from", "1d", "--to", "2d"][..], "must be later than from"),
         (&["--from", "1000d", "--granularity", "hour"], "more than 1000 intervals"),
-        (&["--group-by", "key"], "at most 7 days"),
-        (&["--plan", "pro"], "at most 7 days"),
+        (&["--group-by", "key", "--from", "9d"], "at most 7 days"),
+        (&["--plan", "pro", "--from", "30d"], "at most 7 days"),
+        (&["--plan", "pro", "--granularity", "month"], "never over months"),
         (&["--granularity", "week"], "hour, day, month"),
         (&[&unknown, "--subject", "alice"], "cannot be used with"),
     ] {

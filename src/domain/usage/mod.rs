@@ -12,7 +12,7 @@ mod tag;
 
 pub use self::{
     outcome::UseOutcome,
-    period::{Granularity, InvalidPeriod, POINTS_MAX, Period},
+    period::{AskedPeriod, Granularity, InvalidPeriod, POINTS_MAX, Period},
     report::{GROUPS_DEFAULT, GROUPS_MAX, Grouping, KeyDay, Usage, UsageFilter, UsageGroup, UsageQuery, UseCounts},
     tag::{InvalidTags, TAG_MAX_BYTES, TAGS_MAX, UsageTag, UsageTags},
 };

@@ -39,6 +39,23 @@ pub enum InvalidPeriod {
         "there are more than {POINTS_MAX} intervals between from and to: choose a shorter time, or a coarser granularity"
     )]
     TooManyPoints,
+    /// It is too long to look at the uses of every owner's keys one by one.
+    #[error(
+        "groups of all owners' keys, and reports of a plan, reach over at most 7 days, or 6 hours by hour, and never over \
+         months: choose a shorter time, or an owner"
+    )]
+    TooLongForEachKey,
+}
+
+/// The time that somebody asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AskedPeriod {
+    /// When it begins; `None`: as usual.
+    pub from: Option<OffsetDateTime>,
+    /// When it ends; `None`: now.
+    pub to: Option<OffsetDateTime>,
+    /// In intervals of this length.
+    pub granularity: Granularity,
 }
 
 impl Granularity {
@@ -146,9 +163,22 @@ impl Period {
         std::iter::successors(Some(self.from), next)
     }
 
-    /// How long it is.
-    pub fn length(self) -> Duration {
-        self.to - self.from
+    /// The same where the uses of every owner's keys are looked at one by one, of which there may be some hundred thousand in a
+    /// day. As long as that is possible, unless somebody has chosen when it begins.
+    ///
+    /// # Errors
+    /// [`InvalidPeriod::TooLongForEachKey`].
+    pub(super) fn for_each_key(self, is_chosen: bool) -> Result<Self, InvalidPeriod> {
+        let (interval, most) = match self.granularity {
+            Granularity::Hour => (Duration::HOUR, 6),
+            Granularity::Day => (Duration::DAY, 7),
+            Granularity::Month => return Err(InvalidPeriod::TooLongForEachKey),
+        };
+        if !is_chosen {
+            return Ok(Self { from: self.to - interval * most, ..self });
+        }
+        // The last 7 days reach into 8, unless they end at midnight.
+        if self.to - self.from > interval * (most + 1) { Err(InvalidPeriod::TooLongForEachKey) } else { Ok(self) }
     }
 }
 
@@ -195,6 +225,24 @@ mod tests {
         let end = datetime!(2026-03-01 0:00 UTC);
         let period = Period::new(Some(datetime!(2026-01-31 5:00 UTC)), Some(end), Granularity::Month, NOW);
         assert_eq!(period.expect("two months").starts().count(), 2);
+    }
+
+    #[test]
+    fn what_looks_at_each_key_reaches_over_days_or_hours() {
+        let of = |from: Option<OffsetDateTime>, granularity| {
+            let period = Period::new(from, None, granularity, NOW).expect("a period");
+            period.for_each_key(from.is_some()).map(|period| period.starts().count())
+        };
+        let (too_long, second) = (Err(InvalidPeriod::TooLongForEachKey), Duration::SECOND);
+        for (granularity, longest, points) in
+            [(Granularity::Hour, Duration::hours(6), 6), (Granularity::Day, Duration::days(7), 7)]
+        {
+            assert_eq!(of(None, granularity), Ok(points));
+            assert_eq!(of(Some(NOW - longest), granularity), Ok(points + 1), "{granularity:?}");
+            assert_eq!(of(Some(granularity.begin(NOW - longest) - second), granularity), too_long, "{granularity:?}");
+        }
+        assert_eq!(of(None, Granularity::Month), too_long);
+        assert_eq!(of(Some(NOW), Granularity::Month), too_long);
     }
 
     #[test]

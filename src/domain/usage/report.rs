@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Period, UseOutcome};
+use super::{AskedPeriod, InvalidPeriod, Period, UseOutcome};
 use crate::domain::{api_key::KeyId, owner::Owner, plan::PlanName};
 
 /// The number of groups in a report if nobody says so.
@@ -83,8 +83,26 @@ pub struct UsageQuery {
 }
 
 impl UsageQuery {
+    /// The report about this time, widened to whole intervals.
+    ///
+    /// # Errors
+    /// [`InvalidPeriod`].
+    pub fn new(
+        asked: AskedPeriod,
+        filter: UsageFilter,
+        groups: Option<(Grouping, u32)>,
+        now: OffsetDateTime,
+    ) -> Result<Self, InvalidPeriod> {
+        let period = Period::new(asked.from, asked.to, asked.granularity, now)?;
+        let query = Self { period, filter, groups };
+        if !query.reads_each_key() {
+            return Ok(query);
+        }
+        Ok(Self { period: period.for_each_key(asked.from.is_some())?, ..query })
+    }
+
     /// Whether the uses of every owner's keys are looked at one by one: there are no sums of those on a plan.
-    pub fn reads_each_key(&self) -> bool {
+    fn reads_each_key(&self) -> bool {
         let UsageFilter { key, owner, plan, .. } = &self.filter;
         let by_key = self.groups.is_some_and(|(grouping, _)| grouping.is_by_key());
         key.is_none() && owner.is_none() && (by_key || plan.is_some())

@@ -12,7 +12,7 @@ use actix_web::{
     http::header::{Accept, Header, VARY},
     web::{Data, Path},
 };
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 pub use self::{lines::usage_csv, report::UsageReport};
 use super::keys::key_id;
@@ -34,16 +34,11 @@ use crate::{
         csv,
         ledger::Reach,
         usage::{
-            GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, InvalidPeriod, Period, UsageFilter, UsageQuery,
-            UsageTags, UseOutcome,
+            AskedPeriod, GROUPS_DEFAULT, GROUPS_MAX, Granularity, Grouping, InvalidPeriod, Period, UsageFilter,
+            UsageQuery, UsageTags, UseOutcome,
         },
     },
 };
-
-/// The longest time for which the uses of every owner's keys are looked at one by one: some hundred thousand rows in a large
-/// installation.
-const EACH_KEY_HOURS: Duration = Duration::hours(6);
-const EACH_KEY_DAYS: Duration = Duration::days(7);
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,27 +169,22 @@ fn query(
             plan = parameters.take_parsed("plan");
         }
     }
-    let period = Period::new(from, to, granularity.unwrap_or_default(), now).unwrap_or_else(|invalid| {
-        let place = if invalid == InvalidPeriod::Empty { "to" } else { "from" };
+    let asked = AskedPeriod { from, to, granularity: granularity.unwrap_or_default() };
+    let filter = UsageFilter { key, owner, plan, outcome, tag };
+    UsageQuery::new(asked, filter.clone(), groups, now).unwrap_or_else(|invalid| {
+        let by_key = groups.is_some_and(|(grouping, _)| grouping.is_by_key());
+        let place = match invalid {
+            InvalidPeriod::Empty => "to",
+            InvalidPeriod::TooManyPoints => "from",
+            InvalidPeriod::TooLongForEachKey => {
+                if by_key {
+                    "groupBy"
+                } else {
+                    "plan"
+                }
+            }
+        };
         parameters.problem(place, "conflict", invalid.to_string());
-        Period::usual(now)
-    });
-    let query = UsageQuery { period, filter: UsageFilter { key, owner, plan, outcome, tag }, groups };
-    if let Err(detail) = is_bounded(&query) {
-        let place = if query.groups.is_some_and(|(grouping, _)| grouping.is_by_key()) { "groupBy" } else { "plan" };
-        parameters.problem(place, "conflict", detail);
-    }
-    query
-}
-
-/// Whether the report reads so much that it would be cut off.
-pub fn is_bounded(query: &UsageQuery) -> Result<(), &'static str> {
-    let longest = if query.period.granularity == Granularity::Hour { EACH_KEY_HOURS } else { EACH_KEY_DAYS };
-    if query.reads_each_key() && query.period.length() > longest {
-        return Err(
-            "groups of all owners' keys, and reports of a plan, reach over at most 7 days, or 6 hours with granularity=hour: \
-             give from and to, or an owner",
-        );
-    }
-    Ok(())
+        UsageQuery { period: Period::usual(now), filter, groups }
+    })
 }

@@ -104,7 +104,7 @@ pub(crate) const OF_USAGE: &[Parameter] = &[
     (
         "from",
         "Where the report begins; widened to a whole interval. By default, the report has the last 24 hours, 30 days or 12 \
-         months.",
+         months, or, where it looks at each key of all owners, the last 6 hours or 7 days.",
         instant,
     ),
     (
@@ -142,7 +142,7 @@ pub(crate) const OF_USAGE_GROUPS: &[Parameter] = &[
         "groupBy",
         "Also the sums of the groups with the most uses. CSV has the groups instead of the intervals. `owner` and `plan`, the \
          plan that the owner is on now, are for administrators. Over all owners, these and `key` are possible for at most 7 \
-         days, or 6 hours by hour.",
+         days, or 6 hours by hour, both widened to whole intervals, and not by month.",
         || json!({ "type": "string", "enum": Grouping::ALL.map(Grouping::as_str) }),
     ),
     (
@@ -155,8 +155,8 @@ pub(crate) const OF_USAGE_GROUPS: &[Parameter] = &[
 /// A further parameter of administrators' reports that are not about one key.
 pub(crate) const OF_USAGE_PLANS: &[Parameter] = &[(
     "plan",
-    "Only uses of keys whose owners are on this plan now, over at most 7 days, or 6 hours by hour, unless an owner or a key \
-     is given as well.",
+    "Only uses of keys whose owners are on this plan now, over at most 7 days, or 6 hours by hour, both widened to whole \
+     intervals, and not by month, unless an owner or a key is given as well.",
     plan_name,
 )];
 
