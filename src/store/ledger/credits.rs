@@ -59,14 +59,15 @@ pub(super) async fn apply(
     Ok(version.map(|version| SpentCredits { holder, version }))
 }
 
-/// Gives an owner the credits of the plan with this name, in place of any that there are.
+/// Gives an owner the credits of the plan with this name, in place of any that there are. `amount`: how many.
 pub(super) async fn give(
     connection: &mut PgConnection,
     holder: Holder,
     plan: &PlanName,
     credits: &PlanCredits,
+    amount: u64,
 ) -> Result<SpentCredits, StoreError> {
-    let version = define(connection, holder, &credits.rules(), Some(credits.amount)).await?;
+    let version = define(connection, holder, &credits.rules(), Some(amount)).await?;
     came_with(connection, holder, Some(plan)).await?;
     Ok(SpentCredits { holder, version })
 }

@@ -143,7 +143,7 @@ pub(super) async fn current(connection: &mut PgConnection, owner: &Owner) -> Res
     Ok(Current { allowance: OwnerAllowance { limits, credits }, version: row.credits_version })
 }
 
-/// An owner without limits and credits has no row.
+/// An owner without limits and credits has no row, unless they have left credits of a plan.
 pub(super) async fn write(
     connection: &mut PgConnection,
     owner: &Owner,
@@ -153,7 +153,18 @@ pub(super) async fn write(
     let (issuer, subject) = (&*owner.issuer, &*owner.subject);
     let limits = &after.allowance.limits;
     if limits.is_empty() && after.version.is_none() {
-        let query = sqlx::query!("DELETE FROM owner_limits WHERE issuer = $1 AND subject = $2", issuer, subject);
+        let query = sqlx::query!(
+            "DELETE FROM owner_limits WHERE issuer = $1 AND subject = $2 AND left_of_plans = '{}'",
+            issuer,
+            subject,
+        );
+        query.execute(&mut *connection).await?;
+        let query = sqlx::query!(
+            "UPDATE owner_limits SET limits = '[]', credits_version = NULL, updated_at = $3 WHERE issuer = $1 AND subject = $2",
+            issuer,
+            subject,
+            at,
+        );
         return query.execute(connection).await.map(drop);
     }
     let query = sqlx::query!(

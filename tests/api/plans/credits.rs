@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use test_support::{
     actors::{Person, claims, now},
-    asking::{KEYS, MadeKey, replica, replica_with, three_replicas},
+    asking::{KEYS, MadeKey, Reply, replica, replica_with, three_replicas},
     database::execute,
     replica::Replica,
 };
@@ -50,8 +50,13 @@ async fn a_plans_credits_come_with_it_to_every_replica_and_go_with_it() {
     let given = credits(&replicas[2]).await;
     assert_eq!((&given["remaining"], &given["max"], &given["refill"]), (&json!(8), &json!(10), &daily(5)));
     assert_eq!((&given["fromPlan"], &given["setBy"]), (&json!(true), &json!("administrator")));
-    assert_eq!(alice.gets(&replicas[0], "/v1/plan").await.is(200)["plan"]["credits"]["amount"], 8);
+    let own = alice.gets(&replicas[0], "/v1/plan").await.is(200);
+    assert_eq!((&own["plan"]["credits"]["amount"], &own["credits"]), (&json!(8), &given));
     assert_eq!(granted(&replicas, &key).await, 8, "all that there is, and no more");
+    let own = alice.gets(&replicas[0], "/v1/plan").await.is(200)["credits"].clone();
+    assert_eq!((&own["remaining"], &own["granted"]), (&json!(0), &json!(8)));
+    let by_staff = Person::administrator().gets(&replicas[0], &of_alice("plan")).await.is(200);
+    assert_eq!(by_staff["credits"], own);
     // Who is put on it again has them already.
     assert_eq!(assign(&replicas[0], json!("free")).await["changed"], false);
     assert_eq!(granted(&replicas, &key).await, 0);
@@ -138,6 +143,72 @@ async fn the_plan_that_a_token_claims_gives_its_credits_once() {
         assert_eq!(credits(&replica).await["fromPlan"], true);
         assert_eq!(granted(std::slice::from_ref(&replica), &key).await, expected, "a newer token gives no more");
     }
+}
+
+/// The plan's credits of somebody who has left it, as if they had left it so many days ago.
+async fn left_days_ago(replica: &Replica, plan: &str, days: u32) {
+    let earlier = format!(
+        "UPDATE owner_limits SET left_of_plans =
+             jsonb_set(left_of_plans, '{{{plan},nextRefill}}', to_jsonb(now() - interval '{days} days'))"
+    );
+    execute(replica.database().url(), &earlier).await.expect("an earlier refill");
+}
+
+#[tokio::test]
+async fn whoever_goes_to_and_fro_between_plans_gets_no_more_of_each_than_it_gives() {
+    let replica = replica_with(&[("KEYWARD__JWT__PLAN_CLAIM", "app.plan")]).await;
+    plan(&replica, "free", giving(8, json!(null), json!(null))).await;
+    plan(&replica, "pro", giving(15, json!(null), json!(null))).await;
+    let key = Person::named("alice").creates(&replica, json!({})).await;
+    let granted = async || granted(std::slice::from_ref(&replica), &key).await;
+    // Ten requests on each.
+    for (at, name, expected) in
+        [(0, "free", 8), (1, "pro", 10), (2, "free", 0), (3, "pro", 5), (4, "free", 0), (5, "pro", 0)]
+    {
+        let mut claims = claims("alice");
+        claims["app"] = json!({ "plan": name });
+        claims["iat"] = json!(now() - 60 + at);
+        Person::with_claims(&claims).gets(&replica, KEYS).await.is(200);
+        assert_eq!(granted().await, expected, "{name} at {at}");
+        assert_eq!(credits(&replica).await["fromPlan"], true);
+    }
+    // Nor do staff give them again by mistake.
+    for name in [json!(null), json!("free"), json!("pro"), json!("free")] {
+        assign(&replica, name).await;
+    }
+    assert_eq!(granted().await, 0);
+    assert_eq!(credits(&replica).await["remaining"], 0);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_to_a_plan_finds_what_was_left_and_the_refill_of_the_time_in_which_they_come() {
+    let (replica, root) = (replica().await, Person::administrator());
+    plan(&replica, "free", giving(8, json!(10), daily(5))).await;
+    let comes_back = async || {
+        assign(&replica, json!("free")).await;
+        credits(&replica).await["remaining"].clone()
+    };
+    assert_eq!(comes_back().await, 8);
+    assign(&replica, json!(null)).await;
+    assert_eq!(comes_back().await, 8, "it is the same day");
+    root.posts(&replica, &of_alice("credits"), json!({ "operation": "add", "amount": 12 })).await.is(200);
+    assign(&replica, json!(null)).await;
+    left_days_ago(&replica, "free", 3).await;
+    assert_eq!(comes_back().await, 20, "which is beyond the maximum of a refill");
+    puts(&root, &replica, &of_alice("limits"), json!({ "limits": [], "credits": null })).await.is(200);
+    assert_eq!(comes_back().await, 8, "what staff take away, staff give again");
+    // Without the days that they were not on it.
+    plan(&replica, "free", giving(8, json!(30), daily(5))).await;
+    assign(&replica, json!(null)).await;
+    left_days_ago(&replica, "free", 3).await;
+    assert_eq!(comes_back().await, 13);
+    assert!(credits(&replica).await["nextRefillAt"].is_string());
+    // A plan that was made anew has never given them anything.
+    assign(&replica, json!(null)).await;
+    let request = root.request(&replica, reqwest::Method::DELETE, &format!("{PLANS}/free"));
+    assert_eq!(Reply::to(request).await.status, 204);
+    plan(&replica, "free", giving(8, json!(10), daily(5))).await;
+    assert_eq!(comes_back().await, 8);
 }
 
 #[tokio::test]

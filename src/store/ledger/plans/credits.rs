@@ -8,8 +8,9 @@ use super::{
     plan_of,
 };
 use crate::domain::{
-    limits::{CreditsChange, Holder, Refill},
-    plan::{Plan, PlanCredits},
+    limits::{AMOUNT_MAX, CreditsChange, Holder, Refill},
+    owner::Owner,
+    plan::{Plan, PlanCredits, PlanName},
     plan_changes::{OnWordOf, PlanAssignment},
     ports::StoreError,
 };
@@ -35,12 +36,16 @@ pub(super) async fn follow_plan(
     if !goes_by_the_plan {
         return Ok(None);
     }
+    if had.is_some() {
+        put_aside(connection, owner, holder).await?;
+    }
     let plan = plan_of(connection, owner).await?;
     let given = plan.as_ref().and_then(|plan| Some((&plan.name, plan.content.credits.as_ref()?)));
     let (change, version) = match given {
         Some((name, given)) => {
-            let spent = credits::give(connection, holder, name, given).await?;
-            (CreditsChange::Define(given.rules(), Some(given.amount)), Some(spent.version))
+            let amount = left_of(connection, owner, name, given).await?.unwrap_or(given.amount);
+            let spent = credits::give(connection, holder, name, given, amount).await?;
+            (CreditsChange::Define(given.rules(), Some(amount)), Some(spent.version))
         }
         None if had.is_none() => return Ok(None),
         None => {
@@ -51,6 +56,59 @@ pub(super) async fn follow_plan(
     let after = owner_limits::Current { version, ..before.clone() };
     owner_limits::write(connection, owner, &after, assignment.at).await?;
     Ok(Some(change.to_json(had)))
+}
+
+/// Notes what an owner has left of the credits of the plan that they leave, so that they find it when they come back, and no
+/// more. What replicas have in hand counts as spent. Forgets what was left of plans that are gone.
+async fn put_aside(connection: &mut PgConnection, owner: &Owner, holder: Holder) -> Result<(), sqlx::Error> {
+    // No replica takes any of it from now on.
+    let query = sqlx::query!("SELECT FROM credits WHERE holder = $1 FOR UPDATE", credits::uuid(holder));
+    query.execute(&mut *connection).await?;
+    let query = sqlx::query!(
+        "UPDATE owner_limits
+         SET left_of_plans = (SELECT coalesce(jsonb_object_agg(known.plan, known.rest), '{}')
+                              FROM jsonb_each(left_of_plans) AS known (plan, rest) JOIN plans ON plans.name = known.plan)
+             || jsonb_build_object((balance.now).from_plan, jsonb_build_object(
+                 'remaining', (balance.now).remaining, 'nextRefill', (balance.now).next_refill, 'at', clock_timestamp()))
+         FROM (SELECT refilled_credits(theirs, clock_timestamp()) AS now FROM credits AS theirs
+               WHERE holder = $3 AND from_plan IS NOT NULL OFFSET 0) AS balance
+         WHERE issuer = $1 AND subject = $2",
+        &*owner.issuer,
+        &*owner.subject,
+        credits::uuid(holder),
+    );
+    query.execute(connection).await.map(drop)
+}
+
+/// What an owner had left when they left this plan, which is forgotten; `None` if they had none of its credits. If a refill was due since, one is
+/// added: that of the time in which they come back. Those of the times in which they were not on the plan are not theirs.
+async fn left_of(
+    connection: &mut PgConnection,
+    owner: &Owner,
+    plan: &PlanName,
+    credits: &PlanCredits,
+) -> Result<Option<u64>, sqlx::Error> {
+    let query = sqlx::query!(
+        r#"SELECT (rest ->> 'remaining')::bigint AS "remaining!",
+                  coalesce((rest ->> 'nextRefill')::timestamptz <= clock_timestamp(), false) AS "refill_was_due!"
+           FROM (SELECT left_of_plans -> plans.name AS rest, made_at FROM owner_limits JOIN plans ON plans.name = $3
+                 WHERE issuer = $1 AND subject = $2 OFFSET 0) AS noted
+           WHERE (rest ->> 'at')::timestamptz > made_at"#,
+        &*owner.issuer,
+        &*owner.subject,
+        plan.as_str(),
+    );
+    let Some(noted) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let query = sqlx::query!(
+        "UPDATE owner_limits SET left_of_plans = left_of_plans - $3::text WHERE issuer = $1 AND subject = $2",
+        &*owner.issuer,
+        &*owner.subject,
+        plan.as_str(),
+    );
+    query.execute(connection).await?;
+    let remaining = u64::try_from(noted.remaining).unwrap_or_default();
+    let refill = credits.refill.filter(|_| noted.refill_was_due).map_or(0, |refill| refill.amount);
+    Ok(Some(remaining + refill.min(credits.max.unwrap_or(AMOUNT_MAX).saturating_sub(remaining))))
 }
 
 /// After a change of a plan: gives the balances that came with it the new rules, in one statement. What owners have stays. The
