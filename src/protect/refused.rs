@@ -69,11 +69,14 @@ impl Cause {
                         "Insufficient scope",
                         "Use a credential with the scope that WWW-Authenticate names.",
                     ),
-                    PublicDenial::RateLimited(_) => (
+                    PublicDenial::RateLimited(retry_after) => (
                         StatusCode::TOO_MANY_REQUESTS,
                         "quota_exceeded",
                         "Quota exceeded",
-                        "Wait for the number of seconds in Retry-After, then try again.",
+                        match retry_after {
+                            Some(_) => "Wait for the number of seconds in Retry-After, then try again.",
+                            None => "Waiting does not help: make a request that costs less, or ask for more.",
+                        },
                     ),
                     PublicDenial::NotAllowed => (
                         StatusCode::FORBIDDEN,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::types::Uuid;
 use time::OffsetDateTime;
 
-use super::{Statement, Store};
+use super::{Statement, Store, rows::refill};
 use crate::domain::{
     limits::Holder,
     ports::{
@@ -156,9 +156,13 @@ impl LimitStore for Store {
         let work = async {
             let mut connection = self.requests.tentative().await?;
             let query = sqlx::query!(
-                r#"SELECT place AS "place!", outcome AS "outcome!", granted AS "granted!", remaining AS "remaining!",
-                          elsewhere AS "elsewhere!", next_refill, decided_at AS "decided_at!"
-                   FROM exchange_credits($1, $2, $3, $4, $5, $6, $7, $8, $9) ORDER BY place"#,
+                r#"SELECT place AS "place!", outcome AS "outcome!", given.granted AS "granted!",
+                          given.remaining AS "remaining!", elsewhere AS "elsewhere!", given.next_refill AS "next_refill?",
+                          decided_at AS "decided_at!", rules.max AS "max?", rules.refill_amount AS "refill_amount?",
+                          rules.refill_every AS "refill_every?", rules.refill_day AS "refill_day?"
+                   FROM exchange_credits($1, $2, $3, $4, $5, $6, $7, $8, $9) AS given
+                       LEFT JOIN credits AS rules ON rules.holder = ($2::uuid[])[place::integer]
+                   ORDER BY place"#,
                 Uuid::from_u128(self.id.0),
                 &holders,
                 &numbers(|request| request.purse),
@@ -182,6 +186,9 @@ impl LimitStore for Store {
             let unknown = || StoreError::Corrupt(format!("exchange_credits: outcome {}", row.outcome));
             Ok(CreditGrant {
                 outcome: CreditOutcome::of(&row.outcome).ok_or_else(unknown)?,
+                refill: refill(row.refill_amount, row.refill_every.as_deref(), row.refill_day)
+                    .map_err(|what| StoreError::Corrupt(format!("credits: {what}")))?,
+                max: row.max.map(count),
                 granted: count(row.granted),
                 left: count(row.remaining),
                 elsewhere: count(row.elsewhere),

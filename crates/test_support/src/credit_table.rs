@@ -174,6 +174,8 @@ impl CreditTable {
             left: balance.remaining,
             elsewhere: balance.unsettled - held,
             next_refill: balance.next_refill,
+            refill: balance.refill,
+            max: balance.max,
             at,
         };
         let Some(stored) = self.balances.get(&request.holder) else {

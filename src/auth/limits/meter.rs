@@ -76,7 +76,7 @@ pub(super) struct Obstacles {
     pub(super) admitting: u32,
     /// When all limits that are exhausted begin anew, and credits that are have been refilled.
     pub(super) turns_at: MonotonicTime,
-    /// Whether credits are exhausted for which no refill will come.
+    /// Whether waiting does not help: the request costs more than a limit allows, or than refills of credits will ever make.
     pub(super) is_final: bool,
 }
 
@@ -209,7 +209,7 @@ impl Slices<'_> {
                 purse::Reading::Enough => {}
                 purse::Reading::Exhausted => {
                     found.exhausted |= CREDITS;
-                    match purse.refills_at() {
+                    match purse.enough_at(price.of_credits()) {
                         Some(at) => found.turns_at = found.turns_at.max(at),
                         None => found.is_final = true,
                     }

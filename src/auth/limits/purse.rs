@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use crate::{
     auth::coherence::MonotonicTime,
     domain::{
-        limits::Holder,
+        limits::{Holder, Refill},
         ports::limits::{CreditGrant, CreditOutcome, CreditRequest},
     },
 };
@@ -49,6 +51,10 @@ pub struct Purse {
     untaken: u64,
     /// When the next refill comes, as far as we know.
     refills_at: Option<MonotonicTime>,
+    /// The same by the database's clock, and what each refill adds.
+    refill: Option<(OffsetDateTime, Refill)>,
+    /// A refill adds nothing beyond this.
+    max: Option<u64>,
     /// Until when the latest answer is believed. An error delays or repeats a question, and does no harm.
     believed_until: MonotonicTime,
     /// Nobody asks before, because the database has not answered.
@@ -267,6 +273,7 @@ impl Purse {
                 self.untaken = grant.left;
                 let in_seconds = grant.next_refill.map(|at| (at - grant.at).try_into().unwrap_or(Duration::ZERO));
                 self.refills_at = in_seconds.map(|span| now.after(span));
+                (self.refill, self.max) = (grant.next_refill.zip(grant.refill), grant.max);
                 let believed = if grant.elsewhere > 0 { BELIEVED_IF_SOME_IS_OUT } else { BELIEVED };
                 self.believed_until = now.after(in_seconds.map_or(believed, |span: Duration| span.min(believed)));
                 self.rests_until = MonotonicTime::default();
@@ -307,9 +314,15 @@ impl Purse {
         self.left
     }
 
-    /// When the next refill comes.
-    pub fn refills_at(&self) -> Option<MonotonicTime> {
-        self.refills_at
+    /// When refills will have made enough for a request that costs so much; `None` if they never will.
+    pub fn enough_at(&self, cost: u64) -> Option<MonotonicTime> {
+        let (first, (at, refill)) = self.refills_at.zip(self.refill)?;
+        if self.max.is_some_and(|max| max < cost) {
+            return None;
+        }
+        let refills = cost.saturating_sub(self.left + self.untaken).div_ceil(refill.amount.max(1)).max(1);
+        let last = refill.interval.after(at, refills - 1)?;
+        Some(first.after((last - at).try_into().ok()?))
     }
 
     /// What lasts for a while at the pace since the last question, within bounds.

@@ -93,7 +93,7 @@ pub struct Exceeded {
     pub violated: u32,
     /// Whether the key's own credits are exhausted, or those of its owner.
     pub credits: SpentUp,
-    /// How long until all of these begin anew, or are refilled; `None` if there are credits that will not be.
+    /// How long until all of these have enough, because they begin anew, or are refilled; `None` if one of them never will.
     pub retry_after: Option<Duration>,
 }
 

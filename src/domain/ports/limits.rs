@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::StoreError;
-use crate::domain::limits::{Holder, LimitName};
+use crate::domain::limits::{Holder, LimitName, Refill};
 
 /// A request for a part of what a limit has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,10 @@ pub struct CreditGrant {
     pub elsewhere: u64,
     /// When the next refill comes.
     pub next_refill: Option<OffsetDateTime>,
+    /// What each refill adds.
+    pub refill: Option<Refill>,
+    /// A refill adds nothing beyond this.
+    pub max: Option<u64>,
     /// The database's clock while it was decided.
     pub at: OffsetDateTime,
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{counted::counted, denial::PublicDenial, escape::escaped},
-    protect::{Cause, problem_type},
+    protect::{Cause, LimitReport, problem_type},
     server::Refusal,
 };
 
@@ -106,14 +106,28 @@ impl Failure {
     }
 }
 
-fn exhausted(seconds: Option<u32>, is_of_credits_alone: bool) -> String {
-    let (what, again) = match is_of_credits_alone {
-        true => ("The credits are exhausted.", "They are refilled"),
-        false => ("A limit is exhausted.", "It begins anew"),
+/// What is exhausted, and what to do about it.
+fn exhausted(seconds: Option<u32>, report: &LimitReport) -> String {
+    let (what, again, never) = match (report.is_of_credits_alone(), report.has_credits()) {
+        (true, _) => (
+            "The credits are exhausted.",
+            "They are refilled",
+            "The credits are exhausted, and no refill will make enough: top them up, or make a request that costs less.",
+        ),
+        (false, false) => (
+            "A limit is exhausted.",
+            "It begins anew",
+            "The request costs more than a limit allows: make one that costs less, or ask for a higher limit.",
+        ),
+        (false, true) => (
+            "A limit is exhausted, and the credits are.",
+            "Both have enough again",
+            "A limit is exhausted, and the credits are, and waiting does not help: make a request that costs less, \
+             top up the credits, or ask for a higher limit.",
+        ),
     };
     match seconds {
-        None if is_of_credits_alone => "The credits are exhausted, and no refill will come.".to_owned(),
-        None => "The request costs more than a limit allows.".to_owned(),
+        None => never.to_owned(),
         Some(seconds) => format!("{what} {again} in {}.", counted(seconds.into(), "second")),
     }
 }
@@ -124,7 +138,7 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::Denied(_, PublicDenial::InsufficientScope(scope)) if !scope.is_empty() => {
             format!("The credential lacks the scope {scope}.")
         }
-        Reason::Limited(_, seconds, report) => exhausted(*seconds, report.is_of_credits_alone()),
+        Reason::Limited(_, seconds, report) => exhausted(*seconds, report),
         Reason::InsufficientScopes(_, scopes) => format!("The credential lacks one of these scopes: {scopes}."),
         Reason::InvalidJson(fault) => match fault {
             Fault::Missing => return Some("The body is missing; a JSON object is needed.".into()),

@@ -1,5 +1,7 @@
 //! What makes a balance of credits grow.
 
+use time::{Date, Duration, Month, OffsetDateTime};
+
 use super::amounts::InvalidCredits;
 
 /// What is added to a balance again and again.
@@ -55,11 +57,48 @@ impl RefillInterval {
             _ => Err(InvalidCredits::Interval),
         }
     }
+
+    /// When the refill comes that is so many after this one, which is in UTC; `None` if the calendar ends before.
+    pub fn after(self, refill: OffsetDateTime, count: u64) -> Option<OffsetDateTime> {
+        match self {
+            Self::Daily => {
+                refill.checked_add(Duration::days(i64::try_from(count).ok().filter(|days| *days < 1 << 32)?))
+            }
+            Self::Monthly(day) => {
+                let before = u64::from(u8::from(refill.month())) - 1;
+                let months = before.checked_add(count)?;
+                let year = refill.year().checked_add(i32::try_from(months / 12).ok()?)?;
+                let month = Month::try_from(u8::try_from(months % 12 + 1).ok()?).ok()?;
+                let date = Date::from_calendar_date(year, month, day.min(month.length(year))).ok()?;
+                Some(refill.replace_date(date))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
+
+    #[test]
+    fn later_refills_come_on_the_same_day_of_their_month() {
+        let first = datetime!(2027-11-30 0:00 UTC);
+        for (interval, count, expected) in [
+            (RefillInterval::Daily, 0, first),
+            (RefillInterval::Daily, 32, datetime!(2028-01-01 0:00 UTC)),
+            (RefillInterval::Monthly(31), 1, datetime!(2027-12-31 0:00 UTC)),
+            (RefillInterval::Monthly(31), 3, datetime!(2028-02-29 0:00 UTC)),
+            (RefillInterval::Monthly(30), 14, datetime!(2029-01-30 0:00 UTC)),
+        ] {
+            assert_eq!(interval.after(first, count), Some(expected), "{interval:?} {count}");
+        }
+        for interval in [RefillInterval::Daily, RefillInterval::Monthly(1)] {
+            assert_eq!(interval.after(first, u64::MAX), None);
+            assert_eq!(interval.after(first, 100_000_000), None);
+        }
+    }
 
     #[test]
     fn a_monthly_refill_has_a_day_and_a_daily_one_has_none() {
