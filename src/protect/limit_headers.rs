@@ -33,7 +33,7 @@ const USUAL_LENGTH: usize = 160;
 /// What is left of the limits that applied to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LimitReport {
-    /// The names of the limits that have too little left; none if the request was granted.
+    /// The names of the limits that have too little left, each once; none if the request was granted.
     pub(crate) violated: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -46,8 +46,13 @@ impl LimitReport {
 
     /// For a request that was refused.
     pub(crate) fn of_refusal(exceeded: &Exceeded, legacy: LegacyHeaders) -> Self {
-        let mut violated = Vec::new();
-        exceeded.visit_violated(&mut |state| violated.push(state.limit.name.as_str().to_owned()));
+        let mut violated: Vec<String> = Vec::new();
+        exceeded.visit_violated(&mut |state| {
+            // A limit of the key and one of its owner may have one name.
+            if violated.iter().all(|name| name != state.limit.name.as_str()) {
+                violated.push(state.limit.name.as_str().to_owned());
+            }
+        });
         if exceeded.credits.any() {
             violated.push(CREDITS.to_owned());
         }
@@ -57,6 +62,11 @@ impl LimitReport {
     /// Whether credits are all that has too little left.
     pub(crate) fn is_of_credits_alone(&self) -> bool {
         self.violated.iter().all(|name| name == CREDITS)
+    }
+
+    /// Whether credits are among what has too little left.
+    pub(crate) fn has_credits(&self) -> bool {
+        self.violated.iter().any(|name| name == CREDITS)
     }
 
     /// The headers.
@@ -72,29 +82,39 @@ impl LimitReport {
     }
 }
 
-/// The limit of which the fewest requests are left.
+/// The limit, or the credits, of which the fewest requests are left.
 struct Tightest {
     requests: u64,
-    amount: u64,
+    /// `None`: credits, which have no amount.
+    amount: Option<u64>,
     remaining: u64,
-    resets_in: Duration,
+    /// `None`: never.
+    resets_in: Option<Duration>,
+}
+
+impl Tightest {
+    /// Whether fewer requests are left, or as many for longer.
+    fn is_tighter_than(&self, other: &Self) -> bool {
+        let order = |one: &Self| (one.requests, Reverse(one.resets_in.unwrap_or(Duration::MAX)));
+        order(self) < order(other)
+    }
 }
 
 fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, HeaderValue)> {
     let (mut policy, mut left) = (String::with_capacity(USUAL_LENGTH), String::with_capacity(USUAL_LENGTH));
     let mut tightest: Option<Tightest> = None;
+    let mut take_if_tighter = |one: Tightest| {
+        if legacy != LegacyHeaders::None && tightest.as_ref().is_none_or(|tightest| one.is_tighter_than(tightest)) {
+            tightest = Some(one);
+        }
+    };
     for (readings, shared) in [(&allowance.of_key, ""), (&allowance.of_owner, SHARED)] {
         let Some(readings) = readings else { continue };
         readings.visit(&mut |state| {
             add(&mut policy, &mut left, &state, shared);
-            if legacy != LegacyHeaders::None {
-                let LimitState { limit, remaining, resets_in } = state;
-                let one = Tightest { requests: remaining / limit.cost, amount: limit.amount, remaining, resets_in };
-                let order = |one: &Tightest| (one.requests, Reverse(one.resets_in));
-                if tightest.as_ref().is_none_or(|tightest| order(&one) < order(tightest)) {
-                    tightest = Some(one);
-                }
-            }
+            let LimitState { limit, remaining, resets_in } = state;
+            let (requests, amount) = (remaining / limit.cost, Some(limit.amount));
+            take_if_tighter(Tightest { requests, amount, remaining, resets_in: Some(resets_in) });
         });
     }
     // Credits have no window and no amount, so no policy describes them.
@@ -104,17 +124,17 @@ fn headers(allowance: &Allowance, legacy: LegacyHeaders) -> Vec<(HeaderName, Hea
             add_number(&mut left, ";t=", whole_seconds(span));
         }
         left.push_str(if of_owner { SHARED } else { "" });
+        take_if_tighter(Tightest { requests: remaining, amount: None, remaining, resets_in: refills_in });
     });
     let mut headers = Vec::with_capacity(LIMIT_HEADERS.len());
     headers.push((LEFT, value(left)));
     if !policy.is_empty() {
         headers.push((POLICY, value(policy)));
     }
-    if let Some(Tightest { amount, remaining, resets_in, .. }) = tightest
-        && let Some(reset) = reset(resets_in, legacy)
-    {
-        let legacy = [(LEGACY_LIMIT, amount), (LEGACY_REMAINING, remaining), (LEGACY_RESET, reset)];
-        headers.extend(legacy.map(|(name, number)| (name, HeaderValue::from(number))));
+    if let Some(Tightest { amount, remaining, resets_in, .. }) = tightest {
+        let reset = resets_in.and_then(|span| reset(span, legacy));
+        let legacy = [(LEGACY_LIMIT, amount), (LEGACY_REMAINING, Some(remaining)), (LEGACY_RESET, reset)];
+        headers.extend(legacy.into_iter().filter_map(|(name, number)| Some((name, HeaderValue::from(number?)))));
     }
     headers
 }

@@ -177,3 +177,44 @@ async fn the_older_headers_are_sent_if_they_are_asked_for_and_tell_of_the_tighte
     let reply = Reply::to(with(&key, &replica, Method::GET, RESOURCE)).await;
     assert_eq!(reply.header("x-ratelimit-limit"), None, "off by default");
 }
+
+#[tokio::test]
+async fn the_older_headers_tell_of_credits_where_fewer_requests_are_left_of_those() {
+    let (replica, alice) =
+        (replica_with(&[("KEYWARD__LIMITS__LEGACY_HEADERS", "seconds")]).await, Person::named("alice"));
+    let older = async |key: &MadeKey| {
+        let reply = Reply::to(with(key, &replica, Method::GET, RESOURCE)).await;
+        let number = |what: &str| Some(reply.header(&format!("x-ratelimit-{what}"))?.parse::<u64>().expect("a number"));
+        (number("limit"), number("remaining"), number("reset"))
+    };
+    let key = alice.creates(&replica, json!({ "credits": { "remaining": 2 } })).await;
+    for left in [1, 0, 0] {
+        assert_eq!(older(&key).await, (None, Some(left), None), "credits have no amount, and these no refill");
+    }
+    let refill = json!({ "amount": 1, "interval": "daily" });
+    let limits = json!([{ "name": "all", "limit": 4, "window": "month" }]);
+    let body = json!({ "limits": limits, "credits": { "remaining": 5, "refill": refill } });
+    let key = alice.creates(&replica, body).await;
+    assert_eq!(older(&key).await.0, Some(4), "three are left of the limit");
+    let fewer = json!({ "credits": { "remaining": 3 } });
+    alice.patches(&replica, &key.path(), fewer).await.is(200);
+    let (limit, remaining, reset) = older(&key).await;
+    assert_eq!((limit, remaining), (Some(4), Some(2)), "as many of both, and the limit lasts longer");
+    alice.patches(&replica, &key.path(), json!({ "credits": { "remaining": 2 } })).await.is(200);
+    let (limit, remaining, refill) = older(&key).await;
+    assert_eq!((limit, remaining), (None, Some(1)));
+    assert!(refill.is_some_and(|seconds| (1..=86_400).contains(&seconds)) && reset.is_some(), "{refill:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_the_key_and_its_owner_have_is_named_once() {
+    let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
+    let limits = json!([{ "name": "all", "limit": 1, "window": "month" }]);
+    let path = "/v1/admin/owners/AGFsaWNl/limits";
+    Reply::to(root.request(&replica, Method::PUT, path).json(&json!({ "limits": limits }))).await.is(200);
+    let key = alice.creates(&replica, json!({ "limits": limits })).await;
+    assert_eq!(key.status(&replica).await, 200);
+    let refused = Reply::to(with(&key, &replica, Method::GET, "/v1/authorize")).await;
+    assert_eq!(refused.is(429)["violated-policies"], json!(["all"]));
+    assert_eq!(told(&refused, "ratelimit").len(), 2);
+}

@@ -36,7 +36,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) errors: Option<&'a [FieldError]>,
     /// The names of the limits that are exhausted.
     #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 30)]
+    #[schema(nullable = false, max_items = 31)]
     pub(crate) violated_policies: Option<&'a [String]>,
     /// The id of the key's successor, if it already has one.
     #[serde(skip_serializing_if = "Option::is_none")]
