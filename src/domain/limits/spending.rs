@@ -14,6 +14,8 @@ pub struct Spending<'a> {
     pub only: &'a [LimitName],
     /// What the use is called in reports.
     pub tag: UsageTag,
+    /// Whether nothing is used of any limit, and none refuses it: it would be granted without the key, too.
+    pub free: bool,
     /// Whether another check of the same request has used the key already: nothing is used, and no use is counted.
     pub used_already: bool,
 }
@@ -33,12 +35,12 @@ impl Spending<'_> {
 
     /// Whether this limit applies.
     pub fn applies_to(&self, limit: &Limit) -> bool {
-        self.only.is_empty() || self.only.contains(&limit.name)
+        !self.free && (self.only.is_empty() || self.only.contains(&limit.name))
     }
 
     /// Whether credits are spent.
     pub fn applies_to_credits(&self) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name.as_str() == CREDITS)
+        !self.free && (self.only.is_empty() || self.only.iter().any(|name| name.as_str() == CREDITS))
     }
 }
 

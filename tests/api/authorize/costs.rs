@@ -1,13 +1,14 @@
 //! What a gateway's request uses of a key's limits: as much as the policy says, and more if the gateway's URL says so.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
-    actors::Person,
+    actors::{Person, stranger},
     asking::{MadeKey, Reply, replica},
     replica::Replica,
 };
 
-use super::{AUTHORIZE, Grant, Guarded, asks_at};
+use super::{AUTHORIZE, Grant, Guarded, asks_at, with};
 
 async fn limited(replica: &Replica, limits: Value) -> MadeKey {
     Person::named("alice").creates(replica, json!({ "limits": limits })).await
@@ -42,6 +43,10 @@ async fn the_url_of_a_gateway_raises_the_cost_and_never_lowers_it() {
 }
 
 const POLICY: &str = r#"
+[[rules]]
+paths = ["/health"]
+anonymous = true
+
 [[rules]]
 paths = ["/free"]
 cost = 0
@@ -80,4 +85,27 @@ async fn a_rule_says_what_a_request_costs_and_which_limits_count_it() {
     asks("/orders").await.is_grant();
     assert_eq!(asks("/orders").await.is(429)["violated-policies"], json!(["all"]));
     asks("/free").await.is_grant();
+}
+
+#[tokio::test]
+async fn what_anybody_may_do_costs_nobody_anything_and_is_refused_for_no_limit() {
+    let guarded = Guarded::by(POLICY).await;
+    let limits = json!([{ "name": "all", "limit": 1, "window": "month" }]);
+    let body = json!({ "limits": limits, "credits": { "remaining": 1 } });
+    let key = Person::named("alice").creates(&guarded.replica, body).await;
+    let asks = async |uri: &str| guarded.asks(Some(&key.holder.key), "GET", "api", uri).await;
+    for _ in 0..3 {
+        let reply = asks("/health").await;
+        reply.is_grant();
+        assert_eq!(left(&reply).len(), 2, "what is left is told");
+    }
+    let reply = asks("/other").await;
+    reply.is_grant();
+    assert_eq!(left(&reply), [0, 0]);
+    asks("/other").await.is(429);
+    asks("/health").await.is_grant();
+    // What the gateway's own address says is asked for counts for everybody.
+    let headers = [("x-forwarded-uri", "/health"), ("x-api-key", &key.holder.key)];
+    let priced = with(stranger(&guarded.replica, Method::GET, &format!("{AUTHORIZE}?cost=1")), &headers);
+    assert_eq!(Reply::to(priced).await.status, 429);
 }

@@ -110,8 +110,15 @@ impl Demanded {
             at_least,
             only: by_rule.map_or(&[], |demand| &demand.limits),
             tag: by_rule.and_then(|demand| demand.tag.as_ref()).map_or_else(UsageTag::default, |named| named.tag),
+            free: self.is_for_anybody(),
             used_already: false,
         }
+    }
+
+    /// Whether the request would be granted without any credential. Then nobody pays for one that they present.
+    fn is_for_anybody(&self) -> bool {
+        let by_url = |by_url: &ByUrl| by_url.scopes.is_empty() && by_url.cost == 0;
+        self.by_rule().is_some_and(|demand| demand.anonymous) && self.by_url.as_ref().is_ok_and(by_url)
     }
 
     /// Why this credential does not suffice. If the URL is invalid, none does: [`decide`] says so.
