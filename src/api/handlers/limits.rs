@@ -15,7 +15,9 @@ use crate::{
         times,
     },
     domain::{
-        limits::{self, Allowance, AskedLimit, AskedLimits, InvalidLimit, LIMITS_MAX, LimitName, OnOutage, Window},
+        limits::{
+            self, Allowance, AskedLimit, AskedLimits, CREDITS, InvalidLimit, LIMITS_MAX, LimitName, OnOutage, Window,
+        },
         role::Role,
     },
 };
@@ -128,7 +130,11 @@ pub(crate) fn asked(value: Value) -> Read<AskedLimits> {
     if let Some(at) = (0..limits.len()).find(|at| named_before(*at)) {
         return Err(vec![(format!("/{at}/name"), "conflict", "another limit has this name".to_owned())]);
     }
-    AskedLimits::new(limits).or_else(|error| invalid("invalid", error.to_string()))
+    let reserved = limits.iter().position(|asked| asked.limit.name.as_str() == CREDITS);
+    AskedLimits::new(limits).map_err(|error| {
+        let place = reserved.map_or_else(String::new, |at| format!("/{at}/name"));
+        vec![(place, "invalid", error.to_string())]
+    })
 }
 
 /// The limits of an owner in a body, which are always an administrator's.

@@ -24,8 +24,13 @@ pub enum LimitsRefused {
     #[error(transparent)]
     Invalid(#[from] InvalidLimits),
     /// Only an administrator can set or change this one.
-    #[error("only an administrator can set or change the limit {0}")]
-    SetByAdministrator(LimitName),
+    #[error("only an administrator can set or change the limit {name}")]
+    SetByAdministrator {
+        /// Its place among those that are asked for.
+        at: usize,
+        /// Its name.
+        name: LimitName,
+    },
 }
 
 impl AskedLimits {
@@ -55,8 +60,10 @@ impl AskedLimits {
     pub fn applied_to(&self, current: &Limits, role: Role) -> Result<Limits, LimitsRefused> {
         let named = |name: &LimitName| current.as_slice().iter().find(|limit| limit.name == *name);
         let mut limits = Vec::new();
-        for asked in &self.0 {
-            let set_by = asked.set_by_in(named(&asked.limit.name), role)?;
+        for (at, asked) in self.0.iter().enumerate() {
+            let name = &asked.limit.name;
+            let set_by = asked.set_by_in(named(name), role);
+            let set_by = set_by.ok_or_else(|| LimitsRefused::SetByAdministrator { at, name: name.clone() })?;
             limits.push(Limit { set_by, ..asked.limit.clone() });
         }
         if role == Role::Owner {
@@ -70,18 +77,19 @@ impl AskedLimits {
 }
 
 impl AskedLimit {
-    /// Who has set this limit, if somebody in this role asks for it. `before`: the one that has its name now.
-    fn set_by_in(&self, before: Option<&Limit>, role: Role) -> Result<Role, LimitsRefused> {
+    /// Who has set this limit, if somebody in this role asks for it; `None` if only an administrator can. `before`: the one that
+    /// has its name now.
+    fn set_by_in(&self, before: Option<&Limit>, role: Role) -> Option<Role> {
         let same = before.filter(|before| before.is_like(&self.limit));
         let is_administrators = before.is_some_and(|before| before.set_by == Role::Administrator);
         match role {
             // What an administrator sends back unchanged is still whose it was.
-            Role::Administrator => Ok(self.set_by.or(same.map(|same| same.set_by)).unwrap_or(role)),
-            Role::Owner if is_administrators && same.is_some() && self.set_by != Some(role) => Ok(Role::Administrator),
-            Role::Owner if is_administrators || self.set_by == Some(Role::Administrator) => {
-                Err(LimitsRefused::SetByAdministrator(self.limit.name.clone()))
+            Role::Administrator => Some(self.set_by.or(same.map(|same| same.set_by)).unwrap_or(role)),
+            Role::Owner if is_administrators && same.is_some() && self.set_by != Some(role) => {
+                Some(Role::Administrator)
             }
-            Role::Owner => Ok(role),
+            Role::Owner if is_administrators || self.set_by == Some(Role::Administrator) => None,
+            Role::Owner => Some(role),
         }
     }
 }
@@ -117,7 +125,7 @@ mod tests {
         assert_eq!(told(&by_owner(&[("a", 10, Some(Administrator))]).expect("limits")), [kept]);
         for refused in [("a", 11, None), ("a", 9, None), ("a", 10, Some(Owner)), ("n", 1, Some(Administrator))] {
             let error = by_owner(&[refused]).expect_err("a refusal");
-            assert!(matches!(error, LimitsRefused::SetByAdministrator(name) if name.as_str() == refused.0));
+            assert!(matches!(error, LimitsRefused::SetByAdministrator { name, at: 0 } if name.as_str() == refused.0));
         }
         let by_administrator = |limits: &[(&str, u64, Option<Role>)]| asked(limits).applied_to(&both, Administrator);
         assert_eq!(told(&by_administrator(&[("o", 5, None)]).expect("limits")), [("o", 5, Owner)]);

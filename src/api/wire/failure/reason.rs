@@ -193,21 +193,22 @@ fn violation(violation: Violation) -> FieldError {
             FieldError::of_field("/scopes", "scope_not_for_keys", format!("only a token may carry {scope}"))
         }
         Violation::Limits(refused) => {
-            let code = match refused {
-                LimitsRefused::SetByAdministrator(_) => "set_by_administrator",
-                LimitsRefused::Invalid(InvalidLimits::TooMany) => "too_many",
-                LimitsRefused::Invalid(_) => "invalid",
+            let (place, code) = match &refused {
+                LimitsRefused::SetByAdministrator { at, .. } => (format!("/limits/{at}"), "set_by_administrator"),
+                LimitsRefused::Invalid(InvalidLimits::TooMany) => ("/limits".to_owned(), "too_many"),
+                LimitsRefused::Invalid(_) => ("/limits".to_owned(), "invalid"),
             };
-            FieldError::of_field("/limits", code, refused.to_string())
+            FieldError::of_field(place, code, refused.to_string())
         }
         Violation::Credits(refused) => {
-            let code = match refused {
-                CreditsRefused::SetByAdministrator => "set_by_administrator",
-                CreditsRefused::NoBalance => "required",
-                CreditsRefused::None => "no_credits",
-                CreditsRefused::TooMany => "too_many",
+            // The last two come of a top-up, whose body has an amount and no credits.
+            let (place, code) = match refused {
+                CreditsRefused::SetByAdministrator => ("/credits", "set_by_administrator"),
+                CreditsRefused::NoBalance => ("/credits/remaining", "required"),
+                CreditsRefused::None => ("/operation", "no_credits"),
+                CreditsRefused::TooMany => ("/amount", "too_many"),
             };
-            FieldError::of_field("/credits", code, refused.to_string())
+            FieldError::of_field(place, code, refused.to_string())
         }
         Violation::Metadata(error) => FieldError::of_field("/metadata", "invalid", error.to_string()),
     }
