@@ -2,7 +2,7 @@
 //! owner share, directly on the database.
 
 use keyward::{
-    api::OwnerLimits,
+    api::{OwnerLimits, wire::owner_id},
     config::KeyPolicy,
     domain::{
         limits::{AskedCredits, AskedLimit, TopUp},
@@ -74,6 +74,7 @@ impl OwnersLimits {
 #[command(after_help = "\
 Examples:
   keyward owners credits AGFsaWNl --add 10000 --reason 'invoice 4711'
+  keyward owners credits AGFsaWNl --add 10000 --idempotency-key invoice-4711
   keyward owners credits --subject alice --set 0")]
 pub(super) struct OwnersCredits {
     #[command(flatten)]
@@ -89,8 +90,9 @@ impl OwnersCredits {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let owner = self.which.read(&desk.settings)?;
         let top_up: TopUp = self.top_up.read();
-        let change =
-            OwnerLimitsChange { credits: OwnerCredits::TopUp(top_up), reason: self.top_up.reason, ..nothing(&owner) };
+        let once = self.top_up.once(&owner_id::write(&owner));
+        let (credits, reason) = (OwnerCredits::TopUp(top_up), self.top_up.reason);
+        let change = OwnerLimitsChange { credits, reason, once, ..nothing(&owner) };
         let allowance = make(desk, change).await?;
         tell(&owner, &allowance, self.json)
     }

@@ -112,6 +112,7 @@ impl Update {
 #[command(after_help = "\
 Examples:
   keyward keys credits 0352mXAgJX8YoWA3E5sR9r --add 10000 --reason 'invoice 7'
+  keyward keys credits 0352mXAgJX8YoWA3E5sR9r --add 5 --idempotency-key invoice-7
   keyward keys credits 0352mXAgJX8YoWA3E5sR9r --set 0")]
 pub(super) struct KeyCredits {
     /// The key's id.
@@ -126,7 +127,8 @@ pub(super) struct KeyCredits {
 impl KeyCredits {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<()> {
         let (now, top_up) = (now(), self.top_up.read());
-        let order = KeyTopUp { id: self.id, top_up, granted: None, reason: self.top_up.reason, once: None };
+        let once = self.top_up.once(&self.id.to_string());
+        let order = KeyTopUp { id: self.id, top_up, granted: None, reason: self.top_up.reason, once };
         let changed = desk.lifecycle(KeyPolicy::default()).top_up(order, operator(), now).await;
         let changed = granted(self.id, changed)?;
         desk.wait_for_everybody().await;

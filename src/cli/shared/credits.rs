@@ -1,6 +1,7 @@
 //! Credits as options and in tables: `10000,refill=10000/monthly,day=15,max=20000`.
 
 use keyward::domain::{
+    ledger::IdempotentRequest,
     limits::{self, AskedCredits, InvalidCredits, Refill, RefillInterval, TopUp},
     text::ChangeReason,
 };
@@ -50,6 +51,9 @@ pub(in crate::cli) struct TopUpOptions {
     /// Why, for the audit.
     #[arg(long)]
     pub(in crate::cli) reason: Option<ChangeReason>,
+    /// Within a day, the same command with the same key changes nothing again.
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
+    idempotency_key: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -70,6 +74,19 @@ impl TopUpOptions {
             (None, set) => TopUp::Set(set.unwrap_or_default()),
         }
     }
+
+    /// The command as it is remembered, if it has a key. `whose`: whose credits.
+    pub(in crate::cli) fn once(&self, whose: &str) -> Option<IdempotentRequest> {
+        let key = self.idempotency_key.clone()?;
+        let (what, why) = (format!("{:?}", self.read()), self.reason.as_ref().map_or("", ChangeReason::as_str));
+        Some(IdempotentRequest::of_command_line(key, &["credits", whose, &what, why]))
+    }
+}
+
+/// In the form of the header `Idempotency-Key`.
+fn idempotency_key(text: &str) -> Result<String, String> {
+    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if fits { Ok(text.to_owned()) } else { Err("1 to 255 printable ASCII characters".to_owned()) }
 }
 
 #[cfg(test)]

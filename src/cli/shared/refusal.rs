@@ -28,9 +28,8 @@ pub(in crate::cli) fn granted<T>(which: impl std::fmt::Display, done: Done<T>) -
         Refusal::OwnerDisabled => {
             anyhow!("the owner is disabled: no key of theirs is made, or enabled, until the owner is enabled")
         }
-        Refusal::VersionMismatch | Refusal::PreconditionFailed | Refusal::OtherRequest => {
-            anyhow!("somebody else has changed {which}")
-        }
+        Refusal::VersionMismatch | Refusal::PreconditionFailed => anyhow!("somebody else has changed {which}"),
+        Refusal::OtherRequest => anyhow!("the idempotency key came with another command before"),
         Refusal::TooManyNewKeys { retry_after } => {
             let retry_after = span(std::time::Duration::from_secs(retry_after.as_secs() + 1));
             anyhow!("the owner has made as many keys today as keys.max_new_per_day allows; another in {retry_after}")

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::domain::{
@@ -195,6 +196,18 @@ pub struct IdempotentRequest {
     pub key: String,
     /// SHA-256 of the request.
     pub hash: [u8; 32],
+}
+
+impl IdempotentRequest {
+    /// One by the command line, which has no token. `parts`: all that it asks for.
+    pub fn of_command_line(key: String, parts: &[&str]) -> Self {
+        let hash = parts.iter().fold(Sha256::new(), |hash, part| {
+            // With their lengths, so that no two requests have the same input.
+            hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+        });
+        // No token has an empty subject.
+        Self { by: Owner { issuer: "".into(), subject: "".into() }, key, hash: hash.finalize().into() }
+    }
 }
 
 /// The outcome of an [`Insertion`], or of an earlier, identical request.
