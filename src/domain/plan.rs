@@ -22,13 +22,13 @@ pub const PLANS_MAX: u32 = 1000;
 pub const PLAN_KEYS_MAX: u32 = 1_000_000;
 
 /// The name of a plan, in the form of a limit's: up to 50 letters, digits, dots, hyphens and underscores, which need no escaping
-/// anywhere.
+/// anywhere. Not only dots: `.` and `..` are no names in the path of a URL (RFC 3986 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlanName(LimitName);
 
 /// The text is no name of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 50 letters, digits, dots, hyphens or underscores")]
+#[error("must be 1 to 50 letters, digits, dots, hyphens or underscores, not only dots")]
 pub struct InvalidPlanName;
 
 impl PlanName {
@@ -36,13 +36,21 @@ impl PlanName {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// The name that the database has, which an earlier version may have taken.
+    ///
+    /// # Errors
+    /// [`InvalidPlanName`] if no version has.
+    pub fn from_stored(text: &str) -> Result<Self, InvalidPlanName> {
+        LimitName::parse(text).map(Self).map_err(|_| InvalidPlanName)
+    }
 }
 
 impl FromStr for PlanName {
     type Err = InvalidPlanName;
 
     fn from_str(text: &str) -> Result<Self, InvalidPlanName> {
-        LimitName::parse(text).map(Self).map_err(|_| InvalidPlanName)
+        if text.bytes().all(|byte| byte == b'.') { Err(InvalidPlanName) } else { Self::from_stored(text) }
     }
 }
 

@@ -92,6 +92,7 @@ mod scene;
 mod scope_catalogue;
 mod scopes;
 mod secret_scanning;
+mod sent_back;
 mod service_role;
 mod setting_limits;
 mod shutdown;

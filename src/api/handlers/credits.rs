@@ -1,7 +1,7 @@
 //! Credits in requests and responses. The routes that top them up are in `top_ups`.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// Members of credits that clients can't change.
+const READ_ONLY: [&str; 5] = ["unsettled", "spent", "granted", "nextRefillAt", "fromPlan"];
+
 /// Credits: a balance that requests spend.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +33,12 @@ pub(crate) struct Credits {
     /// What replicas have in hand, or have spent and not reported yet.
     #[schema(example = 60)]
     unsettled: u64,
+    /// What was spent: `granted` without what is left and unsettled.
+    #[schema(example = 740)]
+    spent: u64,
+    /// All that was ever given, without what was taken away again.
+    #[schema(example = 10_000)]
+    granted: u64,
     /// A refill adds nothing beyond this.
     #[schema(required, minimum = 1)]
     max: Option<u64>,
@@ -94,6 +103,8 @@ impl Credits {
         Self {
             remaining: credits.remaining,
             unsettled: credits.unsettled,
+            spent: credits.granted.saturating_sub(credits.remaining + credits.unsettled),
+            granted: credits.granted,
             max: credits.rules.max,
             refill: credits.rules.refill.map(Refill::new),
             next_refill_at: credits.next_refill_at,
@@ -110,9 +121,27 @@ impl Refill {
     }
 }
 
-/// The credits in a body.
+/// The credits in a body. A client may send back what it was shown: what nobody can change is ignored, and so is the balance
+/// if it is the one that was shown, because some of it may have been spent since.
 pub(crate) fn asked(value: Value) -> Read<AskedCredits> {
-    let mut fields = Fields::within(object(value)?, String::new(), CREDITS);
+    let mut members = object(value)?;
+    if is_as_shown(&members) {
+        members.remove("remaining");
+    }
+    READ_ONLY.iter().for_each(|name| _ = members.remove(*name));
+    read(members)
+}
+
+/// Whether `spent + remaining + unsettled = granted`: nobody has changed one of these numbers since they were shown.
+fn is_as_shown(members: &Map<String, Value>) -> bool {
+    let number = |name: &str| members.get(name).and_then(whole_number);
+    let parts = ["remaining", "unsettled", "spent"].map(number);
+    let sum = parts.into_iter().try_fold(0_u64, |sum, part| sum.checked_add(part?));
+    sum.is_some() && sum == number("granted")
+}
+
+fn read(members: Map<String, Value>) -> Read<AskedCredits> {
+    let mut fields = Fields::within(members, String::new(), CREDITS);
     let asked = AskedCredits {
         remaining: fields.take("remaining", |value| balance(&value)),
         max: fields.take_nullable("max", |value| amount(&value)),
@@ -126,7 +155,7 @@ pub(crate) fn asked(value: Value) -> Read<AskedCredits> {
 
 /// The same, where there are none yet.
 pub(crate) fn asked_anew(value: Value) -> Read<AskedCredits> {
-    let asked = asked(value)?;
+    let asked = read(object(value)?)?;
     if asked.remaining.is_none() {
         return Err(vec![("/remaining".to_owned(), "required", "must be there".to_owned())]);
     }

@@ -102,6 +102,7 @@ pub(crate) async fn replace(
     let owner = owner_id::read(&id).ok_or(Reason::NotFound(Missing::Owner))?;
     let preconditions = Conditions::of(&request)?.of_change();
     let mut fields = Fields::of(&request, &body, OWNER_LIMITS)?;
+    fields.take_read_only("owner", &serde_json::to_value(Owner::new(&owner)).unwrap_or_default());
     let asked = fields.require("limits", limits::asked_of_owner);
     let credits = fields.take_nullable("credits", credits::asked);
     let credits = credits.map_or(OwnerCredits::Keep, OwnerCredits::Ask);

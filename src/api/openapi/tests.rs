@@ -15,7 +15,13 @@ use crate::{
             owners, plans, tokens, usage, verify,
         },
         routes::ENDPOINTS,
-        wire::failure::Reason,
+        wire::{
+            failure::Reason,
+            request::{
+                bodies::{KEY_PATCH, PLAN},
+                fields::Fields,
+            },
+        },
     },
     auth::jwt::TokenVerifier,
     config::{Settings, Sources},
@@ -80,16 +86,16 @@ fn bodies_are_documented_with_the_names_that_are_read() {
     assert_eq!(documented("WhichOwner"), known(json!({ "owner": all() }), owned));
     assert_eq!(documented("Rotation"), known(all(), |request, body| requests::rotation(request, body, now)));
     assert_eq!(documented("Conditions"), known(all(), keys::selection));
-    assert_eq!(documented("PlanToSet"), known(all(), plans::content));
+    let plan = |request: &HttpRequest, body: &Bytes| plans::content(Fields::of(request, body, PLAN)?);
+    assert_eq!(documented("PlanToSet"), known(all(), plan));
     assert_eq!(documented("OwnerPlanToSet"), known(all(), plans::asked_of_an_owner));
     let lives = verifier();
     let revocation = |request: &HttpRequest, body: &Bytes| tokens::revocation(request, body, lives.lives(), now);
     assert_eq!(documented("EndOfTokens"), known(all(), revocation));
     assert_eq!(documented("HandOver"), known(all(), console_sessions::read));
     assert_eq!(documented("Reason"), known(all(), keys::reason_in_body));
-    let mut edit = known(all(), |request, body| requests::edit(request, body, now));
-    edit.retain(|name| !requests::READ_ONLY.contains(&name.as_str()));
-    assert_eq!(documented("KeyPatch"), edit);
+    let edit = |request: &HttpRequest, body: &Bytes| requests::edit(Fields::of(request, body, KEY_PATCH)?, now);
+    assert_eq!(documented("KeyPatch"), known(all(), edit));
     let mut one = every_field();
     one.remove("checks");
     let verification = |request: &HttpRequest, body: &Bytes| verify::read(request, body, &UsageTags::default());

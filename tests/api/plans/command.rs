@@ -77,6 +77,7 @@ async fn plans_are_set_shown_listed_assigned_and_deleted_as_by_the_api() {
     }
     for misuse in [
         &["plans", "set", "a b"][..],
+        &["plans", "set", ".."],
         &["plans", "set", "pro", "--max-keys", "0"],
         &["plans", "set", "pro", "--credits", "refill=5/daily"],
         &["plans", "set", "pro", "--max-lifetime", "1500ms"],

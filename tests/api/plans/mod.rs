@@ -143,14 +143,20 @@ async fn every_fault_of_a_plan_is_named_by_its_place() {
             "/limits/0/setBy",
             "invalid",
         ),
-        (json!({ "name": "pro" }), "/name", "unknown_field"),
+        (json!({ "name": "free" }), "/name", "immutable"),
+        (json!({ "nam": "pro" }), "/nam", "unknown_field"),
     ] {
         let faults = puts(&root, &replica, &format!("{PLANS}/pro"), body.clone()).await.wrong_fields();
         assert_eq!(faults[0], pairs(&[(place, code)])[0], "{body}");
     }
     root.gets(&replica, &format!("{PLANS}/pro")).await.is_problem(404, "not_found");
-    for name in ["a b", "%C3%A9", &"x".repeat(51), "a%22"] {
-        puts(&root, &replica, &format!("{PLANS}/{name}"), json!({})).await.is_problem(404, "not_found");
+    // A URL can't name `.` and `..`, and dots alone are no name.
+    for name in ["a b", "%C3%A9", &"x".repeat(51), "a%22", "..."] {
+        let reply = puts(&root, &replica, &format!("{PLANS}/{name}"), json!({})).await;
+        assert_eq!(reply.wrong_parameters(), pairs(&[("name", "invalid")]), "{name}");
+        assert!(reply.text.contains("1 to 50 letters, digits, dots, hyphens or underscores"), "{}", reply.text);
+        root.gets(&replica, &format!("{PLANS}/{name}")).await.is_problem(404, "not_found");
+        root.deletes(&replica, &format!("{PLANS}/{name}")).await.is_problem(404, "not_found");
     }
     for name in ["a.b_c-1", &"x".repeat(50)] {
         assert_eq!(puts(&root, &replica, &format!("{PLANS}/{name}"), json!({})).await.status, 201);

@@ -7,17 +7,17 @@ use actix_web::{
 
 use super::{
     conditions_of_change, key_id, now,
-    representation::{Confirmation, RevokedKey},
+    representation::{Confirmation, Key, RevokedKey},
     requests, shown,
 };
 use crate::{
     api::{
         access::root_span::in_request,
-        services::{Services, unavailable},
+        services::{Services, read_failed, unavailable},
         wire::{
-            failure::{Answer, Reason},
+            failure::{Answer, Missing, Reason},
             request::{
-                bodies::{NOTHING, REASON_ONLY},
+                bodies::{KEY_PATCH, NOTHING, REASON_ONLY},
                 fields::{Fields, parsed},
                 parameters::Parameters,
                 queries::OF_REVOCATIONS,
@@ -39,7 +39,13 @@ pub(crate) async fn update(
 ) -> Answer {
     let (id, now) = (key_id(&id)?, now());
     let conditions = conditions_of_change(&request)?;
-    let edit = requests::edit(&request, &body, now)?;
+    let mut fields = Fields::of(&request, &body, KEY_PATCH)?;
+    if fields.has_any(&requests::READ_ONLY) {
+        let key = services.ledger.show(id, &caller.reach).await.map_err(read_failed(&request))?;
+        let key = key.ok_or(Reason::NotFound(Missing::Key))?;
+        requests::take_shown(&mut fields, &Key::new(&key, services.issuer.keyring.prefix(), now));
+    }
+    let edit = requests::edit(fields, now)?;
     let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key")?;
     Ok(shown(&services, &changed.key, now))
 }

@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    api::handlers::{credits, limits},
+    api::handlers::{credits, keys::representation::Key, limits},
     api::wire::{
         failure::{FieldError, Reason},
         owner_id,
         request::{
-            bodies::{KEY_PATCH, NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION},
+            bodies::{NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION},
             fields::{Fields, Read, boolean, invalid, list, object, parsed, text, whole_number},
         },
     },
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Members of a key that clients can't change.
-pub(crate) const READ_ONLY: [&str; 15] = [
+pub(crate) const READ_ONLY: [&str; 12] = [
     "id",
     "start",
     "environment",
@@ -37,14 +37,13 @@ pub(crate) const READ_ONLY: [&str; 15] = [
     "owner",
     "createdAt",
     "createdBy",
-    "updatedAt",
     "revokedAt",
     "revokedReason",
     "predecessorId",
     "successorId",
-    "lastUsedAt",
-    "lastUsedFrom",
 ];
+/// Members of a key that change by themselves, or with every change.
+const MOVING: [&str; 3] = ["updatedAt", "lastUsedAt", "lastUsedFrom"];
 
 /// A request for a new key. `owner` is the key's owner; `None` if the body names it.
 pub(crate) fn order(
@@ -93,10 +92,17 @@ pub(crate) fn order(
     fields.finish(order)
 }
 
+/// Takes what a client sends back as it was shown. `shown`: the key as it is now.
+pub(crate) fn take_shown(fields: &mut Fields, shown: &Key) {
+    let shown = serde_json::to_value(shown).unwrap_or_default();
+    READ_ONLY.iter().for_each(|name| fields.take_read_only(name, &shown[name]));
+    // That of a key that has expired is in the past.
+    fields.take_if_same("expiresAt", &shown["expiresAt"]);
+}
+
 /// The changes to a key, from a merge patch (RFC 7396): `null` resets a field to its default.
-pub(crate) fn edit(request: &HttpRequest, body: &Bytes, now: OffsetDateTime) -> Result<Edit, Reason> {
-    let mut fields = Fields::of(request, body, KEY_PATCH)?;
-    fields.refuse_read_only(&READ_ONLY);
+pub(crate) fn edit(mut fields: Fields, now: OffsetDateTime) -> Result<Edit, Reason> {
+    fields.ignore(&MOVING);
     let json = fields.json_of("metadata");
     let edit = Edit {
         name: fields.take_nullable("name", parsed),

@@ -30,7 +30,7 @@ use crate::{
         services::{Services, read_failed, unavailable},
         wire::{
             cursor,
-            failure::{Answer, Missing, Reason},
+            failure::{Answer, FieldError, Missing, Reason},
             request::{
                 bodies::{PLAN, PLAN_CREDITS},
                 fields::{self, Fields, invalid, parsed, whole_number},
@@ -45,7 +45,7 @@ use crate::{
         api_key::{Environment, Keyring},
         limits::AskedLimits,
         listing::Page,
-        plan::{self, Caps, InvalidCap, PlanCredits, PlanName},
+        plan::{self, Caps, InvalidCap, InvalidPlanName, PlanCredits, PlanName},
         plan_changes::{PlanChange, PlanDeletion, PlanDid},
         text::KeyDescription,
     },
@@ -92,9 +92,14 @@ pub(crate) async fn replace(
     name: Path<String>,
     body: Bytes,
 ) -> Answer {
-    let name = read_name(&name)?;
+    let name: PlanName = name.parse().map_err(|invalid: InvalidPlanName| {
+        Reason::InvalidParameters(vec![FieldError::of_parameter("name", "invalid", invalid.to_string())])
+    })?;
     let preconditions = Conditions::of(&request)?.of_change();
-    let (description, limits, credits, caps) = content(&request, &body)?;
+    let mut fields = Fields::of(&request, &body, PLAN)?;
+    fields.take_read_only("name", &name.as_str().into());
+    fields.ignore(&["updatedAt"]);
+    let (description, limits, credits, caps) = content(fields)?;
     let change = PlanChange { name, description, limits, credits, caps, preconditions, at: now() };
     let changed = services.lifecycle.change_plan(change, caller).await;
     let changed = changed.map_err(unavailable(&request, "change a plan"))??;
@@ -129,6 +134,7 @@ pub(crate) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// A name that no plan can have is answered like an unknown one.
 fn read_name(text: &str) -> Result<PlanName, Reason> {
     text.parse().map_err(|_| Reason::NotFound(Missing::Plan))
 }
@@ -139,10 +145,8 @@ fn etag(plan: &plan::Plan) -> (HeaderName, String) {
 
 /// What a plan gives and caps, from a body.
 pub(crate) fn content(
-    request: &HttpRequest,
-    body: &Bytes,
+    mut fields: Fields,
 ) -> Result<(Option<KeyDescription>, AskedLimits, Option<PlanCredits>, Caps), Reason> {
-    let mut fields = Fields::of(request, body, PLAN)?;
     let description = fields.take("description", parsed);
     let limits = fields.take("limits", limits::asked_of_owner);
     let credits = fields.take("credits", plan_credits);

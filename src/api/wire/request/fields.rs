@@ -9,6 +9,7 @@ use super::bodies::Body;
 use crate::{
     api::wire::failure::{Fault, FieldError, Reason},
     auth::strict_json,
+    domain::timestamp,
 };
 
 /// The fields of a body. Reading a field removes it; those left at the end are unknown.
@@ -121,12 +122,28 @@ impl Fields {
         }
     }
 
-    /// Reports each of these fields that is present.
-    pub(crate) fn refuse_read_only(&mut self, names: &[&str]) {
-        for name in names {
-            if self.members.remove(*name).is_some() {
-                self.problem(name, "immutable", "cannot be changed");
-            }
+    /// Whether any of these fields is present.
+    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.has(name))
+    }
+
+    /// Takes a field that responses show and nobody can change: a client may send back what it was shown. Reports another value.
+    pub(crate) fn take_read_only(&mut self, name: &str, shown: &Value) {
+        if self.members.remove(name).is_some_and(|sent| !is_same(&sent, shown)) {
+            self.problem(name, "immutable", "cannot be changed: leave it out, or send it as it is shown");
+        }
+    }
+
+    /// Ignores fields that responses show and that change by themselves, such as the time of the last use: when they are sent
+    /// back, they may be different already.
+    pub(crate) fn ignore(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| _ = self.members.remove(*name));
+    }
+
+    /// Takes a field that is sent back as it is shown, so that nothing reads it.
+    pub(crate) fn take_if_same(&mut self, name: &str, shown: &Value) {
+        if self.members.get(name).is_some_and(|sent| !sent.is_null() && is_same(sent, shown)) {
+            self.members.remove(name);
         }
     }
 
@@ -176,6 +193,12 @@ impl Fields {
 /// Only `PATCH` takes a merge patch (RFC 7396).
 fn is_json(method: &Method, media_type: &str) -> bool {
     media_type == "application/json" || (media_type == "application/merge-patch+json" && method == Method::PATCH)
+}
+
+/// Whether a value is that which was shown. Some clients write times in another form than they have read.
+fn is_same(sent: &Value, shown: &Value) -> bool {
+    let instant = |value: &Value| value.as_str().and_then(|text| timestamp::parse(text).ok());
+    sent == shown || instant(sent).is_some_and(|sent| Some(sent) == instant(shown))
 }
 
 /// A string.

@@ -26,7 +26,8 @@ pub(crate) fn owner_id() -> Value {
 
 /// The name of a plan.
 pub(crate) fn plan_name() -> Value {
-    json!({ "type": "string", "pattern": "^[0-9A-Za-z._-]{1,50}$", "example": "pro" })
+    let pattern = r"^\.*[0-9A-Za-z_-][0-9A-Za-z._-]*$";
+    json!({ "type": "string", "minLength": 1, "maxLength": 50, "pattern": pattern, "example": "pro" })
 }
 
 /// A timestamp.

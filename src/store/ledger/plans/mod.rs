@@ -181,7 +181,7 @@ impl TryFrom<PlanRow> for Plan {
             description: row.description.clone().map(KeyDescription::from_stored),
             caps,
         };
-        let name = row.name.parse().map_err(|error| corrupt(format!("name {error}")))?;
+        let name = PlanName::from_stored(&row.name).map_err(|error| corrupt(format!("name {error}")))?;
         Ok(Self { name, content, updated_at: row.updated_at })
     }
 }
@@ -210,7 +210,8 @@ async fn plan_and_by(connection: &mut PgConnection, owner: &Owner) -> Result<Opt
 
 /// An assignment from the columns `plan` and `assigned_by`.
 pub(super) fn assigned_plan(plan: &str, by: &str) -> Result<AssignedPlan, StoreError> {
-    let plan = plan.parse().map_err(|error| StoreError::Corrupt(format!("owner_plans: the name {error}")))?;
+    let corrupt = |error| StoreError::Corrupt(format!("owner_plans: the name {error}"));
+    let plan = PlanName::from_stored(plan).map_err(corrupt)?;
     Ok(AssignedPlan { plan, by: assigned_by(Some(by))? })
 }
 
