@@ -70,8 +70,12 @@ impl OwnersPlan {
         }
         let (plan, by) =
             allotment.plan.as_ref().map(|(plan, by)| (plan.name.as_str(), by.as_str())).unwrap_or_default();
-        let told =
-            facts([("plan", or_dash(plan)), ("assigned by", or_dash(by)), ("limits", written(&allotment.limits))]);
+        let told = facts([
+            ("plan", or_dash(plan)),
+            ("assigned by", or_dash(by)),
+            ("limits", written(&allotment.limits)),
+            ("credits", allotment.credits.as_ref().map_or_else(|| or_dash(""), ToString::to_string)),
+        ]);
         Ok(print(told)?)
     }
 }

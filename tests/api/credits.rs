@@ -82,13 +82,17 @@ async fn every_fault_of_credits_is_named_by_its_place() {
         let reply = alice.posts(&replica, KEYS, json!({ "credits": credits })).await;
         assert_eq!(reply.wrong_fields(), pairs(&[(&format!("/credits{place}"), code)]), "{credits}");
     }
-    let limit = json!({ "limits": [{ "name": "credits", "limit": 1, "window": "1m" }] });
-    assert_eq!(alice.posts(&replica, KEYS, limit).await.wrong_fields(), pairs(&[("/limits", "invalid")]));
+    let sound = json!({ "name": "a", "limit": 1, "window": "1m" });
+    let limits = json!({ "limits": [sound, { "name": "credits", "limit": 1, "window": "1m" }] });
+    assert_eq!(alice.posts(&replica, KEYS, limits).await.wrong_fields(), pairs(&[("/limits/1/name", "invalid")]));
     let key = alice.creates(&replica, json!({})).await;
     let reply = alice.patches(&replica, &key.path(), json!({ "credits": { "max": 5 } })).await;
-    assert_eq!(reply.wrong_fields(), pairs(&[("/credits", "required")]));
+    assert_eq!(reply.wrong_fields(), pairs(&[("/credits/remaining", "required")]));
     let add = json!({ "operation": "add", "amount": 5 });
-    assert_eq!(tops_up(&alice, &replica, &key.path(), add).await.wrong_fields(), pairs(&[("/credits", "no_credits")]));
+    assert_eq!(
+        tops_up(&alice, &replica, &key.path(), add).await.wrong_fields(),
+        pairs(&[("/operation", "no_credits")])
+    );
     for (body, place, code) in [
         (json!({ "operation": "add", "amount": 0 }), "/amount", "invalid"),
         (json!({ "operation": "take", "amount": 1 }), "/operation", "invalid"),
@@ -172,7 +176,9 @@ async fn spent_up_credits_are_answered_429_without_a_time_unless_a_refill_will_c
     let refused = Reply::to(stranger(&replica, Method::GET, "/v1/authorize").header("x-api-key", &holder.key)).await;
     let problem = refused.is(429);
     assert_eq!((&problem["code"], &problem["violated-policies"]), (&json!("quota_exceeded"), &json!(["credits"])));
-    assert_eq!(problem["detail"], "The credits are exhausted, and no refill will come.");
+    let detail =
+        "The credits are exhausted, and no refill will make enough: top them up, or make a request that costs less.";
+    assert_eq!(problem["detail"], detail);
     assert_eq!((refused.header("retry-after"), refused.header("ratelimit")), (None, Some("\"credits\";r=0")));
     replica.prints("credits_exhausted").await;
     let verified = service().posts(&replica, VERIFY, json!({ "key": holder.key })).await.is(200);
@@ -185,6 +191,36 @@ async fn spent_up_credits_are_answered_429_without_a_time_unless_a_refill_will_c
     assert!((1..=86_400).contains(&seconds), "{seconds}");
     let verified = service().posts(&replica, VERIFY, json!({ "key": holder.key })).await.is(200);
     assert!(verified["retryAfter"].as_u64().is_some_and(|seconds| seconds <= 86_400), "{verified}");
+}
+
+#[tokio::test]
+async fn the_time_that_is_named_is_that_at_which_there_will_be_enough() {
+    let (replica, alice) = (replica().await, Person::named("alice"));
+    let refill = json!({ "amount": 2, "interval": "daily" });
+    let key = alice.creates(&replica, json!({ "credits": { "remaining": 1, "max": 5, "refill": refill } })).await;
+    let asks = async |cost: u64| {
+        let request = stranger(&replica, Method::GET, &format!("/v1/authorize?cost={cost}"));
+        Reply::to(request.header("x-api-key", &key.holder.key)).await
+    };
+    // So many refills are missing.
+    for (cost, refills) in [(2, 1), (3, 1), (4, 2), (5, 2)] {
+        let refused = asks(cost).await;
+        let problem = refused.is(429);
+        let seconds: u64 = refused.header("retry-after").expect("a time").parse().expect("a number");
+        assert!(((refills - 1) * 86_400..=refills * 86_400).contains(&seconds), "{cost}: {seconds}");
+        let detail = format!("The credits are exhausted. They are refilled in {seconds} seconds.");
+        assert_eq!(problem["detail"], detail, "{cost}");
+        let question = json!({ "key": key.holder.key, "cost": cost });
+        let verified = service().posts(&replica, VERIFY, question).await.is(200);
+        assert!(verified["retryAfter"].as_u64().is_some_and(|later| seconds.abs_diff(later) <= 5), "{verified}");
+    }
+    // Refills stop at the maximum.
+    let refused = asks(6).await;
+    let detail = refused.is(429)["detail"].clone();
+    assert!(detail.as_str().expect("a text").ends_with("top them up, or make a request that costs less."), "{detail}");
+    assert_eq!(refused.header("retry-after"), None);
+    let library = stranger(&replica, Method::GET, PROTECTED).header("x-api-key", &key.holder.key);
+    assert_eq!(Reply::to(library).await.status, 200, "and nothing was spent");
 }
 
 #[tokio::test]
@@ -272,12 +308,25 @@ async fn the_command_line_sets_shows_and_tops_up_credits() {
     );
     let told = run(&["keys", "credits", &key.id, "--add", "11", "--reason", "thanks"]).await.succeeded();
     assert!(told.contains("111 left, 10 more daily"), "{told}");
+    // Once, however often the command is repeated.
+    for _ in 0..2 {
+        let told = run(&["keys", "credits", &key.id, "--add", "5", "--idempotency-key", "invoice 7"]).await.succeeded();
+        assert!(told.contains("116 left"), "{told}");
+    }
+    for other in [&["keys", "credits", &key.id, "--add", "6"][..], &["owners", "credits", "AGFsaWNl", "--add", "5"]] {
+        let refused = run(&[other, &["--idempotency-key", "invoice 7"]].concat()).await.failed();
+        assert!(refused.contains("the idempotency key came with another command before"), "{refused}");
+    }
+    let wrong = run(&["keys", "credits", &key.id, "--add", "5", "--idempotency-key", ""]).await;
+    assert!(wrong.stderr.contains("1 to 255 printable ASCII characters"), "{wrong:?}");
     run(&["keys", "credits", &key.id, "--set", "7"]).await.succeeded();
     assert_eq!(alice.gets(&replica, &key.path()).await.is(200)["credits"]["remaining"], 7);
     run(&["keys", "update", &key.id, "--clear", "credits"]).await.succeeded();
     assert_eq!(alice.gets(&replica, &key.path()).await.is(200)["credits"], Value::Null);
     let owner = key.body["owner"]["id"].as_str().expect("an id").to_owned();
     run(&["owners", "limits", &owner, "--credits", "5"]).await.succeeded();
-    let told = run(&["owners", "credits", &owner, "--add", "5"]).await.succeeded();
-    assert!(told.contains("credits: 10 left"), "{told}");
+    for _ in 0..2 {
+        let told = run(&["owners", "credits", &owner, "--add", "5", "--idempotency-key", "8"]).await.succeeded();
+        assert!(told.contains("credits: 10 left"), "{told}");
+    }
 }

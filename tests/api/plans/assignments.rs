@@ -17,14 +17,15 @@ async fn of_alice(replica: &Replica) -> Value {
 async fn an_owner_is_put_on_a_plan_sees_it_and_is_taken_off_again() {
     let (replica, alice, root) = (replica().await, Person::named("alice"), Person::administrator());
     let owner = json!({ "id": ALICE, "issuer": "", "subject": "alice" });
-    let nothing = json!({ "owner": owner, "plan": null, "assignedBy": null, "limits": [] });
+    let nothing = json!({ "owner": owner, "plan": null, "assignedBy": null, "limits": [], "credits": null });
     assert_eq!(of_alice(&replica).await, nothing);
     let minute = limit("minute", 10, "1m");
     plan(&replica, "pro", json!({ "limits": [minute], "maxKeys": 3 })).await;
     let assigned = assign(&replica, json!("pro")).await;
     assert_eq!((&assigned["plan"], &assigned["changed"]), (&json!("pro"), &json!(true)));
     assert_eq!(assign(&replica, json!("pro")).await["changed"], false);
-    let on_pro = json!({ "owner": owner, "plan": "pro", "assignedBy": "administrator", "limits": [shown(&minute)] });
+    let (by, limits) = ("administrator", [shown(&minute)]);
+    let on_pro = json!({ "owner": owner, "plan": "pro", "assignedBy": by, "limits": limits, "credits": null });
     assert_eq!(of_alice(&replica).await, on_pro);
     let own = alice.gets(&replica, "/v1/plan").await.is(200);
     assert_eq!((&own["plan"]["name"], &own["plan"]["maxKeys"]), (&json!("pro"), &json!(3)));
@@ -33,9 +34,12 @@ async fn an_owner_is_put_on_a_plan_sees_it_and_is_taken_off_again() {
     assert_eq!(root.gets(&replica, &format!("/v1/admin/owners/{ALICE}")).await.is(200)["plan"], "pro");
 
     let path = format!("/v1/admin/owners/{ALICE}/plan");
-    for (body, code) in
-        [(json!({}), "required"), (json!({ "plan": 1 }), "wrong_type"), (json!({ "plan": "" }), "invalid")]
-    {
+    for (body, code) in [
+        (json!({}), "required"),
+        (json!({ "plan": 1 }), "wrong_type"),
+        (json!({ "plan": "" }), "invalid"),
+        (json!({ "plan": ".." }), "invalid"),
+    ] {
         let reply = puts(&root, &replica, &path, body.clone()).await;
         assert_eq!(reply.wrong_fields(), pairs(&[("/plan", code)]), "{body}");
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         handlers::{
-            credits::Refill,
+            credits::{Credits, Refill},
             keys::representation::{Confirmation, Environment, Owner},
             limits::Limit,
         },
@@ -94,6 +94,9 @@ pub(crate) struct OwnPlan {
     /// All limits that the caller's keys share: those of the plan, and those that an administrator has set on the caller.
     #[schema(max_items = 20)]
     limits: Vec<Limit>,
+    /// The credits that the caller's keys share, as they are now; `null` if there are none.
+    #[schema(required)]
+    credits: Option<Credits>,
 }
 
 /// What an owner is given.
@@ -111,6 +114,9 @@ pub struct OwnerPlan {
     /// All limits that the owner's keys share: those of the plan, and those of the owner.
     #[schema(max_items = 20)]
     limits: Vec<Limit>,
+    /// The credits that the owner's keys share, as they are now; `null` if there are none.
+    #[schema(required)]
+    credits: Option<Credits>,
 }
 
 /// Who has assigned a plan, for the schema.
@@ -171,6 +177,7 @@ impl OwnPlan {
         Self {
             plan: allotment.plan.as_ref().map(|(plan, _)| Plan::new(plan)),
             limits: allotment.limits.as_slice().iter().map(Limit::new).collect(),
+            credits: allotment.credits.as_ref().map(Credits::new),
         }
     }
 }
@@ -184,6 +191,7 @@ impl OwnerPlan {
             plan,
             assigned_by: by,
             limits: allotment.limits.as_slice().iter().map(Limit::new).collect(),
+            credits: allotment.credits.as_ref().map(Credits::new),
         }
     }
 }
