@@ -38,7 +38,7 @@ Examples:
   keyward usage --outcome rate_limited --from 7d --group-by owner
   keyward usage --from 24h --group-by plan
   keyward usage --subject alice --group-by key --top 20 --json
-  keyward usage --from 2030-01-01T00:00:00Z --csv > usage.csv")]
+  keyward usage --from 90d --csv > usage.csv")]
 pub(super) struct Usage {
     /// The key's id: the 22 characters after keyward_live_, as lists and logs show it.
     #[arg(value_name = "KEY", conflicts_with_all = ["owner", "subject"])]

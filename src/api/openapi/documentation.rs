@@ -87,7 +87,7 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             (
                 "GET /v1/plan",
-                "What your plan gives to your keys and caps on them, and the limits that they share. Without a plan, `plan` is \
+                "What your plan gives to your keys and caps on them, and the limits and credits that they share. Without a plan, `plan` is \
                 `null`.",
             ),
             (
@@ -180,8 +180,8 @@ pub(super) const GROUPS: &[Group] = &[
             ),
             (
                 "GET /v1/owners/{id}/plan",
-                "With who assigned it, and with all limits that the owner's keys share: those of the owner and those of the \
-                plan.",
+                "With who assigned it, and with all limits that the owner's keys share, those of the owner and those of the \
+                plan, and the credits that they share.",
             ),
             (
                 "PUT /v1/owners/{id}/plan",

@@ -179,7 +179,7 @@ async fn owners_neither_read_nor_change_plans_nor_who_is_on_them() {
     puts(&alice, &replica, &format!("{PLANS}/pro"), json!({})).await.is_problem(403, "insufficient_scope");
     puts(&alice, &replica, &of_alice, json!({ "plan": "pro" })).await.is_problem(403, "insufficient_scope");
     alice.deletes(&replica, &format!("{PLANS}/pro")).await.is_problem(403, "insufficient_scope");
-    assert_eq!(alice.gets(&replica, "/v1/plan").await.is(200), json!({ "plan": null, "limits": [] }));
+    assert_eq!(alice.gets(&replica, "/v1/plan").await.is(200), json!({ "plan": null, "limits": [], "credits": null }));
 }
 
 #[tokio::test]

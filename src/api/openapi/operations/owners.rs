@@ -81,12 +81,12 @@ pub(super) const OPERATIONS: &[(&str, Describe)] = &[
     }),
     ("PUT /v1/plans/{name}", |_| {
         Operation::new("replacePlan", "Create or replace a plan")
-            .takes([parameters::plan_in_path()])
+            .takes_checked([parameters::plan_in_path()])
             .conditional()
             .reads(body("PlanToSet"))
             .answers_with(200, "Applied on every replica", "ChangedPlan", TAG)
             .answers_with(201, "Created", "ChangedPlan", TAG)
-            .fails([Reason::NotFound(Missing::Route), Reason::PreconditionFailed, Reason::TooManyPlans])
+            .fails([Reason::PreconditionFailed, Reason::TooManyPlans])
             .stored()
     }),
     ("DELETE /v1/plans/{name}", |_| {
