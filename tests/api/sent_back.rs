@@ -62,7 +62,7 @@ async fn a_key_is_changed_by_sending_back_what_was_shown_with_one_other_member()
         ("/createdAt", json!("2026-01-01T00:00:00.000Z"), "immutable"),
         ("/revokedAt", json!("2026-01-01T00:00:00.000Z"), "immutable"),
         ("/expireAt", Value::Null, "unknown_field"),
-        ("/credits/remainig", json!(1), "unknown_field"),
+        ("/credits/left", json!(1), "unknown_field"),
         ("/limits/0/windows", json!("1h"), "unknown_field"),
     ] {
         let reply = alice.patches(&replica, &key.path(), with(&shown, place, value)).await;

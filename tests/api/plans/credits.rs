@@ -155,7 +155,7 @@ async fn left_days_ago(replica: &Replica, plan: &str, days: u32) {
 }
 
 #[tokio::test]
-async fn whoever_goes_to_and_fro_between_plans_gets_no_more_of_each_than_it_gives() {
+async fn whoever_goes_back_and_forth_between_plans_gets_no_more_of_each_than_it_gives() {
     let replica = replica_with(&[("KEYWARD__JWT__PLAN_CLAIM", "app.plan")]).await;
     plan(&replica, "free", giving(8, json!(null), json!(null))).await;
     plan(&replica, "pro", giving(15, json!(null), json!(null))).await;

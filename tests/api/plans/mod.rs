@@ -144,7 +144,7 @@ async fn every_fault_of_a_plan_is_named_by_its_place() {
             "invalid",
         ),
         (json!({ "name": "free" }), "/name", "immutable"),
-        (json!({ "nam": "pro" }), "/nam", "unknown_field"),
+        (json!({ "title": "pro" }), "/title", "unknown_field"),
     ] {
         let faults = puts(&root, &replica, &format!("{PLANS}/pro"), body.clone()).await.wrong_fields();
         assert_eq!(faults[0], pairs(&[(place, code)])[0], "{body}");
