@@ -112,7 +112,7 @@ impl Update {
 #[command(after_help = "\
 Examples:
   keyward keys credits 0352mXAgJX8YoWA3E5sR9r --add 10000 --reason 'invoice 7'
-  keyward keys credits 0352mXAgJX8YoWA3E5sR9r --add 5 --idempotency-key invoice-7
+  keyward keys credits 0352mXAgJX8YoWA3E5sR9r --add 5 --idempotency-key bill-7
   keyward keys credits 0352mXAgJX8YoWA3E5sR9r --set 0")]
 pub(super) struct KeyCredits {
     /// The key's id.
