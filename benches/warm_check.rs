@@ -285,6 +285,8 @@ impl LimitStore for Endless {
             left: AMOUNT_MAX,
             elsewhere: 0,
             next_refill: None,
+            refill: None,
+            max: None,
             at: OffsetDateTime::now_utc(),
         };
         Ok(requests.iter().map(grant).collect())
