@@ -216,7 +216,8 @@ async fn a_request_that_costs_more_than_its_limit_is_told_so_and_when_the_window
     let now = || OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
     let before = now();
     let refused = Reply::to(asks()).await;
-    assert_eq!(refused.is(429)["detail"], "The request costs more than a limit allows.");
+    let detail = "The request costs more than a limit allows: make one that costs less, or ask for a higher limit.";
+    assert_eq!(refused.is(429)["detail"], detail);
     assert_eq!(refused.header("retry-after"), None);
     let (remaining, seconds) = left(&refused);
     assert_eq!(remaining, 3);
