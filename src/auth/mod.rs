@@ -16,6 +16,8 @@ pub mod occupancy;
 #[cfg(feature = "server")]
 pub mod people;
 pub mod strict_json;
+#[cfg(feature = "server")]
+pub mod surveys;
 pub mod tokens;
 pub mod usage;
 

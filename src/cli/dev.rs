@@ -70,12 +70,13 @@ impl Dev {
         let is_ours = postgres.is_some();
         let used = what_is_used(&settings, is_ours, &data_dir);
         let (lives, listen) = (settings.session_lives()?, settings.console_listen()?);
+        let survey_every = settings.console_survey_every()?;
         let mut config = serve::begin(settings, hardened)?;
         // Nobody has to prove who they are, so nobody else may reach it.
         let is_ours_alone = config.server.host.is_loopback() && listen.is_none_or(|own| own.ip().is_loopback());
         if config.console.is_none() && is_ours_alone {
             let sign_in = ConsoleSignIn::Choice(people(config.jwt.issuer.as_deref().unwrap_or_default())?);
-            config.console = Some(Console { sign_in, sessions: lives, listen });
+            config.console = Some(Console { sign_in, sessions: lives, listen, survey_every });
         }
         super::runtime()?.block_on(async {
             if is_ours {

@@ -21,6 +21,8 @@ pub struct Console {
     pub sessions: SessionLives,
     /// The address at which the pages are served; `None`: where the API is.
     pub listen: Option<SocketAddr>,
+    /// How often the keys are surveyed for the overview.
+    pub survey_every: Duration,
 }
 
 /// How people sign in.
@@ -83,18 +85,24 @@ impl Console {
         check.listen("console.listen", 3001)
     }
 
+    /// How often the keys are surveyed, or `None` after its problems were recorded.
+    pub(super) fn read_survey_every(check: &mut Check<'_>) -> Option<Duration> {
+        check.duration("console.survey_every", "1s", "1d")
+    }
+
     /// The section; within, `None` if there are no pages. `None` after its problems were recorded. All of it is read before
     /// the first `?`.
     pub(super) fn read(check: &mut Check<'_>, jwt: Option<&Jwt>, public_url: Option<&str>) -> Option<Option<Self>> {
         let enabled: Option<bool> = check.value("console.enabled", "true or false");
         let sessions = SessionLives::read(check);
         let listen = Self::read_listen(check);
+        let survey_every = Self::read_survey_every(check);
         let own_url = check.text("console.public_url", TEXT_MAX);
         let issuer = check.text("console.openid.issuer", TEXT_MAX);
         let client_id = check.text("console.openid.client_id", TEXT_MAX);
         let client_secret = check.secret("console.openid.client_secret");
         let scopes = check.list("console.openid.scopes", SCOPES_MAX, TEXT_MAX);
-        let (sessions, issuer, client_id) = (sessions?, issuer?, client_id?);
+        let (sessions, survey_every, issuer, client_id) = (sessions?, survey_every?, issuer?, client_id?);
         let (client_secret, scopes, listen, own_url) = (client_secret?, scopes?, listen?, own_url?);
         if !enabled? {
             return Some(None);
@@ -129,7 +137,7 @@ impl Console {
         }
         let client_secret = (!client_secret.is_empty()).then(|| SecretString::from(client_secret));
         let sign_in = OpenIdClient { issuer, client_id, client_secret, scopes, public_url };
-        Some(Some(Self { sign_in: ConsoleSignIn::OpenId(sign_in), sessions, listen }))
+        Some(Some(Self { sign_in: ConsoleSignIn::OpenId(sign_in), sessions, listen, survey_every }))
     }
 }
 

@@ -161,6 +161,14 @@ impl Settings {
         self.section(Console::read_listen)
     }
 
+    /// How often the keys are surveyed for the console.
+    ///
+    /// # Errors
+    /// The problems of this setting, and unknown settings.
+    pub fn console_survey_every(&self) -> Result<std::time::Duration, Problems> {
+        self.section(Console::read_survey_every)
+    }
+
     /// The section `[hashing]`.
     ///
     /// # Errors

@@ -11,7 +11,8 @@ use crate::{
     },
     domain::{
         ports::{
-            ledger::KeyLedger, limits::LimitStore, plans::PlanStore, replicas::ReplicaDirectory, usage::UsageStore,
+            ledger::KeyLedger, limits::LimitStore, plans::PlanStore, replicas::ReplicaDirectory, surveys::Surveys,
+            usage::UsageStore,
         },
         session::Person,
     },
@@ -34,6 +35,8 @@ pub(crate) struct Console {
     pub(crate) usage: Arc<dyn UsageStore>,
     /// What is left of limits.
     pub(crate) limits: Arc<dyn LimitStore>,
+    /// What was found out about all keys.
+    pub(crate) surveys: Arc<dyn Surveys>,
     /// The replicas, for administrators.
     pub(crate) replicas: Arc<dyn ReplicaDirectory>,
     /// Who is signed in.

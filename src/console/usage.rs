@@ -64,16 +64,18 @@ pub(super) async fn show(request: HttpRequest, console: Data<Console>, visitor: 
     let query = UsageQuery { period, filter: filter.clone(), groups: None };
     let outage = |error| Fault::outage(&request, &error);
     let usage = console.usage.usage(&query, &reach).await.map_err(outage)?;
-    // The keys of everybody are looked at for a day only: there may be a million of them.
-    let recent =
-        if owner.is_some() { period } else { Period::new(Some(now), None, Granularity::Day, now).unwrap_or(period) };
-    let groups = UsageQuery { period: recent, filter, groups: Some((Grouping::Key, KEYS)) };
-    let groups = console.usage.usage(&groups, &reach).await.map_err(outage)?;
+    let keys = if is_all && owner.is_none() {
+        // There may be a million keys of everybody, so those of today were found in the background.
+        console.surveys.busiest(KEYS).await.map_err(outage)?.map(|busiest| busiest.keys).unwrap_or_default()
+    } else {
+        let groups = UsageQuery { period, filter, groups: Some((Grouping::Key, KEYS)) };
+        console.usage.usage(&groups, &reach).await.map_err(outage)?.groups
+    };
     let (here, title) = if is_all { ("all-usage", EN.all_usage) } else { ("usage", EN.usage) };
     shown(&UsagePage {
         frame: visitor.frame(here, title),
         chart: Chart::new(period, usage),
-        keys: groups.groups.iter().map(KeyUses::from).collect(),
+        keys: keys.iter().map(KeyUses::from).collect(),
         is_all,
         owner: form.shown("owner"),
     })

@@ -61,6 +61,7 @@ pub(super) fn open(
         plans: store.clone(),
         usage: store.clone(),
         limits: store.clone(),
+        surveys: store.clone(),
         replicas: store.clone(),
         sessions,
         sign_in,

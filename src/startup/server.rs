@@ -27,7 +27,7 @@ use crate::{
         self, Authorize, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
         request_counts::RequestCounts, routes::ENDPOINTS,
     },
-    auth::{lifecycle::KeyIssuer, people},
+    auth::{lifecycle::KeyIssuer, people, surveys},
     config::{self, Audit, Config, Database, Server},
     domain::network,
     outbound::Collector,
@@ -51,6 +51,8 @@ pub struct RunningServer {
     collector: Option<Collector>,
     /// Where to put samples of the database, and how often; `None` without metrics.
     sampling: Option<(Arc<Samples>, Duration)>,
+    /// How often the keys are surveyed; `None` without a console.
+    survey_every: Option<Duration>,
     readiness: Arc<Readiness>,
     peppers: Arc<Peppers>,
     membership: Arc<Member>,
@@ -105,6 +107,7 @@ impl RunningServer {
         let metrics_tcp = SideServer::listen(metrics_listen, "the metrics", "metrics.listen")?;
         let console_listen = console.as_ref().and_then(|console| console.listen);
         let console_tcp = SideServer::listen(console_listen, "the console", "console.listen")?;
+        let survey_every = console.as_ref().map(|console| console.survey_every);
         let console_address = console_tcp.as_ref().map(TcpListener::local_addr).transpose()?;
         let address = tcp.local_addr().context("the address that we listen on")?;
         let (socket, by_socket) = settings.socket.as_ref().map(SocketFile::listen).transpose()?.unzip();
@@ -200,6 +203,7 @@ impl RunningServer {
             console,
             collector,
             sampling: samples.map(|samples| (samples, metrics.sample_every)),
+            survey_every,
             readiness,
             peppers,
             membership,
@@ -228,6 +232,9 @@ impl RunningServer {
         self.membership.spawn(people::forget(self.store.clone()));
         if let Some((samples, every)) = self.sampling.take() {
             self.membership.spawn(samples.take(Arc::clone(&self.store), every));
+        }
+        if let Some(every) = self.survey_every {
+            self.membership.spawn(surveys::take(self.store.clone(), every));
         }
         self.readiness.prepared(schema.fits);
         let replica = Uuid::from_u128(self.store.replica_id().0);

@@ -20,10 +20,12 @@ mod selected;
 mod sparkline;
 mod view;
 
+#[cfg(test)]
+pub(super) use self::list::selection;
 pub(super) use self::{
     change::change,
     create::{ask, create},
-    list::{export, find, home, list, revoke_matching, search, selection},
+    list::{export, find, home, list, revoke_matching, search},
     one::show,
     selected::change_selected,
     view::{Event, OwnerLink, complain, owner_name, refusal},

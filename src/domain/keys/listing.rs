@@ -3,11 +3,13 @@
 //! - `cursor`: where a list goes on, as text
 //! - `filter`: which keys a list has
 //! - `owners`: lists of owners
+//! - `risks`: keys that administrators should look at
 //! - `words`: what conditions are called in queries
 
 pub mod cursor;
 mod filter;
 mod owners;
+mod risks;
 pub mod words;
 
 use std::str::FromStr;
@@ -18,6 +20,7 @@ use uuid::Uuid;
 pub use self::{
     filter::KeyFilter,
     owners::{KeyCounts, OwnerDisabled, OwnerFilter, OwnerStanding},
+    risks::Risk,
 };
 use crate::domain::{
     api_key::KeyId,

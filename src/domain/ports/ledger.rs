@@ -13,7 +13,7 @@ use crate::domain::{
     ledger::{
         Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
     },
-    listing::{EventFilter, KeyCount, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+    listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
     text::ChangeReason,
@@ -58,13 +58,6 @@ pub trait KeyLedger: Send + Sync {
         reach: &Reach,
         now: OffsetDateTime,
     ) -> Result<Listed<ManagedKey>, StoreError>;
-
-    /// Counts the keys of all owners that `filter` names, at a cost that does not grow with their number: up to ten
-    /// thousand, and if no index finds them, among the oldest twenty thousand. For administrators.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store could not answer.
-    async fn count(&self, filter: &KeyFilter, now: OffsetDateTime) -> Result<KeyCount, StoreError>;
 
     /// Changes a key as `change` decides.
     ///

@@ -11,6 +11,7 @@ pub mod openid;
 pub mod plans;
 pub mod replicas;
 pub mod sessions;
+pub mod surveys;
 pub mod usage;
 
 /// The store could not answer. This is never a reason to accept or refuse a credential.

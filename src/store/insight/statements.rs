@@ -78,6 +78,11 @@ statements! {
     OfferSession = "offer_session",
     FindHandOver = "find_hand_over",
     AcceptHandOver = "accept_hand_over",
+    BeginSurvey = "begin_survey",
+    CountRisk = "count_risk",
+    FindBusiestKeys = "find_busiest_keys",
+    EndSurvey = "end_survey",
+    ReadSurveys = "read_surveys",
     Sample = "sample",
     Examine = "examine",
 }

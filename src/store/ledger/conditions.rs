@@ -32,8 +32,35 @@ pub(in crate::store) use with_state;
 /// - `$idle`: whether the key has not been used since `$12`
 /// - `$used`: whether it has been used since `$13`
 ///
-/// `OFFSET 0` keeps Postgres from reading all limits of all owners at once for what it takes to be many keys.
+/// Instead of the last two, `[each]` asks for the uses of one key after the other, and `[all]` for those of all keys between
+/// `$1` and `$2` at once, whichever of the two is greater, which takes a third of the time if most of them are looked at.
+///
+/// `OFFSET 0` keeps Postgres from reading all limits of all owners, or all uses, at once for what it takes to be many keys.
 macro_rules! with_conditions {
+    ($($query:ident)::+!(
+        [$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, [each], $($rest:tt)*
+    )) => {
+        $crate::store::ledger::conditions::with_conditions!($($query)::+!(
+            [$($flag)?] $before $(+ $more)*,
+            $owner_disabled,
+            "NOT EXISTS (SELECT FROM key_uses WHERE key_id = api_keys.id AND key_uses.last_used_at >= $12 OFFSET 0)",
+            "EXISTS (SELECT FROM key_uses WHERE key_id = api_keys.id AND key_uses.last_used_at >= $13 OFFSET 0)",
+            $($rest)*
+        ))
+    };
+    ($($query:ident)::+!(
+        [$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, [all], $($rest:tt)*
+    )) => {
+        $crate::store::ledger::conditions::with_conditions!($($query)::+!(
+            [$($flag)?] $before $(+ $more)*,
+            $owner_disabled,
+            "api_keys.id NOT IN (SELECT key_id FROM key_uses
+                                 WHERE key_id BETWEEN LEAST($1, $2) AND GREATEST($1, $2) AND key_uses.last_used_at >= $12)",
+            "api_keys.id IN (SELECT key_id FROM key_uses
+                             WHERE key_id BETWEEN LEAST($1, $2) AND GREATEST($1, $2) AND key_uses.last_used_at >= $13)",
+            $($rest)*
+        ))
+    };
     (
         $($query:ident)::+!([$($flag:ident)?] $before:literal $(+ $more:literal)*, $owner_disabled:literal, $idle:literal, $used:literal, $after:literal,
         $one:expr, $two:expr, $filter:expr, $now:expr $(, $argument:expr)* $(,)?)

@@ -1,6 +1,6 @@
 //! Lists of keys.
 //!
-//! - `candidates`: keys among which those of a filter are
+//! - `candidates`: where the keys of a filter are looked for
 //! - `count`: how many keys there are
 
 mod candidates;
@@ -10,8 +10,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use self::candidates::Candidates;
-pub(super) use self::count::count;
+use self::candidates::{Index, with_index};
+pub(in crate::store) use self::count::count;
 use super::{
     super::rows::ManagedRow,
     conditions::{Conditions, with_conditions},
@@ -29,9 +29,6 @@ use crate::domain::{
 const LIVING_MAX: i64 = 10_000;
 /// The number of an owner's newest keys that can be sorted by anything except creation.
 const SORTED_MAX: i64 = 10_000;
-/// The number of keys that a query over all owners examines for a filter. The page ends there, and the list continues
-/// after it, so that no query reads a million rows in vain.
-const LOOKED_AT: i64 = 20_000;
 
 /// A page of keys.
 pub(super) async fn keys(
@@ -44,19 +41,35 @@ pub(super) async fn keys(
     let find = Find { filter: &Conditions::of(filter), descending: order.descending, page, now };
     let (rows, looked_at) = match &filter.owner {
         None => {
-            let place = candidates::Place { after: find.after(), descending: order.descending, now };
-            if let Some(Candidates { ids, last }) = candidates::of(connection, filter, place).await? {
-                return listed(of_these(connection, &find, &ids).await?, order, page, last);
+            let index = Index::of(filter);
+            if let Some(ids) = candidates::ending(connection, filter, now).await? {
+                (of_these(connection, &find, &ids).await?, None)
+            } else if filter.tag.is_some() && index == Index::Primary {
+                // Metadata has an index of its own.
+                (with_tag(connection, &find).await?, None)
+            } else {
+                // Everything is found at once without a condition.
+                let last = match filter.narrows() {
+                    true => index.last(connection, find.after(), find.descending).await?,
+                    false => None,
+                };
+                (along(connection, index, &find, last).await?, last)
             }
-            // Metadata has an index of its own.
-            let reads_along = filter.narrows() && filter.tag.is_none();
-            let last = if reads_along { last_to_look_at(connection, &find).await? } else { None };
-            (of_all(connection, &find, last).await?, last)
         }
         Some(owner) if order.sort == KeySort::CreatedAt => (of_owner(connection, owner, filter, &find).await?, None),
         Some(owner) => (of_owner_sorted(connection, owner, order.sort, &find).await?, None),
     };
     listed(rows, order, page, looked_at)
+}
+
+/// The id before which or after which all keys of a list come.
+fn begin(descending: bool) -> Uuid {
+    if descending { Uuid::max() } else { Uuid::nil() }
+}
+
+/// The id at which a list ends.
+fn end(descending: bool) -> Uuid {
+    begin(!descending)
 }
 
 fn listed(
@@ -86,8 +99,7 @@ impl Find<'_> {
 
     /// The id after which the page begins; the smallest or largest possible id for the first page.
     fn after(&self) -> Uuid {
-        let first = if self.descending { Uuid::max() } else { Uuid::nil() };
-        self.page.after.as_ref().map_or(first, |place| place.id)
+        self.page.after.as_ref().map_or(begin(self.descending), |place| place.id)
     }
 }
 
@@ -131,33 +143,54 @@ macro_rules! listed {
     };
 }
 
-/// The last key that a query examines; `None` if there are fewer.
-async fn last_to_look_at(connection: &mut PgConnection, find: &Find<'_>) -> Result<Option<Uuid>, sqlx::Error> {
-    let (after, skipped) = (find.after(), LOOKED_AT - 1);
-    if find.descending {
-        let query = sqlx::query_scalar!(
-            "SELECT id FROM api_keys WHERE id < $1 ORDER BY id DESC OFFSET $2 LIMIT 1",
-            after,
-            skipped,
-        );
-        query.fetch_optional(connection).await
-    } else {
-        let query =
-            sqlx::query_scalar!("SELECT id FROM api_keys WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1", after, skipped);
-        query.fetch_optional(connection).await
-    }
-}
-
-async fn of_all(
+/// Those that the filter names among the entries of an index up to the last one, in order. What is shown of a key is read
+/// for those of the page only: the planner, which takes hardly any key to meet the conditions, would read it for all, and
+/// then sort. So the entries are a query of their own, with a limit that it can't look into.
+async fn along(
     connection: &mut PgConnection,
+    index: Index,
     find: &Find<'_>,
     last: Option<Uuid>,
 ) -> Result<Vec<ManagedRow>, sqlx::Error> {
+    let last = last.unwrap_or(end(find.descending));
+    macro_rules! page {
+        ([$uses:ident] $condition:literal, $range:literal, $order:literal) => {
+            with_conditions!(managed_rows!(
+                [] "WHERE api_keys.id = ANY (ARRAY(
+                        SELECT id FROM (SELECT * FROM api_keys WHERE " + $condition + " AND " + $range + " LIMIT $18) AS api_keys
+                        WHERE true",
+                "EXISTS (SELECT FROM disabled_owners AS disabled
+                         WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject)",
+                [$uses],
+                $order,
+                find.after(),
+                last,
+                find.filter,
+                find.now,
+                find.limit(),
+                index.examined(),
+            ))
+            .fetch_all(connection)
+            .await
+        };
+    }
+    if find.descending {
+        with_index!(
+            index,
+            page!("id < $1 AND id >= $2 ORDER BY id DESC", "ORDER BY id DESC LIMIT $17)) ORDER BY api_keys.id DESC")
+        )
+    } else {
+        with_index!(index, page!("id > $1 AND id <= $2 ORDER BY id", "ORDER BY id LIMIT $17)) ORDER BY api_keys.id"))
+    }
+}
+
+/// Those with the filter's tag that the filter names.
+async fn with_tag(connection: &mut PgConnection, find: &Find<'_>) -> Result<Vec<ManagedRow>, sqlx::Error> {
     if find.descending {
         let query = listed!(
             of_all "WHERE api_keys.id < $1 AND api_keys.id >= $2" "ORDER BY api_keys.id DESC LIMIT $17",
             find.after(),
-            last.unwrap_or(Uuid::nil()),
+            end(find.descending),
             find,
         );
         query.fetch_all(connection).await
@@ -165,7 +198,7 @@ async fn of_all(
         let query = listed!(
             of_all "WHERE api_keys.id > $1 AND api_keys.id <= $2" "ORDER BY api_keys.id LIMIT $17",
             find.after(),
-            last.unwrap_or(Uuid::max()),
+            end(find.descending),
             find,
         );
         query.fetch_all(connection).await

@@ -7,7 +7,7 @@ pub(super) mod conditions;
 mod credits;
 mod ended;
 mod insert;
-mod list;
+pub(super) mod list;
 mod once;
 mod owner_limits;
 mod owners;
@@ -32,7 +32,7 @@ use crate::domain::{
     ledger::{
         Change, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach, Refusal, Together,
     },
-    listing::{EventFilter, KeyCount, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+    listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
     owner::Owner,
     owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
     ports::{StoreError, ledger::KeyLedger},
@@ -88,14 +88,6 @@ impl KeyLedger for Store {
             list::keys(&mut seat.connection, filter, order, page, now).await
         };
         self.within_deadline(Statement::ListKeys, work).await
-    }
-
-    async fn count(&self, filter: &KeyFilter, now: OffsetDateTime) -> Result<KeyCount, StoreError> {
-        let work = async {
-            let mut seat = self.to_read(&Reach::Any).await?;
-            list::count(&mut seat.connection, filter, now).await
-        };
-        self.within_deadline(Statement::CountKeys, work).await
     }
 
     async fn change(&self, change: &Change<'_>) -> Result<Outcome, StoreError> {

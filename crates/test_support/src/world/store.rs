@@ -20,7 +20,7 @@ use keyward::{
             Change, Decision, IdempotentRequest, Inserted, Insertion, Outcome, OwnerSwitch, OwnerSwitched, Reach,
             Refusal, Together,
         },
-        listing::{EventFilter, KeyCount, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
+        listing::{EventFilter, KeyFilter, KeyOrder, Listed, OwnerFilter, OwnerStanding, Page},
         owner::Owner,
         owner_limits::{OwnerAllowance, OwnerLimitsChange, OwnerLimitsChanged},
         ports::{
@@ -322,10 +322,6 @@ impl KeyLedger for FakeStore {
         _: &Reach,
         _: OffsetDateTime,
     ) -> Result<Listed<ManagedKey>, StoreError> {
-        unimplemented!()
-    }
-
-    async fn count(&self, _: &KeyFilter, _: OffsetDateTime) -> Result<KeyCount, StoreError> {
         unimplemented!()
     }
 

@@ -2,51 +2,79 @@
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::{
     super::conditions::{Conditions, with_conditions},
-    LOOKED_AT,
-    candidates::{self, Candidates, MOST, Place},
+    begin,
+    candidates::{Index, ending, with_index},
+    end,
 };
 use crate::domain::{
     listing::{KeyCount, KeyFilter},
     ports::StoreError,
 };
 
-/// How many keys of all owners the filter names.
-pub(in crate::store::ledger) async fn count(
-    connection: &mut PgConnection,
-    filter: &KeyFilter,
-    now: OffsetDateTime,
-) -> Result<KeyCount, StoreError> {
-    let place = Place { after: Uuid::max(), descending: true, now };
-    let Candidates { ids, last } = match candidates::of(connection, filter, place).await? {
-        Some(candidates) => candidates,
-        None => oldest(connection).await?,
+/// The maximum number that is counted.
+const MOST: i64 = 10_000;
+
+/// A query for the number of keys that a filter names among those that `$among` selects.
+macro_rules! counted {
+    ([$uses:ident] $among:literal $(+ $more:literal)*, $one:expr, $two:expr, $conditions:expr, $now:expr $(, $argument:expr)*) => {
+        with_conditions!(sqlx::query_scalar!(
+            [] r#"SELECT count(*) AS "count!" FROM (SELECT FROM "# + $among $(+ $more)*,
+            "EXISTS (SELECT FROM disabled_owners AS disabled
+                     WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject)",
+            [$uses],
+            "LIMIT $17) AS counted",
+            $one,
+            $two,
+            $conditions,
+            $now,
+            MOST
+            $(, $argument)*
+        ))
     };
-    let conditions = Conditions::of(filter);
-    let query = with_conditions!(sqlx::query_scalar!(
-        [] r#"SELECT count(*) AS "count!"
-              FROM (SELECT FROM api_keys LEFT JOIN key_uses ON key_id = id WHERE id = ANY($1)"#,
-        "EXISTS (SELECT FROM disabled_owners AS disabled
-                 WHERE disabled.issuer = api_keys.issuer AND disabled.subject = api_keys.subject)",
-        "(key_uses.last_used_at IS NULL OR key_uses.last_used_at < $12)",
-        "key_uses.last_used_at >= $13",
-        "LIMIT $2) AS counted",
-        &ids,
-        MOST,
-        conditions,
-        now
-    ));
-    let count = query.fetch_one(connection).await?;
-    Ok(KeyCount { number: u64::try_from(count).unwrap_or_default(), complete: last.is_none() && count < MOST })
 }
 
-/// The oldest keys, which are more likely to need attention than the newest.
-async fn oldest(connection: &mut PgConnection) -> Result<Candidates, sqlx::Error> {
-    let query = sqlx::query_scalar!("SELECT id FROM api_keys ORDER BY id LIMIT $1", LOOKED_AT);
-    let ids = query.fetch_all(connection).await?;
-    let last = ids.last().copied().filter(|_| i64::try_from(ids.len()).is_ok_and(|count| count == LOOKED_AT));
-    Ok(Candidates { ids, last })
+/// How many keys of all owners the filter names, at a cost that does not grow with their number: up to ten thousand of
+/// those that the first page of a list examines that begins with the newest (`descending`) or the oldest.
+pub(in crate::store) async fn count(
+    connection: &mut PgConnection,
+    filter: &KeyFilter,
+    descending: bool,
+    now: OffsetDateTime,
+) -> Result<KeyCount, StoreError> {
+    let conditions = Conditions::of(filter);
+    if let Some(ids) = ending(connection, filter, now).await? {
+        let query = counted!([each] "api_keys WHERE id = ANY($1) AND $2::boolean", &ids, true, conditions, now);
+        return Ok(of(query.fetch_one(connection).await?, true));
+    }
+    let index = Index::of(filter);
+    let begin = begin(descending);
+    let last = index.last(connection, begin, descending).await?;
+    let end = last.unwrap_or(end(descending));
+    macro_rules! by_index {
+        ([$uses:ident] $condition:literal, $range:literal) => {
+            counted!(
+                [$uses] "(SELECT * FROM api_keys WHERE " + $condition + " AND " + $range + " LIMIT $18) AS api_keys WHERE true",
+                begin,
+                end,
+                conditions,
+                now,
+                index.examined()
+            )
+            .fetch_one(connection)
+            .await?
+        };
+    }
+    let count = if descending {
+        with_index!(index, by_index!("id < $1 AND id >= $2 ORDER BY id DESC"))
+    } else {
+        with_index!(index, by_index!("id > $1 AND id <= $2 ORDER BY id"))
+    };
+    Ok(of(count, last.is_none()))
+}
+
+fn of(count: i64, all_were_examined: bool) -> KeyCount {
+    KeyCount { number: u64::try_from(count).unwrap_or_default(), complete: all_were_examined && count < MOST }
 }
