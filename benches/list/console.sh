@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How long the pages of the console take with a million keys: each is asked for again and again, one at a time, by an
-# administrator who is signed in. Prints medians, p95 (the overview may take 200 ms, every list 100 ms) and bytes.
+# administrator who is signed in. Prints medians, p95 (every page may take 50 ms) and bytes.
 #
 #   benches/list/console.sh            50 of each page: about a minute, after the build and some minutes of filling
 #   benches/list/console.sh --plans    also how Postgres reads for the overview, as auto_explain tells
@@ -11,6 +11,7 @@ set -euo pipefail
 # shellcheck source=benches/load/programs.sh
 source "$(dirname "$0")/../load/programs.sh"
 
+MOST=50 # milliseconds
 TIMES=${TIMES:-50} MANY=${MANY:-1000000} FIRST_PORT=${FIRST_PORT:-18301}
 case ${1:-} in
   '') plans= ;;
@@ -30,19 +31,20 @@ page() {
 }
 
 pages() {
-  echo "overview 200 /console/overview"
-  echo "all_keys 100 /console/all/keys"
-  echo "leaked 100 /console/all/keys?leaked=yes"
-  echo "expiring 100 /console/all/keys?state=active&expiring_days=7&used_days=7"
-  echo "never_expire 100 /console/all/keys?state=active&expires=never"
-  echo "unused 100 /console/all/keys?state=active&unused_days=90&sort=createdAt"
-  echo "unlimited 100 /console/all/keys?state=active&limited=no"
-  echo "search 100 /console/all/keys?search=nothing-has-this"
-  echo "owner 100 /console/all/keys?owner=$owner&state=active"
-  echo "owners 100 /console/owners"
-  echo "sessions 100 /console/all/sessions"
-  echo "audit 100 /console/audit?all=1"
-  echo "replicas 100 /console/replicas"
+  echo "overview /console/overview"
+  echo "all_keys /console/all/keys"
+  echo "leaked /console/all/keys?leaked=yes"
+  echo "expiring /console/all/keys?state=active&expiring_days=7&used_days=7"
+  echo "never_expire /console/all/keys?state=active&expires=never"
+  echo "unused /console/all/keys?state=active&unused_days=90&sort=createdAt"
+  echo "unlimited /console/all/keys?state=active&limited=no"
+  echo "search /console/all/keys?search=nothing-has-this"
+  echo "owner /console/all/keys?owner=$owner&state=active"
+  echo "owners /console/owners"
+  echo "sessions /console/all/sessions"
+  echo "audit /console/audit?all=1"
+  echo "replicas /console/replicas"
+  echo "usage /console/usage?all=1"
 }
 owner=$(printf '\0owner-1' | base64 | tr -d '=')
 
@@ -53,6 +55,13 @@ echo "making $MANY keys" >&2
 database --set keys="$MANY" --set owners=$((MANY / 100)) --file "$folder/keys.sql"
 database --file "$folder/console.sql"
 curl --silent --fail --output /dev/null --cookie-jar "$jar" --header "Origin: $address" --data 'person=admin' "$address/console/sign-in"
+
+# Until the keys are surveyed, which may have been done when there were none.
+patience=300
+until [[ $(curl --silent --cookie "$jar" "$address/console/overview") == *'<td>owner-'* ]]; do
+  ((--patience)) || { echo "$0: the busiest keys are not found" >&2; exit 1; }
+  sleep 1
+done
 
 if [[ $plans ]]; then
   database --command "LOAD 'auto_explain'" --command "ALTER SYSTEM SET session_preload_libraries = 'auto_explain'" \
@@ -67,10 +76,10 @@ if [[ $plans ]]; then
 fi
 
 printf '%s\n%-14s %10s %10s %10s %10s\n' "$(circumstances)" page 'p50 ms' 'p95 ms' 'at most' bytes
-while read -r name most path; do
+while read -r name path; do
   for ((i = 0; i < 5; i++)); do page "$path" >/dev/null; done # warm
   for ((i = 0; i < TIMES; i++)); do page "$path"; done | sort --general-numeric-sort |
-    awk -v name="$name" -v most="$most" '{ seconds[NR] = $1; bytes = $2 } END {
+    awk -v name="$name" -v most="$MOST" '{ seconds[NR] = $1; bytes = $2 } END {
       printf "%-14s %10.1f %10.1f %10d %10d%s\n", name, seconds[int((NR + 1) / 2)] * 1000,
         seconds[int(NR * 0.95 + 0.999)] * 1000, most, bytes, (seconds[int(NR * 0.95 + 0.999)] * 1000 > most ? "  missed" : "")
     }'

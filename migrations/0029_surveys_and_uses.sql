@@ -24,6 +24,11 @@ CREATE TABLE busiest_keys (
     found_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
+-- A connection keeps the plans of this function. One that was made while there were few keys with numbers read all of them for
+-- each batch, also when there were very many, until the table was analyzed. What is looked up is always found by an index.
+ALTER FUNCTION write_usage(uuid, bigint, uuid[], timestamptz[], inet[], uuid[], timestamptz[], smallint[], text[], bigint[])
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off;
+
 -- The same as before, and these tables. `src/store/rights.rs` looks for all of these rights.
 CREATE OR REPLACE FUNCTION grant_to_service(service name) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
