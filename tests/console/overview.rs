@@ -20,9 +20,23 @@ fn cards(page: &Page) -> Vec<(String, String)> {
     cards.split(r#"<a href=""#).skip(1).map(card).collect()
 }
 
-/// Keys are surveyed all the time, however long that takes on a busy machine.
+/// Keys are surveyed about every second, however long that takes on a busy machine.
 const SURVEYED: [(&str, &str); 2] =
     [("KEYWARD__CONSOLE__SURVEY_EVERY", "1s"), ("KEYWARD__DATABASE__STATEMENT_TIMEOUT", "10s")];
+
+/// Waits until the keys are surveyed and a page is like this.
+async fn surveyed(service: &Service, browser: &mut Browser, path: &str, is_as_expected: impl Fn(&Page) -> bool) {
+    eventually("the keys are surveyed", async || {
+        let is_as_expected = is_as_expected(&browser.open(path).await);
+        if !is_as_expected {
+            // One that has taken long on a busy machine is followed by a rest that is a hundred times as long.
+            let due = "UPDATE surveys SET due_at = '-infinity'";
+            execute(service.database.url(), due).await.expect("an update");
+        }
+        is_as_expected
+    })
+    .await;
+}
 
 /// The numbers of the cards.
 fn numbers(page: &Page) -> Vec<String> {
@@ -55,11 +69,10 @@ async fn each_card_counts_what_its_list_shows() {
     service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
     let mut eve = Browser::signed_in(&service).await;
     assert_eq!(eve.get("/console").await.location(), "/console/overview");
-    eventually("the uses are written, and the keys surveyed", async || {
-        let page = eve.open("/console/overview").await;
+    surveyed(&service, &mut eve, "/console/overview", |page| {
         page.text.contains("<code>revoked</code></th><td>1</td><td>1</td>")
             && page.text.contains(soon.id())
-            && numbers(&page) == ["1"; 5]
+            && numbers(page) == ["1"; 5]
     })
     .await;
     let names = ["for-ever", "soon-used", "soon-not-used", "long-ago", "leaked", "boundless"];
@@ -97,10 +110,8 @@ async fn very_many_keys_are_counted_up_to_a_bound_and_a_few_among_them_are_found
                        created_at, updated_at, secret_hash
                 FROM api_keys, generate_series(1, 20500) AS number";
     fill_with_keys(service.database.url(), many).await;
-    eventually("they are counted", async || {
-        numbers(&eve.open("/console/overview").await) == ["1", "0", "10000+", "0+", "10000+"]
-    })
-    .await;
+    surveyed(&service, &mut eve, "/console/overview", |page| numbers(page) == ["1", "0", "10000+", "0+", "10000+"])
+        .await;
     eve.open("/console/all/keys?leaked=yes").await.shows("the only one");
 }
 
@@ -118,20 +129,21 @@ async fn the_busiest_of_very_many_keys_are_those_with_the_most_uses_today() {
     let service = Service::start_with(&SURVEYED).await;
     service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
     let mut eve = Browser::signed_in(&service).await;
-    // More than one query looks at, each of which has one of the busiest. Yesterday, another one was.
+    // More than one query looks at; the busiest are among the first of them, and the last. Yesterday, another one was.
+    // Tomorrow they are the same, in case that it begins meanwhile.
     let many = "INSERT INTO usage_keys (key_id, issuer, subject)
-                SELECT gen_random_uuid(), '', 'owner-' || turn FROM generate_series(1, 45000) AS turn;
+                SELECT gen_random_uuid(), '', 'owner-' || turn FROM generate_series(1, 20500) AS turn;
                 INSERT INTO usage_days (key, day, outcome, tag, count)
                 SELECT number, (now() AT TIME ZONE 'UTC')::date - ago, outcome, '',
-                       CASE subject WHEN 'owner-7' THEN 100 WHEN 'owner-25000' THEN 102 WHEN 'owner-45000' THEN 101 ELSE 1 END
+                       CASE subject WHEN 'owner-7' THEN 100 WHEN 'owner-15000' THEN 102 WHEN 'owner-20500' THEN 101 ELSE 1 END
                        * CASE WHEN ago > 0 AND subject = 'owner-9' THEN 1000 ELSE 1 END
-                FROM usage_keys, (VALUES (0, 0), (0, 9), (1, 0)) AS which (ago, outcome)";
+                FROM usage_keys, (VALUES (1, 0), (0, 0), (0, 9), (-1, 0), (-1, 9)) AS which (ago, outcome)
+                WHERE outcome = 0 OR subject IN ('owner-7', 'owner-15000', 'owner-20500')";
     execute(service.database.url(), many).await.expect("uses");
     let row = |turn: u32, count: u32| format!("<td>owner-{turn}</td><td>{count}</td><td>{count}</td>");
-    let rows = [row(25_000, 102), row(45_000, 101), row(7, 100)];
+    let rows = [row(15_000, 102), row(20_500, 101), row(7, 100)];
     for path in ["/console/overview", "/console/usage?all=1"] {
-        eventually("the busiest are found", async || {
-            let page = eve.open(path).await;
+        surveyed(&service, &mut eve, path, |page| {
             let places: Option<Vec<_>> = rows.iter().map(|row| page.text.find(row.as_str())).collect();
             places.is_some_and(|places| places.is_sorted()) && !page.text.contains("<td>owner-9</td>")
         })
@@ -152,8 +164,8 @@ async fn without_the_busiest_keys_it_still_shows_everything_else() {
     assert!(page.text.contains("It is not known yet which keys these are"), "{}", page.text);
     service.replica.prints("could not read the busiest keys").await;
     lock.rollback().await.expect("the end of the lock");
-    eventually("they are known", async || {
-        !eve.open("/console/overview").await.text.contains("It is not known yet which keys these are")
+    surveyed(&service, &mut eve, "/console/overview", |page| {
+        !page.text.contains("It is not known yet which keys these are")
     })
     .await;
 }
