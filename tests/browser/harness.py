@@ -45,7 +45,7 @@ class Keyward:
         file = Path(folder) / "keyward.toml"
         file.write_text(CATALOGUE)
         # Uses are seen soon.
-        environment = {**os.environ, "KEYWARD_CONFIG": str(file), "KEYWARD__LAST_USED__WRITE_EVERY": "1s"}
+        environment = {**os.environ, "KEYWARD_CONFIG": str(file), "KEYWARD__LAST_USED__WRITE_EVERY": "1s", "KEYWARD__CONSOLE__SURVEY_EVERY": "1s"}
         self.log = open(Path(folder) / "log", "w+")
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
         give_up = time.monotonic() + 60
