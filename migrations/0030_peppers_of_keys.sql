@@ -31,7 +31,8 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON usage_hours, usage_days, usage_writers TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON usage_keys TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON console_sessions, console_hand_overs TO %I', service);
-    EXECUTE format('GRANT SELECT, UPDATE ON coherence, pulses TO %I', service);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON risk_counts, busiest_keys TO %I', service);
+    EXECUTE format('GRANT SELECT, UPDATE ON coherence, pulses, surveys TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON key_pepper TO %I', service);
     EXECUTE format('GRANT USAGE ON SEQUENCE key_changes, credit_versions TO %I', service);
     EXECUTE format('GRANT SELECT, INSERT ON audit_events TO %I', service);
