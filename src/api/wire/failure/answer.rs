@@ -168,7 +168,7 @@ fn detail(reason: &Reason) -> Option<Cow<'static, str>> {
         Reason::PlanInUse(owners) => format!("{owners} owners are on the plan."),
         Reason::UnknownPlan(plan) => format!("The token names the plan {}, and there is no such plan.", escaped(plan)),
         Reason::TooManyNewKeys(seconds) => {
-            format!("The owner may make another key in {}.", counted((*seconds).into(), "second"))
+            format!("The owner may make another key in {}.", counted(*seconds, "second"))
         }
         _ => return None,
     };
