@@ -114,7 +114,7 @@ fn nothing(owner: &Owner) -> OwnerLimitsChange {
 
 async fn make(desk: &Desk, change: OwnerLimitsChange) -> anyhow::Result<OwnerAllowance> {
     let limited = desk.lifecycle(KeyPolicy::default()).limit_owner(change, operator()).await;
-    let limited = granted("the owner", limited)?;
+    let limited = granted("the owner", limited)?.outcome;
     desk.wait_for_everybody().await;
     Ok(limited.allowance)
 }

@@ -179,7 +179,7 @@ impl Switch {
         let operator = operator();
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         let switched = lifecycle.switch_owner(switch, operator.reach, operator.author).await;
-        let switched = granted("the owner", switched.map(Ok))?;
+        let switched = granted("the owner", switched.map(Ok))?.outcome;
         desk.wait_for_everybody().await;
         if self.json {
             let standing = desk.ledger().owner(&owner, now()).await?;

@@ -180,7 +180,7 @@ impl Set {
             at: now(),
         };
         let changed = desk.lifecycle(KeyPolicy::default()).change_plan(change, operator()).await;
-        let changed = done(&self.name, changed)?;
+        let changed = done(&self.name, changed)?.outcome;
         // Nobody is on a plan that has just been made.
         if changed.did != PlanDid::Create {
             desk.wait_for_everybody().await;

@@ -3,16 +3,16 @@
 use keyward::{
     auth::{
         coherence::{CoherenceTimings, Heartbeat, Notification, Records, ReplicaId, Settled},
-        lifecycle::{ChangedKey, Done},
+        lifecycle::{Applied, Done},
     },
-    domain::{denial::Denial, ledger::Refusal, verdict::Verdict},
+    domain::{denial::Denial, key_record::ManagedKey, ledger::Refusal, verdict::Verdict},
 };
 use test_support::{
     in_time,
     world::{LONG_LEASE, NOW, Plan, TestKey, World, assert_denied, assert_granted, operator, poll_once},
 };
 
-async fn revoke(world: &World, key: &TestKey) -> Done<ChangedKey> {
+async fn revoke(world: &World, key: &TestKey) -> Done<Applied<ManagedKey>> {
     in_time("the revocation", world.lifecycle().revoke(key.id, None, operator(), NOW)).await
 }
 
@@ -22,7 +22,7 @@ async fn when_a_revoke_returns_a_warm_key_is_refused() {
     let key = world.warm_key().await;
     let revoked = revoke(&world, &key).await.expect("an answer").expect("a key");
     assert_denied(&world.check(&key).await, Denial::KeyRevoked);
-    assert_eq!(revoked.key.record.revoked_at, Some(NOW));
+    assert_eq!(revoked.outcome.record.revoked_at, Some(NOW));
     assert_eq!(revoked.propagated.settled, Settled::Heard { confirmed: 0, expired: 0 });
 }
 

@@ -27,10 +27,10 @@ use crate::{
             times::now,
         },
     },
-    auth::lifecycle::{Caller, LimitedOwner},
+    auth::lifecycle::{Applied, Caller},
     domain::{
         owner,
-        owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange},
+        owner_limits::{OwnerAllowance, OwnerCredits, OwnerLimitsChange, OwnerLimitsChanged},
     },
     telemetry::outage::millis,
 };
@@ -71,10 +71,10 @@ impl OwnerLimits {
 }
 
 impl ChangedOwnerLimits {
-    pub(super) fn new(owner: &owner::Owner, limited: &LimitedOwner) -> Self {
+    pub(super) fn new(owner: &owner::Owner, limited: &Applied<OwnerLimitsChanged>) -> Self {
         Self {
-            limits: OwnerLimits::new(owner, &limited.allowance),
-            changed: limited.changed,
+            limits: OwnerLimits::new(owner, &limited.outcome.allowance),
+            changed: limited.outcome.changed,
             confirmation: Confirmation::new(&limited.propagated),
         }
     }
@@ -123,12 +123,12 @@ pub(crate) async fn replace(
     let confirmation = Confirmation::new(&limited.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, changed) = (millis(limited.propagated.took), limited.changed);
+        let (took_ms, changed) = (millis(limited.propagated.took), limited.outcome.changed);
         let owner = id.as_str();
         tracing::info!(owner, changed, took_ms, replicas_confirmed, replicas_expired, "limited an owner");
     });
     let answer = ChangedOwnerLimits::new(&owner, &limited);
-    Ok(HttpResponse::Ok().insert_header(etag(&limited.allowance)).json(answer))
+    Ok(HttpResponse::Ok().insert_header(etag(&limited.outcome.allowance)).json(answer))
 }
 
 fn etag(limits: &OwnerAllowance) -> (HeaderName, String) {

@@ -218,7 +218,7 @@ async fn switch(
     let confirmation = Confirmation::new(&switched.propagated);
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, changed) = (millis(switched.propagated.took), switched.changed);
+        let (took_ms, changed) = (millis(switched.propagated.took), switched.outcome.changed);
         tracing::info!(
             owner = id,
             disabled,
@@ -232,8 +232,8 @@ async fn switch(
     let answer = SwitchedOwner {
         owner: Owner::new(&owner),
         disabled,
-        changed: switched.changed,
-        disabled_reason: switched.reason.map(|reason| reason.as_str().to_owned()),
+        changed: switched.outcome.changed,
+        disabled_reason: switched.outcome.reason.map(|reason| reason.as_str().to_owned()),
         confirmation,
     };
     Ok(HttpResponse::Ok().json(answer))

@@ -100,7 +100,7 @@ pub(crate) async fn revoke(request: HttpRequest, caller: Caller, services: Data<
     let (issuer, which) = (revocation.issuer.to_string(), revocation.which.clone());
     let revoked = services.lifecycle.revoke_tokens(revocation, caller.reach, caller.author).await;
     let revoked = revoked.map_err(unavailable(&request, "revoke tokens"))?;
-    let tokens = EndedTokens::new(issuers, &issuer, which, revoked.not_before);
+    let tokens = EndedTokens::new(issuers, &issuer, which, revoked.outcome);
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;

@@ -50,7 +50,7 @@ pub(crate) async fn key(
     let changed = services.lifecycle.top_up(order, caller, now).await;
     let changed = changed.map_err(unavailable(&request, "top up a key"))??;
     log_change(&request, &changed, "top up a key");
-    Ok(shown(&services, &changed.key, now))
+    Ok(shown(&services, &changed.outcome, now))
 }
 
 /// `POST /v1/admin/owners/{id}/credits`: the same for the credits that all keys of an owner share.

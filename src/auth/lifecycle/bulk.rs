@@ -8,7 +8,10 @@ use std::{
 
 use time::OffsetDateTime;
 
-use super::{Caller, Lifecycle, Propagated, Watch};
+use super::{
+    Applied, Caller, Lifecycle,
+    propagation::{Watch, unrefused},
+};
 use crate::{
     auth::Undecided,
     domain::{
@@ -29,26 +32,6 @@ const TOGETHER: u32 = 500;
 /// keeps sending such a token must not cause database work each time.
 const STOPPED_REMEMBERED: Duration = Duration::from_secs(60);
 const STOPPED_MAX: usize = 1024;
-
-/// The result of revoking many keys, on every replica.
-#[derive(Clone, Copy, Debug)]
-pub struct ManyRevoked {
-    /// The number of revoked keys.
-    pub count: u64,
-    /// How the last batch reached every replica.
-    pub propagated: Propagated,
-}
-
-/// How an owner stands after a switch that every replica applies.
-#[derive(Clone, Debug)]
-pub struct SwitchedOwner {
-    /// Whether it was the switch that made it so.
-    pub changed: bool,
-    /// Why the owner is switched off, in the words of who did it first.
-    pub reason: Option<ChangeReason>,
-    /// How it became true.
-    pub propagated: Propagated,
-}
 
 /// The owners that were recently disabled because of a token, with the token's subject.
 #[derive(Default)]
@@ -75,6 +58,7 @@ impl OwnersStopped {
 
 impl Lifecycle {
     /// Revokes every key that `filter` matches, if it is `among` these. When this returns, no replica accepts any of them.
+    /// The outcome is the number of revoked keys.
     ///
     /// # Errors
     /// [`Undecided`] if some may not be revoked, or not on every replica. A retry is safe.
@@ -85,7 +69,7 @@ impl Lifecycle {
         reason: Option<ChangeReason>,
         caller: Caller,
         now: OffsetDateTime,
-    ) -> Result<ManyRevoked, Undecided> {
+    ) -> Result<Applied<u64>, Undecided> {
         let lifecycle = Arc::clone(self);
         let work =
             async move { lifecycle.revoke_batches(&filter, among.as_deref(), reason.as_ref(), &caller, now).await };
@@ -104,7 +88,7 @@ impl Lifecycle {
         reason: Option<&ChangeReason>,
         caller: &Caller,
         now: OffsetDateTime,
-    ) -> Result<ManyRevoked, Undecided> {
+    ) -> Result<Applied<u64>, Undecided> {
         let mut count = 0;
         let mut empty = 0;
         loop {
@@ -114,7 +98,7 @@ impl Lifecycle {
             count += u64::from(batch);
             empty += u32::from(batch == 0);
             if batch < TOGETHER && (filter.owner.is_some() || empty == 2) {
-                return Ok(ManyRevoked { count, propagated: watch.settled().await });
+                return Ok(watch.applied(count).await);
             }
         }
     }
@@ -129,15 +113,13 @@ impl Lifecycle {
         switch: OwnerSwitch,
         reach: Reach,
         author: Author,
-    ) -> Result<SwitchedOwner, Undecided> {
-        let lifecycle = Arc::clone(self);
-        let work = async move {
-            let watch = Watch::begin(lifecycle.link.as_ref());
-            let OwnerSwitched { changed, reason } =
-                lifecycle.ledger.switch_owner(&switch, watch.together(&reach, &author)).await?;
-            Ok(SwitchedOwner { changed, reason, propagated: watch.settled().await })
-        };
-        self.to_its_end(work).await
+    ) -> Result<Applied<OwnerSwitched>, Undecided> {
+        let Ok(switched) = self
+            .propagate(switch, reach, author, |lifecycle, switch, by| {
+                unrefused(lifecycle.ledger.switch_owner(switch, by))
+            })
+            .await?;
+        Ok(switched)
     }
 
     /// Disables an owner because a token states that they are disabled, and revokes the bearer's earlier tokens, which

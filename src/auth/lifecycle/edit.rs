@@ -10,7 +10,7 @@ use serde_json::Map;
 use time::OffsetDateTime;
 
 use self::changes::{changes, details_of, of_credits};
-use super::{Caller, ChangedKey, Done, Expiry, Lifecycle, policy::adds_anything};
+use super::{Applied, Caller, Done, Expiry, Lifecycle, policy::adds_anything};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
@@ -85,7 +85,7 @@ impl Lifecycle {
         preconditions: Preconditions,
         caller: Caller,
         now: OffsetDateTime,
-    ) -> Done<ChangedKey> {
+    ) -> Done<Applied<ManagedKey>> {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide =
@@ -120,7 +120,7 @@ impl Lifecycle {
         preconditions: Preconditions,
         caller: Caller,
         now: OffsetDateTime,
-    ) -> Done<ChangedKey> {
+    ) -> Done<Applied<ManagedKey>> {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide =
@@ -141,7 +141,7 @@ impl Lifecycle {
         reason: Option<ChangeReason>,
         caller: Caller,
         now: OffsetDateTime,
-    ) -> Done<ChangedKey> {
+    ) -> Done<Applied<ManagedKey>> {
         self.revoke_if(id, reason, Preconditions::default(), caller, now).await
     }
 
@@ -156,7 +156,7 @@ impl Lifecycle {
         preconditions: Preconditions,
         caller: Caller,
         now: OffsetDateTime,
-    ) -> Done<ChangedKey> {
+    ) -> Done<Applied<ManagedKey>> {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide = |key: &ManagedKey, _: Option<&Plan>| {

@@ -8,6 +8,7 @@
 //! - `owner_limits`: limits that all keys of an owner share
 //! - `plans`: plans, and who is on them
 //! - `tokens`: revokes tokens
+//! - `propagation`: makes a change, and waits until every replica applies it
 //! - `policy`: the operator's policies, and the rights that nobody may pass on
 
 mod bulk;
@@ -17,38 +18,36 @@ mod issue;
 mod owner_limits;
 mod plans;
 mod policy;
+mod propagation;
 mod rotate;
 mod tokens;
 mod top_up;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
+use self::propagation::Watch;
 pub use self::{
-    bulk::{ManyRevoked, OwnersStopped, SwitchedOwner},
+    bulk::OwnersStopped,
     edit::{Edit, Switch},
     issue::{Expiry, Issued, IssuedKey, KeyIssuer, NewKey},
-    owner_limits::LimitedOwner,
-    plans::{ChangedPlan, ClaimedPlan, ClaimsFollowed, PlannedOwner},
+    plans::{ClaimedPlan, ClaimsFollowed},
     policy::{Offer, OfferedScope},
+    propagation::{Applied, Done, Propagated},
     rotate::{Rotated, Rotation},
-    tokens::EndedEverywhere,
     top_up::KeyTopUp,
 };
-use super::{
-    Undecided, clock,
-    coherence::{Announced, Link, Mark, Settled},
-};
+use super::{Undecided, coherence::Link};
 use crate::{
     config::KeyPolicy,
     domain::{
         api_key::KeyId,
         audit::Author,
         key_record::ManagedKey,
-        ledger::{Change, Decide, Outcome, Quota, Reach, Refusal, SuccessorProof, Together},
+        ledger::{Change, Decide, Outcome, Quota, Reach, SuccessorProof},
         ports::{ledger::KeyLedger, plans::PlanStore},
         scope::Scopes,
     },
@@ -88,38 +87,6 @@ pub struct Caller {
     pub author: Author,
 }
 
-/// A change that every replica applies.
-#[derive(Clone, Copy, Debug)]
-pub struct Propagated {
-    /// How the change was settled.
-    pub settled: Settled,
-    /// The time from the commit until it was settled.
-    pub took: Duration,
-}
-
-impl Propagated {
-    /// How many replicas have confirmed the change, this one included, and how many were silent until their lease ended.
-    pub fn replicas(&self) -> (usize, usize) {
-        match self.settled {
-            Settled::Heard { confirmed, expired } => (confirmed + 1, expired),
-            // No replica could be heard, so every lease was waited for.
-            Settled::Unheard => (1, 0),
-        }
-    }
-}
-
-/// A key after a change that every replica applies.
-#[derive(Debug)]
-pub struct ChangedKey {
-    /// The key.
-    pub key: ManagedKey,
-    /// How the change reached every replica.
-    pub propagated: Propagated,
-}
-
-/// The outcome of a change: done or refused. The outer `Err` is an outage.
-pub type Done<T> = Result<Result<T, Refusal>, Undecided>;
-
 impl Lifecycle {
     /// Runs `work` to completion even if the caller goes away: a change that was started is finished, and its effect
     /// awaited.
@@ -140,50 +107,18 @@ impl Lifecycle {
         decide: &Decide<'_>,
         successor: Option<SuccessorProof<'_>>,
         quota: Option<Quota>,
-    ) -> Done<ChangedKey> {
+    ) -> Done<Applied<ManagedKey>> {
         let (reach, author) = (&caller.reach, &caller.author);
         let (with_credits, once) = (false, None);
         self.apply(Change { id, reach, author, at, decide, successor, with_credits, once, quota, mark: None }).await
     }
 
     /// Makes a change, and waits until every replica applies it.
-    async fn apply(&self, change: Change<'_>) -> Done<ChangedKey> {
+    async fn apply(&self, change: Change<'_>) -> Done<Applied<ManagedKey>> {
         let watch = Watch::begin(self.link.as_ref());
         match self.ledger.change(&Change { mark: watch.mark(), ..change }).await? {
-            Outcome::Changed(key) => Ok(Ok(ChangedKey { key: *key, propagated: watch.settled().await })),
+            Outcome::Changed(key) => Ok(Ok(watch.applied(*key).await)),
             Outcome::Refused(refusal) => Ok(Err(refusal)),
         }
-    }
-}
-
-/// Follows a change from before its commit until every replica applies it.
-struct Watch {
-    announced: Option<Announced>,
-}
-
-impl Watch {
-    fn begin(link: Option<&Arc<Link>>) -> Self {
-        Self { announced: link.map(Link::announce) }
-    }
-
-    fn mark(&self) -> Option<&Mark> {
-        self.announced.as_ref().map(Announced::mark)
-    }
-
-    /// The circumstances of a change that this follows.
-    fn together<'a>(&'a self, reach: &'a Reach, author: &'a Author) -> Together<'a> {
-        Together { reach, author, mark: self.mark() }
-    }
-
-    /// Must be called as soon as the commit is known.
-    async fn settled(self) -> Propagated {
-        // Read after the commit, so it is later than the change; that can only lengthen the wait.
-        let committed_at = clock::now();
-        let settled = match &self.announced {
-            Some(announced) => announced.settled(committed_at).instrument(step!("confirmation")).await,
-            None => Settled::Unheard,
-        };
-        let took = Duration::from_nanos(clock::now().as_nanos().saturating_sub(committed_at.as_nanos()));
-        Propagated { settled, took }
     }
 }

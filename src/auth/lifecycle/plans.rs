@@ -8,15 +8,15 @@ use std::{
 
 use time::OffsetDateTime;
 
-use super::{Caller, Lifecycle, Propagated, Watch};
+use super::{Applied, Caller, Done, Lifecycle, propagation::Watch};
 use crate::{
     auth::Undecided,
     domain::{
         audit::Author,
         ledger::Reach,
         owner::Owner,
-        plan::{AssignedPlan, Plan, PlanName},
-        plan_changes::{OnWordOf, PlanAssignment, PlanChange, PlanDeletion, PlanDid, PlanRefusal},
+        plan::PlanName,
+        plan_changes::{OnWordOf, PlanAssigned, PlanAssignment, PlanChange, PlanChanged, PlanDeletion, PlanRefusal},
         principal::TokenIdentity,
     },
 };
@@ -30,31 +30,6 @@ const UNKNOWN_REMEMBERED: Duration = Duration::from_secs(5);
 /// For how many owners. Those who manage keys within a minute, each with some 200 bytes; for more of them, the database is
 /// asked each time.
 const FOLLOWED_MAX: usize = 10_000;
-
-/// The outcome of a change of a plan. The outer `Err` is an outage.
-type Done<T> = Result<Result<T, PlanRefusal>, Undecided>;
-
-/// A plan after a change that every replica applies.
-#[derive(Clone, Debug)]
-pub struct ChangedPlan {
-    /// The plan.
-    pub plan: Plan,
-    /// What the change has done.
-    pub did: PlanDid,
-    /// How the change reached every replica.
-    pub propagated: Propagated,
-}
-
-/// The plan of an owner after a change that every replica applies.
-#[derive(Clone, Debug)]
-pub struct PlannedOwner {
-    /// The plan.
-    pub plan: Option<AssignedPlan>,
-    /// Whether it was the change that made it so.
-    pub changed: bool,
-    /// How the change reached every replica.
-    pub propagated: Propagated,
-}
 
 /// What a token says about the plan of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,27 +80,22 @@ impl Lifecycle {
     ///
     /// # Errors
     /// [`Undecided`] if it may not have been changed, or not on every replica. A retry is safe.
-    pub async fn change_plan(self: &Arc<Self>, change: PlanChange, caller: Caller) -> Done<ChangedPlan> {
-        let lifecycle = Arc::clone(self);
-        let work = async move {
-            let watch = Watch::begin(lifecycle.link.as_ref());
-            let by = watch.together(&caller.reach, &caller.author);
-            match lifecycle.plans.change_plan(&change, by).await? {
-                Ok(changed) => {
-                    let propagated = watch.settled().await;
-                    Ok(Ok(ChangedPlan { plan: changed.plan, did: changed.did, propagated }))
-                }
-                Err(refusal) => Ok(Err(refusal)),
-            }
-        };
-        self.to_its_end(work).await
+    pub async fn change_plan(
+        self: &Arc<Self>,
+        change: PlanChange,
+        caller: Caller,
+    ) -> Done<Applied<PlanChanged>, PlanRefusal> {
+        self.propagate(change, caller.reach, caller.author, |lifecycle, change, by| {
+            lifecycle.plans.change_plan(change, by)
+        })
+        .await
     }
 
     /// Deletes a plan that nobody is on. For administrators.
     ///
     /// # Errors
     /// [`Undecided`] if it may not have been deleted.
-    pub async fn delete_plan(self: &Arc<Self>, deletion: PlanDeletion, caller: Caller) -> Done<()> {
+    pub async fn delete_plan(self: &Arc<Self>, deletion: PlanDeletion, caller: Caller) -> Done<(), PlanRefusal> {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let watch = Watch::begin(None);
@@ -145,19 +115,11 @@ impl Lifecycle {
         assignment: PlanAssignment,
         reach: Reach,
         author: Author,
-    ) -> Done<PlannedOwner> {
-        let lifecycle = Arc::clone(self);
-        let work = async move {
-            let watch = Watch::begin(lifecycle.link.as_ref());
-            match lifecycle.plans.assign_plan(&assignment, watch.together(&reach, &author)).await? {
-                Ok(assigned) => {
-                    let propagated = watch.settled().await;
-                    Ok(Ok(PlannedOwner { plan: assigned.plan, changed: assigned.changed, propagated }))
-                }
-                Err(refusal) => Ok(Err(refusal)),
-            }
-        };
-        self.to_its_end(work).await
+    ) -> Done<Applied<PlanAssigned>, PlanRefusal> {
+        self.propagate(assignment, reach, author, |lifecycle, assignment, by| {
+            lifecycle.plans.assign_plan(assignment, by)
+        })
+        .await
     }
 
     /// Puts the owner of a token on the plan that it claims, unless an administrator or a newer token has said otherwise. When

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use time::{OffsetDateTime, macros::datetime};
 
 use super::{
-    Caller, ChangedKey, Done, Propagated,
+    Applied, Caller, Done, Propagated,
     issue::{Expiry, Issued, IssuedKey, KeyIssuer},
     policy::after,
 };
@@ -81,7 +81,7 @@ impl KeyIssuer {
         };
         let unchanged = |old: &ManagedKey, _: Option<&Plan>| Ok(Decision::unchanged(old.clone()));
         let changed = self.lifecycle.change(id, caller, now, &unchanged, None, None).await?;
-        Ok(changed.map(|ChangedKey { key: old, propagated }| Some(Rotated { new, old, propagated })))
+        Ok(changed.map(|Applied { outcome: old, propagated }| Some(Rotated { new, old, propagated })))
     }
 
     /// Creates a successor with the rights of a key, which itself ends after the grace period. When this returns, every
@@ -135,7 +135,7 @@ impl KeyIssuer {
             pepper: self.keyring.fingerprint(pepper),
             request: rotation.request.as_ref(),
         };
-        let ChangedKey { key: old, propagated } =
+        let Applied { outcome: old, propagated } =
             match self.lifecycle.change(rotation.id, caller, now, &decide, Some(proof), quota).await? {
                 Ok(changed) => changed,
                 Err(refusal) => return Ok(Err(refusal)),

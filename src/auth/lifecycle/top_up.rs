@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
 
-use super::{Caller, ChangedKey, Done, Lifecycle, edit::demand_unrevoked};
+use super::{Applied, Caller, Done, Lifecycle, edit::demand_unrevoked};
 use crate::domain::{
     api_key::KeyId,
     audit::Action,
@@ -36,7 +36,12 @@ impl Lifecycle {
     ///
     /// # Errors
     /// [`Undecided`](crate::auth::Undecided) if the credits may not have been changed, or not on every replica.
-    pub async fn top_up(self: &Arc<Self>, order: KeyTopUp, caller: Caller, now: OffsetDateTime) -> Done<ChangedKey> {
+    pub async fn top_up(
+        self: &Arc<Self>,
+        order: KeyTopUp,
+        caller: Caller,
+        now: OffsetDateTime,
+    ) -> Done<Applied<ManagedKey>> {
         let lifecycle = Arc::clone(self);
         let work = async move {
             let decide = |key: &ManagedKey, _: Option<&Plan>| {

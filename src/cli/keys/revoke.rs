@@ -66,10 +66,10 @@ impl Revoke {
     async fn revoke(self, desk: &Desk, id: KeyId) -> anyhow::Result<()> {
         let now = now();
         let revoked = desk.lifecycle(KeyPolicy::default()).revoke(id, self.reason, operator(), now).await;
-        let revoked = granted(id, revoked)?;
+        let revoked = granted(id, revoked)?.outcome;
         desk.wait_for_everybody().await;
         if self.json {
-            return print_key(desk, &revoked.key, true, now);
+            return print_key(desk, &revoked, true, now);
         }
         Ok(print_line(format_args!("Revoked {id}: no replica accepts it any more."))?)
     }
@@ -199,12 +199,12 @@ impl RevokeMany {
             return Ok(print_line(format_args!("{keys} would be revoked; nothing was done."))?);
         }
         let revoked = lifecycle.revoke_in_bulk(filter, None, self.reason, operator(), now()).await;
-        let revoked = granted("these keys", revoked.map(Ok))?;
+        let revoked = granted("these keys", revoked.map(Ok))?.outcome;
         desk.wait_for_everybody().await;
         if self.json {
-            return print_json(&json!({ "revoked": revoked.count }));
+            return print_json(&json!({ "revoked": revoked }));
         }
-        Ok(print_line(told(revoked.count))?)
+        Ok(print_line(told(revoked))?)
     }
 }
 

@@ -62,9 +62,9 @@ impl Update {
         let edit = self.edit(now)?;
         let lifecycle = desk.lifecycle(desk.settings.key_policy()?);
         let changed = lifecycle.edit(self.id, edit, Preconditions::default(), operator(), now).await;
-        let changed = granted(self.id, changed)?;
+        let changed = granted(self.id, changed)?.outcome;
         desk.wait_for_everybody().await;
-        print_key(desk, &changed.key, self.json, now)
+        print_key(desk, &changed, self.json, now)
     }
 
     fn edit(&self, now: OffsetDateTime) -> anyhow::Result<Edit> {
@@ -130,9 +130,9 @@ impl KeyCredits {
         let once = self.top_up.once(&self.id.to_string());
         let order = KeyTopUp { id: self.id, top_up, granted: None, reason: self.top_up.reason, once };
         let changed = desk.lifecycle(KeyPolicy::default()).top_up(order, operator(), now).await;
-        let changed = granted(self.id, changed)?;
+        let changed = granted(self.id, changed)?.outcome;
         desk.wait_for_everybody().await;
-        print_key(desk, &changed.key, self.json, now)
+        print_key(desk, &changed, self.json, now)
     }
 }
 
@@ -187,12 +187,12 @@ impl Which {
         // Disabling and enabling are not subject to the policy for new keys.
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         let changed = lifecycle.switch(self.id, to, Preconditions::default(), operator(), now).await;
-        let changed = granted(self.id, changed)?;
+        let changed = granted(self.id, changed)?.outcome;
         desk.wait_for_everybody().await;
         if self.json {
-            return print_key(desk, &changed.key, true, now);
+            return print_key(desk, &changed, true, now);
         }
-        let state = changed.key.record.state(now).as_str();
+        let state = changed.record.state(now).as_str();
         let done = if enabled { "Enabled" } else { "Disabled" };
         Ok(print_line(format_args!("{done} {}: it is {state}.", self.id))?)
     }

@@ -73,9 +73,9 @@ impl Revoke {
         let operator = operator();
         let lifecycle = desk.lifecycle(KeyPolicy::default());
         let revoked = lifecycle.revoke_tokens(revocation, operator.reach, operator.author).await;
-        let revoked = granted("these tokens", revoked.map(Ok))?;
+        let revoked = granted("these tokens", revoked.map(Ok))?.outcome;
         desk.wait_for_everybody().await;
-        let ended = EndedTokens::new(&lives, &issuer, which.clone(), revoked.not_before);
+        let ended = EndedTokens::new(&lives, &issuer, which.clone(), revoked);
         if json {
             return print_json(&ended);
         }

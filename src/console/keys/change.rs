@@ -16,7 +16,7 @@ use super::{
     view::{complain, refusal},
 };
 use crate::{
-    auth::lifecycle::{self, Caller, ChangedKey, Edit, KeyTopUp, Rotation, Switch},
+    auth::lifecycle::{self, Applied, Caller, Edit, KeyTopUp, Rotation, Switch},
     console::{
         access::{
             form::Form,
@@ -28,7 +28,7 @@ use crate::{
         services::Console,
         texts::WHY_NOT,
     },
-    domain::{api_key::KeyId, ledger::Refusal, precondition::Preconditions},
+    domain::{api_key::KeyId, key_record::ManagedKey, ledger::Refusal, precondition::Preconditions},
 };
 
 /// The grace periods that can be chosen, in seconds.
@@ -51,7 +51,7 @@ pub(in crate::console) async fn change(
     }
     let (lifecycle, once) = (&console.lifecycle, form.once(&request, &body, &visitor));
     // What is to be done if nothing is wrong with the form.
-    let (done, change): (Done, LocalBoxFuture<'_, lifecycle::Done<ChangedKey>>) = match action.as_str() {
+    let (done, change): (Done, LocalBoxFuture<'_, lifecycle::Done<Applied<ManagedKey>>>) = match action.as_str() {
         "edit" => {
             let edit = fields::edit(&mut form, now);
             // Read before the change, which is refused if the key is another one by then.
@@ -95,7 +95,7 @@ pub(in crate::console) async fn change(
         return page(&request, &console, &visitor, id, Some(&form)).await;
     }
     match change.await.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(ChangedKey { propagated, .. }) => {
+        Ok(Applied { propagated, .. }) => {
             let notice = Notice::propagated(done, &propagated);
             Ok(visitor.go_to_telling(&format!("{}/{id}", area.path()), &notice))
         }

@@ -13,7 +13,7 @@ use super::{
     view::{PlanView, complain_of_plan},
 };
 use crate::{
-    auth::lifecycle::ChangedPlan,
+    auth::lifecycle::Applied,
     console::{
         access::{
             fields::Fields,
@@ -27,7 +27,7 @@ use crate::{
     },
     domain::{
         plan::PlanName,
-        plan_changes::{PlanDeletion, PlanRefusal},
+        plan_changes::{PlanChanged, PlanDeletion, PlanRefusal},
     },
 };
 
@@ -47,9 +47,9 @@ fn address(plan: &PlanName) -> String {
 }
 
 /// To the page of a plan that was saved.
-pub(super) fn saved(visitor: &Visitor, changed: &ChangedPlan) -> HttpResponse {
+pub(super) fn saved(visitor: &Visitor, changed: &Applied<PlanChanged>) -> HttpResponse {
     let notice = Notice::propagated(Done::Edited, &changed.propagated);
-    visitor.go_to_telling(&address(&changed.plan.name), &notice)
+    visitor.go_to_telling(&address(&changed.outcome.plan.name), &notice)
 }
 
 /// `GET /console/plans/one?name=…`

@@ -80,10 +80,10 @@ pub(crate) async fn revoke_in_bulk(
     let confirmation = Confirmation::new(&revoked.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (count, took_ms) = (revoked.count, millis(revoked.propagated.took));
+        let (count, took_ms) = (revoked.outcome, millis(revoked.propagated.took));
         tracing::info!(count, filter = description, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
     });
-    let answer = RevokedTogether { revoked: revoked.count, confirmation };
+    let answer = RevokedTogether { revoked: revoked.outcome, confirmation };
     Ok(HttpResponse::Ok().json(answer))
 }
 

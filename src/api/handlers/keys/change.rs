@@ -24,8 +24,8 @@ use crate::{
             },
         },
     },
-    auth::lifecycle::{Caller, ChangedKey, Done, Switch},
-    domain::{api_key::KeyId, ledger::Reach, principal::Principal, text::ChangeReason},
+    auth::lifecycle::{Applied, Caller, Done, Switch},
+    domain::{api_key::KeyId, key_record::ManagedKey, ledger::Reach, principal::Principal, text::ChangeReason},
     telemetry::outage::millis,
 };
 
@@ -47,7 +47,7 @@ pub(crate) async fn update(
     }
     let edit = requests::edit(fields, now)?;
     let changed = done(&request, services.lifecycle.edit(id, edit, conditions, caller, now).await, "change a key")?;
-    Ok(shown(&services, &changed.key, now))
+    Ok(shown(&services, &changed.outcome, now))
 }
 
 /// `POST /v1/keys/{id}/disable`
@@ -83,7 +83,7 @@ async fn switch(request: &HttpRequest, caller: Caller, services: &Services, id: 
     let what = if to.enabled { "enable a key" } else { "disable a key" };
     let changed = services.lifecycle.switch(id, to, conditions, caller, now).await;
     let changed = done(request, changed, what)?;
-    Ok(shown(services, &changed.key, now))
+    Ok(shown(services, &changed.outcome, now))
 }
 
 /// `DELETE /v1/keys/{id}`: answers once no replica accepts the key.
@@ -133,19 +133,23 @@ async fn revoke_it(
 }
 
 /// Logs the change, or returns the reason for the failure.
-fn done(request: &HttpRequest, outcome: Done<ChangedKey>, what: &'static str) -> Result<ChangedKey, Reason> {
+fn done(
+    request: &HttpRequest,
+    outcome: Done<Applied<ManagedKey>>,
+    what: &'static str,
+) -> Result<Applied<ManagedKey>, Reason> {
     let changed = outcome.map_err(unavailable(request, what))??;
     log_change(request, &changed, what);
     Ok(changed)
 }
 
 /// Logs a change that every replica applies, with the numbers of the answer.
-pub(crate) fn log_change(request: &HttpRequest, changed: &ChangedKey, what: &'static str) {
+pub(crate) fn log_change(request: &HttpRequest, changed: &Applied<ManagedKey>, what: &'static str) {
     in_request(request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = Confirmation::new(&changed.propagated);
         let took_ms = millis(changed.propagated.took);
         tracing::info!(
-            key_id = %changed.key.record.id,
+            key_id = %changed.outcome.record.id,
             took_ms,
             replicas_confirmed,
             replicas_expired,

@@ -13,7 +13,7 @@ use crate::{
             owner_id, times,
         },
     },
-    auth::lifecycle::{ChangedKey, Issued, IssuedKey, Propagated, Rotated},
+    auth::lifecycle::{Applied, Issued, IssuedKey, Propagated, Rotated},
     domain::{api_key::Prefix, key_record::ManagedKey, metadata::Metadata, owner, role::Role, secret::SecretString},
 };
 
@@ -283,10 +283,10 @@ impl Confirmation {
 }
 
 impl RevokedKey {
-    pub(super) fn new(revoked: &ChangedKey, now: OffsetDateTime) -> Self {
+    pub(super) fn new(revoked: &Applied<ManagedKey>, now: OffsetDateTime) -> Self {
         Self {
-            id: revoked.key.record.id.to_string(),
-            revoked_at: revoked.key.record.revoked_at.unwrap_or(now),
+            id: revoked.outcome.record.id.to_string(),
+            revoked_at: revoked.outcome.record.revoked_at.unwrap_or(now),
             confirmation: Confirmation::new(&revoked.propagated),
         }
     }

@@ -106,15 +106,15 @@ pub(crate) async fn replace(
     let confirmation = Confirmation::new(&changed.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, plan) = (millis(changed.propagated.took), changed.plan.name.as_str());
-        let (created, changed) = (changed.did == PlanDid::Create, changed.did != PlanDid::Nothing);
+        let (took_ms, plan) = (millis(changed.propagated.took), changed.outcome.plan.name.as_str());
+        let (created, changed) = (changed.outcome.did == PlanDid::Create, changed.outcome.did != PlanDid::Nothing);
         tracing::info!(plan, created, changed, took_ms, replicas_confirmed, replicas_expired, "changed a plan");
     });
-    let mut response = match changed.did {
+    let mut response = match changed.outcome.did {
         PlanDid::Create => HttpResponse::Created(),
         PlanDid::Change | PlanDid::Nothing => HttpResponse::Ok(),
     };
-    let tag = etag(&changed.plan);
+    let tag = etag(&changed.outcome.plan);
     Ok(response.insert_header(tag).json(ChangedPlan::new(&changed, confirmation)))
 }
 

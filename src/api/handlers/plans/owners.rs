@@ -67,8 +67,8 @@ pub(crate) async fn assign(
     let confirmation = Confirmation::new(&planned.propagated);
     in_request(&request, || {
         let Confirmation { replicas_confirmed, replicas_expired, .. } = confirmation;
-        let (took_ms, changed) = (millis(planned.propagated.took), planned.changed);
-        let (owner, plan) = (id.as_str(), planned.plan.as_ref().map(|assigned| assigned.plan.as_str()));
+        let (took_ms, changed) = (millis(planned.propagated.took), planned.outcome.changed);
+        let (owner, plan) = (id.as_str(), planned.outcome.plan.as_ref().map(|assigned| assigned.plan.as_str()));
         tracing::info!(owner, plan, changed, took_ms, replicas_confirmed, replicas_expired, "assigned a plan");
     });
     Ok(HttpResponse::Ok().json(AssignedPlan::new(&owner, &planned, confirmation)))

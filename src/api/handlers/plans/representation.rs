@@ -13,8 +13,11 @@ use crate::{
         },
         wire::times,
     },
-    auth::lifecycle::{self, PlannedOwner},
-    domain::{owner, plan},
+    auth::lifecycle::Applied,
+    domain::{
+        owner, plan,
+        plan_changes::{PlanAssigned, PlanChanged, PlanDid},
+    },
 };
 
 /// A plan: the limits that all keys of an owner share, and the caps on these keys.
@@ -166,9 +169,9 @@ impl Plan {
 }
 
 impl ChangedPlan {
-    pub(super) fn new(changed: &lifecycle::ChangedPlan, confirmation: Confirmation) -> Self {
-        let has_changed = changed.did != crate::domain::plan_changes::PlanDid::Nothing;
-        Self { plan: Plan::new(&changed.plan), changed: has_changed, confirmation }
+    pub(super) fn new(changed: &Applied<PlanChanged>, confirmation: Confirmation) -> Self {
+        let has_changed = changed.outcome.did != PlanDid::Nothing;
+        Self { plan: Plan::new(&changed.outcome.plan), changed: has_changed, confirmation }
     }
 }
 
@@ -197,8 +200,8 @@ impl OwnerPlan {
 }
 
 impl AssignedPlan {
-    pub(super) fn new(owner: &owner::Owner, planned: &PlannedOwner, confirmation: Confirmation) -> Self {
-        let plan = planned.plan.as_ref().map(|assigned| assigned.plan.as_str().to_owned());
-        Self { owner: Owner::new(owner), plan, changed: planned.changed, confirmation }
+    pub(super) fn new(owner: &owner::Owner, planned: &Applied<PlanAssigned>, confirmation: Confirmation) -> Self {
+        let plan = planned.outcome.plan.as_ref().map(|assigned| assigned.plan.as_str().to_owned());
+        Self { owner: Owner::new(owner), plan, changed: planned.outcome.changed, confirmation }
     }
 }

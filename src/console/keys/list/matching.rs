@@ -95,11 +95,11 @@ pub(in crate::console) async fn revoke_matching(
         let revoked = console.lifecycle.revoke_in_bulk(filter, Some(ids), reason, caller, now).await;
         let revoked = revoked.map_err(|error| Fault::outage(&request, &error))?;
         let ((replicas_confirmed, replicas_expired), took) = (revoked.propagated.replicas(), revoked.propagated.took);
-        let (count, filter, took_ms) = (revoked.count, conditions.as_str(), millis(took));
+        let (count, filter, took_ms) = (revoked.outcome, conditions.as_str(), millis(took));
         console.gate.host.in_request(&request, &mut || {
             tracing::info!(count, filter, took_ms, replicas_confirmed, replicas_expired, "revoked keys");
         });
-        let notice = Notice::counted_everywhere(Done::Keys, revoked.count, &revoked.propagated);
+        let notice = Notice::counted_everywhere(Done::Keys, revoked.outcome, &revoked.propagated);
         return Ok(visitor.go_to_telling(area.path(), &notice));
     }
     let keys = some(&console, &filter, &caller.reach, now).await.map_err(outage)?;
