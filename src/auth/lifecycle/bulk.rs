@@ -1,16 +1,13 @@
 //! Changes to many keys at once: by filter, or by owner.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
 use super::{
     Applied, Caller, Lifecycle,
     propagation::{Watch, unrefused},
+    recent::Recent,
 };
 use crate::{
     auth::Undecided,
@@ -34,25 +31,23 @@ const STOPPED_REMEMBERED: Duration = Duration::from_secs(60);
 const STOPPED_MAX: usize = 1024;
 
 /// The owners that were recently disabled because of a token, with the token's subject.
-#[derive(Default)]
-pub struct OwnersStopped(Mutex<HashMap<(Owner, Box<str>), OffsetDateTime>>);
+pub struct OwnersStopped(Recent<(Owner, Box<str>), ()>);
+
+impl Default for OwnersStopped {
+    fn default() -> Self {
+        Self(Recent::new(STOPPED_MAX))
+    }
+}
 
 impl OwnersStopped {
     fn is_recent(&self, identity: &TokenIdentity, now: OffsetDateTime) -> bool {
-        let stopped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stopped
-            .get(&(identity.owner.clone(), identity.subject.clone()))
-            .is_some_and(|at| now - *at < STOPPED_REMEMBERED)
+        let key = (identity.owner.clone(), identity.subject.clone());
+        self.0.recall(&key, now, |()| Some(())).is_some()
     }
 
     fn remember(&self, identity: &TokenIdentity, now: OffsetDateTime) {
-        let mut stopped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if stopped.len() >= STOPPED_MAX {
-            stopped.retain(|_, at| now - *at < STOPPED_REMEMBERED);
-        }
-        if stopped.len() < STOPPED_MAX {
-            stopped.insert((identity.owner.clone(), identity.subject.clone()), now);
-        }
+        let key = (identity.owner.clone(), identity.subject.clone());
+        self.0.remember(key, (), now + STOPPED_REMEMBERED, now);
     }
 }
 

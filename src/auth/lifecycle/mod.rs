@@ -9,6 +9,7 @@
 //! - `plans`: plans, and who is on them
 //! - `tokens`: revokes tokens
 //! - `propagation`: makes a change, and waits until every replica applies it
+//! - `recent`: a bounded memory of what happened recently
 //! - `policy`: the operator's policies, and the rights that nobody may pass on
 
 mod bulk;
@@ -19,6 +20,7 @@ mod owner_limits;
 mod plans;
 mod policy;
 mod propagation;
+mod recent;
 mod rotate;
 mod tokens;
 mod top_up;

@@ -1,14 +1,10 @@
 //! Plans, and who is on them: by an administrator, or by the claim of a token.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
-use super::{Applied, Caller, Done, Lifecycle, propagation::Watch};
+use super::{Applied, Caller, Done, Lifecycle, propagation::Watch, recent::Recent};
 use crate::{
     auth::Undecided,
     domain::{
@@ -41,36 +37,33 @@ pub enum ClaimedPlan {
 }
 
 /// The claims that were recently followed.
-#[derive(Default)]
-pub struct ClaimsFollowed(Mutex<HashMap<Owner, Followed>>);
+pub struct ClaimsFollowed(Recent<Owner, Followed>);
 
 struct Followed {
     plan: Box<str>,
     issued_at: Option<OffsetDateTime>,
     is_known: bool,
-    until: OffsetDateTime,
+}
+
+impl Default for ClaimsFollowed {
+    fn default() -> Self {
+        Self(Recent::new(FOLLOWED_MAX))
+    }
 }
 
 impl ClaimsFollowed {
     fn recall(&self, identity: &TokenIdentity, plan: &str, now: OffsetDateTime) -> Option<ClaimedPlan> {
-        let followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = followed.get(&identity.owner).filter(|followed| {
-            *followed.plan == *plan && followed.issued_at == identity.issued_at && now < followed.until
-        })?;
-        Some(if same.is_known { ClaimedPlan::Followed } else { ClaimedPlan::Unknown(plan.into()) })
+        self.0.recall(&identity.owner, now, |followed| {
+            let is_same = *followed.plan == *plan && followed.issued_at == identity.issued_at;
+            is_same.then(|| if followed.is_known { ClaimedPlan::Followed } else { ClaimedPlan::Unknown(plan.into()) })
+        })
     }
 
     fn remember(&self, identity: &TokenIdentity, plan: &str, claimed: &ClaimedPlan, now: OffsetDateTime) {
         let is_known = *claimed == ClaimedPlan::Followed;
         let until = now + if is_known { FOLLOWED_REMEMBERED } else { UNKNOWN_REMEMBERED };
-        let mut followed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if followed.len() >= FOLLOWED_MAX {
-            followed.retain(|_, followed| now < followed.until);
-        }
-        if followed.len() < FOLLOWED_MAX || followed.contains_key(&identity.owner) {
-            let entry = Followed { plan: plan.into(), issued_at: identity.issued_at, is_known, until };
-            followed.insert(identity.owner.clone(), entry);
-        }
+        let followed = Followed { plan: plan.into(), issued_at: identity.issued_at, is_known };
+        self.0.remember(identity.owner.clone(), followed, until, now);
     }
 }
 
