@@ -2,12 +2,12 @@
 
 #![deny(clippy::disallowed_methods)]
 
-pub mod audit_months;
 mod batch_reader;
 mod checked;
 pub(crate) mod clock;
 pub mod coherence;
 pub mod counts;
+pub mod housekeeping;
 pub mod jwt;
 pub mod keys;
 pub mod lifecycle;

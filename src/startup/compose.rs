@@ -12,17 +12,16 @@ use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
 
 use crate::{
     auth::{
-        audit_months,
         coherence::{CoherenceTimings, Freshness, Link},
+        housekeeping::{audit_months, ended_keys, limit_counters, usage},
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         keys::{
             check::{CheckStores, KeyChecker},
             hasher::Hasher,
         },
-        lifecycle::{ClaimsFollowed, Lifecycle, OwnersStopped, ended_keys},
-        limits::counters,
+        lifecycle::{ClaimsFollowed, Lifecycle, OwnersStopped},
         tokens::check::{TokenChecker, TokenRoom},
-        usage::{housekeeping, uses::Uses},
+        usage::uses::Uses,
     },
     config::{Checks, Coherence, Hashing, Jwt, KeyPolicy, LastUsed, Limits, Usage},
     domain::{
@@ -235,9 +234,9 @@ impl Member {
         self.spawn(Arc::clone(self.gate.keys.teller()).give_back_idle());
         if let Some(Housekeeping { keep_keys }) = self.housekeeping {
             self.spawn(audit_months::keep(self.store.clone()));
-            self.spawn(counters::forget(self.store.clone()));
-            self.spawn(housekeeping::keep(self.store.clone(), self.usage.clone()));
-            self.spawn(counters::settle(self.store.clone(), Arc::clone(self.gate.keys.limit_counts())));
+            self.spawn(limit_counters::forget(self.store.clone()));
+            self.spawn(usage::keep(self.store.clone(), self.usage.clone()));
+            self.spawn(limit_counters::settle(self.store.clone(), Arc::clone(self.gate.keys.limit_counts())));
             if let Some(keep) = keep_keys {
                 self.spawn(ended_keys::forget(self.store.clone(), keep));
             }

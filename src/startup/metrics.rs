@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use rand::RngExt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -14,18 +13,18 @@ use crate::{
     auth::{
         coherence::Link,
         counts::CheckCounts,
+        housekeeping::{Rest, repeat},
         jwt::{RemoteKeys, RemoteKeysState},
         keys::hasher::Hasher,
         occupancy::Occupancy,
     },
-    domain::denial::Denial,
+    domain::{denial::Denial, ports::StoreError},
     policy_file::PolicyCounts,
     protect::Gate,
     server::OpenConnections,
     store::{Sample, Store},
     telemetry::{
         metrics::{exposition::Exposition, labels::KEY_STATES, process, table},
-        outage::Trouble,
         traces,
     },
 };
@@ -61,20 +60,23 @@ pub(super) struct Samples(Mutex<Option<(OffsetDateTime, Sample)>>);
 impl Samples {
     /// Asks the database for ever, at this interval. Replicas that started together don't ask together.
     pub(super) async fn take(self: Arc<Self>, store: Arc<Store>, every: Duration) {
-        let trouble = Trouble::default();
-        loop {
-            match store.sample().await {
-                Ok(sample) => {
-                    *self.lock() = Some((OffsetDateTime::now_utc(), sample));
-                    trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "the metrics of the database are sampled again"));
-                }
-                Err(error) => trouble.tell(&error, |repeated| {
-                    tracing::warn!(%error, repeated, "could not sample the metrics of the database; trying again later");
-                }),
+        let take_now = || {
+            let (samples, store) = (Arc::clone(&self), Arc::clone(&store));
+            async move {
+                let sample = store.sample().await?;
+                *samples.lock() = Some((OffsetDateTime::now_utc(), sample));
+                Ok::<_, StoreError>(())
             }
-            let pause = every.mul_f64(rand::rng().random_range(0.9..1.1));
-            tokio::time::sleep(pause).await;
-        }
+        };
+        repeat(
+            Rest::about(every, 0.1),
+            take_now,
+            |error, repeated| {
+                tracing::warn!(%error, repeated, "could not sample the metrics of the database; trying again later");
+            },
+            |lasted_ms| tracing::info!(lasted_ms, "the metrics of the database are sampled again"),
+        )
+        .await;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<(OffsetDateTime, Sample)>> {

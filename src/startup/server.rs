@@ -27,7 +27,7 @@ use crate::{
         self, Authorize, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
         request_counts::RequestCounts, routes::ENDPOINTS,
     },
-    auth::{lifecycle::KeyIssuer, people, surveys},
+    auth::{housekeeping::sessions, lifecycle::KeyIssuer, surveys},
     config::{self, Audit, Config, Database, Server},
     domain::network,
     outbound::Collector,
@@ -229,7 +229,7 @@ impl RunningServer {
         self.store.warn_of_strangers().await;
         self.membership.begin().await;
         // Without a console, too: it may have had one.
-        self.membership.spawn(people::forget(self.store.clone()));
+        self.membership.spawn(sessions::forget(self.store.clone()));
         if let Some((samples, every)) = self.sampling.take() {
             self.membership.spawn(samples.take(Arc::clone(&self.store), every));
         }

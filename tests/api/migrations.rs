@@ -159,7 +159,7 @@ async fn a_statement_that_is_no_migration_is_cut_by_the_statement_timeout() {
 /// A backup reads for hours. Whoever waits behind it for the whole table holds up everybody who comes later.
 #[tokio::test]
 async fn a_long_reader_of_the_audit_holds_up_neither_a_start_nor_a_revoke() {
-    let replica = replica_with(&[("KEYWARD__LOG__LEVEL", "info,keyward::auth::audit_months=debug")]).await;
+    let replica = replica_with(&[("KEYWARD__LOG__LEVEL", "info,keyward::auth::housekeeping=debug")]).await;
     // It sees to the months by itself, and not again within the hour.
     replica.prints("the audit's partitions are up to date").await;
     let url = replica.database().url();

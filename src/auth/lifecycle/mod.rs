@@ -14,7 +14,6 @@
 
 mod bulk;
 mod edit;
-pub mod ended_keys;
 mod issue;
 mod owner_limits;
 mod plans;

@@ -87,7 +87,7 @@ impl LimitCounts {
     }
 
     /// Counts credits of replicas that are gone.
-    pub(super) fn count_written_off(&self, credits: u64) {
+    pub(in crate::auth) fn count_written_off(&self, credits: u64) {
         self.written_off.add(credits);
     }
 

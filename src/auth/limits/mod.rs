@@ -11,7 +11,6 @@
 //! - `registry`, `purses`: the meters in use, and the purses
 //! - `fetcher`, `teller`: ask the database, for many limits or balances in one statement
 //! - `limiter`: charges requests
-//! - `counters`: deletes counters of old windows, and settles slices of replicas that are gone
 //!
 //! # Why it holds
 //!
@@ -26,7 +25,6 @@
 //! What a replica has in hand when a window ends is lost, and so is what a crash strands. `docs/limits.md` says how much that
 //! can be.
 
-pub mod counters;
 pub mod counts;
 mod fetcher;
 pub(in crate::auth) mod limiter;

@@ -10,6 +10,6 @@ mod sign_in;
 
 pub use self::{
     hand_over::NewLink,
-    sessions::{Begun, Sessions, forget},
+    sessions::{Begun, Sessions},
     sign_in::{Attempt, Callback, NotSignedIn, SignIn, SignedIn, Unfinished},
 };

@@ -3,7 +3,6 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use rand::RngExt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -14,27 +13,17 @@ use crate::{
     domain::{
         api_key::Keyring,
         listing::{Listed, Page},
-        ports::{
-            StoreError,
-            sessions::{EndedAtProvider, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
-        },
+        ports::sessions::{EndedAtProvider, SessionFilter, SessionStore, SessionsEnding, WhichSessions},
         session::{NewSession, Person, Session, SessionSecret, browser},
     },
-    telemetry::outage::Trouble,
 };
 
 /// The maximum number of sessions of one person. More than anybody has browsers; when it is exceeded, the oldest ends.
 pub(super) const MOST: u32 = 50;
-/// The number of sessions, and of links, that one transaction deletes, in some milliseconds.
-const TOGETHER: u32 = 1_000;
 /// The number of sessions that an administrator ends in one transaction: as many as one event of the audit names.
 const ENDED_TOGETHER: u32 = 100;
 /// How far the provider's clock may be behind the database's.
 const CLOCKS: Duration = Duration::from_secs(60);
-/// The pause between transactions, so that a replica deletes at most five thousand of each per second.
-const PAUSE: Duration = Duration::from_millis(200);
-/// The pause after the last one.
-const REST: Duration = Duration::from_secs(600);
 
 /// Begins, finds and ends sessions.
 pub struct Sessions {
@@ -150,28 +139,4 @@ impl Sessions {
     pub fn is_fresh(&self, session: &Session, now: OffsetDateTime) -> bool {
         self.lives.fresh.is_none_or(|fresh| session.authenticated_at.is_some_and(|at| now - at <= fresh))
     }
-}
-
-/// Deletes sessions and links that have ended, for ever. Those that were idle for too long are refused before, and deleted with the
-/// others, when they have lasted as long as any may.
-pub async fn forget(store: Arc<dyn SessionStore>) {
-    let trouble = Trouble::default();
-    loop {
-        match forget_all(&*store).await {
-            Ok(()) => trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "old sessions can be deleted again")),
-            Err(error) => trouble.tell(&error, |repeated| {
-                tracing::warn!(%error, repeated, "could not delete old sessions; trying again");
-            }),
-        }
-        // Replicas that started together don't go on together.
-        let rest = REST.mul_f64(rand::rng().random_range(0.5..1.5));
-        tokio::time::sleep(rest).await;
-    }
-}
-
-async fn forget_all(store: &dyn SessionStore) -> Result<(), StoreError> {
-    while store.forget_ended(TOGETHER).await? >= u64::from(TOGETHER) {
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
 }

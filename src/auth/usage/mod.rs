@@ -2,7 +2,6 @@
 //!
 //! - `counter`: the uses of one key that are not written yet, beside its record
 //! - `uses`: the keys with such uses, and their writing
-//! - `housekeeping`: the partitions
 //!
 //! # Why nothing is lost or counted twice
 //!
@@ -13,7 +12,6 @@
 //!   fate is known; the store ignores a number that it has.
 
 mod counter;
-pub mod housekeeping;
 pub mod uses;
 
 pub(in crate::auth) use self::counter::KeyUses;

@@ -2,39 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{
-    domain::ports::{StoreError, ledger::KeyLedger},
-    telemetry::outage::Trouble,
-};
+use super::{Rest, repeat};
+use crate::domain::ports::{StoreError, ledger::KeyLedger};
 
 /// The number of keys per transaction, which takes some milliseconds and sends one notification.
 const TOGETHER: u32 = 200;
 /// The pause between batches, so that a replica deletes at most a thousand keys per second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause if there is nothing to delete, or another replica is deleting.
-const REST: Duration = Duration::from_secs(60);
+const REST: Rest = Rest::exactly(Duration::from_secs(60));
 
 /// Deletes keys that ended more than `keep` ago, for ever.
 pub async fn forget(ledger: Arc<dyn KeyLedger>, keep: Duration) {
-    let trouble = Trouble::default();
-    loop {
-        match forget_all(&*ledger, keep).await {
-            Ok(count) => {
-                trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "ended keys can be deleted again"));
-                if count > 0 {
-                    tracing::info!(count, "deleted ended keys");
-                }
-            }
-            Err(error) => trouble.tell(&error, |repeated| {
-                tracing::warn!(%error, repeated, "could not delete ended keys; trying again");
-            }),
-        }
-        tokio::time::sleep(REST).await;
-    }
+    repeat(
+        REST,
+        || forget_now(Arc::clone(&ledger), keep),
+        |error, repeated| tracing::warn!(%error, repeated, "could not delete ended keys; trying again"),
+        |lasted_ms| tracing::info!(lasted_ms, "ended keys can be deleted again"),
+    )
+    .await;
 }
 
 /// Deletes all such keys that exist now, unless another replica is deleting.
-async fn forget_all(ledger: &dyn KeyLedger, keep: Duration) -> Result<u64, StoreError> {
+async fn forget_now(ledger: Arc<dyn KeyLedger>, keep: Duration) -> Result<(), StoreError> {
     let mut count = 0;
     while let Some(forgotten) = ledger.forget_ended(keep, TOGETHER).await? {
         count += u64::from(forgotten);
@@ -43,5 +33,8 @@ async fn forget_all(ledger: &dyn KeyLedger, keep: Duration) -> Result<u64, Store
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(count)
+    if count > 0 {
+        tracing::info!(count, "deleted ended keys");
+    }
+    Ok(())
 }
