@@ -17,9 +17,8 @@ use crate::api::{
     services::{Services, read_failed, unavailable},
     wire::{
         actor::ActorView,
-        cursor,
         failure::{Answer, Missing, Reason},
-        owner_id,
+        owner_id, page,
         request::{
             parameters::Parameters,
             queries::{OF_AN_OWNER, OF_OWNERS},
@@ -132,7 +131,7 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Answ
         None => services.ledger.owners(&filter, &page, now()).await,
     };
     let listed = listed.map_err(read_failed(&request))?;
-    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, listed.next);
+    let (mut response, next_cursor) = page::begin(&request, keyring, LIST, listed.next);
     Ok(response.json(OwnerList { owners: listed.items.into_iter().map(OwnerDetails::from).collect(), next_cursor }))
 }
 

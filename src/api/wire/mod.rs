@@ -1,9 +1,9 @@
 //! The wire format of requests and responses: bodies, parameters, headers, failures.
 
 pub(crate) mod actor;
-pub mod cursor;
 pub mod entity_tag;
 pub(crate) mod failure;
+pub(crate) mod page;
 pub(crate) mod request;
 pub(crate) mod times;
 

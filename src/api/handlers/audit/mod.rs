@@ -18,8 +18,9 @@ pub use self::{
 use crate::api::{
     services::{Services, read_failed},
     wire::{
-        actor, cursor,
+        actor,
         failure::{Answer, Reason},
+        page,
         request::{
             parameters::Parameters,
             queries::{OF_AN_OWNER, OF_EVENTS, Query},
@@ -56,7 +57,7 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, services: Data<Se
     let (filter, page, format) = selected_events(&request, keyring, &caller.reach)?;
     let found = services.ledger.events(&filter, &page, &caller.reach).await;
     let found = found.map_err(read_failed(&request))?;
-    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, found.next);
+    let (mut response, next_cursor) = page::begin(&request, keyring, LIST, found.next);
     let events: Vec<Event> = found.items.into_iter().map(Event::from).collect();
     response.insert_header((VARY, "Accept"));
     Ok(match format {

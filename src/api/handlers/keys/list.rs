@@ -15,8 +15,8 @@ use crate::{
     api::{
         services::{Services, read_failed},
         wire::{
-            cursor,
             failure::{Answer, Missing, Reason},
+            page,
             request::{
                 parameters::Parameters,
                 queries::{OF_AN_OWNER, OF_KEYS, Query},
@@ -66,7 +66,7 @@ pub(crate) async fn list(request: HttpRequest, caller: Caller, services: Data<Se
     let listed = services.ledger.list(&filter, order, &page, &caller.reach, now).await;
     let listed = listed.map_err(read_failed(&request))?;
     let keys = listed.items.iter().map(|key| Key::new(key, keyring.prefix(), now)).collect();
-    let (mut response, next_cursor) = cursor::page(&request, keyring, &name_of(order), listed.next);
+    let (mut response, next_cursor) = page::begin(&request, keyring, &name_of(order), listed.next);
     Ok(response.json(KeyList { keys, next_cursor }))
 }
 

@@ -29,8 +29,8 @@ use crate::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
-            cursor,
             failure::{Answer, FieldError, Missing, Reason},
+            page,
             request::{
                 bodies::{PLAN, PLAN_CREDITS},
                 fields::{self, Fields, invalid, parsed, whole_number},
@@ -60,7 +60,7 @@ pub(crate) async fn list(request: HttpRequest, services: Data<Services>) -> Answ
     let keyring = &services.issuer.keyring;
     let page = selected_plans(&request, keyring)?;
     let listed = services.plans.plans(&page).await.map_err(read_failed(&request))?;
-    let (mut response, next_cursor) = cursor::page(&request, keyring, LIST, listed.next);
+    let (mut response, next_cursor) = page::begin(&request, keyring, LIST, listed.next);
     Ok(response.json(PlanList { plans: listed.items.iter().map(Plan::new).collect(), next_cursor }))
 }
 

@@ -9,13 +9,12 @@ use time::OffsetDateTime;
 use super::queries::{LIMIT_DEFAULT, LIMIT_MAX, Query};
 use crate::{
     api::wire::{
-        cursor,
         failure::{FieldError, Reason},
         owner_id,
     },
     domain::{
         api_key::Keyring,
-        listing::Page,
+        listing::{Page, cursor},
         owner::{Owner, identifier},
         timestamp,
     },

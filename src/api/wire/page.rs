@@ -1,20 +1,22 @@
-//! Pages of lists as answers.
+//! Pages of lists as answers. The cursors are `domain::listing::cursor`.
 
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header::LINK};
 
-pub use crate::domain::listing::cursor::{read, write};
-use crate::domain::{api_key::Keyring, listing::Place};
+use crate::domain::{
+    api_key::Keyring,
+    listing::{Place, cursor},
+};
 
 /// Begins the answer with a page of a list: the cursor of the next page, if `next` is where that begins, and its address
 /// as a `Link` header.
-pub(crate) fn page(
+pub(crate) fn begin(
     request: &HttpRequest,
     keyring: &Keyring,
     list: &str,
     next: Option<Place>,
 ) -> (HttpResponseBuilder, Option<String>) {
     let mut response = HttpResponse::Ok();
-    let cursor = next.map(|last| write(keyring, list, &last));
+    let cursor = next.map(|last| cursor::write(keyring, list, &last));
     if let Some(cursor) = &cursor {
         response.insert_header((LINK, link_to_next(request, cursor)));
     }
