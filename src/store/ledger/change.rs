@@ -6,10 +6,9 @@ use time::OffsetDateTime;
 
 use super::{
     Store, announce, audit, credits,
+    idempotency::{self, remember},
     insert::{metadata_as_sent, objections, write_key},
-    managed_rows,
-    once::{remember, was_made},
-    owner_parts,
+    managed_rows, owner_parts,
     plans::plan_of,
 };
 use crate::domain::{
@@ -36,9 +35,9 @@ impl Store {
         };
         let id = key.record.id.as_uuid();
         if let Some(request) = change.once
-            && let Some(is_same) = was_made(transaction, request, change.at).await?
+            && let Some(before) = idempotency::earlier(transaction, request, change.at).await?
         {
-            if !is_same {
+            if !before.is_same {
                 return Ok(Outcome::Refused(Refusal::OtherRequest));
             }
             announce(transaction, &[id], change.mark).await?;

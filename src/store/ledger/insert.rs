@@ -7,8 +7,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     super::rows::ActorColumns,
-    Store, audit, credits, lock_owner, managed_rows,
-    once::{REMEMBERED, remember},
+    Store, audit, credits,
+    idempotency::{self, remember},
+    lock_owner, managed_rows,
     plans::plan_of,
 };
 use crate::domain::{
@@ -68,20 +69,12 @@ pub(super) async fn earlier(
     request: &IdempotentRequest,
     now: OffsetDateTime,
 ) -> Result<Option<Inserted>, StoreError> {
-    let remembered = sqlx::query!(
-        "SELECT request_hash, key_id FROM idempotency_keys
-         WHERE issuer = $1 AND subject = $2 AND idempotency_key = $3 AND created_at > $4",
-        &*request.by.issuer,
-        &*request.by.subject,
-        request.key,
-        now - REMEMBERED,
-    );
-    let Some(remembered) = remembered.fetch_optional(&mut *connection).await? else { return Ok(None) };
-    if remembered.request_hash != request.hash {
+    let Some(before) = idempotency::earlier(connection, request, now).await? else { return Ok(None) };
+    if !before.is_same {
         return Ok(Some(Inserted::Refused(Refusal::OtherRequest)));
     }
     // A request for an owner has made no key, and nobody asks here for it.
-    let Some(key) = remembered.key_id else { return Ok(Some(Inserted::Refused(Refusal::OtherRequest))) };
+    let Some(key) = before.key else { return Ok(Some(Inserted::Refused(Refusal::OtherRequest))) };
     let row = managed_rows!("WHERE api_keys.id = $1", key).fetch_optional(connection).await?;
     let key = row.map(ManagedKey::try_from).transpose()?;
     Ok(key.map(|key| Inserted::Before(Box::new(key))))

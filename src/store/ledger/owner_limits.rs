@@ -5,8 +5,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    Store, audit, credits, lock_owner,
-    once::{remember, was_made},
+    Store, audit, credits,
+    idempotency::{self, remember},
+    lock_owner,
     owners::announce_keys_of,
 };
 use crate::domain::{
@@ -41,12 +42,12 @@ impl Store {
         let mut changed = false;
         let mut after = before.clone();
         let made_before = match &change.once {
-            Some(request) => was_made(transaction, request, change.at).await?,
+            Some(request) => idempotency::earlier(transaction, request, change.at).await?,
             None => None,
         };
         match made_before {
-            Some(false) => return Ok(Err(Refusal::OtherRequest)),
-            Some(true) => {}
+            Some(before) if !before.is_same => return Ok(Err(Refusal::OtherRequest)),
+            Some(_) => {}
             None => {
                 if let Err(refusal) = change.preconditions.demand(before.allowance.version()) {
                     return Ok(Err(refusal));

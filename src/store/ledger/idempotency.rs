@@ -2,27 +2,37 @@
 
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use crate::domain::{api_key::KeyId, ledger::IdempotentRequest};
 
 /// How long an `Idempotency-Key` is remembered. A client that retries later has lost its context anyway.
-pub(super) const REMEMBERED: Duration = Duration::DAY;
+const REMEMBERED: Duration = Duration::DAY;
 
-/// Whether an earlier request had this `Idempotency-Key`: `Some(true)` if it was the same.
-pub(super) async fn was_made(
+/// An earlier request with the same `Idempotency-Key`.
+pub(super) struct Earlier {
+    /// Whether it was the same request.
+    pub(super) is_same: bool,
+    /// The key that it has created or changed; `None`: it was about an owner.
+    pub(super) key: Option<Uuid>,
+}
+
+/// The earlier request with this `Idempotency-Key`.
+pub(super) async fn earlier(
     connection: &mut PgConnection,
     request: &IdempotentRequest,
     now: OffsetDateTime,
-) -> Result<Option<bool>, sqlx::Error> {
-    let query = sqlx::query_scalar!(
-        "SELECT request_hash FROM idempotency_keys
+) -> Result<Option<Earlier>, sqlx::Error> {
+    let query = sqlx::query!(
+        "SELECT request_hash, key_id FROM idempotency_keys
          WHERE issuer = $1 AND subject = $2 AND idempotency_key = $3 AND created_at > $4",
         &*request.by.issuer,
         &*request.by.subject,
         request.key,
         now - REMEMBERED,
     );
-    Ok(query.fetch_optional(connection).await?.map(|hash| hash == request.hash))
+    let found = query.fetch_optional(connection).await?;
+    Ok(found.map(|found| Earlier { is_same: found.request_hash == request.hash, key: found.key_id }))
 }
 
 /// Stores the key that the request has created or changed; `None`: it is about an owner. `false` if another request
