@@ -21,7 +21,8 @@ use super::{
     answer::IsShared,
     budget::{Budget, Reservation},
     exchange::Exchange,
-    refusal::{REQUEST_ID, Refusal, Refusals, request_id},
+    refusal::{Refusal, Refusals},
+    request_id::{REQUEST_ID, request_id},
 };
 
 /// Request bodies up to this size need no [`Budget`].

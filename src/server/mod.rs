@@ -5,7 +5,7 @@
 //! - `http1`: from bytes to one valid request at a time
 //! - `service`, `bodies`, `answer`: the same limits above actix-http; `exchange`: the state that both sides share
 //! - `budget`: the memory that all clients together may use; `open_connections`: how many are connected
-//! - `refusal`: the response to an invalid request
+//! - `refusal`: the response to an invalid request; `request_id`: its id
 //! - `streams`: the transports
 
 mod answer;
@@ -15,6 +15,7 @@ mod exchange;
 pub mod http1;
 mod open_connections;
 mod refusal;
+mod request_id;
 mod service;
 mod streams;
 
@@ -39,7 +40,7 @@ use actix_web::{
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::{TcpStream, UnixStream};
 
-pub(crate) use self::refusal::{REQUEST_ID, request_id_from, request_id_of};
+pub(crate) use self::request_id::{REQUEST_ID, request_id_from, request_id_of};
 pub use self::{
     answer::{IsShared, Shared},
     bodies::TakesBody,

@@ -14,7 +14,8 @@ use crate::{
     config::LARGE_HEAD,
     server::{
         http1::head::Remains,
-        refusal::{Refusal, on_the_wire, request_id},
+        refusal::{Refusal, on_the_wire},
+        request_id::request_id,
         streams::Stream,
     },
 };
