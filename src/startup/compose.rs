@@ -3,17 +3,15 @@
 use std::{
     collections::{HashMap, HashSet},
     error::Error,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::Arc,
 };
 
-use async_trait::async_trait;
-use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
+use tokio::runtime::Handle;
 
+use super::member::{Housekeeping, Member, Tasks};
 use crate::{
     auth::{
         coherence::{CoherenceTimings, Freshness, Link},
-        housekeeping::{audit_months, ended_keys, limit_counters, usage},
         jwt::{RemoteKeys, RemoteKeysSettings, TokenVerifier, allowed_algorithms},
         keys::{
             check::{CheckStores, KeyChecker},
@@ -30,23 +28,10 @@ use crate::{
         denial::Denial,
     },
     outbound::{KeySets, NoClient},
-    protect::{BoundedLog, Credentials, Gate, HostApp, ReplicaHandle, TrustedProxies},
+    protect::{BoundedLog, Credentials, Gate, HostApp, TrustedProxies},
     store::Store,
     telemetry::metrics::counting::Counters,
 };
-
-/// How long a start waits until it listens. Without listening, a replica works, but slowly.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The time limit for closing the connections to the database. No change is lost if it is exceeded: acknowledged changes are
-/// on disk.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The time limit for writing the uses of keys at the end, if there are many. If the database does not answer, it is given up
-/// sooner.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time limit for giving back credits. Beyond it, they count as spent some minutes later.
-const RETURN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The configuration of a replica.
 pub(super) struct Sections {
@@ -66,13 +51,6 @@ pub(super) struct Sections {
     /// Where the replica listens, for operators; `None` for an application that uses the library.
     pub(super) address: Option<String>,
     pub(super) host: &'static dyn HostApp,
-}
-
-/// The periodic maintenance.
-#[derive(Clone, Copy)]
-pub(super) struct Housekeeping {
-    /// How long ended keys are kept; `None`: for ever.
-    pub(super) keep_keys: Option<Duration>,
 }
 
 /// The parts of a replica.
@@ -209,90 +187,4 @@ pub(super) fn remote_keys(settings: &Jwt) -> Result<HashMap<String, Arc<RemoteKe
         remote.insert(issuer.issuer.clone(), Arc::clone(keys));
     }
     Ok(remote)
-}
-
-/// This process as a replica.
-pub(super) struct Member {
-    link: Arc<Link>,
-    uses: Arc<Uses>,
-    /// As long as this exists, so do the keys in memory, with what is in hand of their limits.
-    gate: Arc<Gate>,
-    store: Arc<Store>,
-    tasks: Tasks,
-    runtime: Handle,
-    housekeeping: Option<Housekeeping>,
-    usage: Usage,
-}
-
-impl Member {
-    /// Starts to listen and to do a replica's own work. Must be called once, after the schema exists. Returns once it
-    /// listens, or after a while: a change that can't hear its own announcement waits for the longest lease.
-    pub(super) async fn begin(&self) {
-        self.spawn(Arc::clone(&self.link).run());
-        let _ = timeout(LISTEN_TIMEOUT, self.link.listens()).await;
-        self.spawn(Arc::clone(&self.uses).run());
-        self.spawn(Arc::clone(self.gate.keys.teller()).give_back_idle());
-        if let Some(Housekeeping { keep_keys }) = self.housekeeping {
-            self.spawn(audit_months::keep(self.store.clone()));
-            self.spawn(limit_counters::forget(self.store.clone()));
-            self.spawn(usage::keep(self.store.clone(), self.usage.clone()));
-            self.spawn(limit_counters::settle(self.store.clone(), Arc::clone(self.gate.keys.limit_counts())));
-            if let Some(keep) = keep_keys {
-                self.spawn(ended_keys::forget(self.store.clone(), keep));
-            }
-        }
-    }
-
-    /// Runs a task for as long as the replica.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.add(self.runtime.spawn(task).abort_handle());
-    }
-}
-
-#[async_trait]
-impl ReplicaHandle for Member {
-    async fn end(&self) {
-        // On different connections, so that none is lost if another's hangs.
-        let leave = timeout(CLOSE_TIMEOUT, self.link.leave());
-        let write = timeout(WRITE_TIMEOUT, self.uses.write_finally());
-        let give_back = timeout(RETURN_TIMEOUT, self.gate.keys.teller().give_back_all());
-        let (left, written, given_back) = tokio::join!(leave, write, give_back);
-        if given_back.is_err() {
-            tracing::warn!("could not give back all credits in hand in time; they will count as spent");
-        }
-        let unwritten = self.uses.unwritten();
-        if unwritten > 0 {
-            tracing::warn!(unwritten, "the last uses of some keys could not be written before the end; they are lost");
-        }
-        let closed = timeout(CLOSE_TIMEOUT, self.store.close()).await;
-        if left.is_err() || written.is_err() || closed.is_err() {
-            tracing::warn!("the database's connections did not close in time; exiting anyway");
-        }
-        self.tasks.end();
-    }
-}
-
-/// The background tasks, which end when this is dropped; the process may outlive the replica.
-#[derive(Default)]
-struct Tasks(Mutex<Vec<AbortHandle>>);
-
-impl Tasks {
-    fn add(&self, task: AbortHandle) {
-        self.lock().push(task);
-    }
-
-    fn end(&self) {
-        self.lock().iter().for_each(AbortHandle::abort);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
-        // A panic while the list was locked leaves a valid list.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        self.end();
-    }
 }

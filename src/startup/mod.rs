@@ -3,6 +3,7 @@
 //! - `compose`: the common parts of every replica; `console`: the pages for people
 //! - `examination`: whether issuers can be reached, for `keyward doctor`
 //! - `library`: a replica within another application ([`Keyward::connect`](crate::Keyward::connect))
+//! - `member`: what a replica does from its start to its end
 //! - `metrics`: gathers what all parts count
 //! - `preparation`: what must be there before it serves; `peppers`: whether the peppers are those of the database's keys
 //! - `server`: a replica that serves Keyward's own routes (`RunningServer`); `listen`: its addresses
@@ -17,6 +18,7 @@ mod examination;
 mod library;
 #[cfg(feature = "server")]
 mod listen;
+mod member;
 #[cfg(feature = "server")]
 mod metrics;
 #[cfg(feature = "server")]

@@ -13,9 +13,10 @@ use tokio::signal::unix::Signal;
 use uuid::Uuid;
 
 use super::{
-    compose::{Composed, Housekeeping, Member, Sections, compose},
+    compose::{Composed, Sections, compose},
     console::{self, Addresses, Shared},
     listen::{SideServer, address_for_operators, listen},
+    member::{Housekeeping, Member},
     metrics::{Samples, Sources},
     peppers::Peppers,
     preparation::prepare,
