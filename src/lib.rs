@@ -38,31 +38,8 @@
 //! Use it with `default-features = false`: the feature `server` is the program. This page documents the library. The
 //! modules are parts of the program; they are hidden, and may change in any release.
 //!
-//! # Architecture
-//!
-//! The folders are the architecture, and imports run in one direction (`tests/architecture.rs` enforces it):
-//!
-//! ```text
-//! main -> startup -> {api, console, store, outbound, policy_file}      {store, outbound, policy_file} -> domain
-//!                     api -> {server, protect}    {server, console} -> protect -> auth -> domain
-//! ```
-//!
-//! - `domain`: keys, principals, verdicts, and the traits that adapters implement. No I/O and no clock.
-//! - `auth`: the use cases: check a key, verify a token, hash, issue, change.
-//! - `store`: the only place with SQL.
-//! - `outbound`: the only place that sends requests to other servers, for issuers' key sets.
-//! - `policy_file`: reloads the policy when its file changes.
-//! - `protect`: the check in front of actix-web handlers.
-//! - `api`: Keyward's own routes, all of which are listed in `api::routes`.
-//! - `console`: the pages on which people manage keys.
-//! - `config`: one struct per section; every part reads its own.
-//! - `startup`: assembles the parts; the only part that knows every adapter.
-//! - `server`: everything between the sockets and an application: listeners, connections, limits on requests and
-//!   responses.
-//! - `telemetry`: the destination and format of log lines, and how much of a flood or an outage is logged.
-//! - `turns`: how many requests of one owner may use a shared resource at once.
-//!
-//! The Postgres of `keyward dev` and of the tests is a crate of its own, `crates/local_postgres`.
+//! The folders are the architecture: `docs/ARCHITECTURE.md` is their map, and `tests/architecture.rs` holds their imports
+//! to it.
 
 #![deny(missing_docs)]
 
@@ -81,6 +58,7 @@ mod console;
 #[doc(hidden)]
 pub mod domain;
 mod outbound;
+mod owner_turns;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod policy_file;
@@ -95,7 +73,6 @@ pub mod startup;
 pub mod store;
 #[doc(hidden)]
 pub mod telemetry;
-mod turns;
 
 pub use ipnet::IpNet;
 

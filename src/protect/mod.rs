@@ -19,7 +19,7 @@ mod extract;
 pub mod forwarded;
 mod gate;
 mod handle;
-mod host;
+mod host_app;
 mod limit_headers;
 mod middleware;
 mod owner_claims;
@@ -31,7 +31,7 @@ pub(crate) use self::{
     client_address::BySocket,
     gate::{Gate, without_scope},
     handle::ReplicaHandle,
-    host::{EmbeddedHost, HostApp},
+    host_app::{EmbeddedHost, HostApp},
     limit_headers::{LIMIT_HEADERS, LimitReport},
     refused::{Cause, Row, problem_type},
 };

@@ -28,7 +28,7 @@ use self::{
 };
 use super::{
     Statement, Store,
-    connections::{admit, servers::Servers, session},
+    connections::{admit, servers::Servers, session_settings},
     wire::{self, Meaning, PULSES},
 };
 use crate::{
@@ -192,7 +192,7 @@ impl Announcer {
         }
         let mut listener = new_listener(&self.store).await?;
         listener.eager_reconnect(false);
-        if let Err(refused) = admit(session::claim(&mut listener, true).await?, &self.store.refusals) {
+        if let Err(refused) = admit(session_settings::claim(&mut listener, true).await?, &self.store.refusals) {
             servers.look_again().await;
             return Err(refused);
         }

@@ -2,7 +2,7 @@
 //!
 //! - `opening`: waiting for a database that does not answer yet
 //! - `servers`: the servers of an address, and the primary among them
-//! - `session`: the settings that we rely on
+//! - `session_settings`: the settings that we rely on
 //! - `transaction`: transactions, with those settings if a pooler lends the sessions
 //! - `purpose`: what connections are for
 //! - `pool`: the connections of one purpose
@@ -13,7 +13,7 @@ pub(super) mod opening;
 mod pool;
 mod purpose;
 pub(super) mod servers;
-pub(super) mod session;
+pub(super) mod session_settings;
 mod transaction;
 
 use std::{
@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{pool::Pool, servers::Servers, session::Unfit, transaction::Way};
+use self::{pool::Pool, servers::Servers, session_settings::Unfit, transaction::Way};
 pub(super) use self::{pool::Taken, purpose::Purpose};
 use crate::{
     domain::ports::StoreError,
@@ -134,7 +134,7 @@ impl Connections {
             return Err(refused);
         }
         if let (true, Purpose::Heartbeats { patience }) = (is_new, self.purpose) {
-            session::end_abandoned(&mut connection, patience).await?;
+            session_settings::end_abandoned(&mut connection, patience).await?;
         }
         Ok(connection)
     }
@@ -188,7 +188,7 @@ impl Taken {
     ///
     /// `statement_timeout` limits the statement, not the commit after it.
     pub(super) async fn prove(mut self) -> Result<(), StoreError> {
-        session::prove(&mut *self).await?;
+        session_settings::prove(&mut *self).await?;
         Ok(self.finish().await?)
     }
 }

@@ -48,8 +48,8 @@ use crate::{
         owner::Owner,
         ports::{StoreError, announcements::Announcements},
     },
+    owner_turns::{OwnerTurns, Turn},
     telemetry::{outage::Trouble, steps::step},
-    turns::{OwnerTurns, Turn},
 };
 
 /// One connection each for heartbeats and acknowledgements, so that a full pool does not cost a replica its lease.

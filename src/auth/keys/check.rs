@@ -11,9 +11,9 @@ use super::{
     cold_check::{ColdChecks, KeyRows, SingleFlight},
     hasher::Hasher,
     rehash::Rehasher,
-    used::{Charged, Used, judged, used},
+    use_outcome::{Charged, Used, judged, used},
 };
-pub use super::{cold_check::CheckStores, used::NotUsed};
+pub use super::{cold_check::CheckStores, use_outcome::NotUsed};
 use crate::{
     auth::{
         Checked, Undecided,

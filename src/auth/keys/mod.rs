@@ -5,4 +5,4 @@ pub mod check;
 pub(crate) mod cold_check;
 pub mod hasher;
 mod rehash;
-mod used;
+mod use_outcome;

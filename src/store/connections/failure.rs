@@ -4,7 +4,7 @@ use std::{error::Error, fmt::Write, io::ErrorKind};
 
 use sqlx::{error::DatabaseError, postgres::PgConnectOptions};
 
-use super::session::{PAST_POOLERS, Unfit};
+use super::session_settings::{PAST_POOLERS, Unfit};
 use crate::domain::ports::StoreError;
 
 /// The settings of an address.

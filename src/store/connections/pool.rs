@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     servers::Servers,
-    session::Unfit,
+    session_settings::Unfit,
     transaction::{self, Way},
 };
 

@@ -22,7 +22,7 @@ use super::{
     failure::{ConnectFailure, Password, Place, SERVICE},
     opening::OpenError,
     purpose::Purpose,
-    session,
+    session_settings,
     transaction::{self, Way},
 };
 use crate::{
@@ -70,7 +70,7 @@ impl Servers {
         let in_url = password.is_none() && parsed.has_password();
         let is_pooler = place == SERVICE && settings.pooler == Pooler::Transaction;
         let candidates = parsed.one_each().map(|url| {
-            let options = session::options(settings, &url, &parsed, password, is_pooler);
+            let options = session_settings::options(settings, &url, &parsed, password, is_pooler);
             Ok(options
                 .map_err(|error| OpenError::Settings(place.url, error.to_string()))?
                 .application_name(application_name))
@@ -166,8 +166,8 @@ impl Servers {
     /// earlier question of ours has left there is ended.
     async fn commits(&self, connection: &mut PgConnection) -> bool {
         let commit = async {
-            session::end_abandoned(connection, 2 * self.patience).await?;
-            session::prove(&mut *connection).await?;
+            session_settings::end_abandoned(connection, 2 * self.patience).await?;
+            session_settings::prove(&mut *connection).await?;
             let way = self.way(Purpose::Work);
             if way.is_lent() {
                 transaction::commit(&mut *connection).await?;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Error, PgConnection, Row, postgres::PgConnectOptions};
 
 use super::{
     purpose::Purpose,
-    session::{self, Unfit},
+    session_settings::{self, Unfit},
 };
 
 /// Each statement sees everything committed before it began, whatever the database's default is.
@@ -52,11 +52,11 @@ pub(super) async fn roll_back(connection: &mut PgConnection) -> Result<(), Error
 impl Way {
     /// The way through a pooler.
     pub(super) fn lent(statement_timeout: Duration, purpose: Purpose) -> Self {
-        let limit = session::milliseconds(statement_timeout);
+        let limit = session_settings::milliseconds(statement_timeout);
         let access = if purpose.always_writes() { ", READ WRITE" } else { "" };
         // The limit that the session comes with, perhaps far too short, counts for each statement of a message.
         let mut begin = format!("{BEGIN}{access}; SET LOCAL statement_timeout = {limit}; SELECT ");
-        for (name, value) in session::settings(&limit).iter().chain(purpose.settings()) {
+        for (name, value) in session_settings::settings(&limit).iter().chain(purpose.settings()) {
             let _ = write!(begin, "set_config('{name}', '{value}', true), ");
         }
         if purpose.is_durable() {
@@ -93,7 +93,7 @@ impl Way {
     /// Begins work, unless the server can't be used. `is_new`: whether it is the first on this connection.
     pub(super) async fn enter(&self, connection: &mut PgConnection, is_new: bool) -> Result<Result<(), Unfit>, Error> {
         match self {
-            Self::Own(purpose) if is_new => session::claim(connection, purpose.is_durable()).await,
+            Self::Own(purpose) if is_new => session_settings::claim(connection, purpose.is_durable()).await,
             Self::Own(_) => Ok(Ok(())),
             Self::Lent(begin) => match begin_lent(begin, connection).await? {
                 Ok(()) if is_new => names_are_kept_apart(connection).await,

@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{HashError, failed};
 use crate::{
     domain::owner::Owner,
+    owner_turns::{self, OwnerTurns},
     telemetry::metrics::counting::{Counter, Distribution, FAST, Histogram},
-    turns::{self, OwnerTurns},
 };
 
 /// The maximum number of new keys of one owner that are hashed or waiting in their lane at once. Otherwise an owner who
@@ -88,7 +88,7 @@ pub(super) struct Lanes {
 }
 
 /// A permit to hash, a place in the lane, and the owner's turn for a new key.
-pub(super) type Turn = ([OwnedSemaphorePermit; 2], Option<turns::Turn>);
+pub(super) type Turn = ([OwnedSemaphorePermit; 2], Option<owner_turns::Turn>);
 
 impl Lanes {
     /// Permits for `concurrency` hashes at a time, for which nobody waits longer than `max_wait`.
