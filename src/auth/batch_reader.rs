@@ -6,15 +6,12 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 use async_trait::async_trait;
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
 };
-
 use tracing::{Instrument, Span};
 
+use super::batches::in_batches;
 use crate::domain::ports::StoreError;
-
-/// The maximum number of rows per statement.
-const BATCH_MAX: usize = 256;
 
 /// The source of the rows.
 #[async_trait]
@@ -49,7 +46,9 @@ impl<R: Rows> BatchReader<R> {
     /// Starts a reader on `runtime`. At most `capacity` requests wait.
     pub(super) fn start(rows: R, capacity: usize, runtime: &Handle) -> Self {
         let (requests, receiver) = mpsc::channel(capacity);
-        runtime.spawn(answer_all(Arc::new(rows), receiver));
+        let rows = Arc::new(rows);
+        let work = move |batch| answered(Arc::clone(&rows), batch);
+        runtime.spawn(in_batches(receiver, R::BATCHES_AT_ONCE, work));
         Self { requests }
     }
 
@@ -62,25 +61,11 @@ impl<R: Rows> BatchReader<R> {
     }
 }
 
-async fn answer_all<R: Rows>(rows: Arc<R>, mut requests: mpsc::Receiver<RowRequest<R>>) {
-    let turns = Arc::new(Semaphore::new(R::BATCHES_AT_ONCE));
-    loop {
-        // The permit comes first: while there is none, requests accumulate for the next batch.
-        let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
-        let mut batch = Vec::new();
-        if requests.recv_many(&mut batch, BATCH_MAX).await == 0 {
-            return;
-        }
-        let rows = Arc::clone(&rows);
-        // A statement for several requests is in the trace of the first.
-        let traced = batch.iter().map(|request| &request.span).find(|span| !span.is_disabled());
-        let span = traced.cloned().unwrap_or_else(Span::none);
-        let answered = async move {
-            answer(&*rows, batch).await;
-            drop(turn);
-        };
-        tokio::spawn(answered.instrument(span));
-    }
+/// Answers the requests. A statement for several of them is in the trace of the first.
+fn answered<R: Rows>(rows: Arc<R>, batch: Vec<RowRequest<R>>) -> impl Future<Output = ()> + Send + 'static {
+    let traced = batch.iter().map(|request| &request.span).find(|span| !span.is_disabled());
+    let span = traced.cloned().unwrap_or_else(Span::none);
+    async move { answer(&*rows, batch).await }.instrument(span)
 }
 
 async fn answer<R: Rows>(rows: &R, mut batch: Vec<RowRequest<R>>) {

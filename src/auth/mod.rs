@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod batch_reader;
+mod batches;
 mod checked;
 pub(crate) mod clock;
 pub mod coherence;

@@ -1,27 +1,22 @@
 //! Asks the database for slices: questions that arrive while it is answering are combined into one statement.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, mpsc},
-};
+use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     counts::{Grant, LimitCounts},
     meter::{CREDITS, Meter},
 };
 use crate::{
-    auth::clock,
+    auth::{batches::in_batches, clock},
     domain::ports::{StoreError, limits::LimitStore},
     telemetry::outage::Trouble,
 };
 
-/// The maximum number of questions per statement.
-pub(super) const BATCH_MAX: usize = 256;
 /// The maximum number of concurrent statements. Two, so that one that waits for the row of a busy limit does not hold up all
 /// others; the pool keeps further connections for other work.
-const BATCHES_AT_ONCE: usize = 2;
+pub(super) const BATCHES_AT_ONCE: usize = 2;
 
 /// A question that was begun.
 struct Begun {
@@ -43,7 +38,7 @@ impl Fetcher {
     ) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
         let asking = Arc::new(Asking { store, counts, trouble: Trouble::default() });
-        runtime.spawn(ask_in_batches(receiver, move |batch| {
+        runtime.spawn(in_batches(receiver, BATCHES_AT_ONCE, move |batch| {
             let asking = Arc::clone(&asking);
             async move { asking.ask(batch).await }
         }));
@@ -65,28 +60,6 @@ struct Asking {
     store: Arc<dyn LimitStore>,
     counts: Arc<LimitCounts>,
     trouble: Trouble,
-}
-
-/// Asks what is begun, in as large batches as accumulate.
-pub(super) async fn ask_in_batches<B, A>(mut begun: mpsc::Receiver<B>, ask: impl Fn(Vec<B>) -> A + Send)
-where
-    B: Send,
-    A: Future<Output = ()> + Send + 'static,
-{
-    let turns = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
-    loop {
-        // The permit comes first: while there is none, questions accumulate for the next batch.
-        let turn = Arc::clone(&turns).acquire_owned().await.expect("the semaphore is never closed");
-        let mut batch = Vec::new();
-        if begun.recv_many(&mut batch, BATCH_MAX).await == 0 {
-            return;
-        }
-        let asked = ask(batch);
-        tokio::spawn(async move {
-            asked.await;
-            drop(turn);
-        });
-    }
 }
 
 impl Asking {

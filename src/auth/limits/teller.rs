@@ -6,13 +6,16 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     counts::{Grant, LimitCounts},
-    fetcher::{BATCH_MAX, ask_in_batches},
+    fetcher::BATCHES_AT_ONCE,
     meter::SharedPurse,
     purses::{PARTS, Purses},
     registry::Registry,
 };
 use crate::{
-    auth::clock,
+    auth::{
+        batches::{BATCH_MAX, in_batches},
+        clock,
+    },
     domain::ports::{
         StoreError,
         limits::{CreditGrant, CreditRequest, LimitStore},
@@ -54,7 +57,7 @@ impl Counter {
         let (queue, waiting) = mpsc::channel(capacity);
         let teller = Arc::new(Teller { purses: Purses::default(), limits, store, counts, trouble: Trouble::default() });
         let asking = Arc::clone(&teller);
-        runtime.spawn(ask_in_batches(waiting, move |batch| {
+        runtime.spawn(in_batches(waiting, BATCHES_AT_ONCE, move |batch| {
             let teller = Arc::clone(&asking);
             async move { teller.exchange(&batch).await }
         }));
