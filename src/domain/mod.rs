@@ -26,6 +26,7 @@ pub mod usage;
 mod values;
 mod verdicts;
 
+pub(crate) use self::values::version;
 pub use self::{
     keys::{api_key, key_record, ledger, listing, metadata, owner_limits, plan_changes, precondition},
     values::{counted, csv, escape, network, secret, text, timestamp},

@@ -3,7 +3,6 @@
 use std::{fmt, num::NonZeroI64, str::FromStr, time::Duration};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
@@ -13,6 +12,7 @@ use super::{
     scope::Scopes,
     text::KeyDescription,
     timestamp::SECONDS_MAX,
+    version,
 };
 
 /// The maximum number of plans. Services have a handful; a thousand leave room for plans of single customers, and keep a list
@@ -195,10 +195,7 @@ impl Plan {
         let text = format!(
             "{description:?} {limits} {credits:?} {max_keys:?} {max_lifetime:?} {scopes:?} {environments:?} {at}"
         );
-        let hash: [u8; 32] = Sha256::digest(text).into();
-        let number = i64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));
-        // Without the sign, it looks like any other version.
-        NonZeroI64::new(number & i64::MAX).unwrap_or(NonZeroI64::MAX)
+        version::of_text(&text)
     }
 }
 

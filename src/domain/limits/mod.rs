@@ -32,7 +32,7 @@ pub use self::{
     stored::InvalidLimits,
     window::{InvalidWindow, Span, WINDOW_MAX_SECONDS, Window},
 };
-use crate::domain::{api_key::KeyId, owner::Owner};
+use crate::domain::{api_key::KeyId, owner::Owner, version};
 
 /// The maximum number of limits on a key, on an owner, and of a plan. An owner on a plan may have twice as many.
 pub const LIMITS_MAX: usize = 10;
@@ -90,19 +90,12 @@ impl Limits {
 
     /// Changes whenever the limits do, as the version of what has no counter.
     pub fn version(&self) -> NonZeroI64 {
-        Self::version_of(&self.to_stored().to_string())
+        version::of_text(&self.to_stored().to_string())
     }
 
     /// The same, of limits and rules of credits.
     pub fn version_with(&self, rules: &CreditRules) -> NonZeroI64 {
-        Self::version_of(&format!("{} {}", self.to_stored(), rules.to_json()))
-    }
-
-    fn version_of(text: &str) -> NonZeroI64 {
-        let hash: [u8; 32] = Sha256::digest(text).into();
-        let number = i64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));
-        // Without the sign, it looks like any other version.
-        NonZeroI64::new(number & i64::MAX).unwrap_or(NonZeroI64::MAX)
+        version::of_text(&format!("{} {}", self.to_stored(), rules.to_json()))
     }
 
     /// The heap memory in bytes, with what counts them.

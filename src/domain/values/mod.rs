@@ -7,3 +7,4 @@ pub mod network;
 pub mod secret;
 pub mod text;
 pub mod timestamp;
+pub(crate) mod version;
