@@ -115,12 +115,7 @@ pub(super) async fn get(
         return Err(FetchError(format!("{address} answered {}", answer.status())));
     }
     let max_age = answer.headers().get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
-    let coding = coding(answer.headers(), address)?;
-    let body = body(answer, address).await?;
-    let body = match coding {
-        Coding::Identity => body,
-        Coding::Gzip => decompressed(&body, address)?,
-    };
+    let body = content(answer, address).await?;
     Ok(FetchedDocument { body, max_age })
 }
 
@@ -136,15 +131,17 @@ pub(super) async fn post(
     let answer = request.body(form).send().await;
     let answer = answer.map_err(|error| FetchError(format!("{address} did not answer: {}", causes(&error))))?;
     let status = answer.status().as_u16();
+    Ok((status, content(answer, address).await?))
+}
+
+/// The body of a response, without its compression.
+async fn content(answer: Response, address: &str) -> Result<Vec<u8>, FetchError> {
     let coding = coding(answer.headers(), address)?;
     let body = body(answer, address).await?;
-    Ok((
-        status,
-        match coding {
-            Coding::Identity => body,
-            Coding::Gzip => decompressed(&body, address)?,
-        },
-    ))
+    match coding {
+        Coding::Identity => Ok(body),
+        Coding::Gzip => decompressed(&body, address),
+    }
 }
 
 /// The compression of a response.
