@@ -85,8 +85,7 @@ impl Fault {
 
     /// The database or the provider could not answer. The cause is logged, not shown.
     pub(super) fn outage(request: &HttpRequest, error: &dyn std::fmt::Display) -> Self {
-        let console = request.app_data::<actix_web::web::Data<Console>>().expect("`configure` registers the console");
-        let gate = &console.gate;
+        let gate = &Console::of(request).gate;
         gate.log_outage(request, &mut |suppressed| {
             let client = gate.proxies.client_address(request).map(tracing::field::display);
             tracing::error!(%error, client, suppressed, "could not show a page of the console; answering 503");

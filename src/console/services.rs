@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, http::header::HOST};
+use actix_web::{HttpRequest, http::header::HOST, web::Data};
 
 use crate::{
     auth::{
@@ -60,6 +60,11 @@ pub(crate) enum SignInWay {
 }
 
 impl Console {
+    /// The console that answers this request.
+    pub(super) fn of(request: &HttpRequest) -> &Data<Self> {
+        request.app_data().expect("`configure` registers the console")
+    }
+
     /// The address at which browsers reach Keyward: the configured one, or the one that this request was sent to.
     pub(super) fn address(&self, request: &HttpRequest) -> String {
         let asked = || request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -12,7 +12,6 @@ use actix_web::{
         },
     },
     middleware::Next,
-    web::Data,
 };
 
 use super::origin;
@@ -54,7 +53,7 @@ pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let console = request.app_data::<Data<Console>>().expect("`configure` registers the console").clone();
+    let console = Console::of(request.request()).clone();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let fault = if !origin::is_host_fine(&console, request.request()) {
         Some(Fault::OtherHost)

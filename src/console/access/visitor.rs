@@ -139,7 +139,7 @@ impl FromRequest for Visitor {
 }
 
 async fn visitor(request: HttpRequest) -> Result<Visitor, Fault> {
-    let console = request.app_data::<Data<Console>>().expect("`configure` registers the console").clone();
+    let console = Console::of(&request).clone();
     let found = session_of_browser(&request, &console).await?;
     let Some((session, secret)) = found else { return Err(Fault::not_signed_in(&request)) };
     Ok(Visitor { session, form_token: secret.form_token(), console, request })
