@@ -28,11 +28,31 @@ use crate::{
         services::Console,
         texts::WHY_NOT,
     },
-    domain::{api_key::KeyId, key_record::ManagedKey, ledger::Refusal, precondition::Preconditions},
+    domain::{
+        api_key::KeyId,
+        key_record::ManagedKey,
+        ledger::{IdempotentRequest, Refusal},
+        precondition::Preconditions,
+    },
 };
 
 /// The grace periods that can be chosen, in seconds.
 const GRACE: [u64; 5] = [0, 900, 3_600, 21_600, 86_400];
+
+/// What is done to the key if nothing is wrong with the form, and what the page says afterwards.
+type Change<'a> = (Done, LocalBoxFuture<'a, lifecycle::Done<Applied<ManagedKey>>>);
+
+/// Somebody who asks for something to be done to a key.
+struct Asking<'a> {
+    request: &'a HttpRequest,
+    console: &'a Console,
+    visitor: &'a Visitor,
+    id: KeyId,
+    caller: Caller,
+    /// Makes repeating it harmless.
+    once: Option<IdempotentRequest>,
+    now: OffsetDateTime,
+}
 
 /// `POST /console/keys/{id}`: what `action` says.
 pub(in crate::console) async fn change(
@@ -49,51 +69,20 @@ pub(in crate::console) async fn change(
     if action != "edit" {
         visitor.demand_fresh()?;
     }
-    let (lifecycle, once) = (&console.lifecycle, form.once(&request, &body, &visitor));
-    // What is to be done if nothing is wrong with the form.
-    let (done, change): (Done, LocalBoxFuture<'_, lifecycle::Done<Applied<ManagedKey>>>) = match action.as_str() {
-        "edit" => {
-            let edit = fields::edit(&mut form, now);
-            // Read before the change, which is refused if the key is another one by then.
-            let key = console.ledger.show(id, &caller.reach).await;
-            let key = key.map_err(|error| Fault::outage(&request, &error))?;
-            if form.problems().is_empty() && key.is_some_and(|key| edit.widens(&key, &caller)) {
-                visitor.demand_fresh()?;
-            }
-            (Done::Edited, Box::pin(lifecycle.edit(id, edit, form.version()?, caller, now)))
-        }
-        "disable" | "enable" => {
-            let switch = Switch { enabled: action == "enable", reason: form.parsed("reason") };
-            let done = if switch.enabled { Done::Enabled } else { Done::Disabled };
-            (done, Box::pin(lifecycle.switch(id, switch, Preconditions::default(), caller, now)))
-        }
-        "revoke" => (Done::Revoked, Box::pin(lifecycle.revoke(id, form.parsed("reason"), caller, now))),
-        "credits" | "remove_credits" => {
-            let asked = (action == "credits").then(|| credits::asked(&mut form));
-            let edit = Edit { credits: Some(asked), ..Edit::default() };
-            (Done::Edited, Box::pin(lifecycle.edit(id, edit, form.version()?, caller, now)))
-        }
-        "top_up" => {
-            let (top_up, granted, reason) = credits::top_up(&mut form);
-            let Some(top_up) = top_up else { return page(&request, &console, &visitor, id, Some(&form)).await };
-            let order = KeyTopUp { id, top_up, granted, reason, once };
-            (Done::ToppedUp, Box::pin(lifecycle.top_up(order, caller, now)))
-        }
-        "rotate" => {
-            let grace = form.text("grace").and_then(|text| text.parse().ok()).filter(|grace| GRACE.contains(grace));
-            let Some(grace) = grace else {
-                form.problem("grace", WHY_NOT.no_grace);
-                return page(&request, &console, &visitor, id, Some(&form)).await;
-            };
-            let (grace_period, preconditions) = (Some(Duration::from_secs(grace)), Preconditions::default());
-            let rotation = Rotation { id, grace_period, expiry: None, preconditions, request: once };
-            return rotate(&request, &console, &visitor, &mut form, rotation, caller, now).await;
-        }
+    let once = form.once(&request, &body, &visitor);
+    let asking = Asking { request: &request, console: &console, visitor: &visitor, id, caller, once, now };
+    let change = match action.as_str() {
+        "edit" => Some(asking.edit(&mut form).await?),
+        "disable" | "enable" => Some(asking.switch(&mut form, action == "enable")),
+        "revoke" => Some(asking.revoke(&mut form)),
+        "credits" | "remove_credits" => Some(asking.give_credits(&mut form, action == "credits")?),
+        "top_up" => asking.top_up(&mut form),
+        "rotate" => return asking.rotate(&mut form).await,
         _ => return Err(Fault::NotFound),
     };
-    if !form.problems().is_empty() {
+    let Some((done, change)) = change.filter(|_| form.problems().is_empty()) else {
         return page(&request, &console, &visitor, id, Some(&form)).await;
-    }
+    };
     match change.await.map_err(|error| Fault::outage(&request, &error))? {
         Ok(Applied { propagated, .. }) => {
             let notice = Notice::propagated(done, &propagated);
@@ -103,27 +92,66 @@ pub(in crate::console) async fn change(
     }
 }
 
-async fn rotate(
-    request: &HttpRequest,
-    console: &Console,
-    visitor: &Visitor,
-    form: &mut Form,
-    rotation: Rotation,
-    caller: Caller,
-    now: OffsetDateTime,
-) -> Answer {
-    let (id, outage) = (rotation.id, |error| Fault::outage(request, &error));
-    if let Some(repeatable) = rotation.request.clone() {
-        let before = console.issuer.rotated_before(id, repeatable, caller.clone(), now).await;
-        match before.map_err(outage)? {
-            Ok(Some(before)) => return Ok(made(request, console, visitor, before.new, Some(&before.old), now)),
-            Ok(None) => {}
-            Err(refused) => return refused_page(request, console, visitor, id, form, &refused).await,
+impl<'a> Asking<'a> {
+    async fn edit(self, form: &mut Form) -> Result<Change<'a>, Fault> {
+        let Self { request, console, visitor, id, caller, now, .. } = self;
+        let edit = fields::edit(form, now);
+        // Read before the change, which is refused if the key is another one by then.
+        let key = console.ledger.show(id, &caller.reach).await.map_err(|error| Fault::outage(request, &error))?;
+        if form.problems().is_empty() && key.is_some_and(|key| edit.widens(&key, &caller)) {
+            visitor.demand_fresh()?;
         }
+        Ok((Done::Edited, Box::pin(console.lifecycle.edit(id, edit, form.version()?, caller, now))))
     }
-    match console.issuer.rotate(rotation, caller, now).await.map_err(outage)? {
-        Ok(rotated) => Ok(made(request, console, visitor, rotated.new, Some(&rotated.old), now)),
-        Err(refused) => refused_page(request, console, visitor, id, form, &refused).await,
+
+    fn switch(self, form: &mut Form, enabled: bool) -> Change<'a> {
+        let switch = Switch { enabled, reason: form.parsed("reason") };
+        let done = if enabled { Done::Enabled } else { Done::Disabled };
+        let lifecycle = &self.console.lifecycle;
+        (done, Box::pin(lifecycle.switch(self.id, switch, Preconditions::default(), self.caller, self.now)))
+    }
+
+    fn revoke(self, form: &mut Form) -> Change<'a> {
+        let lifecycle = &self.console.lifecycle;
+        (Done::Revoked, Box::pin(lifecycle.revoke(self.id, form.parsed("reason"), self.caller, self.now)))
+    }
+
+    /// Gives the key the credits of the form, or none.
+    fn give_credits(self, form: &mut Form, any: bool) -> Result<Change<'a>, Fault> {
+        let edit = Edit { credits: Some(any.then(|| credits::asked(form))), ..Edit::default() };
+        let lifecycle = &self.console.lifecycle;
+        Ok((Done::Edited, Box::pin(lifecycle.edit(self.id, edit, form.version()?, self.caller, self.now))))
+    }
+
+    /// `None`, if the form does not say by how much.
+    fn top_up(self, form: &mut Form) -> Option<Change<'a>> {
+        let (top_up, granted, reason) = credits::top_up(form);
+        let order = KeyTopUp { id: self.id, top_up: top_up?, granted, reason, once: self.once };
+        Some((Done::ToppedUp, Box::pin(self.console.lifecycle.top_up(order, self.caller, self.now))))
+    }
+
+    /// Rotates the key, and shows its successor.
+    async fn rotate(self, form: &mut Form) -> Answer {
+        let Self { request, console, visitor, id, caller, once, now } = self;
+        let outage = |error| Fault::outage(request, &error);
+        let grace = form.text("grace").and_then(|text| text.parse().ok()).filter(|grace| GRACE.contains(grace));
+        let Some(grace) = grace else {
+            form.problem("grace", WHY_NOT.no_grace);
+            return page(request, console, visitor, id, Some(form)).await;
+        };
+        if let Some(repeatable) = once.clone() {
+            match console.issuer.rotated_before(id, repeatable, caller.clone(), now).await.map_err(outage)? {
+                Ok(Some(before)) => return Ok(made(request, console, visitor, before.new, Some(&before.old), now)),
+                Ok(None) => {}
+                Err(refused) => return refused_page(request, console, visitor, id, form, &refused).await,
+            }
+        }
+        let (grace_period, preconditions) = (Some(Duration::from_secs(grace)), Preconditions::default());
+        let rotation = Rotation { id, grace_period, expiry: None, preconditions, request: once };
+        match console.issuer.rotate(rotation, caller, now).await.map_err(outage)? {
+            Ok(rotated) => Ok(made(request, console, visitor, rotated.new, Some(&rotated.old), now)),
+            Err(refused) => refused_page(request, console, visitor, id, form, &refused).await,
+        }
     }
 }
 
