@@ -2,10 +2,12 @@
 //! choose any instant.
 //!
 //! - `keys`: what keys look like, their records, lists of them, and requests to change them
+//! - `owners`: who has keys, and the limits that all their keys share
+//! - `plans`: what owners are given, and requests to change that
 //! - `verdicts`: the caller, or the reason for a refusal
 //! - `values`: text, secrets, times, networks, counts, escaping and CSV
 //!
-//! The modules of these three folders are named without the folder: `domain::api_key`.
+//! The modules of these five folders are named without the folder: `domain::api_key`.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -13,9 +15,8 @@ pub mod audit;
 pub mod coherence;
 mod keys;
 pub mod limits;
-pub mod owner;
-pub mod owner_id;
-pub mod plan;
+mod owners;
+mod plans;
 pub mod policy;
 pub mod ports;
 pub mod role;
@@ -28,7 +29,9 @@ mod verdicts;
 
 pub(crate) use self::values::version;
 pub use self::{
-    keys::{api_key, key_record, ledger, listing, metadata, owner_limits, plan_changes, precondition},
+    keys::{api_key, key_record, ledger, listing, metadata, precondition},
+    owners::{owner, owner_id, owner_limits},
+    plans::{plan, plan_changes},
     values::{counted, csv, escape, network, secret, text, timestamp},
     verdicts::{denial, principal, verdict},
 };

@@ -5,6 +5,4 @@ pub mod key_record;
 pub mod ledger;
 pub mod listing;
 pub mod metadata;
-pub mod owner_limits;
-pub mod plan_changes;
 pub mod precondition;

@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroI64, str::FromStr, time::Duration};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{
+use crate::domain::{
     api_key::Environment,
     limits::{AskedCredits, CreditRules, Credits, LimitName, Limits, Refill},
     role::Role,
