@@ -57,12 +57,11 @@ async fn pause(pause: Duration, spread: f64) {
 /// Does `work` for ever, with a rest after each round. When it begins to fail, and from time to time while it does, `failing`
 /// is called with the error and the number of repetitions that were not told; when it works again, `over` is called with how
 /// long it has failed, in milliseconds.
-pub(crate) async fn repeat<E: Display>(
-    rest: Rest,
-    work: impl AsyncFn() -> Result<(), E>,
-    failing: impl Fn(&E, u64),
-    over: impl Fn(u64),
-) {
+pub(crate) async fn repeat<W, E>(rest: Rest, work: impl Fn() -> W, failing: impl Fn(&E, u64), over: impl Fn(u64))
+where
+    W: Future<Output = Result<(), E>>,
+    E: Display,
+{
     let trouble = Trouble::default();
     loop {
         let outcome = work().await;
@@ -71,5 +70,46 @@ pub(crate) async fn repeat<E: Display>(
             Err(error) => trouble.tell(error, |repeated| failing(error, repeated)),
         }
         pause(if outcome.is_ok() { rest.usual } else { rest.after_failure }, rest.spread).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::{Cell, RefCell},
+        future::pending,
+    };
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_fails_is_repeated_and_its_failure_is_told_once_at_its_beginning_and_at_its_end() {
+        let (round, lines, over) = (Cell::new(0), RefCell::new(Vec::new()), Notify::new());
+        let work = || async {
+            round.set(round.get() + 1);
+            lines.borrow_mut().push(format!("round {}", round.get()));
+            match round.get() {
+                2 | 3 => Err("down"),
+                5 => {
+                    over.notify_one();
+                    pending().await
+                }
+                _ => Ok(()),
+            }
+        };
+        let rest = Rest::about(Duration::from_micros(1), 0.5).after_failure(Duration::ZERO);
+        let job = repeat(
+            rest,
+            work,
+            |error, repeated| lines.borrow_mut().push(format!("{error}, {repeated}")),
+            |_| lines.borrow_mut().push("over".to_owned()),
+        );
+        tokio::select! {
+            () = job => {}
+            () = over.notified() => {}
+        }
+        assert_eq!(*lines.borrow(), ["round 1", "round 2", "down, 0", "round 3", "round 4", "over", "round 5"]);
     }
 }
