@@ -16,7 +16,13 @@ impl FromStr for AskedLimit {
         let name = LimitName::parse(name).map_err(|error| format!("the name {error}"))?;
         let window = window.parse().map_err(|error| format!("the window {error}"))?;
         let mut limit = Limit::new(name, number(amount)?, window).map_err(|error| format!("the limit {error}"))?;
+        let mut given = Vec::new();
         for part in parts {
+            let (word, _) = part.split_once('=').ok_or(FORM)?;
+            if given.contains(&word) {
+                return Err(format!("{word} is given twice"));
+            }
+            given.push(word);
             match part.split_once('=').ok_or(FORM)? {
                 ("cost", cost) => limit.cost = number(cost)?,
                 ("outage", word) => limit.on_outage = OnOutage::of(word).ok_or("outage: refuse or admit")?,
@@ -62,6 +68,7 @@ mod tests {
         for text in ["", "minute", "minute=10", "=1/1m", "a b=1/1m", "a=0/1m", "a=-1/1m", "a=1/1w", "a=1/1m,cost=2"] {
             assert!(read(text).is_err(), "{text}");
         }
+        assert!(read("a=5/1m,cost=1,cost=2").is_err() && read("a=5/1m,outage=admit,outage=admit").is_err());
         assert!(read("a=1/1m,").is_err() && read("a=1/1m,outage=x").is_err() && read("a=1/1m,x=1").is_err());
     }
 }
