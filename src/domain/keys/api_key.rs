@@ -18,7 +18,7 @@ use std::{fmt, str::FromStr};
 use self::pepper::PepperKeys;
 pub use self::{
     pepper::{Pepper, PepperFingerprint, WeakPepper},
-    prefix_and_environment::{Environment, InvalidPrefix, Prefix, UnknownEnvironment},
+    prefix_and_environment::{Environment, InvalidPrefix, Prefix, ShownKey, UnknownEnvironment},
 };
 use crate::domain::secret::SecretString;
 use rand::{RngExt, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
@@ -268,6 +268,17 @@ impl Keyring {
         let tagged = &text[..text.len() - TAG_LENGTH];
         let pepper = self.peppers.iter().position(|keys| keys.tag(tagged).ct_eq(&tag).into()).ok_or(NotOurs)?;
         Ok(PresentedKey { id, environment, secret, pepper: PepperIndex(pepper), proof })
+    }
+
+    /// Whether a text carries a key that this keyring has generated, which its tag proves, without I/O. For texts that are
+    /// kept: whoever reads them must not find a key that works.
+    pub fn has_key_in(&self, text: &str) -> bool {
+        let is_key = |at: usize| {
+            let window = text.as_bytes().get(at..at + self.text_length());
+            window.is_some_and(|window| self.parse(window).is_ok())
+        };
+        let begins = [self.prefix.as_str(), "_"].concat();
+        text.match_indices(&begins).any(|(at, _)| is_key(at))
     }
 
     /// The sub-key for the hash of a key.

@@ -19,7 +19,7 @@ pub struct InvalidText {
 
 /// Whether a letter alone shows nothing: a blank, or one that only changes others (Unicode, `Default_Ignorable_Code_Point`, and
 /// the blank of Braille).
-fn is_blank(letter: char) -> bool {
+pub fn is_blank(letter: char) -> bool {
     letter.is_whitespace()
         || matches!(letter,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -1,8 +1,8 @@
 //! The two words at the beginning of a key, by which people and scanners recognise it.
 
-use std::str::FromStr;
+use std::{ops::RangeInclusive, str::FromStr};
 
-use super::{ID_LENGTH, KeyId};
+use super::{ID_LENGTH, KeyId, base62};
 
 /// The prefix of a key: `[a-z][a-z0-9]{1,15}`. Scanners recognise leaked keys by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +33,58 @@ impl Prefix {
         })
     }
 
+    /// Reads what pages show of a key, or the id alone.
+    pub fn read_shown(&self, text: &str) -> Option<ShownKey> {
+        let text = text.trim();
+        let after_head = |one: Environment| Some((Some(one), text.strip_prefix(&self.head(one))?));
+        let (environment, rest) = Environment::ALL.into_iter().find_map(after_head).unwrap_or((None, text));
+        let (begin, end) = rest.split_once('…').or_else(|| rest.split_once("...")).unwrap_or((rest, ""));
+        let fits = begin.len() >= SHOWN_MIN && begin.len() + end.len() <= ID_LENGTH;
+        let is_plain = begin.bytes().chain(end.bytes()).all(|byte| byte.is_ascii_alphanumeric());
+        (fits && is_plain).then(|| ShownKey { environment, begin: begin.to_owned(), end: end.to_owned() })
+    }
+
     /// The part of a key's text that is not secret: everything up to the end of its id.
     pub fn start_of(&self, environment: Environment, id: KeyId) -> String {
         let mut start = self.head(environment);
         id.push_to(&mut start);
         start
+    }
+}
+
+/// The fewest characters of an id by which a key is looked for: as many as lists show.
+const SHOWN_MIN: usize = 4;
+
+/// What somebody has seen of a key: how its id begins, and perhaps how it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownKey {
+    /// The environment, if it was among that.
+    pub environment: Option<Environment>,
+    begin: String,
+    end: String,
+}
+
+impl ShownKey {
+    /// The ids that begin so. Ids have the order of their texts.
+    pub fn ids(&self) -> Option<RangeInclusive<KeyId>> {
+        let filled = |digit: u8| {
+            let mut text = [digit; ID_LENGTH];
+            text[..self.begin.len()].copy_from_slice(self.begin.as_bytes());
+            base62::decode_u128(&text).map(|number| KeyId(uuid::Uuid::from_u128(number)))
+        };
+        Some(filled(b'0')?..=filled(b'z').unwrap_or(KeyId(uuid::Uuid::max())))
+    }
+
+    /// The id, if it is whole.
+    pub fn whole(&self) -> Option<KeyId> {
+        self.begin.parse().ok()
+    }
+
+    /// Whether a key with this id in this environment is shown so.
+    pub fn is(&self, id: KeyId, environment: Environment) -> bool {
+        let text = id.to_string();
+        let fits = text.starts_with(&self.begin) && text.ends_with(&self.end);
+        fits && self.environment.is_none_or(|one| one == environment)
     }
 }
 
