@@ -172,7 +172,7 @@ fn reason_given(request: &HttpRequest, body: &Bytes) -> Result<Option<ChangeReas
 /// `?reason=`
 pub(crate) fn reason_in_query(request: &HttpRequest) -> Result<Option<ChangeReason>, Reason> {
     let mut parameters = Parameters::of(request, &[OF_REVOCATIONS]);
-    let reason = parameters.take_parsed("reason");
+    let reason = parameters.take_kept(request, "reason");
     parameters.finish().map(|()| reason)
 }
 

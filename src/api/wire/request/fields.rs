@@ -2,12 +2,19 @@
 
 use std::collections::HashMap;
 
-use actix_web::{HttpMessage, HttpRequest, http::Method, web::Bytes};
+use actix_web::{
+    HttpMessage, HttpRequest,
+    http::Method,
+    web::{Bytes, Data},
+};
 use serde_json::{Map, Value, value::RawValue};
 
 use super::bodies::Body;
 use crate::{
-    api::wire::failure::{Fault, FieldError, Reason},
+    api::{
+        services::Services,
+        wire::failure::{Fault, FieldError, Reason},
+    },
     auth::strict_json,
     domain::timestamp,
 };
@@ -22,7 +29,15 @@ pub(crate) struct Fields {
     problems: Vec<FieldError>,
     /// The JSON Pointer to this object within the body.
     at: String,
+    /// Knows the keys that no text may carry that is kept; `None` for nested objects.
+    services: Option<Data<Services>>,
 }
+
+/// The fields whose values are kept as people have written them.
+const KEPT: [&str; 4] = ["name", "description", "metadata", "reason"];
+/// What is wrong with a text that carries a key.
+pub(crate) const HAS_KEY: &str =
+    "carries the text of a key, which would be kept readable; leave it out, and rotate the key";
 
 /// What is wrong with a value: a pointer within it (empty for the whole value), a stable code, and a description.
 type InvalidValue = (String, &'static str, String);
@@ -44,7 +59,8 @@ impl Fields {
             return Err(Reason::UnsupportedMediaType);
         }
         let members = strict_json::object(body).ok_or_else(|| Reason::InvalidJson(strict_json::fault(body)))?;
-        Ok(Self { body: body.clone(), ..Self::within(members, String::new(), known) })
+        let services = request.app_data::<Data<Services>>().cloned();
+        Ok(Self { body: body.clone(), services, ..Self::within(members, String::new(), known) })
     }
 
     /// The fields of an optional body.
@@ -58,7 +74,7 @@ impl Fields {
 
     /// The fields of an object within the body. The caller merges its `problems` with the others.
     pub(crate) fn within(members: Map<String, Value>, at: String, known: Body) -> Self {
-        Self { known, members, body: Bytes::new(), problems: Vec::new(), at }
+        Self { known, members, body: Bytes::new(), problems: Vec::new(), at, services: None }
     }
 
     /// The JSON text of a field, exactly as it was sent; `null` if it is absent.
@@ -80,6 +96,10 @@ impl Fields {
         debug_assert!(self.known.iter().copied().flatten().any(|(own, _)| *own == name), "{name} is in no table");
         match self.members.remove(name)? {
             Value::Null => Some(None),
+            value if self.would_keep_a_key(name, &value) => {
+                self.problem(name, "has_key", HAS_KEY);
+                None
+            }
             value => match read(value) {
                 Ok(value) => Some(Some(value)),
                 Err(errors) => {
@@ -91,6 +111,12 @@ impl Fields {
                 }
             },
         }
+    }
+
+    /// Whether the value is one that is kept, and has a key somewhere in it. JSON writes no letter of a key otherwise.
+    fn would_keep_a_key(&self, name: &str, value: &Value) -> bool {
+        let services = self.services.as_ref().filter(|_| KEPT.contains(&name));
+        services.is_some_and(|services| services.issuer.keyring.has_key_in(&value.to_string()))
     }
 
     /// A required field.

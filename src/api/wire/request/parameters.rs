@@ -2,15 +2,24 @@
 
 use std::collections::HashSet;
 
-use actix_web::{HttpRequest, web};
+use actix_web::{
+    HttpRequest,
+    web::{self, Data},
+};
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;
 
-use super::queries::{LIMIT_DEFAULT, LIMIT_MAX, Query};
+use super::{
+    fields::HAS_KEY,
+    queries::{LIMIT_DEFAULT, LIMIT_MAX, Query},
+};
 use crate::{
-    api::wire::{
-        failure::{FieldError, Reason},
-        owner_id,
+    api::{
+        services::Services,
+        wire::{
+            failure::{FieldError, Reason},
+            owner_id,
+        },
     },
     domain::{
         api_key::Keyring,
@@ -67,6 +76,21 @@ impl Parameters {
         name: &'static str,
     ) -> Option<T> {
         self.take(name, |text| text.parse().map_err(|error: T::Err| error.to_string()))
+    }
+
+    /// The same for a text that is kept, which must carry no key.
+    pub(crate) fn take_kept<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        request: &HttpRequest,
+        name: &'static str,
+    ) -> Option<T> {
+        let services = request.app_data::<Data<Services>>();
+        self.take(name, |text| {
+            if services.is_some_and(|services| services.issuer.keyring.has_key_in(text)) {
+                return Err(HAS_KEY.to_owned());
+            }
+            text.parse().map_err(|error: T::Err| error.to_string())
+        })
     }
 
     /// An RFC 3339 timestamp. In a query, a `+` is a space, so the `+` of a time zone is lost.
