@@ -34,12 +34,15 @@ pub(crate) enum Fault {
     /// Nobody is signed in any more who could send a form. No redirect: browsers let none lead from a form to another site.
     #[error("not signed in any more")]
     SessionOver,
-    /// They have signed in too long ago for what they want to do.
+    /// They have signed in too long ago for what they want to do on this page.
     #[error("not signed in recently")]
-    NotFresh,
+    NotFresh(String),
     /// They were handed over too long ago for what they want to do.
     #[error("not handed over recently")]
     ComeAgain(Option<ReturnAddress>),
+    /// The session that began with a link of a product has ended. They have come from there.
+    #[error("the session of a link is over")]
+    HandedOverEnded(Option<ReturnAddress>),
     /// The link does not work, or not any more.
     #[error("a link that does not work")]
     LinkOver,
@@ -52,6 +55,9 @@ pub(crate) enum Fault {
     /// There is no such page, or not for them.
     #[error("not found")]
     NotFound,
+    /// No key was found; the text says what was looked for.
+    #[error("{0}")]
+    NoSuchKey(String),
     /// Another site has sent it, or the page was made for an earlier session.
     #[error("sent by another site")]
     OtherSite,
@@ -97,12 +103,14 @@ impl Fault {
         match self {
             Self::NotSignedIn(_) => (EN.sign_in, ""),
             Self::SessionOver => (WHY_NOT.session_over, WHY_NOT.session_over_text),
-            Self::NotFresh => (WHY_NOT.not_fresh, WHY_NOT.not_fresh_text),
+            Self::NotFresh(_) => (WHY_NOT.not_fresh, WHY_NOT.not_fresh_text),
             Self::ComeAgain(_) => (WHY_NOT.come_again, WHY_NOT.come_again_text),
+            Self::HandedOverEnded(_) => (WHY_NOT.handed_over_ended, WHY_NOT.handed_over_ended_text),
             Self::LinkOver => (WHY_NOT.link_over, WHY_NOT.link_over_text),
             Self::SignIn => (WHY_NOT.not_signed_in, WHY_NOT.not_signed_in_text),
             Self::Forbidden => (WHY_NOT.forbidden, WHY_NOT.forbidden_text),
             Self::NotFound => (WHY_NOT.not_found, WHY_NOT.not_found_text),
+            Self::NoSuchKey(text) => (WHY_NOT.no_such_key, text),
             Self::OtherSite => (WHY_NOT.other_site, WHY_NOT.other_site_text),
             Self::OtherHost => (WHY_NOT.other_host, WHY_NOT.other_host_text),
             Self::KeyInAddress => (WHY_NOT.key_in_address, WHY_NOT.key_in_address_text),
@@ -118,8 +126,8 @@ impl Fault {
 struct FaultPage<'a> {
     frame: Frame,
     text: &'a str,
-    /// Whether to sign in again helps.
-    again: bool,
+    /// The page to come back to, if signing in again helps.
+    again: Option<String>,
     /// Whether nobody is signed in.
     is_out: bool,
     /// Where whoever was handed over came from.
@@ -131,13 +139,14 @@ impl ResponseError for Fault {
         match self {
             Self::NotSignedIn(_) => StatusCode::SEE_OTHER,
             Self::SessionOver
-            | Self::NotFresh
+            | Self::NotFresh(_)
             | Self::ComeAgain(_)
+            | Self::HandedOverEnded(_)
             | Self::SignIn
             | Self::Forbidden
             | Self::OtherSite => StatusCode::FORBIDDEN,
             Self::LinkOver => StatusCode::GONE,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchKey(_) => StatusCode::NOT_FOUND,
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::KeyInAddress => StatusCode::BAD_REQUEST,
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -152,10 +161,13 @@ impl ResponseError for Fault {
             return HttpResponse::SeeOther().insert_header((LOCATION, address)).finish();
         }
         let (title, text) = self.texts();
-        let again = matches!(self, Self::NotFresh);
-        let is_out = matches!(self, Self::SignIn | Self::SessionOver);
+        let again = match self {
+            Self::NotFresh(page) => Some(in_query(page)),
+            _ => None,
+        };
+        let is_out = matches!(self, Self::SignIn | Self::SessionOver | Self::HandedOverEnded(None));
         let from = match self {
-            Self::ComeAgain(from) => from.as_ref(),
+            Self::ComeAgain(from) | Self::HandedOverEnded(from) => from.as_ref(),
             _ => None,
         };
         let page = FaultPage { frame: Frame::bare(title), text, again, is_out, from };

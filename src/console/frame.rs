@@ -11,7 +11,7 @@ use super::{
     assets,
     texts::{EN, Texts},
 };
-use crate::domain::{session::HandedOver, timestamp};
+use crate::domain::{session::HandedOver, text::is_blank, timestamp};
 
 /// The frame around a page.
 pub(super) struct Frame {
@@ -26,6 +26,15 @@ pub(super) struct Frame {
     pub(super) here: &'static str,
     /// What a change before this page has done.
     pub(super) notice: Option<String>,
+    /// What is wrong with the form that was sent.
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// What is wrong with a field of a form.
+pub(super) struct Mistake {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) text: String,
 }
 
 /// Whoever is signed in, as the frame shows them.
@@ -46,7 +55,7 @@ impl Frame {
     /// The frame of a page for anybody.
     pub(super) fn bare(title: impl Into<String>) -> Self {
         let (css, js, icon) = (assets::css(), assets::js(), assets::icon());
-        Self { t: &EN, title: title.into(), css, js, icon, visitor: None, here: "", notice: None }
+        Self { t: &EN, title: title.into(), css, js, icon, visitor: None, here: "", notice: None, mistakes: Vec::new() }
     }
 
     /// The same with this notice, if there is one.
@@ -54,9 +63,57 @@ impl Frame {
         Self { notice: notice.or(self.notice), ..self }
     }
 
+    /// The same with what is wrong with the form that was sent.
+    pub(super) fn of_mistakes(self, mistakes: Vec<Mistake>) -> Self {
+        Self { mistakes, ..self }
+    }
+
     /// What forms of this page carry.
     pub(super) fn form_token(&self) -> &str {
         self.visitor.as_ref().map_or("", |visitor| &visitor.form_token)
+    }
+}
+
+/// A text of somebody's in which nothing hides: what shows nothing, or turns the text around it, stands there by its number, and so
+/// do blanks at both ends.
+pub(super) fn marked(text: &str) -> String {
+    let ends = text.len() - text.trim_start().len()..text.trim_end().len();
+    let mut marked = String::with_capacity(text.len());
+    for (at, letter) in text.char_indices() {
+        let is_plain_blank = letter == ' ' && ends.contains(&at);
+        if !is_plain_blank && (letter.is_control() || is_blank(letter)) {
+            marked.push_str(&format!("[U+{:04X}]", u32::from(letter)));
+        } else {
+            marked.push(letter);
+        }
+    }
+    marked
+}
+
+/// A name as pages show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// All of it.
+    pub(super) full: String,
+    /// As much of it as has room in a table.
+    pub(super) short: String,
+}
+
+/// The most characters of a name in a table.
+const SHORT: usize = 48;
+
+impl Name {
+    /// This name, in which nothing hides.
+    pub(super) fn new(text: &str) -> Self {
+        let full = marked(text);
+        let is_long = full.chars().count() > SHORT;
+        let short = if is_long { full.chars().take(SHORT - 1).chain(['…']).collect() } else { full.clone() };
+        Self { full, short }
+    }
+
+    /// Whether some of it is left out.
+    pub(super) fn is_cut(&self) -> bool {
+        self.full != self.short
     }
 }
 
@@ -82,5 +139,28 @@ impl From<OffsetDateTime> for When {
         let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
         let text = instant.to_offset(UtcOffset::UTC).format(&format).unwrap_or_default();
         Self { iso: timestamp::write(instant), text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_hides_in_a_name() {
+        for (text, shown) in [
+            ("alice", "alice"),
+            ("a b", "a b"),
+            (" a ", "[U+0020]a[U+0020]"),
+            ("  ", "[U+0020][U+0020]"),
+            ("a\u{202e}b", "a[U+202E]b"),
+            ("\u{200b}", "[U+200B]"),
+            ("a\nb", "a[U+000A]b"),
+            ("מפתח", "מפתח"),
+        ] {
+            assert_eq!(marked(text), shown, "{text:?}");
+        }
+        let long = Name::new(&"é".repeat(100));
+        assert_eq!((long.full.chars().count(), long.short.chars().count(), long.is_cut()), (100, 48, true));
     }
 }

@@ -22,16 +22,18 @@ pub(crate) fn configure(app: &mut ServiceConfig, console: &Data<Console>) {
     let pages = web::scope("/console")
         .wrap(from_fn(headers::guard))
         .service(web::resource("").route(page().to(keys::home)))
+        .service(web::resource("/").route(page().to(keys::to_home)))
         .service(web::resource("/sign-in").route(page().to(people::begin)).route(web::post().to(people::choose)))
         .service(web::resource("/signed-in").route(page().to(people::finish)))
-        .service(web::resource("/sign-out").route(web::post().to(people::sign_out)))
+        .service(web::resource("/sign-out").route(page().to(keys::to_home)).route(web::post().to(people::sign_out)))
         .service(web::resource("/signed-out").route(page().to(people::signed_out)))
         .service(web::resource(HANDED_OVER).route(page().to(people::ask)).route(web::post().to(people::accept)))
         .service(web::resource("/sessions").route(page().to(people::list)).route(web::post().to(people::end)))
         .service(web::resource("/usage").route(page().to(usage::show)))
         .service(web::resource("/audit").route(page().to(audit::list)))
-        .service(web::resource("/search").route(web::post().to(keys::search)))
-        .service(web::resource("/find").route(web::post().to(keys::find)))
+        .service(web::resource("/audit/export").route(page().to(audit::export)))
+        .service(web::resource("/search").route(page().to(keys::to_home)).route(web::post().to(keys::search)))
+        .service(web::resource("/find").route(page().to(keys::to_home)).route(web::post().to(keys::find)))
         .service(web::resource("/overview").route(page().to(staff::overview)))
         .service(
             web::resource("/all/sessions").route(page().to(people::list_all)).route(web::post().to(people::end_any)),
@@ -60,8 +62,16 @@ fn of_keys(scope: &mut ServiceConfig, below: &str) {
         .service(web::resource(below).route(page().to(keys::list)).route(web::post().to(keys::create)))
         .service(web::resource(format!("{below}/new")).route(page().to(keys::ask)))
         .service(web::resource(format!("{below}/export")).route(page().to(keys::export)))
-        .service(web::resource(format!("{below}/matching")).route(web::post().to(keys::revoke_matching)))
-        .service(web::resource(format!("{below}/selected")).route(web::post().to(keys::change_selected)))
+        .service(
+            web::resource(format!("{below}/matching"))
+                .route(page().to(keys::to_list))
+                .route(web::post().to(keys::revoke_matching)),
+        )
+        .service(
+            web::resource(format!("{below}/selected"))
+                .route(page().to(keys::to_list))
+                .route(web::post().to(keys::change_selected)),
+        )
         .service(
             web::resource(format!("{below}/{{id}}")).route(page().to(keys::show)).route(web::post().to(keys::change)),
         );

@@ -11,7 +11,7 @@ use super::{
     },
     chart::{Chart, granularity},
     fault::{Answer, Fault, shown},
-    frame::Frame,
+    frame::{Frame, Name},
     keys::owner_name,
     services::Console,
     texts::EN,
@@ -34,7 +34,7 @@ struct UsagePage {
 /// A key and its uses.
 pub(super) struct KeyUses {
     pub(super) key: Option<String>,
-    pub(super) owner: String,
+    pub(super) owner: Name,
     pub(super) granted: u64,
     pub(super) refused: u64,
 }
@@ -44,7 +44,7 @@ impl From<&UsageGroup> for KeyUses {
         let granted = group.counts.of(UseOutcome::Granted);
         Self {
             key: group.key.map(|id| id.to_string()),
-            owner: group.owner.as_ref().map(owner_name).unwrap_or_default(),
+            owner: Name::new(&group.owner.as_ref().map(owner_name).unwrap_or_default()),
             granted,
             refused: group.counts.sum() - granted,
         }

@@ -183,7 +183,7 @@ async fn revoking_the_tokens_of_a_person_ends_their_links_and_the_sessions_that_
         .bearer_auth(token(&service, "keyward:admin"))
         .json(&alice(&service));
     assert_eq!(revoke.send().await.expect("an answer").status(), 200);
-    assert_eq!(browser.get("/console/keys").await.status, 303);
+    assert_eq!(browser.get("/console/keys").await.status, 403);
     for replica in [&service.replica, &other] {
         assert_eq!(Browser::new(replica).get(&open).await.status, 410);
     }
@@ -203,15 +203,15 @@ async fn administrators_and_the_provider_end_sessions_that_began_with_a_link() {
     service.provider.has(json!({ "sub": "eve", "scope": "keyward:admin" }));
     let mut eve = Browser::signed_in(&service).await;
     let id = id_of_alice(&service);
-    eve.open(&format!("/console/all/sessions?owner={id}")).await.shows(">alice</a>").shows("by a link");
+    eve.open(&format!("/console/all/sessions?owner={id}")).await.shows("><bdi>alice</bdi></a>").shows("by a link");
     eve.submit("/console/all/sessions", &[("all", "1"), ("owner", &id)]).await.shows("Nobody is signed in.");
-    assert_eq!(browser.at(&other).get("/console/keys").await.status, 303);
+    assert_eq!(browser.at(&other).get("/console/keys").await.status, 403);
 
     follows(&mut browser, &link(&service).await).await;
     assert_eq!(tell(&other, &service.provider.logout_token(&json!({ "sub": "bob" }))).await, 200);
     browser.open("/console/keys").await;
     assert_eq!(tell(&other, &service.provider.logout_token(&json!({ "sub": "alice" }))).await, 200);
-    assert_eq!(browser.get("/console/keys").await.status, 303);
+    assert_eq!(browser.get("/console/keys").await.status, 403);
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn a_disabled_owner_is_not_handed_over_and_their_sessions_rest_until_they_
     let (status, answer) = asked(&service.replica, &token(&service, "keyward:console"), body).await;
     assert_eq!((status, &answer["code"]), (403, &json!("owner_disabled")));
     assert_eq!(Browser::new(&service.replica).get(&open).await.status, 410);
-    assert_eq!(browser.get("/console/keys").await.status, 303);
+    assert_eq!(browser.get("/console/keys").await.status, 403);
     switch("enable").await;
     browser.open("/console/keys").await;
 }

@@ -127,13 +127,20 @@ async fn selected_keys_are_exported_disabled_or_revoked_after_a_question() {
         "{}",
         csv.text
     );
-    browser.post("/console/keys/selected", &selected("revoke")).await.shows("Are you sure?");
+    browser.post("/console/keys/selected", &selected("revoke")).await.shows("<h1>Revoke keys: 2</h1>");
     assert_eq!(status(&service, &keys[0].0).await, 200, "it was only asked");
     let confirmed = [&selected("revoke")[..], &[("confirmed", "1"), ("reason", "tidying up")]].concat();
-    browser.submit("/console/keys/selected", &confirmed).await.shows("Changed keys: 2");
+    browser.submit("/console/keys/selected", &confirmed).await.shows("Changed keys: 2<");
+    let two = |action, one: usize, other: usize| {
+        [("key", keys[one].1.as_str()), ("key", keys[other].1.as_str()), ("action", action), ("confirmed", "1")]
+    };
+    let page = browser.submit("/console/keys/selected", &two("disable", 0, 2)).await;
+    page.shows("Changed keys: 1, already disabled or revoked: 1");
+    let page = browser.submit("/console/keys/selected", &two("revoke", 1, 2)).await;
+    page.shows("Changed keys: 1, already revoked: 1");
     let statuses =
         [status(&service, &keys[0].0).await, status(&service, &keys[1].0).await, status(&service, &keys[2].0).await];
-    assert_eq!(statuses, [401, 401, 200]);
+    assert_eq!(statuses, [401, 401, 401]);
 }
 
 #[tokio::test]

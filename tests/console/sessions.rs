@@ -52,14 +52,14 @@ async fn an_administrator_ends_one_session_of_somebody_or_all_on_every_replica()
     assert_eq!(bob.get("/console/all/sessions").await.status, 403);
     bob.open("/console/keys").await;
     let everybody = eve.open("/console/all/sessions").await;
-    everybody.shows(">alice</a>").shows(">bob</a>").shows(">eve</a>");
+    everybody.shows("><bdi>alice</bdi></a>").shows("><bdi>bob</bdi></a>").shows("><bdi>eve</bdi></a>");
     assert_eq!(everybody.text.matches("this session").count(), 1);
 
     let owner = everybody.between("owner=", "&amp;person=alice");
     let owner = owner.rsplit("owner=").next().expect("an id");
     let of_alice = format!("/console/all/sessions?owner={owner}");
     let page = eve.open(&of_alice).await;
-    page.shows(">alice</a>").lacks(">bob</a>");
+    page.shows("><bdi>alice</bdi></a>").lacks("><bdi>bob</bdi></a>");
     eve.open(&format!("{of_alice}&person=nobody")).await.shows("Nobody is signed in.");
     // The latest comes first.
     let id = page.between(r#"name="session" value=""#, "\"");

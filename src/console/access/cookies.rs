@@ -5,8 +5,10 @@ use actix_web::{
     cookie::{Cookie, SameSite, time::Duration},
     http::header::COOKIE,
 };
+use time::OffsetDateTime;
 
-use crate::console::services::Console;
+use super::{in_query, sealed};
+use crate::{console::services::Console, domain::session::ReturnAddress};
 
 /// How long somebody may take to sign in at the provider.
 pub(crate) const ATTEMPT_LASTS: Duration = Duration::minutes(10);
@@ -18,6 +20,26 @@ pub(crate) enum Kept {
     Session,
     /// An attempt to sign in.
     Attempt,
+    /// Which product has handed somebody over: so that they are led back there when the session has ended, and not to a provider
+    /// at which they have no account.
+    HandedOver,
+}
+
+/// What somebody's way here is sealed for.
+const PURPOSE: &str = "console handed over";
+/// For how long it is known, in seconds: as long as any of these sessions lasts.
+const KNOWN: i64 = 86_400;
+
+/// The way of somebody who was handed over, for the browser to keep.
+pub(crate) fn way_here(console: &Console, from: Option<&ReturnAddress>, now: OffsetDateTime) -> String {
+    let from = in_query(from.map_or("", ReturnAddress::as_str));
+    sealed::seal(&console.issuer.keyring, PURPOSE, &from, now.unix_timestamp())
+}
+
+/// Where somebody has come from, if a browser has kept that they were handed over.
+pub(crate) fn come_from(console: &Console, kept: &str, now: OffsetDateTime) -> Option<Option<ReturnAddress>> {
+    let from = sealed::unseal(&console.issuer.keyring, PURPOSE, kept, now.unix_timestamp(), KNOWN)?;
+    Some(percent_encoding::percent_decode_str(from).decode_utf8_lossy().parse().ok())
 }
 
 impl Kept {
@@ -27,6 +49,7 @@ impl Kept {
         let name = match self {
             Self::Session => "keyward-session",
             Self::Attempt => "keyward-sign-in",
+            Self::HandedOver => "keyward-handed-over",
         };
         if console.is_secure() { format!("__Host-{name}") } else { name.to_owned() }
     }

@@ -2,7 +2,8 @@
 
 use actix_web::http::StatusCode;
 
-use super::form::Form;
+use super::{form::Form, labels::label};
+use crate::console::frame::Mistake;
 
 /// The fields of the forms of a page.
 pub(crate) struct Fields<'a> {
@@ -58,6 +59,14 @@ impl<'a> Fields<'a> {
     /// What is wrong with a field that several forms have, in the one with this action.
     pub(crate) fn wrong_in(&self, action: &str, name: &str) -> Option<String> {
         self.wrong(name).filter(|_| self.is_sent(action))
+    }
+
+    /// What is wrong with the fields of the form that was sent, for the top of the page. What is wrong with all of it stands there
+    /// already.
+    pub(crate) fn mistakes(&self) -> Vec<Mistake> {
+        let all = self.sent.map(|form| form.problems().each()).into_iter().flatten();
+        let told = all.filter(|(name, _)| *name != "form");
+        told.map(|(name, text)| Mistake { name, label: label(name).unwrap_or(name), text: text.to_owned() }).collect()
     }
 
     /// The status of the page.

@@ -24,6 +24,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) struct Form {
     members: Vec<(String, String)>,
     problems: Problems,
+    /// The members that carry the text of a key. What is read from a form is kept, so they are no values.
+    with_keys: Vec<String>,
 }
 
 /// What is wrong with a form: names of members, and what to do about each.
@@ -42,6 +44,11 @@ impl Problems {
         self.0.iter().map(|(name, _)| *name)
     }
 
+    /// Each problem: the member, and what is wrong with it.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, text)| (*name, &**text))
+    }
+
     /// All that is wrong with a member.
     pub(crate) fn of(&self, name: &str) -> Option<String> {
         let texts: Vec<&str> = self.0.iter().filter(|(known, _)| *known == name).map(|(_, text)| &**text).collect();
@@ -54,7 +61,15 @@ impl Form {
     pub(crate) fn of(request: &HttpRequest, body: &Bytes, visitor: &Visitor) -> Result<Self, Fault> {
         let form = Self::without_session(request, body)?;
         visitor.demand_own_form(form.text(TOKEN))?;
-        Ok(form)
+        let keyring = &visitor.console.issuer.keyring;
+        // JSON may write letters as escapes, which are gone when it was read.
+        let has_key = |text: &str| {
+            let read = || serde_json::from_str::<serde_json::Value>(text).ok();
+            keyring.has_key_in(text)
+                || (text.contains('\\') && read().is_some_and(|value| keyring.has_key_in(&value.to_string())))
+        };
+        let with_keys = form.members.iter().filter(|(_, text)| has_key(text)).map(|(name, _)| name.clone()).collect();
+        Ok(Self { with_keys, ..form })
     }
 
     /// A form of somebody who is not signed in yet.
@@ -62,15 +77,12 @@ impl Form {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_form = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(FORM));
         let text = str::from_utf8(body).ok().filter(|_| is_form).ok_or(Fault::NoForm)?;
-        Ok(Self { members: pairs(text), problems: Problems::default() })
+        Ok(Self::with(pairs(text)))
     }
 
     /// A form with these values, to be shown.
     pub(crate) fn filled(members: Vec<(&str, String)>) -> Self {
-        Self {
-            members: members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            problems: Problems::default(),
-        }
+        Self::with(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     /// The members of a query.
@@ -80,7 +92,11 @@ impl Form {
 
     /// The members of a query that is no request's.
     pub(crate) fn of_text(query: &str) -> Self {
-        Self { members: pairs(query), problems: Problems::default() }
+        Self::with(pairs(query))
+    }
+
+    fn with(members: Vec<(String, String)>) -> Self {
+        Self { members, problems: Problems::default(), with_keys: Vec::new() }
     }
 
     /// The first value of a member; `None` if it is absent or empty, as browsers send fields that were left out.
@@ -100,6 +116,10 @@ impl Form {
 
     /// The value of a member, as `read` reads it.
     pub(crate) fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        if self.with_keys.iter().any(|one| one == name) {
+            self.problem(name, WHY_NOT.has_key);
+            return None;
+        }
         match read(self.text(name)?) {
             Ok(value) => Some(value),
             Err(text) => {
@@ -173,9 +193,10 @@ impl Form {
         self.all(name).next().is_some()
     }
 
-    /// The values as they were sent, to be shown again.
+    /// The values as they were sent, to be shown again. Not a key: it is to be left out.
     pub(crate) fn shown(&self, name: &str) -> String {
-        self.all(name).next().unwrap_or_default().to_owned()
+        let shown = self.all(name).next().filter(|_| self.with_keys.iter().all(|one| one != name));
+        shown.unwrap_or_default().to_owned()
     }
 }
 
@@ -207,7 +228,7 @@ mod tests {
 
     #[test]
     fn members_are_decoded_as_browsers_encode_them() {
-        let form = Form { members: pairs("a=b+c%26&d=&e&a=%C3%A9%0D%0Ax"), problems: Problems::default() };
+        let form = Form::of_text("a=b+c%26&d=&e&a=%C3%A9%0D%0Ax");
         assert_eq!(form.all("a").collect::<Vec<_>>(), ["b c&", "é\nx"]);
         assert_eq!((form.text("d"), form.text("e"), form.text("f")), (None, None, None));
     }

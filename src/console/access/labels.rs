@@ -3,7 +3,7 @@
 use crate::console::texts::EN;
 
 /// The conditions of lists, and what forms send besides.
-const LABELS: [(&str, &str); 19] = [
+const LABELS: [(&str, &str); 39] = [
     ("search", EN.search),
     ("state", EN.state),
     ("environment", EN.environment),
@@ -23,6 +23,26 @@ const LABELS: [(&str, &str); 19] = [
     ("action", EN.what),
     ("key", EN.key),
     ("reason", EN.reason),
+    ("name", EN.name),
+    ("description", EN.description),
+    ("scopes", EN.scopes),
+    ("expiry", EN.expires),
+    ("expires_on", EN.date),
+    ("allowed_ips", EN.addresses),
+    ("limits", EN.limits),
+    ("metadata", EN.metadata),
+    ("owner_issuer", EN.owner_issuer),
+    ("owner_subject", EN.owner_subject),
+    ("grace", EN.old_ends),
+    ("operation", EN.operation),
+    ("amount", EN.amount),
+    ("credits", EN.balance),
+    ("credits_max", EN.credits_max),
+    ("refill_every", EN.refill_every),
+    ("refill_amount", EN.refill_amount),
+    ("refill_day", EN.refill_day),
+    ("max_keys", EN.max_keys),
+    ("max_lifetime", EN.max_lifetime),
 ];
 
 /// The label of a field; `None` for one that no page shows.

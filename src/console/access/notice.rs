@@ -30,8 +30,14 @@ pub(crate) enum Done {
     Enabled,
     /// A key was revoked.
     Revoked,
-    /// Several keys were changed.
+    /// Several keys were revoked.
     Keys,
+    /// Several keys were disabled.
+    KeysDisabled,
+    /// The key was found whose whole text was looked for.
+    Found,
+    /// A key was changed, but for limits of an administrator.
+    LimitsStay,
     /// Credits were topped up.
     ToppedUp,
     /// A plan was deleted.
@@ -45,12 +51,15 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 13] = [
         Self::Edited,
         Self::Disabled,
         Self::Enabled,
         Self::Revoked,
         Self::Keys,
+        Self::KeysDisabled,
+        Self::Found,
+        Self::LimitsStay,
         Self::ToppedUp,
         Self::PlanDeleted,
         Self::OwnerDisabled,
@@ -65,6 +74,9 @@ impl Done {
             Self::Enabled => "enabled",
             Self::Revoked => "revoked",
             Self::Keys => "keys",
+            Self::KeysDisabled => "keys-disabled",
+            Self::Found => "found",
+            Self::LimitsStay => "limits-stay",
             Self::ToppedUp => "topped-up",
             Self::PlanDeleted => "plan-deleted",
             Self::OwnerDisabled => "owner-disabled",
@@ -79,7 +91,9 @@ impl Done {
             Self::Disabled => EN.disabled,
             Self::Enabled => EN.enabled,
             Self::Revoked => EN.revoked,
-            Self::Keys => EN.changed_keys,
+            Self::Keys | Self::KeysDisabled => EN.changed_keys,
+            Self::Found => EN.found_by_text,
+            Self::LimitsStay => EN.limits_stay,
             Self::ToppedUp => EN.topped_up,
             Self::PlanDeleted => EN.plan_deleted,
             Self::OwnerDisabled => EN.owner_disabled,
@@ -95,6 +109,8 @@ pub(crate) struct Notice {
     done: Done,
     /// How many, if that is of interest.
     count: Option<u64>,
+    /// How many were so already.
+    already: u64,
     /// The replicas that have confirmed it, those that were silent, and the milliseconds that it took.
     replicas: Option<[u64; 3]>,
 }
@@ -102,17 +118,22 @@ pub(crate) struct Notice {
 impl Notice {
     /// That something was done.
     pub(crate) fn of(done: Done) -> Self {
-        Self { done, count: None, replicas: None }
+        Self { done, count: None, already: 0, replicas: None }
     }
 
     /// That something was done on every replica.
     pub(crate) fn propagated(done: Done, propagated: &Propagated) -> Self {
-        Self { done, count: None, replicas: Some(Self::replicas(propagated)) }
+        Self { replicas: Some(Self::replicas(propagated)), ..Self::of(done) }
     }
 
     /// That so many were changed.
     pub(crate) fn counted(done: Done, count: u64) -> Self {
-        Self { done, count: Some(count), replicas: None }
+        Self { count: Some(count), ..Self::of(done) }
+    }
+
+    /// The same, and so many were so already.
+    pub(crate) fn with_already(self, already: u64) -> Self {
+        Self { already, ..self }
     }
 
     /// The same, on every replica.
@@ -132,6 +153,10 @@ impl Notice {
         if let Some(count) = self.count {
             text.push_str(&format!(" {count}"));
         }
+        if self.already > 0 {
+            let so = if self.done == Done::Keys { EN.already_revoked } else { EN.already_disabled };
+            text.push_str(&format!(", {so} {}", self.already));
+        }
         if let Some([confirmed, expired, took]) = self.replicas {
             text.push_str(if self.count.is_some() { ". " } else { " " });
             text.push_str(&format!("{} {confirmed} {} {took} ms.", EN.confirmed_by, EN.replicas_in));
@@ -146,18 +171,24 @@ impl Notice {
     pub(crate) fn write(&self, keyring: &Keyring, session: Uuid, path: &str, now: i64) -> String {
         let count = self.count.map_or_else(String::new, |count| count.to_string());
         let replicas = self.replicas.map_or_else(String::new, |numbers| numbers.map(|one| one.to_string()).join("-"));
-        sealed::seal(keyring, &purpose(session, path), &format!("{}.{count}.{replicas}", self.done.word()), now)
+        sealed::seal(
+            keyring,
+            &purpose(session, path),
+            &format!("{}.{count}.{}.{replicas}", self.done.word(), self.already),
+            now,
+        )
     }
 
     /// The notice in a value, if it was written for this session and this page not long ago.
     pub(crate) fn read(keyring: &Keyring, session: Uuid, path: &str, now: i64, value: &str) -> Option<Self> {
         let text = sealed::unseal(keyring, &purpose(session, path), value, now, LASTS)?;
         let mut parts = text.split('.');
-        let (word, count, replicas) = (parts.next()?, parts.next()?, parts.next()?);
+        let (word, count, already, replicas) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let numbers: Vec<u64> = replicas.split('-').map_while(|one| one.parse().ok()).collect();
         Some(Self {
             done: Done::ALL.into_iter().find(|done| done.word() == word)?,
             count: count.parse().ok(),
+            already: already.parse().ok()?,
             replicas: numbers.try_into().ok(),
         })
     }
@@ -202,9 +233,10 @@ mod tests {
         let keyring = Keyring::new(Prefix::default(), &[pepper]).expect("a keyring");
         let (mine, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         for notice in [
-            Notice { done: Done::Revoked, count: None, replicas: Some([3, 1, 12]) },
+            Notice { replicas: Some([3, 1, 12]), ..Notice::of(Done::Revoked) },
             Notice::counted(Done::Keys, 7),
-            Notice { done: Done::OwnerEnabled, count: None, replicas: None },
+            Notice::counted(Done::KeysDisabled, 7).with_already(2),
+            Notice::of(Done::OwnerEnabled),
         ] {
             let value = notice.write(&keyring, mine, "/console/keys", 1_000);
             let read = |session, path, now, value: &str| Notice::read(&keyring, session, path, now, value);
@@ -218,7 +250,7 @@ mod tests {
                 assert_eq!(read(mine, "/console/keys", 1_000, forged), None, "{forged}");
             }
         }
-        let text = Notice { done: Done::Keys, count: Some(2), replicas: Some([3, 1, 12]) }.text();
+        let text = Notice { count: Some(2), replicas: Some([3, 1, 12]), ..Notice::of(Done::Keys) }.text();
         assert!(
             text.contains("2. ") && text.contains(" 3 ") && text.contains("12 ms.") && text.ends_with("1."),
             "{text}"

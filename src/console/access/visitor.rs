@@ -1,11 +1,11 @@
 //! Whoever is signed in, as an argument of handlers.
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::REFERER, web::Data};
 use futures_util::future::LocalBoxFuture;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
-use super::cookies::Kept;
+use super::cookies::{self, Kept};
 use crate::{
     auth::lifecycle::Caller,
     console::{
@@ -97,8 +97,17 @@ impl Visitor {
         match &self.session.handed_over {
             _ if is_fresh => Ok(()),
             Some(HandedOver { return_to, .. }) => Err(Fault::ComeAgain(return_to.clone())),
-            None => Err(Fault::NotFresh),
+            None => Err(Fault::NotFresh(self.page_of_form())),
         }
+    }
+
+    /// The page that has sent this form, as its browser says; otherwise that of the form's address.
+    fn page_of_form(&self) -> String {
+        let referer = self.request.headers().get(REFERER).and_then(|page| page.to_str().ok());
+        let address = self.console.address(&self.request);
+        let page = referer.and_then(|page| page.strip_prefix(address.as_str())).filter(|page| page.starts_with('/'));
+        let here = || self.request.uri().path_and_query().map_or("", |here| here.as_str());
+        page.unwrap_or_else(here).to_owned()
     }
 
     /// Refuses a form that none of this session's pages has made.
@@ -141,7 +150,11 @@ impl FromRequest for Visitor {
 async fn visitor(request: HttpRequest) -> Result<Visitor, Fault> {
     let console = Console::of(&request).clone();
     let found = session_of_browser(&request, &console).await?;
-    let Some((session, secret)) = found else { return Err(Fault::not_signed_in(&request)) };
+    let Some((session, secret)) = found else {
+        let before = Kept::HandedOver.value(&console, &request).unwrap_or_default();
+        let handed_over = cookies::come_from(&console, &before, OffsetDateTime::now_utc());
+        return Err(handed_over.map_or_else(|| Fault::not_signed_in(&request), Fault::HandedOverEnded));
+    };
     Ok(Visitor { session, form_token: secret.form_token(), console, request })
 }
 

@@ -6,7 +6,6 @@ use crate::{
     console::{access::form::Form, fault::Fault, frame::When, services::Console},
     domain::{
         key_record::ManagedKey,
-        ledger::Reach,
         limits::{AskedLimit, AskedLimits, Holder, Limit, Limits},
         owner::Owner,
         ports::limits::CountedLimit,
@@ -25,17 +24,16 @@ pub(in crate::console) struct LimitView {
     pub(in crate::console) is_shared: bool,
 }
 
-/// The limits of a key, and those that it shares with the owner's other keys.
+/// The limits of a key, and those that all keys of its owner share.
 pub(in crate::console) async fn of_key(
     request: &HttpRequest,
     console: &Console,
     key: &ManagedKey,
-    reach: &Reach,
+    shared: &Limits,
 ) -> Result<Vec<LimitView>, Fault> {
     let owner = &key.record.owner;
-    let allotment = console.plans.allotment(owner, reach).await.map_err(|error| Fault::outage(request, &error))?;
     let (own, of_key, of_owner) = (&key.record.limits, Holder::of_key(key.record.id), Holder::of_owner(owner));
-    views(request, console, &[(own, of_key, false), (&allotment.limits, of_owner, true)]).await
+    views(request, console, &[(own, of_key, false), (shared, of_owner, true)]).await
 }
 
 /// These limits of an owner.

@@ -14,6 +14,14 @@ for (const time of document.querySelectorAll("time[datetime]")) {
 // Whoever sent a form with something wrong goes on there.
 document.querySelector("input[aria-invalid], select[aria-invalid], textarea[aria-invalid]")?.focus();
 
+// Whoever writes a date means it.
+for (const date of document.querySelectorAll("input[name=expires_on]")) {
+  date.addEventListener("input", () => {
+    const choice = date.form.querySelector("input[name=expiry][value=date]");
+    choice.checked = choice.checked || date.value !== "";
+  });
+}
+
 // A slash searches.
 document.addEventListener("keydown", (event) => {
   const field = document.querySelector("[data-search]");
@@ -28,7 +36,11 @@ document.addEventListener("keydown", (event) => {
 const sent = new WeakMap();
 document.addEventListener("submit", (event) => {
   const isFine = event.target.method !== "post" || event.submitter?.dataset.again !== undefined;
-  if (!isFine && event.timeStamp - (sent.get(event.target) ?? -Infinity) < 5000) {
+  // After a download, the page is still there, and so are the other buttons of the form.
+  if (isFine) {
+    return;
+  }
+  if (event.timeStamp - (sent.get(event.target) ?? -Infinity) < 5000) {
     event.preventDefault();
   } else {
     sent.set(event.target, event.timeStamp);

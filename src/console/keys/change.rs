@@ -32,6 +32,7 @@ use crate::{
         api_key::KeyId,
         key_record::ManagedKey,
         ledger::{IdempotentRequest, Refusal},
+        limits::{AskedLimits, Limit},
         precondition::Preconditions,
     },
 };
@@ -71,8 +72,13 @@ pub(in crate::console) async fn change(
     }
     let once = form.once(&request, &body, &visitor);
     let asking = Asking { request: &request, console: &console, visitor: &visitor, id, caller, once, now };
+    let mut asked = None;
     let change = match action.as_str() {
-        "edit" => Some(asking.edit(&mut form).await?),
+        "edit" => {
+            let (change, limits) = asking.edit(&mut form).await?;
+            asked = limits;
+            Some(change)
+        }
         "disable" | "enable" => Some(asking.switch(&mut form, action == "enable")),
         "revoke" => Some(asking.revoke(&mut form)),
         "credits" | "remove_credits" => Some(asking.give_credits(&mut form, action == "credits")?),
@@ -84,7 +90,10 @@ pub(in crate::console) async fn change(
         return page(&request, &console, &visitor, id, Some(&form)).await;
     };
     match change.await.map_err(|error| Fault::outage(&request, &error))? {
-        Ok(Applied { propagated, .. }) => {
+        Ok(Applied { outcome: key, propagated }) => {
+            let is_asked = |asked: &AskedLimits, limit: &Limit| asked.iter().any(|one| one.limit.name == limit.name);
+            let stays = |asked: &AskedLimits| key.record.limits.as_slice().iter().any(|limit| !is_asked(asked, limit));
+            let done = if asked.as_ref().is_some_and(stays) { Done::LimitsStay } else { done };
             let notice = Notice::propagated(done, &propagated);
             Ok(visitor.go_to_telling(&format!("{}/{id}", area.path()), &notice))
         }
@@ -93,7 +102,8 @@ pub(in crate::console) async fn change(
 }
 
 impl<'a> Asking<'a> {
-    async fn edit(self, form: &mut Form) -> Result<Change<'a>, Fault> {
+    /// The change, and the limits that it asks for.
+    async fn edit(self, form: &mut Form) -> Result<(Change<'a>, Option<AskedLimits>), Fault> {
         let Self { request, console, visitor, id, caller, now, .. } = self;
         let edit = fields::edit(form, now);
         // Read before the change, which is refused if the key is another one by then.
@@ -101,7 +111,8 @@ impl<'a> Asking<'a> {
         if form.problems().is_empty() && key.is_some_and(|key| edit.widens(&key, &caller)) {
             visitor.demand_fresh()?;
         }
-        Ok((Done::Edited, Box::pin(console.lifecycle.edit(id, edit, form.version()?, caller, now))))
+        let asked = edit.limits.clone();
+        Ok(((Done::Edited, Box::pin(console.lifecycle.edit(id, edit, form.version()?, caller, now))), asked))
     }
 
     fn switch(self, form: &mut Form, enabled: bool) -> Change<'a> {
@@ -168,6 +179,10 @@ async fn refused_page(
     }
     if form.text("action") == Some("edit") {
         complain(form, refused);
+    } else if let (Refusal::TooManyKeys { most, plan }, Some("rotate")) = (refused, form.text("action")) {
+        // While an old key goes on, twice as many are allowed: the number that people know is that of the plan.
+        let refused = refusal(&Refusal::TooManyKeys { most: most / 2, plan: plan.clone() });
+        form.problem("form", format!("{refused}. {}", WHY_NOT.twice_while_rotating));
     } else {
         // The other forms have no field for what a key is.
         form.problem("form", refusal(refused));

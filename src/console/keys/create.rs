@@ -31,6 +31,7 @@ use crate::{
     },
     domain::{
         key_record::ManagedKey,
+        ledger::Reach,
         owner::{self, Owner},
         secret::SecretString,
     },
@@ -43,6 +44,8 @@ struct NewKeyPage<'a> {
     area: &'static str,
     is_all: bool,
     fields: Fields<'a>,
+    /// Whether whoever is signed in is disabled, so that no key can be made.
+    is_disabled: bool,
     /// Makes repeating the form harmless.
     once: String,
     environments: Vec<&'static str>,
@@ -76,11 +79,16 @@ async fn asked(request: &HttpRequest, console: &Console, visitor: &Visitor, valu
     let caller = visitor.caller(area)?;
     let offer = console.lifecycle.offer(caller.reach.owner(), &caller).await;
     let offer = offer.map_err(|error| Fault::outage(request, &error))?;
+    let is_disabled = match &caller.reach {
+        Reach::Own(owner) => console.ledger.is_disabled(owner).await.map_err(|error| Fault::outage(request, &error))?,
+        Reach::Any => false,
+    };
     let page = NewKeyPage {
-        frame: visitor.frame(area.here(), EN.new_key),
+        frame: visitor.frame(area.here(), EN.new_key).of_mistakes(Fields::of(values).mistakes()),
         area: area.path(),
         is_all: area == Area::All,
         fields: Fields::of(values),
+        is_disabled,
         once: new_once(),
         environments: offer.environments.iter().map(|one| one.as_str()).collect(),
         scopes: ScopeChoice::new(&offer, &fields::chosen(values), &BTreeSet::new()),
@@ -141,19 +149,15 @@ fn owner(form: &mut Form, visitor: &Visitor, area: Area) -> Option<Owner> {
     if area == Area::Own {
         return Some(visitor.session.person.owner.clone());
     }
-    let issuer = form.text("owner_issuer").unwrap_or_default().to_owned();
-    let subject = form.text("owner_subject").unwrap_or_default().to_owned();
-    match (owner::identifier(&issuer, 0), owner::identifier(&subject, 1)) {
-        (Ok(issuer), Ok(subject)) => Some(Owner { issuer, subject }),
-        (Err(why), _) => {
-            form.problem("owner_issuer", why);
-            None
-        }
-        (_, Err(why)) => {
-            form.problem("owner_subject", why);
-            None
-        }
+    let issuer = form.read("owner_issuer", |text| owner::identifier(text, 0));
+    let subject = form.read("owner_subject", |text| owner::identifier(text, 1));
+    if form.text("owner_subject").is_none()
+        && let Err(why) = owner::identifier("", 1)
+    {
+        form.problem("owner_subject", why);
     }
+    let subject = subject.filter(|_| form.problems().is_empty())?;
+    Some(Owner { issuer: issuer.unwrap_or_default(), subject })
 }
 
 /// The page with the secret of a key that was made now. `old`: the key that it replaces.

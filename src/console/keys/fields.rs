@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use time::{Date, OffsetDateTime, Time, macros::format_description};
 
 use crate::{
-    auth::lifecycle::{Edit, Expiry, NewKey},
+    auth::{
+        lifecycle::{Edit, Expiry, NewKey},
+        strict_json,
+    },
     console::{
         access::form::Form,
         allowance::{credits, limits},
+        texts::WHY_NOT,
     },
     domain::{
         key_record::{AllowedIps, ManagedKey},
@@ -26,7 +30,7 @@ pub(super) fn new_key(form: &mut Form, owner: Owner, now: OffsetDateTime) -> New
         description: form.parsed("description"),
         environment: form.parsed("environment"),
         scopes: scopes(form),
-        metadata: form.read("metadata", |text| Metadata::read(text).map_err(message)).unwrap_or_default(),
+        metadata: form.read("metadata", metadata).unwrap_or_default(),
         allowed_ips: form.read("allowed_ips", networks).unwrap_or_default(),
         limits: limits::asked(form),
         expiry: expiry(form, now).unwrap_or(Expiry::Never),
@@ -53,13 +57,13 @@ pub(super) fn filled(key: &ManagedKey) -> Form {
 /// The changes to a key: fields that the form has. One that is empty is to be empty.
 pub(super) fn edit(form: &mut Form, now: OffsetDateTime) -> Edit {
     let expiry = match form.text("expiry") {
-        Some("keep") | None => None,
+        Some("keep") | None => {
+            refuse_forgotten_date(form);
+            None
+        }
         Some(_) => expiry(form, now),
     };
-    let metadata = |form: &mut Form| {
-        let read = form.read("metadata", |text| Metadata::read(text).map_err(message));
-        MetadataChange::Replace(read.unwrap_or_default())
-    };
+    let metadata = |form: &mut Form| MetadataChange::Replace(form.read("metadata", self::metadata).unwrap_or_default());
     Edit {
         name: form.has("name").then(|| form.parsed("name")),
         description: form.has("description").then(|| form.parsed("description")),
@@ -76,6 +80,9 @@ pub(super) fn edit(form: &mut Form, now: OffsetDateTime) -> Edit {
 /// `never`, `latest`, a number of days, or a date in UTC of its own field.
 fn expiry(form: &mut Form, now: OffsetDateTime) -> Option<Expiry> {
     let chosen = form.text("expiry").unwrap_or("never").to_owned();
+    if chosen != "date" {
+        refuse_forgotten_date(form);
+    }
     match chosen.as_str() {
         "never" => Some(Expiry::Never),
         "latest" => Some(Expiry::Latest),
@@ -87,6 +94,14 @@ fn expiry(form: &mut Form, now: OffsetDateTime) -> Option<Expiry> {
             end.map(Expiry::At)
         }
         _ => form.read("expiry", |text| days(text, now)).map(Expiry::At),
+    }
+}
+
+/// A date that is filled in and not chosen is meant, or was: whoever has sent it says which. Left out, it would make a key that
+/// goes on for ever.
+fn refuse_forgotten_date(form: &mut Form) {
+    if form.text("expires_on").is_some() {
+        form.problem("expires_on", WHY_NOT.date_not_chosen);
     }
 }
 
@@ -117,6 +132,12 @@ fn scopes(form: &mut Form) -> Scopes {
             Scopes::default()
         }
     }
+}
+
+/// Metadata in which no name stands twice, as in the bodies of the API: one of both would be lost.
+fn metadata(text: &str) -> Result<Metadata, String> {
+    let metadata = Metadata::read(text).map_err(message)?;
+    strict_json::object(text.as_bytes()).map(|_| metadata).ok_or_else(|| WHY_NOT.repeated_member.to_owned())
 }
 
 fn networks(text: &str) -> Result<AllowedIps, String> {

@@ -60,6 +60,8 @@ struct KeysPage<'a> {
     frame: Frame,
     area: &'static str,
     is_all: bool,
+    /// Whether whoever is signed in is disabled.
+    is_disabled: bool,
     keys: Vec<(KeyView, Sparkline)>,
     filter: Chosen,
     fields: Fields<'a>,
@@ -73,6 +75,16 @@ struct KeysPage<'a> {
 /// `GET /console`
 pub(in crate::console) async fn home(visitor: Visitor) -> Answer {
     Ok(go_to(if visitor.is_administrator() { "/console/overview" } else { "/console/keys" }))
+}
+
+/// `GET` of what takes forms only, as by a reload after a sign-in: to where everybody begins.
+pub(in crate::console) async fn to_home() -> Answer {
+    Ok(go_to("/console"))
+}
+
+/// The same for forms of a list: to the list.
+pub(in crate::console) async fn to_list(request: HttpRequest) -> Answer {
+    Ok(go_to(Area::of(&request).path()))
 }
 
 /// `GET /console/keys`, `GET /console/all/keys`
@@ -91,6 +103,12 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
     let uses = sparkline::of_keys(&request, &console, &ids, &reach, now).await?;
     let keys = keys.iter().map(|key| KeyView::new(key, prefix, now)).zip(uses).collect();
     let export = format!("{}/export?{}", area.path(), request.query_string());
+    let is_disabled = match &reach {
+        Reach::Own(owner) => {
+            console.ledger.is_disabled(owner).await.map_err(|error| Fault::outage(&request, &error))?
+        }
+        Reach::Any => false,
+    };
     let title = if area == Area::All { EN.all_keys } else { EN.keys };
     let frame = visitor.frame(area.here(), title).telling(form.complaint());
     let filter = Chosen::of(&form, &filter, &reach);
@@ -99,6 +117,7 @@ pub(in crate::console) async fn list(request: HttpRequest, console: Data<Console
         frame,
         area: area.path(),
         is_all: area == Area::All,
+        is_disabled,
         keys,
         filter,
         fields: Fields::of(&form),
@@ -168,7 +187,7 @@ pub(super) fn as_csv(keys: &[KeyView]) -> HttpResponse {
             key.name.clone().unwrap_or_default(),
             key.environment.to_owned(),
             key.state.to_owned(),
-            key.owner.clone(),
+            key.owner_text.clone(),
             key.scopes.join(" "),
             key.created.iso.clone(),
             time(&key.last_used),

@@ -25,8 +25,8 @@ pub(super) use self::list::selection;
 pub(super) use self::{
     change::change,
     create::{ask, create},
-    list::{export, find, home, list, revoke_matching, search},
+    list::{export, find, home, list, revoke_matching, search, to_home, to_list},
     one::show,
     selected::change_selected,
-    view::{Event, OwnerLink, complain, owner_name, refusal},
+    view::{Event, OwnerLink, author, complain, owner_name, refusal},
 };

@@ -52,6 +52,8 @@ struct KeyPage<'a> {
     key: KeyView,
     limits: Vec<LimitView>,
     credits: Option<CreditsView>,
+    /// What is left of the credits that all keys of the owner share.
+    shared_credits: Option<u64>,
     /// Whether whoever is signed in may change the credits.
     may_give: bool,
     rotation: Option<Rotation>,
@@ -61,8 +63,11 @@ struct KeyPage<'a> {
     scopes: ScopeChoice,
     expiry: ExpiryChoice,
     fields: Fields<'a>,
-    /// Makes repeating the forms for rotations and top-ups harmless.
+    /// Makes repeating the forms for rotations and for top-ups harmless. One of them is no repetition of the other.
+    once_of_rotation: String,
     once: String,
+    /// Whether the owner is disabled.
+    is_disabled: bool,
 }
 
 /// `GET /console/keys/{id}`
@@ -100,6 +105,7 @@ pub(super) async fn page(
     let report = console.usage.usage(&UsageQuery { period, filter: counted, groups: None }, reach).await;
     let offer = console.lifecycle.offer(Some(&key.record.owner), &caller).await;
     let offer = offer.map_err(|error| Fault::outage(request, &error))?;
+    let allotment = console.plans.allotment(&key.record.owner, reach).await.map_err(outage)?;
     let given = fields::filled(&key);
     let fields = Fields::new(&given, sent);
     let has: BTreeSet<&str> = key.record.scopes.iter().collect();
@@ -107,12 +113,13 @@ pub(super) async fn page(
     let view = KeyView::new(&key, console.issuer.keyring.prefix(), now);
     let title = view.name.clone().unwrap_or_else(|| view.short.clone());
     let page = KeyPage {
-        frame: visitor.frame(area.here(), title),
+        frame: visitor.frame(area.here(), title).of_mistakes(fields.mistakes()),
         area: area.path(),
         is_all: area == Area::All,
         key: view,
-        limits: limits::of_key(request, console, &key, reach).await?,
+        limits: limits::of_key(request, console, &key, &allotment.limits).await?,
         credits: key.credits.as_ref().map(CreditsView::from),
+        shared_credits: allotment.credits.map(|credits| credits.remaining),
         may_give: key.credits.as_ref().is_none_or(|credits| credits::may_change(credits, reach.role())),
         rotation: Rotation::of(request, console, &key, reach, now).await?,
         chart: Chart::new(period, report.map_err(outage)?),
@@ -120,7 +127,9 @@ pub(super) async fn page(
         scopes: ScopeChoice::new(&offer, &chosen, &has),
         expiry: ExpiryChoice::new(offer.longest_life, true, &fields.value("expiry")),
         fields,
+        once_of_rotation: new_once(),
         once: new_once(),
+        is_disabled: console.ledger.is_disabled(&key.record.owner).await.map_err(outage)?,
     };
     Ok(render(page.fields.status(), &page))
 }

@@ -72,14 +72,23 @@ pub(in crate::console) async fn change_selected(
     }
     let reason = form.parsed("reason");
     let confirm = |keys, refused, status| {
-        let (frame, fields) = (visitor.frame(area.here(), EN.are_you_sure), Fields::of(&form));
+        let what = if action == "revoke" { EN.revoke_several } else { EN.disable_several };
+        let title = format!("{what} {}", ids.len());
+        let fields = Fields::of(&form);
+        let frame = visitor.frame(area.here(), title).of_mistakes(fields.mistakes());
         render(status, &SelectedPage { frame, area: area.path(), action: action.clone(), keys, refused, fields })
     };
     if form.text("confirmed").is_none() || !form.problems().is_empty() {
         return Ok(confirm(keys, Vec::new(), Fields::of(&form).status()));
     }
-    let (mut count, mut refused) = (0, Vec::new());
-    for (id, key) in ids.into_iter().zip(&keys) {
+    let (mut count, mut already, mut refused) = (0, 0, Vec::new());
+    let done = if action == "revoke" { Done::Keys } else { Done::KeysDisabled };
+    // What is so before changes nothing that matters: an administrator makes a key theirs that its owner has disabled.
+    let is_so = |key: &KeyView| {
+        let stays = key.is_disabled() && (area == Area::Own || key.is_disabled_by_administrator());
+        key.is_revoked() || (done == Done::KeysDisabled && stays)
+    };
+    for (id, key) in ids.iter().copied().zip(&keys) {
         let changed = if action == "revoke" {
             console.lifecycle.revoke(id, Clone::clone(&reason), caller.clone(), now).await
         } else {
@@ -87,13 +96,13 @@ pub(in crate::console) async fn change_selected(
             console.lifecycle.switch(id, switch, Preconditions::default(), caller.clone(), now).await
         };
         match changed.map_err(|error| Fault::outage(&request, &error))? {
-            // Disabling what was revoked meanwhile changes nothing that matters.
-            Ok(_) | Err(Refusal::KeyRevoked) => count += 1,
+            Ok(_) if !is_so(key) => count += 1,
+            Ok(_) | Err(Refusal::KeyRevoked) => already += 1,
             Err(why) => refused.push((key.name.as_ref().unwrap_or(&key.short).clone(), refusal(&why))),
         }
     }
     if refused.is_empty() {
-        Ok(visitor.go_to_telling(area.path(), &Notice::counted(Done::Keys, count)))
+        Ok(visitor.go_to_telling(area.path(), &Notice::counted(done, count).with_already(already)))
     } else {
         Ok(confirm(keys, refused, StatusCode::CONFLICT))
     }

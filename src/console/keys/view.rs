@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::{
     console::{
         access::form::Form,
-        frame::When,
+        frame::{Name, When},
         texts::{EN, WHY_NOT},
     },
     domain::{
@@ -15,7 +15,9 @@ use crate::{
         key_record::{KeyState, ManagedKey},
         ledger::{Refusal, Violation},
         owner::Owner,
-        owner_id, timestamp,
+        owner_id,
+        role::Role,
+        timestamp,
     },
 };
 
@@ -38,8 +40,13 @@ pub(crate) struct KeyView {
     pub(crate) environment: &'static str,
     pub(crate) state: &'static str,
     pub(crate) scopes: Vec<String>,
-    pub(crate) owner: String,
+    pub(crate) owner: Name,
+    /// The owner as files have them.
+    pub(crate) owner_text: String,
     pub(crate) owner_id: String,
+    pub(crate) addresses: Vec<String>,
+    /// JSON; empty if there is none.
+    pub(crate) metadata: String,
     pub(crate) created: When,
     pub(crate) last_used: Option<When>,
     pub(crate) last_used_from: Option<String>,
@@ -70,8 +77,11 @@ impl KeyView {
             environment: record.environment.as_str(),
             state: state.as_str(),
             scopes: record.scopes.iter().map(str::to_owned).collect(),
-            owner: owner_name(&record.owner),
+            owner: Name::new(&owner_name(&record.owner)),
+            owner_text: owner_name(&record.owner),
             owner_id: owner_id::write(&record.owner),
+            addresses: record.allowed_ips.networks().iter().map(ToString::to_string).collect(),
+            metadata: record.metadata.as_json().to_owned(),
             created: key.created_at.into(),
             last_used: key.last_use.map(|last| last.at.into()),
             last_used_from: key.last_use.and_then(|last| last.from).map(|address| address.to_string()),
@@ -95,6 +105,16 @@ impl KeyView {
         self.revoked.is_some()
     }
 
+    /// Whether it ended by its expiry.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.expiry_class == "past"
+    }
+
+    /// Whether an administrator has disabled it.
+    pub(crate) fn is_disabled_by_administrator(&self) -> bool {
+        self.disabled_by == Some(Role::Administrator.as_str())
+    }
+
     pub(crate) fn is_disabled(&self) -> bool {
         self.disabled_by.is_some()
     }
@@ -116,13 +136,13 @@ pub(crate) fn owner_name(owner: &Owner) -> String {
 
 /// An owner, with a link to their page.
 pub(crate) struct OwnerLink {
-    pub(crate) name: String,
+    pub(crate) name: Name,
     pub(crate) id: String,
 }
 
 impl From<&Owner> for OwnerLink {
     fn from(owner: &Owner) -> Self {
-        Self { name: owner_name(owner), id: owner_id::write(owner) }
+        Self { name: Name::new(&owner_name(owner)), id: owner_id::write(owner) }
     }
 }
 
@@ -131,8 +151,8 @@ pub(crate) struct Event {
     pub(crate) at: When,
     pub(crate) action: String,
     pub(crate) key: Option<String>,
-    pub(crate) owner: String,
-    pub(crate) by: String,
+    pub(crate) owner: Name,
+    pub(crate) by: Name,
     pub(crate) address: String,
     pub(crate) details: Vec<Detail>,
 }
@@ -147,21 +167,26 @@ pub(crate) struct Detail {
 
 impl From<&AuditEvent> for Event {
     fn from(event: &AuditEvent) -> Self {
-        let by = match &event.author.actor {
-            Actor::Token { subject, .. } => subject.to_string(),
-            Actor::Key(id) => format!("{} {id}", EN.the_key),
-            Actor::CommandLine => EN.command_line.to_owned(),
-        };
+        let by = author(event);
         let told = event.details.iter().filter(|(name, _)| name.as_str() != "changed");
         Self {
             at: event.at.into(),
             action: event.action.clone(),
             key: event.key.map(|id| id.to_string()),
-            owner: owner_name(&event.owner),
-            by,
+            owner: Name::new(&owner_name(&event.owner)),
+            by: Name::new(&by),
             address: event.author.address.map(|address| address.to_string()).unwrap_or_default(),
             details: told.flat_map(|(name, value)| details(name, value)).collect(),
         }
+    }
+}
+
+/// Who has done it.
+pub(crate) fn author(event: &AuditEvent) -> String {
+    match &event.author.actor {
+        Actor::Token { subject, .. } => subject.to_string(),
+        Actor::Key(id) => format!("{} {id}", EN.the_key),
+        Actor::CommandLine => EN.command_line.to_owned(),
     }
 }
 
@@ -194,7 +219,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::AlreadyRotated(successor) => format!("{} {successor}", WHY_NOT.already_rotated),
         Refusal::DisabledByAdministrator => WHY_NOT.disabled_by_administrator.to_owned(),
         Refusal::OwnerDisabled => WHY_NOT.owner_is_disabled.to_owned(),
-        Refusal::TooManyKeys { most, .. } => format!("{} {most}", WHY_NOT.too_many_keys),
+        Refusal::TooManyKeys { most, plan: None } => format!("{} {most}", WHY_NOT.too_many_keys),
+        Refusal::TooManyKeys { most, plan: Some(plan) } => {
+            format!("{} {most} ({} {plan})", WHY_NOT.too_many_keys, EN.plan)
+        }
         Refusal::UnknownPlan(plan) => format!("{} {plan}", WHY_NOT.unknown_plan),
         Refusal::TooManyNewKeys { retry_after } => {
             let wait = std::time::Duration::from_secs(retry_after.as_secs() + 1);

@@ -8,7 +8,7 @@ use crate::{
     console::{
         access::{fields::Fields, form::Form, paging::Paging, visitor::Visitor},
         fault::{Answer, shown},
-        frame::{Frame, When},
+        frame::{Frame, Name, When},
         keys::owner_name,
         services::Console,
         texts::EN,
@@ -27,7 +27,7 @@ const LIST: &str = "console owners";
 /// An owner in the list, and at the top of their page.
 pub(super) struct OwnerView {
     pub(super) id: String,
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) plan: Option<String>,
     pub(super) assigned_by: &'static str,
     pub(super) disabled: Option<When>,
@@ -42,7 +42,7 @@ impl From<&OwnerStanding> for OwnerView {
         let keys = &standing.keys;
         Self {
             id: owner_id::write(&standing.owner),
-            name: owner_name(&standing.owner),
+            name: Name::new(&owner_name(&standing.owner)),
             plan: standing.plan.as_ref().map(|assigned| assigned.plan.to_string()),
             assigned_by: standing.plan.as_ref().map_or("", |assigned| assigned.by.as_str()),
             disabled: standing.disabled.as_ref().map(|disabled| disabled.at.into()),

@@ -92,8 +92,9 @@ pub(super) async fn page(
     ]);
     given.extend(own.credits.as_ref().map(|credits| ("granted", credits.granted.to_string())));
     let given = Form::filled(given);
+    let fields = Fields::new(&given, sent);
     let page = OwnerPage {
-        frame: visitor.frame("owners", row.name.clone()),
+        frame: visitor.frame("owners", row.name.full.clone()).of_mistakes(fields.mistakes()),
         limits: limits::of_owner(request, console, owner, &allotment.limits).await?,
         credits: own.credits.as_ref().map(CreditsView::from),
         plans: plans.items.iter().map(|plan| plan.name.to_string()).collect(),
@@ -101,7 +102,7 @@ pub(super) async fn page(
         events: events.map_err(outage)?.items.iter().map(Event::from).collect(),
         is_all: true,
         owner: row,
-        fields: Fields::new(&given, sent),
+        fields,
     };
     Ok(render(page.fields.status(), &page))
 }

@@ -7,13 +7,18 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use askama::Template;
+use time::OffsetDateTime;
 
-use super::sign_in::{end_of_browser, go_on, user_agent};
+use super::sign_in::{end_of_browser, go_on, keep, user_agent};
 use crate::{
     console::{
-        access::{form::Form, visitor::session_of_browser},
+        access::{
+            cookies::{self, Kept},
+            form::Form,
+            visitor::session_of_browser,
+        },
         fault::{Answer, Fault},
-        frame::{Frame, render},
+        frame::{Frame, marked, render},
         keys::owner_name,
         services::Console,
         texts::EN,
@@ -47,7 +52,7 @@ pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>
     let page = HandedOverPage {
         frame: Frame::bare(EN.handed_over),
         name: person.shown_name().to_owned(),
-        owner: owner_name(&person.owner),
+        owner: marked(&owner_name(&person.owner)),
         from: return_to.as_ref().map(|address| address.host()),
         instead_of: instead_of.map(|other| other.shown_name().to_owned()),
         link: &link,
@@ -59,6 +64,9 @@ pub(in crate::console) async fn ask(request: HttpRequest, console: Data<Console>
 pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Console>, body: Bytes) -> Answer {
     let form = Form::without_session(&request, &body)?;
     let link = link(&console, &form)?;
+    let outage = |error| Fault::outage(&request, &error);
+    let offered = console.sessions.offered(&link).await.map_err(outage)?.ok_or(Fault::LinkOver)?;
+    let from = offered.return_to;
     let address = console.gate.proxies.client_address(&request);
     let accepted = console.sessions.accept(&link, address, user_agent(&request)).await;
     let accepted = accepted.map_err(|error| Fault::outage(&request, &error))?;
@@ -72,7 +80,10 @@ pub(in crate::console) async fn accept(request: HttpRequest, console: Data<Conso
             "somebody was handed over to the console"
         );
     });
-    go_on(&console, "/console/keys", &begun)
+    let way = cookies::way_here(&console, from.as_ref(), OffsetDateTime::now_utc());
+    let mut answer = go_on(&console, "/console/keys", &begun)?;
+    keep(&mut answer, &Kept::HandedOver.keep(&console, &way))?;
+    Ok(answer)
 }
 
 fn link(console: &Console, form: &Form) -> Result<HandOverSecret, Fault> {

@@ -141,7 +141,9 @@ async fn enter(request: &HttpRequest, console: &Console, signed_in: SignedIn, to
             "signed somebody in to the console"
         );
     });
-    go_on(console, to, &begun)
+    let mut answer = go_on(console, to, &begun)?;
+    keep(&mut answer, &Kept::HandedOver.forget(console))?;
+    Ok(answer)
 }
 
 /// Ends the session that the browser has had.
@@ -184,6 +186,7 @@ pub(in crate::console) async fn sign_out(
         None => go_to("/console/signed-out"),
     };
     keep(&mut answer, &Kept::Session.forget(&console))?;
+    keep(&mut answer, &Kept::HandedOver.forget(&console))?;
     Ok(answer)
 }
 
@@ -220,7 +223,8 @@ fn back(asked: Option<&str>) -> String {
     asked.filter(|path| is_page(path) && is_plain(path) && path.len() <= 1024).unwrap_or("/console").to_owned()
 }
 
-fn keep(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Fault> {
+/// Has the browser keep or forget a cookie.
+pub(super) fn keep(answer: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Fault> {
     answer.add_cookie(cookie).map_err(|_| Fault::Unavailable)
 }
 

@@ -1,14 +1,19 @@
 //! Sessions as pages show them.
 
 use crate::{
-    console::{access::in_query, frame::When, keys::OwnerLink, texts::EN},
+    console::{
+        access::in_query,
+        frame::{Name, When},
+        keys::OwnerLink,
+        texts::EN,
+    },
     domain::session::Session,
 };
 
 /// A session in a list.
 pub(super) struct SessionView {
     pub(super) id: String,
-    pub(super) person: String,
+    pub(super) person: Name,
     pub(super) person_in_query: String,
     pub(super) owner: OwnerLink,
     pub(super) browser: String,
@@ -30,7 +35,7 @@ impl SessionView {
         let person = &session.person;
         Self {
             id: session.id.to_string(),
-            person: person.subject.to_string(),
+            person: Name::new(&person.subject),
             person_in_query: in_query(&person.subject),
             owner: (&person.owner).into(),
             browser: session.browser.clone().unwrap_or_else(|| EN.unknown.to_owned()),

@@ -37,7 +37,8 @@ pub(in crate::console) async fn ask(visitor: Visitor) -> Answer {
 }
 
 fn asked(visitor: &Visitor, values: &Form) -> HttpResponse {
-    let (frame, fields) = (visitor.frame("plans", EN.new_plan), Fields::of(values));
+    let fields = Fields::of(values);
+    let frame = visitor.frame("plans", EN.new_plan).of_mistakes(fields.mistakes());
     render(fields.status(), &PlanPage { frame, fields, plan: None })
 }
 

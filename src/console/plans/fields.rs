@@ -44,7 +44,11 @@ fn caps(form: &mut Form) -> Caps {
     if has_none && scopes.is_some() {
         form.problem("scopes", "must be empty if keys may be given none");
     }
-    let named: Vec<Environment> = form.all("environment").filter_map(|name| name.parse().ok()).collect();
+    let named: Result<Vec<Environment>, _> = form.all("environment").map(str::parse).collect();
+    let named = named.unwrap_or_else(|error| {
+        form.problem("environment", error.to_string());
+        Vec::new()
+    });
     Caps {
         max_keys,
         max_lifetime,

@@ -76,7 +76,8 @@ async fn page(
     let owners = console.plans.owners_on(std::slice::from_ref(&name), COUNTED).await.map_err(outage)?;
     let owners = owners.first().copied().unwrap_or_default().into();
     let given = fields::filled(&plan);
-    let (frame, fields) = (visitor.frame("plans", name.to_string()), Fields::new(&given, sent));
+    let fields = Fields::new(&given, sent);
+    let frame = visitor.frame("plans", name.to_string()).of_mistakes(fields.mistakes());
     Ok(render(fields.status(), &PlanPage { frame, fields, plan: Some((PlanView::from(&plan), owners)) }))
 }
 

@@ -105,7 +105,7 @@ pub(in crate::console) async fn revoke_matching(
     let keys = some(&console, &filter, &caller.reach, now).await.map_err(outage)?;
     let page = MatchingPage {
         has_others: count > keys.len(),
-        frame: visitor.frame(area.here(), EN.are_you_sure),
+        frame: visitor.frame(area.here(), format!("{} {count}", EN.revoke_several)),
         area: area.path(),
         is_all: area == Area::All,
         conditions: Chosen::of(&form, &filter, &caller.reach),

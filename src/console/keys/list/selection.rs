@@ -38,6 +38,8 @@ pub(super) struct Chosen {
     values: Vec<Condition>,
     /// Whether they leave any key out.
     pub(super) is_narrow: bool,
+    /// Whether one of them makes no sense, so that nothing was looked for.
+    pub(super) is_wrong: bool,
 }
 
 /// A condition as it was chosen.
@@ -54,6 +56,7 @@ impl Chosen {
         Self {
             values: CONDITIONS.into_iter().map(chosen).collect(),
             is_narrow: filter.has_condition(reach) || form.complaint().is_some(),
+            is_wrong: form.complaint().is_some(),
         }
     }
 
