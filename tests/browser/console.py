@@ -102,7 +102,7 @@ def several_keys_are_selected_and_revoked_after_a_question(browser, keyward):
         for number in (1, 2):
             page.get_by_label(f"Select selected {number}").check()
         page.get_by_role("button", name="Revoke", exact=True).click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Are you sure?")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Revoke keys: 2")
         page.get_by_role("button", name="Revoke", exact=True).click()
         expect(page.get_by_role("status")).to_have_text("Changed keys: 2")
         assert [keyward.status(key) for key in keys] == [401, 401]
@@ -293,6 +293,8 @@ TESTS = [
     forms.a_double_click_makes_one_key_and_rotates_once,
     every_page_is_accessible_light_narrow_and_still,
     forms.what_is_wrong_is_told_at_the_field,
+    forms.a_date_that_is_written_is_chosen,
+    forms.after_an_export_the_other_buttons_work_at_once,
     no_other_site_frames_the_console_or_sends_its_forms,
     texts_of_people_never_run,
     texts_from_right_to_left_turn_nothing_around_them,

@@ -114,3 +114,24 @@ def scopes_are_chosen_from_the_catalogue(browser, keyward):
         page.get_by_text("Edit", exact=True).click()
         expect(page.get_by_label("orders:read")).to_be_checked()
         expect(page.get_by_label("orders:write")).not_to_be_checked()
+
+
+def a_date_that_is_written_is_chosen(browser, keyward):
+    with Visit(browser, keyward).signs_in("alice") as visit:
+        page = visit.page
+        page.goto("/console/keys/new")
+        expect(page.get_by_label("On a date")).not_to_be_checked()
+        page.get_by_label("Date (until").fill("2999-01-31")
+        expect(page.get_by_label("On a date")).to_be_checked()
+
+
+def after_an_export_the_other_buttons_work_at_once(browser, keyward):
+    with Visit(browser, keyward).signs_in("alice") as visit:
+        page = visit.page
+        visit.makes_key("exported")
+        visit.leaves("/console/keys?search=exported")
+        page.get_by_label("Select exported").check()
+        with page.expect_download():
+            page.get_by_role("button", name="Export as CSV").click()
+        page.get_by_role("button", name="Revoke", exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Revoke keys: 1")
