@@ -241,7 +241,7 @@ fn proxies_headers_and_policies_that_are_none_are_problems() {
 fn a_duration_in_months_or_years_is_a_typing_mistake_and_the_units_are_named() {
     let problems = problems_with(&[("KEYWARD__COHERENCE__LEASE", "5M"), ("KEYWARD__KEYS__RETENTION", "1y")]);
     assert_eq!(problems.len(), 2, "{problems:#?}");
-    for (problem, unit) in problems.iter().zip(["M", "y"]) {
+    for (problem, unit) in problems.iter().zip(["y", "M"]) {
         assert!(
             problem.contains(&format!("in {unit}, which is no unit here; the units are ms, s, m (minutes)")),
             "{problem}"
