@@ -38,6 +38,8 @@ impl Store {
             let mut connection = self.requests.acquire().await?;
             let query = sqlx::query_scalar!("SELECT fingerprint FROM key_pepper");
             let found = query.fetch_optional(&mut *connection).await?;
+            // Now, and not soon: there may be no other connection.
+            connection.finish().await?;
             Ok(found.and_then(|bytes| PepperFingerprint::from_bytes(&bytes)))
         };
         self.within_deadline(Statement::ReadPepper, work).await
