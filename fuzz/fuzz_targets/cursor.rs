@@ -6,12 +6,9 @@
 
 use std::sync::LazyLock;
 
-use keyward::{
-    domain::{
-        api_key::{Keyring, Pepper},
-        listing::Place,
-    },
-    api::wire::cursor,
+use keyward::domain::{
+    api_key::{Keyring, Pepper},
+    listing::{Place, cursor},
 };
 use libfuzzer_sys::fuzz_target;
 
