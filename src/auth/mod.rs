@@ -18,7 +18,6 @@ pub mod occupancy;
 pub mod people;
 pub mod strict_json;
 #[cfg(feature = "server")]
-pub mod surveys;
 pub mod tokens;
 pub mod usage;
 

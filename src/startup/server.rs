@@ -28,7 +28,10 @@ use crate::{
         self, Authorize, MetricsPage, OwnRoutes, Readiness, Services, application::Routes,
         request_counts::RequestCounts, routes::ENDPOINTS,
     },
-    auth::{housekeeping::sessions, lifecycle::KeyIssuer, surveys},
+    auth::{
+        housekeeping::{sessions, surveys},
+        lifecycle::KeyIssuer,
+    },
     config::{self, Audit, Config, Database, Server},
     domain::network,
     outbound::Collector,

@@ -8,20 +8,18 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    credits::{self, Credits},
-    keys::{
-        Conditions, Read,
-        representation::{Confirmation, Owner},
-    },
-    limits::{self, Limit},
+use super::keys::{
+    Conditions, Read,
+    representation::{Confirmation, Owner},
 };
 use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
+            credits::{self, Credits},
             failure::{Answer, Missing, Reason},
+            limits::{self, Limit},
             owner_id,
             request::{bodies::OWNER_LIMITS, fields::Fields},
             times::now,

@@ -6,7 +6,6 @@ use actix_web::{
 };
 
 use super::{
-    credits,
     keys::{key_id, log_change, representation::Confirmation, shown},
     owner_limits::ChangedOwnerLimits,
 };
@@ -15,6 +14,7 @@ use crate::{
         access::root_span::in_request,
         services::{Services, unavailable},
         wire::{
+            credits,
             failure::{Answer, Missing, Reason},
             owner_id,
             request::{

@@ -1,8 +1,10 @@
 //! The wire format of requests and responses: bodies, parameters, headers, failures.
 
 pub(crate) mod actor;
+pub(crate) mod credits;
 pub mod entity_tag;
 pub(crate) mod failure;
+pub(crate) mod limits;
 pub(crate) mod page;
 pub(crate) mod request;
 pub(crate) mod times;

@@ -4,6 +4,7 @@
 //! - `ended_keys`: keys that ended long ago
 //! - `limit_counters`: counters of old windows, and slices of replicas that are gone
 //! - `sessions`: sessions of people, and links, that have ended
+//! - `surveys`: what no page could wait for
 //! - `usage`: the partitions of usage
 
 pub mod audit_months;
@@ -11,6 +12,7 @@ pub mod ended_keys;
 pub mod limit_counters;
 #[cfg(feature = "server")]
 pub mod sessions;
+pub mod surveys;
 pub mod usage;
 
 use std::{fmt::Display, time::Duration};

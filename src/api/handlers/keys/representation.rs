@@ -6,12 +6,11 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::{
-        handlers::{credits::Credits, limits::Limit},
-        wire::{
-            actor::{ActorView, Switcher},
-            owner_id, times,
-        },
+    api::wire::{
+        actor::{ActorView, Switcher},
+        credits::Credits,
+        limits::Limit,
+        owner_id, times,
     },
     auth::lifecycle::{Applied, Issued, IssuedKey, Propagated, Rotated},
     domain::{api_key::Prefix, key_record::ManagedKey, metadata::Metadata, owner, role::Role, secret::SecretString},

@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    api::handlers::{credits, keys::representation::Key, limits},
+    api::handlers::keys::representation::Key,
     api::wire::{
+        credits,
         failure::{FieldError, Reason},
-        owner_id,
+        limits, owner_id,
         request::{
             bodies::{NEW_KEY, NEW_KEY_OF_AN_OWNER, OWNER_MEMBERS, ROTATION},
             fields::{Fields, Read, boolean, invalid, list, object, parsed, text, whole_number},

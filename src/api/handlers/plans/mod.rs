@@ -19,18 +19,15 @@ pub(crate) use self::{
     owners::{assign, show_of_owner, show_own},
     representation::{AssignedPlan, ChangedPlan, OwnPlan, PlanList},
 };
-use super::{
-    credits,
-    keys::{Conditions, Read, representation::Confirmation, requests},
-    limits,
-};
+use super::keys::{Conditions, Read, representation::Confirmation, requests};
 use crate::{
     api::{
         access::root_span::in_request,
         services::{Services, read_failed, unavailable},
         wire::{
+            credits,
             failure::{Answer, FieldError, Missing, Reason},
-            page,
+            limits, page,
             request::{
                 bodies::{PLAN, PLAN_CREDITS},
                 fields::{self, Fields, invalid, parsed, whole_number},

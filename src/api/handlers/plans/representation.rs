@@ -6,12 +6,12 @@ use utoipa::ToSchema;
 
 use crate::{
     api::{
-        handlers::{
+        handlers::keys::representation::{Confirmation, Environment, Owner},
+        wire::{
             credits::{Credits, Refill},
-            keys::representation::{Confirmation, Environment, Owner},
             limits::Limit,
+            times,
         },
-        wire::times,
     },
     auth::lifecycle::Applied,
     domain::{

@@ -18,15 +18,13 @@ use utoipa::ToSchema;
 
 pub use self::query::KeyQuery;
 pub(crate) use self::query::read;
-use super::{
-    credits::CreditsLeft,
-    keys::representation::{self, Owner, notes},
-    limits::LimitLeft,
-};
+use super::keys::representation::{self, Owner, notes};
 use crate::api::{
     services::{Services, unavailable},
     wire::{
+        credits::CreditsLeft,
         failure::Answer,
+        limits::LimitLeft,
         times::{self, now},
     },
 };

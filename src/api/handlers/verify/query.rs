@@ -6,9 +6,10 @@ use actix_web::{HttpRequest, web::Bytes};
 
 use crate::{
     api::{
-        handlers::{keys::requests::scopes, limits::cost},
+        handlers::keys::requests::scopes,
         wire::{
             failure::{FieldError, Reason},
+            limits::cost,
             request::{
                 bodies::{CHECK, CHECKS_MAX, VERIFICATION},
                 fields::{Fields, boolean, invalid, list, object, parsed, text},

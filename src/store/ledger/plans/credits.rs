@@ -80,8 +80,9 @@ async fn put_aside(connection: &mut PgConnection, owner: &Owner, holder: Holder)
     query.execute(connection).await.map(drop)
 }
 
-/// What an owner had left when they left this plan, which is forgotten; `None` if they had none of its credits. If a refill was due since, one is
-/// added: that of the time in which they come back. Those of the times in which they were not on the plan are not theirs.
+/// What an owner had left when they left this plan, which is forgotten; `None` if they had none of its credits. If a refill was
+/// due since, one is added: that of the time in which they come back. Those of the times in which they were not on the plan are
+/// not theirs.
 async fn left_of(
     connection: &mut PgConnection,
     owner: &Owner,

@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rand::RngExt;
-
-use super::clock;
+use super::{Rest, repeat};
 use crate::{
+    auth::clock,
     domain::{
         listing::Risk,
         ports::{StoreError, surveys::Surveys},
     },
-    telemetry::outage::Trouble,
 };
 
 /// At most this part of the time is spent with it, however many keys there are.
@@ -18,22 +16,20 @@ const PART: f64 = 0.01;
 
 /// Takes a survey about `every` so often, for ever. Only one replica at a time does so.
 pub async fn take(store: Arc<dyn Surveys>, every: Duration) {
-    let trouble = Trouble::default();
-    loop {
-        match take_one(&*store, every).await {
-            Ok(()) => trouble.is_over(|lasted_ms| tracing::info!(lasted_ms, "surveys of the keys are taken again")),
-            Err(error) => trouble.tell(&error, |repeated| {
-                tracing::warn!(%error, repeated, "could not take a survey of the keys; trying again later");
-            }),
-        }
-        // Replicas that started together don't ask together. None comes back before its own last survey is old enough.
-        let rest = every.mul_f64(rand::rng().random_range(0.5..1.5));
-        tokio::time::sleep(rest).await;
-    }
+    // Replicas that started together don't ask together. None comes back before its own last survey is old enough.
+    repeat(
+        Rest::about(every, 0.5),
+        || take_one(Arc::clone(&store), every),
+        |error, repeated| {
+            tracing::warn!(%error, repeated, "could not take a survey of the keys; trying again later");
+        },
+        |lasted_ms| tracing::info!(lasted_ms, "surveys of the keys are taken again"),
+    )
+    .await;
 }
 
 /// One survey, if it is due. What fails leaves the rest to be done.
-async fn take_one(store: &dyn Surveys, every: Duration) -> Result<(), StoreError> {
+async fn take_one(store: Arc<dyn Surveys>, every: Duration) -> Result<(), StoreError> {
     let pause = every / 2;
     if !store.begin_survey(pause).await? {
         return Ok(());
@@ -72,9 +68,9 @@ mod tests {
         }
 
         async fn takes_one(is_due: bool, failing: &'static str) -> (Vec<String>, Result<(), StoreError>) {
-            let store = Self { is_due, failing, done: Mutex::default() };
-            let outcome = take_one(&store, EVERY).await;
-            (store.done.into_inner().expect("no panic"), outcome)
+            let store = Arc::new(Self { is_due, failing, done: Mutex::default() });
+            let outcome = take_one(Arc::<Self>::clone(&store), EVERY).await;
+            (store.done.lock().expect("no panic").clone(), outcome)
         }
     }
 
