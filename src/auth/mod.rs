@@ -17,7 +17,6 @@ pub mod occupancy;
 #[cfg(feature = "server")]
 pub mod people;
 pub mod strict_json;
-#[cfg(feature = "server")]
 pub mod tokens;
 pub mod usage;
 

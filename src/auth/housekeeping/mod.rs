@@ -12,6 +12,7 @@ pub mod ended_keys;
 pub mod limit_counters;
 #[cfg(feature = "server")]
 pub mod sessions;
+#[cfg(feature = "server")]
 pub mod surveys;
 pub mod usage;
 
